@@ -118,7 +118,7 @@ fn applies_prerequisites_first_and_jobs_last() {
     for extra in [&[][..], &["--concurrency=1"], &["--no-preflight"]] {
         site.run.write("all.yaml", documents.join("---\n"));
         let before = site.proxy.writes().len();
-        let ran = site.run.run(&[&["apply", "all.yaml"], extra].concat()).says(0, &[]);
+        let ran = site.run.run(&[&["apply", "all.yaml"], extra].concat()).assert_ended(0, &[]);
         let objects = [
             "job.batch/first".to_owned(),
             format!("flow.{group}/own"),
@@ -171,7 +171,7 @@ fn sends_what_render_prints() {
             site.run.write("all.yaml", &text);
             let rendered = site.run.run(&[&["render", "all.yaml"], set].concat());
             let expected = if set.is_empty() { text.clone() } else { rendered.stdout };
-            site.apply(&text, set).says(0, &[]);
+            site.apply(&text, set).assert_ended(0, &[]);
             let bodies = site.bodies();
             // The end marker is not part of the document.
             let body = bodies[0].trim_end_matches("...\n");
@@ -181,10 +181,10 @@ fn sends_what_render_prints() {
             assert_eq!(kinds, [Some("application/apply-patch+yaml".to_owned())]);
         }
     }
-    // Each document is a request of its own.
+    // Each document is sent as a separate request.
     let site = ApplyFixture::new(servers);
     let all = format!("# first\n{}--- # second\n{block}---\n# third\n{CRON_JOB}", config_map("a", "v"));
-    let ran = site.apply(&all, &["--secret-env", "TOKEN=s/k", "--concurrency=1"]).says(0, &[]);
+    let ran = site.apply(&all, &["--secret-env", "TOKEN=s/k", "--concurrency=1"]).assert_ended(0, &[]);
     assert_eq!(ran.stdout, "configmap/a created\nconfigmap/block created\ncronjob.batch/nightly created\n");
     let rendered = site.run.run(&["render", "all.yaml", "--secret-env", "TOKEN=s/k"]).stdout;
     let mut rest = &*rendered;
@@ -201,7 +201,7 @@ fn sends_each_item_of_a_list() {
     let Some(servers) = Servers::shared() else { return };
     let site = ApplyFixture::new(servers);
     let list = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: batch/v1\n  kind: CronJob\n  metadata: {name: modes}\n  spec:\n    schedule: '0 0 1 1 *'\n    jobTemplate:\n      spec:\n        template:\n          spec:\n            restartPolicy: Never\n            containers: [{name: flow, image: none, env: [{name: A, value: 'yes'}]}]\n            volumes: [{name: v, configMap: {name: a, defaultMode: 0640}}, {name: w, configMap: {name: a, defaultMode: 0o600}}]\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {k: '0640'}}\n";
-    let ran = site.apply(list, &["--secret-env", "TOKEN=s/k"]).says(0, &[]);
+    let ran = site.apply(list, &["--secret-env", "TOKEN=s/k"]).assert_ended(0, &[]);
     assert_eq!(ran.stdout, "cronjob.batch/modes created\nconfigmap/a created\n");
     let bodies = site.bodies();
     assert_eq!(bodies.len(), 2);
@@ -228,7 +228,7 @@ fn creates_an_object_with_generate_name_once() {
     for extra in [&[][..], &["--no-preflight"]] {
         let site = ApplyFixture::new(servers);
         let text = job("generateName: etl-");
-        let ran = site.apply(&text, extra).says(0, &[]);
+        let ran = site.apply(&text, extra).assert_ended(0, &[]);
         let writes = site.proxy.writes();
         assert!(writes.len() == 1 && writes[0].method == "POST", "{writes:?}");
         assert_eq!(String::from_utf8_lossy(&writes[0].body), text);
@@ -248,7 +248,7 @@ fn reads_files_directories_and_standard_input() {
     for (name, map) in [("b.yaml", "b"), ("a.yaml", "a"), ("folder/c.yaml", "c"), ("folder/d.json", "d")] {
         site.run.write(name, config_map(map, "v"));
     }
-    let ran = site.run(&["apply", "b.yaml", "-f", "a.yaml", "folder"]).says(0, &[]);
+    let ran = site.run(&["apply", "b.yaml", "-f", "a.yaml", "folder"]).assert_ended(0, &[]);
     let mut lines: Vec<&str> = ran.stdout.lines().collect();
     lines.sort_unstable();
     assert_eq!(lines, ["configmap/a created", "configmap/b created", "configmap/c created", "configmap/d created"]);
@@ -276,7 +276,7 @@ fn reports_the_right_outcomes() {
         let site = ApplyFixture::new(servers);
         let text = |value: &str| format!("{}---\n{CRON_JOB}---\n{}", config_map("a", value), job("name: etl"));
         let outcomes = |text: &str| {
-            let ran = site.apply(text, &[extra, &["-o", "json"]].concat()).says(0, &[]);
+            let ran = site.apply(text, &[extra, &["-o", "json"]].concat()).assert_ended(0, &[]);
             ran.outcomes().join(" ")
         };
         assert_eq!(outcomes(&text("v")), "created created created", "{extra:?}");
@@ -303,11 +303,11 @@ fn reports_in_the_order_of_the_input() {
     texts.insert(3, job("name: etl"));
     let mut expected: Vec<String> = names.iter().map(|name| format!("configmap/{name} created")).collect();
     expected.insert(3, "job.batch/etl created".to_owned());
-    let ran = site.apply(&texts.join("---\n"), &["--concurrency=8"]).says(0, &[]);
+    let ran = site.apply(&texts.join("---\n"), &["--concurrency=8"]).assert_ended(0, &[]);
     assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), expected);
     // Each outcome was also reported during the run.
     expected.iter().for_each(|line| assert!(ran.stderr.lines().any(|is| is == line), "{line}: {}", ran.stderr));
-    let quiet = site.apply(&texts.join("---\n"), &["-q"]).says(0, &[]);
+    let quiet = site.apply(&texts.join("---\n"), &["-q"]).assert_ended(0, &[]);
     assert_eq!(quiet.stderr, "");
 }
 
@@ -316,8 +316,8 @@ fn reports_as_json() {
     let Some(servers) = Servers::shared() else { return };
     let site = ApplyFixture::new(servers);
     let text = format!("{}---\n{CRON_JOB}", config_map("a", "v"));
-    assert_eq!(site.apply(&text, &["-o", "name"]).says(0, &[]).stdout, "configmap/a\ncronjob.batch/nightly\n");
-    let ran = site.apply(&text, &["-o", "json"]).says(0, &[]);
+    assert_eq!(site.apply(&text, &["-o", "name"]).assert_ended(0, &[]).stdout, "configmap/a\ncronjob.batch/nightly\n");
+    let ran = site.apply(&text, &["-o", "json"]).assert_ended(0, &[]);
     let objects = ran.objects();
     assert_eq!(objects.len(), 2);
     for (object, (kind, version, name, line)) in
@@ -330,11 +330,11 @@ fn reports_as_json() {
         assert!(object["file"] == "all.yaml" && object["line"] == line, "{object}");
     }
     let bad = format!("{text}---\n{}", config_map("UPPER", "v"));
-    let ran = site.apply(&bad, &["-o", "json"]).says(3, &["UPPER"]);
+    let ran = site.apply(&bad, &["-o", "json"]).assert_ended(3, &["UPPER"]);
     assert_eq!(ran.outcomes(), ["not tried", "not tried", "failed"]);
     assert!(ran.objects()[2]["reason"].is_string(), "{ran:?}");
-    assert_eq!(site.apply(&bad, &["-o", "name"]).says(3, &[]).stdout, "");
-    site.apply(&text, &["-o", "yaml"]).says(2, &["json"]);
+    assert_eq!(site.apply(&bad, &["-o", "name"]).assert_ended(3, &[]).stdout, "");
+    site.apply(&text, &["-o", "yaml"]).assert_ended(2, &["json"]);
 }
 
 #[test]
@@ -343,14 +343,14 @@ fn writes_nothing_in_a_dry_run() {
     let site = ApplyFixture::new(servers);
     let text =
         format!("{}---\n{CRON_JOB}---\n{}---\n{}", config_map("a", "v"), job("name: etl"), job("generateName: g-"));
-    let ran = site.apply(&text, &["--dry-run=server"]).says(0, &[]);
+    let ran = site.apply(&text, &["--dry-run=server"]).assert_ended(0, &[]);
     assert_eq!(
         ran.stdout,
         "configmap/a created (server dry run)\ncronjob.batch/nightly created (server dry run)\n\
          job.batch/etl created (server dry run)\njob.batch/g- created (server dry run)\n"
     );
     assert!(site.proxy.writes().is_empty() && !site.exists("configmaps", "a"));
-    site.apply(&format!("{}---\n{CRON_JOB}", config_map("a", "v")), &[]).says(0, &[]);
+    site.apply(&format!("{}---\n{CRON_JOB}", config_map("a", "v")), &[]).assert_ended(0, &[]);
     let versions = |site: &ApplyFixture| {
         [("configmaps", "a"), ("cronjobs", "nightly")]
             .map(|(r, name)| site.get(r, name)["metadata"]["resourceVersion"].clone())
@@ -358,14 +358,14 @@ fn writes_nothing_in_a_dry_run() {
     let (before, count) = (versions(&site), site.proxy.writes().len());
     let ran = site
         .apply(&format!("{}---\n{CRON_JOB}", config_map("a", "w")), &["--dry-run=server", "-o", "json"])
-        .says(0, &[]);
+        .assert_ended(0, &[]);
     assert_eq!(ran.outcomes(), ["configured", "unchanged"]);
     let report: Value = serde_json::from_str(&ran.stdout).expect("it is JSON");
     assert_eq!(report["dryRun"], true);
     assert!(versions(&site) == before && site.proxy.writes().len() == count);
-    site.apply(&config_map("a", "v"), &["--dry-run=client"]).says(2, &["render"]);
-    site.apply(&config_map("a", "v"), &["--dry-run"]).says(2, &["--dry-run=server"]);
-    site.apply(&config_map("UPPER", "v"), &["--dry-run=server"]).says(3, &["UPPER"]);
+    site.apply(&config_map("a", "v"), &["--dry-run=client"]).assert_ended(2, &["render"]);
+    site.apply(&config_map("a", "v"), &["--dry-run"]).assert_ended(2, &["--dry-run=server"]);
+    site.apply(&config_map("UPPER", "v"), &["--dry-run=server"]).assert_ended(3, &["UPPER"]);
 }
 
 #[test]
@@ -376,14 +376,15 @@ fn applies_nothing_if_a_dry_run_fails() {
     texts.insert(5, job("name: etl").replace("Never", "Always"));
     texts.push(format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {}}}\n", servers.fresh_name("never")));
     let all = texts.join("---\n");
-    let ran = site.apply(&all, &["-o", "json"]).says(3, &["job.batch/etl", "restartPolicy", "nothing was applied"]);
+    let ran =
+        site.apply(&all, &["-o", "json"]).assert_ended(3, &["job.batch/etl", "restartPolicy", "nothing was applied"]);
     let mut expected = vec!["not tried"; 14];
     expected[5] = "failed";
     assert_eq!(ran.outcomes(), expected);
     assert!(site.proxy.writes().is_empty());
 
     let tried = site.proxy.requests().len();
-    let ran = site.apply(&all, &["-o", "json", "--no-preflight"]).says(3, &["job.batch/etl", "restartPolicy"]);
+    let ran = site.apply(&all, &["-o", "json", "--no-preflight"]).assert_ended(3, &["job.batch/etl", "restartPolicy"]);
     let mut expected = vec!["created"; 14];
     expected[5] = "failed";
     assert_eq!(ran.outcomes(), expected);
@@ -439,17 +440,18 @@ fn refuses_invalid_input() {
     assert!(site.proxy.requests().is_empty());
     // The duplicate may be in another file.
     site.run.write("other.yaml", &map);
-    let ran =
-        site.apply(&format!("{CRON_JOB}---\n{map}"), &["other.yaml"]).says(2, &["other.yaml:1:1", "all.yaml, line"]);
+    let ran = site
+        .apply(&format!("{CRON_JOB}---\n{map}"), &["other.yaml"])
+        .assert_ended(2, &["other.yaml:1:1", "all.yaml, line"]);
     assert!(ran.stdout.is_empty() && site.proxy.requests().is_empty());
     // Objects with `generateName` are never duplicates.
     let generated = job("generateName: g-");
-    let ran = site.apply(&format!("{generated}---\n{generated}"), &[]).says(0, &[]);
+    let ran = site.apply(&format!("{generated}---\n{generated}"), &[]).assert_ended(0, &[]);
     assert_eq!(ran.stdout.matches("job.batch/g-").count(), 2, "{ran:?}");
     // The same name with another kind or namespace is another object.
     let other =
         format!("{map}---\n{}---\n{CRON_JOB}", map.replace("ConfigMap", "Secret").replace("data: {k: v}\n", ""));
-    site.apply(&other, &[]).says(0, &[]);
+    site.apply(&other, &[]).assert_ended(0, &[]);
 }
 
 #[test]
@@ -459,12 +461,12 @@ fn resolves_namespaces() {
     let named =
         |namespace: &str| config_map("a", "v").replace("{name: a}", &format!("{{name: a, namespace: {namespace}}}"));
     // A namespace that differs from `-n` is refused.
-    let ran = site.apply(&named("other"), &[]).says(2, &["all.yaml:3:32", "other", &site.namespace]);
+    let ran = site.apply(&named("other"), &[]).assert_ended(2, &["all.yaml:3:32", "other", &site.namespace]);
     assert!(ran.stdout.is_empty() && site.proxy.requests().is_empty());
-    site.apply(&named(&site.namespace), &[]).says(0, &[]);
+    site.apply(&named(&site.namespace), &[]).assert_ended(0, &[]);
     // `-n` changes the URL, but not the body.
     let text = config_map("b", "v");
-    site.apply(&text, &[]).says(0, &[]);
+    site.apply(&text, &[]).assert_ended(0, &[]);
     let writes = site.proxy.writes();
     assert_eq!(writes[1].path(), path(&site.namespace, "configmaps", "b"));
     assert_eq!(String::from_utf8_lossy(&writes[1].body), text);
@@ -475,19 +477,19 @@ fn resolves_namespaces() {
     let config = config.replace("{cluster: test,", &format!("{{cluster: test, namespace: {default},"));
     site.run.write("config", config);
     site.run.write("all.yaml", format!("{}---\n{}", config_map("c", "v"), named(&own)));
-    let ran = site.run.run(&["apply", "all.yaml", "--kubeconfig", "config", "-o", "json"]).says(0, &[]);
+    let ran = site.run.run(&["apply", "all.yaml", "--kubeconfig", "config", "-o", "json"]).assert_ended(0, &[]);
     let namespaces: Vec<Value> = ran.objects().iter().map(|object| object["namespace"].clone()).collect();
     assert_eq!(namespaces, [&*default, &*own]);
     site.admin.get(&path(&default, "configmaps", "c")).done();
     site.admin.get(&path(&own, "configmaps", "a")).done();
 
     // A namespace that does not exist.
-    let ran = site.run.run(&["apply", "all.yaml", "--kubeconfig", "config", "-n", "nowhere"]).says(2, &[]);
+    let ran = site.run.run(&["apply", "all.yaml", "--kubeconfig", "config", "-n", "nowhere"]).assert_ended(2, &[]);
     assert!(ran.stderr.contains(&own), "{ran:?}");
     site.run.write("all.yaml", config_map("c", "v"));
     site.run
         .run(&["apply", "all.yaml", "-n", "nowhere"])
-        .says(3, &["no namespace nowhere", "kubectl create namespace nowhere"]);
+        .assert_ended(3, &["no namespace nowhere", "kubectl create namespace nowhere"]);
 }
 
 /// `-n` has no effect on kinds that are not namespaced.
@@ -500,10 +502,10 @@ fn ignores_n_for_kinds_without_namespace() {
         "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: \"{name}:x\"}}\nrules: []\n---\n\
          apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {{name: {name}}}\nvalue: 1\n"
     );
-    let ran = site.apply(&role, &["-o", "json"]).says(0, &[]);
+    let ran = site.apply(&role, &["-o", "json"]).assert_ended(0, &[]);
     assert!(ran.objects().iter().all(|object| object["namespace"].is_null()), "{ran:?}");
     assert!(site.proxy.writes().iter().all(|request| !request.path().contains("namespaces")));
-    let ran = site.apply(&role, &[]).says(0, &[]);
+    let ran = site.apply(&role, &[]).assert_ended(0, &[]);
     assert_eq!(
         ran.stdout,
         format!(
@@ -518,19 +520,20 @@ fn uses_the_field_manager_of_the_flag() {
     let site = ApplyFixture::new(servers);
     for (args, manager) in [(&[][..], "jobplate"), (&["--field-manager=flows of a team"], "flows of a team")] {
         let text = config_map(&format!("m{}", args.len()), "v");
-        site.apply(&text, args).says(0, &[]);
+        site.apply(&text, args).assert_ended(0, &[]);
         let live = site.get("configmaps", &format!("m{}", args.len()));
         let owner = &live["metadata"]["managedFields"][0];
         assert_eq!((&owner["manager"], &owner["operation"]), (&json!(manager), &json!("Apply")));
         assert_eq!(site.apply(&text, args).stdout, format!("configmap/m{} unchanged\n", args.len()));
     }
     // A second manager changes no value, but becomes an owner, too.
-    site.apply(&config_map("m0", "v"), &["--field-manager=second"]).says(0, &[]);
+    site.apply(&config_map("m0", "v"), &["--field-manager=second"]).assert_ended(0, &[]);
     assert_eq!(site.get("configmaps", "m0")["metadata"]["managedFields"].as_array().map(Vec::len), Some(2));
-    let ran =
-        site.apply(&config_map("m0", "w"), &["--field-manager=second"]).says(3, &["jobplate", "--force-conflicts"]);
+    let ran = site
+        .apply(&config_map("m0", "w"), &["--field-manager=second"])
+        .assert_ended(3, &["jobplate", "--force-conflicts"]);
     assert!(ran.stdout.contains("failed"), "{ran:?}");
-    site.apply(&config_map("m0", "w"), &["--field-manager=second", "--force-conflicts"]).says(0, &[]);
+    site.apply(&config_map("m0", "w"), &["--field-manager=second", "--force-conflicts"]).assert_ended(0, &[]);
 }
 
 #[test]
@@ -539,11 +542,11 @@ fn reports_warnings_of_the_server() {
     let site = ApplyFixture::new(servers);
     // A server-side apply always refuses unknown fields. A creation accepts them with `--validate=warn`.
     let text = job("generateName: etl-").replace("restartPolicy: Never", "restartPolicy: Never\n      parallelism: 1");
-    site.apply(&text, &[]).says(3, &["`parallelism`", "all.yaml:10:7"]);
+    site.apply(&text, &[]).assert_ended(3, &["`parallelism`", "all.yaml:10:7"]);
     assert!(site.proxy.writes().is_empty());
-    let ran = site.apply(&text, &["--validate=warn"]).says(0, &["warning", "unknown field", "parallelism"]);
+    let ran = site.apply(&text, &["--validate=warn"]).assert_ended(0, &["warning", "unknown field", "parallelism"]);
     assert!(ran.stdout.contains(" created\n"), "{ran:?}");
-    let ran = site.apply(&text, &["--validate=ignore"]).says(0, &[]);
+    let ran = site.apply(&text, &["--validate=ignore"]).assert_ended(0, &[]);
     assert!(!ran.stderr.contains("parallelism"), "{ran:?}");
     let values = site.proxy.writes().iter().map(|request| request.target.clone()).collect::<Vec<_>>();
     assert!(values[0].contains("fieldValidation=Warn") && values[1].contains("fieldValidation=Ignore"), "{values:?}");

@@ -41,10 +41,10 @@ fn applies_a_role_and_its_binding_without_cluster_admin() {
     let run = Run::new(servers.kubeconfig(ADMIN)).file("agent.yaml", include_str!("../../templates/agent.yaml"));
     let args =
         ["apply", "agent.yaml", "-n", &namespace, "--as", &user, "--backend", "server", "--api", "http://a:4200"];
-    let ran = run.run(&[&args[..], &["--dry-run=server", "-o", "json"]].concat()).says(0, &[]);
+    let ran = run.run(&[&args[..], &["--dry-run=server", "-o", "json"]].concat()).assert_ended(0, &[]);
     assert_eq!(ran.outcomes().iter().filter(|outcome| *outcome == "not tried").count(), 1, "{ran:?}");
     for extra in [&[][..], &["--no-preflight"]] {
-        run.run(&[&args[..], extra].concat()).says(0, &[]);
+        run.run(&[&args[..], extra].concat()).assert_ended(0, &[]);
         admin.delete(&format!("{}/prefect-agent", rbac("rolebindings"))).done();
         admin.delete(&format!("{}/prefect-agent", rbac("roles"))).done();
     }
@@ -53,7 +53,7 @@ fn applies_a_role_and_its_binding_without_cluster_admin() {
     let role = role.replace("\"\"", "storage.k8s.io");
     let run = run.file("more.yaml", role);
     run.run(&["apply", "more.yaml", "-n", &namespace, "--as", &user])
-        .says(3, &["role.rbac.authorization.k8s.io/more grants rights that you do not have yourself"]);
+        .assert_ended(3, &["role.rbac.authorization.k8s.io/more grants rights that you do not have yourself"]);
 }
 
 /// The objects use a field that only the new version of the definition has.
@@ -78,18 +78,18 @@ fn applies_a_changed_crd_together_with_its_objects() {
     let run = Run::new(servers.kubeconfig(ADMIN));
     let (old_fields, new_fields) = ("a: {type: string}", "a: {type: string}, b: {type: string}");
     run.write("all.yaml", definition(old_fields) + &gizmo("a: x"));
-    run.run(&["diff", "all.yaml"]).says(1, &[]);
-    run.run(&["apply", "all.yaml"]).says(0, &[]);
-    run.run(&["diff", "all.yaml"]).says(0, &[]);
+    run.run(&["diff", "all.yaml"]).assert_ended(1, &[]);
+    run.run(&["apply", "all.yaml"]).assert_ended(0, &[]);
+    run.run(&["diff", "all.yaml"]).assert_ended(0, &[]);
     run.write("all.yaml", definition(new_fields) + &gizmo("a: x, b: z"));
-    let ran = run.run(&["apply", "all.yaml", "-o", "json"]).says(0, &[]);
+    let ran = run.run(&["apply", "all.yaml", "-o", "json"]).assert_ended(0, &[]);
     assert_eq!(ran.outcomes(), ["configured", "configured"]);
 
     // An object in an existing namespace can be dry-run even if the input also creates other namespaces.
     let new_namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {other}}}\n---\n");
     let existing_namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {namespace}}}\n---\n");
     run.write("all.yaml", new_namespace + &existing_namespace + &config_map("a", "v"));
-    let ran = run.run(&["apply", "all.yaml", "-n", &namespace, "--dry-run=server", "-o", "json"]).says(0, &[]);
+    let ran = run.run(&["apply", "all.yaml", "-n", &namespace, "--dry-run=server", "-o", "json"]).assert_ended(0, &[]);
     assert_eq!(ran.outcomes()[2], "created", "{ran:?}");
 }
 
@@ -112,7 +112,7 @@ fn sends_what_was_dry_run_if_the_file_changes() {
         Action::Pass
     });
     let ran = Run::new(proxy.kubeconfig()).run(&["apply", &file.to_string_lossy(), "-n", &namespace]);
-    let ran = ran.says(0, &[]);
+    let ran = ran.assert_ended(0, &[]);
     let sent = proxy.requests();
     let count_requests = |text: &str| sent.iter().filter(|request| request.target.contains(text)).count();
     assert!(count_requests("old-") >= 18 && count_requests("new-") == 0, "{ran:?}");
@@ -134,10 +134,10 @@ fn recreates_a_job_to_replace_a_literal() {
     assert!(created.status.success(), "{created:?}");
     let args = ["apply", "job.yaml", "-n", &namespace, "--secret-env", "TOKEN=s/k"];
     for extra in [&[][..], &["--take-over"], &["--no-preflight"]] {
-        run.run(&[&args[..], extra].concat()).says(3, &["another pod template", "--on-immutable"]);
+        run.run(&[&args[..], extra].concat()).assert_ended(3, &["another pod template", "--on-immutable"]);
     }
-    run.run(&[&args[..], &["--on-immutable=skip", "--take-over"]].concat()).says(0, &[]);
-    let ran = run.run(&[&args[..], &["--on-immutable=recreate", "--take-over"]].concat()).says(0, &[]);
+    run.run(&[&args[..], &["--on-immutable=skip", "--take-over"]].concat()).assert_ended(0, &[]);
+    let ran = run.run(&[&args[..], &["--on-immutable=recreate", "--take-over"]].concat()).assert_ended(0, &[]);
     assert_eq!(ran.stdout, "job.batch/etl recreated\n");
     let live = admin.get(&path(&namespace, "jobs", "etl")).done();
     assert!(!live.to_string().contains(CANARY), "{live}");
@@ -153,5 +153,5 @@ fn server_errors_point_into_the_file() {
                 - name: flow\n            image: none\n          dnsPolicies: [] # line 14\n";
     let run = Run::new(servers.kubeconfig(ADMIN)).file("cron.yaml", text);
     let args = ["apply", "cron.yaml", "-n", &namespace, "--secret-env", "A=s/k", "--secret-env", "B=s/k"];
-    run.run(&args).says(3, &["cron.yaml:14:11", "`dnsPolicies`", "# line 14"]);
+    run.run(&args).assert_ended(3, &["cron.yaml:14:11", "`dnsPolicies`", "# line 14"]);
 }

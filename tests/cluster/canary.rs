@@ -282,7 +282,7 @@ fn the_canary_can_be_found() {
     // The value itself is applied unmasked.
     let run =
         Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", with_canary(&SECRET.replace("name: s", "name: new")));
-    run.run(&["apply", "input.yaml", "-n", &namespace]).says(0, &[]);
+    run.run(&["apply", "input.yaml", "-n", &namespace]).assert_ended(0, &[]);
     assert!(contains_canary(&admin.get(&path(&namespace, "secrets", "new")).text()));
 }
 

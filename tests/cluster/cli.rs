@@ -124,10 +124,10 @@ impl Ran {
 
     /// Asserts the exit code and the parts of stderr.
     #[track_caller]
-    pub(crate) fn says(self, status: i32, parts: &[&str]) -> Self {
+    pub(crate) fn assert_ended(self, status: i32, parts: &[&str]) -> Self {
         assert_eq!(self.status, status, "{self:?}");
         for part in parts {
-            assert!(self.stderr.contains(part), "{part:?} is not said:\n{}", self.stderr);
+            assert!(self.stderr.contains(part), "{part:?} is missing in stderr:\n{}", self.stderr);
         }
         self
     }

@@ -327,7 +327,7 @@ fn reports_conflicts_like_apply() {
     let site = DiffFixture::new(servers);
     site.apply(CRON_JOB, &["--field-manager=somebody"]);
     let new = CRON_JOB.replace("image: none", "image: other").replace(CANARY, &format!("{CANARY}-2"));
-    let ran = site.diff(&new, &[]).says(3, &["somebody", "image", "none", "other", "--force-conflicts"]);
+    let ran = site.diff(&new, &[]).assert_ended(3, &["somebody", "image", "none", "other", "--force-conflicts"]);
     assert_eq!(ran.stdout, "");
     let reported = site.run.run(&["apply", "new.yaml", "-n", &site.namespace, "--dry-run=server"]);
     let table =
@@ -347,7 +347,7 @@ fn shows_a_take_over_without_doing_it() {
     let file = site.run.directory().join("theirs.yaml");
     let args = ["apply", "-n", &site.namespace, "-f", &file.to_string_lossy()];
     assert!(servers.run("kubectl", &args).status.success());
-    site.diff(CRON_JOB, &["--secret-env", "TOKEN=s/k"]).says(3, &["TOKEN", "--take-over"]);
+    site.diff(CRON_JOB, &["--secret-env", "TOKEN=s/k"]).assert_ended(3, &["TOKEN", "--take-over"]);
     let ran = site.diff(CRON_JOB, &["--secret-env", "TOKEN=s/k", "--take-over"]);
     assert_eq!(ran.status, 1, "{ran:?}");
     assert!(changes(&ran).iter().any(|line| line.contains("secretKeyRef")), "{ran:?}");
@@ -369,10 +369,10 @@ fn exits_with_the_code_of_the_failure() {
         (JOB, &["--context=none"], 3, "none"),
         (CONFIG_MAP, &["--on-immutable=skip"], 2, "--on-immutable"),
     ] {
-        site.diff(text, args).says(status, &[says]);
+        site.diff(text, args).assert_ended(status, &[says]);
     }
     let other = CONFIG_MAP.replace("name: plain", "name: plain, namespace: other");
-    site.diff(&other, &[]).says(2, &["new.yaml:3", "other"]);
+    site.diff(&other, &[]).assert_ended(2, &["new.yaml:3", "other"]);
 }
 
 /// Differences are in the order of the documents; those before a refusal are shown.

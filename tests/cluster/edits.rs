@@ -16,7 +16,7 @@ spec:
 ";
 
 #[test]
-fn an_apply_tells_its_edits_and_outcomes() {
+fn reports_edits_and_outcomes() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("edits");
     let run = Run::new(servers.kubeconfig(ADMIN)).env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", "summary");
@@ -28,10 +28,10 @@ fn an_apply_tells_its_edits_and_outcomes() {
         run.run(&[&args[..], more].concat())
     };
 
-    apply("one", &["--dry-run=server"]).says(0, &[]);
+    apply("one", &["--dry-run=server"]).assert_ended(0, &[]);
     assert!(read("summary").contains("### jobplate: objects (server dry run)"), "{}", read("summary"));
     assert!(read("summary").contains("### jobplate: edits to be made\n"), "{}", read("summary"));
-    apply("one", &[]).says(0, &[]);
+    apply("one", &[]).assert_ended(0, &[]);
     let report: serde_json::Value = serde_json::from_str(&read("report.json")).expect("JSON");
     assert_eq!(report["edits"][0]["variable"], "TOKEN");
     let summary = read("summary");
@@ -39,7 +39,8 @@ fn an_apply_tells_its_edits_and_outcomes() {
     assert!(summary.contains("### jobplate: edits\n"), "{summary}");
 
     // An object that cannot be applied becomes an annotation, with the reason in the summary.
-    let ran = apply("two", &[]).says(3, &["::error title=jobplate,file=job.yaml,line=1,col=1::job.batch/etl is on"]);
+    let ran =
+        apply("two", &[]).assert_ended(3, &["::error title=jobplate,file=job.yaml,line=1,col=1::job.batch/etl is on"]);
     let summary = read("summary");
     assert!(summary.contains("| `job.batch/etl` | failed | `job.batch/etl is on the server"), "{summary}");
     assert!(!format!("{}{summary}{}", ran.stderr, read("report.json")).contains("canary"));

@@ -65,7 +65,7 @@ impl Ran {
     /// Asserts a failure: the exit code, the parts of the message, a hint, and none of `INTERNALS`.
     #[track_caller]
     fn fails(self, status: i32, parts: &[&str]) -> Self {
-        let ran = self.says(status, parts);
+        let ran = self.assert_ended(status, parts);
         assert!(ran.stderr.contains("error: ") && ran.stderr.contains("hint: "), "{}", ran.stderr);
         for part in INTERNALS {
             assert!(!ran.stderr.contains(part) && !ran.stdout.contains(part), "{part}: {ran:?}");
@@ -132,7 +132,7 @@ fn suggested_rules_grant_enough() {
         if !live.is_empty() {
             let before = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", live);
             let manager = if flags.contains(&"--take-over") { "other" } else { "jobplate" };
-            apply(&before, &namespace, &["--field-manager", manager]).says(0, &[]);
+            apply(&before, &namespace, &["--field-manager", manager]).assert_ended(0, &[]);
         }
         let run = Run::new(servers.kubeconfig(NOBODY)).file("input.yaml", input);
         let args = [&[*command, "input.yaml", "-n", &namespace], *flags].concat();
@@ -199,7 +199,8 @@ fn reports_missing_impersonation_permissions() {
     let namespace = servers.namespace("as");
     let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
     apply(&run, &namespace, &["--as", "nobody"]).fails(3, &["you may not"]);
-    apply(&run, &namespace, &["--as", "nobody", "--as-group", "system:masters"]).says(0, &["configmap/a created"]);
+    apply(&run, &namespace, &["--as", "nobody", "--as-group", "system:masters"])
+        .assert_ended(0, &["configmap/a created"]);
     apply(&run, &namespace, &["--as-group", "system:masters"]).fails(2, &["`--as-group` needs `--as`"]);
     // The message is about impersonation, not about the ConfigMap.
     let run = Run::new(servers.kubeconfig(NOBODY)).file("input.yaml", CONFIG_MAP);
@@ -257,7 +258,7 @@ fn prints_conflicts_as_a_table() {
     let namespace = servers.namespace("conflict");
     let input = format!("{CRON_JOB}---\n{CONFIG_MAP}");
     let before = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", &input);
-    apply(&before, &namespace, &["--field-manager", "other"]).says(0, &[]);
+    apply(&before, &namespace, &["--field-manager", "other"]).assert_ended(0, &[]);
     let changed = input.replace("'0 0 1 1 *'", "'5 5 * * *'").replace("suspend: true", "suspend: false");
     let changed = changed.replace("value: plain", "value: hush").replace("k: v", "k: hush");
     let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", changed);
@@ -275,7 +276,7 @@ fn prints_conflicts_as_a_table() {
     }
     assert!(!ran.stderr.contains("hush") && !ran.stderr.contains("plain"), "{}", ran.stderr);
     assert!(ran.stderr.contains("nothing was applied"), "{}", ran.stderr);
-    let ran = apply(&run, &namespace, &["--force-conflicts"]).says(0, &[]);
+    let ran = apply(&run, &namespace, &["--force-conflicts"]).assert_ended(0, &[]);
     assert_eq!(ran.stdout, "cronjob.batch/nightly configured\nconfigmap/a configured\n");
 }
 
@@ -464,7 +465,7 @@ fn resolves_paths_relative_to_the_kubeconfig() {
     std::fs::copy(servers.authority(), run.directory().join("conf/own.crt")).expect("a file can be copied");
     apply(&run, &namespace, &[]).fails(3, &["own.token"]);
     run.write("conf/own.token", format!("{ADMIN}\n"));
-    apply(&run, &namespace, &[]).says(0, &[]);
+    apply(&run, &namespace, &[]).assert_ended(0, &[]);
 }
 
 #[test]
@@ -492,7 +493,7 @@ fn merges_several_kubeconfigs() {
         assert_eq!(ran.status, status, "{ran:?}");
     }
     run = run.env("KUBECONFIG", none).env("KUBERNETES_SERVICE_HOST", "127.0.0.1").env("KUBERNETES_SERVICE_PORT", "1");
-    apply(&run, &namespace, &[]).says(3, &["KUBECONFIG"]);
+    apply(&run, &namespace, &[]).assert_ended(3, &["KUBECONFIG"]);
     run = run.file("broken", "apiVersion: v1\nkind: [Config\n").env("KUBECONFIG", broken);
     apply(&run, &namespace, &[]).fails(3, &["broken", "is no kubeconfig"]);
 }
@@ -513,13 +514,13 @@ fn uses_only_the_named_kubeconfig() {
     for (text, expected) in cases {
         let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP).file("named", text);
         let run = run.env("KUBERNETES_SERVICE_HOST", "127.0.0.1").env("KUBERNETES_SERVICE_PORT", "1");
-        let ran = apply(&run, &namespace, &["--kubeconfig", "named"]).says(3, expected);
+        let ran = apply(&run, &namespace, &["--kubeconfig", "named"]).assert_ended(3, expected);
         assert!(!ran.stderr.contains("hush"), "{}", ran.stderr);
         let run = run.env("KUBECONFIG", "named");
-        apply(&run, &namespace, &[]).says(3, expected);
+        apply(&run, &namespace, &[]).assert_ended(3, expected);
     }
     let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
-    apply(&run, &namespace, &["--kubeconfig", "missing"]).says(3, &["missing", "can't be read"]);
+    apply(&run, &namespace, &["--kubeconfig", "missing"]).assert_ended(3, &["missing", "can't be read"]);
     apply(&Run::without_kubeconfig().file("input.yaml", CONFIG_MAP), &namespace, &[])
         .fails(3, &["no cluster is configured", "--kubeconfig"]);
     let run = Run::without_kubeconfig().file("input.yaml", CONFIG_MAP).env("KUBERNETES_SERVICE_HOST", "127.0.0.1");
@@ -551,12 +552,12 @@ fn selects_contexts_clusters_and_users_by_name() {
         (&["--user", "on"], 3, &["no user on", "its users: one, two"]),
     ];
     for (flags, status, expected) in cases {
-        run.run(&[&["apply", "input.yaml"], *flags].concat()).says(*status, expected);
+        run.run(&[&["apply", "input.yaml"], *flags].concat()).assert_ended(*status, expected);
     }
     // Without a current context, `--cluster` and `--user` are enough.
     let run = run_with_kubeconfig(&config.replace("current-context: away\n", ""));
     run.run(&["apply", "input.yaml", "--cluster", "here", "--user", "one", "-n", &namespace])
-        .says(0, &["configmap/a unchanged"]);
+        .assert_ended(0, &["configmap/a unchanged"]);
     run.run(&["apply", "input.yaml"]).fails(3, &["no current context", "its contexts: away, home"]);
 }
 
@@ -605,7 +606,7 @@ fn uses_the_proxy_of_the_kubeconfig() {
         )
     };
     let (port, connections) = start_connect_proxy(false);
-    apply(&through(port), &namespace, &[]).says(0, &["configmap/a created"]);
+    apply(&through(port), &namespace, &[]).assert_ended(0, &["configmap/a created"]);
     assert!(connections.load(Ordering::SeqCst) > 0);
     let (port, connections) = start_connect_proxy(true);
     let ran = apply(&through(port), &namespace, &[]).fails(3, &["can't be reached"]);
@@ -677,8 +678,8 @@ fn reports_failing_webhooks() {
         let ran = run.run(&[command, "input.yaml", "-n", &namespace]);
         ran.fails(3, &["the webhook checks.example.io knows no dry run"]);
     }
-    apply(&run, &namespace, &[]).says(3, &["--no-preflight"]);
-    apply(&run, &namespace, &["--no-preflight"]).says(0, &[]);
+    apply(&run, &namespace, &[]).assert_ended(3, &["--no-preflight"]);
+    apply(&run, &namespace, &["--no-preflight"]).assert_ended(0, &[]);
 }
 
 #[test]
@@ -697,7 +698,8 @@ fn reports_denied_admission() {
     ran.fails(3, &["does not allow pods like that of pod/p", "--show-labels"]);
     // For a Job the server only warns. The warning is passed on.
     let run = run.file("input.yaml", JOB);
-    apply(&run, &namespace, &["--no-preflight"]).says(0, &["warning: input.yaml:1: the server warns: ", "PodSecurity"]);
+    apply(&run, &namespace, &["--no-preflight"])
+        .assert_ended(0, &["warning: input.yaml:1: the server warns: ", "PodSecurity"]);
 }
 
 #[test]
@@ -708,7 +710,7 @@ fn masks_warnings_of_the_server() {
     let proxy = Proxy::start(servers, move |_| Action::Header("warning", text.clone()));
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", CRON_JOB.replace("plain", "hush9"));
     for args in [&["apply", "input.yaml", "-n", &namespace, "-q"][..], &["diff", "input.yaml", "-n", &namespace]] {
-        let ran = run.run(args).says(0, &["the server warns", "unknown field \"spec.schedule\", "]);
+        let ran = run.run(args).assert_ended(0, &["the server warns", "unknown field \"spec.schedule\", "]);
         assert!(!ran.stderr.contains("hush9") && !ran.stderr.contains("aHVzaDk"), "{}", ran.stderr);
     }
 }
@@ -723,7 +725,7 @@ fn masks_a_warning_by_all_items_of_a_list() {
     let list = format!("apiVersion: v1\nkind: List\nitems:\n{}{}", item("okapi"), item("zebra"));
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", list);
     // Both items cause the same warning, so it is reported once.
-    let ran = apply(&run, &namespace, &[]).says(0, &["the server warns: okapi and zebra, not ***"]);
+    let ran = apply(&run, &namespace, &[]).assert_ended(0, &["the server warns: okapi and zebra, not ***"]);
     assert_eq!(ran.stderr.matches("the server warns").count(), 1, "{}", ran.stderr);
 }
 
@@ -800,12 +802,12 @@ fn discovers_custom_kinds_once() {
         let all: Vec<Request> = proxy.requests();
         all.into_iter().filter(|r| r.method == "GET" && !r.path().contains("/namespaces/")).map(|r| r.target).collect()
     };
-    apply(&run, &namespace, &[]).says(0, &[]);
+    apply(&run, &namespace, &[]).assert_ended(0, &[]);
     let discovered: Vec<String> = discovery_requests(&proxy);
     assert_eq!(discovered, std::slice::from_ref(&all));
     let proxy = Proxy::start(servers, |_| Action::Pass);
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", flows.join("---\n"));
-    run.run(&["diff", "input.yaml", "-n", &namespace]).says(0, &[]);
+    run.run(&["diff", "input.yaml", "-n", &namespace]).assert_ended(0, &[]);
     let discovered: Vec<String> = discovery_requests(&proxy);
     assert_eq!(discovered, [all]);
 
@@ -813,7 +815,7 @@ fn discovers_custom_kinds_once() {
     let proxy = Proxy::start(servers, |_| Action::Pass);
     let input = [CONFIG_MAP, JOB, CRON_JOB, GENERATED].join("---\n");
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", input);
-    apply(&run, &namespace, &[]).says(0, &[]);
+    apply(&run, &namespace, &[]).assert_ended(0, &[]);
     let discovered: Vec<String> = discovery_requests(&proxy);
     assert!(discovered.is_empty(), "{discovered:?}");
     // One dry run and one write for each object, and no other requests.

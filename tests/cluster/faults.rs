@@ -160,9 +160,13 @@ fn retries_dry_runs_and_reads() {
         let namespace = servers.namespace("dry-run");
         let proxy = Proxy::start(servers, inject_once(|_| true, action));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
-        assert_eq!(apply(&run, &namespace, &["--dry-run=server"]).says(0, &[]).outcomes(), ["created"], "{fault}");
+        assert_eq!(
+            apply(&run, &namespace, &["--dry-run=server"]).assert_ended(0, &[]).outcomes(),
+            ["created"],
+            "{fault}"
+        );
         // `diff` sends a GET for the live object, and a dry run.
-        let ran = run.run(&["diff", "input.yaml", "-n", &namespace]).says(1, &[]);
+        let ran = run.run(&["diff", "input.yaml", "-n", &namespace]).assert_ended(1, &[]);
         assert!(ran.stdout.contains("+++"), "{fault}: {}", ran.stdout);
     }
 }
@@ -174,7 +178,7 @@ fn prints_retries_with_verbose() {
         let namespace = servers.namespace("verbose");
         let proxy = Proxy::start(servers, inject_once(is_write, action));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
-        let ran = apply(&run, &namespace, &["-v"]).says(0, &["PATCH /api/v1/namespaces/", "again in"]);
+        let ran = apply(&run, &namespace, &["-v"]).assert_ended(0, &["PATCH /api/v1/namespaces/", "again in"]);
         assert_eq!(ran.stderr.matches("again in").count(), 1, "{fault}: {}", ran.stderr);
     }
 }
@@ -235,7 +239,7 @@ fn a_lost_creation_does_not_end_the_run() {
     let proxy = Proxy::start(servers, inject_once(is_write, Action::ResetAfter));
     let input = ["a", "b", "c"].map(generated_job).join("---\n");
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", input);
-    let ran = apply(&run, &namespace, &["--concurrency", "1"]).says(3, &["may have been made"]);
+    let ran = apply(&run, &namespace, &["--concurrency", "1"]).assert_ended(3, &["may have been made"]);
     assert_eq!(ran.outcomes(), ["failed", "created", "created"]);
     for label in ["a", "b", "c"] {
         assert_eq!(count_jobs(&admin, &namespace, label), 1, "{label}");
@@ -261,7 +265,7 @@ fn does_not_retry_permanent_errors() {
         let (namespace, text) = (servers.namespace("final"), format!("{action:?}"));
         let proxy = Proxy::start(servers, inject_once(is_write, action));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
-        let ran = apply(&run, &namespace, &["--no-preflight"]).says(3, &["error: ", "hint: "]);
+        let ran = apply(&run, &namespace, &["--no-preflight"]).assert_ended(3, &["error: ", "hint: "]);
         assert_eq!(ran.outcomes(), ["failed"], "{text}");
         assert_eq!(count_requests(&proxy, is_write), 1, "{text}");
         assert!(!ran.stderr.contains("something else") && !ran.stderr.contains("field not declared"), "{ran:?}");
@@ -284,7 +288,7 @@ fn respects_retry_after() {
     // The program does not wait for an hour.
     let (ran, elapsed, sent) = applied(Box::new(|_| Action::too_many(3600)));
     assert!(elapsed < MAX_DELAY && sent == 1, "{elapsed:?} {sent}");
-    assert_eq!(ran.says(3, &["no time for configmap/a", "run again later"]).outcomes(), ["failed"]);
+    assert_eq!(ran.assert_ended(3, &["no time for configmap/a", "run again later"]).outcomes(), ["failed"]);
     // `Retry-After: 0` must not cause an endless loop.
     let (ran, _, sent) = applied(Box::new(|_| Action::too_many(0)));
     assert!(ran.status == 3 && sent <= 50, "{sent} requests, {ran:?}");
@@ -298,13 +302,13 @@ fn gives_up_on_a_slow_server() {
         // Slow for the first request only.
         let proxy = Proxy::start(servers, inject_once(is_write, action.clone()));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
-        let ran = apply(&run, &namespace, &["--request-timeout", "1s"]).says(0, &[]);
+        let ran = apply(&run, &namespace, &["--request-timeout", "1s"]).assert_ended(0, &[]);
         assert_eq!(ran.outcomes(), ["created"], "{action:?}");
         servers.client(ADMIN).delete(&path(&namespace, "configmaps", "a")).done();
         // With a longer timeout no second attempt is needed.
         let proxy = Proxy::start(servers, inject_once(is_write, action.clone()));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
-        apply(&run, &namespace, &[]).says(0, &[]);
+        apply(&run, &namespace, &[]).assert_ended(0, &[]);
         assert_eq!(count_requests(&proxy, is_write), 1, "{action:?}");
         servers.client(ADMIN).delete(&path(&namespace, "configmaps", "a")).done();
     }
@@ -313,7 +317,7 @@ fn gives_up_on_a_slow_server() {
     let start = Instant::now();
     let ran = apply(&run, &namespace, &["--request-timeout", "1s"]);
     assert!(start.elapsed() < MAX_DELAY, "{:?}", start.elapsed());
-    ran.says(3, &["took too long to answer", "--request-timeout"]);
+    ran.assert_ended(3, &["took too long to answer", "--request-timeout"]);
 }
 
 /// A proxy can answer `200` to everything. Without the object in the body nothing was applied.
@@ -370,7 +374,7 @@ fn recreates_a_job_if_the_answer_to_the_deletion_is_lost() {
     {
         let (namespace, admin, text) = (servers.namespace("deletion"), servers.client(ADMIN), format!("{action:?}"));
         let direct = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", job("one"));
-        assert_eq!(apply(&direct, &namespace, &[]).says(0, &[]).outcomes(), ["created"]);
+        assert_eq!(apply(&direct, &namespace, &[]).assert_ended(0, &[]).outcomes(), ["created"]);
         let uid = || admin.get(&path(&namespace, "jobs", "etl")).done()["metadata"]["uid"].clone();
         let old = uid();
         let proxy = Proxy::start(servers, inject_once(|request| request.method == "DELETE", action));
@@ -396,7 +400,7 @@ fn expired_credentials_end_the_run() {
     let names: Vec<String> = (0..40).map(|number| format!("m{number}")).collect();
     let input: Vec<String> = names.iter().map(|name| config_map(name)).collect();
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", input.join("---\n"));
-    let ran = apply(&run, &namespace, &[]).says(3, &["credentials", "log in again"]);
+    let ran = apply(&run, &namespace, &[]).assert_ended(3, &["credentials", "log in again"]);
     // One error for the run, not one for each object.
     assert_eq!(ran.stderr.matches("error: ").count(), 1, "{}", ran.stderr);
     assert!(count_requests(&proxy, is_write) <= 24);
@@ -482,7 +486,7 @@ fn waits_for_a_restarting_server() {
         assert_eq!(count_jobs(&admin, &namespace, &format!("g{number}")), 1);
     }
     run.write("input.yaml", document_stream(0));
-    let again = apply(&run, &namespace, &[]).says(0, &[]);
+    let again = apply(&run, &namespace, &[]).assert_ended(0, &[]);
     assert_eq!(count_outcomes(&again)["unchanged"], DOCUMENTS - 10);
 }
 
@@ -496,7 +500,7 @@ fn reports_correctly_if_the_server_stays_down() {
     let proxy = kill_apiserver_at_write(&servers, 80, |_| {});
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(10));
     let start = Instant::now();
-    let ran = apply(&run, &namespace, &[]).says(3, &["can't be reached", "running again is safe"]);
+    let ran = apply(&run, &namespace, &[]).assert_ended(3, &["can't be reached", "running again is safe"]);
     assert!(start.elapsed() < MAX_RETRY_TIME + MAX_DELAY, "{:?}", start.elapsed());
     servers.start_apiserver();
     assert_report_is_correct(&admin, &namespace, &ran);
@@ -511,7 +515,7 @@ fn reports_correctly_if_the_server_stays_down() {
     // One error for the run, not one for each request in progress.
     assert_eq!(ran.stderr.matches("error: ").count(), 1, "{}", ran.stderr);
 
-    let again = apply(&run, &namespace, &[]).says(0, &[]);
+    let again = apply(&run, &namespace, &[]).assert_ended(0, &[]);
     let first_outcomes: Vec<String> = ran.outcomes();
     for (before, after) in first_outcomes.iter().zip(again.outcomes()) {
         let expected: &[&str] = match before.as_str() {
@@ -530,7 +534,7 @@ fn changes_nothing_if_the_server_fails_during_dry_runs() {
     let (namespace, admin) = (servers.namespace("dry-runs"), servers.client(ADMIN));
     let proxy = Proxy::start(servers, |request| if request.number < 20 { Action::Pass } else { Action::ResetAfter });
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(0));
-    let ran = apply(&run, &namespace, &[]).says(3, &["can't be reached", "nothing was applied"]);
+    let ran = apply(&run, &namespace, &[]).assert_ended(3, &["can't be reached", "nothing was applied"]);
     assert!(!ran.stderr.contains("may have been"), "{}", ran.stderr);
     assert!(ran.outcomes().iter().all(|outcome| outcome == "failed" || outcome == "not tried"), "{ran:?}");
     assert_eq!(count_requests(&proxy, is_write), 0);
@@ -574,7 +578,7 @@ fn ctrl_c_does_not_wait_for_missing_answers() {
     wait_for("writes that hang", || (count_requests(&proxy, is_write) == 14).then_some(()));
     let start = Instant::now();
     started.interrupt();
-    let ran = started.end().says(130, &["interrupted while", "running again is safe"]);
+    let ran = started.end().assert_ended(130, &["interrupted while", "running again is safe"]);
     assert!(start.elapsed() < MAX_DELAY, "{:?}", start.elapsed());
     assert_report_is_correct(&admin, &namespace, &ran);
     let counts = count_outcomes(&ran);
@@ -594,7 +598,7 @@ fn ctrl_c_during_dry_runs_changes_nothing() {
     let started = run.start(&[APPLY, &[&namespace]].concat());
     wait_for("dry runs that hang", || (count_requests(&proxy, |_| true) == 12).then_some(()));
     started.interrupt();
-    let ran = started.end().says(130, &["interrupted", "nothing was applied"]);
+    let ran = started.end().assert_ended(130, &["interrupted", "nothing was applied"]);
     assert!(!ran.stderr.contains("may have been applied"), "a dry run applies nothing:\n{}", ran.stderr);
     assert!(ran.outcomes().iter().all(|outcome| outcome == "failed" || outcome == "not tried"), "{ran:?}");
     assert_eq!(count_requests(&proxy, is_write), 0);
@@ -714,5 +718,5 @@ fn a_diff_can_be_interrupted() {
     // A connection failure is an error, neither "no differences" nor "differences found".
     let proxy = Proxy::start(servers, |request| if request.number < 20 { Action::Pass } else { Action::ResetBefore });
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(0));
-    run.run(&["diff", "input.yaml", "-n", &namespace]).says(3, &["can't be reached"]);
+    run.run(&["diff", "input.yaml", "-n", &namespace]).assert_ended(3, &["can't be reached"]);
 }

@@ -178,15 +178,16 @@ impl WatchedRun {
 fn refuses_a_different_pod_template_by_default() {
     let Some(servers) = Servers::shared() else { return };
     let site = JobFixture::new(servers);
-    site.apply(JOB, &[]).says(0, &[]);
+    site.apply(JOB, &[]).assert_ended(0, &[]);
     let before = site.live("etl");
     let other = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\n";
     for args in [&[][..], &["--on-immutable=fail"], &["--force-conflicts"]] {
-        let ran = site.apply(&(changed() + other), args).says(3, &["job.batch/etl", "--on-immutable", "recreate"]);
+        let ran =
+            site.apply(&(changed() + other), args).assert_ended(3, &["job.batch/etl", "--on-immutable", "recreate"]);
         assert!(ran.stdout.contains("job.batch/etl failed"), "{ran:?}");
     }
     assert_eq!(site.proxy.writes().len(), 1);
-    let ran = site.apply(&(changed() + other), &["--on-immutable=skip"]).says(0, &[]);
+    let ran = site.apply(&(changed() + other), &["--on-immutable=skip"]).assert_ended(0, &[]);
     assert_eq!(ran.stdout, "job.batch/etl skipped\nconfigmap/other created\n");
     assert_eq!(site.uid("etl"), before["metadata"]["uid"]);
     assert_eq!(site.live("etl")["spec"]["template"], before["spec"]["template"]);
@@ -201,7 +202,7 @@ fn refuses_contradictory_policies() {
         (&["--recreate-running"], "--on-immutable=recreate"),
         (&["--recreate-running", "--on-immutable=skip"], "--on-immutable=recreate"),
     ] {
-        site.apply(JOB, args).says(2, &[says]);
+        site.apply(JOB, args).assert_ended(2, &[says]);
     }
     assert!(site.proxy.requests().is_empty());
 }
@@ -214,10 +215,10 @@ fn recreates_an_ended_job() {
     let kubelet = Kubelet::start(servers);
     for (state, extra) in [(PodState::Succeeded, &[][..]), (PodState::Failed(1, "Error"), &["--no-preflight"])] {
         let site = JobFixture::new(servers);
-        site.apply(JOB, &[]).says(0, &[]);
+        site.apply(JOB, &[]).assert_ended(0, &[]);
         site.finish(&kubelet, "etl", &state);
         let old = site.live("etl");
-        let ran = site.apply(&changed(), &[&["--on-immutable=recreate"], extra].concat()).says(0, &[]);
+        let ran = site.apply(&changed(), &[&["--on-immutable=recreate"], extra].concat()).assert_ended(0, &[]);
         assert_eq!(ran.stdout, "job.batch/etl recreated\n");
         let new = site.live("etl");
         assert_ne!(new["metadata"]["uid"], old["metadata"]["uid"]);
@@ -234,7 +235,7 @@ fn recreates_an_ended_job() {
         assert_eq!(String::from_utf8_lossy(&requests[dry_run].body), changed());
 
         // An unchanged manifest deletes nothing.
-        let again = site.apply(&changed(), &["--on-immutable=recreate"]).says(0, &[]);
+        let again = site.apply(&changed(), &["--on-immutable=recreate"]).assert_ended(0, &[]);
         assert_eq!(again.stdout, "job.batch/etl unchanged\n");
         assert_eq!(site.live("etl")["metadata"]["uid"], new["metadata"]["uid"]);
     }
@@ -244,19 +245,19 @@ fn recreates_an_ended_job() {
 fn deletes_a_running_job_only_with_the_flag() {
     let Some(servers) = Servers::shared() else { return };
     let (site, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
-    site.apply(JOB, &[]).says(0, &[]);
+    site.apply(JOB, &[]).assert_ended(0, &[]);
     let uid = site.uid("etl");
     // A Job without a pod counts as running, too.
     for extra in [&[][..], &["--no-preflight"]] {
         let args = [&["--on-immutable=recreate"], extra].concat();
-        site.apply(&changed(), &args).says(3, &["running", "--recreate-running"]);
+        site.apply(&changed(), &args).assert_ended(3, &["running", "--recreate-running"]);
     }
     let pod = kubelet.start_pod(&site.namespace, "etl", &PodState::Running);
-    site.apply(&changed(), &["--on-immutable=recreate"]).says(3, &["running", "--recreate-running"]);
+    site.apply(&changed(), &["--on-immutable=recreate"]).assert_ended(3, &["running", "--recreate-running"]);
     assert_eq!(site.uid("etl"), uid);
     assert!(site.proxy.writes().iter().all(|request| request.method != "DELETE"));
 
-    let ran = site.apply(&changed(), &["--on-immutable=recreate", "--recreate-running"]).says(0, &[]);
+    let ran = site.apply(&changed(), &["--on-immutable=recreate", "--recreate-running"]).assert_ended(0, &[]);
     assert_eq!(ran.stdout, "job.batch/etl recreated\n");
     assert_ne!(site.uid("etl"), uid);
     assert_eq!(site.admin.get(&path(&site.namespace, "pods", &pod)).status, 404);
@@ -271,7 +272,7 @@ fn deletes_a_running_job_only_with_the_flag() {
 fn keeps_a_job_that_a_cron_job_owns() {
     let Some(servers) = Servers::shared() else { return };
     let site = JobFixture::new(servers);
-    site.apply(JOB, &[]).says(0, &[]);
+    site.apply(JOB, &[]).assert_ended(0, &[]);
     let pod = json!({"spec": {"restartPolicy": "Never", "containers": [{"name": "flow", "image": "none"}]}});
     let spec = json!({"schedule": "0 0 1 1 *", "suspend": true, "jobTemplate": {"spec": {"template": pod}}});
     let cron_job = json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "owner"}, "spec": spec});
@@ -283,7 +284,7 @@ fn keeps_a_job_that_a_cron_job_owns() {
     let uid = site.uid("etl");
     for extra in [&[][..], &["--recreate-running"], &["--recreate-running", "--no-preflight"]] {
         let args = [&["--on-immutable=recreate"], extra].concat();
-        site.apply(&changed(), &args).says(3, &["job.batch/etl", "CronJob"]);
+        site.apply(&changed(), &args).assert_ended(3, &["job.batch/etl", "CronJob"]);
     }
     assert_eq!(site.uid("etl"), uid);
     assert!(site.proxy.writes().iter().all(|request| request.method != "DELETE"));
@@ -295,7 +296,7 @@ fn deletes_nothing_for_an_invalid_replacement() {
     let Some(servers) = Servers::shared() else { return };
     let kubelet = Kubelet::start(servers);
     let site = JobFixture::new(servers);
-    site.apply(JOB, &[]).says(0, &[]);
+    site.apply(JOB, &[]).assert_ended(0, &[]);
     site.finish(&kubelet, "etl", &PodState::Succeeded);
     let uid = site.uid("etl");
 
@@ -330,7 +331,7 @@ fn deletes_nothing_for_an_invalid_replacement() {
     ] {
         for extra in [&[][..], &["--no-preflight"]] {
             let args = [&["--on-immutable=recreate", "--recreate-running"], extra].concat();
-            site.apply(&text, &args).says(3, &[says]);
+            site.apply(&text, &args).assert_ended(3, &[says]);
         }
     }
     assert_eq!(site.uid("etl"), uid);
@@ -342,15 +343,15 @@ fn updates_or_recreates_a_suspended_job() {
     let Some(servers) = Servers::shared() else { return };
     let site = JobFixture::new(servers);
     let suspended = with_spec(JOB, "suspend: true");
-    site.apply(&suspended, &[]).says(0, &[]);
+    site.apply(&suspended, &[]).assert_ended(0, &[]);
     let uid = site.uid("etl");
     // The image of a suspended Job is immutable, too, and the server has another message for it.
     let other = suspended.replace("image: none", "image: other");
-    site.apply(&other, &[]).says(3, &["--on-immutable"]);
-    let ran = site.apply(&other, &["--on-immutable=recreate"]).says(0, &[]);
+    site.apply(&other, &[]).assert_ended(3, &["--on-immutable"]);
+    let ran = site.apply(&other, &["--on-immutable=recreate"]).assert_ended(0, &[]);
     assert_eq!(ran.stdout, "job.batch/etl recreated\n");
     assert_ne!(site.uid("etl"), uid);
-    let ran = site.apply(&other.replace("suspend: true", "suspend: false"), &[]).says(0, &[]);
+    let ran = site.apply(&other.replace("suspend: true", "suspend: false"), &[]).assert_ended(0, &[]);
     assert_eq!(ran.stdout, "job.batch/etl configured\n");
 }
 
@@ -370,10 +371,10 @@ fn keeps_a_job_that_changes_before_its_deletion() {
     });
     place.set(path(&site.namespace, "jobs", "etl")).expect("it is set once");
     let suspended = with_spec(JOB, "suspend: true");
-    site.apply(&suspended, &[]).says(0, &[]);
+    site.apply(&suspended, &[]).assert_ended(0, &[]);
     let uid = site.uid("etl");
     site.apply(&suspended.replace("image: none", "image: other"), &["--on-immutable=recreate"])
-        .says(3, &["job.batch/etl"]);
+        .assert_ended(3, &["job.batch/etl"]);
     let live = site.live("etl");
     assert!(live["metadata"]["uid"] == uid.as_str() && live["metadata"]["deletionTimestamp"].is_null(), "{live}");
 }
@@ -396,9 +397,9 @@ fn keeps_another_job_with_the_name() {
     });
     place.set(path(&site.namespace, "jobs", "etl")).expect("it is set once");
     let suspended = with_spec(JOB, "suspend: true");
-    site.apply(&suspended, &[]).says(0, &[]);
+    site.apply(&suspended, &[]).assert_ended(0, &[]);
     site.apply(&suspended.replace("image: none", "image: other"), &["--on-immutable=recreate"])
-        .says(3, &["job.batch/etl"]);
+        .assert_ended(3, &["job.batch/etl"]);
     let live = site.live("etl");
     assert_eq!(live["spec"]["template"]["spec"]["containers"][0]["image"], "third");
     assert!(live["metadata"]["deletionTimestamp"].is_null(), "{live}");
@@ -409,23 +410,24 @@ fn keeps_another_job_with_the_name() {
 fn retries_a_deletion_whose_response_is_lost() {
     let Some(servers) = Servers::shared() else { return };
     let place = Arc::<std::sync::OnceLock<String>>::default();
-    let (of_rule, admin, is_asked) = (Arc::clone(&place), servers.client(ADMIN), AtomicBool::new(false));
+    let (of_rule, admin, is_deleted) = (Arc::clone(&place), servers.client(ADMIN), AtomicBool::new(false));
     let site = JobFixture::with(servers, move |request| {
         if request.method == "DELETE" && request.seen == 0 {
-            is_asked.store(true, Ordering::SeqCst);
+            is_deleted.store(true, Ordering::SeqCst);
             return Action::ResetAfter;
         }
-        if request.is("GET", "/jobs/etl") && is_asked.swap(false, Ordering::SeqCst) {
+        if request.is("GET", "/jobs/etl") && is_deleted.swap(false, Ordering::SeqCst) {
             let free = json!({"metadata": {"finalizers": null}});
             admin.patch(of_rule.get().expect("it is known"), "merge", free.to_string()).done();
         }
         Action::Pass
     });
     place.set(path(&site.namespace, "jobs", "etl")).expect("it is set once");
-    let held = with_spec(JOB, "suspend: true").replace("name: etl", "name: etl\n  finalizers: [example.com/held]");
-    site.apply(&held, &[]).says(0, &[]);
+    let with_finalizer =
+        with_spec(JOB, "suspend: true").replace("name: etl", "name: etl\n  finalizers: [example.com/held]");
+    site.apply(&with_finalizer, &[]).assert_ended(0, &[]);
     let uid = site.uid("etl");
-    let ran = site.apply(&with_spec(&changed(), "suspend: true"), &["--on-immutable=recreate"]).says(0, &[]);
+    let ran = site.apply(&with_spec(&changed(), "suspend: true"), &["--on-immutable=recreate"]).assert_ended(0, &[]);
     assert_eq!(ran.stdout, "job.batch/etl recreated\n");
     assert_ne!(site.uid("etl"), uid);
 }
@@ -434,16 +436,16 @@ fn retries_a_deletion_whose_response_is_lost() {
 fn deletes_nothing_in_a_dry_run() {
     let Some(servers) = Servers::shared() else { return };
     let site = JobFixture::new(servers);
-    site.apply(&with_spec(JOB, "suspend: true"), &[]).says(0, &[]);
+    site.apply(&with_spec(JOB, "suspend: true"), &[]).assert_ended(0, &[]);
     // The controller writes the condition `Suspended` once.
     wait_for("the controller", || site.live("etl")["status"]["conditions"].is_array().then_some(()));
     let before = site.live("etl");
     let changed = with_spec(&changed(), "suspend: true");
-    let ran = site.apply(&changed, &["--on-immutable=recreate", "--dry-run=server"]).says(0, &[]);
+    let ran = site.apply(&changed, &["--on-immutable=recreate", "--dry-run=server"]).assert_ended(0, &[]);
     assert_eq!(ran.stdout, "job.batch/etl recreated (server dry run)\n");
     // The Job is not deleted if another object of the input is refused.
     let bad = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: UPPER}\n";
-    site.apply(&(changed + bad), &["--on-immutable=recreate"]).says(3, &["UPPER"]);
+    site.apply(&(changed + bad), &["--on-immutable=recreate"]).assert_ended(3, &["UPPER"]);
     assert_eq!(site.live("etl"), before);
     assert_eq!(site.proxy.writes().len(), 1);
 }
@@ -460,9 +462,9 @@ fn reports_a_deleted_job_that_was_not_recreated() {
         }
     });
     let suspended = with_spec(JOB, "suspend: true");
-    site.apply(&suspended, &[]).says(0, &[]);
+    site.apply(&suspended, &[]).assert_ended(0, &[]);
     let changed = suspended.replace("image: none", "image: other");
-    let ran = site.apply(&changed, &["--on-immutable=recreate"]).says(3, &["a.example.com", "deleted"]);
+    let ran = site.apply(&changed, &["--on-immutable=recreate"]).assert_ended(3, &["a.example.com", "deleted"]);
     assert!(ran.stdout.contains("job.batch/etl failed") && ran.stdout.contains("deleted"), "{ran:?}");
     assert!(!site.exists("etl"));
 }
@@ -471,11 +473,12 @@ fn reports_a_deleted_job_that_was_not_recreated() {
 fn times_out_during_a_deletion() {
     let Some(servers) = Servers::shared() else { return };
     let site = JobFixture::new(servers);
-    let held = with_spec(JOB, "suspend: true").replace("name: etl", "name: etl\n  finalizers: [example.com/held]");
-    site.apply(&held, &[]).says(0, &[]);
+    let with_finalizer =
+        with_spec(JOB, "suspend: true").replace("name: etl", "name: etl\n  finalizers: [example.com/held]");
+    site.apply(&with_finalizer, &[]).assert_ended(0, &[]);
     let start = Instant::now();
-    let changed = held.replace("image: none", "image: other");
-    site.apply(&changed, &["--on-immutable=recreate", "--timeout=2s"]).says(5, &["job.batch/etl", "--timeout"]);
+    let changed = with_finalizer.replace("image: none", "image: other");
+    site.apply(&changed, &["--on-immutable=recreate", "--timeout=2s"]).assert_ended(5, &["job.batch/etl", "--timeout"]);
     assert!(start.elapsed() < Duration::from_secs(30));
     assert!(site.live("etl")["metadata"]["deletionTimestamp"].is_string());
     let free = json!({"metadata": {"finalizers": null}});
@@ -486,11 +489,12 @@ fn times_out_during_a_deletion() {
 fn uses_the_hashed_name_of_render() {
     let Some(servers) = Servers::shared() else { return };
     let site = JobFixture::new(servers);
-    let ran = site.apply(JOB, &["--on-immutable=new-name", "--secret-env", "TOKEN=s/k"]).says(0, &[]);
+    let ran = site.apply(JOB, &["--on-immutable=new-name", "--secret-env", "TOKEN=s/k"]).assert_ended(0, &[]);
     let name = ran.stdout.strip_prefix("job.batch/").and_then(|rest| rest.strip_suffix(" created\n"));
     let name = name.unwrap_or_else(|| panic!("{ran:?}")).to_owned();
     assert!(name.len() == "etl-".len() + 8 && name.starts_with("etl-"), "{name}");
-    let rendered = site.run.run(&["render", "job.yaml", "--name-hash", "--secret-env", "TOKEN=s/k"]).says(0, &[]);
+    let rendered =
+        site.run.run(&["render", "job.yaml", "--name-hash", "--secret-env", "TOKEN=s/k"]).assert_ended(0, &[]);
     assert!(rendered.stdout.contains(&name) && rendered.stdout.contains("# where the flow runs"));
     let bodies: Vec<String> =
         site.proxy.writes().iter().map(|request| String::from_utf8_lossy(&request.body).into_owned()).collect();
@@ -504,11 +508,11 @@ fn uses_the_hashed_name_of_render() {
         JOB.replace("# The flow of every night\n", "\n\n"),
         JOB.replace("name: flow # where the flow runs\n        image: none", "image: 'none'\n        name: \"flow\""),
     ] {
-        let ran = site.apply(&text, &args).says(0, &[]);
+        let ran = site.apply(&text, &args).assert_ended(0, &[]);
         assert_eq!(ran.stdout, format!("job.batch/{name} unchanged\n"), "{text}");
     }
     // A changed manifest creates a second Job.
-    let ran = site.apply(&changed(), &args).says(0, &[]);
+    let ran = site.apply(&changed(), &args).assert_ended(0, &[]);
     assert!(ran.stdout.ends_with(" created\n") && !ran.stdout.contains(&name), "{ran:?}");
     assert!(site.exists(&name) && !site.exists("etl"));
 }
@@ -522,7 +526,7 @@ fn renames_only_jobs() {
     let spec: String = spec.lines().map(|line| format!("    {line}\n")).collect();
     let head = "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: nightly}\nspec:\n  suspend: true\n  schedule: '0 0 1 1 *'\n";
     let cron_job = format!("{head}  jobTemplate:\n    spec:\n{spec}");
-    let ran = site.apply(&format!("{cron_job}---\n{JOB}"), &["--on-immutable=new-name"]).says(0, &[]);
+    let ran = site.apply(&format!("{cron_job}---\n{JOB}"), &["--on-immutable=new-name"]).assert_ended(0, &[]);
     assert!(ran.stdout.starts_with("cronjob.batch/nightly created\njob.batch/etl-"), "{ran:?}");
 }
 
@@ -537,11 +541,12 @@ fn notes_a_ttl() {
             .iter()
             .any(|line| (line.contains("TTL") || line.contains("ttlSecondsAfterFinished")) && line.contains("again"))
     };
-    let ran = site.apply(&with_spec(JOB, "ttlSecondsAfterFinished: 3600"), &[]).says(0, &[]);
+    let ran = site.apply(&with_spec(JOB, "ttlSecondsAfterFinished: 3600"), &[]).assert_ended(0, &[]);
     assert!(note(&ran), "{}", ran.stderr);
-    let ran = site.apply(&with_spec(JOB, "ttlSecondsAfterFinished: 3600"), &["--on-immutable=new-name"]).says(0, &[]);
+    let ran =
+        site.apply(&with_spec(JOB, "ttlSecondsAfterFinished: 3600"), &["--on-immutable=new-name"]).assert_ended(0, &[]);
     assert!(note(&ran), "{}", ran.stderr);
-    let ran = site.apply(&JOB.replace("name: etl", "name: other"), &[]).says(0, &[]);
+    let ran = site.apply(&JOB.replace("name: etl", "name: other"), &[]).assert_ended(0, &[]);
     assert!(!note(&ran), "{}", ran.stderr);
 }
 
@@ -688,7 +693,7 @@ fn accepts_very_long_timeouts() {
     let Some(servers) = Servers::shared() else { return };
     for time in ["0", "18446744073709551615", "9223372036854775807s", "2562047788015215h"] {
         let (site, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
-        site.apply(JOB, &[]).says(0, &[]);
+        site.apply(JOB, &[]).assert_ended(0, &[]);
         site.finish(&kubelet, "etl", &PodState::Succeeded);
         let ran = site.apply(JOB, &["--wait", "--timeout", time, "--request-timeout", time]);
         assert!(matches!(ran.status, 0 | 2), "{time}: {ran:?}");
@@ -703,17 +708,17 @@ fn does_not_wait_for_an_ended_job() {
         [(PodState::Succeeded, 0, "complete"), (PodState::Failed(2, "Error"), 4, "exit code 2")]
     {
         let site = JobFixture::new(servers);
-        site.apply(JOB, &[]).says(0, &[]);
+        site.apply(JOB, &[]).assert_ended(0, &[]);
         site.finish(&kubelet, "etl", &state);
-        let ran = site.apply(JOB, &["--wait"]).says(status, &[says]);
+        let ran = site.apply(JOB, &["--wait"]).assert_ended(status, &[says]);
         assert!(ran.stdout.starts_with("job.batch/etl unchanged, "), "{ran:?}");
     }
     let site = JobFixture::new(servers);
-    site.apply("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n", &["--wait"]).says(0, &[]);
-    site.apply(JOB, &["--wait", "--dry-run=server"]).says(0, &[]);
+    site.apply("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n", &["--wait"]).assert_ended(0, &[]);
+    site.apply(JOB, &["--wait", "--dry-run=server"]).assert_ended(0, &[]);
     // A failure ends the wait long before the timeout.
     let start = Instant::now();
-    site.apply(&JOB.replace("Never", "Always"), &["--wait"]).says(3, &["restartPolicy"]);
+    site.apply(&JOB.replace("Never", "Always"), &["--wait"]).assert_ended(3, &["restartPolicy"]);
     assert!(start.elapsed() < Duration::from_secs(30));
 }
 
@@ -734,7 +739,7 @@ fn waits_for_a_job_with_generate_name() {
 fn waits_for_a_recreated_job() {
     let Some(servers) = Servers::shared() else { return };
     let (site, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
-    site.apply(JOB, &[]).says(0, &[]);
+    site.apply(JOB, &[]).assert_ended(0, &[]);
     site.finish(&kubelet, "etl", &PodState::Failed(1, "Error"));
     let old = site.uid("etl");
     let watched = site.watch(&changed(), &["--wait", "--on-immutable=recreate", "-o", "json"]);
@@ -856,21 +861,21 @@ fn resumes_a_broken_log_without_repeating_lines() {
     let (site, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
     let mut watched = site.watch(JOB, &["--logs"]);
     let pod = kubelet.start_pod(&site.namespace, "etl", &PodState::Running);
-    let mut lines = Vec::new();
+    let mut printed_lines = Vec::new();
     // A long Job outlives many connections.
     for round in 0..8 {
         for (second, line) in [(3 * round, "a"), (3 * round + 1, "b"), (3 * round + 2, "c")] {
             let line = format!("{line}{round}");
             kubelet.append_log(&site.namespace, &pod, "flow", &timestamped_line(second, &line));
             assert_eq!(watched.log(), line);
-            lines.push(line);
+            printed_lines.push(line);
         }
         kubelet.break_logs();
     }
     site.finish(&kubelet, "etl", &PodState::Succeeded);
     let (status, _, stderr) = watched.end();
     assert_eq!(status, 0, "{stderr}");
-    assert_eq!(WatchedRun::logs(&stderr), lines);
+    assert_eq!(WatchedRun::logs(&stderr), printed_lines);
 }
 
 #[test]
@@ -924,10 +929,10 @@ fn prints_logs_of_the_next_pod_after_a_failure() {
 fn prints_logs_of_an_ended_pod() {
     let Some(servers) = Servers::shared() else { return };
     let (site, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
-    site.apply(JOB, &[]).says(0, &[]);
+    site.apply(JOB, &[]).assert_ended(0, &[]);
     let pod = kubelet.start_pod(&site.namespace, "etl", &PodState::Running);
     kubelet.append_log(&site.namespace, &pod, "flow", &(timestamped_line(1, "one") + &timestamped_line(2, "two")));
     site.finish(&kubelet, "etl", &PodState::Failed(1, "Error"));
-    let ran = site.apply(JOB, &["--logs"]).says(4, &["exit code 1"]);
+    let ran = site.apply(JOB, &["--logs"]).assert_ended(4, &["exit code 1"]);
     assert_eq!(WatchedRun::logs(&ran.stderr), ["one", "two"]);
 }

@@ -27,7 +27,7 @@ mod http;
 mod jobs;
 mod kubelet;
 #[path = "../prefect/venv.rs"]
-#[allow(dead_code)] // previews are held to more versions
+#[allow(dead_code)] // tests/prefect uses all of it
 mod oracles;
 mod post_render;
 mod prefect1;

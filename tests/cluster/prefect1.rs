@@ -109,7 +109,7 @@ impl AgentFixture {
     /// Runs `jobplate render` on a string.
     fn render(&self, text: &str, flags: &[&str]) -> String {
         self.run.write("render.yaml", text);
-        self.jobplate(&[&["render", "render.yaml", "-q"], flags].concat()).says(0, &[]).stdout
+        self.jobplate(&[&["render", "render.yaml", "-q"], flags].concat()).assert_ended(0, &[]).stdout
     }
 
     fn jobplate(&self, args: &[&str]) -> Ran {
@@ -193,7 +193,7 @@ impl AgentFixture {
         self.run.write("preview.yaml", template);
         self.run.write("scenario.yaml", scenario.to_string());
         let args = ["preview", "preview.yaml", "--scenario", "scenario.yaml", "--prefect", self.version.short(), "-q"];
-        let ran = self.jobplate(&[&args[..], &["-o", "json"]].concat()).says(0, &[]);
+        let ran = self.jobplate(&[&args[..], &["-o", "json"]].concat()).assert_ended(0, &[]);
         serde_json::from_str(&ran.stdout).expect("it prints JSON")
     }
 
@@ -236,7 +236,7 @@ fn run_from_template_to_flow(version: PrefectVersion) {
     let run_config = json!({"env": {"REGION": "eu"}, "cpu_request": "2"});
     let Some(fixture) = AgentFixture::new(version, &run_config) else { return };
     let (namespace, client) = (fixture.namespace.as_str(), fixture.servers.client(ADMIN));
-    let agent = fixture.jobplate(&["template", "agent"]).says(0, &[]).stdout;
+    let agent = fixture.jobplate(&["template", "agent"]).assert_ended(0, &[]).stdout;
     fixture.run.write(
         "agent.yaml",
         agent.replace("prefecthq/prefect:1.4.1", &format!("prefecthq/prefect:{}", version.full())),
@@ -244,8 +244,8 @@ fn run_from_template_to_flow(version: PrefectVersion) {
     let api = fixture.apollo.url();
     let flags =
         ["--backend", "server", "--api", &api, "--api-key", "prefect-secrets/api-key", "--secret", SECRET_FLAG, "-q"];
-    fixture.jobplate(&[&["render", "agent.yaml", "-i"], &flags[..]].concat()).says(0, &[]);
-    fixture.jobplate(&["apply", "agent.yaml", "-n", namespace, "-q"]).says(0, &[]);
+    fixture.jobplate(&[&["render", "agent.yaml", "-i"], &flags[..]].concat()).assert_ended(0, &[]);
+    fixture.jobplate(&["apply", "agent.yaml", "-n", namespace, "-q"]).assert_ended(0, &[]);
 
     let pod = fixture.kubelet.wait_for_pod(namespace, "app.kubernetes.io/name", "prefect-agent");
     let pod = client.get(&format!("/api/v1/namespaces/{namespace}/pods/{pod}")).done();
@@ -272,8 +272,9 @@ fn run_from_template_to_flow(version: PrefectVersion) {
     // A preview from the user's files, without a scenario, differs only in placeholders.
     let files = ["preview", "agent.yaml", "--agent", "agent.yaml", "--run-config", "run.yaml"];
     fixture.run.write("run.yaml", run_config.to_string());
-    let preview =
-        fixture.jobplate(&[&files[..], &["--prefect", version.short(), "-o", "json", "-q"]].concat()).says(0, &[]);
+    let preview = fixture
+        .jobplate(&[&files[..], &["--prefect", version.short(), "-o", "json", "-q"]].concat())
+        .assert_ended(0, &[]);
     let preview = preview.stdout.replace("<Secret prefect-secrets, key api-key>", API_KEY);
     let placeholders = [(apollo::FLOW_RUN, "new_id"), (apollo::FLOW, "new_id"), (&identifier, "0a1b2c3d")];
     let with_placeholders =
@@ -354,7 +355,7 @@ fn a_local_agent_passes_its_environment_on() {
     wait_for("its end", || fixture.apollo.states().contains(&"Success".to_owned()).then_some(()));
 
     let shell = Run::without_kubeconfig().env(SECRET_VARIABLE, SECRET_VALUE);
-    let secret = shell.run(&["secret", "s", "--from-environment", "-q"]).says(0, &[]).stdout;
+    let secret = shell.run(&["secret", "s", "--from-environment", "-q"]).assert_ended(0, &[]).stdout;
     assert!(secret.contains(&format!("GITHUB_ACCESS_TOKEN: \"{SECRET_VALUE}\"")), "{secret}");
 }
 
@@ -378,7 +379,7 @@ fn plain_text_overrides_a_reference() {
         let preview =
             ["preview", "job_template.yaml", "--agent", "agent.json", "--run-config", "run.json", "-o", "env"];
         let reference = "its reference to Secret prefect-secrets, key github-access-token";
-        fixture.jobplate(&preview).says(0, &["is lost here", reference]);
+        fixture.jobplate(&preview).assert_ended(0, &["is lost here", reference]);
     }
 }
 
@@ -407,7 +408,7 @@ fn a_reference_works_only_in_the_first_container() {
 fn rejects_capital_letters_in_a_secret_name() {
     let Some(fixture) = AgentFixture::new(PrefectVersion::V1_4, &json!({})) else { return };
     fixture.run.write("render.yaml", JOB);
-    fixture.jobplate(&["render", "render.yaml", "--secret", "X=GITHUB_ACCESS_TOKEN/x"]).says(2, &["--secret"]);
+    fixture.jobplate(&["render", "render.yaml", "--secret", "X=GITHUB_ACCESS_TOKEN/x"]).assert_ended(2, &["--secret"]);
     let template = fixture.render(JOB, &["--secret", SECRET_FLAG]).replace("prefect-secrets", "GITHUB_ACCESS_TOKEN");
     let secret = json!({"metadata": {"name": "GITHUB_ACCESS_TOKEN"}});
     let path = format!("/api/v1/namespaces/{}/secrets", fixture.namespace);
@@ -520,9 +521,9 @@ print(json.dumps({name: repr(Secret(name).get()) for name in sorted(prefect.conf
     assert!(from_file.as_object().is_some_and(|secrets| secrets.len() == 14), "{from_file}");
 
     let secret = ["secret", "from-config", "--from-config=config.toml", "-q"];
-    fixture.run.write("secret.yaml", fixture.jobplate(&secret).says(0, &[]).stdout);
-    fixture.jobplate(&["apply", "secret.yaml", "-n", &fixture.namespace, "-q"]).says(0, &[]);
-    let flags = fixture.jobplate(&[&secret[..], &["--print-flags"]].concat()).says(0, &[]).stdout;
+    fixture.run.write("secret.yaml", fixture.jobplate(&secret).assert_ended(0, &[]).stdout);
+    fixture.jobplate(&["apply", "secret.yaml", "-n", &fixture.namespace, "-q"]).assert_ended(0, &[]);
+    let flags = fixture.jobplate(&[&secret[..], &["--print-flags"]].concat()).assert_ended(0, &[]).stdout;
     let flags: Vec<&str> = flags.split_whitespace().collect();
     let template: Value = serde_yaml::from_str(&fixture.render(JOB, &flags)).expect("it is YAML");
     let mut environment = fixture.flow_environment(&template);

@@ -128,7 +128,7 @@ fn a_worker_deletes_its_secret_when_it_stops() {
 #[test]
 fn kubectl_creates_the_previewed_job() {
     let Some(fixture) = WorkerFixture::new() else { return };
-    let builtin = fixture.jobplate(&["template", "base-job-template"]).says(0, &[]).stdout;
+    let builtin = fixture.jobplate(&["template", "base-job-template"]).assert_ended(0, &[]).stdout;
     for template in [fixture.render(fixture.prefect.default_template(), &SECRET_FLAGS), builtin] {
         // Prefect's server accepts the template too.
         fixture.prefect.create_pool(&parse_json(&template));
@@ -137,7 +137,7 @@ fn kubectl_creates_the_previewed_job() {
             .run
             .write("variables.json", json!({"namespace": fixture.namespace, "env": {"REGION": "eu"}}).to_string());
         let preview = ["preview", "preview.json", "--job-variables", "variables.json", "-q"];
-        let previewed_job = fixture.jobplate(&[&preview[..], &["-o", "json"]].concat()).says(0, &[]).stdout;
+        let previewed_job = fixture.jobplate(&[&preview[..], &["-o", "json"]].concat()).assert_ended(0, &[]).stdout;
         let create = |job: &str| {
             fixture.run.write("job.yaml", job);
             let file = fixture.run.directory().join("job.yaml").display().to_string();
@@ -148,7 +148,7 @@ fn kubectl_creates_the_previewed_job() {
         let unknown = ["completions", "parallelism"].map(|name| format!("unknown field \"spec.template.spec.{name}\""));
         assert!(unknown.iter().all(|error| refused.contains(error)), "{refused}");
         let previewed_job = parse_json(&previewed_job);
-        let ran = create(&fixture.jobplate(&[&preview[..], &["--kubectl"]].concat()).says(0, &[]).stdout);
+        let ran = create(&fixture.jobplate(&[&preview[..], &["--kubectl"]].concat()).assert_ended(0, &[]).stdout);
         assert!(ran.status.success() && ran.stderr.is_empty(), "{}", output_text(&ran));
         let created = parse_json(&String::from_utf8_lossy(&ran.stdout));
         let pod_spec = |job: &Value| job["spec"]["template"]["spec"].clone();
@@ -188,7 +188,7 @@ spec:
 fn a_converted_template_runs() {
     let Some(fixture) = WorkerFixture::new() else { return };
     fixture.run.write("job_template.yaml", PREFECT_1_TEMPLATE);
-    let template = fixture.jobplate(&["convert", "job_template.yaml", "-q"]).says(0, &[]).stdout;
+    let template = fixture.jobplate(&["convert", "job_template.yaml", "-q"]).assert_ended(0, &[]).stdout;
     let worker_run =
         fixture.run_worker(&fixture.prefect.create_pool(&parse_json(&template)), &json!({}), &json!({}), &[]);
     let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.run));
@@ -292,7 +292,7 @@ fn assert_fails_as_reported(case: &InvalidTemplate) {
     fixture.run.write("preview.json", case.template.to_string());
     fixture.run.write("scenario.json", json!({"deployment": {"job_variables": case.variables}}).to_string());
     let previewed_job = fixture.jobplate(&["preview", "preview.json", "--scenario", "scenario.json"]);
-    let previewed_job = previewed_job.says(case.status, case.reported);
+    let previewed_job = previewed_job.assert_ended(case.status, case.reported);
     assert_eq!(previewed_job.stdout.is_empty(), case.status == 2, "{previewed_job:?}");
     match case.failing_step {
         FailingStep::CreatePool => {

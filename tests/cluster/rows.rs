@@ -18,16 +18,16 @@ pub(crate) struct Row {
     pub(crate) text: String,
     pub(crate) status: u16,
     /// Parts of the server's message.
-    pub(crate) says: &'static [&'static str],
+    pub(crate) message_parts: &'static [&'static str],
 }
 
-fn config_map(about: &'static str, text: &str, status: u16, says: &'static [&'static str]) -> Row {
-    Row { about, resource: "configmaps", name: "x", text: text.to_owned(), status, says }
+fn config_map(about: &'static str, text: &str, status: u16, message_parts: &'static [&'static str]) -> Row {
+    Row { about, resource: "configmaps", name: "x", text: text.to_owned(), status, message_parts }
 }
 
 /// Returns the row of a Job whose only container has `env`, in flow style, and any text after it.
-fn job(about: &'static str, env: &str, status: u16, says: &'static [&'static str]) -> Row {
-    Row { about, resource: "jobs", name: "x", text: job_with(env), status, says }
+fn job(about: &'static str, env: &str, status: u16, message_parts: &'static [&'static str]) -> Row {
+    Row { about, resource: "jobs", name: "x", text: job_with(env), status, message_parts }
 }
 
 fn job_with(env: &str) -> String {
@@ -118,9 +118,13 @@ fn apply(client: &Client, path: &str, options: &str, text: &str) -> Answer {
 }
 
 #[track_caller]
-fn assert_answer(answer: &Answer, status: u16, says: &[&str]) {
+fn assert_answer(answer: &Answer, status: u16, message_parts: &[&str]) {
     let message = answer.json()["message"].as_str().unwrap_or_default().to_owned();
-    assert!(answer.status == status && says.iter().all(|part| message.contains(part)), "{} {message}", answer.status);
+    assert!(
+        answer.status == status && message_parts.iter().all(|part| message.contains(part)),
+        "{} {message}",
+        answer.status
+    );
 }
 
 #[test]
@@ -132,7 +136,7 @@ fn responds_as_expected() {
         let namespace = servers.namespace("row");
         let answer = apply(&admin, &path(&namespace, row.resource, row.name), "", &row.text);
         let message = answer.json()["message"].as_str().unwrap_or_default().to_owned();
-        if answer.status != row.status || !row.says.iter().all(|part| message.contains(part)) {
+        if answer.status != row.status || !row.message_parts.iter().all(|part| message.contains(part)) {
             wrong += &format!("\n{}: {} {message}\n{}", row.about, answer.status, row.text);
         }
     }

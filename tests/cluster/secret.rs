@@ -53,7 +53,7 @@ fn accepts_as_much_data_as_the_server() {
     let args = ["secret", "big", "-n", &namespace, "--from-file=A=most"];
     let largest = run.run(&[&args[..], &["--from-file=B=one"]].concat());
     assert_eq!(largest.status, 0, "{}", largest.stderr);
-    run.run(&[&args[..], &["--from-file=B=two"]].concat()).says(2, &["more than 1 MiB"]);
+    run.run(&[&args[..], &["--from-file=B=two"]].concat()).assert_ended(2, &["more than 1 MiB"]);
     let apply = |text: &str| {
         run.write("secret.yaml", text);
         run.run(&["apply", "secret.yaml", "-q"]).status

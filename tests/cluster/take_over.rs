@@ -251,7 +251,7 @@ const MAKERS: &[(&str, Maker)] = &[
     }),
     ("kubectl apply, and we after it", |site, text, _| {
         site.kubectl(text, &["apply", "-f", "theirs.yaml"]);
-        site.jobplate(&["apply", "old.yaml"]).says(0, &[]);
+        site.jobplate(&["apply", "old.yaml"]).assert_ended(0, &[]);
     }),
     ("Helm 3", |site, text, _| helm(site, "helm3", text)),
     ("Helm 4", |site, text, _| helm(site, "helm4", text)),
@@ -279,7 +279,7 @@ fn replaces_a_literal_by_a_reference() {
             // Without the flag the error names the owner of the literal and the flags to use.
             let owners = site.owners("flow", "TOKEN", "f:value");
             assert!(!owners.is_empty(), "{about}");
-            let refused = site.jobplate(&set).says(3, &["TOKEN", "--take-over"]);
+            let refused = site.jobplate(&set).assert_ended(3, &["TOKEN", "--take-over"]);
             let others = owners.iter().filter(|owner| *owner != "jobplate");
             others.for_each(|owner| assert!(refused.stderr.contains(owner), "{about}: {owner}: {}", refused.stderr));
             // A controller writes the status of a Deployment.
@@ -287,7 +287,8 @@ fn replaces_a_literal_by_a_reference() {
             assert_eq!(without_server_fields(site.live()), without_server_fields(before.clone()), "{about}");
 
             let line = paste_hint(&set, &refused);
-            let taken = site.jobplate(&line.iter().map(String::as_str).collect::<Vec<_>>()).says(0, &["rotate"]);
+            let taken =
+                site.jobplate(&line.iter().map(String::as_str).collect::<Vec<_>>()).assert_ended(0, &["rotate"]);
             assert!(taken.stdout.contains("/x configured\n"), "{about}: {taken:?}");
             if maker.starts_with("Helm") {
                 assert!(taken.stderr.contains("Helm"), "{about}: {taken:?}");
@@ -306,7 +307,7 @@ fn replaces_a_literal_by_a_reference() {
             // A second run changes nothing.
             let line = [&set[..], &["--take-over"]].concat();
             let version = site.live()["metadata"]["resourceVersion"].clone();
-            let again = site.jobplate(&line).says(0, &[]);
+            let again = site.jobplate(&line).assert_ended(0, &[]);
             assert!(again.stdout.contains("/x unchanged\n"), "{about}: {again:?}");
             assert!(!again.stderr.contains("rotate"), "{about}: {again:?}");
             if kind == "CronJob" {
@@ -315,7 +316,7 @@ fn replaces_a_literal_by_a_reference() {
 
             // An entry that we own is removed once our manifest no longer has it.
             site.run.write("without.yaml", drop_token(&ours(kind)));
-            site.jobplate(&["apply", "without.yaml"]).says(0, &[]);
+            site.jobplate(&["apply", "without.yaml"]).assert_ended(0, &[]);
             let mut expected = before;
             replace_entry(&mut expected, "TOKEN", None);
             assert_eq!(without_server_fields(site.live()), without_server_fields(expected), "{about}");
@@ -341,7 +342,7 @@ fn leaves_the_other_tool_working() {
             let (_, make) = MAKERS.iter().find(|(name, _)| name == maker).expect("it is among them");
             let site = TakeOverFixture::new(servers, kind);
             make(&site, &theirs(kind), "");
-            site.jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"]).says(0, &[]);
+            site.jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"]).assert_ended(0, &[]);
             let next =
                 theirs(kind).replace(&format!("value: {CANARY}"), "valueFrom: {secretKeyRef: {name: s, key: k}}");
             let next = next.replace("made: by-them", "made: anew");
@@ -352,7 +353,8 @@ fn leaves_the_other_tool_working() {
             assert_eq!(site.entry("flow", "TOKEN"), Some(reference("TOKEN")), "{maker}, {kind}");
             site.assert_clean();
             // So does our program.
-            let ran = site.jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"]).says(0, &[]);
+            let ran =
+                site.jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"]).assert_ended(0, &[]);
             assert!(!ran.stdout.contains("failed"), "{maker}, {kind}: {ran:?}");
             site.assert_clean();
             for (container, name) in [("flow", "BEFORE"), ("side", "SIDE"), ("first", "FIRST")] {
@@ -408,7 +410,7 @@ fn takes_over_in_all_containers() {
             make(&site, &manifest(kind, "", "", EVERYWHERE), "");
             site.run.write("old.yaml", manifest(kind, "", "", &EVERYWHERE.replace(", {name: SIDE, value: kept}", "")));
             let set = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--all-containers", "--init-containers"];
-            site.jobplate(&[&set[..], &["--take-over"]].concat()).says(0, &[]);
+            site.jobplate(&[&set[..], &["--take-over"]].concat()).assert_ended(0, &[]);
             site.assert_clean();
             for container in ["first", "flow", "side"] {
                 assert_eq!(site.entry(container, "TOKEN"), Some(reference("TOKEN")), "{maker}, {kind}, {container}");
@@ -477,13 +479,13 @@ fn removes_entries_of_others() {
             make(&site, &theirs(kind), &bare);
             let before = site.live();
             let line = ["apply", "old.yaml", "--unset", "TOKEN", "--take-over"];
-            let ran = site.jobplate(&line).says(0, &[]);
+            let ran = site.jobplate(&line).assert_ended(0, &[]);
             assert!(ran.stdout.contains("/x configured\n"), "{maker}, {kind}: {ran:?}");
             site.assert_clean();
             let mut expected = before;
             replace_entry(&mut expected, "TOKEN", None);
             assert_eq!(without_server_fields(site.live()), without_server_fields(expected), "{maker}, {kind}");
-            let ran = site.jobplate(&line).says(0, &[]);
+            let ran = site.jobplate(&line).assert_ended(0, &[]);
             assert!(ran.stdout.contains("/x unchanged\n"), "{maker}, {kind}: {ran:?}");
         }
     }
@@ -495,11 +497,11 @@ fn notes_an_entry_that_it_could_not_remove() {
     let Some(servers) = Servers::shared() else { return };
     let site = TakeOverFixture::new(servers, "CronJob");
     site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
-    let ran = site.jobplate(&["apply", "old.yaml", "--unset", "TOKEN"]).says(0, &[]);
+    let ran = site.jobplate(&["apply", "old.yaml", "--unset", "TOKEN"]).assert_ended(0, &[]);
     assert!(site.entry("flow", "TOKEN").is_some());
     let reported = ran.stderr.lines().any(|line| line.contains("TOKEN") && line.contains("--take-over"));
     assert!(reported && ran.stderr.contains("kubectl-client-side-apply"), "{}", ran.stderr);
-    let ran = site.jobplate(&["apply", "old.yaml", "--unset", "TOKEN", "--take-over"]).says(0, &[]);
+    let ran = site.jobplate(&["apply", "old.yaml", "--unset", "TOKEN", "--take-over"]).assert_ended(0, &[]);
     assert!(!ran.stderr.lines().any(|line| line.contains("TOKEN") && line.contains("--take-over")), "{}", ran.stderr);
     assert!(site.entry("flow", "TOKEN").is_none());
 }
@@ -538,7 +540,7 @@ fn takes_over_entries_of_any_source() {
             continue;
         }
         site.assert_clean();
-        let again = site.jobplate(&line).says(0, &[]);
+        let again = site.jobplate(&line).assert_ended(0, &[]);
         assert!(again.stdout.contains("/x unchanged\n"), "{about}: {again:?}");
     }
     assert!(wrong.is_empty(), "not taken over:{wrong}");
@@ -550,8 +552,8 @@ fn takes_over_literals_without_an_owner() {
     let Some(servers) = Servers::shared() else { return };
     let mut wrong = String::new();
     let forgotten = json!([{"op": "replace", "path": "/metadata/managedFields", "value": [{}]}]);
-    type Make<'m> = &'m dyn Fn(&TakeOverFixture);
-    let makes: [(&str, Make<'_>); 3] = [
+    type SetUp<'m> = &'m dyn Fn(&TakeOverFixture);
+    let setups: [(&str, SetUp<'_>); 3] = [
         ("nobody owns anything", &|site| {
             site.kubectl(&theirs("CronJob"), &["apply", "--server-side", "-f", "theirs.yaml"]);
             site.admin.patch(&site.path(), "json", forgotten.to_string()).done();
@@ -565,19 +567,19 @@ fn takes_over_literals_without_an_owner() {
             site.kubectl("", &["set", "env", "CronJob/x", "TOKEN-"]);
         }),
     ];
-    for (about, make) in makes {
+    for (about, set_up) in setups {
         for flags in [&["--secret-env", "TOKEN=s/k"], &["--unset", "TOKEN"]] {
             let site = TakeOverFixture::new(servers, "CronJob");
-            make(&site);
+            set_up(&site);
             let mut expected = site.live();
             let line = [&["apply", "old.yaml", "--take-over"][..], flags].concat();
             let ran = site.jobplate(&line);
-            let wanted = (flags[0] == "--secret-env").then(|| reference("TOKEN"));
+            let expected_entry = (flags[0] == "--secret-env").then(|| reference("TOKEN"));
             replace_entry(&mut expected, "TOKEN", None);
             let mut after = site.live();
             replace_entry(&mut after, "TOKEN", None);
             let is_clean = !after.to_string().contains(CANARY);
-            let is_set = site.entry("flow", "TOKEN") == wanted;
+            let is_set = site.entry("flow", "TOKEN") == expected_entry;
             let (is, was) = (without_server_fields(after), without_server_fields(expected.clone()));
             if ran.status != 0 || !is_clean || !is_set || is != was {
                 wrong +=
@@ -609,11 +611,11 @@ fn takes_over_only_named_entries() {
     );
     site.run.write("old.yaml", manifest("CronJob", "", "", &new));
     let line = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"];
-    let ran = site.jobplate(&line).says(3, &["SECOND"]);
+    let ran = site.jobplate(&line).assert_ended(3, &["SECOND"]);
     assert_eq!(site.live(), before, "{ran:?}");
     // If only the other one conflicts, the apply succeeds, and SECOND keeps its owner.
     site.run.write("old.yaml", ours("CronJob"));
-    site.jobplate(&line).says(0, &[]);
+    site.jobplate(&line).assert_ended(0, &[]);
     assert_eq!(site.entry("flow", "SECOND"), Some(json!({"name": "SECOND", "value": CANARY})));
     assert_eq!(site.owners("flow", "SECOND", "f:value"), ["kubectl-client-side-apply"]);
     for (container, name) in [("flow", "BEFORE"), ("side", "SIDE"), ("first", "FIRST")] {
@@ -647,9 +649,9 @@ fn retries_if_the_object_changes() {
     for times in [1, 4] {
         let (proxy, site) = proxy_with_concurrent_changes(servers, times);
         site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
-        let flags: &[&str] = if times == 1 { &["--no-preflight"] } else { &[] };
-        site.jobplate(&[&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"], flags].concat())
-            .says(0, &[]);
+        let no_preflight: &[&str] = if times == 1 { &["--no-preflight"] } else { &[] };
+        site.jobplate(&[&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"], no_preflight].concat())
+            .assert_ended(0, &[]);
         site.assert_clean();
         assert_eq!(site.entry("flow", "TOKEN"), Some(reference("TOKEN")));
         let live = site.live();
@@ -665,7 +667,8 @@ fn gives_up_on_an_object_that_keeps_changing() {
     let (proxy, site) = proxy_with_concurrent_changes(servers, usize::MAX);
     site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
     let before = site.live();
-    site.jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"]).says(3, &["cronjob.batch/x"]);
+    site.jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"])
+        .assert_ended(3, &["cronjob.batch/x"]);
     let is_patch = |kind: &str| {
         proxy.requests().iter().filter(|r| r.header("content-type") == Some(kind) && !r.is_dry_run()).count()
     };
@@ -713,7 +716,8 @@ fn writes_nothing_if_the_dry_run_fails() {
         site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
         let before = site.live();
         site.run.write("old.yaml", text);
-        let ran = site.jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"]).says(3, &[says]);
+        let ran =
+            site.jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"]).assert_ended(3, &[says]);
         assert_eq!(site.live(), before, "{about}: {ran:?}");
         assert!(proxy.requests().iter().all(|r| r.method == "GET" || r.is_dry_run()), "{about}: {ran:?}");
     }
@@ -726,7 +730,7 @@ fn requires_named_entries() {
     let site = TakeOverFixture::through(servers, "CronJob", &proxy.kubeconfig());
     for flags in [&[][..], &["--env-from", "secret/s"], &["--name-hash"]] {
         let line = [&["apply", "old.yaml", "--take-over"], flags].concat();
-        site.jobplate(&line).says(2, &["--take-over"]);
+        site.jobplate(&line).assert_ended(2, &["--take-over"]);
     }
     assert!(proxy.requests().is_empty());
 }
@@ -738,10 +742,10 @@ fn writes_nothing_in_a_dry_run() {
     site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
     let before = site.live();
     let line = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over", "--dry-run=server"];
-    let ran = site.jobplate(&line).says(0, &[]);
+    let ran = site.jobplate(&line).assert_ended(0, &[]);
     assert_eq!(ran.stdout, "cronjob.batch/x configured (server dry run)\n");
     let unset = ["apply", "old.yaml", "--unset", "TOKEN", "--take-over", "--dry-run=server"];
-    assert_eq!(site.jobplate(&unset).says(0, &[]).stdout, "cronjob.batch/x configured (server dry run)\n");
+    assert_eq!(site.jobplate(&unset).assert_ended(0, &[]).stdout, "cronjob.batch/x configured (server dry run)\n");
     assert_eq!(site.live(), before);
 }
 
@@ -750,7 +754,7 @@ fn creates_a_new_object() {
     let Some(servers) = Servers::shared() else { return };
     let site = TakeOverFixture::new(servers, "CronJob");
     let line = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"];
-    let ran = site.jobplate(&line).says(0, &[]);
+    let ran = site.jobplate(&line).assert_ended(0, &[]);
     assert_eq!(ran.stdout, "cronjob.batch/x created\n");
     assert!(!ran.stderr.contains("rotate"), "{}", ran.stderr);
 }
@@ -761,7 +765,7 @@ fn transfers_to_the_field_manager_of_the_flag() {
     let site = TakeOverFixture::new(servers, "CronJob");
     site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
     let line = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over", "--field-manager", "flows"];
-    site.jobplate(&line).says(0, &[]);
+    site.jobplate(&line).assert_ended(0, &[]);
     assert_eq!(site.owners("flow", "TOKEN", "f:valueFrom"), ["flows"]);
     site.assert_clean();
 }
@@ -785,9 +789,9 @@ fn takes_over_in_the_items_of_a_list() {
     let before = site.live();
     site.run.write("list.yaml", list(&ours("CronJob"), ["z", "x"]));
     let line = ["apply", "list.yaml", "--secret-env", "TOKEN=s/k"];
-    site.jobplate(&line).says(3, &["--take-over"]);
+    site.jobplate(&line).assert_ended(3, &["--take-over"]);
     let line = [&line[..], &["--take-over"]].concat();
-    let ran = site.jobplate(&line).says(0, &[]);
+    let ran = site.jobplate(&line).assert_ended(0, &[]);
     assert_eq!(ran.stdout, "cronjob.batch/z configured\ncronjob.batch/x configured\n");
     site.assert_clean();
     let mut expected = before;
@@ -796,7 +800,7 @@ fn takes_over_in_the_items_of_a_list() {
     let all =
         servers.run("kubectl", &["get", "cronjobs", "-n", &site.namespace, "-o", "yaml", "--show-managed-fields"]);
     assert!(!String::from_utf8_lossy(&all.stdout).contains(CANARY));
-    let ran = site.jobplate(&line).says(0, &[]);
+    let ran = site.jobplate(&line).assert_ended(0, &[]);
     assert_eq!(ran.stdout, "cronjob.batch/z unchanged\ncronjob.batch/x unchanged\n");
 }
 
@@ -816,9 +820,9 @@ fn takes_over_entries_with_unusual_names() {
             if ran.status == 2 {
                 continue;
             }
-            let wanted = (flags[0] == "--secret-env").then(|| reference(name));
+            let expected = (flags[0] == "--secret-env").then(|| reference(name));
             let is = site.entry("flow", name);
-            if ran.status != 0 || is != wanted || site.live().to_string().contains(CANARY) {
+            if ran.status != 0 || is != expected || site.live().to_string().contains(CANARY) {
                 wrong += &format!("\n{flags:?}: {is:?} {}{}", ran.stdout, ran.stderr);
             }
         }
@@ -837,7 +841,7 @@ fn takes_over_in_many_objects() {
     site.kubectl(&many(&theirs("CronJob")), &["apply", "-f", "theirs.yaml"]);
     site.run.write("old.yaml", many(&ours("CronJob")));
     let line = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over", "--concurrency=6"];
-    let ran = site.jobplate(&line).says(0, &[]);
+    let ran = site.jobplate(&line).assert_ended(0, &[]);
     assert_eq!(ran.stdout, (0..12).map(|number| format!("cronjob.batch/x{number} configured\n")).collect::<String>());
     // The note about remaining copies is printed once, not for each object.
     assert_eq!(ran.stderr.matches("rotate").count(), 1, "{}", ran.stderr);

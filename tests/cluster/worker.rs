@@ -70,7 +70,7 @@ impl WorkerFixture {
     /// Runs `jobplate render` on a base job template.
     pub(crate) fn render(&self, template: &str, flags: &[&str]) -> String {
         self.run.write("render.json", template);
-        self.jobplate(&[&["render", "render.json", "-q"], flags].concat()).says(0, &[]).stdout
+        self.jobplate(&[&["render", "render.json", "-q"], flags].concat()).assert_ended(0, &[]).stdout
     }
 
     /// Runs `prefect`. Returns its environment and its output.
@@ -168,7 +168,7 @@ impl WorkerFixture {
 
     #[track_caller]
     pub(crate) fn preview_job(&self, template: &str, worker_run: &WorkerRun) -> Value {
-        let ran = self.preview(template, worker_run, &["-o", "json"]).says(0, &[]);
+        let ran = self.preview(template, worker_run, &["-o", "json"]).assert_ended(0, &[]);
         serde_json::from_str(&ran.stdout).expect("it prints JSON")
     }
 
