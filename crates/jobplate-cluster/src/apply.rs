@@ -1,8 +1,8 @@
 //! Applies documents: dry-runs every object before anything is written, applies the objects in order, and reports the
 //! outcome of each.
 //!
-//! The objects go through the [`PHASES`]. The text of an object is read from the spool when it is sent, so that memory
-//! holds no more texts than concurrent requests.
+//! The objects go through the [`PHASES`]. The body of an object is read from the spool when it is sent, so that memory
+//! holds only the bodies of the current requests.
 
 use std::rc::Rc;
 

@@ -135,7 +135,7 @@ impl Comparer<'_> {
                 return Ok(difference(name, object, live, after, false));
             }
         }
-        // The object's namespace does not exist yet either, but the input has it.
+        // The object's namespace does not exist yet, but the input contains it.
         if live.is_none() && status.has_code(404) && self.provided.satisfies_any(&entry.requirements) {
             return Ok(difference(name, object, None, object.json()?, false));
         }

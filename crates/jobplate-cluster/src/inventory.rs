@@ -143,7 +143,7 @@ pub(crate) struct Inventory {
     pub provided: ProvidedResources,
 }
 
-/// Reads the objects of all documents, and keeps their texts in a spool.
+/// Reads the objects of all documents, and stores their bodies in a spool.
 ///
 /// # Errors
 /// Fails at the first invalid or duplicate object, and if there are no objects.

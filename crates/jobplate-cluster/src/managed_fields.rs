@@ -14,7 +14,7 @@ use crate::fields_v1::{get_subtree, insert_subtree, merge_trees, remove_subtree,
 pub(crate) struct OwnershipTransfer {
     /// The JSON patch for the live object. It tests the resource version.
     pub patch: Value,
-    /// The managers that owned the entries; empty if nobody did.
+    /// The managers that owned the entries; empty if the entries had no owner.
     pub previous_owners: Vec<String>,
     /// Whether the ownership of any entry changes.
     pub moves_entries: bool,

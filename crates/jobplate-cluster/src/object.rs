@@ -44,7 +44,7 @@ pub struct InputObject {
 }
 
 impl InputObject {
-    /// Reads the objects of a document, adds their texts to the spool, and calls `visit` with each object and its
+    /// Reads the objects of a document, adds their bodies to the spool, and calls `visit` with each object and its
     /// mapping. Checks all objects, as far as that is possible without a server, before the first call.
     ///
     /// # Errors
@@ -192,7 +192,7 @@ impl InputObject {
         }
     }
 
-    /// Reads a text that holds one object, without any check.
+    /// Parses a document with one object, without any check.
     #[cfg(test)]
     pub(crate) fn parse_for_test(text: &str) -> Self {
         let document = Document::new("job.yaml", 1, text);

@@ -13,7 +13,7 @@ use crate::object::InputObject;
 use crate::request::{Resource, Verb};
 use crate::session::Session;
 
-/// Returns the error for a refused apply. `take_over` says whether `--take-over` was given.
+/// Returns the error for a refused apply. `take_over` is whether `--take-over` was given.
 pub(crate) async fn explain_refusal(
     session: &Session<'_>,
     object: &InputObject,

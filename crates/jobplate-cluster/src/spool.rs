@@ -47,7 +47,7 @@ impl Spool {
         Spool { file: RefCell::new(SpooledTempFile::new(MAX_IN_MEMORY)), last_read: RefCell::default() }
     }
 
-    /// Appends a text.
+    /// Appends a string.
     ///
     /// # Errors
     /// Fails if the temporary file cannot be written.
@@ -75,7 +75,7 @@ impl Spool {
         Ok(Rc::new(SpooledDocument { file: Rc::clone(file), line: *line, text, original }))
     }
 
-    /// Reads a text.
+    /// Reads a string.
     ///
     /// # Errors
     /// Fails if the temporary file cannot be read.

@@ -104,7 +104,7 @@ const CAUSES: [CauseRule; 15] = [
     CauseRule::new(CausePattern::Reason("FieldValueTypeInvalid"), "is of the wrong type", None),
 ];
 
-/// Returns what is wrong with a field, and a hint if there is one. `is_set` says whether the document has a value for
+/// Returns what is wrong with a field, and a hint if there is one. `is_set` is whether the document has a value for
 /// the field.
 fn describe_cause(cause: &StatusCause, is_set: bool) -> (&'static str, Option<&'static str>) {
     CAUSES

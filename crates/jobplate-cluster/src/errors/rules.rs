@@ -120,7 +120,7 @@ pub(super) mod testing {
         format!("{error} | {hint}")
     }
 
-    /// Asserts that an example leads to the expected error, which must not quote the word "canary" of its message.
+    /// Asserts that an example leads to the expected error, which must not contain "canary" from the message.
     pub(crate) fn assert_explained(
         (code, body, expected): Example,
         build: impl FnOnce(&Status, &RefusedRequest<'_>) -> Error,

@@ -43,7 +43,7 @@ pub(crate) struct Response {
     pub date: Option<Timestamp>,
     /// The pause that the server asks for before a retry (`Retry-After`).
     pub retry_after: Option<Duration>,
-    /// The texts of the `Warning` headers. They may contain values of the object.
+    /// The messages in the `Warning` headers. They may contain values of the object.
     pub warnings: Vec<String>,
     /// The time from the first attempt to the complete response.
     pub elapsed: Duration,
@@ -127,7 +127,7 @@ impl<'e> Connection<'e> {
         })
     }
 
-    /// Sends a request, and retries it if that is safe and may help. Returns the last response, whatever its code.
+    /// Sends a request, and retries it if that is safe and may help. Returns the last response, with any code.
     ///
     /// # Errors
     /// Fails if there is no response.
@@ -305,7 +305,7 @@ fn parse_http_date(text: &str) -> Option<Timestamp> {
     jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
 }
 
-/// Returns the texts of headers such as `Warning: 299 - "text"`.
+/// Returns the messages in headers such as `Warning: 299 - "text"`.
 fn parse_warnings(headers: &HeaderMap) -> Vec<String> {
     let texts = headers.get_all(WARNING).iter().filter_map(|value| value.to_str().ok());
     texts

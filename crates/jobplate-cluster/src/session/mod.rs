@@ -96,7 +96,7 @@ impl<'e> Session<'e> {
     ///
     /// # Errors
     /// Fails if there is no response, if the server does not accept the credentials, or if a gateway responds to a
-    /// write. Any other response is `Ok`, whatever its code.
+    /// write. Any other response is `Ok`, with any code.
     pub(crate) async fn send(&self, request: &Request, object: &InputObject) -> Result<Response> {
         let response =
             self.try_send(request).await.map_err(|error| self.on_transport_error(&error, request, object))?;

@@ -7,19 +7,19 @@ use serde_json::Value;
 use super::pod_start::find_start_failure;
 use crate::pods::{container_statuses, name_or_placeholder};
 
-/// Texts of [`JobState::Running`] for states that may last for ever.
+/// The phrases of [`JobState::Running`] for states that may never end.
 pub(super) const SUSPENDED: &str = "suspended, so it does not run";
 pub(super) const NO_POD: &str = "no pod yet";
 
 /// The state of a Job.
 pub(super) enum JobState {
-    /// The Job has not ended. The text says what it does.
+    /// The Job has not ended. The phrase describes its progress.
     Running(String),
     /// The Job has ended, or its pods cannot start. A failure has its kind and perhaps a hint.
     Ended { text: String, failure: Option<(ErrorKind, Option<String>)> },
 }
 
-/// Reads the state of a Job. `advises_logs` says whether a failure gets a hint at `--logs`.
+/// Reads the state of a Job. If `advises_logs`, a failure gets a hint to use `--logs`.
 pub(super) fn read_job_state(job: &Value, pods: &[Value], advises_logs: bool) -> JobState {
     let conditions = || job["status"]["conditions"].as_array().into_iter().flatten();
     let condition = |kind: &str| conditions().find(|found| found["type"] == kind && found["status"] == "True");
@@ -63,7 +63,7 @@ fn pending_reason(pod: &Value) -> Option<&str> {
     unscheduled.and_then(|condition| reason_word(&condition["reason"])).or_else(container_reason)
 }
 
-/// Returns a reason that is a single word, as Kubernetes' own reasons are. Other texts may quote values.
+/// Returns a reason in Kubernetes' format, a single word. Other strings may quote values.
 fn reason_word(value: &Value) -> Option<&str> {
     value.as_str().filter(|text| !text.is_empty() && text.len() <= 60 && text.bytes().all(|b| b.is_ascii_alphabetic()))
 }

@@ -43,7 +43,7 @@ pub(super) struct Poller<'p> {
     pub follows_logs: bool,
     jobs: Resource,
     pub pods: Resource,
-    /// Whether the user was told that pods may not be listed. Concurrent polls share it.
+    /// Whether the note about forbidden pods was printed. Concurrent polls share it.
     warned_forbidden: Cell<bool>,
 }
 
