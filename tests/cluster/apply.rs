@@ -91,7 +91,7 @@ impl ApplyFixture {
 #[test]
 fn applies_prerequisites_first_and_jobs_last() {
     let Some(servers) = Servers::shared() else { return };
-    let site = ApplyFixture::new(servers);
+    let fixture = ApplyFixture::new(servers);
     let (group, made) = (format!("{}.example.com", servers.fresh_name("flows")), servers.fresh_name("made"));
     let kind = |name: &str, kind: &str| {
         format!(
@@ -116,9 +116,9 @@ fn applies_prerequisites_first_and_jobs_last() {
         format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {made}}}\n"),
     ];
     for extra in [&[][..], &["--concurrency=1"], &["--no-preflight"]] {
-        site.run.write("all.yaml", documents.join("---\n"));
-        let before = site.proxy.writes().len();
-        let ran = site.run.run(&[&["apply", "all.yaml"], extra].concat()).assert_ended(0, &[]);
+        fixture.run.write("all.yaml", documents.join("---\n"));
+        let before = fixture.proxy.writes().len();
+        let ran = fixture.run.run(&[&["apply", "all.yaml"], extra].concat()).assert_ended(0, &[]);
         let objects = [
             "job.batch/first".to_owned(),
             format!("flow.{group}/own"),
@@ -139,7 +139,7 @@ fn applies_prerequisites_first_and_jobs_last() {
             Some("jobs") => 2,
             _ => 1,
         };
-        let turns: Vec<usize> = site.proxy.writes()[before..].iter().map(turn).collect();
+        let turns: Vec<usize> = fixture.proxy.writes()[before..].iter().map(turn).collect();
         assert!(turns.is_sorted() && turns.len() >= documents.len(), "{turns:?}");
     }
 }
@@ -167,28 +167,28 @@ fn sends_what_render_prints() {
             if !set.is_empty() && !text.contains("CronJob") {
                 continue;
             }
-            let site = ApplyFixture::new(servers);
-            site.run.write("all.yaml", &text);
-            let rendered = site.run.run(&[&["render", "all.yaml"], set].concat());
+            let fixture = ApplyFixture::new(servers);
+            fixture.run.write("all.yaml", &text);
+            let rendered = fixture.run.run(&[&["render", "all.yaml"], set].concat());
             let expected = if set.is_empty() { text.clone() } else { rendered.stdout };
-            site.apply(&text, set).assert_ended(0, &[]);
-            let bodies = site.bodies();
+            fixture.apply(&text, set).assert_ended(0, &[]);
+            let bodies = fixture.bodies();
             // The end marker is not part of the document.
             let body = bodies[0].trim_end_matches("...\n");
             assert!(bodies.len() == 1 && body == expected.trim_end_matches("...\n"), "{about} {set:?}: {bodies:?}");
             let kinds: Vec<Option<String>> =
-                site.proxy.writes().iter().map(|r| r.header("content-type").map(str::to_owned)).collect();
+                fixture.proxy.writes().iter().map(|r| r.header("content-type").map(str::to_owned)).collect();
             assert_eq!(kinds, [Some("application/apply-patch+yaml".to_owned())]);
         }
     }
     // Each document is sent as a separate request.
-    let site = ApplyFixture::new(servers);
+    let fixture = ApplyFixture::new(servers);
     let all = format!("# first\n{}--- # second\n{block}---\n# third\n{CRON_JOB}", config_map("a", "v"));
-    let ran = site.apply(&all, &["--secret-env", "TOKEN=s/k", "--concurrency=1"]).assert_ended(0, &[]);
+    let ran = fixture.apply(&all, &["--secret-env", "TOKEN=s/k", "--concurrency=1"]).assert_ended(0, &[]);
     assert_eq!(ran.stdout, "configmap/a created\nconfigmap/block created\ncronjob.batch/nightly created\n");
-    let rendered = site.run.run(&["render", "all.yaml", "--secret-env", "TOKEN=s/k"]).stdout;
+    let rendered = fixture.run.run(&["render", "all.yaml", "--secret-env", "TOKEN=s/k"]).stdout;
     let mut rest = &*rendered;
-    for body in site.bodies() {
+    for body in fixture.bodies() {
         // The body may begin with the separator.
         let next = rest.strip_prefix(&*body).or_else(|| rest.strip_prefix("---\n")?.strip_prefix(&*body));
         rest = next.unwrap_or_else(|| panic!("{body}\n{rest}"));
@@ -199,25 +199,25 @@ fn sends_what_render_prints() {
 #[test]
 fn sends_each_item_of_a_list() {
     let Some(servers) = Servers::shared() else { return };
-    let site = ApplyFixture::new(servers);
+    let fixture = ApplyFixture::new(servers);
     let list = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: batch/v1\n  kind: CronJob\n  metadata: {name: modes}\n  spec:\n    schedule: '0 0 1 1 *'\n    jobTemplate:\n      spec:\n        template:\n          spec:\n            restartPolicy: Never\n            containers: [{name: flow, image: none, env: [{name: A, value: 'yes'}]}]\n            volumes: [{name: v, configMap: {name: a, defaultMode: 0640}}, {name: w, configMap: {name: a, defaultMode: 0o600}}]\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {k: '0640'}}\n";
-    let ran = site.apply(list, &["--secret-env", "TOKEN=s/k"]).assert_ended(0, &[]);
+    let ran = fixture.apply(list, &["--secret-env", "TOKEN=s/k"]).assert_ended(0, &[]);
     assert_eq!(ran.stdout, "cronjob.batch/modes created\nconfigmap/a created\n");
-    let bodies = site.bodies();
+    let bodies = fixture.bodies();
     assert_eq!(bodies.len(), 2);
     for body in bodies {
         let item: Value = serde_json::from_str(&body).expect("it is JSON");
         assert!(item["kind"] != "List", "{item}");
     }
-    let live = site.get("cronjobs", "modes");
+    let live = fixture.get("cronjobs", "modes");
     let pod = &live["spec"]["jobTemplate"]["spec"]["template"]["spec"];
     let modes: Vec<&Value> = (0..2).map(|at| &pod["volumes"][at]["configMap"]["defaultMode"]).collect();
     assert_eq!(modes, [&json!(0o640), &json!(0o600)]);
     assert_eq!(pod["containers"][0]["env"][0], json!({"name": "A", "value": "yes"}));
     assert_eq!(pod["containers"][0]["env"][1]["valueFrom"]["secretKeyRef"]["name"], "s");
-    assert_eq!(site.get("configmaps", "a")["data"]["k"], "0640");
+    assert_eq!(fixture.get("configmaps", "a")["data"]["k"], "0640");
     assert_eq!(
-        site.apply(list, &["--secret-env", "TOKEN=s/k"]).stdout,
+        fixture.apply(list, &["--secret-env", "TOKEN=s/k"]).stdout,
         "cronjob.batch/modes unchanged\nconfigmap/a unchanged\n"
     );
 }
@@ -226,35 +226,35 @@ fn sends_each_item_of_a_list() {
 fn creates_an_object_with_generate_name_once() {
     let Some(servers) = Servers::shared() else { return };
     for extra in [&[][..], &["--no-preflight"]] {
-        let site = ApplyFixture::new(servers);
+        let fixture = ApplyFixture::new(servers);
         let text = job("generateName: etl-");
-        let ran = site.apply(&text, extra).assert_ended(0, &[]);
-        let writes = site.proxy.writes();
+        let ran = fixture.apply(&text, extra).assert_ended(0, &[]);
+        let writes = fixture.proxy.writes();
         assert!(writes.len() == 1 && writes[0].method == "POST", "{writes:?}");
         assert_eq!(String::from_utf8_lossy(&writes[0].body), text);
-        let jobs = site.get("jobs", "")["items"].as_array().cloned().unwrap_or_default();
+        let jobs = fixture.get("jobs", "")["items"].as_array().cloned().unwrap_or_default();
         assert_eq!(jobs.len(), 1);
         let name = jobs[0]["metadata"]["name"].as_str().expect("it has one");
         assert_eq!(ran.stdout, format!("job.batch/{name} created\n"));
-        assert_eq!(site.apply(&text, &["-o", "name"]).stdout.matches("job.batch/etl-").count(), 1);
-        assert_eq!(site.get("jobs", "")["items"].as_array().map(Vec::len), Some(2));
+        assert_eq!(fixture.apply(&text, &["-o", "name"]).stdout.matches("job.batch/etl-").count(), 1);
+        assert_eq!(fixture.get("jobs", "")["items"].as_array().map(Vec::len), Some(2));
     }
 }
 
 #[test]
 fn reads_files_directories_and_standard_input() {
     let Some(servers) = Servers::shared() else { return };
-    let site = ApplyFixture::new(servers);
+    let fixture = ApplyFixture::new(servers);
     for (name, map) in [("b.yaml", "b"), ("a.yaml", "a"), ("folder/c.yaml", "c"), ("folder/d.json", "d")] {
-        site.run.write(name, config_map(map, "v"));
+        fixture.run.write(name, config_map(map, "v"));
     }
-    let ran = site.run(&["apply", "b.yaml", "-f", "a.yaml", "folder"]).assert_ended(0, &[]);
+    let ran = fixture.run(&["apply", "b.yaml", "-f", "a.yaml", "folder"]).assert_ended(0, &[]);
     let mut lines: Vec<&str> = ran.stdout.lines().collect();
     lines.sort_unstable();
     assert_eq!(lines, ["configmap/a created", "configmap/b created", "configmap/c created", "configmap/d created"]);
 
-    let mut command = run::isolated_command(run::binary(), site.run.directory());
-    command.env("KUBECONFIG", site.proxy.kubeconfig()).args(["apply", "a.yaml", "-", "-n", &site.namespace]);
+    let mut command = run::isolated_command(run::binary(), fixture.run.directory());
+    command.env("KUBECONFIG", fixture.proxy.kubeconfig()).args(["apply", "a.yaml", "-", "-n", &fixture.namespace]);
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     let all = format!("{}---\n{}", config_map("piped", "v"), config_map("b", "w"));
@@ -265,7 +265,7 @@ fn reads_files_directories_and_standard_input() {
         "configmap/a unchanged\nconfigmap/piped created\nconfigmap/b configured\n"
     );
     // Unchanged objects cause no write, and `apply` leaves no file.
-    assert_eq!(site.get("configmaps", "b")["data"]["k"], "w");
+    assert_eq!(fixture.get("configmaps", "b")["data"]["k"], "w");
 }
 
 /// A second run within the same second also reports the right outcomes.
@@ -273,10 +273,10 @@ fn reads_files_directories_and_standard_input() {
 fn reports_the_right_outcomes() {
     let Some(servers) = Servers::shared() else { return };
     for extra in [&[][..], &["--no-preflight"], &["--concurrency=1"]] {
-        let site = ApplyFixture::new(servers);
+        let fixture = ApplyFixture::new(servers);
         let text = |value: &str| format!("{}---\n{CRON_JOB}---\n{}", config_map("a", value), job("name: etl"));
         let outcomes = |text: &str| {
-            let ran = site.apply(text, &[extra, &["-o", "json"]].concat()).assert_ended(0, &[]);
+            let ran = fixture.apply(text, &[extra, &["-o", "json"]].concat()).assert_ended(0, &[]);
             ran.outcomes().join(" ")
         };
         assert_eq!(outcomes(&text("v")), "created created created", "{extra:?}");
@@ -297,27 +297,30 @@ fn reports_the_right_outcomes() {
 #[test]
 fn reports_in_the_order_of_the_input() {
     let Some(servers) = Servers::shared() else { return };
-    let site = ApplyFixture::new(servers);
+    let fixture = ApplyFixture::new(servers);
     let names: Vec<String> = (0..30).map(|number| format!("m{}", (number * 7) % 30)).collect();
     let mut texts: Vec<String> = names.iter().map(|name| config_map(name, "v")).collect();
     texts.insert(3, job("name: etl"));
     let mut expected: Vec<String> = names.iter().map(|name| format!("configmap/{name} created")).collect();
     expected.insert(3, "job.batch/etl created".to_owned());
-    let ran = site.apply(&texts.join("---\n"), &["--concurrency=8"]).assert_ended(0, &[]);
+    let ran = fixture.apply(&texts.join("---\n"), &["--concurrency=8"]).assert_ended(0, &[]);
     assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), expected);
     // Each outcome was also reported during the run.
     expected.iter().for_each(|line| assert!(ran.stderr.lines().any(|is| is == line), "{line}: {}", ran.stderr));
-    let quiet = site.apply(&texts.join("---\n"), &["-q"]).assert_ended(0, &[]);
+    let quiet = fixture.apply(&texts.join("---\n"), &["-q"]).assert_ended(0, &[]);
     assert_eq!(quiet.stderr, "");
 }
 
 #[test]
 fn reports_as_json() {
     let Some(servers) = Servers::shared() else { return };
-    let site = ApplyFixture::new(servers);
+    let fixture = ApplyFixture::new(servers);
     let text = format!("{}---\n{CRON_JOB}", config_map("a", "v"));
-    assert_eq!(site.apply(&text, &["-o", "name"]).assert_ended(0, &[]).stdout, "configmap/a\ncronjob.batch/nightly\n");
-    let ran = site.apply(&text, &["-o", "json"]).assert_ended(0, &[]);
+    assert_eq!(
+        fixture.apply(&text, &["-o", "name"]).assert_ended(0, &[]).stdout,
+        "configmap/a\ncronjob.batch/nightly\n"
+    );
+    let ran = fixture.apply(&text, &["-o", "json"]).assert_ended(0, &[]);
     let objects = ran.objects();
     assert_eq!(objects.len(), 2);
     for (object, (kind, version, name, line)) in
@@ -325,80 +328,82 @@ fn reports_as_json() {
     {
         assert_eq!(
             [&object["kind"], &object["apiVersion"], &object["name"], &object["namespace"], &object["outcome"]],
-            [kind, version, name, &site.namespace, "unchanged"]
+            [kind, version, name, &fixture.namespace, "unchanged"]
         );
         assert!(object["file"] == "all.yaml" && object["line"] == line, "{object}");
     }
     let bad = format!("{text}---\n{}", config_map("UPPER", "v"));
-    let ran = site.apply(&bad, &["-o", "json"]).assert_ended(3, &["UPPER"]);
+    let ran = fixture.apply(&bad, &["-o", "json"]).assert_ended(3, &["UPPER"]);
     assert_eq!(ran.outcomes(), ["not tried", "not tried", "failed"]);
     assert!(ran.objects()[2]["reason"].is_string(), "{ran:?}");
-    assert_eq!(site.apply(&bad, &["-o", "name"]).assert_ended(3, &[]).stdout, "");
-    site.apply(&text, &["-o", "yaml"]).assert_ended(2, &["json"]);
+    assert_eq!(fixture.apply(&bad, &["-o", "name"]).assert_ended(3, &[]).stdout, "");
+    fixture.apply(&text, &["-o", "yaml"]).assert_ended(2, &["json"]);
 }
 
 #[test]
 fn writes_nothing_in_a_dry_run() {
     let Some(servers) = Servers::shared() else { return };
-    let site = ApplyFixture::new(servers);
+    let fixture = ApplyFixture::new(servers);
     let text =
         format!("{}---\n{CRON_JOB}---\n{}---\n{}", config_map("a", "v"), job("name: etl"), job("generateName: g-"));
-    let ran = site.apply(&text, &["--dry-run=server"]).assert_ended(0, &[]);
+    let ran = fixture.apply(&text, &["--dry-run=server"]).assert_ended(0, &[]);
     assert_eq!(
         ran.stdout,
         "configmap/a created (server dry run)\ncronjob.batch/nightly created (server dry run)\n\
          job.batch/etl created (server dry run)\njob.batch/g- created (server dry run)\n"
     );
-    assert!(site.proxy.writes().is_empty() && !site.exists("configmaps", "a"));
-    site.apply(&format!("{}---\n{CRON_JOB}", config_map("a", "v")), &[]).assert_ended(0, &[]);
-    let versions = |site: &ApplyFixture| {
+    assert!(fixture.proxy.writes().is_empty() && !fixture.exists("configmaps", "a"));
+    fixture.apply(&format!("{}---\n{CRON_JOB}", config_map("a", "v")), &[]).assert_ended(0, &[]);
+    let versions = |fixture: &ApplyFixture| {
         [("configmaps", "a"), ("cronjobs", "nightly")]
-            .map(|(r, name)| site.get(r, name)["metadata"]["resourceVersion"].clone())
+            .map(|(r, name)| fixture.get(r, name)["metadata"]["resourceVersion"].clone())
     };
-    let (before, count) = (versions(&site), site.proxy.writes().len());
-    let ran = site
+    let (before, count) = (versions(&fixture), fixture.proxy.writes().len());
+    let ran = fixture
         .apply(&format!("{}---\n{CRON_JOB}", config_map("a", "w")), &["--dry-run=server", "-o", "json"])
         .assert_ended(0, &[]);
     assert_eq!(ran.outcomes(), ["configured", "unchanged"]);
     let report: Value = serde_json::from_str(&ran.stdout).expect("it is JSON");
     assert_eq!(report["dryRun"], true);
-    assert!(versions(&site) == before && site.proxy.writes().len() == count);
-    site.apply(&config_map("a", "v"), &["--dry-run=client"]).assert_ended(2, &["render"]);
-    site.apply(&config_map("a", "v"), &["--dry-run"]).assert_ended(2, &["--dry-run=server"]);
-    site.apply(&config_map("UPPER", "v"), &["--dry-run=server"]).assert_ended(3, &["UPPER"]);
+    assert!(versions(&fixture) == before && fixture.proxy.writes().len() == count);
+    fixture.apply(&config_map("a", "v"), &["--dry-run=client"]).assert_ended(2, &["render"]);
+    fixture.apply(&config_map("a", "v"), &["--dry-run"]).assert_ended(2, &["--dry-run=server"]);
+    fixture.apply(&config_map("UPPER", "v"), &["--dry-run=server"]).assert_ended(3, &["UPPER"]);
 }
 
 #[test]
 fn applies_nothing_if_a_dry_run_fails() {
     let Some(servers) = Servers::shared() else { return };
-    let site = ApplyFixture::new(servers);
+    let fixture = ApplyFixture::new(servers);
     let mut texts: Vec<String> = (0..12).map(|number| config_map(&format!("m{number}"), "v")).collect();
     texts.insert(5, job("name: etl").replace("Never", "Always"));
     texts.push(format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {}}}\n", servers.fresh_name("never")));
     let all = texts.join("---\n");
-    let ran =
-        site.apply(&all, &["-o", "json"]).assert_ended(3, &["job.batch/etl", "restartPolicy", "nothing was applied"]);
+    let ran = fixture
+        .apply(&all, &["-o", "json"])
+        .assert_ended(3, &["job.batch/etl", "restartPolicy", "nothing was applied"]);
     let mut expected = vec!["not tried"; 14];
     expected[5] = "failed";
     assert_eq!(ran.outcomes(), expected);
-    assert!(site.proxy.writes().is_empty());
+    assert!(fixture.proxy.writes().is_empty());
 
-    let tried = site.proxy.requests().len();
-    let ran = site.apply(&all, &["-o", "json", "--no-preflight"]).assert_ended(3, &["job.batch/etl", "restartPolicy"]);
+    let tried = fixture.proxy.requests().len();
+    let ran =
+        fixture.apply(&all, &["-o", "json", "--no-preflight"]).assert_ended(3, &["job.batch/etl", "restartPolicy"]);
     let mut expected = vec!["created"; 14];
     expected[5] = "failed";
     assert_eq!(ran.outcomes(), expected);
-    assert!(site.exists("configmaps", "m11") && !site.exists("jobs", "etl"));
-    assert!(!site.proxy.requests()[tried..].iter().any(Request::is_dry_run));
+    assert!(fixture.exists("configmaps", "m11") && !fixture.exists("jobs", "etl"));
+    assert!(!fixture.proxy.requests()[tried..].iter().any(Request::is_dry_run));
 }
 
 /// Invalid input is refused before any request.
 #[test]
 fn refuses_invalid_input() {
     let Some(servers) = Servers::shared() else { return };
-    let site = ApplyFixture::new(servers);
+    let fixture = ApplyFixture::new(servers);
     let map = config_map("a", "v");
-    for (about, text, args, says) in [
+    for (about, text, args, expected_message) in [
         ("twice", format!("{map}---\n{map}"), &[][..], &["all.yaml:6:1", "twice", "line 1"][..]),
         (
             "twice in a List",
@@ -432,62 +437,63 @@ fn refuses_invalid_input() {
         ("a manager", map.clone(), &["--field-manager="], &["--field-manager"]),
         ("a validation", map.clone(), &["--validate=maybe"], &["strict"]),
     ] {
-        let ran = site.apply(&text, args);
+        let ran = fixture.apply(&text, args);
         assert_eq!(ran.status, 2, "{about}: {ran:?}");
-        says.iter().for_each(|part| assert!(ran.stderr.contains(part), "{about}: {part}: {}", ran.stderr));
+        expected_message.iter().for_each(|part| assert!(ran.stderr.contains(part), "{about}: {part}: {}", ran.stderr));
         assert_eq!(ran.stdout, "", "{about}");
     }
-    assert!(site.proxy.requests().is_empty());
+    assert!(fixture.proxy.requests().is_empty());
     // The duplicate may be in another file.
-    site.run.write("other.yaml", &map);
-    let ran = site
+    fixture.run.write("other.yaml", &map);
+    let ran = fixture
         .apply(&format!("{CRON_JOB}---\n{map}"), &["other.yaml"])
         .assert_ended(2, &["other.yaml:1:1", "all.yaml, line"]);
-    assert!(ran.stdout.is_empty() && site.proxy.requests().is_empty());
+    assert!(ran.stdout.is_empty() && fixture.proxy.requests().is_empty());
     // Objects with `generateName` are never duplicates.
     let generated = job("generateName: g-");
-    let ran = site.apply(&format!("{generated}---\n{generated}"), &[]).assert_ended(0, &[]);
+    let ran = fixture.apply(&format!("{generated}---\n{generated}"), &[]).assert_ended(0, &[]);
     assert_eq!(ran.stdout.matches("job.batch/g-").count(), 2, "{ran:?}");
     // The same name with another kind or namespace is another object.
     let other =
         format!("{map}---\n{}---\n{CRON_JOB}", map.replace("ConfigMap", "Secret").replace("data: {k: v}\n", ""));
-    site.apply(&other, &[]).assert_ended(0, &[]);
+    fixture.apply(&other, &[]).assert_ended(0, &[]);
 }
 
 #[test]
 fn resolves_namespaces() {
     let Some(servers) = Servers::shared() else { return };
-    let site = ApplyFixture::new(servers);
+    let fixture = ApplyFixture::new(servers);
     let named =
         |namespace: &str| config_map("a", "v").replace("{name: a}", &format!("{{name: a, namespace: {namespace}}}"));
     // A namespace that differs from `-n` is refused.
-    let ran = site.apply(&named("other"), &[]).assert_ended(2, &["all.yaml:3:32", "other", &site.namespace]);
-    assert!(ran.stdout.is_empty() && site.proxy.requests().is_empty());
-    site.apply(&named(&site.namespace), &[]).assert_ended(0, &[]);
+    let ran = fixture.apply(&named("other"), &[]).assert_ended(2, &["all.yaml:3:32", "other", &fixture.namespace]);
+    assert!(ran.stdout.is_empty() && fixture.proxy.requests().is_empty());
+    fixture.apply(&named(&fixture.namespace), &[]).assert_ended(0, &[]);
     // `-n` changes the URL, but not the body.
     let text = config_map("b", "v");
-    site.apply(&text, &[]).assert_ended(0, &[]);
-    let writes = site.proxy.writes();
-    assert_eq!(writes[1].path(), path(&site.namespace, "configmaps", "b"));
+    fixture.apply(&text, &[]).assert_ended(0, &[]);
+    let writes = fixture.proxy.writes();
+    assert_eq!(writes[1].path(), path(&fixture.namespace, "configmaps", "b"));
     assert_eq!(String::from_utf8_lossy(&writes[1].body), text);
 
     // Without `-n` the namespace comes from the manifest, or else from the kubeconfig.
     let (default, own) = (servers.namespace("default"), servers.namespace("own"));
-    let config = kubeconfig(&format!("http://127.0.0.1:{}", site.proxy.port()), None, ADMIN);
+    let config = kubeconfig(&format!("http://127.0.0.1:{}", fixture.proxy.port()), None, ADMIN);
     let config = config.replace("{cluster: test,", &format!("{{cluster: test, namespace: {default},"));
-    site.run.write("config", config);
-    site.run.write("all.yaml", format!("{}---\n{}", config_map("c", "v"), named(&own)));
-    let ran = site.run.run(&["apply", "all.yaml", "--kubeconfig", "config", "-o", "json"]).assert_ended(0, &[]);
+    fixture.run.write("config", config);
+    fixture.run.write("all.yaml", format!("{}---\n{}", config_map("c", "v"), named(&own)));
+    let ran = fixture.run.run(&["apply", "all.yaml", "--kubeconfig", "config", "-o", "json"]).assert_ended(0, &[]);
     let namespaces: Vec<Value> = ran.objects().iter().map(|object| object["namespace"].clone()).collect();
     assert_eq!(namespaces, [&*default, &*own]);
-    site.admin.get(&path(&default, "configmaps", "c")).done();
-    site.admin.get(&path(&own, "configmaps", "a")).done();
+    fixture.admin.get(&path(&default, "configmaps", "c")).done();
+    fixture.admin.get(&path(&own, "configmaps", "a")).done();
 
     // A namespace that does not exist.
-    let ran = site.run.run(&["apply", "all.yaml", "--kubeconfig", "config", "-n", "nowhere"]).assert_ended(2, &[]);
+    let ran = fixture.run.run(&["apply", "all.yaml", "--kubeconfig", "config", "-n", "nowhere"]).assert_ended(2, &[]);
     assert!(ran.stderr.contains(&own), "{ran:?}");
-    site.run.write("all.yaml", config_map("c", "v"));
-    site.run
+    fixture.run.write("all.yaml", config_map("c", "v"));
+    fixture
+        .run
         .run(&["apply", "all.yaml", "-n", "nowhere"])
         .assert_ended(3, &["no namespace nowhere", "kubectl create namespace nowhere"]);
 }
@@ -496,16 +502,16 @@ fn resolves_namespaces() {
 #[test]
 fn ignores_n_for_kinds_without_namespace() {
     let Some(servers) = Servers::shared() else { return };
-    let site = ApplyFixture::new(servers);
+    let fixture = ApplyFixture::new(servers);
     let name = servers.fresh_name("role");
     let role = format!(
         "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: \"{name}:x\"}}\nrules: []\n---\n\
          apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {{name: {name}}}\nvalue: 1\n"
     );
-    let ran = site.apply(&role, &["-o", "json"]).assert_ended(0, &[]);
+    let ran = fixture.apply(&role, &["-o", "json"]).assert_ended(0, &[]);
     assert!(ran.objects().iter().all(|object| object["namespace"].is_null()), "{ran:?}");
-    assert!(site.proxy.writes().iter().all(|request| !request.path().contains("namespaces")));
-    let ran = site.apply(&role, &[]).assert_ended(0, &[]);
+    assert!(fixture.proxy.writes().iter().all(|request| !request.path().contains("namespaces")));
+    let ran = fixture.apply(&role, &[]).assert_ended(0, &[]);
     assert_eq!(
         ran.stdout,
         format!(
@@ -517,38 +523,38 @@ fn ignores_n_for_kinds_without_namespace() {
 #[test]
 fn uses_the_field_manager_of_the_flag() {
     let Some(servers) = Servers::shared() else { return };
-    let site = ApplyFixture::new(servers);
+    let fixture = ApplyFixture::new(servers);
     for (args, manager) in [(&[][..], "jobplate"), (&["--field-manager=flows of a team"], "flows of a team")] {
         let text = config_map(&format!("m{}", args.len()), "v");
-        site.apply(&text, args).assert_ended(0, &[]);
-        let live = site.get("configmaps", &format!("m{}", args.len()));
+        fixture.apply(&text, args).assert_ended(0, &[]);
+        let live = fixture.get("configmaps", &format!("m{}", args.len()));
         let owner = &live["metadata"]["managedFields"][0];
         assert_eq!((&owner["manager"], &owner["operation"]), (&json!(manager), &json!("Apply")));
-        assert_eq!(site.apply(&text, args).stdout, format!("configmap/m{} unchanged\n", args.len()));
+        assert_eq!(fixture.apply(&text, args).stdout, format!("configmap/m{} unchanged\n", args.len()));
     }
     // A second manager changes no value, but becomes an owner, too.
-    site.apply(&config_map("m0", "v"), &["--field-manager=second"]).assert_ended(0, &[]);
-    assert_eq!(site.get("configmaps", "m0")["metadata"]["managedFields"].as_array().map(Vec::len), Some(2));
-    let ran = site
+    fixture.apply(&config_map("m0", "v"), &["--field-manager=second"]).assert_ended(0, &[]);
+    assert_eq!(fixture.get("configmaps", "m0")["metadata"]["managedFields"].as_array().map(Vec::len), Some(2));
+    let ran = fixture
         .apply(&config_map("m0", "w"), &["--field-manager=second"])
         .assert_ended(3, &["jobplate", "--force-conflicts"]);
     assert!(ran.stdout.contains("failed"), "{ran:?}");
-    site.apply(&config_map("m0", "w"), &["--field-manager=second", "--force-conflicts"]).assert_ended(0, &[]);
+    fixture.apply(&config_map("m0", "w"), &["--field-manager=second", "--force-conflicts"]).assert_ended(0, &[]);
 }
 
 #[test]
 fn reports_warnings_of_the_server() {
     let Some(servers) = Servers::shared() else { return };
-    let site = ApplyFixture::new(servers);
+    let fixture = ApplyFixture::new(servers);
     // A server-side apply always refuses unknown fields. A creation accepts them with `--validate=warn`.
     let text = job("generateName: etl-").replace("restartPolicy: Never", "restartPolicy: Never\n      parallelism: 1");
-    site.apply(&text, &[]).assert_ended(3, &["`parallelism`", "all.yaml:10:7"]);
-    assert!(site.proxy.writes().is_empty());
-    let ran = site.apply(&text, &["--validate=warn"]).assert_ended(0, &["warning", "unknown field", "parallelism"]);
+    fixture.apply(&text, &[]).assert_ended(3, &["`parallelism`", "all.yaml:10:7"]);
+    assert!(fixture.proxy.writes().is_empty());
+    let ran = fixture.apply(&text, &["--validate=warn"]).assert_ended(0, &["warning", "unknown field", "parallelism"]);
     assert!(ran.stdout.contains(" created\n"), "{ran:?}");
-    let ran = site.apply(&text, &["--validate=ignore"]).assert_ended(0, &[]);
+    let ran = fixture.apply(&text, &["--validate=ignore"]).assert_ended(0, &[]);
     assert!(!ran.stderr.contains("parallelism"), "{ran:?}");
-    let values = site.proxy.writes().iter().map(|request| request.target.clone()).collect::<Vec<_>>();
+    let values = fixture.proxy.writes().iter().map(|request| request.target.clone()).collect::<Vec<_>>();
     assert!(values[0].contains("fieldValidation=Warn") && values[1].contains("fieldValidation=Ignore"), "{values:?}");
 }
 

@@ -177,34 +177,34 @@ impl WatchedRun {
 #[test]
 fn refuses_a_different_pod_template_by_default() {
     let Some(servers) = Servers::shared() else { return };
-    let site = JobFixture::new(servers);
-    site.apply(JOB, &[]).assert_ended(0, &[]);
-    let before = site.live("etl");
+    let fixture = JobFixture::new(servers);
+    fixture.apply(JOB, &[]).assert_ended(0, &[]);
+    let before = fixture.live("etl");
     let other = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\n";
     for args in [&[][..], &["--on-immutable=fail"], &["--force-conflicts"]] {
         let ran =
-            site.apply(&(changed() + other), args).assert_ended(3, &["job.batch/etl", "--on-immutable", "recreate"]);
+            fixture.apply(&(changed() + other), args).assert_ended(3, &["job.batch/etl", "--on-immutable", "recreate"]);
         assert!(ran.stdout.contains("job.batch/etl failed"), "{ran:?}");
     }
-    assert_eq!(site.proxy.writes().len(), 1);
-    let ran = site.apply(&(changed() + other), &["--on-immutable=skip"]).assert_ended(0, &[]);
+    assert_eq!(fixture.proxy.writes().len(), 1);
+    let ran = fixture.apply(&(changed() + other), &["--on-immutable=skip"]).assert_ended(0, &[]);
     assert_eq!(ran.stdout, "job.batch/etl skipped\nconfigmap/other created\n");
-    assert_eq!(site.uid("etl"), before["metadata"]["uid"]);
-    assert_eq!(site.live("etl")["spec"]["template"], before["spec"]["template"]);
+    assert_eq!(fixture.uid("etl"), before["metadata"]["uid"]);
+    assert_eq!(fixture.live("etl")["spec"]["template"], before["spec"]["template"]);
 }
 
 #[test]
 fn refuses_contradictory_policies() {
     let Some(servers) = Servers::shared() else { return };
-    let site = JobFixture::new(servers);
-    for (args, says) in [
+    let fixture = JobFixture::new(servers);
+    for (args, expected_message) in [
         (&["--on-immutable=replace"][..], "new-name"),
         (&["--recreate-running"], "--on-immutable=recreate"),
         (&["--recreate-running", "--on-immutable=skip"], "--on-immutable=recreate"),
     ] {
-        site.apply(JOB, args).assert_ended(2, &[says]);
+        fixture.apply(JOB, args).assert_ended(2, &[expected_message]);
     }
-    assert!(site.proxy.requests().is_empty());
+    assert!(fixture.proxy.requests().is_empty());
 }
 
 /// The deletion has the uid and resource version that were checked, deletes pods first, and follows a successful dry
@@ -214,17 +214,17 @@ fn recreates_an_ended_job() {
     let Some(servers) = Servers::shared() else { return };
     let kubelet = Kubelet::start(servers);
     for (state, extra) in [(PodState::Succeeded, &[][..]), (PodState::Failed(1, "Error"), &["--no-preflight"])] {
-        let site = JobFixture::new(servers);
-        site.apply(JOB, &[]).assert_ended(0, &[]);
-        site.finish(&kubelet, "etl", &state);
-        let old = site.live("etl");
-        let ran = site.apply(&changed(), &[&["--on-immutable=recreate"], extra].concat()).assert_ended(0, &[]);
+        let fixture = JobFixture::new(servers);
+        fixture.apply(JOB, &[]).assert_ended(0, &[]);
+        fixture.finish(&kubelet, "etl", &state);
+        let old = fixture.live("etl");
+        let ran = fixture.apply(&changed(), &[&["--on-immutable=recreate"], extra].concat()).assert_ended(0, &[]);
         assert_eq!(ran.stdout, "job.batch/etl recreated\n");
-        let new = site.live("etl");
+        let new = fixture.live("etl");
         assert_ne!(new["metadata"]["uid"], old["metadata"]["uid"]);
         assert_eq!(new["spec"]["template"]["spec"]["containers"][0]["image"], "other");
 
-        let requests = site.proxy.requests();
+        let requests = fixture.proxy.requests();
         let deletion = requests.iter().position(|request| request.method == "DELETE").expect("it deletes");
         let options: Value = serde_json::from_slice(&requests[deletion].body).expect("it is JSON");
         assert_eq!(options["preconditions"]["uid"], old["metadata"]["uid"]);
@@ -235,34 +235,34 @@ fn recreates_an_ended_job() {
         assert_eq!(String::from_utf8_lossy(&requests[dry_run].body), changed());
 
         // An unchanged manifest deletes nothing.
-        let again = site.apply(&changed(), &["--on-immutable=recreate"]).assert_ended(0, &[]);
+        let again = fixture.apply(&changed(), &["--on-immutable=recreate"]).assert_ended(0, &[]);
         assert_eq!(again.stdout, "job.batch/etl unchanged\n");
-        assert_eq!(site.live("etl")["metadata"]["uid"], new["metadata"]["uid"]);
+        assert_eq!(fixture.live("etl")["metadata"]["uid"], new["metadata"]["uid"]);
     }
 }
 
 #[test]
 fn deletes_a_running_job_only_with_the_flag() {
     let Some(servers) = Servers::shared() else { return };
-    let (site, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
-    site.apply(JOB, &[]).assert_ended(0, &[]);
-    let uid = site.uid("etl");
+    let (fixture, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
+    fixture.apply(JOB, &[]).assert_ended(0, &[]);
+    let uid = fixture.uid("etl");
     // A Job without a pod counts as running, too.
     for extra in [&[][..], &["--no-preflight"]] {
         let args = [&["--on-immutable=recreate"], extra].concat();
-        site.apply(&changed(), &args).assert_ended(3, &["running", "--recreate-running"]);
+        fixture.apply(&changed(), &args).assert_ended(3, &["running", "--recreate-running"]);
     }
-    let pod = kubelet.start_pod(&site.namespace, "etl", &PodState::Running);
-    site.apply(&changed(), &["--on-immutable=recreate"]).assert_ended(3, &["running", "--recreate-running"]);
-    assert_eq!(site.uid("etl"), uid);
-    assert!(site.proxy.writes().iter().all(|request| request.method != "DELETE"));
+    let pod = kubelet.start_pod(&fixture.namespace, "etl", &PodState::Running);
+    fixture.apply(&changed(), &["--on-immutable=recreate"]).assert_ended(3, &["running", "--recreate-running"]);
+    assert_eq!(fixture.uid("etl"), uid);
+    assert!(fixture.proxy.writes().iter().all(|request| request.method != "DELETE"));
 
-    let ran = site.apply(&changed(), &["--on-immutable=recreate", "--recreate-running"]).assert_ended(0, &[]);
+    let ran = fixture.apply(&changed(), &["--on-immutable=recreate", "--recreate-running"]).assert_ended(0, &[]);
     assert_eq!(ran.stdout, "job.batch/etl recreated\n");
-    assert_ne!(site.uid("etl"), uid);
-    assert_eq!(site.admin.get(&path(&site.namespace, "pods", &pod)).status, 404);
+    assert_ne!(fixture.uid("etl"), uid);
+    assert_eq!(fixture.admin.get(&path(&fixture.namespace, "pods", &pod)).status, 404);
     let deletions: Vec<Request> =
-        site.proxy.writes().into_iter().filter(|request| request.method == "DELETE").collect();
+        fixture.proxy.writes().into_iter().filter(|request| request.method == "DELETE").collect();
     let options: Value = serde_json::from_slice(&deletions[0].body).expect("it is JSON");
     assert!(deletions.len() == 1 && options["preconditions"]["uid"] == uid.as_str(), "{options}");
     assert!(options["preconditions"]["resourceVersion"].is_string(), "{options}");
@@ -271,23 +271,23 @@ fn deletes_a_running_job_only_with_the_flag() {
 #[test]
 fn keeps_a_job_that_a_cron_job_owns() {
     let Some(servers) = Servers::shared() else { return };
-    let site = JobFixture::new(servers);
-    site.apply(JOB, &[]).assert_ended(0, &[]);
+    let fixture = JobFixture::new(servers);
+    fixture.apply(JOB, &[]).assert_ended(0, &[]);
     let pod = json!({"spec": {"restartPolicy": "Never", "containers": [{"name": "flow", "image": "none"}]}});
     let spec = json!({"schedule": "0 0 1 1 *", "suspend": true, "jobTemplate": {"spec": {"template": pod}}});
     let cron_job = json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "owner"}, "spec": spec});
-    let owner = site.admin.post(&path(&site.namespace, "cronjobs", ""), &cron_job).done();
+    let owner = fixture.admin.post(&path(&fixture.namespace, "cronjobs", ""), &cron_job).done();
     let owner = json!({"apiVersion": "batch/v1", "kind": "CronJob", "name": "owner", "controller": true,
         "uid": owner["metadata"]["uid"]});
     let owned = json!({"metadata": {"ownerReferences": [owner]}});
-    site.admin.patch(&path(&site.namespace, "jobs", "etl"), "merge", owned.to_string()).done();
-    let uid = site.uid("etl");
+    fixture.admin.patch(&path(&fixture.namespace, "jobs", "etl"), "merge", owned.to_string()).done();
+    let uid = fixture.uid("etl");
     for extra in [&[][..], &["--recreate-running"], &["--recreate-running", "--no-preflight"]] {
         let args = [&["--on-immutable=recreate"], extra].concat();
-        site.apply(&changed(), &args).assert_ended(3, &["job.batch/etl", "CronJob"]);
+        fixture.apply(&changed(), &args).assert_ended(3, &["job.batch/etl", "CronJob"]);
     }
-    assert_eq!(site.uid("etl"), uid);
-    assert!(site.proxy.writes().iter().all(|request| request.method != "DELETE"));
+    assert_eq!(fixture.uid("etl"), uid);
+    assert!(fixture.proxy.writes().iter().all(|request| request.method != "DELETE"));
 }
 
 /// A replacement that the server would refuse is reported before the deletion.
@@ -295,16 +295,16 @@ fn keeps_a_job_that_a_cron_job_owns() {
 fn deletes_nothing_for_an_invalid_replacement() {
     let Some(servers) = Servers::shared() else { return };
     let kubelet = Kubelet::start(servers);
-    let site = JobFixture::new(servers);
-    site.apply(JOB, &[]).assert_ended(0, &[]);
-    site.finish(&kubelet, "etl", &PodState::Succeeded);
-    let uid = site.uid("etl");
+    let fixture = JobFixture::new(servers);
+    fixture.apply(JOB, &[]).assert_ended(0, &[]);
+    fixture.finish(&kubelet, "etl", &PodState::Succeeded);
+    let uid = fixture.uid("etl");
 
     // This policy applies only to creations, so the dry run of an apply does not find it.
-    let name = format!("no-other.{}", site.namespace);
+    let name = format!("no-other.{}", fixture.namespace);
     let rules =
         json!([{"apiGroups": ["batch"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["jobs"]}]);
-    let here = json!({"matchLabels": {"kubernetes.io/metadata.name": site.namespace}});
+    let here = json!({"matchLabels": {"kubernetes.io/metadata.name": fixture.namespace}});
     let policy = json!({
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": {"name": name},
         "spec": {"failurePolicy": "Fail", "matchConstraints": {"resourceRules": rules, "namespaceSelector": here},
@@ -315,43 +315,43 @@ fn deletes_nothing_for_an_invalid_replacement() {
         "metadata": {"name": name}, "spec": {"policyName": name, "validationActions": ["Deny"]},
     });
     let all = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolic";
-    site.admin.post(&format!("{all}ies"), &policy).done();
-    site.admin.post(&format!("{all}ybindings"), &binding).done();
+    fixture.admin.post(&format!("{all}ies"), &policy).done();
+    fixture.admin.post(&format!("{all}ybindings"), &binding).done();
     let probe = changed().replace("name: etl", "name: probe");
-    let tried = format!("{}?dryRun=All", path(&site.namespace, "jobs", ""));
+    let tried = format!("{}?dryRun=All", path(&fixture.namespace, "jobs", ""));
     wait_for("the policy", || {
-        let answer = site.admin.request("POST", &tried, "application/yaml", probe.as_bytes()).ok()?;
+        let answer = fixture.admin.request("POST", &tried, "application/yaml", probe.as_bytes()).ok()?;
         (answer.status != 201).then_some(())
     });
 
-    for (text, says) in [
+    for (text, expected_message) in [
         (changed(), &*name),
         (changed().replace("image: other", "image: third").replace("Never", "Always"), "restartPolicy"),
         (changed().replace("image: other", "image: third").replace("name: TOKEN", "name: A=B"), "name of a variable"),
     ] {
         for extra in [&[][..], &["--no-preflight"]] {
             let args = [&["--on-immutable=recreate", "--recreate-running"], extra].concat();
-            site.apply(&text, &args).assert_ended(3, &[says]);
+            fixture.apply(&text, &args).assert_ended(3, &[expected_message]);
         }
     }
-    assert_eq!(site.uid("etl"), uid);
-    assert!(site.proxy.writes().iter().all(|request| request.method != "DELETE"));
+    assert_eq!(fixture.uid("etl"), uid);
+    assert!(fixture.proxy.writes().iter().all(|request| request.method != "DELETE"));
 }
 
 #[test]
 fn updates_or_recreates_a_suspended_job() {
     let Some(servers) = Servers::shared() else { return };
-    let site = JobFixture::new(servers);
+    let fixture = JobFixture::new(servers);
     let suspended = with_spec(JOB, "suspend: true");
-    site.apply(&suspended, &[]).assert_ended(0, &[]);
-    let uid = site.uid("etl");
+    fixture.apply(&suspended, &[]).assert_ended(0, &[]);
+    let uid = fixture.uid("etl");
     // The image of a suspended Job is immutable, too, and the server has another message for it.
     let other = suspended.replace("image: none", "image: other");
-    site.apply(&other, &[]).assert_ended(3, &["--on-immutable"]);
-    let ran = site.apply(&other, &["--on-immutable=recreate"]).assert_ended(0, &[]);
+    fixture.apply(&other, &[]).assert_ended(3, &["--on-immutable"]);
+    let ran = fixture.apply(&other, &["--on-immutable=recreate"]).assert_ended(0, &[]);
     assert_eq!(ran.stdout, "job.batch/etl recreated\n");
-    assert_ne!(site.uid("etl"), uid);
-    let ran = site.apply(&other.replace("suspend: true", "suspend: false"), &[]).assert_ended(0, &[]);
+    assert_ne!(fixture.uid("etl"), uid);
+    let ran = fixture.apply(&other.replace("suspend: true", "suspend: false"), &[]).assert_ended(0, &[]);
     assert_eq!(ran.stdout, "job.batch/etl configured\n");
 }
 
@@ -361,7 +361,7 @@ fn keeps_a_job_that_changes_before_its_deletion() {
     let Some(servers) = Servers::shared() else { return };
     let place = Arc::<std::sync::OnceLock<String>>::default();
     let (of_rule, admin) = (Arc::clone(&place), servers.client(ADMIN));
-    let site = JobFixture::with(servers, move |request| {
+    let fixture = JobFixture::with(servers, move |request| {
         if request.method == "DELETE" {
             let resume =
                 json!({"spec": {"suspend": false}, "metadata": {"labels": {"seen": request.seen.to_string()}}});
@@ -369,13 +369,14 @@ fn keeps_a_job_that_changes_before_its_deletion() {
         }
         Action::Pass
     });
-    place.set(path(&site.namespace, "jobs", "etl")).expect("it is set once");
+    place.set(path(&fixture.namespace, "jobs", "etl")).expect("it is set once");
     let suspended = with_spec(JOB, "suspend: true");
-    site.apply(&suspended, &[]).assert_ended(0, &[]);
-    let uid = site.uid("etl");
-    site.apply(&suspended.replace("image: none", "image: other"), &["--on-immutable=recreate"])
+    fixture.apply(&suspended, &[]).assert_ended(0, &[]);
+    let uid = fixture.uid("etl");
+    fixture
+        .apply(&suspended.replace("image: none", "image: other"), &["--on-immutable=recreate"])
         .assert_ended(3, &["job.batch/etl"]);
-    let live = site.live("etl");
+    let live = fixture.live("etl");
     assert!(live["metadata"]["uid"] == uid.as_str() && live["metadata"]["deletionTimestamp"].is_null(), "{live}");
 }
 
@@ -385,7 +386,7 @@ fn keeps_another_job_with_the_name() {
     let Some(servers) = Servers::shared() else { return };
     let place = Arc::<std::sync::OnceLock<String>>::default();
     let (of_rule, admin) = (Arc::clone(&place), servers.client(ADMIN));
-    let site = JobFixture::with(servers, move |request| {
+    let fixture = JobFixture::with(servers, move |request| {
         if request.method == "DELETE" && request.seen == 0 {
             let path = of_rule.get().expect("it is known");
             admin.delete(path).done();
@@ -395,12 +396,13 @@ fn keeps_another_job_with_the_name() {
         }
         Action::Pass
     });
-    place.set(path(&site.namespace, "jobs", "etl")).expect("it is set once");
+    place.set(path(&fixture.namespace, "jobs", "etl")).expect("it is set once");
     let suspended = with_spec(JOB, "suspend: true");
-    site.apply(&suspended, &[]).assert_ended(0, &[]);
-    site.apply(&suspended.replace("image: none", "image: other"), &["--on-immutable=recreate"])
+    fixture.apply(&suspended, &[]).assert_ended(0, &[]);
+    fixture
+        .apply(&suspended.replace("image: none", "image: other"), &["--on-immutable=recreate"])
         .assert_ended(3, &["job.batch/etl"]);
-    let live = site.live("etl");
+    let live = fixture.live("etl");
     assert_eq!(live["spec"]["template"]["spec"]["containers"][0]["image"], "third");
     assert!(live["metadata"]["deletionTimestamp"].is_null(), "{live}");
 }
@@ -411,7 +413,7 @@ fn retries_a_deletion_whose_response_is_lost() {
     let Some(servers) = Servers::shared() else { return };
     let place = Arc::<std::sync::OnceLock<String>>::default();
     let (of_rule, admin, is_deleted) = (Arc::clone(&place), servers.client(ADMIN), AtomicBool::new(false));
-    let site = JobFixture::with(servers, move |request| {
+    let fixture = JobFixture::with(servers, move |request| {
         if request.method == "DELETE" && request.seen == 0 {
             is_deleted.store(true, Ordering::SeqCst);
             return Action::ResetAfter;
@@ -422,39 +424,39 @@ fn retries_a_deletion_whose_response_is_lost() {
         }
         Action::Pass
     });
-    place.set(path(&site.namespace, "jobs", "etl")).expect("it is set once");
+    place.set(path(&fixture.namespace, "jobs", "etl")).expect("it is set once");
     let with_finalizer =
         with_spec(JOB, "suspend: true").replace("name: etl", "name: etl\n  finalizers: [example.com/held]");
-    site.apply(&with_finalizer, &[]).assert_ended(0, &[]);
-    let uid = site.uid("etl");
-    let ran = site.apply(&with_spec(&changed(), "suspend: true"), &["--on-immutable=recreate"]).assert_ended(0, &[]);
+    fixture.apply(&with_finalizer, &[]).assert_ended(0, &[]);
+    let uid = fixture.uid("etl");
+    let ran = fixture.apply(&with_spec(&changed(), "suspend: true"), &["--on-immutable=recreate"]).assert_ended(0, &[]);
     assert_eq!(ran.stdout, "job.batch/etl recreated\n");
-    assert_ne!(site.uid("etl"), uid);
+    assert_ne!(fixture.uid("etl"), uid);
 }
 
 #[test]
 fn deletes_nothing_in_a_dry_run() {
     let Some(servers) = Servers::shared() else { return };
-    let site = JobFixture::new(servers);
-    site.apply(&with_spec(JOB, "suspend: true"), &[]).assert_ended(0, &[]);
+    let fixture = JobFixture::new(servers);
+    fixture.apply(&with_spec(JOB, "suspend: true"), &[]).assert_ended(0, &[]);
     // The controller writes the condition `Suspended` once.
-    wait_for("the controller", || site.live("etl")["status"]["conditions"].is_array().then_some(()));
-    let before = site.live("etl");
+    wait_for("the controller", || fixture.live("etl")["status"]["conditions"].is_array().then_some(()));
+    let before = fixture.live("etl");
     let changed = with_spec(&changed(), "suspend: true");
-    let ran = site.apply(&changed, &["--on-immutable=recreate", "--dry-run=server"]).assert_ended(0, &[]);
+    let ran = fixture.apply(&changed, &["--on-immutable=recreate", "--dry-run=server"]).assert_ended(0, &[]);
     assert_eq!(ran.stdout, "job.batch/etl recreated (server dry run)\n");
     // The Job is not deleted if another object of the input is refused.
     let bad = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: UPPER}\n";
-    site.apply(&(changed + bad), &["--on-immutable=recreate"]).assert_ended(3, &["UPPER"]);
-    assert_eq!(site.live("etl"), before);
-    assert_eq!(site.proxy.writes().len(), 1);
+    fixture.apply(&(changed + bad), &["--on-immutable=recreate"]).assert_ended(3, &["UPPER"]);
+    assert_eq!(fixture.live("etl"), before);
+    assert_eq!(fixture.proxy.writes().len(), 1);
 }
 
 #[test]
 fn reports_a_deleted_job_that_was_not_recreated() {
     let Some(servers) = Servers::shared() else { return };
     let is_deleted = AtomicBool::new(false);
-    let site = JobFixture::with(servers, move |request| {
+    let fixture = JobFixture::with(servers, move |request| {
         is_deleted.fetch_or(request.method == "DELETE" && !request.is_dry_run(), Ordering::SeqCst);
         match is_deleted.load(Ordering::SeqCst) && request.method == "PATCH" {
             true => Action::status(403, "Forbidden", "admission webhook \"a.example.com\" denied the request: no"),
@@ -462,42 +464,44 @@ fn reports_a_deleted_job_that_was_not_recreated() {
         }
     });
     let suspended = with_spec(JOB, "suspend: true");
-    site.apply(&suspended, &[]).assert_ended(0, &[]);
+    fixture.apply(&suspended, &[]).assert_ended(0, &[]);
     let changed = suspended.replace("image: none", "image: other");
-    let ran = site.apply(&changed, &["--on-immutable=recreate"]).assert_ended(3, &["a.example.com", "deleted"]);
+    let ran = fixture.apply(&changed, &["--on-immutable=recreate"]).assert_ended(3, &["a.example.com", "deleted"]);
     assert!(ran.stdout.contains("job.batch/etl failed") && ran.stdout.contains("deleted"), "{ran:?}");
-    assert!(!site.exists("etl"));
+    assert!(!fixture.exists("etl"));
 }
 
 #[test]
 fn times_out_during_a_deletion() {
     let Some(servers) = Servers::shared() else { return };
-    let site = JobFixture::new(servers);
+    let fixture = JobFixture::new(servers);
     let with_finalizer =
         with_spec(JOB, "suspend: true").replace("name: etl", "name: etl\n  finalizers: [example.com/held]");
-    site.apply(&with_finalizer, &[]).assert_ended(0, &[]);
+    fixture.apply(&with_finalizer, &[]).assert_ended(0, &[]);
     let start = Instant::now();
     let changed = with_finalizer.replace("image: none", "image: other");
-    site.apply(&changed, &["--on-immutable=recreate", "--timeout=2s"]).assert_ended(5, &["job.batch/etl", "--timeout"]);
+    fixture
+        .apply(&changed, &["--on-immutable=recreate", "--timeout=2s"])
+        .assert_ended(5, &["job.batch/etl", "--timeout"]);
     assert!(start.elapsed() < Duration::from_secs(30));
-    assert!(site.live("etl")["metadata"]["deletionTimestamp"].is_string());
+    assert!(fixture.live("etl")["metadata"]["deletionTimestamp"].is_string());
     let free = json!({"metadata": {"finalizers": null}});
-    site.admin.patch(&path(&site.namespace, "jobs", "etl"), "merge", free.to_string()).done();
+    fixture.admin.patch(&path(&fixture.namespace, "jobs", "etl"), "merge", free.to_string()).done();
 }
 
 #[test]
 fn uses_the_hashed_name_of_render() {
     let Some(servers) = Servers::shared() else { return };
-    let site = JobFixture::new(servers);
-    let ran = site.apply(JOB, &["--on-immutable=new-name", "--secret-env", "TOKEN=s/k"]).assert_ended(0, &[]);
+    let fixture = JobFixture::new(servers);
+    let ran = fixture.apply(JOB, &["--on-immutable=new-name", "--secret-env", "TOKEN=s/k"]).assert_ended(0, &[]);
     let name = ran.stdout.strip_prefix("job.batch/").and_then(|rest| rest.strip_suffix(" created\n"));
     let name = name.unwrap_or_else(|| panic!("{ran:?}")).to_owned();
     assert!(name.len() == "etl-".len() + 8 && name.starts_with("etl-"), "{name}");
     let rendered =
-        site.run.run(&["render", "job.yaml", "--name-hash", "--secret-env", "TOKEN=s/k"]).assert_ended(0, &[]);
+        fixture.run.run(&["render", "job.yaml", "--name-hash", "--secret-env", "TOKEN=s/k"]).assert_ended(0, &[]);
     assert!(rendered.stdout.contains(&name) && rendered.stdout.contains("# where the flow runs"));
     let bodies: Vec<String> =
-        site.proxy.writes().iter().map(|request| String::from_utf8_lossy(&request.body).into_owned()).collect();
+        fixture.proxy.writes().iter().map(|request| String::from_utf8_lossy(&request.body).into_owned()).collect();
     assert_eq!(bodies, [rendered.stdout]);
 
     // The same manifest, and the same with another layout.
@@ -508,25 +512,25 @@ fn uses_the_hashed_name_of_render() {
         JOB.replace("# The flow of every night\n", "\n\n"),
         JOB.replace("name: flow # where the flow runs\n        image: none", "image: 'none'\n        name: \"flow\""),
     ] {
-        let ran = site.apply(&text, &args).assert_ended(0, &[]);
+        let ran = fixture.apply(&text, &args).assert_ended(0, &[]);
         assert_eq!(ran.stdout, format!("job.batch/{name} unchanged\n"), "{text}");
     }
     // A changed manifest creates a second Job.
-    let ran = site.apply(&changed(), &args).assert_ended(0, &[]);
+    let ran = fixture.apply(&changed(), &args).assert_ended(0, &[]);
     assert!(ran.stdout.ends_with(" created\n") && !ran.stdout.contains(&name), "{ran:?}");
-    assert!(site.exists(&name) && !site.exists("etl"));
+    assert!(fixture.exists(&name) && !fixture.exists("etl"));
 }
 
 /// A second CronJob would run everything twice.
 #[test]
 fn renames_only_jobs() {
     let Some(servers) = Servers::shared() else { return };
-    let site = JobFixture::new(servers);
+    let fixture = JobFixture::new(servers);
     let spec = JOB.split_once("spec:\n").expect("it has a spec").1;
     let spec: String = spec.lines().map(|line| format!("    {line}\n")).collect();
     let head = "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: nightly}\nspec:\n  suspend: true\n  schedule: '0 0 1 1 *'\n";
     let cron_job = format!("{head}  jobTemplate:\n    spec:\n{spec}");
-    let ran = site.apply(&format!("{cron_job}---\n{JOB}"), &["--on-immutable=new-name"]).assert_ended(0, &[]);
+    let ran = fixture.apply(&format!("{cron_job}---\n{JOB}"), &["--on-immutable=new-name"]).assert_ended(0, &[]);
     assert!(ran.stdout.starts_with("cronjob.batch/nightly created\njob.batch/etl-"), "{ran:?}");
 }
 
@@ -534,19 +538,20 @@ fn renames_only_jobs() {
 #[test]
 fn notes_a_ttl() {
     let Some(servers) = Servers::shared() else { return };
-    let site = JobFixture::new(servers);
+    let fixture = JobFixture::new(servers);
     let note = |ran: &Ran| {
         let lines: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with("note:")).collect();
         lines
             .iter()
             .any(|line| (line.contains("TTL") || line.contains("ttlSecondsAfterFinished")) && line.contains("again"))
     };
-    let ran = site.apply(&with_spec(JOB, "ttlSecondsAfterFinished: 3600"), &[]).assert_ended(0, &[]);
+    let ran = fixture.apply(&with_spec(JOB, "ttlSecondsAfterFinished: 3600"), &[]).assert_ended(0, &[]);
     assert!(note(&ran), "{}", ran.stderr);
-    let ran =
-        site.apply(&with_spec(JOB, "ttlSecondsAfterFinished: 3600"), &["--on-immutable=new-name"]).assert_ended(0, &[]);
+    let ran = fixture
+        .apply(&with_spec(JOB, "ttlSecondsAfterFinished: 3600"), &["--on-immutable=new-name"])
+        .assert_ended(0, &[]);
     assert!(note(&ran), "{}", ran.stderr);
-    let ran = site.apply(&JOB.replace("name: etl", "name: other"), &[]).assert_ended(0, &[]);
+    let ran = fixture.apply(&JOB.replace("name: etl", "name: other"), &[]).assert_ended(0, &[]);
     assert!(!note(&ran), "{}", ran.stderr);
 }
 
@@ -557,12 +562,12 @@ fn run_and_wait(
     args: &[&str],
     act: impl FnOnce(&JobFixture, &Kubelet),
 ) -> (i32, String, String) {
-    let (site, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
-    let watched = site.watch(text, &[&["--wait"], args].concat());
-    site.wait_for_poll();
-    act(&site, &kubelet);
+    let (fixture, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
+    let watched = fixture.watch(text, &[&["--wait"], args].concat());
+    fixture.wait_for_poll();
+    act(&fixture, &kubelet);
     let (status, stdout, stderr) = watched.end();
-    assert!(!site.proxy.requests().iter().any(|request| request.target.contains("/secrets")));
+    assert!(!fixture.proxy.requests().iter().any(|request| request.target.contains("/secrets")));
     assert!(!stdout.contains(CANARY) && !stderr.contains(CANARY), "{stderr}");
     (status, stdout, stderr)
 }
@@ -574,49 +579,49 @@ fn reports_how_a_job_ended() {
     let cases: &[(&str, Act, i32, &[&str])] = &[
         (
             "complete",
-            |site, kubelet| site.finish(kubelet, "etl", &PodState::Succeeded),
+            |fixture, kubelet| fixture.finish(kubelet, "etl", &PodState::Succeeded),
             0,
             &["job.batch/etl", "complete"],
         ),
         (
             "failed",
-            |site, kubelet| site.finish(kubelet, "etl", &PodState::Failed(137, "OOMKilled")),
+            |fixture, kubelet| fixture.finish(kubelet, "etl", &PodState::Failed(137, "OOMKilled")),
             4,
             &["job.batch/etl", "failed", "137", "OOMKilled", "container flow"],
         ),
         (
             "deleted",
-            |site, _| drop(site.admin.delete(&path(&site.namespace, "jobs", "etl")).done()),
+            |fixture, _| drop(fixture.admin.delete(&path(&fixture.namespace, "jobs", "etl")).done()),
             4,
             &["job.batch/etl", "deleted"],
         ),
         (
             "made anew by somebody else",
-            |site, _| {
-                let etl = path(&site.namespace, "jobs", "etl");
-                let job = site.live("etl");
-                site.admin.delete(&etl).done();
-                wait_for("the deletion", || (site.admin.get(&etl).status == 404).then_some(()));
+            |fixture, _| {
+                let etl = path(&fixture.namespace, "jobs", "etl");
+                let job = fixture.live("etl");
+                fixture.admin.delete(&etl).done();
+                wait_for("the deletion", || (fixture.admin.get(&etl).status == 404).then_some(()));
                 let template = json!({"spec": job["spec"]["template"]["spec"]});
                 let new = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "etl"}, "spec": {"template": template}});
-                site.admin.post(&path(&site.namespace, "jobs", ""), &new).done();
+                fixture.admin.post(&path(&fixture.namespace, "jobs", ""), &new).done();
             },
             4,
             &["job.batch/etl", "deleted"],
         ),
         (
             "no such Secret",
-            |site, kubelet| drop(kubelet.start_pod(&site.namespace, "etl", &PodState::secret_missing("prefect"))),
+            |fixture, kubelet| drop(kubelet.start_pod(&fixture.namespace, "etl", &PodState::secret_missing("prefect"))),
             4,
             &["CreateContainerConfigError", "Secret prefect", "kubectl create secret"],
         ),
         (
             "no such key",
-            |site, kubelet| {
+            |fixture, kubelet| {
                 drop(kubelet.start_pod(
-                    &site.namespace,
+                    &fixture.namespace,
                     "etl",
-                    &PodState::key_missing(&site.namespace, "prefect", "token"),
+                    &PodState::key_missing(&fixture.namespace, "prefect", "token"),
                 ))
             },
             4,
@@ -624,26 +629,26 @@ fn reports_how_a_job_ended() {
         ),
         (
             "no such image",
-            |site, kubelet| drop(kubelet.start_pod(&site.namespace, "etl", &PodState::image_missing("none"))),
+            |fixture, kubelet| drop(kubelet.start_pod(&fixture.namespace, "etl", &PodState::image_missing("none"))),
             4,
             &["ImagePullBackOff", "container flow"],
         ),
         (
             "a message that holds a value",
-            |site, kubelet| {
+            |fixture, kubelet| {
                 let message = format!("failed to prepare {CANARY} for {CANARY}");
-                kubelet.start_pod(&site.namespace, "etl", &PodState::Waiting("CreateContainerError", message));
+                kubelet.start_pod(&fixture.namespace, "etl", &PodState::Waiting("CreateContainerError", message));
             },
             4,
             &["CreateContainerError", "container flow"],
         ),
     ];
     thread::scope(|scope| {
-        for (about, act, status, says) in cases {
+        for (about, act, status, expected_message) in cases {
             scope.spawn(move || {
                 let (code, stdout, stderr) = run_and_wait(servers, JOB, &[], act);
                 assert_eq!(code, *status, "{about}: {stdout}{stderr}");
-                says.iter().for_each(|part| assert!(stderr.contains(part), "{about}: {part}: {stderr}"));
+                expected_message.iter().for_each(|part| assert!(stderr.contains(part), "{about}: {part}: {stderr}"));
                 assert!(stdout.starts_with("job.batch/etl created, "), "{about}: {stdout}");
             });
         }
@@ -654,9 +659,9 @@ fn reports_how_a_job_ended() {
 fn reports_one_failure_of_two_jobs() {
     let Some(servers) = Servers::shared() else { return };
     let two = format!("{}---\n{JOB}", JOB.replace("name: etl", "name: good"));
-    let (status, stdout, stderr) = run_and_wait(servers, &two, &[], |site, kubelet| {
-        site.finish(kubelet, "etl", &PodState::Failed(3, "Error"));
-        site.finish(kubelet, "good", &PodState::Succeeded);
+    let (status, stdout, stderr) = run_and_wait(servers, &two, &[], |fixture, kubelet| {
+        fixture.finish(kubelet, "etl", &PodState::Failed(3, "Error"));
+        fixture.finish(kubelet, "good", &PodState::Succeeded);
     });
     assert_eq!(status, 4, "{stderr}");
     let lines: Vec<&str> = stdout.lines().collect();
@@ -668,10 +673,15 @@ fn reports_one_failure_of_two_jobs() {
 fn times_out() {
     let Some(servers) = Servers::shared() else { return };
     let suspended = with_spec(JOB, "suspend: true");
-    for (text, says, hint) in [(JOB, "1 active", "--timeout"), (&suspended, "suspended", "`suspend` is false")] {
+    for (text, expected_message, hint) in
+        [(JOB, "1 active", "--timeout"), (&suspended, "suspended", "`suspend` is false")]
+    {
         let (status, stdout, stderr) = run_and_wait(servers, text, &["--timeout=4s"], |_, _| ());
         assert_eq!(status, 5, "{stderr}");
-        assert!(stderr.contains(says) && stderr.contains(hint) && stdout.contains(says), "{stdout}{stderr}");
+        assert!(
+            stderr.contains(expected_message) && stderr.contains(hint) && stdout.contains(expected_message),
+            "{stdout}{stderr}"
+        );
     }
 }
 
@@ -681,8 +691,8 @@ fn exits_with_the_code_of_the_first_failure() {
     let Some(servers) = Servers::shared() else { return };
     let bad = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: UPPER}\n";
     let (status, stdout, stderr) =
-        run_and_wait(servers, &format!("{JOB}---\n{bad}"), &["--no-preflight"], |site, kubelet| {
-            site.finish(kubelet, "etl", &PodState::Failed(3, "Error"));
+        run_and_wait(servers, &format!("{JOB}---\n{bad}"), &["--no-preflight"], |fixture, kubelet| {
+            fixture.finish(kubelet, "etl", &PodState::Failed(3, "Error"));
         });
     assert_eq!(status, 3, "{stderr}");
     assert!(stdout.contains("exit code 3") && stdout.contains("configmap/UPPER failed"), "{stdout}");
@@ -692,10 +702,10 @@ fn exits_with_the_code_of_the_first_failure() {
 fn accepts_very_long_timeouts() {
     let Some(servers) = Servers::shared() else { return };
     for time in ["0", "18446744073709551615", "9223372036854775807s", "2562047788015215h"] {
-        let (site, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
-        site.apply(JOB, &[]).assert_ended(0, &[]);
-        site.finish(&kubelet, "etl", &PodState::Succeeded);
-        let ran = site.apply(JOB, &["--wait", "--timeout", time, "--request-timeout", time]);
+        let (fixture, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
+        fixture.apply(JOB, &[]).assert_ended(0, &[]);
+        fixture.finish(&kubelet, "etl", &PodState::Succeeded);
+        let ran = fixture.apply(JOB, &["--wait", "--timeout", time, "--request-timeout", time]);
         assert!(matches!(ran.status, 0 | 2), "{time}: {ran:?}");
     }
 }
@@ -704,21 +714,21 @@ fn accepts_very_long_timeouts() {
 fn does_not_wait_for_an_ended_job() {
     let Some(servers) = Servers::shared() else { return };
     let kubelet = Kubelet::start(servers);
-    for (state, status, says) in
+    for (state, status, expected_message) in
         [(PodState::Succeeded, 0, "complete"), (PodState::Failed(2, "Error"), 4, "exit code 2")]
     {
-        let site = JobFixture::new(servers);
-        site.apply(JOB, &[]).assert_ended(0, &[]);
-        site.finish(&kubelet, "etl", &state);
-        let ran = site.apply(JOB, &["--wait"]).assert_ended(status, &[says]);
+        let fixture = JobFixture::new(servers);
+        fixture.apply(JOB, &[]).assert_ended(0, &[]);
+        fixture.finish(&kubelet, "etl", &state);
+        let ran = fixture.apply(JOB, &["--wait"]).assert_ended(status, &[expected_message]);
         assert!(ran.stdout.starts_with("job.batch/etl unchanged, "), "{ran:?}");
     }
-    let site = JobFixture::new(servers);
-    site.apply("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n", &["--wait"]).assert_ended(0, &[]);
-    site.apply(JOB, &["--wait", "--dry-run=server"]).assert_ended(0, &[]);
+    let fixture = JobFixture::new(servers);
+    fixture.apply("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n", &["--wait"]).assert_ended(0, &[]);
+    fixture.apply(JOB, &["--wait", "--dry-run=server"]).assert_ended(0, &[]);
     // A failure ends the wait long before the timeout.
     let start = Instant::now();
-    site.apply(&JOB.replace("Never", "Always"), &["--wait"]).assert_ended(3, &["restartPolicy"]);
+    fixture.apply(&JOB.replace("Never", "Always"), &["--wait"]).assert_ended(3, &["restartPolicy"]);
     assert!(start.elapsed() < Duration::from_secs(30));
 }
 
@@ -726,10 +736,10 @@ fn does_not_wait_for_an_ended_job() {
 fn waits_for_a_job_with_generate_name() {
     let Some(servers) = Servers::shared() else { return };
     let text = JOB.replace("name: etl", "generateName: etl-");
-    let (status, stdout, stderr) = run_and_wait(servers, &text, &[], |site, kubelet| {
-        let jobs = site.admin.get(&path(&site.namespace, "jobs", "")).done();
+    let (status, stdout, stderr) = run_and_wait(servers, &text, &[], |fixture, kubelet| {
+        let jobs = fixture.admin.get(&path(&fixture.namespace, "jobs", "")).done();
         let name = jobs["items"][0]["metadata"]["name"].as_str().expect("it is made").to_owned();
-        site.finish(kubelet, &name, &PodState::Succeeded);
+        fixture.finish(kubelet, &name, &PodState::Succeeded);
     });
     assert_eq!(status, 0, "{stderr}");
     assert!(stdout.starts_with("job.batch/etl-") && stdout.contains(" created, complete"), "{stdout}");
@@ -738,16 +748,16 @@ fn waits_for_a_job_with_generate_name() {
 #[test]
 fn waits_for_a_recreated_job() {
     let Some(servers) = Servers::shared() else { return };
-    let (site, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
-    site.apply(JOB, &[]).assert_ended(0, &[]);
-    site.finish(&kubelet, "etl", &PodState::Failed(1, "Error"));
-    let old = site.uid("etl");
-    let watched = site.watch(&changed(), &["--wait", "--on-immutable=recreate", "-o", "json"]);
+    let (fixture, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
+    fixture.apply(JOB, &[]).assert_ended(0, &[]);
+    fixture.finish(&kubelet, "etl", &PodState::Failed(1, "Error"));
+    let old = fixture.uid("etl");
+    let watched = fixture.watch(&changed(), &["--wait", "--on-immutable=recreate", "-o", "json"]);
     wait_for("the new one", || {
-        let answer = site.admin.get(&path(&site.namespace, "jobs", "etl"));
+        let answer = fixture.admin.get(&path(&fixture.namespace, "jobs", "etl"));
         (answer.status == 200 && answer.json()["metadata"]["uid"] != old.as_str()).then_some(())
     });
-    site.finish(&kubelet, "etl", &PodState::Succeeded);
+    fixture.finish(&kubelet, "etl", &PodState::Succeeded);
     let (status, stdout, stderr) = watched.end();
     assert_eq!(status, 0, "{stderr}");
     let report: Value = serde_json::from_str(&stdout).expect("it is JSON");
@@ -758,16 +768,16 @@ fn waits_for_a_recreated_job() {
 #[test]
 fn leaves_the_job_running_after_ctrl_c() {
     let Some(servers) = Servers::shared() else { return };
-    let (site, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
+    let (fixture, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
     for args in [&["--wait"][..], &["--logs"]] {
-        let watched = site.watch(JOB, args);
-        let pod = kubelet.wait_for_job_pod(&site.namespace, "etl");
+        let watched = fixture.watch(JOB, args);
+        let pod = kubelet.wait_for_job_pod(&fixture.namespace, "etl");
         if args == ["--wait"] {
-            kubelet.bind(&site.namespace, &pod);
-            kubelet.set_state(&site.namespace, &pod, &PodState::Running);
+            kubelet.bind(&fixture.namespace, &pod);
+            kubelet.set_state(&fixture.namespace, &pod, &PodState::Running);
         }
-        let looks = site.proxy.requests().len();
-        wait_for("a look", || (site.proxy.requests().len() > looks + 3).then_some(()));
+        let looks = fixture.proxy.requests().len();
+        wait_for("a look", || (fixture.proxy.requests().len() > looks + 3).then_some(()));
         let start = Instant::now();
         watched.interrupt();
         let (status, stdout, stderr) = watched.end();
@@ -776,7 +786,7 @@ fn leaves_the_job_running_after_ctrl_c() {
         assert!(stderr.contains("go on") || stderr.contains("goes on"), "{stderr}");
         assert!(stdout.starts_with("job.batch/etl "), "{stdout}");
     }
-    let job = site.live("etl");
+    let job = fixture.live("etl");
     assert!(job["metadata"]["deletionTimestamp"].is_null() && job["status"]["active"] == 1, "{job}");
 }
 
@@ -786,18 +796,18 @@ fn keeps_waiting_while_the_api_server_restarts() {
         return;
     }
     let Some(servers) = Servers::separate() else { return };
-    let (site, kubelet) = (JobFixture::new(&servers), Kubelet::start(&servers));
-    let mut watched = site.watch(JOB, &["--logs"]);
-    let pod = kubelet.start_pod(&site.namespace, "etl", &PodState::Running);
-    kubelet.append_log(&site.namespace, &pod, "flow", &timestamped_line(1, "one"));
+    let (fixture, kubelet) = (JobFixture::new(&servers), Kubelet::start(&servers));
+    let mut watched = fixture.watch(JOB, &["--logs"]);
+    let pod = kubelet.start_pod(&fixture.namespace, "etl", &PodState::Running);
+    kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(1, "one"));
     assert_eq!(watched.log(), "one");
     servers.kill_apiserver();
-    let looks = site.proxy.requests().len();
-    wait_for("a look in vain", || (site.proxy.requests().len() > looks + 1).then_some(()));
+    let looks = fixture.proxy.requests().len();
+    wait_for("a look in vain", || (fixture.proxy.requests().len() > looks + 1).then_some(()));
     servers.start_apiserver();
-    kubelet.append_log(&site.namespace, &pod, "flow", &timestamped_line(2, "two"));
+    kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(2, "two"));
     assert_eq!(watched.log(), "two");
-    site.finish(&kubelet, "etl", &PodState::Succeeded);
+    fixture.finish(&kubelet, "etl", &PodState::Succeeded);
     let (status, stdout, stderr) = watched.end();
     assert_eq!(status, 0, "{stderr}");
     assert!(stdout.starts_with("job.batch/etl created, complete"), "{stdout}");
@@ -812,22 +822,22 @@ fn timestamped_line(second: u32, text: &str) -> String {
 #[test]
 fn prints_log_lines_as_they_arrive() {
     let Some(servers) = Servers::shared() else { return };
-    let (site, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
-    let mut watched = site.watch(JOB, &["--logs"]);
-    let pod = kubelet.start_pod(&site.namespace, "etl", &PodState::Running);
+    let (fixture, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
+    let mut watched = fixture.watch(JOB, &["--logs"]);
+    let pod = kubelet.start_pod(&fixture.namespace, "etl", &PodState::Running);
     // Each line is written after the line before it has arrived.
     for (second, line) in [(1, "one"), (2, "two: a b"), (3, ""), (4, "  indented")] {
-        kubelet.append_log(&site.namespace, &pod, "flow", &timestamped_line(second, line));
+        kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(second, line));
         assert_eq!(watched.log(), line);
     }
     // Control characters are escaped. An incomplete line waits for its end.
-    kubelet.append_log(&site.namespace, &pod, "flow", &timestamped_line(5, "\u{1b}[31mred\r"));
+    kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(5, "\u{1b}[31mred\r"));
     assert!(watched.log().contains("red"));
-    kubelet.append_log(&site.namespace, &pod, "flow", "2026-01-01T00:00:06Z half");
-    kubelet.append_log(&site.namespace, &pod, "flow", " and half\n");
+    kubelet.append_log(&fixture.namespace, &pod, "flow", "2026-01-01T00:00:06Z half");
+    kubelet.append_log(&fixture.namespace, &pod, "flow", " and half\n");
     assert_eq!(watched.log(), "half and half");
-    kubelet.append_log(&site.namespace, &pod, "flow", "2026-01-01T00:00:07Z no end");
-    site.finish(&kubelet, "etl", &PodState::Succeeded);
+    kubelet.append_log(&fixture.namespace, &pod, "flow", "2026-01-01T00:00:07Z no end");
+    fixture.finish(&kubelet, "etl", &PodState::Succeeded);
     assert_eq!(watched.log(), "no end");
     let (status, stdout, stderr) = watched.end();
     assert_eq!(status, 0, "{stderr}");
@@ -840,39 +850,39 @@ fn prints_log_lines_as_they_arrive() {
 #[test]
 fn prints_lines_with_equal_or_earlier_times() {
     let Some(servers) = Servers::shared() else { return };
-    let (site, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
-    let mut watched = site.watch(JOB, &["--logs"]);
-    let pod = kubelet.start_pod(&site.namespace, "etl", &PodState::Running);
+    let (fixture, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
+    let mut watched = fixture.watch(JOB, &["--logs"]);
+    let pod = kubelet.start_pod(&fixture.namespace, "etl", &PodState::Running);
     for (second, line) in [(5, "a"), (5, "b"), (3, "c"), (4, "d"), (6, "e"), (6, "e"), (6, "f")] {
-        kubelet.append_log(&site.namespace, &pod, "flow", &timestamped_line(second, line));
+        kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(second, line));
         assert_eq!(watched.log(), line);
     }
     // More lines have the same time as the last line before the break.
     kubelet.break_logs();
-    kubelet.append_log(&site.namespace, &pod, "flow", &timestamped_line(6, "g"));
+    kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(6, "g"));
     assert_eq!(watched.log(), "g");
-    site.finish(&kubelet, "etl", &PodState::Succeeded);
+    fixture.finish(&kubelet, "etl", &PodState::Succeeded);
     assert_eq!(watched.end().0, 0);
 }
 
 #[test]
 fn resumes_a_broken_log_without_repeating_lines() {
     let Some(servers) = Servers::shared() else { return };
-    let (site, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
-    let mut watched = site.watch(JOB, &["--logs"]);
-    let pod = kubelet.start_pod(&site.namespace, "etl", &PodState::Running);
+    let (fixture, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
+    let mut watched = fixture.watch(JOB, &["--logs"]);
+    let pod = kubelet.start_pod(&fixture.namespace, "etl", &PodState::Running);
     let mut printed_lines = Vec::new();
     // A long Job outlives many connections.
     for round in 0..8 {
         for (second, line) in [(3 * round, "a"), (3 * round + 1, "b"), (3 * round + 2, "c")] {
             let line = format!("{line}{round}");
-            kubelet.append_log(&site.namespace, &pod, "flow", &timestamped_line(second, &line));
+            kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(second, &line));
             assert_eq!(watched.log(), line);
             printed_lines.push(line);
         }
         kubelet.break_logs();
     }
-    site.finish(&kubelet, "etl", &PodState::Succeeded);
+    fixture.finish(&kubelet, "etl", &PodState::Succeeded);
     let (status, _, stderr) = watched.end();
     assert_eq!(status, 0, "{stderr}");
     assert_eq!(WatchedRun::logs(&stderr), printed_lines);
@@ -881,23 +891,26 @@ fn resumes_a_broken_log_without_repeating_lines() {
 #[test]
 fn prints_logs_of_init_containers() {
     let Some(servers) = Servers::shared() else { return };
-    let (site, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
+    let (fixture, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
     let text = JOB
         .replace("      containers:", "      initContainers:\n      - {name: first, image: none}\n      containers:");
-    let mut watched = site.watch(&text, &["--logs"]);
-    let pod = kubelet.wait_for_job_pod(&site.namespace, "etl");
-    kubelet.bind(&site.namespace, &pod);
+    let mut watched = fixture.watch(&text, &["--logs"]);
+    let pod = kubelet.wait_for_job_pod(&fixture.namespace, "etl");
+    kubelet.bind(&fixture.namespace, &pod);
     let state = json!({"running": {"startedAt": "2026-01-01T00:00:00Z"}});
     let container =
         json!({"name": "first", "image": "none", "imageID": "", "restartCount": 0, "ready": false, "state": state});
     let status = json!({"status": {"phase": "Pending", "initContainerStatuses": [container]}});
-    site.admin.patch(&format!("{}/status", path(&site.namespace, "pods", &pod)), "merge", status.to_string()).done();
-    kubelet.append_log(&site.namespace, &pod, "first", &timestamped_line(1, "getting ready"));
+    fixture
+        .admin
+        .patch(&format!("{}/status", path(&fixture.namespace, "pods", &pod)), "merge", status.to_string())
+        .done();
+    kubelet.append_log(&fixture.namespace, &pod, "first", &timestamped_line(1, "getting ready"));
     assert_eq!(watched.log(), "getting ready");
-    kubelet.set_state(&site.namespace, &pod, &PodState::Running);
-    kubelet.append_log(&site.namespace, &pod, "flow", &timestamped_line(2, "working"));
+    kubelet.set_state(&fixture.namespace, &pod, &PodState::Running);
+    kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(2, "working"));
     assert_eq!(watched.log(), "working");
-    site.finish(&kubelet, "etl", &PodState::Succeeded);
+    fixture.finish(&kubelet, "etl", &PodState::Succeeded);
     let (status, _, stderr) = watched.end();
     assert_eq!(status, 0, "{stderr}");
     assert!(stderr.contains(&format!("[{pod} first] getting ready\n[{pod} flow] working\n")), "{stderr}");
@@ -906,19 +919,20 @@ fn prints_logs_of_init_containers() {
 #[test]
 fn prints_logs_of_the_next_pod_after_a_failure() {
     let Some(servers) = Servers::shared() else { return };
-    let (site, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
-    let mut watched = site.watch(&JOB.replace("backoffLimit: 0", "backoffLimit: 1"), &["--logs"]);
-    let first = kubelet.start_pod(&site.namespace, "etl", &PodState::Running);
-    kubelet.append_log(&site.namespace, &first, "flow", &timestamped_line(1, "no luck"));
+    let (fixture, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
+    let mut watched = fixture.watch(&JOB.replace("backoffLimit: 0", "backoffLimit: 1"), &["--logs"]);
+    let first = kubelet.start_pod(&fixture.namespace, "etl", &PodState::Running);
+    kubelet.append_log(&fixture.namespace, &first, "flow", &timestamped_line(1, "no luck"));
     assert_eq!(watched.log(), "no luck");
-    kubelet.set_state(&site.namespace, &first, &PodState::Failed(1, "Error"));
-    let second =
-        wait_for("another pod", || Some(kubelet.wait_for_job_pod(&site.namespace, "etl")).filter(|pod| *pod != first));
-    kubelet.bind(&site.namespace, &second);
-    kubelet.set_state(&site.namespace, &second, &PodState::Running);
-    kubelet.append_log(&site.namespace, &second, "flow", &timestamped_line(2, "luck"));
+    kubelet.set_state(&fixture.namespace, &first, &PodState::Failed(1, "Error"));
+    let second = wait_for("another pod", || {
+        Some(kubelet.wait_for_job_pod(&fixture.namespace, "etl")).filter(|pod| *pod != first)
+    });
+    kubelet.bind(&fixture.namespace, &second);
+    kubelet.set_state(&fixture.namespace, &second, &PodState::Running);
+    kubelet.append_log(&fixture.namespace, &second, "flow", &timestamped_line(2, "luck"));
     assert_eq!(watched.log(), "luck");
-    site.finish(&kubelet, "etl", &PodState::Succeeded);
+    fixture.finish(&kubelet, "etl", &PodState::Succeeded);
     let (status, _, stderr) = watched.end();
     assert_eq!(status, 0, "{stderr}");
     assert_eq!(WatchedRun::logs(&stderr), ["no luck", "luck"]);
@@ -928,11 +942,11 @@ fn prints_logs_of_the_next_pod_after_a_failure() {
 #[test]
 fn prints_logs_of_an_ended_pod() {
     let Some(servers) = Servers::shared() else { return };
-    let (site, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
-    site.apply(JOB, &[]).assert_ended(0, &[]);
-    let pod = kubelet.start_pod(&site.namespace, "etl", &PodState::Running);
-    kubelet.append_log(&site.namespace, &pod, "flow", &(timestamped_line(1, "one") + &timestamped_line(2, "two")));
-    site.finish(&kubelet, "etl", &PodState::Failed(1, "Error"));
-    let ran = site.apply(JOB, &["--logs"]).assert_ended(4, &["exit code 1"]);
+    let (fixture, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
+    fixture.apply(JOB, &[]).assert_ended(0, &[]);
+    let pod = kubelet.start_pod(&fixture.namespace, "etl", &PodState::Running);
+    kubelet.append_log(&fixture.namespace, &pod, "flow", &(timestamped_line(1, "one") + &timestamped_line(2, "two")));
+    fixture.finish(&kubelet, "etl", &PodState::Failed(1, "Error"));
+    let ran = fixture.apply(JOB, &["--logs"]).assert_ended(4, &["exit code 1"]);
     assert_eq!(WatchedRun::logs(&ran.stderr), ["one", "two"]);
 }

@@ -237,30 +237,32 @@ fn paste_hint(args: &[&str], ran: &Ran) -> Vec<String> {
 type Maker = fn(&TakeOverFixture, &str, &str);
 
 const MAKERS: &[(&str, Maker)] = &[
-    ("kubectl apply", |site, text, _| site.kubectl(text, &["apply", "-f", "theirs.yaml"])),
-    ("kubectl apply --server-side", |site, text, _| {
-        site.kubectl(text, &["apply", "--server-side", "-f", "theirs.yaml"])
+    ("kubectl apply", |fixture, text, _| fixture.kubectl(text, &["apply", "-f", "theirs.yaml"])),
+    ("kubectl apply --server-side", |fixture, text, _| {
+        fixture.kubectl(text, &["apply", "--server-side", "-f", "theirs.yaml"])
     }),
-    ("kubectl create and set env", |site, _, bare| {
-        site.kubectl(bare, &["create", "-f", "theirs.yaml"]);
-        site.kubectl(bare, &["set", "env", &format!("{}/x", site.kind), "-c", "flow", &format!("TOKEN={CANARY}")]);
+    ("kubectl create and set env", |fixture, _, bare| {
+        fixture.kubectl(bare, &["create", "-f", "theirs.yaml"]);
+        fixture
+            .kubectl(bare, &["set", "env", &format!("{}/x", fixture.kind), "-c", "flow", &format!("TOKEN={CANARY}")]);
     }),
-    ("kubectl apply and set env", |site, text, _| {
-        site.kubectl(&text.replace(CANARY, &format!("{CANARY}-1")), &["apply", "-f", "theirs.yaml"]);
-        site.kubectl(text, &["set", "env", &format!("{}/x", site.kind), "-c", "flow", &format!("TOKEN={CANARY}-2")]);
+    ("kubectl apply and set env", |fixture, text, _| {
+        fixture.kubectl(&text.replace(CANARY, &format!("{CANARY}-1")), &["apply", "-f", "theirs.yaml"]);
+        fixture
+            .kubectl(text, &["set", "env", &format!("{}/x", fixture.kind), "-c", "flow", &format!("TOKEN={CANARY}-2")]);
     }),
-    ("kubectl apply, and we after it", |site, text, _| {
-        site.kubectl(text, &["apply", "-f", "theirs.yaml"]);
-        site.jobplate(&["apply", "old.yaml"]).assert_ended(0, &[]);
+    ("kubectl apply, and we after it", |fixture, text, _| {
+        fixture.kubectl(text, &["apply", "-f", "theirs.yaml"]);
+        fixture.jobplate(&["apply", "old.yaml"]).assert_ended(0, &[]);
     }),
-    ("Helm 3", |site, text, _| helm(site, "helm3", text)),
-    ("Helm 4", |site, text, _| helm(site, "helm4", text)),
+    ("Helm 3", |fixture, text, _| helm(fixture, "helm3", text)),
+    ("Helm 4", |fixture, text, _| helm(fixture, "helm4", text)),
 ];
 
-fn helm(site: &TakeOverFixture, program: &str, text: &str) {
-    site.run.write("chart/Chart.yaml", "apiVersion: v2\nname: chart\nversion: 0.1.0\n");
-    site.run.write("chart/templates/x.yaml", text);
-    site.program(program, &["install", "x", "chart"]);
+fn helm(fixture: &TakeOverFixture, program: &str, text: &str) {
+    fixture.run.write("chart/Chart.yaml", "apiVersion: v2\nname: chart\nversion: 0.1.0\n");
+    fixture.run.write("chart/templates/x.yaml", text);
+    fixture.program(program, &["install", "x", "chart"]);
 }
 
 #[test]
@@ -271,55 +273,55 @@ fn replaces_a_literal_by_a_reference() {
         let bare = theirs(kind).replace(&format!("- {{name: TOKEN, value: {CANARY}}}"), "- {name: NONE, value: kept}");
         for (maker, make) in MAKERS {
             let about = format!("{maker}, {kind}");
-            let site = TakeOverFixture::new(servers, kind);
-            make(&site, &theirs(kind), &bare);
-            site.kubectl("", &["label", kind, "x", "team=data"]);
-            let before = site.live();
+            let fixture = TakeOverFixture::new(servers, kind);
+            make(&fixture, &theirs(kind), &bare);
+            fixture.kubectl("", &["label", kind, "x", "team=data"]);
+            let before = fixture.live();
 
             // Without the flag the error names the owner of the literal and the flags to use.
-            let owners = site.owners("flow", "TOKEN", "f:value");
+            let owners = fixture.owners("flow", "TOKEN", "f:value");
             assert!(!owners.is_empty(), "{about}");
-            let refused = site.jobplate(&set).assert_ended(3, &["TOKEN", "--take-over"]);
+            let refused = fixture.jobplate(&set).assert_ended(3, &["TOKEN", "--take-over"]);
             let others = owners.iter().filter(|owner| *owner != "jobplate");
             others.for_each(|owner| assert!(refused.stderr.contains(owner), "{about}: {owner}: {}", refused.stderr));
             // A controller writes the status of a Deployment.
-            assert_eq!(site.live()["metadata"]["generation"], before["metadata"]["generation"], "{about}");
-            assert_eq!(without_server_fields(site.live()), without_server_fields(before.clone()), "{about}");
+            assert_eq!(fixture.live()["metadata"]["generation"], before["metadata"]["generation"], "{about}");
+            assert_eq!(without_server_fields(fixture.live()), without_server_fields(before.clone()), "{about}");
 
             let line = paste_hint(&set, &refused);
             let taken =
-                site.jobplate(&line.iter().map(String::as_str).collect::<Vec<_>>()).assert_ended(0, &["rotate"]);
+                fixture.jobplate(&line.iter().map(String::as_str).collect::<Vec<_>>()).assert_ended(0, &["rotate"]);
             assert!(taken.stdout.contains("/x configured\n"), "{about}: {taken:?}");
             if maker.starts_with("Helm") {
                 assert!(taken.stderr.contains("Helm"), "{about}: {taken:?}");
             }
-            site.assert_clean();
+            fixture.assert_clean();
             let mut expected = before.clone();
             replace_entry(&mut expected, "TOKEN", Some(&reference("TOKEN")));
-            assert_eq!(without_server_fields(site.live()), without_server_fields(expected), "{about}");
-            assert_eq!(site.owners("flow", "TOKEN", "f:valueFrom"), ["jobplate"], "{about}");
+            assert_eq!(without_server_fields(fixture.live()), without_server_fields(expected), "{about}");
+            assert_eq!(fixture.owners("flow", "TOKEN", "f:valueFrom"), ["jobplate"], "{about}");
             // After the transfer there is only one entry of our manager.
-            let live = site.live();
+            let live = fixture.live();
             let owners = live["metadata"]["managedFields"].as_array().expect("somebody owns it");
             let mine: Vec<&Value> = owners.iter().filter(|owner| owner["manager"] == "jobplate").collect();
             assert!(mine.len() == 1 && mine[0]["operation"] == "Apply", "{about}: {mine:?}");
 
             // A second run changes nothing.
             let line = [&set[..], &["--take-over"]].concat();
-            let version = site.live()["metadata"]["resourceVersion"].clone();
-            let again = site.jobplate(&line).assert_ended(0, &[]);
+            let version = fixture.live()["metadata"]["resourceVersion"].clone();
+            let again = fixture.jobplate(&line).assert_ended(0, &[]);
             assert!(again.stdout.contains("/x unchanged\n"), "{about}: {again:?}");
             assert!(!again.stderr.contains("rotate"), "{about}: {again:?}");
             if kind == "CronJob" {
-                assert_eq!(site.live()["metadata"]["resourceVersion"], version, "{about}");
+                assert_eq!(fixture.live()["metadata"]["resourceVersion"], version, "{about}");
             }
 
             // An entry that we own is removed once our manifest no longer has it.
-            site.run.write("without.yaml", drop_token(&ours(kind)));
-            site.jobplate(&["apply", "without.yaml"]).assert_ended(0, &[]);
+            fixture.run.write("without.yaml", drop_token(&ours(kind)));
+            fixture.jobplate(&["apply", "without.yaml"]).assert_ended(0, &[]);
             let mut expected = before;
             replace_entry(&mut expected, "TOKEN", None);
-            assert_eq!(without_server_fields(site.live()), without_server_fields(expected), "{about}");
+            assert_eq!(without_server_fields(fixture.live()), without_server_fields(expected), "{about}");
         }
     }
 }
@@ -330,35 +332,36 @@ fn leaves_the_other_tool_working() {
     let Some(servers) = Servers::shared() else { return };
     type Again = fn(&TakeOverFixture);
     let again: [(&str, Again); 4] = [
-        ("kubectl apply", |site| site.program("kubectl", &["apply", "-f", "theirs.yaml"])),
-        ("kubectl apply --server-side", |site| {
-            site.program("kubectl", &["apply", "--server-side", "-f", "theirs.yaml"])
+        ("kubectl apply", |fixture| fixture.program("kubectl", &["apply", "-f", "theirs.yaml"])),
+        ("kubectl apply --server-side", |fixture| {
+            fixture.program("kubectl", &["apply", "--server-side", "-f", "theirs.yaml"])
         }),
-        ("Helm 3", |site| site.program("helm3", &["upgrade", "x", "chart"])),
-        ("Helm 4", |site| site.program("helm4", &["upgrade", "x", "chart"])),
+        ("Helm 3", |fixture| fixture.program("helm3", &["upgrade", "x", "chart"])),
+        ("Helm 4", |fixture| fixture.program("helm4", &["upgrade", "x", "chart"])),
     ];
     for kind in KINDS {
         for (maker, again) in &again {
             let (_, make) = MAKERS.iter().find(|(name, _)| name == maker).expect("it is among them");
-            let site = TakeOverFixture::new(servers, kind);
-            make(&site, &theirs(kind), "");
-            site.jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"]).assert_ended(0, &[]);
+            let fixture = TakeOverFixture::new(servers, kind);
+            make(&fixture, &theirs(kind), "");
+            fixture.jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"]).assert_ended(0, &[]);
             let next =
                 theirs(kind).replace(&format!("value: {CANARY}"), "valueFrom: {secretKeyRef: {name: s, key: k}}");
             let next = next.replace("made: by-them", "made: anew");
-            site.run.write("theirs.yaml", &next);
-            site.run.write("chart/templates/x.yaml", &next);
-            again(&site);
-            assert_eq!(site.live()["metadata"]["labels"]["made"], "anew", "{maker}, {kind}");
-            assert_eq!(site.entry("flow", "TOKEN"), Some(reference("TOKEN")), "{maker}, {kind}");
-            site.assert_clean();
+            fixture.run.write("theirs.yaml", &next);
+            fixture.run.write("chart/templates/x.yaml", &next);
+            again(&fixture);
+            assert_eq!(fixture.live()["metadata"]["labels"]["made"], "anew", "{maker}, {kind}");
+            assert_eq!(fixture.entry("flow", "TOKEN"), Some(reference("TOKEN")), "{maker}, {kind}");
+            fixture.assert_clean();
             // So does our program.
-            let ran =
-                site.jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"]).assert_ended(0, &[]);
+            let ran = fixture
+                .jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"])
+                .assert_ended(0, &[]);
             assert!(!ran.stdout.contains("failed"), "{maker}, {kind}: {ran:?}");
-            site.assert_clean();
+            fixture.assert_clean();
             for (container, name) in [("flow", "BEFORE"), ("side", "SIDE"), ("first", "FIRST")] {
-                assert!(site.entry(container, name).is_some(), "{maker}, {kind}, {name}");
+                assert!(fixture.entry(container, name).is_some(), "{maker}, {kind}, {name}");
             }
         }
     }
@@ -406,16 +409,22 @@ fn takes_over_in_all_containers() {
     let Some(servers) = Servers::shared() else { return };
     for kind in KINDS {
         for (maker, make) in MAKERS.iter().filter(|(maker, _)| !maker.contains("set env") && !maker.contains("we")) {
-            let site = TakeOverFixture::new(servers, kind);
-            make(&site, &manifest(kind, "", "", EVERYWHERE), "");
-            site.run.write("old.yaml", manifest(kind, "", "", &EVERYWHERE.replace(", {name: SIDE, value: kept}", "")));
+            let fixture = TakeOverFixture::new(servers, kind);
+            make(&fixture, &manifest(kind, "", "", EVERYWHERE), "");
+            fixture
+                .run
+                .write("old.yaml", manifest(kind, "", "", &EVERYWHERE.replace(", {name: SIDE, value: kept}", "")));
             let set = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--all-containers", "--init-containers"];
-            site.jobplate(&[&set[..], &["--take-over"]].concat()).assert_ended(0, &[]);
-            site.assert_clean();
+            fixture.jobplate(&[&set[..], &["--take-over"]].concat()).assert_ended(0, &[]);
+            fixture.assert_clean();
             for container in ["first", "flow", "side"] {
-                assert_eq!(site.entry(container, "TOKEN"), Some(reference("TOKEN")), "{maker}, {kind}, {container}");
+                assert_eq!(fixture.entry(container, "TOKEN"), Some(reference("TOKEN")), "{maker}, {kind}, {container}");
             }
-            assert_eq!(site.entry("side", "SIDE"), Some(json!({"name": "SIDE", "value": "kept"})), "{maker}, {kind}");
+            assert_eq!(
+                fixture.entry("side", "SIDE"),
+                Some(json!({"name": "SIDE", "value": "kept"})),
+                "{maker}, {kind}"
+            );
         }
     }
 }
@@ -441,24 +450,24 @@ fn gives_hints_that_can_be_pasted() {
         ("an optional key", &["flow"], json!({"secretKeyRef": {"name": "s", "key": "k", "optional": true}}), &[]),
     ] {
         for kind in KINDS {
-            let site = TakeOverFixture::new(servers, kind);
-            site.kubectl(&manifest(kind, "", "", EVERYWHERE), &["apply", "-f", "theirs.yaml"]);
+            let fixture = TakeOverFixture::new(servers, kind);
+            fixture.kubectl(&manifest(kind, "", "", EVERYWHERE), &["apply", "-f", "theirs.yaml"]);
             let mut ours = EVERYWHERE.to_owned();
             for container in containers {
                 let from = ours.find(&format!("name: {container}")).expect("it is there");
                 let entry = format!("{{name: TOKEN, valueFrom: {source}}}");
                 ours.replace_range(from.., &ours[from..].replacen("{name: TOKEN, value: kanarie7f3a}", &entry, 1));
             }
-            site.run.write("new.yaml", manifest(kind, "", "", &ours));
+            fixture.run.write("new.yaml", manifest(kind, "", "", &ours));
             let target: &[&str] =
                 if kind == "Deployment" && !flags.is_empty() { &["--target", "Deployment"] } else { &[] };
-            let args = [&["apply", "new.yaml"], flags, target, &["-n", &site.namespace]].concat();
-            let mut ran = site.run.run(&args);
+            let args = [&["apply", "new.yaml"], flags, target, &["-n", &fixture.namespace]].concat();
+            let mut ran = fixture.run.run(&args);
             assert_eq!(ran.status, 3, "{about}, {kind}: {ran:?}");
             let line = paste_hint(&args, &ran);
-            ran = site.run.run(&line);
+            ran = fixture.run.run(&line);
             let done = |container: &&str| {
-                let entry = site.entry(container, "TOKEN").unwrap_or_default();
+                let entry = fixture.entry(container, "TOKEN").unwrap_or_default();
                 entry["valueFrom"] == source && entry["value"].is_null()
             };
             if ran.status != 0 || !containers.iter().all(done) {
@@ -475,17 +484,17 @@ fn removes_entries_of_others() {
     for kind in KINDS {
         let bare = theirs(kind).replace(&format!("- {{name: TOKEN, value: {CANARY}}}"), "- {name: NONE, value: kept}");
         for (maker, make) in MAKERS {
-            let site = TakeOverFixture::new(servers, kind);
-            make(&site, &theirs(kind), &bare);
-            let before = site.live();
+            let fixture = TakeOverFixture::new(servers, kind);
+            make(&fixture, &theirs(kind), &bare);
+            let before = fixture.live();
             let line = ["apply", "old.yaml", "--unset", "TOKEN", "--take-over"];
-            let ran = site.jobplate(&line).assert_ended(0, &[]);
+            let ran = fixture.jobplate(&line).assert_ended(0, &[]);
             assert!(ran.stdout.contains("/x configured\n"), "{maker}, {kind}: {ran:?}");
-            site.assert_clean();
+            fixture.assert_clean();
             let mut expected = before;
             replace_entry(&mut expected, "TOKEN", None);
-            assert_eq!(without_server_fields(site.live()), without_server_fields(expected), "{maker}, {kind}");
-            let ran = site.jobplate(&line).assert_ended(0, &[]);
+            assert_eq!(without_server_fields(fixture.live()), without_server_fields(expected), "{maker}, {kind}");
+            let ran = fixture.jobplate(&line).assert_ended(0, &[]);
             assert!(ran.stdout.contains("/x unchanged\n"), "{maker}, {kind}: {ran:?}");
         }
     }
@@ -495,15 +504,15 @@ fn removes_entries_of_others() {
 #[test]
 fn notes_an_entry_that_it_could_not_remove() {
     let Some(servers) = Servers::shared() else { return };
-    let site = TakeOverFixture::new(servers, "CronJob");
-    site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
-    let ran = site.jobplate(&["apply", "old.yaml", "--unset", "TOKEN"]).assert_ended(0, &[]);
-    assert!(site.entry("flow", "TOKEN").is_some());
+    let fixture = TakeOverFixture::new(servers, "CronJob");
+    fixture.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
+    let ran = fixture.jobplate(&["apply", "old.yaml", "--unset", "TOKEN"]).assert_ended(0, &[]);
+    assert!(fixture.entry("flow", "TOKEN").is_some());
     let reported = ran.stderr.lines().any(|line| line.contains("TOKEN") && line.contains("--take-over"));
     assert!(reported && ran.stderr.contains("kubectl-client-side-apply"), "{}", ran.stderr);
-    let ran = site.jobplate(&["apply", "old.yaml", "--unset", "TOKEN", "--take-over"]).assert_ended(0, &[]);
+    let ran = fixture.jobplate(&["apply", "old.yaml", "--unset", "TOKEN", "--take-over"]).assert_ended(0, &[]);
     assert!(!ran.stderr.lines().any(|line| line.contains("TOKEN") && line.contains("--take-over")), "{}", ran.stderr);
-    assert!(site.entry("flow", "TOKEN").is_none());
+    assert!(fixture.entry("flow", "TOKEN").is_none());
 }
 
 /// Entries with other sources are taken over in the same way.
@@ -529,18 +538,18 @@ fn takes_over_entries_of_any_source() {
         ),
         ("no value", "value: ''", ["--secret-env", "TOKEN=s/k"], secret("s")),
     ] {
-        let site = TakeOverFixture::new(servers, "CronJob");
+        let fixture = TakeOverFixture::new(servers, "CronJob");
         let pod = THEIRS.replace("{name: TOKEN, value: kanarie7f3a}", &format!("{{name: TOKEN, {theirs}}}"));
-        site.kubectl(&manifest("CronJob", "", "", &pod), &["apply", "-f", "theirs.yaml"]);
+        fixture.kubectl(&manifest("CronJob", "", "", &pod), &["apply", "-f", "theirs.yaml"]);
         let line = ["apply", "old.yaml", set[0], set[1], "--take-over", "--allow-plaintext"];
-        site.run.write("old.yaml", drop_token(&ours("CronJob")));
-        let ran = site.jobplate(&line);
-        if ran.status != 0 || site.entry("flow", "TOKEN").as_ref() != Some(&expected) {
-            wrong += &format!("\n{about}: {}{:?}", ran.stderr, site.entry("flow", "TOKEN"));
+        fixture.run.write("old.yaml", drop_token(&ours("CronJob")));
+        let ran = fixture.jobplate(&line);
+        if ran.status != 0 || fixture.entry("flow", "TOKEN").as_ref() != Some(&expected) {
+            wrong += &format!("\n{about}: {}{:?}", ran.stderr, fixture.entry("flow", "TOKEN"));
             continue;
         }
-        site.assert_clean();
-        let again = site.jobplate(&line).assert_ended(0, &[]);
+        fixture.assert_clean();
+        let again = fixture.jobplate(&line).assert_ended(0, &[]);
         assert!(again.stdout.contains("/x unchanged\n"), "{about}: {again:?}");
     }
     assert!(wrong.is_empty(), "not taken over:{wrong}");
@@ -554,41 +563,41 @@ fn takes_over_literals_without_an_owner() {
     let forgotten = json!([{"op": "replace", "path": "/metadata/managedFields", "value": [{}]}]);
     type SetUp<'m> = &'m dyn Fn(&TakeOverFixture);
     let setups: [(&str, SetUp<'_>); 3] = [
-        ("nobody owns anything", &|site| {
-            site.kubectl(&theirs("CronJob"), &["apply", "--server-side", "-f", "theirs.yaml"]);
-            site.admin.patch(&site.path(), "json", forgotten.to_string()).done();
+        ("nobody owns anything", &|fixture| {
+            fixture.kubectl(&theirs("CronJob"), &["apply", "--server-side", "-f", "theirs.yaml"]);
+            fixture.admin.patch(&fixture.path(), "json", forgotten.to_string()).done();
         }),
-        ("nobody owns anything, and there is an annotation", &|site| {
-            site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
-            site.admin.patch(&site.path(), "json", forgotten.to_string()).done();
+        ("nobody owns anything, and there is an annotation", &|fixture| {
+            fixture.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
+            fixture.admin.patch(&fixture.path(), "json", forgotten.to_string()).done();
         }),
-        ("the annotation alone has it", &|site| {
-            site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
-            site.kubectl("", &["set", "env", "CronJob/x", "TOKEN-"]);
+        ("the annotation alone has it", &|fixture| {
+            fixture.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
+            fixture.kubectl("", &["set", "env", "CronJob/x", "TOKEN-"]);
         }),
     ];
     for (about, set_up) in setups {
         for flags in [&["--secret-env", "TOKEN=s/k"], &["--unset", "TOKEN"]] {
-            let site = TakeOverFixture::new(servers, "CronJob");
-            set_up(&site);
-            let mut expected = site.live();
+            let fixture = TakeOverFixture::new(servers, "CronJob");
+            set_up(&fixture);
+            let mut expected = fixture.live();
             let line = [&["apply", "old.yaml", "--take-over"][..], flags].concat();
-            let ran = site.jobplate(&line);
+            let ran = fixture.jobplate(&line);
             let expected_entry = (flags[0] == "--secret-env").then(|| reference("TOKEN"));
             replace_entry(&mut expected, "TOKEN", None);
-            let mut after = site.live();
+            let mut after = fixture.live();
             replace_entry(&mut after, "TOKEN", None);
             let is_clean = !after.to_string().contains(CANARY);
-            let is_set = site.entry("flow", "TOKEN") == expected_entry;
+            let is_set = fixture.entry("flow", "TOKEN") == expected_entry;
             let (is, was) = (without_server_fields(after), without_server_fields(expected.clone()));
             if ran.status != 0 || !is_clean || !is_set || is != was {
                 wrong +=
                     &format!("\n{about}, {flags:?}: {} {is_clean} {is_set} {}\n{is}\n{was}", ran.status, ran.stderr);
             }
             // Removing it later removes nothing else.
-            site.run.write("without.yaml", drop_token(&ours("CronJob")));
-            let ran = site.jobplate(&["apply", "without.yaml"]);
-            let (is, was) = (without_server_fields(site.live()), without_server_fields(expected));
+            fixture.run.write("without.yaml", drop_token(&ours("CronJob")));
+            let ran = fixture.jobplate(&["apply", "without.yaml"]);
+            let (is, was) = (without_server_fields(fixture.live()), without_server_fields(expected));
             if ran.status != 0 || is != was {
                 wrong += &format!("\n{about}, {flags:?}, later: {} {}\n{is}\n{was}", ran.status, ran.stderr);
             }
@@ -601,27 +610,27 @@ fn takes_over_literals_without_an_owner() {
 #[test]
 fn takes_over_only_named_entries() {
     let Some(servers) = Servers::shared() else { return };
-    let site = TakeOverFixture::new(servers, "CronJob");
+    let fixture = TakeOverFixture::new(servers, "CronJob");
     let pod = THEIRS.replace("{name: AFTER, value: kept}", "{name: SECOND, value: kanarie7f3a}");
-    site.kubectl(&manifest("CronJob", "", "", &pod), &["apply", "-f", "theirs.yaml"]);
-    let before = site.live();
+    fixture.kubectl(&manifest("CronJob", "", "", &pod), &["apply", "-f", "theirs.yaml"]);
+    let before = fixture.live();
     let new = OURS.replace(
         "  - name: TOKEN",
         "  - {name: SECOND, valueFrom: {secretKeyRef: {name: s, key: k}}}\n  - name: TOKEN",
     );
-    site.run.write("old.yaml", manifest("CronJob", "", "", &new));
+    fixture.run.write("old.yaml", manifest("CronJob", "", "", &new));
     let line = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"];
-    let ran = site.jobplate(&line).assert_ended(3, &["SECOND"]);
-    assert_eq!(site.live(), before, "{ran:?}");
+    let ran = fixture.jobplate(&line).assert_ended(3, &["SECOND"]);
+    assert_eq!(fixture.live(), before, "{ran:?}");
     // If only the other one conflicts, the apply succeeds, and SECOND keeps its owner.
-    site.run.write("old.yaml", ours("CronJob"));
-    site.jobplate(&line).assert_ended(0, &[]);
-    assert_eq!(site.entry("flow", "SECOND"), Some(json!({"name": "SECOND", "value": CANARY})));
-    assert_eq!(site.owners("flow", "SECOND", "f:value"), ["kubectl-client-side-apply"]);
+    fixture.run.write("old.yaml", ours("CronJob"));
+    fixture.jobplate(&line).assert_ended(0, &[]);
+    assert_eq!(fixture.entry("flow", "SECOND"), Some(json!({"name": "SECOND", "value": CANARY})));
+    assert_eq!(fixture.owners("flow", "SECOND", "f:value"), ["kubectl-client-side-apply"]);
     for (container, name) in [("flow", "BEFORE"), ("side", "SIDE"), ("first", "FIRST")] {
-        assert_eq!(site.owners(container, name, "f:value"), ["kubectl-client-side-apply"], "{name}");
+        assert_eq!(fixture.owners(container, name, "f:value"), ["kubectl-client-side-apply"], "{name}");
     }
-    assert!(site.live()["metadata"]["annotations"][LAST_APPLIED].is_null());
+    assert!(fixture.live()["metadata"]["annotations"][LAST_APPLIED].is_null());
 }
 
 /// Starts a proxy that changes the object before each of the first `times` transfers of ownership.
@@ -638,23 +647,24 @@ fn proxy_with_concurrent_changes(servers: &'static Servers, times: usize) -> (Pr
         }
         Action::Pass
     });
-    let site = TakeOverFixture::through(servers, "CronJob", &proxy.kubeconfig());
-    path.set(site.path()).expect("it is set once");
-    (proxy, site)
+    let fixture = TakeOverFixture::through(servers, "CronJob", &proxy.kubeconfig());
+    path.set(fixture.path()).expect("it is set once");
+    (proxy, fixture)
 }
 
 #[test]
 fn retries_if_the_object_changes() {
     let Some(servers) = Servers::shared() else { return };
     for times in [1, 4] {
-        let (proxy, site) = proxy_with_concurrent_changes(servers, times);
-        site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
+        let (proxy, fixture) = proxy_with_concurrent_changes(servers, times);
+        fixture.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
         let no_preflight: &[&str] = if times == 1 { &["--no-preflight"] } else { &[] };
-        site.jobplate(&[&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"], no_preflight].concat())
+        fixture
+            .jobplate(&[&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"], no_preflight].concat())
             .assert_ended(0, &[]);
-        site.assert_clean();
-        assert_eq!(site.entry("flow", "TOKEN"), Some(reference("TOKEN")));
-        let live = site.live();
+        fixture.assert_clean();
+        assert_eq!(fixture.entry("flow", "TOKEN"), Some(reference("TOKEN")));
+        let live = fixture.live();
         assert_eq!(live["metadata"]["labels"]["disturbed"], (times - 1).to_string());
         assert_eq!((&live["metadata"]["labels"]["made"], &live["spec"]["suspend"]), (&json!("by-them"), &json!(true)));
         drop(proxy);
@@ -664,21 +674,22 @@ fn retries_if_the_object_changes() {
 #[test]
 fn gives_up_on_an_object_that_keeps_changing() {
     let Some(servers) = Servers::shared() else { return };
-    let (proxy, site) = proxy_with_concurrent_changes(servers, usize::MAX);
-    site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
-    let before = site.live();
-    site.jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"])
+    let (proxy, fixture) = proxy_with_concurrent_changes(servers, usize::MAX);
+    fixture.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
+    let before = fixture.live();
+    fixture
+        .jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"])
         .assert_ended(3, &["cronjob.batch/x"]);
     let is_patch = |kind: &str| {
         proxy.requests().iter().filter(|r| r.header("content-type") == Some(kind) && !r.is_dry_run()).count()
     };
     assert_eq!((is_patch("application/json-patch+json"), is_patch("application/apply-patch+yaml")), (5, 0));
-    let (mut after, mut before) = (without_server_fields(site.live()), without_server_fields(before));
+    let (mut after, mut before) = (without_server_fields(fixture.live()), without_server_fields(before));
     for object in [&mut after, &mut before] {
         object["metadata"]["labels"] = Value::Null;
     }
     assert_eq!(after, before);
-    assert_eq!(site.owners("flow", "TOKEN", "f:value"), ["kubectl-client-side-apply"]);
+    assert_eq!(fixture.owners("flow", "TOKEN", "f:value"), ["kubectl-client-side-apply"]);
 }
 
 /// Ownership is not transferred if the dry run of the apply fails.
@@ -687,7 +698,7 @@ fn writes_nothing_if_the_dry_run_fails() {
     let Some(servers) = Servers::shared() else { return };
     let named = ours("CronJob");
     let other = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: UPPER}\n";
-    for (about, text, says) in [
+    for (about, text, expected_message) in [
         ("the rest is invalid", named.replace("restartPolicy: Never", "restartPolicy: Perhaps"), "restartPolicy"),
         (
             "another entry is invalid",
@@ -712,13 +723,14 @@ fn writes_nothing_if_the_dry_run_fails() {
         ("another document is refused", named.clone() + other, "UPPER"),
     ] {
         let proxy = Proxy::start(servers, |_| Action::Pass);
-        let site = TakeOverFixture::through(servers, "CronJob", &proxy.kubeconfig());
-        site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
-        let before = site.live();
-        site.run.write("old.yaml", text);
-        let ran =
-            site.jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"]).assert_ended(3, &[says]);
-        assert_eq!(site.live(), before, "{about}: {ran:?}");
+        let fixture = TakeOverFixture::through(servers, "CronJob", &proxy.kubeconfig());
+        fixture.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
+        let before = fixture.live();
+        fixture.run.write("old.yaml", text);
+        let ran = fixture
+            .jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"])
+            .assert_ended(3, &[expected_message]);
+        assert_eq!(fixture.live(), before, "{about}: {ran:?}");
         assert!(proxy.requests().iter().all(|r| r.method == "GET" || r.is_dry_run()), "{about}: {ran:?}");
     }
 }
@@ -727,10 +739,10 @@ fn writes_nothing_if_the_dry_run_fails() {
 fn requires_named_entries() {
     let Some(servers) = Servers::shared() else { return };
     let proxy = Proxy::start(servers, |_| Action::Pass);
-    let site = TakeOverFixture::through(servers, "CronJob", &proxy.kubeconfig());
+    let fixture = TakeOverFixture::through(servers, "CronJob", &proxy.kubeconfig());
     for flags in [&[][..], &["--env-from", "secret/s"], &["--name-hash"]] {
         let line = [&["apply", "old.yaml", "--take-over"], flags].concat();
-        site.jobplate(&line).assert_ended(2, &["--take-over"]);
+        fixture.jobplate(&line).assert_ended(2, &["--take-over"]);
     }
     assert!(proxy.requests().is_empty());
 }
@@ -738,23 +750,23 @@ fn requires_named_entries() {
 #[test]
 fn writes_nothing_in_a_dry_run() {
     let Some(servers) = Servers::shared() else { return };
-    let site = TakeOverFixture::new(servers, "CronJob");
-    site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
-    let before = site.live();
+    let fixture = TakeOverFixture::new(servers, "CronJob");
+    fixture.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
+    let before = fixture.live();
     let line = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over", "--dry-run=server"];
-    let ran = site.jobplate(&line).assert_ended(0, &[]);
+    let ran = fixture.jobplate(&line).assert_ended(0, &[]);
     assert_eq!(ran.stdout, "cronjob.batch/x configured (server dry run)\n");
     let unset = ["apply", "old.yaml", "--unset", "TOKEN", "--take-over", "--dry-run=server"];
-    assert_eq!(site.jobplate(&unset).assert_ended(0, &[]).stdout, "cronjob.batch/x configured (server dry run)\n");
-    assert_eq!(site.live(), before);
+    assert_eq!(fixture.jobplate(&unset).assert_ended(0, &[]).stdout, "cronjob.batch/x configured (server dry run)\n");
+    assert_eq!(fixture.live(), before);
 }
 
 #[test]
 fn creates_a_new_object() {
     let Some(servers) = Servers::shared() else { return };
-    let site = TakeOverFixture::new(servers, "CronJob");
+    let fixture = TakeOverFixture::new(servers, "CronJob");
     let line = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"];
-    let ran = site.jobplate(&line).assert_ended(0, &[]);
+    let ran = fixture.jobplate(&line).assert_ended(0, &[]);
     assert_eq!(ran.stdout, "cronjob.batch/x created\n");
     assert!(!ran.stderr.contains("rotate"), "{}", ran.stderr);
 }
@@ -762,18 +774,18 @@ fn creates_a_new_object() {
 #[test]
 fn transfers_to_the_field_manager_of_the_flag() {
     let Some(servers) = Servers::shared() else { return };
-    let site = TakeOverFixture::new(servers, "CronJob");
-    site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
+    let fixture = TakeOverFixture::new(servers, "CronJob");
+    fixture.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
     let line = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over", "--field-manager", "flows"];
-    site.jobplate(&line).assert_ended(0, &[]);
-    assert_eq!(site.owners("flow", "TOKEN", "f:valueFrom"), ["flows"]);
-    site.assert_clean();
+    fixture.jobplate(&line).assert_ended(0, &[]);
+    assert_eq!(fixture.owners("flow", "TOKEN", "f:valueFrom"), ["flows"]);
+    fixture.assert_clean();
 }
 
 #[test]
 fn takes_over_in_the_items_of_a_list() {
     let Some(servers) = Servers::shared() else { return };
-    let site = TakeOverFixture::new(servers, "CronJob");
+    let fixture = TakeOverFixture::new(servers, "CronJob");
     let list = |text: &str, names: [&str; 2]| {
         let item = |name: &str| {
             let lines: Vec<String> = text.lines().map(|line| format!("  {line}\n")).collect();
@@ -785,22 +797,22 @@ fn takes_over_in_the_items_of_a_list() {
         };
         format!("apiVersion: v1\nkind: List\nitems:\n{}{}", item(names[0]), item(names[1]))
     };
-    site.kubectl(&list(&theirs("CronJob"), ["x", "z"]), &["apply", "-f", "theirs.yaml"]);
-    let before = site.live();
-    site.run.write("list.yaml", list(&ours("CronJob"), ["z", "x"]));
+    fixture.kubectl(&list(&theirs("CronJob"), ["x", "z"]), &["apply", "-f", "theirs.yaml"]);
+    let before = fixture.live();
+    fixture.run.write("list.yaml", list(&ours("CronJob"), ["z", "x"]));
     let line = ["apply", "list.yaml", "--secret-env", "TOKEN=s/k"];
-    site.jobplate(&line).assert_ended(3, &["--take-over"]);
+    fixture.jobplate(&line).assert_ended(3, &["--take-over"]);
     let line = [&line[..], &["--take-over"]].concat();
-    let ran = site.jobplate(&line).assert_ended(0, &[]);
+    let ran = fixture.jobplate(&line).assert_ended(0, &[]);
     assert_eq!(ran.stdout, "cronjob.batch/z configured\ncronjob.batch/x configured\n");
-    site.assert_clean();
+    fixture.assert_clean();
     let mut expected = before;
     replace_entry(&mut expected, "TOKEN", Some(&reference("TOKEN")));
-    assert_eq!(without_server_fields(site.live()), without_server_fields(expected));
+    assert_eq!(without_server_fields(fixture.live()), without_server_fields(expected));
     let all =
-        servers.run("kubectl", &["get", "cronjobs", "-n", &site.namespace, "-o", "yaml", "--show-managed-fields"]);
+        servers.run("kubectl", &["get", "cronjobs", "-n", &fixture.namespace, "-o", "yaml", "--show-managed-fields"]);
     assert!(!String::from_utf8_lossy(&all.stdout).contains(CANARY));
-    let ran = site.jobplate(&line).assert_ended(0, &[]);
+    let ran = fixture.jobplate(&line).assert_ended(0, &[]);
     assert_eq!(ran.stdout, "cronjob.batch/z unchanged\ncronjob.batch/x unchanged\n");
 }
 
@@ -810,19 +822,19 @@ fn takes_over_entries_with_unusual_names() {
     let Some(servers) = Servers::shared() else { return };
     let mut wrong = String::new();
     for name in ["a-b.c", "1A", "A B", "A<B>", "A&B", "A'B", "A\\B", "A/B", "A,B", "A\"B"] {
-        let site = TakeOverFixture::new(servers, "CronJob");
+        let fixture = TakeOverFixture::new(servers, "CronJob");
         let theirs = THEIRS.replace("name: TOKEN", &format!("name: {}", json!(name)));
-        site.kubectl(&manifest("CronJob", "", "", &theirs), &["apply", "-f", "theirs.yaml"]);
-        site.run.write("old.yaml", drop_token(&ours("CronJob")));
+        fixture.kubectl(&manifest("CronJob", "", "", &theirs), &["apply", "-f", "theirs.yaml"]);
+        fixture.run.write("old.yaml", drop_token(&ours("CronJob")));
         for flags in [["--secret-env", &format!("{name}=s/k")], ["--unset", name]] {
-            let ran = site.jobplate(&[&["apply", "old.yaml", "--take-over"][..], &flags].concat());
+            let ran = fixture.jobplate(&[&["apply", "old.yaml", "--take-over"][..], &flags].concat());
             // The server refuses some of these names. Then nothing is changed.
             if ran.status == 2 {
                 continue;
             }
             let expected = (flags[0] == "--secret-env").then(|| reference(name));
-            let is = site.entry("flow", name);
-            if ran.status != 0 || is != expected || site.live().to_string().contains(CANARY) {
+            let is = fixture.entry("flow", name);
+            if ran.status != 0 || is != expected || fixture.live().to_string().contains(CANARY) {
                 wrong += &format!("\n{flags:?}: {is:?} {}{}", ran.stdout, ran.stderr);
             }
         }
@@ -833,20 +845,20 @@ fn takes_over_entries_with_unusual_names() {
 #[test]
 fn takes_over_in_many_objects() {
     let Some(servers) = Servers::shared() else { return };
-    let site = TakeOverFixture::new(servers, "CronJob");
+    let fixture = TakeOverFixture::new(servers, "CronJob");
     let many = |text: &str| {
         let all = (0..12).map(|number| text.replacen("name: x\n", &format!("name: x{number}\n"), 1));
         all.collect::<Vec<_>>().join("---\n")
     };
-    site.kubectl(&many(&theirs("CronJob")), &["apply", "-f", "theirs.yaml"]);
-    site.run.write("old.yaml", many(&ours("CronJob")));
+    fixture.kubectl(&many(&theirs("CronJob")), &["apply", "-f", "theirs.yaml"]);
+    fixture.run.write("old.yaml", many(&ours("CronJob")));
     let line = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over", "--concurrency=6"];
-    let ran = site.jobplate(&line).assert_ended(0, &[]);
+    let ran = fixture.jobplate(&line).assert_ended(0, &[]);
     assert_eq!(ran.stdout, (0..12).map(|number| format!("cronjob.batch/x{number} configured\n")).collect::<String>());
     // The note about remaining copies is printed once, not for each object.
     assert_eq!(ran.stderr.matches("rotate").count(), 1, "{}", ran.stderr);
     let all =
-        servers.run("kubectl", &["get", "cronjobs", "-n", &site.namespace, "-o", "yaml", "--show-managed-fields"]);
+        servers.run("kubectl", &["get", "cronjobs", "-n", &fixture.namespace, "-o", "yaml", "--show-managed-fields"]);
     let all = String::from_utf8_lossy(&all.stdout);
     assert!(!all.contains(CANARY) && all.matches("suspend: true").count() == 12);
 }
