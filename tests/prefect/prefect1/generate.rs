@@ -303,7 +303,7 @@ fn template(rng: &mut Rng, has_edge_cases: bool) -> String {
     text
 }
 
-/// Inserts a token into a text, or removes a character.
+/// Inserts a token into a document, or removes a character.
 fn corrupt(rng: &mut Rng, text: &mut String) {
     let places: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
     if places.is_empty() {

@@ -53,7 +53,7 @@ pub(super) fn load(arena: &mut Arena, environ: &Environ, user: Option<&Rc<Source
         let data = match value {
             DefaultValue::Bool(is) => Value::Bool(*is),
             DefaultValue::Float(float) => Value::Float(*float),
-            DefaultValue::Int(whole) => Value::Int(BigInt::from(*whole)),
+            DefaultValue::Int(matched) => Value::Int(BigInt::from(*matched)),
             DefaultValue::Str(text) => Value::Str((*text).to_owned()),
         };
         let value = arena.alloc(data, None);
@@ -186,12 +186,12 @@ impl FlatSettings {
                 let value = self.0[position];
                 let Value::Str(text) = arena.get(value).clone() else { continue };
                 let Some(found) = pattern.captures(&text) else { continue };
-                let (whole, key) = (found[0].to_owned(), found[1].split('.').map(str::to_owned).collect::<Vec<_>>());
+                let (matched, key) = (found[0].to_owned(), found[1].split('.').map(str::to_owned).collect::<Vec<_>>());
                 let referred = self.0.get(&key).copied();
                 let location =
                     arena.location(value).or(referred.and_then(|referred| arena.location(referred))).cloned();
                 self.0[position] = match referred {
-                    Some(referred) if text == whole => match arena.location(referred) {
+                    Some(referred) if text == matched => match arena.location(referred) {
                         Some(_) => referred,
                         // A default of Prefect gets the location of the reference.
                         None => {
@@ -201,7 +201,7 @@ impl FlatSettings {
                     },
                     _ => {
                         let inner = referred.map_or(String::new(), |referred| string::str(arena, referred));
-                        let replaced = text.replacen(&whole, &inner, 1);
+                        let replaced = text.replacen(&matched, &inner, 1);
                         let unknown = referred.is_some_and(|referred| matches!(arena.get(referred), Value::Unknown(_)));
                         arena.alloc(if unknown { Value::Unknown(replaced) } else { Value::Str(replaced) }, location)
                     }

@@ -51,8 +51,8 @@ pub(super) fn convert_toml(arena: &mut Arena, value: &toml::Spanned<DeValue<'_>>
     let location = Location { source: Rc::clone(source), span: value.span() };
     let data = match value.get_ref() {
         DeValue::String(text) => Value::Str(text.to_string()),
-        DeValue::Integer(whole) => {
-            Value::Int(BigInt::parse_bytes(whole.as_str().as_bytes(), whole.radix()).unwrap_or_default())
+        DeValue::Integer(integer) => {
+            Value::Int(BigInt::parse_bytes(integer.as_str().as_bytes(), integer.radix()).unwrap_or_default())
         }
         DeValue::Float(float) => Value::Float(float.as_str().parse().unwrap_or(f64::NAN)),
         DeValue::Boolean(is) => Value::Bool(*is),

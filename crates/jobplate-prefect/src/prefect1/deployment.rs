@@ -41,7 +41,7 @@ pub const AGENT: Program = Program {
 /// Finds the agent in a manifest.
 ///
 /// # Errors
-/// Fails if there is no agent or more than one, or its command cannot be parsed.
+/// Fails without an agent, at a second one, and at a command that cannot be parsed.
 pub fn find(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<AgentDeployment> {
     let deployment::ProgramContainer { options, location, environ, version, has_env_from, .. } =
         deployment::find(&AGENT, source)?;

@@ -154,9 +154,9 @@ fn get_or_create(arena: &mut Arena, root: ValueId, path: &[&str], default: Value
             Some(next) => next,
             None => {
                 let data = if position + 1 == path.len() { default.clone() } else { Value::empty_dict() };
-                let made = arena.alloc(data, None);
-                arena.dict_set_str(current, key, made);
-                made
+                let created = arena.alloc(data, None);
+                arena.dict_set_str(current, key, created);
+                created
             }
         };
     }
@@ -241,16 +241,16 @@ fn set_pull_secrets(
     Ok(())
 }
 
-/// Returns the container that runs the flow: the first one, which is created if there is none.
+/// Returns the container that runs the flow: the first one. Creates it in an empty list.
 fn first_container(arena: &mut Arena, pod: ValueId) -> Result<ValueId> {
     let containers = get_or_create(arena, pod, &["containers"], Value::List(Vec::new()))?;
     let container = match arena.get(containers).clone() {
         Value::List(items) => items.first().copied().unwrap_or_else(|| {
-            let made = arena.alloc(Value::empty_dict(), None);
+            let created = arena.alloc(Value::empty_dict(), None);
             if let Value::List(items) = arena.get_mut(containers) {
-                items.push(made);
+                items.push(created);
             }
-            made
+            created
         }),
         // `containers[0]` also finds the key 0 of a mapping.
         Value::Dict(_) => {

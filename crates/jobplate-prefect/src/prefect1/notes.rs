@@ -222,7 +222,7 @@ impl NoteCollector<'_> {
         let arena = self.arena;
         let setting = |name: &str| config.get(arena, name);
         let (backend, api) = (setting("backend"), setting("cloud.api"));
-        let backend_is = |wanted: &str| backend.and_then(|backend| arena.as_str(backend)) == Some(wanted);
+        let backend_is = |expected: &str| backend.and_then(|backend| arena.as_str(backend)) == Some(expected);
         let is_unknown = backend.is_some_and(|backend| matches!(arena.get(backend), Value::Unknown(_)));
         let location = backend.and_then(|backend| arena.location(backend));
         if !backend_is("cloud") && !backend_is("server") && !is_unknown {

@@ -208,7 +208,7 @@ pub(super) fn locate_path_error(error: Error, arena: &Arena, path: ValueId, hint
     }
 }
 
-/// Returns a string value as a source file of its own.
+/// Returns a string value as an embedded source file.
 pub(super) fn embedded_source(arena: &Arena, id: ValueId, text: String) -> Rc<SourceFile> {
     match arena.location(id) {
         Some(location) => SourceFile::new_embedded(location, text, false),

@@ -75,14 +75,14 @@ pub(super) fn docker_image(arena: &mut Arena, storage: ValueId) -> Result<Option
 
 /// Joins two paths like Python's `PurePosixPath`: an absolute second path replaces the first.
 fn join_paths(first: &str, second: &str) -> String {
-    let whole = match second.starts_with('/') {
+    let joined = match second.starts_with('/') {
         true => second.to_owned(),
         false if first.is_empty() => second.to_owned(),
         false => format!("{first}/{second}"),
     };
-    let slashes = whole.len() - whole.trim_start_matches('/').len();
+    let slashes = joined.len() - joined.trim_start_matches('/').len();
     let root = ["", "/", "//"].get(slashes).unwrap_or(&"/");
-    let parts: Vec<&str> = whole.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    let parts: Vec<&str> = joined.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     match (parts.is_empty(), root.is_empty()) {
         (true, true) => ".".to_owned(),
         _ => format!("{root}{}", parts.join("/")),
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn joins_paths_like_python() {
-        for (first, second, whole) in [
+        for (first, second, joined) in [
             ("reg", "im", "reg/im"),
             ("", "im", "im"),
             ("reg/", "./a//b/", "reg/a/b"),
@@ -105,7 +105,7 @@ mod tests {
             ("//a", "b", "//a/b"),
             ("///a", "b", "/a/b"),
         ] {
-            assert_eq!(join_paths(first, second), whole);
+            assert_eq!(join_paths(first, second), joined);
         }
     }
 }

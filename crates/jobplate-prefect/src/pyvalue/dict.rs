@@ -33,7 +33,7 @@ impl Hash for DictKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         match self {
             DictKey::Str(text) => StrKey(text).hash(state),
-            DictKey::Int(whole) => (1_u8, whole).hash(state),
+            DictKey::Int(integer) => (1_u8, integer).hash(state),
             DictKey::Tuple(items) => (2_u8, items).hash(state),
             DictKey::Unknown(text) => (3_u8, text).hash(state),
             DictKey::Other(text) => (4_u8, text).hash(state),

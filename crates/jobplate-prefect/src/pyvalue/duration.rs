@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn parses_like_pydantic_2() {
-        for (text, wanted) in [
+        for (text, expected) in [
             ("P1D", Some("P1D")),
             ("P1Y2M", Some("P1Y60D")),
             ("P1W2DT0.0000005S", Some("P9DT0.000001S")),
@@ -153,13 +153,13 @@ mod tests {
             ("300", None),
             ("", None),
         ] {
-            assert_eq!(Duration::parse(text).map(Duration::to_iso).as_deref(), wanted, "{text}");
+            assert_eq!(Duration::parse(text).map(Duration::to_iso).as_deref(), expected, "{text}");
         }
     }
 
     #[test]
     fn parses_like_pydantic_1() {
-        for (text, wanted) in [
+        for (text, expected) in [
             ("300", Some("0:05:00")),
             ("-5.25", Some("-1 day, 23:59:54.750000")),
             ("5:00", Some("0:05:00")),
@@ -185,13 +185,13 @@ mod tests {
             ("P1000000000D", None),
             ("", None),
         ] {
-            assert_eq!(Duration::parse_pydantic1(text).map(Duration::to_python_string).as_deref(), wanted, "{text}");
+            assert_eq!(Duration::parse_pydantic1(text).map(Duration::to_python_string).as_deref(), expected, "{text}");
         }
     }
 
     #[test]
     fn rounds_seconds_like_python() {
-        for (seconds, wanted) in [
+        for (seconds, expected) in [
             (0.0000005, Some("PT0S")),
             (0.0000015, Some("PT0.000002S")),
             (-1.5, Some("-PT1.5S")),
@@ -199,7 +199,7 @@ mod tests {
             (1e14, None),
             (f64::NAN, None),
         ] {
-            assert_eq!(Duration::from_secs_f64(seconds).map(Duration::to_iso).as_deref(), wanted, "{seconds}");
+            assert_eq!(Duration::from_secs_f64(seconds).map(Duration::to_iso).as_deref(), expected, "{seconds}");
         }
     }
 }

@@ -30,7 +30,7 @@ pub enum Resolved {
 
 /// Returns the placeholders in a string without their angle brackets, joined by `and`: `Secret gh, key token`.
 ///
-/// Empty if there are none.
+/// Empty without a placeholder.
 pub fn find_references(text: &str) -> String {
     static PATTERN: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new("<((?:Secret|ConfigMap) [^<>, ]*, key [^<>, ]*|field [^<> ]*|a reference)>").ok());

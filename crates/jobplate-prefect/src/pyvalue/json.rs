@@ -19,12 +19,12 @@ pub(crate) fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Option<ValueId
     if !is_json(text) {
         return None;
     }
-    let whole: &RawValue = serde_json::from_str(text).ok()?;
+    let raw: &RawValue = serde_json::from_str(text).ok()?;
     let mut nodes = NodeArena::default();
     match read(text, &mut nodes) {
         Ok(_) => Some(JsonConstructor { arena, source, start }.value(Document::new(text, &nodes).root())),
         // Not YAML, such as JSON with lone surrogates: its values have no locations.
-        Err(_) => Some(construct_without_locations(arena, whole)),
+        Err(_) => Some(construct_without_locations(arena, raw)),
     }
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn invalid_json(source: &Rc<SourceFile>) -> Option<Error> {
 /// The maximum depth of nested lists and mappings: that of `jobplate_yaml`.
 const MAX_DEPTH: usize = 250;
 
-/// Returns whether a text is a JSON list or object that is not nested too deep.
+/// Returns whether `text` is a JSON list or object that is not nested too deep.
 pub(crate) fn is_json(text: &str) -> bool {
     let text = text.trim_start_matches('\u{feff}');
     text.trim_start().starts_with(['{', '['])
@@ -134,7 +134,7 @@ fn scalar(raw: &str) -> Value {
         "false" => Value::Bool(false),
         raw if raw.starts_with('"') => Value::Str(serde_json::from_str(raw).unwrap_or_default()),
         raw => match raw.parse::<BigInt>() {
-            Ok(whole) => Value::Int(whole),
+            Ok(raw) => Value::Int(raw),
             // Like in Python, an overflow is infinity.
             Err(_) => Value::Float(raw.parse().unwrap_or(f64::NAN)),
         },
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn reads_json_like_python() {
-        for (json, wanted) in [
+        for (json, expected) in [
             (r#"{"b": 1, "a": 1e5, "b": -0.0}"#, "{'b': -0.0, 'a': 100000.0}"),
             (
                 r#"{"n": 12345678901234567890123, "t": "\u00e9\/", "x": [null, true]}"#,
@@ -206,7 +206,7 @@ mod tests {
         ] {
             let mut arena = Arena::default();
             let root = load(&mut arena, &SourceFile::new_manifest("t", json)).unwrap();
-            assert_eq!(string::repr(&arena, root), wanted, "{json}");
+            assert_eq!(string::repr(&arena, root), expected, "{json}");
         }
         assert!(!is_json("{a: b}") && !is_json("1"));
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));

@@ -35,7 +35,7 @@ impl Json {
         match self {
             Json::Null => false,
             Json::Bool(is) => *is,
-            Json::Int(whole) => *whole != BigInt::ZERO,
+            Json::Int(integer) => *integer != BigInt::ZERO,
             Json::Float(float) => *float != 0.0,
             Json::Text(text) => !text.is_empty(),
             Json::List(items) => !items.is_empty(),
@@ -224,12 +224,12 @@ impl JsonParser<'_> {
     fn number(&mut self) -> Option<Json> {
         let digits = |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let sign = usize::from(self.rest.starts_with('-'));
-        let whole = digits(&self.rest[sign..]);
-        let whole = if self.rest[sign..].starts_with('0') { 1 } else { whole };
-        if whole == 0 {
+        let integer = digits(&self.rest[sign..]);
+        let integer = if self.rest[sign..].starts_with('0') { 1 } else { integer };
+        if integer == 0 {
             return None;
         }
-        let mut end = sign + whole;
+        let mut end = sign + integer;
         let fraction = self.rest[end..].strip_prefix('.').map_or(0, digits);
         if fraction > 0 {
             end += 1 + fraction;
@@ -247,7 +247,7 @@ impl JsonParser<'_> {
         if fraction > 0 || exponent > 0 {
             return text.parse().ok().map(Json::Float);
         }
-        if whole > MAX_DIGITS { None } else { text.parse().ok().map(Json::Int) }
+        if integer > MAX_DIGITS { None } else { text.parse().ok().map(Json::Int) }
     }
 }
 
@@ -258,8 +258,8 @@ mod tests {
     #[test]
     fn parses_json_like_python() {
         let text = |text: &str| Some(Json::Text(text.to_owned()));
-        let int = |whole: i64| Json::Int(whole.into());
-        for (written, wanted) in [
+        let int = |integer: i64| Json::Int(integer.into());
+        for (written, expected) in [
             (" [1, -0,\n\"2\"] ", Some(Json::List(vec![int(1), int(0), Json::Text("2".to_owned())]))),
             ("-Infinity", Some(Json::Float(f64::NEG_INFINITY))),
             ("1e400", Some(Json::Float(f64::INFINITY))),
@@ -284,7 +284,7 @@ mod tests {
             ("", None),
             ("\u{feff}1", None),
         ] {
-            assert_eq!(parse(written), wanted, "{written}");
+            assert_eq!(parse(written), expected, "{written}");
         }
         assert_eq!(parse(&"[".repeat(5000)), Some(Json::Unsupported), "no stack is large enough for all");
         assert_eq!(parse(&"9".repeat(4301)), None);

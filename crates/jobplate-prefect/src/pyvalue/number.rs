@@ -79,8 +79,9 @@ const ZEROS: [char; 65] = [
 pub(crate) fn parse_int(text: &str) -> Option<BigInt> {
     let text = normalize(text)?;
     let digits = text.strip_prefix(['+', '-']).unwrap_or(&text);
-    let is_whole = !digits.is_empty() && digits.len() <= MAX_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
-    if is_whole { text.parse().ok() } else { None }
+    let is_integer =
+        !digits.is_empty() && digits.len() <= MAX_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if is_integer { text.parse().ok() } else { None }
 }
 
 /// Parses a float like `float(text)`.
@@ -111,7 +112,7 @@ mod tests {
 
     #[test]
     fn parses_numbers_like_python() {
-        for (text, wanted) in [
+        for (text, expected) in [
             (" 5\u{1f}", Some(5.0)),
             ("1_0.5_0", Some(10.5)),
             (".5", Some(0.5)),
@@ -126,9 +127,9 @@ mod tests {
             ("_1", None),
             ("", None),
         ] {
-            assert_eq!(parse_float(text), wanted, "{text:?}");
+            assert_eq!(parse_float(text), expected, "{text:?}");
         }
-        for (text, wanted) in [
+        for (text, expected) in [
             (" +007 ", Some("7")),
             ("-1_000", Some("-1000")),
             ("\u{ff15}", Some("5")),
@@ -136,7 +137,7 @@ mod tests {
             ("5.0", None),
             ("", None),
         ] {
-            assert_eq!(parse_int(text).map(|whole| whole.to_string()).as_deref(), wanted, "{text:?}");
+            assert_eq!(parse_int(text).map(|integer| integer.to_string()).as_deref(), expected, "{text:?}");
         }
         assert!(parse_int(&"9".repeat(MAX_DIGITS)).is_some() && parse_int(&"9".repeat(MAX_DIGITS + 1)).is_none());
     }

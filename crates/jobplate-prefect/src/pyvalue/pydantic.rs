@@ -37,8 +37,8 @@ pub(crate) fn parse_int(text: &str) -> Option<BigInt> {
         return None;
     }
     let digits = significant.replace('_', "");
-    let whole: BigInt = if digits.len() > MAX_DIGITS { return None } else { digits.parse().ok()? };
-    Some(if is_negative { -whole } else { whole })
+    let integer: BigInt = if digits.len() > MAX_DIGITS { return None } else { digits.parse().ok()? };
+    Some(if is_negative { -integer } else { integer })
 }
 
 /// Parses a float, with blanks around it or underscores in it, but not both.
@@ -75,14 +75,14 @@ mod tests {
 
     #[test]
     fn parses_booleans() {
-        for (text, wanted) in [("YES", Some(true)), ("f", Some(false)), ("", None), (" true", None), ("2", None)] {
-            assert_eq!(parse_bool(text), wanted, "{text:?}");
+        for (text, expected) in [("YES", Some(true)), ("f", Some(false)), ("", None), (" true", None), ("2", None)] {
+            assert_eq!(parse_bool(text), expected, "{text:?}");
         }
     }
 
     #[test]
     fn parses_integers_like_pydantic() {
-        for (text, wanted) in [
+        for (text, expected) in [
             (" +007 ", Some("7")),
             ("\u{a0}1\n", Some("1")),
             ("1_000", Some("1000")),
@@ -110,15 +110,15 @@ mod tests {
             ("_", None),
             ("", None),
         ] {
-            assert_eq!(parse_int(text).map(|whole| whole.to_string()).as_deref(), wanted, "{text:?}");
+            assert_eq!(parse_int(text).map(|integer| integer.to_string()).as_deref(), expected, "{text:?}");
         }
-        let most = "9".repeat(MAX_DIGITS);
+        let max_digits = "9".repeat(MAX_DIGITS);
         for (text, is) in [
-            (most.clone(), true),
-            (format!(" -0000{most}.0 "), true),
-            (format!("0_{most}"), true),
+            (max_digits.clone(), true),
+            (format!(" -0000{max_digits}.0 "), true),
+            (format!("0_{max_digits}"), true),
             ("9_".repeat(MAX_DIGITS - 1) + "9", true),
-            (format!("{most}9"), false),
+            (format!("{max_digits}9"), false),
         ] {
             assert_eq!(parse_int(&text).is_some(), is, "{} of them", text.len());
         }
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn parses_floats_like_pydantic() {
-        for (text, wanted) in [
+        for (text, expected) in [
             (" 5 ", Some(5.0)),
             (".5", Some(0.5)),
             ("5.", Some(5.0)),
@@ -143,7 +143,7 @@ mod tests {
             ("\u{1c}5", None),
             ("", None),
         ] {
-            assert_eq!(parse_float(text), wanted, "{text:?}");
+            assert_eq!(parse_float(text), expected, "{text:?}");
         }
     }
 

@@ -62,7 +62,7 @@ fn check_value(arena: &Arena, id: ValueId, depth: usize) -> Result<()> {
     }
 }
 
-/// Returns a dictionary key as JSON has it: a string. `None` if `json.dumps` refuses it.
+/// Returns a dictionary key as a JSON key. `None` if `json.dumps` refuses it.
 pub fn json_key(arena: &Arena, key: ValueId) -> Option<String> {
     Some(match arena.get(key) {
         Value::Str(text) | Value::Unknown(text) => text.clone(),
@@ -86,7 +86,7 @@ impl Serialize for Serializable<'_> {
             Value::None => serializer.serialize_unit(),
             Value::Bool(is) => serializer.serialize_bool(*is),
             // serde has no integers beyond 128 bits.
-            Value::Int(whole) => serde_json::value::RawValue::from_string(whole.to_string())
+            Value::Int(integer) => serde_json::value::RawValue::from_string(integer.to_string())
                 .map_err(S::Error::custom)?
                 .serialize(serializer),
             Value::Float(float) => serializer.serialize_f64(*float),
@@ -182,7 +182,7 @@ fn write_scalar(arena: &Arena, id: ValueId, plain: bool, out: &mut String) {
     match arena.get(id) {
         Value::None => out.push_str("null"),
         Value::Bool(is) => out.push_str(if *is { "true" } else { "false" }),
-        Value::Int(whole) => out.push_str(&whole.to_string()),
+        Value::Int(integer) => out.push_str(&integer.to_string()),
         // Without a point, `1e+16` is a string in YAML 1.1.
         Value::Float(float) => match string::repr_float(*float).split_once('e') {
             Some((digits, exponent)) if !digits.contains('.') => out.push_str(&format!("{digits}.0e{exponent}")),

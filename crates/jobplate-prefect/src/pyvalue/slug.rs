@@ -39,7 +39,7 @@ pub(crate) struct SlugOptions {
     pub max_length: usize,
     /// The characters that stay besides ASCII letters, digits and dashes: some of `_` and `.`. The table does not
     /// distinguish others.
-    pub kept: &'static str,
+    pub allowed: &'static str,
 }
 
 impl SlugOptions {
@@ -67,7 +67,7 @@ impl SlugOptions {
             if *char == ',' && digit(at.checked_sub(1)) && digit(Some(at + 1)) {
                 continue;
             }
-            if char.is_ascii_alphanumeric() || self.kept.contains(*char) {
+            if char.is_ascii_alphanumeric() || self.allowed.contains(*char) {
                 slug.push(if self.lowercase { char.to_ascii_lowercase() } else { *char });
             } else if !slug.is_empty() && !slug.ends_with('-') {
                 slug.push('-');
@@ -150,15 +150,15 @@ fn character(digits: &str, radix: u32) -> Result<char, NoCharacter> {
         digits => u32::from_str_radix(digits, radix).map_err(|_| NoCharacter)?,
     };
     // Python's strings can hold surrogates, but no slug keeps them.
-    let whole = if (0xD800..0xE000).contains(&number) { char::REPLACEMENT_CHARACTER as u32 } else { number };
-    char::from_u32(whole).ok_or(NoCharacter)
+    let scalar = if (0xD800..0xE000).contains(&number) { char::REPLACEMENT_CHARACTER as u32 } else { number };
+    char::from_u32(scalar).ok_or(NoCharacter)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SLUG: SlugOptions = SlugOptions { lowercase: false, max_length: 100, kept: "" };
+    const SLUG: SlugOptions = SlugOptions { lowercase: false, max_length: 100, allowed: "" };
 
     #[test]
     fn tables_are_complete() {
@@ -196,9 +196,9 @@ mod tests {
 
     #[test]
     fn keeps_the_given_characters() {
-        let kept = |kept, lowercase| SlugOptions { lowercase, kept, ..SLUG }.slugify("_A.-b:_");
-        assert_eq!(kept("", false), "A-b");
-        assert_eq!(kept(".", true), "a.-b");
-        assert_eq!(kept("_.", false), "_A.-b-_");
+        let allowed = |allowed, lowercase| SlugOptions { lowercase, allowed, ..SLUG }.slugify("_A.-b:_");
+        assert_eq!(allowed("", false), "A-b");
+        assert_eq!(allowed(".", true), "a.-b");
+        assert_eq!(allowed("_.", false), "_A.-b-_");
     }
 }

@@ -23,7 +23,7 @@ pub fn repr(arena: &Arena, id: ValueId) -> String {
         Value::None => "None".to_owned(),
         Value::Bool(true) => "True".to_owned(),
         Value::Bool(false) => "False".to_owned(),
-        Value::Int(whole) => whole.to_string(),
+        Value::Int(integer) => integer.to_string(),
         Value::Float(float) => repr_float(*float),
         Value::Str(text) => quote(text.chars()),
         Value::Unknown(text) => text.clone(),
@@ -78,7 +78,7 @@ fn repr_complex(real: f64, imaginary: f64) -> String {
 
 /// Quotes a string: in double quotes if it has single quotes and no double quotes, else in single quotes.
 fn quote(chars: impl Iterator<Item = char> + Clone) -> String {
-    let has = |wanted: char| chars.clone().any(|c| c == wanted);
+    let has = |expected: char| chars.clone().any(|c| c == expected);
     let mark = if has('\'') && !has('"') { '"' } else { '\'' };
     let mut out = String::from(mark);
     for c in chars {
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn quotes_strings_like_python() {
-        for (text, wanted) in [
+        for (text, expected) in [
             ("a", "'a'"),
             ("it's", "\"it's\""),
             ("\"'", "'\"\\''"),
@@ -134,14 +134,14 @@ mod tests {
                 "'\u{e9}\u{301}\\x00\\xad\\u200b\\ue000\\U0010ffff'",
             ),
         ] {
-            assert_eq!(quote(text.chars()), wanted, "{text:?}");
+            assert_eq!(quote(text.chars()), expected, "{text:?}");
         }
         assert_eq!(quote_bytes(b"a'\xff\n"), "\"a'\\xff\\n\"");
     }
 
     #[test]
     fn prints_floats_like_python() {
-        for (float, wanted) in [
+        for (float, expected) in [
             (1.0, "1.0"),
             (0.1, "0.1"),
             (1e15, "1000000000000000.0"),
@@ -152,7 +152,7 @@ mod tests {
             (-0.0, "-0.0"),
             (f64::NEG_INFINITY, "-inf"),
         ] {
-            assert_eq!(repr_float(float), wanted);
+            assert_eq!(repr_float(float), expected);
         }
     }
 }

@@ -3,9 +3,9 @@
 use crate::pyvalue::slug::SlugOptions;
 
 /// Shorter than Kubernetes' limit of 63 characters, as Kubernetes appends some to a `generateName`.
-const NAME: SlugOptions = SlugOptions { lowercase: true, max_length: 45, kept: "" };
-const PREFIX: SlugOptions = SlugOptions { lowercase: false, max_length: 253, kept: "." };
-const LABEL: SlugOptions = SlugOptions { lowercase: false, max_length: 63, kept: "_." };
+const NAME: SlugOptions = SlugOptions { lowercase: true, max_length: 45, allowed: "" };
+const PREFIX: SlugOptions = SlugOptions { lowercase: false, max_length: 253, allowed: "." };
+const LABEL: SlugOptions = SlugOptions { lowercase: false, max_length: 63, allowed: "_." };
 
 /// Returns the slug of a flow run's name for `generateName`, or `None` if it is empty (`_slugify_name`).
 pub(super) fn slugify_name(text: &str) -> Option<String> {

@@ -8,6 +8,8 @@
 //! | `strings` | which value quoted strings have |
 //! | `numbers` | which value a number has |
 
+// Over 400 lines: a third of them are tables of the tests.
+
 mod numbers;
 pub(super) mod strings;
 
@@ -23,7 +25,7 @@ const MAX_DEPTH: usize = 200;
 pub(crate) fn eval(arena: &mut Arena, text: &str, location: Option<&Location>) -> Option<ValueId> {
     let mut parser = LiteralParser {
         rest: text.trim_start_matches([' ', '\t']),
-        whole: text,
+        source: text,
         depth: 0,
         arena,
         location: location.cloned(),
@@ -40,14 +42,14 @@ pub(crate) fn eval(arena: &mut Arena, text: &str, location: Option<&Location>) -
     // To Python, a last line of blanks is an unexpected indentation.
     let last = rest.rsplit_once('\n').map_or("", |(_, last)| last);
     let is_indented = !last.is_empty() && last.trim_matches([' ', '\t']).is_empty();
-    (rest.lines().all(is_blank) && !is_indented && !parser.whole.contains('\0')).then_some(value)
+    (rest.lines().all(is_blank) && !is_indented && !parser.source.contains('\0')).then_some(value)
 }
 
 /// Parses one literal.
 struct LiteralParser<'h, 't> {
     /// The text after the current position.
     rest: &'t str,
-    whole: &'t str,
+    source: &'t str,
     /// The number of open brackets.
     depth: usize,
     arena: &'h mut Arena,
@@ -68,7 +70,7 @@ impl LiteralParser<'_, '_> {
             let Some(next) = after.strip_prefix('\n') else { break };
             self.rest = next;
         }
-        (self.rest.len() == self.whole.trim_start_matches([' ', '\t']).len() || !self.rest.starts_with([' ', '\t']))
+        (self.rest.len() == self.source.trim_start_matches([' ', '\t']).len() || !self.rest.starts_with([' ', '\t']))
             .then_some(())
     }
 
@@ -132,7 +134,7 @@ impl LiteralParser<'_, '_> {
         self.rest = &self.rest[1..];
         let right = self.atom()?;
         let real = match self.arena.get(left) {
-            Value::Int(whole) => whole.to_string().parse().ok()?,
+            Value::Int(source) => source.to_string().parse().ok()?,
             Value::Float(float) => *float,
             _ => return None,
         };
@@ -151,7 +153,7 @@ impl LiteralParser<'_, '_> {
         self.rest = &self.rest[1..];
         let operand = self.atom()?;
         let data = match (self.arena.get(operand).clone(), negative) {
-            (Value::Int(whole), true) => Value::Int(-whole),
+            (Value::Int(source), true) => Value::Int(-source),
             (Value::Float(float), true) => Value::Float(-float),
             (Value::Complex(real, imaginary), true) => Value::Complex(-real, -imaginary),
             (data @ (Value::Int(_) | Value::Float(_) | Value::Complex(..)), _) => data,
@@ -297,16 +299,16 @@ impl LiteralParser<'_, '_> {
 
     /// Parses a string. Adjacent strings are concatenated.
     fn strings(&mut self) -> Option<ValueId> {
-        let (mut whole, rest) = parse_string(self.rest)?;
+        let (mut source, rest) = parse_string(self.rest)?;
         self.rest = rest;
         self.skip();
         while starts_string(self.rest) {
             let (next, rest) = parse_string(self.rest)?;
             self.rest = rest;
-            whole = whole.concat(next)?;
+            source = source.concat(next)?;
             self.skip();
         }
-        Some(self.alloc(whole.into_value()))
+        Some(self.alloc(source.into_value()))
     }
 
     fn number(&mut self) -> Option<ValueId> {

@@ -5,7 +5,7 @@ use num_bigint::BigInt;
 use crate::pyvalue::arena::Value;
 use crate::pyvalue::limits::MAX_DIGITS;
 
-/// Returns the length of the number that a text starts with.
+/// Returns the length of the number at the start of `text`.
 pub(super) fn number_end(text: &str) -> usize {
     let bytes = text.as_bytes();
     let radix = matches!(bytes, [b'0', b'x' | b'X' | b'o' | b'O' | b'b' | b'B', ..]);
@@ -50,11 +50,11 @@ pub(super) fn parse_number(text: &str) -> Option<Value> {
         Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))),
         None => (real, None),
     };
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    if whole.is_empty() && fraction.is_empty() {
+    let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if integer.is_empty() && fraction.is_empty() {
         return None;
     }
-    for part in [whole, fraction] {
+    for part in [integer, fraction] {
         if !part.is_empty() {
             without_underscores(part)?;
         }
@@ -66,7 +66,8 @@ pub(super) fn parse_number(text: &str) -> Option<Value> {
     Some(if imaginary { Value::Complex(0.0, float) } else { Value::Float(float) })
 }
 
-/// Removes the underscores between digits. Returns `None` if there is no digit, or an underscore elsewhere.
+/// Removes the underscores between digits. Returns `None` if an underscore is
+/// elsewhere, or a digit is missing.
 fn without_underscores(digits: &str) -> Option<String> {
     let misplaced = digits.is_empty() || digits.starts_with('_') || digits.ends_with('_') || digits.contains("__");
     let plain = digits.replace('_', "");

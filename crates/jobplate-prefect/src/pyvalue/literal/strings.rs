@@ -25,13 +25,13 @@ impl StringParts {
     }
 }
 
-/// Returns whether a text starts with a string literal.
+/// Returns whether `text` starts with a string literal.
 pub(super) fn starts_string(text: &str) -> bool {
     let end = text.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(text.len());
     end <= 2 && text[end..].starts_with(['\'', '"'])
 }
 
-/// Parses one string literal at the start of a text. Returns it with the text after it.
+/// Parses one string literal at the start of `text`. Returns it with the text after it.
 pub(super) fn parse_string(text: &str) -> Option<(StringParts, &str)> {
     let quote = text.find(['\'', '"'])?;
     let prefix = text[..quote].to_ascii_lowercase();

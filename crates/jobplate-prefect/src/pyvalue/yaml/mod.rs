@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn reads_values_like_pyyaml() {
         // `repr(yaml.safe_load(text))` of PyYAML 6.0.3
-        for (text, wanted) in [
+        for (text, expected) in [
             ("", "None"),
             ("# c\n", "None"),
             ("---\na: 1\n", "{'a': 1}"),
@@ -187,7 +187,12 @@ mod tests {
             ("\u{feff}- \u{feff}a\n- b\u{feff}c", "['\\ufeffa', 'b\\ufeffc']"),
             ("{a:b}", "{'a:b': None}"),
         ] {
-            assert_eq!(load_and_print(text).as_deref().ok(), Some(wanted), "{text:?} {:?}", load_and_print(text).err());
+            assert_eq!(
+                load_and_print(text).as_deref().ok(),
+                Some(expected),
+                "{text:?} {:?}",
+                load_and_print(text).err()
+            );
         }
         for text in [
             "a: 1\n---\nb: 2",

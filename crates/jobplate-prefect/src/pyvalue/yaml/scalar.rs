@@ -26,14 +26,14 @@ pub(super) fn parse_int(text: &str) -> Option<BigInt> {
         let fits = !digits.is_empty() && digits.chars().all(|c| c.is_digit(radix));
         fits.then(|| BigInt::parse_bytes(digits.as_bytes(), radix)).flatten()
     };
-    let whole = match digits {
+    let integer = match digits {
         "0" => BigInt::ZERO,
         _ if digits.starts_with("0b") => radix(&digits[2..], 2)?,
         _ if digits.starts_with("0x") => radix(&digits[2..], 16)?,
         _ if digits.starts_with('0') => radix(digits, 8)?,
         _ => digits.split(':').try_fold(BigInt::ZERO, |sum, part| Some(sum * 60 + radix(part, 10)?))?,
     };
-    Some(if negative { -whole } else { whole })
+    Some(if negative { -integer } else { integer })
 }
 
 /// Parses a float of YAML 1.1, which can be in base 60: `1:30.5`.
