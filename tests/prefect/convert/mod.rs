@@ -1,18 +1,17 @@
-//! Conversions against the real thing: what `jobplate convert` makes of a Prefect 1 job template, Prefect 3's server
-//! takes for a work pool, and the Job that its worker makes of it is the one that Prefect 1's agent made, but for
-//! what is meant to be different.
+//! Checks conversions with the real Prefect 3: its server accepts the result of `jobplate convert` for a work pool, and
+//! its worker creates the same Job from it that Prefect 1's agent created, except for intended differences.
 //!
-//! Hand-written templates are tables of `cases.toml`:
+//! Each table of `cases.toml` is a hand-written case:
 //!
 //! | key | meaning |
 //! |---|---|
-//! | `about` | what it shows |
+//! | `about` | what the case shows |
 //! | `template` | the job template |
-//! | `base` | the base job template of `--from-default`; `stock` for Prefect's own |
+//! | `base` | the base job template of `--from-default`, or `stock` for Prefect's default |
 //! | `values` | job variables of a deployment, as JSON |
-//! | `env` | the variables of the flow's container that are not the worker's, in order: `NAME=value`, or `NAME<` and its `valueFrom` as JSON |
-//! | `changed` | what is to be different in the pod, beside what always is: JSON pointers |
-//! | `job` | parts of the Job: JSON pointers and what stands there, null for nothing |
+//! | `env` | the variables of the flow's container that the worker does not set, in order: `NAME=value`, or `NAME<` and its `valueFrom` as JSON |
+//! | `changed` | additional intended differences in the pod, as JSON pointers |
+//! | `job` | values in the Job by their JSON pointers; `null` if the value is missing |
 
 mod pools;
 
@@ -21,26 +20,27 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use self::pools::{Answer, Pools};
+use self::pools::{PoolAnswer, PoolOracle};
 use crate::case::{Case, topics};
 use crate::oracle::report_line;
 use crate::prefect1::generate;
 use crate::reference::PREFECT1;
 use crate::run;
 
-const FLOW: &str = "/spec/template/spec/containers/0";
+/// The JSON pointer of the flow's container.
+const FLOW_CONTAINER: &str = "/spec/template/spec/containers/0";
 
-/// How many random templates are converted.
-const RANDOM: u64 = 300;
+/// The number of random templates to convert.
+const RANDOM_COUNT: u64 = 300;
 
-/// Converts a template in a folder. A failure must be one that a user can work with.
-fn convert(folder: &Path, template: &[u8], options: &[&str]) -> Result<String, String> {
-    run::write_file(&folder.join("template.yaml"), template);
-    let outcome = run::jobplate(folder, &[&["convert", "template.yaml", "-q"], options].concat(), b"");
+/// Converts a template in a directory. Returns the standard error if the conversion fails with an error message.
+fn convert(directory: &Path, template: &[u8], options: &[&str]) -> Result<String, String> {
+    run::write_file(&directory.join("template.yaml"), template);
+    let outcome = run::jobplate(directory, &[&["convert", "template.yaml", "-q"], options].concat(), b"");
     let (stdout, stderr) = (String::from_utf8_lossy(&outcome.stdout), String::from_utf8_lossy(&outcome.stderr));
     match outcome.status {
         0 => {
-            assert!(stderr.is_empty(), "says something in spite of -q: {stderr}");
+            assert!(stderr.is_empty(), "prints notes despite -q: {stderr}");
             assert!(stdout.ends_with("}\n"));
             Ok(stdout.into_owned())
         }
@@ -52,21 +52,21 @@ fn convert(folder: &Path, template: &[u8], options: &[&str]) -> Result<String, S
     }
 }
 
-/// The Job that Prefect 1's agent makes of the same template, as `jobplate preview` shows it.
-fn prefect_1(folder: &Path) -> Option<Value> {
-    let outcome = run::jobplate(folder, &["preview", "template.yaml", "-q", "-o", "json"], b"");
+/// Returns the Job that Prefect 1's agent creates from the template, according to `jobplate preview`.
+fn preview_prefect1(directory: &Path) -> Option<Value> {
+    let outcome = run::jobplate(directory, &["preview", "template.yaml", "-q", "-o", "json"], b"");
     (outcome.status == 0).then(|| serde_json::from_slice(&outcome.stdout).expect("JSON"))
 }
 
-/// A pod without what is meant to be different.
-fn pod_to_compare(job: &Value) -> Value {
+/// Returns the pod spec of a Job without the fields that differ on purpose.
+fn comparable_pod(job: &Value) -> Value {
     let mut pod = job["spec"]["template"]["spec"].clone();
     let flow = pod["containers"][0]["name"].as_str().unwrap_or("flow").to_owned();
     let spec = pod.as_object_mut().expect("a pod");
     if let Some(account) = spec.remove("serviceAccount") {
         spec.entry("serviceAccountName").or_insert(account);
     }
-    // A variable is text, as Kubernetes wants it.
+    // Variables are strings, as Kubernetes requires.
     if let Some(Value::Number(number)) = spec.get("serviceAccountName") {
         let text = Value::from(number.to_string());
         spec.insert("serviceAccountName".to_owned(), text);
@@ -79,73 +79,75 @@ fn pod_to_compare(job: &Value) -> Value {
     let container = pod["containers"][0].as_object_mut().expect("a container");
     container.retain(|key, _| !matches!(key.as_str(), "name" | "args" | "env" | "image" | "imagePullPolicy"));
     for kind in ["limits", "requests"] {
-        for of in ["cpu", "memory"] {
-            if let Some(Value::Number(number)) = container.get("resources").and_then(|own| own.get(kind)?.get(of)) {
+        for resource in ["cpu", "memory"] {
+            if let Some(Value::Number(number)) = container.get("resources").and_then(|own| own.get(kind)?.get(resource))
+            {
                 let text = Value::from(number.to_string());
-                container["resources"][kind][of] = text;
+                container["resources"][kind][resource] = text;
             }
         }
     }
-    without_nulls(&mut pod, &flow);
+    remove_nulls(&mut pod, &flow);
     pod
 }
 
-/// To Kubernetes, a null is nothing.
-fn without_nulls(value: &mut Value, flow: &str) {
+/// Removes nulls, which Kubernetes ignores, and replaces the name of the flow's container.
+fn remove_nulls(value: &mut Value, flow: &str) {
     match value {
         Value::Object(map) => {
             for (key, own) in &mut *map {
                 if key == "containerName" && *own == flow {
                     *own = json!("FLOW");
                 }
-                without_nulls(own, flow);
+                remove_nulls(own, flow);
             }
             let is_empty = |own: &Value| own.as_object().is_some_and(Map::is_empty);
-            let of_resources = |key: &str| matches!(key, "limits" | "requests" | "resources");
-            map.retain(|key, own| !(own.is_null() || is_empty(own) && of_resources(key)));
+            let is_resource_key = |key: &str| matches!(key, "limits" | "requests" | "resources");
+            map.retain(|key, own| !(own.is_null() || is_empty(own) && is_resource_key(key)));
         }
-        Value::Array(items) => items.iter_mut().for_each(|own| without_nulls(own, flow)),
+        Value::Array(items) => items.iter_mut().for_each(|own| remove_nulls(own, flow)),
         _ => {}
     }
 }
 
-/// What differs between the Jobs of Prefect 1 and 3 and should not.
-fn difference(old: &Value, new: &Value, changed: &[&str]) -> Option<String> {
-    let (mut old_pod, mut new_pod) = (pod_to_compare(old), pod_to_compare(new));
+/// Returns an unintended difference between the Jobs of Prefect 1 and 3.
+fn unintended_difference(old: &Value, new: &Value, changed: &[&str]) -> Option<String> {
+    let (mut old_pod, mut new_pod) = (comparable_pod(old), comparable_pod(new));
     for pointer in changed {
         for pod in [&mut old_pod, &mut new_pod] {
-            *pod.pointer_mut(pointer).expect("what changes is there") = Value::Null;
+            *pod.pointer_mut(pointer).expect("a value") = Value::Null;
         }
     }
     if old_pod != new_pod {
         return Some(format!("the pod was\n{old_pod}\nand is\n{new_pod}"));
     }
     for key in ["restartPolicy", "parallelism", "completions"] {
-        let wanted = if key == "restartPolicy" { json!("Never") } else { json!(1) };
-        if new["spec"]["template"]["spec"][key] != wanted {
+        let expected = if key == "restartPolicy" { json!("Never") } else { json!(1) };
+        if new["spec"]["template"]["spec"][key] != expected {
             return Some(format!("{key} is {}", new["spec"]["template"]["spec"][key]));
         }
     }
     for (key, own) in old["spec"].as_object().into_iter().flatten() {
         let (mut own, mut there) = (own.clone(), new["spec"][key].clone());
-        without_nulls(&mut own, old["spec"]["template"]["spec"]["containers"][0]["name"].as_str().unwrap_or("flow"));
-        without_nulls(&mut there, "prefect-job");
+        remove_nulls(&mut own, old["spec"]["template"]["spec"]["containers"][0]["name"].as_str().unwrap_or("flow"));
+        remove_nulls(&mut there, "prefect-job");
         if key != "template" && !own.is_null() && there != own {
             return Some(format!("spec.{key} was {own} and is {there}"));
         }
     }
-    let is_prefects = |key: &str| key.starts_with("prefect.io/");
-    for place in ["/metadata", "/spec/template/metadata"] {
-        let of = |job: &Value, kind: &str| job.pointer(place).and_then(|own| own.get(kind)?.as_object().cloned());
+    let is_prefect_label = |key: &str| key.starts_with("prefect.io/");
+    for pointer in ["/metadata", "/spec/template/metadata"] {
+        let pairs_of =
+            |job: &Value, kind: &str| job.pointer(pointer).and_then(|own| own.get(kind)?.as_object().cloned());
         for kind in ["labels", "annotations"] {
-            for (key, own) in of(old, kind).unwrap_or_default() {
+            for (key, own) in pairs_of(old, kind).unwrap_or_default() {
                 let is_text = own.is_string() && key.chars().all(|c| c.is_ascii_alphanumeric() || "./-".contains(c));
-                let there = of(new, kind).and_then(|all| all.get(&key).cloned());
-                if is_text && kind == "labels" && !is_prefects(&key) && there.is_none() {
-                    return Some(format!("{place}: the label {key} is lost"));
+                let there = pairs_of(new, kind).and_then(|all| all.get(&key).cloned());
+                if is_text && kind == "labels" && !is_prefect_label(&key) && there.is_none() {
+                    return Some(format!("{pointer}: the label {key} is missing"));
                 }
-                if is_text && kind == "annotations" && place == "/metadata" && there != Some(own) {
-                    return Some(format!("{place}: the annotation {key} is another"));
+                if is_text && kind == "annotations" && pointer == "/metadata" && there != Some(own) {
+                    return Some(format!("{pointer}: the annotation {key} has another value"));
                 }
             }
         }
@@ -153,8 +155,8 @@ fn difference(old: &Value, new: &Value, changed: &[&str]) -> Option<String> {
     None
 }
 
-/// A variable as `cases.toml` has it.
-fn shown(entry: &Value) -> String {
+/// Returns a variable in the format of `cases.toml`.
+fn describe_entry(entry: &Value) -> String {
     let name = entry["name"].as_str().unwrap_or("?");
     match (entry.get("value"), entry.get("valueFrom")) {
         (Some(value), _) => format!("{name}={}", value.as_str().unwrap_or("?")),
@@ -164,17 +166,17 @@ fn shown(entry: &Value) -> String {
 }
 
 #[test]
-fn converted_templates_make_the_same_jobs() {
-    let Some(mut pools) = Pools::start() else { return };
+fn converted_templates_create_the_same_jobs() {
+    let Some(mut pools) = PoolOracle::start() else { return };
     let text = include_str!("cases.toml");
     let cases: BTreeMap<String, toml::Table> = toml::from_str(text).expect("a file of cases");
     assert!(cases.len() >= 12, "only {}", cases.len());
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    // What the worker brings itself.
+    let directory = tempfile::tempdir().expect("creates a temporary directory");
+    // The variables that the worker sets itself.
     let plain =
-        convert(folder.path(), b"spec: {template: {spec: {containers: [{name: flow}]}}}\n", &[]).expect("converts");
+        convert(directory.path(), b"spec: {template: {spec: {containers: [{name: flow}]}}}\n", &[]).expect("converts");
     let own = pools.job(&plain, &json!({}));
-    let own: Vec<Value> = own.pointer(FLOW).expect("a container")["env"].as_array().expect("a list").clone();
+    let own: Vec<Value> = own.pointer(FLOW_CONTAINER).expect("a container")["env"].as_array().expect("a list").clone();
     let mut failures = Vec::new();
     for (name, case) in &cases {
         let mut fail = |what: String| failures.push(format!("{name}: {what}"));
@@ -185,17 +187,17 @@ fn converted_templates_make_the_same_jobs() {
         }
         let options: &[&str] = match text("base") {
             Some("stock") => {
-                run::write_file(&folder.path().join("base.json"), pools.stock().to_string().as_bytes());
+                run::write_file(&directory.path().join("base.json"), pools.stock().to_string().as_bytes());
                 &["--from-default", "base.json"]
             }
             Some(base) => {
-                run::write_file(&folder.path().join("base.json"), base.as_bytes());
+                run::write_file(&directory.path().join("base.json"), base.as_bytes());
                 &["--from-default", "base.json"]
             }
             None => &[],
         };
         let template = text("template").expect("a template");
-        let made = match convert(folder.path(), template.as_bytes(), options) {
+        let made = match convert(directory.path(), template.as_bytes(), options) {
             Ok(made) => made,
             Err(error) => {
                 fail(error);
@@ -204,38 +206,38 @@ fn converted_templates_make_the_same_jobs() {
         };
         let values: Value = text("values").map_or(json!({}), |values| serde_json::from_str(values).expect("JSON"));
         let job = match pools.ask(&made, &values) {
-            Answer::Job(job) => job,
+            PoolAnswer::Job(job) => job,
             other => {
                 fail(format!("{other:?}"));
                 continue;
             }
         };
         if case.get("values").is_none() && case.get("base").is_none_or(|base| base.as_str() == Some("stock")) {
-            let old = prefect_1(folder.path()).expect("Prefect 1 takes it");
+            let old = preview_prefect1(directory.path()).expect("a template of Prefect 1");
             let changed = case.get("changed").and_then(toml::Value::as_array);
             let changed: Vec<&str> = changed.into_iter().flatten().filter_map(toml::Value::as_str).collect();
-            if let Some(difference) = difference(&old, &job, &changed) {
+            if let Some(difference) = unintended_difference(&old, &job, &changed) {
                 fail(difference);
             }
         }
-        let entries = job.pointer(FLOW).and_then(|own| own["env"].as_array()).expect("a list");
+        let entries = job.pointer(FLOW_CONTAINER).and_then(|own| own["env"].as_array()).expect("a list");
         let is_own =
             |entry: &Value| own.contains(entry) || entry["name"] == "PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR";
-        let env: Vec<String> = entries.iter().filter(|entry| !is_own(entry)).map(shown).collect();
-        let wanted = case.get("env").and_then(toml::Value::as_array).expect("a list of variables");
-        let wanted: Vec<&str> = wanted.iter().filter_map(toml::Value::as_str).collect();
-        if env != wanted {
+        let env: Vec<String> = entries.iter().filter(|entry| !is_own(entry)).map(describe_entry).collect();
+        let expected = case.get("env").and_then(toml::Value::as_array).expect("a list of variables");
+        let expected: Vec<&str> = expected.iter().filter_map(toml::Value::as_str).collect();
+        if env != expected {
             fail(format!("its variables are {env:#?}"));
         }
-        let is_twice = |entry: &Value| entries.iter().filter(|other| other["name"] == entry["name"]).count() > 1;
-        if entries.iter().any(is_twice) {
-            fail("a variable stands twice".to_owned());
+        let is_duplicate = |entry: &Value| entries.iter().filter(|other| other["name"] == entry["name"]).count() > 1;
+        if entries.iter().any(is_duplicate) {
+            fail("a variable is duplicate".to_owned());
         }
-        for (pointer, wanted) in case.get("job").and_then(toml::Value::as_table).into_iter().flatten() {
-            let wanted: Value = serde_json::to_value(wanted).expect("a value");
+        for (pointer, expected) in case.get("job").and_then(toml::Value::as_table).into_iter().flatten() {
+            let expected: Value = serde_json::to_value(expected).expect("a value");
             let there = job.pointer(pointer).cloned().unwrap_or_default();
-            let wanted = if wanted == "null" { Value::Null } else { wanted };
-            if there != wanted {
+            let expected = if expected == "null" { Value::Null } else { expected };
+            if there != expected {
                 fail(format!("{pointer} is {there}"));
             }
         }
@@ -243,31 +245,31 @@ fn converted_templates_make_the_same_jobs() {
     assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures.join("\n"));
 }
 
-/// Whatever Prefect 1 is tried with: converted, Prefect 3 takes it, and makes the same pod; or a sentence says why not.
+/// The templates are all cases of Prefect 1 and random ones. A conversion may also fail with an error message.
 #[test]
-fn whatever_is_converted_prefect_takes() {
-    let Some(mut pools) = Pools::start() else { return };
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+fn prefect_accepts_every_converted_template() {
+    let Some(mut pools) = PoolOracle::start() else { return };
+    let directory = tempfile::tempdir().expect("creates a temporary directory");
     let seed = std::env::var("JOBPLATE_PREFECT_SEED").map_or(1, |seed| seed.parse().expect("a number"));
     let written = topics(&PREFECT1).into_iter().flat_map(|(topic, cases)| {
         cases.into_iter().map(move |case| Case { name: format!("{topic}: {}", case.name), ..case })
     });
-    let random = (0..RANDOM).map(|number| generate::generate_case(seed, number));
+    let random = (0..RANDOM_COUNT).map(|number| generate::generate_case(seed, number));
     let (mut failures, mut converted, mut refused) = (Vec::new(), 0, 0);
     for case in written.chain(random) {
         let Some(template) = &case.template else { continue };
-        let Ok(made) = convert(folder.path(), template, &[]) else {
+        let Ok(made) = convert(directory.path(), template, &[]) else {
             refused += 1;
             continue;
         };
         converted += 1;
         let mut fail = |what: String| failures.push(format!("{}\n{what}", case.print()));
         match pools.ask(&made, &json!({})) {
-            Answer::Job(job) => {
-                // What Prefect 1 writes into the flow's container, it writes into all that share something with it.
+            PoolAnswer::Job(job) => {
+                // Prefect 1 changes the flow's container and, through aliases, everything that shares a value with it.
                 let shares = template.contains(&b'&') && template.contains(&b'*');
-                let old = prefect_1(folder.path()).filter(|_| !shares);
-                let found = old.and_then(|old| difference(&old, &job, &[]));
+                let old = preview_prefect1(directory.path()).filter(|_| !shares);
+                let found = old.and_then(|old| unintended_difference(&old, &job, &[]));
                 found.into_iter().for_each(&mut fail);
             }
             other => fail(format!("{other:?}")),
@@ -278,63 +280,60 @@ fn whatever_is_converted_prefect_takes() {
     assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures.join("\n"));
 }
 
-/// What a conversion calls a setting is one that Prefect has.
 #[test]
-fn new_names_are_settings() {
-    let Some(mut pools) = Pools::start() else { return };
+fn new_names_of_variables_are_settings_of_prefect() {
+    let Some(mut pools) = PoolOracle::start() else { return };
     let source = include_str!("../../../crates/jobplate-prefect/src/convert/variable_mapping.rs");
     let is_of_a_name = |c: char| c.is_ascii_uppercase() || c == '_';
     let names = source.split(|c: char| !is_of_a_name(c)).filter(|name| {
-        // Beginnings of names end in `_`, and those of Prefect 1 have two of them.
+        // Prefixes end with `_`, and names of Prefect 1 start with `PREFECT__`.
         name.starts_with("PREFECT_") && !name.starts_with("PREFECT__") && !name.ends_with('_')
     });
     let names: Vec<&str> = names.collect();
     assert!(names.len() > 15, "{names:?}");
     assert_eq!(pools.unknown_settings(&names), [] as [String; 0]);
-    assert_eq!(pools.unknown_settings(&["PREFECT_NO_SUCH"]), ["PREFECT_NO_SUCH"], "the question is answered");
+    assert_eq!(pools.unknown_settings(&["PREFECT_NO_SUCH"]), ["PREFECT_NO_SUCH"], "the oracle finds unknown settings");
 }
 
-/// The base that is built on has the variables, placeholders and types of Prefect's own default.
 #[test]
-fn the_bare_base_has_the_shape_of_prefects_own() {
-    let Some(mut pools) = Pools::start() else { return };
+fn the_built_in_base_has_the_variables_placeholders_and_types_of_prefects_default() {
+    let Some(mut pools) = PoolOracle::start() else { return };
     let own: Value =
         serde_json::from_str(include_str!("../../../crates/jobplate-prefect/src/convert/base.json")).expect("JSON");
     let mut stock = pools.stock().clone();
     let mut own = own;
     for template in [&mut stock, &mut own] {
-        without_words(&mut template["variables"]);
+        remove_descriptions(&mut template["variables"]);
     }
     assert_eq!(own, stock);
 }
 
-/// Takes out what a schema says to people.
-fn without_words(schema: &mut Value) {
+/// Removes descriptions, titles and examples from a schema.
+fn remove_descriptions(schema: &mut Value) {
     match schema {
         Value::Object(map) => {
             map.retain(|key, own| !matches!(key.as_str(), "description" | "title" | "examples") || own.is_object());
-            map.values_mut().for_each(without_words);
+            map.values_mut().for_each(remove_descriptions);
         }
-        Value::Array(items) => items.iter_mut().for_each(without_words),
+        Value::Array(items) => items.iter_mut().for_each(remove_descriptions),
         _ => {}
     }
 }
 
-/// `jobplate template base-job-template`: references, defaults that fit, and a description of each variable.
 #[test]
-fn the_template_to_start_from() {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let printed = run::jobplate(folder.path(), &["template", "base-job-template"], b"").stdout;
+fn the_built_in_template_has_valid_defaults_references_and_descriptions() {
+    let directory = tempfile::tempdir().expect("creates a temporary directory");
+    let printed = run::jobplate(directory.path(), &["template", "base-job-template"], b"").stdout;
     let text = String::from_utf8(printed).expect("text");
     let template: Value = serde_json::from_str(&text).expect("JSON");
     for (name, schema) in template["variables"]["properties"].as_object().expect("variables") {
         assert!(schema["description"].as_str().is_some_and(|words| words.len() > 20), "{name} is not described");
     }
-    let Some(mut pools) = Pools::start() else { return };
+    let Some(mut pools) = PoolOracle::start() else { return };
     let values =
         json!({"env": {"FOO": "1"}, "image": "registry.example/etl:1", "cpu_limit": "2", "finished_job_ttl": 60});
     let job = pools.job(&text, &values);
-    let container = job.pointer(FLOW).expect("a container");
+    let container = job.pointer(FLOW_CONTAINER).expect("a container");
     let entries = container["env"].as_array().expect("a list");
     let named = |name: &str| entries.iter().filter(|entry| entry["name"] == name).collect::<Vec<_>>();
     for (name, secret, key) in [
@@ -345,7 +344,7 @@ fn the_template_to_start_from() {
         assert_eq!(named(name), [&json!({"name": name, "valueFrom": {"secretKeyRef": reference}})]);
     }
     assert_eq!(named("FOO"), [&json!({"name": "FOO", "value": "1"})]);
-    assert!(!job.to_string().contains(pools::PLAIN), "the worker's own key is in the Job");
+    assert!(!job.to_string().contains(pools::WORKER_API_KEY), "the worker's own key is in the Job");
     assert_eq!(container["image"], "registry.example/etl:1");
     assert_eq!(
         container["resources"],

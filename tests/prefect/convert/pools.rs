@@ -1,5 +1,4 @@
-//! The real Prefect 3, as a program that is asked about one base job template after another
-//! (`tests/oracles/prefect3/pools.py`).
+//! Runs the oracle of base job templates, which uses the real Prefect 3 (`tests/oracles/prefect3/pools.py`).
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -11,29 +10,30 @@ use crate::venv::require_venv_of;
 
 const VERSION: &str = "3.8.8";
 
-/// The API key that the worker has in its own environment.
-pub(super) const PLAIN: &str = "plain-of-the-worker";
+/// The API key in the worker's own environment.
+pub(super) const WORKER_API_KEY: &str = "plain-of-the-worker";
 
-pub(super) struct Pools {
+/// The running oracle.
+pub(super) struct PoolOracle {
     process: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
     stock: Value,
 }
 
-/// What Prefect says to a template.
+/// Prefect's answer to a template.
 #[derive(Debug)]
-pub(super) enum Answer {
-    /// The Job that a worker makes.
+pub(super) enum PoolAnswer {
+    /// The Job that a worker creates.
     Job(Value),
-    /// The server does not take it.
+    /// The server rejects the template or a value.
     Refused(#[allow(dead_code)] String),
-    /// The worker fails at it.
+    /// The worker fails.
     Failure(#[allow(dead_code)] String),
 }
 
-impl Pools {
-    /// Starts it; none where Prefect is missing.
+impl PoolOracle {
+    /// Starts the oracle. Returns `None` if this version of Prefect is not installed.
     pub(super) fn start() -> Option<Self> {
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/prefect3/pools.py");
         let mut process = Command::new(require_venv_of(VERSION)?.join("python"))
@@ -46,7 +46,7 @@ impl Pools {
             .expect("Python starts");
         let input = process.stdin.take();
         let output = BufReader::new(process.stdout.take().expect("its output is a pipe"));
-        let mut pools = Pools { process, input, output, stock: Value::Null };
+        let mut pools = PoolOracle { process, input, output, stock: Value::Null };
         let mut first = pools.read();
         assert_eq!(first["prefect"], VERSION, "what answers is another version");
         pools.stock = first["stock"].take();
@@ -59,41 +59,41 @@ impl Pools {
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("the oracle answers {line:?}: {error}"))
     }
 
-    fn tell(&mut self, question: &Value) -> Value {
-        writeln!(self.input.as_mut().expect("it listens"), "{question}").expect("it listens");
+    fn request(&mut self, request: &Value) -> Value {
+        writeln!(self.input.as_mut().expect("it listens"), "{request}").expect("it listens");
         self.read()
     }
 
-    /// Prefect's own default for a Kubernetes work pool.
+    /// Returns Prefect's default template of a Kubernetes work pool.
     pub(super) fn stock(&mut self) -> &Value {
         &self.stock
     }
 
-    /// What Prefect says to a template, and to job variables of a deployment.
-    pub(super) fn ask(&mut self, template: &str, values: &Value) -> Answer {
-        let mut answer = self.tell(&json!({"template": template, "values": values}));
+    /// Asks for the Job of a template with the job variables of a deployment.
+    pub(super) fn ask(&mut self, template: &str, values: &Value) -> PoolAnswer {
+        let mut answer = self.request(&json!({"template": template, "values": values}));
         match (answer["refused"].as_str(), answer["fails"].as_str()) {
-            (Some(why), _) => Answer::Refused(why.to_owned()),
-            (_, Some(why)) => Answer::Failure(why.to_owned()),
-            _ => Answer::Job(answer["job"].take()),
+            (Some(why), _) => PoolAnswer::Refused(why.to_owned()),
+            (_, Some(why)) => PoolAnswer::Failure(why.to_owned()),
+            _ => PoolAnswer::Job(answer["job"].take()),
         }
     }
 
-    /// The Job of a template that Prefect must take.
+    /// Returns the Job of a template, which Prefect must accept.
     pub(super) fn job(&mut self, template: &str, values: &Value) -> Value {
         match self.ask(template, values) {
-            Answer::Job(job) => job,
+            PoolAnswer::Job(job) => job,
             other => panic!("{other:?}"),
         }
     }
 
-    /// Those of some names that are no settings.
+    /// Returns the names that are not settings.
     pub(super) fn unknown_settings(&mut self, names: &[&str]) -> Vec<String> {
-        serde_json::from_value(self.tell(&json!({"settings": names}))["unknown"].take()).expect("names")
+        serde_json::from_value(self.request(&json!({"settings": names}))["unknown"].take()).expect("names")
     }
 }
 
-impl Drop for Pools {
+impl Drop for PoolOracle {
     fn drop(&mut self) {
         drop(self.input.take());
         drop((self.process.kill(), self.process.wait()));

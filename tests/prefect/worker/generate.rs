@@ -1,5 +1,5 @@
-//! Random cases: base job templates as people write them, changed where Prefect looks, with job variables, names,
-//! environments and settings to match. From two numbers and nothing else.
+//! Generates random cases: realistic base job templates with changes in the parts that Prefect reads, and job variables,
+//! names, environments and settings for them. A seed and a number determine a case.
 
 use std::collections::BTreeMap;
 
@@ -9,29 +9,29 @@ use crate::choose::Choose as _;
 use crate::rng::Rng;
 use crate::yaml_node::YamlNode;
 
-/// So many different environments there are: reading one takes Prefect longer than all the rest.
+/// The number of different environments. It is small, as reading one takes Prefect longer than everything else.
 const ENVIRONMENTS: u64 = 150;
 
-/// The case of a number.
+/// Generates the case with a number.
 pub(crate) fn case(seed: u64, number: u64) -> Case {
     let rng = &mut Rng::new(seed, number);
-    // Most cases are odd on one side only: what fails early hides what comes later.
-    let (odd_template, odd_scenario) = match rng.below(6) {
+    // Most cases have changes in one part only, as an early failure hides later ones.
+    let (changes_template, changes_scenario) = match rng.below(6) {
         0 => (true, true),
         1 => (false, true),
         2 | 3 => (true, false),
         _ => (false, false),
     };
     let mut template = template(rng);
-    if odd_template {
+    if changes_template {
         for _ in 0..rng.below(2) + 1 {
-            change(rng, &mut template, TOUCHED);
+            change(rng, &mut template, TEMPLATE_PATHS);
         }
     }
     let environment = &mut Rng::new(!seed, number % ENVIRONMENTS);
     let mut scenario = scenario(rng, environment);
-    if odd_scenario {
-        change(rng, &mut scenario, ASKED);
+    if changes_scenario {
+        change(rng, &mut scenario, SCENARIO_PATHS);
     }
     Case {
         name: format!("random-{seed}-{number}"),
@@ -42,8 +42,8 @@ pub(crate) fn case(seed: u64, number: u64) -> Case {
     }
 }
 
-/// Where Prefect looks in a template.
-const TOUCHED: &[&str] = &[
+/// The paths of a template that Prefect reads.
+const TEMPLATE_PATHS: &[&str] = &[
     "job_configuration",
     "job_configuration env",
     "job_configuration labels",
@@ -83,8 +83,8 @@ const TOUCHED: &[&str] = &[
     "variables properties image default",
 ];
 
-/// The same in a scenario.
-const ASKED: &[&str] = &[
+/// The paths of a scenario that Prefect reads.
+const SCENARIO_PATHS: &[&str] = &[
     "job_variables",
     "job_variables env",
     "job_variables labels",
@@ -107,12 +107,12 @@ const ASKED: &[&str] = &[
     "worker id",
 ];
 
-/// Changes a tree in one place.
-fn change(rng: &mut Rng, tree: &mut YamlNode, touched: &[&str]) {
+/// Changes one node of a tree.
+fn change(rng: &mut Rng, tree: &mut YamlNode, paths: &[&str]) {
     let count = tree.count();
     match rng.below(8) {
         0..=3 => {
-            let path: Vec<&str> = rng.choose(touched).split(' ').collect();
+            let path: Vec<&str> = rng.choose(paths).split(' ').collect();
             let value = value(rng, 2);
             if let Some(node) = tree.at(&path) {
                 *node = value;
@@ -142,12 +142,12 @@ fn change(rng: &mut Rng, tree: &mut YamlNode, touched: &[&str]) {
     }
 }
 
-/// A key or text, in double quotes. NEL, which YAML readers disagree about, is escaped.
+/// Chooses a string and quotes it. NEL is escaped, as YAML parsers treat it in different ways.
 fn quoted(rng: &mut Rng, from: &[&str]) -> String {
     serde_json::Value::String(rng.choose(from).to_owned()).to_string().replace('\u{85}', "\\u0085")
 }
 
-/// Any value, of some depth.
+/// Generates a value of limited depth.
 fn value(rng: &mut Rng, depth: usize) -> YamlNode {
     match rng.below(if depth == 0 { 6 } else { 9 }) {
         0 | 1 => YamlNode::raw(rng.choose(quirks::SCALARS)),
@@ -160,7 +160,7 @@ fn value(rng: &mut Rng, depth: usize) -> YamlNode {
     }
 }
 
-/// A mapping of different keys.
+/// Generates a mapping with distinct keys.
 fn mapping(rng: &mut Rng, value: impl Fn(&mut Rng) -> YamlNode) -> YamlNode {
     let mut tree = YamlNode::Map(Vec::new());
     for _ in 0..rng.below(4) {
@@ -170,7 +170,7 @@ fn mapping(rng: &mut Rng, value: impl Fn(&mut Rng) -> YamlNode) -> YamlNode {
     tree
 }
 
-/// A text with placeholders in it.
+/// Generates a string with placeholders.
 fn template_text(rng: &mut Rng) -> String {
     let mut text = String::new();
     for _ in 0..rng.below(3) + 1 {
@@ -184,7 +184,7 @@ fn template_text(rng: &mut Rng) -> String {
     text
 }
 
-/// A name that has to be made a label, or part of a name, first.
+/// Generates a name that must be converted before it is a label or part of an object name.
 fn name(rng: &mut Rng) -> String {
     let mut name = String::new();
     for _ in 0..rng.below(4) + 1 {
@@ -222,7 +222,7 @@ fn entries(rng: &mut Rng) -> YamlNode {
     YamlNode::List((0..rng.below(4)).map(|_| entry(rng)).collect())
 }
 
-/// Variables as a mapping.
+/// Generates environment variables as a mapping.
 fn env(rng: &mut Rng) -> YamlNode {
     let mut tree = YamlNode::Map(Vec::new());
     for _ in 0..rng.below(4) {
@@ -290,7 +290,7 @@ fn labels(rng: &mut Rng) -> YamlNode {
     tree
 }
 
-/// A template as people write them.
+/// Generates a realistic template.
 fn template(rng: &mut Rng) -> YamlNode {
     let mut containers = vec![container(rng, "prefect-job")];
     if rng.one_in(5) {
@@ -359,7 +359,7 @@ fn template(rng: &mut Rng) -> YamlNode {
     YamlNode::map([("job_configuration", YamlNode::map(configuration)), ("variables", variables)])
 }
 
-/// A value for a variable.
+/// Generates a value for a template variable.
 fn variable(rng: &mut Rng, name: &str) -> YamlNode {
     match name {
         "env" if rng.one_in(4) => entries(rng),
@@ -402,7 +402,7 @@ fn scenario(rng: &mut Rng, environment: &mut Rng) -> YamlNode {
         let mut tree = YamlNode::Map(Vec::new());
         some(rng, &mut tree, "name", 2, |rng| {
             let name = name(rng);
-            // No server takes all of them.
+            // The server rejects some of them.
             YamlNode::text(&if rng.one_in(12) { name } else { name.replace(['/', '%', '&', '<', '>'], "+") })
         });
         some(rng, &mut tree, "id", 6, |_| YamlNode::raw("00000000-0000-0000-0000-0000000ABCDE"));
@@ -463,7 +463,7 @@ fn scenario(rng: &mut Rng, environment: &mut Rng) -> YamlNode {
 }
 
 #[test]
-fn a_number_always_gives_the_same_case() {
+fn generates_the_same_case_for_a_number() {
     for number in 0..50 {
         let print = || case(7, number).print();
         assert_eq!(print(), print());

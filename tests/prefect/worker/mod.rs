@@ -1,4 +1,4 @@
-//! The Kubernetes worker of Prefect 2 and 3: what each rule of merging, rendering and preparing comes to.
+//! Compares previews of Kubernetes workers with the real Prefect 2 and 3: hand-written and random cases, and settings.
 
 pub(crate) mod generate;
 mod quirks;
@@ -8,20 +8,20 @@ pub(crate) mod table;
 use crate::reference::WORKER;
 use crate::{handwritten, random};
 
-/// Cases of which Prefect makes a Job and jobplate says that it does not follow them, in their order.
+/// The cases in which Prefect creates a Job and jobplate refuses the input as unsupported, in their order.
 pub(crate) const REFUSED: [&str; 4] = ["groups-as-json 1", "groups-as-json 2", "groups-as-json 3", "surrogates 1"];
 
 #[test]
-fn previews_are_what_prefect_makes() {
+fn previews_match_the_recorded_answers_of_prefect() {
     handwritten::check(&WORKER);
 }
 
 #[test]
-fn one_process_answers_as_one_for_each_case_does() {
+fn one_process_answers_like_a_process_per_case() {
     handwritten::check_fresh(&WORKER);
 }
 
 #[test]
-fn prefect_itself_makes_the_same() {
+fn previews_match_the_real_prefect() {
     random::check(&WORKER);
 }

@@ -1,4 +1,4 @@
-//! What random cases of workers are made of.
+//! The values from which random cases of workers are generated.
 
 use std::sync::LazyLock;
 
@@ -49,11 +49,11 @@ pub(crate) const TEXTS: &[&str] = &[
     "$OWN",
 ];
 
-/// What stands between placeholders, and what only looks like one.
+/// Text between placeholders, and text that only looks like a placeholder.
 pub(crate) const PIECES: &[&str] =
     &["-", "x", " ", "é", "{", "}", "{{", "}}", "{{ a b }}", "{{ a | b }}", "{{}}", "Ab_1", "'", "\\", "&amp;"];
 
-/// What placeholders name.
+/// The names in placeholders.
 pub(crate) const PATHS: &[&str] = &[
     "name",
     "env",
@@ -109,7 +109,7 @@ pub(crate) const KEYS: &[&str] = &[
     "a.b",
 ];
 
-/// Names of variables, with those that a worker sets among them.
+/// Names of variables, including those that a worker sets.
 pub(crate) const NAMES: &[&str] = &[
     "A",
     "B",
@@ -141,7 +141,7 @@ pub(crate) const COMMANDS: &[&str] = &[
     "\"a \\\" \\x \\\\\"",
 ];
 
-/// Variables of templates, and what they may be.
+/// Variables of templates, with possible defaults.
 pub(crate) const VARIABLES: &[(&str, &[&str])] = &[
     ("name", &[]),
     ("env", &[]),
@@ -185,7 +185,7 @@ pub(crate) const TIMES: &[&str] = &[
     "2024-01-01T00:00:00+14:00",
 ];
 
-/// What no label takes as it is.
+/// Text that must be converted for a label.
 pub(crate) const MARKS: &[&str] = &[
     " ",
     "_",
@@ -214,7 +214,7 @@ pub(crate) const MARKS: &[&str] = &[
     "№",
 ];
 
-/// Letters of many scripts: from one to another.
+/// Ranges of code points in many scripts.
 pub(crate) const LETTERS: &[(u32, u32)] = &[
     (0x20, 0x7f),
     (0xa0, 0x180),
@@ -232,7 +232,7 @@ pub(crate) const LETTERS: &[(u32, u32)] = &[
     (0x1f300, 0x1f650),
 ];
 
-/// The worker's own settings.
+/// The worker's own settings, with possible values.
 pub(crate) const SETTINGS: &[(&str, &[&str])] = &[
     ("api_key_secret_name", &["worker-key", "\"\"", "5"]),
     ("api_key_secret_key", &["key", "\"\""]),

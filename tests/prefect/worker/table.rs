@@ -1,17 +1,17 @@
-//! Hand-written cases of workers: what a table may say.
+//! Parses the hand-written cases of workers.
 //!
-//! Most are a small base job template with something else in one place. A part of it is replaced by a text in YAML,
-//! or key by key by a table of such texts, where `false` takes a key away: `container.env = "[{name: A}]"`.
+//! Most cases change one part of a small base job template. A string of YAML replaces a part; a table of such strings
+//! replaces single keys, and `false` removes a key: `container.env = "[{name: A}]"`.
 //!
 //! | key | meaning |
 //! |---|---|
-//! | `about` | what it shows, where the name does not say it |
-//! | `template` | the base job template as text, instead of the small one |
+//! | `about` | what the case shows, if its name does not say it |
+//! | `template` | a base job template, instead of the small one |
 //! | `configuration`, `job`, `metadata`, `spec`, `pod_template`, `pod`, `container`, `variables` | parts of it: `job_configuration`, its manifest, parts of that, and the properties of `variables` |
 //! | `run`, `deployment` | job variables of the run, and of the deployment |
 //! | `environ`, `settings` | the worker's environment, and its own settings |
-//! | `scenario` | other parts of the scenario; alone, the scenario as it stands |
-//! | `each` | a case of its own for each of these tables, which add to this one |
+//! | `scenario` | other parts of the scenario, or the whole scenario |
+//! | `each` | a list of tables; each is merged with this one and becomes a case |
 //! | `prefect_kubernetes` | another version than the newest, or `all` |
 
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ variables:
     image: {type: string, default: "own/flow:1"}
 "#;
 
-/// The parts that a table may name, and where they are. Later ones are in earlier ones.
+/// The parts of a template that a table can replace, with their paths. Outer parts come first.
 const PARTS: [(&str, &[&str]); 8] = [
     ("configuration", &["job_configuration"]),
     ("job", &["job_configuration", "job_manifest"]),
@@ -70,7 +70,7 @@ const PARTS: [(&str, &[&str]); 8] = [
     ("variables", &["variables", "properties"]),
 ];
 
-/// The keys of a scenario, by those of a table.
+/// The keys of a table that set parts of the scenario, with their paths.
 const SCENARIO: [(&str, &[&str]); 4] = [
     ("run", &["job_variables"]),
     ("deployment", &["deployment", "job_variables"]),
@@ -78,7 +78,7 @@ const SCENARIO: [(&str, &[&str]); 4] = [
     ("settings", &["worker", "settings"]),
 ];
 
-/// The cases of one table.
+/// Parses the cases of one table.
 pub(crate) fn parse(name: &str, table: &toml::Table) -> Result<Vec<Case>, String> {
     let mut base = table.clone();
     let each = match base.remove("each") {
@@ -100,9 +100,9 @@ pub(crate) fn parse(name: &str, table: &toml::Table) -> Result<Vec<Case>, String
 }
 
 fn parse_one(name: String, table: &toml::Table) -> Result<Vec<Case>, String> {
-    let mut of = vec![PrefectVersion::Worker0_8];
+    let mut selected = vec![PrefectVersion::Worker0_8];
     let mut whole = None;
-    let mut template: Value = yaml(SMALL)?;
+    let mut template: Value = parse_yaml(SMALL)?;
     let mut scenario = None;
     for (key, value) in table {
         let part = PARTS.iter().chain(&SCENARIO).any(|(name, _)| name == key);
@@ -110,7 +110,7 @@ fn parse_one(name: String, table: &toml::Table) -> Result<Vec<Case>, String> {
             "about" => drop(string(value)?),
             "template" => whole = Some(string(value)?),
             "scenario" => scenario = Some(string(value)?),
-            "prefect_kubernetes" => of = versions(&WORKER, value, "all")?,
+            "prefect_kubernetes" => selected = versions(&WORKER, value, "all")?,
             _ if part => {}
             other => return Err(format!("unknown key {other}")),
         }
@@ -120,17 +120,17 @@ fn parse_one(name: String, table: &toml::Table) -> Result<Vec<Case>, String> {
         if whole.is_some() {
             return Err(format!("{part}: the template is given as a whole"));
         }
-        replace(at(&mut template, path)?, value)?;
+        replace_part(get_or_insert(&mut template, path)?, value)?;
     }
     let given: Vec<_> = SCENARIO.iter().filter_map(|(name, path)| Some((path, table.get(*name)?))).collect();
     if !given.is_empty() {
-        let mut root = scenario.as_deref().map_or(Ok(Value::Mapping(Mapping::new())), yaml)?;
+        let mut root = scenario.as_deref().map_or(Ok(Value::Mapping(Mapping::new())), parse_yaml)?;
         for (path, value) in given {
-            *at(&mut root, path)? = yaml(&string(value)?)?;
+            *get_or_insert(&mut root, path)? = parse_yaml(&string(value)?)?;
         }
-        scenario = Some(print(&root)?);
+        scenario = Some(print_json(&root)?);
     }
-    let template = whole.map_or_else(|| print(&template), Ok)?;
+    let template = whole.map_or_else(|| print_json(&template), Ok)?;
     let case = |version| Case {
         name: name.clone(),
         version,
@@ -138,11 +138,11 @@ fn parse_one(name: String, table: &toml::Table) -> Result<Vec<Case>, String> {
         scenario: scenario.clone(),
         files: BTreeMap::new(),
     };
-    Ok(of.into_iter().map(case).collect())
+    Ok(selected.into_iter().map(case).collect())
 }
 
-/// The value at a path of keys, made where there is none; of a list, the first item.
-fn at<'v>(root: &'v mut Value, path: &[&str]) -> Result<&'v mut Value, String> {
+/// Returns the value at a path of keys, which is added if it is missing. A list counts as its first item.
+fn get_or_insert<'v>(root: &'v mut Value, path: &[&str]) -> Result<&'v mut Value, String> {
     let mut value = root;
     for key in path {
         let mapping = value.as_mapping_mut().ok_or_else(|| format!("{key} is in no mapping"))?;
@@ -154,9 +154,9 @@ fn at<'v>(root: &'v mut Value, path: &[&str]) -> Result<&'v mut Value, String> {
     Ok(value)
 }
 
-fn replace(part: &mut Value, with: &toml::Value) -> Result<(), String> {
+fn replace_part(part: &mut Value, with: &toml::Value) -> Result<(), String> {
     let Some(keys) = with.as_table() else {
-        *part = yaml(&string(with)?)?;
+        *part = parse_yaml(&string(with)?)?;
         return Ok(());
     };
     let mapping = part.as_mapping_mut().ok_or("no mapping")?;
@@ -164,17 +164,17 @@ fn replace(part: &mut Value, with: &toml::Value) -> Result<(), String> {
         if value.as_bool() == Some(false) {
             mapping.remove(key.as_str()).ok_or_else(|| format!("no {key} to take away"))?;
         } else {
-            mapping.insert(key.as_str().into(), yaml(&string(value)?)?);
+            mapping.insert(key.as_str().into(), parse_yaml(&string(value)?)?);
         }
     }
     Ok(())
 }
 
-fn yaml(text: &str) -> Result<Value, String> {
+fn parse_yaml(text: &str) -> Result<Value, String> {
     serde_yaml::from_str(text).map_err(|error| format!("{error} in {text:?}"))
 }
 
-/// In JSON, which says the same to everybody.
-fn print(value: &Value) -> Result<String, String> {
+/// Prints a value as JSON, which all parsers of YAML read alike.
+fn print_json(value: &Value) -> Result<String, String> {
     serde_json::to_string_pretty(value).map_err(|error| error.to_string())
 }

@@ -147,7 +147,7 @@ fn nest_dotted_variables(arena: &mut Arena, variables: ValueId) -> Result<ValueI
 /// Resolves the configuration of a flow run.
 ///
 /// # Errors
-/// Fails if Prefect prefect_error, or if it would ask its API for a value.
+/// Fails if Prefect fails, or if it would ask its API for a value.
 pub(super) fn resolve(
     arena: &mut Arena,
     version: WorkerVersion,

@@ -265,7 +265,8 @@ fn set_image_and_command(arena: &mut Arena, version: WorkerVersion, container: V
     Ok(())
 }
 
-/// Splits a command into words: `shlex.split(line, posix=True)`. Returns `None` if a quote is not closed, or if an escape is the last character.
+/// Splits a command into words: `shlex.split(line, posix=True)`. Returns `None` if a quote is not closed, or if an escape
+/// is the last character.
 fn split_command(line: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

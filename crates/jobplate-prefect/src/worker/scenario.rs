@@ -73,7 +73,7 @@ impl WorkerScenario {
     /// Returns a scenario in which everything has its default.
     ///
     /// # Errors
-    /// Never fails in practice: the defaults are valid.
+    /// Fails if a default is invalid, which is a bug.
     pub fn with_defaults(arena: &mut Arena) -> Result<Self> {
         let empty = arena.alloc(Value::empty_dict(), None);
         WorkerScenario::from_value(arena, empty)

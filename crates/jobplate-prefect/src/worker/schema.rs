@@ -1,5 +1,5 @@
-//! Validates values against the schemas of variables, for what schemas of work pools use: types, `anyOf`, `enum` and
-//! `additionalProperties`. Other keywords are ignored.
+//! Validates values against the schemas of variables. Supports the keywords that schemas of work pools use (`type`,
+//! `anyOf`, `enum` and `additionalProperties`) and ignores others.
 
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 

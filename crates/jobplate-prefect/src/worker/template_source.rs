@@ -18,7 +18,7 @@ const CHART_VALUE: [&str; 4] = ["worker", "config", "baseJobTemplate", "configur
 
 /// Returns whether a file is for Prefect 2 or 3: a base job template, an object with one, or a `KubernetesJob` block.
 pub fn is_base_job_template(text: &str) -> bool {
-    // JSON that is not valid YAML, such as surrogates, is a template too, and so is invalid JSON.
+    // JSON that is not valid YAML (with surrogates) counts as a template, and so does invalid JSON.
     let mut found =
         text.trim_start_matches('\u{feff}').trim_start().starts_with('{') && text.contains("job_configuration");
     let looked = for_each_object(text, &mut |_, object| {
@@ -109,7 +109,7 @@ fn find_in_value(arena: &Arena, root: ValueId) -> Option<ValueId> {
     found.find(is_template)
 }
 
-/// Returns the value of a ConfigMap's key as a file of its own.
+/// Returns the value of a ConfigMap's key as a source file.
 fn embedded_file(source: &Rc<SourceFile>, offset: usize, value: Node<'_>) -> Rc<SourceFile> {
     // The chart also accepts a mapping, which Kubernetes rejects as data: it is read as the template that it is.
     let text = if value.is_scalar() { value.text().unwrap_or_default().into_owned() } else { value.raw().to_owned() };

@@ -111,7 +111,8 @@ pub(super) fn union(arena: &mut Arena, one: ValueId, other: ValueId) -> Result<V
     Ok(both)
 }
 
-/// Updates a dictionary: `dict.update(other)`. `other` is a mapping or a list of pairs; a mapping with two keys is a pair of them.
+/// Updates a dictionary: `dict.update(other)`. `other` is a mapping or a list of pairs; a mapping with two keys is a pair
+/// of them.
 ///
 /// # Errors
 /// Fails if `other` is neither.
