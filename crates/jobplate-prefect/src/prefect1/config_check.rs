@@ -10,8 +10,14 @@ use crate::kwargs::iterate;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::locate;
 
+/// Fails at a configuration with which Prefect does not start.
+pub(super) fn check_config(arena: &mut Arena, config: Config) -> Result<()> {
+    check_keys(arena, config.root())?;
+    check_settings(arena, config)
+}
+
 /// Fails at a key that is an attribute of Prefect's `Config` class, with which Prefect cannot be imported.
-pub(super) fn check_keys(arena: &Arena, section: ValueId) -> Result<()> {
+fn check_keys(arena: &Arena, section: ValueId) -> Result<()> {
     for (key, value) in arena.as_dict(section).unwrap_or_default() {
         if let Some(name) = arena.as_str(*key)
             && RESERVED_KEYS.contains(&name)
@@ -25,7 +31,7 @@ pub(super) fn check_keys(arena: &Arena, section: ValueId) -> Result<()> {
 }
 
 /// Fails at settings with which Prefect's agent does not start.
-pub(super) fn check_settings(arena: &mut Arena, config: Config) -> Result<Config> {
+fn check_settings(arena: &mut Arena, config: Config) -> Result<()> {
     let fail = |arena: &Arena, setting: &str, what: &str| {
         let error = Error::input(format!("Prefect can't start: its setting `{setting}` {what}"));
         Err(locate(error, config.get(arena, setting).and_then(|own| arena.location(own))))
@@ -66,7 +72,7 @@ pub(super) fn check_settings(arena: &mut Arena, config: Config) -> Result<Config
         }
     }
     check_level(arena, config, "logging.level")?;
-    Ok(config)
+    Ok(())
 }
 
 /// The first number of seconds that a `timedelta` cannot hold.

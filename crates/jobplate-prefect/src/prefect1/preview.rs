@@ -6,6 +6,7 @@ use jobplate_diagnostic::{Error, Result};
 
 use super::agent::Agent;
 use super::config::{self, Config};
+use super::config_check::check_config;
 use super::job::{Job, JobRequest, generate};
 use super::run_config::{ReadFile, RunConfig};
 use super::scenario::AgentScenario;
@@ -45,6 +46,7 @@ pub fn preview(
     file: &ReadFile<'_>,
 ) -> Result<AgentPreview> {
     let config = config::load(arena, &scenario.environ, scenario.user_config.as_ref())?;
+    check_config(arena, config)?;
     let agent = Agent::start(arena, version, scenario.start, &scenario.environ, config)?;
     let run_config = match scenario.run_config {
         Some(given) => RunConfig::read(arena, given, file)?,
