@@ -194,6 +194,10 @@ mod tests {
                 load_and_print(text).err()
             );
         }
+    }
+
+    #[test]
+    fn fails_where_pyyaml_fails() {
         for text in [
             "a: 1\n---\nb: 2",
             "---\n---\na: 1",
