@@ -39,7 +39,7 @@ pub fn find<'a>(object: &Object<'a>) -> Option<Node<'a>> {
     found.find(|node| is_base_job_template(*node))
 }
 
-/// Returns the patches of a `PrefectWorkPool`, which the operator applies to its template; `None` if there are none.
+/// Returns the patches of a `PrefectWorkPool`, which the operator applies to its template; `None` without patches.
 pub fn patches<'a>(object: &Object<'a>) -> Option<Node<'a>> {
     if object.kind != "PrefectWorkPool" {
         return None;

@@ -1,7 +1,7 @@
 //! A program of Prefect in a manifest: its container's environment, and the options that it is started with.
 //!
-//! `$(VAR)` is expanded as Kubernetes expands it. A placeholder stands for a value that is in a Secret or ConfigMap. The
-//! module does not know what the options mean.
+//! `$(VAR)` is expanded as Kubernetes expands it. A value in a Secret or ConfigMap has a placeholder. The module does not
+//! know what the options mean.
 //!
 //! | file | decides |
 //! |---|---|

@@ -158,11 +158,8 @@ pub(super) fn prepare(
                 }
                 if let (Some(name), Some(value)) = (arena.dict_get(item, "name"), arena.dict_get(item, "value")) {
                     if !arena.is_hashable(name) {
-                        return Err(prefect_error(
-                            arena,
-                            name,
-                            format!("the name of an entry is {}", arena.describe_kind(name)),
-                        ));
+                        let why = format!("the name of an entry is {}", arena.describe_kind(name));
+                        return Err(prefect_error(arena, name, why));
                     }
                     variables.set(arena, name, value, own);
                 }
