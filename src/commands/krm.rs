@@ -43,7 +43,7 @@ pub(crate) struct KrmArgs {
 }
 
 impl KrmArgs {
-    /// Resolves what the arguments mean, laid over what the function's own configuration says.
+    /// Resolves the arguments. They override the function's configuration.
     fn resolve(self, config: Option<Layer>) -> Result<RenderRequest> {
         let request = self.edit.require_explicit_targets(config, self.namespace, TargetSyntax::FunctionConfig)?;
         if request.injection.is_empty() {

@@ -1,4 +1,4 @@
-//! `jobplate man`: generates manual pages from the help texts.
+//! `jobplate man`: generates manual pages from the help.
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -111,9 +111,9 @@ mod tests {
 
     #[test]
     fn parses_an_incomplete_line() {
-        let said_so_far = parse(&["jobplate", "render", "a.yaml", "-f", "b", "--target", "job/x", "--target", ""]);
-        assert_eq!(said_so_far.inputs, ["a.yaml", "b"]);
-        assert_eq!(said_so_far.targets.len(), 1);
+        let context = parse(&["jobplate", "render", "a.yaml", "-f", "b", "--target", "job/x", "--target", ""]);
+        assert_eq!(context.inputs, ["a.yaml", "b"]);
+        assert_eq!(context.targets.len(), 1);
         assert_eq!(parse(&["jobplate", "render", "a.yaml", "--env"]).inputs, ["a.yaml"]);
     }
 

@@ -153,7 +153,7 @@ mod tests {
     use crate::commands::command_line;
     use crate::ui::invocation::Invocation;
 
-    /// The flag `--target` has no value. The file after it must still be read.
+    /// Checks that a flag without a value does not hide the file after it.
     #[test]
     fn completes_containers_after_an_incomplete_flag() {
         let directory = tempfile::tempdir().unwrap();

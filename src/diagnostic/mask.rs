@@ -172,7 +172,7 @@ fn mask_lines_of_span(text: &str, span: Range<usize>, offset: usize, masked_rang
     }
 }
 
-/// Adds, for each line of text that no parser accepts, everything but the key.
+/// Adds everything but the key of each line, for text that no parser accepts.
 fn mask_unparsed_lines(text: &str, offset: usize, masked_ranges: &mut Vec<Range<usize>>) {
     let mut start = 0;
     for line in text.split_inclusive('\n') {

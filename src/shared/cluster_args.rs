@@ -13,7 +13,7 @@ use super::edit_args::ManifestArgs;
 use super::flag_values::parse_namespace;
 use super::render_request::RenderRequest;
 
-/// The longest duration of a flag, 100 years. Also stands for "no timeout".
+/// The longest duration of a flag, 100 years. Also means "no timeout".
 pub(crate) const MAX_DURATION: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 #[derive(Args)]
@@ -136,7 +136,7 @@ impl ClusterArgs {
 }
 
 /// Finds the kubeconfig like kubectl: the flag's file, `KUBECONFIG`, `~/.kube/config`, then the in-cluster
-/// configuration. Returns `None` if there is none.
+/// configuration. Returns `None` if nothing is found.
 pub(crate) fn find_kubeconfig(named: Option<PathBuf>) -> Option<KubeconfigSource> {
     if let Some(path) = named {
         return Some(KubeconfigSource::Flag(path));

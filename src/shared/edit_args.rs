@@ -1,4 +1,4 @@
-//! The flags that say how to edit manifests. All commands that render share them.
+//! The flags for editing manifests. All commands that render share them.
 //!
 //! Flags that may contain a secret value are plain strings to clap, because clap's error messages quote values.
 //! `flag_values` parses them.

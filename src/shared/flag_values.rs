@@ -17,7 +17,7 @@ use jobplate_prefect::worker::version::WorkerVersion;
 ///
 /// # Errors
 ///
-/// Fails if there is no `=`, or if the name or the reference is invalid.
+/// Fails if `=` is missing, or if the name or the reference is invalid.
 pub(crate) fn parse_secret(flag: &str, text: &str) -> Result<RequestedVariable> {
     let (name, rest) = split_assignment(flag, "NAME=SECRET[/KEY]", text)?;
     if name.is_empty() {
@@ -31,7 +31,7 @@ pub(crate) fn parse_secret(flag: &str, text: &str) -> Result<RequestedVariable> 
 ///
 /// # Errors
 ///
-/// Fails if there is no `=`, or if the name or the reference is invalid.
+/// Fails if `=` is missing, or if the name or the reference is invalid.
 pub(crate) fn parse_secret_env(flag: &str, text: &str) -> Result<RequestedVariable> {
     parse_env_entry(flag, "VAR=SECRET/KEY", text, |rest| parse_key_ref("Secret", rest, None).map(EnvValue::SecretKey))
 }
@@ -40,7 +40,7 @@ pub(crate) fn parse_secret_env(flag: &str, text: &str) -> Result<RequestedVariab
 ///
 /// # Errors
 ///
-/// Fails if there is no `=`, or if the name or the reference is invalid.
+/// Fails if `=` is missing, or if the name or the reference is invalid.
 pub(crate) fn parse_config_env(flag: &str, text: &str) -> Result<RequestedVariable> {
     parse_env_entry(flag, "VAR=CONFIGMAP/KEY", text, |rest| {
         parse_key_ref("ConfigMap", rest, None).map(EnvValue::ConfigMapKey)
@@ -51,7 +51,7 @@ pub(crate) fn parse_config_env(flag: &str, text: &str) -> Result<RequestedVariab
 ///
 /// # Errors
 ///
-/// Fails if there is no `=`, or if Kubernetes has no such field.
+/// Fails if `=` is missing, or if Kubernetes has no such field.
 pub(crate) fn parse_field_env(flag: &str, text: &str) -> Result<RequestedVariable> {
     parse_env_entry(flag, "VAR=FIELDPATH", text, |rest| names::normalize_field_path(rest).map(EnvValue::Field))
 }
@@ -60,7 +60,7 @@ pub(crate) fn parse_field_env(flag: &str, text: &str) -> Result<RequestedVariabl
 ///
 /// # Errors
 ///
-/// Fails if there is no `=`.
+/// Fails if `=` is missing.
 pub(crate) fn parse_env(flag: &str, text: &str) -> Result<RequestedVariable> {
     parse_env_entry(flag, "VAR=VALUE", text, |rest| Ok(EnvValue::Literal(rest.to_owned())))
 }
@@ -236,7 +236,7 @@ mod tests {
     type ParseFlag = fn(&str, &str) -> Result<RequestedVariable>;
 
     #[test]
-    fn variables() {
+    fn parses_variables() {
         let cases: [(ParseFlag, &str, &str); 12] = [
             (parse_secret, "T=s", "T = prefect s T"),
             (parse_secret, "T=s:optional", "T = prefect s T optional"),
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_name_flag_and_variable_and_never_the_value() {
+    fn errors_name_the_flag_and_the_variable_but_never_the_value() {
         let cases: [(ParseFlag, &str, &str); 15] = [
             (parse_secret, "canary", "`--flag` needs NAME=SECRET[/KEY]"),
             (parse_secret, "=canary/k", "`--flag` needs NAME=SECRET[/KEY]"),
@@ -277,18 +277,18 @@ mod tests {
         ];
         for (parse, text, expected) in cases {
             let error = parse("--flag", text).unwrap_err();
-            let said = format!(
+            let actual = format!(
                 "{} {}",
                 error.message(),
                 error.hint_message().map(|hint| hint.with_program("jobplate")).unwrap_or_default()
             );
-            assert!(said.starts_with(expected), "{text}: {said}");
-            assert!(!said.to_lowercase().contains("canary"), "{text}: {said}");
+            assert!(actual.starts_with(expected), "{text}: {actual}");
+            assert!(!actual.to_lowercase().contains("canary"), "{text}: {actual}");
         }
     }
 
     #[test]
-    fn sources() {
+    fn parses_env_from_sources() {
         let show =
             |source: EnvFrom| format!("{:?} {:?} {} {}", source.prefix, source.kind, source.name, source.optional);
         for (text, expected) in [
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_and_places() {
+    fn parses_api_keys_and_targets() {
         assert_eq!(
             parse_api_key("--api-key", "s/k").unwrap(),
             KeyRef { name: "s".into(), key: "k".into(), optional: false }
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes() {
+    fn parses_sizes() {
         for (text, bytes) in [("1", 1), ("10b", 10), ("2KiB", 2048), ("64MiB", 64 << 20), ("1gib", 1 << 30)] {
             assert_eq!(parse_size("--size", text).unwrap(), bytes);
         }

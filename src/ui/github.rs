@@ -21,7 +21,7 @@ pub(crate) struct Workflow {
     summary: Option<OsString>,
 }
 
-/// Escapes workflow commands in a text for the log: the runner executes `::` at the start of a line and `##[` anywhere.
+/// Escapes workflow commands in log output: the runner executes `::` at the start of a line and `##[` anywhere.
 pub(crate) fn escape_workflow_commands(text: &str) -> String {
     let line = |line: &str| {
         let start = line.len() - line.trim_start().len();

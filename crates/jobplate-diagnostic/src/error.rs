@@ -115,7 +115,7 @@ impl Error {
         Self::new(ErrorKind::Refused, message)
     }
 
-    /// Sets the hint: one sentence that tells the user how to resolve the error.
+    /// Sets the hint: one sentence on how to resolve the error.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<Message>) -> Self {
         self.0.hint = Some(hint.into());

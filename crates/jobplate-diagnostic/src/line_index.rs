@@ -1,6 +1,6 @@
 //! Converts byte offsets to lines and columns.
 
-/// The start offsets of all lines of a text. Built in one pass; each lookup is a binary search.
+/// The start offsets of all lines of a string. Built in one pass; each lookup is a binary search.
 ///
 /// ```
 /// use jobplate_diagnostic::LineIndex;
@@ -18,7 +18,7 @@ pub struct LineIndex {
 }
 
 impl LineIndex {
-    /// Builds the index of a text whose lines end with a line feed.
+    /// Builds the index of a string whose lines end with a line feed.
     pub fn new(text: &str) -> Self {
         let after_breaks = text.match_indices('\n').map(|(at, _)| at + 1);
         LineIndex { starts: std::iter::once(0).chain(after_breaks).collect() }

@@ -136,22 +136,22 @@ fn read_scenario(
         Some(name) => AgentScenario::read(arena, &files.read_source(name, false)?)?,
         None => AgentScenario::minimal(arena),
     };
-    let twice = |flag: &str, key: &str| {
+    let both_given_error = |flag: &str, key: &str| {
         Err(Error::usage(format!("`{flag}` and the scenario's `{key}` are both given")).hint("leave one of them out"))
     };
     if let Some(name) = &args.run_config {
         if scenario.run_config.is_some() {
-            return twice("--run-config", "run_config");
+            return both_given_error("--run-config", "run_config");
         }
         let root = yaml::load(arena, &files.read_source(name, false)?)?;
         scenario.run_config = Some(root).filter(|root| *arena.get(*root) != Value::None);
     }
     let Some(name) = &args.agent else { return Ok((scenario, None)) };
     if scenario.start.kwargs.is_some() {
-        return twice("--agent", "agent");
+        return both_given_error("--agent", "agent");
     }
     if !scenario.environ.0.is_empty() {
-        return twice("--agent", "environ");
+        return both_given_error("--agent", "environ");
     }
     let deployment::AgentDeployment { start, environ, version, has_env_from } =
         deployment::find(arena, &files.read_source(name, false)?)?;
