@@ -1,5 +1,5 @@
-//! The same documents give the same bytes through every door. What a caller writes anew itself (Helm 4, kustomize,
-//! Argo CD) is compared where it hands over. The doors of CI and of a release have that in their own tests.
+//! Checks that every integration gives the same bytes for the same documents. Helm 4, kustomize and Argo CD write
+//! the output again, so the bytes that they receive are compared. The tests of CI and of a release check theirs.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::programs::{TestHome, find, run_stdout};
 use crate::run;
 
-/// All that could go wrong on the way: comments, quotes, an odd indentation, a document that is no target.
+/// Documents with details that could get lost: comments, quotes, unusual indentation, a document without a target.
 const DOCUMENTS: &str = "\
 # first
 apiVersion: batch/v1
@@ -57,7 +57,7 @@ fn piped(command: &mut Command, input: &str) -> String {
 }
 
 #[test]
-fn every_door_gives_the_same_bytes() {
+fn every_integration_gives_the_same_bytes() {
     let (Some(kubectl), Some(helm)) = (find("kubectl"), find("helm3")) else { return };
     let jobplate = run::binary();
     let programs = [("kubectl", &*kubectl), ("kubectl-jobplate", jobplate), ("jobplate", jobplate), ("helm", &*helm)];
@@ -69,7 +69,7 @@ fn every_door_gives_the_same_bytes() {
     assert_eq!(expected.matches("secretKeyRef").count(), 2, "{expected}");
     assert_ne!(expected, DOCUMENTS);
 
-    let doors = [
+    let integrations = [
         ("a pipe", piped(home.command("jobplate").args(["render", "-"]).args(spec), DOCUMENTS)),
         ("kubectl", run_stdout(home.command("kubectl").args(["jobplate", "render"]).args(spec))),
         ("a post-renderer", piped(home.command("jobplate").arg("post-render").args(spec), DOCUMENTS)),
@@ -80,11 +80,11 @@ fn every_door_gives_the_same_bytes() {
             std::fs::read_to_string(home.directory().join("own.yaml")).expect("it is there")
         }),
     ];
-    for (door, printed) in doors {
-        assert_eq!(printed, expected, "{door}");
+    for (integration, printed) in integrations {
+        assert_eq!(printed, expected, "{integration}");
     }
 
-    // In a ResourceList each document is an item, further to the right.
+    // In a ResourceList each document is an item, with more indentation.
     let list = |documents: &str| {
         let item = |document: &str| {
             let lines =
@@ -97,7 +97,7 @@ fn every_door_gives_the_same_bytes() {
     };
     assert_eq!(piped(home.command("jobplate").arg("krm"), &list(DOCUMENTS)), list(&expected), "a KRM function");
 
-    // Helm 3 hands its documents over, and prints what comes back.
+    // Helm 3 pipes the rendered manifests to the post-renderer and prints its output.
     home.write("chart/Chart.yaml", "apiVersion: v2\nname: chart\nversion: 0.1.0\n");
     home.write("chart/templates/all.yaml", DOCUMENTS);
     let through_helm = ["template", "chart", "--post-renderer", "jobplate", "--post-renderer-args", "post-render"];

@@ -3,20 +3,20 @@
 //!
 //! ```
 //! use jobplate_diagnostic::Error;
-//! use jobplate_prefect::prefect1::Version;
+//! use jobplate_prefect::prefect1::AgentVersion;
 //! use jobplate_prefect::prefect1::preview::preview;
-//! use jobplate_prefect::prefect1::scenario::Scenario;
-//! use jobplate_prefect::pyvalue::arena::Heap;
+//! use jobplate_prefect::prefect1::scenario::AgentScenario;
+//! use jobplate_prefect::pyvalue::arena::Arena;
 //! use jobplate_prefect::pyvalue::source::SourceFile;
 //!
-//! let mut heap = Heap::default();
-//! let scenario = Scenario::plain(&mut heap);
+//! let mut arena = Arena::default();
+//! let scenario = AgentScenario::minimal(&mut arena);
 //! let job = "apiVersion: batch/v1\nkind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n";
 //! let template = SourceFile::new_manifest("job_template.yaml", job);
 //! let no_files = |_: &str| Err(Error::input("no file is read"));
 //!
-//! let made = preview(&mut heap, Version::V1_4, Some(&template), &scenario, &no_files)?;
-//! let policy = heap.dict_get(made.job.pod, "restartPolicy").and_then(|policy| heap.as_str(policy));
+//! let preview = preview(&mut arena, AgentVersion::V1_4, Some(&template), &scenario, &no_files)?;
+//! let policy = arena.dict_get(preview.job.pod, "restartPolicy").and_then(|policy| arena.as_str(policy));
 //! assert_eq!(policy, Some("Never"));
 //! # Ok::<(), Error>(())
 //! ```

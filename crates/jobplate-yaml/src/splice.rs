@@ -54,7 +54,7 @@ impl Splices {
         self.list.iter().any(|splice| splice.whole_lines && splice.range == (offset..offset))
     }
 
-    /// Adjusts the splices of a text whose last line has no line break, so that the edited text has none either.
+    /// Adjusts the splices of a document whose last line has no line break, so that the edited text has none either.
     ///
     /// Lines that are inserted at the end need a line break before them. If the last lines are removed, the line
     /// break before them is removed too, unless `needs_break` returns true for their offset: a block scalar there

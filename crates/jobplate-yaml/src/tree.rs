@@ -80,7 +80,7 @@ pub struct Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    /// Combines a text with the nodes that a parser found in it.
+    /// Combines the source with the nodes that a parser found in it.
     pub fn new(text: &'a str, arena: &'a NodeArena) -> Self {
         Document { text, arena }
     }

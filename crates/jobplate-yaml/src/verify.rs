@@ -246,7 +246,7 @@ impl<'a> Verifier<'a> {
         let is_only_moved = self.before.arena.properties.is_empty()
             && self.after.arena.properties.is_empty()
             && old.raw().as_bytes() == new.raw().as_bytes()
-            // A block scalar's last line break is after its span, and the end of a text may have none.
+            // A block scalar's last line break is after its span, and a document may end without one.
             && is_at_end(self.before, old) == is_at_end(self.after, new)
             && differ_only_in_position(old_nodes, new_nodes);
         if !is_only_moved {

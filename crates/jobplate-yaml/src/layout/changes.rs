@@ -1,4 +1,4 @@
-//! Writes each change in the style that its node needs, and handles the end of a text without a line break.
+//! Writes each change in the style that its node needs, and handles the end of a document without a line break.
 
 use std::ops::Range;
 use std::rc::Rc;

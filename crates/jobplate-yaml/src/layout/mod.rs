@@ -5,7 +5,7 @@
 //!
 //! | file | decides |
 //! |---|---|
-//! | `changes` | whether a change is written in block or flow style; the end of a text without a line break |
+//! | `changes` | whether a change is written in block or flow style; the end of a document without a line break |
 //! | `local_style` | the style around an edited node: indentation, dashes, line endings; where new lines are inserted |
 //! | `block` | lines of block collections: dashes, indentation, quotes, the comments that belong to an entry |
 //! | `flow` | children of flow collections: commas, spacing, quotes, one line or many |

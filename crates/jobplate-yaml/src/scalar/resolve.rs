@@ -49,7 +49,7 @@ pub(super) fn resolve_word(text: &str) -> ScalarKind {
     }
 }
 
-/// Returns whether Go's `ParseInt(s, 0, 64)` or `ParseUint`, or go-yaml's float pattern, accepts a text from which
+/// Returns whether Go's `ParseInt(s, 0, 64)` or `ParseUint`, or go-yaml's float pattern, accepts a string from which
 /// the underscores are removed.
 fn is_number(plain: &str) -> bool {
     let (is_negative, digits) = match plain.as_bytes().first() {

@@ -73,7 +73,7 @@ pub(super) fn unsupported<T>(offset: usize, reason: &'static str) -> ScanResult<
 }
 
 impl<'a> Scanner<'a> {
-    /// Creates a scanner at the start of a text.
+    /// Creates a scanner at the start of a document.
     pub(super) fn new(text: &'a str, arena: &'a mut NodeArena) -> Self {
         Scanner {
             text: text.as_bytes(),
