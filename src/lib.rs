@@ -1,12 +1,12 @@
 //! The library of the `jobplate` program: plans and applies the edits of manifests, and prints diagnostics.
 //!
-//! The program in `main.rs` adds commands and a terminal. The library uses the crates in `crates/`: `jobplate_yaml`
-//! applies edits, `jobplate_manifest` knows Kubernetes' objects, `jobplate_prefect` knows Prefect, and
+//! The program in `main.rs` adds the commands and the terminal output. The library uses the crates in `crates/`:
+//! `jobplate_yaml` applies edits, `jobplate_manifest` models Kubernetes objects, `jobplate_prefect` models Prefect, and
 //! `jobplate_diagnostic` defines errors.
 //!
 //! | directory | decides |
 //! |---|---|
-//! | `render/` | how inputs become output, and when they are planned again |
+//! | `render/` | how inputs are rendered, and when they are planned again |
 //! | `inject/` | which edits a document needs |
 //! | `diagnostic/` | how errors, notes and diffs look, and what is masked in them |
 

@@ -1,10 +1,10 @@
-//! Plans the edits of a base job template outside its container: removes variables that would override an entry of the
-//! container's `env`.
+//! Plans the edits of a base job template outside its container: removes variables that would override the container's
+//! `env` entries.
 //!
 //! Before the container's entries, a worker inserts its own settings, `job_configuration.env`, the default of the
-//! variable `env` and the deployment's variables. It drops a container's entry whose name is among them. Therefore a
-//! variable that is set in the container must not be set elsewhere. A variable that the worker sets itself must be null
-//! in `job_configuration.env`: the worker then omits it.
+//! template variable `env`, and the deployment's variables. The worker drops every container entry with the same name
+//! as an inserted variable. Therefore a variable that is set in the container must not be set elsewhere. A variable
+//! that the worker sets itself must be null in `job_configuration.env`, because the worker then omits it.
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_prefect::base_job_template::{BaseJobTemplate, is_env_placeholder, is_worker_setting};
@@ -14,7 +14,8 @@ use jobplate_yaml::{Child, Edit, Editable, Node, NodeKind, Value};
 use super::env::DesiredEnv;
 use super::notes::Notes;
 
-/// Adds the edits outside the container. Fails if a worker of this version would still override an entry.
+/// Adds the edits outside the container. Fails if a worker of this version would still override one of the container's
+/// entries.
 pub(super) fn plan_base_job_template(
     template: &BaseJobTemplate<'_>,
     desired: &DesiredEnv,
@@ -68,7 +69,7 @@ impl<'d> RequestedNames<'d> {
         RequestedNames { desired, worker_settings }
     }
 
-    /// Returns whether a node's text is one of the names.
+    /// Returns whether a node contains one of the names.
     fn contain(&self, node: Node<'_>) -> bool {
         self.desired.all_names().any(|name| node.has_text(name))
     }
@@ -79,7 +80,8 @@ impl<'d> RequestedNames<'d> {
     }
 }
 
-/// Adds the edits of `job_configuration.env` and of the default of the variable `env`.
+/// Adds the edits of `job_configuration.env` and of the template variable `env`'s default. Fails if either of them
+/// cannot be edited.
 fn plan_job_env(
     template: &BaseJobTemplate<'_>,
     names: &RequestedNames<'_>,
@@ -92,7 +94,8 @@ fn plan_job_env(
                 .at(default.span())
                 .hint("write it as one: `NAME: value`"));
         }
-        // Null in the default would not keep the worker from setting its variables: only the entries are removed.
+        // Null in the default does not keep the worker from setting its own variables, so requested variables are only
+        // removed here.
         let without_nulls = RequestedNames { worker_settings: Vec::new(), ..*names };
         remove_variables(default, "the default of `env`", &without_nulls, edits, notes)?;
     }
@@ -127,8 +130,9 @@ fn plan_job_env(
     }
 }
 
-/// Removes the requested names from a mapping of variables or from a list of entries. `description` is what errors call
-/// it. In a mapping, the variables that a worker sets itself become null instead.
+/// Removes the requested variables from a mapping of variables or from a list of entries. In a mapping, sets the
+/// variables that a worker sets itself to null instead, and adds the missing ones. `description` names the mapping or
+/// list in errors and notes.
 pub(super) fn remove_variables(
     env: Node<'_>,
     description: &str,
@@ -182,7 +186,8 @@ fn mapping_changes(env: Node<'_>, names: &RequestedNames<'_>) -> Result<EnvChang
     }
     let end = env.entries().count();
     let is_free = |position: &usize| insert.iter().all(|(taken, _)| taken != position);
-    // If every entry is removed, the first new one goes where an entry was, so that the mapping is never empty.
+    // If every entry is removed, the first new entry takes the position of a removed entry: the mapping must not be
+    // empty in between.
     let first = remove.iter().copied().find(|position| remove.len() == end && is_free(position)).unwrap_or(end);
     let missing = names.worker_settings.iter().filter(|name| env.get_first(name).is_none());
     let positions = std::iter::once(first).chain(std::iter::repeat(end));

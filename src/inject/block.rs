@@ -1,5 +1,5 @@
-//! Plans the edits of a `KubernetesJob` block outside its Job: its patches if it has no Job, and its `env`, with which
-//! an agent would override the same variables.
+//! Plans the edits of a `KubernetesJob` block outside its Job: the edits of its patches, and of its `env`, whose
+//! variables override the Job's.
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_prefect::kubernetes_job_block::{APPEND, EnvPatch, KubernetesJobBlock, PATCHES, classify_env_patch};
@@ -50,7 +50,7 @@ pub(super) fn plan_block(
     Ok(())
 }
 
-/// Returns the block's patches with what each of them does to `env`.
+/// Returns the block's patches, each with its effect on `env`. Fails if `customizations` is not a list.
 fn read_patches<'a>(block: &KubernetesJobBlock<'a>) -> Result<Vec<(Node<'a>, EnvPatch)>> {
     let Some(list) = block.customizations else { return Ok(Vec::new()) };
     if list.kind() != NodeKind::Seq {
@@ -61,8 +61,8 @@ fn read_patches<'a>(block: &KubernetesJobBlock<'a>) -> Result<Vec<(Node<'a>, Env
     Ok(list.items().map(|item| (item, classify_env_patch(item))).collect())
 }
 
-/// Adds the edits of the block's patches. If the block has a Job, removes patches that append a requested variable,
-/// which is set in the Job. If it has no Job, sets the variables in patches.
+/// Adds the edits of the block's patches. If the block has a Job, the variables are set in the Job, and patches that
+/// append them are removed. If the block has no Job, the variables are set in patches.
 fn plan_patches(
     block: &KubernetesJobBlock<'_>,
     patches: &[(Node<'_>, EnvPatch)],
@@ -117,7 +117,7 @@ fn plan_patches(
     }
 }
 
-/// Sets a key of the block that is missing or null.
+/// Sets a key of the block that is missing or null. Adds a missing key to `new_keys`.
 fn set_missing_key(
     block: &KubernetesJobBlock<'_>,
     key: &'static str,

@@ -7,20 +7,20 @@ use sha2::{Digest, Sha256};
 /// must not change the hash.
 const HELM_FILE_ANNOTATION: &str = "postrenderer.helm.sh/postrender-filename";
 
-/// Returns the SHA-256 of a value. `replacement` gives one node another text than its own.
+/// Returns the SHA-256 hash of a value. `replacement` is a node and the text that is hashed instead of it.
 pub(super) fn digest(root: Node<'_>, replacement: Option<(Node<'_>, &str)>) -> [u8; 32] {
     let mut canonical = String::new();
     write_canonical(root, replacement, &mut canonical);
     Sha256::digest(canonical.as_bytes()).into()
 }
 
-/// Returns bytes in hexadecimal.
+/// Encodes bytes in hexadecimal.
 pub(super) fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Writes a value with each text prefixed by its length, so that different values never have the same form, and with
-/// sorted keys. The parser limits the depth.
+/// Writes a value with sorted keys. Each scalar is prefixed with its length, so different values are never written the
+/// same way. The recursion is bounded because the parser limits the depth.
 fn write_canonical(node: Node<'_>, replacement: Option<(Node<'_>, &str)>, out: &mut String) {
     let mut text = |kind: char, text: &str| out.push_str(&format!("{kind}{}:{text}", text.len()));
     if let Some((replaced, new_text)) = replacement

@@ -1,8 +1,8 @@
-//! Plans the `checksum/` annotations of pod templates: if the data of a ConfigMap change, the pods that use it must be
-//! replaced, because a running pod does not read the new data.
+//! Plans the `checksum/` annotations of pod templates: if a ConfigMap's data change, the pods that use it must be
+//! replaced, because running pods do not read the new data.
 //!
 //! Helm charts set `checksum/...` annotations on pod templates for this purpose. A post-renderer changes the ConfigMap
-//! after the chart has computed them, so each is computed again from its old value and the new data.
+//! after the chart has computed the checksums, so each checksum is computed again from its old value and the new data.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -17,18 +17,18 @@ use super::canonical;
 
 /// The prefix of the annotations.
 const ANNOTATION_PREFIX: &str = "checksum/";
-/// The annotation that is added to a pod template without one.
+/// The annotation that is added to a pod template without a `checksum/` annotation.
 const ADDED_ANNOTATION: &str = "checksum/jobplate";
 
 /// A ConfigMap whose data change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ChangedConfigMap {
     namespace: Option<String>,
-    /// The SHA-256 of its name and its new data.
+    /// The SHA-256 hash of the name and the new data.
     digest: [u8; 32],
 }
 
-/// The ConfigMaps whose data change in a run, by name.
+/// The ConfigMaps whose data change in a run, keyed by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChangedConfigMaps(HashMap<String, Vec<ChangedConfigMap>>);
 
@@ -38,7 +38,8 @@ impl ChangedConfigMaps {
         self.0.is_empty()
     }
 
-    /// Adds a ConfigMap with its new data. Ignores one without a name, which nothing can refer to.
+    /// Adds a ConfigMap with its new data. Ignores a ConfigMap without a name, because pods cannot refer to it, or
+    /// without `data`.
     pub fn add(&mut self, object: &Object<'_>) {
         let Some(name) = object.metadata_name() else { return };
         let Some(data) = object.node.get_first("data") else { return };
@@ -52,19 +53,19 @@ impl ChangedConfigMaps {
 /// The changed ConfigMaps that a document uses.
 pub(super) struct UsedConfigMaps<'a, 'm> {
     changed: &'m ChangedConfigMaps,
-    /// The nodes with an anchor, by the anchor's name, in the order of the document. They resolve aliases.
+    /// The nodes with an anchor, keyed by the anchor's name, in document order. Used to resolve aliases.
     anchors: HashMap<&'a str, Vec<Node<'a>>>,
 }
 
 impl<'a, 'm> UsedConfigMaps<'a, 'm> {
-    /// Returns whether a document may use a changed ConfigMap, judged by its bytes. All keys that refer to a ConfigMap
-    /// begin with `configMap`, which only an escape can hide.
+    /// Returns whether a document may use a changed ConfigMap, without parsing the document. All keys that refer to a
+    /// ConfigMap begin with `configMap`, which only an escape can hide.
     pub(super) fn may_be_in(text: &str, changed: &ChangedConfigMaps) -> bool {
         let bytes = text.as_bytes();
         !changed.is_empty() && (memmem::find(bytes, b"configMap").is_some() || memchr::memchr(b'\\', bytes).is_some())
     }
 
-    /// Prepares the search in a document.
+    /// Collects the anchors of a document, to resolve its aliases.
     pub(super) fn new(document: Document<'a>, changed: &'m ChangedConfigMaps) -> Self {
         let mut anchors: HashMap<&str, Vec<Node<'_>>> = HashMap::new();
         if document.text.contains('&') {
@@ -77,12 +78,12 @@ impl<'a, 'm> UsedConfigMaps<'a, 'm> {
         UsedConfigMaps { changed, anchors }
     }
 
-    /// Returns whether a subtree uses a changed ConfigMap.
+    /// Returns whether a subtree refers to a ConfigMap with the name of a changed one.
     pub(super) fn are_in(&self, node: Node<'a>) -> bool {
         !self.changed.is_empty() && self.referenced_names(node).iter().any(|name| self.changed.0.contains_key(name))
     }
 
-    /// Returns the names of the ConfigMaps that a subtree refers to: in volumes, projected volumes, `envFrom` and `env`.
+    /// Returns the names of the ConfigMaps that a subtree refers to in volumes, projected volumes, `envFrom` and `env`.
     fn referenced_names(&self, node: Node<'a>) -> BTreeSet<String> {
         let references = ["configMap", "configMapRef", "configMapKeyRef"];
         let (mut names, mut visited, mut open) = (BTreeSet::new(), HashSet::new(), vec![node]);
@@ -104,7 +105,8 @@ impl<'a, 'm> UsedConfigMaps<'a, 'm> {
         names
     }
 
-    /// Resolves an alias to the last node before it with that anchor. Returns any other node unchanged.
+    /// Resolves an alias to the last node with that anchor before it. Returns the alias itself if its anchor is
+    /// unknown, and any other node unchanged.
     fn resolve_alias(&self, node: Node<'a>) -> Node<'a> {
         if node.kind() != NodeKind::Alias {
             return node;
@@ -114,8 +116,8 @@ impl<'a, 'm> UsedConfigMaps<'a, 'm> {
         before.checked_sub(1).map_or(node, |last| nodes[last])
     }
 
-    /// Returns the changed ConfigMaps that a pod uses. If only the object or only the ConfigMap has a namespace, they
-    /// count as being in the same one: the other gets its namespace when it is applied.
+    /// Returns the changed ConfigMaps that a pod uses. If the object or the ConfigMap has no namespace, both are
+    /// treated as being in the same namespace, because the missing namespace is set when the manifest is applied.
     fn used_by_pod(&self, object: &Object<'a>, pod_spec: Node<'a>) -> Vec<&'m ChangedConfigMap> {
         let namespace = object.namespace();
         let is_same_namespace = |map: &&ChangedConfigMap| match (&namespace, &map.namespace) {
@@ -131,8 +133,8 @@ impl<'a, 'm> UsedConfigMaps<'a, 'm> {
         maps
     }
 
-    /// Adds the edits of the annotations of an object's pod templates, if their pods use a changed ConfigMap and are
-    /// replaced when the template changes.
+    /// Adds the edits of an object's pod template annotations, if the pods use a changed ConfigMap and are replaced
+    /// when the template changes.
     pub(super) fn plan_checksums(&self, object: &Object<'a>, edits: &mut Vec<Edit>) -> Result<()> {
         // A Job's pod template is immutable, and a CronJob's next pod reads the new data anyway.
         let keeps_pods = is_builtin_workload(object)
@@ -151,7 +153,7 @@ impl<'a, 'm> UsedConfigMaps<'a, 'm> {
     }
 }
 
-/// Adds the edits of the annotations of a pod template.
+/// Adds the edits of a pod template's annotations: updates every `checksum/` annotation, or adds one if there is none.
 fn plan_annotations(template: Node<'_>, used: &[&ChangedConfigMap], edits: &mut Vec<Edit>) -> Result<()> {
     let new_checksum = |old: &str| {
         let hash = used.iter().fold(Sha256::new_with_prefix(old), |hash, map| hash.chain_update(map.digest));
@@ -195,7 +197,7 @@ fn plan_annotations(template: Node<'_>, used: &[&ChangedConfigMap], edits: &mut 
     Ok(())
 }
 
-/// Returns a node for editing. Refuses one that is neither a mapping nor null. `what` is what the error calls it.
+/// Returns a mapping or null for editing. Refuses any other node. `description` names the node in the error.
 fn mapping_or_null<'a>(node: Node<'a>, what: &str) -> Result<Editable<'a>> {
     let node = Editable::from_node(node, what)?;
     match node.kind() {
@@ -205,7 +207,7 @@ fn mapping_or_null<'a>(node: Node<'a>, what: &str) -> Result<Editable<'a>> {
     }
 }
 
-/// Returns the pod template that contains a pod spec: the mapping under `template` whose `spec` it is.
+/// Returns the pod template of a pod spec, or `None` if the pod spec is not `template.spec` of another mapping.
 fn pod_template_of<'a>(object: &Object<'a>, pod_spec: Node<'a>) -> Option<Node<'a>> {
     let path: Vec<Node<'a>> = object.node.path_to(pod_spec).collect();
     let [.., parent, template] = path.as_slice() else { return None };

@@ -1,4 +1,4 @@
-//! Decides which environment each container gets, and notes what the user should know about it.
+//! Determines which environment each container gets, and adds notes about it for the user.
 
 use std::rc::Rc;
 
@@ -17,7 +17,7 @@ use super::injection::{Injection, VariableSource};
 use super::notes::Notes;
 use super::scope::{Scope, ScopeKind};
 
-/// Why `--secret` is refused for templates of Prefect 2 and 3.
+/// The reason why `--secret` is refused for templates of Prefect 2 and 3.
 pub(super) const PREFECT_2_OR_3: &str = "is for Prefect 2 or 3, which know no such secrets";
 
 /// The environments that an injection gives to containers.
@@ -33,12 +33,12 @@ pub(super) struct DesiredEnvs<'i> {
     set_on_agents: Vec<String>,
 }
 
-/// The properties of a container that decide which environment it gets.
+/// The properties of a container that determine its environment.
 #[derive(Debug, PartialEq, Eq)]
 struct EnvTarget {
     role: Role,
     scope: ScopeKind,
-    /// The variable of an agent that must have the same value as its API key.
+    /// The agent's token variable, which must have the same value as its API key. `None` for other containers.
     token: Option<EnvVar>,
 }
 
@@ -53,7 +53,7 @@ impl<'i> DesiredEnvs<'i> {
         }
     }
 
-    /// Returns the environment of a container of an object that has this role.
+    /// Returns the environment of an object's container. `role` is the object's role.
     pub(super) fn for_container(
         &mut self,
         object: &Object<'_>,
@@ -88,12 +88,13 @@ impl<'i> DesiredEnvs<'i> {
         Ok(desired)
     }
 
-    /// Returns the environment of the containers of a base job template or `KubernetesJob` block.
+    /// Returns the environment for the containers of a base job template or `KubernetesJob` block.
     pub(super) fn for_template(&mut self, object: &Object<'_>) -> Result<Rc<DesiredEnv>> {
         self.for_role(object, Role::FlowRun(Generation::Prefect2Or3), Scope::All(None), None)
     }
 
-    /// Returns the variables set on flow runs that their agent overrides, without those that are set on an agent, too.
+    /// Returns the variables set on flow runs that their Prefect 1 agent overrides, except variables that are also set
+    /// on an agent.
     pub(super) fn overridden(&self) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         for name in &self.overridden_by_agent {
@@ -142,8 +143,8 @@ impl<'i> DesiredEnvs<'i> {
         Ok(desired)
     }
 
-    /// Notes the requested variables that a worker sets itself. The container is part of a template, where the entries
-    /// beside it decide whether the worker does so.
+    /// Adds a note for each requested variable that a worker sets itself. The container is part of a template: other
+    /// entries of that template determine whether the worker sets the variable.
     fn note_worker_settings(&mut self, role: Role) -> Result<()> {
         let variables = requested_env_vars(role, self.injection, true)?;
         for EnvVar { name, .. } in variables.iter().filter(|variable| is_worker_setting(&variable.name)) {
@@ -155,7 +156,8 @@ impl<'i> DesiredEnvs<'i> {
         Ok(())
     }
 
-    /// Notes the variable of each Prefect 1 secret, and collects the variables that the Prefect 1 agent overrides.
+    /// Adds a note about the variable of each Prefect 1 secret, and collects the variables that the Prefect 1 agent
+    /// overrides. Does nothing for agents and other objects.
     fn note_flow_run_variables(&mut self, desired: &DesiredEnv, role: Role) {
         let Role::FlowRun(generation) = role else { return };
         for variable in &self.injection.variables {
@@ -177,8 +179,8 @@ impl<'i> DesiredEnvs<'i> {
     }
 }
 
-/// Returns all requested variables as entries for an object of this role. Includes Prefect's settings if
-/// `with_settings`; a variable requested by name overrides the setting of that name.
+/// Returns all requested variables for an object with this role. Includes Prefect's settings if `with_settings` is
+/// true. A variable requested by name overrides the setting of that name.
 fn requested_env_vars(role: Role, injection: &Injection, with_settings: bool) -> Result<Vec<EnvVar>> {
     let mut entries: Vec<EnvVar> = Vec::new();
     for variable in &injection.variables {

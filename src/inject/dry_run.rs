@@ -1,7 +1,7 @@
 //! Builds the body of the dry run for `--take-over`: `env` entries that replace those of another field manager.
 //!
-//! While another manager owns an entry's `value`, an apply that leaves out `value` does not remove it. Only
-//! `value: null` does. Such a body is sent only as a dry run and is never applied.
+//! While another manager owns an entry's `value`, an apply request without `value` does not remove the field. Only
+//! `value: null` removes it. The body with nulls is sent only as a dry run and is never applied.
 
 use jobplate_diagnostic::Result;
 use jobplate_manifest::env::VALUE_FROM_SOURCES;
@@ -10,15 +10,15 @@ use jobplate_yaml::{Child, Document, Edit, Editor, StrictMap, Value};
 
 use super::edit_plan::RequestedEntries;
 
-/// The newest `valueFrom` source. Servers before Kubernetes 1.34 refuse it even if it is null.
+/// The newest `valueFrom` source. Servers before Kubernetes 1.34 refuse the field even if it is null.
 const NEWEST_SOURCE: &str = "fileKeyRef";
 
-/// Returns the text of a document in which the requested entries set to null every field that they do not have.
-/// Returns `None` if the document has none of these entries.
+/// Returns a document's text in which every other value field of the requested entries is null. Returns `None` if
+/// nothing has to change.
 ///
 /// # Errors
 ///
-/// Refuses, with a span of the document, an entry that cannot be edited safely.
+/// Fails if an entry cannot be edited safely. The error has a span of the document.
 pub fn dry_run_body(document: Document<'_>, requested: &[RequestedEntries]) -> Result<Option<String>> {
     let objects = objects(document)?;
     let mut edits = Vec::new();
@@ -41,10 +41,10 @@ pub fn dry_run_body(document: Document<'_>, requested: &[RequestedEntries]) -> R
     Ok(Some(edited.document.text.to_owned()))
 }
 
-/// Adds the edits that set every other source of an entry's value to null.
+/// Adds the edits that set every source of the value that the entry does not use to null.
 ///
-/// A literal becomes empty instead: an apply cannot remove another manager's reference, and beside a reference
-/// Kubernetes accepts only an empty literal.
+/// For an entry with a literal, replaces the literal by an empty string instead: an apply request cannot remove another
+/// manager's reference, and Kubernetes accepts a reference only together with an empty literal.
 fn null_other_fields(entry: StrictMap<'_>, edits: &mut Vec<Edit>) -> Result<()> {
     let append_nulls = |map: StrictMap<'_>, keys: &[&'static str]| {
         let missing = keys.iter().filter(|key| map.node().get_first(key).is_none());

@@ -1,4 +1,4 @@
-//! The plan of one document: its edits, its targets and its embedded documents.
+//! The edit plan of one document: its edits, its targets and its embedded documents.
 
 use jobplate_diagnostic::{Error, ErrorKind, Result};
 use jobplate_manifest::field::FieldPath;
@@ -7,7 +7,7 @@ use jobplate_yaml::{Edit, Editable, Node};
 /// The edits and targets of one document.
 #[derive(Debug, Default)]
 pub struct EditPlan<'a> {
-    /// The edits, ordered by their nodes.
+    /// The edits, in document order.
     pub edits: Vec<Edit>,
     /// The targets, as positions among the document's objects.
     pub targets: Vec<usize>,
@@ -23,7 +23,7 @@ pub struct EditPlan<'a> {
 }
 
 impl EditPlan<'_> {
-    /// Adds edits and sorts all edits by their nodes.
+    /// Adds edits and sorts all edits in document order.
     ///
     /// # Errors
     ///
@@ -38,7 +38,7 @@ impl EditPlan<'_> {
     }
 }
 
-/// A document embedded in a ConfigMap's `data`, to be planned like any other document.
+/// A document embedded in a ConfigMap's `data`, which is planned like any other document.
 #[derive(Clone, Copy, Debug)]
 pub struct EmbeddedDocument<'a> {
     /// The ConfigMap's position among the document's objects.
@@ -47,12 +47,12 @@ pub struct EmbeddedDocument<'a> {
     pub key: Node<'a>,
     /// The scalar that holds the document.
     pub value: Editable<'a>,
-    /// The position, among the injection's targets, of the target that names it. `None` for a default target.
+    /// The index of the matching target in the injection's targets. `None` for a default target.
     pub(super) target: Option<usize>,
 }
 
 impl EmbeddedDocument<'_> {
-    /// Returns whether a target names the document. If not, its key is that of a job template.
+    /// Returns whether a target names the document. If not, the document is a default target because of its key.
     pub fn is_named(self) -> bool {
         self.target.is_some()
     }

@@ -1,4 +1,4 @@
-//! Defines what one call requests: flags and spec files become one [`Injection`].
+//! The changes that one call requests: flags and spec files are merged into one [`Injection`].
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::env::{EnvFrom, EnvValue, KeyRef};
@@ -11,17 +11,16 @@ use jobplate_yaml::Node;
 /// A requested variable.
 #[derive(Clone, Debug)]
 pub struct RequestedVariable {
-    /// The name as the user wrote it: the name of the variable, or of the secret for
-    /// [`VariableSource::PrefectSecret`].
+    /// The name as the user wrote it: the variable's name, or the secret's name for [`VariableSource::PrefectSecret`].
     pub name: String,
-    /// Where the value comes from.
+    /// The source of the value.
     pub source: VariableSource,
 }
 
-/// Where the value of a requested variable comes from.
+/// The source of a requested variable's value.
 #[derive(Clone, Debug)]
 pub enum VariableSource {
-    /// `--secret`: a Prefect 1 secret. The variable's name is derived from Prefect's name for the secret.
+    /// `--secret`: a Prefect 1 secret. The variable's name is derived from the secret's name.
     PrefectSecret(KeyRef),
     /// `--secret-env`, `--config-env`, `--field-env`, `--env`: an entry with the requested name.
     Entry(EnvValue),
@@ -40,7 +39,7 @@ pub struct MetadataChanges {
     pub namespace: Option<String>,
 }
 
-/// Everything that one call requests.
+/// All changes that one call requests.
 #[derive(Clone, Debug, Default)]
 pub struct Injection {
     /// Variables to set, without duplicate names, in the order in which new entries are written.
@@ -64,14 +63,15 @@ pub struct Injection {
     pub selector: Option<LabelSelector>,
     /// `-c`, `--all-containers`
     pub containers: ContainerChoice,
-    /// `--init-containers`: also select init containers, those that `containers` names or all of them.
+    /// `--init-containers`: also select init containers. If `containers` names containers, only the init containers
+    /// that it names.
     pub init_containers: bool,
     /// `--skip-hooks`: leave Helm hooks unchanged.
     pub skip_hooks: bool,
 }
 
 impl Injection {
-    /// Refuses changes to `metadata` for a base job template: the worker names its Jobs.
+    /// Refuses changes to `metadata` for a base job template, because the worker generates the names of its Jobs.
     pub(super) fn refuse_metadata_changes(&self, template: Node<'_>) -> Result<()> {
         let MetadataChanges { name, generate_name, hash, namespace } = &self.metadata;
         let flags = [
@@ -87,8 +87,8 @@ impl Injection {
             .hint("change the defaults of its variables `name` and `namespace`, or name another target"))
     }
 
-    /// Refuses `--secret` for an object that no flow run of Prefect 1 reads. The error's message is `object` followed
-    /// by `reason`.
+    /// Refuses `--secret` for an object that no flow run of Prefect 1 reads. `reason` completes the error message,
+    /// whose subject is `object`.
     pub(super) fn refuse_prefect1_secrets(&self, node: Node<'_>, object: &str, reason: &str) -> Result<()> {
         for variable in &self.variables {
             if let VariableSource::PrefectSecret(reference) = &variable.source {
@@ -105,19 +105,19 @@ impl Injection {
         Ok(())
     }
 
-    /// Returns whether only Prefect's settings and changes to `metadata` are requested, which agents also get.
+    /// Returns whether the call requests no changes except Prefect's settings and changes to `metadata`.
     pub fn is_settings_only(&self) -> bool {
         self.variables.is_empty() && self.env_from.is_empty() && self.unset.is_empty()
     }
 
-    /// Returns whether it is an error if nothing matches. `--name-hash` alone may match nothing.
+    /// Returns whether it is an error if no target matches. It is not an error if only `--name-hash` is requested.
     pub fn needs_target(&self) -> bool {
         let MetadataChanges { name, generate_name, namespace, .. } = &self.metadata;
         let renames = [name, generate_name, namespace].into_iter().any(Option::is_some);
         !self.is_settings_only() || !self.prefect.is_empty() || renames
     }
 
-    /// Returns whether nothing is requested.
+    /// Returns whether the call requests no changes.
     pub fn is_empty(&self) -> bool {
         let MetadataChanges { name, generate_name, hash, namespace } = &self.metadata;
         let renames = *hash || [name, generate_name, namespace].into_iter().any(Option::is_some);

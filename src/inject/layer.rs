@@ -1,7 +1,7 @@
 //! Collects the settings from one source (the command line or a spec file), and merges one source over another.
 //!
-//! Both sources call the same methods, so that both are validated in the same way. The module knows neither flags nor
-//! YAML: each setting has an `origin`, the name of its flag or key, which is used only in errors.
+//! Both sources call the same methods, so both are validated in the same way. The module does not depend on flags or
+//! YAML: each setting has an `origin`, the name of its flag or key, which appears only in errors.
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::embedded::{CONFIG_MAP, is_config_map_keyword};
@@ -17,17 +17,17 @@ use super::injection::{Injection, RequestedVariable, VariableSource};
 /// The settings from one source: the command line or a spec file.
 #[derive(Debug, Default)]
 pub struct Layer {
-    /// The input files, as the source names them.
+    /// The input files, as they are written in the source.
     pub inputs: Vec<String>,
-    /// The targets. If empty, another layer's targets or the default targets are used.
+    /// The targets. If empty, the targets of the layer below are used, or the default targets.
     pub targets: Vec<Target>,
     assignments: Vec<Assignment>,
     env_from: Vec<EnvFrom>,
     allow_plaintext: bool,
 }
 
-/// A setting, with the names of the variables that it sets or removes. One of Prefect's settings has a variable for
-/// each generation of Prefect.
+/// A setting, with the names of the variables that it sets or removes. A Prefect setting has a variable for each
+/// generation of Prefect.
 #[derive(Debug)]
 struct Assignment {
     variables: Vec<String>,
@@ -35,7 +35,7 @@ struct Assignment {
     origin: String,
 }
 
-/// What an assignment does.
+/// The operation of an assignment.
 #[derive(Debug)]
 enum Op {
     Set(RequestedVariable),
@@ -44,23 +44,24 @@ enum Op {
 }
 
 impl Assignment {
-    /// Returns a variable that both assignments set or remove.
+    /// Returns a variable that both assignments set or remove, or `None` if they have none in common.
     fn shared_variable<'c>(&'c self, other: &Assignment) -> Option<&'c str> {
         self.variables.iter().find(|name| other.variables.contains(name)).map(String::as_str)
     }
 }
 
 impl Layer {
-    /// Creates an empty layer. Literals with secret-looking names are refused unless `allow_plaintext` is set.
+    /// Creates an empty layer. The layer refuses literals with secret-looking names unless `allow_plaintext` is true.
     pub fn new(allow_plaintext: bool) -> Self {
         Layer { allow_plaintext, ..Layer::default() }
     }
 
-    /// Sets a variable. `origin` is the flag or key that sets it.
+    /// Sets a variable. `origin` is the name of the flag or key that sets the variable.
     ///
     /// # Errors
     ///
-    /// Refuses an invalid variable name, a literal with a secret-looking name, and a variable that is already set.
+    /// Fails if the variable name is invalid, if the value is a literal and the name looks like a secret's, or if the
+    /// layer already sets or removes the variable.
     pub fn set_variable(&mut self, variable: RequestedVariable, origin: &str) -> Result<()> {
         names::check_env_name(&variable.name).map_err(|error| error.into_error(origin))?;
         let name = match &variable.source {
@@ -86,7 +87,7 @@ impl Layer {
     ///
     /// # Errors
     ///
-    /// Refuses an invalid variable name, and a variable that is already set.
+    /// Fails if the variable name is invalid, or if the layer already sets the variable.
     pub fn unset_variable(&mut self, name: &str, origin: &str) -> Result<()> {
         names::check_env_name(name).map_err(|error| error.into_error(origin))?;
         self.assign(vec![name.to_owned()], Op::Unset, origin)
@@ -96,7 +97,7 @@ impl Layer {
     ///
     /// # Errors
     ///
-    /// Refuses a setting that is already set.
+    /// Fails if the layer already sets or removes one of the setting's variables.
     pub fn set_prefect(&mut self, setting: RequestedSettings, origin: &str) -> Result<()> {
         let generations = [Generation::Prefect1, Generation::Prefect2Or3];
         let entries =
@@ -105,7 +106,7 @@ impl Layer {
         self.assign(names, Op::Setting(setting), origin)
     }
 
-    /// Adds an `envFrom` source. It replaces an earlier one that differs only in `optional`.
+    /// Adds an `envFrom` source. It replaces an earlier source that differs only in `optional`.
     pub fn add_env_from(&mut self, source: EnvFrom) {
         let same =
             |other: &EnvFrom| (other.kind, &other.name, &other.prefix) == (source.kind, &source.name, &source.prefix);
@@ -132,7 +133,8 @@ impl Layer {
         Ok(())
     }
 
-    /// Merges this layer over another one. Where both set or remove a variable, this layer's assignment is kept.
+    /// Merges this layer over a lower layer. If both set or remove a variable, this layer's assignment is kept. Inputs
+    /// and targets of this layer replace those of the lower layer.
     #[must_use]
     pub fn merge_over(self, mut lower: Layer) -> Layer {
         lower
@@ -171,7 +173,7 @@ impl Layer {
     }
 }
 
-/// Refuses a variable name where Prefect's name for a secret is expected: the prefix would be added twice.
+/// Refuses the name of a variable where the name of a Prefect secret is expected: the prefix would be added twice.
 fn check_prefect_secret_name(name: &str) -> Result<(), ValidationError> {
     if !name.starts_with("PREFECT__") {
         return Ok(());
@@ -187,7 +189,8 @@ fn check_prefect_secret_name(name: &str) -> Result<(), ValidationError> {
 ///
 /// # Errors
 ///
-/// Fails if the URL is not `http://` or `https://` with a host.
+/// Fails if the URL does not begin with `http://` or `https://` followed by a host, or contains whitespace or control
+/// characters.
 pub fn check_api_url(url: &str) -> Result<(), ValidationError> {
     let after_scheme = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
     let host = after_scheme.and_then(|rest| rest.split(['/', '?', '#']).next());
@@ -198,11 +201,11 @@ pub fn check_api_url(url: &str) -> Result<(), ValidationError> {
     Err(ValidationError::new("this is no URL").hint("it looks like http://HOST:4200 or https://HOST/api"))
 }
 
-/// Parses a target from its parts, each of which is a glob.
+/// Parses a target from its parts. Each part is a glob.
 ///
 /// # Errors
 ///
-/// Fails if a part is not a valid pattern.
+/// Fails if a part is not a valid pattern, or if `key` is set and `kind` is not a ConfigMap.
 pub fn parse_target(
     kind: &str,
     name: Option<&str>,
@@ -211,7 +214,7 @@ pub fn parse_target(
 ) -> Result<Target, ValidationError> {
     let is_invalid = |part: &&str| part.contains(|c: char| c == '=' || c == ',' || c.is_whitespace());
     if [Some(kind), name, key].into_iter().flatten().any(|part| is_invalid(&part)) {
-        // The message does not repeat the value: it may be a secret given to the wrong flag.
+        // The message does not contain the value, which may be a secret that was passed to the wrong flag.
         return Err(ValidationError::new("no kind, name or key is like this".to_owned())
             .hint("write KIND, KIND/NAME or ConfigMap/NAME:KEY, one in each flag"));
     }
@@ -233,11 +236,11 @@ pub fn parse_target(
     })
 }
 
-/// Parses a glob. `subject` is what errors call it.
+/// Parses a glob. Ignores case if `any_case` is true. `subject` names the glob in errors.
 ///
 /// # Errors
 ///
-/// Fails if the pattern is empty or invalid.
+/// Fails if the pattern is empty, contains whitespace, or is not a valid glob.
 pub fn parse_glob(subject: &str, pattern: &str, any_case: bool) -> Result<Glob, ValidationError> {
     if pattern.is_empty() {
         return Err(ValidationError::new(format!("the {subject} is missing")));

@@ -1,4 +1,4 @@
-//! Plans the edits of `metadata`: `name`, `generateName` and `namespace`, and computes the name for `--name-hash`.
+//! Plans the edits of `name`, `generateName` and `namespace` in `metadata`, and computes the name for `--name-hash`.
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::object::Object;
@@ -35,14 +35,14 @@ pub(super) fn plan_metadata(object: &Object<'_>, changes: &MetadataChanges, edit
     Ok(())
 }
 
-/// The entries of `metadata` to remove, and the entries to insert at these positions.
+/// The positions of the `metadata` entries to remove, and the entries to insert with their positions.
 #[derive(Default)]
 struct ChildChanges {
     remove: Vec<usize>,
     insert: Vec<(usize, Child)>,
 }
 
-/// Sets `name` or `generateName`, and removes the other one.
+/// Sets `name` or `generateName`, and removes the other key.
 fn plan_name(
     metadata: Node<'_>,
     changes: &MetadataChanges,
@@ -106,7 +106,8 @@ fn position_of(metadata: Node<'_>, key: &str) -> Option<usize> {
     metadata.entries().position(|(name, _)| name.has_text(key))
 }
 
-/// Returns the value of a key of `metadata` for editing. Refuses anything but an untagged scalar on one line.
+/// Returns the value of a `metadata` key for editing. Fails if the value is not a scalar on one line, or has an anchor
+/// or tag.
 fn plain_scalar<'a>(node: Node<'a>, key: &str) -> Result<Editable<'a>> {
     let is_plain = node.is_scalar() && node.anchor().is_none() && node.tag().is_none();
     let is_one_line = !node.raw().contains('\n');
@@ -136,14 +137,14 @@ fn create_metadata(object: &Object<'_>, changes: &MetadataChanges, edits: &mut V
     Ok(())
 }
 
-/// Returns an object's name followed by `-` and 8 characters of a hash of the object's value.
+/// Returns an object's name followed by `-` and the first 8 hexadecimal digits of the object's hash.
 ///
-/// Comments, layout and the order of keys do not change the hash. The name is hashed without an existing hash suffix, so
-/// that a name that already ends in the hash stays the same.
+/// Comments, layout and the order of keys do not change the hash. If the name already ends with the hash that the
+/// object would have without this suffix, it is returned unchanged.
 ///
 /// # Errors
 ///
-/// Fails if the object has no name, two names, or a name that is not plain text.
+/// Fails if the object has no name or two names, or if the name is not an untagged scalar on one line.
 pub fn hashed_name(object: &Object<'_>) -> Result<String> {
     let name = match object.metadata {
         Some(metadata) => metadata.get("name")?,
@@ -166,7 +167,7 @@ pub fn hashed_name(object: &Object<'_>) -> Result<String> {
     Ok(format!("{text}-{}", hash(object.node, name, &text)))
 }
 
-/// Returns 8 hexadecimal characters of the hash of an object, with `base` in place of its name.
+/// Returns the first 8 hexadecimal digits of an object's hash, computed with `base` instead of the object's name.
 fn hash(object: Node<'_>, name: Node<'_>, base: &str) -> String {
     canonical::to_hex(&canonical::digest(object, Some((name, base)))[..4])
 }

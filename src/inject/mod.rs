@@ -1,17 +1,17 @@
-//! Injection: what a call requests, and the edits that one document needs for it.
+//! Plans the edits with which one document gets the changes that a call requests.
 //!
-//! `jobplate_yaml` applies edits to text, and `render` reads the documents of all inputs.
+//! `jobplate_yaml` applies the edits to text. `render` reads the documents of all inputs.
 //!
 //! | file | decides |
 //! |---|---|
 //! | `injection` | what one call can request |
 //! | `layer` | how flags and spec files are merged, which of them contradict each other, and that a literal with a secret-looking name is refused (`--allow-plaintext`) |
 //! | `spec` | which keys a spec file may have |
-//! | `prefilter` | which documents have no target, judged by their bytes, and are copied without being parsed |
+//! | `prefilter` | which documents cannot have a target and are copied without being parsed |
 //! | `scope` | which objects get an injection, and whether all of it or only Prefect's settings; `--skip-hooks` and `-l` |
 //! | `planner` | which embedded documents are edited by default, and which container of an agent is edited instead of the first |
 //! | `desired_envs` | which variables a container gets, where `--secret` and settings are refused, and which variables an agent overrides |
-//! | `edit_plan` | what a plan of one document holds, and that no node is edited twice |
+//! | `edit_plan` | what the plan of one document contains, and that no node is edited twice |
 //! | `env/` | which entries of a container's `env` and `envFrom` are added, replaced and removed, and where new ones go |
 //! | `prefect_template` | what is a template of Prefect 2 or 3, and which of its containers get the whole injection |
 //! | `base_job_template` | what else in a base job template would override an entry |
@@ -19,7 +19,7 @@
 //! | `metadata` | how names and namespaces are set, and the hash of `--name-hash` |
 //! | `checksum` | which pod templates get a new `checksum/` annotation when a ConfigMap changes |
 //! | `dry_run` | the body of the dry run for `env` entries that another field manager owns |
-//! | `canonical` | which parts of a value count in hashes |
+//! | `canonical` | which parts of a value its hash depends on |
 //! | `pass_context` | which facts one pass passes on to the next |
 //! | `notes` | that a note is reported once |
 

@@ -1,4 +1,4 @@
-//! Collects notes for the user, each of them once.
+//! Collects the notes for the user without duplicates.
 
 /// Notes for the user, without duplicates, in the order in which they were added.
 #[derive(Clone, Debug, Default)]

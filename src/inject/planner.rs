@@ -1,4 +1,4 @@
-//! Plans the edits of one document after the other.
+//! Plans the edits of documents, one document at a time.
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::container;
@@ -27,9 +27,9 @@ pub struct EditPlanner<'i> {
     injection: &'i Injection,
     context: PassContext,
     desired_envs: DesiredEnvs<'i>,
-    /// For each target of the injection, whether it has matched an object so far.
+    /// For each of the injection's targets, whether it has matched an object so far.
     matched: Vec<bool>,
-    /// Whether plans list the requested entries.
+    /// Whether [`EditPlan::requested`] is filled.
     keep_requested: bool,
     /// Whether an agent or worker has received Prefect's settings so far.
     pub agent_gets_settings: bool,
@@ -53,7 +53,8 @@ impl<'i> EditPlanner<'i> {
         &self.context
     }
 
-    /// Returns the entries that the injection sets or removes in a document, whether or not they have to change.
+    /// Returns the entries that the injection sets or removes in a document, including the entries that already have
+    /// the requested value.
     ///
     /// # Errors
     ///
@@ -67,13 +68,13 @@ impl<'i> EditPlanner<'i> {
 
     /// Plans the edits of a document.
     ///
-    /// `names` are the final names of the targets, in their order, and override the injection's name. It is empty until
-    /// the names for `--name-hash` are known.
+    /// `names` are the final names of the targets, in document order. They override the injection's name. `names` is
+    /// empty until the names for `--name-hash` are known.
     ///
     /// # Errors
     ///
-    /// Refuses, with a span of the document, what cannot be edited safely: duplicate keys and names, aliases, merge
-    /// keys, settings that the target does not support.
+    /// Fails if the document cannot be edited safely because of duplicate keys or names, aliases or merge keys, or if a
+    /// target does not support a requested setting. The error has a span of the document.
     pub fn plan_document<'a>(&mut self, document: Document<'a>, names: &[Option<String>]) -> Result<EditPlan<'a>> {
         let mut plan = self.plan_checksums(document)?;
         for (position, object) in objects(document)?.iter().enumerate() {
@@ -112,11 +113,11 @@ impl<'i> EditPlanner<'i> {
         Ok(plan)
     }
 
-    /// Plans only the checksum annotations of pods that use changed ConfigMaps, for a document without a target.
+    /// Plans only the checksum annotations of pod templates that use changed ConfigMaps.
     ///
     /// # Errors
     ///
-    /// Refuses, with a span of the document, a pod template that cannot be edited safely.
+    /// Fails if a pod template cannot be edited safely. The error has a span of the document.
     pub fn plan_checksums<'a>(&self, document: Document<'a>) -> Result<EditPlan<'a>> {
         let mut plan = EditPlan::default();
         let changed = &self.context.changed_config_maps;
@@ -131,8 +132,8 @@ impl<'i> EditPlanner<'i> {
         Ok(plan)
     }
 
-    /// Plans the edits of an embedded document. If a target names it, all its workloads are targets; otherwise only its
-    /// Jobs and CronJobs are.
+    /// Plans the edits of an embedded document. If a target names the document, all its workloads are targets.
+    /// Otherwise, only its Jobs, its CronJobs and Prefect's templates are targets.
     ///
     /// # Errors
     ///
@@ -164,7 +165,7 @@ impl<'i> EditPlanner<'i> {
                 plan.targets.push(position);
             }
         }
-        // A field manager owns the ConfigMap's value, not the entries of the document embedded in it.
+        // On the server, a field manager owns the whole value in the ConfigMap, not the entries inside it.
         plan.requested.clear();
         plan.add_edits([])?;
         Ok(plan)
@@ -175,12 +176,12 @@ impl<'i> EditPlanner<'i> {
         self.mark_matched(|target| target.matches_embedded(object, key));
     }
 
-    /// Adds the edits of the metadata of a ConfigMap in which an embedded document is a target.
+    /// Adds the edits of a ConfigMap's metadata, if a document embedded in it is a target.
     ///
     /// # Errors
     ///
-    /// Refuses, with a span of the document, metadata that cannot be edited safely, and a new name: the ConfigMap keeps
-    /// its name.
+    /// Fails if a new name is requested, because the ConfigMap keeps its name, or if the metadata cannot be edited
+    /// safely. The error has a span of the document.
     pub fn plan_config_map_metadata(&self, object: &Object<'_>, edits: &mut Vec<Edit>) -> Result<()> {
         let MetadataChanges { name, generate_name, namespace, .. } = &self.injection.metadata;
         let flags = [("--name", name), ("--generate-name", generate_name)];
@@ -197,20 +198,21 @@ impl<'i> EditPlanner<'i> {
         plan_metadata(object, &changes, edits)
     }
 
-    /// Returns the targets that have matched nothing, if another target has matched something. One of them may be
-    /// misspelled.
+    /// Returns the targets that have matched no object, because they may be misspelled. Returns an empty list if no
+    /// target has matched an object.
     pub fn unmatched_targets(&self) -> Vec<Target> {
         let targets = self.matched.iter().zip(&self.injection.targets);
         let unmatched = targets.filter(|(matched, _)| !**matched && self.matched.contains(&true));
         unmatched.map(|(_, target)| target.clone()).collect()
     }
 
-    /// Returns the variables set on flow runs that their Prefect 1 agent overrides, and that are not set on an agent.
+    /// Returns the variables set on flow runs that their Prefect 1 agent overrides, except variables that are also set
+    /// on an agent.
     pub fn overridden(&self) -> Vec<String> {
         self.desired_envs.overridden()
     }
 
-    /// Takes the notes of all documents planned so far.
+    /// Takes the notes about all documents planned so far, leaving none.
     pub fn take_notes(&mut self) -> Notes {
         std::mem::take(&mut self.desired_envs.notes)
     }
@@ -221,7 +223,8 @@ impl<'i> EditPlanner<'i> {
         }
     }
 
-    /// Returns whether a template of Prefect 2 or 3 is a target, by default or because a target matches it.
+    /// Returns whether a template of Prefect 2 or 3 is a target, by default or because a target matches it. Marks the
+    /// matching targets.
     fn is_target_template(&mut self, object: &Object<'_>, template: PrefectTemplate<'_>) -> Result<bool> {
         let is_match = |target: &Target| template.matches(object, target);
         let is_target = self.has_default_targets() || self.injection.targets.iter().any(is_match);
@@ -232,12 +235,12 @@ impl<'i> EditPlanner<'i> {
         Ok(true)
     }
 
-    /// Returns whether Jobs and templates are targets without being named.
+    /// Returns whether Jobs and templates are targets by default.
     fn has_default_targets(&self) -> bool {
         self.injection.targets.is_empty() && !self.injection.no_default_targets
     }
 
-    /// Adds the edits of a template. Returns whether any of its containers is selected.
+    /// Adds the edits of a template. Returns whether a container of the template is selected.
     fn plan_template(
         &mut self,
         object: &Object<'_>,
@@ -253,7 +256,7 @@ impl<'i> EditPlanner<'i> {
         Ok(containers > 0)
     }
 
-    /// Adds the embedded documents of a ConfigMap that are targets to the plan.
+    /// Adds a ConfigMap's embedded documents to the plan, if they are targets.
     fn find_embedded<'a>(&self, object: &Object<'a>, position: usize, plan: &mut EditPlan<'a>) -> Result<()> {
         let targets = &self.injection.targets;
         let by_default = self.has_default_targets();
@@ -276,10 +279,10 @@ impl<'i> EditPlanner<'i> {
         Ok(())
     }
 
-    /// Adds the edits of the selected containers of an object.
+    /// Adds the edits of an object's selected containers.
     fn plan_object(&mut self, object: &Object<'_>, scope: Scope<'_>, plan: &mut EditPlan<'_>) -> Result<()> {
         match scope {
-            // Only agents get settings here. Objects that cannot be agents are not validated.
+            // Only agents get the settings. An object that cannot be an agent is not validated.
             Scope::SettingsOnly if !object.node.descendants().any(mentions_prefect) => return Ok(()),
             Scope::WithoutSettings if self.injection.is_settings_only() => return Ok(()),
             _ => {}
@@ -314,8 +317,9 @@ impl<'i> EditPlanner<'i> {
     }
 }
 
-/// Returns which containers of a pod to edit. By default this is the first container, but the agent's container in an
-/// agent's pod. If only settings are set, it is always the agent's container, even with `--container`.
+/// Returns the choice of containers to edit in a pod. The default is the first container, or the agent's container in
+/// an agent's pod. If the scope is only Prefect's settings, the choice is always the agent's container, even with
+/// `--container`.
 fn container_choice(injection: &Injection, scope: Scope<'_>, role: Role, all: &[Node<'_>]) -> ContainerChoice {
     let choice = match scope {
         Scope::All(Some(Target { containers: Some(choice), .. })) => choice,

@@ -1,5 +1,5 @@
-//! Finds the templates of Prefect 2 and 3 that are not Kubernetes objects, base job templates and `KubernetesJob`
-//! blocks, and plans the edits of their containers. `base_job_template` and `block` plan the edits outside them.
+//! Finds templates of Prefect 2 and 3, which are base job templates and `KubernetesJob` blocks, and plans the edits of
+//! their containers. `base_job_template` and `block` plan the edits outside the containers.
 
 use jobplate_diagnostic::Result;
 use jobplate_manifest::container;
@@ -24,7 +24,7 @@ pub(super) enum PrefectTemplate<'a> {
 }
 
 impl<'a> PrefectTemplate<'a> {
-    /// Returns the template that an object is or contains.
+    /// Returns the template that an object is or contains, or `None` if there is no template.
     pub(super) fn find_in(object: &Object<'a>) -> Option<Self> {
         let base = base_job_template::find(object).map(PrefectTemplate::BaseJobTemplate);
         base.or_else(|| kubernetes_job_block::find(object).map(PrefectTemplate::KubernetesJobBlock))
@@ -36,7 +36,7 @@ impl<'a> PrefectTemplate<'a> {
         node
     }
 
-    /// Returns the name of the template that targets and messages use like the kind of an object.
+    /// Returns the template's kind in targets and messages. An object that is itself a template has no Kubernetes kind.
     fn kind(self) -> &'static str {
         match self {
             PrefectTemplate::BaseJobTemplate(_) => base_job_template::KIND,
@@ -44,7 +44,7 @@ impl<'a> PrefectTemplate<'a> {
         }
     }
 
-    /// Returns what errors call the template.
+    /// Returns the template's name in errors.
     pub(super) fn description(self) -> &'static str {
         match self {
             PrefectTemplate::BaseJobTemplate(_) => "the base job template",
@@ -52,7 +52,8 @@ impl<'a> PrefectTemplate<'a> {
         }
     }
 
-    /// Returns whether a target matches the template: by the object that contains it, or by the template's kind.
+    /// Returns whether a target matches the object that contains the template, or the kind of a template without such
+    /// an object.
     pub(super) fn matches(self, object: &Object<'_>, target: &Target) -> bool {
         let by_kind = object.kind.is_empty() && target.kind.matches(self.kind());
         target.matches(object) || by_kind && target.name.is_none() && target.key.is_none()
@@ -93,8 +94,8 @@ impl<'a> PrefectTemplate<'a> {
     }
 }
 
-/// Returns the kind of an object that is or contains a template of Prefect 2 or 3. If the object does not have a kind,
-/// returns the name of the template. Returns `None` for any other object.
+/// Returns the kind of an object that is or contains a template of Prefect 2 or 3. If the object has no kind, returns
+/// the template's kind. Returns `None` for any other object.
 pub fn template_kind(object: &Object<'_>) -> Option<String> {
     let template = PrefectTemplate::find_in(object)?;
     Some(if object.kind.is_empty() { template.kind().to_owned() } else { object.kind.to_string() })
@@ -103,11 +104,11 @@ pub fn template_kind(object: &Object<'_>) -> Option<String> {
 /// The selected containers of a template.
 struct SelectedContainers {
     count: usize,
-    /// Whether the first container is selected, which runs the flow.
+    /// Whether the first container, which runs the flow, is selected.
     has_flow_container: bool,
 }
 
-/// Adds the edits of the selected containers of a pod.
+/// Adds the edits of a pod's selected containers.
 fn plan_containers(
     pod_spec: Node<'_>,
     desired: &DesiredEnv,
@@ -131,7 +132,8 @@ fn plan_containers(
     Ok(SelectedContainers { count: selected.len(), has_flow_container })
 }
 
-/// Returns the container of the default Job, which a block without its own Job uses, if `choice` selects it.
+/// Returns the selected containers of a block without its own Job: the container of Prefect's default Job, if `choice`
+/// selects it.
 fn implied_container(choice: &ContainerChoice) -> SelectedContainers {
     let is_selected = match choice {
         ContainerChoice::Named(globs) => globs.iter().any(|glob| glob.matches(FLOW_CONTAINER)),

@@ -1,4 +1,5 @@
-//! Proves from a document's bytes alone that it has no target. Most documents have none and are copied unparsed.
+//! Proves from a document's bytes alone that the document has no target. Most documents have no target and are copied
+//! without being parsed.
 
 use jobplate_manifest::embedded::CONFIG_MAP;
 use jobplate_manifest::select::Target;
@@ -9,25 +10,26 @@ use super::injection::Injection;
 
 /// The byte sequences that a document must contain to have a target.
 ///
-/// In YAML, each character of a key or kind is written as itself, except with escapes in double quotes, `!!binary` and
-/// `%TAG`. Therefore a document without `containers`, without the target's kind (if it is known) and without these
-/// exceptions has no target. The search is for `ontainers`, which `initContainers` contains, too.
+/// Keys and kinds appear literally in YAML, except in a document with escapes in double quotes, `!!binary` or `%TAG`. A
+/// document without these exceptions has no target if it does not contain `containers`, or does not contain the kind of
+/// a target (if the kinds are known). The filter searches for `ontainers`, which is also part of `initContainers`.
 #[derive(Debug)]
 pub struct Prefilter {
     containers: memchr::memmem::Finder<'static>,
-    /// The text that a `KubernetesJob` block contains even if it has no container.
+    /// The slug that a `KubernetesJob` block contains even if it has no container.
     block_slug: memchr::memmem::Finder<'static>,
-    /// The key that a block contains if its patches change containers and it has no kind.
+    /// The key that a block contains if its patches change containers. Such a block may not contain a kind.
     block_patches: memchr::memmem::Finder<'static>,
-    /// The prefix of all keys of a pod that refer to a ConfigMap.
+    /// The common prefix of a pod's keys that refer to a ConfigMap.
     config_map: memchr::memmem::Finder<'static>,
-    /// The kinds of the targets, one of which the document must contain. `None` if the kind of a target is a pattern.
+    /// The kinds of the targets. A document with a target contains one of them. `None` if the kind of a target is a
+    /// pattern.
     kinds: Option<Vec<memchr::memmem::Finder<'static>>>,
-    /// Whether agents and workers are targets. They contain `prefect`.
+    /// Whether agents and workers are targets. Their manifests contain `prefect`.
     includes_agents: bool,
 }
 
-/// Whether a document can have a target, judged by its bytes.
+/// The result of the prefilter: whether a document can have a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relevance {
     /// The document contains the keywords of a target.
@@ -37,7 +39,7 @@ pub enum Relevance {
         /// Whether the document contains the key of a container list without escapes.
         mentions_containers: bool,
     },
-    /// The document contains the keywords of a pod that uses a ConfigMap.
+    /// The document has no target, but contains the keywords of a pod that uses a ConfigMap.
     UsesConfigMap,
     /// The document has no target and is copied without being parsed.
     None,
@@ -74,10 +76,10 @@ impl Prefilter {
         }
     }
 
-    /// Returns whether a document can have a target. `map_changes` says that the data of a ConfigMap change, so that
-    /// pods that use one are relevant, too.
+    /// Returns whether a document can have a target. `map_changes` is true if a ConfigMap's data change. Pods that use
+    /// a ConfigMap are then relevant, too.
     pub fn relevance(&self, text: &[u8], map_changes: bool) -> Relevance {
-        // Every target mentions containers. Documents without this keyword are not searched for others.
+        // Every target mentions containers, so a document that does not is not searched for other keywords.
         let mentions_containers = self.mentions_containers(text);
         if mentions_containers && self.mentions_target_kind(text) {
             Relevance::Target
@@ -90,8 +92,8 @@ impl Prefilter {
         }
     }
 
-    /// Returns whether an embedded document can have a target. `is_named` says that a target names it, so that any kind
-    /// is a target.
+    /// Returns whether an embedded document can have a target. `is_named` is true if a target names the document. All
+    /// its workloads are then targets, whatever their kind.
     pub fn relevance_of_embedded(&self, text: &[u8], is_named: bool) -> Relevance {
         let mentions_containers = self.mentions_containers(text);
         if mentions_containers && (is_named || self.mentions_target_kind(text)) {
@@ -108,8 +110,8 @@ impl Prefilter {
         self.containers.find(text).is_some() || self.block_slug.find(text).is_some()
     }
 
-    /// Returns whether a document that mentions containers also contains the kind of a target, or a keyword of an agent
-    /// or block.
+    /// Returns whether a document contains the kind of a target, or a keyword of an agent or block. The document must
+    /// mention containers.
     fn mentions_target_kind(&self, text: &[u8]) -> bool {
         let kind = match &self.kinds {
             None => true,
@@ -142,9 +144,10 @@ impl Prefilter {
         })
     }
 
-    /// Returns whether an escaped line break between `before` and `after` may split a keyword, such as `Jo\` and `b`.
+    /// Returns whether an escaped line break between `before` and `after` may split a keyword, for example `Job` into
+    /// `Jo\` and `b`.
     fn may_be_split_keyword(&self, before: &[u8], after: &[u8]) -> bool {
-        /// No keyword is longer.
+        /// The maximum length of a keyword in bytes.
         const MAX_KEYWORD_LENGTH: usize = 32;
         let before = &before[before.len().saturating_sub(MAX_KEYWORD_LENGTH)..];
         let after = after.trim_ascii_start();

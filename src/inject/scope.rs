@@ -1,4 +1,4 @@
-//! Decides which objects get an injection, and how much of it each of them gets.
+//! Determines which objects get an injection, and which part of the injection each object gets.
 
 use jobplate_diagnostic::Result;
 use jobplate_manifest::object::{Object, is_helm_hook};
@@ -8,18 +8,18 @@ use jobplate_yaml::Node;
 
 use super::injection::Injection;
 
-/// How much of an injection an object gets.
+/// The part of an injection that an object gets.
 #[derive(Clone, Copy)]
 pub(super) enum Scope<'i> {
     /// The whole injection. The target that matched the object, or `None` for a default target.
     All(Option<&'i Target>),
-    /// Everything but Prefect's settings.
+    /// The injection without Prefect's settings.
     WithoutSettings,
     /// Only Prefect's settings, and only if the object is an agent or worker.
     SettingsOnly,
 }
 
-/// A [`Scope`] without its target, so that it can be compared.
+/// A [`Scope`] without its target. Unlike a scope, it can be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ScopeKind {
     Named,
@@ -39,19 +39,19 @@ impl<'i> Scope<'i> {
         }
     }
 
-    /// Returns the target that matched the object.
+    /// Returns the target that matched the object, or `None` for a default target or a partial scope.
     pub(super) fn target(self) -> Option<&'i Target> {
         if let Scope::All(target) = self { target } else { None }
     }
 }
 
-/// Returns how much of an injection an object gets. Returns `None` if it is not a target.
+/// Returns the part of an injection that an object gets. Returns `None` if the object is not a target.
 pub(super) fn scope_of<'i>(object: &Object<'_>, injection: &'i Injection) -> Result<Option<Scope<'i>>> {
     let scope = scope_without_filters(object, injection);
     Ok(if scope.is_some() && passes_filters(object, injection)? { scope } else { None })
 }
 
-/// Returns whether an object passes `--skip-hooks` and `-l`.
+/// Returns whether an object passes the filters `--skip-hooks` and `-l`.
 pub(super) fn passes_filters(object: &Object<'_>, injection: &Injection) -> Result<bool> {
     if injection.skip_hooks || injection.selector.is_some() {
         object.check_metadata()?;
@@ -72,7 +72,8 @@ fn scope_without_filters<'i>(object: &Object<'_>, injection: &'i Injection) -> O
     }
 }
 
-/// Returns whether a scalar contains `prefect`. Every agent and worker has such a scalar: its image or its command.
+/// Returns whether a node is a scalar that contains `prefect`. Every agent and worker has such a scalar, in its image
+/// or command.
 pub(super) fn mentions_prefect(node: Node<'_>) -> bool {
     node.is_scalar() && node.raw().contains("prefect")
 }

@@ -1,4 +1,4 @@
-//! Copies an input to an output, except for the documents to be edited.
+//! Copies an input to an output and applies the planned edits.
 
 use std::io::{self, Read, Write};
 
@@ -8,7 +8,7 @@ use jobplate_yaml::StreamError;
 use super::edit_log::EditRecord;
 use super::errors::{input_changed_error, read_error};
 
-/// Copies the bytes between edited documents from an input to an output.
+/// A copier that passes the bytes between edited documents from an input to an output.
 pub(super) struct Copier<'a, R> {
     pub(super) reader: R,
     pub(super) out: &'a mut dyn Write,
@@ -17,7 +17,7 @@ pub(super) struct Copier<'a, R> {
     pub(super) buffer: Vec<u8>,
 }
 
-/// An error while copying.
+/// An error that occurs while an input is copied.
 pub(super) enum CopyError {
     /// The input cannot be read.
     Read(io::Error),
@@ -28,7 +28,7 @@ pub(super) enum CopyError {
 }
 
 impl CopyError {
-    /// Converts to an error about the input of this name.
+    /// Converts the error to a diagnostic about the input with this name.
     pub(super) fn into_error(self, name: &str) -> Error {
         match self {
             CopyError::Read(error) => read_error(name, StreamError::Io(error)),
@@ -39,7 +39,7 @@ impl CopyError {
 }
 
 impl<R: Read> Copier<'_, R> {
-    /// Copies up to an offset, or to the end of the input if `offset` is `None`.
+    /// Copies up to an offset of the input, or to its end if `offset` is `None`.
     pub(super) fn copy_until(&mut self, offset: Option<u64>) -> Result<(), CopyError> {
         let mut left = offset.map_or(u64::MAX, |offset| offset - self.position);
         while left > 0 {
@@ -68,7 +68,7 @@ impl<R: Read> Copier<'_, R> {
         })
     }
 
-    /// Writes a document with the splices of its record.
+    /// Writes a document with its record's splices applied.
     pub(super) fn write_edited(&mut self, document: &[u8], record: &EditRecord) -> Result<(), CopyError> {
         record.write_edited(document, self.out).map_err(CopyError::Write)
     }

@@ -1,6 +1,7 @@
-//! Reads the documents of a planned rendering one at a time, before and after their edits.
+//! Reads the documents of a planned rendering one at a time, each with its text before and after the edits.
 //!
-//! Commands that do more than print the documents use it, such as `apply` and `--diff`. It holds one document in memory.
+//! Used by commands that do more than print the documents, such as `apply` and `--diff`. Only one document at a time is
+//! in memory.
 
 use std::io::Read;
 use std::ops::Range;
@@ -16,21 +17,22 @@ use super::planned_input::PlannedInput;
 /// A document before and after its edits.
 #[derive(Debug)]
 pub struct RenderedDocument<'c> {
-    /// The input's name; `-` is standard input.
+    /// The input's name. Standard input is `-`.
     pub input: &'c str,
-    /// The line number of its first byte in that input. The first line is 1.
+    /// The 1-based number of the document's first line in the input.
     pub line: usize,
-    /// The text in the input.
+    /// The document's text in the input.
     pub before: &'c str,
-    /// The text after the edits.
+    /// The document's text after the edits.
     pub after: &'c str,
-    /// Whether the two differ.
+    /// Whether the document has edits.
     pub edited: bool,
     /// The byte ranges of `before` that are replaced, in ascending order, each with the length of its replacement.
     pub changes: Vec<(Range<usize>, usize)>,
 }
 
-/// Iterates over the documents of some inputs. It lends each document, so it cannot implement [`Iterator`].
+/// A cursor over the documents of one or more inputs. It lends its buffer to each document, so it cannot implement
+/// [`Iterator`].
 pub struct DocumentCursor<'r> {
     rest: std::slice::IterMut<'r, PlannedInput>,
     current: Option<CurrentInput<'r>>,
@@ -76,7 +78,7 @@ impl<'r> DocumentCursor<'r> {
             if self.current.is_none() && !self.open_next_input()? {
                 return Ok(None);
             }
-            // The end is checked before a document is lent, because that borrow lasts until the call returns.
+            // The end is checked before a document is borrowed, because the borrow lasts until the call returns.
             let at_end = match &mut self.current {
                 Some(current) => !current.documents.has_next().map_err(|error| read_error(&current.name, error))?,
                 None => true,

@@ -1,4 +1,4 @@
-//! Plans and edits one document: whether it has a target, and its text after the edits.
+//! Plans and edits one document.
 
 use jobplate_diagnostic::Result;
 use jobplate_manifest::object::objects;
@@ -10,7 +10,7 @@ use super::parse::{Directives, parse_if_relevant, refuse_directives};
 use super::passes::PassFindings;
 use crate::inject::{EditPlan, EditPlanner, Injection, PassContext, Prefilter, Relevance, hashed_name};
 
-/// Plans and edits one document after the other. Reuses its memory.
+/// Plans and edits documents, one document at a time, and reuses its memory.
 pub(super) struct DocumentPlanner<'i> {
     injection: &'i Injection,
     prefilter: Prefilter,
@@ -95,17 +95,18 @@ impl<'i> DocumentPlanner<'i> {
     }
 }
 
-/// Returns the names with a hash of the Jobs among the targets, in the order of the targets.
+/// Returns a name for each target, in document order: the hashed name of a Job, or `None` for another kind.
 ///
-/// Other kinds can be changed on the server and keep their names: a CronJob with a new name would run beside the old
-/// one.
+/// Objects of other kinds can be changed on the server and keep their names: a CronJob with a new name would run in
+/// addition to the old CronJob.
 fn hashed_job_names(document: Document<'_>, plan: &EditPlan<'_>) -> Result<Vec<Option<String>>> {
     let objects = objects(document)?;
     let targets = plan.targets.iter().filter_map(|&position| objects.get(position));
     targets.map(|object| if object.kind == "Job" { hashed_name(object).map(Some) } else { Ok(None) }).collect()
 }
 
-/// Returns whether a document ends inside a block scalar. A line break after it would become part of the scalar.
+/// Returns whether a document ends inside a block scalar. A line break that is added to such a document becomes part of
+/// the scalar.
 pub(super) fn ends_in_block_scalar(text: &str) -> bool {
     let mut arena = NodeArena::default();
     if jobplate_yaml::read(text, &mut arena).is_err() {

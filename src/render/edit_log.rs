@@ -1,7 +1,7 @@
-//! The edit log: keeps the planned splices until the input is printed.
+//! The edit log, which keeps the planned splices until the input is printed.
 //!
-//! It has one record for each edited document: its offset, its length, a checksum of its bytes, and its splices. A large
-//! log is moved to a temporary file, so that its memory does not grow with the input.
+//! The log has one record for each edited document, with the document's offset, its length, a checksum of its bytes,
+//! and its splices. A large log is moved to a temporary file, so memory use does not grow with the input.
 
 use std::collections::HashMap;
 use std::io::{self, BufReader, Read, Seek, Write};
@@ -13,27 +13,27 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// The maximum size, in bytes, of a log in memory. A larger log is moved to a temporary file.
 const MAX_IN_MEMORY: usize = 256 * 1024;
-/// The maximum number of inserted texts that get a number. Most documents insert the same texts, which are then written
-/// once and referred to by number.
+/// The maximum number of inserted texts that get a number. Most edits insert the same texts. A text with a number is
+/// written once, and later splices refer to its number.
 const MAX_NUMBERED_TEXTS: usize = 256;
 
 /// A log that is written once and then read from the start any number of times.
 pub(super) struct EditLog {
     file: LogFile,
     records: usize,
-    /// The texts that have a number, by number.
+    /// The texts that have a number, indexed by number.
     texts: Vec<Rc<str>>,
-    /// The numbers of these texts.
+    /// The numbers, keyed by text.
     numbers: HashMap<Rc<str>, u64>,
-    /// The bytes of the last record, kept to reuse their memory.
+    /// The buffer for the bytes of a record, which is reused.
     record: Vec<u8>,
 }
 
-/// The file of a log, by how it is used.
+/// The file of a log and its current use.
 enum LogFile {
     Writing(SpooledTempFile),
     Reading(BufReader<SpooledTempFile>),
-    /// The file is being moved from one variant to another.
+    /// The placeholder while the file is moved from one variant to another.
     Taken,
 }
 
@@ -58,12 +58,13 @@ impl EditLog {
         }
     }
 
-    /// Returns whether no document is edited.
+    /// Returns whether the log has no records.
     pub(super) fn is_empty(&self) -> bool {
         self.records == 0
     }
 
-    /// Writes the splices of the document at an offset. Offsets must be ascending.
+    /// Writes the record of the document at an offset. Records must be pushed in ascending order of offsets, before the
+    /// log is read.
     pub(super) fn push<'t>(
         &mut self,
         offset: u64,
@@ -107,7 +108,7 @@ impl EditLog {
         }
     }
 
-    /// Returns to the first record.
+    /// Moves back to the first record. Ends writing.
     pub(super) fn rewind(&mut self) -> io::Result<()> {
         let mut file = match std::mem::replace(&mut self.file, LogFile::Taken) {
             LogFile::Writing(file) => file,
@@ -119,7 +120,7 @@ impl EditLog {
         Ok(())
     }
 
-    /// Reads the next record. Returns `None` after the last one.
+    /// Reads the next record. Returns `None` after the last record.
     pub(super) fn read_record(&mut self) -> io::Result<Option<EditRecord>> {
         let LogFile::Reading(file) = &mut self.file else { return Err(io::ErrorKind::Other.into()) };
         let Some(offset) = read_number_or_end(file)? else { return Ok(None) };
@@ -148,7 +149,7 @@ impl EditLog {
 }
 
 impl EditRecord {
-    /// Returns whether the document has the same bytes as when it was planned.
+    /// Returns whether the document's bytes have not changed since it was planned.
     pub(super) fn matches_document(&self, document: &[u8]) -> bool {
         document.len() == self.length && xxh3_64(document) == self.checksum
     }
@@ -170,7 +171,7 @@ impl EditRecord {
     }
 }
 
-/// Writes a number as an unsigned LEB128: 7 bits in each byte, the lowest first.
+/// Appends a number in unsigned LEB128: 7 bits in each byte, least significant bits first.
 fn write_number(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
@@ -187,7 +188,7 @@ fn read_size(file: &mut impl Read) -> io::Result<usize> {
     usize::try_from(read_number(file)?).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
-/// Reads a number. Returns `None` at the end of the file.
+/// Reads a number in unsigned LEB128. Returns `None` at the end of the file.
 fn read_number_or_end(file: &mut impl Read) -> io::Result<Option<u64>> {
     let (mut number, mut shift) = (0, 0);
     let mut byte = [0];

@@ -1,4 +1,4 @@
-//! Plans and edits the documents embedded in a ConfigMap: each scalar is a stream of its own.
+//! Plans and edits the documents embedded in a ConfigMap. Each scalar is a separate stream.
 
 use std::ops::Range;
 
@@ -10,25 +10,25 @@ use super::outcome::TargetCounts;
 use super::parse::{Directives, parse_if_relevant, refuse_directives};
 use crate::inject::{EditPlanner, EmbeddedDocument, Prefilter};
 
-/// Edits one embedded document after the other. Reuses its memory.
+/// Plans and edits embedded documents, one document at a time, and reuses its memory.
 #[derive(Default)]
 pub(super) struct EmbeddedEditor {
     arena: NodeArena,
     editor: Editor,
 }
 
-/// The edits that the embedded documents of a document need.
+/// The edits needed for the documents that are embedded in a document.
 #[derive(Default)]
 pub(super) struct EmbeddedEdits {
-    /// The edits of the scalars, and of the metadata of their ConfigMaps.
+    /// The edits of the scalars and of the ConfigMaps' metadata.
     pub edits: Vec<Edit>,
     /// The positions, among the document's objects, of the ConfigMaps whose data change.
     pub config_maps: Vec<usize>,
 }
 
 impl EmbeddedEditor {
-    /// Plans all embedded documents of a document. Plans none until it is known whether an agent gets Prefect's
-    /// settings.
+    /// Plans all documents that are embedded in a document. Returns no edits in the pass that searches for an agent,
+    /// because the edits depend on its result.
     pub(super) fn plan_all(
         &mut self,
         prefilter: &Prefilter,
@@ -64,7 +64,7 @@ impl EmbeddedEditor {
         Ok(planned)
     }
 
-    /// Plans and edits the documents in a scalar. Returns the edit of the scalar, or `None` if it does not change.
+    /// Plans and edits the documents in a scalar. Returns the scalar's edit, or `None` if the scalar does not change.
     ///
     /// Errors have a span of the document that contains the scalar.
     fn plan_scalar(
@@ -96,7 +96,8 @@ impl EmbeddedEditor {
             text.push_str(edited.document.text);
             for (Range { start, end }, new) in edited.splices() {
                 match splices.last_mut() {
-                    // Adjacent splices are joined: whether the second begins a line depends on the first.
+                    // Adjacent splices are joined, because the first one determines whether the second one begins a
+                    // line.
                     Some((before, text)) if before.end == offset + start => {
                         before.end = offset + end;
                         text.push_str(new);
@@ -112,7 +113,7 @@ impl EmbeddedEditor {
         Ok(Some(value.change_text(splices, text.into())))
     }
 
-    /// Plans and edits one document of a scalar. Returns `None` if it does not change.
+    /// Plans and edits one document of a scalar. Returns `None` if the document does not change.
     fn plan_and_edit(
         &mut self,
         prefilter: &Prefilter,

@@ -1,4 +1,4 @@
-//! The errors about inputs and temporary files.
+//! Errors about inputs and temporary files.
 
 use std::io;
 
@@ -24,9 +24,10 @@ pub(super) fn input_changed_error(name: &str) -> Error {
     Error::input("changed while it was read").in_file(name).hint("run again when nothing writes to it")
 }
 
-/// Returns the error for a document that is not UTF-8 from byte `valid` on, with the document's offset and its text.
+/// Returns the error for a document that is not valid UTF-8, with the document's offset and its text. `valid` is the
+/// number of bytes before the first invalid byte.
 pub(super) fn not_utf8_error(bytes: &[u8], valid: usize, offset: u64) -> (Error, u64, String) {
-    // The text is the whole document: the masker needs the context of the line to find secrets in it.
+    // The error gets the whole document, because the masker needs the lines around the error to find secrets.
     let readable = String::from_utf8_lossy(bytes).into_owned();
     let error = match bytes {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Error::input("UTF-16 text, not UTF-8").hint("save the file as UTF-8"),

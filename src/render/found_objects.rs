@@ -1,5 +1,5 @@
-//! Lists the objects found in the inputs, with their containers and embedded documents, for the error that nothing
-//! matches.
+//! Lists the objects found in the inputs, with their containers and embedded documents. The list is part of the error
+//! that no target matches.
 
 use std::io::Read;
 
@@ -24,11 +24,11 @@ pub struct FoundObject {
     pub input: String,
     /// Whether it is a Helm hook.
     pub is_hook: bool,
-    /// Whether one of the given targets matches it.
+    /// Whether one of the requested targets matches it.
     pub is_matched: bool,
     /// The names of its containers. `None` if its kind has no pod template.
     pub containers: Option<Vec<String>>,
-    /// The embedded documents of a ConfigMap that have containers.
+    /// The embedded documents with containers. Empty if the object is not a ConfigMap.
     pub embedded: Vec<FoundEmbedded>,
 }
 
@@ -36,16 +36,16 @@ pub struct FoundObject {
 pub struct FoundEmbedded {
     /// The key in the ConfigMap's `data`.
     pub key: String,
-    /// Whether one of the given targets matches it.
+    /// Whether one of the requested targets matches it.
     pub is_matched: bool,
-    /// Whether flows run in it: it is a Job, a CronJob or a template of Prefect 2 or 3.
+    /// Whether it contains a Job, a CronJob or a template of Prefect 2 or 3, in which flows run.
     pub is_job: bool,
     /// The names of its containers.
     pub containers: Vec<String>,
 }
 
 impl Rendering {
-    /// Returns whether the inputs have any object.
+    /// Returns whether the inputs contain an object.
     ///
     /// # Errors
     ///
@@ -59,7 +59,8 @@ impl Rendering {
         Ok(found)
     }
 
-    /// Returns objects found in the inputs: at most `max` with containers, then at most `max` without.
+    /// Returns objects found in the inputs: at most `max` objects with containers, followed by at most `max` objects
+    /// without containers.
     ///
     /// # Errors
     ///
@@ -78,7 +79,8 @@ impl Rendering {
         Ok(with_containers)
     }
 
-    /// Calls `visit` for each object in the inputs with the input's name, until it returns `false`.
+    /// Calls `visit` with the input's name for each object in the inputs until `visit` returns `false`. Skips documents
+    /// that cannot be parsed.
     ///
     /// # Errors
     ///
@@ -95,8 +97,8 @@ impl Rendering {
     }
 }
 
-/// Calls `visit` for each object of a stream until it returns `false`. Returns its last result. Skips documents that
-/// cannot be parsed.
+/// Calls `visit` for each object in a stream until `visit` returns `false`. Returns `false` if `visit` did. Skips
+/// documents that cannot be parsed.
 ///
 /// # Errors
 ///
@@ -142,7 +144,7 @@ impl FoundObject {
     }
 }
 
-/// Returns the embedded documents of a ConfigMap that have containers.
+/// Returns a ConfigMap's embedded documents with containers.
 fn find_embedded(map: &Object<'_>, targets: &[Target]) -> Vec<FoundEmbedded> {
     let mut found = Vec::new();
     for (key, text) in embedded::document_candidates(map) {

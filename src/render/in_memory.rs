@@ -1,4 +1,4 @@
-//! Renders a stream that is in memory, for tests and benchmarks.
+//! Renders a stream in memory, for tests and benchmarks.
 
 use jobplate_diagnostic::{Error, LineIndex, Result};
 use jobplate_yaml::Documents;
@@ -22,15 +22,15 @@ pub struct RenderedStream {
     pub containers: usize,
     /// The number of edited documents.
     pub edited: usize,
-    /// The number of documents with a target that the fallback parser read.
+    /// The number of documents with a target that were parsed by the fallback parser.
     pub by_fallback: usize,
 }
 
-/// Renders a stream that is in memory. Succeeds even if nothing matches.
+/// Renders a stream in memory. Succeeds even if no target matches.
 ///
 /// # Errors
 ///
-/// Fails if a document that may have a target cannot be parsed or safely edited.
+/// Fails if the stream is not UTF-8, or if a document that may have a target cannot be parsed or safely edited.
 pub fn to_string(text: &str, injection: &Injection) -> Result<RenderedStream> {
     passes::repeat(injection, RenderedStream::default(), |_, context| {
         let mut planner = DocumentPlanner::new(injection, context);

@@ -1,4 +1,5 @@
-//! An input that can be read more than once: a regular file, or anything else, kept in a spool.
+//! An input that can be read more than once: a regular file, or a spool that keeps the bytes of a pipe, a device or
+//! standard input.
 
 use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Read, Seek};
@@ -13,13 +14,13 @@ use super::errors::input_changed_error;
 /// The maximum size, in bytes, of a spool in memory. A larger spool is moved to a temporary file.
 const MAX_IN_MEMORY: usize = 4 * 1024 * 1024;
 
-/// An input with the name by which the user knows it.
+/// An input that can be read more than once, with its name for messages.
 pub struct InputSource {
     name: String,
     data: SourceData,
 }
 
-/// Where the bytes of an input are.
+/// The location of an input's bytes.
 enum SourceData {
     File {
         /// The open file. `None` after [`InputSource::close`].
@@ -30,7 +31,7 @@ enum SourceData {
     Spool(SpooledTempFile),
 }
 
-/// The metadata of a file that change when the file is written to or replaced.
+/// The part of a file's metadata that changes when the file is written to or replaced.
 #[derive(Clone, PartialEq, Eq)]
 struct FileVersion {
     length: u64,
@@ -55,11 +56,11 @@ fn inode(_metadata: &Metadata) -> u64 {
 }
 
 impl InputSource {
-    /// Opens a file. Reads a pipe or device to its end.
+    /// Opens a file. Reads a pipe or device to its end and keeps its bytes.
     ///
     /// # Errors
     ///
-    /// Fails if the file cannot be opened or read, or is a directory.
+    /// Fails if the file cannot be opened or read, if it is a directory, or if the temporary file cannot be written.
     pub fn open(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let fail =
@@ -83,7 +84,7 @@ impl InputSource {
     ///
     /// # Errors
     ///
-    /// Fails if the reader fails, or if the temporary file cannot be written.
+    /// Fails if the input cannot be read, or if the temporary file cannot be written.
     pub fn spool(name: String, mut reader: impl Read) -> Result<Self> {
         let mut spool = SpooledTempFile::new(MAX_IN_MEMORY);
         io::copy(&mut reader, &mut spool).map_err(|error| {
@@ -107,7 +108,7 @@ impl InputSource {
         &self.name
     }
 
-    /// Closes the file until the next read, to stay below the limit of open files.
+    /// Closes the file until the next read, to stay below the limit of open files. A spool is kept open.
     pub fn close(&mut self) {
         if let SourceData::File { file, .. } = &mut self.data {
             *file = None;
@@ -116,7 +117,7 @@ impl InputSource {
 
     /// Returns a reader that starts at the first byte.
     ///
-    /// It reads a file only up to the length at which it was opened: the output may be appended to the same file.
+    /// A file is read only up to its length when it was opened, because the output may be appended to the same file.
     ///
     /// # Errors
     ///
@@ -150,7 +151,7 @@ impl InputSource {
         }
     }
 
-    /// Returns the line number of the byte at an offset. The first line is 1.
+    /// Returns the 1-based line number of the byte at an offset.
     pub(super) fn line_at(&mut self, offset: u64) -> Result<usize> {
         let mut reader = BufReader::new(self.read_from_start()?.take(offset));
         let mut line = 1;
@@ -165,7 +166,7 @@ impl InputSource {
         }
     }
 
-    /// Checks that the file has not been written to or replaced since it was opened.
+    /// Fails if the file has been written to or replaced since it was opened.
     pub(super) fn check_unchanged(&self) -> Result<()> {
         let SourceData::File { file, version, .. } = &self.data else { return Ok(()) };
         let is_unchanged =
@@ -176,7 +177,7 @@ impl InputSource {
         self.change_detector().check_unchanged()
     }
 
-    /// Returns a check, independent of this source, that the file has not been written to or replaced.
+    /// Returns a detector of changes to the file that does not borrow this source.
     pub(super) fn change_detector(&self) -> ChangeDetector {
         let file = match &self.data {
             SourceData::File { path, version, .. } => Some((path.clone(), version.clone())),
@@ -186,14 +187,14 @@ impl InputSource {
     }
 }
 
-/// Detects that a file has been written to or replaced since it was opened.
+/// A detector that checks whether a file has been written to or replaced since it was opened.
 pub(super) struct ChangeDetector {
     name: String,
     file: Option<(PathBuf, FileVersion)>,
 }
 
 impl ChangeDetector {
-    /// Checks that the file has not been written to or replaced.
+    /// Fails if the file has been written to or replaced.
     pub(super) fn check_unchanged(&self) -> Result<()> {
         match &self.file {
             Some((path, version))

@@ -1,13 +1,14 @@
-//! Joins several inputs to one stream: each begins with `---` on a line of its own.
+//! Joins the outputs of several inputs into one stream, in which each input after the first begins with a `---` line.
 
 use std::io::{self, Write};
 
-/// Joins the outputs of several inputs. Inserts `---` and line breaks between them where they are missing.
+/// A writer that joins the outputs of several inputs and inserts missing `---` lines and line breaks between them.
 pub struct StreamJoiner<'a> {
     out: &'a mut dyn Write,
-    /// The end of the output. `None` if nothing has been written.
+    /// The end of the output. `None` if the output is empty.
     end: Option<OutputEnd>,
-    /// The first bytes of an input, not yet written: they show whether it begins with `---`.
+    /// The first bytes of an input, held back until it is known whether the input begins with `---`. `None` after they
+    /// are written, and for the first input.
     head: Option<Vec<u8>>,
 }
 
@@ -39,7 +40,7 @@ impl<'a> StreamJoiner<'a> {
         Ok(())
     }
 
-    /// Ends the last input.
+    /// Writes the remaining bytes of the last input and flushes the output.
     ///
     /// # Errors
     ///

@@ -1,22 +1,22 @@
-//! Rendering: turns inputs into edited output in several passes, with only one document in memory at a time.
+//! Renders inputs in several passes, with only one document in memory at a time.
 //!
-//! The planning passes record the splices of every document. If all of them succeed, the last pass prints the inputs: it
-//! copies their bytes around the splices. The module knows files and streams, but neither flags nor YAML syntax.
+//! The planning passes record the splices of every document. If all of them succeed, the last pass prints the inputs
+//! with the splices applied. The module handles files and streams, but does not depend on flags or YAML syntax.
 //!
 //! | file | decides |
 //! |---|---|
-//! | `rendering` | that nothing is printed before all inputs are planned, and what their joining may change |
+//! | `rendering` | that nothing is printed before all inputs are planned, and which inputs cannot be joined |
 //! | `passes` | how often documents are planned, and when they are planned again |
 //! | `document_planner` | whether a document has a target, which edits it gets, `--name-hash` |
 //! | `parse` | which documents are parsed, and when a parse error is reported |
 //! | `embedded` | how documents embedded in a ConfigMap are edited inside their scalar |
 //! | `input_source` | which inputs are read by offset and which are spooled; whether one has changed |
-//! | `edit_log` | how planned splices are kept between the passes |
-//! | `copier`, `cursor` | that what is printed is what was planned: whole, or document by document |
+//! | `edit_log` | how planned splices are stored until they are printed |
+//! | `copier`, `cursor` | that the output is exactly the planned output, for a whole input or document by document |
 //! | `joiner` | which `---` separates joined inputs |
-//! | `found_objects` | what is listed as found in the inputs when nothing matches |
+//! | `found_objects` | which objects are listed as found if no target matches |
 //! | `errors` | the errors for inputs that change and temporary files that fail |
-//! | `in_memory`, `outcome`, `planned_input` | the types for a stream in memory, for the result of a document and for a planned input |
+//! | `in_memory`, `outcome`, `planned_input` | the types for a stream in memory, a document's result and a planned input |
 
 mod copier;
 mod cursor;

@@ -1,13 +1,14 @@
-//! The types for the result of planning and editing one document.
+//! The result of planning and editing one document.
 
 use jobplate_yaml::Edited;
 
-/// The numbers of targets and containers in a document.
+/// The numbers of targets and selected containers in a document.
 #[derive(Debug, Default)]
 pub(super) struct TargetCounts {
-    /// The number of objects that are targets. An embedded document with a target counts as one.
+    /// The number of objects that are targets. An embedded document counts as one target, however many of its objects
+    /// are targets.
     pub targets: usize,
-    /// The number of containers selected in them.
+    /// The number of selected containers.
     pub containers: usize,
     /// The number of these containers that get the whole injection, not only Prefect's settings.
     pub fully_injected: usize,
@@ -17,7 +18,7 @@ pub(super) struct TargetCounts {
 #[derive(Debug, Default)]
 pub(super) struct DocumentOutcome<'e> {
     pub counts: TargetCounts,
-    /// The edited document. `None` if it needs no edits.
+    /// The edited document. `None` if the document needs no edits.
     pub edited: Option<Edited<'e>>,
     /// Whether the fallback parser read the document, because the scanner does not support it.
     pub by_fallback: bool,

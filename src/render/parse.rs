@@ -1,17 +1,17 @@
-//! Decides which documents are parsed, and which parse errors are reported.
+//! Determines which documents are parsed, and which parse errors are reported.
 
 use jobplate_diagnostic::{Error, ProgramName, Result};
 use jobplate_yaml::{Document, ForbiddenCharacter, NodeArena, Unsupported, check_characters};
 
 use crate::inject::Relevance;
 
-/// Whether the previous document of a stream consists of directives (`%YAML`). A stream is split at `---`, so directives
-/// are a document of their own before the one that they apply to.
+/// Whether the previous document of a stream has directives (`%YAML`). A stream is split at `---`, so directives form a
+/// separate document before the document that they apply to.
 #[derive(Default)]
 pub(super) struct Directives(bool);
 
 impl Directives {
-    /// Returns whether directives may precede this document, which is the next one of the stream.
+    /// Returns whether directives may precede this document, which must be the stream's next document.
     pub(super) fn may_precede(&mut self, text: &str) -> bool {
         let has_directives = text.trim_start_matches('\u{feff}').starts_with('%') || text.contains("\n%");
         std::mem::replace(&mut self.0, has_directives)
@@ -28,7 +28,12 @@ pub(super) fn refuse_directives(after_directives: bool) -> Result<()> {
     }
 }
 
-/// Parses a document. Returns `None` if it cannot have a target.
+/// Parses a document that may have a target. Returns `None` if the document cannot have a target.
+///
+/// # Errors
+///
+/// Fails if a document cannot be parsed that contains the keywords of a target, or that mentions containers and may
+/// hide a target's kind.
 pub(super) fn parse_if_relevant<'t>(
     relevance: Relevance,
     text: &'t str,
@@ -43,7 +48,7 @@ pub(super) fn parse_if_relevant<'t>(
     }
     let must_parse = match relevance {
         Relevance::Target => true,
-        // An escape may hide the kind of a target. Its containers are visible.
+        // An escape may hide the kind of a target, but its containers are mentioned without escapes.
         Relevance::PossibleTarget { mentions_containers } => mentions_containers,
         // A document that cannot be parsed is not a pod.
         Relevance::UsesConfigMap | Relevance::None => false,
@@ -55,7 +60,7 @@ pub(super) fn parse_if_relevant<'t>(
     }
 }
 
-/// Returns the error for a document that may have a target and that neither parser supports.
+/// Returns the error for a document that may have a target but cannot be parsed.
 fn parse_error(text: &str, unsupported: Unsupported) -> Error {
     let hint = if unsupported.reason.contains("{{") {
         "this is a template, not yet YAML: render it first (`helm template ... | " + ProgramName + " render -`)"

@@ -1,16 +1,17 @@
 //! Repeats the planning of all documents until no pass finds new facts.
 //!
-//! Two facts can affect documents before the one in which they are found: that an agent gets Prefect's settings (the
-//! job template that it mounts then does not need them), and that the data of a ConfigMap change (pods that use it must
-//! be replaced). Each pass uses the facts that the previous pass found. The first pass that finds no new facts is the
-//! plan. The hash of `--name-hash` affects only its own document, which `document_planner` plans twice instead.
+//! Two facts can affect documents that precede the document in which they are found: an agent gets Prefect's settings
+//! (the job template that it mounts then does not need the settings), and a ConfigMap's data change (pods that use the
+//! ConfigMap must be replaced). Each pass uses the facts that the previous pass found. The result of the first pass
+//! that finds no new facts is the plan. The hash of `--name-hash` affects only its own document, which
+//! `document_planner` plans twice instead.
 
 use jobplate_diagnostic::{Error, Result};
 
 use crate::inject::{ChangedConfigMaps, Injection, PassContext};
 
-/// The maximum number of passes. The first looks for an agent, the second finds the ConfigMaps that change, and the
-/// third plans the pods that use them.
+/// The maximum number of passes. The first pass searches for an agent, the second finds the ConfigMaps that change, and
+/// the third plans the pods that use these ConfigMaps.
 const MAX_PASSES: usize = 3;
 
 /// The facts that a pass finds.
@@ -24,11 +25,11 @@ pub(super) struct PassFindings {
     pub has_embedded: bool,
 }
 
-/// Calls `pass` until it finds no new facts, each time with the previous plan and the facts found so far.
+/// Calls `pass` with the previous plan and the known facts until it finds no new facts. Returns the last plan.
 ///
 /// # Errors
 ///
-/// Returns the error of a pass. Fails if the last pass still finds new facts.
+/// Returns the error of a pass. Fails if the last of [`MAX_PASSES`] passes still finds new facts.
 pub(super) fn repeat<T>(
     injection: &Injection,
     mut planned: T,
@@ -43,17 +44,18 @@ pub(super) fn repeat<T>(
             Some(next) => context = next,
         }
     }
-    // The same bytes give the same facts, so the input has changed.
+    // Unchanged inputs always give the same facts, so an input has changed.
     Err(Error::input("an input changed while it was read").hint("run again when nothing writes to it"))
 }
 
-/// Returns the facts known before the first pass. No agent is looked for unless agents get settings by default.
+/// Returns the facts known before the first pass. The first pass searches for an agent only if agents get settings by
+/// default.
 fn initial_context(injection: &Injection) -> PassContext {
     let settings_by_default = !injection.prefect.is_empty() && injection.targets.is_empty();
     PassContext { agent_gets_settings: (!settings_by_default).then_some(false), ..PassContext::default() }
 }
 
-/// Returns the facts for the next pass. Returns `None` if a pass has found nothing new.
+/// Returns the facts for the next pass, or `None` if the pass has found no new facts.
 fn next_context(context: PassContext, findings: PassFindings) -> Option<PassContext> {
     let PassFindings { agent_gets_settings, changed_config_maps, has_embedded } = findings;
     match context.agent_gets_settings {

@@ -1,9 +1,9 @@
-//! The type for an input with its planned edits.
+//! An input with the planned edits of its documents.
 
 use super::edit_log::EditLog;
 use super::input_source::InputSource;
 
-/// An input with the planned edits of its documents.
+/// An input with its planned edits.
 pub(super) struct PlannedInput {
     pub source: InputSource,
     pub log: EditLog,

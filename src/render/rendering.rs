@@ -1,5 +1,5 @@
-//! Plans and verifies all inputs, then prints them. Prints nothing before all inputs are planned, and nothing but what
-//! was planned.
+//! Plans and verifies all inputs, and then prints them. Prints no output before all inputs are planned, and only the
+//! planned output.
 
 use std::io::Write;
 use std::path::Path;
@@ -19,7 +19,7 @@ use super::passes;
 use super::planned_input::PlannedInput;
 use crate::inject::{Injection, Notes};
 
-/// The maximum number of files that stay open between passes. The others are opened again for each pass.
+/// The maximum number of files that are kept open between passes. Further files are opened again for each pass.
 pub const MAX_OPEN_FILES: usize = 128;
 
 /// The planned and verified inputs, ready to be printed.
@@ -30,7 +30,7 @@ pub struct Rendering {
     pub notes: Notes,
     /// The variables set on flow runs that their Prefect 1 agent overrides.
     pub overridden: Vec<String>,
-    /// The targets that nothing matches, if another target matches something.
+    /// The targets that match no object, if another target matches an object.
     pub unmatched_targets: Vec<Target>,
     /// The number of objects that are targets.
     pub targets: usize,
@@ -42,7 +42,7 @@ pub struct Rendering {
 }
 
 impl Rendering {
-    /// Plans and verifies every document of every source.
+    /// Plans and verifies the documents of all sources.
     ///
     /// # Errors
     ///
@@ -134,7 +134,7 @@ impl Rendering {
         self.inputs.len()
     }
 
-    /// Returns whether there are no inputs.
+    /// Returns whether the rendering has no inputs.
     pub fn is_empty(&self) -> bool {
         self.inputs.is_empty()
     }
@@ -153,17 +153,17 @@ impl Rendering {
     ///
     /// # Errors
     ///
-    /// Fails if the file was written to or replaced.
+    /// Fails if the input is a file that has been written to or replaced.
     pub fn check_unchanged(&self, input: usize) -> Result<()> {
         self.inputs[input].source.check_unchanged()
     }
 
-    /// Checks that joining the inputs changes none of them. A line break after an open block scalar would become part of
-    /// its value.
+    /// Checks that joining the inputs does not change their values. A line break after an open block scalar would
+    /// become part of the scalar.
     ///
     /// # Errors
     ///
-    /// Refuses to join an input other than the last that ends in an open block scalar.
+    /// Fails if an input other than the last one ends in an open block scalar.
     pub fn check_joinable(&self) -> Result<()> {
         let last = self.inputs.len().saturating_sub(1);
         match self.inputs[..last].iter().find(|input| input.ends_in_open_scalar) {
@@ -209,7 +209,7 @@ impl Rendering {
         Ok(())
     }
 
-    /// Returns the documents of all inputs, or of one, before and after their edits.
+    /// Returns a cursor over the documents of one input, or of all inputs if `input` is `None`.
     pub fn documents(&mut self, input: Option<usize>) -> DocumentCursor<'_> {
         let range = input.map_or(0..self.inputs.len(), |input| input..input + 1);
         DocumentCursor::new(&mut self.inputs[range], self.max_document_size)

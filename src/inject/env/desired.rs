@@ -15,7 +15,7 @@ pub(in crate::inject) struct DesiredEnv {
 #[derive(Debug)]
 pub(in crate::inject) struct DesiredEntry {
     variable: EnvVar,
-    /// The key `value` or `valueFrom`, and its value.
+    /// The entry's `value` or `valueFrom` key and its value.
     value_field: (&'static str, Value),
     /// The whole entry, with its name.
     entry: Value,
@@ -36,7 +36,7 @@ impl DesiredEntry {
         &self.variable.value
     }
 
-    /// Returns the key `value` or `valueFrom`, and its value.
+    /// Returns the entry's `value` or `valueFrom` key and its value.
     pub(super) fn value_field(&self) -> (&'static str, Value) {
         self.value_field.clone()
     }
@@ -92,7 +92,7 @@ impl DesiredEnv {
     }
 }
 
-/// Returns the key `value` or `valueFrom`, and its value.
+/// Returns the entry's `value` or `valueFrom` key and its value.
 fn value_field(value: &EnvValue) -> (&'static str, Value) {
     let from = |source: &'static str, value| ("valueFrom", Value::map([(source, value)]));
     match value {

@@ -21,7 +21,7 @@ pub(in crate::inject) fn set_entry(entry: Node<'_>, desired: &DesiredEntry, edit
     Ok(())
 }
 
-/// Returns whether an entry already has this value, so that it can stay as it is written.
+/// Returns whether an entry already has this value and can be left unchanged.
 fn has_value(entry: Node<'_>, value: &EnvValue) -> Result<bool> {
     let mut pairs = entry.entries().filter(|(key, _)| !key.has_text("name"));
     let (Some((key, existing)), None) = (pairs.next(), pairs.next()) else { return Ok(false) };
@@ -56,7 +56,7 @@ fn is_plain_tree(node: Node<'_>) -> bool {
     node.descendants().all(|node| node.anchor().is_none() && node.tag().is_none() && node.kind() != NodeKind::Alias)
 }
 
-/// Returns the value of a key if it is the only key of the mapping.
+/// Returns the value of a key if it is the mapping's only key.
 fn only_entry<'a>(map: Node<'a>, name: &str) -> Option<Node<'a>> {
     let mut entries = map.entries();
     match (entries.next(), entries.next()) {
@@ -65,7 +65,7 @@ fn only_entry<'a>(map: Node<'a>, name: &str) -> Option<Node<'a>> {
     }
 }
 
-/// Returns whether a `valueFrom` holds exactly this reference under `field`.
+/// Returns whether `field` is the only source in a `valueFrom`, and its value is equal to the desired reference.
 fn is_reference(value_from: Node<'_>, field: &str, desired: &KeyRef) -> Result<bool> {
     let Some(reference) = only_entry(value_from, field) else { return Ok(false) };
     let mut existing = KeyRef { name: String::new(), key: String::new(), optional: false };
@@ -85,7 +85,7 @@ fn is_reference(value_from: Node<'_>, field: &str, desired: &KeyRef) -> Result<b
     Ok(existing == *desired)
 }
 
-/// Refuses an entry with keys that Kubernetes does not know: a replacement would delete them.
+/// Refuses an entry with keys that Kubernetes does not know, because the edit would delete them.
 fn refuse_unknown_keys(entry: Node<'_>) -> Result<()> {
     let known = ["name", "value", "valueFrom"];
     match entry.entries().find(|(key, _)| !known.iter().any(|name| key.has_text(name))) {
@@ -96,9 +96,10 @@ fn refuse_unknown_keys(entry: Node<'_>) -> Result<()> {
     }
 }
 
-/// Returns edits that change only the differing fields of a Secret or ConfigMap reference, so that its comments stay.
+/// Returns edits that change only the fields of a Secret or ConfigMap reference that differ, so that its comments are
+/// kept.
 ///
-/// Returns `None` if the entry does not hold a complete reference of the same kind.
+/// Returns `None` if the entry does not have a complete reference of the same kind that can be edited in this way.
 fn update_key_ref(entry: Node<'_>, value: &EnvValue) -> Option<Vec<Edit>> {
     let (field, desired) = match value {
         EnvValue::SecretKey(desired) => ("secretKeyRef", desired),
@@ -114,7 +115,7 @@ fn update_key_ref(entry: Node<'_>, value: &EnvValue) -> Option<Vec<Edit>> {
     for (position, (field, existing)) in reference.entries().enumerate() {
         let is_simple = existing.is_scalar() && !existing.raw().is_empty() && !existing.raw().contains('\n');
         let existing = Editable::from_node(existing, DESCRIPTION).ok()?;
-        // Returns whether the field was not seen before.
+        // Sets the field's text. Returns `false` if the field has occurred before.
         let mut set_text = |seen: &mut bool, text: &str| {
             if !(existing.has_text(text) && existing.scalar_kind() == ScalarKind::String) {
                 edits.push(existing.replace(Value::name(text)));
@@ -145,7 +146,7 @@ fn update_key_ref(entry: Node<'_>, value: &EnvValue) -> Option<Vec<Edit>> {
     Some(edits)
 }
 
-/// Returns the edit that replaces every key of an entry but `name` by one key and its value.
+/// Returns the edit that replaces all keys of an entry except `name` by one key and its value.
 fn replace_value(entry: Editable<'_>, (key, value): (&'static str, Value)) -> Edit {
     let names: Vec<bool> = entry.entries().map(|(key, _)| key.has_text("name")).collect();
     let remove: Vec<usize> = (0..names.len()).filter(|&position| !names[position]).collect();

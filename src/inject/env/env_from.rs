@@ -6,8 +6,8 @@ use jobplate_yaml::{Edit, Node, StrictMap, Value};
 
 use super::list::{EnvList, change_list, read_list};
 
-/// Adds the edits of `envFrom`. A source that differs from an existing one only in `optional` replaces it. If the
-/// container has no such key, adds the new list to `new_keys`.
+/// Adds the edits of `envFrom`. A new source replaces an existing source that differs only in `optional`. If the
+/// container has no `envFrom`, adds the new list to `new_keys`.
 pub(super) fn plan_env_from(
     container: Node<'_>,
     sources: &[EnvFrom],

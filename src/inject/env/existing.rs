@@ -6,19 +6,19 @@ use jobplate_diagnostic::{Error, Result};
 use jobplate_prefect::base_job_template::is_env_placeholder;
 use jobplate_yaml::{Node, NodeKind};
 
-/// What errors call an entry.
+/// The name of an entry in errors.
 pub(super) const DESCRIPTION: &str = "the entry of `env`";
 
 /// An entry of `env` in the input.
 pub(super) struct ExistingEntry<'a> {
     pub node: Node<'a>,
-    /// The variable's name. Empty for a placeholder or a kustomize directive.
+    /// The variable's name. Empty for the placeholder `{{ env }}` or a kustomize directive.
     pub name: Cow<'a, str>,
-    /// The literal value after the edits. `None` for a reference.
+    /// The literal value, updated when an edit of the entry is planned. `None` for a reference.
     pub literal: Option<Cow<'a, str>>,
 }
 
-/// Reads an entry of `env`. Refuses one whose name is missing or ambiguous.
+/// Reads an entry of `env`. Refuses an entry whose name is missing or ambiguous.
 pub(super) fn read_entry(item: Node<'_>) -> Result<ExistingEntry<'_>> {
     if item.kind() == NodeKind::Alias {
         return Err(Error::refused("an entry of `env` is an alias of something written elsewhere")
@@ -66,7 +66,7 @@ pub(super) fn read_entry(item: Node<'_>) -> Result<ExistingEntry<'_>> {
     Ok(entry)
 }
 
-/// Returns the position of the entry of a variable. Refuses two entries of that name.
+/// Returns the position of a variable's entry, or `None` if the variable is missing. Fails if it has two entries.
 pub(super) fn find_entry(entries: &[ExistingEntry<'_>], name: &str) -> Result<Option<usize>> {
     let mut found = None;
     for (position, entry) in entries.iter().enumerate() {

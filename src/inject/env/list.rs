@@ -1,4 +1,4 @@
-//! The lists `env` and `envFrom` of a container: reads one, and adds and removes items.
+//! Reads and edits the lists `env` and `envFrom` of a container.
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_prefect::base_job_template::is_env_placeholder;
@@ -8,8 +8,8 @@ use jobplate_yaml::{Child, Edit, Editable, Node, NodeKind, Value};
 pub(super) enum EnvList<'a> {
     /// The container does not have the key.
     Missing,
-    /// The value is null, or the placeholder `{{ env }}` of a base job template. A list may replace that placeholder:
-    /// the worker puts the same variables before the entries of a list.
+    /// The value is null or the placeholder `{{ env }}` of a base job template. A list can replace the placeholder,
+    /// because the worker inserts the placeholder's variables before the entries of a list.
     Null(Editable<'a>),
     /// The value is a list, which may be empty.
     Items(Editable<'a>),
@@ -31,8 +31,8 @@ pub(super) fn read_list<'a>(container: Node<'a>, key: &str) -> Result<EnvList<'a
     }
 }
 
-/// Adds the edit that removes and inserts items. If the container does not have the key, adds the new list to
-/// `new_keys` instead.
+/// Adds the edit that removes and inserts items, if there are any. If the container does not have the key, adds the new
+/// list to `new_keys` instead.
 pub(super) fn change_list(
     list: &EnvList<'_>,
     key: &'static str,

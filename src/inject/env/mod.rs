@@ -28,8 +28,8 @@ use self::existing::{ExistingEntry, find_entry, read_entry};
 use self::list::{EnvList, change_list, read_list};
 use self::order::{insert_positions, refuse_later_references};
 
-/// Adds the edits that bring a container's `env` and `envFrom` to the desired state. Adds none if they already are in
-/// that state.
+/// Adds the edits that bring a container's `env` and `envFrom` to the desired state. Adds no edits if both are already
+/// in that state.
 pub(super) fn plan_container_env(container: Editable<'_>, desired: &DesiredEnv, edits: &mut Vec<Edit>) -> Result<()> {
     let mut new_keys = Vec::new();
     if desired.has_env_from() {
@@ -44,11 +44,12 @@ pub(super) fn plan_container_env(container: Editable<'_>, desired: &DesiredEnv, 
     Ok(())
 }
 
-/// The keys that kubectl prints before `envFrom` and `env`, last first. A new key goes after the first of these that
-/// the container has.
+/// The keys that kubectl prints before `envFrom` and `env`, in reverse order. A new key is inserted after the first of
+/// these keys that the container has.
 const KEYS_BEFORE_ENV: [&str; 6] = ["ports", "workingDir", "args", "command", "image", "name"];
 
-/// Returns the positions of new `envFrom` and `env` keys, in the order in which kubectl prints a container.
+/// Returns the new `envFrom` and `env` keys with their positions, which follow the order in which kubectl prints the
+/// keys of a container.
 fn place_keys(container: Node<'_>, new_keys: Vec<(&'static str, Value)>) -> Vec<(usize, Child)> {
     let position_of = |name: &str| container.entries().position(|(key, _)| key.has_text(name));
     let count = container.entries().count();
@@ -60,7 +61,7 @@ fn place_keys(container: Node<'_>, new_keys: Vec<(&'static str, Value)>) -> Vec<
     insert.collect()
 }
 
-/// Adds the edits of `env`. If the container has no such key, adds the new list to `new_keys`.
+/// Adds the edits of `env`. If the container has no `env`, adds the new list to `new_keys`.
 fn plan_env(
     container: Node<'_>,
     desired: &DesiredEnv,
@@ -100,8 +101,8 @@ fn plan_env(
     Ok(())
 }
 
-/// Returns the positions of the entries to remove: those to unset, and the worker's placeholder `{{ env }}`, which the
-/// worker would replace by a mapping among the entries.
+/// Returns the positions of the entries to remove: the variables to unset and the placeholder `{{ env }}`, which the
+/// worker would replace by a mapping in the middle of the list.
 fn removed_positions(entries: &[ExistingEntry<'_>], desired: &DesiredEnv) -> Result<Vec<usize>> {
     let placeholders = entries.iter().enumerate().filter(|(_, entry)| is_env_placeholder(entry.node));
     let mut removed: Vec<usize> = placeholders.map(|(position, _)| position).collect();

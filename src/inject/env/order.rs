@@ -21,10 +21,14 @@ pub(super) fn refuse_later_references(entries: &[ExistingEntry<'_>], position: u
     }
 }
 
-/// Returns the new entries with the positions in the list to insert them at.
+/// Returns the new entries with their positions in the list.
 ///
-/// An entry goes to the end of the list, but before the first entry that references it. New entries keep the order in
-/// which they were requested, but one that references another goes after it.
+/// A new entry is inserted at the end of the list, or before the first existing entry that references it. New entries
+/// keep the order in which they were requested, except that an entry always follows the new entries that it references.
+///
+/// # Errors
+///
+/// Fails if two entries reference each other, or if a new entry would have to precede and follow the same entries.
 pub(super) fn insert_positions(
     existing: &[ExistingEntry<'_>],
     removed: &[usize],
@@ -63,8 +67,9 @@ pub(super) fn insert_positions(
     Ok(sequence.into_iter().map(|index| (positions[index], new[index].to_yaml())).collect())
 }
 
-/// Returns the indices of the new entries, each after the entries that it references. Moves the position of a
-/// referenced entry up to that of the entry that references it. Entries that reference each other stay in some order.
+/// Sorts the indices of the new entries so that each entry follows the entries that it references. Lowers the position
+/// of a referenced entry to the position of the entry that references it. The order of entries that reference each
+/// other is unspecified.
 fn order_by_references(new: &[&DesiredEntry], positions: &mut [usize]) -> Vec<usize> {
     let mut sequence: Vec<usize> = (0..new.len()).collect();
     for _ in 0..new.len() {

@@ -254,7 +254,7 @@ impl<'de> Deserialize<'de> for Secrets {
     }
 }
 
-/// Reads a string and validates it.
+/// Deserializes a string and validates it.
 fn validated<'de, D: Deserializer<'de>>(
     deserializer: D,
     check: impl FnOnce(&str) -> Result<(), ValidationError>,
@@ -287,7 +287,8 @@ fn api_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>,
 }
 
 impl Prefect {
-    /// Returns the settings that are given, one by one, so that each can be assigned alone.
+    /// Returns the settings that are present, each in its own [`RequestedSettings`], so that each is assigned
+    /// separately.
     pub(super) fn into_settings(self) -> impl Iterator<Item = RequestedSettings> {
         let backend = self.backend.map(|backend| match backend {
             Backend::Server => requested_settings::Backend::Server,
@@ -306,7 +307,7 @@ impl Prefect {
 }
 
 impl EnvEntry {
-    /// Returns the variable that the entry requests.
+    /// Returns the variable that the entry requests. Fails if the entry does not have exactly one value.
     pub(super) fn into_variable(self) -> Result<RequestedVariable> {
         let value = match (self.value, self.value_from) {
             (Some(value), None) => Some(EnvValue::Literal(value)),
@@ -322,7 +323,7 @@ impl EnvEntry {
 }
 
 impl ValueFrom {
-    /// Returns the value if exactly one source is given.
+    /// Returns the value if exactly one source is present.
     fn into_value(self) -> Option<EnvValue> {
         match (self.secret_key_ref, self.config_map_key_ref, self.field_ref) {
             (Some(key), None, None) => Some(EnvValue::SecretKey(key.into())),
@@ -340,7 +341,7 @@ impl From<KeySelector> for KeyRef {
 }
 
 impl EnvFromEntry {
-    /// Returns the source if exactly one is given.
+    /// Returns the `envFrom` source. Fails if the entry does not have exactly one source, or if its prefix is invalid.
     pub(super) fn into_env_from(self) -> Result<EnvFrom> {
         let (kind, object) = match (self.secret_ref, self.config_map_ref) {
             (Some(object), None) => (EnvFromKind::Secret, object),

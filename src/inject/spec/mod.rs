@@ -1,6 +1,6 @@
-//! Reads a spec file: the settings that flags can make, in a file.
+//! Reads a spec file, which contains the same settings as flags.
 //!
-//! `layer` validates the settings like those of flags. Input paths are returned as they are written in the file.
+//! `layer` validates the settings in the same way as flags. Input paths are returned as they are written in the file.
 //!
 //! | file | decides |
 //! |---|---|
@@ -18,11 +18,11 @@ use self::file::{Spec, Target};
 use super::injection::{RequestedVariable, VariableSource};
 use super::layer::{self, Layer};
 
-/// Parses a spec file. `file` is its name in errors.
+/// Parses a spec file. `file` is the file's name in errors.
 ///
 /// # Errors
 ///
-/// Fails, with file, line and column, if the text is not YAML or not a spec file.
+/// Fails if the text is not YAML or not a valid spec file. The error has a file name, line and column.
 pub fn parse(file: &str, text: &str, allow_plaintext: bool) -> Result<Layer> {
     parse_text(text, allow_plaintext).map_err(|error| error.in_document(file, 1, text))
 }
@@ -40,7 +40,7 @@ fn parse_text(text: &str, allow_plaintext: bool) -> Result<Layer> {
 ///
 /// # Errors
 ///
-/// Fails, with a span of the document, if the node is not a spec file.
+/// Fails if the node is not a valid spec file. The error has a span of the document.
 pub fn parse_node(root: Node<'_>, allow_plaintext: bool) -> Result<Layer> {
     check_api_version_and_kind(root)?;
     refuse_indirection(root)?;
@@ -48,7 +48,7 @@ pub fn parse_node(root: Node<'_>, allow_plaintext: bool) -> Result<Layer> {
     to_layer(file.spec, root.get_first("spec"), allow_plaintext)
 }
 
-/// Refuses a file of another kind. Otherwise the error would be about an unknown key of that file.
+/// Refuses a file of another kind. Without this check, the error would be about an unknown key of that file.
 fn check_api_version_and_kind(root: Node<'_>) -> Result<()> {
     for (key, expected) in [("apiVersion", "jobplate/v1"), ("kind", "JobPlate")] {
         let value = root.get_first(key);
@@ -71,7 +71,7 @@ fn refuse_indirection(root: Node<'_>) -> Result<()> {
     }
 }
 
-/// Converts `spec` to a layer. `node` is its node, which gives errors their spans.
+/// Converts `spec` to a layer. Errors have a span of `node`, the node that `spec` was read from.
 fn to_layer(spec: Spec, node: Option<Node<'_>>, allow_plaintext: bool) -> Result<Layer> {
     let child = |key| node.and_then(|node| node.get_first(key));
     let items = |key| child(key).into_iter().flat_map(Node::items);
