@@ -1,7 +1,8 @@
 //! A fake of Prefect 1's GraphQL API (the service is called Apollo), with the operations that an agent and a flow run
-//! use. It has one flow run, gives it to the first agent that asks, and records the states that the flow run reports.
+//! use. It has one flow run, assigns it to the first agent that polls, and records the states that the flow run
+//! reports.
 //!
-//! Knows nothing of Kubernetes. Answers an unknown operation with a GraphQL error.
+//! Independent of Kubernetes. Responds to an unknown operation with a GraphQL error.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,24 +11,24 @@ use serde_json::{Value, json};
 use crate::proxy::{Action, Proxy, Request};
 use crate::servers::Servers;
 
-/// The only tenant. `jobplate preview` uses the same ID as a placeholder.
+/// The ID of the only tenant. `jobplate preview` uses the same ID as a placeholder.
 const TENANT: &str = "00000000-0000-0000-0000-00000000d0d0";
 pub(crate) const FLOW_RUN: &str = "11111111-1111-1111-1111-111111111111";
 pub(crate) const FLOW: &str = "22222222-2222-2222-2222-222222222222";
 const SCHEDULED_AT: &str = "2020-01-01T00:00:00+00:00";
 
-/// A flow as it is registered with the server.
+/// A flow that is registered with the server.
 #[derive(Clone)]
 pub(crate) struct Flow {
-    /// The version of Prefect that registered it.
+    /// The version of Prefect that registered the flow.
     pub(crate) core_version: String,
-    /// The storage as Prefect serializes it.
+    /// The storage in Prefect's serialized form.
     pub(crate) storage: Value,
-    /// The run config as Prefect serializes it.
+    /// The run config in Prefect's serialized form.
     pub(crate) run_config: Value,
 }
 
-/// The fake server. Stops when dropped.
+/// The fake server. It stops when dropped.
 pub(crate) struct Apollo {
     proxy: Proxy,
     flow: Flow,
@@ -49,7 +50,7 @@ impl Apollo {
         let scheduled = json!({"type": "Scheduled", "start_time": SCHEDULED_AT, "__version__": flow.core_version});
         let run = Arc::new(Mutex::new(RunRecord { state: scheduled, states: Vec::new(), is_assigned: false }));
         let (served_flow, served_run) = (flow.clone(), Arc::clone(&run));
-        // The rule answers every request, so the proxy never forwards one.
+        // The rule responds to every request, so the proxy forwards no request.
         let proxy = Proxy::start(servers, move |request| respond(&served_flow, &mut lock(&served_run), request));
         Apollo { proxy, flow, run }
     }
@@ -71,7 +72,7 @@ impl Apollo {
         headers
     }
 
-    /// Returns the flow run as a scenario file of `jobplate preview`.
+    /// Returns the flow run as a scenario for `jobplate preview`.
     pub(crate) fn scenario(&self) -> Value {
         let Flow { core_version, storage, run_config } = &self.flow;
         json!({

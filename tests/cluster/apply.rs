@@ -1,4 +1,4 @@
-//! `jobplate apply` without failures: what is sent, in which order, and what is reported.
+//! Tests of `jobplate apply` on a working server: the requests, their order, and the report.
 
 use std::io::Write as _;
 use std::process::Stdio;
@@ -60,7 +60,7 @@ impl ApplyFixture {
         ApplyFixture { namespace: servers.namespace("apply"), admin: servers.client(ADMIN), proxy, run }
     }
 
-    /// Runs the program in the namespace. Only `render` may print the canary.
+    /// Runs the program in the fixture's namespace. Asserts that only `render` prints the canary.
     fn run(&self, args: &[&str]) -> Ran {
         let ran = self.run.run(&[args, &["-n", &self.namespace]].concat());
         let may_show = args[0] == "render";
@@ -81,7 +81,7 @@ impl ApplyFixture {
         self.admin.get(&path(&self.namespace, resource, name)).status == 200
     }
 
-    /// Returns the bodies of the requests that changed something.
+    /// Returns the bodies of the write requests.
     fn bodies(&self) -> Vec<String> {
         let text = |request: &Request| String::from_utf8(request.body.clone()).expect("it is text");
         self.proxy.writes().iter().map(text).collect()
@@ -133,7 +133,8 @@ fn applies_prerequisites_first_and_jobs_last() {
         let outcome = if before == 0 { "created" } else { "unchanged" };
         let report: String = objects.iter().map(|object| format!("{object} {outcome}\n")).collect();
         assert_eq!(ran.stdout, report, "{}", ran.stderr);
-        // A custom resource may be sent before its kind is served, and again later: the last request counts.
+        // A custom resource may be sent again if its kind is not served yet, so there may be more requests than
+        // documents.
         let turn = |request: &Request| match request.path().rsplit('/').nth(1) {
             Some("namespaces" | "customresourcedefinitions") => 0,
             Some("jobs") => 2,
@@ -264,11 +265,10 @@ fn reads_files_directories_and_standard_input() {
         String::from_utf8_lossy(&output.stdout),
         "configmap/a unchanged\nconfigmap/piped created\nconfigmap/b configured\n"
     );
-    // Unchanged objects cause no write, and `apply` leaves no file.
     assert_eq!(fixture.get("configmaps", "b")["data"]["k"], "w");
 }
 
-/// A second run within the same second also reports the right outcomes.
+/// Covers runs within one second, since creation times have a precision of one second.
 #[test]
 fn reports_the_right_outcomes() {
     let Some(servers) = Servers::shared() else { return };
@@ -283,7 +283,7 @@ fn reports_the_right_outcomes() {
         assert_eq!(outcomes(&text("v")), "unchanged unchanged unchanged", "{extra:?}");
         assert_eq!(outcomes(&text("w")), "configured unchanged unchanged", "{extra:?}");
         assert_eq!(outcomes(&text("w")), "unchanged unchanged unchanged", "{extra:?}");
-        // Applying a value that is already there changes only its ownership.
+        // Only the CronJob changes: its literal is replaced with a reference.
         let reference = text("w").replace(&format!("value: {CANARY}"), "valueFrom: {secretKeyRef: {name: s, key: k}}");
         let reference = reference.replace(
             &job("name: etl").replace(&format!("value: {CANARY}"), "valueFrom: {secretKeyRef: {name: s, key: k}}"),
@@ -305,7 +305,7 @@ fn reports_in_the_order_of_the_input() {
     expected.insert(3, "job.batch/etl created".to_owned());
     let ran = fixture.apply(&texts.join("---\n"), &["--concurrency=8"]).assert_ended(0, &[]);
     assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), expected);
-    // Each outcome was also reported during the run.
+    // Each outcome is also printed to stderr during the run.
     expected.iter().for_each(|line| assert!(ran.stderr.lines().any(|is| is == line), "{line}: {}", ran.stderr));
     let quiet = fixture.apply(&texts.join("---\n"), &["-q"]).assert_ended(0, &[]);
     assert_eq!(quiet.stderr, "");
@@ -476,7 +476,7 @@ fn resolves_namespaces() {
     assert_eq!(writes[1].path(), path(&fixture.namespace, "configmaps", "b"));
     assert_eq!(String::from_utf8_lossy(&writes[1].body), text);
 
-    // Without `-n` the namespace comes from the manifest, or else from the kubeconfig.
+    // Without `-n` the namespace comes from the manifest, or from the kubeconfig if the manifest has no namespace.
     let (default, own) = (servers.namespace("default"), servers.namespace("own"));
     let config = kubeconfig(&format!("http://127.0.0.1:{}", fixture.proxy.port()), None, ADMIN);
     let config = config.replace("{cluster: test,", &format!("{{cluster: test, namespace: {default},"));
@@ -532,7 +532,7 @@ fn uses_the_field_manager_of_the_flag() {
         assert_eq!((&owner["manager"], &owner["operation"]), (&json!(manager), &json!("Apply")));
         assert_eq!(fixture.apply(&text, args).stdout, format!("configmap/m{} unchanged\n", args.len()));
     }
-    // A second manager changes no value, but becomes an owner, too.
+    // If a second manager applies the same value, it is an owner, too.
     fixture.apply(&config_map("m0", "v"), &["--field-manager=second"]).assert_ended(0, &[]);
     assert_eq!(fixture.get("configmaps", "m0")["metadata"]["managedFields"].as_array().map(Vec::len), Some(2));
     let ran = fixture
@@ -558,7 +558,7 @@ fn reports_warnings_of_the_server() {
     assert!(values[0].contains("fieldValidation=Warn") && values[1].contains("fieldValidation=Ignore"), "{values:?}");
 }
 
-/// Warnings of the server quote values.
+/// Server warnings may quote values.
 #[test]
 fn masks_values_in_warnings() {
     let Some(servers) = Servers::shared() else { return };

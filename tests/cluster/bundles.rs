@@ -1,5 +1,5 @@
-//! `apply` and `diff` of inputs whose objects depend on each other, of inputs that change during a run, and of users
-//! with restricted permissions.
+//! Tests of `apply` and `diff` with objects that depend on each other, with files that change during a run, and for
+//! users with restricted permissions.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,8 +17,8 @@ fn config_map(name: &str, value: &str) -> String {
     format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{k: {value}}}\n")
 }
 
-/// The user may create Roles, but a RoleBinding may only refer to a Role that exists, and a Role must not grant
-/// permissions that the user lacks.
+/// The user may create Roles and RoleBindings. A RoleBinding must refer to an existing Role, and a Role must not
+/// grant permissions that the user lacks.
 #[test]
 fn applies_a_role_and_its_binding_without_cluster_admin() {
     let Some(servers) = Servers::shared() else { return };
@@ -56,7 +56,7 @@ fn applies_a_role_and_its_binding_without_cluster_admin() {
         .assert_ended(3, &["role.rbac.authorization.k8s.io/more grants rights that you do not have yourself"]);
 }
 
-/// The objects use a field that only the new version of the definition has.
+/// The object uses a field that only the new version of the CRD has.
 #[test]
 fn applies_a_changed_crd_together_with_its_objects() {
     let Some(servers) = Servers::shared() else { return };
@@ -93,8 +93,8 @@ fn applies_a_changed_crd_together_with_its_objects() {
     assert_eq!(ran.outcomes()[2], "created", "{ran:?}");
 }
 
-/// The proxy overwrites the file during the first dry run. The objects that are written must still be the ones that
-/// were dry-run.
+/// The proxy overwrites the file during the first dry run. `apply` must still write the objects for which it sent dry
+/// runs.
 #[test]
 fn sends_what_was_dry_run_if_the_file_changes() {
     let Some(servers) = Servers::shared() else { return };

@@ -1,5 +1,5 @@
-//! No command, flag or failure prints a secret value. A canary is in literals, Secrets, embedded documents, live
-//! objects and every answer that a server can give.
+//! Asserts that no command, flag or failure prints a secret value. Literals, Secrets, embedded documents, live
+//! objects and server responses contain a canary.
 
 use std::fmt::Write as _;
 
@@ -12,9 +12,9 @@ use crate::proxy::{Action, Proxy, Request};
 use crate::rows::path;
 use crate::servers::{ADMIN, Servers, kubeconfig};
 
-/// A string that is part of no English word and no name.
+/// A string that occurs in no English word and no name.
 const CANARY: &str = "kanarie7f3a9";
-/// The canary as it appears in the data of a Secret.
+/// The canary in base64, as in the `data` of a Secret.
 const CANARY_IN_BASE64: &str = "a2FuYXJpZTdmM2E5";
 
 /// Replaces `@` with the canary and `%` with its base64 form.
@@ -23,11 +23,11 @@ fn with_canary(text: &str) -> String {
 }
 
 fn contains_canary(text: &str) -> bool {
-    // A truncated canary is a leak too.
+    // A truncated canary is also a leak.
     [CANARY, CANARY_IN_BASE64, &CANARY[..8], &CANARY_IN_BASE64[..10]].iter().any(|canary| text.contains(canary))
 }
 
-/// Returns a description of the leak if the canary was printed or the program crashed.
+/// Returns a description of the fault if the output contains the canary or the program crashed.
 fn find_leak(ran: &Ran) -> Option<String> {
     let crashed = !(0..=5).contains(&ran.status) || ran.stderr.contains("panicked");
     let streams = [("stdout", &ran.stdout), ("stderr", &ran.stderr), ("the error file", &ran.error_file)];
@@ -97,7 +97,7 @@ data:
               value: @
 ";
 
-/// Creates the live objects in both ways of `kubectl apply`: client-side with its annotation, and server-side.
+/// Creates live objects like `kubectl apply`: some client-side with its annotation, and some server-side.
 fn create_live_objects(servers: &Servers, namespace: &str) {
     let admin = servers.client(ADMIN);
     let annotated = |text: &str, name: &str| {
@@ -203,7 +203,8 @@ const COMMANDS: &[&[&str]] = &[
     &["diff", "--env", "Z=@", "--allow-no-match", "--target", "*", "--force-conflicts"],
 ];
 
-/// Runs a part of `COMMANDS` with every input. The tests that call this run in parallel.
+/// Asserts that no command prints the canary for any input. Each caller passes a part of `COMMANDS`, so the parts run
+/// in parallel.
 fn assert_no_leaks(servers: &Servers, commands: &[&[&str]]) {
     let mut leaks = String::new();
     for command in commands {
@@ -218,7 +219,7 @@ fn assert_no_leaks(servers: &Servers, commands: &[&[&str]]) {
             if let Some(leak) = find_leak(&ran) {
                 let _ = write!(leaks, "\n{label}: {}\n{leak}\n", command.join(" "));
             }
-            // The objects were changed, so the next input gets new ones.
+            // The command changed the objects, so the next input gets new objects.
             if !reads_only && ran.status != 2 && ran.stdout.contains("ed") {
                 namespace = servers.namespace("canary");
                 create_live_objects(servers, &namespace);
@@ -246,20 +247,20 @@ fn hides_values_of_compared_objects() {
     assert_no_leaks(servers, &COMMANDS[19..]);
 }
 
-/// Guards against tests that pass because the canary is nowhere.
+/// Guards against tests that pass only because their input does not contain the canary.
 #[test]
 fn the_canary_can_be_found() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("found"), servers.client(ADMIN));
     create_live_objects(servers, &namespace);
     let cron_job = admin.get(&path(&namespace, "cronjobs", "nightly")).text();
-    // In the entry, and in kubectl's annotation.
+    // Once in the `env` entry and once in kubectl's annotation.
     assert_eq!(cron_job.matches(CANARY).count(), 2, "{cron_job}");
     assert!(cron_job.contains("last-applied-configuration"));
     for (resource, name) in [("jobs", "etl"), ("secrets", "s"), ("configmaps", "templates")] {
         assert!(contains_canary(&admin.get(&path(&namespace, resource, name)).text()), "{resource}");
     }
-    // The server quotes it in its rejection.
+    // The server quotes the canary in its rejection.
     let job = with_canary(&JOB.replace("image: none", "image: other"));
     let refused = admin.patch(&format!("{}?fieldManager=t&force=true", path(&namespace, "jobs", "etl")), "apply", &job);
     assert!(refused.status == 422 && contains_canary(&refused.text()), "{}", refused.text());
@@ -272,21 +273,21 @@ fn the_canary_can_be_found() {
         printed_count += usize::from(printed.status == 0);
     }
     assert!(printed_count > 20, "render prints it only {printed_count} times");
-    // A change of only the value is shown as a difference.
+    // `diff` shows a difference even if only the value changes.
     for document in [CRON_JOB, SECRET, CONFIG_MAP] {
         let changed = with_canary(&document.replace('@', "@b").replace('%', "eA=="));
         let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", changed);
         let ran = run.run(&["diff", "input.yaml", "-n", &namespace, "--force-conflicts"]);
         assert!(ran.status == 1 && !ran.stdout.is_empty() && !contains_canary(&ran.stdout), "{ran:?}");
     }
-    // The value itself is applied unmasked.
+    // `apply` sends the value unmasked.
     let run =
         Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", with_canary(&SECRET.replace("name: s", "name: new")));
     run.run(&["apply", "input.yaml", "-n", &namespace]).assert_ended(0, &[]);
     assert!(contains_canary(&admin.get(&path(&namespace, "secrets", "new")).text()));
 }
 
-/// A kind of request that the program sends: its name and how to recognize it.
+/// A kind of request that the program sends: its name and a predicate.
 type RequestKind = (&'static str, fn(&Request) -> bool);
 
 const REQUEST_KINDS: &[RequestKind] = &[
@@ -299,7 +300,7 @@ const REQUEST_KINDS: &[RequestKind] = &[
     ("a transfer of ownership", |request| request.header("content-type") == Some("application/json-patch+json")),
 ];
 
-/// Messages that the program parses, with the canary around and inside the parsed parts.
+/// Messages that the program parses, with the canary next to and inside the parsed parts.
 const MESSAGES: &[&str] = &[
     "@",
     "\"@\"",
@@ -362,8 +363,8 @@ fn status_body(code: u16, reason: &str, message: &str, field: &str) -> Vec<u8> {
     status.to_string().into_bytes()
 }
 
-/// Returns errors with every status code, and bodies that are not from a Kubernetes API. Each answer asks not to be
-/// retried for an hour.
+/// Returns error responses with many status codes, and responses that are not from a Kubernetes API. Each has a
+/// `Retry-After` of one hour, so the program does not retry.
 fn bad_answers() -> Vec<Action> {
     let mut answers = Vec::new();
     let headers = || -> Vec<Header> {
@@ -391,8 +392,8 @@ fn bad_answers() -> Vec<Action> {
         (504, "Timeout"),
         (418, CANARY),
     ];
-    // Combines each code with one message and field, each message with the codes that it occurs with, and each field
-    // with the codes of invalid objects.
+    // Tests only some combinations: each code has one message and one field, each message has three codes, and each
+    // field has two codes.
     for (index, (code, reason)) in reasons.into_iter().enumerate() {
         let (message, field) = (MESSAGES[index % MESSAGES.len()], FIELDS[index % FIELDS.len()]);
         answers.push(Action::Answer(code, headers(), status_body(code, reason, message, field)));
@@ -424,7 +425,7 @@ fn bad_answers() -> Vec<Action> {
     answers
 }
 
-/// Everything that a server, or a load balancer in front of it, can answer to any request.
+/// Covers responses of a server, and of a load balancer in front of it, to each kind of request.
 #[test]
 fn hides_values_in_answers() {
     let Some(servers) = Servers::shared() else { return };
@@ -457,7 +458,7 @@ fn hides_values_in_answers() {
     for (kind, input, command) in commands {
         let (_, is_match) = REQUEST_KINDS.iter().find(|(name, _)| name == kind).expect("it is in the table");
         for answer in &answers {
-            // No write may succeed, or the next command would find other objects.
+            // All other writes are rejected. Otherwise the next command would find changed objects.
             let (action, is_match) = (answer.clone(), *is_match);
             let rule = move |request: &Request| {
                 let reads = request.method == "GET" || request.is_dry_run();
@@ -482,7 +483,7 @@ fn hides_values_in_answers() {
     assert!(matched * 10 >= commands.len() * answers.len() * 9, "only {matched} commands got such an answer");
 }
 
-/// Statuses of pods that cannot start or that fail.
+/// Covers the statuses of pods that cannot start or that fail.
 #[test]
 fn hides_values_in_pod_statuses() {
     let Some(servers) = Servers::shared() else { return };
@@ -514,7 +515,7 @@ fn hides_values_in_pod_statuses() {
     }
 }
 
-/// Sets the canary in every message field of a pod's status.
+/// Writes the canary into every message field of a pod's status.
 fn set_status_messages(admin: &Client, namespace: &str, pod: &str) {
     let path = path(namespace, "pods", &format!("{pod}/status"));
     let pod: Value = admin.get(&path).done();
@@ -527,7 +528,7 @@ fn set_status_messages(admin: &Client, namespace: &str, pod: &str) {
     drop(admin.request("PATCH", &path, "application/merge-patch+json", status.to_string().as_bytes()));
 }
 
-/// Credentials in kubeconfigs are secret values too.
+/// Credentials in kubeconfigs are also secret values.
 #[test]
 fn hides_values_in_kubeconfigs() {
     let Some(servers) = Servers::shared() else { return };

@@ -1,4 +1,4 @@
-//! The Helm chart of the Prefect 1 agent, in Helm 3, Helm 4 and on a real API server.
+//! Tests of the Helm chart for the Prefect 1 agent, with Helm 3 and Helm 4 and on a real API server.
 
 use std::path::PathBuf;
 use std::process::Output;
@@ -26,7 +26,7 @@ fn read_file(path: &str) -> String {
     std::fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Returns the paths of the example values in the chart's `ci` directory.
+/// Returns the paths to the example values in the chart's `ci` directory.
 fn value_files() -> Vec<String> {
     let files = run::files_below(&chart().join("ci"));
     assert!(files.len() >= 3, "{files:?}");
@@ -50,7 +50,7 @@ fn agent(objects: &[Value]) -> &Value {
     &find_only(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]
 }
 
-/// Returns an `env` entry of the agent's container.
+/// Returns an `env` entry of the agent's container, or `None` if there is no such entry.
 fn entry<'o>(objects: &'o [Value], name: &str) -> Option<&'o Value> {
     agent(objects)["env"].as_array().expect("it has env").iter().find(|entry| entry["name"] == name)
 }
@@ -59,7 +59,7 @@ fn job_template(objects: &[Value]) -> &str {
     find_only(objects, "ConfigMap")["data"]["job_template.yaml"].as_str().expect("it is a string")
 }
 
-/// One version of Helm, run in the directory of the chart.
+/// A version of Helm that runs in the chart's directory.
 struct ChartFixture {
     servers: &'static Servers,
     program: &'static str,
@@ -82,7 +82,7 @@ impl ChartFixture {
         self.helm.command("helm").current_dir(chart()).args(args).output().expect("helm starts")
     }
 
-    /// Runs Helm and returns its standard output. Panics if it fails.
+    /// Runs Helm and returns its standard output. Panics if Helm fails.
     #[track_caller]
     fn run_ok(&self, args: &[&str]) -> String {
         let output = self.run(args);
@@ -92,7 +92,7 @@ impl ChartFixture {
         stdout
     }
 
-    /// Runs Helm and returns its standard error. Panics if it succeeds.
+    /// Runs Helm and returns its standard error. Panics if Helm succeeds.
     #[track_caller]
     fn run_failing(&self, args: &[&str]) -> String {
         let output = self.run(args);
@@ -106,7 +106,7 @@ impl ChartFixture {
         parse_documents(&self.run_ok(&[&["template", release, "."], &VERSION[..], args].concat()))
     }
 
-    /// Installs or upgrades the release. Returns the printed notes.
+    /// Installs or upgrades the release. Returns Helm's standard output, which includes the notes.
     #[track_caller]
     fn upgrade(&self, release: &str, args: &[&str]) -> String {
         self.run_ok(&[&["upgrade", "--install", release, "."], args].concat())
@@ -123,7 +123,7 @@ impl ChartFixture {
         map["data"]["job_template.yaml"].as_str().expect("it is a string").to_owned()
     }
 
-    /// Returns the objects of the namespace by kind and name, without fields that controllers write.
+    /// Returns the namespace's objects, each with its kind and name, without the fields that controllers write.
     fn live_objects(&self) -> Vec<(String, Value)> {
         let kinds = [
             "api/v1/NS/configmaps",
@@ -156,7 +156,7 @@ impl ChartFixture {
         live
     }
 
-    /// Returns the objects that the chart created, without those of Helm and the controllers.
+    /// Returns the objects of the chart, without the objects that Helm and controllers created.
     fn chart_objects(&self) -> Vec<(String, Value)> {
         let not_from_chart = ["secrets/", "pods/", "replicasets/"];
         self.live_objects()
@@ -165,7 +165,7 @@ impl ChartFixture {
             .collect()
     }
 
-    /// Returns whether RBAC allows a ServiceAccount to do something.
+    /// Returns whether RBAC allows a ServiceAccount to use a verb on a resource.
     fn is_allowed(&self, account: &str, namespace: &str, verb: &str, group: &str, resource: &str) -> bool {
         let review = json!({
             "apiVersion": "authorization.k8s.io/v1",
@@ -179,7 +179,7 @@ impl ChartFixture {
         answer["status"]["allowed"] == true
     }
 
-    /// Returns what a ServiceAccount may do in a namespace.
+    /// Returns the operations that RBAC allows a ServiceAccount in a namespace, such as `create jobs`.
     fn permissions(&self, account: &str, namespace: &str) -> Vec<String> {
         let resources =
             [("batch", "jobs"), ("batch", "cronjobs"), ("", "pods"), ("", "pods/log"), ("", "events"), ("", "secrets")];
@@ -215,7 +215,7 @@ fn docs_and_schema_list_all_values() {
     let schema: Value =
         serde_json::from_str(&read_file("charts/prefect-agent/values.schema.json")).expect("it is JSON");
     let readme = read_file("charts/prefect-agent/README.md");
-    // The README names objects of the Kubernetes API, and empty lists and maps, without their keys.
+    // The README documents these values, and empty maps, without their keys.
     let named_without_keys = ["resources", "podSecurityContext", "securityContext"];
     let (mut named, mut described) = (Vec::new(), Vec::new());
     for (name, value) in values.as_object().expect("it is a map") {
@@ -256,7 +256,8 @@ fn defaults_match_the_manifest() {
 
         let pod = |objects: &[Value]| find_only(objects, "Deployment")["spec"]["template"]["spec"].clone();
         let (mut pod_of_chart, mut pod_of_manifest) = (pod(&objects), pod(&manifest));
-        // The chart has its own names and a pull policy; the manifest has a placeholder reference.
+        // Ignores known differences: the chart has its own names and a pull policy, and the manifest has a
+        // placeholder reference.
         for pod in [&mut pod_of_chart, &mut pod_of_manifest] {
             pod["volumes"][0]["configMap"]["name"] = Value::Null;
             let container = pod["containers"][0].as_object_mut().expect("it is a map");
@@ -285,7 +286,7 @@ fn values_set_what_they_name() {
         assert_eq!(entry(&objects, "PREFECT__CLOUD__API"), None);
         let reference = json!({"secretKeyRef": {"name": "prefect-api-key", "key": "api-key"}});
         assert_eq!(entry(&objects, "PREFECT__CLOUD__API_KEY").map(|entry| &entry["valueFrom"]), Some(&reference));
-        // Prefect evaluates the value as a Python literal. A JSON list of strings is one.
+        // Prefect evaluates the value as a Python literal. A JSON list of strings is a valid Python literal.
         let labels = entry(&objects, "PREFECT__CLOUD__AGENT__LABELS").and_then(|entry| entry["value"].as_str());
         let labels: Value = serde_json::from_str(labels.expect("it has labels")).expect("it is a list");
         assert_eq!(labels, values["agentLabels"]);
@@ -318,7 +319,7 @@ fn values_set_what_they_name() {
         let key = &entry(&objects, "PREFECT__CLOUD__API_KEY").expect("it has a key")["valueFrom"]["secretKeyRef"];
         assert_eq!(key["optional"], true);
 
-        // Without the default values, and with names that YAML could read as numbers.
+        // Unsets the defaults, and sets names that YAML could read as numbers.
         let optional = ["resources", "podSecurityContext", "securityContext", "podLabels", "podAnnotations", "env"];
         let optional = optional.map(|name| format!("{name}=null")).join(",");
         let numbers = ["--set-string", "fullnameOverride=7,jobNamespace=42,image.tag=1e3"];

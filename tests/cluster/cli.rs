@@ -1,6 +1,6 @@
-//! Runs the program under test like a user: with a kubeconfig, a directory of files, and a command line.
+//! Runs the program under test with a kubeconfig, a directory of files and a command line.
 //!
-//! Its environment has `KUBECONFIG` and nothing from the host.
+//! The program is isolated from the host's environment.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -11,16 +11,16 @@ use tempfile::TempDir;
 
 use crate::run;
 
-/// The name of the error file, in the directory of the files.
+/// The name of the error file in the run's directory.
 const ERROR_FILE: &str = "ERROR";
 
-/// A directory of files, and the environment of the program.
+/// A directory of files and the environment variables with which the program runs.
 pub(crate) struct Run {
     directory: TempDir,
     environment: Vec<(OsString, OsString)>,
 }
 
-/// The result of one run.
+/// The exit code and the output of one run.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) status: i32,
@@ -31,7 +31,7 @@ pub(crate) struct Ran {
 }
 
 impl Run {
-    /// Creates a run with a kubeconfig.
+    /// Creates a run with a kubeconfig in `KUBECONFIG`.
     pub(crate) fn new(kubeconfig: impl AsRef<OsStr>) -> Self {
         Run::without_kubeconfig().env("KUBECONFIG", kubeconfig)
     }
@@ -48,7 +48,7 @@ impl Run {
         self
     }
 
-    /// Writes a file.
+    /// Writes a file into the run's directory.
     pub(crate) fn file(self, name: &str, text: impl AsRef<[u8]>) -> Self {
         self.write(name, text);
         self
@@ -62,7 +62,7 @@ impl Run {
         self.directory.path()
     }
 
-    /// Runs the program to completion.
+    /// Runs the program until it exits.
     pub(crate) fn run<S: AsRef<OsStr>>(&self, args: &[S]) -> Ran {
         Started { child: self.spawn(args), error_file: self.directory.path().join(ERROR_FILE) }.end()
     }
@@ -93,7 +93,7 @@ impl Started {
         assert!(killed.expect("there is a kill").success());
     }
 
-    /// Waits for the end of the program.
+    /// Waits until the program exits and returns its output.
     pub(crate) fn end(self) -> Ran {
         let output = self.child.wait_with_output().expect("it ends");
         let text = |bytes| String::from_utf8(bytes).expect("it prints UTF-8");
@@ -108,21 +108,21 @@ impl Started {
 }
 
 impl Ran {
-    /// Returns the objects in a report with `-o json`.
+    /// Returns the objects of the report that `-o json` prints.
     #[track_caller]
     pub(crate) fn objects(&self) -> Vec<Value> {
         let report: Value = serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"));
         report["objects"].as_array().expect("a report has objects").clone()
     }
 
-    /// Returns the outcomes in a report with `-o json`, in the order of the input.
+    /// Returns the outcomes of the report that `-o json` prints, in input order.
     #[track_caller]
     pub(crate) fn outcomes(&self) -> Vec<String> {
         let text = |object: &Value| object["outcome"].as_str().expect("each has an outcome").to_owned();
         self.objects().iter().map(text).collect()
     }
 
-    /// Asserts the exit code and the parts of stderr.
+    /// Asserts the exit code, and that stderr contains each of `parts`. Returns the output.
     #[track_caller]
     pub(crate) fn assert_ended(self, status: i32, parts: &[&str]) -> Self {
         assert_eq!(self.status, status, "{self:?}");

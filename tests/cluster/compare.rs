@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// Returns the differences between `sent` and `live`. Ignores fields that only `live` has.
+/// Returns the differences between `sent` and `live` as `PATH: SENT is LIVE`. Ignores fields that only `live` has.
 pub(crate) fn differences(sent: &Value, live: &Value) -> Vec<String> {
     let mut found = Vec::new();
     collect_differences(sent, live, "", &mut found);

@@ -1,5 +1,5 @@
-//! Completion of `kubectl jobplate` with names from the cluster. The program reads only metadata, only with
-//! `JOBPLATE_COMPLETE_CLUSTER`, and prints nothing if the cluster does not answer.
+//! Tests of the completion of `kubectl jobplate` with names from the cluster. The program reads the cluster only if
+//! `JOBPLATE_COMPLETE_CLUSTER` is set, reads only metadata, and offers nothing if the cluster does not respond.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::proxy::{Action, Proxy};
 use crate::run;
 use crate::servers::{ADMIN, NOBODY, Servers, kubeconfig};
 
-/// Upper limit for five completions on a busy machine. The unresponsive server and plugin take longer.
+/// The maximum duration of five completions on a busy machine. The unresponsive server and plugin take longer.
 const MAX_DURATION: Duration = Duration::from_secs(20);
 
 /// Returns the candidates that the real kubectl offers for `arguments`, without flags.
@@ -65,7 +65,7 @@ fn offers_names_from_the_cluster_only_on_request() {
     assert!(is_offered(&["apply", "x.yaml", "-n", &namespace, "--secret-env", "TOKEN="], "TOKEN=flow-secrets/"));
     assert!(is_offered(&["apply", "x.yaml", "-n", &namespace, "--api-key", "f"], "flow-secrets/"));
     assert!(is_offered(&["render", "x.yaml", "-n", "complete-"], &namespace));
-    // After the Secret's name comes a key. Keys are not looked up, since that would read the Secret's data.
+    // The keys of a Secret are not completed, since that would read the Secret's data.
     let request_count = proxy.requests().len();
     let arguments = ["apply", "x.yaml", "-n", &namespace, "--secret-env", "TOKEN=flow-secrets/c"];
     assert!(complete_with_kubectl(servers, &config, true, &arguments).is_empty());

@@ -1,7 +1,7 @@
-//! Runs a container of a pod on this machine: with the environment that a kubelet would resolve, mounted ConfigMaps as
-//! files in a temporary directory, and programs from `bin` instead of an image.
+//! Runs a pod's container on this machine, with the environment that a kubelet would resolve. Mounted ConfigMaps are
+//! files in a temporary directory, and the programs come from `bin` instead of an image.
 //!
-//! Knows nothing of the program that runs. Ignores resources, users and probes.
+//! Independent of the program that runs. Ignores resources, users and probes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,10 +15,10 @@ use tempfile::TempDir;
 use crate::http::Client;
 use crate::run;
 
-/// Environment variables in the order in which the container gets them.
+/// The environment variables of a container, in order.
 pub(crate) type Environment = Vec<(String, String)>;
 
-/// Returns the value of a variable.
+/// Returns the value of a variable, or `None` if it is not set.
 pub(crate) fn find_variable<'e>(environment: &'e Environment, name: &str) -> Option<&'e str> {
     environment.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
 }
@@ -49,7 +49,7 @@ pub(crate) fn resolve_environment(client: &Client, pod: &Value, container: &Valu
     Ok(environment)
 }
 
-/// A pod and the API that its references are looked up in.
+/// A pod, and the client that looks up its references.
 struct PodContext<'c> {
     client: &'c Client,
     namespace: &'c str,
@@ -62,7 +62,7 @@ impl<'c> PodContext<'c> {
         PodContext { client, namespace, pod }
     }
 
-    /// Resolves a `valueFrom`. Returns `None` if it is optional and its target is missing.
+    /// Resolves a `valueFrom` reference. Returns `None` if the reference is optional and its target is missing.
     fn resolve_reference(&self, from: &Value) -> Result<Option<String>, String> {
         if let Some(path) = from["fieldRef"]["fieldPath"].as_str() {
             let field = path.split('.').fold(self.pod, |value, part| &value[part]);
@@ -104,7 +104,7 @@ impl<'c> PodContext<'c> {
     }
 }
 
-/// Sets a variable. A duplicate name overrides the value and keeps the position, as in a kubelet.
+/// Sets a variable like a kubelet: a duplicate name replaces the value and keeps the position.
 fn set_variable(environment: &mut Environment, name: &str, value: String) {
     match environment.iter_mut().find(|(own, _)| own == name) {
         Some((_, old)) => *old = value,
@@ -112,7 +112,8 @@ fn set_variable(environment: &mut Environment, name: &str, value: String) {
     }
 }
 
-/// Expands `$(NAME)` for variables that are defined earlier, and `$$` to `$`.
+/// Replaces `$(NAME)` with the value of an earlier variable, and `$$` with `$`. Keeps `$(NAME)` if there is no such
+/// variable.
 ///
 /// See <https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/>.
 fn expand_references(environment: &Environment, text: &str) -> String {
@@ -147,7 +148,7 @@ pub(crate) struct Container {
     /// The environment that the pod spec defines.
     pub(crate) environment: Environment,
     args: Vec<String>,
-    /// Mount paths in the container. On this machine they are below `directory`.
+    /// The mount paths in the container. On this machine they are below `directory`.
     mounts: Vec<String>,
     /// The working directory, as a path in the container.
     working_dir: String,
@@ -191,8 +192,8 @@ impl Container {
         Ok(Container { environment, args, mounts, working_dir, directory })
     }
 
-    /// Runs the container until it exits. Takes programs from `bin` if it has them, appends `more_args` to the command
-    /// line and adds `more_env` to the environment.
+    /// Runs the container until it exits. Prefers programs in `bin` to programs of the host, appends `more_args` to
+    /// the command line, and adds `more_env` to the environment.
     pub(crate) fn run(&self, bin: &Path, more_args: &[&str], more_env: &[(&str, &Path)]) -> Output {
         let mut args = self.args.iter().map(|argument| self.on_host(argument));
         let program = args.next().expect("the container has a command");
@@ -221,7 +222,7 @@ impl Container {
     }
 }
 
-/// Returns where a path of the container is below `directory`.
+/// Returns the path below `directory` that a path in the container refers to.
 fn host_path(directory: &Path, path: &str) -> PathBuf {
     directory.join("root").join(path.trim_start_matches('/'))
 }

@@ -1,4 +1,4 @@
-//! `jobplate diff`: what it shows, what it masks, and that it writes nothing.
+//! Tests of `jobplate diff`: it shows the differences, masks values and writes nothing.
 
 use serde_json::{Value, json};
 
@@ -64,7 +64,7 @@ impl DiffFixture {
         DiffFixture { servers, namespace: servers.namespace("diff"), admin: servers.client(ADMIN), proxy, run }
     }
 
-    /// Applies a manifest without the proxy, which records only the requests of `diff`.
+    /// Applies a manifest without the proxy, so the proxy records only the requests of `diff`.
     fn apply(&self, text: &str, args: &[&str]) {
         self.run.write("live.yaml", text);
         let config = self.servers.kubeconfig(ADMIN);
@@ -74,7 +74,7 @@ impl DiffFixture {
         assert_eq!(ran.status, 0, "{ran:?}");
     }
 
-    /// Runs `diff` on a manifest, and asserts that it changes nothing in the namespace.
+    /// Runs `diff` on a manifest. Asserts that it changes no object, prints no canary and lists no Secrets.
     #[track_caller]
     fn diff(&self, text: &str, args: &[&str]) -> Ran {
         self.run.write("new.yaml", text);
@@ -95,9 +95,9 @@ impl DiffFixture {
             let list = self.admin.get(&path(&self.namespace, resource, "")).done();
             list["items"].as_array().cloned().unwrap_or_default()
         });
-        // A controller creates this ConfigMap at any time.
+        // A controller may create this ConfigMap at any time.
         let all = all.filter(|object| object["metadata"]["name"] != "kube-root-ca.crt");
-        // A controller also changes the status of Jobs.
+        // A controller may change the status of Jobs at any time.
         let quiet = all.map(|mut object| {
             if object["status"].take() != Value::Null {
                 object["metadata"]["resourceVersion"].take();
@@ -111,7 +111,7 @@ impl DiffFixture {
     }
 }
 
-/// Returns the lines that differ.
+/// Returns the added and removed lines of a diff.
 fn changes(ran: &Ran) -> Vec<&str> {
     let is_change = |line: &&str| line.starts_with(['-', '+']) && !line.starts_with("---") && !line.starts_with("+++");
     ran.stdout.lines().filter(is_change).collect()
@@ -125,7 +125,7 @@ fn prints_nothing_without_a_difference() {
     fixture.apply(&all, &[]);
     let ran = fixture.diff(&all, &[]);
     assert_eq!((ran.status, &*ran.stdout, &*ran.stderr), (0, "", ""));
-    // Comments and layout are not sent to the server.
+    // Comments and layout are not differences.
     let ran = fixture.diff(
         &format!("# new\n{}", CRON_JOB.replace("{name: MODE, value: fast}", "{ 'name': MODE, value: \"fast\" }")),
         &[],
@@ -133,7 +133,7 @@ fn prints_nothing_without_a_difference() {
     assert_eq!((ran.status, &*ran.stdout), (0, ""));
 }
 
-/// A change of ownership is not a difference.
+/// A change to the ownership of a value is not a difference.
 #[test]
 fn ignores_the_ownership_of_equal_values() {
     let Some(servers) = Servers::shared() else { return };
@@ -248,7 +248,7 @@ fn shows_new_objects() {
                    spec: {selector: {app: web}, ports: [{port: 80}]}\n";
     let generated = fixture.diff(service, &[]);
     assert!(generated.stdout.contains("+    app: web\n"), "{generated:?}");
-    // The namespace is new, too.
+    // The namespace of the object is new, too.
     let name = servers.fresh_name("diff-new");
     let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n---\n");
     let inside = CONFIG_MAP.replace("name: plain", &format!("name: plain, namespace: {name}"));
@@ -277,7 +277,7 @@ fn shows_the_items_of_a_list() {
     assert_eq!(changes(&ran), ["-  k: v", "+  k: w"]);
 }
 
-/// For a Job whose pod template differs, `diff` shows the result of a creation.
+/// The pod template of a Job is immutable, so `diff` shows the Job that a creation would return.
 #[test]
 fn shows_a_different_pod_template_of_a_job() {
     let Some(servers) = Servers::shared() else { return };
@@ -303,7 +303,7 @@ fn shows_a_different_pod_template_of_a_job() {
     }
 }
 
-/// Recreating a Job removes what other managers have set, and `diff` shows it.
+/// Recreating a Job removes the fields that other managers have set. `diff` shows these removals.
 #[test]
 fn shows_fields_of_others_that_a_new_job_loses() {
     let Some(servers) = Servers::shared() else { return };
@@ -334,7 +334,7 @@ fn reports_conflicts_like_apply() {
         |text: &str| text.lines().filter(|line| line.contains("somebody")).map(str::to_owned).collect::<Vec<_>>();
     assert!(!table(&ran.stderr).is_empty());
     assert_eq!(table(&ran.stderr), table(&reported.stderr));
-    // With `--force-conflicts` it is a difference.
+    // With `--force-conflicts` the conflict is a difference.
     let ran = fixture.diff(&new, &["--force-conflicts"]);
     assert_eq!((ran.status, changes(&ran).len()), (1, 4), "{ran:?}");
 }
@@ -375,7 +375,7 @@ fn exits_with_the_code_of_the_failure() {
     fixture.diff(&other, &[]).assert_ended(2, &["new.yaml:3", "other"]);
 }
 
-/// Differences are in the order of the documents; those before a refusal are shown.
+/// Differences are in document order. Differences of documents before a rejected document are shown.
 #[test]
 fn shows_documents_in_order() {
     let Some(servers) = Servers::shared() else { return };

@@ -12,7 +12,7 @@ fn examples_run_on_a_real_server() {
     let Some(servers) = Servers::shared() else { return };
     let directory = tempfile::tempdir().expect("a temporary directory can be created");
     let config = directory.path().join("kubeconfig");
-    // The kubeconfig sets the namespace, so that the examples need no `-n`.
+    // The kubeconfig sets the namespace, so the examples need no `-n`.
     let page = || {
         let server = format!("https://127.0.0.1:{}", servers.endpoint().port);
         let namespace = format!("context: {{namespace: {}, ", servers.namespace("docs"));
@@ -30,7 +30,7 @@ fn examples_run_with_helm() {
     for version in VERSIONS {
         // The examples create a namespace and a release with fixed names.
         let Some(servers) = Servers::separate() else { return };
-        // Each page starts with a new environment, since a reader may not have read the others.
+        // Each page starts with a new environment, since a reader may not have read the other pages.
         let environments = RefCell::new(Vec::new());
         let page = || {
             let helm = Helm::without_plugin(&servers, version);

@@ -1,4 +1,4 @@
-//! The edits and outcomes of an apply in `--report` and in GitHub Actions.
+//! Tests of the edits and outcomes of `apply` in `--report` and in GitHub Actions.
 
 use crate::cli::Run;
 use crate::servers::{ADMIN, Servers};
@@ -38,7 +38,7 @@ fn reports_edits_and_outcomes() {
     assert!(summary.contains("| `job.batch/etl` | created |  |\n"), "{summary}");
     assert!(summary.contains("### jobplate: edits\n"), "{summary}");
 
-    // An object that cannot be applied becomes an annotation, with the reason in the summary.
+    // For an object that cannot be applied, the program prints an annotation and writes the reason to the summary.
     let ran =
         apply("two", &[]).assert_ended(3, &["::error title=jobplate,file=job.yaml,line=1,col=1::job.batch/etl is on"]);
     let summary = read("summary");

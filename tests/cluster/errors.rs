@@ -1,5 +1,5 @@
-//! Rejections and failures, one test for each: a clear message, a hint, the right exit code, and no internals of a
-//! library.
+//! Tests of rejections and failures. Each asserts a clear message, a hint and the exit code, and that the output
+//! contains no internals of a library.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -57,12 +57,12 @@ spec:
             env: [{name: X, value: plain}]
 ";
 
-/// Words from kube and the crates below it. They do not help a user.
+/// Words in errors of kube and its dependencies. They do not help a user.
 const INTERNALS: &[&str] =
     &["ApiError", "HyperError", "ServiceError", "hyper", "kube::", "Status {", "rustls", "Os {", "panicked", "serde"];
 
 impl Ran {
-    /// Asserts a failure: the exit code, the parts of the message, a hint, and none of `INTERNALS`.
+    /// Asserts the exit code, the parts of the message and a hint, and that the output contains none of `INTERNALS`.
     #[track_caller]
     fn fails(self, status: i32, parts: &[&str]) -> Self {
         let ran = self.assert_ended(status, parts);
@@ -82,7 +82,7 @@ fn server_url(servers: &Servers) -> String {
     format!("https://127.0.0.1:{}", servers.endpoint().port)
 }
 
-/// Creates a run with `config` as its kubeconfig, in another directory than the input.
+/// Creates a run with `config` as its kubeconfig. The kubeconfig is not in the directory of the input.
 fn run_with_kubeconfig(config: &str) -> Run {
     let run = Run::without_kubeconfig().file("input.yaml", CONFIG_MAP).file("conf/config", config);
     let path = run.directory().join("conf/config");
@@ -107,7 +107,7 @@ fn suggested_rule(ran: &Ran) -> String {
     rule.unwrap_or_else(|| panic!("there is no rule in:\n{}", ran.stderr))
 }
 
-/// The live object, the input, the command, its flags, and the expected parts of the message.
+/// The live object or an empty string, the input, the command, its flags, and the expected parts of the message.
 type HintCase<'c> = (&'c str, &'c str, &'c str, &'c [&'c str], &'c [&'c str]);
 
 #[test]
@@ -146,7 +146,7 @@ fn suggested_rules_grant_enough() {
         let first = run.run(&args).fails(3, expected);
         assert!(first.stderr.contains(&namespace), "{}", first.stderr);
         let mut rules = vec![suggested_rule(&first)];
-        // Each attempt may need another rule and suggests it, but never one that the user already has.
+        // Each attempt may suggest another rule, but never a rule that the user already has.
         let done = loop {
             let role = format!(
                 "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {{name: suggested}}\nrules: [{}]\n",
@@ -321,7 +321,7 @@ fn points_at_invalid_fields() {
         (cron_job("'0 0 1 1 *'", "'at noon'"), "input.yaml:5:", "spec.schedule"),
         (cron_job("suspend: true", "concurrencyPolicy: Sometimes"), "input.yaml:6:", "spec.concurrencyPolicy"),
         (cron_job("value: plain", "valueFrom: {fieldRef: {fieldPath: spec.nothing}}"), "input.yaml:15:", "fieldPath"),
-        // The server answers 500, not 422, to a field that pods do not have.
+        // The server responds with 500, not 422, to a field that pods do not have.
         (job("restartPolicy: Never", "restartPolicy: Never\n      parallelism: 1"), "input.yaml:9:", "`parallelism`"),
     ];
     let mut failures = String::new();
@@ -369,7 +369,7 @@ fn reports_unreachable_servers() {
         (other_name, &["can't be trusted", "for another name", "tls-server-name"]),
         (config(&server_url(servers), &no_certificate), &["certificate"]),
         (config(&server_url(servers), &directory.path().join("missing.crt")), &["certificate authority", "missing.crt"]),
-        // The server answers a plain HTTP request with a message that asks for HTTPS.
+        // The server responds to a plain HTTP request with a message that asks for HTTPS.
         (plain, &["https"]),
     ];
     let mut failures = String::new();
@@ -396,7 +396,7 @@ fn reports_unreachable_servers() {
     assert!(failures.is_empty(), "{failures}");
 }
 
-/// Creates a run whose kubeconfig has a credential plugin in the same directory.
+/// Creates a run whose kubeconfig names a credential plugin. The plugin is a script in the kubeconfig's directory.
 fn run_with_plugin(servers: &Servers, command: &str, script: &str) -> Run {
     let exec = format!(
         "exec: {{apiVersion: client.authentication.k8s.io/v1, command: '{command}', \
@@ -483,7 +483,7 @@ fn merges_several_kubeconfigs() {
         let paths = names.iter().map(|name| run.directory().join(name));
         std::env::join_paths(paths).expect("they can be joined")
     };
-    // The first file wins. Missing files are ignored.
+    // The first file takes precedence. Missing files are ignored.
     let lists = [(list(&["one", "other"]), 0), (list(&["missing", "one", "other"]), 0), (list(&["other", "one"]), 3)];
     let (none, broken) = (list(&["missing"]), list(&["one", "broken"]));
     let mut run = run;
@@ -665,8 +665,8 @@ fn reports_failing_webhooks() {
     admin.delete(&format!("{all}/{configuration}")).done();
     wait_for("the webhook to be gone", || (apply(&run, &namespace, &[]).status == 0).then_some(()));
 
-    // A `v1` webhook must not have side effects in dry runs. Older webhooks could, and the server rejects the dry run
-    // with this message.
+    // A `v1` webhook must not have side effects in dry runs, but an older webhook may have them. In that case the
+    // server rejects the dry run with this message.
     let message = "admission webhook \"checks.example.io\" does not support dry run";
     let rule = move |request: &Request| match request.is_dry_run() {
         true => Action::status(400, "BadRequest", message),
@@ -839,7 +839,7 @@ fn writes_errors_to_the_error_file() {
     assert!(ran.error_file.contains("so not configmap/a"), "{ran:?}");
 }
 
-/// The first failure decides the exit code.
+/// The first failure determines the exit code.
 #[test]
 fn exits_with_the_first_failure() {
     let Some(servers) = Servers::shared() else { return };

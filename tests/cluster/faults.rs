@@ -1,4 +1,4 @@
-//! Injected faults: which requests are retried, and that the report is correct whatever fails.
+//! Tests with injected faults: the program retries the right requests, and its report is correct after any failure.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -16,17 +16,17 @@ use crate::proxy::{Action, Proxy, Request};
 use crate::rows::path;
 use crate::servers::{ADMIN, Servers};
 
-/// Longer than one poll and shorter than a user would wait twice.
+/// The maximum time in which the program gives up on a server or reacts to Ctrl-C.
 const MAX_DELAY: Duration = Duration::from_secs(15);
-/// Upper limit for a run against a server that is gone: the retry time of one request, and a reserve for a busy
-/// machine.
+/// The maximum duration of a run against an unreachable server: the retry time of one request, plus a reserve for a
+/// busy machine.
 const MAX_RETRY_TIME: Duration = Duration::from_secs(60);
 
 fn config_map(name: &str) -> String {
     format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{k: v}}\n")
 }
 
-/// Returns a Job with a generated name, and with a label to find it by.
+/// Returns a Job with a generated name and the label `run`, by which tests find it.
 fn generated_job(label: &str) -> String {
     format!(
         "apiVersion: batch/v1\nkind: Job\nmetadata:\n  generateName: run-\n  labels: {{run: {label}}}\nspec:\n  \
@@ -53,7 +53,7 @@ fn internal_error(message: &str) -> Action {
     Action::status(500, "InternalError", message)
 }
 
-/// Returns a rule that injects `action` into the first matching request for each path.
+/// Returns a rule that applies `action` to the first matching request for each path.
 fn inject_once(
     is_match: impl Fn(&Request) -> bool + Send + Sync + 'static,
     action: Action,
@@ -92,7 +92,7 @@ fn apply(run: &Run, namespace: &str, more: &[&str]) -> Ran {
     run.run(&[APPLY, &[namespace], more].concat())
 }
 
-/// Returns faults that do not occur in the next attempt.
+/// Returns faults that occur in one attempt and not in the next.
 #[rustfmt::skip]
 fn transient_faults() -> Vec<(&'static str, Action)> {
     vec![
@@ -122,8 +122,8 @@ fn retries_an_apply_and_reports_its_outcome() {
             let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
             let ran = apply(&run, &namespace, more);
             assert_eq!(ran.status, 0, "{fault}: {ran:?}");
-            // The object did not exist before, so the outcome is `created` even if the lost answer was that of the
-            // creation.
+            // The object did not exist before, so the outcome is `created`, even if the response to the creation was
+            // lost.
             assert_eq!(ran.outcomes(), ["created"], "{fault}");
             assert!(!ran.stderr.contains("again in"), "{fault}: {}", ran.stderr);
             assert_eq!(count_requests(&proxy, is_write), 2, "{fault}");
@@ -218,7 +218,7 @@ fn retries_a_creation_only_if_the_server_rejected_it() {
         if !is_expected {
             let _ = write!(failures, "\n{fault}: {} times, {ran:?}\n", count_requests(&proxy, is_write));
         }
-        // The server creates the object after a delayed answer was given up.
+        // If the response is delayed, the server may create the object after the program has given up.
         if created == 1 {
             wait_for(fault, || (count_jobs(&admin, &namespace, "a") > 0).then_some(()));
         }
@@ -299,7 +299,7 @@ fn gives_up_on_a_slow_server() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("slow");
     for action in [Action::Late(Duration::from_secs(3)), Action::Slow(Duration::from_secs(3))] {
-        // Slow for the first request only.
+        // Only the first request is slow.
         let proxy = Proxy::start(servers, inject_once(is_write, action.clone()));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
         let ran = apply(&run, &namespace, &["--request-timeout", "1s"]).assert_ended(0, &[]);
@@ -320,7 +320,7 @@ fn gives_up_on_a_slow_server() {
     ran.assert_ended(3, &["took too long to answer", "--request-timeout"]);
 }
 
-/// A proxy can answer `200` to everything. Without the object in the body nothing was applied.
+/// A proxy may respond to every request with `200`. If the body does not contain the object, nothing was applied.
 #[test]
 fn rejects_answers_without_the_object() {
     let Some(servers) = Servers::shared() else { return };
@@ -348,7 +348,7 @@ fn rejects_answers_without_the_object() {
     assert!(failures.is_empty(), "{failures}");
 }
 
-/// A load balancer without a backend answers every request with an error.
+/// A load balancer without a backend responds to every request with an error.
 #[test]
 fn limits_the_retry_time_of_the_whole_run() {
     let Some(servers) = Servers::shared() else { return };
@@ -447,7 +447,7 @@ fn count_outcomes(ran: &Ran) -> HashMap<String, usize> {
     counts
 }
 
-/// Starts a proxy that kills the API server at write number `at`, and then calls `then`.
+/// Starts a proxy that kills the API server at the write with the 0-based index `at`, and then calls `then`.
 fn kill_apiserver_at_write(
     servers: &Arc<Servers>,
     at: usize,
@@ -527,7 +527,7 @@ fn reports_correctly_if_the_server_stays_down() {
     }
 }
 
-/// No object was written yet, and the message says so.
+/// The server fails before the first write, and the message reports that nothing was applied.
 #[test]
 fn changes_nothing_if_the_server_fails_during_dry_runs() {
     let Some(servers) = Servers::shared() else { return };
@@ -563,7 +563,7 @@ fn reports_correctly_after_ctrl_c() {
     assert!(!counts.contains_key("failed"), "{counts:?}");
 }
 
-/// Requests without an answer may or may not have been processed. They are reported as failed.
+/// A request without a response may or may not have been processed, so its object is reported as failed.
 #[test]
 fn ctrl_c_does_not_wait_for_missing_answers() {
     let Some(servers) = Servers::shared() else { return };
@@ -637,7 +637,7 @@ fn ctrl_c_interrupts_a_retry_delay() {
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 }
 
-/// The transfer of ownership is one patch. A retry after a lost answer must succeed and still print the advice to
+/// The transfer of ownership is one patch. A retry after a lost response must succeed and still print the advice to
 /// rotate the secret.
 #[test]
 fn completes_a_take_over_if_its_answer_is_lost() {
@@ -664,7 +664,7 @@ fn completes_a_take_over_if_its_answer_is_lost() {
     assert!(ran.stderr.contains("rotate"), "the advice to rotate the secret is missing:\n{}", ran.stderr);
 }
 
-/// An invalid answer does not mean that the Job has failed or was deleted.
+/// An invalid response does not mean that the Job has failed or was deleted.
 #[test]
 fn waits_despite_bad_answers() {
     let Some(servers) = Servers::shared() else { return };

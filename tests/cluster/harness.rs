@@ -74,7 +74,7 @@ fn fake_pods_end_their_job() {
     }
 }
 
-/// A foreground deletion waits for the pods, whose deletion the kubelet confirms.
+/// A foreground deletion waits until the pods are deleted. The kubelet confirms these deletions.
 #[test]
 fn fake_kubelet_confirms_deletions() {
     let Some(servers) = Servers::shared() else { return };
@@ -113,7 +113,7 @@ fn fake_kubelet_serves_followed_logs() {
     let kubectl = kubectl.args(["logs", "-f", &pod, "-n", &namespace]);
     let mut kubectl = kubectl.stdout(Stdio::piped()).spawn().expect("kubectl starts");
     let mut lines = BufReader::new(kubectl.stdout.take().expect("it is a pipe")).lines();
-    // Each line is written after the line before it has arrived.
+    // A line is written only after the previous line has arrived.
     for line in ["one", "two", "three"] {
         kubelet.append_log(&namespace, &pod, "flow", &format!("{line}\n"));
         assert_eq!(lines.next().expect("a line comes").expect("it is text"), line);
@@ -143,7 +143,7 @@ fn fake_kubelet_breaks_followed_logs() {
     kubectl.wait().expect("kubectl ends");
 }
 
-/// Sends a request to the proxy over a plain socket, and reads to the end of the connection.
+/// Sends a request to the proxy over a plain socket. Returns the response up to the end of the connection.
 fn send_raw(proxy: &Proxy, method: &str, target: &str) -> std::io::Result<String> {
     use std::io::{Read as _, Write as _};
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", proxy.port()))?;
@@ -195,7 +195,7 @@ fn proxy_injects_each_fault() {
     assert!(get("warning").expect("it answers").contains("warning: 299 - \"careful\"\r\n"));
     assert_eq!(status(&get("pass").expect("it answers")), "200");
 
-    // `ResetAfter` reaches the server, `ResetBefore` does not.
+    // With `ResetAfter` the request reaches the server. With `ResetBefore` it does not.
     for (name, is_there) in [("before", true), ("after", false)] {
         assert!(send_raw(&proxy, "DELETE", &config_map(&namespace, name)).is_err());
         assert_eq!(admin.get(&config_map(&namespace, name)).status == 200, is_there, "{name}");
@@ -242,13 +242,13 @@ fn api_server_restarts_with_its_objects() {
     assert!(send_raw(&proxy, "GET", &path).is_ok());
 }
 
-/// Is the process that `stops_servers_of_a_killed_test` kills.
+/// Runs in the process that `stops_servers_of_a_killed_test` starts and kills.
 #[test]
 #[ignore = "waits to be killed"]
 fn is_killed() {
     let Some(servers) = Servers::shared() else { return };
     println!("\nfolder {}", servers.kubeconfig("").display());
-    // A shell with a child process replaces Prefect's server.
+    // A shell with a child process is run instead of Prefect's server.
     let directory = tempfile::tempdir().expect("a temporary folder can be made").keep();
     std::fs::write(directory.join("log"), "").expect("a file can be written");
     let mut supervisor = prefect_server::supervisor(&directory, Path::new("/bin/sh"));
@@ -260,7 +260,7 @@ fn is_killed() {
     drop(supervisor.wait());
 }
 
-/// After SIGKILL the process cannot clean up, but its servers stop all the same.
+/// A process that is killed with SIGKILL cannot clean up. Its servers must stop anyway.
 #[test]
 fn stops_servers_of_a_killed_test() {
     if Servers::shared().is_none() {
@@ -282,7 +282,7 @@ fn stops_servers_of_a_killed_test() {
     }
 }
 
-/// Returns the processes with a directory on their command line.
+/// Returns the IDs of the processes that have a directory on their command line.
 fn processes_of(directory: &str) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").expect("this is Linux").flatten();
     let ids = processes.filter_map(|process| process.file_name().to_string_lossy().parse().ok());
@@ -294,7 +294,8 @@ fn names(line: &[u8], directory: &str) -> bool {
     String::from_utf8_lossy(line).contains(directory.trim_end_matches('/'))
 }
 
-/// Covers the order of sources, references, `$(VAR)` of earlier entries, and errors that prevent a start.
+/// Covers the precedence of sources, references, the expansion of `$(VAR)` from earlier entries, and errors that
+/// prevent a start.
 #[test]
 fn container_resolves_env_like_a_kubelet() {
     let Some(servers) = Servers::shared() else { return };
@@ -339,7 +340,7 @@ fn container_resolves_env_like_a_kubelet() {
     }
 }
 
-/// Covers keys of a ConfigMap as files, a `subPath` inside another volume, and the working directory.
+/// Covers ConfigMap keys mounted as files, a `subPath` mount inside another volume, and the working directory.
 #[test]
 fn container_mounts_volumes_like_a_kubelet() {
     let Some(servers) = Servers::shared() else { return };
@@ -350,7 +351,7 @@ fn container_mounts_volumes_like_a_kubelet() {
     let pod = json!({"metadata": {"namespace": namespace}, "spec": {"volumes": volumes}});
     let mut container = json!({
         "command": ["/bin/sh", "-c"], "workingDir": "/home/x",
-        // The script needs relative paths or variables: an absolute path would be one of the host.
+        // The script uses relative paths and variables, since an absolute path would refer to the host.
         "args": ["cat a \"$M/b\" \"$HOME/a\"; ls"],
         "env": [{"name": "HOME", "value": "/home/x"}, {"name": "M", "value": "/etc/m"}],
         "volumeMounts": [

@@ -1,5 +1,5 @@
 //! Helm 3 and Helm 4 in a user's environment: `helm`, `kubectl` and `jobplate` on the `PATH`, a kubeconfig, and a
-//! directory for charts. Hides how the two versions name a post-renderer.
+//! directory for charts. Hides the differences between the post-renderer flags of the two versions.
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use crate::http::Client;
 use crate::run;
 use crate::servers::{ADMIN, Servers, kubeconfig};
 
-/// The supported versions of Helm, as names of their programs.
+/// The program names of the supported Helm versions.
 pub(crate) const VERSIONS: [&str; 2] = ["helm3", "helm4"];
 
-/// One version of Helm, with a namespace and a directory of its own.
+/// A version of Helm with its own namespace and directory.
 pub(crate) struct Helm {
     pub(crate) version: &'static str,
     pub(crate) namespace: String,
@@ -59,12 +59,12 @@ impl Helm {
         self.run.directory()
     }
 
-    /// Writes a file into that directory.
+    /// Writes a file into the directory of charts and other files.
     pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         self.run.write(name, text);
     }
 
-    /// Writes a chart with these files besides its `Chart.yaml`.
+    /// Writes a chart that consists of `Chart.yaml` and `templates`, pairs of a path and its content.
     pub(crate) fn write_chart(&self, name: &str, templates: &[(&str, &str)]) {
         self.write(&format!("{name}/Chart.yaml"), format!("apiVersion: v2\nname: {name}\nversion: 0.1.0\n"));
         for (file, text) in templates {
@@ -108,7 +108,7 @@ impl Helm {
         }
     }
 
-    /// Runs `helm` and returns its standard output. Panics if it fails.
+    /// Runs `helm` and returns its standard output. Panics if `helm` fails.
     #[track_caller]
     pub(crate) fn run_ok(&self, args: &[&str]) -> String {
         let ran = self.run(args);
@@ -131,7 +131,7 @@ impl Helm {
         self.run(&flags)
     }
 
-    /// Runs `helm` with jobplate as the post-renderer and returns its standard output. Panics if it fails.
+    /// Runs `helm` with jobplate as the post-renderer and returns its standard output. Panics if `helm` fails.
     #[track_caller]
     pub(crate) fn run_post_rendered_ok(&self, args: &[&str], jobplate_args: &[&str]) -> String {
         let ran = self.run_post_rendered(args, jobplate_args);
@@ -139,7 +139,7 @@ impl Helm {
         ran.stdout
     }
 
-    /// Returns a live object of the namespace, or `None` if it does not exist. `kind` is a path like
+    /// Returns a live object of the namespace, or `None` if it does not exist. `kind` is a path such as
     /// `apis/apps/v1/deployments` or `api/v1/configmaps`.
     pub(crate) fn live_object(&self, kind: &str, name: &str) -> Option<Value> {
         let (group, plural) = kind.rsplit_once('/').expect("a kind has a group and a plural");

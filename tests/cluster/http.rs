@@ -1,4 +1,4 @@
-//! A blocking HTTP client: over TLS to the API server, in plain text to other servers.
+//! A blocking HTTP client. It uses TLS for the API server and plain text for other servers.
 
 use std::io::{self, Error, ErrorKind};
 use std::path::Path;
@@ -25,15 +25,15 @@ pub(crate) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     builder.worker_threads(2).enable_all().build().expect("a runtime can be started")
 });
 
-/// A name in lower case, and a value.
+/// A header: its lowercase name and its value.
 pub(crate) type Header = (String, String);
 
-/// Returns the value of the first header with a name, given in lower case.
+/// Returns the value of the first header with a name. `name` must be lowercase.
 pub(crate) fn header<'h>(headers: &'h [Header], name: &str) -> Option<&'h str> {
     headers.iter().find(|(is, _)| is == name).map(|(_, value)| value.as_str())
 }
 
-/// A complete response.
+/// An HTTP response with its complete body.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -54,7 +54,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
-    /// Returns the body as JSON. Panics if the request did not succeed.
+    /// Returns the body as JSON. Panics if the status is not 2xx.
     #[track_caller]
     pub(crate) fn done(self) -> serde_json::Value {
         assert!((200..300).contains(&self.status), "{}: {}", self.status, self.text());
@@ -62,7 +62,7 @@ impl Answer {
     }
 }
 
-/// The address of a server on the loopback interface and, for the API server, its certificate authority.
+/// The port and scheme of a server on the loopback interface, and the TLS configuration for connections to it.
 #[derive(Clone)]
 pub(crate) struct Endpoint {
     pub(crate) port: u16,
@@ -71,7 +71,8 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Describes a server with TLS, whose certificate is signed by `authority`.
+    /// Creates the endpoint of a TLS server whose certificate is signed by `authority`, a PEM file. Returns an error
+    /// if the file does not hold valid certificates.
     pub(crate) fn new(port: u16, authority: &Path) -> Result<Self, String> {
         let error = |error: &dyn std::fmt::Display| format!("{}: {error}", authority.display());
         let mut roots = RootCertStore::empty();
@@ -81,7 +82,7 @@ impl Endpoint {
         Ok(Endpoint { port, scheme: "https", tls: Arc::new(tls_config(roots)) })
     }
 
-    /// Describes a server without TLS.
+    /// Creates the endpoint of a server without TLS.
     pub(crate) fn plain(port: u16) -> Self {
         Endpoint { port, scheme: "http", tls: Arc::new(tls_config(RootCertStore::empty())) }
     }
@@ -95,7 +96,7 @@ fn tls_config(roots: RootCertStore) -> ClientConfig {
         .with_no_client_auth()
 }
 
-/// A client that authenticates with a token. It keeps connections open.
+/// An HTTP client that authenticates with a bearer token and reuses connections.
 pub(crate) struct Client {
     endpoint: Endpoint,
     token: String,
@@ -113,7 +114,7 @@ impl Client {
         Client { endpoint, token: token.to_owned(), client }
     }
 
-    /// Sends a request and waits for the complete response. `content_type` may be empty.
+    /// Sends a request and waits for the complete response. If `content_type` is empty, sends no such header.
     pub(crate) fn request(&self, method: &str, path: &str, content_type: &str, body: &[u8]) -> io::Result<Answer> {
         let Endpoint { port, scheme, .. } = self.endpoint;
         let mut request = http::Request::builder()
@@ -157,7 +158,8 @@ impl Client {
         self.send("POST", path, "application/json", body.to_string().as_bytes())
     }
 
-    /// Sends a patch. `kind` is the first part of its media type: `apply`, `merge`, `json` or `strategic-merge`.
+    /// Sends a patch. `kind` is the part of its media type before `-patch`: `apply`, `merge`, `json` or
+    /// `strategic-merge`.
     #[track_caller]
     pub(crate) fn patch(&self, path: &str, kind: &str, body: impl AsRef<[u8]>) -> Answer {
         let format = match kind {

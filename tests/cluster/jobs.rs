@@ -1,4 +1,4 @@
-//! Jobs: immutable pod templates (`--on-immutable`), and waiting (`--wait`, `--logs`).
+//! Tests of Jobs: immutable pod templates (`--on-immutable`) and waiting (`--wait`, `--logs`).
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Stdio};
@@ -45,7 +45,7 @@ fn with_spec(text: &str, more: &str) -> String {
     text.replace("backoffLimit: 0", &format!("backoffLimit: 0\n  {more}"))
 }
 
-/// A namespace, and the program with a proxy between it and the server.
+/// A namespace, a proxy in front of the API server, and a run of the program with this proxy.
 struct JobFixture {
     namespace: String,
     admin: Client,
@@ -64,7 +64,8 @@ impl JobFixture {
         JobFixture { namespace: servers.namespace("job"), admin: servers.client(ADMIN), proxy, run }
     }
 
-    /// Applies a manifest, written to `job.yaml`.
+    /// Writes a manifest to `job.yaml` and applies it. Asserts that the output has no canary and that no request is
+    /// for Secrets.
     fn apply(&self, text: &str, args: &[&str]) -> Ran {
         self.run.write("job.yaml", text);
         let ran = self.run.run(&[&["apply", "job.yaml", "-n", &self.namespace], args].concat());
@@ -85,7 +86,7 @@ impl JobFixture {
         self.admin.get(&path(&self.namespace, "jobs", name)).status == 200
     }
 
-    /// Ends the pod of a Job, and waits until the Job has ended.
+    /// Reports the final state of a Job's pod and waits until the Job has ended.
     fn finish(&self, kubelet: &Kubelet, name: &str, state: &PodState) {
         let pod = kubelet.wait_for_job_pod(&self.namespace, name);
         if self.admin.get(&path(&self.namespace, "pods", &pod)).done()["spec"]["nodeName"].is_null() {
@@ -137,7 +138,7 @@ struct WatchedRun {
 }
 
 impl WatchedRun {
-    /// Returns the next line of a log, without its prefix.
+    /// Waits for the next log line in stderr and returns it without its prefix.
     #[track_caller]
     fn log(&mut self) -> String {
         loop {
@@ -157,7 +158,7 @@ impl WatchedRun {
         assert!(killed.expect("there is a kill").success());
     }
 
-    /// Waits for the end. Returns the exit code, stdout and all of stderr.
+    /// Waits until the program exits. Returns the exit code, stdout and the whole stderr.
     fn end(mut self) -> (i32, String, String) {
         let mut stdout = String::new();
         self.child.stdout.take().expect("it is a pipe").read_to_string(&mut stdout).expect("it prints UTF-8");
@@ -207,8 +208,8 @@ fn refuses_contradictory_policies() {
     assert!(fixture.proxy.requests().is_empty());
 }
 
-/// The deletion has the uid and resource version that were checked, deletes pods first, and follows a successful dry
-/// run of the new Job.
+/// The deletion has the checked UID and resource version as preconditions, deletes pods first, and follows a
+/// successful dry run of the new Job.
 #[test]
 fn recreates_an_ended_job() {
     let Some(servers) = Servers::shared() else { return };
@@ -345,7 +346,7 @@ fn updates_or_recreates_a_suspended_job() {
     let suspended = with_spec(JOB, "suspend: true");
     fixture.apply(&suspended, &[]).assert_ended(0, &[]);
     let uid = fixture.uid("etl");
-    // The image of a suspended Job is immutable, too, and the server has another message for it.
+    // The image of a suspended Job is immutable, too. The server reports it with another message.
     let other = suspended.replace("image: none", "image: other");
     fixture.apply(&other, &[]).assert_ended(3, &["--on-immutable"]);
     let ran = fixture.apply(&other, &["--on-immutable=recreate"]).assert_ended(0, &[]);
@@ -355,7 +356,7 @@ fn updates_or_recreates_a_suspended_job() {
     assert_eq!(ran.stdout, "job.batch/etl configured\n");
 }
 
-/// The Job is resumed after the check found it suspended.
+/// Another client resumes the Job after the check found it suspended.
 #[test]
 fn keeps_a_job_that_changes_before_its_deletion() {
     let Some(servers) = Servers::shared() else { return };
@@ -380,7 +381,7 @@ fn keeps_a_job_that_changes_before_its_deletion() {
     assert!(live["metadata"]["uid"] == uid.as_str() && live["metadata"]["deletionTimestamp"].is_null(), "{live}");
 }
 
-/// After the check, the Job was replaced by another one with the same name.
+/// After the check, another client replaces the Job with a Job of the same name.
 #[test]
 fn keeps_another_job_with_the_name() {
     let Some(servers) = Servers::shared() else { return };
@@ -504,7 +505,7 @@ fn uses_the_hashed_name_of_render() {
         fixture.proxy.writes().iter().map(|request| String::from_utf8_lossy(&request.body).into_owned()).collect();
     assert_eq!(bodies, [rendered.stdout]);
 
-    // The same manifest, and the same with another layout.
+    // The manifest itself, and the manifest with other comments and another layout.
     let args = ["--on-immutable=new-name", "--secret-env", "TOKEN=s/k"];
     for text in [
         JOB.to_owned(),
@@ -521,7 +522,7 @@ fn uses_the_hashed_name_of_render() {
     assert!(fixture.exists(&name) && !fixture.exists("etl"));
 }
 
-/// A second CronJob would run everything twice.
+/// A CronJob with another name would be a second CronJob and run the flow twice.
 #[test]
 fn renames_only_jobs() {
     let Some(servers) = Servers::shared() else { return };
@@ -685,7 +686,7 @@ fn times_out() {
     }
 }
 
-/// The first failure decides the exit code.
+/// The first failure determines the exit code.
 #[test]
 fn exits_with_the_code_of_the_first_failure() {
     let Some(servers) = Servers::shared() else { return };
@@ -825,12 +826,12 @@ fn prints_log_lines_as_they_arrive() {
     let (fixture, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
     let mut watched = fixture.watch(JOB, &["--logs"]);
     let pod = kubelet.start_pod(&fixture.namespace, "etl", &PodState::Running);
-    // Each line is written after the line before it has arrived.
+    // A line is written only after the previous line has arrived.
     for (second, line) in [(1, "one"), (2, "two: a b"), (3, ""), (4, "  indented")] {
         kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(second, line));
         assert_eq!(watched.log(), line);
     }
-    // Control characters are escaped. An incomplete line waits for its end.
+    // Control characters are escaped. An incomplete line is printed when its end arrives.
     kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(5, "\u{1b}[31mred\r"));
     assert!(watched.log().contains("red"));
     kubelet.append_log(&fixture.namespace, &pod, "flow", "2026-01-01T00:00:06Z half");
@@ -846,7 +847,7 @@ fn prints_log_lines_as_they_arrive() {
     assert!(kubelet.log_requests().iter().all(|target| target.contains("follow=true")));
 }
 
-/// Several lines may have the same time, and the clock may be set back.
+/// Several lines may have the same timestamp, and the clock may be set back.
 #[test]
 fn prints_lines_with_equal_or_earlier_times() {
     let Some(servers) = Servers::shared() else { return };
@@ -857,7 +858,7 @@ fn prints_lines_with_equal_or_earlier_times() {
         kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(second, line));
         assert_eq!(watched.log(), line);
     }
-    // More lines have the same time as the last line before the break.
+    // The next line has the same timestamp as the last line before the break.
     kubelet.break_logs();
     kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(6, "g"));
     assert_eq!(watched.log(), "g");
@@ -872,7 +873,7 @@ fn resumes_a_broken_log_without_repeating_lines() {
     let mut watched = fixture.watch(JOB, &["--logs"]);
     let pod = kubelet.start_pod(&fixture.namespace, "etl", &PodState::Running);
     let mut printed_lines = Vec::new();
-    // A long Job outlives many connections.
+    // A long Job outlives many log connections.
     for round in 0..8 {
         for (second, line) in [(3 * round, "a"), (3 * round + 1, "b"), (3 * round + 2, "c")] {
             let line = format!("{line}{round}");

@@ -1,8 +1,8 @@
-//! A fake kubelet: a node, pod statuses as a real kubelet reports them, and container logs.
+//! A fake kubelet: a node, pod statuses in the format of a real kubelet, and container logs.
 //!
-//! The real Job controller creates the pods. `bind` assigns a pod to the node and `set_state` reports the state of its
-//! containers. A background thread confirms deletions, like a kubelet whose containers have stopped. The API server
-//! requests logs from the node and gets what the test wrote with `append_log`.
+//! The real Job controller creates the pods. `bind` assigns a pod to the node, and `set_state` reports the state of
+//! its containers. A background thread confirms deletions, like a kubelet whose containers have stopped. The API
+//! server requests logs from the node and gets the text that the test wrote with `append_log`.
 
 use std::collections::HashMap;
 use std::io::{self, Error};
@@ -36,9 +36,9 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 pub(crate) enum PodState {
     Running,
     Succeeded,
-    /// The exit code and the reason, such as `OOMKilled` or `Error`.
+    /// The containers have failed. Holds the exit code and the reason, such as `OOMKilled` or `Error`.
     Failed(i32, &'static str),
-    /// The containers cannot start: reason and message.
+    /// The containers cannot start. Holds the reason and the message.
     Waiting(&'static str, String),
 }
 
@@ -80,15 +80,15 @@ impl PodState {
     }
 }
 
-/// Logs of containers by `NAMESPACE/POD/CONTAINER`.
+/// The logs of containers, keyed by `NAMESPACE/POD/CONTAINER`, and the requests for them.
 #[derive(Default)]
 struct LogStore {
     by_container: Mutex<HashMap<String, Log>>,
-    /// Notified about each change of a log or of `break_count`.
+    /// Notified about each change to a log or to `break_count`.
     changed: Notify,
-    /// Increases each time the open connections are to be broken.
+    /// The number of calls of `break_logs`. A change breaks the open connections.
     break_count: AtomicUsize,
-    /// Paths and queries of the API server's requests.
+    /// The paths and queries of the API server's requests.
     requests: Mutex<Vec<String>>,
 }
 
@@ -98,7 +98,7 @@ struct Log {
     is_complete: bool,
 }
 
-/// The fake kubelet. Stops when dropped; its node remains.
+/// The fake kubelet. It stops when dropped, but its node remains.
 pub(crate) struct Kubelet {
     node: String,
     client: Client,
@@ -108,7 +108,7 @@ pub(crate) struct Kubelet {
 }
 
 impl Kubelet {
-    /// Creates a node and starts serving it.
+    /// Creates a node, serves its logs and confirms the deletions of its pods.
     pub(crate) fn start(servers: &Servers) -> Self {
         let listener = RUNTIME.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).expect("there is a free port");
         let port = listener.local_addr().expect("it has an address").port();
@@ -132,12 +132,12 @@ impl Kubelet {
         Kubelet { node, client, logs, server, is_stopped }
     }
 
-    /// Waits until a Job has an unfinished pod and returns its name.
+    /// Waits until a Job has an unfinished pod and returns the pod's name.
     pub(crate) fn wait_for_job_pod(&self, namespace: &str, job: &str) -> String {
         self.wait_for_pod(namespace, "batch.kubernetes.io/job-name", job)
     }
 
-    /// Waits for an unfinished pod with a label and returns its name.
+    /// Waits for an unfinished pod with a label and returns the pod's name.
     pub(crate) fn wait_for_pod(&self, namespace: &str, label: &str, value: &str) -> String {
         let selector = format!("/api/v1/namespaces/{namespace}/pods?labelSelector={label}%3D{value}");
         wait_for(&format!("a pod with {label}={value}"), || {
@@ -159,7 +159,7 @@ impl Kubelet {
         self.client.post(&format!("/api/v1/namespaces/{namespace}/pods/{pod}/binding"), &binding).done();
     }
 
-    /// Reports a state for all containers of a pod. Closes the logs of a pod that has ended.
+    /// Reports a state for all containers of a pod. If the pod has ended, marks its logs as complete.
     pub(crate) fn set_state(&self, namespace: &str, pod: &str, state: &PodState) {
         let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}");
         let object = self.client.get(&path).done();
@@ -188,18 +188,18 @@ impl Kubelet {
         pod
     }
 
-    /// Appends to the log of a container. Clients that follow the log get it at once.
+    /// Appends text to a container's log. Clients that follow the log receive the text at once.
     pub(crate) fn append_log(&self, namespace: &str, pod: &str, container: &str, text: &str) {
         self.logs.update(namespace, pod, container, |log| log.text.extend(text.as_bytes()));
     }
 
-    /// Breaks every connection on which a log is followed.
+    /// Breaks all connections that follow a log.
     pub(crate) fn break_logs(&self) {
         self.logs.break_count.fetch_add(1, Ordering::SeqCst);
         self.logs.changed.notify_waiters();
     }
 
-    /// Returns the paths and queries of all requests for logs so far.
+    /// Returns the paths and queries of all log requests so far.
     pub(crate) fn log_requests(&self) -> Vec<String> {
         lock(&self.logs.requests).clone()
     }
@@ -218,10 +218,11 @@ impl LogStore {
         self.changed.notify_waiters();
     }
 
-    /// Waits for log text after offset `seen`. Returns `None` at the end of a complete log.
+    /// Waits for log text after the byte offset `seen`. Returns `None` at the end of a complete log, and an error if
+    /// the current break count is not `break_count`.
     async fn wait_for_text(&self, key: &str, seen: usize, break_count: usize) -> io::Result<Option<Vec<u8>>> {
         loop {
-            // Created before the checks, so that no change after them is missed.
+            // Created before the checks. Otherwise a change directly after them would be missed.
             let changed = self.changed.notified();
             if self.break_count.load(Ordering::SeqCst) != break_count {
                 return Err(Error::other("the connection breaks"));
@@ -301,9 +302,9 @@ fn respond(
     Ok(http::Response::new(StreamBody::new(pieces).boxed_unsync()))
 }
 
-/// Confirms that the containers of pods in deletion have stopped.
+/// Deletes the node's pods that are marked for deletion, like a kubelet whose containers have stopped.
 fn confirm_deletions(client: &Client, node: &str) {
-    // The API server may be down for a moment. The next round tries again.
+    // If the API server is down, the next call tries again.
     let get = |path: &str| client.request("GET", path, "", b"").ok().filter(|answer| answer.status == 200);
     let Some(pods) = get(&format!("/api/v1/pods?fieldSelector=spec.nodeName%3D{node}")) else { return };
     for pod in pods.json()["items"].as_array().into_iter().flatten() {

@@ -1,8 +1,8 @@
-//! Tests of everything that talks to an API server, on real servers.
+//! Tests of the commands that access an API server, against real servers.
 //!
-//! `servers` starts the servers, `kubelet` is a fake kubelet for their nodes, `proxy` injects faults between a client and
-//! the API server, `container` runs the containers of a pod, `worker` lets Prefect 3 create Jobs, and `http` reads the
-//! live objects. Each test uses a namespace of its own, and all tests run in parallel.
+//! `servers` starts the servers. `kubelet` is a fake kubelet for their nodes. `proxy` injects faults between a client
+//! and the API server. `container` runs the containers of a pod. `worker` runs a Prefect 3 worker, which creates
+//! Jobs. `http` reads the live objects. Each test uses its own namespace, and all tests run in parallel.
 
 mod apollo;
 mod apply;

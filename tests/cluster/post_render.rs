@@ -1,4 +1,4 @@
-//! `jobplate post-render` in the real Helm 3 and Helm 4, from `helm template` to `helm uninstall`.
+//! Tests of `jobplate post-render` in the real Helm 3 and Helm 4, from `helm template` to `helm uninstall`.
 
 use std::process::Stdio;
 
@@ -8,8 +8,8 @@ use crate::helm::{Helm, VERSIONS, repository};
 use crate::run;
 use crate::servers::Servers;
 
-/// A chart that knows nothing of jobplate: a hook, a CRD, a List, JSON, an empty file, unusual indentation, a block
-/// scalar at the end.
+/// A chart that was not written for jobplate: a hook, a CRD, a List, JSON, an empty file, unusual indentation, and a
+/// block scalar at the end.
 const UNMODIFIED_CHART: &[(&str, &str)] = &[
     (
         "crds/things.yaml",
@@ -53,7 +53,7 @@ const CANARY: &str = "kanarie7f3a";
 
 const DEPLOYMENT: &str = "apis/apps/v1/deployments";
 
-/// Returns an `env` entry of a live Deployment's first container.
+/// Returns an `env` entry of a live Deployment's first container, or `None` if there is no such entry.
 fn entry<'l>(live: &'l Value, name: &str) -> Option<&'l Value> {
     let env = live.pointer("/spec/template/spec/containers/0/env")?;
     env.as_array()?.iter().find(|entry| entry["name"] == name)
@@ -93,7 +93,7 @@ fn adds_only_the_requested_entries() {
             "--secret-env=ADDED=s/k",
         ];
         let after = helm.run_post_rendered_ok(&["template", "r", "web", "--include-crds"], &targets);
-        // The input that Helm gives to a post-renderer.
+        // The input that Helm passes to a post-renderer.
         let before = if version == "helm3" {
             helm.run_ok(&["template", "r", "web", "--include-crds"])
         } else {
@@ -131,7 +131,7 @@ fn changes_nothing_without_a_target() {
         if version == "helm3" {
             assert!(refused.stderr.contains("--target"), "{refused:?}");
         } else {
-            // Helm 4 discards the standard error of a post-renderer. The error file has it.
+            // Helm 4 discards the standard error of a post-renderer. The error file contains it.
             assert!(!refused.stderr.contains("--target"), "{refused:?}");
             assert!(
                 message.contains("to see it without Helm: helm template RELEASE CHART | jobplate post-render"),
@@ -140,7 +140,7 @@ fn changes_nothing_without_a_target() {
         }
         assert!(helm.live_object(DEPLOYMENT, "web").is_none(), "{version}");
 
-        // The flag that the error suggests works as it is.
+        // The flag that the error suggests works unchanged.
         let line =
             message.split("with Helm: ").nth(1).and_then(|rest| rest.split(')').next()).expect("there is a line");
         let own = line.strip_prefix("--post-renderer-args=").expect("it is for Helm");
@@ -151,7 +151,7 @@ fn changes_nothing_without_a_target() {
         let live = helm.live_object(DEPLOYMENT, "web").expect("it is there");
         assert_eq!(entry(&live, "TOKEN"), Some(&reference("TOKEN")), "{version}");
         let others = live.to_string().matches("secretKeyRef").count();
-        // One in the spec, one in managedFields.
+        // One occurrence is in the spec, one in `managedFields`.
         assert_eq!(others, 2, "{version}: {live}");
         assert!(!live.to_string().contains(CANARY), "{version}: {live}");
         helm.run_ok(&["uninstall", "r", "--no-hooks"]);

@@ -1,8 +1,8 @@
 //! End-to-end tests with the real Prefect 1: its agent creates Jobs on the API server from templates that jobplate
 //! rendered, and its flow runs read their secrets from the environment of the Job's container.
 //!
-//! Only the surroundings are fakes: Prefect Server's API (`apollo`), and the node of a pod (`kubelet`, `container`).
-//! The programs are Prefect's own, started with the command lines of their manifests.
+//! Only Prefect Server's API (`apollo`) and the node of a pod (`kubelet`, `container`) are fakes. The programs are
+//! Prefect's own, started with the command lines of their manifests.
 
 use std::path::PathBuf;
 use std::process::Output;
@@ -24,7 +24,7 @@ const API_KEY: &str = "pcu_canary7f3a";
 const SECRET_VALUE: &str = "ghp_canary7f3a";
 /// The variable that holds the flow's secret.
 const SECRET_VARIABLE: &str = "PREFECT__CONTEXT__SECRETS__GITHUB_ACCESS_TOKEN";
-/// The reference to the flow's secret, as the value of `--secret`.
+/// The value of `--secret` that refers to the flow's secret.
 const SECRET_FLAG: &str = "GITHUB_ACCESS_TOKEN=prefect-secrets/github-access-token";
 const LOCAL_SECRETS: &str = "PREFECT__CLOUD__USE_LOCAL_SECRETS";
 
@@ -40,13 +40,13 @@ spec:
           image: prefecthq/prefect:1.4.1
 ";
 
-/// A namespace, a fake Prefect Server with one flow run, and a directory with the flow, which writes the value of its
-/// secret to the file `kept`.
+/// A namespace, a fake Prefect Server with one flow run, and a directory with the flow. The flow writes the value of
+/// its secret to the file `kept`.
 struct AgentFixture {
     servers: &'static Servers,
     kubelet: Kubelet,
     apollo: Apollo,
-    /// Records the requests of the agent to the API server.
+    /// Records the agent's requests to the API server.
     proxy: Proxy,
     namespace: String,
     /// The directory with Prefect's programs.
@@ -56,8 +56,8 @@ struct AgentFixture {
 }
 
 impl AgentFixture {
-    /// Creates the fixture, or returns `None` with a message if the servers or Prefect are not installed. `run_config`
-    /// has the arguments of `KubernetesRun`.
+    /// Creates the fixture. If the servers or Prefect are not installed, prints a message and returns `None`.
+    /// `run_config` has the arguments of `KubernetesRun`.
     fn new(version: PrefectVersion, run_config: &Value) -> Option<Self> {
         let (servers, bin) = (Servers::shared()?, oracles::require_venv(version)?);
         let run = Run::new(servers.kubeconfig(ADMIN));
@@ -116,8 +116,8 @@ impl AgentFixture {
         self.run.run(args)
     }
 
-    /// Runs an agent with a job template, as a pod of this namespace would, until it has polled once. Returns the live
-    /// Job that it created.
+    /// Runs an agent with a job template in the environment of a pod, until the agent has polled once. Returns the
+    /// live Job that the agent created.
     fn run_agent(&self, template: &str, env: &Value, options: &[&str]) -> Value {
         self.run.write("job_template.yaml", template);
         let own = json!([
@@ -143,14 +143,14 @@ impl AgentFixture {
         assert!(ran.status.success() && !self.sent_job().is_null(), "the agent created no Job:\n{}", output_text(&ran));
     }
 
-    /// Returns the Job as the agent sent it.
+    /// Returns the Job that the agent sent, or null if it sent no Job.
     fn sent_job(&self) -> Value {
         let requests = self.proxy.requests();
         let post = requests.iter().find(|request| request.is("POST", "/jobs"));
         post.map(|post| serde_json::from_slice(&post.body).expect("it sends JSON")).unwrap_or_default()
     }
 
-    /// Returns the live Job.
+    /// Returns the only live Job of the namespace.
     fn job(&self) -> Value {
         let path = format!("/apis/batch/v1/namespaces/{}/jobs", self.namespace);
         let client = self.servers.client(ADMIN);
@@ -160,7 +160,7 @@ impl AgentFixture {
         client.get(&format!("{path}/{name}")).done()
     }
 
-    /// Resolves the environment of the flow's container from its Job.
+    /// Resolves the environment of the flow's container in a Job.
     fn flow_environment(&self, job: &Value) -> Environment {
         let pod = json!({"metadata": {"namespace": self.namespace}, "spec": job["spec"]["template"]["spec"]});
         let environment =
@@ -224,7 +224,7 @@ fn output_text(ran: &Output) -> String {
     String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr)
 }
 
-/// Returns an `env` entry of a Job's first container.
+/// Returns an `env` entry of a Job's first container, or `None` if there is no such entry.
 fn entry<'j>(job: &'j Value, name: &str) -> Option<&'j Value> {
     let entries: Vec<&Value> = items(&job["spec"]["template"]["spec"]["containers"][0]["env"]).collect();
     entries.into_iter().find(|entry| entry["name"] == name)
@@ -308,7 +308,8 @@ fn a_flow_of_0_15_gets_the_secret_of_its_template() {
     run_from_template_to_flow(PrefectVersion::V0_15);
 }
 
-/// An agent does not pass on the variables of its pod. It passes on those of its `--env` options, as plain text.
+/// An agent does not pass on the variables of its pod. It passes on the variables of its `--env` options as plain
+/// text.
 #[test]
 fn an_agent_passes_only_its_env_options_on() {
     let Some(fixture) = AgentFixture::new(PrefectVersion::V1_4, &json!({})) else { return };
@@ -338,8 +339,8 @@ fn an_option_overrides_a_variable() {
     }
 }
 
-/// The local agent passes its environment on. For the Kubernetes agent `jobplate secret` turns the environment into a
-/// Secret.
+/// The local agent passes its environment on to flow runs. For the Kubernetes agent, `jobplate secret` turns the same
+/// variables into a Secret.
 #[test]
 fn a_local_agent_passes_its_environment_on() {
     let Some(fixture) = AgentFixture::new(PrefectVersion::V1_4, &json!({"type": "UniversalRun"})) else { return };
@@ -402,8 +403,8 @@ fn a_reference_works_only_in_the_first_container() {
     }
 }
 
-/// A recipe on the web uses the variable's name as the Secret's name. Kubernetes rejects capital letters in it, and so
-/// does jobplate.
+/// A recipe on the web uses the variable's name as the Secret's name. Kubernetes and jobplate reject the capital
+/// letters in it.
 #[test]
 fn rejects_capital_letters_in_a_secret_name() {
     let Some(fixture) = AgentFixture::new(PrefectVersion::V1_4, &json!({})) else { return };
@@ -421,8 +422,8 @@ fn rejects_capital_letters_in_a_secret_name() {
     assert_eq!(fixture.servers.client(ADMIN).post(&path, &job).status, 422);
 }
 
-/// The agent always sets the variable to `false`. With Prefect Server, flow runs read secrets from the environment
-/// nevertheless.
+/// The agent always sets `PREFECT__CLOUD__USE_LOCAL_SECRETS` to `false`. With Prefect Server, flow runs read secrets
+/// from the environment nevertheless.
 #[test]
 fn flow_runs_ignore_use_local_secrets() {
     let Some(fixture) = AgentFixture::new(PrefectVersion::V1_4, &json!({"env": {LOCAL_SECRETS: "true"}})) else {
@@ -436,7 +437,8 @@ fn flow_runs_ignore_use_local_secrets() {
     assert_eq!(fixture.run_flow(&job).as_deref(), Ok(format!("'{SECRET_VALUE}'").as_str()));
 }
 
-/// The agent of 0.15 passes the old token on if it is still set, and older flow runs would use it instead of the key.
+/// If the old token is still set, the agent of 0.15 passes it on, and older flow runs use it instead of the key.
+/// Rendering therefore replaces the token with the key.
 #[test]
 fn replaces_the_token_of_older_agents() {
     for (version, option) in [(PrefectVersion::V1_4, "--key"), (PrefectVersion::V0_15, "--token")] {
@@ -462,7 +464,7 @@ fn agent_container(text: &str) -> Value {
     containers.into_iter().find(|container| container["name"] == "agent").expect("there is an agent")
 }
 
-/// Prints the settings of an agent as Prefect resolves them.
+/// A Python program that prints the agent settings that Prefect resolves.
 const PRINT_SETTINGS: &str = "
 import json, prefect
 from prefect.client import Client
@@ -496,7 +498,7 @@ fn agents_use_the_rendered_settings() {
             let settings = fixture.run_python(PRINT_SETTINGS, &environment);
             let token = find_variable(&environment, "PREFECT__CLOUD__AGENT__AUTH_TOKEN").unwrap_or_default();
             assert_eq!(settings, json!(["server", api, API_KEY, token, true]), "{source}");
-            // The token is set only if it was set before.
+            // The token is set only if the manifest had a token before.
             assert!(token.is_empty() || token == API_KEY, "{source}: {token}");
         }
     }

@@ -24,7 +24,7 @@ fn a_flow_gets_the_secrets_of_its_template() {
     let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.run));
     assert_matches_preview(&fixture.preview_job(&template, &worker_run), &sent_job, &job);
 
-    // No key or token, and no variable of the worker, reaches the API server.
+    // The API server receives no key, no token and no variable of the worker.
     for text in [WORKER_API_KEY, API_KEY, TOKEN, "stays7f3a", "OF_WORKER"] {
         assert!(!fixture.has_sent(text) && !job.to_string().contains(text), "{sent_job}");
     }
@@ -48,7 +48,7 @@ fn without_api_key_null(default_template: &str) -> Value {
     template
 }
 
-/// A worker replaces an unprotected reference by its own key, as plain text.
+/// A worker replaces an unprotected reference with its own key, as plain text.
 #[test]
 fn a_worker_replaces_an_unprotected_reference() {
     let Some(fixture) = WorkerFixture::new() else { return };
@@ -62,7 +62,8 @@ fn a_worker_replaces_an_unprotected_reference() {
     assert_eq!(find_variable(&fixture.environment(&job), "PREFECT_API_KEY"), Some(WORKER_API_KEY));
 }
 
-/// A worker with the settings `API_KEY_SECRET_NAME` and `API_KEY_SECRET_KEY` replaces the plain text by that reference.
+/// A worker with the settings `API_KEY_SECRET_NAME` and `API_KEY_SECRET_KEY` replaces the plain text with this
+/// reference.
 #[test]
 fn a_worker_sets_the_reference_of_its_settings() {
     let Some(fixture) = WorkerFixture::new() else { return };
@@ -80,7 +81,7 @@ fn a_worker_sets_the_reference_of_its_settings() {
 /// The placeholder for random characters in a preview.
 const PLACEHOLDER: &str = "0a1b2c3d";
 
-/// A worker that stores all plain-text variables in a Secret of the Job.
+/// A worker with the setting `STORE_ENV_AS_SECRET` stores all plain-text variables in a Secret of the Job.
 #[test]
 fn a_worker_stores_plain_text_in_a_secret() {
     let Some(fixture) = WorkerFixture::new() else { return };
@@ -124,7 +125,7 @@ fn a_worker_deletes_its_secret_when_it_stops() {
     assert_eq!(error, "secret \"prefect-worker-1-api-key\" not found");
 }
 
-/// Strict validation accepts the Job of `--kubectl`, and its pod is the same as in the preview.
+/// Strict validation accepts the Job that `preview --kubectl` prints. Its pod is the same as in the preview.
 #[test]
 fn kubectl_creates_the_previewed_job() {
     let Some(fixture) = WorkerFixture::new() else { return };
@@ -143,7 +144,7 @@ fn kubectl_creates_the_previewed_job() {
             let file = fixture.run.directory().join("job.yaml").display().to_string();
             fixture.servers.run("kubectl", &["create", "--validate=strict", "-o", "json", "-f", &file])
         };
-        // Strict validation rejects the Job as the worker sends it.
+        // Strict validation rejects the Job that the worker sends.
         let refused = output_text(&create(&previewed_job));
         let unknown = ["completions", "parallelism"].map(|name| format!("unknown field \"spec.template.spec.{name}\""));
         assert!(unknown.iter().all(|error| refused.contains(error)), "{refused}");
@@ -207,8 +208,8 @@ enum FailingStep {
     CreateJob(&'static [&'static str]),
 }
 
-/// An invalid template with job variables, the step at which it fails, and what `preview` reports: parts of standard
-/// error and the exit code. The exit code is 2 if the worker itself creates no Job.
+/// An invalid template, its job variables, the step at which it fails, and the expected result of `preview`: parts of
+/// standard error and the exit code. The exit code is 2 if the worker creates no Job.
 struct InvalidTemplate {
     template: Value,
     variables: Value,
@@ -271,7 +272,7 @@ fn invalid_templates(default_template: &str) -> Vec<InvalidTemplate> {
     ]
 }
 
-/// `preview` reports each problem before the real programs fail with it.
+/// `preview` reports each problem that the real programs fail with.
 #[test]
 fn a_preview_reports_what_will_fail() {
     if WorkerFixture::new().is_none() {
@@ -300,7 +301,7 @@ fn assert_fails_as_reported(case: &InvalidTemplate) {
             assert!(!ran.status.success(), "{pool} is created: {}", output_text(&ran));
         }
         FailingStep::CreateJob(message_parts) => {
-            // One attempt to create the Job is enough to see it rejected.
+            // One attempt to create the Job is enough, since each attempt is rejected.
             let max_retries = format!("{SETTING_PREFIX}_CREATE_JOB_RETRY_MAX_RETRIES");
             let pool = fixture.prefect.create_pool(&case.template);
             let worker_run = fixture.run_worker(&pool, &case.variables, &json!({}), &[(&max_retries, "1")]);

@@ -1,8 +1,8 @@
 //! A Prefect 3 server on a free port of the loopback interface, with a temporary database. Creates pools, deployments
 //! and flow runs over its API.
 //!
-//! Knows nothing of Kubernetes. The server takes up to 30 seconds to start on a busy machine, so all tests of the
-//! process share one.
+//! Independent of Kubernetes. The server takes up to 30 seconds to start on a busy machine, so all tests of the
+//! process share one server.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -22,8 +22,8 @@ use crate::servers::free_ports;
 /// The version under test. Its Kubernetes worker is 0.8.0.
 pub(crate) const VERSION: &str = "3.8.8";
 
-/// Starts `"$@"` in the directory `$1` and stops it when standard input ends: first SIGTERM to the whole process group,
-/// then SIGKILL after 10 seconds. Removes the directory at the end.
+/// A shell script that starts a program in the directory `$1` and stops it when standard input ends: first with
+/// SIGTERM to the whole process group, then with SIGKILL after 10 seconds. It removes the directory at the end.
 const SUPERVISOR: &str = r#"
 exec 3<&0
 directory=$1
@@ -43,10 +43,10 @@ const STARTUP_TIMEOUT: Duration = Duration::from_secs(180);
 const LOG: &str = "server.log";
 const FLOW: &str = "etl";
 
-/// Environment variables of a process, by name.
+/// The environment variables of a process, keyed by name.
 pub(crate) type Variables = BTreeMap<String, String>;
 
-/// The running server. It stops when this process ends, even if the process is killed.
+/// A running server. It stops when this process ends, even if the process is killed.
 pub(crate) struct PrefectServer {
     bin: PathBuf,
     port: u16,
@@ -59,12 +59,12 @@ pub(crate) struct PrefectServer {
 /// A scheduled flow run.
 pub(crate) struct FlowRun {
     pub(crate) id: String,
-    /// The flow run, its deployment, flow and pool as a scenario file of `jobplate preview`.
+    /// The flow run, its deployment, its flow and its pool, as a scenario for `jobplate preview`.
     pub(crate) scenario: Value,
 }
 
 impl PrefectServer {
-    /// Returns the shared server, or `None` with a message if Prefect is not installed.
+    /// Returns the shared server. If Prefect is not installed, prints a message and returns `None`.
     pub(crate) fn shared() -> Option<&'static PrefectServer> {
         static SHARED: OnceLock<Option<PrefectServer>> = OnceLock::new();
         SHARED.get_or_init(|| Some(PrefectServer::start(oracles::require_venv_of(VERSION)?))).as_ref()
@@ -79,7 +79,7 @@ impl PrefectServer {
 
     fn try_start(bin: &Path) -> Result<Self, String> {
         let directory = tempfile::Builder::new().prefix("jobplate-prefect-").tempdir();
-        // The supervisor removes the directory.
+        // The directory is kept, since the supervisor removes it.
         let directory = directory.expect("a temporary directory can be created").keep();
         let [port] = free_ports();
         let log = File::create(directory.join(LOG)).expect("a file can be created");
@@ -90,7 +90,7 @@ impl PrefectServer {
         let supervisor = supervisor.spawn().expect("a shell is installed");
         let client = Client::new(Endpoint::plain(port), "");
         let start = Instant::now();
-        // Runs while the server starts. The command needs no server.
+        // This command needs no server, so it runs while the server starts.
         let home = tempfile::tempdir().expect("a temporary directory can be created");
         let default_template = ["work-pool", "get-default-base-job-template", "--type", "kubernetes"];
         let default_template = prefect(bin, &default_template, home.path(), &environment(bin, home.path()));
@@ -146,7 +146,7 @@ impl PrefectServer {
         self.retry_while_busy(|| self.client.post(&format!("/api{path}"), body))
     }
 
-    /// Repeats a request while the database is busy (503), as Prefect's own client does.
+    /// Repeats a request while the database is busy (503), like Prefect's own client.
     fn retry_while_busy(&self, send: impl Fn() -> Answer) -> Answer {
         let start = Instant::now();
         loop {
@@ -163,7 +163,8 @@ impl PrefectServer {
         format!("pool-{}", self.names.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Creates a pool with a base job template. The server validates it as in `prefect work-pool create`.
+    /// Creates a pool with a base job template and returns the pool's name. The server validates the template in the
+    /// same way as for `prefect work-pool create`.
     #[track_caller]
     pub(crate) fn create_pool(&self, template: &Value) -> String {
         let name = self.fresh_pool_name();
@@ -172,7 +173,8 @@ impl PrefectServer {
         name
     }
 
-    /// Deploys the flow `f` of `flow.py` in `directory` to a pool and schedules a run of it, both with job variables.
+    /// Deploys the flow `f` from `flow.py` in `directory` to a pool and schedules a flow run. The deployment and the
+    /// flow run have job variables.
     #[track_caller]
     pub(crate) fn schedule_flow_run(
         &self,
@@ -191,7 +193,7 @@ impl PrefectServer {
         let id = deployment["id"].as_str().expect("it has an ID");
         let run = self.post(&format!("/deployments/{id}/create_flow_run"), &run).done();
         let id = run["id"].as_str().expect("it has an ID").to_owned();
-        // Read back as a worker reads them.
+        // Reads the deployment and the flow run back, like a worker.
         let [deployment, run] =
             [&format!("/deployments/{}", string_at(&deployment, "id")), &format!("/flow_runs/{id}")]
                 .map(|path| self.get(path));
@@ -220,7 +222,7 @@ pub(crate) fn supervisor(directory: &Path, program: &Path) -> Command {
     let mut supervisor = Command::new("/bin/sh");
     supervisor.args(["-c", SUPERVISOR, "sh"]).arg(directory).arg(program).current_dir(directory);
     supervisor.env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::piped());
-    // A process group of its own keeps Ctrl-C from reaching the server before its supervisor.
+    // Ctrl-C goes to the process group of the tests. In its own group, the supervisor survives to stop the server.
     std::os::unix::process::CommandExt::process_group(&mut supervisor, 0);
     supervisor
 }
@@ -236,7 +238,7 @@ fn string_at<'v>(value: &'v Value, key: &str) -> &'v str {
     value[key].as_str().expect("it is a string")
 }
 
-/// Returns the environment of Prefect's programs: a home directory of their own, no telemetry.
+/// Returns the environment for Prefect's programs: `home` as the home directory, and no telemetry.
 fn environment(bin: &Path, home: &Path) -> Variables {
     let text = |path: &Path| path.display().to_string();
     let pairs = [

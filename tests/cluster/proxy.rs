@@ -1,9 +1,9 @@
-//! A fault-injecting reverse proxy between a client and the API server. A rule decides what happens to each request,
-//! and the proxy records all requests.
+//! A fault-injecting reverse proxy between a client and the API server. A rule determines the action for each
+//! request, and the proxy records all requests.
 //!
-//! The client's kubeconfig has the proxy as its server, over plain HTTP. The proxy adds the token of `ADMIN` to requests
-//! without one. It works on the bytes of HTTP, since it resets connections in the middle of a message, which an HTTP
-//! library does not offer.
+//! The client's kubeconfig names the proxy as the server, over plain HTTP. The proxy adds the token of `ADMIN` to
+//! requests without an `Authorization` header. It works on the bytes of HTTP, since it resets connections in the
+//! middle of a message. No HTTP library supports that.
 
 use std::collections::HashMap;
 use std::io::{self, BufReader, ErrorKind, Write as _};
@@ -26,9 +26,9 @@ pub(crate) struct Request {
     pub(crate) target: String,
     pub(crate) headers: Vec<Header>,
     pub(crate) body: Vec<u8>,
-    /// The number of earlier requests with the same method and path, without the query.
+    /// The number of earlier requests with the same method and path. The query is ignored.
     pub(crate) seen: usize,
-    /// The number of all earlier requests.
+    /// The 0-based position among all requests.
     pub(crate) number: usize,
 }
 
@@ -42,7 +42,7 @@ impl Request {
     }
 
     pub(crate) fn is_dry_run(&self) -> bool {
-        // A deletion has `dryRun` in its body.
+        // A deletion has `dryRun` in its body, not in its query.
         let in_body =
             serde_json::from_slice(&self.body).is_ok_and(|body: serde_json::Value| body["dryRun"][0] == "All");
         self.target.contains("dryRun=All") || in_body
@@ -53,12 +53,12 @@ impl Request {
     }
 }
 
-/// What the proxy does with a request.
+/// The action of the proxy for a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
-    /// Forwards the request, and returns the response.
+    /// Forwards the request and returns the response unchanged.
     Pass,
-    /// Responds without forwarding: status, headers, body.
+    /// Responds with a status, headers and a body, without forwarding the request.
     Answer(u16, Vec<Header>, Vec<u8>),
     /// Resets the connection without forwarding the request.
     ResetBefore,
@@ -77,7 +77,7 @@ pub(crate) enum Action {
 }
 
 impl Action {
-    /// Responds with a Kubernetes `Status`.
+    /// Creates a response with a Kubernetes `Status` as its body.
     pub(crate) fn status(code: u16, reason: &str, message: &str) -> Self {
         let status = serde_json::json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
@@ -87,7 +87,7 @@ impl Action {
         Action::Answer(code, headers, status.to_string().into_bytes())
     }
 
-    /// Responds with 429 and `Retry-After`.
+    /// Creates a response with status 429 and a `Retry-After` header.
     pub(crate) fn too_many(seconds: u32) -> Self {
         let mut action = Action::status(429, "TooManyRequests", "too many requests, please try again later");
         if let Action::Answer(_, headers, _) = &mut action {
@@ -129,19 +129,19 @@ impl Proxy {
                     return;
                 }
                 let shared = Arc::clone(&listening);
-                // After an error the client's connection is dropped, so that the client fails, too.
+                // An error drops the client's connection, so the client fails, too.
                 thread::spawn(move || drop(stream.and_then(|stream| serve(&shared, stream))));
             }
         });
         Proxy { shared, port, directory }
     }
 
-    /// Returns the path to a kubeconfig for the proxy, without a token.
+    /// Returns the path to a kubeconfig for the proxy, with the token of `ADMIN`.
     pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.directory.path().join("kubeconfig")
     }
 
-    /// Returns the path to a kubeconfig for the proxy with a token.
+    /// Writes a kubeconfig for the proxy with another token and returns its path.
     pub(crate) fn kubeconfig_for(&self, token: &str) -> PathBuf {
         let file = self.directory.path().join("kubeconfig-for");
         let config = kubeconfig(&format!("http://127.0.0.1:{}", self.port), None, token);
@@ -153,17 +153,17 @@ impl Proxy {
         self.port
     }
 
-    /// Returns a directory that is removed with the proxy.
+    /// Returns the proxy's temporary directory, which is removed on drop.
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// Returns all requests so far, in order.
+    /// Returns all requests so far in order.
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.shared.log.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
     }
 
-    /// Returns the requests that changed something, in order.
+    /// Returns all requests so far that are neither GET requests nor dry runs, in order.
     pub(crate) fn writes(&self) -> Vec<Request> {
         let mut requests = self.requests();
         requests.retain(|request| request.method != "GET" && !request.is_dry_run());
@@ -174,7 +174,7 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.shared.is_over.store(true, Ordering::Relaxed);
-        // Wakes the listener, so that it checks `is_over`.
+        // Wakes the listener, which then checks `is_stopped`.
         drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)));
     }
 }
@@ -288,7 +288,7 @@ fn write_head(to: &mut TcpStream, status: u16, headers: &[Header], body: Body) -
     to.write_all(head.as_bytes())
 }
 
-/// Makes the close of a connection a reset (RST), which the client sees as an error.
+/// Configures a connection to send a reset (RST) when it is closed. The client sees an error.
 fn reset(stream: &TcpStream) -> io::Result<()> {
     let socket = socket2::SockRef::from(stream);
     socket.set_linger(Some(Duration::ZERO))

@@ -1,7 +1,7 @@
-//! How the real API server responds to manifests, so that a change in a newer version is noticed. The tests send the
-//! manifests directly, without our program.
+//! Tests of the real API server's responses to manifests, to detect changes in newer versions. The tests send the
+//! manifests directly, without jobplate.
 //!
-//! The rows are a table: other tests send the same manifests with our program.
+//! The rows are a table, since `sent_rows` applies the same manifests with jobplate.
 
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ fn config_map(about: &'static str, text: &str, status: u16, message_parts: &'sta
     Row { about, resource: "configmaps", name: "x", text: text.to_owned(), status, message_parts }
 }
 
-/// Returns the row of a Job whose only container has `env`, in flow style, and any text after it.
+/// Returns the row of a Job. `env` is the `env` field of its only container, in flow style.
 fn job(about: &'static str, env: &str, status: u16, message_parts: &'static [&'static str]) -> Row {
     Row { about, resource: "jobs", name: "x", text: job_with(env), status, message_parts }
 }
@@ -49,7 +49,7 @@ spec:
 
 const CONFIG_MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n";
 
-/// The message of a status about the schema. Its code is 500, although the manifest is at fault.
+/// The message of a `Status` for a schema violation. Its code is 500, although the manifest is invalid.
 const NO_TYPED_PATCH: &str = "failed to create typed patch object";
 const NO_STRING: &[&str] = &[NO_TYPED_PATCH, "expected string, got &value.valueUnstructured"];
 const NOT_DECLARED: &[&str] = &[NO_TYPED_PATCH, "field not declared in schema"];
@@ -104,7 +104,7 @@ pub(crate) fn rows() -> Vec<Row> {
     rows
 }
 
-/// Returns the path of a resource in a namespace.
+/// Returns the path of an object, or of a collection if `name` is empty.
 pub(crate) fn path(namespace: &str, resource: &str, name: &str) -> String {
     let group = match resource {
         "jobs" | "cronjobs" => "/apis/batch/v1",
@@ -218,7 +218,7 @@ fn orphans_pods_without_a_propagation_policy() {
     assert!(pod["metadata"]["deletionTimestamp"].is_null());
 }
 
-/// This is why the program does not use `kubectl wait`.
+/// `kubectl wait` is therefore no substitute for `--wait`.
 #[test]
 fn kubectl_wait_does_not_notice_a_failed_job() {
     let Some(servers) = Servers::shared() else { return };
@@ -258,7 +258,7 @@ fn env_of(cron_job: &Value) -> &Value {
     &cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["env"]
 }
 
-/// A literal of another manager stays in the entry beside the reference, which is invalid.
+/// A server-side apply adds a reference next to the literal of another manager. The server rejects such an entry.
 #[test]
 fn refuses_a_reference_beside_a_literal_of_another_manager() {
     let Some(servers) = Servers::shared() else { return };

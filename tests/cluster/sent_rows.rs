@@ -1,19 +1,20 @@
-//! Applies each manifest of `rows` with our program: it is applied, refused with a location before any request, or
-//! refused by the server with an error and a hint.
+//! Applies each manifest of `rows` with jobplate. The manifest is applied, rejected with a location before any
+//! request, or rejected by the server with an error and a hint.
 
 use crate::cli::Run;
 use crate::proxy::{Action, Proxy};
 use crate::rows::{Row, path, rows};
 use crate::servers::{ADMIN, Servers};
 
-/// The value that the manifests contain and that no output may quote.
+/// The value that the manifests contain. No output may quote it.
 const CANARY: &str = "kanarie7f3a";
 
 enum ApplyOutcome {
     Applied,
-    /// Exit code 2 before any request. The error is located at the n-th occurrence of this text.
+    /// Exit code 2 before any request. Holds a string in the manifest, the 1-based number of the occurrence that the
+    /// error points to, and a part of the message.
     RefusedBeforehand(&'static str, usize, &'static str),
-    /// Exit code 3, with all of these parts.
+    /// Exit code 3. Holds the parts of the message.
     RefusedByServer(&'static [&'static str]),
 }
 
@@ -23,14 +24,14 @@ const OUTCOMES: &[(&str, ApplyOutcome)] = &[
     ("comments", Applied),
     ("CRLF and a byte order mark", Applied),
     ("a leading separator", Applied),
-    // The items of a List are sent one by one.
+    // Each document is sent as a separate request.
     ("two documents: the second is ignored", Applied),
     ("creationTimestamp: null", Applied),
     ("generateName and a name", Applied),
     // `generateName` is sent with POST.
     ("generateName alone", Applied),
     ("no name", RefusedBeforehand("apiVersion", 1, "the object has no name")),
-    // The name is part of the URL.
+    // The program derives the URL from the manifest's name.
     ("another name than the URL's", Applied),
     ("another namespace than the URL's", RefusedBeforehand("other", 1, "namespace")),
     ("a directive", RefusedBeforehand("%YAML", 1, "%YAML")),
@@ -65,10 +66,10 @@ const OUTCOMES: &[(&str, ApplyOutcome)] = &[
     ("a name that is refused", RefusedByServer(&["env[0].name"])),
 ];
 
-/// Returns line and column of the n-th occurrence of a string in a manifest.
+/// Returns the location of the n-th occurrence of a string in a manifest, as `x.yaml:LINE:COLUMN`.
 fn locate(text: &str, needle: &str, occurrence: usize) -> String {
     let (at, _) = text.match_indices(needle).nth(occurrence - 1).expect("it is there");
-    // For a key with a value it is the location of the value.
+    // A string that ends with a space is a key. Its error points to the value.
     let at = if needle.ends_with(' ') { at + needle.len() } else { at };
     let line = text[..at].matches('\n').count() + 1;
     let column = text[text[..at].rfind('\n').map_or(0, |end| end + 1)..at].chars().count() + 1;
@@ -137,7 +138,7 @@ fn both_of_two_documents_are_there() {
     }
 }
 
-/// Further manifests that a server misinterprets or cannot parse.
+/// Covers more manifests that YAML or the server interprets differently than their author expects.
 #[test]
 fn texts_that_are_easily_written() {
     let Some(servers) = Servers::shared() else { return };

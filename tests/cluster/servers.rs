@@ -1,9 +1,9 @@
 //! Real servers: etcd, kube-apiserver and kube-controller-manager, on free ports of the loopback interface.
 //!
-//! All tests of the process share one set, and each has its own namespace. The programs come from
-//! `cargo xtask servers`, or from the directory in `JOBPLATE_TEST_SERVERS`. The servers stop with the tests, even if
-//! those are killed: a shell starts each server, and kills it at the end of its own standard input, a pipe that the
-//! kernel closes with the process of the tests.
+//! All tests of a process share one set of servers, and each test has its own namespace. The programs come from
+//! `cargo xtask servers`, or from the directory in `JOBPLATE_TEST_SERVERS`. The servers stop when the test process
+//! ends, even if it is killed: a shell starts each server, and kills it when the shell's standard input ends. This
+//! input is a pipe that the kernel closes when the test process ends.
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher as _, RandomState};
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use super::http::{Client, Endpoint};
 
-/// Starts `"$@"` and kills it at the end of standard input. Exits with its status.
+/// A shell script that starts `"$@"`, kills it when standard input ends, and exits with its status.
 const KEEPER: &str = r#"
 exec 3<&0
 "$@" 3<&- &
@@ -30,15 +30,16 @@ status=$?
 kill $watcher 2>/dev/null
 exit $status
 "#;
-/// Removes the directory `$1` at the end of standard input, after a moment in which killed servers exit.
+/// A shell script that removes the directory `$1` when standard input ends. It waits for a second to let killed
+/// servers exit.
 const CLEANER: &str = r#"read -r _; sleep 1; rm -rf "$1""#;
 
-/// The time limit for the start, which takes two seconds on an idle machine.
+/// The time limit for the start of a set. On an idle machine the start takes two seconds.
 const PATIENCE: Duration = Duration::from_secs(120);
 const CONTROLLERS: &str =
     "job,cronjob,garbagecollector,namespace,serviceaccount,ttl-after-finished,deployment,replicaset,statefulset";
 
-/// The certificate that the API server generates, in the directory of the set.
+/// The path to the certificate that the API server generates, relative to the set's directory.
 const AUTHORITY: &str = "certificates/apiserver.crt";
 
 /// The token of a user with all permissions.
@@ -46,7 +47,7 @@ pub(crate) const ADMIN: &str = "admin";
 /// The token of a user without permissions.
 pub(crate) const NOBODY: &str = "nobody";
 
-/// A running server. It is killed when dropped.
+/// A running server, which is killed on drop.
 struct Server {
     keeper: Child,
 }
@@ -74,18 +75,19 @@ impl Drop for Server {
     }
 }
 
-/// Returns a shell command with a clean environment and a piped standard input, which ends with this process.
+/// Returns a shell command with a clean environment. Its standard input is a pipe that is closed when this process
+/// ends.
 fn shell(script: &str, directory: &Path) -> Command {
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", script, "sh"]).env_clear().env("HOME", directory).env("PATH", "/usr/bin:/bin");
     shell.current_dir(directory).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    // Ctrl-C goes to the whole process group. The shell must outlive this process to clean up.
+    // Ctrl-C goes to the whole process group, but the shell must outlive this process to clean up.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut shell, 0);
     shell
 }
 
-/// The running servers, in the order in which they stop.
+/// The running servers. They stop in the order of the fields.
 #[derive(Default)]
 struct Up {
     controllers: Option<Server>,
@@ -93,7 +95,7 @@ struct Up {
     etcd: Option<Server>,
 }
 
-/// A set of servers.
+/// A set of servers, which stop on drop.
 pub(crate) struct Servers {
     programs: PathBuf,
     directory: PathBuf,
@@ -105,19 +107,21 @@ pub(crate) struct Servers {
 }
 
 impl Servers {
-    /// Returns the set that the tests share. Returns `None`, with a message, if its programs are missing.
+    /// Returns the set that the tests share. If a program is missing, prints a message and returns `None`.
     pub(crate) fn shared() -> Option<&'static Servers> {
         static SHARED: OnceLock<Option<Result<Servers, String>>> = OnceLock::new();
         let servers = SHARED.get_or_init(|| Some(Servers::start(&programs()?))).as_ref()?;
         Some(servers.as_ref().unwrap_or_else(|error| panic!("{error}")))
     }
 
-    /// Starts a set for one test that stops servers or fills them with objects.
+    /// Starts a set for a test that stops servers or fills them with objects. If a program is missing, prints a
+    /// message and returns `None`.
     pub(crate) fn separate() -> Option<Servers> {
         Some(Servers::start(&programs()?).unwrap_or_else(|error| panic!("{error}")))
     }
 
-    /// Starts a set. Tries again with other ports if another process takes one before the server does.
+    /// Starts a set. Retries up to five times with other ports if another process takes a port before the server
+    /// does.
     pub(crate) fn start(programs: &Path) -> Result<Servers, String> {
         for _ in 0..5 {
             match Servers::try_start(programs) {
@@ -130,7 +134,7 @@ impl Servers {
 
     fn try_start(programs: &Path) -> Result<Servers, String> {
         let directory = tempfile::Builder::new().prefix("jobplate-servers-").tempdir();
-        // The cleaner removes the directory.
+        // The directory is kept, since the cleaner removes it.
         let directory = directory.map_err(|error| error.to_string())?.keep();
         let cleaner = shell(CLEANER, Path::new("/")).arg(&directory).spawn().map_err(|error| error.to_string())?;
         let [client, peer, port] = free_ports();
@@ -166,10 +170,10 @@ impl Servers {
             ("service-account-signing-key-file", &path("sa.key")),
             ("token-auth-file", &path("tokens.csv")),
             ("authorization-mode", "RBAC"),
-            // Otherwise the creation of pods fails until a controller has created the service account.
+            // With this plugin, the creation of pods fails until a controller has created the ServiceAccount.
             ("disable-admission-plugins", "ServiceAccount"),
             ("service-cluster-ip-range", "10.0.0.0/24"),
-            // The fake nodes have no name in DNS.
+            // The fake nodes have no DNS names.
             ("kubelet-preferred-address-types", "InternalIP"),
         ]);
         let controllers_args = flags(&[
@@ -182,7 +186,7 @@ impl Servers {
 
         let mut up = Up { etcd: Some(Server::start(&directory, &programs.join("etcd"), &etcd_args)?), ..Up::default() };
         up.apiserver = Some(Server::start(&directory, &programs.join("kube-apiserver"), &apiserver_args)?);
-        // A client needs the certificate, which the server generates first.
+        // A client needs the certificate that the server generates when it starts.
         let endpoint = until_ready(&directory, &mut up, || {
             if !directory.join("certificates/apiserver.key").exists() {
                 return None;
@@ -199,7 +203,7 @@ impl Servers {
         self.up.lock().unwrap_or_else(PoisonError::into_inner).apiserver = None;
     }
 
-    /// Stops the controllers, so that nothing but the test changes objects or uses the CPU.
+    /// Stops the controllers. After that, only the test changes objects.
     pub(crate) fn stop_controllers(&self) {
         self.up.lock().unwrap_or_else(PoisonError::into_inner).controllers = None;
     }
@@ -217,12 +221,12 @@ impl Servers {
         &self.endpoint
     }
 
-    /// Returns a client with a token: `ADMIN`, `NOBODY`, or one that the server has issued.
+    /// Returns a client that authenticates with a token: `ADMIN`, `NOBODY`, or a token that the server has issued.
     pub(crate) fn client(&self, token: &str) -> Client {
         Client::new(self.endpoint.clone(), token)
     }
 
-    /// Returns the path to the certificate of the API server.
+    /// Returns the path to the API server's certificate.
     pub(crate) fn authority(&self) -> PathBuf {
         self.directory.join(AUTHORITY)
     }
@@ -236,7 +240,7 @@ impl Servers {
         self.programs.join(name)
     }
 
-    /// Returns a name that is unique in these servers.
+    /// Returns a unique name that begins with a prefix.
     pub(crate) fn fresh_name(&self, prefix: &str) -> String {
         format!("{prefix}-{}", self.names.fetch_add(1, Ordering::Relaxed))
     }
@@ -249,7 +253,7 @@ impl Servers {
         name
     }
 
-    /// Runs one of the programs as `ADMIN` to completion.
+    /// Runs one of the programs as `ADMIN` until it exits.
     pub(crate) fn run(&self, program: &str, args: &[&str]) -> std::process::Output {
         self.command(program).args(args).stdin(Stdio::null()).output().expect("it was built, so it starts")
     }
@@ -271,7 +275,8 @@ impl Drop for Servers {
     }
 }
 
-/// Returns the directory of the programs if all of them exist.
+/// Returns the directory of the programs. If a program is missing, prints a message and returns `None`. Panics
+/// instead in CI.
 fn programs() -> Option<PathBuf> {
     let built = || Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or("target/tmp")).with_file_name("servers");
     let directory = std::env::var_os("JOBPLATE_TEST_SERVERS").map_or_else(built, PathBuf::from);
@@ -281,12 +286,12 @@ fn programs() -> Option<PathBuf> {
     };
     let message = format!("no {missing} in {}; `cargo xtask servers` builds it", directory.display());
     assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{message}");
-    // Directly to stderr: the test harness captures `eprintln!`.
+    // Written to stderr directly, since the test harness captures `eprintln!`.
     drop(writeln!(std::io::stderr(), "LEFT OUT, all tests on real servers: {message}"));
     None
 }
 
-/// Returns a kubeconfig for a server and a token.
+/// Returns a kubeconfig with a server URL, the path to a certificate authority, if any, and a token.
 pub(crate) fn kubeconfig(server: &str, authority: Option<&Path>, token: &str) -> String {
     let authority = authority.map(|path| format!(", certificate-authority: {:?}", path.display().to_string()));
     format!(
@@ -302,7 +307,8 @@ fn flags(flags: &[(&str, &str)]) -> Vec<String> {
     flags.iter().map(|(name, value)| format!("--{name}={value}")).collect()
 }
 
-/// Returns free ports outside of the range for outgoing connections, so that they stay free while a server restarts.
+/// Returns free ports outside the range for outgoing connections. No outgoing connection can take such a port while a
+/// server restarts.
 pub(crate) fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
     let mut held: Vec<TcpListener> = Vec::new();
     let mut candidate = RandomState::new().hash_one("port");
@@ -319,7 +325,7 @@ fn is_ready(endpoint: &Endpoint) -> bool {
     client.request("GET", "/readyz", "", b"").is_ok_and(|answer| answer.status == 200)
 }
 
-/// Waits until `ready` returns a value. Fails if a server exits.
+/// Waits until `ready` returns a value. Returns an error if a server exits or the time limit passes.
 fn until_ready<T>(directory: &Path, up: &mut Up, ready: impl Fn() -> Option<T>) -> Result<T, String> {
     let start = Instant::now();
     while start.elapsed() < PATIENCE {

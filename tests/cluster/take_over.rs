@@ -1,6 +1,6 @@
-//! `--take-over`: replaces literals by references in objects that other tools created.
+//! Tests of `--take-over`, which replaces literals with references in objects that other tools created.
 //!
-//! The literal must be gone from the whole object, and nothing else may change.
+//! The literal must be removed from the whole object, and no other field may change.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -114,7 +114,7 @@ impl TakeOverFixture {
         .expect("it has a pod")
     }
 
-    /// Returns an entry of the live object.
+    /// Returns an `env` entry of the live object, or `None` if there is no such entry.
     fn entry(&self, container: &str, name: &str) -> Option<Value> {
         let live = self.live();
         let pod = self.pod(&live);
@@ -162,7 +162,7 @@ impl TakeOverFixture {
         owners.map(|owner| owner["manager"].as_str().expect("a manager has a name").to_owned()).collect()
     }
 
-    /// Asserts that the canary is nowhere in the object, including `managedFields`.
+    /// Asserts that no part of the object contains the canary, not even `managedFields`.
     #[track_caller]
     fn assert_clean(&self) {
         let args = ["get", self.kind, "x", "-n", &self.namespace, "-o", "yaml", "--show-managed-fields"];
@@ -172,7 +172,7 @@ impl TakeOverFixture {
     }
 }
 
-/// Returns an object without fields of the server and of kubectl, and with sorted entries.
+/// Returns an object without the fields that the server and kubectl write, and with sorted `env` entries.
 fn without_server_fields(mut object: Value) -> Value {
     if let Some(map) = object.as_object_mut() {
         map.remove("status");
@@ -210,7 +210,8 @@ fn reference(name: &str) -> Value {
     json!({"name": name, "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}})
 }
 
-/// Returns the arguments that result from pasting the hint: its flags, or its whole command line.
+/// Returns the arguments that result from pasting the hint: `args` with the hint's flags, or the whole command line
+/// in the hint.
 #[track_caller]
 fn paste_hint(args: &[&str], ran: &Ran) -> Vec<String> {
     let text = ran.stderr.replace('`', " ");
@@ -233,7 +234,8 @@ fn paste_hint(args: &[&str], ran: &Ran) -> Vec<String> {
     old.map(|(_, arg)| (*arg).to_owned()).chain(flags.clone()).collect()
 }
 
-/// Another tool that creates the object, from a manifest with the literal and later from one without it.
+/// A function that creates the object with another tool. Its arguments are a manifest with the literal and a manifest
+/// without it.
 type Maker = fn(&TakeOverFixture, &str, &str);
 
 const MAKERS: &[(&str, Maker)] = &[
@@ -284,7 +286,7 @@ fn replaces_a_literal_by_a_reference() {
             let refused = fixture.jobplate(&set).assert_ended(3, &["TOKEN", "--take-over"]);
             let others = owners.iter().filter(|owner| *owner != "jobplate");
             others.for_each(|owner| assert!(refused.stderr.contains(owner), "{about}: {owner}: {}", refused.stderr));
-            // A controller writes the status of a Deployment.
+            // A controller writes the status of a Deployment, so the resource version may change.
             assert_eq!(fixture.live()["metadata"]["generation"], before["metadata"]["generation"], "{about}");
             assert_eq!(without_server_fields(fixture.live()), without_server_fields(before.clone()), "{about}");
 
@@ -300,7 +302,7 @@ fn replaces_a_literal_by_a_reference() {
             replace_entry(&mut expected, "TOKEN", Some(&reference("TOKEN")));
             assert_eq!(without_server_fields(fixture.live()), without_server_fields(expected), "{about}");
             assert_eq!(fixture.owners("flow", "TOKEN", "f:valueFrom"), ["jobplate"], "{about}");
-            // After the transfer there is only one entry of our manager.
+            // After the transfer, `managedFields` has only one entry of our manager.
             let live = fixture.live();
             let owners = live["metadata"]["managedFields"].as_array().expect("somebody owns it");
             let mine: Vec<&Value> = owners.iter().filter(|owner| owner["manager"] == "jobplate").collect();
@@ -354,7 +356,7 @@ fn leaves_the_other_tool_working() {
             assert_eq!(fixture.live()["metadata"]["labels"]["made"], "anew", "{maker}, {kind}");
             assert_eq!(fixture.entry("flow", "TOKEN"), Some(reference("TOKEN")), "{maker}, {kind}");
             fixture.assert_clean();
-            // So does our program.
+            // Our program keeps working, too.
             let ran = fixture
                 .jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"])
                 .assert_ended(0, &[]);
@@ -367,13 +369,13 @@ fn leaves_the_other_tool_working() {
     }
 }
 
-/// Returns our manifest without its only entry.
+/// Returns our manifest without its only `env` entry.
 fn drop_token(text: &str) -> String {
     let lines = text.lines().filter(|line| !["env:", "- name: TOKEN"].contains(&line.trim()) && !line.contains(CANARY));
     lines.map(|line| format!("{line}\n")).collect()
 }
 
-/// Replaces all entries with a name, or removes them.
+/// Replaces all `env` entries with a name, or removes them if `entry` is `None`.
 fn replace_entry(value: &mut Value, name: &str, entry: Option<&Value>) {
     match value {
         Value::Object(map) => {
@@ -500,7 +502,7 @@ fn removes_entries_of_others() {
     }
 }
 
-/// An apply notes an entry that it could not remove, since another manager owns it.
+/// `apply` prints a note about an entry that it cannot remove because another manager owns it.
 #[test]
 fn notes_an_entry_that_it_could_not_remove() {
     let Some(servers) = Servers::shared() else { return };
@@ -555,7 +557,7 @@ fn takes_over_entries_of_any_source() {
     assert!(wrong.is_empty(), "not taken over:{wrong}");
 }
 
-/// Objects with a literal that nobody owns: `managedFields` were cleared, or the owner gave it up.
+/// Covers literals without an owner: `managedFields` was cleared, or only kubectl's annotation contains the literal.
 #[test]
 fn takes_over_literals_without_an_owner() {
     let Some(servers) = Servers::shared() else { return };
@@ -594,7 +596,7 @@ fn takes_over_literals_without_an_owner() {
                 wrong +=
                     &format!("\n{about}, {flags:?}: {} {is_clean} {is_set} {}\n{is}\n{was}", ran.status, ran.stderr);
             }
-            // Removing it later removes nothing else.
+            // Removing the entry later changes no other field.
             fixture.run.write("without.yaml", drop_token(&ours("CronJob")));
             let ran = fixture.jobplate(&["apply", "without.yaml"]);
             let (is, was) = (without_server_fields(fixture.live()), without_server_fields(expected));
@@ -606,7 +608,7 @@ fn takes_over_literals_without_an_owner() {
     assert!(wrong.is_empty(), "the literal is there:{wrong}");
 }
 
-/// Two literals conflict, and the call names one of them.
+/// Two literals conflict, and the command line names only one of them.
 #[test]
 fn takes_over_only_named_entries() {
     let Some(servers) = Servers::shared() else { return };
@@ -622,7 +624,7 @@ fn takes_over_only_named_entries() {
     let line = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"];
     let ran = fixture.jobplate(&line).assert_ended(3, &["SECOND"]);
     assert_eq!(fixture.live(), before, "{ran:?}");
-    // If only the other one conflicts, the apply succeeds, and SECOND keeps its owner.
+    // If only `TOKEN` conflicts, the apply succeeds, and `SECOND` keeps its owner.
     fixture.run.write("old.yaml", ours("CronJob"));
     fixture.jobplate(&line).assert_ended(0, &[]);
     assert_eq!(fixture.entry("flow", "SECOND"), Some(json!({"name": "SECOND", "value": CANARY})));
@@ -828,7 +830,7 @@ fn takes_over_entries_with_unusual_names() {
         fixture.run.write("old.yaml", drop_token(&ours("CronJob")));
         for flags in [["--secret-env", &format!("{name}=s/k")], ["--unset", name]] {
             let ran = fixture.jobplate(&[&["apply", "old.yaml", "--take-over"][..], &flags].concat());
-            // The server refuses some of these names. Then nothing is changed.
+            // The server rejects some of these names. In that case nothing is changed.
             if ran.status == 2 {
                 continue;
             }

@@ -1,5 +1,5 @@
-//! HTTP/1.1 on bytes, for the fault-injecting proxy: it resets and truncates connections in the middle of a message,
-//! which an HTTP library does not offer.
+//! HTTP/1.1 at the byte level. The fault-injecting proxy resets and truncates connections in the middle of a message,
+//! which no HTTP library supports.
 
 use std::io::{self, BufRead, BufReader, Error, ErrorKind, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -10,7 +10,7 @@ use rustls::{ClientConnection, StreamOwned};
 
 use crate::http::{Endpoint, Header, TIMEOUT, header};
 
-/// The maximum number of bytes that are read at once.
+/// The maximum number of bytes of a body that are read at once.
 const MAX_PIECE: usize = 1 << 16;
 
 /// The first line and the headers of a request or response.
@@ -21,7 +21,7 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// Reads up to the empty line. Returns `None` at the end of the stream.
+    /// Reads the lines up to the empty line after the headers. Returns `None` at the end of the stream.
     pub(crate) fn read(from: &mut impl BufRead) -> io::Result<Option<Self>> {
         let mut first_line = String::new();
         if from.read_line(&mut first_line)? == 0 {
@@ -48,14 +48,14 @@ impl Head {
     }
 }
 
-/// The part of a body that is not read yet.
+/// The unread part of a body.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Body {
-    /// This number of bytes.
+    /// A known number of bytes.
     Bytes(u64),
-    /// Chunks, up to an empty one.
+    /// Chunks, up to an empty chunk.
     Chunks,
-    /// Everything up to the end of the connection.
+    /// All bytes up to the end of the connection.
     UntilClose,
 }
 
@@ -78,7 +78,7 @@ impl Body {
         header(headers, "content-length")?.parse().ok().map(Body::Bytes)
     }
 
-    /// Reads the next piece as soon as it arrives. Returns `None` at the end.
+    /// Reads the next piece as soon as it arrives. Returns `None` at the end of the body.
     pub(crate) fn read_piece(&mut self, from: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
         match self {
             Body::Bytes(0) => Ok(None),
@@ -100,7 +100,7 @@ impl Body {
                 let size = usize::from_str_radix(size, 16).map_err(|_| Error::other("no size of a chunk"))?;
                 let mut chunk = vec![0; size];
                 from.read_exact(&mut chunk)?;
-                // The line break after the chunk. The API server sends no trailers.
+                // Skips the line break after the chunk. The API server sends no trailers.
                 from.read_line(&mut line)?;
                 if size == 0 {
                     *self = Body::Bytes(0);
@@ -125,7 +125,7 @@ impl Body {
     }
 }
 
-/// Writes one chunk of a chunked body; an empty one ends the body.
+/// Writes one chunk of a chunked body. An empty chunk ends the body.
 pub(crate) fn write_chunk(to: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
     let mut chunk = format!("{:x}\r\n", bytes.len()).into_bytes();
     chunk.extend(bytes);
@@ -134,7 +134,7 @@ pub(crate) fn write_chunk(to: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
     to.flush()
 }
 
-/// A connection to a server, over TLS.
+/// A TLS connection to a server.
 pub(crate) struct Connection {
     stream: BufReader<StreamOwned<ClientConnection, TcpStream>>,
 }
@@ -149,7 +149,7 @@ impl Connection {
         Ok(Connection { stream: BufReader::with_capacity(MAX_PIECE, StreamOwned::new(tls, stream)) })
     }
 
-    /// Sends a request, with a `content-length` added to the headers.
+    /// Sends a request. Adds a `content-length` header.
     pub(crate) fn send(&mut self, method: &str, path: &str, headers: &[Header], body: &[u8]) -> io::Result<()> {
         let mut request = format!("{method} {path} HTTP/1.1\r\n");
         for (name, value) in headers {
@@ -162,7 +162,7 @@ impl Connection {
         self.stream.get_mut().flush()
     }
 
-    /// Reads the status and the headers of a response. The body is still to be read.
+    /// Reads the status and the headers of a response. Returns them and the unread body.
     pub(crate) fn read_head(&mut self) -> io::Result<(u16, Vec<Header>, Body)> {
         let head = Head::read(&mut self.stream)?.ok_or(ErrorKind::ConnectionReset)?;
         let status = head.status()?;

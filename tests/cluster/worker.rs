@@ -1,8 +1,8 @@
-//! A real Prefect 3 worker and its server, which create Jobs from work pools on the API server. Flow runs read their
-//! secrets from the environment of the Job's container.
+//! A real Prefect 3 worker and its server. The worker creates Jobs from work pools on the API server. Flow runs read
+//! their secrets from the environment of the Job's container.
 //!
 //! Only the node of a pod is a fake (`kubelet`, `container`). A proxy between the worker and the API server records
-//! requests, so that tests can compare the previewed Job, the sent Job and the live Job.
+//! requests. Tests compare the previewed Job, the sent Job and the live Job.
 
 use std::process::Output;
 
@@ -30,7 +30,7 @@ pub(crate) struct WorkerFixture {
     pub(crate) servers: &'static Servers,
     pub(crate) prefect: &'static PrefectServer,
     pub(crate) kubelet: Kubelet,
-    /// Records the requests of the worker to the API server.
+    /// Records the worker's requests to the API server.
     pub(crate) proxy: Proxy,
     pub(crate) namespace: String,
     pub(crate) run: Run,
@@ -44,7 +44,7 @@ pub(crate) struct WorkerRun {
 }
 
 impl WorkerFixture {
-    /// Creates the fixture, or returns `None` with a message if the servers or Prefect are not installed.
+    /// Creates the fixture. If the servers or Prefect are not installed, prints a message and returns `None`.
     pub(crate) fn new() -> Option<Self> {
         let (servers, prefect) = (Servers::shared()?, PrefectServer::shared()?);
         let run = Run::new(servers.kubeconfig(ADMIN));
@@ -83,7 +83,7 @@ impl WorkerFixture {
         (environ, ran)
     }
 
-    /// Creates a pool with `prefect work-pool create`.
+    /// Creates a pool with `prefect work-pool create`. Returns the pool's name and the command's output.
     pub(crate) fn create_pool(&self, template: &str) -> (String, Output) {
         let name = self.prefect.fresh_pool_name();
         self.run.write("pool.json", template);
@@ -119,7 +119,7 @@ impl WorkerFixture {
         WorkerRun { run, environ, ran }
     }
 
-    /// Returns the objects of a kind that the worker sent to create them.
+    /// Returns the objects that the worker sent for creation. `plural` is the resource in the URL.
     pub(crate) fn sent_objects(&self, plural: &str) -> Vec<Value> {
         let is_creation =
             |request: &Request| request.method == "POST" && request.path().ends_with(&format!("/{plural}"));
@@ -172,7 +172,8 @@ impl WorkerFixture {
         serde_json::from_str(&ran.stdout).expect("it prints JSON")
     }
 
-    /// Starts the pod of a Job on the fake node. Returns its name and its container.
+    /// Starts the pod of a Job on the fake node. Returns the pod's name and its container, or the reason why a
+    /// kubelet could not start it.
     pub(crate) fn start_container(&self, job: &Value) -> Result<(String, Container), String> {
         let name = job["metadata"]["name"].as_str().expect("it has a name");
         let (client, pod) =
@@ -220,7 +221,7 @@ pub(crate) fn parse_json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// Returns an `env` entry of a Job's first container.
+/// Returns an `env` entry of a Job's first container, or `None` if there is no such entry.
 pub(crate) fn entry<'j>(job: &'j Value, name: &str) -> Option<&'j Value> {
     items(&job["spec"]["template"]["spec"]["containers"][0]["env"]).find(|entry| entry["name"] == name)
 }
@@ -254,14 +255,14 @@ const SERVER_FIELDS: [&str; 20] = [
 ];
 /// The prefix of the labels by which the Job controller selects pods.
 const CONTROLLER_LABELS: &str = ".spec.template.metadata.labels.";
-/// Fields that Prefect requires in the pod spec. Kubernetes does not have them there and drops them.
+/// Fields that Prefect requires in the pod spec. The API server drops them, since pod specs do not have them.
 const DROPPED_FIELDS: [&str; 2] =
     [".spec.template.spec.completions: 1 is null", ".spec.template.spec.parallelism: 1 is null"];
 
-/// Asserts that the worker sent the previewed Job, and that the API server keeps every field that Kubernetes has.
+/// Asserts that the worker sent the previewed Job, and that the API server keeps every field except `DROPPED_FIELDS`.
 #[track_caller]
 pub(crate) fn assert_matches_preview(previewed: &Value, sent: &Value, live: &Value) {
-    // Compares the differences first, for a short message.
+    // Compares the differences first, since they make a shorter message.
     assert_eq!((differences(previewed, sent), additions(previewed, sent)), (vec![], vec![]));
     assert_eq!(previewed, sent);
     let mut dropped = differences(previewed, live);

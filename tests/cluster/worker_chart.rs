@@ -21,7 +21,7 @@ const RELEASE: &str = "worker";
 const DEPLOYMENT: &str = "apis/apps/v1/deployments";
 const CONFIG_MAP: &str = "prefect-worker-base-job-template";
 
-/// One version of Helm with the chart, Secrets in its namespace, and a pool of its own.
+/// A version of Helm with the chart, Secrets in its namespace, and its own pool.
 struct WorkerChartFixture {
     servers: &'static Servers,
     prefect: &'static PrefectServer,
@@ -30,7 +30,7 @@ struct WorkerChartFixture {
 }
 
 impl WorkerChartFixture {
-    /// Creates the fixture, or returns `None` with a message if the servers or Prefect are not installed.
+    /// Creates the fixture. If the servers or Prefect are not installed, prints a message and returns `None`.
     fn new(version: &'static str) -> Option<Self> {
         let (servers, prefect) = (Servers::shared()?, PrefectServer::shared()?);
         let helm = Helm::new(servers, version);
@@ -42,7 +42,7 @@ impl WorkerChartFixture {
         Some(WorkerChartFixture { servers, prefect, helm, pool: prefect.fresh_pool_name() })
     }
 
-    /// Returns the arguments of Helm for this chart.
+    /// Returns Helm's arguments for a command with this chart.
     fn helm_args(&self, command: &[&str]) -> Vec<String> {
         let chart = repository().join("docs/examples/prefect-worker").display().to_string();
         let settings = [
@@ -104,7 +104,7 @@ impl WorkerChartFixture {
         })
     }
 
-    /// Runs one container of that pod until it exits.
+    /// Runs one container of the worker pod until it exits.
     #[track_caller]
     fn run(&self, container: &Value, more_env: &[(&str, &std::path::Path)]) -> Output {
         let container = Container::new(&self.helm.admin, &self.pod(), container).expect("all references exist");
@@ -158,7 +158,7 @@ fn changed_lines<'t>(before: &'t str, after: &'t str) -> Vec<(&'t str, &'t str)>
     before.lines().zip(after.lines()).filter(|(before, after)| before != after).collect()
 }
 
-/// Returns the JSON string after the key.
+/// Returns the template in a line of the rendered ConfigMap: the JSON string after the key.
 #[track_caller]
 fn template_in_line(line: &str) -> String {
     let quoted = line.trim().strip_prefix("baseJobTemplate.json: ").expect("the key of the template");
@@ -193,7 +193,7 @@ fn edits_only_the_template_and_its_checksum() {
         let (old, new) = (template_in_line(line.0), template_in_line(line.1));
         assert_eq!(old, fixture.prefect.default_template(), "{version}");
         assert_eq!(parse_json(&new), expected_template(&old), "{version}");
-        // Only these two lines of the template are replaced; all others stay, in the same order.
+        // Only two lines of the template are replaced. All other lines are unchanged.
         let diff = similar::TextDiff::from_lines(&old, &new);
         let removed: Vec<&str> = diff
             .iter_all_changes()
