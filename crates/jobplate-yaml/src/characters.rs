@@ -1,19 +1,19 @@
-//! Which characters a document may contain if it is to be edited.
+//! The characters that an edited document must not contain.
 //!
-//! YAML readers disagree about control characters and line breaks. go-yaml reads NEL, LS, PS and a lone CR as
-//! line breaks, and YAML 1.2 readers do not: what is a comment for one reader can be a key for the other. A
+//! YAML readers disagree about control characters and line breaks. For example, go-yaml reads NEL, LS and PS as line
+//! breaks, but YAML 1.2 readers do not, so the same text can be a comment for one reader and a key for the other. A
 //! document with such a character is copied, but never edited.
 
 use std::ops::Range;
 
 use jobplate_diagnostic::Error;
 
-/// A character because of which a document is not edited.
+/// A character that prevents the editing of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForbiddenCharacter {
     /// The bytes of the character.
     pub span: Range<usize>,
-    /// What the character is, as a phrase.
+    /// A description of the character, as a noun phrase.
     pub reason: &'static str,
 }
 
@@ -56,7 +56,7 @@ pub fn check_characters(text: &str) -> Result<(), ForbiddenCharacter> {
     Ok(())
 }
 
-/// Returns whether `bytes` are only printable ASCII, tabs and line feeds.
+/// Returns whether `bytes` contain only printable ASCII, tabs and line feeds.
 ///
 /// This is the common case. The fold over 64 bytes has no early exit, so that the compiler can vectorize it.
 fn is_plain_ascii(bytes: &[u8]) -> bool {

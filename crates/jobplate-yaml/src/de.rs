@@ -1,9 +1,9 @@
-//! Deserializes nodes into Rust types, so that the project's own files are parsed like all other documents.
+//! Deserializes nodes into Rust types, so the project's own files are parsed like all other documents.
 //!
-//! Every error has the span of the node that it is about, and never contains a value: it may be a secret.
-//! serde-saphyr, the deserializer that kube brings, is not used because its messages repeat values. Scalars have their
-//! type in Kubernetes: `no` is a boolean, and is refused where a string is expected. Numbers are not supported because
-//! no file of the project has one. Anchors and aliases are not resolved.
+//! Every error has the span of its node and never contains a value, because a value may be a secret. serde-saphyr,
+//! which kube depends on, is not used because its messages repeat values. Scalars have the same type as in Kubernetes:
+//! `no` is a boolean, and is refused where a string is expected. Numbers are not supported because no file of the
+//! project has one. Anchors and aliases are not resolved.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -20,13 +20,14 @@ use super::node_kind::NodeKind;
 use super::scalar::ScalarKind;
 use super::tree::Node;
 
-/// Deserializes a node, which `what` names in errors.
+/// Deserializes a node. `label` is its name in errors.
 ///
 /// # Errors
 ///
-/// Fails with [`ErrorKind::Usage`](jobplate_diagnostic::ErrorKind::Usage) at the first node that does not fit `T`.
-pub fn from_node<'de, T: Deserialize<'de>>(node: Node<'de>, what: &str) -> jobplate_diagnostic::Result<T> {
-    with_span(T::deserialize(NodeDeserializer { node, what: what.to_owned() }), node.span())
+/// Fails with [`ErrorKind::Usage`](jobplate_diagnostic::ErrorKind::Usage) if a node does not fit `T`. The error points
+/// to the first such node.
+pub fn from_node<'de, T: Deserialize<'de>>(node: Node<'de>, label: &str) -> jobplate_diagnostic::Result<T> {
+    with_span(T::deserialize(NodeDeserializer { node, label: label.to_owned() }), node.span())
         .map_err(|Failure(error)| error)
 }
 
@@ -51,7 +52,7 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 impl de::Error for Failure {
-    /// Creates an error whose second line, if any, is the hint.
+    /// Creates an error from a message. Its second line, if any, is the hint.
     fn custom<T: fmt::Display>(message: T) -> Self {
         let text = message.to_string();
         match text.split_once('\n') {
@@ -91,32 +92,32 @@ fn join_quoted(words: &[&str], between: &str) -> String {
 struct NodeDeserializer<'a> {
     node: Node<'a>,
     /// The name of the node in errors.
-    what: String,
+    label: String,
 }
 
 impl<'a> NodeDeserializer<'a> {
     /// Returns the error for a node of the wrong type.
-    fn must_be(&self, expected: &str) -> Error {
-        Error::usage(format!("{} must be {expected}", self.what)).at(self.node.span())
+    fn wrong_type(&self, expected: &str) -> Error {
+        Error::usage(format!("{} must be {expected}", self.label)).at(self.node.span())
     }
 
-    /// Returns whether the node is a collection of this kind. Null counts as an empty one.
+    /// Returns whether the node is a collection of this kind. Null counts as an empty collection.
     fn is_collection(&self, kind: NodeKind) -> bool {
         self.node.kind() == kind || self.node.is_null()
     }
 
-    /// Returns the content of a string.
+    /// Returns the content of the node. Fails if the node is not a string.
     fn string(&self) -> Result<Cow<'a, str>> {
         let found = match self.node.scalar_kind() {
             ScalarKind::String => match self.node.text() {
                 Some(text) => return Ok(text),
-                None => return Err(self.must_be("text").into()),
+                None => return Err(self.wrong_type("text").into()),
             },
             ScalarKind::Null => "is empty",
             ScalarKind::Bool => "is a word that YAML takes for true or false",
             ScalarKind::Number | ScalarKind::NonFinite => "is a number",
         };
-        Err(Error::usage(format!("{} {found} where text belongs", self.what))
+        Err(Error::usage(format!("{} {found} where text belongs", self.label))
             .at(self.node.span())
             .hint("put it in quotes")
             .into())
@@ -138,7 +139,7 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'de> {
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         if !self.is_collection(NodeKind::Map) {
-            return Err(self.must_be("a mapping").into());
+            return Err(self.wrong_type("a mapping").into());
         }
         visitor.visit_map(MapEntries { entries: self.node.entries(), value: None, seen: HashSet::new() })
     }
@@ -154,9 +155,9 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'de> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         if !self.is_collection(NodeKind::Seq) {
-            return Err(self.must_be("a list").into());
+            return Err(self.wrong_type("a list").into());
         }
-        visitor.visit_seq(SeqItems { items: self.node.items(), what: format!("an item of {}", self.what) })
+        visitor.visit_seq(SeqItems { items: self.node.items(), label: format!("an item of {}", self.label) })
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
@@ -173,7 +174,7 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'de> {
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         if self.node.scalar_kind() != ScalarKind::Bool {
-            return Err(self.must_be("true or false").hint("write it without quotes").into());
+            return Err(self.wrong_type("true or false").hint("write it without quotes").into());
         }
         visitor.visit_bool(matches!(&*self.node.raw().to_ascii_lowercase(), "y" | "yes" | "on" | "true"))
     }
@@ -211,9 +212,9 @@ impl<'de, I: Iterator<Item = (Node<'de>, Node<'de>)>> MapAccess<'de> for MapEntr
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
         let Some((key, value)) = self.entries.next() else { return Ok(None) };
         let span = key.span();
-        let key = NodeDeserializer { node: key, what: "a key".to_owned() };
+        let key = NodeDeserializer { node: key, label: "a key".to_owned() };
         let name = key.string()?;
-        self.value = Some(NodeDeserializer { node: value, what: format!("`{name}`") });
+        self.value = Some(NodeDeserializer { node: value, label: format!("`{name}`") });
         if !self.seen.insert(name.clone()) {
             return Err(Error::usage(format!("the key `{name}` stands twice in one mapping"))
                 .at(span)
@@ -234,7 +235,7 @@ impl<'de, I: Iterator<Item = (Node<'de>, Node<'de>)>> MapAccess<'de> for MapEntr
 struct SeqItems<I> {
     items: I,
     /// The name of an item in errors.
-    what: String,
+    label: String,
 }
 
 impl<'de, I: Iterator<Item = Node<'de>>> SeqAccess<'de> for SeqItems<I> {
@@ -242,11 +243,11 @@ impl<'de, I: Iterator<Item = Node<'de>>> SeqAccess<'de> for SeqItems<I> {
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
         let Some(node) = self.items.next() else { return Ok(None) };
-        with_span(seed.deserialize(NodeDeserializer { node, what: self.what.clone() }), node.span()).map(Some)
+        with_span(seed.deserialize(NodeDeserializer { node, label: self.label.clone() }), node.span()).map(Some)
     }
 }
 
-/// Adds a span to an error that has none: the first call, for the innermost node, decides.
+/// Adds a span to an error that has none. The innermost node calls this first, so the error keeps the innermost span.
 fn with_span<T>(result: Result<T>, span: Range<usize>) -> Result<T> {
     result.map_err(|Failure(error)| Failure(error.at(span)))
 }
@@ -324,7 +325,7 @@ mod tests {
             );
             assert!(!error.message().contains("canary"), "{text}");
         }
-        // A duplicate key is reported at the second one.
+        // The error for a duplicate key points to the second occurrence.
         assert_eq!(read("name: a\nname: b").unwrap_err().span(), Some(8..12));
     }
 }

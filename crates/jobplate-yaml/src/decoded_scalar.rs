@@ -1,7 +1,7 @@
-//! Maps offsets of a scalar's decoded content to the document, and writes a change of the content in the scalar's
-//! own style.
+//! Maps offsets of a scalar's decoded content to the document, and writes changes to the content in the scalar's own
+//! style.
 //!
-//! Nothing here verifies a change: `verify` compares the content of the scalar in the edited document.
+//! This module does not verify changes: `verify` compares the content of the scalar in the edited document.
 
 use std::ops::Range;
 
@@ -9,20 +9,20 @@ use super::node_kind::NodeKind;
 use super::scalar::{self, DecodeSink};
 use super::tree::Node;
 
-/// The decoded content of a quoted or block scalar, with the bytes that each part of it was decoded from.
+/// The decoded content of a quoted or block scalar, with the source bytes of each part.
 pub struct DecodedScalar<'a> {
     node: Node<'a>,
     text: String,
     segments: Vec<Segment>,
 }
 
-/// A part of the content, which ends where the next segment begins.
+/// A part of the content, from its start to the start of the next segment.
 struct Segment {
-    /// The offset of its first byte in the content.
+    /// The offset of the segment's first byte in the content.
     start: usize,
-    /// The bytes of the document that it was decoded from.
+    /// The source bytes in the document.
     raw: Range<usize>,
-    /// Whether these bytes are equal to the content.
+    /// Whether the source bytes are equal to the content.
     is_literal: bool,
 }
 
@@ -53,7 +53,7 @@ impl<'a> DecodedScalar<'a> {
         &self.text
     }
 
-    /// Returns the offset in the document of the byte at `at` of the content.
+    /// Returns the document offset of the content byte at `at`.
     pub fn source_offset(&self, at: usize) -> usize {
         match self.segments.partition_point(|segment| segment.start <= at).checked_sub(1) {
             Some(index) if at < self.text.len() => {
@@ -64,7 +64,7 @@ impl<'a> DecodedScalar<'a> {
         }
     }
 
-    /// Returns the byte range in the document of a range of the content. It includes the whole of an escape.
+    /// Returns the document range of a content range. It never splits an escape.
     pub fn source_range(&self, range: Range<usize>) -> Range<usize> {
         let last = self.segments.partition_point(|segment| segment.start < range.end).checked_sub(1);
         let end = match last.map(|index| &self.segments[index]) {
@@ -76,7 +76,8 @@ impl<'a> DecodedScalar<'a> {
         start..end.max(start)
     }
 
-    /// Returns the splice of the document for a splice of the content, or `None` if the scalar style can't represent it.
+    /// Converts a splice of the content to a splice of the document. Returns `None` if the scalar style can't represent
+    /// it.
     pub(super) fn splice(&self, range: Range<usize>, text: &str) -> Option<(Range<usize>, String)> {
         match self.node.kind() {
             NodeKind::DoubleQuoted | NodeKind::SingleQuoted => self.splice_quoted(range, text),
@@ -85,7 +86,7 @@ impl<'a> DecodedScalar<'a> {
         }
     }
 
-    /// Returns the offset in the document after the byte before `at`, or `None` inside an escape.
+    /// Returns the document offset after the content byte before `at`, or `None` if `at` is inside an escape.
     fn end_before(&self, at: usize) -> Option<usize> {
         let count = self.segments.partition_point(|segment| segment.start < at);
         let Some(Segment { start, raw, is_literal }) = count.checked_sub(1).map(|index| &self.segments[index]) else {
@@ -98,7 +99,7 @@ impl<'a> DecodedScalar<'a> {
         }
     }
 
-    /// Returns the offset in the document of the byte at `at`, or `None` inside an escape.
+    /// Returns the document offset of the content byte at `at`, or `None` if `at` is inside an escape.
     fn start_at(&self, at: usize) -> Option<usize> {
         if at == self.text.len() {
             return self.end_before(at);
@@ -108,7 +109,7 @@ impl<'a> DecodedScalar<'a> {
         (*is_literal || at == *start).then_some(raw.start + at - start)
     }
 
-    /// Returns the offset in the document where the content begins: after the quote, or after the line of the header.
+    /// Returns the document offset of the start of the content: after the opening quote or after the header line.
     fn content_start(&self) -> usize {
         let start = self.node.span().start;
         match self.node.kind() {
@@ -119,7 +120,7 @@ impl<'a> DecodedScalar<'a> {
         }
     }
 
-    /// Returns the splice of the document for a splice of a quoted scalar.
+    /// Converts a splice of a quoted scalar's content to a splice of the document.
     fn splice_quoted(&self, range: Range<usize>, text: &str) -> Option<(Range<usize>, String)> {
         let raw = if range.is_empty() {
             let at = self.end_before(range.start)?;
@@ -133,24 +134,24 @@ impl<'a> DecodedScalar<'a> {
         }
         let quoted = scalar::quote_double(text);
         let mut written = quoted[1..quoted.len() - 1].to_owned();
-        // Line folding drops white space around a line break, unless it is escaped.
-        let (blanks, breaks) = ([' ', '\t'], ['\n', '\r']);
+        // Line folding drops unescaped spaces and tabs next to a line break.
+        let (spaces, breaks) = ([' ', '\t'], ['\n', '\r']);
         let document = self.node.document().text;
-        if written.ends_with(' ') && document[raw.end..].trim_start_matches(blanks).starts_with(breaks) {
+        if written.ends_with(' ') && document[raw.end..].trim_start_matches(spaces).starts_with(breaks) {
             written.insert(written.len() - 1, '\\');
         }
-        if document[..raw.start].trim_end_matches(blanks).ends_with(breaks)
-            && (written.starts_with(' ') || written.is_empty() && document[raw.end..].starts_with(blanks))
+        if document[..raw.start].trim_end_matches(spaces).ends_with(breaks)
+            && (written.starts_with(' ') || written.is_empty() && document[raw.end..].starts_with(spaces))
         {
             written.insert(0, '\\');
         }
         Some((raw, written))
     }
 
-    /// Returns the splice of the document for a splice of a block scalar.
+    /// Converts a splice of a block scalar's content to a splice of the document.
     ///
-    /// Each line of the content is one indented line of the document, so a change that begins or ends a line of the
-    /// content also inserts or removes the indentation.
+    /// Each line of the content is one indented line of the document, so a splice that adds or removes a line also adds
+    /// or removes its indentation.
     fn splice_block(&self, Range { start, end }: Range<usize>, text: &str) -> Option<(Range<usize>, String)> {
         let indentation = " ".repeat(self.node.column());
         let header = &self.node.document().text[..self.content_start()];
@@ -158,7 +159,7 @@ impl<'a> DecodedScalar<'a> {
         let begins_line = |at: usize| at == 0 || self.text.as_bytes()[at - 1] == b'\n';
         let ends_line = if text.is_empty() { begins_line(start) } else { text.ends_with('\n') };
         if end == self.text.len() && ends_line != begins_line(end) {
-            // The chomping indicator decides whether the content ends with a line break.
+            // The chomping indicator determines whether the content ends with a line break.
             return None;
         }
         let from = match (begins_line(start), start == end) {
@@ -166,7 +167,7 @@ impl<'a> DecodedScalar<'a> {
             _ => self.start_at(start)?,
         };
         let mut written = String::new();
-        // Whether the indentation of the current line is still to be written.
+        // Whether the current line still needs its indentation.
         let mut needs_indentation = begins_line(start);
         for (position, line) in text.split('\n').enumerate() {
             if position > 0 {
@@ -199,15 +200,16 @@ mod tests {
     use super::*;
     use crate::{Document, NodeArena, scan};
 
-    /// Replaces `what` by `by` in the content of the value of the first key, and returns the document.
-    fn replace_in_content(document: &str, what: &str, by: &str) -> Option<String> {
+    /// Replaces `from` with `to` in the content of the first key's value. Returns the new document, or `None` if the
+    /// scalar style can't represent it.
+    fn replace_in_content(document: &str, from: &str, to: &str) -> Option<String> {
         let mut arena = NodeArena::default();
         scan(document, &mut arena).unwrap();
         let (_, value) = Document::new(document, &arena).root().entries().next().unwrap();
         let decoded = DecodedScalar::new(value);
-        let expected = decoded.text().replacen(what, by, 1);
-        let at = decoded.text().find(what).unwrap();
-        let (range, text) = decoded.splice(at..at + what.len(), by)?;
+        let expected = decoded.text().replacen(from, to, 1);
+        let at = decoded.text().find(from).unwrap();
+        let (range, text) = decoded.splice(at..at + from.len(), to)?;
         let mut after = document.to_owned();
         after.replace_range(range, &text);
         let mut arena = NodeArena::default();
@@ -219,7 +221,7 @@ mod tests {
 
     #[test]
     fn writes_a_splice_in_the_style_of_the_scalar() {
-        for (document, what, by, after) in [
+        for (document, from, to, after) in [
             ("a: |\n  b\n  c\nd: e\n", "c", "x\ny", "a: |\n  b\n  x\n  y\nd: e\n"),
             ("a: |\n  b\n  c\nd: e\n", "b\n", "", "a: |\n  c\nd: e\n"),
             ("a: |\n  b\n  c\nd: e\n", "b\n", "x\n\n y\n", "a: |\n  x\n\n   y\n  c\nd: e\n"),
@@ -237,7 +239,7 @@ mod tests {
             ("a: '{\"b\": ''c''}'\n", "'c'", "'x'", "a: '{\"b\": ''x''}'\n"),
             ("{\"a\": \"b\\nc\"}", "c", "\tx\n", "{\"a\": \"b\\n\\tx\\n\"}"),
         ] {
-            assert_eq!(replace_in_content(document, what, by).as_deref(), Some(after), "{document:?}");
+            assert_eq!(replace_in_content(document, from, to).as_deref(), Some(after), "{document:?}");
         }
         assert_eq!(replace_in_content("a: 'b'\n", "b", "b\nc"), None);
     }
@@ -249,7 +251,7 @@ mod tests {
         scan(document, &mut arena).unwrap();
         let (_, value) = Document::new(document, &arena).root().entries().next().unwrap();
         let decoded = DecodedScalar::new(value);
-        let at = |offset| &document[decoded.source_offset(offset)..][..1];
-        assert_eq!([at(0), at(1), at(2), at(3), at(4)], ["b", "\n", "c", "\n", "d"]);
+        let char_at = |offset| &document[decoded.source_offset(offset)..][..1];
+        assert_eq!([char_at(0), char_at(1), char_at(2), char_at(3), char_at(4)], ["b", "\n", "c", "\n", "d"]);
     }
 }

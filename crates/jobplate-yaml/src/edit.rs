@@ -1,7 +1,7 @@
-//! What an edit changes: a node and its new content, independent of text and byte offsets.
+//! Edits: the changed nodes and their new content, independent of text and byte offsets.
 //!
-//! `layout` decides how an [`Edit`] is written, and `verify` whether the edited text means what was requested.
-//! Both work from the same edits and neither uses the other, so that they can't share a mistake.
+//! `layout` writes an [`Edit`], and `verify` checks that the edited text means what was requested. Both work from the
+//! same edits and neither uses the other, so they can't share a mistake.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -10,10 +10,10 @@ use std::rc::Rc;
 /// A new key. Most keys are constants and need no allocation.
 pub(super) type Key = Cow<'static, str>;
 
-/// A new value. It is cheap to clone, because the same value is inserted into many documents.
+/// A new value. Values are cheap to clone because the same value is inserted into many documents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// A name, key or path: a string that is quoted only if a reader could resolve it to another type.
+    /// A name, key or path: a string that is quoted only if a reader could otherwise resolve it to another type.
     Name(Rc<str>),
     /// Any other string, which is always double-quoted.
     String(Rc<str>),
@@ -73,36 +73,36 @@ impl Child {
     }
 }
 
-/// How an edit changes a node.
+/// The operation that an edit performs on a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     /// Replaces a scalar, a null or an empty collection.
     Replace(Value),
     /// Changes the content of a quoted or block scalar and keeps its style.
     Text {
-        /// Ranges of the decoded content, ascending, each with its replacement.
+        /// Ranges of the decoded content with their replacements, in ascending order.
         splices: Rc<[(Range<usize>, Rc<str>)]>,
         /// The decoded content after the change.
         text: Rc<str>,
     },
-    /// Removes and inserts children of a collection. Positions count its items, or its key-value pairs, before
-    /// the edit. In a mapping, an entry that is inserted at the position of a removed one replaces it.
+    /// Removes and inserts children of a collection. Positions are 0-based and refer to the items or key-value pairs
+    /// before the edit. In a mapping, an entry that is inserted at the position of a removed entry replaces it.
     Children {
-        /// The positions of the removed children, ascending.
+        /// The positions of the removed children, in ascending order.
         remove: Vec<usize>,
-        /// The new children, each with the position that it is inserted before, ascending.
+        /// The new children in ascending order of position. Each is inserted before the child at its position.
         insert: Vec<(usize, Child)>,
     },
 }
 
 /// A change to one node of a document, made by an [`Editable`](super::Editable).
 ///
-/// A document's edits are in the order of their nodes, with at most one edit for each node.
+/// The edits of a document are sorted by node, with at most one edit per node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edit {
     /// The [`Node::index`](super::Node::index) of the node.
     pub(super) node: u32,
-    /// How the node changes.
+    /// The change to the node.
     pub(super) change: Change,
 }
 

@@ -1,7 +1,7 @@
 //! Turns edits into verified text: writes them as splices, parses the result and compares it with the edits.
 //!
-//! This is the only code that makes text from edits, and it returns only verified text. It decides which documents
-//! can be edited at all, which parsers have to agree, and how an edit is reported that can't be verified.
+//! This is the only code that turns edits into text, and it returns only verified text. It also refuses documents that
+//! can't be edited, selects the parsers that must agree, and reports edits that can't be verified.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -20,7 +20,7 @@ use super::tree::{Document, Node, NodeArena};
 use super::unsupported::Unsupported;
 use super::verify::verify;
 
-/// Edits documents one after the other, and reuses its memory.
+/// Edits one document after another and reuses its buffers.
 #[derive(Debug, Default)]
 pub struct Editor {
     splices: Splices,
@@ -28,7 +28,7 @@ pub struct Editor {
     arena: NodeArena,
 }
 
-/// An edited document whose text is verified.
+/// An edited document with verified text.
 #[derive(Clone, Copy, Debug)]
 pub struct Edited<'e> {
     /// The new text with its nodes.
@@ -37,22 +37,22 @@ pub struct Edited<'e> {
 }
 
 impl<'e> Edited<'e> {
-    /// Returns the replaced ranges of the original, ascending, each with its replacement.
+    /// Returns the replaced ranges of the original with their replacements, in ascending order.
     pub fn splices(self) -> impl ExactSizeIterator<Item = (Range<usize>, &'e str)> {
         self.splices.iter()
     }
 }
 
 impl Editor {
-    /// Edits a document and verifies that the new text means the document with exactly these edits.
+    /// Applies edits to a document and verifies that the new text means the original with exactly these edits.
     ///
-    /// The edits are in the order of their nodes, at most one for each node.
+    /// The edits must be sorted by node, with at most one edit per node.
     ///
     /// # Errors
     ///
-    /// Fails, with a span of the document, if the edits can't be written safely, or if they can't be verified in a
-    /// document that only the fallback parser reads. Otherwise, a failed verification is a bug and is reported as
-    /// [`Internal`](ErrorKind::Internal).
+    /// Fails if the edits can't be written safely, or if they can't be verified in a document that only the fallback
+    /// parser reads or in the style of a scalar. Any other failed verification is a bug and is reported as
+    /// [`Internal`](ErrorKind::Internal). The error points to the part of the document that caused it.
     pub fn apply(&mut self, before: Document<'_>, edits: &[Edit]) -> Result<Edited<'_>> {
         let fallback = before.arena.fallback_reason();
         if fallback.is_some() {
@@ -80,7 +80,7 @@ impl Editor {
         verified.map_err(|offset| not_verified(before, edits, self.splices.origin(offset)))
     }
 
-    /// Verifies the new text of a document that the scanner rejects, with granit-parser and yaml_serde.
+    /// Verifies the new text with granit-parser and yaml_serde, for a document that the scanner rejects.
     fn verify_with_two_parsers(
         &mut self,
         before: Document<'_>,
@@ -99,9 +99,10 @@ impl Editor {
     }
 }
 
-/// Returns the error for a document whose new text, at `span` of the old text, does not mean what was requested.
+/// Returns the error for edits that failed their verification. `span` is the affected part of the original text.
 ///
-/// This is a bug, except in the content of a scalar: its style may be unable to represent the new content.
+/// The failure is a bug, except in the content of a scalar: the scalar's style may be unable to represent the new
+/// content.
 fn not_verified(before: Document<'_>, edits: &[Edit], span: Range<usize>) -> Error {
     let text_edits = edits.iter().filter(|edit| matches!(edit.change, Change::Text { .. }));
     let may_be_limited = |node: &Node<'_>| {
@@ -117,7 +118,8 @@ fn not_verified(before: Document<'_>, edits: &[Edit], span: Range<usize>) -> Err
     }
 }
 
-/// Refuses a collection as a key, which YAML allows and Kubernetes does not. Usually it is a template's `{{ }}`.
+/// Refuses a collection as a key: YAML allows it, but Kubernetes does not. The usual cause is a template expression
+/// (`{{ }}`).
 fn refuse_collections_as_keys(document: Document<'_>) -> Result<()> {
     let mut keys = document.root().descendants().flat_map(|node| node.entries()).map(|(key, _)| key);
     match keys.find(|key| matches!(key.kind(), NodeKind::Map | NodeKind::Seq)) {
@@ -134,7 +136,7 @@ fn refuse_collections_as_keys(document: Document<'_>) -> Result<()> {
     }
 }
 
-/// Refuses an edit inside a node that an alias refers to: it would also change the alias.
+/// Refuses an edit inside a node that an alias refers to, because the edit would also change the value of the alias.
 fn refuse_shared_parents(document: Document<'_>, edits: &[Edit]) -> Result<()> {
     if document.arena.properties.is_empty() {
         return Ok(());
@@ -144,14 +146,14 @@ fn refuse_shared_parents(document: Document<'_>, edits: &[Edit]) -> Result<()> {
         let first = edits.partition_point(|edit| edit.node <= node.index());
         edits.get(first).is_some_and(|edit| edit.node < node.subtree_end())
     };
-    let nodes = || document.root().descendants();
+    let all_nodes = || document.root().descendants();
     let aliases: HashSet<&str> =
-        nodes().filter(|node| node.kind() == NodeKind::Alias).map(|node| &node.raw()[1..]).collect();
-    let shared = nodes().filter(|node| node.anchor().is_some_and(|anchor| aliases.contains(anchor)));
+        all_nodes().filter(|node| node.kind() == NodeKind::Alias).map(|node| &node.raw()[1..]).collect();
+    let shared = all_nodes().filter(|node| node.anchor().is_some_and(|anchor| aliases.contains(anchor)));
     shared.filter(contains_edit).try_for_each(|node| refuse_shared(node, "a parent of the edited node"))
 }
 
-/// Refuses to remove an anchor that an alias outside the removed children uses.
+/// Refuses to remove an anchor that an alias outside the removed child uses.
 fn refuse_removed_anchors(document: Document<'_>, edits: &[Edit]) -> Result<()> {
     if document.arena.properties.is_empty() {
         return Ok(());
@@ -161,9 +163,9 @@ fn refuse_removed_anchors(document: Document<'_>, edits: &[Edit]) -> Result<()> 
         let node = document.node(edit.node);
         let children = node.items().chain(node.entries().map(|(_, value)| value));
         for (_, child) in children.enumerate().filter(|(position, _)| remove.contains(position)) {
-            let aliases = || document.root().descendants().filter(|other| !child.contains(*other));
+            let outside_nodes = || document.root().descendants().filter(|other| !child.contains(*other));
             let anchored = child.descendants().filter_map(|node| Some((node, node.anchor()?)));
-            let is_used = |anchor: &str| aliases().any(|other| other.refers_to(anchor));
+            let is_used = |anchor: &str| outside_nodes().any(|other| other.refers_to(anchor));
             if let Some((node, anchor)) = anchored.into_iter().find(|(_, anchor)| is_used(anchor)) {
                 return Err(Error::refused(format!("cannot remove the anchor `&{anchor}`: an alias uses it"))
                     .at(node.anchor_span().unwrap_or(node.span()))
@@ -181,7 +183,7 @@ mod tests {
     use super::super::strict::StrictMap;
     use super::*;
 
-    /// Applies a change to the value of the first key.
+    /// Applies a change to the value of the first key and returns the new text.
     fn apply(text: &str, change: Change) -> Result<String> {
         let mut arena = NodeArena::default();
         read(text, &mut arena).unwrap();
@@ -219,9 +221,9 @@ mod tests {
             let mut arena = NodeArena::default();
             read(text, &mut arena).unwrap();
             let document = Document::new(text, &arena);
-            let below = document.root().get_first("a").unwrap().get_first("b").unwrap();
+            let inner = document.root().get_first("a").unwrap().get_first("b").unwrap();
             let edit =
-                StrictMap::from_node(below, "it").unwrap().into_editable().append([Child::entry("new", Value::Null)]);
+                StrictMap::from_node(inner, "it").unwrap().into_editable().append([Child::entry("new", Value::Null)]);
             let result = Editor::default().apply(document, &[edit]).map(drop);
             let message = result.err().map(|error| error.message().to_owned());
             let expected = "a parent of the edited node carries the anchor `&x`, which is used elsewhere: \
@@ -232,11 +234,11 @@ mod tests {
 
     #[test]
     fn a_failed_verification_is_internal_except_in_quoted_scalars() {
-        // `text` is not what the splice results in.
-        let change = |text: &str| Change::Text { splices: [(0..1, "x".into())].into(), text: text.into() };
-        assert_eq!(apply("a: |\n  b\n", change("x\n")).unwrap(), "a: |\n  x\n");
-        assert_eq!(apply("a: |\n  b\n", change("y\n")).unwrap_err().kind(), ErrorKind::Internal);
-        assert_eq!(apply("a: \"b\"\n", change("y")).unwrap_err().kind(), ErrorKind::Refused);
+        // The splice replaces `b` with `x`, so only the first change has the correct `text`.
+        let text_change = |text: &str| Change::Text { splices: [(0..1, "x".into())].into(), text: text.into() };
+        assert_eq!(apply("a: |\n  b\n", text_change("x\n")).unwrap(), "a: |\n  x\n");
+        assert_eq!(apply("a: |\n  b\n", text_change("y\n")).unwrap_err().kind(), ErrorKind::Internal);
+        assert_eq!(apply("a: \"b\"\n", text_change("y")).unwrap_err().kind(), ErrorKind::Refused);
     }
 
     #[test]

@@ -1,13 +1,14 @@
-//! Edits YAML documents and keeps every byte outside of an edit.
+//! Edits YAML documents and preserves every byte outside the edits.
 //!
-//! [`Documents`] splits a stream into documents. [`read`] parses one document into a [`NodeArena`], the flat list of its
-//! nodes with exact byte spans; a [`Document`] is the text with its nodes. An [`Edit`] is made by an [`Editable`], which
-//! only a strict check of the node returns. An [`Editor`] turns edits into text, and verifies that the new text means
-//! the document with exactly these edits. This crate does not know Kubernetes objects, files or flags.
+//! [`Documents`] splits a stream into documents. [`read`] parses one document into a [`NodeArena`], a flat list of
+//! nodes with exact byte spans. A [`Document`] combines a text with its nodes. Only an [`Editable`] creates an
+//! [`Edit`], and only a strict check of a node returns an [`Editable`]. An [`Editor`] applies edits to the text and
+//! verifies that the new text means the original with exactly these edits. This crate does not depend on Kubernetes
+//! objects, files or flags.
 //!
-//! The scanner is the project's own because granit-parser is several times slower, and its spans leave out the
-//! indicators that an edit needs. Layout and splices are the project's own because `yaml-edit` and `yamlpatch` do not
-//! verify that an edited document means the original with exactly the requested edits.
+//! This crate has its own scanner because granit-parser is several times slower and its spans leave out the indicators
+//! that an edit needs. It writes edits with its own code because `yaml-edit` and `yamlpatch` do not verify that an
+//! edited document means the original with exactly the requested edits.
 //!
 //! ```
 //! use jobplate_yaml::{Child, Document, Editable, Editor, StrictMap, NodeArena, Value, read};

@@ -1,6 +1,6 @@
 //! The kinds of nodes, and the flags that a parser sets on a node.
 
-/// The kind of a node. Each scalar style is a kind of its own.
+/// The kind of a node. Each scalar style is a separate kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeKind {
     /// A mapping, in block or flow style.
@@ -25,7 +25,7 @@ pub enum NodeKind {
 
 /// A flow collection (`{}`, `[]`).
 pub(super) const FLOW: u8 = 1;
-/// A node with an anchor or a tag, which are in the arena's `properties`.
+/// A node with an anchor or a tag, which the arena stores in `properties`.
 pub(super) const PROPERTIES: u8 = 2;
 /// A plain or quoted scalar over several lines.
 pub(super) const MULTILINE: u8 = 4;

@@ -1,10 +1,10 @@
 //! Splices: byte ranges of a document and their replacements.
 //!
-//! The replacements of all splices are in one buffer, so that a document needs no allocation for each of them.
+//! All replacements share one buffer, so a splice needs no allocation of its own.
 
 use std::ops::Range;
 
-/// The replacements in one document.
+/// The splices of one document.
 #[derive(Debug, Default)]
 pub(super) struct Splices {
     list: Vec<Splice>,
@@ -18,12 +18,12 @@ struct Splice {
     range: Range<usize>,
     /// The range of the replacement in the buffer.
     text: Range<usize>,
-    /// Whether it inserts or removes whole lines.
+    /// Whether the splice inserts or removes whole lines.
     whole_lines: bool,
 }
 
 impl Splices {
-    /// Removes all splices and keeps the memory.
+    /// Removes all splices but keeps the allocated memory.
     pub(super) fn clear(&mut self) {
         self.list.clear();
         self.text.clear();
@@ -41,7 +41,7 @@ impl Splices {
         self.list.iter().any(|splice| splice.range.contains(&offset))
     }
 
-    /// Adds a splice of whole lines: inserts lines that end with a line break, or removes lines.
+    /// Adds a splice that removes whole lines, or inserts lines that each end with a line break.
     pub(super) fn push_lines(&mut self, range: Range<usize>, write: impl FnOnce(&mut String)) {
         self.push(range, write);
         if let Some(splice) = self.list.last_mut() {
@@ -54,7 +54,7 @@ impl Splices {
         self.list.iter().any(|splice| splice.whole_lines && splice.range == (offset..offset))
     }
 
-    /// Adjusts the splices of a document whose last line has no line break, so that the edited text has none either.
+    /// Adjusts the splices of a document without a final line break, so that the edited text has none either.
     ///
     /// Lines that are inserted at the end need a line break before them. If the last lines are removed, the line
     /// break before them is removed too, unless `needs_break` returns true for their offset: a block scalar there
@@ -62,7 +62,7 @@ impl Splices {
     pub(super) fn fix_final_newline(&mut self, original: &str, newline: &str, needs_break: impl Fn(usize) -> bool) {
         let end = original.len();
         let inserted = self.list.partition_point(|splice| splice.range.start < end || !splice.whole_lines);
-        // Adjacent splices that remove the last lines of the text.
+        // Find the adjacent splices that remove the last lines of the text.
         let (mut first_removed, mut removed_from) = (inserted, end);
         while let Some(before) = first_removed.checked_sub(1).map(|before| &self.list[before]) {
             if !(before.whole_lines
@@ -86,7 +86,7 @@ impl Splices {
             }
         } else if removed_from < end {
             match first_removed.checked_sub(1).map(|before| &mut self.list[before]) {
-                // Lines inserted directly before the removed ones are now the last lines.
+                // Lines inserted directly before the removed lines are now the last lines.
                 Some(before) if before.whole_lines && before.range.end == removed_from && !before.text.is_empty() => {
                     before.text.end -= newline.len();
                 }
@@ -111,16 +111,16 @@ impl Splices {
         self.list.iter().map(|splice| (splice.range.clone(), &self.text[splice.text.clone()]))
     }
 
-    /// Returns the range of the original that an offset of the edited text comes from.
+    /// Maps an offset of the edited text to the range of the original that it comes from.
     pub(super) fn origin(&self, edited: usize) -> Range<usize> {
-        let mut grown = 0usize;
+        let mut shift = 0usize;
         for (range, text) in self.iter() {
-            if range.start + grown + text.len() > edited {
+            if range.start + shift + text.len() > edited {
                 return range;
             }
-            grown = (grown + text.len()).saturating_sub(range.len());
+            shift = (shift + text.len()).saturating_sub(range.len());
         }
-        let offset = edited.saturating_sub(grown);
+        let offset = edited.saturating_sub(shift);
         offset..offset
     }
 

@@ -1,8 +1,8 @@
 //! Splits a stream of bytes into documents. Only one document is in memory at a time.
 //!
-//! A document begins at a line that starts with `---`, followed by white space or the end of the stream. Such a
-//! line can't be inside a scalar: YAML forbids it in plain and quoted scalars (`c-forbidden`), and the lines of a
-//! block scalar are indented.
+//! A document begins at a line that starts with `---`, followed by whitespace or the end of the stream. Such a line
+//! can't be inside a scalar: YAML forbids it in plain and quoted scalars (`c-forbidden`), and the lines of a block
+//! scalar are indented.
 
 use std::io::{self, Read};
 
@@ -11,7 +11,7 @@ use memchr::memmem::Finder;
 /// The initial size of the buffer in bytes.
 const READ_SIZE: usize = 256 * 1024;
 
-/// The bytes of one document of a stream, which are not yet parsed.
+/// One unparsed document of a stream.
 #[derive(Debug)]
 pub struct RawDocument<'a> {
     /// The bytes, from the `---` line (if there is one) up to the `---` line of the next document.
@@ -20,7 +20,7 @@ pub struct RawDocument<'a> {
     pub offset: u64,
 }
 
-/// Why the next document can't be read.
+/// The reason why the next document can't be read.
 #[derive(Debug)]
 pub enum StreamError {
     /// The reader failed.
@@ -29,22 +29,22 @@ pub enum StreamError {
     TooLarge(u64),
 }
 
-/// The documents of a stream, read one after the other.
+/// The documents of a stream, which are read one after another.
 pub struct Documents<R> {
     reader: R,
     buffer: Vec<u8>,
-    /// The bytes of the buffer from `start` to `filled` are read and not yet returned.
+    /// The bytes from `start` to `filled` have been read but not yet returned.
     start: usize,
     filled: usize,
     /// The offset of `start` in the stream.
     offset: u64,
-    at_end: bool,
+    is_at_end: bool,
     limit: usize,
     separator: Finder<'static>,
 }
 
 impl<R: Read> Documents<R> {
-    /// Creates a splitter of the bytes from `reader`, which refuses documents of more than `limit` bytes.
+    /// Splits the bytes of `reader` into documents. Documents of more than `limit` bytes are refused.
     pub fn new(reader: R, limit: usize) -> Self {
         let separator = Finder::new(b"\n---");
         Documents {
@@ -53,7 +53,7 @@ impl<R: Read> Documents<R> {
             start: 0,
             filled: 0,
             offset: 0,
-            at_end: false,
+            is_at_end: false,
             limit,
             separator,
         }
@@ -91,14 +91,14 @@ impl<R: Read> Documents<R> {
         Ok(self.find_end()? > 0)
     }
 
-    /// Reads the next document into the buffer and returns its length in bytes.
+    /// Reads the next document into the buffer and returns its length in bytes, or 0 at the end of the stream.
     fn find_end(&mut self) -> Result<usize, StreamError> {
         let mut searched = 0;
         let length = loop {
             let pending = &self.buffer[self.start..self.filled];
-            match find_separator(&self.separator, pending, searched, self.at_end) {
+            match find_separator(&self.separator, pending, searched, self.is_at_end) {
                 Some(length) => break length,
-                None if self.at_end => break pending.len(),
+                None if self.is_at_end => break pending.len(),
                 None => {
                     // The last bytes may be the start of a separator.
                     searched = pending.len().saturating_sub(4);
@@ -126,7 +126,7 @@ impl<R: Read> Documents<R> {
         }
         loop {
             match self.reader.read(&mut self.buffer[self.filled..]) {
-                Ok(0) => self.at_end = true,
+                Ok(0) => self.is_at_end = true,
                 Ok(count) => self.filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
@@ -136,16 +136,16 @@ impl<R: Read> Documents<R> {
     }
 }
 
-/// Returns the length of the first document in `bytes`, or `None` if its end is not among them.
+/// Returns the length of the first document in `bytes`, or `None` if no separator follows it in `bytes`.
 ///
-/// The search begins at `searched`. With `at_end`, no bytes follow.
-fn find_separator(separator: &Finder<'_>, bytes: &[u8], searched: usize, at_end: bool) -> Option<usize> {
+/// The search begins at `searched`. If `is_at_end` is true, no bytes follow `bytes` in the stream.
+fn find_separator(separator: &Finder<'_>, bytes: &[u8], searched: usize, is_at_end: bool) -> Option<usize> {
     let mut from = searched;
     while let Some(found) = separator.find(&bytes[from..]) {
         let newline = from + found;
         match bytes.get(newline + 4) {
             Some(b' ' | b'\t' | b'\r' | b'\n') => return Some(newline + 1),
-            None if at_end => return Some(newline + 1),
+            None if is_at_end => return Some(newline + 1),
             None => return None,
             Some(_) => from = newline + 1,
         }

@@ -1,6 +1,6 @@
-//! Checks what may be edited: nodes that mean the same to every YAML reader and that no alias shares.
+//! Checks that a node may be edited: it must mean the same to every YAML reader, and no alias may share it.
 //!
-//! Only an [`Editable`] makes an [`Edit`], and only the checks of this file make an [`Editable`]. [`Editor`] checks
+//! Only an [`Editable`] creates an [`Edit`], and only the checks in this file create an [`Editable`]. [`Editor`] checks
 //! the ancestors of the edited nodes with [`refuse_shared`].
 //!
 //! [`Editor`]: super::Editor
@@ -16,7 +16,8 @@ use super::tree::Node;
 
 /// A mapping that is edited, or that contains an edited node.
 ///
-/// It is neither an alias nor the target of one, has no merge keys, and all its keys are scalars without properties.
+/// The mapping is neither an alias nor the target of an alias. It has no merge keys, and all its keys are scalars
+/// without properties.
 #[derive(Clone, Copy, Debug)]
 pub struct StrictMap<'a>(Node<'a>);
 
@@ -25,7 +26,7 @@ impl<'a> Node<'a> {
     ///
     /// # Errors
     ///
-    /// Fails if the key is duplicate, with the span of the second one.
+    /// Fails if the mapping has the key twice. The error points to the second occurrence.
     pub fn get(self, key: &str) -> Result<Option<Node<'a>>> {
         let mut found = None;
         for (name, value) in self.entries() {
@@ -56,23 +57,23 @@ impl<'a> Node<'a> {
     }
 }
 
-/// Refuses an alias, and a node whose anchor an alias uses: an edit in it would also change the other node.
+/// Refuses an alias and the target of an alias, because an edit of one would also change the other.
 ///
-/// `what` names the node in errors.
+/// `label` names the node in errors.
 ///
 /// # Errors
 ///
-/// Fails if the node is one of the two.
-pub(super) fn refuse_shared(node: Node<'_>, what: &str) -> Result<()> {
+/// Fails if the node is an alias or the target of an alias.
+pub(super) fn refuse_shared(node: Node<'_>, label: &str) -> Result<()> {
     if node.kind() == NodeKind::Alias {
-        return Err(Error::refused(format!("{what} is an alias (`{}`) of something written elsewhere", node.raw()))
+        return Err(Error::refused(format!("{label} is an alias (`{}`) of something written elsewhere", node.raw()))
             .at(node.span())
             .hint("write it out here, so that it can be edited on its own"));
     }
     match node.anchor() {
         Some(anchor) if node.document().root().descendants().any(|other| other.refers_to(anchor)) => {
             Err(Error::refused(format!(
-                "{what} carries the anchor `&{anchor}`, which is used elsewhere: an edit would change both"
+                "{label} carries the anchor `&{anchor}`, which is used elsewhere: an edit would change both"
             ))
             .at(node.anchor_span().unwrap_or(node.span()))
             .hint("write the other use out, so that each can be edited on its own"))
@@ -82,20 +83,21 @@ pub(super) fn refuse_shared(node: Node<'_>, what: &str) -> Result<()> {
 }
 
 impl<'a> StrictMap<'a> {
-    /// Checks a mapping, which `what` names in errors. Other nodes are checked like a mapping without keys.
+    /// Checks a mapping. `label` is its name in errors. Other nodes are checked like a mapping without keys.
     ///
     /// # Errors
     ///
-    /// Refuses an alias, an anchor that an alias uses, a merge key, and a key that is an alias or has an anchor or tag.
-    pub fn from_node(node: Node<'a>, what: &str) -> Result<Self> {
-        refuse_shared(node, what)?;
+    /// Fails if the node is an alias or the target of an alias, or if it has a merge key or a key that is not a scalar
+    /// or has an anchor or tag.
+    pub fn from_node(node: Node<'a>, label: &str) -> Result<Self> {
+        refuse_shared(node, label)?;
         for (key, _) in node.entries() {
             if key.is_merge_key() {
                 let why = "has a merge key (`<<`), whose precedence differs between YAML readers";
-                return Err(Error::refused(format!("{what} {why}")).at(key.span()).hint("write the merged keys out"));
+                return Err(Error::refused(format!("{label} {why}")).at(key.span()).hint("write the merged keys out"));
             }
             if !key.is_scalar() || key.tag().is_some() || key.anchor().is_some() {
-                return Err(Error::refused(format!("{what} has a key that is no plain text, and may be any key"))
+                return Err(Error::refused(format!("{label} has a key that is no plain text, and may be any key"))
                     .at(key.span())
                     .hint("write the key out, without alias, anchor or tag"));
             }
@@ -137,9 +139,9 @@ impl<'a> StrictMap<'a> {
     }
 }
 
-/// Finds the first node, in `root` or below it, that depends on an anchor, alias, tag or merge key.
+/// Finds the first node in the subtree of `root` that is an alias or has an anchor, tag or merge key.
 ///
-/// Returns the node and a phrase for what it depends on: "an alias".
+/// Returns the node and a description of the construct, such as "an alias".
 pub fn find_indirection<'a>(root: Node<'a>) -> Option<(Node<'a>, &'static str)> {
     let indirection = |node: Node<'a>| match node {
         _ if node.anchor().is_some() => Some("an anchor"),
@@ -164,16 +166,16 @@ impl<'a> Deref for Editable<'a> {
 }
 
 impl<'a> Editable<'a> {
-    /// Checks a node that is to be edited, which `what` names in errors.
+    /// Checks a node before it is edited. `label` is its name in errors.
     ///
     /// # Errors
     ///
-    /// Refuses what [`StrictMap::from_node`] refuses, and any anchor, even if no alias uses it.
-    pub fn from_node(node: Node<'a>, what: &str) -> Result<Self> {
-        let strict = StrictMap::from_node(node, what)?;
+    /// Fails like [`StrictMap::from_node`], and if the node has an anchor, even if no alias uses it.
+    pub fn from_node(node: Node<'a>, label: &str) -> Result<Self> {
+        let strict = StrictMap::from_node(node, label)?;
         match (node.anchor(), node.anchor_span()) {
             (Some(anchor), Some(span)) => {
-                Err(Error::refused(format!("{what} carries the anchor `&{anchor}`: what uses it would change too"))
+                Err(Error::refused(format!("{label} carries the anchor `&{anchor}`: what uses it would change too"))
                     .at(span)
                     .hint("remove the anchor if nothing uses it, else write the other use out"))
             }
@@ -181,17 +183,17 @@ impl<'a> Editable<'a> {
         }
     }
 
-    /// Checks a node that is to be replaced with everything in it, which `what` names in errors.
+    /// Checks a node before it is replaced together with its descendants. `label` is its name in errors.
     ///
     /// # Errors
     ///
-    /// Refuses what [`Editable::from_node`] refuses, and any duplicate key, anchor or alias in the node.
-    pub fn for_replacement(node: Node<'a>, what: &str) -> Result<Self> {
-        let editable = Editable::from_node(node, what)?;
+    /// Fails like [`Editable::from_node`], and if the node contains a duplicate key, an anchor or an alias.
+    pub fn for_replacement(node: Node<'a>, label: &str) -> Result<Self> {
+        let editable = Editable::from_node(node, label)?;
         node.refuse_duplicate_keys()?;
         match node.descendants().skip(1).find(|node| node.anchor().is_some() || node.kind() == NodeKind::Alias) {
             None => Ok(editable),
-            Some(node) => Err(Error::refused(format!("{what} has an anchor or alias in it"))
+            Some(node) => Err(Error::refused(format!("{label} has an anchor or alias in it"))
                 .at(node.anchor_span().unwrap_or(node.span()))
                 .hint("write the entry out without anchors, so that it can be replaced")),
         }
@@ -204,8 +206,8 @@ impl<'a> Editable<'a> {
 
     /// Removes and inserts children of a collection.
     ///
-    /// Positions count its items, or its key-value pairs, before the edit, and must ascend. In a mapping, an entry
-    /// that is inserted at the position of a removed one replaces it.
+    /// Positions are 0-based, refer to the items or key-value pairs before the edit, and must be in ascending order. In
+    /// a mapping, an entry that is inserted at the position of a removed entry replaces it.
     pub fn change_children(self, remove: Vec<usize>, insert: Vec<(usize, Child)>) -> Edit {
         self.edit(Change::Children { remove, insert })
     }
@@ -218,7 +220,7 @@ impl<'a> Editable<'a> {
 
     /// Changes the content of a quoted or block scalar and keeps its style.
     ///
-    /// `splices` are ranges of the decoded content, ascending, each with its replacement. `text` is the decoded
+    /// `splices` are ranges of the decoded content with their replacements, in ascending order. `text` is the decoded
     /// content after the change.
     pub fn change_text(self, splices: Rc<[(Range<usize>, Rc<str>)]>, text: Rc<str>) -> Edit {
         self.edit(Change::Text { splices, text })
@@ -235,7 +237,8 @@ mod tests {
     use super::super::tree::{Document, NodeArena};
     use super::*;
 
-    /// Returns the span and the beginning of the message with which `check` refuses the value of the first key.
+    /// Applies `check` to the value of the first key. Returns the span and the start of the message of its error, if it
+    /// fails.
     fn check(text: &str, check: impl Fn(Node<'_>) -> Result<()>) -> Option<(Range<usize>, String)> {
         let mut arena = NodeArena::default();
         read(text, &mut arena).unwrap();

@@ -1,8 +1,8 @@
-//! The nodes of a document, in a flat arena, and handles to traverse them.
+//! The nodes of a document in a flat arena, and handles to traverse them.
 //!
-//! The arena is in document order: a collection comes before its children, and `next` skips its subtree. It
-//! contains only byte positions; the text itself stays in the document. It does not know which parser found
-//! the positions (`scan`, `fallback`), nor what the nodes mean.
+//! The arena is in document order: a collection comes before its children, and `next` skips its subtree. The arena
+//! contains only byte positions, and the text itself remains in the document. This module depends neither on the parser
+//! that found the positions (`scan` or `fallback`) nor on the meaning of the nodes.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -14,11 +14,11 @@ use super::unsupported::Unsupported;
 /// The positions and flags of one node.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NodeData {
-    /// The first byte: a quote, a bracket, the indicator of a block scalar, the first key or the first dash.
-    /// Anchor and tag are before it.
+    /// The offset of the first byte: a quote, a bracket, the indicator of a block scalar, the first key or the first
+    /// dash. Anchor and tag precede it.
     pub start: u32,
-    /// The offset after the last byte of content. A block scalar ends before the line break of its last content
-    /// line (with `+`, of its last blank line), and a block collection where its last leaf ends.
+    /// The offset after the last byte of content. A block scalar ends before the line break of its last content line
+    /// (with `+`, of its last blank line). A block collection ends with its last leaf.
     pub end: u32,
     /// The index of the node after this subtree.
     pub next: u32,
@@ -38,17 +38,17 @@ pub(super) struct Properties {
     pub tag: Option<Range<u32>>,
 }
 
-/// The nodes of one document. A parser clears it first and keeps its memory, so one arena can be reused.
+/// The nodes of one document. An arena can be reused: a parser clears it first but keeps its memory.
 #[derive(Clone, Debug, Default)]
 pub struct NodeArena {
     pub(super) nodes: Vec<NodeData>,
     pub(super) properties: Vec<Properties>,
-    /// Why the scanner rejected the document, if the fallback parser read it.
+    /// The scanner's reason for rejecting the document, if the fallback parser read it.
     pub(super) fallback_reason: Option<Unsupported>,
 }
 
 impl NodeArena {
-    /// Returns why the scanner rejected the document, if the fallback parser read it.
+    /// Returns the scanner's reason for rejecting the document, or `None` if the fallback parser was not used.
     pub fn fallback_reason(&self) -> Option<Unsupported> {
         self.fallback_reason
     }
@@ -58,7 +58,7 @@ impl NodeArena {
         self.nodes.len()
     }
 
-    /// Returns whether there are no nodes, because no document was parsed.
+    /// Returns whether the arena has no nodes, because no document was parsed.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
@@ -75,17 +75,17 @@ impl NodeArena {
 pub struct Document<'a> {
     /// The parsed text, from the first byte of the document.
     pub text: &'a str,
-    /// Its nodes.
+    /// The nodes of the text.
     pub arena: &'a NodeArena,
 }
 
 impl<'a> Document<'a> {
-    /// Combines the source with the nodes that a parser found in it.
+    /// Combines a text with the nodes that a parser found in it.
     pub fn new(text: &'a str, arena: &'a NodeArena) -> Self {
         Document { text, arena }
     }
 
-    /// Returns the root node. The arena must not be empty; a parser that succeeds leaves at least one node.
+    /// Returns the root node. The arena must not be empty: a successful parse adds at least one node.
     pub fn root(self) -> Node<'a> {
         Node { document: self, index: 0 }
     }
@@ -150,7 +150,7 @@ impl<'a> Node<'a> {
         self.data().flags & FLOW != 0
     }
 
-    /// Returns how a scalar is written in the document.
+    /// Returns the scalar as it is written in the document.
     pub(super) fn scalar_source(self) -> ScalarSource<'a> {
         let &NodeData { start, end, column, kind, flags, .. } = self.data();
         let span = start as usize..end as usize;
@@ -182,17 +182,17 @@ impl<'a> Node<'a> {
                 let raw = self.raw();
                 &raw[1..raw.len() - 1] == text
             }
-            _ => self.text().is_some_and(|own| own == text),
+            _ => self.text().is_some_and(|content| content == text),
         }
     }
 
-    /// Returns the keys and values of a mapping, in order. Other nodes have none.
+    /// Returns the keys and values of a mapping, in order. Other nodes have no entries.
     pub fn entries(self) -> impl Iterator<Item = (Node<'a>, Node<'a>)> + use<'a> {
         let mut children = self.children_of(NodeKind::Map);
         std::iter::from_fn(move || Some((children.next()?, children.next()?)))
     }
 
-    /// Returns the items of a sequence, in order. Other nodes have none.
+    /// Returns the items of a sequence, in order. Other nodes have no items.
     pub fn items(self) -> impl Iterator<Item = Node<'a>> + use<'a> {
         self.children_of(NodeKind::Seq)
     }
@@ -204,7 +204,7 @@ impl<'a> Node<'a> {
 
     /// Returns the child (key, value or item) whose subtree contains `node`.
     ///
-    /// `from` is the index of a child to start the search at; without it, the search starts at the first child.
+    /// `from` is the index of the child at which the search starts. The default is the first child.
     pub(super) fn child_containing(self, node: Node<'_>, from: Option<u32>) -> Option<Node<'a>> {
         let first = self.index + 1;
         let index = from.filter(|&from| from > first && from <= node.index).unwrap_or(first);
@@ -212,7 +212,7 @@ impl<'a> Node<'a> {
         children.find(|child| child.index <= node.index && node.index < child.data().next)
     }
 
-    /// Returns the nodes from this one down to `node` in its subtree, without `node` itself.
+    /// Returns the nodes on the path from this node to its descendant `node`, including this node but not `node`.
     pub fn path_to(self, node: Node<'a>) -> impl Iterator<Item = Node<'a>> + use<'a> {
         let mut next = Some(self).filter(|start| start.index < node.index);
         std::iter::from_fn(move || {
@@ -232,8 +232,9 @@ impl<'a> Node<'a> {
         self.entries().find(|(name, _)| name.has_text(key)).map(|(_, value)| value)
     }
 
-    /// Returns whether two subtrees, which may be of two documents, are equal node by node, anchors and tags
-    /// included. Layout and scalar style are ignored, except that a plain scalar differs from all others.
+    /// Returns whether two subtrees are equal node by node, including anchors and tags. They may belong to different
+    /// documents. Layout and scalar style are ignored, except that a plain scalar never equals a scalar of another
+    /// style.
     pub fn equals(self, other: Node<'_>) -> bool {
         // `equals_shallow` compares the sizes of the subtrees, so `zip` leaves out no node.
         self.descendants().zip(other.descendants()).all(|(own, other)| own.equals_shallow(other))
@@ -300,7 +301,8 @@ impl<'a> Node<'a> {
         Some(&self.document.text[range.start as usize..range.end as usize])
     }
 
-    /// Returns the type that Kubernetes' YAML reader gives to a scalar. Collections and aliases count as strings.
+    /// Returns the type that Kubernetes' YAML reader gives to a scalar. Collections, aliases and tagged scalars count
+    /// as strings.
     pub fn scalar_kind(self) -> ScalarKind {
         match (self.kind(), self.tag()) {
             (NodeKind::Empty, None) => ScalarKind::Null,

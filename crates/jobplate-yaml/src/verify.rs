@@ -1,21 +1,21 @@
 //! Verifies that an edited document means the original with exactly the requested edits.
 //!
-//! It compares the nodes of both documents and does not know the splices, so it can't share their mistakes.
-//! Subtrees without an edit are first compared by their bytes and positions, which needs no decoding of scalars.
+//! The comparison uses the nodes of both documents and not the splices, so it can't share a mistake with `layout`.
+//! Subtrees without an edit are first compared by bytes and positions, so most scalars need no decoding.
 
 use super::edit::{Change, Child, Edit, Value};
 use super::node_kind::NodeKind;
 use super::scalar::ScalarKind;
 use super::tree::{Document, Node, NodeData};
 
-/// The edited document does not mean what was requested.
+/// The error for an edited document that does not mean what was requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mismatch {
-    /// The offset in the edited text of the node that differs.
+    /// The offset of the first difference in the edited text, or 0 if the anchors differ.
     pub offset: usize,
 }
 
-/// Compares a document with its edits, which are in the order of their nodes, and the edited document.
+/// Compares an edited document with the original and its edits, which must be sorted by node.
 pub(super) fn verify(before: Document<'_>, edits: &[Edit], after: Document<'_>) -> Result<(), Mismatch> {
     let mut verifier = Verifier { before, after, edits, old: 0, new: 0 };
     verifier.compare_subtree()?;
@@ -26,7 +26,8 @@ pub(super) fn verify(before: Document<'_>, edits: &[Edit], after: Document<'_>) 
     if is_complete && verifier.edits.is_empty() { Ok(()) } else { Err(Mismatch { offset: after.text.len() }) }
 }
 
-/// Returns whether both documents have the same anchors, as long as one has aliases: each must still have its target.
+/// Returns whether both documents have the same anchors, so that every alias keeps its target. If the edited document
+/// has no aliases, returns true.
 fn has_same_anchors(before: Document<'_>, after: Document<'_>) -> bool {
     if after.arena.properties.is_empty() && before.arena.properties.is_empty() {
         return true;
@@ -38,11 +39,11 @@ fn has_same_anchors(before: Document<'_>, after: Document<'_>) -> bool {
     !has_aliases || anchors(before) == anchors(after)
 }
 
-/// The state of a comparison: the next node of each document, and the edits that are still to be found.
+/// The state of a comparison: the next node of each document, and the remaining edits.
 struct Verifier<'a> {
     before: Document<'a>,
     after: Document<'a>,
-    /// The edits of `old` and of later nodes.
+    /// The edits of the node at `old` and of later nodes.
     edits: &'a [Edit],
     /// The index of the next node of `before`.
     old: u32,
@@ -50,7 +51,7 @@ struct Verifier<'a> {
     new: u32,
 }
 
-/// A collection that contains an edit or is itself edited, and that is not yet compared to its end.
+/// A collection that is edited or contains an edited node, and whose comparison is not finished.
 struct EditedCollection<'a> {
     old_end: u32,
     new_end: u32,
@@ -58,7 +59,7 @@ struct EditedCollection<'a> {
     is_map: bool,
 }
 
-/// The removed and inserted children of a collection that are still to be found.
+/// The remaining removed and inserted children of a collection.
 struct ChildEdits<'a> {
     remove: &'a [usize],
     insert: &'a [(usize, Child)],
@@ -66,11 +67,11 @@ struct ChildEdits<'a> {
     position: usize,
 }
 
-/// What is next in a collection.
+/// The next step in the comparison of a collection.
 enum NextChild {
     /// A child that both documents have. It may contain edits.
     Common,
-    /// A removed child, which is skipped already.
+    /// A removed child, which was already skipped.
     Removed,
     /// The end of the collection.
     End,
@@ -84,7 +85,7 @@ impl<'a> Verifier<'a> {
         Err(Mismatch { offset })
     }
 
-    /// Fails at the next node of the edited document if `condition` is false.
+    /// Fails if `condition` is false. The error points to the next node of the edited document.
     fn check(&self, condition: bool) -> Result<(), Mismatch> {
         if condition { Ok(()) } else { self.mismatch() }
     }
@@ -114,8 +115,8 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    /// Moves to the value or item of the next child of a collection: past inserted and removed children, and past
-    /// the key of a kept one.
+    /// Moves to the next child of a collection that both documents have. Skips inserted children, one removed child per
+    /// call, and the key of a common mapping entry.
     fn next_child(&mut self, collection: &mut EditedCollection<'_>) -> Result<NextChild, Mismatch> {
         if let Some(edits) = &mut collection.edits {
             while let Some(((position, child), rest)) = edits.insert.split_first() {
@@ -153,7 +154,8 @@ impl<'a> Verifier<'a> {
         Ok(NextChild::Common)
     }
 
-    /// Compares one node. Returns a collection that contains an edit, after its own node, without its children.
+    /// Compares one node. If the node is a collection that is edited or contains an edited node, returns it and leaves
+    /// its children to the caller.
     fn compare_node(&mut self) -> Result<Option<EditedCollection<'a>>, Mismatch> {
         let old = self.before.node(self.old);
         let end = old.subtree_end();
@@ -169,8 +171,8 @@ impl<'a> Verifier<'a> {
                     }
                     Change::Text { text, .. } => {
                         let new = self.next_new()?;
-                        let same = new.kind() == old.kind() && old.has_same_properties(new);
-                        self.check(old.is_scalar() && same && new.has_text(text))?;
+                        let is_same_style = new.kind() == old.kind() && old.has_same_properties(new);
+                        self.check(old.is_scalar() && is_same_style && new.has_text(text))?;
                         self.old = end;
                         self.new = new.subtree_end();
                         Ok(None)
@@ -186,7 +188,7 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    /// Moves to the first child of a collection that contains an edit.
+    /// Compares two collections without their children, and moves to the first child of each.
     fn enter_collection<'e>(&mut self, edits: Option<ChildEdits<'e>>) -> Result<EditedCollection<'e>, Mismatch> {
         let (old, new) = (self.before.node(self.old), self.next_new()?);
         let is_map = old.kind() == NodeKind::Map;
@@ -205,14 +207,14 @@ impl<'a> Verifier<'a> {
 
     /// Moves `old` past a removed child: an item, or a key and its value.
     fn skip_removed(&mut self, is_pair: bool) {
-        // An edit inside the removed child stays in the list, so that the verification fails at the end.
+        // An edit inside the removed child remains in `edits`, so the verification fails at the end.
         self.old = self.before.node(self.old).subtree_end();
         if is_pair {
             self.old = self.before.node(self.old).subtree_end();
         }
     }
 
-    /// Moves `new` past an inserted child. Returns false if the edited document has another node there.
+    /// Moves `new` past an inserted child. Returns false if the edited document has a different node there.
     fn consume_inserted(&mut self, child: &Child) -> bool {
         let value = match child {
             Child::Item(value) => value,
@@ -232,7 +234,7 @@ impl<'a> Verifier<'a> {
         true
     }
 
-    /// Returns whether the next node of the edited document means a new value.
+    /// Returns whether the next node of the edited document has this value.
     fn next_has_value(&self, value: &Value) -> bool {
         self.next_new().is_ok_and(|node| has_value(node, value))
     }
@@ -246,7 +248,7 @@ impl<'a> Verifier<'a> {
         let is_only_moved = self.before.arena.properties.is_empty()
             && self.after.arena.properties.is_empty()
             && old.raw().as_bytes() == new.raw().as_bytes()
-            // A block scalar's last line break is after its span, and a document may end without one.
+            // A block scalar's last line break is after its span, and a document may end without a line break.
             && is_at_end(self.before, old) == is_at_end(self.after, new)
             && differ_only_in_position(old_nodes, new_nodes);
         if !is_only_moved {
@@ -265,7 +267,7 @@ fn is_at_end(document: Document<'_>, node: Node<'_>) -> bool {
     node.span().end == document.text.len()
 }
 
-/// Returns whether all nodes of two subtrees differ only by one common distance in bytes, and one in indices.
+/// Returns whether two subtrees differ only in position: all byte offsets by one distance, and all indices by another.
 fn differ_only_in_position(old: &[NodeData], new: &[NodeData]) -> bool {
     let (Some(first_old), Some(first_new)) = (old.first(), new.first()) else { return true };
     let bytes = first_new.start.wrapping_sub(first_old.start);
@@ -276,7 +278,7 @@ fn differ_only_in_position(old: &[NodeData], new: &[NodeData]) -> bool {
             && new.next.wrapping_sub(old.next) == nodes
             && new.kind == old.kind
             && new.flags == old.flags
-            // The column of a block scalar decides its content.
+            // The column of a block scalar determines its content.
             && new.column == old.column
     })
 }
@@ -286,7 +288,7 @@ fn has_properties(node: Node<'_>) -> bool {
     node.anchor().is_some() || node.tag().is_some()
 }
 
-/// Returns whether every YAML reader gives a node this value.
+/// Returns whether every YAML reader reads a node as this value.
 fn has_value(node: Node<'_>, value: &Value) -> bool {
     if has_properties(node) {
         return false;
@@ -298,18 +300,20 @@ fn has_value(node: Node<'_>, value: &Value) -> bool {
         Value::Null => node.is_null(),
         Value::Bool(value) => node.kind() == NodeKind::Plain && node.has_text(if *value { "true" } else { "false" }),
         Value::Map(entries) => {
-            let mut own = node.entries();
+            let mut actual = node.entries();
             node.kind() == NodeKind::Map
                 && entries.iter().all(|(key, value)| {
-                    own.next().is_some_and(|(own_key, own_value)| own_key.has_text(key) && has_value(own_value, value))
+                    actual.next().is_some_and(|(actual_key, actual_value)| {
+                        actual_key.has_text(key) && has_value(actual_value, value)
+                    })
                 })
-                && own.next().is_none()
+                && actual.next().is_none()
         }
         Value::Seq(items) => {
-            let mut own = node.items();
+            let mut actual = node.items();
             node.kind() == NodeKind::Seq
-                && items.iter().all(|value| own.next().is_some_and(|own| has_value(own, value)))
-                && own.next().is_none()
+                && items.iter().all(|value| actual.next().is_some_and(|actual| has_value(actual, value)))
+                && actual.next().is_none()
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Builds nodes from granit-parser's events.
 //!
-//! granit-parser's events say what the nodes are, but their spans do not say where dashes, colons and block scalar
-//! headers are. These are found again in the text. Every scalar is decoded from the span that was found and compared
-//! with granit-parser's own value, so a wrong span is never used.
+//! granit-parser's events describe the nodes, but their spans leave out dashes, colons and block scalar headers. The
+//! builder finds these in the text. It decodes every scalar from the span that it found and compares the result with
+//! granit-parser's value, so a wrong span is never used.
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle};
 
@@ -15,7 +15,8 @@ use super::super::unsupported::Unsupported;
 ///
 /// # Errors
 ///
-/// Fails if the text is not YAML, if it is more than one document, or if the position of a node is not found.
+/// Fails if the text is not valid YAML, contains more than one document or is 4 GiB or larger, or if the position of a
+/// node is not found.
 pub fn parse_with_granit(text: &str, arena: &mut NodeArena) -> Result<(), Unsupported> {
     arena.clear();
     if u32::try_from(text.len()).is_err() {
@@ -44,7 +45,7 @@ pub fn parse_with_granit(text: &str, arena: &mut NodeArena) -> Result<(), Unsupp
                 builder.skip_document_start(span)?;
                 continue;
             }
-            // The event of the node also says that it has an anchor.
+            // The node's own event also reports the anchor.
             Event::Anchor(..) => continue,
             _ => {}
         }
@@ -61,7 +62,7 @@ pub fn parse_with_granit(text: &str, arena: &mut NodeArena) -> Result<(), Unsupp
     Ok(())
 }
 
-/// The kind of an open collection, which decides the indicators between its children.
+/// The kind of an open collection, which determines the indicators between its children.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum CollectionKind {
     BlockSeq,
@@ -72,7 +73,7 @@ enum CollectionKind {
     FlowPair,
 }
 
-/// A collection whose end event is still to come.
+/// A collection whose end event has not been handled yet.
 struct OpenCollection {
     node: u32,
     kind: CollectionKind,
@@ -119,7 +120,7 @@ impl Builder<'_, '_> {
         Ok(())
     }
 
-    /// Moves the cursor past white space and comments.
+    /// Moves the cursor past whitespace and comments.
     fn skip_trivia(&mut self) {
         let bytes = self.text.as_bytes();
         while let Some(&byte) = bytes.get(self.cursor) {
@@ -134,7 +135,7 @@ impl Builder<'_, '_> {
         }
     }
 
-    /// Consumes `indicator` if it is the next token, and returns whether it is.
+    /// Consumes `indicator` if it is the next token. Returns whether it was consumed.
     fn consume(&mut self, indicator: u8) -> bool {
         self.skip_trivia();
         let is_next = self.byte() == indicator;
@@ -145,13 +146,13 @@ impl Builder<'_, '_> {
         is_next
     }
 
-    /// Returns the column of a byte offset, without a byte order mark.
+    /// Returns the column of a byte offset, not counting a byte order mark.
     fn column_of(&self, at: usize) -> u32 {
         let start = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
         self.text[start..at].trim_start_matches('\u{feff}').len() as u32
     }
 
-    /// Consumes the indicators between the last node and the next one, as the innermost open collection requires.
+    /// Consumes the indicators that the innermost open collection requires before its next child.
     fn consume_separator(&mut self) -> BuildResult {
         let Some(parent) = self.open.last() else { return Ok(()) };
         let (node, kind, position) = (parent.node as usize, parent.kind, parent.children);
@@ -193,7 +194,7 @@ impl Builder<'_, '_> {
         Ok(())
     }
 
-    /// Consumes the node's anchor and tag, in either order.
+    /// Consumes the anchor and tag of the next node, in either order.
     fn consume_properties(&mut self, has_anchor: bool, has_tag: bool) -> BuildResult {
         if !has_anchor && !has_tag {
             return Ok(());
@@ -304,7 +305,7 @@ impl Builder<'_, '_> {
         Ok(())
     }
 
-    /// Adds a scalar, whose decoded span must equal granit-parser's `value`.
+    /// Adds a scalar. Fails if its decoded content differs from granit-parser's `value`.
     fn add_scalar(&mut self, value: &str, style: ScalarStyle, span: Span) -> BuildResult {
         let Some(range) = span.byte_range() else { return self.fail() };
         if style == ScalarStyle::Plain

@@ -1,4 +1,4 @@
-//! A second opinion on edits of documents that the scanner rejects: yaml_serde, which is derived from libyaml.
+//! Checks edits of documents that the scanner rejects with a second reader: yaml_serde, which is derived from libyaml.
 
 use serde_yaml::{Mapping, Value as SerdeValue};
 
@@ -19,23 +19,24 @@ pub(in super::super) fn agrees_with_yaml_serde(before: Document<'_>, edits: &[Ed
 
 /// Returns whether yaml_serde's value has the same structure and strings as a node.
 ///
-/// Numbers and booleans have no text to compare, and the value of an alias is compared where its anchor is.
+/// Numbers and booleans have no text to compare. The value of an alias is compared at its anchor.
 fn matches_node(value: &SerdeValue, node: Node<'_>) -> bool {
     let is_plain = matches!(node.kind(), NodeKind::Plain | NodeKind::Empty);
     match value {
         _ if node.kind() == NodeKind::Alias => true,
         SerdeValue::Tagged(tagged) => matches_node(&tagged.value, node),
         SerdeValue::Sequence(items) => {
-            let mut own = node.items();
+            let mut actual = node.items();
             node.kind() == NodeKind::Seq
-                && items.iter().all(|item| own.next().is_some_and(|own| matches_node(item, own)))
-                && own.next().is_none()
+                && items.iter().all(|item| actual.next().is_some_and(|actual| matches_node(item, actual)))
+                && actual.next().is_none()
         }
         SerdeValue::Mapping(entries) => {
-            let mut own = node.entries();
+            let mut actual = node.entries();
             let matches_next = |(key, value): (&SerdeValue, &SerdeValue)| {
-                own.next()
-                    .is_some_and(|(own_key, own_value)| matches_node(key, own_key) && matches_node(value, own_value))
+                actual.next().is_some_and(|(actual_key, actual_value)| {
+                    matches_node(key, actual_key) && matches_node(value, actual_value)
+                })
             };
             node.kind() == NodeKind::Map && entries.iter().all(matches_next) && node.entries().count() == entries.len()
         }
@@ -44,7 +45,8 @@ fn matches_node(value: &SerdeValue, node: Node<'_>) -> bool {
     }
 }
 
-/// Applies the edits in a node's subtree to yaml_serde's value of the node. Returns `None` if they do not fit it.
+/// Applies the edits in a node's subtree to yaml_serde's value of the node. Returns `None` if they do not fit the
+/// value.
 fn apply_edits(value: SerdeValue, node: Node<'_>, edits: &[Edit]) -> Option<SerdeValue> {
     let is_inside = |edit: &&Edit| (node.index()..node.subtree_end()).contains(&edit.node);
     let Some(edit) = edits.iter().find(is_inside) else { return Some(value) };

@@ -1,4 +1,4 @@
-//! The fallback parser for documents that the scanner rejects: granit-parser's events, built into the same nodes.
+//! The fallback parser for documents that the scanner rejects. It builds the same nodes from granit-parser's events.
 //!
 //! | file | decides |
 //! |---|---|
@@ -17,11 +17,11 @@ pub(super) use cross_check::agrees_with_yaml_serde;
 
 /// Parses one document: with the scanner, or with granit-parser if the scanner rejects it.
 ///
-/// [`NodeArena::fallback_reason`] says which of them parsed it.
+/// Afterwards, [`NodeArena::fallback_reason`] is set if granit-parser parsed the document.
 ///
 /// # Errors
 ///
-/// Fails if both parsers reject the text, with the scanner's position and reason.
+/// Fails if both parsers reject the text. The error contains the scanner's position and reason.
 pub fn read(text: &str, arena: &mut NodeArena) -> Result<(), Unsupported> {
     let Err(unsupported) = scan(text, arena) else { return Ok(()) };
     parse_with_granit(text, arena).map_err(|_| unsupported)?;

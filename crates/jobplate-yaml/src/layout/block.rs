@@ -10,7 +10,7 @@ use super::super::scalar::{self, Chomping, quote_double, quote_name};
 use super::super::tree::Node;
 use super::local_style::{ChildChanges, Element, Layout, LocalStyle, push_spaces};
 
-/// How new lines of a block collection are written.
+/// The style of new lines in a block collection.
 pub(super) struct BlockStyle {
     newline: &'static str,
     /// The number of spaces after a dash.
@@ -30,8 +30,8 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// Returns the column of a collection that is written below its key at `column`, or `None` for a value on the line of
-/// its key.
+/// Returns the column of a value that is written below its key, or `None` if it is written on the line of the key.
+/// `column` is the column of the key.
 fn nested_column(value: &Value, column: usize, style: &BlockStyle) -> Option<usize> {
     match value {
         _ if is_empty(value) => None,
@@ -94,11 +94,12 @@ impl<'a> Layout<'a, '_> {
     }
 
     /// Returns the style for new lines near the offset `near`.
-    pub(super) fn block_style(&self, near: usize, local: &LocalStyle) -> BlockStyle {
-        BlockStyle { newline: self.newline(near), gap: 1, step: local.step, dash_offset: local.dash_offset }
+    pub(super) fn block_style(&self, near: usize, local_style: &LocalStyle) -> BlockStyle {
+        BlockStyle { newline: self.newline(near), gap: 1, step: local_style.step, dash_offset: local_style.dash_offset }
     }
 
-    /// Returns the offset of an item's dash, which is on the line of the item or on a line above it.
+    /// Returns the offset of an item's dash, which is on the line of the item or on a line above it. Fails if the dash
+    /// follows another dash on the same line.
     fn dash_of(&self, seq: Node<'a>, item: Node<'a>) -> Result<usize> {
         let mut at = item.span().start;
         loop {
@@ -118,8 +119,8 @@ impl<'a> Layout<'a, '_> {
         }
     }
 
-    /// Returns the start of the line of `at`, or of the comment lines directly above it in the same column. The result is
-    /// not below `min`.
+    /// Returns the start of the line that contains `at`, or of the first comment line directly above it in the same
+    /// column. The result is at least `min`.
     fn start_with_comments(&self, at: usize, min: usize) -> usize {
         let column = self.column_of(at);
         let mut start = self.line_start(at);
@@ -136,7 +137,11 @@ impl<'a> Layout<'a, '_> {
     }
 
     /// Removes and inserts items of a block sequence.
-    pub(super) fn change_block_items(&mut self, children: ChildChanges<'_, 'a>, local: &LocalStyle) -> Result<()> {
+    pub(super) fn change_block_items(
+        &mut self,
+        children: ChildChanges<'_, 'a>,
+        local_style: &LocalStyle,
+    ) -> Result<()> {
         let ChildChanges { node, list, remove, insert } = children;
         let column = node.column();
         for &position in remove {
@@ -145,7 +150,7 @@ impl<'a> Layout<'a, '_> {
         }
         for (position, child) in insert {
             let Child::Item(value) = child else { continue };
-            // A new item has as many spaces after its dash as the item at its position.
+            // A new item has as many spaces after its dash as its neighbour.
             let neighbour = (*position).min(list.len() - 1);
             let dash = self.dash_of(node, list[neighbour].first)?;
             let after_dash = &self.text[dash + 1..list[neighbour].start().max(dash + 1)];
@@ -153,7 +158,7 @@ impl<'a> Layout<'a, '_> {
                 !after_dash.is_empty() && after_dash.len() <= 8 && after_dash.bytes().all(|byte| byte == b' ');
             let gap = if is_on_line { after_dash.len() } else { 1 };
             let near = list[neighbour].start();
-            let style = BlockStyle { gap, ..self.block_style(near, local) };
+            let style = BlockStyle { gap, ..self.block_style(near, local_style) };
             let mut lines = String::new();
             push_spaces(&mut lines, column);
             lines.push('-');
@@ -166,7 +171,7 @@ impl<'a> Layout<'a, '_> {
                     None => self.first_comment_above(self.line_start(node.span().start)),
                     Some(before) => self.next_line(list[before].end()),
                 };
-                // The comments above a removed item stay above the item that replaces it.
+                // The comments above a removed item are kept above the item that replaces it.
                 let is_replaced = remove.contains(position);
                 let at = if is_replaced { self.line_start(dash) } else { self.start_with_comments(dash, min) };
                 self.splices.push_lines(at..at, |out| {
@@ -178,7 +183,8 @@ impl<'a> Layout<'a, '_> {
         Ok(())
     }
 
-    /// Returns the start of the first of the comment lines directly above the line at `start`, in any column.
+    /// Returns the start of the first comment line directly above the line at `start`, in any column, or `start` if
+    /// there is no comment.
     fn first_comment_above(&self, start: usize) -> usize {
         let mut first = start;
         while first > 0 {
@@ -191,11 +197,12 @@ impl<'a> Layout<'a, '_> {
         first
     }
 
-    /// Removes the lines from that of `first` to that of `last`.
+    /// Removes the lines from the line that contains `first` to the line that contains `last`. Fails if lines after
+    /// them would become content of a block scalar before them.
     fn remove_lines(&mut self, first: usize, last: usize) -> Result<()> {
         let (start, end) = (self.line_start(first), self.next_line(last));
-        // Empty lines after the removed ones would become content of a `|+` scalar before them, and deeper comments
-        // content of any block scalar.
+        // If a block scalar precedes the removed lines, deeper comments after them would become its content. So would
+        // empty lines after a `|+` scalar.
         let before = self.document.last_node_before(start);
         let scalar_before = before.filter(|node| matches!(node.kind(), NodeKind::Literal | NodeKind::Folded));
         if let Some(scalar) = scalar_before {
@@ -234,15 +241,19 @@ impl<'a> Layout<'a, '_> {
     }
 
     /// Removes, replaces and inserts entries of a block mapping.
-    pub(super) fn change_block_entries(&mut self, children: ChildChanges<'_, 'a>, local: &LocalStyle) -> Result<()> {
+    pub(super) fn change_block_entries(
+        &mut self,
+        children: ChildChanges<'_, 'a>,
+        local_style: &LocalStyle,
+    ) -> Result<()> {
         let ChildChanges { node, list, remove, insert } = children;
         let column = node.column();
-        // A sequence in this mapping shows the style of dashes best.
+        // A sequence in this mapping is the best model for the column of dashes.
         let sequences =
             list.iter().map(|entry| entry.last).filter(|value| value.kind() == NodeKind::Seq && !value.is_flow());
-        let own_offset = sequences.map(|value| value.column().saturating_sub(column)).next();
-        let dash_offset = own_offset.unwrap_or(local.dash_offset);
-        let nested = LocalStyle { in_flow: false, column, step: local.step, dash_offset };
+        let existing_offset = sequences.map(|value| value.column().saturating_sub(column)).next();
+        let dash_offset = existing_offset.unwrap_or(local_style.dash_offset);
+        let nested = LocalStyle { in_flow: false, column, step: local_style.step, dash_offset };
         let mut replaced = Vec::new();
         for (position, child) in insert {
             let Child::Entry(key, value) = child else { continue };
@@ -277,11 +288,11 @@ impl<'a> Layout<'a, '_> {
     }
 
     /// Replaces the key and value of an entry and keeps its comments.
-    fn replace_entry(&mut self, old: &Element<'a>, key: &str, value: &Value, column: usize, local: &LocalStyle) {
-        let style = self.block_style(old.end(), local);
+    fn replace_entry(&mut self, old: &Element<'a>, key: &str, value: &Value, column: usize, local_style: &LocalStyle) {
+        let style = self.block_style(old.end(), local_style);
         let is_one_line = !self.text[old.start()..old.end()].contains('\n');
         if let (true, Some(nested)) = (is_one_line, nested_column(value, column, &style)) {
-            // A comment on the line stays after the key.
+            // A comment on the line is kept after the key.
             self.splices.push(old.start()..old.end(), |out| {
                 out.push_str(&quote_name(key));
                 out.push(':');
@@ -321,8 +332,9 @@ impl<'a> Layout<'a, '_> {
         comments
     }
 
-    /// Makes `key: []`, `key: null` or `key:` a block collection. A comment on the line of the key stays there.
-    pub(super) fn fill_with_block(&mut self, node: Node<'a>, local: &LocalStyle, value: &Value) -> Result<()> {
+    /// Replaces the value of `key: []`, `key: null` or `key:` with a block collection. A comment on the line of the key
+    /// is kept.
+    pub(super) fn fill_with_block(&mut self, node: Node<'a>, local_style: &LocalStyle, value: &Value) -> Result<()> {
         let span = node.span();
         let colon = match span.is_empty() {
             true => span.start,
@@ -339,8 +351,8 @@ impl<'a> Layout<'a, '_> {
         if !span.is_empty() {
             self.splices.push(colon..span.end, |_| {});
         }
-        let style = self.block_style(span.end, local);
-        let Some(column) = nested_column(value, local.column, &style) else { return Ok(()) };
+        let style = self.block_style(span.end, local_style);
+        let Some(column) = nested_column(value, local_style.column, &style) else { return Ok(()) };
         let mut text = String::new();
         push_spaces(&mut text, column);
         self.write_block(&mut text, value, column, &style);

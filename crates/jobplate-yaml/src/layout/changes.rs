@@ -1,4 +1,4 @@
-//! Writes each change in the style that its node needs, and handles the end of a document without a line break.
+//! Writes each change in the style of its node, and handles documents without a final line break.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -21,10 +21,11 @@ use super::local_style::{ChildChanges, Layout, LocalStyle, collection_of, elemen
 pub(in super::super) fn layout(document: Document<'_>, edits: &[Edit], splices: &mut Splices) -> Result<()> {
     splices.clear();
     let mut layout = Layout { text: document.text, document, splices };
-    let mut trail = Vec::new();
-    let styles = edits.iter().map(|edit| layout.style_at(document.node(edit.node), &mut trail));
+    let mut previous_path = Vec::new();
+    let styles = edits.iter().map(|edit| layout.style_at(document.node(edit.node), &mut previous_path));
     let styles = styles.collect::<Result<Vec<_>>>()?;
-    // Inner nodes come first: if two edits insert lines at one offset, those of the inner node precede.
+    // Inner nodes come first: if two edits insert lines at the same offset, the inner node's lines must precede the
+    // outer node's.
     for (edit, style) in edits.iter().zip(styles).rev() {
         let node = document.node(edit.node);
         match &edit.change {
@@ -69,10 +70,10 @@ impl<'a> Layout<'a, '_> {
     }
 
     /// Replaces a scalar, a null or an empty collection.
-    fn replace(&mut self, node: Node<'a>, local: &LocalStyle, value: &Value) -> Result<()> {
+    fn replace(&mut self, node: Node<'a>, local_style: &LocalStyle, value: &Value) -> Result<()> {
         self.refuse_properties(node)?;
         let is_collection = matches!(value, Value::Map(_) | Value::Seq(_));
-        if local.in_flow {
+        if local_style.in_flow {
             if node.kind() == NodeKind::Empty {
                 return Err(Error::refused("an empty value inside brackets can't be edited").at(node.span()));
             }
@@ -86,15 +87,15 @@ impl<'a> Layout<'a, '_> {
         if !is_collection {
             let space = if node.kind() == NodeKind::Empty { " " } else { "" };
             let mut text = String::from(space);
-            self.write_block(&mut text, value, 0, &self.block_style(node.span().end, local));
+            self.write_block(&mut text, value, 0, &self.block_style(node.span().end, local_style));
             self.splices.push(node.span(), |out| out.push_str(&text));
             return Ok(());
         }
-        self.fill_with_block(node, local, value)
+        self.fill_with_block(node, local_style, value)
     }
 
-    /// Makes the last block scalar of the text chomp its line break (`-`), if it has none and lines are inserted after it:
-    /// they would add a line break to its content.
+    /// Adds the chomping indicator `-` to a block scalar that ends the text without a line break. Otherwise, lines
+    /// inserted after it would add a line break to its content.
     fn strip_last_block_scalar(&mut self) {
         let Some(index) = self.document.arena.len().checked_sub(1) else { return };
         let last = self.document.node(index as u32);
@@ -103,7 +104,7 @@ impl<'a> Layout<'a, '_> {
         }
         let start = last.span().start;
         if self.splices.covers(start) || !last.raw().contains('\n') {
-            // It is removed, or has no line that could get a line break.
+            // The scalar is removed, or has no content lines.
             return;
         }
         match scalar::chomping(last.raw()) {
@@ -120,15 +121,15 @@ impl<'a> Layout<'a, '_> {
     fn change_children(
         &mut self,
         node: Node<'a>,
-        local: &LocalStyle,
+        local_style: &LocalStyle,
         remove: &[usize],
         insert: &[(usize, Child)],
     ) -> Result<()> {
         let list = elements(node);
         let has_comment = node.raw().contains('#');
-        if list.is_empty() && !local.in_flow && !has_comment {
+        if list.is_empty() && !local_style.in_flow && !has_comment {
             self.refuse_properties(node)?;
-            return self.fill_with_block(node, local, &collection_of(node.kind(), insert));
+            return self.fill_with_block(node, local_style, &collection_of(node.kind(), insert));
         }
         let children = ChildChanges { node, list: &list, remove, insert };
         if node.is_flow() {
@@ -136,9 +137,9 @@ impl<'a> Layout<'a, '_> {
         } else if remove.len() == list.len() && insert.is_empty() {
             self.empty_block_collection(node, &list)
         } else if node.kind() == NodeKind::Seq {
-            self.change_block_items(children, local)
+            self.change_block_items(children, local_style)
         } else {
-            self.change_block_entries(children, local)
+            self.change_block_entries(children, local_style)
         }
     }
 }

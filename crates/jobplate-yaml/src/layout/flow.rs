@@ -1,5 +1,5 @@
-//! Writes changes in flow collections (`{}`, `[]`): on one line or pretty-printed, as JSON or not, like the children
-//! around them.
+//! Writes changes in flow collections (`{}`, `[]`): on one line or pretty-printed, as YAML or JSON, like the existing
+//! children.
 
 use std::ops::Range;
 
@@ -11,28 +11,28 @@ use super::super::scalar::{quote_double, quote_name};
 use super::super::tree::Node;
 use super::local_style::{ChildChanges, Element, Layout, collection_of, elements};
 
-/// How new children of a flow collection are written.
+/// The style of new children in a flow collection.
 pub(super) struct FlowStyle<'a> {
     /// Whether keys and names are always quoted.
-    json: bool,
+    is_json: bool,
     colon: &'static str,
     comma: &'static str,
     /// The lines of a pretty-printed collection, or `None` if it is on one line.
     lines: Option<PrettyPrint<'a>>,
 }
 
-/// How the lines of a pretty-printed collection begin.
+/// The line breaks and indentation of a pretty-printed collection.
 #[derive(Clone, Copy)]
 struct PrettyPrint<'a> {
     newline: &'static str,
-    /// The white space before the line of the opening bracket.
+    /// The indentation of the line with the opening bracket.
     indent: &'a str,
-    /// The additional white space before a child.
+    /// The additional indentation of a child.
     step: &'a str,
 }
 
 impl<'a> Layout<'a, '_> {
-    /// Appends a value in flow style, `depth` levels inside the collection whose style is `style`.
+    /// Appends a value in flow style. `depth` is its nesting depth in the collection that has `style`.
     pub(super) fn write_flow(&self, out: &mut String, value: &Value, style: &FlowStyle<'_>, depth: usize) {
         let break_line = |out: &mut String, depth: usize| {
             if let Some(PrettyPrint { newline, indent, step }) = style.lines {
@@ -66,14 +66,14 @@ impl<'a> Layout<'a, '_> {
                 break_line(out, depth);
                 out.push(']');
             }
-            Value::Name(text) if !style.json => out.push_str(&quote_name(text)),
+            Value::Name(text) if !style.is_json => out.push_str(&quote_name(text)),
             Value::Name(text) | Value::String(text) => out.push_str(&quote_double(text)),
             Value::Null => out.push_str("null"),
             Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         }
     }
 
-    /// Appends a child of the collection whose style is `style`.
+    /// Appends a child of the collection that has `style`.
     fn write_child(&self, out: &mut String, child: &Child, style: &FlowStyle<'_>) {
         match child {
             Child::Item(value) => self.write_flow(out, value, style, 1),
@@ -83,7 +83,7 @@ impl<'a> Layout<'a, '_> {
 
     /// Appends a key and its value in flow style.
     fn write_flow_entry(&self, out: &mut String, key: &str, value: &Value, style: &FlowStyle<'_>, depth: usize) {
-        if style.json {
+        if style.is_json {
             out.push_str(&quote_double(key));
         } else {
             out.push_str(&quote_name(key));
@@ -92,43 +92,45 @@ impl<'a> Layout<'a, '_> {
         self.write_flow(out, value, style, depth);
     }
 
-    /// Returns the style for new children of a flow collection: that of its own children, or of the collection around it.
+    /// Returns the style for new children of a flow collection: the style of its existing children or, if it is empty,
+    /// of the enclosing collection.
     pub(super) fn flow_style(&self, node: Node<'a>) -> FlowStyle<'a> {
-        let mut style = FlowStyle { json: false, colon: ": ", comma: ", ", lines: None };
-        // The first key of the node decides, or else the first key of a flow mapping in the document.
+        let mut style = FlowStyle { is_json: false, colon: ": ", comma: ", ", lines: None };
+        // The first key in the node is the model, or else the first key of a flow mapping in the document.
         let maps = node.descendants().chain(self.document.root().descendants());
         if let Some((key, value)) = maps.filter(|map| map.is_flow()).find_map(|map| map.entries().next()) {
-            style.json = key.kind() == NodeKind::DoubleQuoted;
-            if style.json && key.span().end + 1 == value.span().start {
+            style.is_json = key.kind() == NodeKind::DoubleQuoted;
+            if style.is_json && key.span().end + 1 == value.span().start {
                 style.colon = ":";
                 style.comma = ",";
             }
         }
         let list = elements(node);
         let model = match (node.kind(), list.first()) {
-            // New entries, and the collections in them, are on lines of their own if the existing entries are.
+            // New entries, and the collections in them, are written on separate lines if the existing entries are.
             (NodeKind::Map, Some(_)) => Some(node),
-            // Items on lines of their own may each be on one line, so the first item with children decides.
+            // Items on separate lines may themselves be on one line each, so the first item with children is the model.
             (NodeKind::Seq, Some(first)) => {
                 let items = list.iter().map(|element| element.first);
                 Some(items.clone().find(|item| !elements(*item).is_empty()).unwrap_or(first.first))
             }
-            // An empty collection follows the collection around it.
+            // An empty collection follows the enclosing collection.
             _ => self.enclosing_flow(node),
         };
-        if style.json {
+        if style.is_json {
             style.lines = model.and_then(|collection| self.lines_in(collection, node));
         }
         style
     }
 
-    /// Returns the innermost flow collection around a node, unless a block collection is nearer.
+    /// Returns the innermost collection that encloses a node, if it is a flow collection.
     fn enclosing_flow(&self, node: Node<'a>) -> Option<Node<'a>> {
         let contains_node = |outer: &Node<'a>| outer.index() < node.index() && node.index() < outer.subtree_end();
         self.document.root().descendants().filter(contains_node).last().filter(|outer| outer.is_flow())
     }
 
-    /// Returns the lines for new children of `node`, if the first child of `collection` begins a line.
+    /// Returns the indentation of new children of `node`, or `None` if the first child of `collection` does not begin a
+    /// line.
     fn lines_in(&self, collection: Node<'a>, node: Node<'a>) -> Option<PrettyPrint<'a>> {
         let first = elements(collection).first()?.start();
         let open = collection.span().start;
@@ -137,12 +139,12 @@ impl<'a> Layout<'a, '_> {
         }
         let (outer, inner) = (self.indent_of(open), self.indent_of(first));
         let step = inner.strip_prefix(outer)?;
-        // An empty collection is indented like the children of the collection around it.
+        // An empty collection is indented like the children of the enclosing collection.
         let indent = if elements(node).is_empty() { inner } else { self.indent_of(node.span().start) };
         Some(PrettyPrint { newline: self.newline(first), indent, step })
     }
 
-    /// Returns the white space that begins the line of `at`.
+    /// Returns the indentation of the line that contains `at`.
     fn indent_of(&self, at: usize) -> &'a str {
         let line = &self.text[self.line_start(at)..];
         &line[..line.len() - line.trim_start_matches([' ', '\t']).len()]
@@ -191,7 +193,7 @@ impl<'a> Layout<'a, '_> {
         }
     }
 
-    /// Inserts the first children of a collection.
+    /// Inserts the first children of an empty collection.
     fn fill_empty_flow(&mut self, node: Node<'a>, insert: &[(usize, Child)], style: &FlowStyle<'_>) {
         let span = node.span();
         if !node.raw().contains('#') {
@@ -218,8 +220,8 @@ impl<'a> Layout<'a, '_> {
     fn replace_flow_content(&mut self, children: ChildChanges<'_, 'a>, style: &FlowStyle<'_>) -> Result<()> {
         let ChildChanges { node, list, insert, .. } = children;
         let span = node.span();
-        let all = list[0].start()..list[list.len() - 1].end();
-        let range = if insert.is_empty() { span.start + 1..span.end - 1 } else { all };
+        let all_children = list[0].start()..list[list.len() - 1].end();
+        let range = if insert.is_empty() { span.start + 1..span.end - 1 } else { all_children };
         self.refuse_comments(range.clone())?;
         let mut texts = Vec::new();
         for (_, child) in insert {
@@ -232,7 +234,7 @@ impl<'a> Layout<'a, '_> {
         Ok(())
     }
 
-    /// Inserts new children of a collection. Returns the positions of removed children that new ones replaced.
+    /// Inserts new children of a collection. Returns the positions of the removed children that new children replaced.
     fn insert_into_flow(&mut self, children: ChildChanges<'_, 'a>, style: &FlowStyle<'_>) -> Vec<usize> {
         let ChildChanges { node, list, remove, insert } = children;
         let mut replaced = Vec::new();
@@ -263,8 +265,8 @@ impl<'a> Layout<'a, '_> {
         replaced
     }
 
-    /// Removes some children of a collection, but not all of them. Adjacent children are removed with the comma before
-    /// the first one, or, at the start of the collection, with the comma after the last one.
+    /// Removes some, but not all, children of a collection. Adjacent children are removed with the comma before the
+    /// first one, or, at the start of the collection, with the comma after the last one.
     fn remove_from_flow(&mut self, list: &[Element<'a>], is_removed: impl Fn(&usize) -> bool) -> Result<()> {
         let mut position = 0;
         while position < list.len() {
@@ -295,39 +297,39 @@ impl<'a> Layout<'a, '_> {
             .hint("put the comment on a line above the brackets"))
     }
 
-    /// Returns the white space between the child at `position` and the one before it.
+    /// Returns the whitespace between the child at `position` and the child before it.
     fn flow_gap(&self, node: Node<'a>, list: &[Element<'a>], position: usize, style: &FlowStyle<'_>) -> String {
-        let space_in = |range: Range<usize>| {
+        let read_gap = |range: Range<usize>| {
             let between = &self.text[range];
-            let blanks = &between[between.trim_end_matches([' ', '\t', '\n', '\r']).len()..];
+            let whitespace = &between[between.trim_end_matches([' ', '\t', '\n', '\r']).len()..];
             // After a comment line or an empty line, only the last line break is repeated.
-            match blanks.rfind('\n') {
+            match whitespace.rfind('\n') {
                 Some(newline) => {
-                    let start = if blanks[..newline].ends_with('\r') { newline - 1 } else { newline };
-                    blanks[start..].to_owned()
+                    let start = if whitespace[..newline].ends_with('\r') { newline - 1 } else { newline };
+                    whitespace[start..].to_owned()
                 }
-                None => blanks.to_owned(),
+                None => whitespace.to_owned(),
             }
         };
         match list.get(position) {
-            Some(element) if position > 0 => space_in(list[position - 1].end()..element.start()),
-            _ if list.len() > 1 => space_in(list[list.len() - 2].end()..list[list.len() - 1].start()),
+            Some(element) if position > 0 => read_gap(list[position - 1].end()..element.start()),
+            _ if list.len() > 1 => read_gap(list[list.len() - 2].end()..list[list.len() - 1].start()),
             _ => {
-                let first = space_in(node.span().start + 1..list[0].start());
+                let first = read_gap(node.span().start + 1..list[0].start());
                 if first.contains('\n') { first } else { style.comma[1..].to_owned() }
             }
         }
     }
 
-    /// Inserts `text` after the last child of a collection. `gap` is the white space before it.
+    /// Inserts `text` after the last child of a collection. `gap` is the whitespace before `text`.
     fn append_to_flow(&mut self, node: Node<'a>, list: &[Element<'a>], text: &str, gap: &str) {
         let last = list[list.len() - 1].end();
         let close = node.span().end - 1;
         let after = &self.text[last..close];
         // A trailing comma may follow, before any comment.
         let comma = after.starts_with(',').then_some(last).or_else(|| {
-            let blanks = after.len() - after.trim_start_matches([' ', '\t', '\n', '\r']).len();
-            after[blanks..].starts_with(',').then_some(last + blanks)
+            let whitespace = after.len() - after.trim_start_matches([' ', '\t', '\n', '\r']).len();
+            after[whitespace..].starts_with(',').then_some(last + whitespace)
         });
         let from = comma.map_or(last, |comma| comma + 1);
         let rest_of_line = &self.text[from..close];

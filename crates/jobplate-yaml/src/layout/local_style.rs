@@ -1,4 +1,4 @@
-//! The style of the document around an edited node: indentation, dashes, line endings. Where new lines are inserted.
+//! Detects the style that surrounds an edited node (indentation, dashes, line endings), and inserts new lines.
 
 use jobplate_diagnostic::{Error, Result};
 
@@ -7,18 +7,18 @@ use super::super::node_kind::NodeKind;
 use super::super::splice::Splices;
 use super::super::tree::{Document, Node};
 
-/// A document and the splices that its edits are written as.
+/// A document and the splices of its edits.
 pub(super) struct Layout<'a, 's> {
     pub(super) document: Document<'a>,
     pub(super) text: &'a str,
     pub(super) splices: &'s mut Splices,
 }
 
-/// The style of the document around a node.
+/// The style that surrounds a node.
 pub(super) struct LocalStyle {
     /// Whether the node is inside a flow collection.
     pub(super) in_flow: bool,
-    /// The column of the block mapping around the node.
+    /// The column of the enclosing block mapping.
     pub(super) column: usize,
     /// The number of columns by which a nested mapping is indented.
     pub(super) step: usize,
@@ -33,9 +33,9 @@ pub(super) struct ChildChanges<'c, 'a> {
     pub node: Node<'a>,
     /// The children of the collection before the change.
     pub list: &'c [Element<'a>],
-    /// The positions of the removed children, ascending.
+    /// The positions of the removed children, in ascending order.
     pub remove: &'c [usize],
-    /// The new children, each with the position that it is inserted before, ascending.
+    /// The new children in ascending order of position. Each is inserted before the child at its position.
     pub insert: &'c [(usize, Child)],
 }
 
@@ -83,22 +83,23 @@ pub(super) fn push_spaces(out: &mut String, count: usize) {
 }
 
 impl<'a> Layout<'a, '_> {
-    /// Returns the start of the line of `at`.
+    /// Returns the start of the line that contains `at`.
     pub(super) fn line_start(&self, at: usize) -> usize {
         memchr::memrchr(b'\n', &self.text.as_bytes()[..at]).map_or(0, |newline| newline + 1)
     }
 
-    /// Returns the start of the line after the line of `at`, or the end of the text.
+    /// Returns the start of the line after the line that contains `at`, or the end of the text.
     pub(super) fn next_line(&self, at: usize) -> usize {
         memchr::memchr(b'\n', &self.text.as_bytes()[at..]).map_or(self.text.len(), |offset| at + offset + 1)
     }
 
-    /// Returns the column of a byte, without a byte order mark.
+    /// Returns the column of the byte at `at`, not counting a byte order mark.
     pub(super) fn column_of(&self, at: usize) -> usize {
         self.text[self.line_start(at)..at].trim_start_matches('\u{feff}').len()
     }
 
-    /// Returns the line ending of the text: that of the line before `at`, or else that of the first line.
+    /// Returns the line ending of the last line that ends before `at`, or of the first line if no line ends before
+    /// `at`.
     pub(super) fn newline(&self, at: usize) -> &'static str {
         let bytes = self.text.as_bytes();
         let near = memchr::memrchr(b'\n', &bytes[..at]).or_else(|| memchr::memchr(b'\n', bytes));
@@ -108,11 +109,12 @@ impl<'a> Layout<'a, '_> {
         }
     }
 
-    /// Returns the style around a node, from its ancestors and, where they show none, from the whole document.
+    /// Returns the style that surrounds a node. It is taken from the ancestors, or from the whole document if they do
+    /// not show it.
     ///
-    /// `trail` has the ancestors of the node of the previous call. The search starts there, so that edits of many
-    /// siblings take linear time.
-    pub(super) fn style_at(&self, node: Node<'a>, trail: &mut Vec<u32>) -> Result<LocalStyle> {
+    /// `previous_path` contains the path to the node of the previous call. The search starts there, so edits of many siblings
+    /// take linear time.
+    pub(super) fn style_at(&self, node: Node<'a>, previous_path: &mut Vec<u32>) -> Result<LocalStyle> {
         let mut style = LocalStyle { in_flow: false, column: 0, step: 0, dash_offset: usize::MAX };
         let mut current = self.document.root();
         let mut column_of_map = None;
@@ -131,15 +133,15 @@ impl<'a> Layout<'a, '_> {
             {
                 style.dash_offset = current.column().saturating_sub(outer);
             }
-            let Some(child) = current.child_containing(node, trail.get(depth).copied()) else {
+            let Some(child) = current.child_containing(node, previous_path.get(depth).copied()) else {
                 return Err(Error::new(
                     jobplate_diagnostic::ErrorKind::Internal,
                     "an edit of a node that is not there",
                 ));
             };
-            if trail.get(depth) != Some(&child.index()) {
-                trail.truncate(depth);
-                trail.push(child.index());
+            if previous_path.get(depth) != Some(&child.index()) {
+                previous_path.truncate(depth);
+                previous_path.push(child.index());
             }
             current = child;
             depth += 1;
@@ -163,7 +165,7 @@ impl<'a> Layout<'a, '_> {
             .map(|(column, value)| value.column().saturating_sub(column))
     }
 
-    /// Returns the columns from a key to its dashes for the first sequence in a mapping.
+    /// Returns the number of columns from a key to the dashes of its sequence, for the first sequence in a mapping.
     fn first_dash_offset(&self) -> Option<usize> {
         self.block_values()
             .find(|(_, value)| value.kind() == NodeKind::Seq)
@@ -181,23 +183,23 @@ impl<'a> Layout<'a, '_> {
 
     /// Refuses a value with an anchor or a tag.
     pub(super) fn refuse_properties(&self, node: Node<'a>) -> Result<()> {
-        let what = match (node.anchor(), node.tag()) {
+        let property = match (node.anchor(), node.tag()) {
             (Some(_), _) => "an anchor",
             (_, Some(_)) => "a tag",
             _ => return Ok(()),
         };
-        Err(Error::refused(format!("a value with {what} is not edited"))
+        Err(Error::refused(format!("a value with {property} is not edited"))
             .at(node.span())
             .hint("write it out without it"))
     }
 
-    /// Inserts whole lines after the line of `at`. If that is a last line without a line break,
-    /// [`Splices::fix_final_newline`] moves the line break before them.
+    /// Inserts whole lines after the line that contains `at`. If that is the last line and has no line break,
+    /// [`Splices::fix_final_newline`] moves the final line break of the new lines before them.
     pub(super) fn insert_lines(&mut self, at: usize, lines: &str) {
         let newline = self.newline(at);
         let column = lines.len() - lines.trim_start_matches(' ').len();
         let mut next = self.next_line(at);
-        // Comments that are indented deeper belong to the lines above them.
+        // Deeper comments belong to the lines above them.
         while let Some(line) = self.text.get(next..).filter(|_| next > at) {
             let content = line.trim_start_matches(' ');
             if !content.starts_with('#') || line.len() - content.len() <= column {

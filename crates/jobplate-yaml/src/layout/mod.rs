@@ -1,7 +1,7 @@
 //! Layout: writes edits as splices, in the style of the document.
 //!
-//! New text follows the style around it, and comments stay where they are. An edit that can't be written safely is
-//! refused. `verify` decides whether the result means what was requested.
+//! New text follows the surrounding style, and comments are kept in place. An edit that can't be written safely is
+//! refused. `verify` checks that the result means what was requested.
 //!
 //! | file | decides |
 //! |---|---|

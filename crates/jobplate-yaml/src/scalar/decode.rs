@@ -1,15 +1,15 @@
-//! The content of a scalar, decoded from the way it is written.
+//! Decodes the content of scalars.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use super::super::node_kind::{ESCAPED, MULTILINE, NodeKind};
 
-/// Receives the decoded content of a scalar piece by piece, with the bytes of the document that it comes from.
+/// Receives the decoded content of a scalar piece by piece, with the position of each piece in the document.
 pub(in super::super) trait DecodeSink {
-    /// Receives content that is written literally, from the byte offset `at` on.
+    /// Receives content that is written literally at the byte offset `at`.
     fn push_literal(&mut self, at: usize, text: &str);
-    /// Receives the content that the bytes of an escape or a line break are decoded to.
+    /// Receives the decoded content of an escape or line breaks, which are written at `raw`.
     fn push_decoded(&mut self, raw: Range<usize>, text: &str);
 }
 
@@ -22,7 +22,7 @@ impl DecodeSink for String {
     }
 }
 
-/// How a scalar is written in a document.
+/// A scalar as it is written in a document.
 pub(in super::super) struct ScalarSource<'a> {
     /// The text of the whole document.
     pub document: &'a str,
@@ -30,7 +30,7 @@ pub(in super::super) struct ScalarSource<'a> {
     pub span: Range<usize>,
     /// The style of the scalar.
     pub kind: NodeKind,
-    /// The flags of `node_kind`.
+    /// The flags from `node_kind`, such as [`ESCAPED`].
     pub flags: u8,
     /// The column of a block scalar's content.
     pub column: usize,
@@ -61,7 +61,7 @@ pub(in super::super) fn decode(scalar: ScalarSource<'_>) -> Cow<'_, str> {
     }
 }
 
-/// Decodes a scalar into `out`, in the order of its content.
+/// Decodes a scalar into `out`, from the first piece to the last.
 pub(in super::super) fn decode_into(scalar: &ScalarSource<'_>, out: &mut impl DecodeSink) {
     let (raw, start) = (scalar.raw(), scalar.span.start);
     match scalar.kind {
@@ -75,29 +75,29 @@ pub(in super::super) fn decode_into(scalar: &ScalarSource<'_>, out: &mut impl De
 
 /// Decodes a plain scalar, or a quoted scalar without its quotes. `offset` is its position in the document.
 ///
-/// `escape` is the byte that begins an escape: `'`, which is doubled, or `\`. The scanner has validated what follows
-/// a `\`. Line folding (YAML 1.2, section 6.5) makes the first line break a space and each further one a line feed,
-/// and drops the white space around them.
+/// `escape` is the byte that begins an escape: `'`, which is doubled, or `\`. The scanner has already validated the
+/// escapes. Line folding (YAML 1.2, section 6.5) converts a single line break to a space, and n line breaks to n - 1
+/// line feeds. It drops the spaces and tabs next to them.
 fn decode_flow(raw: &str, offset: usize, escape: Option<u8>, out: &mut impl DecodeSink) {
     let bytes = raw.as_bytes();
     let mut at = 0;
     loop {
         let next = memchr::memchr3(b'\n', b'\r', escape.unwrap_or(b'\n'), &bytes[at..]);
-        let Some(here) = next.map(|found| at + found) else {
+        let Some(stop) = next.map(|found| at + found) else {
             return out.push_literal(offset + at, &raw[at..]);
         };
-        let run = &raw[at..here];
-        if escape == Some(bytes[here]) {
+        let run = &raw[at..stop];
+        if escape == Some(bytes[stop]) {
             out.push_literal(offset + at, run);
-            at = if bytes[here] == b'\\' {
-                decode_escape(raw, offset, here, out)
+            at = if bytes[stop] == b'\\' {
+                decode_escape(raw, offset, stop, out)
             } else {
-                out.push_decoded(offset + here..offset + here + 2, "'");
-                here + 2
+                out.push_decoded(offset + stop..offset + stop + 2, "'");
+                stop + 2
             };
         } else {
             let content = run.trim_end_matches([' ', '\t']);
-            let (breaks, end) = line_breaks(raw, here);
+            let (breaks, end) = line_breaks(raw, stop);
             let fold = if breaks == 1 { Cow::Borrowed(" ") } else { Cow::Owned("\n".repeat(breaks - 1)) };
             out.push_literal(offset + at, content);
             out.push_decoded(offset + at + content.len()..offset + end, &fold);
@@ -106,33 +106,33 @@ fn decode_flow(raw: &str, offset: usize, escape: Option<u8>, out: &mut impl Deco
     }
 }
 
-/// Decodes the escape that begins at `here`, and returns the offset after it.
-fn decode_escape(raw: &str, offset: usize, here: usize, out: &mut impl DecodeSink) -> usize {
-    let escape = raw[here + 1..].chars().next().unwrap_or('\\');
+/// Decodes the escape that begins at `start`, and returns the offset after it.
+fn decode_escape(raw: &str, offset: usize, start: usize, out: &mut impl DecodeSink) -> usize {
+    let escape = raw[start + 1..].chars().next().unwrap_or('\\');
     let digits = match escape {
         'x' => 2,
         'u' => 4,
         'U' => 8,
-        // An escaped line break joins two lines. Empty lines after it are line feeds.
+        // An escaped line break joins two lines. Each empty line after it is a line feed.
         '\n' | '\r' => {
-            let (breaks, end) = line_breaks(raw, here + 1);
-            out.push_decoded(offset + here..offset + end, &"\n".repeat(breaks - 1));
+            let (breaks, end) = line_breaks(raw, start + 1);
+            out.push_decoded(offset + start..offset + end, &"\n".repeat(breaks - 1));
             return end;
         }
         _ => 0,
     };
-    let end = here + 1 + escape.len_utf8() + digits;
-    let from_hex = || u32::from_str_radix(raw.get(here + 2..end)?, 16).ok().and_then(char::from_u32);
+    let end = start + 1 + escape.len_utf8() + digits;
+    let from_hex = || u32::from_str_radix(raw.get(start + 2..end)?, 16).ok().and_then(char::from_u32);
     let decoded = match digits {
         0 => simple_escape(escape).unwrap_or(escape),
         _ => from_hex().unwrap_or(char::REPLACEMENT_CHARACTER),
     };
-    out.push_decoded(offset + here..offset + end, decoded.encode_utf8(&mut [0; 4]));
+    out.push_decoded(offset + start..offset + end, decoded.encode_utf8(&mut [0; 4]));
     end.min(raw.len())
 }
 
-/// Counts the line breaks (LF, CRLF or CR) from `at` on. Returns their number, and the offset after them and the white
-/// space between and after them.
+/// Counts consecutive line breaks (LF, CRLF or CR) from `at` on, and skips the spaces and tabs after each. Returns
+/// their number and the offset after them.
 fn line_breaks(raw: &str, at: usize) -> (usize, usize) {
     let (mut rest, mut breaks) = (&raw[at..], 0);
     while let Some(after) = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix(['\n', '\r'])) {
@@ -142,7 +142,7 @@ fn line_breaks(raw: &str, at: usize) -> (usize, usize) {
     (breaks, raw.len() - rest.len())
 }
 
-/// Returns the character of an escape of one letter that go-yaml supports. It does not support `\/`.
+/// Returns the decoded character of a single-character escape, or `None` if go-yaml does not support it, such as `\/`.
 pub(in super::super) fn simple_escape(escape: char) -> Option<char> {
     Some(match escape {
         '0' => '\0',
@@ -166,7 +166,7 @@ pub(in super::super) fn simple_escape(escape: char) -> Option<char> {
     })
 }
 
-/// The block chomping indicator (YAML 1.2, section 8.1.1.2): which line breaks at the end of a block scalar are content.
+/// The block chomping indicator (YAML 1.2, section 8.1.1.2), which selects the final line breaks that are content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Chomping {
     /// `-`: none.
@@ -177,7 +177,7 @@ pub(in super::super) enum Chomping {
     Keep,
 }
 
-/// Returns the chomping of the block scalar that is written as `raw`.
+/// Returns the chomping of a block scalar from its source text.
 pub(in super::super) fn chomping(raw: &str) -> Chomping {
     let header = &raw.as_bytes()[1..raw.len().min(3)];
     for &byte in header {
@@ -196,7 +196,7 @@ fn decode_block(scalar: &ScalarSource<'_>, out: &mut impl DecodeSink) {
     let (text, raw, span) = (scalar.document, scalar.raw(), scalar.span.clone());
     let (folded, chomping, indent) = (scalar.kind == NodeKind::Folded, chomping(raw), scalar.column);
     let Some(header) = raw.find('\n') else { return };
-    // The line breaks since the last line with content. What they are decoded to depends on the next line.
+    // The line breaks since the last line with content. Their decoded form depends on the next line.
     let mut breaks: Vec<Range<usize>> = Vec::new();
     let (mut has_content, mut after_indented) = (false, false);
     let mut at = span.start + header + 1;
@@ -209,19 +209,19 @@ fn decode_block(scalar: &ScalarSource<'_>, out: &mut impl DecodeSink) {
             let indented = content.starts_with([' ', '\t']);
             let folds = folded && has_content && !after_indented && !indented;
             match breaks.as_slice() {
-                // The space replaces the indentation of the next line, too.
+                // The space also replaces the indentation of the next line.
                 [only] if folds => out.push_decoded(only.start..at + indent, " "),
                 [first, rest @ ..] if folds => {
                     out.push_decoded(first.start..rest[0].end, "\n");
                     rest[1..].iter().for_each(|line_break| out.push_decoded(line_break.clone(), "\n"));
                 }
-                all => all.iter().for_each(|line_break| out.push_decoded(line_break.clone(), "\n")),
+                unfolded => unfolded.iter().for_each(|line_break| out.push_decoded(line_break.clone(), "\n")),
             }
             breaks.clear();
             out.push_literal(at + indent, content);
             (has_content, after_indented) = (true, indented);
         }
-        // The span ends before the last line break, but the line break is content.
+        // The span ends before the last line break, but the line break is part of the content.
         let rest = &text[line_end..];
         let length = if rest.starts_with("\r\n") { 2 } else { usize::from(rest.starts_with(['\n', '\r'])) };
         if length > 0 {

@@ -1,7 +1,7 @@
-//! Scalars: their decoded content, their type in Kubernetes, and how new ones are written.
+//! Scalars: their decoded content, their type in Kubernetes, and the quoting of new strings.
 //!
-//! Kubernetes reads YAML with sigs.k8s.io/yaml, which is based on go-yaml 2: it has the booleans and the octal and
-//! binary numbers of YAML 1.1.
+//! Kubernetes reads YAML with sigs.k8s.io/yaml, which is based on go-yaml 2 and supports the booleans, octal numbers
+//! and binary numbers of YAML 1.1.
 //!
 //! | file | decides |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! How new strings are written, so that every YAML reader reads them back as strings.
+//! Quotes new strings so that every YAML reader reads them back as strings.
 
 use std::borrow::Cow;
 

@@ -1,19 +1,19 @@
 //! The type that go-yaml 2 resolves a plain scalar to.
 //!
-//! Only the type is decided. Numbers are never converted, so no number can change.
+//! Only the type is determined. Numbers are never converted, so no number can change.
 
 /// The type of a scalar in go-yaml 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScalarKind {
-    /// Empty, `~`, `null`
+    /// Empty, `~` or `null`
     Null,
     /// `true`, `yes`, `on`, `y` and their opposites
     Bool,
     /// An integer or a finite float
     Number,
-    /// `.inf`, `.nan`, which JSON does not have
+    /// `.inf` or `.nan`, which JSON does not support
     NonFinite,
-    /// Anything else
+    /// Any other scalar
     String,
 }
 
@@ -49,15 +49,15 @@ pub(super) fn resolve_word(text: &str) -> ScalarKind {
     }
 }
 
-/// Returns whether Go's `ParseInt(s, 0, 64)` or `ParseUint`, or go-yaml's float pattern, accepts a string from which
-/// the underscores are removed.
-fn is_number(plain: &str) -> bool {
-    let (is_negative, digits) = match plain.as_bytes().first() {
-        Some(b'-') => (true, &plain[1..]),
-        Some(b'+') => (false, &plain[1..]),
-        _ => (false, plain),
+/// Returns whether go-yaml resolves a string without underscores to a number: with Go's `ParseInt(s, 0, 64)` or
+/// `ParseUint`, or with its own float pattern.
+fn is_number(text: &str) -> bool {
+    let (is_negative, digits) = match text.as_bytes().first() {
+        Some(b'-') => (true, &text[1..]),
+        Some(b'+') => (false, &text[1..]),
+        _ => (false, text),
     };
-    let is_signed = digits.len() != plain.len();
+    let is_signed = digits.len() != text.len();
     let (radix, body) = match digits.as_bytes() {
         [b'0', b'x' | b'X', ..] => (16, &digits[2..]),
         [b'0', b'o' | b'O', ..] => (8, &digits[2..]),
@@ -69,16 +69,13 @@ fn is_number(plain: &str) -> bool {
         && let Ok(value) = u64::from_str_radix(body, radix)
     {
         let limit = if is_negative { 1 << 63 } else { u64::MAX };
-        // ParseUint accepts no sign, so a number that exceeds an i64 must have none.
+        // ParseUint accepts no sign, so a number that exceeds `i64::MAX` must not have a `+`.
         if value <= limit && !(is_signed && !is_negative && value > i64::MAX as u64) {
             return true;
         }
     }
-    is_float_pattern(digits) && is_go_float(plain)
-        || plain
-            .strip_prefix("0b")
-            .or(plain.strip_prefix("-0b"))
-            .is_some_and(|bits| i64::from_str_radix(bits, 2).is_ok())
+    is_float_pattern(digits) && is_go_float(text)
+        || text.strip_prefix("0b").or(text.strip_prefix("-0b")).is_some_and(|bits| i64::from_str_radix(bits, 2).is_ok())
 }
 
 fn has_underscores_only_between_digits(text: &str) -> bool {
@@ -111,7 +108,7 @@ fn is_float_pattern(text: &str) -> bool {
     rest.is_empty()
 }
 
-/// Returns whether Go's `ParseFloat` accepts a decimal text. It fails on numbers that are out of range.
+/// Returns whether Go's `ParseFloat` accepts a decimal number. It rejects numbers that are out of range.
 fn is_go_float(text: &str) -> bool {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     is_float_pattern(unsigned) && text.parse::<f64>().is_ok_and(f64::is_finite)

@@ -1,6 +1,6 @@
-//! Block collections and what is in them, line by line.
+//! Scans block collections and their content line by line.
 //!
-//! The indentation of a line decides which open collections end before it. Then the line's own tokens are scanned.
+//! The indentation of a line determines which open collections end before it. Then the line's own tokens are scanned.
 
 use super::super::characters::check_characters;
 use super::super::node_kind::{MULTILINE, NodeKind};
@@ -14,7 +14,8 @@ use super::scanner::{ScanResult, Scanner, Slot, unsupported};
 ///
 /// # Errors
 ///
-/// Fails on everything that the scanner does not support, such as the characters that [`check_characters`] refuses.
+/// Fails if the document contains a construct that the scanner does not support, or a character that
+/// [`check_characters`] refuses.
 pub fn scan(text: &str, arena: &mut NodeArena) -> Result<(), Unsupported> {
     arena.clear();
     check_characters(text)
@@ -31,7 +32,7 @@ impl Scanner<'_> {
         let start = if self.text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
         let mut line = start;
         if self.text[start..].starts_with(b"---") && self.is_space_at(start + 3) {
-            line = self.end_of_line(start + 3, "content on the line of `---`")?;
+            line = self.scan_line_end(start + 3, "content on the line of `---`")?;
         }
         while line < self.text.len() {
             let at = skip_spaces(self.text, line);
@@ -61,7 +62,7 @@ impl Scanner<'_> {
 
     /// Checks that only empty lines and comments follow the document end marker `...`.
     fn scan_after_document_end(self, at: usize) -> ScanResult {
-        let mut line = self.end_of_line(at + 3, "content on the line of `...`")?;
+        let mut line = self.scan_line_end(at + 3, "content on the line of `...`")?;
         while line < self.text.len() {
             let at = skip_spaces(self.text, line);
             match self.byte(at) {
@@ -84,24 +85,24 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    /// Scans the content of one line, and the further lines of a scalar or flow collection that begins on it.
+    /// Scans the content of one line, and the continuation lines of a scalar or flow collection that begins on it.
     /// Returns the start of the next line.
     #[inline(always)]
     fn scan_line(&mut self, at: usize, column: u32) -> ScanResult<usize> {
         let is_dash = self.text[at] == b'-' && self.is_space_at(at + 1);
         if self.slot != Slot::None {
             let top = self.open.last().copied();
-            let fills = match (self.slot, top) {
+            let fills_slot = match (self.slot, top) {
                 (Slot::Value, Some(top)) => column > top.column || (column == top.column && is_dash),
                 (_, Some(top)) => column > top.column,
                 (_, None) => true,
             };
-            if fills {
-                return self.block_node(at, column);
+            if fills_slot {
+                return self.scan_block_node(at, column);
             }
             self.push_empty();
         }
-        // A deeper line continues a plain scalar or is an error.
+        // A deeper line must continue a plain scalar.
         match self.open.last() {
             Some(top) if column <= top.column => {}
             _ => return self.continue_plain(at),
@@ -118,11 +119,11 @@ impl Scanner<'_> {
         match self.open.last() {
             Some(top) if top.column == column => {
                 if top.is_seq {
-                    self.sequence_entry(at, column)
+                    self.scan_sequence_entry(at, column)
                 } else if is_dash {
                     unsupported(at, "a sequence item where a key is expected")
                 } else {
-                    self.mapping_entry(at)
+                    self.scan_mapping_entry(at)
                 }
             }
             _ => unsupported(at, "indentation that fits no open mapping or sequence"),
@@ -131,19 +132,20 @@ impl Scanner<'_> {
 
     /// Scans a sequence entry from its dash, and returns the start of the next line.
     #[inline(always)]
-    fn sequence_entry(&mut self, at: usize, column: u32) -> ScanResult<usize> {
+    fn scan_sequence_entry(&mut self, at: usize, column: u32) -> ScanResult<usize> {
         let content = skip_spaces(self.text, at + 1);
         self.last_end = at as u32 + 1;
         self.slot = Slot::Item;
         match self.byte(content) {
-            Some(b'\n' | b'\r' | b'#') | None => self.end_of_line(at + 1, ""),
+            Some(b'\n' | b'\r' | b'#') | None => self.scan_line_end(at + 1, ""),
             Some(b'\t') => unsupported(content, "a tab after `-`, which Kubernetes refuses"),
-            Some(_) => self.block_node(content, column + (content - at) as u32),
+            Some(_) => self.scan_block_node(content, column + (content - at) as u32),
         }
     }
 
-    /// Scans the node of the slot at a position where a block collection can begin. Returns the start of the next line.
-    fn block_node(&mut self, mut at: usize, mut column: u32) -> ScanResult<usize> {
+    /// Scans the node that fills the slot, at a position where a block collection can begin. Returns the start of the
+    /// next line.
+    fn scan_block_node(&mut self, mut at: usize, mut column: u32) -> ScanResult<usize> {
         let mut has_properties = false;
         loop {
             match self.text[at] {
@@ -161,41 +163,41 @@ impl Scanner<'_> {
                         at = content;
                         continue;
                     }
-                    return self.sequence_entry(at, column);
+                    return self.scan_sequence_entry(at, column);
                 }
                 b'&' | b'!' => {
-                    let after = self.property(at)?;
+                    let after = self.scan_property(at)?;
                     has_properties = true;
                     let next = skip_spaces(self.text, after);
                     if matches!(self.byte(next), None | Some(b'\n' | b'\r' | b'#')) {
                         self.last_end = after as u32;
-                        return self.end_of_line(after, "");
+                        return self.scan_line_end(after, "");
                     }
                     column += (next - at) as u32;
                     at = next;
                 }
                 b'"' | b'\'' => {
-                    let (end, flags) = self.quoted(at, self.parent_column())?;
+                    let (end, flags) = self.scan_quoted(at, self.parent_column())?;
                     let after = skip_spaces(self.text, end);
                     if self.byte(after) == Some(b':') && self.is_space_at(after + 1) {
                         if has_properties {
                             return unsupported(at, "an anchor or tag on a key");
                         }
                         self.open_block(false, at, column)?;
-                        return self.quoted_key(at, end, flags, after);
+                        return self.scan_quoted_key(at, end, flags, after);
                     }
                     return self.push_quoted(at, end, flags);
                 }
-                b'[' | b'{' | b'|' | b'>' | b'*' => return self.inline_node(at),
+                b'[' | b'{' | b'|' | b'>' | b'*' => return self.scan_inline_node(at),
                 _ => {
-                    return match self.plain(at)? {
+                    return match self.scan_plain(at)? {
                         PlainEnd::Key { end, colon } => {
                             if has_properties {
                                 return unsupported(at, "an anchor or tag on a key");
                             }
                             self.open_block(false, at, column)?;
                             self.push_key(NodeKind::Plain, at, end, 0)?;
-                            self.value(colon)
+                            self.scan_value(colon)
                         }
                         PlainEnd::Line { end, next, has_comment } => Ok(self.push_plain(at, end, next, has_comment)),
                     };
@@ -207,7 +209,7 @@ impl Scanner<'_> {
     /// Adds a quoted scalar, and returns the start of the next line.
     fn push_quoted(&mut self, at: usize, end: usize, flags: u8) -> ScanResult<usize> {
         let kind = if self.text[at] == b'"' { NodeKind::DoubleQuoted } else { NodeKind::SingleQuoted };
-        let line = self.end_of_line(end, "text behind a quoted scalar")?;
+        let line = self.scan_line_end(end, "text behind a quoted scalar")?;
         self.push(kind, at, end, 0, flags);
         self.slot = Slot::None;
         Ok(line)
@@ -215,22 +217,22 @@ impl Scanner<'_> {
 
     /// Scans a key of the innermost mapping and its value, and returns the start of the next line.
     #[inline(always)]
-    fn mapping_entry(&mut self, at: usize) -> ScanResult<usize> {
+    fn scan_mapping_entry(&mut self, at: usize) -> ScanResult<usize> {
         match self.text[at] {
             b'"' | b'\'' => {
-                let (end, flags) = self.quoted(at, self.parent_column())?;
+                let (end, flags) = self.scan_quoted(at, self.parent_column())?;
                 let after = skip_spaces(self.text, end);
                 if self.byte(after) == Some(b':') && self.is_space_at(after + 1) {
-                    return self.quoted_key(at, end, flags, after);
+                    return self.scan_quoted_key(at, end, flags, after);
                 }
                 unsupported(at, "a quoted scalar where a `key:` is expected")
             }
             b'&' | b'!' => unsupported(at, "an anchor or tag on a key"),
             b'*' => unsupported(at, "an alias as a key"),
-            _ => match self.plain(at)? {
+            _ => match self.scan_plain(at)? {
                 PlainEnd::Key { end, colon } => {
                     self.push_key(NodeKind::Plain, at, end, 0)?;
-                    self.value(colon)
+                    self.scan_value(colon)
                 }
                 PlainEnd::Line { .. } => unsupported(at, "text where a `key:` is expected"),
             },
@@ -238,70 +240,70 @@ impl Scanner<'_> {
     }
 
     /// Adds a quoted key, scans its value, and returns the start of the next line.
-    fn quoted_key(&mut self, at: usize, end: usize, flags: u8, colon: usize) -> ScanResult<usize> {
+    fn scan_quoted_key(&mut self, at: usize, end: usize, flags: u8, colon: usize) -> ScanResult<usize> {
         if flags & MULTILINE != 0 {
             return unsupported(at, "a key over several lines");
         }
         let kind = if self.text[at] == b'"' { NodeKind::DoubleQuoted } else { NodeKind::SingleQuoted };
         self.push_key(kind, at, end, flags)?;
-        self.value(colon)
+        self.scan_value(colon)
     }
 
     /// Scans the value of a key of a block mapping from its `:`, and returns the start of the next line.
     #[inline(always)]
-    fn value(&mut self, colon: usize) -> ScanResult<usize> {
+    fn scan_value(&mut self, colon: usize) -> ScanResult<usize> {
         let at = skip_spaces(self.text, colon + 1);
         self.last_end = colon as u32 + 1;
         self.slot = Slot::Value;
         match self.byte(at) {
             None => Ok(at),
             Some(b'\n') => Ok(at + 1),
-            Some(b'\r' | b'\t' | b'#') => self.end_of_line(colon + 1, "a tab after `:`"),
-            Some(_) => self.inline_node(at),
+            Some(b'\r' | b'\t' | b'#') => self.scan_line_end(colon + 1, "a tab after `:`"),
+            Some(_) => self.scan_inline_node(at),
         }
     }
 
-    /// Scans the node of the slot at a position where no block collection can begin, such as on the line of its key.
-    /// Returns the start of the next line.
+    /// Scans the node that fills the slot, at a position where no block collection can begin, such as on the line of
+    /// its key. Returns the start of the next line.
     #[inline(always)]
-    fn inline_node(&mut self, mut at: usize) -> ScanResult<usize> {
+    fn scan_inline_node(&mut self, mut at: usize) -> ScanResult<usize> {
         loop {
             return match self.text[at] {
                 b'"' | b'\'' => {
-                    let (end, flags) = self.quoted(at, self.parent_column())?;
+                    let (end, flags) = self.scan_quoted(at, self.parent_column())?;
                     self.push_quoted(at, end, flags)
                 }
                 b'[' | b'{' => {
-                    let end = self.flow_collection(at)?;
-                    self.end_of_line(end, "text behind a flow collection")
+                    let end = self.scan_flow_collection(at)?;
+                    self.scan_line_end(end, "text behind a flow collection")
                 }
-                b'|' | b'>' => self.block_scalar(at),
+                b'|' | b'>' => self.scan_block_scalar(at),
                 b'*' => {
-                    let end = self.name_end(at + 1);
+                    let end = self.find_name_end(at + 1);
                     if end == at + 1 {
                         return unsupported(at, "`*` without a name");
                     }
                     if self.properties.is_some() {
                         return unsupported(at, "an anchor or tag on an alias");
                     }
-                    let line = self.end_of_line(end, "text behind an alias")?;
+                    let line = self.scan_line_end(end, "text behind an alias")?;
                     self.check_alias(at, end)?;
                     self.push(NodeKind::Alias, at, end, 0, 0);
                     self.slot = Slot::None;
                     Ok(line)
                 }
                 b'&' | b'!' => {
-                    let after = self.property(at)?;
+                    let after = self.scan_property(at)?;
                     let next = skip_spaces(self.text, after);
                     if matches!(self.byte(next), None | Some(b'\n' | b'\r' | b'#')) {
                         self.last_end = after as u32;
-                        return self.end_of_line(after, "");
+                        return self.scan_line_end(after, "");
                     }
                     at = next;
                     continue;
                 }
                 b'-' if self.is_space_at(at + 1) => unsupported(at, "a sequence item on the line of its key"),
-                _ => match self.plain(at)? {
+                _ => match self.scan_plain(at)? {
                     PlainEnd::Key { colon, .. } => unsupported(colon, "a second `: ` on one line"),
                     PlainEnd::Line { end, next, has_comment } => Ok(self.push_plain(at, end, next, has_comment)),
                 },

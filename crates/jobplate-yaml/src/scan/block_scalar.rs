@@ -1,4 +1,4 @@
-//! Literal and folded block scalars.
+//! Scans literal and folded block scalars.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use super::scanner::{OpenBlock, ScanResult, Scanner, Slot, unsupported};
 
 /// Returns the span and the content column of the block scalar whose header is at `at`.
 ///
-/// `parent` is the column of the collection around it, or -1 for the root node.
+/// `parent` is the column of the enclosing collection, or -1 for the root node.
 pub(in super::super) fn block_scalar_span(
     text: &str,
     at: usize,
@@ -24,7 +24,7 @@ pub(in super::super) fn block_scalar_span(
     if let Ok(column) = u32::try_from(parent) {
         scanner.open.push(OpenBlock { node: 0, column, is_seq: false });
     }
-    scanner.block_scalar(at)?;
+    scanner.scan_block_scalar(at)?;
     let node = &scanner.arena.nodes[0];
     Ok((node.start as usize..node.end as usize, node.column))
 }
@@ -51,19 +51,19 @@ struct Body {
 
 impl Scanner<'_> {
     /// Scans a block scalar from its header, and returns the start of the next line.
-    pub(super) fn block_scalar(&mut self, at: usize) -> ScanResult<usize> {
+    pub(super) fn scan_block_scalar(&mut self, at: usize) -> ScanResult<usize> {
         let kind = if self.text[at] == b'|' { NodeKind::Literal } else { NodeKind::Folded };
         let parent = self.parent_column();
-        let header = self.block_scalar_header(at, parent);
-        let first_line = self.end_of_line(header.end, "text behind a block scalar's `|` or `>`")?;
-        let body = self.block_scalar_body(&header, first_line, parent)?;
+        let header = self.scan_block_scalar_header(at, parent);
+        let first_line = self.scan_line_end(header.end, "text behind a block scalar's `|` or `>`")?;
+        let body = self.scan_block_scalar_body(&header, first_line, parent)?;
         self.push(kind, at, body.end, body.column as u32, 0);
         self.slot = Slot::None;
         Ok(body.next_line)
     }
 
     /// Scans the indicators of a block scalar.
-    fn block_scalar_header(&self, at: usize, parent: i64) -> Header {
+    fn scan_block_scalar_header(&self, at: usize, parent: i64) -> Header {
         let (mut indicator, mut chomping) = (None, None);
         let mut end = at + 1;
         loop {
@@ -79,12 +79,12 @@ impl Scanner<'_> {
     }
 
     /// Scans the lines of a block scalar from the line after its header.
-    fn block_scalar_body(&self, header: &Header, first_line: usize, parent: i64) -> ScanResult<Body> {
+    fn scan_block_scalar_body(&self, header: &Header, first_line: usize, parent: i64) -> ScanResult<Body> {
         let text = self.text;
         let mut line = first_line;
-        // Without a line of content, the scalar ends with its header.
+        // Without content lines, the scalar ends with its header.
         let (mut end, mut end_with_blanks) = (header.end, header.end);
-        // 0 until the first line of content decides it.
+        // 0 until the first content line determines it.
         let mut column = header.column.unwrap_or(0);
         let mut widest_blank = 0;
         while line < text.len() {
@@ -121,13 +121,13 @@ impl Scanner<'_> {
             end = end_with_blanks;
         }
         if column == 0 {
-            // Without a line of content, every line is blank, however wide it is.
+            // Without content lines, every line is blank, regardless of its width.
             column = widest_blank.max(1);
         }
         Ok(Body { end, column, next_line: line.min(text.len()) })
     }
 
-    /// Returns the column of the first line of content, or `None` if the line is not part of the scalar.
+    /// Returns the column of the first content line, or `None` if the line is not part of the scalar.
     fn detect_content_column(
         &self,
         line: usize,

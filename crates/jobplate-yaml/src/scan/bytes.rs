@@ -5,7 +5,8 @@ const LOW_BITS: u64 = 0x0101_0101_0101_0101;
 /// The highest bit of each byte.
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 
-/// Returns a word in which the high bit of the lowest byte that equals `byte` is set. Bits of higher bytes may be set, too.
+/// Returns a word in which the high bit of the lowest byte that equals `byte` is set. Bits of higher bytes may also be
+/// set.
 #[inline(always)]
 fn equal_bytes(word: u64, byte: u8) -> u64 {
     let difference = word ^ (LOW_BITS * byte as u64);
@@ -35,7 +36,7 @@ pub(super) fn skip_spaces(text: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// Returns the offset of the first `:`, `#` or line feed from `at` on, or the end.
+/// Returns the offset of the first `:`, `#` or line feed from `at` on, or the end of the text.
 #[inline(always)]
 pub(super) fn find_plain_stop(text: &[u8], mut at: usize) -> usize {
     while let Some(word) = word_at(text, at) {
@@ -51,7 +52,7 @@ pub(super) fn find_plain_stop(text: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// Returns the offset of the line feed that ends the line of `at`, or the end.
+/// Returns the offset of the line feed that ends the line of `at`, or the end of the text.
 #[inline]
 pub(super) fn line_end(text: &[u8], at: usize) -> usize {
     memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |offset| at + offset)
@@ -59,6 +60,6 @@ pub(super) fn line_end(text: &[u8], at: usize) -> usize {
 
 /// Returns whether a byte is a space or a tab.
 #[inline]
-pub(super) fn is_blank(byte: u8) -> bool {
+pub(super) fn is_space_or_tab(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }

@@ -1,17 +1,17 @@
-//! Flow collections (`{}`, `[]`), JSON included. Their tokens are scanned in one pass over all lines.
+//! Scans flow collections (`{}`, `[]`), including JSON, in one pass over all their lines.
 
 use super::super::node_kind::{FLOW, MULTILINE, NodeKind};
-use super::bytes::{is_blank, line_end, skip_spaces};
+use super::bytes::{is_space_or_tab, line_end, skip_spaces};
 use super::scanner::{Expect, MAX_DEPTH, OpenFlow, ScanResult, Scanner, Slot, unsupported};
 
 impl Scanner<'_> {
     /// Scans a flow collection over all its lines, and returns the end of its closing bracket.
-    pub(super) fn flow_collection(&mut self, start: usize) -> ScanResult<usize> {
+    pub(super) fn scan_flow_collection(&mut self, start: usize) -> ScanResult<usize> {
         let parent = self.parent_column();
         let mut at = start;
         self.flow.clear();
         loop {
-            at = self.flow_space(at, parent)?;
+            at = self.skip_flow_trivia(at, parent)?;
             let Some(byte) = self.byte(at) else {
                 return unsupported(start, "a bracket that is never closed");
             };
@@ -21,7 +21,7 @@ impl Scanner<'_> {
                     // The empty value of `{key: }`.
                     let end = self.last_end as usize;
                     self.push(NodeKind::Empty, end, end, 0, 0);
-                    self.flow_node_end(at)?;
+                    self.end_flow_node(at)?;
                 }
                 b']' | b'}' => {
                     self.close_flow(at, expect)?;
@@ -30,24 +30,24 @@ impl Scanner<'_> {
                         self.slot = Slot::None;
                         return Ok(at);
                     }
-                    self.flow_node_end(at)?;
+                    self.end_flow_node(at)?;
                 }
                 b',' => {
-                    self.flow_comma(at)?;
+                    self.accept_flow_comma(at)?;
                     at += 1;
                 }
                 _ if matches!(expect, Some(Expect::SeqComma | Expect::MapComma)) => {
                     return unsupported(at, "a missing comma or bracket");
                 }
-                _ if expect == Some(Expect::Key) => at = self.flow_key(at, parent)?,
+                _ if expect == Some(Expect::Key) => at = self.scan_flow_key(at, parent)?,
                 b'[' | b'{' => {
                     self.open_flow(at)?;
                     at += 1;
                 }
-                b'&' | b'!' => at = self.property(at)?,
+                b'&' | b'!' => at = self.scan_property(at)?,
                 _ => {
-                    at = self.flow_leaf(at, parent)?;
-                    self.flow_node_end(at)?;
+                    at = self.scan_flow_leaf(at, parent)?;
+                    self.end_flow_node(at)?;
                 }
             }
         }
@@ -73,12 +73,12 @@ impl Scanner<'_> {
     /// Ends the innermost flow collection at the closing bracket at `at`.
     #[inline]
     fn close_flow(&mut self, at: usize, expect: Option<Expect>) -> ScanResult {
-        let fits = match expect {
+        let is_matching = match expect {
             Some(Expect::Item | Expect::SeqComma) => self.text[at] == b']',
             Some(Expect::Key | Expect::MapComma) => self.text[at] == b'}',
             _ => false,
         };
-        if !fits || self.properties.is_some() {
+        if !is_matching || self.properties.is_some() {
             return unsupported(at, "a closing bracket that does not fit");
         }
         self.last_end = at as u32 + 1;
@@ -91,9 +91,9 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    /// Checks that a comma may follow in the innermost flow collection.
+    /// Checks that the innermost flow collection allows a comma, and sets the token that it expects next.
     #[inline]
-    fn flow_comma(&mut self, at: usize) -> ScanResult {
+    fn accept_flow_comma(&mut self, at: usize) -> ScanResult {
         let Some(top) = self.flow.last_mut() else {
             return unsupported(at, "a comma outside of brackets");
         };
@@ -107,32 +107,32 @@ impl Scanner<'_> {
 
     /// Adds a scalar or an alias, and returns its end.
     #[inline]
-    fn flow_leaf(&mut self, at: usize, parent: i64) -> ScanResult<usize> {
+    fn scan_flow_leaf(&mut self, at: usize, parent: i64) -> ScanResult<usize> {
         let (kind, end, flags) = match self.text[at] {
             byte @ (b'"' | b'\'') => {
-                let (end, flags) = self.quoted(at, parent)?;
+                let (end, flags) = self.scan_quoted(at, parent)?;
                 (if byte == b'"' { NodeKind::DoubleQuoted } else { NodeKind::SingleQuoted }, end, flags)
             }
             b'*' => {
-                let end = self.name_end(at + 1);
+                let end = self.find_name_end(at + 1);
                 if end == at + 1 || self.properties.is_some() {
                     return unsupported(at, "an unusual alias");
                 }
                 self.check_alias(at, end)?;
                 (NodeKind::Alias, end, 0)
             }
-            _ => (NodeKind::Plain, self.flow_plain(at)?, 0),
+            _ => (NodeKind::Plain, self.scan_flow_plain(at)?, 0),
         };
         self.push(kind, at, end, 0, flags);
         Ok(end)
     }
 
-    /// Updates what the innermost flow collection expects after a node, and checks the byte after the node.
-    fn flow_node_end(&mut self, at: usize) -> ScanResult {
+    /// Sets the token that the innermost flow collection expects after a node, and checks the byte after the node.
+    fn end_flow_node(&mut self, at: usize) -> ScanResult {
         if let Some(top) = self.flow.last_mut() {
             top.expect = if top.expect == Expect::Value { Expect::MapComma } else { Expect::SeqComma };
         }
-        // The `:` of `[a: b]`, a mapping without brackets, is not supported, nor text directly after a node.
+        // Neither the `:` of `[a: b]` (a mapping without brackets) nor text directly after a node is supported.
         match self.byte(at) {
             Some(b' ' | b'\t' | b'\n' | b'\r' | b',' | b']' | b'}') => Ok(()),
             None => Ok(()),
@@ -141,10 +141,10 @@ impl Scanner<'_> {
     }
 
     /// Scans a key of a flow mapping and its `:`, and returns the offset after them.
-    fn flow_key(&mut self, at: usize, parent: i64) -> ScanResult<usize> {
+    fn scan_flow_key(&mut self, at: usize, parent: i64) -> ScanResult<usize> {
         let is_quoted = matches!(self.text[at], b'"' | b'\'');
         let end = if is_quoted {
-            let (end, flags) = self.quoted(at, parent)?;
+            let (end, flags) = self.scan_quoted(at, parent)?;
             if flags & MULTILINE != 0 {
                 return unsupported(at, "a key over several lines");
             }
@@ -155,7 +155,7 @@ impl Scanner<'_> {
             if matches!(self.text[at], b'&' | b'!' | b'*' | b'[' | b'{') {
                 return unsupported(at, "a key that is no plain or quoted text");
             }
-            let end = self.flow_plain(at)?;
+            let end = self.scan_flow_plain(at)?;
             self.push_key(NodeKind::Plain, at, end, 0)?;
             end
         };
@@ -171,7 +171,7 @@ impl Scanner<'_> {
     }
 
     /// Scans a plain scalar of a flow collection on one line, in a form that all readers support. Returns its end.
-    fn flow_plain(&self, at: usize) -> ScanResult<usize> {
+    fn scan_flow_plain(&self, at: usize) -> ScanResult<usize> {
         let text = self.text;
         match text[at] {
             b'-' if self.byte(at + 1).is_some_and(|next| !self.is_space_at(at + 1) && !b",[]{}".contains(&next)) => {}
@@ -188,14 +188,14 @@ impl Scanner<'_> {
                 Some(b',' | b']' | b'}') => break,
                 Some(b'[' | b'{') => return unsupported(end, "a bracket inside text"),
                 Some(b'\n') => {
-                    let next = self.flow_space(end, self.parent_column())?;
+                    let next = self.skip_flow_trivia(end, self.parent_column())?;
                     if matches!(self.byte(next), Some(b',' | b']' | b'}')) {
                         break;
                     }
                     return unsupported(at, "plain text over several lines inside brackets");
                 }
-                Some(b'#') if is_blank(text[end - 1]) => {
-                    let next = self.flow_space(end - 1, self.parent_column())?;
+                Some(b'#') if is_space_or_tab(text[end - 1]) => {
+                    let next = self.skip_flow_trivia(end - 1, self.parent_column())?;
                     if matches!(self.byte(next), Some(b',' | b']' | b'}')) {
                         break;
                     }
@@ -215,8 +215,8 @@ impl Scanner<'_> {
         if end == at { unsupported(at, "a missing value") } else { Ok(end) }
     }
 
-    /// Returns the offset after white space, line breaks and comments between the tokens of a flow collection.
-    fn flow_space(&self, mut at: usize, parent: i64) -> ScanResult<usize> {
+    /// Skips whitespace and comments between the tokens of a flow collection. Returns the offset after them.
+    fn skip_flow_trivia(&self, mut at: usize, parent: i64) -> ScanResult<usize> {
         let mut line_start = None;
         loop {
             match self.byte(at) {

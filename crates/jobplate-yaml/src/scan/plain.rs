@@ -1,24 +1,24 @@
-//! Plain scalars in block context: where they end, and whether the next line continues them.
+//! Scans plain scalars in block context, including their continuation lines.
 
 use super::super::node_kind::{MULTILINE, NodeKind};
-use super::bytes::{find_plain_stop, is_blank, line_end};
+use super::bytes::{find_plain_stop, is_space_or_tab, line_end};
 use super::scanner::{ScanResult, Scanner, Slot, unsupported};
 
-/// How a plain scalar ends on its line.
+/// The end of a plain scalar on its line.
 pub(super) enum PlainEnd {
-    /// It is a key, followed by a `:`.
+    /// The scalar is a key and is followed by a `:`.
     Key { end: usize, colon: usize },
-    /// It ends with the line or before a comment. `next` is the start of the next line.
+    /// The scalar ends with the line or before a comment. `next` is the start of the next line.
     Line { end: usize, next: usize, has_comment: bool },
 }
 
 impl Scanner<'_> {
-    /// Scans a further line of a plain scalar, and returns the start of the next line.
+    /// Scans a continuation line of a plain scalar, and returns the start of the next line.
     pub(super) fn continue_plain(&mut self, at: usize) -> ScanResult<usize> {
         let Some(plain) = self.plain else {
             return unsupported(at, "indentation deeper than its place allows");
         };
-        let PlainEnd::Line { end, next, has_comment } = self.plain_end(at)? else {
+        let PlainEnd::Line { end, next, has_comment } = self.find_plain_end(at)? else {
             return unsupported(at, "a `key: value` where a scalar goes on");
         };
         let node = &mut self.arena.nodes[plain as usize];
@@ -31,7 +31,7 @@ impl Scanner<'_> {
         Ok(next)
     }
 
-    /// Adds a plain scalar, which a deeper next line continues unless a comment ended it.
+    /// Adds a plain scalar and returns `next`. A deeper next line continues the scalar unless a comment ended it.
     #[inline(always)]
     pub(super) fn push_plain(&mut self, start: usize, end: usize, next: usize, has_comment: bool) -> usize {
         let node = self.arena.nodes.len() as u32;
@@ -43,10 +43,10 @@ impl Scanner<'_> {
 
     /// Checks the first character of a plain scalar and finds its end.
     #[inline(always)]
-    pub(super) fn plain(&mut self, at: usize) -> ScanResult<PlainEnd> {
+    pub(super) fn scan_plain(&mut self, at: usize) -> ScanResult<PlainEnd> {
         let reason = match self.text[at] {
-            b'-' if !self.is_space_at(at + 1) => return self.plain_end(at),
-            b'?' | b':' if !self.is_space_at(at + 1) => return self.plain_end(at),
+            b'-' if !self.is_space_at(at + 1) => return self.find_plain_end(at),
+            b'?' | b':' if !self.is_space_at(at + 1) => return self.find_plain_end(at),
             b'-' => "a sequence item where none can be",
             b'?' => "an explicit key (`? `)",
             b':' => "a `:` without a key",
@@ -55,14 +55,14 @@ impl Scanner<'_> {
             b'&' | b'*' | b'!' | b'|' | b'>' | b'#' | b'"' | b'\'' => "an indicator where text is expected",
             b'%' | b'@' | b'`' => "a character that no plain scalar can begin with",
             b'\t' => "a tab where text is expected",
-            _ => return self.plain_end(at),
+            _ => return self.find_plain_end(at),
         };
         unsupported(at, reason)
     }
 
-    /// Finds where the plain scalar that begins at `at` ends on its line.
+    /// Finds the end of the plain scalar that begins at `at`, on its line.
     #[inline(always)]
-    fn plain_end(&self, at: usize) -> ScanResult<PlainEnd> {
+    fn find_plain_end(&self, at: usize) -> ScanResult<PlainEnd> {
         let text = self.text;
         let mut stop = at;
         loop {
@@ -75,7 +75,7 @@ impl Scanner<'_> {
                     stop += 1;
                 }
                 Some(b'#') => {
-                    if stop > at && is_blank(text[stop - 1]) {
+                    if stop > at && is_space_or_tab(text[stop - 1]) {
                         let next = (line_end(text, stop) + 1).min(text.len());
                         return Ok(PlainEnd::Line { end: self.trim_end(at, stop), next, has_comment: true });
                     }

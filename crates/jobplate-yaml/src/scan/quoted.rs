@@ -1,4 +1,4 @@
-//! Quoted scalars, on one or more lines.
+//! Scans quoted scalars on one or more lines.
 
 use super::super::node_kind::{ESCAPED, MULTILINE};
 use super::super::scalar::simple_escape;
@@ -8,8 +8,8 @@ use super::scanner::{ScanResult, Scanner, unsupported};
 impl Scanner<'_> {
     /// Scans a quoted scalar from its opening quote, and returns its end and flags.
     ///
-    /// Its further lines must be indented deeper than the column `parent`.
-    pub(super) fn quoted(&self, at: usize, parent: i64) -> ScanResult<(usize, u8)> {
+    /// Its continuation lines must be indented deeper than the column `parent`.
+    pub(super) fn scan_quoted(&self, at: usize, parent: i64) -> ScanResult<(usize, u8)> {
         let text = self.text;
         let is_double = text[at] == b'"';
         let mut flags = 0;
@@ -48,19 +48,19 @@ impl Scanner<'_> {
                 b'\'' => return Ok((stop + 1, flags)),
                 _ => {
                     flags |= ESCAPED;
-                    from = self.escape(stop)?;
+                    from = self.scan_escape(stop)?;
                 }
             }
         }
     }
 
     /// Scans an escape of a double-quoted scalar from its backslash, and returns its end.
-    fn escape(&self, at: usize) -> ScanResult<usize> {
+    fn scan_escape(&self, at: usize) -> ScanResult<usize> {
         let digits = match self.byte(at + 1) {
             Some(b'x') => 2,
             Some(b'u') => 4,
             Some(b'U') => 8,
-            // The caller checks the new line, so an LF is left to it.
+            // The caller checks the next line, so it must see the line feed.
             Some(b'\n') => return Ok(at + 1),
             Some(b'\r') => return Ok(at + 2),
             Some(byte) if simple_escape(char::from(byte)).is_some() => return Ok(at + 2),

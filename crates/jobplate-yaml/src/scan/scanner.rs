@@ -1,25 +1,25 @@
-//! The scanner's state, and what block and flow collections share: adding nodes, node properties, ends of lines.
+//! The scanner's state, and the code that block and flow collections share: adding nodes, node properties, line ends.
 
 use std::collections::HashSet;
 
 use super::super::node_kind::{NodeKind, PROPERTIES};
 use super::super::tree::{NodeArena, NodeData, Properties};
 use super::super::unsupported::Unsupported;
-use super::bytes::{is_blank, line_end};
+use super::bytes::{is_space_or_tab, line_end};
 
-/// The maximum depth of nesting, which is that of granit-parser.
+/// The maximum nesting depth, which is the same as in granit-parser.
 pub(super) const MAX_DEPTH: usize = 250;
-/// The maximum length of a key in bytes. libyaml and go-yaml do not recognize the `:` of a longer one.
+/// The maximum length of a key in bytes. libyaml and go-yaml do not recognize the `:` after a longer key.
 pub(super) const MAX_KEY_BYTES: usize = 1000;
 
-/// A flow collection whose closing bracket is still to come.
+/// A flow collection whose closing bracket has not been scanned yet.
 #[derive(Clone, Copy)]
 pub(super) struct OpenFlow {
     pub(super) node: u32,
     pub(super) expect: Expect,
 }
 
-/// What must be next in a flow collection.
+/// The token that is expected next in a flow collection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expect {
     Item,
@@ -29,7 +29,7 @@ pub(super) enum Expect {
     MapComma,
 }
 
-/// The node that a key or dash promised, and that the next line of content may be.
+/// The position after a key or dash whose node may be on the next content line.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Slot {
     None,
@@ -46,7 +46,7 @@ pub(super) struct OpenBlock {
     pub(super) is_seq: bool,
 }
 
-/// The state while one document is scanned.
+/// The state of the scan of one document.
 pub(super) struct Scanner<'a> {
     pub(super) text: &'a [u8],
     pub(super) arena: &'a mut NodeArena,
@@ -94,7 +94,8 @@ impl<'a> Scanner<'a> {
         self.text.get(at).copied()
     }
 
-    /// Returns whether white space or the end of the text is at `at`, which must follow `-`, `:` and `---`.
+    /// Returns whether whitespace or the end of the text is at `at`. One of the two must follow the indicators `-`, `:`
+    /// and `---`.
     #[inline(always)]
     pub(super) fn is_space_at(&self, at: usize) -> bool {
         match self.byte(at) {
@@ -118,7 +119,7 @@ impl<'a> Scanner<'a> {
         node.end = self.last_end;
     }
 
-    /// Adds a node. A scalar or alias is complete with that.
+    /// Adds a node with the pending anchor and tag. The end of a collection is set when it is closed.
     #[inline(always)]
     pub(super) fn push(&mut self, kind: NodeKind, start: usize, end: usize, column: u32, flags: u8) {
         let node = self.arena.nodes.len() as u32;
@@ -129,7 +130,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Gives the anchor and tag that were scanned to a node.
+    /// Attaches the pending anchor and tag to a node.
     #[cold]
     fn attach_properties(&mut self, node: u32) {
         if let Some(properties) = self.properties.take() {
@@ -159,17 +160,17 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Returns the start of the next line if only white space and a comment are left on this one.
+    /// Returns the start of the next line if only whitespace and a comment are left on this line.
     ///
     /// Otherwise fails with the reason `otherwise`.
     #[inline(always)]
-    pub(super) fn end_of_line(&self, at: usize, otherwise: &'static str) -> ScanResult<usize> {
+    pub(super) fn scan_line_end(&self, at: usize, otherwise: &'static str) -> ScanResult<usize> {
         match self.byte(at) {
             None => Ok(at),
             Some(b'\n') => Ok(at + 1),
             Some(b' ' | b'\t' | b'\r') => {
                 let mut end = at;
-                while self.byte(end).is_some_and(is_blank) {
+                while self.byte(end).is_some_and(is_space_or_tab) {
                     end += 1;
                 }
                 match self.byte(end) {
@@ -194,7 +195,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Checks that the anchor of an alias is before it, as YAML requires.
+    /// Checks that the anchor of an alias precedes it, as YAML requires.
     pub(super) fn check_alias(&self, at: usize, end: usize) -> ScanResult {
         if self.anchors.contains(&self.text[at + 1..end]) {
             Ok(())
@@ -203,12 +204,12 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Returns the column that the lines of a scalar or flow collection must exceed.
+    /// Returns the column that the continuation lines of a scalar or flow collection must exceed.
     pub(super) fn parent_column(&self) -> i64 {
         self.open.last().map_or(-1, |top| i64::from(top.column))
     }
 
-    /// Returns `end` without the spaces, tabs and CRs before it.
+    /// Moves `end` before any trailing spaces, tabs and CRs. Returns at least `start`.
     #[inline(always)]
     pub(super) fn trim_end(&self, start: usize, mut end: usize) -> usize {
         while end > start && matches!(self.text[end - 1], b' ' | b'\t' | b'\r') {
@@ -218,7 +219,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Returns the end of the name of an anchor, alias or tag.
-    pub(super) fn name_end(&self, mut at: usize) -> usize {
+    pub(super) fn find_name_end(&self, mut at: usize) -> usize {
         while self.byte(at).is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')) {
             at += 1;
         }
@@ -227,7 +228,7 @@ impl<'a> Scanner<'a> {
 
     /// Scans an anchor or a tag in a form that all readers support, and returns its end.
     #[cold]
-    pub(super) fn property(&mut self, at: usize) -> ScanResult<usize> {
+    pub(super) fn scan_property(&mut self, at: usize) -> ScanResult<usize> {
         let properties = self.properties.get_or_insert(Properties { node: 0, anchor: None, tag: None });
         let is_anchor = self.text[at] == b'&';
         if (is_anchor && properties.anchor.is_some()) || (!is_anchor && properties.tag.is_some()) {
@@ -238,7 +239,7 @@ impl<'a> Scanner<'a> {
             end += 1;
         }
         let name = end;
-        end = self.name_end(end);
+        end = self.find_name_end(end);
         if end == name || !self.is_space_at(end) {
             return unsupported(at, if is_anchor { "an unusual anchor" } else { "an unusual tag" });
         }
