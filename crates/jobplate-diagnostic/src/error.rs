@@ -20,11 +20,11 @@ pub enum ErrorKind {
     Usage,
     /// An input can't be read or is invalid.
     Input,
-    /// An edit can't be proven correct and is not made.
+    /// An edit was not made because its correctness can't be proven.
     Refused,
     /// The API server refused a request or could not be reached.
     Cluster,
-    /// The Job failed, or its pod can't start.
+    /// A Job failed, or one of its pods can't start.
     JobFailed,
     /// A wait timed out.
     Timeout,
@@ -34,12 +34,12 @@ pub enum ErrorKind {
     Output,
     /// The reader closed the pipe. The program exits silently.
     ClosedOutput,
-    /// A bug in jobplate, such as an edit that failed its verification. Nothing was written.
+    /// A bug in jobplate, such as an edit that failed its verification. No output was written.
     Internal,
 }
 
 impl ErrorKind {
-    /// Returns the exit code of the process. The README lists them under "Exit codes".
+    /// Returns the exit code of the process. The README lists all exit codes under "Exit codes".
     pub fn exit_code(self) -> u8 {
         match self {
             ErrorKind::ClosedOutput => 0,
@@ -53,15 +53,15 @@ impl ErrorKind {
     }
 }
 
-/// A byte range in one document of an input. Keeps the document's text, from which the source line is shown.
+/// A byte range in one document of an input. Contains the document's text so that the source line can be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
-    /// The input as the user named it; `-` is standard input.
+    /// The path of the input, as given by the user. `-` is standard input.
     pub file: String,
     /// The 1-based line of `file` on which the document starts.
     pub first_line: usize,
-    /// The complete text of the document, since masking a line needs its context. All errors about one document share
-    /// the same allocation.
+    /// The complete text of the document, since masking a line requires its context. All errors about one document
+    /// share the same allocation.
     pub document: Arc<str>,
     /// The byte range in `document` that the error is about.
     pub span: Range<usize>,
@@ -95,7 +95,8 @@ struct Inner {
 }
 
 impl Error {
-    /// Creates an error. The message is one sentence in lower case, without a full stop and without input values.
+    /// Creates an error. `message` must be one sentence in lower case, without a full stop and without values from an
+    /// input.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Error(Box::new(Inner { kind, message: message.into(), hint: None, file: None, span: None, location: None }))
     }
@@ -110,12 +111,12 @@ impl Error {
         Self::new(ErrorKind::Input, message)
     }
 
-    /// Creates an error about an edit that is not made.
+    /// Creates an error about an edit that was not made.
     pub fn refused(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Refused, message)
     }
 
-    /// Sets the hint: one sentence on how to resolve the error.
+    /// Sets the hint, one sentence that explains how to resolve the error.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<Message>) -> Self {
         self.0.hint = Some(hint.into());
@@ -136,15 +137,15 @@ impl Error {
         self
     }
 
-    /// Sets the byte range in the current document, unless one is set. A caller that knows the file turns it into a
-    /// [`Location`] with [`Error::in_document`].
+    /// Sets the byte range in the current document, unless a byte range is already set. A caller that knows the file
+    /// converts the byte range to a [`Location`] with [`Error::in_document`].
     #[must_use]
     pub fn at(mut self, span: Range<usize>) -> Self {
         self.0.span.get_or_insert(span);
         self
     }
 
-    /// Translates the byte range set by [`Error::at`] to that of an enclosing document. Does nothing once the location
+    /// Maps the byte range set by [`Error::at`] to a byte range of an enclosing document. Has no effect if the location
     /// is known.
     #[must_use]
     pub fn map_span(mut self, to_outer: impl FnOnce(Range<usize>) -> Range<usize>) -> Self {
@@ -152,14 +153,16 @@ impl Error {
         self
     }
 
-    /// Sets the input that the error is about, unless one is set. For errors without a location.
+    /// Sets the path of the input that the error is about, unless a path is already set. Intended for errors without a
+    /// location.
     #[must_use]
     pub fn in_file(mut self, file: impl Into<String>) -> Self {
         self.0.file.get_or_insert(file.into());
         self
     }
 
-    /// Turns the byte range set by [`Error::at`] into a location. Without a byte range, only sets the file.
+    /// Converts the byte range set by [`Error::at`] to a location. Sets only the file if there is no byte range. Has no
+    /// effect if the location is known. `first_line` is the 1-based line of `file` on which the document starts.
     #[must_use]
     pub fn in_document(mut self, file: &str, first_line: usize, document: impl Into<Arc<str>>) -> Self {
         if self.0.location.is_none() {
@@ -179,7 +182,7 @@ impl Error {
         self.0.kind
     }
 
-    /// Returns the message, without location and hint.
+    /// Returns the message, without the location and the hint.
     pub fn message(&self) -> &str {
         &self.0.message
     }
@@ -194,18 +197,19 @@ impl Error {
         self.0.location.as_ref()
     }
 
-    /// Returns the byte range set by [`Error::at`], until [`Error::in_document`] turns it into a location.
+    /// Returns the byte range set by [`Error::at`]. Returns `None` after [`Error::in_document`] has converted it to a
+    /// location.
     pub fn span(&self) -> Option<Range<usize>> {
         self.0.span.clone()
     }
 
-    /// Returns the name of the input that the error is about, if it is known.
+    /// Returns the path of the input that the error is about, if it is known.
     pub fn file(&self) -> Option<&str> {
         self.0.location.as_ref().map(|location| location.file.as_str()).or(self.0.file.as_deref())
     }
 }
 
-/// Returns the reason of an I/O error, without the path.
+/// Returns the reason for an I/O error, without the path.
 pub fn describe_io_error(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "no such file or folder".to_owned(),
@@ -215,8 +219,8 @@ pub fn describe_io_error(error: &std::io::Error) -> String {
     }
 }
 
-/// Converts a failed write to an output into an error. The message is only the reason: the caller adds which output
-/// failed.
+/// Converts an I/O error from a write to an output. The message contains only the reason; the caller adds the name of
+/// the output.
 pub fn output_error(error: &std::io::Error) -> Error {
     match error.kind() {
         std::io::ErrorKind::BrokenPipe => Error::new(ErrorKind::ClosedOutput, "the output was closed"),

@@ -1,4 +1,4 @@
-//! Errors as data: a kind, a one-sentence message, a location in an input and a hint. Prints nothing.
+//! Errors as data: a kind, a one-sentence message, a location in an input and a hint. This crate does not print errors.
 //!
 //! ```
 //! use jobplate_diagnostic::{Error, suggest};
@@ -20,7 +20,7 @@
 //! | `error` | the contents of an error and the exit code of each kind; a closed pipe is not a failure |
 //! | `message` | where the program's name is inserted in a hint |
 //! | `line_index` | the line and column of a byte offset |
-//! | [`suggest`] | which known name to suggest for a misspelled one |
+//! | [`suggest`] | which known name to suggest for a misspelled name |
 
 #![warn(clippy::missing_errors_doc)]
 

@@ -13,7 +13,7 @@
 /// ```
 #[derive(Clone, Debug)]
 pub struct LineIndex {
-    /// The offset of the first byte of each line, ascending. The first is 0.
+    /// The offset of the first byte of each line, in ascending order. The first offset is 0.
     starts: Vec<usize>,
 }
 
@@ -35,7 +35,7 @@ impl LineIndex {
     /// multi-byte character has the column of that character.
     ///
     /// # Panics
-    /// May panic if `text` is not the text that was indexed.
+    /// May panic if `text` is not the indexed text.
     pub fn line_column(&self, text: &str, offset: usize) -> (usize, usize) {
         let offset = text.floor_char_boundary(offset);
         let line = self.line(offset);

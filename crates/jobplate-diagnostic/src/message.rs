@@ -6,8 +6,8 @@ use std::ops::Add;
 #[derive(Clone, Copy, Debug)]
 pub struct ProgramName;
 
-/// A hint or a note. A command in it starts with [`ProgramName`], which is replaced when the message is shown: by
-/// `jobplate` or `kubectl jobplate`.
+/// A hint or a note. A command in the message starts with [`ProgramName`]. When the message is shown, this placeholder
+/// is replaced with `jobplate` or `kubectl jobplate`.
 ///
 /// ```
 /// use jobplate_diagnostic::{Message, ProgramName};

@@ -1,12 +1,13 @@
-//! Suggests a known name for a misspelled one.
+//! Suggests a known name for a misspelled name.
 
 /// The maximum edit distance between a misspelled name and a suggestion.
 const MAX_EDITS: usize = 3;
 
-/// Returns the known name that is closest to `name`: the first one if several are equally close.
+/// Returns the known name that is closest to `name`, or the first of several names that are equally close. Returns
+/// `None` if no known name is close enough.
 ///
-/// Uses the Damerau-Levenshtein distance. It may be at most a third of the length of `name`, rounded up, and never
-/// more than three.
+/// The Damerau-Levenshtein distance may be at most a third of the length of `name`, rounded up, and never more than
+/// three.
 ///
 /// ```
 /// use jobplate_diagnostic::suggest;
@@ -21,7 +22,7 @@ pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     (distance <= max_edits).then_some(known)
 }
 
-/// Returns the hint "did you mean ...?" with the [`closest`] known name.
+/// Returns the hint "did you mean ...?" with the [`closest`] known name, or `None` if no known name is close enough.
 pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     closest(name, known).map(|known| format!("did you mean `{known}`?"))
 }
