@@ -1,8 +1,8 @@
-//! Applies documents: dry-runs every object before anything is written, applies the objects in order, and reports the
-//! outcome of each.
+//! Applies documents: dry-runs every object before the first write, applies the objects in order, and reports each
+//! outcome.
 //!
-//! The objects go through the [`PHASES`]. The body of an object is read from the spool when it is sent, so that memory
-//! holds only the bodies of the current requests.
+//! The [`PHASES`] determine the order. The body of an object is read from the spool only when it is sent, so only the
+//! bodies of current requests are in memory.
 
 use std::rc::Rc;
 
@@ -23,10 +23,10 @@ use crate::runtime::block_on;
 use crate::session::{Session, SessionOptions};
 use crate::wait::{AwaitedJob, JobEnd, wait_for_jobs};
 
-/// Applies documents. Failures of single objects are in the report, and go to [`EventHandler::on_failure`].
+/// Applies documents. Failures of single objects are listed in the report and passed to [`EventHandler::on_failure`].
 ///
 /// # Errors
-/// Fails if a document or the kubeconfig is invalid. Nothing was sent then.
+/// Fails if a document or the kubeconfig is invalid. In this case, no request was sent.
 pub fn apply(
     documents: impl IntoIterator<Item = Result<Document>>,
     session: &SessionOptions,
@@ -60,7 +60,7 @@ struct ApplyRun<'a> {
     failure: Option<ErrorKind>,
     /// The applied Jobs, with the indexes of their entries.
     jobs: Vec<(usize, AwaitedJob)>,
-    /// The message of the last failure without a location in the input, such as a lost connection.
+    /// The message of the last failure if it has no location in the input, such as a lost connection.
     last_unlocated_error: Option<String>,
     /// Whether the ownership of any entry was moved.
     has_taken_over: bool,
@@ -69,14 +69,15 @@ struct ApplyRun<'a> {
 /// The result of sending one object.
 struct FinishedObject {
     index: usize,
-    /// The namespace that the object went to, `Some(None)` if its kind is not namespaced, `None` if the kind is unknown.
+    /// The namespace of the object. `Some(None)` if its kind is not namespaced, `None` if its kind is unknown.
     namespace: Option<Option<Rc<str>>>,
     has_taken_over: bool,
     result: Result<ObjectResult>,
 }
 
 impl<'a> ApplyRun<'a> {
-    /// Runs all phases, those with dry runs only if `has_dry_runs`.
+    /// Runs all phases. Skips the dry-run phases if `has_dry_runs` is false, and all applies if only dry runs were
+    /// requested or a dry run failed.
     async fn run_phases(&mut self, has_dry_runs: bool) {
         let ApplyContext { session, options, .. } = self.context;
         let mut ends_after_dry_runs = false;
@@ -96,8 +97,8 @@ impl<'a> ApplyRun<'a> {
         self.finish(ends_after_dry_runs).await;
     }
 
-    /// Marks the objects, from a stage on, that cannot be dry-run: they need something that only this run creates or
-    /// changes.
+    /// Marks the objects in stage `from` and later stages that cannot be dry-run because they need a resource that only
+    /// this run creates or changes.
     fn mark_skipped_dry_runs(&mut self, from: Stage) {
         let will_change = |entry: &&InventoryEntry| {
             entry.stage < from && (entry.skips_dry_run || entry.dry_run.is_created_or_changed())
@@ -189,7 +190,7 @@ impl<'a> ApplyRun<'a> {
         self.last_unlocated_error = unlocated;
     }
 
-    /// Notes that the server removes Jobs with a TTL, so that the next apply runs them again.
+    /// Reports that the server removes Jobs with a TTL, after which an apply runs them again.
     fn note_ttl(&self) {
         let mut with_ttl = self.entries.iter().filter(|entry| entry.has_ttl && entry.row.outcome.is_applied());
         if let Some(first) = with_ttl.next().filter(|_| !self.context.options.dry_run) {
@@ -204,7 +205,7 @@ impl<'a> ApplyRun<'a> {
         }
     }
 
-    /// Reports the end of the phases, and waits for the Jobs if that is wanted.
+    /// Reports the end of the phases, and waits for the Jobs if the options request it.
     async fn finish(&mut self, ended_after_dry_runs: bool) {
         let ApplyContext { session, options, .. } = self.context;
         let events = session.events;

@@ -1,4 +1,5 @@
-//! Applies one object: moves ownership first if `--take-over` asks for it, and waits until new kinds are served.
+//! Applies one object. Moves the ownership of env entries first (`--take-over`), and waits until the server serves new
+//! kinds.
 
 use std::time::{Duration, Instant};
 
@@ -23,25 +24,25 @@ const SCHEMA_UPDATE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The pause between two polls of a CustomResourceDefinition.
 const CRD_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// What the applies of a run share.
+/// The state that all applies of a run share.
 pub(crate) struct ApplyContext<'a> {
-    /// The session with the server.
     pub session: &'a Session<'a>,
-    /// The options of the run.
     pub options: &'a ApplyOptions,
-    /// What the objects of the input provide.
+    /// The resources that the objects of the input provide.
     pub provided: ProvidedResources,
-    /// The server's state at the start of the run. `None` if dry runs precede the applies.
+    /// The server's state at the start of the run. `None` if dry runs precede the applies, or if the state could not be
+    /// read.
     pub run_start: Option<RunStart>,
 }
 
 impl ApplyContext<'_> {
-    /// Applies an object. `dry_run` is what its dry run found.
+    /// Applies an object. `dry_run` is the result of its dry run.
     ///
-    /// Sets `has_taken_over` if ownership was moved, even if the apply then fails.
+    /// Sets `has_taken_over` to true if the ownership of entries was moved, even if the apply then fails.
     ///
     /// # Errors
-    /// Fails if the server refuses or cannot be reached.
+    /// Fails if the server refuses the object or cannot be reached, or if a CustomResourceDefinition is not established
+    /// in time.
     pub(crate) async fn apply(
         &self,
         object: &InputObject,
@@ -80,8 +81,8 @@ impl ApplyContext<'_> {
         Ok(result)
     }
 
-    /// Sends the apply. If the input has the CustomResourceDefinition of the object, repeats the request until the
-    /// server serves the kind with its new schema.
+    /// Sends the apply. If the input contains the CustomResourceDefinition of the object, repeats the request until the
+    /// server serves the kind with its new schema or a time limit has passed.
     async fn send_apply(&self, object: &InputObject, resource: &Resource) -> Result<Response> {
         let ApplyContext { session, options, .. } = self;
         let params =
@@ -102,10 +103,11 @@ impl ApplyContext<'_> {
         Ok(response)
     }
 
-    /// Finds the resource of an object. Waits for it if the input has its CustomResourceDefinition.
+    /// Finds the resource of an object. If the input contains its CustomResourceDefinition, waits until the server
+    /// serves the kind.
     ///
     /// # Errors
-    /// Fails if the server does not serve the kind in time.
+    /// Fails if a discovery request fails, or if the server does not serve the kind in time.
     pub(crate) async fn wait_for_resource(&self, object: &InputObject) -> Result<Resource> {
         let deadline = Instant::now() + ESTABLISH_TIMEOUT;
         loop {
@@ -124,7 +126,8 @@ impl ApplyContext<'_> {
     }
 }
 
-/// Waits until a CustomResourceDefinition has the condition `Established`, or until the run is cancelled.
+/// Waits until a CustomResourceDefinition has the condition `Established`, or until the run is cancelled. Fails after
+/// [`ESTABLISH_TIMEOUT`].
 async fn wait_until_established(session: &Session<'_>, object: &InputObject, resource: &Resource) -> Result<()> {
     let deadline = Instant::now() + ESTABLISH_TIMEOUT;
     loop {

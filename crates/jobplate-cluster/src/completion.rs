@@ -25,9 +25,10 @@ pub enum ListedKind {
     Secret,
 }
 
-/// Lists the names of objects in the cluster, with a single request. Credential plugins run non-interactively.
+/// Lists the names of up to 500 objects in the cluster, with a single request. Credential plugins run
+/// non-interactively.
 ///
-/// `namespace` is the namespace of the Secrets; `None` means the one of the kubeconfig's context.
+/// `namespace` is the namespace of the Secrets; `None` means the namespace of the kubeconfig's context.
 ///
 /// # Errors
 /// Fails if the kubeconfig cannot be used, if the server refuses the request, or after `timeout`.
@@ -39,7 +40,7 @@ pub fn list_names(
 ) -> Result<Vec<String>> {
     let (options, namespace) = (options.clone(), namespace.map(str::to_owned));
     let (sender, receiver) = mpsc::channel();
-    // kube waits for a credential plugin without a time limit. At the timeout the thread is abandoned.
+    // kube waits for credential plugins without a time limit, so the thread is abandoned at the timeout.
     std::thread::spawn(move || {
         let names = block_on(request_names(&options, kind, namespace.as_deref(), timeout));
         let _ = sender.send(names);
@@ -95,7 +96,7 @@ struct NameMetadata {
     name: String,
 }
 
-/// Ignores all events: completion must print nothing but candidates.
+/// An event handler that ignores all events, since completion must print only candidates.
 struct NoEvents;
 
 impl EventHandler for NoEvents {}

@@ -1,4 +1,4 @@
-//! Creates objects whose name the server generates (`generateName`): server-side apply needs a name.
+//! Creates objects whose name the server generates (`generateName`). A server-side apply requires a name.
 
 use jobplate_diagnostic::Result;
 
@@ -13,7 +13,8 @@ use crate::session::Session;
 /// Creates an object, or dry-runs its creation.
 ///
 /// # Errors
-/// Fails if the server refuses, or if it is unknown whether the server created the object.
+/// Fails if the server refuses the object or cannot be reached, or if it is unknown whether the server created the
+/// object.
 pub(crate) async fn create(
     session: &Session<'_>,
     object: &InputObject,
@@ -31,7 +32,7 @@ pub(crate) async fn create(
         return Err(status.to_error(&RefusedRequest::for_new(object, resource)));
     }
     let metadata = LiveMetadata::read(&response, object)?;
-    // A dry run generates a name, but the real creation generates another one.
+    // The name that a dry run generates differs from the name that the creation generates.
     let name = metadata.name.filter(|_| !dry_run);
     Ok(ObjectResult { name, ..ObjectResult::with_uid(Outcome::Created, metadata.uid) })
 }

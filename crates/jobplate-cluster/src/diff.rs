@@ -1,4 +1,4 @@
-//! Compares each live object with the result of a dry run: what an apply would change.
+//! Compares each live object with the result of a dry run, to show the changes that an apply would make.
 
 use futures::stream::{FuturesOrdered, StreamExt};
 use jobplate_diagnostic::{Error, ErrorKind, Result};
@@ -18,29 +18,30 @@ use crate::request::{ApplyParams, Request, Resource, Verb, qualified_name};
 use crate::runtime::block_on;
 use crate::session::{Session, SessionOptions};
 
-/// One object as YAML, live and after an apply.
+/// An object as YAML, before and after an apply.
 #[derive(Clone, Debug)]
 pub struct Difference {
-    /// The object's name as kubectl prints it, such as `job.batch/etl`.
+    /// The object's name in kubectl's format, such as `job.batch/etl`.
     pub object: String,
-    /// The input file of the object, as the user named it.
+    /// The path of the object's input file, as given by the user.
     pub file: String,
-    /// The live object; empty if it does not exist.
+    /// The live object. Empty if the object does not exist.
     pub before: String,
     /// The object after an apply.
     pub after: String,
-    /// Whether it is a Job whose immutable pod template differs, so that an apply needs `--on-immutable`.
+    /// Whether the object is a Job whose immutable pod template differs. An apply then requires `--on-immutable`.
     pub immutable: bool,
 }
 
-/// Compares documents with the server, and calls `visit` with each object in the order of the input.
+/// Compares the objects in the documents with the live objects, and calls `visit` with each difference in input order.
+/// `force` and `take_over` correspond to `--force-conflicts` and `--take-over`.
 ///
-/// Failures of single objects go to [`EventHandler::on_failure`], with the same errors as for an apply. Returns the
-/// kind of the first one.
+/// Failures of single objects are passed to [`EventHandler::on_failure`], with the same errors as in an apply. Returns
+/// the kind of the first failure, or `None` if no object failed.
 ///
 /// # Errors
-/// Fails if a document or the kubeconfig is invalid, if the server cannot be reached, or with the first error of
-/// `visit`.
+/// Fails if a document or the kubeconfig is invalid, if the server cannot be reached, if the user presses Ctrl-C, or
+/// with the first error of `visit`.
 pub fn diff(
     documents: impl IntoIterator<Item = Result<Document>>,
     options: &SessionOptions,
@@ -55,7 +56,7 @@ pub fn diff(
         let mut failure = None;
         let mut record = |compared: Result<Difference>| match compared {
             Ok(difference) => visit(&difference),
-            // Without a location the error is about the connection. It ends the diff, so that it is reported once.
+            // An error without a location is about the connection. It ends the diff, so it is reported only once.
             Err(error) if error.location().is_none() => Err(error),
             Err(error) => {
                 failure.get_or_insert(error.kind());
@@ -99,7 +100,7 @@ impl Comparer<'_> {
     async fn compare(&self, entry: &InventoryEntry) -> Result<Difference> {
         let object = &*entry.object;
         let Some(resource) = self.session.find_resource(object).await? else {
-            // The kind does not exist yet, but the input has its CustomResourceDefinition.
+            // An unknown kind is an error unless the input contains its CustomResourceDefinition.
             return match self.provided.has_kind_of(object) {
                 true => {
                     let name = qualified_name(object.group(), &object.kind, object.name());
@@ -135,14 +136,15 @@ impl Comparer<'_> {
                 return Ok(difference(name, object, live, after, false));
             }
         }
-        // The object's namespace does not exist yet, but the input contains it.
+        // The object's namespace does not exist yet, but the input provides it.
         if live.is_none() && status.has_code(404) && self.provided.satisfies_any(&entry.requirements) {
             return Ok(difference(name, object, None, object.json()?, false));
         }
         Err(explain_refusal(self.session, object, &resource, &status, self.take_over).await)
     }
 
-    /// Dry-runs the creation of an object with `generateName`. The result has no name: a creation generates another.
+    /// Dry-runs the creation of an object with `generateName`. The result has no name, since the real creation
+    /// generates a different name.
     async fn dry_run_generated(&self, object: &InputObject, resource: &Resource) -> Result<Value> {
         let write_options = &self.session.write_options;
         let request = Request::create(resource, &object.namespace, object.body()?, write_options, true);
@@ -160,8 +162,8 @@ impl Comparer<'_> {
         Ok(new)
     }
 
-    /// Dry-runs the creation of a Job whose live pod template differs. A dry run under its own name would be refused,
-    /// so it has another name.
+    /// Dry-runs the creation of a Job whose live pod template differs. The server would refuse the Job's own name, so
+    /// the request has a different name.
     async fn dry_run_as_new(&self, object: &InputObject, resource: &Resource, live: Option<&Value>) -> Result<Value> {
         let mut renamed = object.json()?;
         let prefix: String = object.name().chars().take(50).collect();
@@ -189,7 +191,8 @@ fn difference(name: String, object: &InputObject, before: Option<Value>, after: 
     }
 }
 
-/// Completes the result of a dry run: removes the entries that `--unset` names, and the labels of a Job's controller.
+/// Completes the result of a dry run: removes the env entries that `--unset` names and, from a new Job, the fields that
+/// the server generates for the Job controller.
 fn after_apply(mut after: Value, object: &InputObject, is_new: bool) -> Value {
     if !object.take_over_entries.is_empty() {
         managed_fields::remove_unset_entries(&mut after, &object.json_or_null(), &object.take_over_entries);
@@ -204,8 +207,8 @@ fn after_apply(mut after: Value, object: &InputObject, is_new: bool) -> Value {
 const CONTROLLER_LABELS: [&str; 4] =
     ["batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name", "controller-uid", "job-name"];
 
-/// Replaces the controller labels and the selector of a new Job with those of the live one; removes them if there is
-/// none. They contain generated values, which would show up as differences.
+/// Replaces the controller labels and the selector of a new Job with the values of the live Job, or removes them if
+/// there is no live Job. They contain generated values, which would appear as differences.
 fn copy_controller_fields(new: &mut Value, live: Option<&Value>) {
     for label in CONTROLLER_LABELS {
         for path in ["/metadata/labels", "/spec/template/metadata/labels"] {

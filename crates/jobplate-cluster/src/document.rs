@@ -1,4 +1,4 @@
-//! A rendered document, and which bytes of the input its bytes come from.
+//! A rendered document, and the mapping from its bytes to the bytes of the input.
 
 use std::cell::OnceCell;
 use std::ops::Range;
@@ -13,32 +13,32 @@ use jobplate_yaml::{NodeArena, NodeKind};
 /// A rendered YAML or JSON document.
 #[derive(Debug)]
 pub struct Document {
-    /// The input file, as the user named it.
+    /// The path of the input file, as given by the user.
     pub(crate) file: Rc<str>,
-    /// The line of the first byte in that file, from 1.
+    /// The 1-based line of the document's first byte in the input file.
     pub(crate) line: usize,
     pub(crate) text: Arc<str>,
-    /// The text before rendering; `None` if rendering changed nothing.
+    /// The text before rendering, or `None` if rendering made no change.
     pub(crate) original: Option<OriginalText>,
     /// The env entries whose ownership can be taken over.
     pub(crate) take_over_entries: Vec<TakeOverEntries>,
-    /// The text for the dry run of a take-over.
+    /// The text for the dry run of a take-over, if it differs from `text`.
     pub(crate) dry_run_text: Option<String>,
-    /// The nodes of `text`, parsed at the first use; `None` inside if it cannot be parsed.
+    /// The nodes of `text`, parsed on first use. The inner `None` means that `text` cannot be parsed.
     nodes: OnceCell<Option<NodeArena>>,
-    /// The lines of the input's text, indexed at the first use.
+    /// The line index of the text before rendering, built on first use.
     lines: OnceCell<LineIndex>,
 }
 
-/// The text of a document before rendering, so that errors show lines that the user knows.
+/// The text of a document before rendering. Errors show its lines, since the user wrote them.
 #[derive(Clone, Debug)]
 pub struct OriginalText {
     pub(crate) text: Arc<str>,
-    /// The replacements, in the order of the text.
+    /// The replacements, in ascending order.
     pub(crate) replacements: Rc<[Replacement]>,
 }
 
-/// Bytes of the original text, and the bytes of the rendered text that replaced them.
+/// A byte range of the original text, and the byte range of the rendered text that replaced it.
 #[derive(Clone, Debug)]
 pub(crate) struct Replacement {
     original: Range<usize>,
@@ -48,7 +48,7 @@ pub(crate) struct Replacement {
 /// The env entries of one container whose ownership can be taken over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TakeOverEntries {
-    /// The index of the object in its document.
+    /// The 0-based index of the object in its document.
     pub object: usize,
     /// The path from the object to the container.
     pub container: FieldPath,
@@ -57,8 +57,8 @@ pub struct TakeOverEntries {
 }
 
 impl OriginalText {
-    /// Creates an original text from its replacements: byte ranges of `text` in ascending order, each with the length
-    /// of the rendered bytes.
+    /// Creates an original text. `replacements` are the replaced byte ranges of `text` in ascending order, each with
+    /// the length of the rendered bytes.
     pub fn new(text: &str, replacements: impl IntoIterator<Item = (Range<usize>, usize)>) -> Self {
         let mut shift = 0isize;
         let replacement = |(original, length): (Range<usize>, usize)| {
@@ -69,7 +69,8 @@ impl OriginalText {
         OriginalText { text: text.into(), replacements: replacements.into_iter().map(replacement).collect() }
     }
 
-    /// Returns the bytes of the original text that an offset in the rendered text comes from.
+    /// Returns the byte range of the original text that an offset in the rendered text comes from. The range is empty
+    /// if the offset is not in a replacement.
     fn original_range(&self, offset: usize) -> Range<usize> {
         let count = self.replacements.partition_point(|replacement| replacement.rendered.start <= offset);
         match self.replacements[..count].last() {
@@ -84,7 +85,7 @@ impl OriginalText {
 }
 
 impl Document {
-    /// Creates a document that begins at `line` (from 1) of the input `file`.
+    /// Creates a document that begins on the 1-based `line` of the input `file`.
     pub fn new(file: impl Into<Rc<str>>, line: usize, text: impl Into<Arc<str>>) -> Self {
         Document {
             file: file.into(),
@@ -98,7 +99,7 @@ impl Document {
         }
     }
 
-    /// Sets the text before rendering. Errors then show that text.
+    /// Sets the text before rendering. Errors then show this text instead of the rendered text.
     #[must_use]
     pub fn with_original(self, original: OriginalText) -> Self {
         Document { original: Some(original), ..self }
@@ -106,14 +107,14 @@ impl Document {
 
     /// Sets the env entries whose ownership can be taken over.
     ///
-    /// `dry_run_text` is the document for the dry run of the take-over. Its entries clear the fields that they do not
-    /// set (`value: null`), since a dry run merges them with the live ones.
+    /// `dry_run_text` is the document for the dry run of the take-over. Its env entries set the fields that they do not
+    /// use to null, since a dry run merges them with the live entries.
     #[must_use]
     pub fn with_take_over(self, take_over_entries: Vec<TakeOverEntries>, dry_run_text: Option<String>) -> Self {
         Document { take_over_entries, dry_run_text, ..self }
     }
 
-    /// Adds the input file and its lines to an error that has a span of the rendered text.
+    /// Adds the location in the input file to an error whose span is in the rendered text.
     pub(crate) fn locate(&self, error: Error) -> Error {
         match &self.original {
             None => error.in_document(&self.file, self.line, Arc::clone(&self.text)),
@@ -127,7 +128,7 @@ impl Document {
         }
     }
 
-    /// Returns the line in the input file that a byte offset of the rendered text comes from.
+    /// Returns the 1-based line of the input file that a byte offset in the rendered text comes from.
     pub(crate) fn line_at(&self, offset: usize) -> usize {
         let (text, at) = match &self.original {
             None => (&self.text, offset),
@@ -146,10 +147,11 @@ impl Document {
         Some(jobplate_yaml::Document::new(&self.text, nodes))
     }
 
-    /// Returns the Kubernetes objects of the document: the items of a List, and nothing for an empty document.
+    /// Returns the Kubernetes objects in the document: a single object, the items of a List, or no objects if the
+    /// document is empty.
     ///
     /// # Errors
-    /// Fails, with the location in the input, if the document cannot be parsed or is not an object.
+    /// Fails if the document cannot be parsed or is not an object. The error has a location in the input.
     pub(crate) fn objects(&self) -> Result<Vec<Object<'_>>> {
         let nodes = self.nodes().ok_or_else(|| self.parse_error())?;
         let root = nodes.root();
@@ -187,7 +189,7 @@ mod tests {
     #[test]
     fn locates_errors_at_lines_of_the_input() {
         let original = "a: 1\nb: 2\nc: 3\n";
-        // `b: 2` became two lines, and a line was added after it.
+        // The replacements turn `b: 2` into two lines and add a line after them.
         let rendered = "a: 1\nb:\n  x: 2\nd: 4\nc: 3\n";
         let original = OriginalText::new(original, [(7..9, 6), (10..10, 5)]);
         let document = Document::new("job.yaml", 11, rendered).with_original(original);

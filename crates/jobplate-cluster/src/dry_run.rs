@@ -1,4 +1,4 @@
-//! Dry-runs one object on the server, and finds out whether an apply would change it.
+//! Dry-runs one object on the server, and determines whether an apply would change it.
 
 use jobplate_diagnostic::Result;
 
@@ -17,10 +17,10 @@ use crate::session::Session;
 use crate::session::connection::Response;
 use crate::take_over;
 
-/// Dry-runs the apply of an object, including what `--take-over` and `--on-immutable` would do.
+/// Dry-runs the apply of an object, including the effects of `--take-over` and `--on-immutable`.
 ///
 /// # Errors
-/// Fails if the server would refuse the apply, or cannot be reached.
+/// Fails if the server would refuse the apply or cannot be reached.
 pub(crate) async fn dry_run(
     session: &Session<'_>,
     options: &ApplyOptions,
@@ -53,7 +53,7 @@ pub(crate) async fn dry_run(
     Err(explain_refusal(session, object, resource, &status, options.take_over).await)
 }
 
-/// Decides, after a dry run that succeeded, whether an apply would change anything.
+/// Determines from a successful dry run whether an apply would change the object.
 async fn classify_success(
     session: &Session<'_>,
     options: &ApplyOptions,
@@ -69,8 +69,9 @@ async fn classify_success(
     if options.dry_run {
         take_over::note_remaining(session, options, object, resource, response)?;
     }
-    // The server keeps the time of our last apply if the dry run changes nothing, so an older time means "unchanged".
-    // The current time is ambiguous: the last apply may have been a moment ago. Then the objects are compared.
+    // If the dry run makes no change, the server keeps the time of our last apply, so an older time means "unchanged".
+    // The current time is ambiguous, since the last apply may have been a moment ago. In this case, the objects are
+    // compared.
     let entries = take_over::selected_entries(options, object);
     let changes = if !entries.is_empty() || applied_at.is_none_or(|time| response.covers(time)) {
         let live = session.get_live(object, resource, object.name()).await?.unwrap_or_default();

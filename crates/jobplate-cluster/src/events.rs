@@ -5,20 +5,20 @@ use jobplate_diagnostic::Error;
 use crate::object::InputObject;
 use crate::report::ReportRow;
 
-/// Receives the events of a run as they happen. Every method does nothing unless it is implemented.
+/// Receives the events of a run as they happen. The default implementations ignore the events.
 pub trait EventHandler {
     /// Receives one line for each request and each retry, for `-v`.
     fn on_request(&self, _text: &str) {}
-    /// Receives a sentence that the user should know.
+    /// Receives a note for the user, one sentence.
     fn on_note(&self, _text: &str) {}
-    /// Receives a warning of the server about an object. The text may contain values of the object.
+    /// Receives a warning from the server about an object. The text may contain the object's values.
     fn on_warning(&self, _object: &InputObject, _text: &str) {}
-    /// Receives the error if an object could not be applied, or if a Job failed.
+    /// Receives the error for an object that could not be applied or compared, or for a Job that failed.
     fn on_failure(&self, _error: &Error) {}
-    /// Receives the row of a finished object.
+    /// Receives the report row of an object that was applied, or dry-run with `--dry-run=server`, without an error.
     fn on_finished(&self, _row: &ReportRow) {}
     /// Receives a line of a container's log.
     fn on_log_line(&self, _pod: &str, _container: &str, _line: &str) {}
-    /// Receives the current state of a wait. Each text replaces the one before; an empty one removes it.
+    /// Receives the current state of a wait. Each text replaces the previous text. An empty text clears it.
     fn on_progress(&self, _text: &str) {}
 }

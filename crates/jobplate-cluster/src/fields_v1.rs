@@ -1,14 +1,14 @@
-//! Edits `fieldsV1` trees, in which Kubernetes keeps the fields that a manager owns.
+//! Edits `fieldsV1` trees, in which Kubernetes records the fields that a manager owns.
 //!
 //! The keys of a tree are `f:KEY` for a field, `k:{"name":"X"}` for an item of a list, and `.` for the item or map
-//! itself. An empty tree owns everything below it. Source: <https://github.com/kubernetes-sigs/structured-merge-diff>,
-//! `fieldpath/serialize.go`.
+//! itself. A key with an empty tree owns the whole value of the key. Source:
+//! <https://github.com/kubernetes-sigs/structured-merge-diff>, `fieldpath/serialize.go`.
 
 use jobplate_manifest::field::{FieldPath, PathStep};
 use serde_json::{Map, Value, json};
 
-/// Converts a path into the keys of a `fieldsV1` tree. Returns `None` for a path with an index, which the trees of
-/// lists with keys do not have.
+/// Converts a path to the keys of a `fieldsV1` tree. Returns `None` for a path with an index, since these trees
+/// identify list items by key.
 pub(crate) fn tree_path(path: &FieldPath) -> Option<Vec<String>> {
     let tree_key = |step: &PathStep| match step {
         PathStep::Key(key) => Some(format!("f:{key}")),
@@ -21,8 +21,8 @@ pub(crate) fn tree_path(path: &FieldPath) -> Option<Vec<String>> {
     path.0.iter().map(tree_key).collect()
 }
 
-/// Serializes a value like Go's `encoding/json`, which escapes characters that are special in HTML. The server compares
-/// the keys of `fieldsV1` as strings.
+/// Serializes a value like Go's `encoding/json`, which escapes characters that are special in HTML. The result must be
+/// identical, since the server compares the keys of `fieldsV1` as strings.
 fn to_go_json(value: &Value) -> String {
     let escape = |c: char| match c {
         '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => format!("\\u{:04x}", u32::from(c)),
@@ -31,13 +31,13 @@ fn to_go_json(value: &Value) -> String {
     value.to_string().chars().map(escape).collect()
 }
 
-/// Returns the subtree at a path.
+/// Returns the subtree at a path, or `None` if the tree does not contain the path.
 pub(crate) fn get_subtree<'t>(fields: &'t Value, path: &[String]) -> Option<&'t Value> {
     path.iter().try_fold(fields, |tree, key| tree.get(key))
 }
 
-/// Removes and returns a subtree. Removes its parents, too, if they become empty: an empty tree would own everything
-/// below it.
+/// Removes and returns the subtree at a path. Also removes each parent that would be left empty, since a key with an
+/// empty tree owns the whole value of the key. Returns `None` if the tree does not contain the path.
 pub(crate) fn remove_subtree(fields: &mut Value, path: &[String]) -> Option<Value> {
     let map = fields.as_object_mut()?;
     let (first, rest) = path.split_first()?;
@@ -52,7 +52,7 @@ pub(crate) fn remove_subtree(fields: &mut Value, path: &[String]) -> Option<Valu
     Some(removed)
 }
 
-/// Merges a subtree into a tree, at a path.
+/// Merges a subtree into a tree at a path.
 pub(crate) fn insert_subtree(fields: &mut Value, path: &[String], tree: Value) {
     let nested = path.iter().rev().fold(tree, |inner, key| json!({ key: inner }));
     merge_trees(fields, nested);

@@ -1,5 +1,5 @@
-//! Handles a live Job whose pod template differs: fails, skips it, or deletes and creates it again
-//! (`--on-immutable`). Kubernetes allows no change to the pod template of a Job.
+//! Handles a live Job whose pod template differs: fails, skips it, or deletes and creates it again (`--on-immutable`).
+//! Kubernetes does not allow changes to the pod template of a Job.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,10 +20,11 @@ use crate::session::Session;
 /// The pause between two polls of a Job that is being deleted.
 const DELETION_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Dry-runs what [`apply`] would do.
+/// Dry-runs the action of [`apply`].
 ///
 /// # Errors
-/// Fails with [`OnImmutable::Fail`], if the Job may not be replaced, or if the server would refuse the new one.
+/// Always fails with [`OnImmutable::Fail`]. Otherwise, fails if the Job may not be replaced, if the server would refuse
+/// a request, or if the server cannot be reached.
 pub(crate) async fn dry_run(
     session: &Session<'_>,
     on_immutable: OnImmutable,
@@ -46,7 +47,8 @@ pub(crate) async fn dry_run(
 /// Skips the Job, or deletes and creates it again.
 ///
 /// # Errors
-/// Fails with [`OnImmutable::Fail`], if the Job may not be replaced, if the server refuses, or at the timeout.
+/// Always fails with [`OnImmutable::Fail`]. Otherwise, fails if the Job may not be replaced, if the server refuses a
+/// request or cannot be reached, or if the deletion times out.
 pub(crate) async fn apply(
     session: &Session<'_>,
     options: &ApplyOptions,
@@ -90,7 +92,7 @@ async fn recreate(
     }
 }
 
-/// Returns the error of [`OnImmutable::Fail`].
+/// Returns the error for [`OnImmutable::Fail`].
 fn immutable_error(object: &InputObject, resource: &Resource) -> Error {
     let name = resource.qualified_name(object.name());
     let error = Error::new(
@@ -104,8 +106,8 @@ fn immutable_error(object: &InputObject, resource: &Resource) -> Error {
     )
 }
 
-/// Returns the live Job if it may be deleted and the server would accept the new one, or `None` if there is no live
-/// Job any more.
+/// Checks that the live Job may be deleted, and that the server would accept the new Job. Returns the live Job, or
+/// `None` if it no longer exists.
 async fn check_replaceable(
     session: &Session<'_>,
     object: &InputObject,
@@ -125,8 +127,8 @@ async fn check_replaceable(
         let message = format!("{name} is running, so it is not deleted");
         return refuse(message, "wait until it has ended, or delete it with --recreate-running");
     }
-    // A dry run of an apply would fail for any pod template. The server validates a creation completely before it
-    // refuses the name because it exists.
+    // A dry run of an apply would fail, since the pod template is immutable. For a creation, the server checks that the
+    // name is free only after it has validated the whole object.
     let request = Request::create(resource, &object.namespace, object.body()?, &session.write_options, true);
     match session.send(&request, object).await?.refusal() {
         None => Ok(Some(live)),
@@ -143,8 +145,8 @@ fn is_running(job: &Value) -> bool {
     !has_ended && job["spec"]["suspend"] != true
 }
 
-/// Deletes the live Job if its uid and resource version still match; its pods are deleted first. Returns false if they
-/// do not match: the Job has to be checked again then.
+/// Deletes the live Job, after its pods, if its uid and resource version still match `live`. Returns false if they do
+/// not match; the Job must then be checked again.
 async fn delete(
     session: &Session<'_>,
     object: &InputObject,
@@ -162,7 +164,7 @@ async fn delete(
     }
 }
 
-/// Waits until the server has removed the Job.
+/// Waits until the server has removed the Job. Fails if the deadline passes or the user cancels the run.
 async fn wait_until_deleted(
     session: &Session<'_>,
     object: &InputObject,
@@ -192,7 +194,7 @@ async fn wait_until_deleted(
     }
 }
 
-/// Wraps an error that occurred after the deletion. The message says first that the Job no longer exists.
+/// Wraps an error that occurred after the deletion. The message first states that the Job no longer exists.
 fn recreate_failed(object: &InputObject, resource: &Resource, error: &Error) -> Error {
     let message =
         format!("{} is deleted, and not made anew: {}", resource.qualified_name(object.name()), error.message());

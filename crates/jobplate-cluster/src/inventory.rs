@@ -1,5 +1,5 @@
-//! Collects the objects to apply without asking the server: checks each one, refuses duplicates, and notes which
-//! objects need which others.
+//! Collects the objects to apply without sending requests: checks each object, rejects duplicates, and records the
+//! requirements of each object.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -19,26 +19,26 @@ use crate::spool::Spool;
 
 /// An object of the input and the state of its apply.
 pub(crate) struct InventoryEntry {
-    /// The object itself.
     pub object: Rc<InputObject>,
     /// Its row in the report.
     pub row: ReportRow,
-    /// Its position in the order of the apply.
+    /// The stage in which it is applied.
     pub stage: Stage,
-    /// What it provides to other objects.
+    /// The resource that it provides to other objects, if any.
     pub provides: Option<ProvidedResource>,
-    /// What it requires from other objects.
+    /// The resources that it requires from other objects.
     pub requirements: Requirements,
-    /// Whether it cannot be dry-run, because it needs something that only this run creates.
+    /// Whether its dry run is skipped, because it needs a resource that only this run creates or changes.
     pub skips_dry_run: bool,
-    /// What its dry run found.
+    /// The result of its dry run.
     pub dry_run: DryRunResult,
-    /// Whether it is a Job with `ttlSecondsAfterFinished`, which the server removes after its end.
+    /// Whether it is a Job with `ttlSecondsAfterFinished`. The server removes such a Job some time after it has
+    /// finished.
     pub has_ttl: bool,
 }
 
 impl InventoryEntry {
-    /// Creates the entry of an object. `node` is its mapping.
+    /// Creates the entry of an object whose mapping is `node`.
     fn new(object: InputObject, node: Node<'_>) -> Self {
         let (kind, namespace) = (&*object.kind, &*object.namespace);
         let provides = match (&*object.api_version, kind) {
@@ -71,33 +71,33 @@ impl InventoryEntry {
     }
 }
 
-/// Group, kind, namespace and name: they identify an object in any version of its API.
+/// The group, kind, namespace and name of an object. They identify the object in every version of its API.
 type ObjectKey = [String; 4];
 
-/// What an object provides to other objects.
+/// A resource that an object provides to other objects.
 #[derive(Clone)]
 pub(crate) enum ProvidedResource {
     /// The namespace with this name.
     Namespace(String),
-    /// A kind, by its group and name.
+    /// The kind with this group and name.
     Kind(String, String),
-    /// A Role or ClusterRole.
+    /// The Role or ClusterRole with this key.
     Role(RoleKey),
 }
 
-/// What an object cannot exist without.
+/// The resources without which an object cannot exist.
 pub(crate) struct Requirements {
     namespace: Option<String>,
     /// The group and kind of the object.
     kind: (String, String),
-    /// The Role that the object binds, if it is a binding.
+    /// The Role or ClusterRole that the object refers to, if it is a binding.
     role: Option<RoleKey>,
 }
 
-/// Kind, namespace (empty for a ClusterRole) and name of a Role.
+/// The kind, namespace (empty for a ClusterRole) and name of a Role or ClusterRole.
 type RoleKey = [String; 3];
 
-/// What the objects of the input provide.
+/// The resources that a set of objects provides.
 #[derive(Default)]
 pub(crate) struct ProvidedResources {
     /// The names of namespaces.
@@ -109,7 +109,7 @@ pub(crate) struct ProvidedResources {
 }
 
 impl ProvidedResources {
-    /// Collects what the entries provide.
+    /// Collects the resources that the entries provide.
     pub(crate) fn from_entries<'e>(entries: impl Iterator<Item = &'e InventoryEntry>) -> Self {
         let mut provided = ProvidedResources::default();
         for resource in entries.filter_map(|entry| entry.provides.clone()) {
@@ -122,7 +122,7 @@ impl ProvidedResources {
         provided
     }
 
-    /// Returns whether the namespace, the kind or the Role of an object's requirements is provided.
+    /// Returns whether at least one of an object's requirements is provided.
     pub(crate) fn satisfies_any(&self, requirements: &Requirements) -> bool {
         requirements.namespace.as_ref().is_some_and(|namespace| self.namespaces.contains(namespace))
             || self.kinds.contains(&requirements.kind)
@@ -137,16 +137,17 @@ impl ProvidedResources {
 
 /// The objects to apply.
 pub(crate) struct Inventory {
-    /// The objects, in the order of the input.
+    /// The objects, in input order.
     pub entries: Vec<InventoryEntry>,
-    /// What they provide.
+    /// The resources that the objects provide.
     pub provided: ProvidedResources,
 }
 
 /// Reads the objects of all documents, and stores their bodies in a spool.
 ///
 /// # Errors
-/// Fails at the first invalid or duplicate object, and if there are no objects.
+/// Fails if a document or an object is invalid, if an object is a duplicate or contradicts `-n`, if there are no
+/// objects, or if the temporary file cannot be written.
 pub(crate) fn read_inventory(
     documents: impl IntoIterator<Item = Result<Document>>,
     namespaces: &Namespaces,
@@ -183,7 +184,8 @@ fn role_key(kind: &str, namespace: &str, name: &str) -> RoleKey {
     [kind, if kind == "Role" { namespace } else { "" }, name].map(str::to_owned)
 }
 
-/// Returns the Role that a binding refers to.
+/// Returns the key of the Role or ClusterRole that a binding refers to. Returns `None` for other objects and for a
+/// binding without a complete reference.
 fn bound_role(object: &InputObject, root: Node<'_>) -> Option<RoleKey> {
     if &*object.api_version != RBAC_API_VERSION || !matches!(&*object.kind, "RoleBinding" | "ClusterRoleBinding") {
         return None;
@@ -211,7 +213,7 @@ mod tests {
     use super::*;
     use crate::document::OriginalText;
 
-    /// Creates a List of Jobs with one replacement each.
+    /// Creates a List of Jobs, with one replacement in each Job.
     fn list_of_jobs(count: usize) -> Document {
         let mut text = "apiVersion: v1\nkind: List\nitems:\n".to_owned();
         let mut changes = Vec::new();
@@ -237,7 +239,7 @@ mod tests {
 
     #[test]
     fn reads_a_list_in_linear_time() {
-        // The minimum of several measurements: other programs can only add to it.
+        // Uses the shortest of several runs, since other processes can only slow down a run.
         let runs: Vec<[Duration; 2]> = (0..5).map(|_| [1000, 8000].map(measure_read)).collect();
         let shortest = |size: usize| runs.iter().map(|times| times[size]).min().unwrap().as_secs_f64();
         let ratio = shortest(1) / shortest(0);

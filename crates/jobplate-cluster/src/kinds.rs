@@ -1,4 +1,5 @@
-//! Maps `apiVersion` and `kind` to a resource: Kubernetes' own kinds from a table, others by API discovery.
+//! Maps an `apiVersion` and a `kind` to a resource: built-in kinds of Kubernetes by a table, other kinds by API
+//! discovery.
 
 use std::any::TypeId;
 use std::cell::RefCell;
@@ -10,7 +11,7 @@ use serde::Deserialize;
 
 use crate::request::Resource;
 
-/// The `apiVersion` of Roles and their bindings.
+/// The `apiVersion` of Roles, ClusterRoles and their bindings.
 pub(crate) const RBAC_API_VERSION: &str = "rbac.authorization.k8s.io/v1";
 
 /// Splits an `apiVersion` into group and version. The group is empty for the core group.
@@ -27,8 +28,7 @@ where
     (T::API_VERSION, T::KIND, T::URL_PATH_SEGMENT, namespaced)
 }
 
-/// Returns the resource of one of Kubernetes' own kinds. Returns `None` for a kind outside of the table: the server
-/// has to be asked for it.
+/// Returns the resource of a built-in kind of Kubernetes. Returns `None` for other kinds, which require API discovery.
 pub(crate) fn built_in_resource(api_version: &str, kind: &str) -> Option<Resource> {
     macro_rules! table {
         ($($group:ident::$version:ident: $($kind:ident)*;)*) => { [$($(describe_type::<api::$group::$version::$kind>(),)*)*] };
@@ -59,20 +59,21 @@ pub(crate) fn built_in_resource(api_version: &str, kind: &str) -> Option<Resourc
     })
 }
 
-/// The resources of the groups and versions that the server was asked for. Concurrent requests share it.
+/// The discovered resources, keyed by `apiVersion`. Concurrent requests share the cache.
 #[derive(Default)]
 pub(crate) struct DiscoveryCache(RefCell<HashMap<String, Rc<Vec<Resource>>>>);
 
 impl DiscoveryCache {
-    /// Looks up the resource of a kind. Returns `None` if the `apiVersion` is not in the cache, and `Some(None)` if the
-    /// server has no such kind in it.
+    /// Looks up the resource of a kind. Returns `None` if the `apiVersion` is not in the cache, and `Some(None)` if it
+    /// is in the cache but the server has no such kind.
     pub(crate) fn find(&self, api_version: &str, kind: &str) -> Option<Option<Resource>> {
         let cache = self.0.borrow();
         let resources = cache.get(api_version)?;
         Some(resources.iter().find(|resource| resource.kind == kind).cloned())
     }
 
-    /// Adds an `APIResourceList`, the response to a discovery request. Returns `None` if `response` is something else.
+    /// Adds the resources in `response`, the `APIResourceList` from a discovery request. Returns `None` if the response
+    /// cannot be parsed.
     pub(crate) fn insert(&self, api_version: &str, response: &[u8]) -> Option<()> {
         #[derive(Deserialize)]
         struct ApiResourceList {
@@ -86,7 +87,7 @@ impl DiscoveryCache {
         }
         let list: ApiResourceList = serde_json::from_slice(response).ok()?;
         let (group, version) = split_api_version(api_version);
-        // A name with a slash is a subresource, such as `flows/status`.
+        // A name with a slash belongs to a subresource, such as `flows/status`.
         let resources = list.resources.into_iter().filter(|item| !item.name.contains('/')).map(|item| Resource {
             group: group.to_owned(),
             version: version.to_owned(),
@@ -98,7 +99,8 @@ impl DiscoveryCache {
         Some(())
     }
 
-    /// Removes an `apiVersion`, so that the server is asked again: a CustomResourceDefinition may have added a kind.
+    /// Removes an `apiVersion` so that the next lookup sends a discovery request: a CustomResourceDefinition may have
+    /// added a kind.
     pub(crate) fn remove(&self, api_version: &str) {
         self.0.borrow_mut().remove(api_version);
     }

@@ -1,44 +1,45 @@
-//! Talks to the Kubernetes API: applies manifests, shows what an apply would change, waits for Jobs and follows their
-//! logs.
+//! Talks to the Kubernetes API: applies manifests, shows the changes that an apply would make, waits for Jobs and
+//! follows their logs.
 //!
-//! Takes rendered [`Document`]s and sends them unchanged. Progress goes to an [`EventHandler`], the outcomes are in a
-//! [`Report`]. The crate knows nothing about flags, injection or rendering, writes to no stream, and does not end the
-//! process. It is the only crate that opens sockets or has an async runtime.
+//! Takes rendered [`Document`]s and sends them unchanged; only the items of a List are converted to JSON. Reports
+//! progress to an [`EventHandler`], and returns the outcomes in a [`Report`]. The crate knows nothing about flags,
+//! injection or rendering, never writes to standard output or standard error, and never ends the process. It is the
+//! only crate that opens sockets or has an async runtime.
 //!
 //! # Where it is decided
 //!
 //! | file | decides |
 //! |---|---|
 //! | `options.rs` | the options of an apply |
-//! | `document.rs` | which bytes of the input the bytes of a rendered document come from |
-//! | `spool.rs` | how documents are kept during a run: in a temporary file, read by offset |
+//! | `document.rs` | which bytes of the input each byte of a rendered document comes from |
+//! | `spool.rs` | how documents are stored during a run: in a temporary file, read by offset |
 //! | `object.rs` | which bytes are sent for an object (items of a List as JSON), and where errors about it are shown |
-//! | `namespaces.rs` | which namespace an object goes to; that `-n` and the manifest agree |
-//! | `inventory.rs` | which objects there are to apply, which need which others; that none is a duplicate |
+//! | `namespaces.rs` | the namespace of an object; that `-n` and the manifest agree |
+//! | `inventory.rs` | the objects to apply and their requirements; that there are no duplicates |
 //! | `phases.rs` | the order of dry runs and applies: Namespaces and CustomResourceDefinitions first, Jobs last |
-//! | `apply.rs` | how many objects are sent concurrently, which failures end a run, and what Ctrl-C leaves |
+//! | `apply.rs` | how many objects are sent concurrently, which failures end a run, and what is reported after Ctrl-C |
 //! | `dry_run.rs` | what counts as a successful dry run, and whether an apply would change anything |
-//! | `apply_object.rs` | how one object is applied, and how long a new CustomResourceDefinition is waited for |
+//! | `apply_object.rs` | how one object is applied, and how long the apply waits for a new CustomResourceDefinition |
 //! | `create.rs` | how an object with `generateName` is created |
 //! | `outcome.rs` | whether an object was created, configured or left unchanged |
 //! | `immutable.rs` | what is done about a Job whose pod template differs: fail, skip or recreate |
-//! | `take_over.rs` | when entries are taken over (never those of a Job), and how many attempts there are |
-//! | `managed_fields.rs` | who owns which field, which env entries change owners, and the patch for it |
+//! | `take_over.rs` | when env entries are taken over (never those of a Job), and the number of attempts |
+//! | `managed_fields.rs` | the owners of fields, which env entries change owners, and the patch for the change |
 //! | `fields_v1.rs` | the keys of `fieldsV1` trees, and how subtrees are moved |
 //! | `diff.rs` | what a diff compares, and what it leaves out |
 //! | `live.rs` | which fields of a live object belong to the server |
 //! | `wait/mod.rs` | when the wait for a Job ends |
 //! | `wait/poll.rs` | what a poll of one Job reads, and when the Job cannot be watched |
-//! | `wait/job_state.rs` | whether a Job runs or has ended, and how |
-//! | `wait/pod_start.rs` | which reasons prevent the start of a pod for good |
+//! | `wait/job_state.rs` | whether a Job is running, is complete or has failed |
+//! | `wait/pod_start.rs` | which reasons permanently prevent the start of a pod |
 //! | `logs.rs` | which logs are followed, and from which line they are resumed |
 //! | `pods.rs` | what is read from the status of a pod, and the polling interval |
 //! | `report.rs` | the names of the outcomes in reports (`created`, `configured`, ...) |
 //! | `events.rs` | what is reported during a run |
-//! | `completion.rs` | which names of a cluster complete a command line |
-//! | `kinds.rs` | which resource a kind is: from a table, or by API discovery |
-//! | `request.rs` | path, query, headers and body of each request, and which requests may be sent again |
-//! | `refusal.rs` | the error of a refused apply, and the flags that it advises |
+//! | `completion.rs` | which names from a cluster are completion candidates |
+//! | `kinds.rs` | the resource of a kind: from a table, or by API discovery |
+//! | `request.rs` | the path, query, headers and body of each request, and which requests may be retried |
+//! | `refusal.rs` | the error for a refused apply, and the flags that it suggests |
 //! | `errors/status.rs` | what can be read from the status of a refused request |
 //! | `errors/describe.rs` | the error for a status, with the table of general statuses |
 //! | `errors/rules.rs` | how a status is matched against a table |
@@ -47,11 +48,11 @@
 //! | `errors/invalid.rs` | the error for 422, with the table of known causes |
 //! | `errors/conflict.rs` | which fields conflict, and which of their values are shown |
 //! | `errors/transport.rs` | why a request got no response, and the message for it |
-//! | `session/mod.rs` | how long requests are retried (30 s), and when a run stops using the server |
+//! | `session/mod.rs` | how long requests are retried (30 s), and when a run stops sending requests |
 //! | `session/config.rs` | which context, cluster and user of a kubeconfig are used |
 //! | `session/connection.rs` | the timeout of a request, and when it is retried |
 //! | `session/interrupt.rs` | what the first and the second Ctrl-C do |
-//! | `runtime.rs` | which async runtime there is |
+//! | `runtime.rs` | which async runtime the crate uses |
 //!
 //! # Example
 //!

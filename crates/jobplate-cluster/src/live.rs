@@ -1,8 +1,9 @@
-//! Separates the fields that the server writes into live objects from the user's.
+//! Separates the server's fields of live objects from the user's fields.
 
 use serde_json::{Map, Value};
 
-/// Returns the object without the fields that the server sets: `status` and most of `metadata`.
+/// Returns the object without the fields that the server sets: `status` and generated `metadata`, such as `uid`. Also
+/// removes empty annotations.
 pub(crate) fn without_server_fields(mut object: Value) -> Value {
     if let Some(map) = object.as_object_mut() {
         map.remove("status");

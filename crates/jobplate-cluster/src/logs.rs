@@ -1,7 +1,7 @@
 //! Follows the logs of a Job's containers, line by line, while the Job is waited for.
 //!
-//! A log stream may break off at any time, even with a regular end of the response. It is then resumed until the
-//! container has ended. No line is reported twice.
+//! A log stream may end early, even with a regular end of the response. The log is then resumed until the container has
+//! ended, without reporting a line twice.
 
 use http_body_util::BodyExt;
 use jiff::Timestamp;
@@ -12,10 +12,10 @@ use crate::pods::{POLL_INTERVAL, container_statuses, name_or_placeholder};
 use crate::request::{Request, Resource};
 use crate::session::Session;
 
-/// The maximum number of consecutive attempts to resume a log without a new line.
+/// The maximum number of consecutive attempts to resume a log that return no new line.
 const MAX_RESUMES: usize = 5;
 
-/// The maximum length of a line in memory, in bytes. A longer one is split.
+/// The maximum length of a line in memory, in bytes. Longer lines are split.
 const MAX_LINE_BYTES: usize = 256 * 1024;
 
 /// The log of one run of a container.
@@ -40,7 +40,8 @@ pub(crate) async fn follow_log(session: &Session<'_>, pods: &Resource, log: Cont
         match session.connection().stream(&request).await {
             Ok(Ok(body)) => {
                 report_lines(session, &log, body, &mut cursor).await;
-                // The server also ends a log when it loses the node. Only the pod shows whether the container runs.
+                // The server also ends a log if it loses the connection to the node. Only the pod's status shows
+                // whether the container is still running.
                 if !is_running(session, pods, &log).await {
                     return;
                 }
@@ -60,7 +61,8 @@ pub(crate) async fn follow_log(session: &Session<'_>, pods: &Resource, log: Cont
     session.events.on_note(&note);
 }
 
-/// Returns whether the container still runs. Returns true if the pod cannot be read.
+/// Returns whether the container is still running and has not been restarted. Returns true if the request for the pod
+/// fails, unless the pod does not exist.
 async fn is_running(session: &Session<'_>, pods: &Resource, log: &ContainerLog) -> bool {
     let Ok(response) = session.try_send(&Request::get(pods, &log.namespace, &log.pod)).await else { return true };
     if let Some(status) = response.refusal() {
@@ -71,7 +73,7 @@ async fn is_running(session: &Session<'_>, pods: &Resource, log: &ContainerLog) 
     container_statuses(&pod).any(|status| status["name"] == log.container.as_str() && is_same_run(status))
 }
 
-/// Reports the lines of one response.
+/// Reports the new lines in one response.
 async fn report_lines(session: &Session<'_>, log: &ContainerLog, mut body: Body, cursor: &mut LogCursor) {
     cursor.resume();
     let (mut pending, mut searched) = (Vec::new(), 0);
@@ -96,7 +98,7 @@ async fn report_lines(session: &Session<'_>, log: &ContainerLog, mut body: Body,
     }
 }
 
-/// Returns the logs of the pod's containers that run or have ended.
+/// Returns the logs of the pod's containers that are running or have ended.
 pub(crate) fn started_logs(namespace: &str, pod: &Value) -> Vec<ContainerLog> {
     let has_started =
         |status: &&Value| !status["state"]["running"].is_null() || !status["state"]["terminated"].is_null();
@@ -113,16 +115,18 @@ fn restart_count(status: &Value) -> u64 {
     status["restartCount"].as_u64().unwrap_or(0)
 }
 
-/// Returns the end of the first line, after its line break. `searched` bytes are known to have none. More than
-/// [`MAX_LINE_BYTES`] without a line break count as a line.
+/// Returns the end offset of the first line, after its line break. The first `searched` bytes are known to have no line
+/// break. More than [`MAX_LINE_BYTES`] bytes without a line break count as a line. Returns `None` if the line is
+/// incomplete.
 fn find_line_end(bytes: &[u8], searched: usize) -> Option<usize> {
     let newline = memchr::memchr(b'\n', &bytes[searched..]).map(|at| searched + at + 1);
     newline.or_else(|| (bytes.len() > MAX_LINE_BYTES).then_some(bytes.len()))
 }
 
-/// The position up to which a log is reported.
+/// The position up to which a log was reported.
 ///
-/// The server resumes a log at a whole second (`sinceTime`), so the response begins with lines that were reported.
+/// The server resumes a log at a whole second (`sinceTime`), so the response may begin with lines that were already
+/// reported.
 #[derive(Default)]
 struct LogCursor {
     /// The time of the last line.
@@ -131,17 +135,18 @@ struct LogCursor {
     count_at_last_time: usize,
     /// The number of all reported lines.
     reported: usize,
-    /// The lines to skip after a resume: those before this time, and this number of lines with this time.
+    /// The lines to skip after a resume: all lines before this time, and this number of lines with this time.
     skip: Option<(Timestamp, usize)>,
 }
 
 impl LogCursor {
-    /// Starts to skip the lines that are already reported.
+    /// Prepares for a response that may begin with lines that were already reported.
     fn resume(&mut self) {
         self.skip = self.last_time.map(|time| (time, self.count_at_last_time));
     }
 
-    /// Moves on to a line. Returns its text without the time, or `None` if the line was reported before.
+    /// Advances past a line. Returns its text without the timestamp, or `None` if the line was already reported. A line
+    /// without a timestamp is always returned.
     fn advance<'l>(&mut self, line: &'l str) -> Option<&'l str> {
         let (time, text) = match line.split_once(' ').map(|(time, text)| (time.parse::<Timestamp>(), text)) {
             Some((Ok(time), text)) => (time, text),
@@ -178,7 +183,7 @@ mod tests {
             lines.iter().filter_map(|own| cursor.advance(&line(own)).map(str::to_owned)).collect::<Vec<_>>()
         };
         assert_eq!(read(&[("01", "a"), ("02", "b"), ("02", "c")]), ["a", "b", "c"]);
-        // The resumed log repeats three lines. At its end the clock of the node is set back.
+        // The resumed log repeats three lines. Before the last line, the node's clock was set back.
         let resumed = [("01", "a"), ("02", "b"), ("02", "c"), ("02", "d"), ("03", "e"), ("01", "f")];
         assert_eq!(read(&resumed), ["d", "e", "f"]);
     }

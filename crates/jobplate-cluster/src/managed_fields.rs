@@ -1,6 +1,6 @@
-//! Reads who owns which field of a live object (`metadata.managedFields`), and plans the transfer of env entries.
+//! Reads the owners of a live object's fields (`metadata.managedFields`), and plans ownership transfers of env entries.
 //!
-//! Works on JSON; sends no requests.
+//! Works on JSON, and sends no requests.
 
 use jobplate_manifest::field::{FieldPath, PathStep};
 use jobplate_manifest::sensitive::LAST_APPLIED;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::document::TakeOverEntries;
 use crate::fields_v1::{get_subtree, insert_subtree, merge_trees, remove_subtree, tree_path};
 
-/// The plan that transfers the ownership of env entries to our field manager.
+/// A plan to transfer the ownership of env entries to our field manager.
 #[derive(Debug)]
 pub(crate) struct OwnershipTransfer {
     /// The JSON patch for the live object. It tests the resource version.
@@ -22,11 +22,11 @@ pub(crate) struct OwnershipTransfer {
     pub removes_last_applied: bool,
 }
 
-/// Plans the transfer of entries, owned or not, to the applies of `manager`. Returns `None` if `manager` owns them all
-/// and there is no last-applied annotation.
+/// Plans the transfer of env entries, with or without an owner, to the applies of `manager`. Returns `None` if
+/// `entries` is empty, or if no ownership has to move and there is no last-applied annotation.
 ///
-/// The other fields keep their owners, so that the apply that follows resets none of them. The last-applied annotation
-/// of kubectl's client-side apply is removed: it quotes the values of the entries.
+/// The other fields keep their owners, so the apply that follows does not reset them. The patch also removes the
+/// last-applied annotation of kubectl's client-side apply, which quotes the values of the entries.
 pub(crate) fn plan_transfer(live: &Value, entries: &[TakeOverEntries], manager: &str) -> Option<OwnershipTransfer> {
     let mut owners: Vec<Value> =
         live.pointer("/metadata/managedFields").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -67,8 +67,8 @@ pub(crate) fn plan_transfer(live: &Value, entries: &[TakeOverEntries], manager: 
     Some(OwnershipTransfer { patch: Value::Array(patch), previous_owners, moves_entries, removes_last_applied })
 }
 
-/// Removes the entries from all owners but `manager`. Returns their trees, including those that nobody owns, and the
-/// names of their previous owners.
+/// Removes the entries from all owners except `manager`. Returns the merged trees of the removed entries and of the
+/// entries without an owner, and the names of the previous owners.
 fn move_entries(
     live: &Value,
     entries: &[TakeOverEntries],
@@ -103,8 +103,8 @@ fn move_entries(
 /// The manager to which Kubernetes assigns the fields that were set before ownership was tracked.
 const BEFORE_FIRST_APPLY: &str = "before-first-apply";
 
-/// Gives an owner to the other entries of these containers that nobody owns. Otherwise the server would remove them
-/// together with our entries when an apply leaves those out.
+/// Assigns an owner to the other entries of these containers that have no owner. Otherwise, when an apply omits our
+/// entries, the server would also remove these entries.
 fn preserve_unowned(live: &Value, entries: &[TakeOverEntries], owners: &mut Vec<Value>, api_version: &str) {
     let mut preserved = json!({});
     for selected in entries {
@@ -122,7 +122,8 @@ fn preserve_unowned(live: &Value, entries: &[TakeOverEntries], owners: &mut Vec<
     if preserved.as_object().is_none_or(Map::is_empty) {
         return;
     }
-    // The server identifies an owner by everything except its fields. It would keep only one of two identical owners.
+    // The server identifies an owner by all its properties except the owned fields, and would keep only one of two
+    // identical owners.
     let is_before_first_apply = |owner: &&mut Value| {
         owner["manager"] == BEFORE_FIRST_APPLY && owner["operation"] == "Update" && owner["apiVersion"] == api_version
     };
@@ -138,7 +139,8 @@ fn preserve_unowned(live: &Value, entries: &[TakeOverEntries], owners: &mut Vec<
     }
 }
 
-/// Returns whether an object has no owner of any field, which is so after its `managedFields` were cleared.
+/// Returns whether no field of an object has an owner, which is the case after its `managedFields` were cleared.
+/// Ignores the owners of subresources.
 pub(crate) fn is_unowned(live: &Value) -> bool {
     let mut owners = live.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
     !owners.any(|owner| {
@@ -146,7 +148,7 @@ pub(crate) fn is_unowned(live: &Value) -> bool {
     })
 }
 
-/// An entry that the manifest removes and that is still in the live object, since another manager owns it.
+/// An env entry that the manifest removes, but that remains in the live object because another manager owns it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct RemainingEntry {
     /// The name of the entry.
@@ -157,7 +159,8 @@ pub(crate) struct RemainingEntry {
     pub owners: Vec<String>,
 }
 
-/// Returns those of the entries that are in the live object but not in the document `ours`.
+/// Returns the entries that are in the live object but not in the document `ours`, with their owners other than
+/// `manager`.
 pub(crate) fn find_remaining(
     live: &Value,
     ours: &Value,
@@ -185,8 +188,8 @@ fn is_of_subresource(owner: &Value) -> bool {
     owner.get("subresource").is_some_and(|name| name != "")
 }
 
-/// Returns those of the entries that are in the live object: the path to each in a `fieldsV1` tree, and the tree that
-/// owns all of its fields.
+/// Returns the path in a `fieldsV1` tree of each entry that is in the live object, with the tree that owns all of the
+/// entry's fields.
 fn live_entry_trees(live: &Value, entries: &TakeOverEntries) -> Vec<(Vec<String>, Value)> {
     let env = entries.container.clone().join(PathStep::Key("env".to_owned()));
     let Some(env_path) = tree_path(&env) else { return Vec::new() };
@@ -221,12 +224,12 @@ pub(crate) fn find_value_owners(live: &Value, entry: &FieldPath, key: &str, mana
         .collect()
 }
 
-/// Returns the step to the list item with a name.
+/// Returns the path step to the list item with this name.
 pub(crate) fn item_named(name: &str) -> PathStep {
     PathStep::Item(vec![("name".to_owned(), name.to_owned())])
 }
 
-/// Removes from `object` those of the entries that are not in the document `ours`.
+/// Removes the entries from `object` that are not in the document `ours`.
 pub(crate) fn remove_unset_entries(object: &mut Value, ours: &Value, entries: &[TakeOverEntries]) {
     for TakeOverEntries { container, names, .. } in entries {
         let our_env = container.follow(ours).and_then(|container| container["env"].as_array());
@@ -274,7 +277,7 @@ pub(crate) mod tests {
         assert_eq!(transfer.previous_owners, ["kubectl-client-side-apply", "kubectl-set"]);
         assert_eq!(transfer.patch[0]["value"], "7");
         let owners = &transfer.patch[1]["value"];
-        // The tree of `f:env` is removed: empty, it would own all entries.
+        // The tree of `f:env` is removed, since an empty tree would own all entries.
         assert_eq!(
             owners[0]["fieldsV1"],
             json!({"f:metadata": {"f:annotations": {".": {}}},
@@ -322,7 +325,7 @@ pub(crate) mod tests {
         let entry = "/fieldsV1/f:spec/f:containers/k:{\"name\":\"c\"}/f:env/k:{\"name\":\"A\"}/f:value";
         assert_eq!(owners[0]["manager"], "before-first-apply");
         assert!(owners[0].pointer(entry).is_some());
-        // A second transfer, for another container, keeps those of the first.
+        // A second transfer, for another container, keeps the entries that the first transfer preserved.
         let mut again = cleared.clone();
         again["metadata"]["managedFields"] = owners.clone();
         again["spec"]["containers"] =

@@ -1,4 +1,4 @@
-//! Decides which namespace an object goes to, and refuses a manifest that contradicts `-n`.
+//! Determines the namespace of an object, and rejects a manifest that contradicts `-n`.
 
 use std::rc::Rc;
 
@@ -8,14 +8,14 @@ use jobplate_yaml::Node;
 
 /// The namespaces from the command line and the kubeconfig.
 pub(crate) struct Namespaces {
-    /// The namespace of `-n`, which overrides the other two.
+    /// The namespace passed with `-n`. It overrides the default and fills a missing namespace in the manifest.
     pub requested: Option<Rc<str>>,
-    /// The namespace of the kubeconfig's context, for manifests without one.
+    /// The namespace of the kubeconfig's context, for manifests without a namespace.
     pub default: Rc<str>,
 }
 
 impl Namespaces {
-    /// Returns the namespace that an object goes to if its kind is namespaced. `in_manifest` is its
+    /// Returns the namespace that an object goes to if its kind is namespaced. `in_manifest` is the object's
     /// `metadata.namespace`.
     pub(crate) fn resolve(&self, in_manifest: Option<&Rc<str>>) -> Rc<str> {
         Rc::clone(self.requested.as_ref().or(in_manifest).unwrap_or(&self.default))
@@ -24,7 +24,7 @@ impl Namespaces {
     /// Checks that the manifest and `-n` agree.
     ///
     /// # Errors
-    /// Fails, at the namespace in `root`, if the two differ.
+    /// Fails if the two namespaces differ. The error points to the namespace in `root`.
     pub(crate) fn check(&self, in_manifest: Option<&Rc<str>>, root: Node<'_>) -> Result<()> {
         match (&self.requested, in_manifest) {
             (Some(requested), Some(own)) if requested != own => {

@@ -1,4 +1,4 @@
-//! One object of the input: what it is, where it is in the input, and which bytes are sent for it.
+//! One object of the input: its identity, its location in the input, and the bytes that are sent for it.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ use crate::kinds::split_api_version;
 use crate::namespaces::Namespaces;
 use crate::spool::{Spool, SpoolRange, SpooledDocument};
 
-/// An object of a document. Its text is kept in the spool.
+/// An object in a document. Its text is stored in the spool.
 #[derive(Clone, Debug)]
 pub struct InputObject {
     pub(crate) api_version: Rc<str>,
@@ -25,17 +25,17 @@ pub struct InputObject {
     /// The namespace that the object goes to if its kind is namespaced.
     pub(crate) namespace: Rc<str>,
     name: Rc<str>,
-    /// Whether `name` is the prefix in `generateName`.
+    /// Whether `name` is the prefix in `generateName`, because `metadata.name` is missing.
     pub(crate) uses_generate_name: bool,
     /// The env entries whose ownership can be taken over.
     pub(crate) take_over_entries: Vec<TakeOverEntries>,
     /// The byte offset of the object in its document.
     start: usize,
-    /// The line of the object in its input file, from 1.
+    /// The 1-based line of the object in its input file.
     line: usize,
     /// The index of the object's mapping among the nodes of the document.
     node_index: u32,
-    /// The bytes to send: the document, or, for an item of a List, the item as JSON.
+    /// The bytes to send: the whole document, or the item as JSON if the object is an item of a List.
     body: SpoolRange,
     /// The bytes to send for the dry run of a take-over, if they differ from `body`.
     take_over_dry_run: Option<SpoolRange>,
@@ -45,10 +45,11 @@ pub struct InputObject {
 
 impl InputObject {
     /// Reads the objects of a document, adds their bodies to the spool, and calls `visit` with each object and its
-    /// mapping. Checks all objects, as far as that is possible without a server, before the first call.
+    /// mapping. Checks all objects locally before the first call.
     ///
     /// # Errors
-    /// Fails at the first object that no server would accept, or with the first error of `visit`.
+    /// Fails if the document or one of its objects is invalid, if the temporary file cannot be used, or with the first
+    /// error of `visit`.
     pub(crate) fn visit_all(
         document: &Document,
         namespaces: &Namespaces,
@@ -98,12 +99,12 @@ impl InputObject {
         input_objects.into_iter().zip(&found).try_for_each(|(input, object)| visit(input, object.node))
     }
 
-    /// Returns the input file of the object, as the user named it.
+    /// Returns the path of the object's input file, as given by the user.
     pub fn file(&self) -> &str {
         &self.document.file
     }
 
-    /// Returns the same as [`InputObject::file`], for callers that keep it.
+    /// Returns the path of the input file like [`InputObject::file`], as a pointer that the caller can clone and keep.
     pub(crate) fn shared_file(&self) -> &Rc<str> {
         &self.document.file
     }
@@ -113,17 +114,17 @@ impl InputObject {
         &self.name
     }
 
-    /// Returns the line in the input file that the object begins at, from 1.
+    /// Returns the 1-based line of the input file on which the object begins.
     pub fn line(&self) -> usize {
         self.line
     }
 
-    /// Returns the API group of `apiVersion`; empty for the core group.
+    /// Returns the API group in `apiVersion`. It is empty for the core group.
     pub(crate) fn group(&self) -> &str {
         split_api_version(&self.api_version).0
     }
 
-    /// Returns whether the object is a Job of the group `batch`.
+    /// Returns whether the object is a Job in the API group `batch`.
     pub(crate) fn is_job(&self) -> bool {
         &*self.kind == "Job" && self.api_version.starts_with("batch/")
     }
@@ -133,7 +134,7 @@ impl InputObject {
         &*self.kind == "CustomResourceDefinition" && self.api_version.starts_with("apiextensions.k8s.io/")
     }
 
-    /// Reads the text of the object's document as it is rendered: for an item of a List, the whole List.
+    /// Reads the rendered text of the object's document. For an item of a List, this is the whole List.
     ///
     /// # Errors
     /// Fails if the temporary file cannot be read.
@@ -141,7 +142,7 @@ impl InputObject {
         Ok(Arc::clone(&self.spool.read_document(&self.document)?.text))
     }
 
-    /// Reads the bytes to send: the document as it is rendered, or, for an item of a List, the item as JSON.
+    /// Reads the bytes to send: the rendered document, or the item as JSON if the object is an item of a List.
     ///
     /// # Errors
     /// Fails if the temporary file cannot be read.
@@ -149,7 +150,7 @@ impl InputObject {
         self.spool.read_text(self.body).map(String::into_bytes)
     }
 
-    /// Reads the bytes to send for a dry run of what a take-over leads to.
+    /// Reads the bytes to send for the dry run of a take-over.
     ///
     /// # Errors
     /// Fails if the temporary file cannot be read.
@@ -157,10 +158,11 @@ impl InputObject {
         self.spool.read_text(self.take_over_dry_run.unwrap_or(self.body)).map(String::into_bytes)
     }
 
-    /// Reads the object as JSON; null if the document cannot be parsed.
+    /// Reads the object as JSON. Returns null if the document cannot be parsed.
     ///
     /// # Errors
-    /// Fails if the YAML has no unambiguous JSON form (with its location), or if the temporary file cannot be read.
+    /// Fails if the YAML has no unambiguous JSON form, with an error that points to it, or if the temporary file cannot
+    /// be read.
     pub(crate) fn json(&self) -> Result<Value> {
         match self.spool.read_document(&self.document)?.nodes() {
             Some(nodes) => json::to_json(nodes.node(self.node_index)).map_err(|error| self.locate(error)),
@@ -168,23 +170,25 @@ impl InputObject {
         }
     }
 
-    /// Reads the object as JSON; null if that fails.
+    /// Reads the object as JSON. Returns null if [`InputObject::json`] fails.
     pub(crate) fn json_or_null(&self) -> Value {
         self.json().unwrap_or_default()
     }
 
-    /// Calls `inspect` with the object's mapping. Returns `None` if the document cannot be read.
+    /// Calls `inspect` with the object's mapping and returns its result. Returns `None` if the document cannot be read
+    /// or parsed.
     pub(crate) fn with_node<T>(&self, inspect: impl FnOnce(Node<'_>) -> T) -> Option<T> {
         let document = self.spool.read_document(&self.document).ok()?;
         Some(inspect(document.nodes()?.node(self.node_index)))
     }
 
-    /// Returns the line in the input file that a byte offset of the object's document comes from.
+    /// Returns the 1-based line of the input file that a byte offset in the object's document comes from. Returns the
+    /// line of the object if the document cannot be read.
     pub(crate) fn line_at(&self, offset: usize) -> usize {
         self.spool.read_document(&self.document).map_or(self.line, |document| document.line_at(offset))
     }
 
-    /// Adds the location in the input file to an error: its own span in the document, or else the object's first byte.
+    /// Adds the location in the input file to an error: the error's span, or the object's first byte if it has no span.
     pub(crate) fn locate(&self, error: Error) -> Error {
         match self.spool.read_document(&self.document) {
             Ok(document) => document.locate(error.at(self.start..self.start + 1)),
@@ -192,7 +196,7 @@ impl InputObject {
         }
     }
 
-    /// Parses a document with one object, without any check.
+    /// Parses a document with a single object, without checking the object.
     #[cfg(test)]
     pub(crate) fn parse_for_test(text: &str) -> Self {
         let document = Document::new("job.yaml", 1, text);
@@ -218,7 +222,8 @@ impl InputObject {
     }
 }
 
-/// Returns the bodies for the dry runs of take-overs, by the positions of their objects in the document.
+/// Returns the bodies for the dry runs of take-overs, keyed by the indexes of their objects in the document. Omits
+/// objects whose body cannot be read.
 fn take_over_dry_runs(document: &Document, is_list: bool) -> HashMap<usize, String> {
     let Some(dry_run_text) = &document.dry_run_text else { return HashMap::new() };
     if !is_list {

@@ -2,40 +2,41 @@
 
 use std::time::Duration;
 
-/// What to do about a live Job whose pod template differs (`--on-immutable`): pod templates of Jobs are immutable.
+/// The action for a live Job whose pod template differs from the manifest's (`--on-immutable`). The pod template of a
+/// Job is immutable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnImmutable {
     /// Report an error.
     Fail,
     /// Delete the Job and create it again.
     Recreate {
-        /// Whether a running Job may be deleted, too (`--recreate-running`).
+        /// Whether a running Job may also be deleted (`--recreate-running`).
         include_running: bool,
     },
     /// Leave the Job unchanged.
     Skip,
 }
 
-/// How to apply.
+/// The options of an apply.
 #[derive(Clone, Debug)]
 pub struct ApplyOptions {
     /// Send dry runs only (`--dry-run=server`).
     pub dry_run: bool,
-    /// Dry-run every object before any is applied.
+    /// Dry-run every object before any object is applied.
     pub preflight: bool,
     /// Overwrite conflicting fields owned by other field managers (`--force-conflicts`).
     pub force_conflicts: bool,
-    /// Take over the ownership of the env entries that the documents list.
+    /// Take over the ownership of the env entries that the documents list (`--take-over`).
     pub take_over: bool,
-    /// What to do about Jobs whose pod template differs.
+    /// The action for Jobs whose pod template differs.
     pub on_immutable: OnImmutable,
-    /// Wait for the Jobs; `None` returns once everything is applied.
+    /// Wait for the Jobs. With `None`, the apply returns once all objects are applied.
     pub wait: Option<WaitOptions>,
-    /// The time limit for deletions and for Jobs that are waited for.
+    /// The time limit for the deletion of a Job, and for the wait for all Jobs.
     pub timeout: Duration,
 }
 
-/// What to do while Jobs are waited for.
+/// The options of the wait for Jobs.
 #[derive(Clone, Copy, Debug)]
 pub struct WaitOptions {
     /// Follow the logs of the pods.

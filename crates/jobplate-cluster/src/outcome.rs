@@ -1,4 +1,4 @@
-//! Decides whether an object was created, configured or left unchanged: from the responses and its earlier state.
+//! Determines from responses and earlier state whether an object was created, configured or left unchanged.
 
 use jiff::Timestamp;
 use jobplate_diagnostic::Result;
@@ -13,17 +13,17 @@ use crate::session::connection::Response;
 
 /// The result of applying or dry-running one object.
 pub(crate) struct ObjectResult {
-    /// What was done; for a dry run, what an apply would do.
+    /// The outcome of the apply, or the expected outcome if this is a dry run.
     pub outcome: Outcome,
-    /// The name that the server generated; `None` if the manifest has the name.
+    /// The name that the server generated. `None` for a dry run, or if the manifest has a name.
     pub name: Option<String>,
-    /// The uid of the live object.
+    /// The uid of the live object, if it was read.
     pub uid: Option<String>,
-    /// What the dry run found.
+    /// The result of the object's dry run.
     pub dry_run: DryRunResult,
 }
 
-/// What the dry run of an object found.
+/// The result of the dry run of an object.
 #[derive(Clone, Default)]
 pub(crate) enum DryRunResult {
     /// No dry run took place.
@@ -35,9 +35,9 @@ pub(crate) enum DryRunResult {
     Exists {
         /// Its resource version at the time of the dry run.
         resource_version: Option<String>,
-        /// The time of our last apply that changed something.
+        /// The time of our last apply that changed the object.
         applied_at: Option<Timestamp>,
-        /// Whether an apply would change something.
+        /// Whether an apply would change the object.
         changes: bool,
     },
 }
@@ -45,19 +45,19 @@ pub(crate) enum DryRunResult {
 /// The server's state and clock at the start of a run without dry runs.
 #[derive(Clone, Copy)]
 pub(crate) struct RunStart {
-    /// The cluster's revision. Later writes have a higher one.
+    /// The cluster's revision. Later writes have a higher revision.
     revision: u64,
     time: Timestamp,
 }
 
-/// An object in a response, of which only `metadata` is read.
+/// The part of an object in a response that is read.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct PartialObject {
     metadata: LiveMetadata,
 }
 
-/// The part of a live object's `metadata` that decides outcomes.
+/// The part of a live object's `metadata` that determines outcomes.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct LiveMetadata {
@@ -84,22 +84,22 @@ impl ObjectResult {
         ObjectResult::with_uid(outcome, None)
     }
 
-    /// Creates a result for a live object.
+    /// Creates a result with the uid of the live object.
     pub(crate) fn with_uid(outcome: Outcome, uid: Option<String>) -> Self {
         ObjectResult { outcome, name: None, uid, dry_run: DryRunResult::NotRun }
     }
 }
 
 impl DryRunResult {
-    /// Returns whether an apply creates or changes the object.
+    /// Returns whether an apply would create or change the object.
     pub(crate) fn is_created_or_changed(&self) -> bool {
         matches!(self, DryRunResult::New | DryRunResult::Exists { changes: true, .. })
     }
 }
 
 impl RunStart {
-    /// Reads the cluster's current revision and time. Returns `None` if the user may not list namespaces: outcomes are
-    /// then decided without it.
+    /// Reads the cluster's current revision and time. Returns `None` if the request fails, for example because the user
+    /// may not list namespaces. Outcomes are then determined without this state.
     pub(crate) async fn read(session: &Session<'_>) -> Option<Self> {
         let response = session.try_send(&Request::revision()).await.ok()?;
         let list: PartialObject = serde_json::from_slice(&response.body).unwrap_or_default();
@@ -123,7 +123,8 @@ impl LiveMetadata {
         }
     }
 
-    /// Returns the time, by the server's clock, of the manager's last apply that changed something.
+    /// Returns the time, by the server's clock, of the manager's last apply that changed the object. Returns `None` if
+    /// the manager has not applied the object.
     pub(crate) fn applied_at(&self, manager: &str) -> Option<Timestamp> {
         self.managed_fields.iter().find(|entry| entry.is_apply_by(manager)).and_then(|entry| entry.time)
     }
@@ -138,7 +139,7 @@ impl LiveMetadata {
         }
         let is_in_later_second =
             |time: Option<Timestamp>| time.is_none_or(|time| time.as_second() > start.time.as_second());
-        // The object was written since then, but another manager may have done it.
+        // The object was written since the start of the run, but possibly by another manager.
         let is_written_by_others = || {
             self.managed_fields
                 .iter()
@@ -155,7 +156,8 @@ impl ManagedFieldsEntry {
     }
 }
 
-/// Decides what an apply by `manager` has done, from its response and from what the dry run found.
+/// Determines the outcome of an apply by `manager` from its response, the result of the dry run, and the state at the
+/// start of the run.
 ///
 /// # Errors
 /// Fails if the response is not an object.
@@ -175,7 +177,7 @@ pub(crate) fn classify_apply(
     let is_configured = match dry_run {
         DryRunResult::Exists { resource_version, .. } if *resource_version == metadata.resource_version => false,
         DryRunResult::Exists { changes: true, .. } => true,
-        // The object was changed after the dry run: by this apply if the time of our last apply moved.
+        // The object changed after the dry run. This apply changed it if the time of our last apply differs.
         DryRunResult::Exists { applied_at, .. } => is_applied_now && *applied_at != time,
         DryRunResult::New | DryRunResult::NotRun if is_created_by_retry() => {
             return Ok(ObjectResult::with_uid(Outcome::Created, metadata.uid));

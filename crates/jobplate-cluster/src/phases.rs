@@ -1,9 +1,9 @@
-//! Decides in which order objects are dry-run and applied.
+//! Determines the order in which objects are dry-run and applied.
 
 use crate::kinds::RBAC_API_VERSION;
 use crate::object::InputObject;
 
-/// Kinds that other objects refer to. The server refuses those objects if the reference does not exist.
+/// The kinds that other objects refer to. The server refuses an object if the object that it refers to does not exist.
 const PREREQUISITE_KINDS: [&str; 3] = ["PriorityClass", "ServiceAccount", "StorageClass"];
 
 /// The position of an object in the order of an apply.
@@ -33,7 +33,7 @@ impl Stage {
     }
 }
 
-/// How the objects of a phase are sent.
+/// The way in which the objects of a phase are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// As dry runs (`dryRun=All`), which change nothing.
@@ -42,19 +42,19 @@ pub(crate) enum Mode {
     Apply,
 }
 
-/// A step of an apply. It completes before the next phase begins.
+/// A step of an apply. Each phase completes before the next phase begins.
 #[derive(Debug)]
 pub(crate) struct Phase {
-    /// How objects are sent.
+    /// The way in which objects are sent.
     pub mode: Mode,
-    /// The first and the last stage whose objects are sent.
+    /// The first and the last stage whose objects are sent, both inclusive.
     stages: (Stage, Stage),
 }
 
 /// All phases, in order.
 ///
-/// The dry runs are split by stage, so that an object is not dry-run if an earlier phase found that something it needs
-/// does not exist yet.
+/// The dry runs are split by stage so that an object is not dry-run if an earlier phase found that one of its
+/// requirements does not exist yet.
 pub(crate) const PHASES: [Phase; 7] = [
     Phase { mode: Mode::DryRun, stages: (Stage::Definitions, Stage::Definitions) },
     Phase { mode: Mode::DryRun, stages: (Stage::Prerequisites, Stage::Prerequisites) },
@@ -71,7 +71,8 @@ impl Phase {
         self.stages.0
     }
 
-    /// Returns whether the phase sends an object of a stage.
+    /// Returns whether the phase sends an object of `stage`. A dry-run phase does not send objects that skip the dry
+    /// run.
     pub(crate) fn includes(&self, stage: Stage, skips_dry_run: bool) -> bool {
         let (first, last) = self.stages;
         (first..=last).contains(&stage) && !(self.mode == Mode::DryRun && skips_dry_run)

@@ -47,27 +47,28 @@ impl Outcome {
     }
 }
 
-/// The report on one object.
+/// The report row of one object.
 #[derive(Clone, Debug)]
 pub struct ReportRow {
     /// The `apiVersion` in the manifest.
     pub api_version: Rc<str>,
     /// The `kind` in the manifest.
     pub kind: Rc<str>,
-    /// The object's name. With `generateName` the name that the server generated, or the prefix if there is none yet.
+    /// The object's name. With `generateName`, this is the generated name, or the prefix if the object has not been
+    /// created.
     pub name: String,
-    /// The namespace that the object went to. `None` if its kind is not namespaced; before the kind is looked up,
-    /// the namespace in the manifest.
+    /// The namespace of the object, or `None` if its kind is not namespaced. Until the kind is looked up, this is the
+    /// namespace in the manifest.
     pub namespace: Option<Rc<str>>,
-    /// The input file of the object, as the user named it.
+    /// The path of the object's input file, as given by the user.
     pub file: Rc<str>,
-    /// The line in that file, from 1.
+    /// The 1-based line of the object in the input file.
     pub line: usize,
-    /// The outcome.
+    /// The outcome of the apply or dry run.
     pub outcome: Outcome,
     /// One sentence that explains a failure or a missing dry run.
     pub reason: Option<String>,
-    /// How the Job ended, if it was waited for.
+    /// A phrase that describes the end of the Job, if the run waited for it.
     pub job_result: Option<String>,
 }
 
@@ -87,7 +88,7 @@ impl ReportRow {
         }
     }
 
-    /// Returns the object's name as kubectl prints it, such as `job.batch/etl`.
+    /// Returns the object's name in kubectl's format, such as `job.batch/etl`.
     pub fn qualified_name(&self) -> String {
         qualified_name(split_api_version(&self.api_version).0, &self.kind, &self.name)
     }
@@ -96,9 +97,9 @@ impl ReportRow {
 /// The report of a run.
 #[derive(Debug)]
 pub struct Report {
-    /// The rows, in the order of the input.
+    /// The rows, in input order.
     pub rows: Vec<ReportRow>,
-    /// The kind of the first failure, if there was any.
+    /// The kind of the first failure, or `None` if there was no failure.
     pub failure: Option<ErrorKind>,
     /// Whether the run sent dry runs only (`--dry-run=server`).
     pub dry_run: bool,

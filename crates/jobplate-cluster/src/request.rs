@@ -1,4 +1,4 @@
-//! Builds requests to the API server as data. Sends nothing.
+//! Builds requests to the API server as data, without sending them.
 
 use std::fmt::Write as _;
 
@@ -6,14 +6,14 @@ use http::Method;
 use kube::client::Body;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// The characters that need no escape in a path segment or query value.
+/// The characters that are escaped in a path segment or query value.
 const UNESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
 
-/// The media type of a server-side apply; its body may be any YAML.
+/// The media type of a server-side apply, whose body can be any YAML.
 const APPLY_PATCH_YAML: &str = "application/apply-patch+yaml";
 const YAML: &str = "application/yaml";
 const JSON: &str = "application/json";
-/// The media type of a list of objects that have nothing but their metadata.
+/// The media type of a list that contains only the metadata of objects.
 const PARTIAL_METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 const JSON_PATCH: &str = "application/json-patch+json";
 
@@ -28,13 +28,13 @@ pub(crate) struct Resource {
     pub kind: String,
     /// The plural name in paths, such as `jobs`.
     pub plural: String,
-    /// Whether the objects are in namespaces.
+    /// Whether the objects are namespaced.
     pub namespaced: bool,
 }
 
 impl Resource {
-    /// Returns the path of an object, or without `name` of the collection. `namespace` is ignored if the resource is
-    /// not namespaced.
+    /// Returns the path of an object, or the path of the collection if `name` is `None`. Ignores `namespace` if the
+    /// resource is not namespaced.
     pub(crate) fn path(&self, namespace: &str, name: Option<&str>) -> String {
         let mut path = group_path(&self.group, &self.version);
         if self.namespaced {
@@ -47,7 +47,7 @@ impl Resource {
         path
     }
 
-    /// Returns the name of an object as kubectl prints it, such as `job.batch/etl`.
+    /// Returns the name of an object in kubectl's format, such as `job.batch/etl`.
     pub(crate) fn qualified_name(&self, name: &str) -> String {
         qualified_name(&self.group, &self.kind, name)
     }
@@ -63,13 +63,13 @@ pub(crate) fn group_path(group: &str, version: &str) -> String {
     }
 }
 
-/// Returns the name of an object as kubectl prints it, such as `job.batch/etl`.
+/// Returns the name of an object in kubectl's format, such as `job.batch/etl`.
 pub(crate) fn qualified_name(group: &str, kind: &str, name: &str) -> String {
     let kind = kind.to_ascii_lowercase();
     if group.is_empty() { format!("{kind}/{name}") } else { format!("{kind}.{group}/{name}") }
 }
 
-/// What the server does about unknown and duplicate fields (`fieldValidation`).
+/// The server's reaction to unknown and duplicate fields (`fieldValidation`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldValidation {
     /// Refuse the object.
@@ -83,13 +83,13 @@ pub enum FieldValidation {
 /// The parameters of all writes.
 #[derive(Clone, Debug)]
 pub struct WriteOptions {
-    /// The name that owns the written fields (`fieldManager`).
+    /// The manager that owns the written fields (`fieldManager`).
     pub field_manager: String,
-    /// What to do about unknown and duplicate fields (`fieldValidation`).
+    /// The validation of the written fields (`fieldValidation`).
     pub field_validation: FieldValidation,
 }
 
-/// The verb of a request, as in the rules of a Role.
+/// The RBAC verb of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
     /// Reads an object.
@@ -105,7 +105,7 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
-    /// Returns the verb as it is written in a Role.
+    /// Returns the verb in the format of a Role.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Verb::Get => "get",
@@ -129,16 +129,16 @@ impl Verb {
 /// A request to the API server.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
-    /// What the request does.
+    /// The RBAC verb of this request.
     pub verb: Verb,
     path: String,
     query: String,
     accept: &'static str,
     content_type: Option<&'static str>,
     body: Vec<u8>,
-    /// Whether it may be sent again if it is unknown whether the server has processed it.
+    /// Whether the request may be sent again if it is unknown whether the server has processed it.
     pub is_retryable: bool,
-    /// Whether it can change the cluster. False for dry runs.
+    /// Whether the request can change the cluster. False for dry runs.
     pub is_write: bool,
 }
 
@@ -172,34 +172,35 @@ impl Request {
         self
     }
 
-    /// Reads an object.
+    /// Creates a request that reads an object.
     pub(crate) fn get(resource: &Resource, namespace: &str, name: &str) -> Self {
         Request::new(Verb::Get, resource.path(namespace, Some(name)))
     }
 
-    /// Reads the current revision of the cluster: it is in the metadata of any list.
+    /// Creates a request for the current revision of the cluster, which is in the metadata of any list.
     pub(crate) fn revision() -> Self {
         Request::new(Verb::List, "/api/v1/namespaces".to_owned()).with_query("limit", "1")
     }
 
-    /// Reads the resources of an API group and version.
+    /// Creates a request for the resources of an API group and version.
     pub(crate) fn discover(group: &str, version: &str) -> Self {
         Request::new(Verb::Get, group_path(group, version))
     }
 
-    /// Lists the objects of a namespace that match a label selector.
+    /// Creates a request for the objects of a namespace that match a label selector.
     pub(crate) fn list(resource: &Resource, namespace: &str, selector: &str) -> Self {
         Request::new(Verb::List, resource.path(namespace, None)).with_query("labelSelector", selector)
     }
 
-    /// Lists the metadata of objects: those of a namespace, or all if the resource is not namespaced. The response
-    /// contains no other fields.
+    /// Creates a request for the metadata of at most `limit` objects: the objects of a namespace, or all objects if the
+    /// resource is not namespaced. The response contains no other fields.
     pub(crate) fn list_metadata(resource: &Resource, namespace: &str, limit: usize) -> Self {
         let request = Request::new(Verb::List, resource.path(namespace, None)).with_query("limit", &limit.to_string());
         Request { accept: PARTIAL_METADATA_LIST, ..request }
     }
 
-    /// Applies an object with a server-side apply. The server receives `body` unchanged. The request is idempotent.
+    /// Creates a request for a server-side apply of an object. The server receives `body` unchanged. The request is
+    /// idempotent.
     pub(crate) fn apply(
         resource: &Resource,
         namespace: &str,
@@ -213,7 +214,8 @@ impl Request {
         request.with_body(APPLY_PATCH_YAML, body)
     }
 
-    /// Creates an object. The request is retryable only as a dry run: a repetition may create a second object.
+    /// Creates a request that creates an object. The request is retryable only as a dry run, since a repetition may
+    /// create a second object.
     pub(crate) fn create(
         resource: &Resource,
         namespace: &str,
@@ -226,7 +228,8 @@ impl Request {
         Request { is_retryable: dry_run, ..request.with_body(YAML, body) }
     }
 
-    /// Patches an object with a JSON patch. The patch must test the resource version, so that a repetition has no effect.
+    /// Creates a request that patches an object with a JSON patch. The patch must test the resource version so that a
+    /// repetition has no effect.
     pub(crate) fn patch(
         resource: &Resource,
         namespace: &str,
@@ -239,8 +242,8 @@ impl Request {
         request.with_body(JSON_PATCH, patch.to_string().into_bytes())
     }
 
-    /// Deletes an object if its uid and resource version are still those of `live`. The server first deletes the objects
-    /// that it owns.
+    /// Creates a request that deletes an object if its uid and resource version still match `live`. The server first
+    /// deletes the objects that the object owns.
     pub(crate) fn delete(
         resource: &Resource,
         namespace: &str,
@@ -262,7 +265,7 @@ impl Request {
         Request { is_write: !dry_run, ..request.with_body(JSON, options.to_string().into_bytes()) }
     }
 
-    /// Reads the log of a container and follows it, with timestamps. `since` is an RFC 3339 time.
+    /// Creates a request that follows the log of a container, with timestamps. `since` is an RFC 3339 time.
     pub(crate) fn follow_log(
         pods: &Resource,
         namespace: &str,
@@ -279,7 +282,7 @@ impl Request {
         }
     }
 
-    /// Returns method and path for `-v`. Queries and bodies are left out: they may contain values.
+    /// Returns the method and the path, for `-v`. Omits the query and the body, which may contain values.
     pub(crate) fn method_and_path(&self) -> String {
         format!("{} {}", self.verb.method(), self.path)
     }
@@ -308,7 +311,7 @@ pub(crate) struct ApplyParams<'w> {
     pub write_options: &'w WriteOptions,
     /// Whether conflicting fields of other managers are overwritten.
     pub force: bool,
-    /// Whether the server should change nothing (`dryRun=All`).
+    /// Whether the request is a dry run (`dryRun=All`).
     pub dry_run: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Runs the crate's async code for callers that are synchronous.
+//! Runs the crate's async code for synchronous callers.
 
 use jobplate_diagnostic::{Error, ErrorKind, Result, describe_io_error};
 
@@ -11,7 +11,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> 
         Error::new(ErrorKind::Cluster, format!("no runtime can be started: {}", describe_io_error(&error)))
     })?;
     let result = runtime.block_on(future);
-    // A normal shutdown would wait for a credential plugin that hangs.
+    // A normal shutdown would wait for a hanging credential plugin.
     runtime.shutdown_background();
     result
 }

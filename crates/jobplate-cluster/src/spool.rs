@@ -1,6 +1,7 @@
-//! Keeps documents in a temporary file, where they are read by offset.
+//! Stores documents in a temporary file, and reads them by offset.
 //!
-//! The memory for a document does not depend on the length of its text. The file has mode 0600 and no name.
+//! At most [`MAX_IN_MEMORY`] bytes are kept in memory, regardless of the size of the input. The file has mode 0600 and
+//! no name.
 
 use std::cell::RefCell;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -11,7 +12,7 @@ use tempfile::SpooledTempFile;
 
 use crate::document::{Document, OriginalText, Replacement};
 
-/// The maximum number of bytes that are kept in memory before the file is created.
+/// The number of bytes that are kept in memory before the file is created.
 const MAX_IN_MEMORY: usize = 16 * 1024 * 1024;
 
 /// A range of bytes in the spool.
@@ -21,7 +22,7 @@ pub(crate) struct SpoolRange {
     length: usize,
 }
 
-/// A document in the spool, with the data that locates errors in its input file.
+/// A document in the spool, with the data needed to locate errors in its input file.
 #[derive(Debug)]
 pub(crate) struct SpooledDocument {
     pub(crate) file: Rc<str>,
@@ -30,14 +31,14 @@ pub(crate) struct SpooledDocument {
     original: Option<(SpoolRange, Rc<[Replacement]>)>,
 }
 
-/// The temporary file.
+/// A store of strings and documents in a temporary file.
 ///
 /// Concurrent tasks on one thread share it by reference, so both fields have interior mutability. No borrow is held
 /// across an `await`.
 #[derive(Debug)]
 pub(crate) struct Spool {
     file: RefCell<SpooledTempFile>,
-    /// The document that was read last: the next error is mostly about the same one.
+    /// The document that was read last. Consecutive reads are usually about the same document.
     last_read: RefCell<Option<(Rc<SpooledDocument>, Rc<Document>)>>,
 }
 
@@ -47,7 +48,7 @@ impl Spool {
         Spool { file: RefCell::new(SpooledTempFile::new(MAX_IN_MEMORY)), last_read: RefCell::default() }
     }
 
-    /// Appends a string.
+    /// Appends a string, and returns its range.
     ///
     /// # Errors
     /// Fails if the temporary file cannot be written.
@@ -61,7 +62,7 @@ impl Spool {
         append().map_err(|error| spool_error(&error))
     }
 
-    /// Appends a document.
+    /// Appends a document and its original text.
     ///
     /// # Errors
     /// Fails if the temporary file cannot be written.
@@ -75,7 +76,7 @@ impl Spool {
         Ok(Rc::new(SpooledDocument { file: Rc::clone(file), line: *line, text, original }))
     }
 
-    /// Reads a string.
+    /// Reads the string in a range.
     ///
     /// # Errors
     /// Fails if the temporary file cannot be read.

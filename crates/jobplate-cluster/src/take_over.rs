@@ -12,28 +12,29 @@ use crate::request::{ApplyParams, Request, Resource, Verb};
 use crate::session::Session;
 use crate::session::connection::Response;
 
-/// Returns the entries to take over. There are none for a Job, since its pod template is immutable.
+/// Returns the env entries to take over. Returns no entries without `--take-over`, or for a Job, whose pod template is
+/// immutable.
 pub(crate) fn selected_entries<'o>(options: &ApplyOptions, object: &'o InputObject) -> &'o [TakeOverEntries] {
     if options.take_over && !object.is_job() { &object.take_over_entries } else { &[] }
 }
 
 /// Moves the ownership of entries to our field manager, so that the apply that follows can replace and remove them.
-/// Returns whether there was anything to move.
+/// Returns whether a transfer was necessary.
 ///
 /// # Errors
-/// Fails if the server refuses, or if the object changed before each attempt.
+/// Fails if the server refuses a request or cannot be reached, or if the object changes during each attempt.
 pub(crate) async fn take_over(
     session: &Session<'_>,
     object: &InputObject,
     resource: &Resource,
     entries: &[TakeOverEntries],
 ) -> Result<bool> {
-    // A transfer that was sent twice because a response was lost. The next read shows whether it took effect.
+    // A transfer that was sent again because a response was lost. The next read shows whether it took effect.
     let mut uncertain: Option<OwnershipTransfer> = None;
     for _ in 0..MAX_CONFLICT_RETRIES {
         let Some(live) = session.get_live(object, resource, object.name()).await? else { return Ok(false) };
         if managed_fields::is_unowned(&live) {
-            // An apply without fields makes the server create the owner `before-first-apply` for all existing ones.
+            // An apply without fields makes the server create the owner `before-first-apply` for all existing fields.
             apply_identity(session, object, resource).await?;
             continue;
         }
@@ -51,7 +52,7 @@ pub(crate) async fn take_over(
                 note_transfer(session, object, resource, &transfer);
                 return Ok(true);
             }
-            // The object changed after it was read: the patch's test of the resource version failed.
+            // The object changed after it was read, so the patch's test of the resource version failed.
             Some(status) if status.has_code(409) || status.has_code(422) => {
                 uncertain = response.was_retried.then_some(transfer).or(uncertain);
             }
@@ -61,7 +62,7 @@ pub(crate) async fn take_over(
     Err(conflict_loop(object, resource, "taken over"))
 }
 
-/// Applies an object that has nothing but its kind and name.
+/// Applies a manifest that contains only the object's `apiVersion`, kind and name.
 async fn apply_identity(session: &Session<'_>, object: &InputObject, resource: &Resource) -> Result<()> {
     let identity = serde_json::json!({
         "apiVersion": &*object.api_version, "kind": &*object.kind, "metadata": {"name": object.name()},
@@ -86,7 +87,7 @@ fn note_transfer(session: &Session<'_>, object: &InputObject, resource: &Resourc
     });
 }
 
-/// Notes the entries that the manifest no longer has and that an apply without a take-over has left on the server.
+/// Reports the env entries that the manifest removes but that an apply without `--take-over` leaves on the server.
 ///
 /// # Errors
 /// Fails if the response is not an object.

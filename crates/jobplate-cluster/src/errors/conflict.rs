@@ -1,7 +1,7 @@
-//! Describes what prevents an apply: fields that other managers own, and env entries whose live value has another
-//! source.
+//! Describes conflicts that prevent an apply: fields that other managers own, and env entries whose live value has
+//! another source.
 //!
-//! Reads live objects and documents as JSON; sends no requests.
+//! Reads live objects and documents as JSON, and sends no requests.
 
 use jobplate_diagnostic::{Error, ErrorKind};
 use jobplate_manifest::env::VALUE_FROM_SOURCES;
@@ -18,10 +18,10 @@ use crate::request::Resource;
 /// The maximum number of attempts if the object changes between a read and the write that follows.
 pub(crate) const MAX_CONFLICT_RETRIES: usize = 5;
 
-/// An env entry whose live value has another source than in the document, such as `value` instead of
+/// An env entry whose value has different sources in the live object and in the document, such as `value` and
 /// `valueFrom.secretKeyRef`.
 ///
-/// The server merges both into one entry, which is invalid, as long as another manager owns the live source.
+/// As long as another manager owns the live source, the server merges both sources into one entry, which is invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EnvSourceConflict {
     /// The name of the entry.
@@ -30,19 +30,20 @@ pub(crate) struct EnvSourceConflict {
     pub container: FieldPath,
     /// The name of the container.
     pub container_name: String,
-    /// Whether it is the container that flags apply to without `-c`.
+    /// Whether flags apply to this container without `-c`.
     pub is_default_container: bool,
-    /// Whether it is an init container.
+    /// Whether the container is an init container.
     pub is_init: bool,
     /// The live source: `value`, or the key below `valueFrom`.
     pub live_source: &'static str,
     /// The managers that own the live source.
     pub owners: Vec<String>,
-    /// The flag that sets the entry as it is in the document, if there is one for its source.
+    /// The flag that sets the entry to its value in the document, if the source has a flag.
     pub flag: Option<String>,
 }
 
-/// Returns the source of an entry's value: `value`, or the key below `valueFrom`.
+/// Returns the source of an entry's value: `value`, or the key below `valueFrom`. Returns `None` if the entry has no
+/// source.
 fn value_source(entry: &Value) -> Option<&'static str> {
     if entry["value"].as_str().is_some_and(|value| !value.is_empty()) {
         return Some("value");
@@ -50,7 +51,8 @@ fn value_source(entry: &Value) -> Option<&'static str> {
     VALUE_FROM_SOURCES.into_iter().find(|source| entry["valueFrom"].get(source).is_some())
 }
 
-/// Returns the flag that sets an entry. It has `...` in place of a literal value, which may be a secret.
+/// Returns the flag that sets an entry, or `None` if the entry's source has no flag. Replaces a literal value, which
+/// may be a secret, with `...`.
 fn flag_for(entry: &Value) -> Option<String> {
     let name = entry["name"].as_str()?;
     let key_flag = |flag: &str, source: &Value| {
@@ -67,7 +69,8 @@ fn flag_for(entry: &Value) -> Option<String> {
     }
 }
 
-/// Returns the env entries of the document `ours` whose value has another source in `live`.
+/// Returns the env entries of the document `ours` whose value has another source in `live`, with their owners other
+/// than `manager`.
 pub(crate) fn find_env_source_conflicts(
     live: &Value,
     ours: &Value,
@@ -106,7 +109,7 @@ pub(crate) fn find_env_source_conflicts(
     conflicts
 }
 
-/// Returns whether taking over these entries may resolve a refusal. For a 422 only a dry run shows whether it does.
+/// Returns whether taking over these entries may resolve a refusal. For code 422, only a dry run can confirm that.
 pub(crate) fn may_be_resolved_by_take_over(status: &Status, entries: &[TakeOverEntries]) -> bool {
     match status.conflicts() {
         Some(conflicts) => conflicts.iter().all(|cause| is_within_entries(cause, entries)),
@@ -130,16 +133,16 @@ fn is_within_entries(cause: &StatusCause, entries: &[TakeOverEntries]) -> bool {
     })
 }
 
-/// Returns the error after [`MAX_CONFLICT_RETRIES`] attempts. `what` is the participle of the attempted action.
+/// Returns the error after [`MAX_CONFLICT_RETRIES`] attempts. `action` is a past participle, such as `deleted`.
 pub(crate) fn conflict_loop(object: &InputObject, resource: &Resource, what: &str) -> Error {
     let message = format!("{} changes all the time, so it can't be {what}", resource.qualified_name(object.name()));
     object.locate(Error::new(ErrorKind::Cluster, message).hint("run again, or stop what keeps changing it"))
 }
 
-/// Returns conflicts as a table with the columns field, manager, live value and our value. Strings that may be secret
-/// are masked.
+/// Formats conflicts as a table with the columns field, manager, live value and our value. Masks strings that may be
+/// secret.
 ///
-/// `tabwriter` cannot align it: a value may contain a tab, which it would take for the end of a cell.
+/// The `tabwriter` crate cannot align the table, since it would interpret a tab in a value as the end of a cell.
 pub(crate) fn conflict_table(conflicts: &[&StatusCause], live: &Value, ours: &Value) -> String {
     let is_workload = ours["kind"].as_str().is_some_and(|kind| workload::pod_spec_path(kind).is_some());
     let mut rows = vec![["FIELD", "MANAGER", "LIVE", "OURS"].map(str::to_owned)];
@@ -150,7 +153,7 @@ pub(crate) fn conflict_table(conflicts: &[&StatusCause], live: &Value, ours: &Va
                 .and_then(|path| path.follow(object))
                 .map_or("-".to_owned(), |value| display_value(&cause.field, is_workload, value))
         };
-        // A path may contain map keys, which may be secret: only paths in the user's own document are shown.
+        // The map keys in a path may be secret, so a path is shown only if it is in the user's own document.
         let field = match &path {
             Some(path) if path.follow(ours).is_some() => cause.field.clone(),
             _ => "(a field that is not in the manifest)".to_owned(),
@@ -168,7 +171,7 @@ pub(crate) fn conflict_table(conflicts: &[&StatusCause], live: &Value, ours: &Va
 }
 
 fn display_value(field: &str, is_workload: bool, value: &Value) -> String {
-    // Outside of `spec`, such as in `data`, the user chooses the keys: they may end like a public field.
+    // Outside of `spec`, such as in `data`, the user chooses the keys, and they may end like a public field.
     let is_public =
         is_workload && field.starts_with(".spec.") && PUBLIC_FIELD_SUFFIXES.iter().any(|end| field.ends_with(end));
     match value {
@@ -179,7 +182,7 @@ fn display_value(field: &str, is_workload: bool, value: &Value) -> String {
     }
 }
 
-/// The ends of paths to fields of workloads whose strings are never secret.
+/// The suffixes of paths to workload fields whose strings are never secret.
 const PUBLIC_FIELD_SUFFIXES: [&str; 9] = [
     ".image",
     ".schedule",

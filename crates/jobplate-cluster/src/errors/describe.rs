@@ -1,4 +1,4 @@
-//! Describes a refusal: chooses what explains the status best, and has the table of general statuses.
+//! Describes a refusal: chooses the function that explains the status best, and contains the table of general statuses.
 
 use jobplate_diagnostic::{Error, ErrorKind, ProgramName};
 
@@ -22,9 +22,9 @@ impl Status {
     }
 }
 
-/// The statuses that are not about a field of the object. The first row that matches counts.
+/// The statuses that are not about a field of the object. The first matching row applies.
 ///
-/// The sources are paths in the Go modules of Kubernetes 1.37.2, with which `tests/cluster` runs.
+/// The sources are paths in the Go modules of Kubernetes 1.37.2, the version that `tests/cluster` uses.
 const RULES: [StatusRule; 20] = [
     // k8s.io/apimachinery: pkg/api/errors/errors.go (413); go.etcd.io/etcd/api: v3rpc/rpctypes/error.go;
     // google.golang.org/grpc: stream.go
@@ -63,7 +63,7 @@ const RULES: [StatusRule; 20] = [
     StatusRule::function(404..=404, Condition::Holds(|status, _| status.is_unknown_kind()), |_, request| {
         unknown_kind_error(request.object)
     }),
-    // k8s.io/apimachinery: pkg/api/errors/errors.go, NewNotFound of a reference, such as the Role of a RoleBinding
+    // k8s.io/apimachinery: pkg/api/errors/errors.go, NewNotFound for a reference, such as the Role of a RoleBinding
     StatusRule::text(
         404..=404,
         Condition::Holds(|status, request| {
@@ -151,13 +151,13 @@ fn unknown_error(status: &Status, request: &RefusedRequest<'_>) -> Error {
         .hint("its log has the reason; its message is not shown, since it may quote values")
 }
 
-/// Returns the error for a 401.
+/// Returns the error for code 401.
 pub(crate) fn unauthorized_error() -> Error {
     Error::new(ErrorKind::Cluster, "the server does not accept the credentials (401)")
         .hint("they may have expired: log in again, and check the user of the kubeconfig's context")
 }
 
-/// Returns the error for a kind that the server does not have.
+/// Returns the error for a kind that the server does not serve.
 pub(crate) fn unknown_kind_error(object: &InputObject) -> Error {
     let error = format!("the server has no kind {} in {}", object.kind, object.api_version);
     Error::new(ErrorKind::Cluster, error)

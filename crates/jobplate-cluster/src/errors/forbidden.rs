@@ -1,4 +1,4 @@
-//! The error for 403: a missing permission, or a denial by an admission plugin.
+//! The error for code 403: a missing permission, or a denial by an admission plugin.
 
 use jobplate_diagnostic::{Error, ErrorKind, ProgramName};
 
@@ -6,9 +6,9 @@ use super::rules::{Condition, StatusRule, apply_rules};
 use super::status::{RefusedRequest, Status};
 use crate::request::Verb;
 
-/// The known statuses with code 403. The first row that matches counts.
+/// The known statuses with code 403. The first matching row applies.
 ///
-/// The sources are paths in the Go modules of Kubernetes 1.37.2, with which `tests/cluster` runs.
+/// The sources are paths in the Go modules of Kubernetes 1.37.2, the version that `tests/cluster` uses.
 const RULES: [StatusRule; 9] = [
     // k8s.io/apiserver: pkg/endpoints/handlers/responsewriters/errors.go, with the verb `impersonate`
     StatusRule::text(
@@ -72,7 +72,8 @@ pub(super) fn forbidden_error(status: &Status, request: &RefusedRequest<'_>) -> 
     apply_rules(&RULES, status, request).unwrap_or_else(|| admission_error(status, request))
 }
 
-/// Returns the error for a denial by an admission webhook or policy, whose own message may quote values.
+/// Returns the error for a denial by an admission webhook or policy. Omits the message of the webhook or policy, which
+/// may quote values.
 pub(super) fn admission_error(status: &Status, request: &RefusedRequest<'_>) -> Error {
     let object = request.resource.qualified_name(request.object.name());
     let name = status.name_after("admission webhook ").or_else(|| status.name_after("ValidatingAdmissionPolicy "));
@@ -94,7 +95,7 @@ fn permission_error(status: &Status, request: &RefusedRequest<'_>) -> Error {
     let RefusedRequest { object, resource, verb, .. } = request;
     let namespace = &*object.namespace;
     let name = resource.qualified_name(object.name());
-    // A server-side apply that creates the object needs the verb `create`, too.
+    // A server-side apply that creates the object also needs the verb `create`.
     let denied_verb = if status.message_contains("cannot create ") { Verb::Create } else { *verb };
     let scope = if resource.namespaced { format!(" in namespace {namespace}") } else { String::new() };
     let resources = match resource.group.is_empty() {

@@ -1,4 +1,4 @@
-//! The error for 422 (Invalid): which fields the server refuses, and why.
+//! The error for code 422 (Invalid): the fields that the server refuses, and the reasons.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use jobplate_yaml::Node;
 use super::schema::MAX_SPAN;
 use super::status::{RefusedRequest, Status, StatusCause};
 
-/// A row of [`CAUSES`]: a known cause, our phrase for it, and a hint if there is one.
+/// A row of [`CAUSES`]: a known cause, its description, and an optional hint.
 struct CauseRule {
     pattern: CausePattern,
     description: &'static str,
@@ -21,9 +21,9 @@ enum CausePattern {
     Message(&'static [&'static str]),
     /// The path ends with this suffix, and the document has a value for the field.
     SetField(&'static str),
-    /// The reason is this one.
+    /// The reason equals this string.
     Reason(&'static str),
-    /// The reason is this one, and the document has a value for the field.
+    /// The reason equals this string, and the document has a value for the field.
     ReasonOfSetField(&'static str),
 }
 
@@ -44,10 +44,10 @@ impl CausePattern {
     }
 }
 
-/// The known causes. The first row that matches counts.
+/// The known causes. The first matching row applies.
 ///
-/// The sources are paths in the Go modules of Kubernetes 1.37.2, with which `tests/cluster` runs. Those of the reasons
-/// are k8s.io/apimachinery: pkg/util/validation/field/errors.go.
+/// The sources are paths in the Go modules of Kubernetes 1.37.2, the version that `tests/cluster` uses. The source of
+/// the reasons is k8s.io/apimachinery: pkg/util/validation/field/errors.go.
 const CAUSES: [CauseRule; 15] = [
     // k8s.io/apimachinery: pkg/api/validation/objectmeta.go; k8s.io/kubernetes: pkg/apis/{apps,core,storage}/validation
     CauseRule::new(
@@ -104,8 +104,8 @@ const CAUSES: [CauseRule; 15] = [
     CauseRule::new(CausePattern::Reason("FieldValueTypeInvalid"), "is of the wrong type", None),
 ];
 
-/// Returns what is wrong with a field, and a hint if there is one. `is_set` is whether the document has a value for
-/// the field.
+/// Returns the description of a cause, and a hint if there is one. `is_set` is true if the document has a value for the
+/// field.
 fn describe_cause(cause: &StatusCause, is_set: bool) -> (&'static str, Option<&'static str>) {
     CAUSES
         .iter()
@@ -113,7 +113,8 @@ fn describe_cause(cause: &StatusCause, is_set: bool) -> (&'static str, Option<&'
         .map_or(("has a value that is not valid", None), |rule| (rule.description, rule.hint))
 }
 
-/// Returns the error for a status with code 422: a line for each cause, at the first field that is in the document.
+/// Returns the error for a status with code 422, with a line for each cause. The error points to the first field that
+/// is in the document.
 pub(super) fn invalid_error(status: &Status, request: &RefusedRequest<'_>) -> Error {
     let RefusedRequest { object, resource, .. } = request;
     let name = resource.qualified_name(object.name());
@@ -160,8 +161,9 @@ struct FoundField {
     is_set: bool,
 }
 
-/// Finds a field, or its deepest parent, in the document. Paths with indexes are followed only for a new object:
-/// otherwise the indexes are those after the merge with the live object.
+/// Finds a field, or its deepest parent, in the document. Returns `None` if the document contains neither the field nor
+/// a parent. Also returns `None` for a path with indexes if the object is not new: the indexes then refer to the result
+/// of the merge with the live object.
 fn find_field(field: &str, root: Node<'_>, is_new: bool) -> Option<FoundField> {
     let path = FieldPath::parse(field)?;
     if path.has_index() && !is_new {
@@ -177,8 +179,8 @@ fn find_field(field: &str, root: Node<'_>, is_new: bool) -> Option<FoundField> {
     Some(FoundField { span, is_set })
 }
 
-/// Returns a path without map keys, which may be secret: replaces everything in brackets but indexes by `*`, and names
-/// that are not a short word by `...`.
+/// Returns a path without map keys, which may be secret. Replaces the contents of brackets, except indexes, with `*`,
+/// and names that are not a short word with `...`.
 fn sanitize_field_path(field: &str) -> String {
     let mut sanitized = String::new();
     let mut rest = field;

@@ -1,5 +1,5 @@
-//! Describes failures in the program's own sentences: messages of servers and libraries may quote secret values, so
-//! they are matched against known patterns and never shown.
+//! Describes failures in the program's own words. Messages from servers and libraries may quote secret values, so they
+//! are matched against known patterns and never shown.
 
 pub(crate) mod conflict;
 pub(crate) mod describe;

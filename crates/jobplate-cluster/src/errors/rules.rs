@@ -1,4 +1,4 @@
-//! Matches a status against a table of known statuses, and builds the error of the first row that matches.
+//! Matches a status against a table of known statuses, and builds the error of the first matching row.
 
 use std::ops::RangeInclusive;
 
@@ -13,12 +13,12 @@ pub(super) struct StatusRule {
     explanation: Explanation,
 }
 
-/// What a status must fulfil beside its code.
+/// A predicate on a status, in addition to its code.
 pub(super) enum Condition {
     Always,
     /// The message contains one of these phrases.
     Message(&'static [&'static str]),
-    /// A predicate holds.
+    /// The function returns true.
     Holds(fn(&Status, &RefusedRequest<'_>) -> bool),
 }
 
@@ -38,7 +38,7 @@ impl StatusRule {
         StatusRule { codes, condition, explanation: Explanation::Text { message, hint } }
     }
 
-    /// Creates a row whose error a function builds.
+    /// Creates a row whose error is built by a function.
     pub(super) const fn function(
         codes: RangeInclusive<u16>,
         condition: Condition,
@@ -66,7 +66,7 @@ impl StatusRule {
     }
 }
 
-/// Returns the error of the first rule that matches; `None` if there is none.
+/// Returns the error of the first matching rule, or `None` if no rule matches.
 pub(super) fn apply_rules(rules: &[StatusRule], status: &Status, request: &RefusedRequest<'_>) -> Option<Error> {
     rules.iter().find(|rule| rule.matches(status, request)).map(|rule| rule.error(status, request))
 }
@@ -95,7 +95,7 @@ fn fill(template: &str, status: &Status, request: &RefusedRequest<'_>) -> String
     filled + rest
 }
 
-/// Checks the tables of other modules.
+/// Helpers that check the tables of other modules.
 #[cfg(test)]
 pub(super) mod testing {
     use http::StatusCode;
@@ -107,10 +107,10 @@ pub(super) mod testing {
 
     const JOB: &str = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: etl}\nspec:\n  template:\n    spec:\n      containers:\n      - name: c\n        env:\n        - name: X\n          valuefrom: {}\n";
 
-    /// A status as code, body, and part of the error that it leads to.
+    /// The code and body of a status, and a part of the expected error.
     pub(crate) type Example = (u16, &'static str, &'static str);
 
-    /// Returns the status, and the text of the error for it, as `MESSAGE | HINT`.
+    /// Returns the error for a status as `MESSAGE | HINT`.
     fn explain(code: u16, body: &str, build: impl FnOnce(&Status, &RefusedRequest<'_>) -> Error) -> String {
         let object = InputObject::parse_for_test(JOB);
         let resource = built_in_resource("batch/v1", "Job").unwrap();
@@ -120,7 +120,7 @@ pub(super) mod testing {
         format!("{error} | {hint}")
     }
 
-    /// Asserts that an example leads to the expected error, which must not contain "canary" from the message.
+    /// Asserts that an example leads to the expected error, which must not contain the word "canary" from the body.
     pub(crate) fn assert_explained(
         (code, body, expected): Example,
         build: impl FnOnce(&Status, &RefusedRequest<'_>) -> Error,
@@ -130,7 +130,8 @@ pub(super) mod testing {
         assert!(!text.contains("canary"), "{code} {body}\n{text}");
     }
 
-    /// Asserts that the examples match the rules of a table one by one, and lead to the expected errors.
+    /// Asserts that each rule of a table is the first match for the example in the same row, and builds the expected
+    /// error.
     pub(crate) fn assert_rules_match(rules: &[StatusRule], examples: &[Example]) {
         assert_eq!(rules.len(), examples.len(), "one example for each rule");
         for (row, example) in examples.iter().enumerate() {

@@ -8,8 +8,8 @@ use super::status::{RefusedRequest, Status};
 /// The maximum length of the marked span, in bytes: a whole mapping would be too long.
 pub(super) const MAX_SPAN: usize = 200;
 
-/// The known problems: the beginning of the server's message after the field path, and our phrase. The first row that
-/// matches counts.
+/// The known problems: the beginning of the server's message after the field path, and our description. The first
+/// matching row applies.
 ///
 /// Source: sigs.k8s.io/structured-merge-diff v6.4.2 (Kubernetes 1.37.2): typed/validate.go, typed/merge.go,
 /// typed/helpers.go.
@@ -32,8 +32,8 @@ impl Status {
         (self.has_code(400) || self.has_code(500)) && self.schema_faults().is_some()
     }
 
-    /// Parses a message about a schema: the paths to the fields, and what is wrong with each. Returns `None` for any
-    /// other message.
+    /// Parses a message about a schema. Returns the path to each field and the problem with the field, or `None` for
+    /// any other message.
     fn schema_faults(&self) -> Option<Vec<(FieldPath, &'static str)>> {
         // Strict field validation: k8s.io/apimachinery: pkg/runtime/converter.go.
         if let Some((_, rest)) = self.message.split_once("unknown field \"") {
@@ -58,14 +58,15 @@ impl Status {
     }
 }
 
-/// Returns the error for an object that does not fit its schema, at the first field that is in the document.
+/// Returns the error for an object that does not fit its schema. The error points to the first field that is in the
+/// document.
 pub(super) fn schema_error(status: &Status, request: &RefusedRequest<'_>) -> Error {
     let RefusedRequest { object, resource, .. } = request;
     let faults = status.schema_faults().unwrap_or_default();
     let first_in_document = object.with_node(|root| {
         faults.iter().find_map(|(path, problem)| {
             let found = path.resolve(root);
-            // The path to an item without a name cannot be followed to its end. The key may still be below.
+            // A path through an item without a name cannot be followed to its end. The key may still be in the subtree.
             let keys_below = || found.node.descendants().flat_map(|node| node.entries().map(|(key, _)| key));
             let key = match (found.key, path.last_key()) {
                 (Some(key), Some(_)) if found.is_complete => Some(key),

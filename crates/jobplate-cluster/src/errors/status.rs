@@ -1,7 +1,7 @@
-//! The status with which an API server refuses a request, and what can be read from it.
+//! The status with which an API server refuses a request, and its interpretation.
 //!
-//! Messages of a status quote the object, including literal values of env vars. They are matched against known phrases
-//! and never shown.
+//! The messages of a status quote the object, including literal values of env vars. The messages are matched against
+//! known phrases and never shown.
 
 use http::StatusCode;
 use serde::Deserialize;
@@ -20,7 +20,7 @@ pub(crate) struct Status {
     /// Whether the body was a Kubernetes `Status`.
     pub(super) is_status: bool,
     reason: String,
-    /// Must not be shown.
+    /// The message. It must not be shown, since it may quote values.
     pub(super) message: String,
     /// The plural name of the kind that the status is about. For a missing namespace it is `namespaces`.
     pub(super) details_kind: String,
@@ -47,15 +47,15 @@ struct StatusDetails {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct StatusCause {
-    /// The path to the field, as the server writes it.
+    /// The path to the field, in the server's format.
     pub field: String,
     pub(super) reason: String,
-    /// Must not be shown.
+    /// The message. It must not be shown, since it may quote values.
     pub(super) message: String,
 }
 
 impl StatusCause {
-    /// Returns whether the field is immutable.
+    /// Returns whether the cause is a change to an immutable field.
     pub(crate) fn is_immutable(&self) -> bool {
         self.message.ends_with("field is immutable")
     }
@@ -76,11 +76,11 @@ impl StatusCause {
 }
 
 impl Status {
-    /// Reads a response. If the body is not a `Status`, its beginning counts as the message.
+    /// Reads a response. If the body is not a `Status`, the beginning of the body counts as the message.
     pub(crate) fn read(code: StatusCode, body: &[u8]) -> Self {
         let parsed: Option<StatusBody> = serde_json::from_slice(body).ok();
         let is_status = parsed.is_some();
-        // Some errors of the server, and those of proxies, are plain text.
+        // Errors from proxies, and some errors from the server, are plain text.
         let text = || String::from_utf8_lossy(&body[..body.len().min(MAX_SEARCHED_BYTES)]).into_owned();
         let StatusBody { reason, message, details } =
             parsed.unwrap_or_else(|| StatusBody { message: text(), ..StatusBody::default() });
@@ -103,14 +103,15 @@ impl Status {
             || self.message_contains("trying to send message larger than max")
     }
 
-    /// Returns whether a retry may succeed, for a status with code 500. Most others with that code are about the object.
+    /// Returns whether a retry may succeed after a status with code 500. Most other statuses with this code are about
+    /// the object.
     pub(crate) fn is_transient(&self) -> bool {
         (self.message_contains("etcdserver") || self.message_contains("failed calling webhook")) && !self.is_too_large()
     }
 
-    /// Returns whether the server refused nothing but changes to the immutable pod template of a Job.
+    /// Returns whether the server refused only changes to the immutable pod template of a Job.
     ///
-    /// An entry with two sources counts, too: it comes from merging the entry into the live template.
+    /// An env entry with two sources also counts as a change: it results from merging the entry into the live template.
     pub(crate) fn is_immutable(&self) -> bool {
         let is_in_template =
             |cause: &StatusCause| cause.field == "spec.template" || cause.field.starts_with("spec.template.");
@@ -121,12 +122,12 @@ impl Status {
             && self.causes.iter().all(is_about_change)
     }
 
-    /// Returns whether an object with this name exists.
+    /// Returns whether the server refused the request because an object with this name exists.
     pub(crate) fn already_exists(&self) -> bool {
         self.has_code(409) && self.reason == "AlreadyExists"
     }
 
-    /// Returns the conflicts with other field managers, or `None` if the status is not about those.
+    /// Returns the conflicts with other field managers, or `None` if the status is not about conflicts.
     pub(crate) fn conflicts(&self) -> Option<Vec<&StatusCause>> {
         let conflicts: Vec<&StatusCause> = self.causes.iter().filter(|cause| cause.manager().is_some()).collect();
         (self.has_code(409) && !conflicts.is_empty()).then_some(conflicts)
@@ -147,7 +148,7 @@ impl Status {
         self.has_code(404) && self.details_kind == "namespaces"
     }
 
-    /// Returns the quoted string after a phrase of the message, if it looks like the name of an object.
+    /// Returns the quoted string after a phrase in the message, if the string looks like the name of an object.
     pub(super) fn name_after(&self, phrase: &str) -> Option<&str> {
         let rest = self.message.split_once(phrase)?.1;
         let quote = rest.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
@@ -163,22 +164,22 @@ impl Status {
 pub(crate) struct RefusedRequest<'a> {
     /// The object that was sent.
     pub object: &'a InputObject,
-    /// Its resource.
+    /// The resource of the object.
     pub resource: &'a Resource,
     /// The verb of the request.
     pub verb: Verb,
-    /// Whether the object does not exist. The indexes in the status are then those of the document; otherwise they are
-    /// those after the merge with the live object.
+    /// Whether the object does not exist. If so, the indexes in the status refer to the document; otherwise, they refer
+    /// to the result of the merge with the live object.
     pub is_new: bool,
 }
 
 impl<'a> RefusedRequest<'a> {
-    /// Describes a request about an object that may exist.
+    /// Creates the description of a request about an object that may exist.
     pub(crate) fn new(object: &'a InputObject, resource: &'a Resource, verb: Verb) -> Self {
         RefusedRequest { object, resource, verb, is_new: false }
     }
 
-    /// Describes a creation.
+    /// Creates the description of a request that creates an object.
     pub(crate) fn for_new(object: &'a InputObject, resource: &'a Resource) -> Self {
         RefusedRequest { object, resource, verb: Verb::Create, is_new: true }
     }

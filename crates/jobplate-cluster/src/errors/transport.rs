@@ -1,7 +1,7 @@
-//! Describes why a request got no response.
+//! Describes the reasons for which a request got no response.
 //!
-//! The messages of kube, hyper and rustls are matched against known phrases and never shown: they quote addresses,
-//! command lines and the output of programs.
+//! The messages of kube, hyper and rustls are matched against known phrases and never shown, since they quote
+//! addresses, command lines and the output of programs.
 
 use std::io;
 
@@ -10,21 +10,21 @@ use kube::client::AuthError;
 
 use crate::object::InputObject;
 
-/// A request that got no response.
+/// The error for a request that got no response.
 #[derive(Clone, Debug)]
 pub(crate) struct TransportError {
-    /// Why. Quotes nothing that may be secret.
+    /// The reason for the error. Contains no text that may be secret.
     pub reason: String,
-    /// What to do about it.
+    /// The hint that explains how to resolve the error.
     pub hint: Option<String>,
-    /// Whether the server may have processed the request all the same.
+    /// Whether the server may have processed the request anyway.
     pub may_have_acted: bool,
-    /// Whether a retry would fail, too.
+    /// Whether a retry would also fail.
     pub is_permanent: bool,
 }
 
 impl TransportError {
-    /// Classifies an error of kube's client. `server` is host and port; it may be empty.
+    /// Classifies an error of kube's client. `server` is the host and port, or an empty string if they are unknown.
     pub(crate) fn from_kube(error: &kube::Error, server: &str) -> Self {
         let cause = match ErrorChain::read(error) {
             Ok(chain) => chain,
@@ -65,15 +65,15 @@ impl TransportError {
         }
     }
 
-    /// Creates the error of a request that was not sent.
+    /// Creates the error for a request that was not sent.
     fn unsent(reason: String, hint: &str, is_permanent: bool) -> Self {
         TransportError { reason, hint: Some(hint.to_owned()), may_have_acted: false, is_permanent }
     }
 
-    /// Describes why there are no credentials for the request.
+    /// Creates the error for a request that has no credentials.
     fn from_auth(error: &AuthError) -> Self {
         let (reason, hint) = match error {
-            // The command line and its output may contain a secret: neither is shown.
+            // The command line and its output may contain a secret, so neither is shown.
             AuthError::AuthExecRun { out, .. } => {
                 let code = out.status.code().map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
                 let reason = format!("the credential plugin failed ({code})");
@@ -95,7 +95,7 @@ impl TransportError {
         TransportError::unsent(reason, hint, true)
     }
 
-    /// Converts the error into the one that ends the run.
+    /// Converts the error to an error of kind [`ErrorKind::Cluster`].
     pub(crate) fn to_error(&self) -> Error {
         let error = Error::new(ErrorKind::Cluster, self.reason.clone());
         match &self.hint {
@@ -105,7 +105,7 @@ impl TransportError {
     }
 }
 
-/// What is known of an error and its sources.
+/// The combined details of an error and its sources.
 struct ErrorChain {
     /// The messages of the error and of all its sources.
     messages: String,
@@ -140,7 +140,7 @@ impl ErrorChain {
     }
 }
 
-/// Returns what is wrong with the server's certificate, and a hint.
+/// Returns a description of the problem with the server's certificate, and a hint.
 fn describe_certificate_problem(cause: &ErrorChain) -> (&'static str, &'static str) {
     if cause.contains("UnknownIssuer") || cause.contains("BadSignature") {
         ("is not signed by the certificate authority of the kubeconfig", "check `certificate-authority` there")
@@ -167,13 +167,13 @@ fn describe_connection_problem(io: Option<io::ErrorKind>, is_connecting: bool) -
     }
 }
 
-/// Returns the error of a creation if it is unknown whether the server has created the object.
+/// Returns the error for a creation if it is unknown whether the server has created the object.
 pub(crate) fn create_outcome_unknown(reason: &str, object: &InputObject) -> Error {
     let message = format!("{reason}, after {} was sent: it may have been made", object.name());
     object.locate(Error::new(ErrorKind::Cluster, message).hint("look before running again: kubectl get"))
 }
 
-/// Returns the error of a successful response that is not a Kubernetes object, such as the login page of a proxy.
+/// Returns the error for a successful response that is not a Kubernetes object, such as the login page of a proxy.
 pub(crate) fn invalid_response(object: &InputObject) -> Error {
     object.locate(
         Error::new(ErrorKind::Cluster, "the server's answer is no object")

@@ -1,7 +1,7 @@
 //! Builds kube's configuration from flags and kubeconfig files: which cluster to use, and as which user.
 //!
-//! Unlike kube's `Config::infer` it has no fallback: a kubeconfig that cannot be used is an error. It reads files, but
-//! no environment variables.
+//! Unlike kube's `Config::infer`, this module has no fallback: an unusable kubeconfig is an error. The caller reads
+//! `KUBECONFIG` and passes the paths in a [`KubeconfigSource`].
 
 use std::path::{Path, PathBuf};
 
@@ -11,23 +11,23 @@ use kube::config::{
     Context, InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError, LoadDataError, NamedContext,
 };
 
-/// Where the kubeconfig comes from.
+/// The source of the kubeconfig.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KubeconfigSource {
     /// `--kubeconfig`: a file.
     Flag(PathBuf),
-    /// `KUBECONFIG`: several files, merged. Missing ones are ignored, as kubectl does.
+    /// `KUBECONFIG`: a list of files, which are merged. Missing files are ignored, like in kubectl.
     Env(Vec<PathBuf>),
     /// The default file, `~/.kube/config`.
     Default(PathBuf),
-    /// No file, but the service account of the pod that the program runs in.
+    /// The service account of the pod in which the program runs, instead of a file.
     InCluster,
 }
 
-/// The flags that select a cluster and a user, with kubectl's meaning.
+/// The flags that select a cluster and a user. They have the same meaning as in kubectl.
 #[derive(Clone, Debug)]
 pub struct ClusterOptions {
-    /// Where the kubeconfig comes from; `None` if there is neither a file nor a pod.
+    /// The source of the kubeconfig. `None` if there is no kubeconfig file and the program does not run in a pod.
     pub kubeconfigs: Option<KubeconfigSource>,
     /// `--context`.
     pub context: Option<String>,
@@ -53,10 +53,10 @@ pub struct KubeconfigNames {
 }
 
 impl KubeconfigNames {
-    /// Reads the names from kubeconfig files. There are none in a pod.
+    /// Reads the names from kubeconfig files. Returns no names for [`KubeconfigSource::InCluster`].
     ///
     /// # Errors
-    /// Fails if a file cannot be read, or is not a kubeconfig.
+    /// Fails if a file cannot be read or is not a kubeconfig, or if all files of `KUBECONFIG` are missing.
     pub fn read(source: &KubeconfigSource) -> Result<Self> {
         let Some(kubeconfig) = read_source(source)? else { return Ok(KubeconfigNames::default()) };
         Ok(KubeconfigNames {
@@ -67,14 +67,15 @@ impl KubeconfigNames {
     }
 }
 
-/// The name of the context that is added for `--cluster` if the kubeconfig has no current context. NUL keeps it apart
-/// from real names.
+/// The name of the context that is added for `--cluster` if the kubeconfig has no current context. The leading NUL
+/// distinguishes it from real names.
 const PLACEHOLDER_CONTEXT: &str = "\u{0}jobplate";
 
-/// Builds the configuration. It turns off kube's own retries.
+/// Builds the configuration of kube's client, without kube's own retries.
 ///
 /// # Errors
-/// Fails if there is no kubeconfig, if it cannot be read, or if it does not have the selected context, cluster or user.
+/// Fails if there is no kubeconfig, if a file cannot be read or is invalid, if the kubeconfig lacks the selected
+/// context, cluster or user, or if `--as-group` is set without `--as`.
 pub(crate) async fn load(options: &ClusterOptions) -> Result<Config> {
     let Some(kubeconfigs) = &options.kubeconfigs else {
         return Err(config_error("no cluster is configured")
@@ -86,8 +87,8 @@ pub(crate) async fn load(options: &ClusterOptions) -> Result<Config> {
     };
     config.default_retry = false;
     if let Some(file) = &config.auth_info.token_file {
-        // kube reads the file later, with an error that does not name it. It also keeps a line break at the end, which
-        // is not valid in a header.
+        // kube reads the file later, with an error that does not contain the path. It also keeps a trailing line break,
+        // which is invalid in a header.
         let token = std::fs::read_to_string(file).map_err(|error| {
             config_error(format!("the token can't be read from {file}: {}", describe_io_error(&error)))
                 .hint("check `tokenFile` in the kubeconfig")
@@ -109,7 +110,7 @@ pub(crate) async fn load(options: &ClusterOptions) -> Result<Config> {
     Ok(config)
 }
 
-/// Reads and merges the kubeconfig files. Returns `None` in a pod.
+/// Reads and merges the kubeconfig files. Returns `None` for [`KubeconfigSource::InCluster`].
 fn read_source(source: &KubeconfigSource) -> Result<Option<Kubeconfig>> {
     Ok(match source {
         KubeconfigSource::InCluster => None,
@@ -118,7 +119,7 @@ fn read_source(source: &KubeconfigSource) -> Result<Option<Kubeconfig>> {
     })
 }
 
-/// Selects context, cluster and user, as kubectl does.
+/// Selects the context, the cluster and the user like kubectl.
 async fn select_context(mut kubeconfig: Kubeconfig, options: &ClusterOptions) -> Result<Config> {
     let mut context = options.context.clone();
     if let (None, None, Some(cluster)) = (&context, &kubeconfig.current_context, &options.cluster) {
@@ -150,7 +151,7 @@ async fn select_context(mut kubeconfig: Kubeconfig, options: &ClusterOptions) ->
     })
 }
 
-/// Returns a hint with the names that a kubeconfig has.
+/// Returns a hint that lists the contexts, clusters or users of a kubeconfig.
 fn list_names<'n>(what: &str, names: impl Iterator<Item = &'n str>) -> String {
     let names: Vec<&str> = names.filter(|name| *name != PLACEHOLDER_CONTEXT).collect();
     if names.is_empty() { format!("it has no {what}") } else { format!("its {what}: {}", names.join(", ")) }
@@ -159,7 +160,7 @@ fn list_names<'n>(what: &str, names: impl Iterator<Item = &'n str>) -> String {
 fn read_file(path: &PathBuf) -> Result<Kubeconfig> {
     let mut kubeconfig =
         Kubeconfig::read_from(path).map_err(|error| kubeconfig_error(&error).in_file(path.display().to_string()))?;
-    // Relative paths start at the directory of the kubeconfig. kube resolves all of them except the token file.
+    // Paths are relative to the directory of the kubeconfig. kube resolves all paths except that of the token file.
     let directory = path.parent().unwrap_or(Path::new(""));
     for user in kubeconfig.auth_infos.iter_mut().filter_map(|named| named.auth_info.as_mut()) {
         if let Some(file) = &mut user.token_file {
@@ -187,7 +188,7 @@ fn config_error(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Cluster, message)
 }
 
-/// Converts an error about a kubeconfig. kube's messages may quote secrets, so none is shown.
+/// Converts an error about a kubeconfig. Omits kube's message, which may quote secrets.
 fn kubeconfig_error(error: &KubeconfigError) -> Error {
     let describe_load_error = |what: &str, error: &LoadDataError| match error {
         LoadDataError::DecodeBase64(_) => format!("{what} in the kubeconfig is not valid base64"),

@@ -1,4 +1,4 @@
-//! Handles Ctrl-C and SIGTERM: no new request begins, and requests that were sent have a grace period.
+//! Handles Ctrl-C and SIGTERM: new requests are prevented, and requests that were already sent get a grace period.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,10 +7,10 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use tokio::sync::Notify;
 
-/// The time that requests have to complete after Ctrl-C.
+/// The time in which requests can complete after Ctrl-C.
 const GRACE_PERIOD: Duration = Duration::from_secs(3);
 
-/// Whether the user has cancelled the run. Clones share the state.
+/// A token that indicates whether the user has cancelled the run. Clones share the state.
 #[derive(Clone, Default)]
 pub(crate) struct CancellationToken(Arc<CancellationState>);
 
@@ -47,7 +47,7 @@ impl CancellationToken {
     /// Completes when the user cancels the run.
     pub(crate) async fn cancelled(&self) {
         loop {
-            // Created before the check, so that a signal between the two is not missed.
+            // Created before the check so that a signal in between is not missed.
             let notified = self.0.notify.notified();
             if self.is_cancelled() {
                 return;

@@ -1,4 +1,4 @@
-//! A session with an API server: the connection, the discovered kinds, and what all requests share.
+//! A session with an API server: the connection, the discovered kinds, and the state that all requests share.
 
 pub(crate) mod config;
 pub(crate) mod connection;
@@ -27,13 +27,13 @@ use crate::session::interrupt::CancellationToken;
 /// The time for which a request is retried while the server cannot be reached.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The hint for a retryable write without a response.
+/// The hint for a retryable write that got no response.
 const MAY_HAVE_ACTED: &str = "the last request may have been carried out; running again is safe";
 
 /// The options of a session.
 #[derive(Clone, Debug)]
 pub struct SessionOptions {
-    /// Which cluster to use, and as which user.
+    /// The options that select the cluster and the user.
     pub cluster: ClusterOptions,
     /// `-n`: the namespace of every namespaced object.
     pub namespace: Option<String>,
@@ -43,7 +43,8 @@ pub struct SessionOptions {
     pub concurrency: usize,
     /// The parameters of all writes.
     pub write_options: WriteOptions,
-    /// Called at the second Ctrl-C, while requests have a grace period after the first one.
+    /// The function that is called at the second Ctrl-C, while requests complete in the grace period after the first
+    /// Ctrl-C.
     pub on_second_interrupt: fn(),
 }
 
@@ -51,19 +52,19 @@ pub struct SessionOptions {
 pub(crate) struct Session<'e> {
     connection: Connection<'e>,
     pub(crate) discovery: DiscoveryCache,
-    /// Held during a discovery request, so that concurrent tasks do not repeat it.
+    /// A lock that is held during a discovery request so that concurrent tasks do not repeat it.
     discovery_lock: Mutex<()>,
     pub(crate) events: &'e dyn EventHandler,
     pub(crate) write_options: WriteOptions,
     pub(crate) concurrency: usize,
     pub(crate) namespaces: Namespaces,
     pub(crate) cancellation: CancellationToken,
-    /// Whether the server is unreachable or refuses the credentials. Any of the concurrent requests can find that out.
+    /// Whether the server is unreachable or refuses the credentials. Concurrent requests share the flag.
     is_unusable: Cell<bool>,
 }
 
 impl<'e> Session<'e> {
-    /// Opens a session. Sends no request yet.
+    /// Opens a session without sending a request.
     ///
     /// # Errors
     /// Fails if the kubeconfig cannot be read or used.
@@ -87,7 +88,7 @@ impl<'e> Session<'e> {
         })
     }
 
-    /// Returns whether no new request should begin: after Ctrl-C, or if the server is unusable.
+    /// Returns whether the run should send no more requests, after Ctrl-C or because the server is unusable.
     pub(crate) fn should_stop(&self) -> bool {
         self.is_unusable.get() || self.cancellation.is_cancelled()
     }
@@ -96,7 +97,7 @@ impl<'e> Session<'e> {
     ///
     /// # Errors
     /// Fails if there is no response, if the server does not accept the credentials, or if a gateway responds to a
-    /// write. Any other response is `Ok`, with any code.
+    /// write with an error. All other responses are `Ok`, including refusals.
     pub(crate) async fn send(&self, request: &Request, object: &InputObject) -> Result<Response> {
         let response =
             self.try_send(request).await.map_err(|error| self.on_transport_error(&error, request, object))?;
@@ -121,7 +122,7 @@ impl<'e> Session<'e> {
         Ok(response)
     }
 
-    /// Sends a request. Leaves the consequences of a missing response to the caller.
+    /// Sends a request. If there is no response, does not mark the session as unusable.
     ///
     /// # Errors
     /// Fails if there is no response.
@@ -129,12 +130,13 @@ impl<'e> Session<'e> {
         self.connection.send(request).await
     }
 
-    /// Returns the connection, for responses that are streamed.
+    /// Returns the connection, for streaming responses.
     pub(crate) fn connection(&self) -> &Connection<'e> {
         &self.connection
     }
 
-    /// Marks the session as unusable, unless the request was a creation, and returns the error of the object.
+    /// Returns the error for a request that got no response. Marks the session as unusable, unless the request was a
+    /// creation that the server may have processed.
     fn on_transport_error(&self, error: &TransportError, request: &Request, object: &InputObject) -> Error {
         if error.may_have_acted && !request.is_retryable {
             return create_outcome_unknown(&error.reason, object);
@@ -150,7 +152,7 @@ impl<'e> Session<'e> {
     /// Returns the resource of an object.
     ///
     /// # Errors
-    /// Fails like [`Session::find_resource`], and if the server has no such kind.
+    /// Fails if [`Session::find_resource`] fails, or if the server has no such kind.
     pub(crate) async fn resource(&self, object: &InputObject) -> Result<Resource> {
         self.find_resource(object).await?.ok_or_else(|| object.locate(unknown_kind_error(object)))
     }
@@ -177,7 +179,7 @@ impl<'e> Session<'e> {
             }
             Some(status) if status.has_code(404) => return Ok(None),
             Some(status) => {
-                // The kind is unknown, so the error message gets the likely plural.
+                // The plural name of the kind is unknown, so the error message contains a guess.
                 let resource = Resource {
                     group: group.to_owned(),
                     version: version.to_owned(),

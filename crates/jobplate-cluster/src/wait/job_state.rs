@@ -1,4 +1,4 @@
-//! Decides from the JSON of a Job and its pods whether the Job runs or has ended.
+//! Determines from the JSON of a Job and its pods whether the Job is running or has ended.
 
 use jiff::Timestamp;
 use jobplate_diagnostic::ErrorKind;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::pod_start::find_start_failure;
 use crate::pods::{container_statuses, name_or_placeholder};
 
-/// The phrases of [`JobState::Running`] for states that may never end.
+/// The phrases of [`JobState::Running`] for states that may last forever.
 pub(super) const SUSPENDED: &str = "suspended, so it does not run";
 pub(super) const NO_POD: &str = "no pod yet";
 
@@ -15,11 +15,12 @@ pub(super) const NO_POD: &str = "no pod yet";
 pub(super) enum JobState {
     /// The Job has not ended. The phrase describes its progress.
     Running(String),
-    /// The Job has ended, or its pods cannot start. A failure has its kind and perhaps a hint.
+    /// The Job has ended, or one of its pods cannot start. `failure` is the kind of failure with an optional hint, or
+    /// `None` if the Job is complete.
     Ended { text: String, failure: Option<(ErrorKind, Option<String>)> },
 }
 
-/// Reads the state of a Job. If `advises_logs`, a failure gets a hint to use `--logs`.
+/// Determines the state of a Job. If `advises_logs` is true, the hint for a failed Job suggests `--logs`.
 pub(super) fn read_job_state(job: &Value, pods: &[Value], advises_logs: bool) -> JobState {
     let conditions = || job["status"]["conditions"].as_array().into_iter().flatten();
     let condition = |kind: &str| conditions().find(|found| found["type"] == kind && found["status"] == "True");
@@ -51,7 +52,8 @@ pub(super) fn read_job_state(job: &Value, pods: &[Value], advises_logs: bool) ->
     })
 }
 
-/// Returns the reason why a pending pod does not run yet.
+/// Returns the reason why a pod is not running yet. Returns `None` if the pod is not pending or its status has no
+/// reason.
 fn pending_reason(pod: &Value) -> Option<&str> {
     if pod["status"]["phase"] != "Pending" {
         return None;
@@ -63,12 +65,13 @@ fn pending_reason(pod: &Value) -> Option<&str> {
     unscheduled.and_then(|condition| reason_word(&condition["reason"])).or_else(container_reason)
 }
 
-/// Returns a reason in Kubernetes' format, a single word. Other strings may quote values.
+/// Returns a reason that is a single word, the format of reasons in Kubernetes. Returns `None` for other strings, which
+/// may quote values.
 fn reason_word(value: &Value) -> Option<&str> {
     value.as_str().filter(|text| !text.is_empty() && text.len() <= 60 && text.bytes().all(|b| b.is_ascii_alphabetic()))
 }
 
-/// Returns ` after N s`, or nothing if the status has no times.
+/// Returns ` after N s`, or an empty string if the status lacks the start or completion time.
 fn format_duration(job: &Value) -> String {
     let time = |key: &str| job["status"][key].as_str()?.parse::<Timestamp>().ok();
     match (time("startTime"), time("completionTime")) {
@@ -77,7 +80,7 @@ fn format_duration(job: &Value) -> String {
     }
 }
 
-/// Describes the first container of a pod that ended with an exit code other than 0.
+/// Describes the first container of a pod that ended with a non-zero exit code. Returns `None` if no container did.
 fn describe_failed_container(pod: &Value) -> Option<String> {
     let has_failed = |status: &&Value| status["state"]["terminated"]["exitCode"].as_i64().is_some_and(|code| code != 0);
     let status = container_statuses(pod).find(has_failed)?;
@@ -97,7 +100,7 @@ mod tests {
 
     use super::*;
 
-    /// Formats a state; a failure ends with ` !`.
+    /// Formats a state. The text of a failure ends with ` !`.
     fn format_state(job: Value, pods: &[Value]) -> String {
         match read_job_state(&job, pods, true) {
             JobState::Running(text) => format!("running: {text}"),

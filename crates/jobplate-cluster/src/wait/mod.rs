@@ -1,7 +1,7 @@
-//! Waits for Jobs: until each is Complete or Failed, was deleted, or has a pod that cannot start.
+//! Waits until each Job is complete, has failed, was deleted, or has a pod that cannot start.
 //!
-//! Jobs and their pods are polled rather than watched: a poll that fails needs no recovery. Secrets are never read: the
-//! status of the pod names a missing one.
+//! Jobs and their pods are polled rather than watched, since a failed poll needs no recovery. Secrets are never read:
+//! the status of a pod names a missing Secret.
 
 mod job_state;
 mod pod_start;
@@ -23,22 +23,23 @@ use crate::options::WaitOptions;
 use crate::pods::POLL_INTERVAL;
 use crate::session::Session;
 
-/// The time limit for the last poll, after the deadline of the wait.
+/// The time by which the last poll may exceed the deadline of the wait.
 const FINAL_POLL_TIMEOUT: Duration = Duration::from_secs(2);
-/// The time limit for the rest of the logs, after the end of the last Job.
+/// The time limit for reading the rest of the logs after the last Job has ended.
 const LOG_DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How the wait for a Job ended.
+/// The result of the wait for a Job.
 pub(crate) struct JobEnd {
-    /// The index that the caller gave with the Job.
+    /// The index that the caller passed with the Job.
     pub index: usize,
-    /// The end as a phrase for the report, such as `complete after 7 s`.
+    /// A phrase for the report, such as `complete after 7 s`.
     pub text: String,
-    /// The kind of failure, if it is one.
+    /// The kind of failure. `None` if the Job is complete, or if the user cancelled the wait.
     pub failure: Option<ErrorKind>,
 }
 
-/// Waits for all Jobs, which the caller identifies by indexes. Reports the end of each, and follows logs if wanted.
+/// Waits for all Jobs, at most until the timeout. Reports the end of each Job, and follows the logs if the options
+/// request it. The indexes identify the Jobs in the results.
 pub(crate) async fn wait_for_jobs(
     session: &Session<'_>,
     jobs: Vec<(usize, AwaitedJob)>,
@@ -66,9 +67,9 @@ struct Wait<'w> {
     /// The Jobs that have not ended, with their indexes.
     pending: Vec<(usize, AwaitedJob)>,
     ended: Vec<JobEnd>,
-    /// The logs that are or were followed.
+    /// The logs that are being followed or were followed.
     followed: HashSet<ContainerLog>,
-    /// The tasks that follow logs. They run while something else is awaited with [`run_with_logs`].
+    /// The tasks that follow logs. They make progress only during [`run_with_logs`] and at the end of the wait.
     logs: FuturesUnordered<LogTask<'w>>,
 }
 
@@ -95,8 +96,8 @@ impl Wait<'_> {
         }
     }
 
-    /// Polls all pending Jobs. Returns `None`, with all of them recorded as ended, after Ctrl-C and if the server does
-    /// not answer before the deadline.
+    /// Polls all pending Jobs. After Ctrl-C, or if the server does not respond in time, records an end for each of them
+    /// and returns `None`.
     async fn poll_all(&mut self) -> Option<Vec<JobPoll>> {
         let Wait { poller, deadline, .. } = *self;
         let session = poller.session;
@@ -104,7 +105,7 @@ impl Wait<'_> {
             .map(|(index, job)| poller.poll(index, job))
             .buffered(session.concurrency)
             .collect::<Vec<_>>();
-        // Without this limit a server that does not answer would extend the wait by the request timeout.
+        // Without this limit, an unresponsive server would extend the wait by the request timeout.
         let remaining = deadline.saturating_duration_since(Instant::now()) + FINAL_POLL_TIMEOUT;
         let polls = tokio::time::timeout(remaining, run_with_logs(&mut self.logs, polls));
         match session.cancellation.run_until_cancelled(polls).await {
@@ -125,7 +126,8 @@ impl Wait<'_> {
         }
     }
 
-    /// Records the result of a poll: an end, or, until the deadline, a pending Job with its progress text.
+    /// Records the result of a poll, and starts to follow new logs. Returns the progress of a Job that is still
+    /// pending, or `None` if the Job has ended or the deadline has passed.
     fn record(&mut self, poll: JobPoll) -> Option<String> {
         let JobPoll { index, job, state, pods } = poll;
         let Poller { session, follows_logs, .. } = self.poller;
@@ -161,7 +163,7 @@ impl Wait<'_> {
         None
     }
 
-    /// Reports and records a Job that has not ended before the deadline. `state` is its last state.
+    /// Reports and records that a Job did not end before the deadline. `state` describes its last known state.
     fn record_timeout(&mut self, index: usize, job: &AwaitedJob, state: &str) {
         let message = format!("{} has not ended in time: {state}", job.qualified_name());
         self.poller.session.events.on_failure(&Error::new(ErrorKind::Timeout, message).hint(match state {
@@ -177,7 +179,7 @@ impl Wait<'_> {
     }
 }
 
-/// Runs a future to completion, and the log tasks concurrently with it.
+/// Runs a future to completion. Runs the log tasks concurrently.
 async fn run_with_logs<T>(logs: &mut FuturesUnordered<LogTask<'_>>, future: impl Future<Output = T>) -> T {
     let mut future = Box::pin(future);
     loop {

@@ -1,10 +1,10 @@
-//! Finds out why a pod cannot start: a missing Secret, ConfigMap or key, or an image that cannot be pulled.
+//! Determines why a pod cannot start: a missing Secret, ConfigMap or key, or an image that cannot be pulled.
 
 use serde_json::Value;
 
 use crate::pods::{container_statuses, name_or_placeholder};
 
-/// The reasons of waiting containers that need a change by the user.
+/// The reasons of waiting containers that only the user can resolve.
 const PERMANENT_REASONS: [&str; 6] = [
     "CreateContainerConfigError",
     "CreateContainerError",
@@ -14,7 +14,8 @@ const PERMANENT_REASONS: [&str; 6] = [
     "InvalidImageName",
 ];
 
-/// Returns why a pod cannot start, with a hint. Returns `None` if it may still start by itself.
+/// Describes why a pod cannot start, and returns the description with a hint. Returns `None` if the pod may still start
+/// without a change by the user.
 pub(super) fn find_start_failure(pod: &Value) -> Option<(String, Option<String>)> {
     let permanent_reason =
         |status: &Value| PERMANENT_REASONS.into_iter().find(|reason| status["state"]["waiting"]["reason"] == *reason);
@@ -52,7 +53,7 @@ impl ReferencedKind {
         }
     }
 
-    /// Returns the arguments of `kubectl create` for the kind.
+    /// Returns the arguments with which `kubectl create` creates the kind.
     fn kubectl_name(self) -> &'static str {
         match self {
             ReferencedKind::Secret => "secret generic",
@@ -61,14 +62,15 @@ impl ReferencedKind {
     }
 }
 
-/// An object, or a key of it, that a container refers to and that does not exist.
+/// A reference from a container to a missing object, or to a missing key of an object.
 struct MissingReference<'m> {
     kind: ReferencedKind,
     name: &'m str,
     key: Option<&'m str>,
 }
 
-/// Parses a kubelet's message: `secret "x" not found` or `couldn't find key k in Secret ns/x`.
+/// Parses a kubelet's message, such as `secret "x" not found` or `couldn't find key k in Secret ns/x`. Returns `None`
+/// for other messages.
 ///
 /// Source: kubernetes:pkg/kubelet/kubelet_pods.go, `makeEnvironmentVariables`.
 fn parse_missing_reference(message: &str) -> Option<MissingReference<'_>> {

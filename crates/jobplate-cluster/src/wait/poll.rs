@@ -16,12 +16,12 @@ pub(crate) struct AwaitedJob {
     pub namespace: String,
     pub name: String,
     pub uid: String,
-    /// Whether the server removes it some time after its end (`ttlSecondsAfterFinished`).
+    /// Whether the server removes the Job some time after its end (`ttlSecondsAfterFinished`).
     pub has_ttl: bool,
 }
 
 impl AwaitedJob {
-    /// Returns the name as kubectl prints it.
+    /// Returns the Job's name in kubectl's format, such as `job.batch/etl`.
     pub(super) fn qualified_name(&self) -> String {
         format!("job.batch/{}", self.name)
     }
@@ -32,29 +32,30 @@ pub(super) struct JobPoll {
     pub index: usize,
     pub job: AwaitedJob,
     pub state: JobState,
-    /// The live pods of the Job.
+    /// The live pods of the Job. Empty if they could not be listed.
     pub pods: Vec<Value>,
 }
 
-/// What all polls share.
+/// The state that all polls share.
 pub(super) struct Poller<'p> {
     pub session: &'p Session<'p>,
-    /// Whether the logs of the pods are followed, so that errors need not advise it.
+    /// Whether the logs of the pods are followed. If not, errors suggest `--logs`.
     pub follows_logs: bool,
     jobs: Resource,
     pub pods: Resource,
-    /// Whether the note about forbidden pods was printed. Concurrent polls share it.
+    /// Whether the user was warned that listing pods is forbidden. Concurrent polls share the flag.
     warned_forbidden: Cell<bool>,
 }
 
 impl<'p> Poller<'p> {
-    /// Creates a poller. Returns `None` only if Jobs and Pods were missing in the table of built-in kinds.
+    /// Creates a poller. Returns `None` if the table of built-in kinds lacks Jobs or Pods.
     pub(super) fn new(session: &'p Session<'p>, follows_logs: bool) -> Option<Self> {
         let (jobs, pods) = (built_in_resource("batch/v1", "Job")?, built_in_resource("v1", "Pod")?);
         Some(Poller { session, follows_logs, jobs, pods, warned_forbidden: Cell::new(false) })
     }
 
-    /// Reads a Job and its pods. A Job that cannot be read, or that is another one by now, counts as ended.
+    /// Reads a Job and its pods. A Job counts as ended if it cannot be read, or if another Job has replaced it under
+    /// the same name.
     pub(super) async fn poll(&self, index: usize, job: AwaitedJob) -> JobPoll {
         let ended = |job, text: String, kind, hint: Option<&str>| {
             let failure = Some((kind, hint.map(str::to_owned)));
@@ -96,9 +97,10 @@ impl<'p> Poller<'p> {
         JobPoll { index, job, state, pods }
     }
 
-    /// Lists the pods of a Job. Returns `None` if the user may not list pods, and no pods if the request fails.
+    /// Lists the pods of a Job. Returns `None` if the user may not list pods, and an empty list if the request fails
+    /// for another reason.
     async fn list_pods(&self, job: &AwaitedJob) -> Option<Vec<Value>> {
-        // Kubernetes before 1.27 sets only this label, newer versions also `batch.kubernetes.io/job-name`.
+        // Kubernetes before 1.27 sets only this label. Newer versions also set `batch.kubernetes.io/job-name`.
         let request = Request::list(&self.pods, &job.namespace, &format!("job-name={}", job.name));
         let Ok(response) = self.session.try_send(&request).await else { return Some(Vec::new()) };
         if let Some(status) = response.refusal() {
@@ -112,7 +114,7 @@ impl<'p> Poller<'p> {
         Some(list["items"].as_array().into_iter().flatten().filter(|pod| is_owned(pod)).cloned().collect())
     }
 
-    /// Notes, once for all Jobs, that pods may not be listed.
+    /// Reports that the user may not list pods, but only once for all Jobs.
     fn warn_forbidden(&self, namespace: &str) {
         if !self.warned_forbidden.replace(true) {
             self.session.events.on_note(&format!(
