@@ -1,8 +1,9 @@
-//! Base job templates of Prefect 2 and 3 as YAML: where one is in an object, and which of its parts make up the
+//! Base job templates of Prefect 2 and 3 as YAML: their location in an object, and the parts that make up the
 //! environment of flow runs.
 //!
-//! A work pool has one. `job_configuration.job_manifest` is the Job, with `{{ placeholders }}`; `job_configuration.env`
-//! is what the worker adds to the flow's container; `variables` is the schema of the values for the placeholders.
+//! Each work pool has a base job template. `job_configuration.job_manifest` is the Job, with `{{ placeholders }}`;
+//! `job_configuration.env` holds the variables that the worker adds to the flow's container; `variables` is the schema
+//! of the placeholders' values.
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::object::{Object, get_on_path};
@@ -13,7 +14,8 @@ use super::placeholder;
 /// The kind that targets and messages use for a base job template, which has no kind of its own.
 pub const KIND: &str = "BaseJobTemplate";
 
-/// Returns whether a mapping is a base job template: whether it has the two keys of one.
+/// Returns whether a mapping is a base job template, that is, contains the mappings `job_configuration` and
+/// `variables`.
 pub fn is_base_job_template(node: Node<'_>) -> bool {
     ["job_configuration", "variables"]
         .iter()
@@ -25,8 +27,8 @@ pub fn has_job_configuration(node: Node<'_>) -> bool {
     node.get_first("job_configuration").is_some()
 }
 
-/// Where a base job template can be: at the root; in a work pool as Prefect's API and `prefect work-pool inspect` print
-/// it; in a `PrefectWorkPool` of Prefect's operator.
+/// The paths at which a base job template can be: the root; in a work pool printed by Prefect's API or `prefect
+/// work-pool inspect`; in a `PrefectWorkPool` of Prefect's operator.
 pub const PATHS: [&[&str]; 3] = [&[], &["base_job_template"], &["spec", "baseJobTemplate", "value"]];
 
 /// Returns the base job template that an object is or contains.
@@ -39,7 +41,8 @@ pub fn find<'a>(object: &Object<'a>) -> Option<Node<'a>> {
     found.find(|node| is_base_job_template(*node))
 }
 
-/// Returns the patches of a `PrefectWorkPool`, which the operator applies to its template; `None` without patches.
+/// Returns the patches that Prefect's operator applies to the template of a `PrefectWorkPool`, or `None` if there are
+/// no patches.
 pub fn patches<'a>(object: &Object<'a>) -> Option<Node<'a>> {
     if object.kind != "PrefectWorkPool" {
         return None;
@@ -48,14 +51,14 @@ pub fn patches<'a>(object: &Object<'a>) -> Option<Node<'a>> {
     template.and_then(|template| template.get_first("patches")).filter(|patches| patches.items().next().is_some())
 }
 
-/// Returns the error for a template with patches: their result is not known here.
+/// Returns the error for a template with patches, which are not applied here.
 pub fn unsupported_patches_error() -> Error {
     Error::refused("the operator changes the base job template by these `patches`")
         .hint("write what they change into `value`, and take them out")
 }
 
-/// Returns whether a variable is a setting of Prefect, which a worker passes on to its flow runs as plain text.
-/// Variables that start with `PREFECT__` are not settings: they identify the flow run.
+/// Returns whether a variable is a Prefect setting. A worker passes its settings to flow runs as plain text. Variables
+/// that start with `PREFECT__` are not settings: they identify the flow run.
 pub fn is_worker_setting(name: &str) -> bool {
     name.starts_with("PREFECT_") && !name.starts_with("PREFECT__")
 }
@@ -75,7 +78,8 @@ impl<'a> BaseJobTemplate<'a> {
     /// Reads the base job template `template` in `object`.
     ///
     /// # Errors
-    /// Fails if a part is ambiguous, such as a duplicate key, or if the operator would patch the template.
+    /// Fails if `job_configuration` is empty, if a part is ambiguous (for example, because of a duplicate key), or if
+    /// the operator would patch the template.
     pub fn read(object: &Object<'a>, template: Node<'a>) -> Result<Self> {
         if let Some(patches) = patches(object) {
             return Err(unsupported_patches_error().at(patches.span()));
@@ -106,7 +110,7 @@ impl<'a> BaseJobTemplate<'a> {
     /// Returns `job_configuration.env`, if it is set and not null.
     ///
     /// # Errors
-    /// Fails if it is ambiguous, such as a duplicate key.
+    /// Fails if the key is a duplicate.
     pub fn env(&self) -> Result<Option<Node<'a>>> {
         get_on_path(self.job_configuration, "env")
     }
@@ -117,8 +121,8 @@ pub fn is_env_placeholder(node: Node<'_>) -> bool {
     node.is_scalar() && node.text().is_some_and(|text| placeholder::sole_name(&text) == Some("env"))
 }
 
-/// Returns the item of a container's `env` that is `{{ env }}`. Once anything sets a variable, the worker replaces it
-/// with a mapping, which the API server rejects as an entry.
+/// Returns the item `{{ env }}` of a container's `env`. If any variable is set, the worker replaces this item with a
+/// mapping of names to values, which the API server rejects as an entry.
 pub fn mixed_placeholder(container: Node<'_>) -> Option<Node<'_>> {
     container.get_first("env")?.items().find(|item| is_env_placeholder(*item))
 }

@@ -6,7 +6,7 @@ use jobplate_yaml::Node;
 use super::base_job_template::is_env_placeholder;
 use super::placeholder;
 
-/// The generations of Prefect, which read different variables.
+/// The generations of Prefect. Each reads its own variables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Generation {
     /// Prefect 0.x and 1.x: `PREFECT__...`
@@ -41,9 +41,9 @@ pub fn detect_role(object: &Object<'_>, containers: &[Node<'_>]) -> Role {
 /// prefect_kubernetes.worker).
 pub const FLOW_CONTAINER: &str = "prefect-job";
 
-/// Returns the generation of a flow run's container, if anything in it shows one.
+/// Detects the generation of Prefect from a flow run's container: its image, its variables, or its name.
 fn flow_run_generation(container: Node<'_>) -> Option<Generation> {
-    // Most containers have no such variable. The raw bytes show that without decoding the names.
+    // Most containers have no such variable. Searching the raw bytes avoids decoding the names.
     let is_literal = |env: &Node<'_>| env.raw().contains("PREFECT_") && !env.descendants().any(has_placeholder);
     let by_env = || container.get_first("env").filter(is_literal).and_then(generation_by_variables);
     let by_container = || is_prefect2_or_3_flow_container(container).then_some(Generation::Prefect2Or3);
@@ -55,8 +55,7 @@ fn has_placeholder(node: Node<'_>) -> bool {
     node.is_scalar() && placeholder::is_contained_in(node.raw())
 }
 
-/// Returns the generation that reads the variables of an `env`. A variable of Prefect 1 outweighs one of Prefect 2 and
-/// 3.
+/// Returns the generation that reads the variables of an `env`. If it contains variables of both, returns Prefect 1.
 fn generation_by_variables(env: Node<'_>) -> Option<Generation> {
     let names = || env.items().filter_map(|entry| entry.get_first("name")?.text());
     if names().any(|name| name.starts_with("PREFECT__") && !is_set_by_workers(&name)) {
@@ -65,7 +64,7 @@ fn generation_by_variables(env: Node<'_>) -> Option<Generation> {
     names().any(|name| name.starts_with("PREFECT_API_")).then_some(Generation::Prefect2Or3)
 }
 
-/// The variables that workers of Prefect 2 and 3 set in flow runs under names that look like those of Prefect 1
+/// The variables that workers of Prefect 2 and 3 set in flow runs although their names look like Prefect 1 variables
 /// (`_base_flow_run_environment` and `_base_attribution_environment` of prefect.workers.base).
 const SET_BY_WORKERS: [&str; 7] = [
     "PREFECT__FLOW_RUN_ID",
@@ -82,14 +81,14 @@ pub fn is_set_by_workers(name: &str) -> bool {
     SET_BY_WORKERS.contains(&name)
 }
 
-/// Returns whether a container is the flow's container in a template of Prefect 2 or 3: by its name, or by the
-/// placeholder in its `env`.
+/// Returns whether a container is the flow's container in a template of Prefect 2 or 3. Its name or the placeholder `{{
+/// env }}` identifies it.
 pub fn is_prefect2_or_3_flow_container(container: Node<'_>) -> bool {
     container.get_first("name").is_some_and(|name| name.has_text(FLOW_CONTAINER))
         || container.get_first("env").is_some_and(is_env_placeholder)
 }
 
-/// Returns the tag of one of Prefect's own images, which holds the version (`prefecthq/prefect:1.4.1-python3.9`).
+/// Returns the tag of an official Prefect image. The tag contains the version (`prefecthq/prefect:1.4.1-python3.9`).
 fn image_tag(container: Node<'_>) -> Option<String> {
     let image = container.get_first("image")?;
     let image = image.text()?;
@@ -99,12 +98,12 @@ fn image_tag(container: Node<'_>) -> Option<String> {
     repository.ends_with("prefecthq/prefect").then(|| tag.to_owned())
 }
 
-/// Returns the version in such a tag. It can follow a word: `all_extras-0.14.22`.
+/// Returns the version in an image tag. The version can follow a word: `all_extras-0.14.22`.
 fn version_in_tag(tag: &str) -> Option<&str> {
     tag.split('-').find(|part| part.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// Returns the version of Prefect in one of its own images, if the tag holds a numeric one.
+/// Returns the Prefect version of a container with an official Prefect image, if the tag contains a numeric version.
 pub fn image_version(container: Node<'_>) -> Option<Vec<u32>> {
     let tag = image_tag(container)?;
     version_in_tag(&tag)?.split('.').map(|number| number.parse().ok()).collect()
@@ -119,14 +118,14 @@ fn image_generation(container: Node<'_>) -> Option<Generation> {
     }
 }
 
-/// Returns the generation of the Prefect agent or worker that a container starts, judged by its command line; `None` if
-/// it starts neither.
+/// Returns the generation of the Prefect agent or worker that a container's command line starts, or `None` if it starts
+/// neither.
 ///
-/// Prefect 1: `prefect agent kubernetes start` (before 0.13: `prefect agent start kubernetes`);
-/// Prefect 2: `prefect agent start`, and a work queue can be called `kubernetes`; Prefect 2 and 3:
-/// `prefect worker start`.
+/// Prefect 1: `prefect agent kubernetes start` (before 0.13: `prefect agent start kubernetes`); Prefect 2: `prefect
+/// agent start`, possibly followed by a work queue that is called `kubernetes`; Prefect 2 and 3: `prefect worker
+/// start`.
 pub fn agent_generation(container: Node<'_>) -> Option<Generation> {
-    // The raw bytes decide for most containers, without decoding any scalar.
+    // For most containers, searching the raw bytes avoids decoding any scalar.
     if !command_lists(container).any(|value| value.raw().contains("prefect")) {
         return None;
     }
@@ -156,7 +155,7 @@ pub(super) fn is_prefect(word: &str) -> bool {
     word.rsplit('/').next() == Some("prefect")
 }
 
-/// Counts the words after `prefect` that are options which Prefect 2 and 3 accept before any command.
+/// Counts the words after `prefect` that are global options of Prefect 2 and 3, including their values.
 pub(super) fn count_global_options(words: &[&str]) -> usize {
     let mut count = 0;
     loop {
@@ -173,7 +172,7 @@ fn command_lists<'a>(container: Node<'a>) -> impl Iterator<Item = Node<'a>> {
     ["command", "args"].into_iter().filter_map(move |name| container.get_first(name))
 }
 
-/// Returns what a container runs as one line. A script that it passes to a shell is a part of it.
+/// Returns a container's `command` and `args` as one line, including any script that is passed to a shell.
 pub(super) fn command_line(container: Node<'_>) -> String {
     let mut line = String::new();
     for item in command_lists(container).flat_map(|value| value.items()) {

@@ -1,7 +1,7 @@
-//! `KubernetesJob` blocks of Prefect 2 as YAML: which of their parts make up the environment of a flow run. Agents
-//! created Jobs from them before there were workers.
+//! `KubernetesJob` blocks of Prefect 2 as YAML, and the parts that make up the environment of a flow run. Before
+//! workers existed, agents created Jobs from these blocks.
 //!
-//! A block holds a whole Job under `job`, patches of it under `customizations`, and variables under `env`. An agent
+//! A block holds a whole Job under `job`, patches for it under `customizations`, and variables under `env`. An agent
 //! appends its own settings and the variables to the `env` of the Job's container, and applies the patches last
 //! (`KubernetesJob.build_job` of prefect 2.20).
 
@@ -12,7 +12,8 @@ use jobplate_yaml::{Node, NodeKind, StrictMap};
 /// The kind that targets and messages use for a block, which has no kind of its own.
 pub const KIND: &str = "KubernetesJob";
 
-/// Where a block can be: at the root; in a block document of Prefect's API; in a file of `prefect deployment build`.
+/// The paths at which a block can be: the root; in a block document of Prefect's API; in a file written by `prefect
+/// deployment build`.
 const PATHS: [&[&str]; 3] = [&[], &["data"], &["infrastructure"]];
 
 /// The slug of the block's type.
@@ -47,7 +48,7 @@ fn is_patch_of_containers(item: Node<'_>) -> bool {
 pub struct KubernetesJobBlock<'a> {
     /// The block.
     pub node: Node<'a>,
-    /// The pod spec of its Job; `None` if the block has no Job of its own.
+    /// The pod spec of its Job; `None` if it is missing or not a mapping.
     pub pod_spec: Option<Node<'a>>,
     /// Its patches, if they are set and not null.
     pub customizations: Option<Node<'a>>,
@@ -59,7 +60,7 @@ impl<'a> KubernetesJobBlock<'a> {
     /// Reads the block `block` in `object`.
     ///
     /// # Errors
-    /// Fails if a part is ambiguous, such as a duplicate key.
+    /// Fails if a part is ambiguous, for example, because of a duplicate key.
     pub fn read(object: &Object<'a>, block: Node<'a>) -> Result<Self> {
         let mut way = object.node.path_to(block).chain([block]);
         way.try_for_each(|node| StrictMap::from_node(node, "a mapping around the block").map(drop))?;
@@ -79,22 +80,22 @@ impl<'a> KubernetesJobBlock<'a> {
 /// The path of a patch that appends an entry to the `env` of the flow's container.
 pub const APPEND: &str = "/spec/template/spec/containers/0/env/-";
 
-/// What a JSON patch does to the `env` of the flow's container.
+/// The effect of a JSON patch on the `env` of the flow's container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EnvPatch {
-    /// Nothing.
+    /// Leaves `env` unchanged.
     Nothing,
     /// Appends an entry.
     Appends,
-    /// Anything else; its result depends on the entries that are there.
+    /// Changes `env` in another way. The result depends on the existing entries.
     Other,
 }
 
-/// Classifies a JSON patch by what it does to `env`.
+/// Classifies a JSON patch by its effect on `env`.
 pub fn classify_env_patch(patch: Node<'_>) -> EnvPatch {
     let text = |key: &str| patch.get_first(key).and_then(Node::text);
     let env = APPEND.trim_end_matches("/-");
-    // One of the two paths is equal to the other, or a parent of it.
+    // `inner` is equal to `outer` or a path below it.
     let is_within = |inner: &str, outer: &str| {
         inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };

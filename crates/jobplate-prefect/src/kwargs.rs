@@ -1,4 +1,4 @@
-//! Keyword arguments of Prefect's Python classes, given as a mapping.
+//! Keyword arguments of Prefect's Python classes, written as a mapping.
 
 use jobplate_diagnostic::{Error, Result, suggest};
 
@@ -14,7 +14,7 @@ impl Kwargs {
     /// Reads a mapping as the arguments of `class`, which accepts the `known` names.
     ///
     /// # Errors
-    /// Fails at a key that the class does not accept.
+    /// Fails if the value is not a mapping, or if the class does not accept a key.
     pub(crate) fn read(arena: &Arena, mapping: ValueId, known: &[&str], class: &str) -> Result<Self> {
         let Some(pairs) = arena.as_dict(mapping) else {
             let error = Error::input(format!("the arguments of {class} are {} here", arena.describe_kind(mapping)));
@@ -51,10 +51,11 @@ pub(crate) fn first_key(arena: &Arena, mapping: ValueId, names: &[&str]) -> Opti
     pairs.iter().map(|(key, _)| *key).find(|key| arena.as_str(*key).is_some_and(|key| names.contains(&key)))
 }
 
-/// Returns the items over which Python iterates: items of a list, characters of a string, keys of a mapping.
+/// Returns the items that Python yields when it iterates over a value: the items of a list, the characters of a string,
+/// the bytes of a bytes object, the keys of a mapping.
 ///
 /// # Errors
-/// Fails at a value that is not iterable. `what` names it in the message.
+/// Fails if the value is not iterable. `label` names the value in the message.
 pub(crate) fn iterate(arena: &mut Arena, id: ValueId, what: &str) -> Result<Vec<ValueId>> {
     Ok(match arena.get(id).clone() {
         Value::List(items) | Value::Tuple(items) | Value::Set(items) => items,

@@ -1,5 +1,5 @@
-//! Prefect on Kubernetes: what its names and settings mean, and which Jobs its agents and workers create. Takes text
-//! and values and returns values; knows nothing of files, flags, edits or HTTP.
+//! Prefect on Kubernetes: the meaning of its names and settings, and the Jobs that its agents and workers create. The
+//! crate takes text and values and returns values. It does not access files, flags or HTTP, and edits no manifests.
 //!
 //! ```
 //! use jobplate_diagnostic::Error;
@@ -24,7 +24,7 @@
 //! | file | decides |
 //! |---|---|
 //! | [`generation`] | whether an object is a flow run, an agent or a worker, and of which generation of Prefect |
-//! | [`variables`] | which variable a secret and a setting become (`PREFECT__CONTEXT__SECRETS__NAME`), and which values are sensitive |
+//! | [`variables`] | the variable of each secret (`PREFECT__CONTEXT__SECRETS__NAME`) and setting, and which values are sensitive |
 //! | [`requested_settings`] | which settings a command line or a spec file can request |
 //! | [`template_keys`] | which keys of a ConfigMap hold a template by default |
 //! | [`base_job_template`] | where a base job template is, which parts of it make up `env`, which variables a worker sets |
@@ -33,11 +33,11 @@
 //! | [`deployment`] | which command, options and environment a container starts Prefect with |
 //! | [`prefect1`] | the Job that an agent of Prefect 1 creates |
 //! | [`worker`] | the Job that a worker of Prefect 2 or 3 creates |
-//! | [`convert`] | what a job template becomes as a base job template |
-//! | [`pyvalue`] | what Python's values and readers make of text |
+//! | [`convert`] | how a job template is converted to a base job template |
+//! | [`pyvalue`] | how Python reads and writes values |
 //! | `kwargs` | which arguments a Python class accepts |
 //! | [`value_description`] | how notes and tables describe the value of a variable without showing it |
-//! | [`note`] | what a note holds |
+//! | [`note`] | the contents of a note |
 
 #![warn(clippy::missing_errors_doc)]
 

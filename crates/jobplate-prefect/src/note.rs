@@ -4,22 +4,22 @@ use jobplate_diagnostic::Message;
 
 use crate::pyvalue::source::Location;
 
-/// A note with the place that it is about. It is printed as `FILE:LINE: TEXT`.
+/// A note and the location that it is about, printed as `FILE:LINE: TEXT`.
 #[derive(Debug)]
 pub struct Note {
     /// The text: one sentence.
     pub text: Message,
-    /// The place that it is about.
+    /// The location that the note is about.
     pub location: Option<Location>,
 }
 
 impl Note {
-    /// Returns a note about a place.
+    /// Returns a note about a location, if there is one.
     pub fn new(text: impl Into<Message>, location: Option<&Location>) -> Self {
         Note { text: text.into(), location: location.cloned() }
     }
 
-    /// Returns the note as it is printed: its place, then its text.
+    /// Returns the printed form of the note: its location, then its text.
     pub fn message(&self) -> Message {
         match &self.location {
             Some(location) => Message::from(format!("{location}: ")) + self.text.clone(),

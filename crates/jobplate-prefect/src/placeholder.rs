@@ -1,10 +1,10 @@
-//! Prefect's placeholders (`PLACEHOLDER_CAPTURE_REGEX` of prefect.utilities.templating): `{{ name }}`, where a name has
-//! letters of any script, digits and `_ . - [ ] $`, and only whitespace surrounds it between the braces.
+//! Prefect's placeholders (`PLACEHOLDER_CAPTURE_REGEX` of prefect.utilities.templating): `{{ name }}`, where a name
+//! consists of letters of any script, digits and `_ . - [ ] $`. Whitespace between the braces and the name is ignored.
 
 use unicode_normalization::char::is_combining_mark;
 
-/// The prefixes of names that Prefect looks up with its API. It also looks for them in values that replaced a
-/// placeholder.
+/// The name prefixes of placeholders that Prefect looks up through its API. Prefect also replaces these placeholders in
+/// the values of variables.
 const API_PREFIXES: [&str; 2] = ["prefect.blocks.", "prefect.variables."];
 
 /// A placeholder in a string.
@@ -16,10 +16,10 @@ pub struct Placeholder<'t> {
     pub name: &'t str,
 }
 
-/// Where the value for a placeholder comes from.
+/// The source of a placeholder's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlaceholderSource {
-    /// A variable.
+    /// A variable of the base job template.
     Variable,
     /// `$NAME`: the environment of the worker.
     Environment,
@@ -28,7 +28,7 @@ pub enum PlaceholderSource {
 }
 
 impl Placeholder<'_> {
-    /// Returns where its value comes from.
+    /// Returns the source of its value.
     pub fn source(&self) -> PlaceholderSource {
         match self.name {
             name if API_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) => PlaceholderSource::Api,
@@ -59,7 +59,7 @@ pub fn is_contained_in(text: &str) -> bool {
     find_all(text).next().is_some()
 }
 
-/// Parses what follows the opening braces: returns the name, and the rest after the closing braces.
+/// Parses the text after the opening braces. Returns the name, and the text after the closing braces.
 fn parse_name(text: &str) -> Option<(&str, &str)> {
     let text = text.trim_start_matches(is_python_whitespace);
     let end = text.find(|c: char| !(is_python_alphanumeric(c) || "_.-[]$".contains(c))).filter(|end| *end > 0)?;
@@ -67,19 +67,20 @@ fn parse_name(text: &str) -> Option<(&str, &str)> {
     Some((&text[..end], after))
 }
 
-/// Returns whether `\w` of Python's `re` matches a character other than the underscore. Unlike Rust's alphanumeric
-/// characters, it excludes combining marks, which are vowels in some scripts, and circled letters.
+/// Returns whether `\w` of Python's `re` matches a character that is not an underscore. Unlike `char::is_alphanumeric`,
+/// `\w` matches neither combining marks (vowels in some scripts) nor circled letters.
 fn is_python_alphanumeric(c: char) -> bool {
     let is_circled = matches!(c, '\u{24b6}'..='\u{24e9}' | '\u{1f130}'..='\u{1f189}');
     c.is_alphanumeric() && !is_combining_mark(c) && !is_circled
 }
 
-/// Returns whether `\s` of Python's `re` matches a character: whitespace, and four control characters.
+/// Returns whether `\s` of Python's `re` matches a character. Unlike `char::is_whitespace`, `\s` matches four control
+/// characters.
 fn is_python_whitespace(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
 
-/// Returns the name of the placeholder that a string consists of.
+/// Returns the placeholder's name if a string consists of exactly one placeholder.
 pub fn sole_name(text: &str) -> Option<&str> {
     let (name, after) = parse_name(text.strip_prefix("{{")?)?;
     after.is_empty().then_some(name)
@@ -96,7 +97,7 @@ mod tests {
 
     #[test]
     fn finds_the_placeholders_that_prefect_finds() {
-        // The answers are those of `find_placeholders` of Prefect 3.8.8.
+        // The expected names are the output of `find_placeholders` of Prefect 3.8.8.
         for (text, expected) in [
             ("{{ a }}", &["a"] as &[&str]),
             ("{{a}}{{\n b.c[0]\u{1c}}}", &["a", "b.c[0]"]),

@@ -12,7 +12,7 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Returns its name, which flags and Prefect share.
+    /// Returns the name that flags and Prefect use for it.
     pub fn name(self) -> &'static str {
         match self {
             Backend::Server => "server",

@@ -1,6 +1,6 @@
-//! The keys of a ConfigMap's data that hold a template of flow runs by default, in a ConfigMap of any name.
+//! The ConfigMap keys that hold a template for flow runs by default. The ConfigMap's name does not matter.
 
-/// The keys of a Prefect 1 job template. The first is the default.
+/// The keys of a Prefect 1 job template. The first key is the default.
 pub const JOB_TEMPLATE: [&str; 2] = ["job_template.yaml", "job_template.yml"];
 
 /// The key of a base job template in the ConfigMap of the chart `prefect-worker`.

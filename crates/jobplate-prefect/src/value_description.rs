@@ -12,11 +12,11 @@ pub enum ValueDescription {
     Literal,
     /// An empty string, or no value.
     Empty,
-    /// A value that is not a string, such as a number, with its type. Kubernetes rejects it.
+    /// The type of a value that is not a string, such as a number. Kubernetes rejects such a value.
     NotText(&'static str),
     /// A reference, such as `Secret gh, key token`.
     Reference(String),
-    /// A value that is passed on as plain text, with the reference that it comes from.
+    /// The reference that a value comes from, if the value is passed on as plain text.
     ResolvedReference(String),
 }
 

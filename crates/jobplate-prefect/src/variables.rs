@@ -1,4 +1,4 @@
-//! Prefect's environment variables: those of Prefect 1 secrets, and those that requested settings become.
+//! Prefect's environment variables for Prefect 1 secrets and requested settings.
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::env::{EnvValue, EnvVar};
@@ -20,7 +20,8 @@ pub fn secret_name(variable: &str) -> Option<&str> {
     variable.strip_prefix(SECRET_PREFIX)
 }
 
-/// Returns whether the value of a variable is sensitive: it holds a Prefect 1 secret, or its name looks secret.
+/// Returns whether the value of a variable is sensitive. It is if the variable holds a Prefect 1 secret or has a name
+/// that looks secret.
 pub fn is_sensitive(name: &str) -> bool {
     name.to_ascii_uppercase().starts_with(SECRET_PREFIX) || looks_secret(name)
 }
@@ -41,7 +42,7 @@ pub const CLOUD_API_URL: &str = "https://api.prefect.io";
 /// Returns the variables that set the requested settings in a generation of Prefect.
 ///
 /// # Errors
-/// Fails at a setting that the generation does not have.
+/// Fails if the generation does not have a requested setting.
 pub fn setting_env_vars(settings: &RequestedSettings, generation: Generation) -> Result<Vec<EnvVar>> {
     let mut entries = Vec::new();
     let mut add = |name: &str, value| entries.push(EnvVar { name: name.to_owned(), value });

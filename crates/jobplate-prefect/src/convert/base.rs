@@ -1,5 +1,5 @@
-//! The base job template that a conversion starts from: the parts that a Job is overlaid on, and the variables, whose
-//! defaults become the Job's values.
+//! The base job template that a conversion starts from. The Job is overlaid on the template's Job, and some of its
+//! values become defaults of the template's variables.
 
 use std::collections::HashMap;
 
@@ -34,9 +34,9 @@ pub(super) struct Base {
     pub(super) container: ValueId,
     /// `variables.properties`
     properties: ValueId,
-    /// The variables whose defaults the conversion has set, with those defaults.
+    /// The defaults that the conversion has set, keyed by variable name.
     defaults: HashMap<String, ValueId>,
-    /// The strings that look like placeholders, with the placeholder of the variable that replaces each.
+    /// The placeholders that replace strings that look like placeholders, keyed by string.
     escaped: HashMap<String, String>,
 }
 
@@ -49,7 +49,7 @@ impl Base {
     /// Reads the parts of a template.
     ///
     /// # Errors
-    /// Fails if the template has no Job to overlay another one on.
+    /// Fails if the template is too large, or if it lacks a part that a Job is overlaid on.
     pub(super) fn read(arena: &mut Arena, root: ValueId) -> Result<Self> {
         if arena.exceeds_size(root, serialize::MAX_VALUES) {
             return Err(locate(
@@ -97,18 +97,18 @@ impl Base {
         arena.dict_get(self.properties, name).filter(|schema| arena.as_dict(*schema).is_some())
     }
 
-    /// Returns the declared variable whose placeholder is the value of a key in the template.
+    /// Returns the name of the declared variable whose placeholder is the value of `key` in `dict`.
     pub(super) fn variable_at(&self, arena: &Arena, dict: ValueId, key: ValueId) -> Option<String> {
         let text = arena.as_str(arena.dict_get_by_key(dict, key)?)?;
         let name = placeholder::sole_name(text)?;
         self.variable(arena, name).map(|_| name.to_owned())
     }
 
-    /// Sets the default of a variable, unless the conversion has already set another one. Returns whether the value is
-    /// the default now. `path` is the path of the value in the job template.
+    /// Sets the default of a variable, unless the conversion has already set a different default. Returns whether
+    /// `value` is now the default. `path` is the path of the value in the job template.
     ///
     /// # Errors
-    /// Fails if the variable's schema rejects the value: the server would do so later, without a place.
+    /// Fails if the variable's schema rejects the value. The server would reject it later, without a location.
     pub(super) fn set_default(&mut self, arena: &mut Arena, name: &str, path: &str, value: ValueId) -> Result<bool> {
         let Some(schema) = self.variable(arena, name) else { return Ok(false) };
         let value = convert_to_schema(arena, schema, name, path, value)?;
@@ -122,8 +122,8 @@ impl Base {
         Ok(true)
     }
 
-    /// Returns a placeholder to use instead of a string that looks like one. Its variable has the string as its
-    /// default, since Prefect does not replace placeholders in values that replaced one.
+    /// Returns a placeholder to use instead of a string that looks like a placeholder. Its variable has the string as
+    /// the default, because Prefect does not replace placeholders in the values of variables.
     pub(super) fn escape(&mut self, arena: &mut Arena, text: &str) -> String {
         if let Some(placeholder) = self.escaped.get(text) {
             return placeholder.clone();
@@ -157,7 +157,7 @@ fn not_a_template(arena: &Arena, id: ValueId, why: &str) -> Error {
     )
 }
 
-/// Returns the mapping of a key.
+/// Returns the mapping under a key.
 fn part(arena: &Arena, dict: ValueId, key: &str) -> Result<ValueId> {
     match arena.dict_get(dict, key) {
         Some(part) if arena.as_dict(part).is_some() => Ok(part),
@@ -166,7 +166,7 @@ fn part(arena: &Arena, dict: ValueId, key: &str) -> Result<ValueId> {
     }
 }
 
-/// Returns the mapping of a key, which is added if it is missing or null.
+/// Returns the mapping under a key. Adds an empty mapping if the key is missing or null.
 fn part_or_insert(arena: &mut Arena, dict: ValueId, key: &str) -> Result<ValueId> {
     if arena.dict_get(dict, key).is_none_or(|part| *arena.get(part) == Value::None) {
         let empty = arena.alloc(Value::empty_dict(), None);
@@ -175,7 +175,7 @@ fn part_or_insert(arena: &mut Arena, dict: ValueId, key: &str) -> Result<ValueId
     part(arena, dict, key)
 }
 
-/// Returns a value in a type that the schema of the variable `name` accepts.
+/// Converts a value to a type that the schema of the variable `name` accepts.
 ///
 /// # Errors
 /// Fails if the schema rejects the value.
@@ -215,7 +215,7 @@ fn convert_to_schema(arena: &mut Arena, schema: ValueId, name: &str, path: &str,
         && !allowed.iter().any(|allowed| arena.is_same_key(*allowed, value))
     {
         let allowed: Vec<&str> = allowed.iter().filter_map(|allowed| arena.as_str(*allowed)).collect();
-        // Messages show plain words only: other values can be sensitive.
+        // Messages show only alphabetic values, because other values can be sensitive.
         let are_words = allowed.iter().all(|allowed| allowed.bytes().all(|byte| byte.is_ascii_alphabetic()));
         let allowed = if are_words { allowed.join(", ") } else { "those that its `enum` has".to_owned() };
         return reject(arena, &format!("is one of {allowed}"));
@@ -228,13 +228,13 @@ fn convert_to_schema(arena: &mut Arena, schema: ValueId, name: &str, path: &str,
     Ok(value)
 }
 
-/// Returns the error for a string that Prefect replaces wherever it is.
+/// Returns the error for a placeholder that Prefect replaces even in the values of variables.
 pub(super) fn api_placeholder_error() -> Error {
     Error::refused("this text is a placeholder that Prefect replaces wherever it stands, even in a variable's value")
         .hint("write it in another way: without `{{ prefect.blocks...` and `{{ prefect.variables...`")
 }
 
-/// Returns the types that a schema accepts: its own, or those of its alternatives.
+/// Returns the types that a schema accepts: its `type`, or the types of its `anyOf` alternatives.
 fn accepted_types(arena: &Arena, schema: ValueId) -> Vec<String> {
     let own = |schema: ValueId| match arena.dict_get(schema, "type").map(|own| arena.get(own)) {
         Some(Value::Str(own)) => vec![own.clone()],

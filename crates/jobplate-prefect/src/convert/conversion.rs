@@ -18,14 +18,14 @@ use crate::variables::secret_name;
 pub struct Conversion {
     /// The base job template.
     pub root: ValueId,
-    /// Notes about it, in the order of the job template.
+    /// Notes about the conversion, in the order of the job template.
     pub notes: Vec<Note>,
 }
 
 /// Converts a job template, starting from the base job template `base` or from a built-in one.
 ///
 /// # Errors
-/// Fails, with a place, if the template is not a Job, or if a worker could not create the result.
+/// Fails if the job template is not a Job, or if a worker could not use the result.
 pub fn convert(arena: &mut Arena, job: ValueId, base: Option<ValueId>) -> Result<Conversion> {
     if arena.exceeds_size(job, serialize::MAX_VALUES) {
         return Err(locate(Error::input("aliases make this larger than any object can be"), arena.location(job)));
@@ -68,7 +68,7 @@ const SERVER_FIELDS: [&str; 6] =
 impl Converter<'_> {
     fn convert_job(&mut self, parts: &input::Parts) -> Result<()> {
         let name = self.arena.dict_get(parts.container, "name").and_then(|name| self.arena.as_str(name));
-        // Prefect 1 gives a container without a name this one.
+        // Prefect 1 gives this name to a container without a name.
         self.flow = name.unwrap_or("flow").to_owned();
         let flow = self.flow.clone();
         rewrite::rename_container(self.arena, parts.job, &flow, FLOW_CONTAINER);
@@ -140,8 +140,8 @@ impl Converter<'_> {
         self.overlay_all(self.base.metadata, metadata, &except, "metadata")
     }
 
-    /// Overlays labels and annotations on the metadata `onto`. They stay in the template itself: the worker adds those of
-    /// the variables to them.
+    /// Overlays labels and annotations on the metadata `onto`. They are kept in the template itself. The worker adds
+    /// the variables' labels and annotations to them.
     fn overlay_labels(&mut self, onto: ValueId, metadata: ValueId, path: &str) -> Result<()> {
         for kind in ["labels", "annotations"] {
             let Some(map) = self.arena.dict_get(metadata, kind).filter(|map| *self.arena.get(*map) != Value::None)
@@ -157,7 +157,7 @@ impl Converter<'_> {
             }
             let key = self.arena.alloc_str(kind);
             let placeholder = self.base.variable_at(self.arena, onto, key).and(self.arena.dict_get(onto, kind));
-            // If the template has the placeholder nowhere else, the worker would ignore the variable.
+            // The worker ignores a variable whose placeholder is not in the template.
             let configuration = self.base.configuration;
             if let Some(placeholder) = placeholder.filter(|_| self.arena.dict_get(configuration, kind).is_none()) {
                 self.arena.dict_set_str(configuration, kind, placeholder);
@@ -206,7 +206,7 @@ impl Converter<'_> {
         Ok(())
     }
 
-    /// Adds notes about annotations of the pod that a worker overrides with those of the Job.
+    /// Adds notes about annotations of the pod that a worker overrides with the Job's annotations.
     fn note_overridden_annotations(&mut self, parts: &input::Parts) {
         let annotations =
             |metadata: Option<ValueId>| metadata.and_then(|metadata| self.arena.dict_get(metadata, "annotations"));
@@ -274,7 +274,8 @@ impl Converter<'_> {
         self.overlay_all(self.base.container, container, &["name", "env", "args"], "spec.template.spec.containers[0]")
     }
 
-    /// Adds a note about an image of Prefect 1, and sets the pull policy if the template does not.
+    /// Adds a note about an image of Prefect 1. Sets the pull policy of a `latest` image if the template does not set
+    /// it.
     fn convert_image(&mut self, parts: &input::Parts, image: ValueId) {
         let Some(text) = self.arena.as_str(image).map(str::to_owned) else { return };
         let named = text.split('@').next().unwrap_or_default();
@@ -289,13 +290,13 @@ impl Converter<'_> {
         }
         let is_latest = !text.contains('@') && tag.is_none_or(|tag| tag == "latest");
         if is_latest && self.arena.dict_get(parts.container, "imagePullPolicy").is_none() {
-            // This is Kubernetes' default for such a tag; the variable's default can be another one.
+            // This is Kubernetes' default for such a tag. The variable's default can differ.
             let policy = self.arena.alloc_str("Always");
             self.arena.dict_set_str(parts.container, "imagePullPolicy", policy);
         }
     }
 
-    /// Removes the prefix of Prefect 1's secrets from sources in `envFrom`, so that each secret has its plain name.
+    /// Removes the prefix of Prefect 1 secrets from `envFrom` sources. Adds a note about each source.
     fn convert_prefixes(&mut self, container: ValueId) {
         let Some(list) = self.arena.dict_get(container, "envFrom") else { return };
         let Value::List(sources) = self.arena.get(list).clone() else { return };
@@ -351,8 +352,7 @@ impl Converter<'_> {
         input::note_plaintext_secrets(self.arena, &mut self.notes, parts)
     }
 
-    /// Adds notes about fields that the template leaves to the agent or to Kubernetes, and that a variable's default
-    /// sets now.
+    /// Adds notes about fields that the job template does not set, and that the default of a variable now sets.
     fn note_changed_defaults(&mut self, parts: &input::Parts) {
         let is_set = |dict: Option<ValueId>, key: &str| {
             dict.and_then(|dict| self.arena.dict_get(dict, key))
@@ -368,7 +368,7 @@ impl Converter<'_> {
         texts.into_iter().for_each(|text| self.notes.add(text, None));
     }
 
-    /// Sets the fields that a worker requires before it creates a Job.
+    /// Sets the fields that a worker requires, and removes empty metadata.
     fn set_required_fields(&mut self) {
         if self.arena.as_dict(self.base.metadata).is_some_and(<[_]>::is_empty) {
             let pairs = self.arena.as_dict(self.base.manifest).unwrap_or_default().to_vec();

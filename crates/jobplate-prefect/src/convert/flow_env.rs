@@ -1,8 +1,8 @@
-//! Converts the variables of the flow's container. Plain ones become defaults of the variable `env`, so that deployments
-//! can change them. References stay in the container, and the worker is kept from setting the same names.
+//! Converts the variables of the flow's container. Literals become defaults of the variable `env`, so deployments can
+//! change them. References are kept in the container, and the worker is prevented from setting the same names.
 //!
-//! A worker (prefect-kubernetes 0.6.6 and later) sets its own settings, then `env`, then those entries of the container
-//! whose names are not set yet. Older ones, back to 0.2.12, keep all entries of the container.
+//! Workers of prefect-kubernetes 0.6.6 and later set their own settings, then `env`, then the container's entries whose
+//! names are not set yet. Older workers, back to 0.2.12, keep all of the container's entries.
 
 use jobplate_diagnostic::{Error, Message, ProgramName, Result};
 use jobplate_manifest::env::referenced_names;
@@ -19,13 +19,13 @@ use crate::pyvalue::source::locate;
 use crate::pyvalue::string;
 use crate::variables::is_sensitive;
 
-/// An entry of the template, with its new name.
+/// An entry of the job template's `env`, with its new name.
 struct FlowEnvEntry {
     /// The name in the job template.
     old: String,
     /// The name in the result; `None` if the entry is removed.
     new: Option<String>,
-    /// The old name as a value of the template.
+    /// The value of the entry's `name` key, which notes point to.
     name: ValueId,
     /// The entry.
     entry: ValueId,
@@ -38,7 +38,7 @@ struct FlowEnvEntry {
 /// Converts the `env` of the flow's container. Returns the new names of its variables.
 ///
 /// # Errors
-/// Fails at entries that Kubernetes rejects, and at names that clash.
+/// Fails if Kubernetes rejects an entry, or if new names clash.
 pub(super) fn convert_env(
     arena: &mut Arena,
     base: &mut Base,
@@ -84,7 +84,7 @@ pub(super) fn convert_env(
 /// Reads the entries of `env`.
 ///
 /// # Errors
-/// Fails, with a place, at an entry that Kubernetes rejects.
+/// Fails if Kubernetes rejects an entry. The error points to the entry.
 fn read_entries(arena: &mut Arena, notes: &mut ConversionNotes, env: Option<ValueId>) -> Result<Vec<FlowEnvEntry>> {
     let Some(env) = env else { return Ok(Vec::new()) };
     let items = match arena.get(env).clone() {
@@ -112,7 +112,7 @@ fn read_entries(arena: &mut Arena, notes: &mut ConversionNotes, env: Option<Valu
             return fail(arena, "has a `name` with a placeholder in it", name);
         }
         if let Some(first) = entries.iter().position(|other| other.old == old) {
-            // Which of the two `$(NAME)` refers to depends on its position.
+            // The position of `$(NAME)` determines which of the two entries it refers to.
             if rewrite::mentions(arena, env, &format!("$({old})")) {
                 let error = Error::refused(format!("the variable `{old}` stands twice in `env`, and others use it"));
                 return Err(locate(error.hint("remove one of the two"), arena.location(name)));
@@ -141,7 +141,7 @@ fn read_entries(arena: &mut Arena, notes: &mut ConversionNotes, env: Option<Valu
     Ok(entries)
 }
 
-/// Sets the new name of an entry, converts its value for it, and adds a note if the name changes.
+/// Sets the new name, the converted value and the note of an entry.
 fn rename_entry(arena: &mut Arena, entry: &mut FlowEnvEntry) {
     let old = &entry.old;
     let (new, note) = match variable_mapping::disposition(old) {
@@ -175,10 +175,10 @@ fn rename_entry(arena: &mut Arena, entry: &mut FlowEnvEntry) {
     (entry.new, entry.note) = (new, note);
 }
 
-/// Removes entries whose new name is that of an entry with priority.
+/// Removes entries whose new name belongs to an entry with a higher priority.
 ///
 /// # Errors
-/// Fails if both are in use and differ: a Prefect 1 secret, and a variable with its name.
+/// Fails if a Prefect 1 secret and the variable with its name have different values.
 fn resolve_clashes(arena: &Arena, entries: &mut [FlowEnvEntry]) -> Result<()> {
     for this in 0..entries.len() {
         let Some(new) = entries[this].new.clone() else { continue };
@@ -231,12 +231,12 @@ fn note_plaintext_secret(arena: &Arena, notes: &mut ConversionNotes, entry: &Flo
     }
 }
 
-/// Returns whether the schema of the variable `env` is a list of entries, like that of Kubernetes.
+/// Returns whether the schema of the variable `env` is a list of entries, like a container's `env`.
 fn is_list(arena: &Arena, schema: ValueId) -> bool {
     arena.dict_get(schema, "type").and_then(|own| arena.as_str(own)) == Some("array")
 }
 
-/// Returns whether the entry at `index` must stay in the container, instead of becoming a default of `env`.
+/// Returns whether the entry at `index` must be kept in the container instead of becoming a default of `env`.
 fn must_stay(arena: &Arena, entries: &[&FlowEnvEntry], index: usize) -> bool {
     let entry = entries[index];
     let text = |entry: &FlowEnvEntry| entry.value.and_then(|value| arena.as_str(value)).unwrap_or_default().to_owned();
@@ -285,11 +285,11 @@ fn remove_from_container(arena: &mut Arena, base: &Base, name: &str) {
     *arena.get_mut(list) = Value::List(items.into_iter().filter(is_other).collect());
 }
 
-/// Adds entries to the container of the base, and keeps the worker from setting their names. Each entry comes with its
-/// name and the value that notes refer to.
+/// Adds entries to the container of the base, and prevents the worker from setting their names. Each tuple holds a
+/// name, the entry, and the value that notes point to.
 ///
 /// # Errors
-/// Fails if the base cannot keep the worker from setting a name.
+/// Fails if the base cannot prevent the worker from setting a name.
 fn add_to_container(
     arena: &mut Arena,
     base: &Base,
@@ -336,7 +336,7 @@ fn allows_null(arena: &Arena, schema: ValueId) -> bool {
     matches!(any, Some(Value::List(any)) if any.iter().any(is_null))
 }
 
-/// Sets a variable to null in `job_configuration.env`, which keeps the worker from setting it.
+/// Sets a variable to null in `job_configuration.env`, so the worker does not set it.
 ///
 /// # Errors
 /// Fails if `job_configuration.env` is a list.
@@ -363,7 +363,7 @@ fn unset_worker_setting(arena: &mut Arena, base: &Base, name: &str, location: Va
     let null = arena.alloc(Value::None, None);
     arena.dict_set_str(env, name, null);
     // Prefect 2.20 and the first versions of 3 replace `job_configuration.env` with the variable's default, if it has
-    // one. The null must then be in the default too, if its schema allows nulls (that of Prefect 3 does).
+    // one. The default then needs the null as well, if its schema allows nulls, like Prefect 3's schema.
     let schema = base.variable(arena, "env");
     let default = schema.and_then(|schema| arena.dict_get(schema, "default"));
     if let (Some(schema), Some(default)) = (schema, default)

@@ -29,7 +29,7 @@ pub(super) struct Parts {
 /// Reads the parts of a Job.
 ///
 /// # Errors
-/// Fails, with a place and a hint, if it is not a Job.
+/// Fails if it is not a job template. The error has a location and a hint.
 pub(super) fn read(arena: &Arena, job: ValueId) -> Result<Parts> {
     check_kind(arena, job)?;
     let spec = mapping(arena, job, "spec", "spec")?;
@@ -127,7 +127,7 @@ fn optional_mapping(arena: &Arena, dict: ValueId, key: &str, path: &str) -> Resu
     }
 }
 
-/// Adds notes about plain variables of the other containers whose names look secret.
+/// Adds notes about literals in the other containers if the names of their variables look secret.
 pub(super) fn note_plaintext_secrets(arena: &Arena, notes: &mut ConversionNotes, parts: &Parts) -> Result<()> {
     let init = arena.dict_get(parts.pod, "initContainers").map(|list| arena.get(list));
     let init = match init {

@@ -1,19 +1,19 @@
 //! Converts a Prefect 1 job template to the base job template of a Prefect 2 or 3 work pool (type `kubernetes`).
 //!
-//! The template's Job is overlaid on that of a base. What deployments should be able to change becomes the default of a
-//! variable; everything else stays in the Job. The conversion adds what a worker requires, and reports what has no
-//! successor. It knows nothing of files and flags.
+//! The conversion overlays the template's Job on the Job of a base. Values that deployments should be able to change
+//! become defaults of variables; all other values are kept in the Job. The conversion adds the fields that a worker
+//! requires, and reports settings without a successor. It does not access files or flags.
 //!
 //! | file | decides |
 //! |---|---|
 //! | `input` | what counts as a job template, and which of its parts are converted |
 //! | `base` | which base job template the conversion starts from |
 //! | `conversion` | how each part of the Job is converted |
-//! | `overlay` | which values become defaults of variables, and which stay in the Job |
+//! | `overlay` | which values become defaults of variables, and which are kept in the Job |
 //! | `flow_env` | how each entry of the flow's `env` is converted |
-//! | `variable_mapping` | which variable of Prefect 1 has which name in Prefect 2 and 3 |
+//! | `variable_mapping` | the name of each Prefect 1 variable in Prefect 2 and 3 |
 //! | `rewrite` | how names inside a value are replaced, and how scalars become strings |
-//! | `notes` | in which order notes are reported |
+//! | `notes` | the order of the notes |
 
 mod base;
 mod conversion;

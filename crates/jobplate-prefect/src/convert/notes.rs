@@ -10,12 +10,12 @@ use crate::pyvalue::source::Location;
 pub(super) struct ConversionNotes(Vec<Note>);
 
 impl ConversionNotes {
-    /// Adds a note about a place, if there is one.
+    /// Adds a note about a location, if there is one.
     pub(super) fn add(&mut self, text: impl Into<Message>, location: Option<&Location>) {
         self.0.push(Note::new(text, location));
     }
 
-    /// Returns the notes in the order of their places. Notes without a place come last.
+    /// Returns the notes sorted by location. Notes without a location come last.
     pub(super) fn into_sorted(mut self) -> Vec<Note> {
         self.0.sort_by_key(|note| note.location.as_ref().map_or(usize::MAX, |location| location.span.start));
         self.0

@@ -1,5 +1,5 @@
-//! Overlays a Job on that of a base job template: mappings are merged, a value that the base has as a placeholder becomes
-//! the default of its variable, and everything else is added.
+//! Overlays a Job on the Job of a base job template. Mappings are merged. Where the base has a placeholder, the value
+//! becomes the default of the placeholder's variable. All other values are added.
 
 use jobplate_diagnostic::{Error, Result};
 
@@ -9,7 +9,7 @@ use crate::placeholder;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::locate;
 
-/// The lists of a pod that Kubernetes merges by a key of their items, with that key.
+/// The pod's lists that Kubernetes merges by a key of their items, each with its merge key.
 const MERGE_KEYS: [(&str, &str); 6] = [
     ("initContainers", "name"),
     ("volumes", "name"),
@@ -72,7 +72,7 @@ pub(super) fn overlay(
     }
 }
 
-/// Puts an item into a list. It replaces the item with the same value of `merge_key`.
+/// Adds an item to a list, or replaces the item that has the same value of `merge_key`.
 pub(super) fn replace_or_push(arena: &Arena, items: &mut Vec<ValueId>, merge_key: &str, item: ValueId) {
     let name = arena.dict_get(item, merge_key);
     let same = items.iter().position(|own| match (arena.dict_get(*own, merge_key), name) {
@@ -85,10 +85,11 @@ pub(super) fn replace_or_push(arena: &Arena, items: &mut Vec<ValueId>, merge_key
     }
 }
 
-/// Returns a value as a template must hold it so that Prefect leaves it unchanged.
+/// Returns the form of a value that Prefect leaves unchanged in a template. Adds a note about each string that must be
+/// escaped.
 ///
 /// # Errors
-/// Fails at strings and keys that Prefect would replace or reject in any case.
+/// Fails if Prefect would replace a string or reject a key in any form.
 pub(super) fn literal(
     arena: &mut Arena,
     base: &mut Base,
@@ -118,7 +119,7 @@ pub(super) fn literal(
     Ok(arena.alloc(data, location))
 }
 
-/// Returns a key, unless it looks like a placeholder, which the server rejects in keys.
+/// Returns a key unchanged. Fails if it looks like a placeholder, which the server rejects in keys.
 fn literal_key(arena: &Arena, key: ValueId) -> Result<ValueId> {
     match arena.as_str(key).is_some_and(placeholder::is_contained_in) {
         false => Ok(key),

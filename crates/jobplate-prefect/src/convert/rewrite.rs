@@ -1,4 +1,4 @@
-//! Corrects values of a job template: scalars that must be strings, and references to variables that were renamed.
+//! Corrects values of a job template: scalars that must be strings, and references to renamed variables.
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::env::{Segment, referenced_names, segments};
@@ -9,11 +9,11 @@ use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::locate;
 use crate::pyvalue::string;
 
-/// Converts a scalar to the string that Kubernetes requires. Prefect 1 sends it unchanged, and Kubernetes rejects it.
-/// `what` names the value in messages.
+/// Converts a scalar to the string that Kubernetes requires. Prefect 1 sends the scalar unchanged, and Kubernetes
+/// rejects it. `label` names the value in messages.
 ///
 /// # Errors
-/// Fails at a list or a mapping.
+/// Fails if the value is a list or a mapping.
 pub(super) fn to_string(arena: &mut Arena, notes: &mut ConversionNotes, value: ValueId, what: &str) -> Result<ValueId> {
     let location = arena.location(value).cloned();
     let text = match arena.get(value) {

@@ -1,7 +1,7 @@
-//! What a conversion does with each variable of Prefect 1: rename it, remove it or keep it.
+//! The treatment of each Prefect 1 variable in a conversion: it is renamed, removed or kept.
 //!
-//! New names are settings of both prefect 2.20 and 3.8. Old names are those of prefect 1.4's `config.toml`, and the few
-//! others that its agent or older versions set.
+//! New names are settings of both prefect 2.20 and 3.8. Old names are the settings in prefect 1.4's `config.toml`, and
+//! a few variables that its agent or older versions set.
 
 use jobplate_manifest::env::referenced_names;
 
@@ -10,10 +10,10 @@ use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::literal;
 use crate::variables::secret_name;
 
-/// Which values a setting of Prefect 2 and 3 accepts.
+/// The values that a setting of Prefect 2 and 3 accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AcceptedValue {
-    /// Any text.
+    /// Any string.
     Text,
     /// A log level.
     LogLevel,
@@ -23,7 +23,7 @@ pub(super) enum AcceptedValue {
     Count,
     /// A number of seconds.
     Seconds,
-    /// Names separated by commas. Prefect 1 has a Python list instead.
+    /// Comma-separated names. Prefect 1 uses a Python list instead.
     Names,
 }
 
@@ -31,7 +31,7 @@ impl AcceptedValue {
     /// Converts a literal for the setting. Returns `None` if the setting rejects it, `Some(None)` if it needs no change.
     pub(super) fn convert(self, arena: &mut Arena, value: ValueId) -> Option<Option<ValueId>> {
         let text = arena.as_str(value).unwrap_or_default().to_owned();
-        // Kubernetes composes the value, so that it is not known here.
+        // Kubernetes expands the references, so the value is not known here.
         if referenced_names(&text).next().is_some() {
             return Some(None);
         }
@@ -51,34 +51,34 @@ impl AcceptedValue {
                 return Some(Some(arena.alloc(Value::Str(names?.join(",")), location)));
             }
         };
-        // Prefect 1 accepts spaces around these values, pydantic does not.
+        // Prefect 1 accepts whitespace around these values; pydantic does not.
         let is_trimmed = matches!(self, AcceptedValue::LogLevel | AcceptedValue::Bool) && text.trim() != text;
         let location = arena.location(value).cloned();
         is_valid.then(|| is_trimmed.then(|| arena.alloc(Value::Str(text.trim().to_owned()), location)))
     }
 }
 
-/// The old names of variables with their new ones; `None` if the variable is removed.
+/// The old and new names of variables. The new name is `None` if the variable is removed.
 pub(super) type RenamedVariables = Vec<(String, Option<String>)>;
 
-/// What a conversion does with a variable.
+/// The treatment of a variable in a conversion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Disposition<'n> {
     /// Keeps it: it is not a variable of Prefect 1.
     Keep,
-    /// Keeps it and adds a note: its name looks like one of Prefect 1, but Prefect itself does not read it.
+    /// Keeps it and adds a note: its name looks like a Prefect 1 variable, but Prefect itself does not read it.
     KeepWithNote,
     /// Renames it to the name of a setting. The last field is more text for the note.
     Rename(&'static str, AcceptedValue, &'static str),
     /// Renames it to the name of the Prefect 1 secret that it holds.
     Secret(&'n str),
-    /// Removes it, as nothing reads it. The field names a replacement.
+    /// Removes it, because Prefect 2 and 3 do not read it. The field describes a replacement.
     Remove(&'static str),
 }
 
 use AcceptedValue::{Bool, Count, LogLevel, Names, Seconds, Text};
 
-/// Old names, new names, accepted values and more text for the note. If several old names become the same new one, the
+/// Old names, new names, accepted values and more text for the note. If several old names map to the same new name, the
 /// first has priority.
 const RENAMED: [(&str, &str, AcceptedValue, &str); 12] = [
     (
@@ -100,7 +100,8 @@ const RENAMED: [(&str, &str, AcceptedValue, &str); 12] = [
     ("PREFECT__TASKS__DEFAULTS__MAX_RETRIES", "PREFECT_TASK_DEFAULT_RETRIES", Count, ""),
 ];
 
-/// Names, or prefixes of names (with `*`), that have no successor, with the text of the note. The first match counts.
+/// The names and name prefixes (with `*`) of variables without a successor, with the text of the note. The first match
+/// applies.
 const REMOVED: [(&str, &str); 20] = [
     ("PREFECT__BACKEND", "the worker's PREFECT_API_URL alone says which API there is"),
     ("PREFECT__CLOUD__USE_LOCAL_SECRETS", "secrets are Secret blocks, or variables like any other"),
@@ -130,7 +131,7 @@ const REMOVED: [(&str, &str); 20] = [
     ("PREFECT__DEBUG*", "there is PREFECT_DEBUG_MODE"),
 ];
 
-/// Returns what a conversion does with a variable.
+/// Returns the treatment of a variable.
 pub(super) fn disposition(name: &str) -> Disposition<'_> {
     if !name.starts_with("PREFECT__") || is_set_by_workers(name) {
         return Disposition::Keep;
@@ -151,7 +152,7 @@ pub(super) fn disposition(name: &str) -> Disposition<'_> {
     }
 }
 
-/// Returns the priority of a name among those that become the same one; the lowest has priority.
+/// Returns the rank of an old name among names that map to the same new name. The lowest rank has priority.
 pub(super) fn rank(name: &str) -> usize {
     match disposition(name) {
         Disposition::Rename(..) => RENAMED.iter().position(|(old, ..)| *old == name).unwrap_or_default() + 1,

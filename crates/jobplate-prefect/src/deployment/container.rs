@@ -21,16 +21,16 @@ use crate::pyvalue::source::{Location, SourceFile, locate};
 pub(crate) struct ProgramContainer {
     /// The options that the program is started with.
     pub options: Options,
-    /// The active profile: the value of a `--profile` directly after `prefect`. After the command, `--profile` is one of
-    /// the options, with another meaning.
+    /// The active profile: the value of a `--profile` directly after `prefect`. After the command, `--profile` is an
+    /// ordinary option with another meaning.
     pub profile: Option<Resolved>,
-    /// Where the options are.
+    /// The location of the options.
     pub location: Location,
     /// Its environment.
     pub environ: Environ,
-    /// The version of Prefect in the image, if it is one of Prefect's own.
+    /// The Prefect version of the image, if it is an official Prefect image with a numeric version in its tag.
     pub version: Option<Vec<u32>>,
-    /// Whether it has `envFrom`: variables from whole Secrets or ConfigMaps.
+    /// Whether it has a non-empty `envFrom`, which adds variables from whole Secrets or ConfigMaps.
     pub has_env_from: bool,
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn find(program: &Program, source: &Rc<SourceFile>) -> Result<Program
     })
 }
 
-/// Reads containers of a document, which starts at `offset` in the source.
+/// Reads the containers of a document that starts at `offset` in the source.
 struct ContainerReader<'s> {
     program: &'s Program,
     source: &'s Rc<SourceFile>,
@@ -177,8 +177,8 @@ struct StartCommand {
 /// The maximum length of an argument or a variable on Linux, in bytes (`MAX_ARG_STRLEN`).
 const MAX_ARG_LENGTH: usize = 128 << 10;
 
-/// Expands `$(VAR)` as Kubernetes does: `$$` is a dollar, and a reference to an unset variable stays. Returns `None` if
-/// the result is too long.
+/// Expands `$(VAR)` like Kubernetes: `$$` is an escaped dollar sign, and a reference to an unset variable is left
+/// unchanged. Returns `None` if the result is too long.
 fn expand(environ: &Environ, text: &str) -> Option<Resolved> {
     let mut out = String::new();
     for part in segments(text) {

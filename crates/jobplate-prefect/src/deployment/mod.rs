@@ -1,7 +1,7 @@
-//! A program of Prefect in a manifest: its container's environment, and the options that it is started with.
+//! Reads the start of a Prefect program from a manifest: the container's environment and the program's options.
 //!
-//! `$(VAR)` is expanded as Kubernetes expands it. A value in a Secret or ConfigMap has a placeholder. The module does not
-//! know what the options mean.
+//! `$(VAR)` is expanded like in Kubernetes. A placeholder represents a value in a Secret or ConfigMap. The meaning of
+//! the options is left to the caller.
 //!
 //! | file | decides |
 //! |---|---|

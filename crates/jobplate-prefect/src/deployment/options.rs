@@ -12,10 +12,10 @@ use crate::pyvalue::source::{Location, locate};
 pub(crate) struct Options(ArgMatches);
 
 impl Options {
-    /// Parses words as options of a program. `place` is where errors are reported.
+    /// Parses words as options of a program. Errors point to `location`.
     ///
     /// # Errors
-    /// Fails at an option that the program does not have.
+    /// Fails if the program does not accept the words.
     pub(super) fn parse(program: &Program, words: &[Resolved], location: &Location) -> Result<Self> {
         let command = Command::new("start").no_binary_name(true).disable_help_flag(true).args_override_self(true);
         let options = program.options.iter().map(|(long, short, is_repeatable)| {
@@ -32,12 +32,12 @@ impl Options {
         })
     }
 
-    /// Returns the value of an option, by its long name.
+    /// Returns the value of the option with a long name.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.0.get_one::<String>(name).map(String::as_str)
     }
 
-    /// Returns the values of a repeatable option, by its long name.
+    /// Returns the values of the repeatable option with a long name.
     pub(crate) fn values(&self, name: &str) -> Vec<&str> {
         self.0.get_many::<String>(name).into_iter().flatten().map(String::as_str).collect()
     }

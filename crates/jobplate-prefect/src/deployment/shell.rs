@@ -8,10 +8,10 @@ use crate::pyvalue::environ::{Environ, Resolved, find_references};
 const SETTING_COMMANDS: [&str; 13] =
     [".", "alias", "case", "declare", "eval", "export", "for", "if", "read", "set", "source", "unset", "while"];
 
-/// Commands of Prefect that write files which the program reads.
+/// Prefect commands that write files that the program reads.
 const WRITING_COMMANDS: [&str; 6] = ["auth", "backend", "cloud", "config", "profile", "profiles"];
 
-/// Joins the lines of a script that end with a backslash.
+/// Joins each line of a script that ends with a backslash to the next line.
 pub(super) fn join_lines(script: &str) -> String {
     script.replace("\\\n", "")
 }
@@ -21,11 +21,11 @@ pub(super) fn split_roughly(script: &str) -> Vec<&str> {
     script.split_whitespace().collect()
 }
 
-/// Returns the words of the command in a shell script that starts the program (`start`), from `prefect` on. The shell's
-/// variables are those of the container.
+/// Returns the words of the command that starts the program (`start`) in a shell script, beginning with `prefect`. The
+/// shell's variables are the container's variables.
 ///
-/// Returns `None` if the result depends on more than that: if the script sets or exports variables, writes files that
-/// Prefect reads, substitutes commands, uses unknown variables or ones that the shell would split, quotes a dollar, or
+/// Returns `None` if the script does not start the program, sets or exports variables, writes files that Prefect reads,
+/// substitutes commands, uses unknown variables or variables that the shell would split, quotes a dollar sign, or
 /// expands file names.
 pub(super) fn start_words(start: &[&str], script: &str, environ: &Environ) -> Option<Vec<Resolved>> {
     let commands = split_commands(&join_lines(script))?;
@@ -52,7 +52,7 @@ pub(super) fn start_words(start: &[&str], script: &str, environ: &Environ) -> Op
     while let Some(c) = rest.chars().next() {
         quoted ^= c == '"';
         if c == '<' {
-            // Redirections are gone, so that this is the placeholder for a value of the cluster.
+            // Redirections are already removed, so this is the placeholder for a value in the cluster.
             let (reference, after) = rest.split_once('>')?;
             marked.push_str(&format!("{MARK}{}{MARK}", values.len()));
             values.push(format!("{reference}>"));
@@ -80,7 +80,7 @@ pub(super) fn start_words(start: &[&str], script: &str, environ: &Environ) -> Op
         }
     }
     let words = shlex::split(&marked)?;
-    // The parts between marks alternate: text, then the index of a value.
+    // The parts between marks are alternately text and the index of a value.
     let value_of = |(position, part): (usize, &str)| match position % 2 {
         0 => part.to_owned(),
         _ => part.parse::<usize>().ok().and_then(|index| values.get(index).cloned()).unwrap_or_default(),

@@ -11,11 +11,11 @@ pub struct Program {
     pub generation: Generation,
     /// The command that starts it.
     pub start: &'static [&'static str],
-    /// The noun for it in messages.
+    /// The noun for the program in messages.
     pub name: &'static str,
-    /// The message if a manifest has several.
+    /// The message if several containers of a manifest run the program.
     pub several_error: &'static str,
-    /// The message if a manifest has none.
+    /// The message if no container of a manifest runs the program.
     pub missing_error: &'static str,
     /// The hint if the container starts something else.
     pub other_command_hint: &'static str,
