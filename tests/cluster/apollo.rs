@@ -130,7 +130,7 @@ fn respond(flow: &Flow, run: &mut RunRecord, request: &Request) -> Action {
 
 fn json_response(body: &Value) -> Action {
     let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-    Action::Answer(200, headers, body.to_string().into_bytes())
+    Action::Respond(200, headers, body.to_string().into_bytes())
 }
 
 fn flow_run_json(flow: &Flow, run: &RunRecord) -> Value {

@@ -5,10 +5,10 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::cli::{Ran, Run};
+use crate::cli::{Run, RunOutput};
 use crate::http::Client;
 use crate::proxy::{Action, Proxy, Request};
-use crate::rows::path;
+use crate::rows::api_path;
 use crate::run;
 use crate::servers::{ADMIN, Servers, kubeconfig};
 
@@ -55,36 +55,36 @@ struct ApplyFixture {
 
 impl ApplyFixture {
     fn new(servers: &'static Servers) -> Self {
-        let proxy = Proxy::start(servers, |_| Action::Pass);
+        let proxy = Proxy::start(servers, |_| Action::Forward);
         let run = Run::new(proxy.kubeconfig());
         ApplyFixture { namespace: servers.namespace("apply"), admin: servers.client(ADMIN), proxy, run }
     }
 
     /// Runs the program in the fixture's namespace. Asserts that only `render` prints the canary.
-    fn run(&self, args: &[&str]) -> Ran {
-        let ran = self.run.run(&[args, &["-n", &self.namespace]].concat());
+    fn run(&self, args: &[&str]) -> RunOutput {
+        let output = self.run.run(&[args, &["-n", &self.namespace]].concat());
         let may_show = args[0] == "render";
-        assert!(may_show || !format!("{ran:?}").contains(CANARY), "{ran:?}");
-        ran
+        assert!(may_show || !format!("{output:?}").contains(CANARY), "{output:?}");
+        output
     }
 
-    fn apply(&self, text: &str, args: &[&str]) -> Ran {
+    fn apply(&self, text: &str, args: &[&str]) -> RunOutput {
         self.run.write("all.yaml", text);
         self.run(&[&["apply", "all.yaml"], args].concat())
     }
 
     fn get(&self, resource: &str, name: &str) -> Value {
-        self.admin.get(&path(&self.namespace, resource, name)).done()
+        self.admin.get(&api_path(&self.namespace, resource, name)).done()
     }
 
     fn exists(&self, resource: &str, name: &str) -> bool {
-        self.admin.get(&path(&self.namespace, resource, name)).status == 200
+        self.admin.get(&api_path(&self.namespace, resource, name)).status == 200
     }
 
     /// Returns the bodies of the write requests.
     fn bodies(&self) -> Vec<String> {
-        let text = |request: &Request| String::from_utf8(request.body.clone()).expect("it is text");
-        self.proxy.writes().iter().map(text).collect()
+        let to_text = |request: &Request| String::from_utf8(request.body.clone()).expect("it is text");
+        self.proxy.writes().iter().map(to_text).collect()
     }
 }
 
@@ -92,8 +92,8 @@ impl ApplyFixture {
 fn applies_prerequisites_first_and_jobs_last() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = ApplyFixture::new(servers);
-    let (group, made) = (format!("{}.example.com", servers.fresh_name("flows")), servers.fresh_name("made"));
-    let kind = |name: &str, kind: &str| {
+    let (group, new_namespace) = (format!("{}.example.com", servers.fresh_name("flows")), servers.fresh_name("made"));
+    let definition = |name: &str, kind: &str| {
         format!(
             "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: {name}.{group}}}\n\
              spec:\n  group: {group}\n  scope: Namespaced\n  names: {{plural: {name}, kind: {kind}}}\n  versions:\n  \
@@ -101,24 +101,26 @@ fn applies_prerequisites_first_and_jobs_last() {
              properties: {{spec: {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}}}}}\n"
         )
     };
-    let inside = |text: String| text.replacen("metadata:\n", &format!("metadata:\n  namespace: {made}\n"), 1);
-    let custom = |kind: &str| format!("apiVersion: {group}/v1\nkind: {kind}\nmetadata:\n  name: own\nspec: {{a: 1}}\n");
+    let in_namespace =
+        |text: String| text.replacen("metadata:\n", &format!("metadata:\n  namespace: {new_namespace}\n"), 1);
+    let custom_resource =
+        |kind: &str| format!("apiVersion: {group}/v1\nkind: {kind}\nmetadata:\n  name: own\nspec: {{a: 1}}\n");
     let map = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n".to_owned();
     let documents = [
-        inside(job("name: first")),
-        inside(custom("Flow")),
-        inside(map),
-        kind("flows", "Flow"),
-        inside(CRON_JOB.to_owned()),
-        inside(job("name: second")),
-        inside(custom("Deed")),
-        kind("deeds", "Deed"),
-        format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {made}}}\n"),
+        in_namespace(job("name: first")),
+        in_namespace(custom_resource("Flow")),
+        in_namespace(map),
+        definition("flows", "Flow"),
+        in_namespace(CRON_JOB.to_owned()),
+        in_namespace(job("name: second")),
+        in_namespace(custom_resource("Deed")),
+        definition("deeds", "Deed"),
+        format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {new_namespace}}}\n"),
     ];
-    for extra in [&[][..], &["--concurrency=1"], &["--no-preflight"]] {
+    for extra_args in [&[][..], &["--concurrency=1"], &["--no-preflight"]] {
         fixture.run.write("all.yaml", documents.join("---\n"));
         let before = fixture.proxy.writes().len();
-        let ran = fixture.run.run(&[&["apply", "all.yaml"], extra].concat()).assert_ended(0, &[]);
+        let output = fixture.run.run(&[&["apply", "all.yaml"], extra_args].concat()).assert_exit(0, &[]);
         let objects = [
             "job.batch/first".to_owned(),
             format!("flow.{group}/own"),
@@ -128,20 +130,20 @@ fn applies_prerequisites_first_and_jobs_last() {
             "job.batch/second".to_owned(),
             format!("deed.{group}/own"),
             format!("customresourcedefinition.apiextensions.k8s.io/deeds.{group}"),
-            format!("namespace/{made}"),
+            format!("namespace/{new_namespace}"),
         ];
         let outcome = if before == 0 { "created" } else { "unchanged" };
         let report: String = objects.iter().map(|object| format!("{object} {outcome}\n")).collect();
-        assert_eq!(ran.stdout, report, "{}", ran.stderr);
+        assert_eq!(output.stdout, report, "{}", output.stderr);
         // A custom resource may be sent again if its kind is not served yet, so there may be more requests than
         // documents.
-        let turn = |request: &Request| match request.path().rsplit('/').nth(1) {
+        let phase_of = |request: &Request| match request.path().rsplit('/').nth(1) {
             Some("namespaces" | "customresourcedefinitions") => 0,
             Some("jobs") => 2,
             _ => 1,
         };
-        let turns: Vec<usize> = fixture.proxy.writes()[before..].iter().map(turn).collect();
-        assert!(turns.is_sorted() && turns.len() >= documents.len(), "{turns:?}");
+        let phases: Vec<usize> = fixture.proxy.writes()[before..].iter().map(phase_of).collect();
+        assert!(phases.is_sorted() && phases.len() >= documents.len(), "{phases:?}");
     }
 }
 
@@ -151,7 +153,7 @@ fn sends_what_render_prints() {
     let Some(servers) = Servers::shared() else { return };
     let block = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: block\ndata:\n  run.sh: |+\n    #!/bin/sh\n    echo '---'\n\n  x: >-\n    a\n      b\n\n";
     let json = "{\n\t\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\",\n\t\"metadata\": {\"name\": \"json\"}\n}\n";
-    for (about, text) in [
+    for (label, text) in [
         ("comments", CRON_JOB.to_owned()),
         ("CRLF", CRON_JOB.replace('\n', "\r\n")),
         ("a byte order mark", format!("\u{feff}{CRON_JOB}")),
@@ -164,29 +166,36 @@ fn sends_what_render_prints() {
         ("JSON", json.to_owned()),
         ("anchors", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: anchors}\ndata: {k: &a v, l: *a}\n".to_owned()),
     ] {
-        for set in [&[][..], &["--secret-env", "TOKEN=s/k"]] {
-            if !set.is_empty() && !text.contains("CronJob") {
+        for env_flags in [&[][..], &["--secret-env", "TOKEN=s/k"]] {
+            if !env_flags.is_empty() && !text.contains("CronJob") {
                 continue;
             }
             let fixture = ApplyFixture::new(servers);
             fixture.run.write("all.yaml", &text);
-            let rendered = fixture.run.run(&[&["render", "all.yaml"], set].concat());
-            let expected = if set.is_empty() { text.clone() } else { rendered.stdout };
-            fixture.apply(&text, set).assert_ended(0, &[]);
+            let rendered = fixture.run.run(&[&["render", "all.yaml"], env_flags].concat());
+            let expected = if env_flags.is_empty() { text.clone() } else { rendered.stdout };
+            fixture.apply(&text, env_flags).assert_exit(0, &[]);
             let bodies = fixture.bodies();
             // The end marker is not part of the document.
             let body = bodies[0].trim_end_matches("...\n");
-            assert!(bodies.len() == 1 && body == expected.trim_end_matches("...\n"), "{about} {set:?}: {bodies:?}");
-            let kinds: Vec<Option<String>> =
-                fixture.proxy.writes().iter().map(|r| r.header("content-type").map(str::to_owned)).collect();
-            assert_eq!(kinds, [Some("application/apply-patch+yaml".to_owned())]);
+            assert!(
+                bodies.len() == 1 && body == expected.trim_end_matches("...\n"),
+                "{label} {env_flags:?}: {bodies:?}"
+            );
+            let content_types: Vec<Option<String>> = fixture
+                .proxy
+                .writes()
+                .iter()
+                .map(|request| request.header("content-type").map(str::to_owned))
+                .collect();
+            assert_eq!(content_types, [Some("application/apply-patch+yaml".to_owned())]);
         }
     }
     // Each document is sent as a separate request.
     let fixture = ApplyFixture::new(servers);
-    let all = format!("# first\n{}--- # second\n{block}---\n# third\n{CRON_JOB}", config_map("a", "v"));
-    let ran = fixture.apply(&all, &["--secret-env", "TOKEN=s/k", "--concurrency=1"]).assert_ended(0, &[]);
-    assert_eq!(ran.stdout, "configmap/a created\nconfigmap/block created\ncronjob.batch/nightly created\n");
+    let manifest = format!("# first\n{}--- # second\n{block}---\n# third\n{CRON_JOB}", config_map("a", "v"));
+    let output = fixture.apply(&manifest, &["--secret-env", "TOKEN=s/k", "--concurrency=1"]).assert_exit(0, &[]);
+    assert_eq!(output.stdout, "configmap/a created\nconfigmap/block created\ncronjob.batch/nightly created\n");
     let rendered = fixture.run.run(&["render", "all.yaml", "--secret-env", "TOKEN=s/k"]).stdout;
     let mut rest = &*rendered;
     for body in fixture.bodies() {
@@ -202,8 +211,8 @@ fn sends_each_item_of_a_list() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = ApplyFixture::new(servers);
     let list = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: batch/v1\n  kind: CronJob\n  metadata: {name: modes}\n  spec:\n    schedule: '0 0 1 1 *'\n    jobTemplate:\n      spec:\n        template:\n          spec:\n            restartPolicy: Never\n            containers: [{name: flow, image: none, env: [{name: A, value: 'yes'}]}]\n            volumes: [{name: v, configMap: {name: a, defaultMode: 0640}}, {name: w, configMap: {name: a, defaultMode: 0o600}}]\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {k: '0640'}}\n";
-    let ran = fixture.apply(list, &["--secret-env", "TOKEN=s/k"]).assert_ended(0, &[]);
-    assert_eq!(ran.stdout, "cronjob.batch/modes created\nconfigmap/a created\n");
+    let output = fixture.apply(list, &["--secret-env", "TOKEN=s/k"]).assert_exit(0, &[]);
+    assert_eq!(output.stdout, "cronjob.batch/modes created\nconfigmap/a created\n");
     let bodies = fixture.bodies();
     assert_eq!(bodies.len(), 2);
     for body in bodies {
@@ -226,17 +235,17 @@ fn sends_each_item_of_a_list() {
 #[test]
 fn creates_an_object_with_generate_name_once() {
     let Some(servers) = Servers::shared() else { return };
-    for extra in [&[][..], &["--no-preflight"]] {
+    for extra_args in [&[][..], &["--no-preflight"]] {
         let fixture = ApplyFixture::new(servers);
         let text = job("generateName: etl-");
-        let ran = fixture.apply(&text, extra).assert_ended(0, &[]);
+        let output = fixture.apply(&text, extra_args).assert_exit(0, &[]);
         let writes = fixture.proxy.writes();
         assert!(writes.len() == 1 && writes[0].method == "POST", "{writes:?}");
         assert_eq!(String::from_utf8_lossy(&writes[0].body), text);
         let jobs = fixture.get("jobs", "")["items"].as_array().cloned().unwrap_or_default();
         assert_eq!(jobs.len(), 1);
         let name = jobs[0]["metadata"]["name"].as_str().expect("it has one");
-        assert_eq!(ran.stdout, format!("job.batch/{name} created\n"));
+        assert_eq!(output.stdout, format!("job.batch/{name} created\n"));
         assert_eq!(fixture.apply(&text, &["-o", "name"]).stdout.matches("job.batch/etl-").count(), 1);
         assert_eq!(fixture.get("jobs", "")["items"].as_array().map(Vec::len), Some(2));
     }
@@ -249,8 +258,8 @@ fn reads_files_directories_and_standard_input() {
     for (name, map) in [("b.yaml", "b"), ("a.yaml", "a"), ("folder/c.yaml", "c"), ("folder/d.json", "d")] {
         fixture.run.write(name, config_map(map, "v"));
     }
-    let ran = fixture.run(&["apply", "b.yaml", "-f", "a.yaml", "folder"]).assert_ended(0, &[]);
-    let mut lines: Vec<&str> = ran.stdout.lines().collect();
+    let output = fixture.run(&["apply", "b.yaml", "-f", "a.yaml", "folder"]).assert_exit(0, &[]);
+    let mut lines: Vec<&str> = output.stdout.lines().collect();
     lines.sort_unstable();
     assert_eq!(lines, ["configmap/a created", "configmap/b created", "configmap/c created", "configmap/d created"]);
 
@@ -258,8 +267,8 @@ fn reads_files_directories_and_standard_input() {
     command.env("KUBECONFIG", fixture.proxy.kubeconfig()).args(["apply", "a.yaml", "-", "-n", &fixture.namespace]);
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-    let all = format!("{}---\n{}", config_map("piped", "v"), config_map("b", "w"));
-    child.stdin.take().expect("it is a pipe").write_all(all.as_bytes()).expect("it reads");
+    let manifest = format!("{}---\n{}", config_map("piped", "v"), config_map("b", "w"));
+    child.stdin.take().expect("it is a pipe").write_all(manifest.as_bytes()).expect("it reads");
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(
         String::from_utf8_lossy(&output.stdout),
@@ -272,25 +281,26 @@ fn reads_files_directories_and_standard_input() {
 #[test]
 fn reports_the_right_outcomes() {
     let Some(servers) = Servers::shared() else { return };
-    for extra in [&[][..], &["--no-preflight"], &["--concurrency=1"]] {
+    for extra_args in [&[][..], &["--no-preflight"], &["--concurrency=1"]] {
         let fixture = ApplyFixture::new(servers);
-        let text = |value: &str| format!("{}---\n{CRON_JOB}---\n{}", config_map("a", value), job("name: etl"));
+        let manifest_with = |value: &str| format!("{}---\n{CRON_JOB}---\n{}", config_map("a", value), job("name: etl"));
         let outcomes = |text: &str| {
-            let ran = fixture.apply(text, &[extra, &["-o", "json"]].concat()).assert_ended(0, &[]);
-            ran.outcomes().join(" ")
+            let output = fixture.apply(text, &[extra_args, &["-o", "json"]].concat()).assert_exit(0, &[]);
+            output.outcomes().join(" ")
         };
-        assert_eq!(outcomes(&text("v")), "created created created", "{extra:?}");
-        assert_eq!(outcomes(&text("v")), "unchanged unchanged unchanged", "{extra:?}");
-        assert_eq!(outcomes(&text("w")), "configured unchanged unchanged", "{extra:?}");
-        assert_eq!(outcomes(&text("w")), "unchanged unchanged unchanged", "{extra:?}");
+        assert_eq!(outcomes(&manifest_with("v")), "created created created", "{extra_args:?}");
+        assert_eq!(outcomes(&manifest_with("v")), "unchanged unchanged unchanged", "{extra_args:?}");
+        assert_eq!(outcomes(&manifest_with("w")), "configured unchanged unchanged", "{extra_args:?}");
+        assert_eq!(outcomes(&manifest_with("w")), "unchanged unchanged unchanged", "{extra_args:?}");
         // Only the CronJob changes: its literal is replaced with a reference.
-        let reference = text("w").replace(&format!("value: {CANARY}"), "valueFrom: {secretKeyRef: {name: s, key: k}}");
-        let reference = reference.replace(
+        let with_reference =
+            manifest_with("w").replace(&format!("value: {CANARY}"), "valueFrom: {secretKeyRef: {name: s, key: k}}");
+        let with_reference = with_reference.replace(
             &job("name: etl").replace(&format!("value: {CANARY}"), "valueFrom: {secretKeyRef: {name: s, key: k}}"),
             &job("name: etl"),
         );
-        assert_eq!(outcomes(&reference), "unchanged configured unchanged", "{extra:?}");
-        assert_eq!(outcomes(&reference), "unchanged unchanged unchanged", "{extra:?}");
+        assert_eq!(outcomes(&with_reference), "unchanged configured unchanged", "{extra_args:?}");
+        assert_eq!(outcomes(&with_reference), "unchanged unchanged unchanged", "{extra_args:?}");
     }
 }
 
@@ -303,11 +313,13 @@ fn reports_in_the_order_of_the_input() {
     texts.insert(3, job("name: etl"));
     let mut expected: Vec<String> = names.iter().map(|name| format!("configmap/{name} created")).collect();
     expected.insert(3, "job.batch/etl created".to_owned());
-    let ran = fixture.apply(&texts.join("---\n"), &["--concurrency=8"]).assert_ended(0, &[]);
-    assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), expected);
+    let output = fixture.apply(&texts.join("---\n"), &["--concurrency=8"]).assert_exit(0, &[]);
+    assert_eq!(output.stdout.lines().collect::<Vec<_>>(), expected);
     // Each outcome is also printed to stderr during the run.
-    expected.iter().for_each(|line| assert!(ran.stderr.lines().any(|is| is == line), "{line}: {}", ran.stderr));
-    let quiet = fixture.apply(&texts.join("---\n"), &["-q"]).assert_ended(0, &[]);
+    expected.iter().for_each(|line| {
+        assert!(output.stderr.lines().any(|candidate| candidate == line), "{line}: {}", output.stderr)
+    });
+    let quiet = fixture.apply(&texts.join("---\n"), &["-q"]).assert_exit(0, &[]);
     assert_eq!(quiet.stderr, "");
 }
 
@@ -317,11 +329,11 @@ fn reports_as_json() {
     let fixture = ApplyFixture::new(servers);
     let text = format!("{}---\n{CRON_JOB}", config_map("a", "v"));
     assert_eq!(
-        fixture.apply(&text, &["-o", "name"]).assert_ended(0, &[]).stdout,
+        fixture.apply(&text, &["-o", "name"]).assert_exit(0, &[]).stdout,
         "configmap/a\ncronjob.batch/nightly\n"
     );
-    let ran = fixture.apply(&text, &["-o", "json"]).assert_ended(0, &[]);
-    let objects = ran.objects();
+    let output = fixture.apply(&text, &["-o", "json"]).assert_exit(0, &[]);
+    let objects = output.objects();
     assert_eq!(objects.len(), 2);
     for (object, (kind, version, name, line)) in
         objects.iter().zip([("ConfigMap", "v1", "a", 1), ("CronJob", "batch/v1", "nightly", 7)])
@@ -333,11 +345,11 @@ fn reports_as_json() {
         assert!(object["file"] == "all.yaml" && object["line"] == line, "{object}");
     }
     let bad = format!("{text}---\n{}", config_map("UPPER", "v"));
-    let ran = fixture.apply(&bad, &["-o", "json"]).assert_ended(3, &["UPPER"]);
-    assert_eq!(ran.outcomes(), ["not tried", "not tried", "failed"]);
-    assert!(ran.objects()[2]["reason"].is_string(), "{ran:?}");
-    assert_eq!(fixture.apply(&bad, &["-o", "name"]).assert_ended(3, &[]).stdout, "");
-    fixture.apply(&text, &["-o", "yaml"]).assert_ended(2, &["json"]);
+    let output = fixture.apply(&bad, &["-o", "json"]).assert_exit(3, &["UPPER"]);
+    assert_eq!(output.outcomes(), ["not tried", "not tried", "failed"]);
+    assert!(output.objects()[2]["reason"].is_string(), "{output:?}");
+    assert_eq!(fixture.apply(&bad, &["-o", "name"]).assert_exit(3, &[]).stdout, "");
+    fixture.apply(&text, &["-o", "yaml"]).assert_exit(2, &["json"]);
 }
 
 #[test]
@@ -346,29 +358,29 @@ fn writes_nothing_in_a_dry_run() {
     let fixture = ApplyFixture::new(servers);
     let text =
         format!("{}---\n{CRON_JOB}---\n{}---\n{}", config_map("a", "v"), job("name: etl"), job("generateName: g-"));
-    let ran = fixture.apply(&text, &["--dry-run=server"]).assert_ended(0, &[]);
+    let output = fixture.apply(&text, &["--dry-run=server"]).assert_exit(0, &[]);
     assert_eq!(
-        ran.stdout,
+        output.stdout,
         "configmap/a created (server dry run)\ncronjob.batch/nightly created (server dry run)\n\
          job.batch/etl created (server dry run)\njob.batch/g- created (server dry run)\n"
     );
     assert!(fixture.proxy.writes().is_empty() && !fixture.exists("configmaps", "a"));
-    fixture.apply(&format!("{}---\n{CRON_JOB}", config_map("a", "v")), &[]).assert_ended(0, &[]);
-    let versions = |fixture: &ApplyFixture| {
+    fixture.apply(&format!("{}---\n{CRON_JOB}", config_map("a", "v")), &[]).assert_exit(0, &[]);
+    let resource_versions = |fixture: &ApplyFixture| {
         [("configmaps", "a"), ("cronjobs", "nightly")]
-            .map(|(r, name)| fixture.get(r, name)["metadata"]["resourceVersion"].clone())
+            .map(|(resource, name)| fixture.get(resource, name)["metadata"]["resourceVersion"].clone())
     };
-    let (before, count) = (versions(&fixture), fixture.proxy.writes().len());
-    let ran = fixture
+    let (before, count) = (resource_versions(&fixture), fixture.proxy.writes().len());
+    let output = fixture
         .apply(&format!("{}---\n{CRON_JOB}", config_map("a", "w")), &["--dry-run=server", "-o", "json"])
-        .assert_ended(0, &[]);
-    assert_eq!(ran.outcomes(), ["configured", "unchanged"]);
-    let report: Value = serde_json::from_str(&ran.stdout).expect("it is JSON");
+        .assert_exit(0, &[]);
+    assert_eq!(output.outcomes(), ["configured", "unchanged"]);
+    let report: Value = serde_json::from_str(&output.stdout).expect("it is JSON");
     assert_eq!(report["dryRun"], true);
-    assert!(versions(&fixture) == before && fixture.proxy.writes().len() == count);
-    fixture.apply(&config_map("a", "v"), &["--dry-run=client"]).assert_ended(2, &["render"]);
-    fixture.apply(&config_map("a", "v"), &["--dry-run"]).assert_ended(2, &["--dry-run=server"]);
-    fixture.apply(&config_map("UPPER", "v"), &["--dry-run=server"]).assert_ended(3, &["UPPER"]);
+    assert!(resource_versions(&fixture) == before && fixture.proxy.writes().len() == count);
+    fixture.apply(&config_map("a", "v"), &["--dry-run=client"]).assert_exit(2, &["render"]);
+    fixture.apply(&config_map("a", "v"), &["--dry-run"]).assert_exit(2, &["--dry-run=server"]);
+    fixture.apply(&config_map("UPPER", "v"), &["--dry-run=server"]).assert_exit(3, &["UPPER"]);
 }
 
 #[test]
@@ -378,23 +390,23 @@ fn applies_nothing_if_a_dry_run_fails() {
     let mut texts: Vec<String> = (0..12).map(|number| config_map(&format!("m{number}"), "v")).collect();
     texts.insert(5, job("name: etl").replace("Never", "Always"));
     texts.push(format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {}}}\n", servers.fresh_name("never")));
-    let all = texts.join("---\n");
-    let ran = fixture
-        .apply(&all, &["-o", "json"])
-        .assert_ended(3, &["job.batch/etl", "restartPolicy", "nothing was applied"]);
+    let manifest = texts.join("---\n");
+    let output = fixture
+        .apply(&manifest, &["-o", "json"])
+        .assert_exit(3, &["job.batch/etl", "restartPolicy", "nothing was applied"]);
     let mut expected = vec!["not tried"; 14];
     expected[5] = "failed";
-    assert_eq!(ran.outcomes(), expected);
+    assert_eq!(output.outcomes(), expected);
     assert!(fixture.proxy.writes().is_empty());
 
-    let tried = fixture.proxy.requests().len();
-    let ran =
-        fixture.apply(&all, &["-o", "json", "--no-preflight"]).assert_ended(3, &["job.batch/etl", "restartPolicy"]);
+    let request_count = fixture.proxy.requests().len();
+    let output =
+        fixture.apply(&manifest, &["-o", "json", "--no-preflight"]).assert_exit(3, &["job.batch/etl", "restartPolicy"]);
     let mut expected = vec!["created"; 14];
     expected[5] = "failed";
-    assert_eq!(ran.outcomes(), expected);
+    assert_eq!(output.outcomes(), expected);
     assert!(fixture.exists("configmaps", "m11") && !fixture.exists("jobs", "etl"));
-    assert!(!fixture.proxy.requests()[tried..].iter().any(Request::is_dry_run));
+    assert!(!fixture.proxy.requests()[request_count..].iter().any(Request::is_dry_run));
 }
 
 /// Invalid input is refused before any request.
@@ -403,7 +415,7 @@ fn refuses_invalid_input() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = ApplyFixture::new(servers);
     let map = config_map("a", "v");
-    for (about, text, args, expected_message) in [
+    for (label, text, args, expected_message) in [
         ("twice", format!("{map}---\n{map}"), &[][..], &["all.yaml:6:1", "twice", "line 1"][..]),
         (
             "twice in a List",
@@ -437,65 +449,68 @@ fn refuses_invalid_input() {
         ("a manager", map.clone(), &["--field-manager="], &["--field-manager"]),
         ("a validation", map.clone(), &["--validate=maybe"], &["strict"]),
     ] {
-        let ran = fixture.apply(&text, args);
-        assert_eq!(ran.status, 2, "{about}: {ran:?}");
-        expected_message.iter().for_each(|part| assert!(ran.stderr.contains(part), "{about}: {part}: {}", ran.stderr));
-        assert_eq!(ran.stdout, "", "{about}");
+        let output = fixture.apply(&text, args);
+        assert_eq!(output.status, 2, "{label}: {output:?}");
+        expected_message
+            .iter()
+            .for_each(|part| assert!(output.stderr.contains(part), "{label}: {part}: {}", output.stderr));
+        assert_eq!(output.stdout, "", "{label}");
     }
     assert!(fixture.proxy.requests().is_empty());
     // The duplicate may be in another file.
     fixture.run.write("other.yaml", &map);
-    let ran = fixture
+    let output = fixture
         .apply(&format!("{CRON_JOB}---\n{map}"), &["other.yaml"])
-        .assert_ended(2, &["other.yaml:1:1", "all.yaml, line"]);
-    assert!(ran.stdout.is_empty() && fixture.proxy.requests().is_empty());
+        .assert_exit(2, &["other.yaml:1:1", "all.yaml, line"]);
+    assert!(output.stdout.is_empty() && fixture.proxy.requests().is_empty());
     // Objects with `generateName` are never duplicates.
     let generated = job("generateName: g-");
-    let ran = fixture.apply(&format!("{generated}---\n{generated}"), &[]).assert_ended(0, &[]);
-    assert_eq!(ran.stdout.matches("job.batch/g-").count(), 2, "{ran:?}");
+    let output = fixture.apply(&format!("{generated}---\n{generated}"), &[]).assert_exit(0, &[]);
+    assert_eq!(output.stdout.matches("job.batch/g-").count(), 2, "{output:?}");
     // The same name with another kind or namespace is another object.
     let other =
         format!("{map}---\n{}---\n{CRON_JOB}", map.replace("ConfigMap", "Secret").replace("data: {k: v}\n", ""));
-    fixture.apply(&other, &[]).assert_ended(0, &[]);
+    fixture.apply(&other, &[]).assert_exit(0, &[]);
 }
 
 #[test]
 fn resolves_namespaces() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = ApplyFixture::new(servers);
-    let named =
+    let config_map_in =
         |namespace: &str| config_map("a", "v").replace("{name: a}", &format!("{{name: a, namespace: {namespace}}}"));
     // A namespace that differs from `-n` is refused.
-    let ran = fixture.apply(&named("other"), &[]).assert_ended(2, &["all.yaml:3:32", "other", &fixture.namespace]);
-    assert!(ran.stdout.is_empty() && fixture.proxy.requests().is_empty());
-    fixture.apply(&named(&fixture.namespace), &[]).assert_ended(0, &[]);
+    let output =
+        fixture.apply(&config_map_in("other"), &[]).assert_exit(2, &["all.yaml:3:32", "other", &fixture.namespace]);
+    assert!(output.stdout.is_empty() && fixture.proxy.requests().is_empty());
+    fixture.apply(&config_map_in(&fixture.namespace), &[]).assert_exit(0, &[]);
     // `-n` changes the URL, but not the body.
     let text = config_map("b", "v");
-    fixture.apply(&text, &[]).assert_ended(0, &[]);
+    fixture.apply(&text, &[]).assert_exit(0, &[]);
     let writes = fixture.proxy.writes();
-    assert_eq!(writes[1].path(), path(&fixture.namespace, "configmaps", "b"));
+    assert_eq!(writes[1].path(), api_path(&fixture.namespace, "configmaps", "b"));
     assert_eq!(String::from_utf8_lossy(&writes[1].body), text);
 
     // Without `-n` the namespace comes from the manifest, or from the kubeconfig if the manifest has no namespace.
-    let (default, own) = (servers.namespace("default"), servers.namespace("own"));
+    let (default_namespace, other_namespace) = (servers.namespace("default"), servers.namespace("own"));
     let config = kubeconfig(&format!("http://127.0.0.1:{}", fixture.proxy.port()), None, ADMIN);
-    let config = config.replace("{cluster: test,", &format!("{{cluster: test, namespace: {default},"));
+    let config = config.replace("{cluster: test,", &format!("{{cluster: test, namespace: {default_namespace},"));
     fixture.run.write("config", config);
-    fixture.run.write("all.yaml", format!("{}---\n{}", config_map("c", "v"), named(&own)));
-    let ran = fixture.run.run(&["apply", "all.yaml", "--kubeconfig", "config", "-o", "json"]).assert_ended(0, &[]);
-    let namespaces: Vec<Value> = ran.objects().iter().map(|object| object["namespace"].clone()).collect();
-    assert_eq!(namespaces, [&*default, &*own]);
-    fixture.admin.get(&path(&default, "configmaps", "c")).done();
-    fixture.admin.get(&path(&own, "configmaps", "a")).done();
+    fixture.run.write("all.yaml", format!("{}---\n{}", config_map("c", "v"), config_map_in(&other_namespace)));
+    let output = fixture.run.run(&["apply", "all.yaml", "--kubeconfig", "config", "-o", "json"]).assert_exit(0, &[]);
+    let namespaces: Vec<Value> = output.objects().iter().map(|object| object["namespace"].clone()).collect();
+    assert_eq!(namespaces, [&*default_namespace, &*other_namespace]);
+    fixture.admin.get(&api_path(&default_namespace, "configmaps", "c")).done();
+    fixture.admin.get(&api_path(&other_namespace, "configmaps", "a")).done();
 
     // A namespace that does not exist.
-    let ran = fixture.run.run(&["apply", "all.yaml", "--kubeconfig", "config", "-n", "nowhere"]).assert_ended(2, &[]);
-    assert!(ran.stderr.contains(&own), "{ran:?}");
+    let output = fixture.run.run(&["apply", "all.yaml", "--kubeconfig", "config", "-n", "nowhere"]).assert_exit(2, &[]);
+    assert!(output.stderr.contains(&other_namespace), "{output:?}");
     fixture.run.write("all.yaml", config_map("c", "v"));
     fixture
         .run
         .run(&["apply", "all.yaml", "-n", "nowhere"])
-        .assert_ended(3, &["no namespace nowhere", "kubectl create namespace nowhere"]);
+        .assert_exit(3, &["no namespace nowhere", "kubectl create namespace nowhere"]);
 }
 
 /// `-n` has no effect on kinds that are not namespaced.
@@ -508,12 +523,12 @@ fn ignores_n_for_kinds_without_namespace() {
         "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: \"{name}:x\"}}\nrules: []\n---\n\
          apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {{name: {name}}}\nvalue: 1\n"
     );
-    let ran = fixture.apply(&role, &["-o", "json"]).assert_ended(0, &[]);
-    assert!(ran.objects().iter().all(|object| object["namespace"].is_null()), "{ran:?}");
+    let output = fixture.apply(&role, &["-o", "json"]).assert_exit(0, &[]);
+    assert!(output.objects().iter().all(|object| object["namespace"].is_null()), "{output:?}");
     assert!(fixture.proxy.writes().iter().all(|request| !request.path().contains("namespaces")));
-    let ran = fixture.apply(&role, &[]).assert_ended(0, &[]);
+    let output = fixture.apply(&role, &[]).assert_exit(0, &[]);
     assert_eq!(
-        ran.stdout,
+        output.stdout,
         format!(
             "clusterrole.rbac.authorization.k8s.io/{name}:x unchanged\npriorityclass.scheduling.k8s.io/{name} unchanged\n"
         )
@@ -526,20 +541,20 @@ fn uses_the_field_manager_of_the_flag() {
     let fixture = ApplyFixture::new(servers);
     for (args, manager) in [(&[][..], "jobplate"), (&["--field-manager=flows of a team"], "flows of a team")] {
         let text = config_map(&format!("m{}", args.len()), "v");
-        fixture.apply(&text, args).assert_ended(0, &[]);
+        fixture.apply(&text, args).assert_exit(0, &[]);
         let live = fixture.get("configmaps", &format!("m{}", args.len()));
         let owner = &live["metadata"]["managedFields"][0];
         assert_eq!((&owner["manager"], &owner["operation"]), (&json!(manager), &json!("Apply")));
         assert_eq!(fixture.apply(&text, args).stdout, format!("configmap/m{} unchanged\n", args.len()));
     }
     // If a second manager applies the same value, it is an owner, too.
-    fixture.apply(&config_map("m0", "v"), &["--field-manager=second"]).assert_ended(0, &[]);
+    fixture.apply(&config_map("m0", "v"), &["--field-manager=second"]).assert_exit(0, &[]);
     assert_eq!(fixture.get("configmaps", "m0")["metadata"]["managedFields"].as_array().map(Vec::len), Some(2));
-    let ran = fixture
+    let output = fixture
         .apply(&config_map("m0", "w"), &["--field-manager=second"])
-        .assert_ended(3, &["jobplate", "--force-conflicts"]);
-    assert!(ran.stdout.contains("failed"), "{ran:?}");
-    fixture.apply(&config_map("m0", "w"), &["--field-manager=second", "--force-conflicts"]).assert_ended(0, &[]);
+        .assert_exit(3, &["jobplate", "--force-conflicts"]);
+    assert!(output.stdout.contains("failed"), "{output:?}");
+    fixture.apply(&config_map("m0", "w"), &["--field-manager=second", "--force-conflicts"]).assert_exit(0, &[]);
 }
 
 #[test]
@@ -548,14 +563,18 @@ fn reports_warnings_of_the_server() {
     let fixture = ApplyFixture::new(servers);
     // A server-side apply always refuses unknown fields. A creation accepts them with `--validate=warn`.
     let text = job("generateName: etl-").replace("restartPolicy: Never", "restartPolicy: Never\n      parallelism: 1");
-    fixture.apply(&text, &[]).assert_ended(3, &["`parallelism`", "all.yaml:10:7"]);
+    fixture.apply(&text, &[]).assert_exit(3, &["`parallelism`", "all.yaml:10:7"]);
     assert!(fixture.proxy.writes().is_empty());
-    let ran = fixture.apply(&text, &["--validate=warn"]).assert_ended(0, &["warning", "unknown field", "parallelism"]);
-    assert!(ran.stdout.contains(" created\n"), "{ran:?}");
-    let ran = fixture.apply(&text, &["--validate=ignore"]).assert_ended(0, &[]);
-    assert!(!ran.stderr.contains("parallelism"), "{ran:?}");
-    let values = fixture.proxy.writes().iter().map(|request| request.target.clone()).collect::<Vec<_>>();
-    assert!(values[0].contains("fieldValidation=Warn") && values[1].contains("fieldValidation=Ignore"), "{values:?}");
+    let output =
+        fixture.apply(&text, &["--validate=warn"]).assert_exit(0, &["warning", "unknown field", "parallelism"]);
+    assert!(output.stdout.contains(" created\n"), "{output:?}");
+    let output = fixture.apply(&text, &["--validate=ignore"]).assert_exit(0, &[]);
+    assert!(!output.stderr.contains("parallelism"), "{output:?}");
+    let targets = fixture.proxy.writes().iter().map(|request| request.target.clone()).collect::<Vec<_>>();
+    assert!(
+        targets[0].contains("fieldValidation=Warn") && targets[1].contains("fieldValidation=Ignore"),
+        "{targets:?}"
+    );
 }
 
 /// Server warnings may quote values.
@@ -563,11 +582,11 @@ fn reports_warnings_of_the_server() {
 fn masks_values_in_warnings() {
     let Some(servers) = Servers::shared() else { return };
     let text = format!("299 - \"spec.template.spec.containers[0].env[0]: {CANARY} hides {CANARY}-2\"");
-    let proxy = Proxy::start(servers, move |_| Action::Header("warning", text.clone()));
+    let proxy = Proxy::start(servers, move |_| Action::AddHeader("warning", text.clone()));
     let namespace = servers.namespace("warned");
     let run = Run::new(proxy.kubeconfig()).file("job.yaml", job("name: etl"));
     for args in [&["apply"][..], &["apply", "-v"], &["diff"]] {
-        let ran = run.run(&[args, &["job.yaml", "-n", &namespace]].concat());
-        assert!(ran.stderr.contains("warning") && !format!("{ran:?}").contains(CANARY), "{ran:?}");
+        let output = run.run(&[args, &["job.yaml", "-n", &namespace]].concat());
+        assert!(output.stderr.contains("warning") && !format!("{output:?}").contains(CANARY), "{output:?}");
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::cli::Run;
 use crate::proxy::{Action, Proxy};
-use crate::rows::path;
+use crate::rows::api_path;
 use crate::servers::{ADMIN, Servers};
 
 const CANARY: &str = "kanarie7f3a";
@@ -41,10 +41,10 @@ fn applies_a_role_and_its_binding_without_cluster_admin() {
     let run = Run::new(servers.kubeconfig(ADMIN)).file("agent.yaml", include_str!("../../templates/agent.yaml"));
     let args =
         ["apply", "agent.yaml", "-n", &namespace, "--as", &user, "--backend", "server", "--api", "http://a:4200"];
-    let ran = run.run(&[&args[..], &["--dry-run=server", "-o", "json"]].concat()).assert_ended(0, &[]);
-    assert_eq!(ran.outcomes().iter().filter(|outcome| *outcome == "not tried").count(), 1, "{ran:?}");
-    for extra in [&[][..], &["--no-preflight"]] {
-        run.run(&[&args[..], extra].concat()).assert_ended(0, &[]);
+    let output = run.run(&[&args[..], &["--dry-run=server", "-o", "json"]].concat()).assert_exit(0, &[]);
+    assert_eq!(output.outcomes().iter().filter(|outcome| *outcome == "not tried").count(), 1, "{output:?}");
+    for extra_args in [&[][..], &["--no-preflight"]] {
+        run.run(&[&args[..], extra_args].concat()).assert_exit(0, &[]);
         admin.delete(&format!("{}/prefect-agent", rbac("rolebindings"))).done();
         admin.delete(&format!("{}/prefect-agent", rbac("roles"))).done();
     }
@@ -53,7 +53,7 @@ fn applies_a_role_and_its_binding_without_cluster_admin() {
     let role = role.replace("\"\"", "storage.k8s.io");
     let run = run.file("more.yaml", role);
     run.run(&["apply", "more.yaml", "-n", &namespace, "--as", &user])
-        .assert_ended(3, &["role.rbac.authorization.k8s.io/more grants rights that you do not have yourself"]);
+        .assert_exit(3, &["role.rbac.authorization.k8s.io/more grants rights that you do not have yourself"]);
 }
 
 /// The object uses a field that only the new version of the CRD has.
@@ -78,19 +78,20 @@ fn applies_a_changed_crd_together_with_its_objects() {
     let run = Run::new(servers.kubeconfig(ADMIN));
     let (old_fields, new_fields) = ("a: {type: string}", "a: {type: string}, b: {type: string}");
     run.write("all.yaml", definition(old_fields) + &gizmo("a: x"));
-    run.run(&["diff", "all.yaml"]).assert_ended(1, &[]);
-    run.run(&["apply", "all.yaml"]).assert_ended(0, &[]);
-    run.run(&["diff", "all.yaml"]).assert_ended(0, &[]);
+    run.run(&["diff", "all.yaml"]).assert_exit(1, &[]);
+    run.run(&["apply", "all.yaml"]).assert_exit(0, &[]);
+    run.run(&["diff", "all.yaml"]).assert_exit(0, &[]);
     run.write("all.yaml", definition(new_fields) + &gizmo("a: x, b: z"));
-    let ran = run.run(&["apply", "all.yaml", "-o", "json"]).assert_ended(0, &[]);
-    assert_eq!(ran.outcomes(), ["configured", "configured"]);
+    let output = run.run(&["apply", "all.yaml", "-o", "json"]).assert_exit(0, &[]);
+    assert_eq!(output.outcomes(), ["configured", "configured"]);
 
     // An object in an existing namespace can be dry-run even if the input also creates other namespaces.
     let new_namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {other}}}\n---\n");
     let existing_namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {namespace}}}\n---\n");
     run.write("all.yaml", new_namespace + &existing_namespace + &config_map("a", "v"));
-    let ran = run.run(&["apply", "all.yaml", "-n", &namespace, "--dry-run=server", "-o", "json"]).assert_ended(0, &[]);
-    assert_eq!(ran.outcomes()[2], "created", "{ran:?}");
+    let output =
+        run.run(&["apply", "all.yaml", "-n", &namespace, "--dry-run=server", "-o", "json"]).assert_exit(0, &[]);
+    assert_eq!(output.outcomes()[2], "created", "{output:?}");
 }
 
 /// The proxy overwrites the file during the first dry run. `apply` must still write the objects for which it sent dry
@@ -101,21 +102,21 @@ fn sends_what_was_dry_run_if_the_file_changes() {
     let namespace = servers.namespace("change");
     let directory = tempfile::tempdir().expect("a temporary directory can be created");
     let file = directory.path().join("all.yaml");
-    let text =
+    let manifest_of =
         |name: &str| (0..9).map(|index| config_map(&format!("{name}-{index}"), "v")).collect::<Vec<_>>().join("---\n");
-    std::fs::write(&file, text("old")).expect("a file can be written");
-    let (has_changed, path_to_change, new_text) = (AtomicBool::new(false), PathBuf::from(&file), text("new"));
+    std::fs::write(&file, manifest_of("old")).expect("a file can be written");
+    let (has_changed, path_to_change, new_text) = (AtomicBool::new(false), PathBuf::from(&file), manifest_of("new"));
     let proxy = Proxy::start(servers, move |request| {
         if request.is_dry_run() && !has_changed.swap(true, Ordering::SeqCst) {
             std::fs::write(&path_to_change, &new_text).expect("a file can be written");
         }
-        Action::Pass
+        Action::Forward
     });
-    let ran = Run::new(proxy.kubeconfig()).run(&["apply", &file.to_string_lossy(), "-n", &namespace]);
-    let ran = ran.assert_ended(0, &[]);
-    let sent = proxy.requests();
-    let count_requests = |text: &str| sent.iter().filter(|request| request.target.contains(text)).count();
-    assert!(count_requests("old-") >= 18 && count_requests("new-") == 0, "{ran:?}");
+    let output = Run::new(proxy.kubeconfig()).run(&["apply", &file.to_string_lossy(), "-n", &namespace]);
+    let output = output.assert_exit(0, &[]);
+    let requests = proxy.requests();
+    let count_requests = |text: &str| requests.iter().filter(|request| request.target.contains(text)).count();
+    assert!(count_requests("old-") >= 18 && count_requests("new-") == 0, "{output:?}");
 }
 
 /// The most common case: a Job created with `kubectl apply` that holds a secret as a literal value.
@@ -133,13 +134,13 @@ fn recreates_a_job_to_replace_a_literal() {
     let created = servers.run("kubectl", &["apply", "-n", &namespace, "-f", &file.to_string_lossy()]);
     assert!(created.status.success(), "{created:?}");
     let args = ["apply", "job.yaml", "-n", &namespace, "--secret-env", "TOKEN=s/k"];
-    for extra in [&[][..], &["--take-over"], &["--no-preflight"]] {
-        run.run(&[&args[..], extra].concat()).assert_ended(3, &["another pod template", "--on-immutable"]);
+    for extra_args in [&[][..], &["--take-over"], &["--no-preflight"]] {
+        run.run(&[&args[..], extra_args].concat()).assert_exit(3, &["another pod template", "--on-immutable"]);
     }
-    run.run(&[&args[..], &["--on-immutable=skip", "--take-over"]].concat()).assert_ended(0, &[]);
-    let ran = run.run(&[&args[..], &["--on-immutable=recreate", "--take-over"]].concat()).assert_ended(0, &[]);
-    assert_eq!(ran.stdout, "job.batch/etl recreated\n");
-    let live = admin.get(&path(&namespace, "jobs", "etl")).done();
+    run.run(&[&args[..], &["--on-immutable=skip", "--take-over"]].concat()).assert_exit(0, &[]);
+    let output = run.run(&[&args[..], &["--on-immutable=recreate", "--take-over"]].concat()).assert_exit(0, &[]);
+    assert_eq!(output.stdout, "job.batch/etl recreated\n");
+    let live = admin.get(&api_path(&namespace, "jobs", "etl")).done();
     assert!(!live.to_string().contains(CANARY), "{live}");
 }
 
@@ -153,5 +154,5 @@ fn server_errors_point_into_the_file() {
                 - name: flow\n            image: none\n          dnsPolicies: [] # line 14\n";
     let run = Run::new(servers.kubeconfig(ADMIN)).file("cron.yaml", text);
     let args = ["apply", "cron.yaml", "-n", &namespace, "--secret-env", "A=s/k", "--secret-env", "B=s/k"];
-    run.run(&args).assert_ended(3, &["cron.yaml:14:11", "`dnsPolicies`", "# line 14"]);
+    run.run(&args).assert_exit(3, &["cron.yaml:14:11", "`dnsPolicies`", "# line 14"]);
 }

@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::cli::{Ran, Run};
+use crate::cli::{Run, RunOutput};
 use crate::http::{Client, Header};
 use crate::kubelet::{Kubelet, PodState, wait_for};
 use crate::proxy::{Action, Proxy, Request};
-use crate::rows::path;
+use crate::rows::api_path;
 use crate::servers::{ADMIN, Servers, kubeconfig};
 
 /// A string that occurs in no English word and no name.
@@ -28,12 +28,12 @@ fn contains_canary(text: &str) -> bool {
 }
 
 /// Returns a description of the fault if the output contains the canary or the program crashed.
-fn find_leak(ran: &Ran) -> Option<String> {
-    let crashed = !(0..=5).contains(&ran.status) || ran.stderr.contains("panicked");
-    let streams = [("stdout", &ran.stdout), ("stderr", &ran.stderr), ("the error file", &ran.error_file)];
-    let found = streams.into_iter().find(|(_, text)| contains_canary(text));
-    match found {
-        _ if crashed => Some(format!("the program crashed: {ran:?}")),
+fn find_leak(output: &RunOutput) -> Option<String> {
+    let crashed = !(0..=5).contains(&output.status) || output.stderr.contains("panicked");
+    let streams = [("stdout", &output.stdout), ("stderr", &output.stderr), ("the error file", &output.error_file)];
+    let leak = streams.into_iter().find(|(_, text)| contains_canary(text));
+    match leak {
+        _ if crashed => Some(format!("the program crashed: {output:?}")),
         Some((place, text)) => Some(format!("{place}:\n{text}")),
         None => None,
     }
@@ -118,7 +118,7 @@ fn create_live_objects(servers: &Servers, namespace: &str) {
     for (resource, name, text) in
         [("jobs", "etl", JOB), ("secrets", "s", SECRET), ("configmaps", "templates", CONFIG_MAP)]
     {
-        let object = format!("{}?fieldManager=kubectl", path(namespace, resource, name));
+        let object = format!("{}?fieldManager=kubectl", api_path(namespace, resource, name));
         admin.patch(&object, "apply", with_canary(text)).done();
     }
 }
@@ -215,12 +215,12 @@ fn assert_no_leaks(servers: &Servers, commands: &[&[&str]]) {
             let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", with_canary(&input));
             let args: Vec<String> = command.iter().map(|arg| with_canary(arg)).collect();
             let args = [&args[..1], &["input.yaml", "-n", &namespace].map(str::to_owned), &args[1..]].concat();
-            let ran = run.run(&args);
-            if let Some(leak) = find_leak(&ran) {
+            let output = run.run(&args);
+            if let Some(leak) = find_leak(&output) {
                 let _ = write!(leaks, "\n{label}: {}\n{leak}\n", command.join(" "));
             }
             // The command changed the objects, so the next input gets new objects.
-            if !reads_only && ran.status != 2 && ran.stdout.contains("ed") {
+            if !reads_only && output.status != 2 && output.stdout.contains("ed") {
                 namespace = servers.namespace("canary");
                 create_live_objects(servers, &namespace);
             }
@@ -253,16 +253,17 @@ fn the_canary_can_be_found() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("found"), servers.client(ADMIN));
     create_live_objects(servers, &namespace);
-    let cron_job = admin.get(&path(&namespace, "cronjobs", "nightly")).text();
+    let cron_job = admin.get(&api_path(&namespace, "cronjobs", "nightly")).text();
     // Once in the `env` entry and once in kubectl's annotation.
     assert_eq!(cron_job.matches(CANARY).count(), 2, "{cron_job}");
     assert!(cron_job.contains("last-applied-configuration"));
     for (resource, name) in [("jobs", "etl"), ("secrets", "s"), ("configmaps", "templates")] {
-        assert!(contains_canary(&admin.get(&path(&namespace, resource, name)).text()), "{resource}");
+        assert!(contains_canary(&admin.get(&api_path(&namespace, resource, name)).text()), "{resource}");
     }
     // The server quotes the canary in its rejection.
     let job = with_canary(&JOB.replace("image: none", "image: other"));
-    let refused = admin.patch(&format!("{}?fieldManager=t&force=true", path(&namespace, "jobs", "etl")), "apply", &job);
+    let refused =
+        admin.patch(&format!("{}?fieldManager=t&force=true", api_path(&namespace, "jobs", "etl")), "apply", &job);
     assert!(refused.status == 422 && contains_canary(&refused.text()), "{}", refused.text());
     let mut printed_count = 0;
     for (label, input) in inputs() {
@@ -277,14 +278,14 @@ fn the_canary_can_be_found() {
     for document in [CRON_JOB, SECRET, CONFIG_MAP] {
         let changed = with_canary(&document.replace('@', "@b").replace('%', "eA=="));
         let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", changed);
-        let ran = run.run(&["diff", "input.yaml", "-n", &namespace, "--force-conflicts"]);
-        assert!(ran.status == 1 && !ran.stdout.is_empty() && !contains_canary(&ran.stdout), "{ran:?}");
+        let output = run.run(&["diff", "input.yaml", "-n", &namespace, "--force-conflicts"]);
+        assert!(output.status == 1 && !output.stdout.is_empty() && !contains_canary(&output.stdout), "{output:?}");
     }
     // `apply` sends the value unmasked.
     let run =
         Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", with_canary(&SECRET.replace("name: s", "name: new")));
-    run.run(&["apply", "input.yaml", "-n", &namespace]).assert_ended(0, &[]);
-    assert!(contains_canary(&admin.get(&path(&namespace, "secrets", "new")).text()));
+    run.run(&["apply", "input.yaml", "-n", &namespace]).assert_exit(0, &[]);
+    assert!(contains_canary(&admin.get(&api_path(&namespace, "secrets", "new")).text()));
 }
 
 /// A kind of request that the program sends: its name and a predicate.
@@ -365,8 +366,8 @@ fn status_body(code: u16, reason: &str, message: &str, field: &str) -> Vec<u8> {
 
 /// Returns error responses with many status codes, and responses that are not from a Kubernetes API. Each has a
 /// `Retry-After` of one hour, so the program does not retry.
-fn bad_answers() -> Vec<Action> {
-    let mut answers = Vec::new();
+fn error_responses() -> Vec<Action> {
+    let mut responses = Vec::new();
     let headers = || -> Vec<Header> {
         let warning = with_canary("299 - \"value \\\"@\\\" of @ and % is old\"");
         let pairs = [("content-type", "application/json"), ("retry-after", "3600"), ("warning", &warning)];
@@ -396,11 +397,11 @@ fn bad_answers() -> Vec<Action> {
     // field has two codes.
     for (index, (code, reason)) in reasons.into_iter().enumerate() {
         let (message, field) = (MESSAGES[index % MESSAGES.len()], FIELDS[index % FIELDS.len()]);
-        answers.push(Action::Answer(code, headers(), status_body(code, reason, message, field)));
+        responses.push(Action::Respond(code, headers(), status_body(code, reason, message, field)));
     }
     for (index, message) in MESSAGES.iter().enumerate() {
         for code in [400, 403, 500] {
-            answers.push(Action::Answer(
+            responses.push(Action::Respond(
                 code,
                 headers(),
                 status_body(code, "Invalid", message, FIELDS[index % FIELDS.len()]),
@@ -409,25 +410,25 @@ fn bad_answers() -> Vec<Action> {
     }
     for field in FIELDS {
         for code in [409, 422] {
-            answers.push(Action::Answer(code, headers(), status_body(code, "Invalid", "@", field)));
+            responses.push(Action::Respond(code, headers(), status_body(code, "Invalid", "@", field)));
         }
     }
     for body in
         ["@", "\"@\"", "{\"@\": ", "<html>@</html>", "{\"kind\": \"@\", \"metadata\": {\"labels\": {\"@\": \"@\"}}}"]
     {
         for code in [200, 404, 500] {
-            answers.push(Action::Answer(code, headers(), with_canary(body).into_bytes()));
+            responses.push(Action::Respond(code, headers(), with_canary(body).into_bytes()));
         }
     }
     let mut redirect = headers();
     redirect.push(("location".to_owned(), with_canary("http://127.0.0.1:1/@?@")));
-    answers.push(Action::Answer(302, redirect, Vec::new()));
-    answers
+    responses.push(Action::Respond(302, redirect, Vec::new()));
+    responses
 }
 
 /// Covers responses of a server, and of a load balancer in front of it, to each kind of request.
 #[test]
-fn hides_values_in_answers() {
+fn hides_values_in_responses() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("answers");
     create_live_objects(servers, &namespace);
@@ -453,34 +454,37 @@ fn hides_values_in_answers() {
         ("a deletion", &job, &["apply", "--force-conflicts", "--on-immutable=recreate", "--recreate-running"]),
         ("a transfer of ownership", &changed, &["apply", "--take-over", "--secret-env", "X=s/k", "--no-preflight"]),
     ];
-    let answers = bad_answers();
-    let (mut leaks, mut matched) = (String::new(), 0);
+    let responses = error_responses();
+    let (mut leaks, mut matched_count) = (String::new(), 0);
     for (kind, input, command) in commands {
         let (_, is_match) = REQUEST_KINDS.iter().find(|(name, _)| name == kind).expect("it is in the table");
-        for answer in &answers {
+        for response in &responses {
             // All other writes are rejected. Otherwise the next command would find changed objects.
-            let (action, is_match) = (answer.clone(), *is_match);
+            let (action, is_match) = (response.clone(), *is_match);
             let rule = move |request: &Request| {
                 let reads = request.method == "GET" || request.is_dry_run();
                 match is_match(request) {
                     true => action.clone(),
-                    false if reads => Action::Pass,
+                    false if reads => Action::Forward,
                     false => Action::status(405, "MethodNotAllowed", "no"),
                 }
             };
             let proxy = Proxy::start(servers, rule);
             let run = Run::new(proxy.kubeconfig()).file("input.yaml", with_canary(input));
-            let ran = run.run(&[&command[..1], &["input.yaml", "-n", &namespace], &command[1..]].concat());
-            if let Some(leak) = find_leak(&ran) {
-                let Action::Answer(code, _, body) = answer else { unreachable!("all are answers") };
+            let output = run.run(&[&command[..1], &["input.yaml", "-n", &namespace], &command[1..]].concat());
+            if let Some(leak) = find_leak(&output) {
+                let Action::Respond(code, _, body) = response else { unreachable!("all are answers") };
                 let body = String::from_utf8_lossy(body);
                 let _ = write!(leaks, "\n{kind}: {}: {code} {body}\n{leak}\n", command.join(" "));
             }
-            matched += usize::from(proxy.requests().iter().any(is_match));
+            matched_count += usize::from(proxy.requests().iter().any(is_match));
         }
     }
     assert!(leaks.is_empty(), "a value was printed:\n{}", &leaks[..leaks.len().min(20_000)]);
-    assert!(matched * 10 >= commands.len() * answers.len() * 9, "only {matched} commands got such an answer");
+    assert!(
+        matched_count * 10 >= commands.len() * responses.len() * 9,
+        "only {matched_count} commands got such an answer"
+    );
 }
 
 /// Covers the statuses of pods that cannot start or that fail.
@@ -488,13 +492,13 @@ fn hides_values_in_answers() {
 fn hides_values_in_pod_statuses() {
     let Some(servers) = Servers::shared() else { return };
     let kubelet = Kubelet::start(servers);
-    let waiting = |reason, message: &str| PodState::Waiting(reason, with_canary(message));
+    let waiting_state = |reason, message: &str| PodState::Waiting(reason, with_canary(message));
     let states = [
-        waiting("CreateContainerConfigError", "@"),
-        waiting("CreateContainerConfigError", "secret \"@ @\" not found"),
-        waiting("CreateContainerConfigError", "couldn't find key a in Secret x/@ @"),
-        waiting("CreateContainerError", "invalid environment variable X=@"),
-        waiting("ImagePullBackOff", "Back-off pulling image \"none:@\": unauthorized: @"),
+        waiting_state("CreateContainerConfigError", "@"),
+        waiting_state("CreateContainerConfigError", "secret \"@ @\" not found"),
+        waiting_state("CreateContainerConfigError", "couldn't find key a in Secret x/@ @"),
+        waiting_state("CreateContainerError", "invalid environment variable X=@"),
+        waiting_state("ImagePullBackOff", "Back-off pulling image \"none:@\": unauthorized: @"),
         PodState::Failed(1, CANARY),
         PodState::Failed(137, "OOMKilled"),
     ];
@@ -503,21 +507,21 @@ fn hides_values_in_pod_statuses() {
         let (namespace, admin) = (servers.namespace("pods"), servers.client(ADMIN));
         let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", &running);
         let args = ["apply", "input.yaml", "-n", &namespace, "--wait", "-v", "-o", "json", "--timeout", "60s"];
-        let started = run.start(&args);
+        let program = run.start(&args);
         let pod = kubelet.start_pod(&namespace, "etl", &PodState::Running);
         set_status_messages(&admin, &namespace, &pod);
         kubelet.set_state(&namespace, &pod, &state);
         set_status_messages(&admin, &namespace, &pod);
-        let ran = started.end();
-        assert_eq!(ran.status, 4, "{state:?}: {ran:?}");
-        assert_eq!(find_leak(&ran), None, "{state:?}");
-        assert!(ran.stderr.contains("etl"), "{ran:?}");
+        let output = program.wait();
+        assert_eq!(output.status, 4, "{state:?}: {output:?}");
+        assert_eq!(find_leak(&output), None, "{state:?}");
+        assert!(output.stderr.contains("etl"), "{output:?}");
     }
 }
 
 /// Writes the canary into every message field of a pod's status.
 fn set_status_messages(admin: &Client, namespace: &str, pod: &str) {
-    let path = path(namespace, "pods", &format!("{pod}/status"));
+    let path = api_path(namespace, "pods", &format!("{pod}/status"));
     let pod: Value = admin.get(&path).done();
     let mut statuses = pod["status"]["containerStatuses"].clone();
     if let Some(terminated) = statuses[0]["state"]["terminated"].as_object_mut() {
@@ -534,36 +538,36 @@ fn hides_values_in_kubeconfigs() {
     let Some(servers) = Servers::shared() else { return };
     let server = format!("https://127.0.0.1:{}", servers.endpoint().port);
     let valid = kubeconfig(&server, Some(&servers.authority()), "TOKEN");
-    let user = |user: &str| valid.replace("{token: TOKEN}", &format!("{{{user}}}"));
-    let url = |url: &str| valid.replace(&format!("server: \"{server}\""), url);
-    let exec = |args: &str| {
-        user(&format!("exec: {{apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, {args}}}"))
+    let with_user = |user: &str| valid.replace("{token: TOKEN}", &format!("{{{user}}}"));
+    let with_url = |url: &str| valid.replace(&format!("server: \"{server}\""), url);
+    let with_exec = |args: &str| {
+        with_user(&format!("exec: {{apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, {args}}}"))
     };
     let port = servers.endpoint().port;
     let configs = [
-        user("token: '@'"),
-        user("username: u, password: '@'"),
-        user("token: ['@']"),
-        user("token: {a: '@'}"),
-        user("tokenFile: '@'").replace('@', "missing"),
-        user("client-certificate-data: '@', client-key-data: '@'"),
-        user("client-certificate-data: '%', client-key-data: '%'"),
-        user("client-certificate-data: '%!', client-key-data: '%!'"),
-        user("auth-provider: {name: oidc, config: {id-token: '@', refresh-token: '@'}}"),
-        user("auth-provider: {name: nothing, config: {id-token: '@'}}"),
-        exec("command: /bin/sh, args: ['-c', 'exit 1 # @']"),
-        exec("command: /bin/sh, args: ['-c', 'echo @']"),
-        exec("command: /bin/sh, args: ['-c', 'echo @ $V; exit 3'], env: [{name: V, value: '@'}]"),
-        exec("command: /missing, args: ['@']"),
-        exec("args: ['@']"),
-        url(&format!("server: \"https://u:@@127.0.0.1:{port}\"")),
-        url("server: \"https://u:@@127.0.0.1:1\""),
-        url("server: \"https://127.0.0.1:1/@?@\""),
-        url("server: \"@ @\""),
-        url("server: \"https://127.0.0.1:2\", proxy-url: \"http://u:@@127.0.0.1:1\""),
-        url("server: \"https://127.0.0.1:2\", proxy-url: \"foo://u:@@127.0.0.1:1\""),
-        url("server: \"https://127.0.0.1:2\", proxy-url: \"@ @\""),
-        url(&format!("server: \"{server}\", certificate-authority-data: '@'")),
+        with_user("token: '@'"),
+        with_user("username: u, password: '@'"),
+        with_user("token: ['@']"),
+        with_user("token: {a: '@'}"),
+        with_user("tokenFile: '@'").replace('@', "missing"),
+        with_user("client-certificate-data: '@', client-key-data: '@'"),
+        with_user("client-certificate-data: '%', client-key-data: '%'"),
+        with_user("client-certificate-data: '%!', client-key-data: '%!'"),
+        with_user("auth-provider: {name: oidc, config: {id-token: '@', refresh-token: '@'}}"),
+        with_user("auth-provider: {name: nothing, config: {id-token: '@'}}"),
+        with_exec("command: /bin/sh, args: ['-c', 'exit 1 # @']"),
+        with_exec("command: /bin/sh, args: ['-c', 'echo @']"),
+        with_exec("command: /bin/sh, args: ['-c', 'echo @ $V; exit 3'], env: [{name: V, value: '@'}]"),
+        with_exec("command: /missing, args: ['@']"),
+        with_exec("args: ['@']"),
+        with_url(&format!("server: \"https://u:@@127.0.0.1:{port}\"")),
+        with_url("server: \"https://u:@@127.0.0.1:1\""),
+        with_url("server: \"https://127.0.0.1:1/@?@\""),
+        with_url("server: \"@ @\""),
+        with_url("server: \"https://127.0.0.1:2\", proxy-url: \"http://u:@@127.0.0.1:1\""),
+        with_url("server: \"https://127.0.0.1:2\", proxy-url: \"foo://u:@@127.0.0.1:1\""),
+        with_url("server: \"https://127.0.0.1:2\", proxy-url: \"@ @\""),
+        with_url(&format!("server: \"{server}\", certificate-authority-data: '@'")),
         valid.replace("TOKEN", "\"@"),
         valid.replace("TOKEN", "@, token: @"),
         format!("token: @\n{valid}"),
@@ -575,9 +579,9 @@ fn hides_values_in_kubeconfigs() {
         let run = Run::without_kubeconfig().file("input.yaml", with_canary(CRON_JOB));
         let run = run.file("config", with_canary(&config)).env("KUBECONFIG", "config");
         for command in [&["apply", "input.yaml", "-n", "x", "-v"][..], &["diff", "input.yaml", "-n", "x"]] {
-            let ran = run.run(command);
+            let output = run.run(command);
             // Without valid credentials no command can succeed.
-            let leak = find_leak(&ran).or_else(|| (![2, 3].contains(&ran.status)).then(|| format!("{ran:?}")));
+            let leak = find_leak(&output).or_else(|| (![2, 3].contains(&output.status)).then(|| format!("{output:?}")));
             if let Some(leak) = leak {
                 let _ = write!(leaks, "\n{config}\n{}: {leak}\n", command.join(" "));
             }

@@ -18,7 +18,7 @@ const SERVER: [&str; 2] = ["--set", "api=http://prefect-apollo.prefect:4200"];
 const VERSION: [&str; 2] = ["--kube-version", "1.30.0"];
 const RELEASE: &str = "prefect-agent";
 
-fn chart() -> PathBuf {
+fn chart_directory() -> PathBuf {
     repository().join("charts/prefect-agent")
 }
 
@@ -28,9 +28,9 @@ fn read_file(path: &str) -> String {
 
 /// Returns the paths to the example values in the chart's `ci` directory.
 fn value_files() -> Vec<String> {
-    let files = run::files_below(&chart().join("ci"));
+    let files = run::files_below(&chart_directory().join("ci"));
     assert!(files.len() >= 3, "{files:?}");
-    files.iter().map(|file| chart().join("ci").join(file).to_string_lossy().into_owned()).collect()
+    files.iter().map(|file| chart_directory().join("ci").join(file).to_string_lossy().into_owned()).collect()
 }
 
 fn parse_documents(text: &str) -> Vec<Value> {
@@ -46,13 +46,13 @@ fn find_only<'o>(objects: &'o [Value], kind: &str) -> &'o Value {
     found[0]
 }
 
-fn agent(objects: &[Value]) -> &Value {
+fn agent_container(objects: &[Value]) -> &Value {
     &find_only(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]
 }
 
 /// Returns an `env` entry of the agent's container, or `None` if there is no such entry.
 fn entry<'o>(objects: &'o [Value], name: &str) -> Option<&'o Value> {
-    agent(objects)["env"].as_array().expect("it has env").iter().find(|entry| entry["name"] == name)
+    agent_container(objects)["env"].as_array().expect("it has env").iter().find(|entry| entry["name"] == name)
 }
 
 fn job_template(objects: &[Value]) -> &str {
@@ -79,15 +79,15 @@ impl ChartFixture {
     }
 
     fn run(&self, args: &[&str]) -> Output {
-        self.helm.command("helm").current_dir(chart()).args(args).output().expect("helm starts")
+        self.helm.command("helm").current_dir(chart_directory()).args(args).output().expect("helm starts")
     }
 
     /// Runs Helm and returns its standard output. Panics if Helm fails.
     #[track_caller]
     fn run_ok(&self, args: &[&str]) -> String {
         let output = self.run(args);
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it prints UTF-8");
-        let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+        let to_text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it prints UTF-8");
+        let (stdout, stderr) = (to_text(output.stdout), to_text(output.stderr));
         assert!(output.status.success(), "{} {args:?}: {stdout}{stderr}", self.program);
         stdout
     }
@@ -175,8 +175,8 @@ impl ChartFixture {
                 "resourceAttributes": {"namespace": namespace, "verb": verb, "group": group, "resource": resource},
             },
         });
-        let answer = self.admin().post("/apis/authorization.k8s.io/v1/subjectaccessreviews", &review).done();
-        answer["status"]["allowed"] == true
+        let response = self.admin().post("/apis/authorization.k8s.io/v1/subjectaccessreviews", &review).done();
+        response["status"]["allowed"] == true
     }
 
     /// Returns the operations that RBAC allows a ServiceAccount in a namespace, such as `create jobs`.
@@ -254,11 +254,11 @@ fn defaults_match_the_manifest() {
         assert_eq!(find_only(&objects, "Role")["rules"], find_only(&manifest, "Role")["rules"]);
         assert_eq!(find_only(&objects, "ConfigMap")["metadata"]["name"], "prefect-agent-job-template");
 
-        let pod = |objects: &[Value]| find_only(objects, "Deployment")["spec"]["template"]["spec"].clone();
-        let (mut pod_of_chart, mut pod_of_manifest) = (pod(&objects), pod(&manifest));
+        let pod_spec = |objects: &[Value]| find_only(objects, "Deployment")["spec"]["template"]["spec"].clone();
+        let (mut chart_pod, mut manifest_pod) = (pod_spec(&objects), pod_spec(&manifest));
         // Ignores known differences: the chart has its own names and a pull policy, and the manifest has a
         // placeholder reference.
-        for pod in [&mut pod_of_chart, &mut pod_of_manifest] {
+        for pod in [&mut chart_pod, &mut manifest_pod] {
             pod["volumes"][0]["configMap"]["name"] = Value::Null;
             let container = pod["containers"][0].as_object_mut().expect("it is a map");
             container.remove("imagePullPolicy");
@@ -268,7 +268,7 @@ fn defaults_match_the_manifest() {
                 entry["value"] = Value::Null;
             });
         }
-        assert_eq!(pod_of_chart, pod_of_manifest);
+        assert_eq!(chart_pod, manifest_pod);
         assert_eq!(entry(&objects, "PREFECT__CLOUD__API").map(|entry| &entry["value"]), Some(&json!(&SERVER[1][4..])));
         for name in ["PREFECT__CLOUD__API_KEY", "SERVICE_ACCOUNT_NAME", "PREFECT__CLOUD__AGENT__LABELS"] {
             assert_eq!(entry(&objects, name), None);
@@ -279,8 +279,8 @@ fn defaults_match_the_manifest() {
 #[test]
 fn values_set_what_they_name() {
     with_each_helm(|helm| {
-        let file = |name: &str| chart().join("ci").join(name).to_string_lossy().into_owned();
-        let objects = helm.template("x", &["-f", &file("cloud-values.yaml")]);
+        let values_file = |name: &str| chart_directory().join("ci").join(name).to_string_lossy().into_owned();
+        let objects = helm.template("x", &["-f", &values_file("cloud-values.yaml")]);
         let values = parse_documents(&read_file("charts/prefect-agent/ci/cloud-values.yaml")).remove(0);
         assert_eq!(entry(&objects, "PREFECT__BACKEND").map(|entry| &entry["value"]), Some(&json!("cloud")));
         assert_eq!(entry(&objects, "PREFECT__CLOUD__API"), None);
@@ -291,7 +291,7 @@ fn values_set_what_they_name() {
         let labels: Value = serde_json::from_str(labels.expect("it has labels")).expect("it is a list");
         assert_eq!(labels, values["agentLabels"]);
         assert_eq!(entry(&objects, "NAMESPACE"), Some(&json!({"name": "NAMESPACE", "value": "flows"})));
-        let env = agent(&objects)["env"].as_array().expect("it is a list");
+        let env = agent_container(&objects)["env"].as_array().expect("it is a list");
         assert!(env.ends_with(values["env"].as_array().expect("it is a list")), "{env:?}");
         let pod = &find_only(&objects, "Deployment")["spec"]["template"];
         for name in ["imagePullSecrets", "nodeSelector", "tolerations", "affinity"] {
@@ -309,7 +309,7 @@ fn values_set_what_they_name() {
         let subject = json!({"kind": "ServiceAccount", "name": "x-prefect-agent", "namespace": helm.namespace});
         assert_eq!(find_only(&objects, "RoleBinding")["subjects"], json!([subject]));
 
-        let objects = helm.template("x", &["-f", &file("existing-values.yaml")]);
+        let objects = helm.template("x", &["-f", &values_file("existing-values.yaml")]);
         assert_eq!(objects.len(), 1, "{objects:?}");
         let template = &find_only(&objects, "Deployment")["spec"]["template"];
         assert_eq!(template["spec"]["serviceAccountName"], "agent");
@@ -326,9 +326,9 @@ fn values_set_what_they_name() {
         let objects = helm.template("x", &[&SERVER[..], &["--set", &optional], &numbers].concat());
         assert_eq!(find_only(&objects, "Deployment")["metadata"]["name"], "7");
         assert_eq!(find_only(&objects, "Role")["metadata"]["namespace"], "42");
-        assert_eq!(agent(&objects)["image"], "prefecthq/prefect:1e3");
+        assert_eq!(agent_container(&objects)["image"], "prefecthq/prefect:1e3");
         for name in ["resources", "securityContext"] {
-            assert_eq!(agent(&objects).get(name), None);
+            assert_eq!(agent_container(&objects).get(name), None);
         }
         // `podLabels` cannot override the labels of the selector.
         let own_label = ["--set-json", r#"podLabels={"app.kubernetes.io/name":"mine"}"#];
@@ -374,18 +374,19 @@ fn rejects_invalid_values_by_name() {
         (&*format!("env[0].name=PREFECT__CLOUD__API_KEY,env[0].value={CANARY}"), "apiKey"),
     ];
     with_each_helm(|helm| {
-        for (set, name) in cases {
-            let message = helm.run_failing(&[&["template", "x", "."], &VERSION[..], &SERVER, &["--set", set]].concat());
-            assert!(message.contains(name), "{set}: {message}");
-            assert!(!message.contains(CANARY), "{set}: {message}");
+        for (setting, name) in cases {
+            let message =
+                helm.run_failing(&[&["template", "x", "."], &VERSION[..], &SERVER, &["--set", setting]].concat());
+            assert!(message.contains(name), "{setting}: {message}");
+            assert!(!message.contains(CANARY), "{setting}: {message}");
         }
         // Without the schema the chart's templates report the same errors.
-        for (set, expected) in
+        for (setting, expected) in
             [("api=", "api is empty"), ("backend=x", "backend is"), ("backend=cloud", "apiKey.secretName")]
         {
-            let args = ["--skip-schema-validation", "--set", set];
+            let args = ["--skip-schema-validation", "--set", setting];
             let message = helm.run_failing(&[&["template", "x", "."], &VERSION[..], &SERVER, &args].concat());
-            assert!(message.contains(expected), "{set}: {message}");
+            assert!(message.contains(expected), "{setting}: {message}");
         }
     });
 }
@@ -419,8 +420,8 @@ fn stores_any_template_unchanged() {
         }
         for text in ["a: \u{7}\n", "a: \u{2028}b\n"] {
             let file = format!("jobTemplate={}", helm.write("job.yaml", text));
-            let line = [&["upgrade", RELEASE, "."], &SERVER[..], &["--set-file", &file]].concat();
-            let message = helm.run_failing(&line);
+            let args = [&["upgrade", RELEASE, "."], &SERVER[..], &["--set-file", &file]].concat();
+            let message = helm.run_failing(&args);
             assert!(message.contains("control character"), "{message}");
         }
     });
@@ -547,8 +548,8 @@ fn notes_show_the_post_renderer_flags() {
         let pod = format!("{{serviceAccountName: a, containers: [{{name: flow, {env}}}, {{name: b, env: 1}}]}}");
         let warned_names = |text: &str| {
             let file = format!("jobTemplate={}", helm.write("job.yaml", text));
-            let more = ["--set-file", &file, "--set", "env[0].name=SERVICE_ACCOUNT_NAME,env[0].value=b"];
-            let notes = helm.run_ok(&[&dry_run, &SERVER[..], &more].concat());
+            let more_args = ["--set-file", &file, "--set", "env[0].name=SERVICE_ACCOUNT_NAME,env[0].value=b"];
+            let notes = helm.run_ok(&[&dry_run, &SERVER[..], &more_args].concat());
             let (_, notes) = notes.split_once("NOTES:").expect("it has notes");
             let warnings = notes.lines().filter_map(|line| line.strip_prefix("WARNING: "));
             warnings.map(|line| line.split(' ').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()

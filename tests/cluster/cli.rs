@@ -22,7 +22,7 @@ pub(crate) struct Run {
 
 /// The exit code and the output of one run.
 #[derive(Debug)]
-pub(crate) struct Ran {
+pub(crate) struct RunOutput {
     pub(crate) status: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -63,13 +63,13 @@ impl Run {
     }
 
     /// Runs the program until it exits.
-    pub(crate) fn run<S: AsRef<OsStr>>(&self, args: &[S]) -> Ran {
-        Started { child: self.spawn(args), error_file: self.directory.path().join(ERROR_FILE) }.end()
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, args: &[S]) -> RunOutput {
+        RunningProgram { child: self.spawn(args), error_file: self.directory.path().join(ERROR_FILE) }.wait()
     }
 
     /// Starts the program with captured output.
-    pub(crate) fn start<S: AsRef<OsStr>>(&self, args: &[S]) -> Started {
-        Started { child: self.spawn(args), error_file: self.directory.path().join(ERROR_FILE) }
+    pub(crate) fn start<S: AsRef<OsStr>>(&self, args: &[S]) -> RunningProgram {
+        RunningProgram { child: self.spawn(args), error_file: self.directory.path().join(ERROR_FILE) }
     }
 
     fn spawn<S: AsRef<OsStr>>(&self, args: &[S]) -> Child {
@@ -81,33 +81,33 @@ impl Run {
 }
 
 /// A running program.
-pub(crate) struct Started {
+pub(crate) struct RunningProgram {
     child: Child,
     error_file: std::path::PathBuf,
 }
 
-impl Started {
+impl RunningProgram {
     /// Sends SIGINT, like Ctrl-C.
     pub(crate) fn interrupt(&self) {
-        let killed = std::process::Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
-        assert!(killed.expect("there is a kill").success());
+        let status = std::process::Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        assert!(status.expect("there is a kill").success());
     }
 
     /// Waits until the program exits and returns its output.
-    pub(crate) fn end(self) -> Ran {
+    pub(crate) fn wait(self) -> RunOutput {
         let output = self.child.wait_with_output().expect("it ends");
-        let text = |bytes| String::from_utf8(bytes).expect("it prints UTF-8");
+        let to_text = |bytes| String::from_utf8(bytes).expect("it prints UTF-8");
         let error_file = std::fs::read_to_string(&self.error_file).unwrap_or_default();
-        Ran {
+        RunOutput {
             status: output.status.code().unwrap_or(-1),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
+            stdout: to_text(output.stdout),
+            stderr: to_text(output.stderr),
             error_file,
         }
     }
 }
 
-impl Ran {
+impl RunOutput {
     /// Returns the objects of the report that `-o json` prints.
     #[track_caller]
     pub(crate) fn objects(&self) -> Vec<Value> {
@@ -118,13 +118,13 @@ impl Ran {
     /// Returns the outcomes of the report that `-o json` prints, in input order.
     #[track_caller]
     pub(crate) fn outcomes(&self) -> Vec<String> {
-        let text = |object: &Value| object["outcome"].as_str().expect("each has an outcome").to_owned();
-        self.objects().iter().map(text).collect()
+        let outcome_of = |object: &Value| object["outcome"].as_str().expect("each has an outcome").to_owned();
+        self.objects().iter().map(outcome_of).collect()
     }
 
     /// Asserts the exit code, and that stderr contains each of `parts`. Returns the output.
     #[track_caller]
-    pub(crate) fn assert_ended(self, status: i32, parts: &[&str]) -> Self {
+    pub(crate) fn assert_exit(self, status: i32, parts: &[&str]) -> Self {
         assert_eq!(self.status, status, "{self:?}");
         for part in parts {
             assert!(self.stderr.contains(part), "{part:?} is missing in stderr:\n{}", self.stderr);

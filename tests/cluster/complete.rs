@@ -47,7 +47,7 @@ fn offers_names_from_the_cluster_only_on_request() {
         "stringData": {"canary-key": "canary-value"},
     });
     servers.client(ADMIN).post(&format!("/api/v1/namespaces/{namespace}/secrets"), &secret).done();
-    let proxy = Proxy::start(servers, |_| Action::Pass);
+    let proxy = Proxy::start(servers, |_| Action::Forward);
     let config = proxy.kubeconfig();
 
     for arguments in [
@@ -85,14 +85,14 @@ fn offers_names_from_the_cluster_only_on_request() {
 }
 
 #[test]
-fn offers_nothing_if_the_cluster_does_not_answer() {
+fn offers_nothing_if_the_cluster_does_not_respond() {
     let Some(servers) = Servers::shared() else { return };
     let arguments = ["apply", "x.yaml", "--secret-env", "TOKEN="];
-    let started = Instant::now();
+    let start = Instant::now();
     assert!(complete_with_kubectl(servers, &servers.kubeconfig(NOBODY), true, &arguments).is_empty());
-    let silent = Proxy::start(servers, |_| Action::Late(4 * MAX_DURATION));
+    let silent = Proxy::start(servers, |_| Action::Delay(4 * MAX_DURATION));
     assert!(complete_with_kubectl(servers, &silent.kubeconfig(), true, &arguments).is_empty());
-    let broken = Proxy::start(servers, |_| Action::Answer(200, Vec::new(), b"canary".to_vec()));
+    let broken = Proxy::start(servers, |_| Action::Respond(200, Vec::new(), b"canary".to_vec()));
     assert!(complete_with_kubectl(servers, &broken.kubeconfig(), true, &arguments).is_empty());
     assert!(complete_with_kubectl(servers, Path::new("/nowhere"), true, &arguments).is_empty());
     // A credential plugin that hangs.
@@ -103,5 +103,5 @@ fn offers_nothing_if_the_cluster_does_not_answer() {
     let text = kubeconfig("https://127.0.0.1:1", None, "none").replace("token: none", plugin);
     std::fs::write(&config, text).expect("a file can be written");
     assert!(complete_with_kubectl(servers, &config, true, &arguments).is_empty());
-    assert!(started.elapsed() < MAX_DURATION, "it took {:?}", started.elapsed());
+    assert!(start.elapsed() < MAX_DURATION, "it took {:?}", start.elapsed());
 }

@@ -20,7 +20,7 @@ pub(crate) type Environment = Vec<(String, String)>;
 
 /// Returns the value of a variable, or `None` if it is not set.
 pub(crate) fn find_variable<'e>(environment: &'e Environment, name: &str) -> Option<&'e str> {
-    environment.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    environment.iter().find(|(candidate, _)| candidate == name).map(|(_, value)| value.as_str())
 }
 
 /// Resolves the environment of a container.
@@ -92,21 +92,21 @@ impl<'c> PodContext<'c> {
     }
 
     fn read_data(&self, kind: &str, name: &str) -> Result<BTreeMap<String, String>, String> {
-        let answer = self.client.get(&format!("/api/v1/namespaces/{}/{kind}s/{name}", self.namespace));
-        if answer.status == 404 {
+        let response = self.client.get(&format!("/api/v1/namespaces/{}/{kind}s/{name}", self.namespace));
+        if response.status == 404 {
             return Err(format!("{kind} {name:?} not found"));
         }
-        let object = answer.done();
+        let object = response.done();
         let data = object["data"].as_object().cloned().unwrap_or_default();
-        let text = |value: &Value| value.as_str().expect("data values are strings").to_owned();
-        let plain = |value: &Value| if kind == "secret" { from_base64(&text(value)) } else { text(value) };
-        Ok(data.iter().map(|(key, value)| (key.clone(), plain(value))).collect())
+        let to_text = |value: &Value| value.as_str().expect("data values are strings").to_owned();
+        let decode = |value: &Value| if kind == "secret" { from_base64(&to_text(value)) } else { to_text(value) };
+        Ok(data.iter().map(|(key, value)| (key.clone(), decode(value))).collect())
     }
 }
 
 /// Sets a variable like a kubelet: a duplicate name replaces the value and keeps the position.
 fn set_variable(environment: &mut Environment, name: &str, value: String) {
-    match environment.iter_mut().find(|(own, _)| own == name) {
+    match environment.iter_mut().find(|(candidate, _)| candidate == name) {
         Some((_, old)) => *old = value,
         None => environment.push((name.to_owned(), value)),
     }
@@ -117,25 +117,25 @@ fn set_variable(environment: &mut Environment, name: &str, value: String) {
 ///
 /// See <https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/>.
 fn expand_references(environment: &Environment, text: &str) -> String {
-    let mut out = String::new();
+    let mut expanded = String::new();
     let mut rest = text;
     while let Some(at) = rest.find('$') {
-        out.push_str(&rest[..at]);
+        expanded.push_str(&rest[..at]);
         rest = &rest[at + 1..];
-        let name = rest.strip_prefix('(').and_then(|inside| inside.split_once(')'));
+        let name = rest.strip_prefix('(').and_then(|after_paren| after_paren.split_once(')'));
         if let Some(after) = rest.strip_prefix('$') {
-            out.push('$');
+            expanded.push('$');
             rest = after;
         } else if let Some((value, after)) =
             name.and_then(|(name, after)| Some((find_variable(environment, name)?, after)))
         {
-            out.push_str(value);
+            expanded.push_str(value);
             rest = after;
         } else {
-            out.push('$');
+            expanded.push('$');
         }
     }
-    out + rest
+    expanded + rest
 }
 
 fn from_base64(text: &str) -> String {
@@ -195,27 +195,27 @@ impl Container {
     /// Runs the container until it exits. Prefers programs in `bin` to programs of the host, appends `more_args` to
     /// the command line, and adds `more_env` to the environment.
     pub(crate) fn run(&self, bin: &Path, more_args: &[&str], more_env: &[(&str, &Path)]) -> Output {
-        let mut args = self.args.iter().map(|argument| self.on_host(argument));
+        let mut args = self.args.iter().map(|argument| self.to_host_path(argument));
         let program = args.next().expect("the container has a command");
         // `Command` would search the `PATH` of this process, so the path is resolved here.
         let program = Some(bin.join(&program)).filter(|path| path.is_file()).unwrap_or_else(|| program.into());
         let mut command = Command::new(program);
-        let directory = Path::new(&self.on_host(&self.working_dir)).to_owned();
+        let directory = Path::new(&self.to_host_path(&self.working_dir)).to_owned();
         let directory =
             Some(directory).filter(|directory| directory.is_dir()).unwrap_or_else(|| self.directory.path().to_owned());
         command.args(args).args(more_args).env_clear().current_dir(directory);
         command.env("HOME", self.directory.path()).env("PATH", format!("{}:/usr/bin:/bin", bin.display()));
-        command.envs(self.environment.iter().map(|(name, value)| (name, self.on_host(value))));
+        command.envs(self.environment.iter().map(|(name, value)| (name, self.to_host_path(value))));
         command.envs(more_env.iter().copied()).stdin(Stdio::null());
         command.output().expect("the program starts")
     }
 
     /// Translates a path at or below a mount to its path on this machine. Leaves other strings unchanged.
-    fn on_host(&self, text: &str) -> String {
-        let is_inside = |mount: &String| {
+    fn to_host_path(&self, text: &str) -> String {
+        let is_mounted = |mount: &String| {
             text.strip_prefix(mount.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        match self.mounts.iter().any(is_inside) {
+        match self.mounts.iter().any(is_mounted) {
             true => host_path(self.directory.path(), text).display().to_string(),
             false => text.to_owned(),
         }

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::{Ran, Run};
+use crate::cli::{Run, RunOutput};
 use crate::http::Client;
 use crate::proxy::{Action, Proxy};
-use crate::rows::path;
+use crate::rows::api_path;
 use crate::servers::{ADMIN, Servers};
 
 const CANARY: &str = "kanarie7f3a";
@@ -59,7 +59,7 @@ struct DiffFixture {
 
 impl DiffFixture {
     fn new(servers: &'static Servers) -> Self {
-        let proxy = Proxy::start(servers, |_| Action::Pass);
+        let proxy = Proxy::start(servers, |_| Action::Forward);
         let run = Run::new(proxy.kubeconfig());
         DiffFixture { servers, namespace: servers.namespace("diff"), admin: servers.client(ADMIN), proxy, run }
     }
@@ -69,36 +69,36 @@ impl DiffFixture {
         self.run.write("live.yaml", text);
         let config = self.servers.kubeconfig(ADMIN);
         let config = config.to_string_lossy();
-        let ran =
+        let output =
             self.run.run(&[&["apply", "live.yaml", "-n", &self.namespace, "--kubeconfig", &config], args].concat());
-        assert_eq!(ran.status, 0, "{ran:?}");
+        assert_eq!(output.status, 0, "{output:?}");
     }
 
     /// Runs `diff` on a manifest. Asserts that it changes no object, prints no canary and lists no Secrets.
     #[track_caller]
-    fn diff(&self, text: &str, args: &[&str]) -> Ran {
+    fn diff(&self, text: &str, args: &[&str]) -> RunOutput {
         self.run.write("new.yaml", text);
         let before = self.snapshot();
-        let ran = self.run.run(&[&["diff", "new.yaml", "-n", &self.namespace], args].concat());
-        let all = format!("{ran:?}");
-        assert!(!all.contains(CANARY) && !all.contains(CANARY_IN_BASE64), "{all}");
+        let output = self.run.run(&[&["diff", "new.yaml", "-n", &self.namespace], args].concat());
+        let printed = format!("{output:?}");
+        assert!(!printed.contains(CANARY) && !printed.contains(CANARY_IN_BASE64), "{printed}");
         assert_eq!(self.snapshot(), before);
         for request in self.proxy.requests() {
             assert!(request.method == "GET" || request.is_dry_run(), "{} {}", request.method, request.target);
             assert!(!(request.method == "GET" && request.target.contains("/secrets?")), "{}", request.target);
         }
-        ran
+        output
     }
 
     fn snapshot(&self) -> Vec<Value> {
-        let all = ["cronjobs", "jobs", "configmaps", "secrets"].into_iter().flat_map(|resource| {
-            let list = self.admin.get(&path(&self.namespace, resource, "")).done();
+        let objects = ["cronjobs", "jobs", "configmaps", "secrets"].into_iter().flat_map(|resource| {
+            let list = self.admin.get(&api_path(&self.namespace, resource, "")).done();
             list["items"].as_array().cloned().unwrap_or_default()
         });
         // A controller may create this ConfigMap at any time.
-        let all = all.filter(|object| object["metadata"]["name"] != "kube-root-ca.crt");
+        let objects = objects.filter(|object| object["metadata"]["name"] != "kube-root-ca.crt");
         // A controller may change the status of Jobs at any time.
-        let quiet = all.map(|mut object| {
+        let stable_objects = objects.map(|mut object| {
             if object["status"].take() != Value::Null {
                 object["metadata"]["resourceVersion"].take();
             }
@@ -107,30 +107,30 @@ impl DiffFixture {
             }
             object
         });
-        quiet.collect()
+        stable_objects.collect()
     }
 }
 
 /// Returns the added and removed lines of a diff.
-fn changes(ran: &Ran) -> Vec<&str> {
+fn changed_lines(output: &RunOutput) -> Vec<&str> {
     let is_change = |line: &&str| line.starts_with(['-', '+']) && !line.starts_with("---") && !line.starts_with("+++");
-    ran.stdout.lines().filter(is_change).collect()
+    output.stdout.lines().filter(is_change).collect()
 }
 
 #[test]
 fn prints_nothing_without_a_difference() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = DiffFixture::new(servers);
-    let all = format!("{CRON_JOB}---\n{JOB}---\n{CONFIG_MAP}");
-    fixture.apply(&all, &[]);
-    let ran = fixture.diff(&all, &[]);
-    assert_eq!((ran.status, &*ran.stdout, &*ran.stderr), (0, "", ""));
+    let manifest = format!("{CRON_JOB}---\n{JOB}---\n{CONFIG_MAP}");
+    fixture.apply(&manifest, &[]);
+    let output = fixture.diff(&manifest, &[]);
+    assert_eq!((output.status, &*output.stdout, &*output.stderr), (0, "", ""));
     // Comments and layout are not differences.
-    let ran = fixture.diff(
+    let output = fixture.diff(
         &format!("# new\n{}", CRON_JOB.replace("{name: MODE, value: fast}", "{ 'name': MODE, value: \"fast\" }")),
         &[],
     );
-    assert_eq!((ran.status, &*ran.stdout), (0, ""));
+    assert_eq!((output.status, &*output.stdout), (0, ""));
 }
 
 /// A change to the ownership of a value is not a difference.
@@ -142,12 +142,12 @@ fn ignores_the_ownership_of_equal_values() {
     let file = fixture.run.directory().join("theirs.yaml");
     let args = ["apply", "-n", &fixture.namespace, "-f", &file.to_string_lossy()];
     assert!(servers.run("kubectl", &args).status.success());
-    let ran = fixture.diff(CRON_JOB, &[]);
-    assert_eq!((ran.status, &*ran.stdout), (0, ""), "{ran:?}");
+    let output = fixture.diff(CRON_JOB, &[]);
+    assert_eq!((output.status, &*output.stdout), (0, ""), "{output:?}");
     // A value with several lines is masked in each line.
     let lines = CRON_JOB.replace("value: kanarie7f3a", "value: \"a: kanarie7f3a\\n- kanarie7f3a\\n\\nkanarie7f3a\"");
-    let ran = fixture.diff(&lines, &["--force-conflicts"]);
-    assert_eq!(ran.status, 1, "{ran:?}");
+    let output = fixture.diff(&lines, &["--force-conflicts"]);
+    assert_eq!(output.status, 1, "{output:?}");
 }
 
 #[test]
@@ -156,14 +156,14 @@ fn shows_only_the_differences() {
     let fixture = DiffFixture::new(servers);
     fixture.apply(&format!("{CRON_JOB}---\n{CONFIG_MAP}"), &[]);
     let new = CRON_JOB.replace("image: none", "image: other").replace("suspend: true", "suspend: false");
-    let ran = fixture.diff(&format!("{CONFIG_MAP}---\n{new}"), &[]);
-    assert_eq!(ran.status, 1, "{ran:?}");
+    let output = fixture.diff(&format!("{CONFIG_MAP}---\n{new}"), &[]);
+    assert_eq!(output.status, 1, "{output:?}");
     assert!(
-        ran.stdout.starts_with("--- live cronjob.batch/nightly\n+++ new.yaml cronjob.batch/nightly\n@@ -"),
+        output.stdout.starts_with("--- live cronjob.batch/nightly\n+++ new.yaml cronjob.batch/nightly\n@@ -"),
         "{}",
-        ran.stdout
+        output.stdout
     );
-    let mut lines = changes(&ran);
+    let mut lines = changed_lines(&output);
     lines.sort_unstable();
     assert_eq!(
         lines.iter().map(|line| line.replace(' ', "")).collect::<Vec<_>>(),
@@ -172,9 +172,9 @@ fn shows_only_the_differences() {
     for noise in
         ["managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "status:", "last-applied"]
     {
-        assert!(!ran.stdout.contains(noise), "{noise}: {}", ran.stdout);
+        assert!(!output.stdout.contains(noise), "{noise}: {}", output.stdout);
     }
-    assert_eq!(fixture.diff(&format!("{CONFIG_MAP}---\n{new}"), &[]).stdout, ran.stdout);
+    assert_eq!(fixture.diff(&format!("{CONFIG_MAP}---\n{new}"), &[]).stdout, output.stdout);
 }
 
 #[test]
@@ -183,9 +183,9 @@ fn masks_a_changed_value() {
     let fixture = DiffFixture::new(servers);
     fixture.apply(CRON_JOB, &[]);
     for (value, args) in [(format!("{CANARY}-2"), &[][..]), (CANARY.to_owned(), &["--secret-env", "TOKEN=s/k"])] {
-        let ran = fixture.diff(&CRON_JOB.replace(CANARY, &value), args);
-        assert_eq!(ran.status, 1, "{ran:?}");
-        let lines: Vec<String> = changes(&ran).into_iter().map(|line| line.replace(' ', "")).collect();
+        let output = fixture.diff(&CRON_JOB.replace(CANARY, &value), args);
+        assert_eq!(output.status, 1, "{output:?}");
+        let lines: Vec<String> = changed_lines(&output).into_iter().map(|line| line.replace(' ', "")).collect();
         if args.is_empty() {
             assert_eq!(lines, ["-value:***", "+value:***"]);
         } else {
@@ -201,16 +201,16 @@ fn masks_a_changed_value() {
 fn masks_secrets_on_both_sides() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = DiffFixture::new(servers);
-    let secret = |data: &str, more: &str| {
-        format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\ndata:\n  token: {data}\n{more}")
+    let secret_with = |data: &str, more_data: &str| {
+        format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\ndata:\n  token: {data}\n{more_data}")
     };
-    fixture.apply(&secret(&format!("{CANARY_IN_BASE64}="), ""), &[]);
-    assert_eq!(fixture.diff(&secret(&format!("{CANARY_IN_BASE64}="), ""), &[]).status, 0);
-    let ran = fixture.diff(&secret(&format!("{CANARY_IN_BASE64}tMg=="), "  more: eA==\n"), &[]);
-    assert_eq!(ran.status, 1);
-    let mut lines: Vec<String> = changes(&ran).into_iter().map(|line| line.replace(' ', "")).collect();
+    fixture.apply(&secret_with(&format!("{CANARY_IN_BASE64}="), ""), &[]);
+    assert_eq!(fixture.diff(&secret_with(&format!("{CANARY_IN_BASE64}="), ""), &[]).status, 0);
+    let output = fixture.diff(&secret_with(&format!("{CANARY_IN_BASE64}tMg=="), "  more: eA==\n"), &[]);
+    assert_eq!(output.status, 1);
+    let mut lines: Vec<String> = changed_lines(&output).into_iter().map(|line| line.replace(' ', "")).collect();
     lines.sort_unstable();
-    assert_eq!(lines, ["+more:***", "+token:***", "-token:***"], "{}", ran.stdout);
+    assert_eq!(lines, ["+more:***", "+token:***", "-token:***"], "{}", output.stdout);
     // The server converts `stringData` to `data`.
     let text = format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: t}}\nstringData: {{token: {CANARY}}}\n");
     assert_eq!(fixture.diff(&text, &[]).status, 1);
@@ -224,23 +224,23 @@ fn masks_secrets_on_both_sides() {
     let args = ["apply", "-n", &fixture.namespace, "-f", &file.to_string_lossy()];
     assert!(servers.run("kubectl", &args).status.success());
     let theirs = CRON_JOB.replace("name: nightly", "name: theirs\n  labels: {a: b}");
-    let ran = fixture.diff(&theirs, &[]);
-    assert_eq!(ran.status, 1, "{ran:?}");
+    let output = fixture.diff(&theirs, &[]);
+    assert_eq!(output.status, 1, "{output:?}");
 }
 
 #[test]
 fn shows_new_objects() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = DiffFixture::new(servers);
-    let all = format!("{CONFIG_MAP}---\n{CRON_JOB}---\n{JOB}");
-    let ran = fixture.diff(&all, &[]);
-    assert_eq!(ran.status, 1, "{ran:?}");
-    let objects: Vec<&str> = ran.stdout.lines().filter_map(|line| line.strip_prefix("+++ new.yaml ")).collect();
+    let manifest = format!("{CONFIG_MAP}---\n{CRON_JOB}---\n{JOB}");
+    let output = fixture.diff(&manifest, &[]);
+    assert_eq!(output.status, 1, "{output:?}");
+    let objects: Vec<&str> = output.stdout.lines().filter_map(|line| line.strip_prefix("+++ new.yaml ")).collect();
     assert_eq!(objects, ["configmap/plain", "cronjob.batch/nightly", "job.batch/etl"]);
-    assert!(changes(&ran).iter().all(|line| line.starts_with('+')), "{}", ran.stdout);
+    assert!(changed_lines(&output).iter().all(|line| line.starts_with('+')), "{}", output.stdout);
     // Generated values are not a difference.
-    assert!(!ran.stdout.contains("controller-uid"), "{}", ran.stdout);
-    assert_eq!(fixture.diff(&all, &[]).stdout, ran.stdout);
+    assert!(!output.stdout.contains("controller-uid"), "{}", output.stdout);
+    assert_eq!(fixture.diff(&manifest, &[]).stdout, output.stdout);
     let generated = fixture.diff(&JOB.replace("name: etl", "generateName: etl-"), &[]);
     assert_eq!(generated.status, 1, "{generated:?}");
     assert!(!generated.stdout.contains("controller-uid"), "{}", generated.stdout);
@@ -251,11 +251,11 @@ fn shows_new_objects() {
     // The namespace of the object is new, too.
     let name = servers.fresh_name("diff-new");
     let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n---\n");
-    let inside = CONFIG_MAP.replace("name: plain", &format!("name: plain, namespace: {name}"));
-    fixture.run.write("two.yaml", namespace + &inside);
-    let ran = fixture.run.run(&["diff", "two.yaml"]);
-    assert_eq!(ran.status, 1, "{ran:?}");
-    assert_eq!(ran.stdout.matches("+++ two.yaml ").count(), 2, "{ran:?}");
+    let namespaced_map = CONFIG_MAP.replace("name: plain", &format!("name: plain, namespace: {name}"));
+    fixture.run.write("two.yaml", namespace + &namespaced_map);
+    let output = fixture.run.run(&["diff", "two.yaml"]);
+    assert_eq!(output.status, 1, "{output:?}");
+    assert_eq!(output.stdout.matches("+++ two.yaml ").count(), 2, "{output:?}");
     assert_eq!(fixture.admin.get(&format!("/api/v1/namespaces/{name}")).status, 404);
 }
 
@@ -263,18 +263,18 @@ fn shows_new_objects() {
 fn shows_the_items_of_a_list() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = DiffFixture::new(servers);
-    let list = |first: &str, second: &str| {
+    let list_of = |first: &str, second: &str| {
         format!(
             "apiVersion: v1\nkind: List\nitems:\n\
              - {{apiVersion: v1, kind: ConfigMap, metadata: {{name: a}}, data: {{k: {first}}}}}\n\
              - {{apiVersion: v1, kind: ConfigMap, metadata: {{name: b}}, data: {{k: {second}}}}}\n"
         )
     };
-    fixture.apply(&list("v", "v"), &[]);
-    let ran = fixture.diff(&list("v", "w"), &[]);
-    assert_eq!(ran.status, 1, "{ran:?}");
-    assert!(ran.stdout.starts_with("--- live configmap/b\n+++ new.yaml configmap/b\n"), "{}", ran.stdout);
-    assert_eq!(changes(&ran), ["-  k: v", "+  k: w"]);
+    fixture.apply(&list_of("v", "v"), &[]);
+    let output = fixture.diff(&list_of("v", "w"), &[]);
+    assert_eq!(output.status, 1, "{output:?}");
+    assert!(output.stdout.starts_with("--- live configmap/b\n+++ new.yaml configmap/b\n"), "{}", output.stdout);
+    assert_eq!(changed_lines(&output), ["-  k: v", "+  k: w"]);
 }
 
 /// The pod template of a Job is immutable, so `diff` shows the Job that a creation would return.
@@ -285,21 +285,21 @@ fn shows_a_different_pod_template_of_a_job() {
         let fixture = DiffFixture::new(servers);
         let job = JOB.replace("suspend: true", &format!("suspend: {suspend}"));
         fixture.apply(&job, &[]);
-        let ran = fixture.diff(&job.replace("image: none", "image: other"), &[]);
-        assert_eq!(ran.status, 1, "{ran:?}");
-        let lines: Vec<&str> = changes(&ran).into_iter().map(str::trim_end).collect();
+        let output = fixture.diff(&job.replace("image: none", "image: other"), &[]);
+        assert_eq!(output.status, 1, "{output:?}");
+        let lines: Vec<&str> = changed_lines(&output).into_iter().map(str::trim_end).collect();
         assert_eq!(lines.iter().map(|line| line.replace(' ', "")).collect::<Vec<_>>(), ["-image:none", "+image:other"]);
-        assert!(ran.stdout.starts_with("--- live job.batch/etl\n+++ new.yaml job.batch/etl\n"), "{}", ran.stdout);
-        assert!(!ran.stdout.contains("controller-uid") && ran.stderr.contains("--on-immutable"), "{ran:?}");
+        assert!(output.stdout.starts_with("--- live job.batch/etl\n+++ new.yaml job.batch/etl\n"), "{}", output.stdout);
+        assert!(!output.stdout.contains("controller-uid") && output.stderr.contains("--on-immutable"), "{output:?}");
         assert!(fixture.proxy.requests().iter().any(|request| request.method == "POST" && request.is_dry_run()));
         // A changed value is a difference of the pod template, too.
-        let ran = fixture.diff(&job.replace(CANARY, &format!("{CANARY}-2")), &[]);
-        let lines: Vec<String> = changes(&ran).into_iter().map(|line| line.replace(' ', "")).collect();
-        assert_eq!(lines, ["-value:***", "+value:***"], "{ran:?}");
+        let output = fixture.diff(&job.replace(CANARY, &format!("{CANARY}-2")), &[]);
+        let lines: Vec<String> = changed_lines(&output).into_iter().map(|line| line.replace(' ', "")).collect();
+        assert_eq!(lines, ["-value:***", "+value:***"], "{output:?}");
         // A new Job that the server would refuse is an error.
-        let ran = fixture.diff(&job.replace("image: none", "image: other").replace("Never", "Always"), &[]);
-        assert_eq!(ran.status, 3, "{ran:?}");
-        assert!(ran.stderr.contains("restartPolicy"), "{ran:?}");
+        let output = fixture.diff(&job.replace("image: none", "image: other").replace("Never", "Always"), &[]);
+        assert_eq!(output.status, 3, "{output:?}");
+        assert!(output.stderr.contains("restartPolicy"), "{output:?}");
     }
 }
 
@@ -311,13 +311,13 @@ fn shows_fields_of_others_that_a_new_job_loses() {
     fixture.apply(JOB, &[]);
     let theirs =
         json!({"metadata": {"labels": {"team": "data"}, "annotations": {"seen": "yes"}}, "spec": {"parallelism": 2}});
-    fixture.admin.patch(&path(&fixture.namespace, "jobs", "etl"), "merge", theirs.to_string()).done();
+    fixture.admin.patch(&api_path(&fixture.namespace, "jobs", "etl"), "merge", theirs.to_string()).done();
     assert_eq!(fixture.diff(JOB, &[]).status, 0);
-    let ran = fixture.diff(&JOB.replace("env: [", "env: [{name: A, value: b}, "), &[]);
-    assert_eq!(ran.status, 1, "{ran:?}");
-    let lines: Vec<String> = changes(&ran).into_iter().map(|line| line.replace(' ', "")).collect();
+    let output = fixture.diff(&JOB.replace("env: [", "env: [{name: A, value: b}, "), &[]);
+    assert_eq!(output.status, 1, "{output:?}");
+    let lines: Vec<String> = changed_lines(&output).into_iter().map(|line| line.replace(' ', "")).collect();
     for line in ["+-name:A", "-team:data", "-seen:yes", "-parallelism:2", "+parallelism:1"] {
-        assert!(lines.iter().any(|is| is.replace('\'', "") == line), "{line}: {ran:?}");
+        assert!(lines.iter().any(|candidate| candidate.replace('\'', "") == line), "{line}: {output:?}");
     }
 }
 
@@ -327,16 +327,16 @@ fn reports_conflicts_like_apply() {
     let fixture = DiffFixture::new(servers);
     fixture.apply(CRON_JOB, &["--field-manager=somebody"]);
     let new = CRON_JOB.replace("image: none", "image: other").replace(CANARY, &format!("{CANARY}-2"));
-    let ran = fixture.diff(&new, &[]).assert_ended(3, &["somebody", "image", "none", "other", "--force-conflicts"]);
-    assert_eq!(ran.stdout, "");
-    let reported = fixture.run.run(&["apply", "new.yaml", "-n", &fixture.namespace, "--dry-run=server"]);
-    let table =
+    let output = fixture.diff(&new, &[]).assert_exit(3, &["somebody", "image", "none", "other", "--force-conflicts"]);
+    assert_eq!(output.stdout, "");
+    let apply_output = fixture.run.run(&["apply", "new.yaml", "-n", &fixture.namespace, "--dry-run=server"]);
+    let conflict_rows =
         |text: &str| text.lines().filter(|line| line.contains("somebody")).map(str::to_owned).collect::<Vec<_>>();
-    assert!(!table(&ran.stderr).is_empty());
-    assert_eq!(table(&ran.stderr), table(&reported.stderr));
+    assert!(!conflict_rows(&output.stderr).is_empty());
+    assert_eq!(conflict_rows(&output.stderr), conflict_rows(&apply_output.stderr));
     // With `--force-conflicts` the conflict is a difference.
-    let ran = fixture.diff(&new, &["--force-conflicts"]);
-    assert_eq!((ran.status, changes(&ran).len()), (1, 4), "{ran:?}");
+    let output = fixture.diff(&new, &["--force-conflicts"]);
+    assert_eq!((output.status, changed_lines(&output).len()), (1, 4), "{output:?}");
 }
 
 #[test]
@@ -347,13 +347,16 @@ fn shows_a_take_over_without_doing_it() {
     let file = fixture.run.directory().join("theirs.yaml");
     let args = ["apply", "-n", &fixture.namespace, "-f", &file.to_string_lossy()];
     assert!(servers.run("kubectl", &args).status.success());
-    fixture.diff(CRON_JOB, &["--secret-env", "TOKEN=s/k"]).assert_ended(3, &["TOKEN", "--take-over"]);
-    let ran = fixture.diff(CRON_JOB, &["--secret-env", "TOKEN=s/k", "--take-over"]);
-    assert_eq!(ran.status, 1, "{ran:?}");
-    assert!(changes(&ran).iter().any(|line| line.contains("secretKeyRef")), "{ran:?}");
-    let ran = fixture.diff(CRON_JOB, &["--unset", "TOKEN", "--take-over"]);
-    assert_eq!(ran.status, 1, "{ran:?}");
-    assert!(changes(&ran).iter().any(|line| line.contains("- name: TOKEN") || line.contains("TOKEN")), "{ran:?}");
+    fixture.diff(CRON_JOB, &["--secret-env", "TOKEN=s/k"]).assert_exit(3, &["TOKEN", "--take-over"]);
+    let output = fixture.diff(CRON_JOB, &["--secret-env", "TOKEN=s/k", "--take-over"]);
+    assert_eq!(output.status, 1, "{output:?}");
+    assert!(changed_lines(&output).iter().any(|line| line.contains("secretKeyRef")), "{output:?}");
+    let output = fixture.diff(CRON_JOB, &["--unset", "TOKEN", "--take-over"]);
+    assert_eq!(output.status, 1, "{output:?}");
+    assert!(
+        changed_lines(&output).iter().any(|line| line.contains("- name: TOKEN") || line.contains("TOKEN")),
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -369,10 +372,10 @@ fn exits_with_the_code_of_the_failure() {
         (JOB, &["--context=none"], 3, "none"),
         (CONFIG_MAP, &["--on-immutable=skip"], 2, "--on-immutable"),
     ] {
-        fixture.diff(text, args).assert_ended(status, &[expected_message]);
+        fixture.diff(text, args).assert_exit(status, &[expected_message]);
     }
     let other = CONFIG_MAP.replace("name: plain", "name: plain, namespace: other");
-    fixture.diff(&other, &[]).assert_ended(2, &["new.yaml:3", "other"]);
+    fixture.diff(&other, &[]).assert_exit(2, &["new.yaml:3", "other"]);
 }
 
 /// Differences are in document order. Differences of documents before a rejected document are shown.
@@ -380,27 +383,28 @@ fn exits_with_the_code_of_the_failure() {
 fn shows_documents_in_order() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = DiffFixture::new(servers);
-    let text = |name: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n");
+    let config_map_named = |name: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n");
     let names: Vec<String> = (0..20).map(|number| format!("m{number}")).collect();
-    let all: Vec<String> = names.iter().map(|name| text(name)).collect();
-    let ran = fixture.diff(&all.join("---\n"), &[]);
-    let shown: Vec<&str> = ran.stdout.lines().filter_map(|line| line.strip_prefix("+++ new.yaml configmap/")).collect();
+    let documents: Vec<String> = names.iter().map(|name| config_map_named(name)).collect();
+    let output = fixture.diff(&documents.join("---\n"), &[]);
+    let shown: Vec<&str> =
+        output.stdout.lines().filter_map(|line| line.strip_prefix("+++ new.yaml configmap/")).collect();
     assert_eq!(shown, names);
-    let ran = fixture.diff(&format!("{}---\n{}", text("a"), text("UPPER")), &[]);
-    assert_eq!(ran.status, 3);
-    assert!(ran.stdout.contains("configmap/a"), "{ran:?}");
+    let output = fixture.diff(&format!("{}---\n{}", config_map_named("a"), config_map_named("UPPER")), &[]);
+    assert_eq!(output.status, 3);
+    assert!(output.stdout.contains("configmap/a"), "{output:?}");
 }
 
 #[test]
 fn colors_the_output() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = DiffFixture::new(servers);
-    let plain = fixture.diff(CRON_JOB, &[]);
-    assert!(!plain.stdout.contains('\u{1b}') && !plain.stderr.contains('\u{1b}'), "{plain:?}");
-    let coloured = fixture.diff(CRON_JOB, &["--color=always"]);
-    assert!(coloured.stdout.contains("\u{1b}[32m+"), "{coloured:?}");
-    assert_eq!(anstream::adapter::strip_str(&coloured.stdout).to_string(), plain.stdout);
-    assert_eq!(fixture.diff(CRON_JOB, &["--color=never"]).stdout, plain.stdout);
+    let uncolored = fixture.diff(CRON_JOB, &[]);
+    assert!(!uncolored.stdout.contains('\u{1b}') && !uncolored.stderr.contains('\u{1b}'), "{uncolored:?}");
+    let colored = fixture.diff(CRON_JOB, &["--color=always"]);
+    assert!(colored.stdout.contains("\u{1b}[32m+"), "{colored:?}");
+    assert_eq!(anstream::adapter::strip_str(&colored.stdout).to_string(), uncolored.stdout);
+    assert_eq!(fixture.diff(CRON_JOB, &["--color=never"]).stdout, uncolored.stdout);
 }
 
 /// GitHub Actions interprets workflow commands in the output of a step, including those in a manifest.
@@ -411,6 +415,6 @@ fn prints_no_workflow_commands() {
     let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: log}\ndata:\n  a: |\n    ::add-mask::x\n    ##[group]y\n  b: v\n";
     fixture.apply(map, &[]);
     fixture.run = fixture.run.env("GITHUB_ACTIONS", "true");
-    let ran = fixture.diff(&map.replace("b: v", "b: w"), &[]);
-    assert!(ran.stdout.contains("\n     : :add-mask::x\n     ## [group]y\n"), "{ran:?}");
+    let output = fixture.diff(&map.replace("b: v", "b: w"), &[]);
+    assert!(output.stdout.contains("\n     : :add-mask::x\n     ## [group]y\n"), "{output:?}");
 }

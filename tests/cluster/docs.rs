@@ -13,7 +13,7 @@ fn examples_run_on_a_real_server() {
     let directory = tempfile::tempdir().expect("a temporary directory can be created");
     let config = directory.path().join("kubeconfig");
     // The kubeconfig sets the namespace, so the examples need no `-n`.
-    let page = || {
+    let prepare_page = || {
         let server = format!("https://127.0.0.1:{}", servers.endpoint().port);
         let namespace = format!("context: {{namespace: {}, ", servers.namespace("docs"));
         let text = kubeconfig(&server, Some(&servers.authority()), ADMIN).replace("context: {", &namespace);
@@ -21,7 +21,8 @@ fn examples_run_on_a_real_server() {
         vec![("KUBECONFIG", config.to_string_lossy().into_owned())]
     };
     let kubectl = servers.program("kubectl");
-    let examples = console::run_blocks(&["```console cluster"], kubectl.parent().expect("it is in a directory"), page);
+    let examples =
+        console::run_blocks(&["```console cluster"], kubectl.parent().expect("it is in a directory"), prepare_page);
     assert!(examples > 5, "only {examples} examples found");
 }
 
@@ -32,15 +33,15 @@ fn examples_run_with_helm() {
         let Some(servers) = Servers::separate() else { return };
         // Each page starts with a new environment, since a reader may not have read the other pages.
         let environments = RefCell::new(Vec::new());
-        let page = || {
+        let prepare_page = || {
             let helm = Helm::without_plugin(&servers, version);
-            let text = |(name, value): (_, PathBuf)| (name, value.to_string_lossy().into_owned());
-            let environment = helm.environment().into_iter().map(text).collect();
+            let to_text = |(name, value): (_, PathBuf)| (name, value.to_string_lossy().into_owned());
+            let environment = helm.environment().into_iter().map(to_text).collect();
             environments.borrow_mut().push(helm);
             environment
         };
-        let own = format!("```console {version}");
-        let examples = console::run_blocks(&[&own, "```console helm"], Path::new("/bin"), page);
+        let version_info = format!("```console {version}");
+        let examples = console::run_blocks(&[&version_info, "```console helm"], Path::new("/bin"), prepare_page);
         assert!(examples > 6, "only {examples} examples found for {version}");
     }
 }

@@ -22,16 +22,16 @@ fn reports_edits_and_outcomes() {
     let run = Run::new(servers.kubeconfig(ADMIN)).env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", "summary");
     let run = run.file("job.yaml", JOB);
     let read = |name: &str| std::fs::read_to_string(run.directory().join(name)).unwrap_or_default();
-    let apply = |value: &str, more: &[&str]| {
+    let apply = |value: &str, more_args: &[&str]| {
         let set = format!("TOKEN=s/{value}");
         let args = ["apply", "job.yaml", "-n", &namespace, "--secret-env", &set, "--report", "report.json"];
-        run.run(&[&args[..], more].concat())
+        run.run(&[&args[..], more_args].concat())
     };
 
-    apply("one", &["--dry-run=server"]).assert_ended(0, &[]);
+    apply("one", &["--dry-run=server"]).assert_exit(0, &[]);
     assert!(read("summary").contains("### jobplate: objects (server dry run)"), "{}", read("summary"));
     assert!(read("summary").contains("### jobplate: edits to be made\n"), "{}", read("summary"));
-    apply("one", &[]).assert_ended(0, &[]);
+    apply("one", &[]).assert_exit(0, &[]);
     let report: serde_json::Value = serde_json::from_str(&read("report.json")).expect("JSON");
     assert_eq!(report["edits"][0]["variable"], "TOKEN");
     let summary = read("summary");
@@ -39,9 +39,9 @@ fn reports_edits_and_outcomes() {
     assert!(summary.contains("### jobplate: edits\n"), "{summary}");
 
     // For an object that cannot be applied, the program prints an annotation and writes the reason to the summary.
-    let ran =
-        apply("two", &[]).assert_ended(3, &["::error title=jobplate,file=job.yaml,line=1,col=1::job.batch/etl is on"]);
+    let output =
+        apply("two", &[]).assert_exit(3, &["::error title=jobplate,file=job.yaml,line=1,col=1::job.batch/etl is on"]);
     let summary = read("summary");
     assert!(summary.contains("| `job.batch/etl` | failed | `job.batch/etl is on the server"), "{summary}");
-    assert!(!format!("{}{summary}{}", ran.stderr, read("report.json")).contains("canary"));
+    assert!(!format!("{}{summary}{}", output.stderr, read("report.json")).contains("canary"));
 }

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::cli::{Ran, Run};
+use crate::cli::{Run, RunOutput};
 use crate::kubelet::wait_for;
 use crate::proxy::{Action, Proxy, Request};
-use crate::rows::path;
+use crate::rows::api_path;
 use crate::servers::{ADMIN, NOBODY, Servers, kubeconfig};
 
 const CONFIG_MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: v}\n";
@@ -61,21 +61,21 @@ spec:
 const INTERNALS: &[&str] =
     &["ApiError", "HyperError", "ServiceError", "hyper", "kube::", "Status {", "rustls", "Os {", "panicked", "serde"];
 
-impl Ran {
+impl RunOutput {
     /// Asserts the exit code, the parts of the message and a hint, and that the output contains none of `INTERNALS`.
     #[track_caller]
-    fn fails(self, status: i32, parts: &[&str]) -> Self {
-        let ran = self.assert_ended(status, parts);
-        assert!(ran.stderr.contains("error: ") && ran.stderr.contains("hint: "), "{}", ran.stderr);
+    fn assert_fails(self, status: i32, parts: &[&str]) -> Self {
+        let output = self.assert_exit(status, parts);
+        assert!(output.stderr.contains("error: ") && output.stderr.contains("hint: "), "{}", output.stderr);
         for part in INTERNALS {
-            assert!(!ran.stderr.contains(part) && !ran.stdout.contains(part), "{part}: {ran:?}");
+            assert!(!output.stderr.contains(part) && !output.stdout.contains(part), "{part}: {output:?}");
         }
-        ran
+        output
     }
 }
 
-fn apply(run: &Run, namespace: &str, more: &[&str]) -> Ran {
-    run.run(&[&["apply", "input.yaml", "-n", namespace], more].concat())
+fn apply(run: &Run, namespace: &str, more_args: &[&str]) -> RunOutput {
+    run.run(&[&["apply", "input.yaml", "-n", namespace], more_args].concat())
 }
 
 fn server_url(servers: &Servers) -> String {
@@ -95,16 +95,16 @@ fn reports_rejected_credentials() {
     let namespace = servers.namespace("unknown");
     let run = run_with_kubeconfig(&kubeconfig(&server_url(servers), Some(&servers.authority()), "unknown-token"));
     for args in [&["apply", "input.yaml", "-n", &namespace][..], &["diff", "input.yaml", "-n", &namespace]] {
-        run.run(args).fails(3, &["does not accept the credentials (401)", "log in again"]);
+        run.run(args).assert_fails(3, &["does not accept the credentials (401)", "log in again"]);
     }
 }
 
 /// Returns the RBAC rule that a hint suggests.
 #[track_caller]
-fn suggested_rule(ran: &Ran) -> String {
-    let rules = ran.stderr.lines().filter_map(|line| line.split_once("allows it: "));
+fn suggested_rule(output: &RunOutput) -> String {
+    let rules = output.stderr.lines().filter_map(|line| line.split_once("allows it: "));
     let rule = rules.map(|(_, rule)| rule.trim().to_owned()).next();
-    rule.unwrap_or_else(|| panic!("there is no rule in:\n{}", ran.stderr))
+    rule.unwrap_or_else(|| panic!("there is no rule in:\n{}", output.stderr))
 }
 
 /// The live object or an empty string, the input, the command, its flags, and the expected parts of the message.
@@ -132,7 +132,7 @@ fn suggested_rules_grant_enough() {
         if !live.is_empty() {
             let before = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", live);
             let manager = if flags.contains(&"--take-over") { "other" } else { "jobplate" };
-            apply(&before, &namespace, &["--field-manager", manager]).assert_ended(0, &[]);
+            apply(&before, &namespace, &["--field-manager", manager]).assert_exit(0, &[]);
         }
         let run = Run::new(servers.kubeconfig(NOBODY)).file("input.yaml", input);
         let args = [&[*command, "input.yaml", "-n", &namespace], *flags].concat();
@@ -143,7 +143,7 @@ fn suggested_rules_grant_enough() {
             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": NOBODY}],
         });
         admin.post(&format!("{base}/rolebindings"), &binding).done();
-        let first = run.run(&args).fails(3, expected);
+        let first = run.run(&args).assert_fails(3, expected);
         assert!(first.stderr.contains(&namespace), "{}", first.stderr);
         let mut rules = vec![suggested_rule(&first)];
         // Each attempt may suggest another rule, but never a rule that the user already has.
@@ -155,13 +155,13 @@ fn suggested_rules_grant_enough() {
             admin.patch(&format!("{base}/roles/suggested?fieldManager=t&force=true"), "apply", role).done();
             // The authorizer sees a new Role after a short delay.
             let next = wait_for(&format!("more than {rules:?} to allow"), || {
-                let ran = run.run(&args);
-                (ran.status != 3 || !rules.contains(&suggested_rule(&ran))).then_some(ran)
+                let output = run.run(&args);
+                (output.status != 3 || !rules.contains(&suggested_rule(&output))).then_some(output)
             });
             if next.status != 3 {
                 break next;
             }
-            rules.push(suggested_rule(&next.fails(3, &["you may not"])));
+            rules.push(suggested_rule(&next.assert_fails(3, &["you may not"])));
             assert!(rules.len() < 4, "{rules:?}");
         };
         assert!(done.status == 0 || *command == "diff" && done.status == 1, "{flags:?}: {done:?}");
@@ -177,11 +177,12 @@ fn suggests_a_cluster_role_for_cluster_scoped_objects() {
     let text = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {namespace}}}\n");
     let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", text);
     let args = ["apply", "input.yaml", "--as", &user];
-    let ran = run.run(&args).fails(3, &["namespaces", &format!("so not namespace/{namespace}"), "a ClusterRole"]);
+    let output =
+        run.run(&args).assert_fails(3, &["namespaces", &format!("so not namespace/{namespace}"), "a ClusterRole"]);
     let base = "/apis/rbac.authorization.k8s.io/v1";
     let object = format!(
         "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: {role}}}\nrules: [{}]\n",
-        suggested_rule(&ran)
+        suggested_rule(&output)
     );
     admin.patch(&format!("{base}/clusterroles/{role}?fieldManager=t"), "apply", object).done();
     let binding = json!({
@@ -198,14 +199,14 @@ fn reports_missing_impersonation_permissions() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("as");
     let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
-    apply(&run, &namespace, &["--as", "nobody"]).fails(3, &["you may not"]);
+    apply(&run, &namespace, &["--as", "nobody"]).assert_fails(3, &["you may not"]);
     apply(&run, &namespace, &["--as", "nobody", "--as-group", "system:masters"])
-        .assert_ended(0, &["configmap/a created"]);
-    apply(&run, &namespace, &["--as-group", "system:masters"]).fails(2, &["`--as-group` needs `--as`"]);
+        .assert_exit(0, &["configmap/a created"]);
+    apply(&run, &namespace, &["--as-group", "system:masters"]).assert_fails(2, &["`--as-group` needs `--as`"]);
     // The message is about impersonation, not about the ConfigMap.
     let run = Run::new(servers.kubeconfig(NOBODY)).file("input.yaml", CONFIG_MAP);
-    let ran = apply(&run, &namespace, &["--as", "admin"]).fails(3, &["impersonate"]);
-    assert!(!ran.stderr.contains("you may not patch configmaps"), "{}", ran.stderr);
+    let output = apply(&run, &namespace, &["--as", "admin"]).assert_fails(3, &["impersonate"]);
+    assert!(!output.stderr.contains("you may not patch configmaps"), "{}", output.stderr);
 }
 
 #[test]
@@ -219,15 +220,15 @@ fn reports_unknown_kinds_and_namespaces() {
     for (api_version, kind) in [("example.io/v1", "Flow"), ("batch/v2", "Job"), ("apps/v1", "Flow"), ("v1", "Flow")] {
         let run = run_with_kind(api_version, kind);
         for command in ["apply", "diff"] {
-            let what = format!("the server has no kind {kind} in {api_version}");
-            let ran = run.run(&[command, "input.yaml", "-n", &namespace]);
-            ran.fails(3, &[&what, "input.yaml:1:1", "kubectl api-resources", "CustomResourceDefinition"]);
+            let message = format!("the server has no kind {kind} in {api_version}");
+            let output = run.run(&[command, "input.yaml", "-n", &namespace]);
+            output.assert_fails(3, &[&message, "input.yaml:1:1", "kubectl api-resources", "CustomResourceDefinition"]);
         }
     }
     let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
-    apply(&run, "nowhere", &[]).fails(3, &["there is no namespace nowhere", "kubectl create namespace nowhere"]);
+    apply(&run, "nowhere", &[]).assert_fails(3, &["there is no namespace nowhere", "kubectl create namespace nowhere"]);
     let run = run.file("input.yaml", GENERATED);
-    apply(&run, "nowhere", &[]).fails(3, &["there is no namespace nowhere"]);
+    apply(&run, "nowhere", &[]).assert_fails(3, &["there is no namespace nowhere"]);
 }
 
 #[test]
@@ -236,20 +237,22 @@ fn reports_a_namespace_in_deletion() {
     let (namespace, admin) = (servers.namespace("going"), servers.client(ADMIN));
     let blocker =
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "h", "finalizers": ["x.io/held"]}});
-    admin.post(&path(&namespace, "configmaps", ""), &blocker).done();
+    admin.post(&api_path(&namespace, "configmaps", ""), &blocker).done();
     admin.delete(&format!("/api/v1/namespaces/{namespace}")).done();
-    for (input, more) in [(CONFIG_MAP, &[][..]), (CONFIG_MAP, &["--no-preflight"]), (GENERATED, &[])] {
+    for (input, more_args) in [(CONFIG_MAP, &[][..]), (CONFIG_MAP, &["--no-preflight"]), (GENERATED, &[])] {
         let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", input);
-        apply(&run, &namespace, more).fails(3, &["is being deleted", "wait until it is gone"]);
+        apply(&run, &namespace, more_args).assert_fails(3, &["is being deleted", "wait until it is gone"]);
     }
     let patch = json!({"metadata": {"finalizers": null}}).to_string();
-    admin.patch(&path(&namespace, "configmaps", "h"), "merge", patch).done();
+    admin.patch(&api_path(&namespace, "configmaps", "h"), "merge", patch).done();
 }
 
 /// Splits the lines of a table into cells.
 fn table_cells(text: &str) -> Vec<Vec<String>> {
-    let line = |line: &str| line.trim().split("  ").map(|c| c.trim().to_owned()).filter(|c| !c.is_empty()).collect();
-    text.lines().map(line).collect()
+    let split_cells = |line: &str| {
+        line.trim().split("  ").map(|cell| cell.trim().to_owned()).filter(|cell| !cell.is_empty()).collect()
+    };
+    text.lines().map(split_cells).collect()
 }
 
 #[test]
@@ -258,12 +261,12 @@ fn prints_conflicts_as_a_table() {
     let namespace = servers.namespace("conflict");
     let input = format!("{CRON_JOB}---\n{CONFIG_MAP}");
     let before = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", &input);
-    apply(&before, &namespace, &["--field-manager", "other"]).assert_ended(0, &[]);
+    apply(&before, &namespace, &["--field-manager", "other"]).assert_exit(0, &[]);
     let changed = input.replace("'0 0 1 1 *'", "'5 5 * * *'").replace("suspend: true", "suspend: false");
     let changed = changed.replace("value: plain", "value: hush").replace("k: v", "k: hush");
     let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", changed);
-    let ran = apply(&run, &namespace, &[]).fails(3, &["--force-conflicts", "--take-over"]);
-    let table = table_cells(&ran.stderr);
+    let output = apply(&run, &namespace, &[]).assert_fails(3, &["--force-conflicts", "--take-over"]);
+    let table = table_cells(&output.stderr);
     let entry = ".spec.jobTemplate.spec.template.spec.containers[name=\"flow\"].env[name=\"X\"].value";
     for row in [
         ["FIELD", "MANAGER", "LIVE", "OURS"],
@@ -272,12 +275,12 @@ fn prints_conflicts_as_a_table() {
         [entry, "other", "***", "***"],
         [".data.k", "other", "***", "***"],
     ] {
-        assert!(table.iter().any(|cells| cells == &row), "{row:?} is not in\n{}", ran.stderr);
+        assert!(table.iter().any(|cells| cells == &row), "{row:?} is not in\n{}", output.stderr);
     }
-    assert!(!ran.stderr.contains("hush") && !ran.stderr.contains("plain"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("nothing was applied"), "{}", ran.stderr);
-    let ran = apply(&run, &namespace, &["--force-conflicts"]).assert_ended(0, &[]);
-    assert_eq!(ran.stdout, "cronjob.batch/nightly configured\nconfigmap/a configured\n");
+    assert!(!output.stderr.contains("hush") && !output.stderr.contains("plain"), "{}", output.stderr);
+    assert!(output.stderr.contains("nothing was applied"), "{}", output.stderr);
+    let output = apply(&run, &namespace, &["--force-conflicts"]).assert_exit(0, &[]);
+    assert_eq!(output.stdout, "cronjob.batch/nightly configured\nconfigmap/a configured\n");
 }
 
 #[test]
@@ -286,12 +289,14 @@ fn reports_objects_that_are_too_large() {
     let namespace = servers.namespace("large");
     let start = Instant::now();
     // Too large for the API server's request limit, for a ConfigMap, and for etcd. Each limit has its own error.
-    let config_map = |size| CONFIG_MAP.replace("k: v", &format!("k: {}", "x".repeat(size)));
-    let job = |size| JOB.replace("image: none", &format!("image: none, args: [{}]", "x".repeat(size)));
-    for input in [config_map(4_000_000), job(2_600_000), job(1_700_000), config_map(1_200_000)] {
+    let config_map_of_size = |size| CONFIG_MAP.replace("k: v", &format!("k: {}", "x".repeat(size)));
+    let job_of_size = |size| JOB.replace("image: none", &format!("image: none, args: [{}]", "x".repeat(size)));
+    for input in
+        [config_map_of_size(4_000_000), job_of_size(2_600_000), job_of_size(1_700_000), config_map_of_size(1_200_000)]
+    {
         let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", input);
-        let ran = apply(&run, &namespace, &[]).fails(3, &["too l"]);
-        assert!(ran.stderr.len() < 5_000, "{}", ran.stderr.len());
+        let output = apply(&run, &namespace, &[]).assert_fails(3, &["too l"]);
+        assert!(output.stderr.len() < 5_000, "{}", output.stderr.len());
     }
     // An object that is too large must not be retried.
     assert!(start.elapsed() < Duration::from_secs(25), "{:?}", start.elapsed());
@@ -301,46 +306,46 @@ fn reports_objects_that_are_too_large() {
 fn points_at_invalid_fields() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("invalid");
-    let job = |from: &str, to: &str| {
+    let job_with = |from: &str, to: &str| {
         assert!(JOB.contains(from));
         JOB.replace(from, to)
     };
-    let cron_job = |from: &str, to: &str| {
+    let cron_job_with = |from: &str, to: &str| {
         assert!(CRON_JOB.contains(from));
         CRON_JOB.replace(from, to)
     };
     #[rustfmt::skip]
     let cases = [
-        (job("restartPolicy: Never", "restartPolicy: Always"), "input.yaml:8:", "restartPolicy"),
-        (job("suspend: true", "suspend: true\n  backoffLimit: -1"), "input.yaml:6:", "spec.backoffLimit"),
-        (job("image: none", "image: none, imagePullPolicy: Sometimes"), "input.yaml:10:", "imagePullPolicy"),
-        (job("image: none", "image: none, ports: [{containerPort: 70000}]"), "input.yaml:10:", "containerPort"),
-        (job("{name: flow,", "{name: UP,"), "input.yaml:10:", "containers[0].name"),
-        (job("{name: etl}", "{name: etl, labels: {a: 'b c'}}"), "input.yaml:3:", "labels"),
-        (job("{name: etl}", "{name: ETL}"), "input.yaml:3:", "name"),
-        (cron_job("'0 0 1 1 *'", "'at noon'"), "input.yaml:5:", "spec.schedule"),
-        (cron_job("suspend: true", "concurrencyPolicy: Sometimes"), "input.yaml:6:", "spec.concurrencyPolicy"),
-        (cron_job("value: plain", "valueFrom: {fieldRef: {fieldPath: spec.nothing}}"), "input.yaml:15:", "fieldPath"),
+        (job_with("restartPolicy: Never", "restartPolicy: Always"), "input.yaml:8:", "restartPolicy"),
+        (job_with("suspend: true", "suspend: true\n  backoffLimit: -1"), "input.yaml:6:", "spec.backoffLimit"),
+        (job_with("image: none", "image: none, imagePullPolicy: Sometimes"), "input.yaml:10:", "imagePullPolicy"),
+        (job_with("image: none", "image: none, ports: [{containerPort: 70000}]"), "input.yaml:10:", "containerPort"),
+        (job_with("{name: flow,", "{name: UP,"), "input.yaml:10:", "containers[0].name"),
+        (job_with("{name: etl}", "{name: etl, labels: {a: 'b c'}}"), "input.yaml:3:", "labels"),
+        (job_with("{name: etl}", "{name: ETL}"), "input.yaml:3:", "name"),
+        (cron_job_with("'0 0 1 1 *'", "'at noon'"), "input.yaml:5:", "spec.schedule"),
+        (cron_job_with("suspend: true", "concurrencyPolicy: Sometimes"), "input.yaml:6:", "spec.concurrencyPolicy"),
+        (cron_job_with("value: plain", "valueFrom: {fieldRef: {fieldPath: spec.nothing}}"), "input.yaml:15:", "fieldPath"),
         // The server responds with 500, not 422, to a field that pods do not have.
-        (job("restartPolicy: Never", "restartPolicy: Never\n      parallelism: 1"), "input.yaml:9:", "`parallelism`"),
+        (job_with("restartPolicy: Never", "restartPolicy: Never\n      parallelism: 1"), "input.yaml:9:", "`parallelism`"),
     ];
     let mut failures = String::new();
-    for (text, place, what) in cases {
+    for (text, location, message) in cases {
         let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", &text);
-        let ran = apply(&run, &namespace, &[]);
-        let stderr = &ran.stderr;
-        let is_expected = [2, 3].contains(&ran.status)
-            && stderr.contains(place)
-            && stderr.contains(what)
+        let output = apply(&run, &namespace, &[]);
+        let stderr = &output.stderr;
+        let is_expected = [2, 3].contains(&output.status)
+            && stderr.contains(location)
+            && stderr.contains(message)
             && !INTERNALS.iter().any(|part| stderr.contains(part));
         if !is_expected {
-            failures += &format!("\nexpected {place} {what}, got {}:\n{stderr}", ran.status);
+            failures += &format!("\nexpected {location} {message}, got {}:\n{stderr}", output.status);
         }
     }
     assert!(failures.is_empty(), "{failures}");
     let run = Run::new(servers.kubeconfig(ADMIN));
     let run = run.file("input.yaml", format!("{CONFIG_MAP}---\n{}", CRON_JOB.replace("'0 0 1 1 *'", "'at noon'")));
-    apply(&run, &namespace, &[]).fails(3, &["input.yaml:10:", "spec.schedule"]);
+    apply(&run, &namespace, &[]).assert_fails(3, &["input.yaml:10:", "spec.schedule"]);
 }
 
 #[test]
@@ -360,7 +365,7 @@ fn reports_unreachable_servers() {
     let config = |server: &str, authority: &Path| kubeconfig(server, Some(authority), ADMIN);
     let other_name =
         config(&server_url(servers), &authority).replace("cluster: {", "cluster: {tls-server-name: other.example, ");
-    let plain = kubeconfig(&server_url(servers).replace("https", "http"), None, ADMIN);
+    let plain_http = kubeconfig(&server_url(servers).replace("https", "http"), None, ADMIN);
     #[rustfmt::skip]
     let cases = [
         (config(&format!("https://127.0.0.1:{closed}"), &authority), &["127.0.0.1:", "refused", "is it running?"][..]),
@@ -370,25 +375,25 @@ fn reports_unreachable_servers() {
         (config(&server_url(servers), &no_certificate), &["certificate"]),
         (config(&server_url(servers), &directory.path().join("missing.crt")), &["certificate authority", "missing.crt"]),
         // The server responds to a plain HTTP request with a message that asks for HTTPS.
-        (plain, &["https"]),
+        (plain_http, &["https"]),
     ];
     let mut failures = String::new();
     for (config, expected) in cases {
         let run = run_with_kubeconfig(&config);
         for args in [&["apply", "input.yaml", "-n", "x"][..], &["diff", "input.yaml", "-n", "x"]] {
             let start = Instant::now();
-            let ran = run.run(args);
-            let is_expected = ran.status == 3
-                && expected.iter().all(|part| ran.stderr.contains(part))
-                && ran.stderr.contains("hint: ")
-                && !INTERNALS.iter().any(|part| ran.stderr.contains(part))
+            let output = run.run(args);
+            let is_expected = output.status == 3
+                && expected.iter().all(|part| output.stderr.contains(part))
+                && output.stderr.contains("hint: ")
+                && !INTERNALS.iter().any(|part| output.stderr.contains(part))
                 && start.elapsed() < Duration::from_secs(20);
             if !is_expected {
                 failures += &format!(
                     "\n{args:?} expected {expected:?}, got {} after {:?}:\n{}",
-                    ran.status,
+                    output.status,
                     start.elapsed(),
-                    ran.stderr
+                    output.stderr
                 );
             }
         }
@@ -443,13 +448,14 @@ fn runs_credential_plugins() {
     let mut failures = String::new();
     for (script, command, status, expected) in cases {
         let run = run_with_plugin(servers, command, &script);
-        let ran = apply(&run, &namespace, &[]);
-        let is_expected = ran.status == status
-            && expected.iter().all(|part| ran.stderr.contains(part))
-            && !ran.stderr.contains("hush")
-            && !INTERNALS.iter().any(|part| ran.stderr.contains(part));
+        let output = apply(&run, &namespace, &[]);
+        let is_expected = output.status == status
+            && expected.iter().all(|part| output.stderr.contains(part))
+            && !output.stderr.contains("hush")
+            && !INTERNALS.iter().any(|part| output.stderr.contains(part));
         if !is_expected {
-            failures += &format!("\n{command}: {script}\nexpected {expected:?}, got {}:\n{}", ran.status, ran.stderr);
+            failures +=
+                &format!("\n{command}: {script}\nexpected {expected:?}, got {}:\n{}", output.status, output.stderr);
         }
     }
     assert!(failures.is_empty(), "{failures}");
@@ -463,9 +469,9 @@ fn resolves_paths_relative_to_the_kubeconfig() {
     let config = kubeconfig(&server_url(servers), Some(Path::new("own.crt")), "TOKEN");
     let run = run_with_kubeconfig(&config.replace("token: TOKEN", "tokenFile: own.token"));
     std::fs::copy(servers.authority(), run.directory().join("conf/own.crt")).expect("a file can be copied");
-    apply(&run, &namespace, &[]).fails(3, &["own.token"]);
+    apply(&run, &namespace, &[]).assert_fails(3, &["own.token"]);
     run.write("conf/own.token", format!("{ADMIN}\n"));
-    apply(&run, &namespace, &[]).assert_ended(0, &[]);
+    apply(&run, &namespace, &[]).assert_exit(0, &[]);
 }
 
 #[test]
@@ -479,23 +485,28 @@ fn merges_several_kubeconfigs() {
     let other =
         format!("{head}current-context: other\n{clusters}users:\n- {{name: test, user: {{token: unknown-token}}}}\n");
     let run = Run::without_kubeconfig().file("input.yaml", CONFIG_MAP).file("one", &one).file("other", other);
-    let list = |names: &[&str]| {
+    let join_paths = |names: &[&str]| {
         let paths = names.iter().map(|name| run.directory().join(name));
         std::env::join_paths(paths).expect("they can be joined")
     };
     // The first file takes precedence. Missing files are ignored.
-    let lists = [(list(&["one", "other"]), 0), (list(&["missing", "one", "other"]), 0), (list(&["other", "one"]), 3)];
-    let (none, broken) = (list(&["missing"]), list(&["one", "broken"]));
+    let lists = [
+        (join_paths(&["one", "other"]), 0),
+        (join_paths(&["missing", "one", "other"]), 0),
+        (join_paths(&["other", "one"]), 3),
+    ];
+    let (missing, with_broken) = (join_paths(&["missing"]), join_paths(&["one", "broken"]));
     let mut run = run;
     for (list, status) in lists {
         run = run.env("KUBECONFIG", list);
-        let ran = apply(&run, &namespace, &[]);
-        assert_eq!(ran.status, status, "{ran:?}");
+        let output = apply(&run, &namespace, &[]);
+        assert_eq!(output.status, status, "{output:?}");
     }
-    run = run.env("KUBECONFIG", none).env("KUBERNETES_SERVICE_HOST", "127.0.0.1").env("KUBERNETES_SERVICE_PORT", "1");
-    apply(&run, &namespace, &[]).assert_ended(3, &["KUBECONFIG"]);
-    run = run.file("broken", "apiVersion: v1\nkind: [Config\n").env("KUBECONFIG", broken);
-    apply(&run, &namespace, &[]).fails(3, &["broken", "is no kubeconfig"]);
+    run =
+        run.env("KUBECONFIG", missing).env("KUBERNETES_SERVICE_HOST", "127.0.0.1").env("KUBERNETES_SERVICE_PORT", "1");
+    apply(&run, &namespace, &[]).assert_exit(3, &["KUBECONFIG"]);
+    run = run.file("broken", "apiVersion: v1\nkind: [Config\n").env("KUBECONFIG", with_broken);
+    apply(&run, &namespace, &[]).assert_fails(3, &["broken", "is no kubeconfig"]);
 }
 
 #[test]
@@ -514,17 +525,17 @@ fn uses_only_the_named_kubeconfig() {
     for (text, expected) in cases {
         let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP).file("named", text);
         let run = run.env("KUBERNETES_SERVICE_HOST", "127.0.0.1").env("KUBERNETES_SERVICE_PORT", "1");
-        let ran = apply(&run, &namespace, &["--kubeconfig", "named"]).assert_ended(3, expected);
-        assert!(!ran.stderr.contains("hush"), "{}", ran.stderr);
+        let output = apply(&run, &namespace, &["--kubeconfig", "named"]).assert_exit(3, expected);
+        assert!(!output.stderr.contains("hush"), "{}", output.stderr);
         let run = run.env("KUBECONFIG", "named");
-        apply(&run, &namespace, &[]).assert_ended(3, expected);
+        apply(&run, &namespace, &[]).assert_exit(3, expected);
     }
     let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
-    apply(&run, &namespace, &["--kubeconfig", "missing"]).assert_ended(3, &["missing", "can't be read"]);
+    apply(&run, &namespace, &["--kubeconfig", "missing"]).assert_exit(3, &["missing", "can't be read"]);
     apply(&Run::without_kubeconfig().file("input.yaml", CONFIG_MAP), &namespace, &[])
-        .fails(3, &["no cluster is configured", "--kubeconfig"]);
+        .assert_fails(3, &["no cluster is configured", "--kubeconfig"]);
     let run = Run::without_kubeconfig().file("input.yaml", CONFIG_MAP).env("KUBERNETES_SERVICE_HOST", "127.0.0.1");
-    apply(&run, &namespace, &[]).fails(3, &["service account"]);
+    apply(&run, &namespace, &[]).assert_fails(3, &["service account"]);
 }
 
 #[test]
@@ -552,18 +563,18 @@ fn selects_contexts_clusters_and_users_by_name() {
         (&["--user", "on"], 3, &["no user on", "its users: one, two"]),
     ];
     for (flags, status, expected) in cases {
-        run.run(&[&["apply", "input.yaml"], *flags].concat()).assert_ended(*status, expected);
+        run.run(&[&["apply", "input.yaml"], *flags].concat()).assert_exit(*status, expected);
     }
     // Without a current context, `--cluster` and `--user` are enough.
     let run = run_with_kubeconfig(&config.replace("current-context: away\n", ""));
     run.run(&["apply", "input.yaml", "--cluster", "here", "--user", "one", "-n", &namespace])
-        .assert_ended(0, &["configmap/a unchanged"]);
-    run.run(&["apply", "input.yaml"]).fails(3, &["no current context", "its contexts: away, home"]);
+        .assert_exit(0, &["configmap/a unchanged"]);
+    run.run(&["apply", "input.yaml"]).assert_fails(3, &["no current context", "its contexts: away, home"]);
 }
 
 /// Starts an HTTP proxy that tunnels connections, or rejects all of them. Returns its port and the number of `CONNECT`
 /// requests.
-fn start_connect_proxy(refuses: bool) -> (u16, Arc<AtomicUsize>) {
+fn start_connect_proxy(refuses_all: bool) -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
     let port = listener.local_addr().expect("it has an address").port();
     let connections = Arc::<AtomicUsize>::default();
@@ -571,19 +582,19 @@ fn start_connect_proxy(refuses: bool) -> (u16, Arc<AtomicUsize>) {
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
             let count = Arc::clone(&count);
-            thread::spawn(move || tunnel(client, refuses, &count));
+            thread::spawn(move || tunnel(client, refuses_all, &count));
         }
     });
     (port, connections)
 }
 
-fn tunnel(mut client: TcpStream, refuses: bool, connections: &AtomicUsize) -> Option<()> {
+fn tunnel(mut client: TcpStream, refuses_all: bool, connections: &AtomicUsize) -> Option<()> {
     let mut lines = BufReader::new(client.try_clone().ok()?).lines();
     let first = lines.next()?.ok()?;
     let target = first.strip_prefix("CONNECT ")?.split(' ').next()?.to_owned();
     while !lines.next()?.ok()?.is_empty() {}
     connections.fetch_add(1, Ordering::SeqCst);
-    if refuses {
+    if refuses_all {
         client.write_all(b"HTTP/1.1 407 hush\r\ncontent-length: 0\r\n\r\n").ok()?;
         return None;
     }
@@ -599,40 +610,40 @@ fn tunnel(mut client: TcpStream, refuses: bool, connections: &AtomicUsize) -> Op
 fn uses_the_proxy_of_the_kubeconfig() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("proxy-url");
-    let through = |port: u16| {
+    let run_through = |port: u16| {
         let config = kubeconfig(&server_url(servers), Some(&servers.authority()), ADMIN);
         run_with_kubeconfig(
             &config.replace("cluster: {", &format!("cluster: {{proxy-url: \"http://127.0.0.1:{port}\", ")),
         )
     };
     let (port, connections) = start_connect_proxy(false);
-    apply(&through(port), &namespace, &[]).assert_ended(0, &["configmap/a created"]);
+    apply(&run_through(port), &namespace, &[]).assert_exit(0, &["configmap/a created"]);
     assert!(connections.load(Ordering::SeqCst) > 0);
     let (port, connections) = start_connect_proxy(true);
-    let ran = apply(&through(port), &namespace, &[]).fails(3, &["can't be reached"]);
-    assert!(connections.load(Ordering::SeqCst) > 0 && !ran.stderr.contains("hush"), "{}", ran.stderr);
+    let output = apply(&run_through(port), &namespace, &[]).assert_fails(3, &["can't be reached"]);
+    assert!(connections.load(Ordering::SeqCst) > 0 && !output.stderr.contains("hush"), "{}", output.stderr);
 }
 
 #[test]
 fn reports_an_exceeded_quota() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("quota"), servers.client(ADMIN));
-    let quotas = path(&namespace, "resourcequotas", "");
-    let none = json!({"count/cronjobs.batch": "0"});
-    let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": none}});
+    let quotas = api_path(&namespace, "resourcequotas", "");
+    let zero = json!({"count/cronjobs.batch": "0"});
+    let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": zero}});
     admin.post(&quotas, &quota).done();
     // The quota controller does not run here, so the test sets the status.
-    let status = json!({"status": {"hard": none, "used": none}}).to_string();
+    let status = json!({"status": {"hard": zero, "used": zero}}).to_string();
     admin.patch(&format!("{quotas}q/status"), "merge", status).done();
     let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CRON_JOB);
     // The admission plugin sees the quota after a short delay.
-    let ran = wait_for("the quota", || {
-        let ran = apply(&run, &namespace, &["--dry-run=server"]);
-        (ran.status != 0).then_some(ran)
+    let output = wait_for("the quota", || {
+        let output = apply(&run, &namespace, &["--dry-run=server"]);
+        (output.status != 0).then_some(output)
     });
     let describe = format!("kubectl describe quota -n {namespace}");
-    ran.fails(3, &["does not fit into a quota", &describe]);
-    apply(&run, &namespace, &["--no-preflight"]).fails(3, &["does not fit into a quota", &describe]);
+    output.assert_fails(3, &["does not fit into a quota", &describe]);
+    apply(&run, &namespace, &["--no-preflight"]).assert_fails(3, &["does not fit into a quota", &describe]);
 }
 
 #[test]
@@ -651,18 +662,19 @@ fn reports_failing_webhooks() {
             "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"], "operations": ["*"]}],
         }],
     });
-    let all = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
-    admin.post(all, &webhook).done();
+    let collection = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
+    admin.post(collection, &webhook).done();
     let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
-    let probe = format!("{}?fieldManager=t&dryRun=All", path(&namespace, "configmaps", "probe"));
+    let probe = format!("{}?fieldManager=t&dryRun=All", api_path(&namespace, "configmaps", "probe"));
     wait_for("the webhook to be asked", || {
         let text = CONFIG_MAP.replace("name: a", "name: probe");
         (admin.patch(&probe, "apply", text).status == 500).then_some(())
     });
     // The webhook may recover, so the request is retried.
-    let ran = apply(&run, &namespace, &["-v"]).fails(3, &["the webhook checks.example.io does not answer", "again in"]);
-    assert!(!ran.stderr.contains("hush"), "{}", ran.stderr);
-    admin.delete(&format!("{all}/{configuration}")).done();
+    let output = apply(&run, &namespace, &["-v"])
+        .assert_fails(3, &["the webhook checks.example.io does not answer", "again in"]);
+    assert!(!output.stderr.contains("hush"), "{}", output.stderr);
+    admin.delete(&format!("{collection}/{configuration}")).done();
     wait_for("the webhook to be gone", || (apply(&run, &namespace, &[]).status == 0).then_some(()));
 
     // A `v1` webhook must not have side effects in dry runs, but an older webhook may have them. In that case the
@@ -670,16 +682,16 @@ fn reports_failing_webhooks() {
     let message = "admission webhook \"checks.example.io\" does not support dry run";
     let rule = move |request: &Request| match request.is_dry_run() {
         true => Action::status(400, "BadRequest", message),
-        false => Action::Pass,
+        false => Action::Forward,
     };
     let proxy = Proxy::start(servers, rule);
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", CONFIG_MAP);
     for command in ["apply", "diff"] {
-        let ran = run.run(&[command, "input.yaml", "-n", &namespace]);
-        ran.fails(3, &["the webhook checks.example.io knows no dry run"]);
+        let output = run.run(&[command, "input.yaml", "-n", &namespace]);
+        output.assert_fails(3, &["the webhook checks.example.io knows no dry run"]);
     }
-    apply(&run, &namespace, &[]).assert_ended(3, &["--no-preflight"]);
-    apply(&run, &namespace, &["--no-preflight"]).assert_ended(0, &[]);
+    apply(&run, &namespace, &[]).assert_exit(3, &["--no-preflight"]);
+    apply(&run, &namespace, &["--no-preflight"]).assert_exit(0, &[]);
 }
 
 #[test]
@@ -691,15 +703,15 @@ fn reports_denied_admission() {
     admin.patch(&format!("/api/v1/namespaces/{namespace}"), "merge", labels.to_string()).done();
     let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: flow, image: none}]}\n";
     let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", pod);
-    let ran = wait_for("the labels to count", || {
-        let ran = apply(&run, &namespace, &["--dry-run=server"]);
-        (ran.status != 0).then_some(ran)
+    let output = wait_for("the labels to count", || {
+        let output = apply(&run, &namespace, &["--dry-run=server"]);
+        (output.status != 0).then_some(output)
     });
-    ran.fails(3, &["does not allow pods like that of pod/p", "--show-labels"]);
+    output.assert_fails(3, &["does not allow pods like that of pod/p", "--show-labels"]);
     // For a Job the server only warns. The warning is passed on.
     let run = run.file("input.yaml", JOB);
     apply(&run, &namespace, &["--no-preflight"])
-        .assert_ended(0, &["warning: input.yaml:1: the server warns: ", "PodSecurity"]);
+        .assert_exit(0, &["warning: input.yaml:1: the server warns: ", "PodSecurity"]);
 }
 
 #[test]
@@ -707,11 +719,11 @@ fn masks_warnings_of_the_server() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("warning");
     let text = "299 - \"unknown field \\\"spec.schedule\\\", not hush9 and not aHVzaDkx1=\"".to_owned();
-    let proxy = Proxy::start(servers, move |_| Action::Header("warning", text.clone()));
+    let proxy = Proxy::start(servers, move |_| Action::AddHeader("warning", text.clone()));
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", CRON_JOB.replace("plain", "hush9"));
     for args in [&["apply", "input.yaml", "-n", &namespace, "-q"][..], &["diff", "input.yaml", "-n", &namespace]] {
-        let ran = run.run(args).assert_ended(0, &["the server warns", "unknown field \"spec.schedule\", "]);
-        assert!(!ran.stderr.contains("hush9") && !ran.stderr.contains("aHVzaDk"), "{}", ran.stderr);
+        let output = run.run(args).assert_exit(0, &["the server warns", "unknown field \"spec.schedule\", "]);
+        assert!(!output.stderr.contains("hush9") && !output.stderr.contains("aHVzaDk"), "{}", output.stderr);
     }
 }
 
@@ -720,20 +732,20 @@ fn masks_a_warning_by_all_items_of_a_list() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("warning-list");
     let text = "299 - \"okapi and zebra, not hush9\"".to_owned();
-    let proxy = Proxy::start(servers, move |_| Action::Header("warning", text.clone()));
-    let item = |name| format!("- {{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}}}}}\n");
-    let list = format!("apiVersion: v1\nkind: List\nitems:\n{}{}", item("okapi"), item("zebra"));
+    let proxy = Proxy::start(servers, move |_| Action::AddHeader("warning", text.clone()));
+    let item_named = |name| format!("- {{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}}}}}\n");
+    let list = format!("apiVersion: v1\nkind: List\nitems:\n{}{}", item_named("okapi"), item_named("zebra"));
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", list);
     // Both items cause the same warning, so it is reported once.
-    let ran = apply(&run, &namespace, &[]).assert_ended(0, &["the server warns: okapi and zebra, not ***"]);
-    assert_eq!(ran.stderr.matches("the server warns").count(), 1, "{}", ran.stderr);
+    let output = apply(&run, &namespace, &[]).assert_exit(0, &["the server warns: okapi and zebra, not ***"]);
+    assert_eq!(output.stderr.matches("the server warns").count(), 1, "{}", output.stderr);
 }
 
 #[test]
 fn rejects_invalid_input_without_any_request() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("unsent");
-    let proxy = Proxy::start(servers, |_| Action::Pass);
+    let proxy = Proxy::start(servers, |_| Action::Forward);
     let map_with = |metadata: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: z, {metadata}}}\n");
     let duplicate = format!("{CONFIG_MAP}---\n{}---\n{CONFIG_MAP}", CONFIG_MAP.replace("name: a", "name: b"));
     let duplicate_with_namespace =
@@ -758,13 +770,16 @@ fn rejects_invalid_input_without_any_request() {
     let mut failures = String::new();
     for (input, expected) in cases {
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", &input);
-        for more in [&[][..], &["--no-preflight"], &["--dry-run=server"]] {
-            let ran = apply(&run, &namespace, more);
-            let is_expected =
-                ran.status == 2 && ran.stdout.is_empty() && expected.iter().all(|part| ran.stderr.contains(part));
+        for more_args in [&[][..], &["--no-preflight"], &["--dry-run=server"]] {
+            let output = apply(&run, &namespace, more_args);
+            let is_expected = output.status == 2
+                && output.stdout.is_empty()
+                && expected.iter().all(|part| output.stderr.contains(part));
             if !is_expected {
-                failures +=
-                    &format!("\n{input}\nexpected {expected:?}, got {}:\n{}{}", ran.status, ran.stdout, ran.stderr);
+                failures += &format!(
+                    "\n{input}\nexpected {expected:?}, got {}:\n{}{}",
+                    output.status, output.stdout, output.stderr
+                );
             }
         }
     }
@@ -792,30 +807,34 @@ fn discovers_custom_kinds_once() {
     let (namespace, admin) = (servers.namespace("kinds"), servers.client(ADMIN));
     let group = format!("{}.example.io", servers.fresh_name("kinds"));
     admin.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &crd(&group)).done();
-    let all = format!("/apis/{group}/v1");
-    wait_for("the kind", || (admin.get(&all).status == 200).then_some(()));
-    let proxy = Proxy::start(servers, |_| Action::Pass);
-    let flow = |number: usize| format!("apiVersion: {group}/v1\nkind: Flow\nmetadata: {{name: f{number}}}\n");
-    let flows: Vec<String> = (0..12).map(flow).collect();
+    let group_path = format!("/apis/{group}/v1");
+    wait_for("the kind", || (admin.get(&group_path).status == 200).then_some(()));
+    let proxy = Proxy::start(servers, |_| Action::Forward);
+    let flow_manifest = |number: usize| format!("apiVersion: {group}/v1\nkind: Flow\nmetadata: {{name: f{number}}}\n");
+    let flows: Vec<String> = (0..12).map(flow_manifest).collect();
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", flows.join("---\n"));
     let discovery_requests = |proxy: &Proxy| {
-        let all: Vec<Request> = proxy.requests();
-        all.into_iter().filter(|r| r.method == "GET" && !r.path().contains("/namespaces/")).map(|r| r.target).collect()
+        let requests: Vec<Request> = proxy.requests();
+        requests
+            .into_iter()
+            .filter(|request| request.method == "GET" && !request.path().contains("/namespaces/"))
+            .map(|request| request.target)
+            .collect()
     };
-    apply(&run, &namespace, &[]).assert_ended(0, &[]);
+    apply(&run, &namespace, &[]).assert_exit(0, &[]);
     let discovered: Vec<String> = discovery_requests(&proxy);
-    assert_eq!(discovered, std::slice::from_ref(&all));
-    let proxy = Proxy::start(servers, |_| Action::Pass);
+    assert_eq!(discovered, std::slice::from_ref(&group_path));
+    let proxy = Proxy::start(servers, |_| Action::Forward);
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", flows.join("---\n"));
-    run.run(&["diff", "input.yaml", "-n", &namespace]).assert_ended(0, &[]);
+    run.run(&["diff", "input.yaml", "-n", &namespace]).assert_exit(0, &[]);
     let discovered: Vec<String> = discovery_requests(&proxy);
-    assert_eq!(discovered, [all]);
+    assert_eq!(discovered, [group_path]);
 
     // Built-in kinds need no discovery.
-    let proxy = Proxy::start(servers, |_| Action::Pass);
+    let proxy = Proxy::start(servers, |_| Action::Forward);
     let input = [CONFIG_MAP, JOB, CRON_JOB, GENERATED].join("---\n");
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", input);
-    apply(&run, &namespace, &[]).assert_ended(0, &[]);
+    apply(&run, &namespace, &[]).assert_exit(0, &[]);
     let discovered: Vec<String> = discovery_requests(&proxy);
     assert!(discovered.is_empty(), "{discovered:?}");
     // One dry run and one write for each object, and no other requests.
@@ -833,10 +852,10 @@ fn writes_errors_to_the_error_file() {
     let Some(servers) = Servers::shared() else { return };
     let run = Run::new(servers.kubeconfig(NOBODY)).file("input.yaml", format!("{CONFIG_MAP}---\n{JOB}"));
     let namespace = servers.namespace("file");
-    let ran = apply(&run, &namespace, &[]).fails(3, &["so not configmap/a"]);
-    assert!(ran.error_file.contains("so not configmap/a"), "{ran:?}");
-    let ran = run.run(&["diff", "input.yaml", "-n", &namespace]).fails(3, &["so not configmap/a"]);
-    assert!(ran.error_file.contains("so not configmap/a"), "{ran:?}");
+    let output = apply(&run, &namespace, &[]).assert_fails(3, &["so not configmap/a"]);
+    assert!(output.error_file.contains("so not configmap/a"), "{output:?}");
+    let output = run.run(&["diff", "input.yaml", "-n", &namespace]).assert_fails(3, &["so not configmap/a"]);
+    assert!(output.error_file.contains("so not configmap/a"), "{output:?}");
 }
 
 /// The first failure determines the exit code.
@@ -857,16 +876,16 @@ fn exits_with_the_first_failure() {
         (&["--field-manager", ""], 2),
         (&["-n", "Not A Name"], 2),
     ] {
-        let ran = run.run(&[&["apply", "input.yaml"], flags].concat());
-        assert_eq!(ran.status, status, "{flags:?}: {ran:?}");
+        let output = run.run(&[&["apply", "input.yaml"], flags].concat());
+        assert_eq!(output.status, status, "{flags:?}: {output:?}");
     }
     // The server rejects one object and applies the other. Each has a line in the report.
     let input = format!("{CONFIG_MAP}---\n{}", CRON_JOB.replace("'0 0 1 1 *'", "'at noon'"));
     let run = run.file("input.yaml", input);
-    let ran = apply(&run, &namespace, &["--no-preflight"]).fails(3, &["spec.schedule"]);
-    assert_eq!(ran.stdout.lines().next(), Some("configmap/a created"));
+    let output = apply(&run, &namespace, &["--no-preflight"]).assert_fails(3, &["spec.schedule"]);
+    assert_eq!(output.stdout.lines().next(), Some("configmap/a created"));
     assert!(
-        ran.stdout.lines().nth(1).is_some_and(|line| line.starts_with("cronjob.batch/nightly failed: ")),
-        "{ran:?}"
+        output.stdout.lines().nth(1).is_some_and(|line| line.starts_with("cronjob.batch/nightly failed: ")),
+        "{output:?}"
     );
 }

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::cli::{Ran, Run};
+use crate::cli::{Run, RunOutput};
 use crate::http::Client;
 use crate::kubelet::{Kubelet, PodState, wait_for};
 use crate::proxy::{Action, Proxy, Request};
-use crate::rows::path;
+use crate::rows::api_path;
 use crate::servers::{ADMIN, Servers};
 
 /// The maximum time in which the program gives up on a server or reacts to Ctrl-C.
@@ -46,7 +46,7 @@ fn job(image: &str) -> String {
 
 fn html_page(code: u16) -> Action {
     let page = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>".to_vec();
-    Action::Answer(code, vec![("content-type".to_owned(), "text/html".to_owned())], page)
+    Action::Respond(code, vec![("content-type".to_owned(), "text/html".to_owned())], page)
 }
 
 fn internal_error(message: &str) -> Action {
@@ -62,7 +62,7 @@ fn inject_once(
     move |request| {
         let path = request.path().to_owned();
         let is_first = is_match(request) && seen_paths.lock().unwrap_or_else(PoisonError::into_inner).insert(path);
-        if is_first { action.clone() } else { Action::Pass }
+        if is_first { action.clone() } else { Action::Forward }
     }
 }
 
@@ -75,28 +75,28 @@ fn count_requests(proxy: &Proxy, is_match: impl Fn(&Request) -> bool) -> usize {
 }
 
 fn count_jobs(admin: &Client, namespace: &str, label: &str) -> usize {
-    let list = admin.get(&format!("{}?labelSelector=run%3D{label}", path(namespace, "jobs", ""))).done();
+    let list = admin.get(&format!("{}?labelSelector=run%3D{label}", api_path(namespace, "jobs", ""))).done();
     list["items"].as_array().map_or(0, Vec::len)
 }
 
 /// Returns the names of a namespace's objects, without the ConfigMap that Kubernetes puts into each namespace.
 fn object_names(admin: &Client, namespace: &str, resource: &str) -> HashSet<String> {
-    let list = admin.get(&path(namespace, resource, "")).done();
+    let list = admin.get(&api_path(namespace, resource, "")).done();
     let names = list["items"].as_array().into_iter().flatten().filter_map(|item| item["metadata"]["name"].as_str());
     names.filter(|name| *name != "kube-root-ca.crt").map(str::to_owned).collect()
 }
 
 const APPLY: &[&str] = &["apply", "input.yaml", "-o", "json", "-n"];
 
-fn apply(run: &Run, namespace: &str, more: &[&str]) -> Ran {
-    run.run(&[APPLY, &[namespace], more].concat())
+fn apply(run: &Run, namespace: &str, more_args: &[&str]) -> RunOutput {
+    run.run(&[APPLY, &[namespace], more_args].concat())
 }
 
 /// Returns faults that occur in one attempt and not in the next.
 #[rustfmt::skip]
 fn transient_faults() -> Vec<(&'static str, Action)> {
     vec![
-        ("429", Action::too_many(1)),
+        ("429", Action::too_many_requests(1)),
         ("503", Action::status(503, "ServiceUnavailable", "apiserver not ready")),
         ("504", Action::status(504, "Timeout", "request did not complete within the allotted timeout")),
         ("502", Action::status(502, "", "")),
@@ -105,7 +105,7 @@ fn transient_faults() -> Vec<(&'static str, Action)> {
         ("reset before", Action::ResetBefore),
         ("reset after", Action::ResetAfter),
         ("closed after", Action::CloseAfter),
-        ("truncated", Action::Truncated),
+        ("truncated", Action::Truncate),
         ("500 of the storage", internal_error("etcdserver: leader changed")),
         ("500 of a webhook", internal_error("Internal error occurred: failed calling webhook \"a.example.io\": EOF")),
     ]
@@ -115,28 +115,28 @@ fn transient_faults() -> Vec<(&'static str, Action)> {
 fn retries_an_apply_and_reports_its_outcome() {
     let Some(servers) = Servers::shared() else { return };
     for preflight in [true, false] {
-        let more: &[&str] = if preflight { &[] } else { &["--no-preflight"] };
+        let more_args: &[&str] = if preflight { &[] } else { &["--no-preflight"] };
         for (fault, action) in transient_faults() {
             let (namespace, admin) = (servers.namespace("again"), servers.client(ADMIN));
             let proxy = Proxy::start(servers, inject_once(is_write, action));
             let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
-            let ran = apply(&run, &namespace, more);
-            assert_eq!(ran.status, 0, "{fault}: {ran:?}");
+            let output = apply(&run, &namespace, more_args);
+            assert_eq!(output.status, 0, "{fault}: {output:?}");
             // The object did not exist before, so the outcome is `created`, even if the response to the creation was
             // lost.
-            assert_eq!(ran.outcomes(), ["created"], "{fault}");
-            assert!(!ran.stderr.contains("again in"), "{fault}: {}", ran.stderr);
+            assert_eq!(output.outcomes(), ["created"], "{fault}");
+            assert!(!output.stderr.contains("again in"), "{fault}: {}", output.stderr);
             assert_eq!(count_requests(&proxy, is_write), 2, "{fault}");
-            assert_eq!(admin.get(&path(&namespace, "configmaps", "a")).done()["data"]["k"], "v", "{fault}");
-            assert_eq!(apply(&run, &namespace, more).outcomes(), ["unchanged"], "{fault}, {more:?}");
+            assert_eq!(admin.get(&api_path(&namespace, "configmaps", "a")).done()["data"]["k"], "v", "{fault}");
+            assert_eq!(apply(&run, &namespace, more_args).outcomes(), ["unchanged"], "{fault}, {more_args:?}");
         }
     }
 }
 
 #[test]
-fn reports_a_change_whose_answer_was_lost() {
+fn reports_a_change_whose_response_was_lost() {
     let Some(servers) = Servers::shared() else { return };
-    for more in [&[][..], &["--no-preflight"]] {
+    for more_args in [&[][..], &["--no-preflight"]] {
         let namespace = servers.namespace("change");
         let direct = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", config_map("a"));
         assert_eq!(apply(&direct, &namespace, &[]).outcomes(), ["created"]);
@@ -145,11 +145,11 @@ fn reports_a_change_whose_answer_was_lost() {
         thread::sleep(Duration::from_millis(2100));
         let proxy = Proxy::start(servers, inject_once(is_write, Action::ResetAfter));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a").replace("k: v", "k: w"));
-        assert_eq!(apply(&run, &namespace, more).outcomes(), ["configured"], "{more:?}");
+        assert_eq!(apply(&run, &namespace, more_args).outcomes(), ["configured"], "{more_args:?}");
         thread::sleep(Duration::from_millis(2100));
         let proxy = Proxy::start(servers, inject_once(is_write, Action::ResetAfter));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a").replace("k: v", "k: w"));
-        assert_eq!(apply(&run, &namespace, more).outcomes(), ["unchanged"], "{more:?}");
+        assert_eq!(apply(&run, &namespace, more_args).outcomes(), ["unchanged"], "{more_args:?}");
     }
 }
 
@@ -161,13 +161,13 @@ fn retries_dry_runs_and_reads() {
         let proxy = Proxy::start(servers, inject_once(|_| true, action));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
         assert_eq!(
-            apply(&run, &namespace, &["--dry-run=server"]).assert_ended(0, &[]).outcomes(),
+            apply(&run, &namespace, &["--dry-run=server"]).assert_exit(0, &[]).outcomes(),
             ["created"],
             "{fault}"
         );
         // `diff` sends a GET for the live object, and a dry run.
-        let ran = run.run(&["diff", "input.yaml", "-n", &namespace]).assert_ended(1, &[]);
-        assert!(ran.stdout.contains("+++"), "{fault}: {}", ran.stdout);
+        let output = run.run(&["diff", "input.yaml", "-n", &namespace]).assert_exit(1, &[]);
+        assert!(output.stdout.contains("+++"), "{fault}: {}", output.stdout);
     }
 }
 
@@ -178,8 +178,8 @@ fn prints_retries_with_verbose() {
         let namespace = servers.namespace("verbose");
         let proxy = Proxy::start(servers, inject_once(is_write, action));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
-        let ran = apply(&run, &namespace, &["-v"]).assert_ended(0, &["PATCH /api/v1/namespaces/", "again in"]);
-        assert_eq!(ran.stderr.matches("again in").count(), 1, "{fault}: {}", ran.stderr);
+        let output = apply(&run, &namespace, &["-v"]).assert_exit(0, &["PATCH /api/v1/namespaces/", "again in"]);
+        assert_eq!(output.stderr.matches("again in").count(), 1, "{fault}: {}", output.stderr);
     }
 }
 
@@ -187,12 +187,12 @@ fn prints_retries_with_verbose() {
 #[test]
 fn retries_a_creation_only_if_the_server_rejected_it() {
     let Some(servers) = Servers::shared() else { return };
-    let slow = Action::Late(Duration::from_secs(4));
+    let slow = Action::Delay(Duration::from_secs(4));
     let unknown_outcome = &["may have been made", "kubectl get"][..];
     #[rustfmt::skip]
     let cases = [
         // The fault, the number of requests, the number of Jobs created, and parts of the message.
-        ("429", Action::too_many(1), 2, 1, &[][..]),
+        ("429", Action::too_many_requests(1), 2, 1, &[][..]),
         ("503", Action::status(503, "ServiceUnavailable", "no"), 1, 0, &["503"]),
         ("502", html_page(502), 1, 0, unknown_outcome),
         ("504", html_page(504), 1, 0, unknown_outcome),
@@ -200,7 +200,7 @@ fn retries_a_creation_only_if_the_server_rejected_it() {
         ("reset before", Action::ResetBefore, 1, 0, unknown_outcome),
         ("reset after", Action::ResetAfter, 1, 1, unknown_outcome),
         ("closed after", Action::CloseAfter, 1, 1, unknown_outcome),
-        ("truncated", Action::Truncated, 1, 1, unknown_outcome),
+        ("truncated", Action::Truncate, 1, 1, unknown_outcome),
         ("slow", slow, 1, 1, unknown_outcome),
     ];
     let mut failures = String::new();
@@ -208,15 +208,15 @@ fn retries_a_creation_only_if_the_server_rejected_it() {
         let (namespace, admin) = (servers.namespace("creation"), servers.client(ADMIN));
         let proxy = Proxy::start(servers, inject_once(is_write, action));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", generated_job("a"));
-        let ran = apply(&run, &namespace, &["--request-timeout", "2s"]);
+        let output = apply(&run, &namespace, &["--request-timeout", "2s"]);
         let success = created == 1 && sent == 2;
         let outcome = if success { "created" } else { "failed" };
-        let is_expected = ran.status == if success { 0 } else { 3 }
-            && ran.outcomes() == [outcome]
-            && message_parts.iter().all(|part| ran.stderr.contains(part))
+        let is_expected = output.status == if success { 0 } else { 3 }
+            && output.outcomes() == [outcome]
+            && message_parts.iter().all(|part| output.stderr.contains(part))
             && count_requests(&proxy, is_write) == sent;
         if !is_expected {
-            let _ = write!(failures, "\n{fault}: {} times, {ran:?}\n", count_requests(&proxy, is_write));
+            let _ = write!(failures, "\n{fault}: {} times, {output:?}\n", count_requests(&proxy, is_write));
         }
         // If the response is delayed, the server may create the object after the program has given up.
         if created == 1 {
@@ -224,7 +224,7 @@ fn retries_a_creation_only_if_the_server_rejected_it() {
         }
         assert_eq!(count_jobs(&admin, &namespace, "a"), created, "{fault}");
         if success {
-            let name = ran.objects()[0]["name"].as_str().unwrap_or_default().to_owned();
+            let name = output.objects()[0]["name"].as_str().unwrap_or_default().to_owned();
             assert!(name.starts_with("run-") && name.len() > 4, "{fault}: {name}");
         }
     }
@@ -239,8 +239,8 @@ fn a_lost_creation_does_not_end_the_run() {
     let proxy = Proxy::start(servers, inject_once(is_write, Action::ResetAfter));
     let input = ["a", "b", "c"].map(generated_job).join("---\n");
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", input);
-    let ran = apply(&run, &namespace, &["--concurrency", "1"]).assert_ended(3, &["may have been made"]);
-    assert_eq!(ran.outcomes(), ["failed", "created", "created"]);
+    let output = apply(&run, &namespace, &["--concurrency", "1"]).assert_exit(3, &["may have been made"]);
+    assert_eq!(output.outcomes(), ["failed", "created", "created"]);
     for label in ["a", "b", "c"] {
         assert_eq!(count_jobs(&admin, &namespace, label), 1, "{label}");
     }
@@ -265,10 +265,13 @@ fn does_not_retry_permanent_errors() {
         let (namespace, text) = (servers.namespace("final"), format!("{action:?}"));
         let proxy = Proxy::start(servers, inject_once(is_write, action));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
-        let ran = apply(&run, &namespace, &["--no-preflight"]).assert_ended(3, &["error: ", "hint: "]);
-        assert_eq!(ran.outcomes(), ["failed"], "{text}");
+        let output = apply(&run, &namespace, &["--no-preflight"]).assert_exit(3, &["error: ", "hint: "]);
+        assert_eq!(output.outcomes(), ["failed"], "{text}");
         assert_eq!(count_requests(&proxy, is_write), 1, "{text}");
-        assert!(!ran.stderr.contains("something else") && !ran.stderr.contains("field not declared"), "{ran:?}");
+        assert!(
+            !output.stderr.contains("something else") && !output.stderr.contains("field not declared"),
+            "{output:?}"
+        );
     }
 }
 
@@ -276,71 +279,82 @@ fn does_not_retry_permanent_errors() {
 fn respects_retry_after() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("busy");
-    let applied = |rule: Box<dyn Fn(&Request) -> Action + Send + Sync>| {
+    let apply_with = |rule: Box<dyn Fn(&Request) -> Action + Send + Sync>| {
         let proxy = Proxy::start(servers, rule);
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
         let start = Instant::now();
-        let ran = apply(&run, &namespace, &["--no-preflight"]);
-        (ran, start.elapsed(), count_requests(&proxy, is_write))
+        let output = apply(&run, &namespace, &["--no-preflight"]);
+        (output, start.elapsed(), count_requests(&proxy, is_write))
     };
-    let (ran, elapsed, sent) = applied(Box::new(inject_once(is_write, Action::too_many(2))));
-    assert!(ran.status == 0 && elapsed >= Duration::from_secs(2) && sent == 2, "{elapsed:?} {ran:?}");
+    let (output, elapsed, sent) = apply_with(Box::new(inject_once(is_write, Action::too_many_requests(2))));
+    assert!(output.status == 0 && elapsed >= Duration::from_secs(2) && sent == 2, "{elapsed:?} {output:?}");
     // The program does not wait for an hour.
-    let (ran, elapsed, sent) = applied(Box::new(|_| Action::too_many(3600)));
+    let (output, elapsed, sent) = apply_with(Box::new(|_| Action::too_many_requests(3600)));
     assert!(elapsed < MAX_DELAY && sent == 1, "{elapsed:?} {sent}");
-    assert_eq!(ran.assert_ended(3, &["no time for configmap/a", "run again later"]).outcomes(), ["failed"]);
+    assert_eq!(output.assert_exit(3, &["no time for configmap/a", "run again later"]).outcomes(), ["failed"]);
     // `Retry-After: 0` must not cause an endless loop.
-    let (ran, _, sent) = applied(Box::new(|_| Action::too_many(0)));
-    assert!(ran.status == 3 && sent <= 50, "{sent} requests, {ran:?}");
+    let (output, _, sent) = apply_with(Box::new(|_| Action::too_many_requests(0)));
+    assert!(output.status == 3 && sent <= 50, "{sent} requests, {output:?}");
 }
 
 #[test]
 fn gives_up_on_a_slow_server() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("slow");
-    for action in [Action::Late(Duration::from_secs(3)), Action::Slow(Duration::from_secs(3))] {
+    for action in [Action::Delay(Duration::from_secs(3)), Action::DelaySecondHalf(Duration::from_secs(3))] {
         // Only the first request is slow.
         let proxy = Proxy::start(servers, inject_once(is_write, action.clone()));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
-        let ran = apply(&run, &namespace, &["--request-timeout", "1s"]).assert_ended(0, &[]);
-        assert_eq!(ran.outcomes(), ["created"], "{action:?}");
-        servers.client(ADMIN).delete(&path(&namespace, "configmaps", "a")).done();
+        let output = apply(&run, &namespace, &["--request-timeout", "1s"]).assert_exit(0, &[]);
+        assert_eq!(output.outcomes(), ["created"], "{action:?}");
+        servers.client(ADMIN).delete(&api_path(&namespace, "configmaps", "a")).done();
         // With a longer timeout no second attempt is needed.
         let proxy = Proxy::start(servers, inject_once(is_write, action.clone()));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
-        apply(&run, &namespace, &[]).assert_ended(0, &[]);
+        apply(&run, &namespace, &[]).assert_exit(0, &[]);
         assert_eq!(count_requests(&proxy, is_write), 1, "{action:?}");
-        servers.client(ADMIN).delete(&path(&namespace, "configmaps", "a")).done();
+        servers.client(ADMIN).delete(&api_path(&namespace, "configmaps", "a")).done();
     }
-    let proxy = Proxy::start(servers, |_| Action::Late(Duration::from_secs(3)));
+    let proxy = Proxy::start(servers, |_| Action::Delay(Duration::from_secs(3)));
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
     let start = Instant::now();
-    let ran = apply(&run, &namespace, &["--request-timeout", "1s"]);
+    let output = apply(&run, &namespace, &["--request-timeout", "1s"]);
     assert!(start.elapsed() < MAX_DELAY, "{:?}", start.elapsed());
-    ran.assert_ended(3, &["took too long to answer", "--request-timeout"]);
+    output.assert_exit(3, &["took too long to answer", "--request-timeout"]);
 }
 
 /// A proxy may respond to every request with `200`. If the body does not contain the object, nothing was applied.
 #[test]
-fn rejects_answers_without_the_object() {
+fn rejects_responses_without_the_object() {
     let Some(servers) = Servers::shared() else { return };
-    let garbage = |body: &str| {
-        Action::Answer(200, vec![("content-type".to_owned(), "application/json".to_owned())], body.as_bytes().to_vec())
+    let ok_with_body = |body: &str| {
+        Action::Respond(200, vec![("content-type".to_owned(), "application/json".to_owned())], body.as_bytes().to_vec())
     };
-    let answers = [html_page(200), garbage("{"), garbage("\u{0}"), garbage("[]"), garbage("{}"), garbage("")];
+    let responses = [
+        html_page(200),
+        ok_with_body("{"),
+        ok_with_body("\u{0}"),
+        ok_with_body("[]"),
+        ok_with_body("{}"),
+        ok_with_body(""),
+    ];
     let mut failures = String::new();
     for (input, kind) in [(config_map("a"), "configmaps"), (generated_job("a"), "jobs")] {
-        for answer in &answers {
-            for dry_runs in [true, false] {
-                let (namespace, admin, action) = (servers.namespace("garbage"), servers.client(ADMIN), answer.clone());
-                let is_match = move |request: &Request| request.is_dry_run() == dry_runs;
-                let rule = move |request: &Request| if is_match(request) { action.clone() } else { Action::Pass };
+        for response in &responses {
+            for affects_dry_runs in [true, false] {
+                let (namespace, admin, action) =
+                    (servers.namespace("garbage"), servers.client(ADMIN), response.clone());
+                let is_match = move |request: &Request| request.is_dry_run() == affects_dry_runs;
+                let rule = move |request: &Request| if is_match(request) { action.clone() } else { Action::Forward };
                 let proxy = Proxy::start(servers, rule);
                 let run = Run::new(proxy.kubeconfig()).file("input.yaml", &input);
-                let ran = apply(&run, &namespace, &[]);
+                let output = apply(&run, &namespace, &[]);
                 let created = object_names(&admin, &namespace, kind);
-                if ran.status != 3 || ran.outcomes() != ["failed"] || !created.is_empty() {
-                    let _ = write!(failures, "\n{kind}, dry runs: {dry_runs}: {answer:?}: {created:?} {ran:?}\n");
+                if output.status != 3 || output.outcomes() != ["failed"] || !created.is_empty() {
+                    let _ = write!(
+                        failures,
+                        "\n{kind}, dry runs: {affects_dry_runs}: {response:?}: {created:?} {output:?}\n"
+                    );
                 }
             }
         }
@@ -357,32 +371,32 @@ fn limits_the_retry_time_of_the_whole_run() {
     let input: Vec<String> = (0..20).map(|number| config_map(&format!("m{number}"))).collect();
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", input.join("---\n"));
     let start = Instant::now();
-    let ran = apply(&run, &namespace, &[]);
+    let output = apply(&run, &namespace, &[]);
     assert!(start.elapsed() < MAX_RETRY_TIME, "{:?}", start.elapsed());
     assert!(
-        ran.status == 3 && ran.outcomes().iter().all(|outcome| outcome == "failed" || outcome == "not tried"),
-        "{ran:?}"
+        output.status == 3 && output.outcomes().iter().all(|outcome| outcome == "failed" || outcome == "not tried"),
+        "{output:?}"
     );
-    assert!(!ran.stderr.contains("nginx"), "{ran:?}");
+    assert!(!output.stderr.contains("nginx"), "{output:?}");
 }
 
 #[test]
-fn recreates_a_job_if_the_answer_to_the_deletion_is_lost() {
+fn recreates_a_job_if_the_response_to_the_deletion_is_lost() {
     let Some(servers) = Servers::shared() else { return };
     for action in
-        [Action::ResetAfter, Action::Truncated, Action::ResetBefore, Action::status(503, "ServiceUnavailable", "no")]
+        [Action::ResetAfter, Action::Truncate, Action::ResetBefore, Action::status(503, "ServiceUnavailable", "no")]
     {
         let (namespace, admin, text) = (servers.namespace("deletion"), servers.client(ADMIN), format!("{action:?}"));
         let direct = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", job("one"));
-        assert_eq!(apply(&direct, &namespace, &[]).assert_ended(0, &[]).outcomes(), ["created"]);
-        let uid = || admin.get(&path(&namespace, "jobs", "etl")).done()["metadata"]["uid"].clone();
-        let old = uid();
+        assert_eq!(apply(&direct, &namespace, &[]).assert_exit(0, &[]).outcomes(), ["created"]);
+        let read_uid = || admin.get(&api_path(&namespace, "jobs", "etl")).done()["metadata"]["uid"].clone();
+        let old_uid = read_uid();
         let proxy = Proxy::start(servers, inject_once(|request| request.method == "DELETE", action));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", job("two"));
-        let ran = apply(&run, &namespace, &["--on-immutable", "recreate"]);
-        assert_eq!(ran.status, 0, "{text}: {ran:?}");
-        assert_eq!(ran.outcomes(), ["recreated"], "{text}");
-        assert_ne!(uid(), old, "{text}");
+        let output = apply(&run, &namespace, &["--on-immutable", "recreate"]);
+        assert_eq!(output.status, 0, "{text}: {output:?}");
+        assert_eq!(output.outcomes(), ["recreated"], "{text}");
+        assert_ne!(read_uid(), old_uid, "{text}");
     }
 }
 
@@ -390,23 +404,23 @@ fn recreates_a_job_if_the_answer_to_the_deletion_is_lost() {
 fn expired_credentials_end_the_run() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("expire"), servers.client(ADMIN));
-    let written = AtomicUsize::new(0);
+    let write_count = AtomicUsize::new(0);
     let proxy = Proxy::start(servers, move |request| {
-        if is_write(request) && written.fetch_add(1, Ordering::SeqCst) >= 20 {
+        if is_write(request) && write_count.fetch_add(1, Ordering::SeqCst) >= 20 {
             return Action::status(401, "Unauthorized", "Unauthorized");
         }
-        Action::Pass
+        Action::Forward
     });
     let names: Vec<String> = (0..40).map(|number| format!("m{number}")).collect();
     let input: Vec<String> = names.iter().map(|name| config_map(name)).collect();
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", input.join("---\n"));
-    let ran = apply(&run, &namespace, &[]).assert_ended(3, &["credentials", "log in again"]);
+    let output = apply(&run, &namespace, &[]).assert_exit(3, &["credentials", "log in again"]);
     // One error for the run, not one for each object.
-    assert_eq!(ran.stderr.matches("error: ").count(), 1, "{}", ran.stderr);
+    assert_eq!(output.stderr.matches("error: ").count(), 1, "{}", output.stderr);
     assert!(count_requests(&proxy, is_write) <= 24);
-    assert_report_is_correct(&admin, &namespace, &ran);
-    assert_eq!(ran.outcomes().iter().filter(|outcome| *outcome == "created").count(), 20);
-    assert!(ran.outcomes().contains(&"not tried".to_owned()));
+    assert_report_is_correct(&admin, &namespace, &output);
+    assert_eq!(output.outcomes().iter().filter(|outcome| *outcome == "created").count(), 20);
+    assert!(output.outcomes().contains(&"not tried".to_owned()));
 }
 
 const DOCUMENTS: usize = 200;
@@ -423,9 +437,9 @@ fn document_stream(generated_jobs: usize) -> String {
 
 /// Asserts that the report matches the objects on the server.
 #[track_caller]
-fn assert_report_is_correct(admin: &Client, namespace: &str, ran: &Ran) {
+fn assert_report_is_correct(admin: &Client, namespace: &str, output: &RunOutput) {
     let live_names = object_names(admin, namespace, "configmaps");
-    for object in ran.objects().iter().filter(|object| object["kind"] == "ConfigMap") {
+    for object in output.objects().iter().filter(|object| object["kind"] == "ConfigMap") {
         let (name, outcome) =
             (object["name"].as_str().unwrap_or_default(), object["outcome"].as_str().unwrap_or_default());
         match outcome {
@@ -439,9 +453,9 @@ fn assert_report_is_correct(admin: &Client, namespace: &str, ran: &Ran) {
     }
 }
 
-fn count_outcomes(ran: &Ran) -> HashMap<String, usize> {
+fn count_outcomes(output: &RunOutput) -> HashMap<String, usize> {
     let mut counts = HashMap::new();
-    for outcome in ran.outcomes() {
+    for outcome in output.outcomes() {
         *counts.entry(outcome).or_insert(0) += 1;
     }
     counts
@@ -453,13 +467,13 @@ fn kill_apiserver_at_write(
     at: usize,
     then: impl Fn(&Arc<Servers>) + Send + Sync + 'static,
 ) -> Proxy {
-    let (victim, written) = (Arc::clone(servers), AtomicUsize::new(0));
+    let (victim, write_count) = (Arc::clone(servers), AtomicUsize::new(0));
     Proxy::start(servers, move |request| {
-        if is_write(request) && written.fetch_add(1, Ordering::SeqCst) == at {
+        if is_write(request) && write_count.fetch_add(1, Ordering::SeqCst) == at {
             victim.kill_apiserver();
             then(&victim);
         }
-        Action::Pass
+        Action::Forward
     })
 }
 
@@ -478,16 +492,16 @@ fn waits_for_a_restarting_server() {
         });
     });
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(10));
-    let ran = apply(&run, &namespace, &[]);
-    assert_eq!(ran.status, 0, "{ran:?}");
-    assert_eq!(count_outcomes(&ran), HashMap::from([("created".to_owned(), DOCUMENTS)]));
-    assert_report_is_correct(&admin, &namespace, &ran);
+    let output = apply(&run, &namespace, &[]);
+    assert_eq!(output.status, 0, "{output:?}");
+    assert_eq!(count_outcomes(&output), HashMap::from([("created".to_owned(), DOCUMENTS)]));
+    assert_report_is_correct(&admin, &namespace, &output);
     for number in 0..10 {
         assert_eq!(count_jobs(&admin, &namespace, &format!("g{number}")), 1);
     }
     run.write("input.yaml", document_stream(0));
-    let again = apply(&run, &namespace, &[]).assert_ended(0, &[]);
-    assert_eq!(count_outcomes(&again)["unchanged"], DOCUMENTS - 10);
+    let rerun = apply(&run, &namespace, &[]).assert_exit(0, &[]);
+    assert_eq!(count_outcomes(&rerun)["unchanged"], DOCUMENTS - 10);
 }
 
 #[test]
@@ -500,24 +514,24 @@ fn reports_correctly_if_the_server_stays_down() {
     let proxy = kill_apiserver_at_write(&servers, 80, |_| {});
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(10));
     let start = Instant::now();
-    let ran = apply(&run, &namespace, &[]).assert_ended(3, &["can't be reached", "running again is safe"]);
+    let output = apply(&run, &namespace, &[]).assert_exit(3, &["can't be reached", "running again is safe"]);
     assert!(start.elapsed() < MAX_RETRY_TIME + MAX_DELAY, "{:?}", start.elapsed());
     servers.start_apiserver();
-    assert_report_is_correct(&admin, &namespace, &ran);
-    let counts = count_outcomes(&ran);
+    assert_report_is_correct(&admin, &namespace, &output);
+    let counts = count_outcomes(&output);
     assert!(counts["created"] >= 70 && counts["failed"] >= 1 && counts["not tried"] >= 90, "{counts:?}");
-    for object in ran.objects().iter().filter(|object| object["kind"] == "Job") {
+    for object in output.objects().iter().filter(|object| object["kind"] == "Job") {
         assert_eq!(object["outcome"], "not tried", "Jobs come last");
     }
     for number in 0..10 {
         assert_eq!(count_jobs(&admin, &namespace, &format!("g{number}")), 0);
     }
     // One error for the run, not one for each request in progress.
-    assert_eq!(ran.stderr.matches("error: ").count(), 1, "{}", ran.stderr);
+    assert_eq!(output.stderr.matches("error: ").count(), 1, "{}", output.stderr);
 
-    let again = apply(&run, &namespace, &[]).assert_ended(0, &[]);
-    let first_outcomes: Vec<String> = ran.outcomes();
-    for (before, after) in first_outcomes.iter().zip(again.outcomes()) {
+    let rerun = apply(&run, &namespace, &[]).assert_exit(0, &[]);
+    let first_outcomes: Vec<String> = output.outcomes();
+    for (before, after) in first_outcomes.iter().zip(rerun.outcomes()) {
         let expected: &[&str] = match before.as_str() {
             "created" => &["unchanged"],
             "failed" => &["unchanged", "created"],
@@ -532,11 +546,11 @@ fn reports_correctly_if_the_server_stays_down() {
 fn changes_nothing_if_the_server_fails_during_dry_runs() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("dry-runs"), servers.client(ADMIN));
-    let proxy = Proxy::start(servers, |request| if request.number < 20 { Action::Pass } else { Action::ResetAfter });
+    let proxy = Proxy::start(servers, |request| if request.index < 20 { Action::Forward } else { Action::ResetAfter });
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(0));
-    let ran = apply(&run, &namespace, &[]).assert_ended(3, &["can't be reached", "nothing was applied"]);
-    assert!(!ran.stderr.contains("may have been"), "{}", ran.stderr);
-    assert!(ran.outcomes().iter().all(|outcome| outcome == "failed" || outcome == "not tried"), "{ran:?}");
+    let output = apply(&run, &namespace, &[]).assert_exit(3, &["can't be reached", "nothing was applied"]);
+    assert!(!output.stderr.contains("may have been"), "{}", output.stderr);
+    assert!(output.outcomes().iter().all(|outcome| outcome == "failed" || outcome == "not tried"), "{output:?}");
     assert_eq!(count_requests(&proxy, is_write), 0);
     assert!(object_names(&admin, &namespace, "configmaps").is_empty());
 }
@@ -546,18 +560,18 @@ fn reports_correctly_after_ctrl_c() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("interrupt"), servers.client(ADMIN));
     let slow =
-        |request: &Request| if is_write(request) { Action::Late(Duration::from_millis(300)) } else { Action::Pass };
+        |request: &Request| if is_write(request) { Action::Delay(Duration::from_millis(300)) } else { Action::Forward };
     let proxy = Proxy::start(servers, slow);
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(10));
-    let started = run.start(&[APPLY, &[&namespace]].concat());
+    let program = run.start(&[APPLY, &[&namespace]].concat());
     wait_for("some writes", || (count_requests(&proxy, is_write) >= 20).then_some(()));
     let start = Instant::now();
-    started.interrupt();
-    let ran = started.end();
+    program.interrupt();
+    let output = program.wait();
     assert!(start.elapsed() < MAX_DELAY, "{:?}", start.elapsed());
-    assert_eq!(ran.status, 130, "{}", ran.stderr);
-    assert_report_is_correct(&admin, &namespace, &ran);
-    let counts = count_outcomes(&ran);
+    assert_eq!(output.status, 130, "{}", output.stderr);
+    assert_report_is_correct(&admin, &namespace, &output);
+    let counts = count_outcomes(&output);
     assert!(counts["created"] >= 16 && counts["not tried"] >= 100, "{counts:?}");
     // Requests in progress could finish.
     assert!(!counts.contains_key("failed"), "{counts:?}");
@@ -565,23 +579,23 @@ fn reports_correctly_after_ctrl_c() {
 
 /// A request without a response may or may not have been processed, so its object is reported as failed.
 #[test]
-fn ctrl_c_does_not_wait_for_missing_answers() {
+fn ctrl_c_does_not_wait_for_missing_responses() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("hang"), servers.client(ADMIN));
-    let written = AtomicUsize::new(0);
+    let write_count = AtomicUsize::new(0);
     let proxy = Proxy::start(servers, move |request| {
-        let hangs = is_write(request) && written.fetch_add(1, Ordering::SeqCst) >= 10;
-        if hangs { Action::Late(Duration::from_secs(50)) } else { Action::Pass }
+        let hangs = is_write(request) && write_count.fetch_add(1, Ordering::SeqCst) >= 10;
+        if hangs { Action::Delay(Duration::from_secs(50)) } else { Action::Forward }
     });
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(0));
-    let started = run.start(&[APPLY, &[&namespace]].concat());
+    let program = run.start(&[APPLY, &[&namespace]].concat());
     wait_for("writes that hang", || (count_requests(&proxy, is_write) == 14).then_some(()));
     let start = Instant::now();
-    started.interrupt();
-    let ran = started.end().assert_ended(130, &["interrupted while", "running again is safe"]);
+    program.interrupt();
+    let output = program.wait().assert_exit(130, &["interrupted while", "running again is safe"]);
     assert!(start.elapsed() < MAX_DELAY, "{:?}", start.elapsed());
-    assert_report_is_correct(&admin, &namespace, &ran);
-    let counts = count_outcomes(&ran);
+    assert_report_is_correct(&admin, &namespace, &output);
+    let counts = count_outcomes(&output);
     assert_eq!(
         counts,
         HashMap::from([("created".to_owned(), 10), ("failed".to_owned(), 4), ("not tried".to_owned(), 186)])
@@ -592,15 +606,15 @@ fn ctrl_c_does_not_wait_for_missing_answers() {
 fn ctrl_c_during_dry_runs_changes_nothing() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("early");
-    let rule = |request: &Request| Action::Late(Duration::from_secs(if request.number < 8 { 0 } else { 30 }));
+    let rule = |request: &Request| Action::Delay(Duration::from_secs(if request.index < 8 { 0 } else { 30 }));
     let proxy = Proxy::start(servers, rule);
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(0));
-    let started = run.start(&[APPLY, &[&namespace]].concat());
+    let program = run.start(&[APPLY, &[&namespace]].concat());
     wait_for("dry runs that hang", || (count_requests(&proxy, |_| true) == 12).then_some(()));
-    started.interrupt();
-    let ran = started.end().assert_ended(130, &["interrupted", "nothing was applied"]);
-    assert!(!ran.stderr.contains("may have been applied"), "a dry run applies nothing:\n{}", ran.stderr);
-    assert!(ran.outcomes().iter().all(|outcome| outcome == "failed" || outcome == "not tried"), "{ran:?}");
+    program.interrupt();
+    let output = program.wait().assert_exit(130, &["interrupted", "nothing was applied"]);
+    assert!(!output.stderr.contains("may have been applied"), "a dry run applies nothing:\n{}", output.stderr);
+    assert!(output.outcomes().iter().all(|outcome| outcome == "failed" || outcome == "not tried"), "{output:?}");
     assert_eq!(count_requests(&proxy, is_write), 0);
 }
 
@@ -609,17 +623,17 @@ fn ctrl_c_during_dry_runs_changes_nothing() {
 fn a_second_ctrl_c_exits_at_once() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("twice");
-    let proxy = Proxy::start(servers, |_| Action::Late(Duration::from_secs(50)));
+    let proxy = Proxy::start(servers, |_| Action::Delay(Duration::from_secs(50)));
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
-    let started = run.start(&[APPLY, &[&namespace]].concat());
+    let program = run.start(&[APPLY, &[&namespace]].concat());
     wait_for("the first request", || (count_requests(&proxy, |_| true) > 0).then_some(()));
     // Several signals in quick succession can arrive as one.
     for _ in 0..20 {
-        started.interrupt();
+        program.interrupt();
         std::thread::sleep(Duration::from_millis(50));
     }
-    let ran = started.end();
-    assert_eq!((ran.status, &*ran.stdout, &*ran.stderr), (130, "", ""));
+    let output = program.wait();
+    assert_eq!((output.status, &*output.stdout, &*output.stderr), (130, "", ""));
 }
 
 /// Ctrl-C interrupts the delay before a retry.
@@ -627,20 +641,20 @@ fn a_second_ctrl_c_exits_at_once() {
 fn ctrl_c_interrupts_a_retry_delay() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("patience");
-    let proxy = Proxy::start(servers, |_| Action::too_many(20));
+    let proxy = Proxy::start(servers, |_| Action::too_many_requests(20));
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
-    let started = run.start(&[APPLY, &[&namespace]].concat());
+    let program = run.start(&[APPLY, &[&namespace]].concat());
     wait_for("the first request", || (count_requests(&proxy, |_| true) > 0).then_some(()));
     let start = Instant::now();
-    started.interrupt();
-    assert_eq!(started.end().status, 130);
+    program.interrupt();
+    assert_eq!(program.wait().status, 130);
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 }
 
 /// The transfer of ownership is one patch. A retry after a lost response must succeed and still print the advice to
 /// rotate the secret.
 #[test]
-fn completes_a_take_over_if_its_answer_is_lost() {
+fn completes_a_take_over_if_its_response_is_lost() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("moved"), servers.client(ADMIN));
     let cron_job = json!({
@@ -650,73 +664,73 @@ fn completes_a_take_over_if_its_answer_is_lost() {
             "containers": [{"name": "flow", "image": "none", "env": [{"name": "X", "value": "plain"}]}],
         }}}}},
     });
-    admin.post(&format!("{}?fieldManager=other", path(&namespace, "cronjobs", "")), &cron_job).done();
-    let is_move = |request: &Request| request.header("content-type") == Some("application/json-patch+json");
-    let proxy = Proxy::start(servers, inject_once(is_move, Action::ResetAfter));
+    admin.post(&format!("{}?fieldManager=other", api_path(&namespace, "cronjobs", "")), &cron_job).done();
+    let is_transfer = |request: &Request| request.header("content-type") == Some("application/json-patch+json");
+    let proxy = Proxy::start(servers, inject_once(is_transfer, Action::ResetAfter));
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", cron_job.to_string());
-    let ran = apply(&run, &namespace, &["--secret-env", "X=s/k", "--take-over"]);
-    assert_eq!(ran.status, 0, "{ran:?}");
-    assert_eq!(ran.outcomes(), ["configured"]);
-    let live = admin.get(&path(&namespace, "cronjobs", "x")).done();
+    let output = apply(&run, &namespace, &["--secret-env", "X=s/k", "--take-over"]);
+    assert_eq!(output.status, 0, "{output:?}");
+    assert_eq!(output.outcomes(), ["configured"]);
+    let live = admin.get(&api_path(&namespace, "cronjobs", "x")).done();
     let entry: &Value = &live["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["env"][0];
     assert_eq!(entry["valueFrom"]["secretKeyRef"]["name"], "s", "{entry}");
     assert!(entry["value"].is_null());
-    assert!(ran.stderr.contains("rotate"), "the advice to rotate the secret is missing:\n{}", ran.stderr);
+    assert!(output.stderr.contains("rotate"), "the advice to rotate the secret is missing:\n{}", output.stderr);
 }
 
 /// An invalid response does not mean that the Job has failed or was deleted.
 #[test]
-fn waits_despite_bad_answers() {
+fn waits_despite_invalid_responses() {
     let Some(servers) = Servers::shared() else { return };
     let kubelet = Kubelet::start(servers);
-    let garbage = |body: &str| Action::Answer(200, Vec::new(), body.as_bytes().to_vec());
-    let bad = [html_page(200), garbage("{}"), garbage("{"), html_page(404), html_page(500)]
+    let ok_with_body = |body: &str| Action::Respond(200, Vec::new(), body.as_bytes().to_vec());
+    let invalid_responses = [html_page(200), ok_with_body("{}"), ok_with_body("{"), html_page(404), html_page(500)]
         .map(|action| ("an invalid answer", action));
     // Each case mostly waits for its Job, so all run in parallel.
     thread::scope(|scope| {
-        for (fault, action) in transient_faults().into_iter().chain(bad) {
+        for (fault, action) in transient_faults().into_iter().chain(invalid_responses) {
             let kubelet = &kubelet;
-            scope.spawn(move || wait_with_bad_answers(servers, kubelet, fault, action));
+            scope.spawn(move || wait_with_invalid_responses(servers, kubelet, fault, action));
         }
     });
 }
 
 /// Waits for a Job while every second GET fails.
-fn wait_with_bad_answers(servers: &Servers, kubelet: &Kubelet, fault: &str, action: Action) {
+fn wait_with_invalid_responses(servers: &Servers, kubelet: &Kubelet, fault: &str, action: Action) {
     let (namespace, text) = (servers.namespace("watch"), format!("{fault}: {action:?}"));
     let reads = AtomicUsize::new(0);
     let proxy = Proxy::start(servers, move |request| {
         let is_bad = request.method == "GET" && !reads.fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
-        if is_bad { action.clone() } else { Action::Pass }
+        if is_bad { action.clone() } else { Action::Forward }
     });
     let input = job("none").replace("suspend: true", "backoffLimit: 0");
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", input);
-    let started = run.start(&[APPLY, &[&namespace, "--wait", "--timeout", "60s"]].concat());
+    let program = run.start(&[APPLY, &[&namespace, "--wait", "--timeout", "60s"]].concat());
     let pod = kubelet.start_pod(&namespace, "etl", &PodState::Running);
     wait_for("some reads", || (count_requests(&proxy, |request| request.method == "GET") >= 5).then_some(()));
     kubelet.set_state(&namespace, &pod, &PodState::Succeeded);
-    let ran = started.end();
-    assert_eq!(ran.status, 0, "{text}: {ran:?}");
-    let ended = ran.objects()[0]["job"].as_str().unwrap_or_default().to_owned();
-    assert!(ended.starts_with("complete"), "{text}: {ran:?}");
+    let output = program.wait();
+    assert_eq!(output.status, 0, "{text}: {output:?}");
+    let job_result = output.objects()[0]["job"].as_str().unwrap_or_default().to_owned();
+    assert!(job_result.starts_with("complete"), "{text}: {output:?}");
 }
 
 #[test]
 fn a_diff_can_be_interrupted() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("compare");
-    let rule = |request: &Request| Action::Late(Duration::from_secs(if request.number < 20 { 0 } else { 30 }));
+    let rule = |request: &Request| Action::Delay(Duration::from_secs(if request.index < 20 { 0 } else { 30 }));
     let proxy = Proxy::start(servers, rule);
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(0));
-    let started = run.start(&["diff", "input.yaml", "-n", &namespace]);
+    let program = run.start(&["diff", "input.yaml", "-n", &namespace]);
     wait_for("answers that do not come", || (count_requests(&proxy, |_| true) >= 24).then_some(()));
     let start = Instant::now();
-    started.interrupt();
-    let ran = started.end();
+    program.interrupt();
+    let output = program.wait();
     assert!(start.elapsed() < MAX_DELAY, "{:?}", start.elapsed());
-    assert_eq!(ran.status, 130, "{}", ran.stderr);
+    assert_eq!(output.status, 130, "{}", output.stderr);
     // A connection failure is an error, neither "no differences" nor "differences found".
-    let proxy = Proxy::start(servers, |request| if request.number < 20 { Action::Pass } else { Action::ResetBefore });
+    let proxy = Proxy::start(servers, |request| if request.index < 20 { Action::Forward } else { Action::ResetBefore });
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(0));
-    run.run(&["diff", "input.yaml", "-n", &namespace]).assert_ended(3, &["can't be reached"]);
+    run.run(&["diff", "input.yaml", "-n", &namespace]).assert_exit(3, &["can't be reached"]);
 }

@@ -67,7 +67,10 @@ fn fake_pods_end_their_job() {
         wait_for(condition, || {
             let job = admin.get(&path).done();
             let conditions = job["status"]["conditions"].as_array()?.clone();
-            conditions.iter().find(|is| is["type"] == condition && is["status"] == "True").map(|_| ())
+            conditions
+                .iter()
+                .find(|candidate| candidate["type"] == condition && candidate["status"] == "True")
+                .map(|_| ())
         });
         admin.delete(&format!("{path}?propagationPolicy=Foreground")).done();
         wait_for("the deletion", || (admin.get(&path).status == 404).then_some(()));
@@ -94,13 +97,14 @@ fn fake_kubelet_reports_why_a_pod_waits() {
     admin.patch(&format!("/apis/batch/v1/namespaces/{namespace}/jobs/job?{APPLY}"), "apply", JOB).done();
     let pod = kubelet.start_pod(&namespace, "job", &PodState::secret_missing("prefect"));
     let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}");
-    let message = |at: &str| admin.get(&path).done().pointer(at).and_then(|text| text.as_str().map(str::to_owned));
-    let at = "/status/containerStatuses/0/state/waiting/message";
-    assert_eq!(message(at).as_deref(), Some("secret \"prefect\" not found"));
+    let message_at =
+        |pointer: &str| admin.get(&path).done().pointer(pointer).and_then(|text| text.as_str().map(str::to_owned));
+    let pointer = "/status/containerStatuses/0/state/waiting/message";
+    assert_eq!(message_at(pointer).as_deref(), Some("secret \"prefect\" not found"));
     kubelet.set_state(&namespace, &pod, &PodState::key_missing(&namespace, "prefect", "token"));
-    assert_eq!(message(at), Some(format!("couldn't find key token in Secret {namespace}/prefect")));
+    assert_eq!(message_at(pointer), Some(format!("couldn't find key token in Secret {namespace}/prefect")));
     kubelet.set_state(&namespace, &pod, &PodState::image_missing("none"));
-    assert_eq!(message(at).as_deref(), Some("Back-off pulling image \"none\""));
+    assert_eq!(message_at(pointer).as_deref(), Some("Back-off pulling image \"none\""));
 }
 
 #[test]
@@ -149,9 +153,9 @@ fn send_raw(proxy: &Proxy, method: &str, target: &str) -> std::io::Result<String
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", proxy.port()))?;
     write!(stream, "{method} {target} HTTP/1.1\r\nhost: x\r\n\r\n")?;
     stream.shutdown(std::net::Shutdown::Write)?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
+    let mut response = String::new();
+    stream.read_to_string(&mut response)?;
+    Ok(response)
 }
 
 #[test]
@@ -159,16 +163,16 @@ fn proxy_injects_each_fault() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("proxy"), servers.client(ADMIN));
     let rule = |request: &Request| match request.path().rsplit('/').next().unwrap_or_default() {
-        "busy" if request.seen == 0 => Action::too_many(1),
+        "busy" if request.earlier_count == 0 => Action::too_many_requests(1),
         "down" => Action::status(503, "ServiceUnavailable", "no"),
         "before" => Action::ResetBefore,
         "after" => Action::ResetAfter,
         "close" => Action::CloseAfter,
-        "late" => Action::Late(Duration::from_millis(300)),
-        "slow" => Action::Slow(Duration::from_millis(300)),
-        "truncated" => Action::Truncated,
-        "warning" => Action::Header("warning", "299 - \"careful\"".to_owned()),
-        _ => Action::Pass,
+        "late" => Action::Delay(Duration::from_millis(300)),
+        "slow" => Action::DelaySecondHalf(Duration::from_millis(300)),
+        "truncated" => Action::Truncate,
+        "warning" => Action::AddHeader("warning", "299 - \"careful\"".to_owned()),
+        _ => Action::Forward,
     };
     let proxy = Proxy::start(servers, rule);
     let names = ["busy", "before", "after", "close", "late", "slow", "truncated", "warning", "pass"];
@@ -177,39 +181,39 @@ fn proxy_injects_each_fault() {
         admin.post(&config_map(&namespace, ""), &object).done();
     }
     let get = |name: &str| send_raw(&proxy, "GET", &config_map(&namespace, name));
-    let status = |answer: &str| answer.split(' ').nth(1).unwrap_or_default().to_owned();
+    let status_of = |response: &str| response.split(' ').nth(1).unwrap_or_default().to_owned();
 
     let busy = get("busy").expect("it answers");
-    assert!(status(&busy) == "429" && busy.contains("retry-after: 1\r\n"), "{busy}");
-    assert_eq!(status(&get("busy").expect("it answers")), "200");
-    assert_eq!(status(&get("down").expect("it answers")), "503");
+    assert!(status_of(&busy) == "429" && busy.contains("retry-after: 1\r\n"), "{busy}");
+    assert_eq!(status_of(&get("busy").expect("it answers")), "200");
+    assert_eq!(status_of(&get("down").expect("it answers")), "503");
     assert!(get("before").is_err());
     assert_eq!(get("close").expect("it closes"), "");
     for name in ["late", "slow"] {
         let start = Instant::now();
-        let answer = get(name).expect("it answers");
-        assert!(answer.ends_with("}\n") && start.elapsed() >= Duration::from_millis(300), "{answer}");
+        let response = get(name).expect("it answers");
+        assert!(response.ends_with("}\n") && start.elapsed() >= Duration::from_millis(300), "{response}");
     }
     let truncated = get("truncated").expect("it closes");
-    assert!(status(&truncated) == "200" && !truncated.ends_with("}\n"), "{truncated}");
+    assert!(status_of(&truncated) == "200" && !truncated.ends_with("}\n"), "{truncated}");
     assert!(get("warning").expect("it answers").contains("warning: 299 - \"careful\"\r\n"));
-    assert_eq!(status(&get("pass").expect("it answers")), "200");
+    assert_eq!(status_of(&get("pass").expect("it answers")), "200");
 
     // With `ResetAfter` the request reaches the server. With `ResetBefore` it does not.
-    for (name, is_there) in [("before", true), ("after", false)] {
+    for (name, exists) in [("before", true), ("after", false)] {
         assert!(send_raw(&proxy, "DELETE", &config_map(&namespace, name)).is_err());
-        assert_eq!(admin.get(&config_map(&namespace, name)).status == 200, is_there, "{name}");
+        assert_eq!(admin.get(&config_map(&namespace, name)).status == 200, exists, "{name}");
     }
     let requests = proxy.requests();
     assert_eq!(requests.iter().filter(|request| request.is("GET", "/busy")).count(), 2);
-    assert!(requests.iter().enumerate().all(|(at, request)| request.number == at));
+    assert!(requests.iter().enumerate().all(|(index, request)| request.index == index));
 }
 
 #[test]
 fn proxy_passes_requests_on() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("through");
-    let proxy = Proxy::start(servers, |_| Action::Pass);
+    let proxy = Proxy::start(servers, |_| Action::Forward);
     let path = proxy.directory().join("a.yaml");
     std::fs::write(&path, CONFIG_MAP).expect("a file can be written");
     let mut kubectl = servers.command("kubectl");
@@ -233,7 +237,7 @@ fn api_server_restarts_with_its_objects() {
     let (namespace, admin) = (servers.namespace("kill"), servers.client(ADMIN));
     let path = config_map(&namespace, "a");
     admin.patch(&format!("{path}?{APPLY}"), "apply", CONFIG_MAP).done();
-    let proxy = Proxy::start(&servers, |_| Action::Pass);
+    let proxy = Proxy::start(&servers, |_| Action::Forward);
     servers.kill_apiserver();
     assert!(admin.request("GET", &path, "", b"").is_err());
     assert!(send_raw(&proxy, "GET", &path).is_err());
@@ -286,12 +290,14 @@ fn stops_servers_of_a_killed_test() {
 fn processes_of(directory: &str) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").expect("this is Linux").flatten();
     let ids = processes.filter_map(|process| process.file_name().to_string_lossy().parse().ok());
-    let is_of = |id: &u32| std::fs::read(format!("/proc/{id}/cmdline")).is_ok_and(|line| names(&line, directory));
-    ids.filter(is_of).collect()
+    let has_directory = |id: &u32| {
+        std::fs::read(format!("/proc/{id}/cmdline")).is_ok_and(|command_line| has_argument(&command_line, directory))
+    };
+    ids.filter(has_directory).collect()
 }
 
-fn names(line: &[u8], directory: &str) -> bool {
-    String::from_utf8_lossy(line).contains(directory.trim_end_matches('/'))
+fn has_argument(command_line: &[u8], directory: &str) -> bool {
+    String::from_utf8_lossy(command_line).contains(directory.trim_end_matches('/'))
 }
 
 /// Covers the precedence of sources, references, the expansion of `$(VAR)` from earlier entries, and errors that
@@ -318,7 +324,7 @@ fn container_resolves_env_like_a_kubelet() {
             {"name": "EMPTY"},
         ],
     });
-    let found = container::resolve_environment(&admin, &pod, &container).expect("all of it is there");
+    let environment = container::resolve_environment(&admin, &pod, &container).expect("all of it is there");
     let expected = [
         ("P_KEY", "secret"),
         ("P_OTHER", "secret"),
@@ -328,15 +334,15 @@ fn container_resolves_env_like_a_kubelet() {
         ("N", &namespace),
         ("EMPTY", ""),
     ];
-    assert_eq!(found, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    for (from, why) in [
+    assert_eq!(environment, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    for (source, reason) in [
         (secret("none", false), "couldn't find key none in secret s"),
         (json!({"secretKeyRef": {"name": "none", "key": "k"}}), "secret \"none\" not found"),
         (json!({"resourceFieldRef": {"resource": "limits.cpu"}}), "is not supported"),
     ] {
-        let container = json!({"env": [{"name": "A", "valueFrom": from}]});
-        let error = container::resolve_environment(&admin, &pod, &container).expect_err(why);
-        assert!(error.contains(why), "{error}");
+        let container = json!({"env": [{"name": "A", "valueFrom": source}]});
+        let error = container::resolve_environment(&admin, &pod, &container).expect_err(reason);
+        assert!(error.contains(reason), "{error}");
     }
 }
 
@@ -361,8 +367,8 @@ fn container_mounts_volumes_like_a_kubelet() {
         ],
     });
     let container_run = container::Container::new(&admin, &pod, &container).expect("all of it is there");
-    let ran = container_run.run(Path::new("/bin"), &[], &[]);
-    assert_eq!(String::from_utf8_lossy(&ran.stdout), "onetwoonea\n");
+    let output = container_run.run(Path::new("/bin"), &[], &[]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "onetwoonea\n");
     container["volumeMounts"][0]["subPath"] = json!("none");
     let error = container::Container::new(&admin, &pod, &container).err().expect("there is no such key");
     assert!(error.contains("none"), "{error}");

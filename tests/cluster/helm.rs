@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::cli::{Ran, Run};
+use crate::cli::{Run, RunOutput};
 use crate::http::Client;
 use crate::run;
 use crate::servers::{ADMIN, Servers, kubeconfig};
@@ -94,16 +94,16 @@ impl Helm {
     }
 
     /// Runs `helm` until it exits.
-    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+    pub(crate) fn run(&self, args: &[&str]) -> RunOutput {
         let error_file = self.directory().join("ERROR");
         drop(std::fs::remove_file(&error_file));
         let output = self.command("helm").env("JOBPLATE_ERROR_FILE", &error_file).args(args).output();
         let output = output.expect("helm starts");
-        let text = |bytes| String::from_utf8(bytes).expect("it prints UTF-8");
-        Ran {
+        let to_text = |bytes| String::from_utf8(bytes).expect("it prints UTF-8");
+        RunOutput {
             status: output.status.code().unwrap_or(-1),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
+            stdout: to_text(output.stdout),
+            stderr: to_text(output.stderr),
             error_file: std::fs::read_to_string(error_file).unwrap_or_default(),
         }
     }
@@ -111,9 +111,9 @@ impl Helm {
     /// Runs `helm` and returns its standard output. Panics if `helm` fails.
     #[track_caller]
     pub(crate) fn run_ok(&self, args: &[&str]) -> String {
-        let ran = self.run(args);
-        assert_eq!(ran.status, 0, "{} {args:?}: {ran:?}", self.version);
-        ran.stdout
+        let output = self.run(args);
+        assert_eq!(output.status, 0, "{} {args:?}: {output:?}", self.version);
+        output.stdout
     }
 
     /// Returns the flags that make jobplate the post-renderer, with `args` for jobplate.
@@ -125,7 +125,7 @@ impl Helm {
     }
 
     /// Runs `helm` with jobplate as the post-renderer.
-    pub(crate) fn run_post_rendered(&self, args: &[&str], jobplate_args: &[&str]) -> Ran {
+    pub(crate) fn run_post_rendered(&self, args: &[&str], jobplate_args: &[&str]) -> RunOutput {
         let flags = self.post_renderer_flags(jobplate_args);
         let flags: Vec<&str> = args.iter().copied().chain(flags.iter().map(String::as_str)).collect();
         self.run(&flags)
@@ -134,17 +134,17 @@ impl Helm {
     /// Runs `helm` with jobplate as the post-renderer and returns its standard output. Panics if `helm` fails.
     #[track_caller]
     pub(crate) fn run_post_rendered_ok(&self, args: &[&str], jobplate_args: &[&str]) -> String {
-        let ran = self.run_post_rendered(args, jobplate_args);
-        assert_eq!(ran.status, 0, "{} {args:?} {jobplate_args:?}: {ran:?}", self.version);
-        ran.stdout
+        let output = self.run_post_rendered(args, jobplate_args);
+        assert_eq!(output.status, 0, "{} {args:?} {jobplate_args:?}: {output:?}", self.version);
+        output.stdout
     }
 
     /// Returns a live object of the namespace, or `None` if it does not exist. `kind` is a path such as
     /// `apis/apps/v1/deployments` or `api/v1/configmaps`.
     pub(crate) fn live_object(&self, kind: &str, name: &str) -> Option<Value> {
         let (group, plural) = kind.rsplit_once('/').expect("a kind has a group and a plural");
-        let answer = self.admin.get(&format!("/{group}/namespaces/{}/{plural}/{name}", self.namespace));
-        (answer.status != 404).then(|| answer.done())
+        let response = self.admin.get(&format!("/{group}/namespaces/{}/{plural}/{name}", self.namespace));
+        (response.status != 404).then(|| response.done())
     }
 }
 

@@ -30,18 +30,18 @@ pub(crate) type Header = (String, String);
 
 /// Returns the value of the first header with a name. `name` must be lowercase.
 pub(crate) fn header<'h>(headers: &'h [Header], name: &str) -> Option<&'h str> {
-    headers.iter().find(|(is, _)| is == name).map(|(_, value)| value.as_str())
+    headers.iter().find(|(candidate, _)| candidate == name).map(|(_, value)| value.as_str())
 }
 
 /// An HTTP response with its complete body.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<Header>,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         header(&self.headers, name)
     }
@@ -115,7 +115,7 @@ impl Client {
     }
 
     /// Sends a request and waits for the complete response. If `content_type` is empty, sends no such header.
-    pub(crate) fn request(&self, method: &str, path: &str, content_type: &str, body: &[u8]) -> io::Result<Answer> {
+    pub(crate) fn request(&self, method: &str, path: &str, content_type: &str, body: &[u8]) -> io::Result<Response> {
         let Endpoint { port, scheme, .. } = self.endpoint;
         let mut request = http::Request::builder()
             .method(method)
@@ -130,38 +130,38 @@ impl Client {
             let response = self.client.request(request).await.map_err(Error::other)?;
             let (parts, body) = response.into_parts();
             let body = body.collect().await.map_err(Error::other)?.to_bytes().to_vec();
-            let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-            let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
-            Ok(Answer { status: parts.status.as_u16(), headers, body })
+            let to_text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+            let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), to_text(value))).collect();
+            Ok(Response { status: parts.status.as_u16(), headers, body })
         };
         let limited = RUNTIME.block_on(async { tokio::time::timeout(TIMEOUT, exchange).await });
         limited.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
     }
 
     #[track_caller]
-    fn send(&self, method: &str, path: &str, content_type: &str, body: &[u8]) -> Answer {
+    fn send(&self, method: &str, path: &str, content_type: &str, body: &[u8]) -> Response {
         self.request(method, path, content_type, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
     #[track_caller]
-    pub(crate) fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Response {
         self.send("GET", path, "", b"")
     }
 
     #[track_caller]
-    pub(crate) fn put(&self, path: &str, body: &serde_json::Value) -> Answer {
+    pub(crate) fn put(&self, path: &str, body: &serde_json::Value) -> Response {
         self.send("PUT", path, "application/json", body.to_string().as_bytes())
     }
 
     #[track_caller]
-    pub(crate) fn post(&self, path: &str, body: &serde_json::Value) -> Answer {
+    pub(crate) fn post(&self, path: &str, body: &serde_json::Value) -> Response {
         self.send("POST", path, "application/json", body.to_string().as_bytes())
     }
 
     /// Sends a patch. `kind` is the part of its media type before `-patch`: `apply`, `merge`, `json` or
     /// `strategic-merge`.
     #[track_caller]
-    pub(crate) fn patch(&self, path: &str, kind: &str, body: impl AsRef<[u8]>) -> Answer {
+    pub(crate) fn patch(&self, path: &str, kind: &str, body: impl AsRef<[u8]>) -> Response {
         let format = match kind {
             "apply" => "yaml",
             _ => "json",
@@ -170,7 +170,7 @@ impl Client {
     }
 
     #[track_caller]
-    pub(crate) fn delete(&self, path: &str) -> Answer {
+    pub(crate) fn delete(&self, path: &str) -> Response {
         self.send("DELETE", path, "", b"")
     }
 }

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::cli::{Ran, Run};
+use crate::cli::{Run, RunOutput};
 use crate::http::Client;
 use crate::kubelet::{Kubelet, PodState, wait_for};
 use crate::proxy::{Action, Proxy, Request};
-use crate::rows::path;
+use crate::rows::api_path;
 use crate::run;
 use crate::servers::{ADMIN, Servers};
 
@@ -37,12 +37,12 @@ spec:
 ";
 const CANARY: &str = "kanarie7f3a";
 
-fn changed() -> String {
+fn changed_job() -> String {
     JOB.replace("image: none", "image: other")
 }
 
-fn with_spec(text: &str, more: &str) -> String {
-    text.replace("backoffLimit: 0", &format!("backoffLimit: 0\n  {more}"))
+fn with_spec(text: &str, fields: &str) -> String {
+    text.replace("backoffLimit: 0", &format!("backoffLimit: 0\n  {fields}"))
 }
 
 /// A namespace, a proxy in front of the API server, and a run of the program with this proxy.
@@ -55,10 +55,10 @@ struct JobFixture {
 
 impl JobFixture {
     fn new(servers: &Servers) -> Self {
-        JobFixture::with(servers, |_| Action::Pass)
+        JobFixture::with_rule(servers, |_| Action::Forward)
     }
 
-    fn with(servers: &Servers, rule: impl Fn(&Request) -> Action + Send + Sync + 'static) -> Self {
+    fn with_rule(servers: &Servers, rule: impl Fn(&Request) -> Action + Send + Sync + 'static) -> Self {
         let proxy = Proxy::start(servers, rule);
         let run = Run::new(proxy.kubeconfig()).file("job.yaml", JOB);
         JobFixture { namespace: servers.namespace("job"), admin: servers.client(ADMIN), proxy, run }
@@ -66,16 +66,16 @@ impl JobFixture {
 
     /// Writes a manifest to `job.yaml` and applies it. Asserts that the output has no canary and that no request is
     /// for Secrets.
-    fn apply(&self, text: &str, args: &[&str]) -> Ran {
+    fn apply(&self, text: &str, args: &[&str]) -> RunOutput {
         self.run.write("job.yaml", text);
-        let ran = self.run.run(&[&["apply", "job.yaml", "-n", &self.namespace], args].concat());
-        assert!(!format!("{ran:?}").contains(CANARY), "{ran:?}");
+        let output = self.run.run(&[&["apply", "job.yaml", "-n", &self.namespace], args].concat());
+        assert!(!format!("{output:?}").contains(CANARY), "{output:?}");
         assert!(!self.proxy.requests().iter().any(|request| request.target.contains("/secrets")));
-        ran
+        output
     }
 
     fn live(&self, name: &str) -> Value {
-        self.admin.get(&path(&self.namespace, "jobs", name)).done()
+        self.admin.get(&api_path(&self.namespace, "jobs", name)).done()
     }
 
     fn uid(&self, name: &str) -> String {
@@ -83,21 +83,23 @@ impl JobFixture {
     }
 
     fn exists(&self, name: &str) -> bool {
-        self.admin.get(&path(&self.namespace, "jobs", name)).status == 200
+        self.admin.get(&api_path(&self.namespace, "jobs", name)).status == 200
     }
 
     /// Reports the final state of a Job's pod and waits until the Job has ended.
     fn finish(&self, kubelet: &Kubelet, name: &str, state: &PodState) {
         let pod = kubelet.wait_for_job_pod(&self.namespace, name);
-        if self.admin.get(&path(&self.namespace, "pods", &pod)).done()["spec"]["nodeName"].is_null() {
+        if self.admin.get(&api_path(&self.namespace, "pods", &pod)).done()["spec"]["nodeName"].is_null() {
             kubelet.bind(&self.namespace, &pod);
         }
         kubelet.set_state(&self.namespace, &pod, state);
         wait_for("the end of the Job", || {
             let job = self.live(name);
             let conditions = job["status"]["conditions"].as_array()?.clone();
-            let ended = |c: &Value| (c["type"] == "Complete" || c["type"] == "Failed") && c["status"] == "True";
-            conditions.iter().any(ended).then_some(())
+            let is_finished = |condition: &Value| {
+                (condition["type"] == "Complete" || condition["type"] == "Failed") && condition["status"] == "True"
+            };
+            conditions.iter().any(is_finished).then_some(())
         });
     }
 
@@ -119,7 +121,7 @@ impl JobFixture {
                 }
             }
         });
-        WatchedRun { child, lines, seen: Vec::new() }
+        WatchedRun { child, lines, stderr_lines: Vec::new() }
     }
 
     /// Waits until the program has listed the pods of its Job.
@@ -134,17 +136,17 @@ impl JobFixture {
 struct WatchedRun {
     child: Child,
     lines: Receiver<String>,
-    seen: Vec<String>,
+    stderr_lines: Vec<String>,
 }
 
 impl WatchedRun {
     /// Waits for the next log line in stderr and returns it without its prefix.
     #[track_caller]
-    fn log(&mut self) -> String {
+    fn next_log_line(&mut self) -> String {
         loop {
             let line = self.lines.recv_timeout(Duration::from_secs(60));
-            let line = line.unwrap_or_else(|_| panic!("no line comes after {:?}", self.seen));
-            self.seen.push(line.clone());
+            let line = line.unwrap_or_else(|_| panic!("no line comes after {:?}", self.stderr_lines));
+            self.stderr_lines.push(line.clone());
             if let Some((head, text)) = line.split_once("] ")
                 && head.starts_with('[')
             {
@@ -154,23 +156,23 @@ impl WatchedRun {
     }
 
     fn interrupt(&self) {
-        let killed = std::process::Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
-        assert!(killed.expect("there is a kill").success());
+        let status = std::process::Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        assert!(status.expect("there is a kill").success());
     }
 
     /// Waits until the program exits. Returns the exit code, stdout and the whole stderr.
-    fn end(mut self) -> (i32, String, String) {
+    fn wait(mut self) -> (i32, String, String) {
         let mut stdout = String::new();
         self.child.stdout.take().expect("it is a pipe").read_to_string(&mut stdout).expect("it prints UTF-8");
         let status = self.child.wait().expect("it ends").code().unwrap_or(-1);
-        self.seen.extend(self.lines);
-        let stderr = self.seen.concat();
+        self.stderr_lines.extend(self.lines);
+        let stderr = self.stderr_lines.concat();
         assert!(!stderr.contains(['\u{1b}', '\r']), "{stderr:?}");
         (status, stdout, stderr)
     }
 
     /// Returns the log lines in the stderr of a run.
-    fn logs(stderr: &str) -> Vec<&str> {
+    fn log_lines(stderr: &str) -> Vec<&str> {
         stderr.lines().filter(|line| line.starts_with('[')).filter_map(|line| Some(line.split_once("] ")?.1)).collect()
     }
 }
@@ -179,17 +181,18 @@ impl WatchedRun {
 fn refuses_a_different_pod_template_by_default() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = JobFixture::new(servers);
-    fixture.apply(JOB, &[]).assert_ended(0, &[]);
+    fixture.apply(JOB, &[]).assert_exit(0, &[]);
     let before = fixture.live("etl");
     let other = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\n";
     for args in [&[][..], &["--on-immutable=fail"], &["--force-conflicts"]] {
-        let ran =
-            fixture.apply(&(changed() + other), args).assert_ended(3, &["job.batch/etl", "--on-immutable", "recreate"]);
-        assert!(ran.stdout.contains("job.batch/etl failed"), "{ran:?}");
+        let output = fixture
+            .apply(&(changed_job() + other), args)
+            .assert_exit(3, &["job.batch/etl", "--on-immutable", "recreate"]);
+        assert!(output.stdout.contains("job.batch/etl failed"), "{output:?}");
     }
     assert_eq!(fixture.proxy.writes().len(), 1);
-    let ran = fixture.apply(&(changed() + other), &["--on-immutable=skip"]).assert_ended(0, &[]);
-    assert_eq!(ran.stdout, "job.batch/etl skipped\nconfigmap/other created\n");
+    let output = fixture.apply(&(changed_job() + other), &["--on-immutable=skip"]).assert_exit(0, &[]);
+    assert_eq!(output.stdout, "job.batch/etl skipped\nconfigmap/other created\n");
     assert_eq!(fixture.uid("etl"), before["metadata"]["uid"]);
     assert_eq!(fixture.live("etl")["spec"]["template"], before["spec"]["template"]);
 }
@@ -203,7 +206,7 @@ fn refuses_contradictory_policies() {
         (&["--recreate-running"], "--on-immutable=recreate"),
         (&["--recreate-running", "--on-immutable=skip"], "--on-immutable=recreate"),
     ] {
-        fixture.apply(JOB, args).assert_ended(2, &[expected_message]);
+        fixture.apply(JOB, args).assert_exit(2, &[expected_message]);
     }
     assert!(fixture.proxy.requests().is_empty());
 }
@@ -214,13 +217,14 @@ fn refuses_contradictory_policies() {
 fn recreates_an_ended_job() {
     let Some(servers) = Servers::shared() else { return };
     let kubelet = Kubelet::start(servers);
-    for (state, extra) in [(PodState::Succeeded, &[][..]), (PodState::Failed(1, "Error"), &["--no-preflight"])] {
+    for (state, extra_args) in [(PodState::Succeeded, &[][..]), (PodState::Failed(1, "Error"), &["--no-preflight"])] {
         let fixture = JobFixture::new(servers);
-        fixture.apply(JOB, &[]).assert_ended(0, &[]);
+        fixture.apply(JOB, &[]).assert_exit(0, &[]);
         fixture.finish(&kubelet, "etl", &state);
         let old = fixture.live("etl");
-        let ran = fixture.apply(&changed(), &[&["--on-immutable=recreate"], extra].concat()).assert_ended(0, &[]);
-        assert_eq!(ran.stdout, "job.batch/etl recreated\n");
+        let output =
+            fixture.apply(&changed_job(), &[&["--on-immutable=recreate"], extra_args].concat()).assert_exit(0, &[]);
+        assert_eq!(output.stdout, "job.batch/etl recreated\n");
         let new = fixture.live("etl");
         assert_ne!(new["metadata"]["uid"], old["metadata"]["uid"]);
         assert_eq!(new["spec"]["template"]["spec"]["containers"][0]["image"], "other");
@@ -233,11 +237,11 @@ fn recreates_an_ended_job() {
         assert_eq!(options["propagationPolicy"], "Foreground");
         let dry_run = requests.iter().position(|request| request.method == "POST").expect("it tries the new one");
         assert!(requests[dry_run].is_dry_run() && dry_run < deletion);
-        assert_eq!(String::from_utf8_lossy(&requests[dry_run].body), changed());
+        assert_eq!(String::from_utf8_lossy(&requests[dry_run].body), changed_job());
 
         // An unchanged manifest deletes nothing.
-        let again = fixture.apply(&changed(), &["--on-immutable=recreate"]).assert_ended(0, &[]);
-        assert_eq!(again.stdout, "job.batch/etl unchanged\n");
+        let rerun = fixture.apply(&changed_job(), &["--on-immutable=recreate"]).assert_exit(0, &[]);
+        assert_eq!(rerun.stdout, "job.batch/etl unchanged\n");
         assert_eq!(fixture.live("etl")["metadata"]["uid"], new["metadata"]["uid"]);
     }
 }
@@ -246,22 +250,22 @@ fn recreates_an_ended_job() {
 fn deletes_a_running_job_only_with_the_flag() {
     let Some(servers) = Servers::shared() else { return };
     let (fixture, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
-    fixture.apply(JOB, &[]).assert_ended(0, &[]);
+    fixture.apply(JOB, &[]).assert_exit(0, &[]);
     let uid = fixture.uid("etl");
     // A Job without a pod counts as running, too.
-    for extra in [&[][..], &["--no-preflight"]] {
-        let args = [&["--on-immutable=recreate"], extra].concat();
-        fixture.apply(&changed(), &args).assert_ended(3, &["running", "--recreate-running"]);
+    for extra_args in [&[][..], &["--no-preflight"]] {
+        let args = [&["--on-immutable=recreate"], extra_args].concat();
+        fixture.apply(&changed_job(), &args).assert_exit(3, &["running", "--recreate-running"]);
     }
     let pod = kubelet.start_pod(&fixture.namespace, "etl", &PodState::Running);
-    fixture.apply(&changed(), &["--on-immutable=recreate"]).assert_ended(3, &["running", "--recreate-running"]);
+    fixture.apply(&changed_job(), &["--on-immutable=recreate"]).assert_exit(3, &["running", "--recreate-running"]);
     assert_eq!(fixture.uid("etl"), uid);
     assert!(fixture.proxy.writes().iter().all(|request| request.method != "DELETE"));
 
-    let ran = fixture.apply(&changed(), &["--on-immutable=recreate", "--recreate-running"]).assert_ended(0, &[]);
-    assert_eq!(ran.stdout, "job.batch/etl recreated\n");
+    let output = fixture.apply(&changed_job(), &["--on-immutable=recreate", "--recreate-running"]).assert_exit(0, &[]);
+    assert_eq!(output.stdout, "job.batch/etl recreated\n");
     assert_ne!(fixture.uid("etl"), uid);
-    assert_eq!(fixture.admin.get(&path(&fixture.namespace, "pods", &pod)).status, 404);
+    assert_eq!(fixture.admin.get(&api_path(&fixture.namespace, "pods", &pod)).status, 404);
     let deletions: Vec<Request> =
         fixture.proxy.writes().into_iter().filter(|request| request.method == "DELETE").collect();
     let options: Value = serde_json::from_slice(&deletions[0].body).expect("it is JSON");
@@ -273,19 +277,19 @@ fn deletes_a_running_job_only_with_the_flag() {
 fn keeps_a_job_that_a_cron_job_owns() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = JobFixture::new(servers);
-    fixture.apply(JOB, &[]).assert_ended(0, &[]);
+    fixture.apply(JOB, &[]).assert_exit(0, &[]);
     let pod = json!({"spec": {"restartPolicy": "Never", "containers": [{"name": "flow", "image": "none"}]}});
     let spec = json!({"schedule": "0 0 1 1 *", "suspend": true, "jobTemplate": {"spec": {"template": pod}}});
     let cron_job = json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "owner"}, "spec": spec});
-    let owner = fixture.admin.post(&path(&fixture.namespace, "cronjobs", ""), &cron_job).done();
+    let owner = fixture.admin.post(&api_path(&fixture.namespace, "cronjobs", ""), &cron_job).done();
     let owner = json!({"apiVersion": "batch/v1", "kind": "CronJob", "name": "owner", "controller": true,
         "uid": owner["metadata"]["uid"]});
     let owned = json!({"metadata": {"ownerReferences": [owner]}});
-    fixture.admin.patch(&path(&fixture.namespace, "jobs", "etl"), "merge", owned.to_string()).done();
+    fixture.admin.patch(&api_path(&fixture.namespace, "jobs", "etl"), "merge", owned.to_string()).done();
     let uid = fixture.uid("etl");
-    for extra in [&[][..], &["--recreate-running"], &["--recreate-running", "--no-preflight"]] {
-        let args = [&["--on-immutable=recreate"], extra].concat();
-        fixture.apply(&changed(), &args).assert_ended(3, &["job.batch/etl", "CronJob"]);
+    for extra_args in [&[][..], &["--recreate-running"], &["--recreate-running", "--no-preflight"]] {
+        let args = [&["--on-immutable=recreate"], extra_args].concat();
+        fixture.apply(&changed_job(), &args).assert_exit(3, &["job.batch/etl", "CronJob"]);
     }
     assert_eq!(fixture.uid("etl"), uid);
     assert!(fixture.proxy.writes().iter().all(|request| request.method != "DELETE"));
@@ -297,7 +301,7 @@ fn deletes_nothing_for_an_invalid_replacement() {
     let Some(servers) = Servers::shared() else { return };
     let kubelet = Kubelet::start(servers);
     let fixture = JobFixture::new(servers);
-    fixture.apply(JOB, &[]).assert_ended(0, &[]);
+    fixture.apply(JOB, &[]).assert_exit(0, &[]);
     fixture.finish(&kubelet, "etl", &PodState::Succeeded);
     let uid = fixture.uid("etl");
 
@@ -305,34 +309,37 @@ fn deletes_nothing_for_an_invalid_replacement() {
     let name = format!("no-other.{}", fixture.namespace);
     let rules =
         json!([{"apiGroups": ["batch"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["jobs"]}]);
-    let here = json!({"matchLabels": {"kubernetes.io/metadata.name": fixture.namespace}});
+    let namespace_selector = json!({"matchLabels": {"kubernetes.io/metadata.name": fixture.namespace}});
     let policy = json!({
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": {"name": name},
-        "spec": {"failurePolicy": "Fail", "matchConstraints": {"resourceRules": rules, "namespaceSelector": here},
+        "spec": {"failurePolicy": "Fail", "matchConstraints": {"resourceRules": rules, "namespaceSelector": namespace_selector},
             "validations": [{"expression": "!object.spec.template.spec.containers.exists(c, c.image == 'other')"}]},
     });
     let binding = json!({
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
         "metadata": {"name": name}, "spec": {"policyName": name, "validationActions": ["Deny"]},
     });
-    let all = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolic";
-    fixture.admin.post(&format!("{all}ies"), &policy).done();
-    fixture.admin.post(&format!("{all}ybindings"), &binding).done();
-    let probe = changed().replace("name: etl", "name: probe");
-    let tried = format!("{}?dryRun=All", path(&fixture.namespace, "jobs", ""));
+    let api_prefix = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolic";
+    fixture.admin.post(&format!("{api_prefix}ies"), &policy).done();
+    fixture.admin.post(&format!("{api_prefix}ybindings"), &binding).done();
+    let probe = changed_job().replace("name: etl", "name: probe");
+    let dry_run_path = format!("{}?dryRun=All", api_path(&fixture.namespace, "jobs", ""));
     wait_for("the policy", || {
-        let answer = fixture.admin.request("POST", &tried, "application/yaml", probe.as_bytes()).ok()?;
-        (answer.status != 201).then_some(())
+        let response = fixture.admin.request("POST", &dry_run_path, "application/yaml", probe.as_bytes()).ok()?;
+        (response.status != 201).then_some(())
     });
 
     for (text, expected_message) in [
-        (changed(), &*name),
-        (changed().replace("image: other", "image: third").replace("Never", "Always"), "restartPolicy"),
-        (changed().replace("image: other", "image: third").replace("name: TOKEN", "name: A=B"), "name of a variable"),
+        (changed_job(), &*name),
+        (changed_job().replace("image: other", "image: third").replace("Never", "Always"), "restartPolicy"),
+        (
+            changed_job().replace("image: other", "image: third").replace("name: TOKEN", "name: A=B"),
+            "name of a variable",
+        ),
     ] {
-        for extra in [&[][..], &["--no-preflight"]] {
-            let args = [&["--on-immutable=recreate", "--recreate-running"], extra].concat();
-            fixture.apply(&text, &args).assert_ended(3, &[expected_message]);
+        for extra_args in [&[][..], &["--no-preflight"]] {
+            let args = [&["--on-immutable=recreate", "--recreate-running"], extra_args].concat();
+            fixture.apply(&text, &args).assert_exit(3, &[expected_message]);
         }
     }
     assert_eq!(fixture.uid("etl"), uid);
@@ -344,39 +351,38 @@ fn updates_or_recreates_a_suspended_job() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = JobFixture::new(servers);
     let suspended = with_spec(JOB, "suspend: true");
-    fixture.apply(&suspended, &[]).assert_ended(0, &[]);
+    fixture.apply(&suspended, &[]).assert_exit(0, &[]);
     let uid = fixture.uid("etl");
     // The image of a suspended Job is immutable, too. The server reports it with another message.
     let other = suspended.replace("image: none", "image: other");
-    fixture.apply(&other, &[]).assert_ended(3, &["--on-immutable"]);
-    let ran = fixture.apply(&other, &["--on-immutable=recreate"]).assert_ended(0, &[]);
-    assert_eq!(ran.stdout, "job.batch/etl recreated\n");
+    fixture.apply(&other, &[]).assert_exit(3, &["--on-immutable"]);
+    let output = fixture.apply(&other, &["--on-immutable=recreate"]).assert_exit(0, &[]);
+    assert_eq!(output.stdout, "job.batch/etl recreated\n");
     assert_ne!(fixture.uid("etl"), uid);
-    let ran = fixture.apply(&other.replace("suspend: true", "suspend: false"), &[]).assert_ended(0, &[]);
-    assert_eq!(ran.stdout, "job.batch/etl configured\n");
+    let output = fixture.apply(&other.replace("suspend: true", "suspend: false"), &[]).assert_exit(0, &[]);
+    assert_eq!(output.stdout, "job.batch/etl configured\n");
 }
 
 /// Another client resumes the Job after the check found it suspended.
 #[test]
 fn keeps_a_job_that_changes_before_its_deletion() {
     let Some(servers) = Servers::shared() else { return };
-    let place = Arc::<std::sync::OnceLock<String>>::default();
-    let (of_rule, admin) = (Arc::clone(&place), servers.client(ADMIN));
-    let fixture = JobFixture::with(servers, move |request| {
+    let job_path = Arc::<std::sync::OnceLock<String>>::default();
+    let (path_for_rule, admin) = (Arc::clone(&job_path), servers.client(ADMIN));
+    let fixture = JobFixture::with_rule(servers, move |request| {
         if request.method == "DELETE" {
-            let resume =
-                json!({"spec": {"suspend": false}, "metadata": {"labels": {"seen": request.seen.to_string()}}});
-            admin.patch(of_rule.get().expect("it is known"), "merge", resume.to_string()).done();
+            let resume = json!({"spec": {"suspend": false}, "metadata": {"labels": {"seen": request.earlier_count.to_string()}}});
+            admin.patch(path_for_rule.get().expect("it is known"), "merge", resume.to_string()).done();
         }
-        Action::Pass
+        Action::Forward
     });
-    place.set(path(&fixture.namespace, "jobs", "etl")).expect("it is set once");
+    job_path.set(api_path(&fixture.namespace, "jobs", "etl")).expect("it is set once");
     let suspended = with_spec(JOB, "suspend: true");
-    fixture.apply(&suspended, &[]).assert_ended(0, &[]);
+    fixture.apply(&suspended, &[]).assert_exit(0, &[]);
     let uid = fixture.uid("etl");
     fixture
         .apply(&suspended.replace("image: none", "image: other"), &["--on-immutable=recreate"])
-        .assert_ended(3, &["job.batch/etl"]);
+        .assert_exit(3, &["job.batch/etl"]);
     let live = fixture.live("etl");
     assert!(live["metadata"]["uid"] == uid.as_str() && live["metadata"]["deletionTimestamp"].is_null(), "{live}");
 }
@@ -385,24 +391,24 @@ fn keeps_a_job_that_changes_before_its_deletion() {
 #[test]
 fn keeps_another_job_with_the_name() {
     let Some(servers) = Servers::shared() else { return };
-    let place = Arc::<std::sync::OnceLock<String>>::default();
-    let (of_rule, admin) = (Arc::clone(&place), servers.client(ADMIN));
-    let fixture = JobFixture::with(servers, move |request| {
-        if request.method == "DELETE" && request.seen == 0 {
-            let path = of_rule.get().expect("it is known");
+    let job_path = Arc::<std::sync::OnceLock<String>>::default();
+    let (path_for_rule, admin) = (Arc::clone(&job_path), servers.client(ADMIN));
+    let fixture = JobFixture::with_rule(servers, move |request| {
+        if request.method == "DELETE" && request.earlier_count == 0 {
+            let path = path_for_rule.get().expect("it is known");
             admin.delete(path).done();
             wait_for("the deletion", || (admin.get(path).status == 404).then_some(()));
             let text = JOB.replace("image: none", "image: third");
             admin.patch(&format!("{path}?fieldManager=somebody"), "apply", text).done();
         }
-        Action::Pass
+        Action::Forward
     });
-    place.set(path(&fixture.namespace, "jobs", "etl")).expect("it is set once");
+    job_path.set(api_path(&fixture.namespace, "jobs", "etl")).expect("it is set once");
     let suspended = with_spec(JOB, "suspend: true");
-    fixture.apply(&suspended, &[]).assert_ended(0, &[]);
+    fixture.apply(&suspended, &[]).assert_exit(0, &[]);
     fixture
         .apply(&suspended.replace("image: none", "image: other"), &["--on-immutable=recreate"])
-        .assert_ended(3, &["job.batch/etl"]);
+        .assert_exit(3, &["job.batch/etl"]);
     let live = fixture.live("etl");
     assert_eq!(live["spec"]["template"]["spec"]["containers"][0]["image"], "third");
     assert!(live["metadata"]["deletionTimestamp"].is_null(), "{live}");
@@ -412,26 +418,27 @@ fn keeps_another_job_with_the_name() {
 #[test]
 fn retries_a_deletion_whose_response_is_lost() {
     let Some(servers) = Servers::shared() else { return };
-    let place = Arc::<std::sync::OnceLock<String>>::default();
-    let (of_rule, admin, is_deleted) = (Arc::clone(&place), servers.client(ADMIN), AtomicBool::new(false));
-    let fixture = JobFixture::with(servers, move |request| {
-        if request.method == "DELETE" && request.seen == 0 {
+    let job_path = Arc::<std::sync::OnceLock<String>>::default();
+    let (path_for_rule, admin, is_deleted) = (Arc::clone(&job_path), servers.client(ADMIN), AtomicBool::new(false));
+    let fixture = JobFixture::with_rule(servers, move |request| {
+        if request.method == "DELETE" && request.earlier_count == 0 {
             is_deleted.store(true, Ordering::SeqCst);
             return Action::ResetAfter;
         }
         if request.is("GET", "/jobs/etl") && is_deleted.swap(false, Ordering::SeqCst) {
-            let free = json!({"metadata": {"finalizers": null}});
-            admin.patch(of_rule.get().expect("it is known"), "merge", free.to_string()).done();
+            let without_finalizers = json!({"metadata": {"finalizers": null}});
+            admin.patch(path_for_rule.get().expect("it is known"), "merge", without_finalizers.to_string()).done();
         }
-        Action::Pass
+        Action::Forward
     });
-    place.set(path(&fixture.namespace, "jobs", "etl")).expect("it is set once");
+    job_path.set(api_path(&fixture.namespace, "jobs", "etl")).expect("it is set once");
     let with_finalizer =
         with_spec(JOB, "suspend: true").replace("name: etl", "name: etl\n  finalizers: [example.com/held]");
-    fixture.apply(&with_finalizer, &[]).assert_ended(0, &[]);
+    fixture.apply(&with_finalizer, &[]).assert_exit(0, &[]);
     let uid = fixture.uid("etl");
-    let ran = fixture.apply(&with_spec(&changed(), "suspend: true"), &["--on-immutable=recreate"]).assert_ended(0, &[]);
-    assert_eq!(ran.stdout, "job.batch/etl recreated\n");
+    let output =
+        fixture.apply(&with_spec(&changed_job(), "suspend: true"), &["--on-immutable=recreate"]).assert_exit(0, &[]);
+    assert_eq!(output.stdout, "job.batch/etl recreated\n");
     assert_ne!(fixture.uid("etl"), uid);
 }
 
@@ -439,16 +446,16 @@ fn retries_a_deletion_whose_response_is_lost() {
 fn deletes_nothing_in_a_dry_run() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = JobFixture::new(servers);
-    fixture.apply(&with_spec(JOB, "suspend: true"), &[]).assert_ended(0, &[]);
+    fixture.apply(&with_spec(JOB, "suspend: true"), &[]).assert_exit(0, &[]);
     // The controller writes the condition `Suspended` once.
     wait_for("the controller", || fixture.live("etl")["status"]["conditions"].is_array().then_some(()));
     let before = fixture.live("etl");
-    let changed = with_spec(&changed(), "suspend: true");
-    let ran = fixture.apply(&changed, &["--on-immutable=recreate", "--dry-run=server"]).assert_ended(0, &[]);
-    assert_eq!(ran.stdout, "job.batch/etl recreated (server dry run)\n");
+    let changed = with_spec(&changed_job(), "suspend: true");
+    let output = fixture.apply(&changed, &["--on-immutable=recreate", "--dry-run=server"]).assert_exit(0, &[]);
+    assert_eq!(output.stdout, "job.batch/etl recreated (server dry run)\n");
     // The Job is not deleted if another object of the input is refused.
     let bad = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: UPPER}\n";
-    fixture.apply(&(changed + bad), &["--on-immutable=recreate"]).assert_ended(3, &["UPPER"]);
+    fixture.apply(&(changed + bad), &["--on-immutable=recreate"]).assert_exit(3, &["UPPER"]);
     assert_eq!(fixture.live("etl"), before);
     assert_eq!(fixture.proxy.writes().len(), 1);
 }
@@ -457,18 +464,18 @@ fn deletes_nothing_in_a_dry_run() {
 fn reports_a_deleted_job_that_was_not_recreated() {
     let Some(servers) = Servers::shared() else { return };
     let is_deleted = AtomicBool::new(false);
-    let fixture = JobFixture::with(servers, move |request| {
+    let fixture = JobFixture::with_rule(servers, move |request| {
         is_deleted.fetch_or(request.method == "DELETE" && !request.is_dry_run(), Ordering::SeqCst);
         match is_deleted.load(Ordering::SeqCst) && request.method == "PATCH" {
             true => Action::status(403, "Forbidden", "admission webhook \"a.example.com\" denied the request: no"),
-            false => Action::Pass,
+            false => Action::Forward,
         }
     });
     let suspended = with_spec(JOB, "suspend: true");
-    fixture.apply(&suspended, &[]).assert_ended(0, &[]);
+    fixture.apply(&suspended, &[]).assert_exit(0, &[]);
     let changed = suspended.replace("image: none", "image: other");
-    let ran = fixture.apply(&changed, &["--on-immutable=recreate"]).assert_ended(3, &["a.example.com", "deleted"]);
-    assert!(ran.stdout.contains("job.batch/etl failed") && ran.stdout.contains("deleted"), "{ran:?}");
+    let output = fixture.apply(&changed, &["--on-immutable=recreate"]).assert_exit(3, &["a.example.com", "deleted"]);
+    assert!(output.stdout.contains("job.batch/etl failed") && output.stdout.contains("deleted"), "{output:?}");
     assert!(!fixture.exists("etl"));
 }
 
@@ -478,28 +485,28 @@ fn times_out_during_a_deletion() {
     let fixture = JobFixture::new(servers);
     let with_finalizer =
         with_spec(JOB, "suspend: true").replace("name: etl", "name: etl\n  finalizers: [example.com/held]");
-    fixture.apply(&with_finalizer, &[]).assert_ended(0, &[]);
+    fixture.apply(&with_finalizer, &[]).assert_exit(0, &[]);
     let start = Instant::now();
     let changed = with_finalizer.replace("image: none", "image: other");
     fixture
         .apply(&changed, &["--on-immutable=recreate", "--timeout=2s"])
-        .assert_ended(5, &["job.batch/etl", "--timeout"]);
+        .assert_exit(5, &["job.batch/etl", "--timeout"]);
     assert!(start.elapsed() < Duration::from_secs(30));
     assert!(fixture.live("etl")["metadata"]["deletionTimestamp"].is_string());
-    let free = json!({"metadata": {"finalizers": null}});
-    fixture.admin.patch(&path(&fixture.namespace, "jobs", "etl"), "merge", free.to_string()).done();
+    let without_finalizers = json!({"metadata": {"finalizers": null}});
+    fixture.admin.patch(&api_path(&fixture.namespace, "jobs", "etl"), "merge", without_finalizers.to_string()).done();
 }
 
 #[test]
 fn uses_the_hashed_name_of_render() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = JobFixture::new(servers);
-    let ran = fixture.apply(JOB, &["--on-immutable=new-name", "--secret-env", "TOKEN=s/k"]).assert_ended(0, &[]);
-    let name = ran.stdout.strip_prefix("job.batch/").and_then(|rest| rest.strip_suffix(" created\n"));
-    let name = name.unwrap_or_else(|| panic!("{ran:?}")).to_owned();
+    let output = fixture.apply(JOB, &["--on-immutable=new-name", "--secret-env", "TOKEN=s/k"]).assert_exit(0, &[]);
+    let name = output.stdout.strip_prefix("job.batch/").and_then(|rest| rest.strip_suffix(" created\n"));
+    let name = name.unwrap_or_else(|| panic!("{output:?}")).to_owned();
     assert!(name.len() == "etl-".len() + 8 && name.starts_with("etl-"), "{name}");
     let rendered =
-        fixture.run.run(&["render", "job.yaml", "--name-hash", "--secret-env", "TOKEN=s/k"]).assert_ended(0, &[]);
+        fixture.run.run(&["render", "job.yaml", "--name-hash", "--secret-env", "TOKEN=s/k"]).assert_exit(0, &[]);
     assert!(rendered.stdout.contains(&name) && rendered.stdout.contains("# where the flow runs"));
     let bodies: Vec<String> =
         fixture.proxy.writes().iter().map(|request| String::from_utf8_lossy(&request.body).into_owned()).collect();
@@ -513,12 +520,12 @@ fn uses_the_hashed_name_of_render() {
         JOB.replace("# The flow of every night\n", "\n\n"),
         JOB.replace("name: flow # where the flow runs\n        image: none", "image: 'none'\n        name: \"flow\""),
     ] {
-        let ran = fixture.apply(&text, &args).assert_ended(0, &[]);
-        assert_eq!(ran.stdout, format!("job.batch/{name} unchanged\n"), "{text}");
+        let output = fixture.apply(&text, &args).assert_exit(0, &[]);
+        assert_eq!(output.stdout, format!("job.batch/{name} unchanged\n"), "{text}");
     }
     // A changed manifest creates a second Job.
-    let ran = fixture.apply(&changed(), &args).assert_ended(0, &[]);
-    assert!(ran.stdout.ends_with(" created\n") && !ran.stdout.contains(&name), "{ran:?}");
+    let output = fixture.apply(&changed_job(), &args).assert_exit(0, &[]);
+    assert!(output.stdout.ends_with(" created\n") && !output.stdout.contains(&name), "{output:?}");
     assert!(fixture.exists(&name) && !fixture.exists("etl"));
 }
 
@@ -531,8 +538,8 @@ fn renames_only_jobs() {
     let spec: String = spec.lines().map(|line| format!("    {line}\n")).collect();
     let head = "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: nightly}\nspec:\n  suspend: true\n  schedule: '0 0 1 1 *'\n";
     let cron_job = format!("{head}  jobTemplate:\n    spec:\n{spec}");
-    let ran = fixture.apply(&format!("{cron_job}---\n{JOB}"), &["--on-immutable=new-name"]).assert_ended(0, &[]);
-    assert!(ran.stdout.starts_with("cronjob.batch/nightly created\njob.batch/etl-"), "{ran:?}");
+    let output = fixture.apply(&format!("{cron_job}---\n{JOB}"), &["--on-immutable=new-name"]).assert_exit(0, &[]);
+    assert!(output.stdout.starts_with("cronjob.batch/nightly created\njob.batch/etl-"), "{output:?}");
 }
 
 /// After the TTL has removed the Job, the next apply runs it again.
@@ -540,20 +547,20 @@ fn renames_only_jobs() {
 fn notes_a_ttl() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = JobFixture::new(servers);
-    let note = |ran: &Ran| {
-        let lines: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with("note:")).collect();
+    let has_ttl_note = |output: &RunOutput| {
+        let lines: Vec<&str> = output.stderr.lines().filter(|line| line.starts_with("note:")).collect();
         lines
             .iter()
             .any(|line| (line.contains("TTL") || line.contains("ttlSecondsAfterFinished")) && line.contains("again"))
     };
-    let ran = fixture.apply(&with_spec(JOB, "ttlSecondsAfterFinished: 3600"), &[]).assert_ended(0, &[]);
-    assert!(note(&ran), "{}", ran.stderr);
-    let ran = fixture
+    let output = fixture.apply(&with_spec(JOB, "ttlSecondsAfterFinished: 3600"), &[]).assert_exit(0, &[]);
+    assert!(has_ttl_note(&output), "{}", output.stderr);
+    let output = fixture
         .apply(&with_spec(JOB, "ttlSecondsAfterFinished: 3600"), &["--on-immutable=new-name"])
-        .assert_ended(0, &[]);
-    assert!(note(&ran), "{}", ran.stderr);
-    let ran = fixture.apply(&JOB.replace("name: etl", "name: other"), &[]).assert_ended(0, &[]);
-    assert!(!note(&ran), "{}", ran.stderr);
+        .assert_exit(0, &[]);
+    assert!(has_ttl_note(&output), "{}", output.stderr);
+    let output = fixture.apply(&JOB.replace("name: etl", "name: other"), &[]).assert_exit(0, &[]);
+    assert!(!has_ttl_note(&output), "{}", output.stderr);
 }
 
 /// Runs `apply --wait`, and calls `act` with a kubelet once the program waits.
@@ -567,7 +574,7 @@ fn run_and_wait(
     let watched = fixture.watch(text, &[&["--wait"], args].concat());
     fixture.wait_for_poll();
     act(&fixture, &kubelet);
-    let (status, stdout, stderr) = watched.end();
+    let (status, stdout, stderr) = watched.wait();
     assert!(!fixture.proxy.requests().iter().any(|request| request.target.contains("/secrets")));
     assert!(!stdout.contains(CANARY) && !stderr.contains(CANARY), "{stderr}");
     (status, stdout, stderr)
@@ -592,20 +599,20 @@ fn reports_how_a_job_ended() {
         ),
         (
             "deleted",
-            |fixture, _| drop(fixture.admin.delete(&path(&fixture.namespace, "jobs", "etl")).done()),
+            |fixture, _| drop(fixture.admin.delete(&api_path(&fixture.namespace, "jobs", "etl")).done()),
             4,
             &["job.batch/etl", "deleted"],
         ),
         (
             "made anew by somebody else",
             |fixture, _| {
-                let etl = path(&fixture.namespace, "jobs", "etl");
+                let etl = api_path(&fixture.namespace, "jobs", "etl");
                 let job = fixture.live("etl");
                 fixture.admin.delete(&etl).done();
                 wait_for("the deletion", || (fixture.admin.get(&etl).status == 404).then_some(()));
                 let template = json!({"spec": job["spec"]["template"]["spec"]});
                 let new = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "etl"}, "spec": {"template": template}});
-                fixture.admin.post(&path(&fixture.namespace, "jobs", ""), &new).done();
+                fixture.admin.post(&api_path(&fixture.namespace, "jobs", ""), &new).done();
             },
             4,
             &["job.batch/etl", "deleted"],
@@ -645,12 +652,12 @@ fn reports_how_a_job_ended() {
         ),
     ];
     thread::scope(|scope| {
-        for (about, act, status, expected_message) in cases {
+        for (label, act, status, expected_message) in cases {
             scope.spawn(move || {
                 let (code, stdout, stderr) = run_and_wait(servers, JOB, &[], act);
-                assert_eq!(code, *status, "{about}: {stdout}{stderr}");
-                expected_message.iter().for_each(|part| assert!(stderr.contains(part), "{about}: {part}: {stderr}"));
-                assert!(stdout.starts_with("job.batch/etl created, "), "{about}: {stdout}");
+                assert_eq!(code, *status, "{label}: {stdout}{stderr}");
+                expected_message.iter().for_each(|part| assert!(stderr.contains(part), "{label}: {part}: {stderr}"));
+                assert!(stdout.starts_with("job.batch/etl created, "), "{label}: {stdout}");
             });
         }
     });
@@ -659,8 +666,8 @@ fn reports_how_a_job_ended() {
 #[test]
 fn reports_one_failure_of_two_jobs() {
     let Some(servers) = Servers::shared() else { return };
-    let two = format!("{}---\n{JOB}", JOB.replace("name: etl", "name: good"));
-    let (status, stdout, stderr) = run_and_wait(servers, &two, &[], |fixture, kubelet| {
+    let manifest = format!("{}---\n{JOB}", JOB.replace("name: etl", "name: good"));
+    let (status, stdout, stderr) = run_and_wait(servers, &manifest, &[], |fixture, kubelet| {
         fixture.finish(kubelet, "etl", &PodState::Failed(3, "Error"));
         fixture.finish(kubelet, "good", &PodState::Succeeded);
     });
@@ -674,13 +681,13 @@ fn reports_one_failure_of_two_jobs() {
 fn times_out() {
     let Some(servers) = Servers::shared() else { return };
     let suspended = with_spec(JOB, "suspend: true");
-    for (text, expected_message, hint) in
+    for (text, expected_message, expected_hint) in
         [(JOB, "1 active", "--timeout"), (&suspended, "suspended", "`suspend` is false")]
     {
         let (status, stdout, stderr) = run_and_wait(servers, text, &["--timeout=4s"], |_, _| ());
         assert_eq!(status, 5, "{stderr}");
         assert!(
-            stderr.contains(expected_message) && stderr.contains(hint) && stdout.contains(expected_message),
+            stderr.contains(expected_message) && stderr.contains(expected_hint) && stdout.contains(expected_message),
             "{stdout}{stderr}"
         );
     }
@@ -704,10 +711,10 @@ fn accepts_very_long_timeouts() {
     let Some(servers) = Servers::shared() else { return };
     for time in ["0", "18446744073709551615", "9223372036854775807s", "2562047788015215h"] {
         let (fixture, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
-        fixture.apply(JOB, &[]).assert_ended(0, &[]);
+        fixture.apply(JOB, &[]).assert_exit(0, &[]);
         fixture.finish(&kubelet, "etl", &PodState::Succeeded);
-        let ran = fixture.apply(JOB, &["--wait", "--timeout", time, "--request-timeout", time]);
-        assert!(matches!(ran.status, 0 | 2), "{time}: {ran:?}");
+        let output = fixture.apply(JOB, &["--wait", "--timeout", time, "--request-timeout", time]);
+        assert!(matches!(output.status, 0 | 2), "{time}: {output:?}");
     }
 }
 
@@ -719,17 +726,17 @@ fn does_not_wait_for_an_ended_job() {
         [(PodState::Succeeded, 0, "complete"), (PodState::Failed(2, "Error"), 4, "exit code 2")]
     {
         let fixture = JobFixture::new(servers);
-        fixture.apply(JOB, &[]).assert_ended(0, &[]);
+        fixture.apply(JOB, &[]).assert_exit(0, &[]);
         fixture.finish(&kubelet, "etl", &state);
-        let ran = fixture.apply(JOB, &["--wait"]).assert_ended(status, &[expected_message]);
-        assert!(ran.stdout.starts_with("job.batch/etl unchanged, "), "{ran:?}");
+        let output = fixture.apply(JOB, &["--wait"]).assert_exit(status, &[expected_message]);
+        assert!(output.stdout.starts_with("job.batch/etl unchanged, "), "{output:?}");
     }
     let fixture = JobFixture::new(servers);
-    fixture.apply("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n", &["--wait"]).assert_ended(0, &[]);
-    fixture.apply(JOB, &["--wait", "--dry-run=server"]).assert_ended(0, &[]);
+    fixture.apply("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n", &["--wait"]).assert_exit(0, &[]);
+    fixture.apply(JOB, &["--wait", "--dry-run=server"]).assert_exit(0, &[]);
     // A failure ends the wait long before the timeout.
     let start = Instant::now();
-    fixture.apply(&JOB.replace("Never", "Always"), &["--wait"]).assert_ended(3, &["restartPolicy"]);
+    fixture.apply(&JOB.replace("Never", "Always"), &["--wait"]).assert_exit(3, &["restartPolicy"]);
     assert!(start.elapsed() < Duration::from_secs(30));
 }
 
@@ -738,7 +745,7 @@ fn waits_for_a_job_with_generate_name() {
     let Some(servers) = Servers::shared() else { return };
     let text = JOB.replace("name: etl", "generateName: etl-");
     let (status, stdout, stderr) = run_and_wait(servers, &text, &[], |fixture, kubelet| {
-        let jobs = fixture.admin.get(&path(&fixture.namespace, "jobs", "")).done();
+        let jobs = fixture.admin.get(&api_path(&fixture.namespace, "jobs", "")).done();
         let name = jobs["items"][0]["metadata"]["name"].as_str().expect("it is made").to_owned();
         fixture.finish(kubelet, &name, &PodState::Succeeded);
     });
@@ -750,16 +757,16 @@ fn waits_for_a_job_with_generate_name() {
 fn waits_for_a_recreated_job() {
     let Some(servers) = Servers::shared() else { return };
     let (fixture, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
-    fixture.apply(JOB, &[]).assert_ended(0, &[]);
+    fixture.apply(JOB, &[]).assert_exit(0, &[]);
     fixture.finish(&kubelet, "etl", &PodState::Failed(1, "Error"));
     let old = fixture.uid("etl");
-    let watched = fixture.watch(&changed(), &["--wait", "--on-immutable=recreate", "-o", "json"]);
+    let watched = fixture.watch(&changed_job(), &["--wait", "--on-immutable=recreate", "-o", "json"]);
     wait_for("the new one", || {
-        let answer = fixture.admin.get(&path(&fixture.namespace, "jobs", "etl"));
-        (answer.status == 200 && answer.json()["metadata"]["uid"] != old.as_str()).then_some(())
+        let response = fixture.admin.get(&api_path(&fixture.namespace, "jobs", "etl"));
+        (response.status == 200 && response.json()["metadata"]["uid"] != old.as_str()).then_some(())
     });
     fixture.finish(&kubelet, "etl", &PodState::Succeeded);
-    let (status, stdout, stderr) = watched.end();
+    let (status, stdout, stderr) = watched.wait();
     assert_eq!(status, 0, "{stderr}");
     let report: Value = serde_json::from_str(&stdout).expect("it is JSON");
     assert_eq!(report["objects"][0]["outcome"], "recreated");
@@ -777,11 +784,11 @@ fn leaves_the_job_running_after_ctrl_c() {
             kubelet.bind(&fixture.namespace, &pod);
             kubelet.set_state(&fixture.namespace, &pod, &PodState::Running);
         }
-        let looks = fixture.proxy.requests().len();
-        wait_for("a look", || (fixture.proxy.requests().len() > looks + 3).then_some(()));
+        let request_count = fixture.proxy.requests().len();
+        wait_for("a look", || (fixture.proxy.requests().len() > request_count + 3).then_some(()));
         let start = Instant::now();
         watched.interrupt();
-        let (status, stdout, stderr) = watched.end();
+        let (status, stdout, stderr) = watched.wait();
         assert!(start.elapsed() < Duration::from_secs(10));
         assert_eq!(status, 130, "{stderr}");
         assert!(stderr.contains("go on") || stderr.contains("goes on"), "{stderr}");
@@ -801,18 +808,18 @@ fn keeps_waiting_while_the_api_server_restarts() {
     let mut watched = fixture.watch(JOB, &["--logs"]);
     let pod = kubelet.start_pod(&fixture.namespace, "etl", &PodState::Running);
     kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(1, "one"));
-    assert_eq!(watched.log(), "one");
+    assert_eq!(watched.next_log_line(), "one");
     servers.kill_apiserver();
-    let looks = fixture.proxy.requests().len();
-    wait_for("a look in vain", || (fixture.proxy.requests().len() > looks + 1).then_some(()));
+    let request_count = fixture.proxy.requests().len();
+    wait_for("a look in vain", || (fixture.proxy.requests().len() > request_count + 1).then_some(()));
     servers.start_apiserver();
     kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(2, "two"));
-    assert_eq!(watched.log(), "two");
+    assert_eq!(watched.next_log_line(), "two");
     fixture.finish(&kubelet, "etl", &PodState::Succeeded);
-    let (status, stdout, stderr) = watched.end();
+    let (status, stdout, stderr) = watched.wait();
     assert_eq!(status, 0, "{stderr}");
     assert!(stdout.starts_with("job.batch/etl created, complete"), "{stdout}");
-    assert_eq!(WatchedRun::logs(&stderr), ["one", "two"]);
+    assert_eq!(WatchedRun::log_lines(&stderr), ["one", "two"]);
 }
 
 /// Returns a log line in a kubelet's format, with its timestamp.
@@ -829,18 +836,18 @@ fn prints_log_lines_as_they_arrive() {
     // A line is written only after the previous line has arrived.
     for (second, line) in [(1, "one"), (2, "two: a b"), (3, ""), (4, "  indented")] {
         kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(second, line));
-        assert_eq!(watched.log(), line);
+        assert_eq!(watched.next_log_line(), line);
     }
     // Control characters are escaped. An incomplete line is printed when its end arrives.
     kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(5, "\u{1b}[31mred\r"));
-    assert!(watched.log().contains("red"));
+    assert!(watched.next_log_line().contains("red"));
     kubelet.append_log(&fixture.namespace, &pod, "flow", "2026-01-01T00:00:06Z half");
     kubelet.append_log(&fixture.namespace, &pod, "flow", " and half\n");
-    assert_eq!(watched.log(), "half and half");
+    assert_eq!(watched.next_log_line(), "half and half");
     kubelet.append_log(&fixture.namespace, &pod, "flow", "2026-01-01T00:00:07Z no end");
     fixture.finish(&kubelet, "etl", &PodState::Succeeded);
-    assert_eq!(watched.log(), "no end");
-    let (status, stdout, stderr) = watched.end();
+    assert_eq!(watched.next_log_line(), "no end");
+    let (status, stdout, stderr) = watched.wait();
     assert_eq!(status, 0, "{stderr}");
     assert!(stdout.starts_with("job.batch/etl created, complete") && stdout.lines().count() == 1, "{stdout}");
     assert!(stderr.contains(&format!("[{pod} flow] one\n")), "{stderr}");
@@ -856,14 +863,14 @@ fn prints_lines_with_equal_or_earlier_times() {
     let pod = kubelet.start_pod(&fixture.namespace, "etl", &PodState::Running);
     for (second, line) in [(5, "a"), (5, "b"), (3, "c"), (4, "d"), (6, "e"), (6, "e"), (6, "f")] {
         kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(second, line));
-        assert_eq!(watched.log(), line);
+        assert_eq!(watched.next_log_line(), line);
     }
     // The next line has the same timestamp as the last line before the break.
     kubelet.break_logs();
     kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(6, "g"));
-    assert_eq!(watched.log(), "g");
+    assert_eq!(watched.next_log_line(), "g");
     fixture.finish(&kubelet, "etl", &PodState::Succeeded);
-    assert_eq!(watched.end().0, 0);
+    assert_eq!(watched.wait().0, 0);
 }
 
 #[test]
@@ -878,15 +885,15 @@ fn resumes_a_broken_log_without_repeating_lines() {
         for (second, line) in [(3 * round, "a"), (3 * round + 1, "b"), (3 * round + 2, "c")] {
             let line = format!("{line}{round}");
             kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(second, &line));
-            assert_eq!(watched.log(), line);
+            assert_eq!(watched.next_log_line(), line);
             printed_lines.push(line);
         }
         kubelet.break_logs();
     }
     fixture.finish(&kubelet, "etl", &PodState::Succeeded);
-    let (status, _, stderr) = watched.end();
+    let (status, _, stderr) = watched.wait();
     assert_eq!(status, 0, "{stderr}");
-    assert_eq!(WatchedRun::logs(&stderr), printed_lines);
+    assert_eq!(WatchedRun::log_lines(&stderr), printed_lines);
 }
 
 #[test]
@@ -904,15 +911,15 @@ fn prints_logs_of_init_containers() {
     let status = json!({"status": {"phase": "Pending", "initContainerStatuses": [container]}});
     fixture
         .admin
-        .patch(&format!("{}/status", path(&fixture.namespace, "pods", &pod)), "merge", status.to_string())
+        .patch(&format!("{}/status", api_path(&fixture.namespace, "pods", &pod)), "merge", status.to_string())
         .done();
     kubelet.append_log(&fixture.namespace, &pod, "first", &timestamped_line(1, "getting ready"));
-    assert_eq!(watched.log(), "getting ready");
+    assert_eq!(watched.next_log_line(), "getting ready");
     kubelet.set_state(&fixture.namespace, &pod, &PodState::Running);
     kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(2, "working"));
-    assert_eq!(watched.log(), "working");
+    assert_eq!(watched.next_log_line(), "working");
     fixture.finish(&kubelet, "etl", &PodState::Succeeded);
-    let (status, _, stderr) = watched.end();
+    let (status, _, stderr) = watched.wait();
     assert_eq!(status, 0, "{stderr}");
     assert!(stderr.contains(&format!("[{pod} first] getting ready\n[{pod} flow] working\n")), "{stderr}");
 }
@@ -924,7 +931,7 @@ fn prints_logs_of_the_next_pod_after_a_failure() {
     let mut watched = fixture.watch(&JOB.replace("backoffLimit: 0", "backoffLimit: 1"), &["--logs"]);
     let first = kubelet.start_pod(&fixture.namespace, "etl", &PodState::Running);
     kubelet.append_log(&fixture.namespace, &first, "flow", &timestamped_line(1, "no luck"));
-    assert_eq!(watched.log(), "no luck");
+    assert_eq!(watched.next_log_line(), "no luck");
     kubelet.set_state(&fixture.namespace, &first, &PodState::Failed(1, "Error"));
     let second = wait_for("another pod", || {
         Some(kubelet.wait_for_job_pod(&fixture.namespace, "etl")).filter(|pod| *pod != first)
@@ -932,11 +939,11 @@ fn prints_logs_of_the_next_pod_after_a_failure() {
     kubelet.bind(&fixture.namespace, &second);
     kubelet.set_state(&fixture.namespace, &second, &PodState::Running);
     kubelet.append_log(&fixture.namespace, &second, "flow", &timestamped_line(2, "luck"));
-    assert_eq!(watched.log(), "luck");
+    assert_eq!(watched.next_log_line(), "luck");
     fixture.finish(&kubelet, "etl", &PodState::Succeeded);
-    let (status, _, stderr) = watched.end();
+    let (status, _, stderr) = watched.wait();
     assert_eq!(status, 0, "{stderr}");
-    assert_eq!(WatchedRun::logs(&stderr), ["no luck", "luck"]);
+    assert_eq!(WatchedRun::log_lines(&stderr), ["no luck", "luck"]);
 }
 
 /// A pod may end before the first poll.
@@ -944,10 +951,10 @@ fn prints_logs_of_the_next_pod_after_a_failure() {
 fn prints_logs_of_an_ended_pod() {
     let Some(servers) = Servers::shared() else { return };
     let (fixture, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
-    fixture.apply(JOB, &[]).assert_ended(0, &[]);
+    fixture.apply(JOB, &[]).assert_exit(0, &[]);
     let pod = kubelet.start_pod(&fixture.namespace, "etl", &PodState::Running);
     kubelet.append_log(&fixture.namespace, &pod, "flow", &(timestamped_line(1, "one") + &timestamped_line(2, "two")));
     fixture.finish(&kubelet, "etl", &PodState::Failed(1, "Error"));
-    let ran = fixture.apply(JOB, &["--logs"]).assert_ended(4, &["exit code 1"]);
-    assert_eq!(WatchedRun::logs(&ran.stderr), ["one", "two"]);
+    let output = fixture.apply(JOB, &["--logs"]).assert_exit(4, &["exit code 1"]);
+    assert_eq!(WatchedRun::log_lines(&output.stderr), ["one", "two"]);
 }

@@ -218,9 +218,9 @@ impl LogStore {
         self.changed.notify_waiters();
     }
 
-    /// Waits for log text after the byte offset `seen`. Returns `None` at the end of a complete log, and an error if
+    /// Waits for log text after the byte offset `offset`. Returns `None` at the end of a complete log, and an error if
     /// the current break count is not `break_count`.
-    async fn wait_for_text(&self, key: &str, seen: usize, break_count: usize) -> io::Result<Option<Vec<u8>>> {
+    async fn wait_for_text(&self, key: &str, offset: usize, break_count: usize) -> io::Result<Option<Vec<u8>>> {
         loop {
             // Created before the checks. Otherwise a change directly after them would be missed.
             let changed = self.changed.notified();
@@ -230,8 +230,8 @@ impl LogStore {
             {
                 let mut by_container = lock(&self.by_container);
                 let log = by_container.entry(key.to_owned()).or_default();
-                if log.text.len() > seen {
-                    return Ok(Some(log.text[seen..].to_vec()));
+                if log.text.len() > offset {
+                    return Ok(Some(log.text[offset..].to_vec()));
                 }
                 if log.is_complete {
                     return Ok(None);
@@ -249,13 +249,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Returns a TLS configuration with a self-signed certificate, which the API server accepts from a kubelet.
 fn tls_config() -> ServerConfig {
-    let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate can be made");
-    let key = PrivatePkcs8KeyDer::from(own.signing_key.serialize_der());
+    let certificate = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate can be made");
+    let key = PrivatePkcs8KeyDer::from(certificate.signing_key.serialize_der());
     ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("ring knows TLS 1.3")
         .with_no_client_auth()
-        .with_single_cert(vec![own.cert.der().clone()], key.into())
+        .with_single_cert(vec![certificate.cert.der().clone()], key.into())
         .expect("key and certificate belong together")
 }
 
@@ -292,11 +292,13 @@ fn respond(
         return Ok(http::Response::new(Full::from(text).map_err(|never| match never {}).boxed_unsync()));
     }
     let (key, break_count) = (key.to_owned(), logs.break_count.load(Ordering::SeqCst));
-    let pieces = futures::stream::try_unfold(0, move |seen| {
+    let pieces = futures::stream::try_unfold(0, move |offset| {
         let (key, logs) = (key.clone(), Arc::clone(&logs));
         async move {
-            let piece = logs.wait_for_text(&key, seen, break_count).await?;
-            Ok(piece.map(|text| (seen + text.len(), text)).map(|(seen, text)| (Frame::data(Bytes::from(text)), seen)))
+            let piece = logs.wait_for_text(&key, offset, break_count).await?;
+            Ok(piece
+                .map(|text| (offset + text.len(), text))
+                .map(|(offset, text)| (Frame::data(Bytes::from(text)), offset)))
         }
     });
     Ok(http::Response::new(StreamBody::new(pieces).boxed_unsync()))
@@ -305,7 +307,7 @@ fn respond(
 /// Deletes the node's pods that are marked for deletion, like a kubelet whose containers have stopped.
 fn confirm_deletions(client: &Client, node: &str) {
     // If the API server is down, the next call tries again.
-    let get = |path: &str| client.request("GET", path, "", b"").ok().filter(|answer| answer.status == 200);
+    let get = |path: &str| client.request("GET", path, "", b"").ok().filter(|response| response.status == 200);
     let Some(pods) = get(&format!("/api/v1/pods?fieldSelector=spec.nodeName%3D{node}")) else { return };
     for pod in pods.json()["items"].as_array().into_iter().flatten() {
         let metadata = &pod["metadata"];
@@ -320,13 +322,13 @@ fn confirm_deletions(client: &Client, node: &str) {
 
 /// Calls `poll` repeatedly until it returns a value. Panics after `MAX_WAIT`.
 #[track_caller]
-pub(crate) fn wait_for<T>(what: &str, poll: impl Fn() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(description: &str, poll: impl Fn() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
-        if let Some(answer) = poll() {
-            return answer;
+        if let Some(value) = poll() {
+            return value;
         }
-        assert!(start.elapsed() < MAX_WAIT, "timed out waiting for {what}");
+        assert!(start.elapsed() < MAX_WAIT, "timed out waiting for {description}");
         thread::sleep(Duration::from_millis(50));
     }
 }

@@ -141,18 +141,18 @@ fn changes_nothing_without_a_target() {
         assert!(helm.live_object(DEPLOYMENT, "web").is_none(), "{version}");
 
         // The flag that the error suggests works unchanged.
-        let line =
+        let hint =
             message.split("with Helm: ").nth(1).and_then(|rest| rest.split(')').next()).expect("there is a line");
-        let own = line.strip_prefix("--post-renderer-args=").expect("it is for Helm");
-        let pasted = helm.run_post_rendered_ok(&["template", "r", "web"], &["--secret-env=TOKEN=s/k", own]);
-        assert_eq!(pasted.matches("secretKeyRef").count(), 1, "{version} {own}:\n{pasted}");
+        let pasted_flag = hint.strip_prefix("--post-renderer-args=").expect("it is for Helm");
+        let pasted = helm.run_post_rendered_ok(&["template", "r", "web"], &["--secret-env=TOKEN=s/k", pasted_flag]);
+        assert_eq!(pasted.matches("secretKeyRef").count(), 1, "{version} {pasted_flag}:\n{pasted}");
         drop(helm.run(&["uninstall", "r", "--no-hooks"]));
         helm.run_post_rendered_ok(&install, &["--secret-env=TOKEN=s/k", "--target=deployment/web"]);
         let live = helm.live_object(DEPLOYMENT, "web").expect("it is there");
         assert_eq!(entry(&live, "TOKEN"), Some(&reference("TOKEN")), "{version}");
-        let others = live.to_string().matches("secretKeyRef").count();
+        let reference_count = live.to_string().matches("secretKeyRef").count();
         // One occurrence is in the spec, one in `managedFields`.
-        assert_eq!(others, 2, "{version}: {live}");
+        assert_eq!(reference_count, 2, "{version}: {live}");
         assert!(!live.to_string().contains(CANARY), "{version}: {live}");
         helm.run_ok(&["uninstall", "r", "--no-hooks"]);
         assert!(helm.live_object(DEPLOYMENT, "web").is_none(), "{version}");
@@ -174,16 +174,16 @@ fn replaces_a_literal_of_the_chart_on_upgrade() {
         next.namespace.clone_from(&helm.namespace);
         next.write_chart("web", UNMODIFIED_CHART);
         let upgrade = ["upgrade", "r", "web", "--no-hooks", "-n", &helm.namespace];
-        let own = ["--target=deployment/web", "--secret-env=TOKEN=s/k"];
-        next.run_post_rendered_ok(&upgrade, &own);
+        let jobplate_args = ["--target=deployment/web", "--secret-env=TOKEN=s/k"];
+        next.run_post_rendered_ok(&upgrade, &jobplate_args);
         let live = helm.live_object(DEPLOYMENT, "web").expect("it is there");
         assert_eq!(entry(&live, "TOKEN"), Some(&reference("TOKEN")), "{from} to {to}");
         assert!(!live.to_string().contains(CANARY), "{from} to {to}: {live}");
 
         // A second upgrade changes nothing, so no pods are replaced.
-        next.run_post_rendered_ok(&upgrade, &own);
-        let again = helm.live_object(DEPLOYMENT, "web").expect("it is there");
-        assert_eq!(again["metadata"]["generation"], live["metadata"]["generation"], "{from} to {to}");
+        next.run_post_rendered_ok(&upgrade, &jobplate_args);
+        let rerun = helm.live_object(DEPLOYMENT, "web").expect("it is there");
+        assert_eq!(rerun["metadata"]["generation"], live["metadata"]["generation"], "{from} to {to}");
         next.run_ok(&["uninstall", "r", "-n", &helm.namespace]);
         assert!(helm.live_object(DEPLOYMENT, "web").is_none(), "{from} to {to}");
     }
@@ -215,21 +215,21 @@ fn edits_a_job_template_in_a_config_map_and_rolls_its_pods() {
         helm.write_chart("flows", CHART_WITH_JOB_TEMPLATE);
         let target = "--target=ConfigMap/templates:job_template.yaml";
         let upgrade = ["upgrade", "--install", "r", "flows"];
-        let checksum = |live: &Value| live.pointer("/spec/template/metadata/annotations/checksum~1config").cloned();
-        let live = || helm.live_object(DEPLOYMENT, "agent").expect("it is there");
+        let checksum_of = |live: &Value| live.pointer("/spec/template/metadata/annotations/checksum~1config").cloned();
+        let read_deployment = || helm.live_object(DEPLOYMENT, "agent").expect("it is there");
         helm.run_ok(&upgrade);
-        let plain = live();
+        let before = read_deployment();
         helm.run_post_rendered_ok(&upgrade, &[target, "--secret=TOKEN=s/k"]);
         let map = helm.live_object("api/v1/configmaps", "templates").expect("it is there");
         let text = map["data"]["job_template.yaml"].as_str().expect("it is text");
         assert!(text.starts_with("# Comments stay.\n"), "{version}:\n{text}");
         assert!(text.contains("name: PREFECT__CONTEXT__SECRETS__TOKEN"), "{version}:\n{text}");
-        let first = live();
-        assert_ne!(checksum(&first), checksum(&plain), "{version}");
+        let first = read_deployment();
+        assert_ne!(checksum_of(&first), checksum_of(&before), "{version}");
         helm.run_post_rendered_ok(&upgrade, &[target, "--secret=TOKEN=s/k"]);
-        assert_eq!(live()["metadata"]["generation"], first["metadata"]["generation"], "{version}");
+        assert_eq!(read_deployment()["metadata"]["generation"], first["metadata"]["generation"], "{version}");
         helm.run_post_rendered_ok(&upgrade, &[target, "--secret=TOKEN=s/other"]);
-        assert_ne!(checksum(&live()), checksum(&first), "{version}");
+        assert_ne!(checksum_of(&read_deployment()), checksum_of(&first), "{version}");
     }
 }
 
@@ -251,13 +251,14 @@ fn helm_4_shows_errors_on_the_terminal() {
     let Some(servers) = Servers::shared() else { return };
     let helm = Helm::new(servers, "helm4");
     helm.write_chart("web", UNMODIFIED_CHART);
-    let call = "helm template r web --post-renderer jobplate --post-renderer-args=--secret-env=TOKEN=s/k";
+    let command_line = "helm template r web --post-renderer jobplate --post-renderer-args=--secret-env=TOKEN=s/k";
     let mut script = helm.command("script");
-    let output = script.args(["-qec", call, "/dev/null"]).stdin(Stdio::null()).output().expect("script is there");
-    let seen = String::from_utf8_lossy(&output.stdout);
-    assert!(seen.contains("only what `--target` names is changed"), "{seen}");
-    assert!(seen.contains("plugin \"jobplate\" exited with error"), "{seen}");
-    assert!(!seen.contains(CANARY), "{seen}");
+    let output =
+        script.args(["-qec", command_line, "/dev/null"]).stdin(Stdio::null()).output().expect("script is there");
+    let terminal_text = String::from_utf8_lossy(&output.stdout);
+    assert!(terminal_text.contains("only what `--target` names is changed"), "{terminal_text}");
+    assert!(terminal_text.contains("plugin \"jobplate\" exited with error"), "{terminal_text}");
+    assert!(!terminal_text.contains(CANARY), "{terminal_text}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use crate::apollo::{self, Apollo, Flow};
-use crate::cli::{Ran, Run};
+use crate::cli::{Run, RunOutput};
 use crate::compare::differences;
 use crate::container::{self, Container, Environment, find_variable, items};
 use crate::helm::repository;
@@ -102,17 +102,17 @@ impl AgentFixture {
         });
         servers.client(ADMIN).post(&format!("/api/v1/namespaces/{namespace}/secrets"), &secret).done();
         let (kubelet, apollo) = (Kubelet::start(servers), Apollo::start(servers, flow));
-        let proxy = Proxy::start(servers, |_| Action::Pass);
+        let proxy = Proxy::start(servers, |_| Action::Forward);
         Some(AgentFixture { servers, kubelet, apollo, proxy, namespace, bin, version, run })
     }
 
     /// Runs `jobplate render` on a string.
     fn render(&self, text: &str, flags: &[&str]) -> String {
         self.run.write("render.yaml", text);
-        self.jobplate(&[&["render", "render.yaml", "-q"], flags].concat()).assert_ended(0, &[]).stdout
+        self.run_jobplate(&[&["render", "render.yaml", "-q"], flags].concat()).assert_exit(0, &[]).stdout
     }
 
-    fn jobplate(&self, args: &[&str]) -> Ran {
+    fn run_jobplate(&self, args: &[&str]) -> RunOutput {
         self.run.run(args)
     }
 
@@ -120,12 +120,12 @@ impl AgentFixture {
     /// live Job that the agent created.
     fn run_agent(&self, template: &str, env: &Value, options: &[&str]) -> Value {
         self.run.write("job_template.yaml", template);
-        let own = json!([
+        let agent_env = json!([
             {"name": "PREFECT__BACKEND", "value": "server"},
             {"name": "PREFECT__CLOUD__API", "value": self.apollo.url()},
             {"name": "NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
         ]);
-        let env: Vec<&Value> = items(&own).chain(items(env)).collect();
+        let env: Vec<&Value> = items(&agent_env).chain(items(env)).collect();
         let template = self.run.directory().join("job_template.yaml");
         let start = ["prefect", "agent", "kubernetes", "start", "--job-template"];
         let args: Vec<String> =
@@ -139,8 +139,12 @@ impl AgentFixture {
 
     fn start_agent(&self, agent: &Container, options: &[&str], kubeconfig: &std::path::Path) {
         let options = [options, &["--max-polls", "1"]].concat();
-        let ran = agent.run(&self.bin, &options, &[("KUBECONFIG", kubeconfig)]);
-        assert!(ran.status.success() && !self.sent_job().is_null(), "the agent created no Job:\n{}", output_text(&ran));
+        let output = agent.run(&self.bin, &options, &[("KUBECONFIG", kubeconfig)]);
+        assert!(
+            output.status.success() && !self.sent_job().is_null(),
+            "the agent created no Job:\n{}",
+            output_text(&output)
+        );
     }
 
     /// Returns the Job that the agent sent, or null if it sent no Job.
@@ -179,10 +183,10 @@ impl AgentFixture {
             (self.servers.client(ADMIN), self.kubelet.start_pod(&self.namespace, name, &PodState::Running));
         let object = client.get(&format!("/api/v1/namespaces/{}/pods/{pod}", self.namespace)).done();
         let flow = Container::new(&client, &object, &object["spec"]["containers"][0])?;
-        let ran = flow.run(&self.bin, &[], &[]);
-        let end = if ran.status.success() { PodState::Succeeded } else { PodState::Failed(1, "Error") };
+        let output = flow.run(&self.bin, &[], &[]);
+        let end = if output.status.success() { PodState::Succeeded } else { PodState::Failed(1, "Error") };
         self.kubelet.set_state(&self.namespace, &pod, &end);
-        std::fs::read_to_string(self.run.directory().join("kept")).map_err(|_| output_text(&ran))
+        std::fs::read_to_string(self.run.directory().join("kept")).map_err(|_| output_text(&output))
     }
 
     /// Returns the Job of `jobplate preview` for a template and a scenario.
@@ -193,24 +197,24 @@ impl AgentFixture {
         self.run.write("preview.yaml", template);
         self.run.write("scenario.yaml", scenario.to_string());
         let args = ["preview", "preview.yaml", "--scenario", "scenario.yaml", "--prefect", self.version.short(), "-q"];
-        let ran = self.jobplate(&[&args[..], &["-o", "json"]].concat()).assert_ended(0, &[]);
-        serde_json::from_str(&ran.stdout).expect("it prints JSON")
+        let output = self.run_jobplate(&[&args[..], &["-o", "json"]].concat()).assert_exit(0, &[]);
+        serde_json::from_str(&output.stdout).expect("it prints JSON")
     }
 
     /// Returns the output of `prefect agent kubernetes install`.
     fn install(&self, options: &[&str]) -> String {
         let mut install = crate::run::isolated_command(self.bin.join("prefect"), self.run.directory());
-        let ran = install.args(["agent", "kubernetes", "install"]).args(options).output().expect("it starts");
-        assert!(ran.status.success(), "{}", output_text(&ran));
-        String::from_utf8(ran.stdout).expect("it prints UTF-8")
+        let output = install.args(["agent", "kubernetes", "install"]).args(options).output().expect("it starts");
+        assert!(output.status.success(), "{}", output_text(&output));
+        String::from_utf8(output.stdout).expect("it prints UTF-8")
     }
 
     /// Runs a Python program with an environment and returns the JSON that it prints.
     fn run_python(&self, program: &str, environment: &Environment) -> Value {
         let mut python = crate::run::isolated_command(self.bin.join("python"), self.run.directory());
-        let ran = python.envs(environment.iter().cloned()).args(["-c", program]).output().expect("it starts");
-        assert!(ran.status.success(), "{}", output_text(&ran));
-        serde_json::from_slice(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", output_text(&ran)))
+        let output = python.envs(environment.iter().cloned()).args(["-c", program]).output().expect("it starts");
+        assert!(output.status.success(), "{}", output_text(&output));
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", output_text(&output)))
     }
 
     /// Resolves the environment of a container in this namespace.
@@ -220,8 +224,8 @@ impl AgentFixture {
     }
 }
 
-fn output_text(ran: &Output) -> String {
-    String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr)
+fn output_text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 /// Returns an `env` entry of a Job's first container, or `None` if there is no such entry.
@@ -236,7 +240,7 @@ fn run_from_template_to_flow(version: PrefectVersion) {
     let run_config = json!({"env": {"REGION": "eu"}, "cpu_request": "2"});
     let Some(fixture) = AgentFixture::new(version, &run_config) else { return };
     let (namespace, client) = (fixture.namespace.as_str(), fixture.servers.client(ADMIN));
-    let agent = fixture.jobplate(&["template", "agent"]).assert_ended(0, &[]).stdout;
+    let agent = fixture.run_jobplate(&["template", "agent"]).assert_exit(0, &[]).stdout;
     fixture.run.write(
         "agent.yaml",
         agent.replace("prefecthq/prefect:1.4.1", &format!("prefecthq/prefect:{}", version.full())),
@@ -244,8 +248,8 @@ fn run_from_template_to_flow(version: PrefectVersion) {
     let api = fixture.apollo.url();
     let flags =
         ["--backend", "server", "--api", &api, "--api-key", "prefect-secrets/api-key", "--secret", SECRET_FLAG, "-q"];
-    fixture.jobplate(&[&["render", "agent.yaml", "-i"], &flags[..]].concat()).assert_ended(0, &[]);
-    fixture.jobplate(&["apply", "agent.yaml", "-n", namespace, "-q"]).assert_ended(0, &[]);
+    fixture.run_jobplate(&[&["render", "agent.yaml", "-i"], &flags[..]].concat()).assert_exit(0, &[]);
+    fixture.run_jobplate(&["apply", "agent.yaml", "-n", namespace, "-q"]).assert_exit(0, &[]);
 
     let pod = fixture.kubelet.wait_for_pod(namespace, "app.kubernetes.io/name", "prefect-agent");
     let pod = client.get(&format!("/api/v1/namespaces/{namespace}/pods/{pod}")).done();
@@ -273,14 +277,14 @@ fn run_from_template_to_flow(version: PrefectVersion) {
     let files = ["preview", "agent.yaml", "--agent", "agent.yaml", "--run-config", "run.yaml"];
     fixture.run.write("run.yaml", run_config.to_string());
     let preview = fixture
-        .jobplate(&[&files[..], &["--prefect", version.short(), "-o", "json", "-q"]].concat())
-        .assert_ended(0, &[]);
+        .run_jobplate(&[&files[..], &["--prefect", version.short(), "-o", "json", "-q"]].concat())
+        .assert_exit(0, &[]);
     let preview = preview.stdout.replace("<Secret prefect-secrets, key api-key>", API_KEY);
     let placeholders = [(apollo::FLOW_RUN, "new_id"), (apollo::FLOW, "new_id"), (&identifier, "0a1b2c3d")];
     let with_placeholders =
         placeholders.iter().fold(sent_job.to_string(), |text, (id, placeholder)| text.replace(id, placeholder));
-    let json = |text: &str| serde_json::from_str::<Value>(text).expect("it is JSON");
-    assert_eq!(json(&preview), json(&with_placeholders));
+    let parse_json = |text: &str| serde_json::from_str::<Value>(text).expect("it is JSON");
+    assert_eq!(parse_json(&preview), parse_json(&with_placeholders));
     assert_eq!(differences(&previewed_job, &live_job), [] as [&str; 0]);
     let defaults = ["terminationMessagePath", "terminationMessagePolicy", "imagePullPolicy"];
     let live_container = live_job["spec"]["template"]["spec"]["containers"][0].as_object().expect("a container");
@@ -348,15 +352,15 @@ fn a_local_agent_passes_its_environment_on() {
     let mut agent = crate::run::isolated_command(fixture.bin.join("prefect"), directory);
     agent.env("PREFECT__BACKEND", "server").env("PREFECT__CLOUD__API", &url).env(SECRET_VARIABLE, SECRET_VALUE);
     agent.env("PATH", format!("{}:/usr/bin:/bin", fixture.bin.display()));
-    let ran = agent.args(["agent", "local", "start", "--max-polls", "1"]).output().expect("it starts");
-    assert!(ran.status.success(), "{}", output_text(&ran));
+    let output = agent.args(["agent", "local", "start", "--max-polls", "1"]).output().expect("it starts");
+    assert!(output.status.success(), "{}", output_text(&output));
     let kept = directory.join("kept");
-    let found = wait_for("the flow", || std::fs::read_to_string(&kept).ok().filter(|text| text.ends_with('\'')));
-    assert_eq!(found, format!("'{SECRET_VALUE}'"));
+    let secret_value = wait_for("the flow", || std::fs::read_to_string(&kept).ok().filter(|text| text.ends_with('\'')));
+    assert_eq!(secret_value, format!("'{SECRET_VALUE}'"));
     wait_for("its end", || fixture.apollo.states().contains(&"Success".to_owned()).then_some(()));
 
     let shell = Run::without_kubeconfig().env(SECRET_VARIABLE, SECRET_VALUE);
-    let secret = shell.run(&["secret", "s", "--from-environment", "-q"]).assert_ended(0, &[]).stdout;
+    let secret = shell.run(&["secret", "s", "--from-environment", "-q"]).assert_exit(0, &[]).stdout;
     assert!(secret.contains(&format!("GITHUB_ACCESS_TOKEN: \"{SECRET_VALUE}\"")), "{secret}");
 }
 
@@ -380,7 +384,7 @@ fn plain_text_overrides_a_reference() {
         let preview =
             ["preview", "job_template.yaml", "--agent", "agent.json", "--run-config", "run.json", "-o", "env"];
         let reference = "its reference to Secret prefect-secrets, key github-access-token";
-        fixture.jobplate(&preview).assert_ended(0, &["is lost here", reference]);
+        fixture.run_jobplate(&preview).assert_exit(0, &["is lost here", reference]);
     }
 }
 
@@ -409,7 +413,9 @@ fn a_reference_works_only_in_the_first_container() {
 fn rejects_capital_letters_in_a_secret_name() {
     let Some(fixture) = AgentFixture::new(PrefectVersion::V1_4, &json!({})) else { return };
     fixture.run.write("render.yaml", JOB);
-    fixture.jobplate(&["render", "render.yaml", "--secret", "X=GITHUB_ACCESS_TOKEN/x"]).assert_ended(2, &["--secret"]);
+    fixture
+        .run_jobplate(&["render", "render.yaml", "--secret", "X=GITHUB_ACCESS_TOKEN/x"])
+        .assert_exit(2, &["--secret"]);
     let template = fixture.render(JOB, &["--secret", SECRET_FLAG]).replace("prefect-secrets", "GITHUB_ACCESS_TOKEN");
     let secret = json!({"metadata": {"name": "GITHUB_ACCESS_TOKEN"}});
     let path = format!("/api/v1/namespaces/{}/secrets", fixture.namespace);
@@ -523,9 +529,9 @@ print(json.dumps({name: repr(Secret(name).get()) for name in sorted(prefect.conf
     assert!(from_file.as_object().is_some_and(|secrets| secrets.len() == 14), "{from_file}");
 
     let secret = ["secret", "from-config", "--from-config=config.toml", "-q"];
-    fixture.run.write("secret.yaml", fixture.jobplate(&secret).assert_ended(0, &[]).stdout);
-    fixture.jobplate(&["apply", "secret.yaml", "-n", &fixture.namespace, "-q"]).assert_ended(0, &[]);
-    let flags = fixture.jobplate(&[&secret[..], &["--print-flags"]].concat()).assert_ended(0, &[]).stdout;
+    fixture.run.write("secret.yaml", fixture.run_jobplate(&secret).assert_exit(0, &[]).stdout);
+    fixture.run_jobplate(&["apply", "secret.yaml", "-n", &fixture.namespace, "-q"]).assert_exit(0, &[]);
+    let flags = fixture.run_jobplate(&[&secret[..], &["--print-flags"]].concat()).assert_exit(0, &[]).stdout;
     let flags: Vec<&str> = flags.split_whitespace().collect();
     let template: Value = serde_yaml::from_str(&fixture.render(JOB, &flags)).expect("it is YAML");
     let mut environment = fixture.flow_environment(&template);

@@ -17,8 +17,8 @@ use crate::worker::{
 fn a_flow_gets_the_secrets_of_its_template() {
     let Some(fixture) = WorkerFixture::new() else { return };
     let template = fixture.render(fixture.prefect.default_template(), &SECRET_FLAGS);
-    let (pool, ran) = fixture.create_pool(&template);
-    assert!(ran.status.success(), "{}", output_text(&ran));
+    let (pool, output) = fixture.create_pool(&template);
+    assert!(output.status.success(), "{}", output_text(&output));
     let (deployment_variables, run_variables) = (json!({"env": {"REGION": "eu"}}), json!({"cpu_request": "250m"}));
     let worker_run = fixture.run_worker(&pool, &deployment_variables, &run_variables, &[("OF_WORKER", "stays7f3a")]);
     let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.run));
@@ -56,8 +56,8 @@ fn a_worker_replaces_an_unprotected_reference() {
     let worker_run = fixture.run_worker(&fixture.prefect.create_pool(&template), &json!({}), &json!({}), &[]);
     let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.run));
     assert_matches_preview(&fixture.preview_job(&template.to_string(), &worker_run), &sent_job, &job);
-    let plain = json!({"name": "PREFECT_API_KEY", "value": WORKER_API_KEY});
-    assert_eq!(entry(&job, "PREFECT_API_KEY"), Some(&plain));
+    let plain_text = json!({"name": "PREFECT_API_KEY", "value": WORKER_API_KEY});
+    assert_eq!(entry(&job, "PREFECT_API_KEY"), Some(&plain_text));
     assert!(fixture.has_sent(WORKER_API_KEY));
     assert_eq!(find_variable(&fixture.environment(&job), "PREFECT_API_KEY"), Some(WORKER_API_KEY));
 }
@@ -103,8 +103,8 @@ fn a_worker_stores_plain_text_in_a_secret() {
     );
     // The worker replaced the reference before it created the Secret, so the Secret holds the worker's own key.
     assert!(!job.to_string().contains(WORKER_API_KEY), "{job}");
-    let found = fixture.environment(&job);
-    let values = ["GITHUB_ACCESS_TOKEN", "PREFECT_API_KEY", "REGION"].map(|name| find_variable(&found, name));
+    let environment = fixture.environment(&job);
+    let values = ["GITHUB_ACCESS_TOKEN", "PREFECT_API_KEY", "REGION"].map(|name| find_variable(&environment, name));
     assert_eq!(values, [Some(TOKEN), Some(WORKER_API_KEY), Some("eu")]);
 }
 
@@ -129,7 +129,7 @@ fn a_worker_deletes_its_secret_when_it_stops() {
 #[test]
 fn kubectl_creates_the_previewed_job() {
     let Some(fixture) = WorkerFixture::new() else { return };
-    let builtin = fixture.jobplate(&["template", "base-job-template"]).assert_ended(0, &[]).stdout;
+    let builtin = fixture.run_jobplate(&["template", "base-job-template"]).assert_exit(0, &[]).stdout;
     for template in [fixture.render(fixture.prefect.default_template(), &SECRET_FLAGS), builtin] {
         // Prefect's server accepts the template too.
         fixture.prefect.create_pool(&parse_json(&template));
@@ -138,7 +138,7 @@ fn kubectl_creates_the_previewed_job() {
             .run
             .write("variables.json", json!({"namespace": fixture.namespace, "env": {"REGION": "eu"}}).to_string());
         let preview = ["preview", "preview.json", "--job-variables", "variables.json", "-q"];
-        let previewed_job = fixture.jobplate(&[&preview[..], &["-o", "json"]].concat()).assert_ended(0, &[]).stdout;
+        let previewed_job = fixture.run_jobplate(&[&preview[..], &["-o", "json"]].concat()).assert_exit(0, &[]).stdout;
         let create = |job: &str| {
             fixture.run.write("job.yaml", job);
             let file = fixture.run.directory().join("job.yaml").display().to_string();
@@ -149,9 +149,9 @@ fn kubectl_creates_the_previewed_job() {
         let unknown = ["completions", "parallelism"].map(|name| format!("unknown field \"spec.template.spec.{name}\""));
         assert!(unknown.iter().all(|error| refused.contains(error)), "{refused}");
         let previewed_job = parse_json(&previewed_job);
-        let ran = create(&fixture.jobplate(&[&preview[..], &["--kubectl"]].concat()).assert_ended(0, &[]).stdout);
-        assert!(ran.status.success() && ran.stderr.is_empty(), "{}", output_text(&ran));
-        let created = parse_json(&String::from_utf8_lossy(&ran.stdout));
+        let output = create(&fixture.run_jobplate(&[&preview[..], &["--kubectl"]].concat()).assert_exit(0, &[]).stdout);
+        assert!(output.status.success() && output.stderr.is_empty(), "{}", output_text(&output));
+        let created = parse_json(&String::from_utf8_lossy(&output.stdout));
         let pod_spec = |job: &Value| job["spec"]["template"]["spec"].clone();
         let mut dropped = differences(&pod_spec(&previewed_job), &pod_spec(&created));
         // The API server drops empty objects.
@@ -189,7 +189,7 @@ spec:
 fn a_converted_template_runs() {
     let Some(fixture) = WorkerFixture::new() else { return };
     fixture.run.write("job_template.yaml", PREFECT_1_TEMPLATE);
-    let template = fixture.jobplate(&["convert", "job_template.yaml", "-q"]).assert_ended(0, &[]).stdout;
+    let template = fixture.run_jobplate(&["convert", "job_template.yaml", "-q"]).assert_exit(0, &[]).stdout;
     let worker_run =
         fixture.run_worker(&fixture.prefect.create_pool(&parse_json(&template)), &json!({}), &json!({}), &[]);
     let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.run));
@@ -219,7 +219,7 @@ struct InvalidTemplate {
 }
 
 fn invalid_templates(default_template: &str) -> Vec<InvalidTemplate> {
-    let with = |change: &dyn Fn(&mut Value)| {
+    let template_with = |change: &dyn Fn(&mut Value)| {
         let mut template = parse_json(default_template);
         change(&mut template);
         template
@@ -227,28 +227,28 @@ fn invalid_templates(default_template: &str) -> Vec<InvalidTemplate> {
     let token = reference("GITHUB_ACCESS_TOKEN", "gh", "token");
     vec![
         InvalidTemplate {
-            template: with(&|template| flow_container(template)["image"] = json!("{{ nope }}")),
+            template: template_with(&|template| flow_container(template)["image"] = json!("{{ nope }}")),
             variables: json!({}),
             failing_step: FailingStep::CreatePool,
             reported: &["the server refuses this template", "{{ nope }}"],
             status: 0,
         },
         InvalidTemplate {
-            template: with(&|template| flow_container(template)["name"] = json!("flow")),
+            template: template_with(&|template| flow_container(template)["name"] = json!("flow")),
             variables: json!({}),
             failing_step: FailingStep::CreateJob(&["must have value 'prefect-job'"]),
             reported: &["must be prefect-job"],
             status: 2,
         },
         InvalidTemplate {
-            template: with(&|template| flow_container(template)["env"] = json!(["{{ env }}", token])),
+            template: template_with(&|template| flow_container(template)["env"] = json!(["{{ env }}", token])),
             variables: json!({"env": {"REGION": "eu"}}),
             failing_step: FailingStep::CreateJob(&["].name: Required value"]),
             reported: &["Kubernetes refuses the Job", "`{{ env }}` among entries"],
             status: 0,
         },
         InvalidTemplate {
-            template: with(&|template| {
+            template: template_with(&|template| {
                 flow_container(template)["env"] = json!([reference("TOKEN", "GITHUB_ACCESS_TOKEN", "a/b")]);
             }),
             variables: json!({}),
@@ -292,13 +292,13 @@ fn assert_fails_as_reported(case: &InvalidTemplate) {
     // The preview has only the template and the job variables.
     fixture.run.write("preview.json", case.template.to_string());
     fixture.run.write("scenario.json", json!({"deployment": {"job_variables": case.variables}}).to_string());
-    let previewed_job = fixture.jobplate(&["preview", "preview.json", "--scenario", "scenario.json"]);
-    let previewed_job = previewed_job.assert_ended(case.status, case.reported);
+    let previewed_job = fixture.run_jobplate(&["preview", "preview.json", "--scenario", "scenario.json"]);
+    let previewed_job = previewed_job.assert_exit(case.status, case.reported);
     assert_eq!(previewed_job.stdout.is_empty(), case.status == 2, "{previewed_job:?}");
     match case.failing_step {
         FailingStep::CreatePool => {
-            let (pool, ran) = fixture.create_pool(&case.template.to_string());
-            assert!(!ran.status.success(), "{pool} is created: {}", output_text(&ran));
+            let (pool, output) = fixture.create_pool(&case.template.to_string());
+            assert!(!output.status.success(), "{pool} is created: {}", output_text(&output));
         }
         FailingStep::CreateJob(message_parts) => {
             // One attempt to create the Job is enough, since each attempt is rejected.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::http::{Answer, Client, Endpoint};
+use crate::http::{Client, Endpoint, Response};
 use crate::oracles;
 use crate::servers::free_ports;
 
@@ -93,11 +93,11 @@ impl PrefectServer {
         // This command needs no server, so it runs while the server starts.
         let home = tempfile::tempdir().expect("a temporary directory can be created");
         let default_template = ["work-pool", "get-default-base-job-template", "--type", "kubernetes"];
-        let default_template = prefect(bin, &default_template, home.path(), &environment(bin, home.path()));
+        let default_template = run_prefect(bin, &default_template, home.path(), &environment(bin, home.path()));
         let default_template = String::from_utf8(default_template.stdout).expect("it prints JSON");
         let (bin, names) = (bin.to_owned(), AtomicUsize::new(0));
         let server = PrefectServer { bin, port, client, default_template, names, _supervisor: supervisor };
-        while !server.client.request("GET", "/api/health", "", b"").is_ok_and(|answer| answer.status == 200) {
+        while !server.client.request("GET", "/api/health", "", b"").is_ok_and(|response| response.status == 200) {
             let log = fs::read_to_string(directory.join(LOG)).unwrap_or_default();
             let has_failed = ["already in use", "Traceback"].iter().any(|word| log.contains(word));
             if has_failed || start.elapsed() > STARTUP_TIMEOUT {
@@ -134,25 +134,25 @@ impl PrefectServer {
     }
 
     /// Runs `prefect` until it exits or its time limit passes.
-    pub(crate) fn prefect(&self, args: &[&str], home: &Path, environment: &Variables) -> Output {
-        prefect(&self.bin, args, home, environment)
+    pub(crate) fn run_prefect(&self, args: &[&str], home: &Path, environment: &Variables) -> Output {
+        run_prefect(&self.bin, args, home, environment)
     }
 
     pub(crate) fn get(&self, path: &str) -> Value {
         self.retry_while_busy(|| self.client.get(&format!("/api{path}"))).done()
     }
 
-    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Response {
         self.retry_while_busy(|| self.client.post(&format!("/api{path}"), body))
     }
 
     /// Repeats a request while the database is busy (503), like Prefect's own client.
-    fn retry_while_busy(&self, send: impl Fn() -> Answer) -> Answer {
+    fn retry_while_busy(&self, send: impl Fn() -> Response) -> Response {
         let start = Instant::now();
         loop {
-            let answer = send();
-            if answer.status != 503 || start.elapsed() > STARTUP_TIMEOUT {
-                return answer;
+            let response = send();
+            if response.status != 503 || start.elapsed() > STARTUP_TIMEOUT {
+                return response;
             }
             thread::sleep(Duration::from_millis(200));
         }
@@ -227,7 +227,7 @@ pub(crate) fn supervisor(directory: &Path, program: &Path) -> Command {
     supervisor
 }
 
-fn prefect(bin: &Path, args: &[&str], home: &Path, environment: &Variables) -> Output {
+fn run_prefect(bin: &Path, args: &[&str], home: &Path, environment: &Variables) -> Output {
     let mut command = Command::new("/usr/bin/timeout");
     command.arg("150").arg(bin.join("prefect")).args(args);
     command.env_clear().envs(environment).current_dir(home).stdin(Stdio::null());

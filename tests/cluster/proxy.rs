@@ -27,9 +27,9 @@ pub(crate) struct Request {
     pub(crate) headers: Vec<Header>,
     pub(crate) body: Vec<u8>,
     /// The number of earlier requests with the same method and path. The query is ignored.
-    pub(crate) seen: usize,
+    pub(crate) earlier_count: usize,
     /// The 0-based position among all requests.
-    pub(crate) number: usize,
+    pub(crate) index: usize,
 }
 
 impl Request {
@@ -57,9 +57,9 @@ impl Request {
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
     /// Forwards the request and returns the response unchanged.
-    Pass,
+    Forward,
     /// Responds with a status, headers and a body, without forwarding the request.
-    Answer(u16, Vec<Header>, Vec<u8>),
+    Respond(u16, Vec<Header>, Vec<u8>),
     /// Resets the connection without forwarding the request.
     ResetBefore,
     /// Forwards the request, then resets the connection without a response.
@@ -67,13 +67,13 @@ pub(crate) enum Action {
     /// Forwards the request, then closes the connection without a response.
     CloseAfter,
     /// Delays the response.
-    Late(Duration),
+    Delay(Duration),
     /// Delays the second half of the response's body.
-    Slow(Duration),
+    DelaySecondHalf(Duration),
     /// Closes the connection after half of the response's body.
-    Truncated,
+    Truncate,
     /// Adds a header to the response.
-    Header(&'static str, String),
+    AddHeader(&'static str, String),
 }
 
 impl Action {
@@ -84,13 +84,13 @@ impl Action {
             "message": message, "reason": reason, "code": code,
         });
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        Action::Answer(code, headers, status.to_string().into_bytes())
+        Action::Respond(code, headers, status.to_string().into_bytes())
     }
 
     /// Creates a response with status 429 and a `Retry-After` header.
-    pub(crate) fn too_many(seconds: u32) -> Self {
+    pub(crate) fn too_many_requests(seconds: u32) -> Self {
         let mut action = Action::status(429, "TooManyRequests", "too many requests, please try again later");
-        if let Action::Answer(_, headers, _) = &mut action {
+        if let Action::Respond(_, headers, _) = &mut action {
             headers.push(("retry-after".to_owned(), seconds.to_string()));
         }
         action
@@ -102,7 +102,7 @@ type Rule = Box<dyn Fn(&Request) -> Action + Send + Sync>;
 struct Shared {
     endpoint: Endpoint,
     rule: Rule,
-    is_over: AtomicBool,
+    is_stopped: AtomicBool,
     log: Mutex<(Vec<Request>, HashMap<String, usize>)>,
 }
 
@@ -121,14 +121,14 @@ impl Proxy {
         let config = kubeconfig(&format!("http://127.0.0.1:{port}"), None, ADMIN);
         std::fs::write(directory.path().join("kubeconfig"), config).expect("a file can be written");
         let (endpoint, rule) = (servers.endpoint().clone(), Box::new(rule));
-        let shared = Arc::new(Shared { endpoint, rule, is_over: AtomicBool::new(false), log: Mutex::default() });
-        let listening = Arc::clone(&shared);
+        let shared = Arc::new(Shared { endpoint, rule, is_stopped: AtomicBool::new(false), log: Mutex::default() });
+        let listener_shared = Arc::clone(&shared);
         thread::spawn(move || {
             for stream in listener.incoming() {
-                if listening.is_over.load(Ordering::Relaxed) {
+                if listener_shared.is_stopped.load(Ordering::Relaxed) {
                     return;
                 }
-                let shared = Arc::clone(&listening);
+                let shared = Arc::clone(&listener_shared);
                 // An error drops the client's connection, so the client fails, too.
                 thread::spawn(move || drop(stream.and_then(|stream| serve(&shared, stream))));
             }
@@ -173,7 +173,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.shared.is_over.store(true, Ordering::Relaxed);
+        self.shared.is_stopped.store(true, Ordering::Relaxed);
         // Wakes the listener, which then checks `is_stopped`.
         drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)));
     }
@@ -190,8 +190,8 @@ fn serve(shared: &Shared, stream: TcpStream) -> io::Result<()> {
         let action = (shared.rule)(&request);
         let to = client.get_mut();
         match &action {
-            Action::ResetBefore => return reset(to),
-            Action::Answer(status, headers, body) => {
+            Action::ResetBefore => return reset_on_close(to),
+            Action::Respond(status, headers, body) => {
                 write_head(to, *status, headers, Body::Bytes(body.len() as u64))?;
                 to.write_all(body)?;
                 continue;
@@ -200,13 +200,13 @@ fn serve(shared: &Shared, stream: TcpStream) -> io::Result<()> {
         }
         if server.is_none() {
             // If the server is down, the client sees a reset connection.
-            server = Some(Connection::open(&shared.endpoint).or_else(|error| reset(to).and(Err(error)))?);
+            server = Some(Connection::open(&shared.endpoint).or_else(|error| reset_on_close(to).and(Err(error)))?);
         }
         let server = server.as_mut().ok_or(ErrorKind::NotConnected)?;
         if let Err(error) = forward(server, &request).and_then(|()| pass_back(server, to, &action)) {
-            return reset(to).and(Err(error));
+            return reset_on_close(to).and(Err(error));
         }
-        if matches!(action, Action::ResetAfter | Action::CloseAfter | Action::Truncated) {
+        if matches!(action, Action::ResetAfter | Action::CloseAfter | Action::Truncate) {
             return Ok(());
         }
     }
@@ -221,19 +221,19 @@ impl Shared {
         };
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let (method, target, headers) = (method.to_owned(), target.to_owned(), head.headers);
-        let mut request = Request { method, target, headers, body, seen: 0, number: log.0.len() };
-        let seen = log.1.entry(format!("{} {}", request.method, request.path())).or_default();
-        request.seen = *seen;
-        *seen += 1;
+        let mut request = Request { method, target, headers, body, earlier_count: 0, index: log.0.len() };
+        let earlier_count = log.1.entry(format!("{} {}", request.method, request.path())).or_default();
+        request.earlier_count = *earlier_count;
+        *earlier_count += 1;
         log.0.push(request.clone());
         Ok(request)
     }
 }
 
 fn forward(server: &mut Connection, request: &Request) -> io::Result<()> {
-    let of_this_connection = ["connection", "content-length", "transfer-encoding"];
+    let hop_by_hop_headers = ["connection", "content-length", "transfer-encoding"];
     let mut headers = request.headers.clone();
-    headers.retain(|(name, _)| !of_this_connection.contains(&name.as_str()));
+    headers.retain(|(name, _)| !hop_by_hop_headers.contains(&name.as_str()));
     if header(&headers, "authorization").is_none() {
         headers.push(("authorization".to_owned(), format!("Bearer {ADMIN}")));
     }
@@ -245,22 +245,22 @@ fn pass_back(server: &mut Connection, to: &mut TcpStream, action: &Action) -> io
     match action {
         Action::ResetAfter | Action::CloseAfter => {
             while server.read_piece(&mut body)?.is_some() {}
-            return if matches!(action, Action::ResetAfter) { reset(to) } else { Ok(()) };
+            return if matches!(action, Action::ResetAfter) { reset_on_close(to) } else { Ok(()) };
         }
-        Action::Late(by) => thread::sleep(*by),
-        Action::Header(name, value) => headers.push(((*name).to_owned(), value.clone())),
+        Action::Delay(delay) => thread::sleep(*delay),
+        Action::AddHeader(name, value) => headers.push(((*name).to_owned(), value.clone())),
         _ => {}
     }
-    if matches!(action, Action::Slow(_) | Action::Truncated) {
-        let mut whole = Vec::new();
+    if matches!(action, Action::DelaySecondHalf(_) | Action::Truncate) {
+        let mut full_body = Vec::new();
         while let Some(piece) = server.read_piece(&mut body)? {
-            whole.extend(piece);
+            full_body.extend(piece);
         }
-        write_head(to, status, &headers, Body::Bytes(whole.len() as u64))?;
-        let (half, rest) = whole.split_at(whole.len() / 2);
+        write_head(to, status, &headers, Body::Bytes(full_body.len() as u64))?;
+        let (half, rest) = full_body.split_at(full_body.len() / 2);
         to.write_all(half)?;
-        let Action::Slow(by) = action else { return Ok(()) };
-        thread::sleep(*by);
+        let Action::DelaySecondHalf(delay) = action else { return Ok(()) };
+        thread::sleep(*delay);
         return to.write_all(rest);
     }
     write_head(to, status, &headers, body)?;
@@ -289,7 +289,7 @@ fn write_head(to: &mut TcpStream, status: u16, headers: &[Header], body: Body) -
 }
 
 /// Configures a connection to send a reset (RST) when it is closed. The client sees an error.
-fn reset(stream: &TcpStream) -> io::Result<()> {
+fn reset_on_close(stream: &TcpStream) -> io::Result<()> {
     let socket = socket2::SockRef::from(stream);
     socket.set_linger(Some(Duration::ZERO))
 }

@@ -5,13 +5,13 @@
 
 use serde_json::{Value, json};
 
-use crate::http::{Answer, Client};
+use crate::http::{Client, Response};
 use crate::kubelet::{Kubelet, PodState, wait_for};
 use crate::servers::{ADMIN, Servers};
 
 /// A manifest that is applied with strict validation to an empty namespace, and the expected response.
 pub(crate) struct Row {
-    pub(crate) about: &'static str,
+    pub(crate) label: &'static str,
     /// The resource and the name in the URL.
     pub(crate) resource: &'static str,
     pub(crate) name: &'static str,
@@ -21,13 +21,13 @@ pub(crate) struct Row {
     pub(crate) message_parts: &'static [&'static str],
 }
 
-fn config_map(about: &'static str, text: &str, status: u16, message_parts: &'static [&'static str]) -> Row {
-    Row { about, resource: "configmaps", name: "x", text: text.to_owned(), status, message_parts }
+fn config_map(label: &'static str, text: &str, status: u16, message_parts: &'static [&'static str]) -> Row {
+    Row { label, resource: "configmaps", name: "x", text: text.to_owned(), status, message_parts }
 }
 
 /// Returns the row of a Job. `env` is the `env` field of its only container, in flow style.
-fn job(about: &'static str, env: &str, status: u16, message_parts: &'static [&'static str]) -> Row {
-    Row { about, resource: "jobs", name: "x", text: job_with(env), status, message_parts }
+fn job(label: &'static str, env: &str, status: u16, message_parts: &'static [&'static str]) -> Row {
+    Row { label, resource: "jobs", name: "x", text: job_with(env), status, message_parts }
 }
 
 fn job_with(env: &str) -> String {
@@ -50,18 +50,19 @@ spec:
 const CONFIG_MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n";
 
 /// The message of a `Status` for a schema violation. Its code is 500, although the manifest is invalid.
-const NO_TYPED_PATCH: &str = "failed to create typed patch object";
-const NO_STRING: &[&str] = &[NO_TYPED_PATCH, "expected string, got &value.valueUnstructured"];
-const NOT_DECLARED: &[&str] = &[NO_TYPED_PATCH, "field not declared in schema"];
-const NO_REFERENCE: &str = "Job.batch \"x\" is invalid: spec.template.spec.containers[0].env[0].valueFrom.secretKeyRef";
-const NO_NAME: &str = "Job.batch \"x\" is invalid: spec.template.spec.containers[0].env[0].name";
+const TYPED_PATCH_FAILED: &str = "failed to create typed patch object";
+const EXPECTED_STRING: &[&str] = &[TYPED_PATCH_FAILED, "expected string, got &value.valueUnstructured"];
+const UNDECLARED_FIELD: &[&str] = &[TYPED_PATCH_FAILED, "field not declared in schema"];
+const INVALID_REFERENCE: &str =
+    "Job.batch \"x\" is invalid: spec.template.spec.containers[0].env[0].valueFrom.secretKeyRef";
+const INVALID_NAME: &str = "Job.batch \"x\" is invalid: spec.template.spec.containers[0].env[0].name";
 
 #[rustfmt::skip]
 pub(crate) fn rows() -> Vec<Row> {
-    let with = |more: &str| format!("{CONFIG_MAP}{more}");
+    let config_map_with = |fields: &str| format!("{CONFIG_MAP}{fields}");
     let mut rows = vec![
-        config_map("comments", &with("# a comment\ndata: {k: v} # another\n"), 201, &[]),
-        config_map("CRLF and a byte order mark", &format!("\u{feff}{}", with("data:\n  k: v\n").replace('\n', "\r\n")), 201, &[]),
+        config_map("comments", &config_map_with("# a comment\ndata: {k: v} # another\n"), 201, &[]),
+        config_map("CRLF and a byte order mark", &format!("\u{feff}{}", config_map_with("data:\n  k: v\n").replace('\n', "\r\n")), 201, &[]),
         config_map("a leading separator", &format!("---\n{CONFIG_MAP}"), 201, &[]),
         config_map("two documents: the second is ignored", &format!("{CONFIG_MAP}---\n{}", CONFIG_MAP.replace("name: x", "name: z")), 201, &[]),
         config_map("creationTimestamp: null", &CONFIG_MAP.replace("name: x", "name: x, creationTimestamp: null"), 201, &[]),
@@ -79,33 +80,33 @@ pub(crate) fn rows() -> Vec<Row> {
         Row { text: format!("{JOB}status: {{}}\n"), ..job("an empty status", "", 201, &[]) },
         Row { text: JOB.replace("Never", "Never\n      serviceAccountName: ''"), ..job("an empty serviceAccountName", "", 201, &[]) },
         Row { text: JOB.replace("name: flow, ", ""), ..job("a container without a name", "", 422, &["containers[0].name"]) },
-        Row { text: JOB.replace("Never", "Never\n      parallelism: 1"), ..job("parallelism in a pod", "", 500, NOT_DECLARED) },
+        Row { text: JOB.replace("Never", "Never\n      parallelism: 1"), ..job("parallelism in a pod", "", 500, UNDECLARED_FIELD) },
         job("value: null", "[{name: X, value: null}]", 201, &[]),
-        job("an entry twice", "[{name: X, value: a}, {name: X, value: b}]", 500, &[NO_TYPED_PATCH, "duplicate entries for key [name=\"X\"]"]),
+        job("an entry twice", "[{name: X, value: a}, {name: X, value: b}]", 500, &[TYPED_PATCH_FAILED, "duplicate entries for key [name=\"X\"]"]),
         job("a key twice", "[{name: X, value: a, value: b}]", 400, &["line ", "key \"value\" already set in map"]),
-        job("valuefrom", "[{name: X, valuefrom: {}}]", 500, NOT_DECLARED),
+        job("valuefrom", "[{name: X, valuefrom: {}}]", 500, UNDECLARED_FIELD),
         job("value and valueFrom", "[{name: X, value: a, valueFrom: {secretKeyRef: {name: s, key: k}}}]", 422, &["may not be specified when `value` is not empty"]),
         job("an empty value and valueFrom", "[{name: X, value: '', valueFrom: {secretKeyRef: {name: s, key: k}}}]", 201, &[]),
-        job("a reference to a name in capitals", "[{name: X, valueFrom: {secretKeyRef: {name: GITHUB_ACCESS_TOKEN, key: k}}}]", 422, &[NO_REFERENCE]),
-        job("a reference without a name", "[{name: X, valueFrom: {secretKeyRef: {key: k}}}]", 422, &[NO_REFERENCE]),
-        job("a reference to a key with a slash", "[{name: X, valueFrom: {secretKeyRef: {name: s, key: a/b}}}]", 422, &[NO_REFERENCE]),
-        job("a reference without a key", "[{name: X, valueFrom: {secretKeyRef: {name: s}}}]", 422, &[NO_REFERENCE]),
+        job("a reference to a name in capitals", "[{name: X, valueFrom: {secretKeyRef: {name: GITHUB_ACCESS_TOKEN, key: k}}}]", 422, &[INVALID_REFERENCE]),
+        job("a reference without a name", "[{name: X, valueFrom: {secretKeyRef: {key: k}}}]", 422, &[INVALID_REFERENCE]),
+        job("a reference to a key with a slash", "[{name: X, valueFrom: {secretKeyRef: {name: s, key: a/b}}}]", 422, &[INVALID_REFERENCE]),
+        job("a reference without a key", "[{name: X, valueFrom: {secretKeyRef: {name: s}}}]", 422, &[INVALID_REFERENCE]),
     ];
     for value in ["true", "yes", "1_000"] {
-        rows.push(job("a value that is no string", &format!("[{{name: X, value: {value}}}]"), 500, NO_STRING));
+        rows.push(job("a value that is no string", &format!("[{{name: X, value: {value}}}]"), 500, EXPECTED_STRING));
     }
-    rows.push(job("a name that is no string", "[{name: Y}]", 500, &[NO_TYPED_PATCH]));
+    rows.push(job("a name that is no string", "[{name: Y}]", 500, &[TYPED_PATCH_FAILED]));
     for name in ["A-B.c", "1A", "a b", "A\"B"] {
         rows.push(job("a name that is accepted", &format!("[{{name: '{name}', value: a}}]"), 201, &[]));
     }
     for name in ["X=Y", "\u{e9}", ""] {
-        rows.push(job("a name that is refused", &format!("[{{name: '{name}', value: a}}]"), 422, &[NO_NAME]));
+        rows.push(job("a name that is refused", &format!("[{{name: '{name}', value: a}}]"), 422, &[INVALID_NAME]));
     }
     rows
 }
 
 /// Returns the path of an object, or of a collection if `name` is empty.
-pub(crate) fn path(namespace: &str, resource: &str, name: &str) -> String {
+pub(crate) fn api_path(namespace: &str, resource: &str, name: &str) -> String {
     let group = match resource {
         "jobs" | "cronjobs" => "/apis/batch/v1",
         _ => "/api/v1",
@@ -113,17 +114,17 @@ pub(crate) fn path(namespace: &str, resource: &str, name: &str) -> String {
     format!("{group}/namespaces/{namespace}/{resource}/{name}")
 }
 
-fn apply(client: &Client, path: &str, options: &str, text: &str) -> Answer {
+fn apply(client: &Client, path: &str, options: &str, text: &str) -> Response {
     client.patch(&format!("{path}?fieldManager=rows&fieldValidation=Strict{options}"), "apply", text)
 }
 
 #[track_caller]
-fn assert_answer(answer: &Answer, status: u16, message_parts: &[&str]) {
-    let message = answer.json()["message"].as_str().unwrap_or_default().to_owned();
+fn assert_response(response: &Response, status: u16, message_parts: &[&str]) {
+    let message = response.json()["message"].as_str().unwrap_or_default().to_owned();
     assert!(
-        answer.status == status && message_parts.iter().all(|part| message.contains(part)),
+        response.status == status && message_parts.iter().all(|part| message.contains(part)),
         "{} {message}",
-        answer.status
+        response.status
     );
 }
 
@@ -131,25 +132,25 @@ fn assert_answer(answer: &Answer, status: u16, message_parts: &[&str]) {
 fn responds_as_expected() {
     let Some(servers) = Servers::shared() else { return };
     let admin = servers.client(ADMIN);
-    let mut wrong = String::new();
+    let mut failures = String::new();
     for row in rows() {
         let namespace = servers.namespace("row");
-        let answer = apply(&admin, &path(&namespace, row.resource, row.name), "", &row.text);
-        let message = answer.json()["message"].as_str().unwrap_or_default().to_owned();
-        if answer.status != row.status || !row.message_parts.iter().all(|part| message.contains(part)) {
-            wrong += &format!("\n{}: {} {message}\n{}", row.about, answer.status, row.text);
+        let response = apply(&admin, &api_path(&namespace, row.resource, row.name), "", &row.text);
+        let message = response.json()["message"].as_str().unwrap_or_default().to_owned();
+        if response.status != row.status || !row.message_parts.iter().all(|part| message.contains(part)) {
+            failures += &format!("\n{}: {} {message}\n{}", row.label, response.status, row.text);
         }
     }
-    assert!(wrong.is_empty(), "the server answered otherwise:\n{wrong}");
+    assert!(failures.is_empty(), "the server answered otherwise:\n{failures}");
 }
 
 #[test]
 fn ignores_a_second_document() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("two"), servers.client(ADMIN));
-    let row = rows().into_iter().find(|row| row.about.starts_with("two documents")).expect("it is in the table");
-    apply(&admin, &path(&namespace, row.resource, row.name), "", &row.text).done();
-    assert_eq!(admin.get(&path(&namespace, "configmaps", "z")).status, 404);
+    let row = rows().into_iter().find(|row| row.label.starts_with("two documents")).expect("it is in the table");
+    apply(&admin, &api_path(&namespace, row.resource, row.name), "", &row.text).done();
+    assert_eq!(admin.get(&api_path(&namespace, "configmaps", "z")).status, 404);
 }
 
 /// A server-side apply refuses unknown fields with any `fieldValidation`.
@@ -157,10 +158,10 @@ fn ignores_a_second_document() {
 fn refuses_unknown_fields_with_500() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("ignore"), servers.client(ADMIN));
-    let path = path(&namespace, "jobs", "x");
+    let path = api_path(&namespace, "jobs", "x");
     let text = job_with("[{name: X, valuefrom: {}}]");
-    let answer = admin.patch(&format!("{path}?fieldManager=rows&fieldValidation=Ignore"), "apply", &text);
-    assert_answer(&answer, 500, NOT_DECLARED);
+    let response = admin.patch(&format!("{path}?fieldManager=rows&fieldValidation=Ignore"), "apply", &text);
+    assert_response(&response, 500, UNDECLARED_FIELD);
 }
 
 #[test]
@@ -168,13 +169,13 @@ fn accepts_duplicate_entries_in_a_creation() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("post"), servers.client(ADMIN));
     let text = job_with("[{name: X, value: a}, {name: X, value: b}]");
-    let path = format!("{}?fieldValidation=Strict", path(&namespace, "jobs", ""));
-    let answer = admin.request("POST", &path, "application/yaml", text.as_bytes()).expect("it answers");
-    assert_eq!(answer.status, 201);
+    let path = format!("{}?fieldValidation=Strict", api_path(&namespace, "jobs", ""));
+    let response = admin.request("POST", &path, "application/yaml", text.as_bytes()).expect("it answers");
+    assert_eq!(response.status, 201);
     assert!(
-        answer.header("warning").is_some_and(|warning| warning.contains("hides previous definition")),
+        response.header("warning").is_some_and(|warning| warning.contains("hides previous definition")),
         "{:?}",
-        answer.headers
+        response.headers
     );
 }
 
@@ -184,22 +185,22 @@ fn quotes_values_of_an_immutable_pod_template() {
     let admin = servers.client(ADMIN);
     for (suspend, field) in [("false", "spec.template"), ("true", "spec.template.spec")] {
         let namespace = servers.namespace("immutable");
-        let (path, all) = (path(&namespace, "jobs", "x"), path(&namespace, "jobs", ""));
+        let (path, collection) = (api_path(&namespace, "jobs", "x"), api_path(&namespace, "jobs", ""));
         let suspend = |text: String| text.replace("backoffLimit: 0", &format!("backoffLimit: 0\n  suspend: {suspend}"));
         apply(&admin, &path, "", &suspend(job_with("[{name: X, value: kanarie}]"))).done();
         let changed = suspend(JOB.replace("image: none}", "image: other, env: [{name: X, value: kanarie}]}"));
         for options in ["", "&dryRun=All", "&force=true"] {
-            let answer = apply(&admin, &path, options, &changed);
-            assert_answer(&answer, 422, &["field is immutable", "kanarie"]);
-            assert_eq!(answer.json()["details"]["causes"][0]["field"], field);
+            let response = apply(&admin, &path, options, &changed);
+            assert_response(&response, 422, &["field is immutable", "kanarie"]);
+            assert_eq!(response.json()["details"]["causes"][0]["field"], field);
         }
         // A dry run of a creation shows whether a replacement would be valid.
         let create = |text: &str| {
-            let path = format!("{all}?dryRun=All&fieldValidation=Strict");
+            let path = format!("{collection}?dryRun=All&fieldValidation=Strict");
             admin.request("POST", &path, "application/yaml", text.as_bytes()).expect("it answers")
         };
-        assert_answer(&create(&changed), 409, &["already exists"]);
-        assert_answer(&create(&changed.replace("Never", "Always")), 422, &["restartPolicy"]);
+        assert_response(&create(&changed), 409, &["already exists"]);
+        assert_response(&create(&changed.replace("Never", "Always")), 422, &["restartPolicy"]);
     }
 }
 
@@ -207,14 +208,14 @@ fn quotes_values_of_an_immutable_pod_template() {
 fn orphans_pods_without_a_propagation_policy() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin, kubelet) = (servers.namespace("orphan"), servers.client(ADMIN), Kubelet::start(servers));
-    let job = path(&namespace, "jobs", "x");
+    let job = api_path(&namespace, "jobs", "x");
     apply(&admin, &job, "", JOB).done();
     let pod = kubelet.start_pod(&namespace, "x", &PodState::Running);
-    let answer = admin.delete(&job);
-    assert_eq!(answer.status, 200);
-    assert!(answer.header("warning").is_some_and(|warning| warning.contains("preserved")), "{:?}", answer.headers);
+    let response = admin.delete(&job);
+    assert_eq!(response.status, 200);
+    assert!(response.header("warning").is_some_and(|warning| warning.contains("preserved")), "{:?}", response.headers);
     wait_for("the deletion", || (admin.get(&job).status == 404).then_some(()));
-    let pod = admin.get(&path(&namespace, "pods", &pod)).done();
+    let pod = admin.get(&api_path(&namespace, "pods", &pod)).done();
     assert!(pod["metadata"]["deletionTimestamp"].is_null());
 }
 
@@ -223,7 +224,7 @@ fn orphans_pods_without_a_propagation_policy() {
 fn kubectl_wait_does_not_notice_a_failed_job() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin, kubelet) = (servers.namespace("wait"), servers.client(ADMIN), Kubelet::start(servers));
-    apply(&admin, &path(&namespace, "jobs", "x"), "", JOB).done();
+    apply(&admin, &api_path(&namespace, "jobs", "x"), "", JOB).done();
     let pod = kubelet.start_pod(&namespace, "x", &PodState::Running);
     kubelet.set_state(&namespace, &pod, &PodState::Failed(1, "Error"));
     let wait = |condition: &str, timeout: &str| {
@@ -260,10 +261,10 @@ fn env_of(cron_job: &Value) -> &Value {
 
 /// A server-side apply adds a reference next to the literal of another manager. The server rejects such an entry.
 #[test]
-fn refuses_a_reference_beside_a_literal_of_another_manager() {
+fn refuses_a_reference_next_to_a_literal_of_another_manager() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("literal"), servers.client(ADMIN));
-    let cron_job = path(&namespace, "cronjobs", "x");
+    let cron_job = api_path(&namespace, "cronjobs", "x");
     let directory = tempfile::tempdir().expect("a temporary folder can be made");
     let file = directory.path().join("x.yaml");
     let kubectl = |text: &str, options: &[&str]| {
@@ -276,8 +277,8 @@ fn refuses_a_reference_beside_a_literal_of_another_manager() {
     for options in [&[][..], &["--server-side"]] {
         assert!(kubectl(CRON_JOB, options).success());
         for force in ["", "&force=true"] {
-            let answer = apply(&admin, &cron_job, force, &reference);
-            assert_answer(&answer, 422, &["may not be specified when `value` is not empty"]);
+            let response = apply(&admin, &cron_job, force, &reference);
+            assert_response(&response, 422, &["may not be specified when `value` is not empty"]);
         }
         admin.delete(&cron_job).done();
     }
@@ -286,8 +287,8 @@ fn refuses_a_reference_beside_a_literal_of_another_manager() {
     assert_eq!(kubectl(&reference, &["--server-side"]).code(), Some(1));
     // A manifest without the entry changes no other entries.
     let only_ours = CRON_JOB.replace("            - {name: X, value: kanarie}\n", "");
-    let answer = apply(&admin, &cron_job, "", &only_ours.replace("OTHER, value: kept", "OURS, value: a"));
-    let env = env_of(&answer.done()).clone();
+    let response = apply(&admin, &cron_job, "", &only_ours.replace("OTHER, value: kept", "OURS, value: a"));
+    let env = env_of(&response.done()).clone();
     assert_eq!(
         env,
         json!([{"name": "X", "value": "kanarie"}, {"name": "OTHER", "value": "kept"}, {"name": "OURS", "value": "a"}])

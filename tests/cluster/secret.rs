@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::cli::Run;
-use crate::rows::path;
+use crate::rows::api_path;
 use crate::servers::{ADMIN, Servers};
 
 /// The maximum size of a Secret's data in bytes.
@@ -27,11 +27,15 @@ fn the_server_stores_the_printed_values() {
     let printed = run.run(&[&["secret", "special", "-n", &namespace, "-q", "--immutable"], &flags[..]].concat());
     assert_eq!((printed.status, printed.stderr.as_str()), (0, ""));
     run.write("secret.yaml", &printed.stdout);
-    let applied = run.run(&["apply", "secret.yaml", "-q"]);
-    assert_eq!((applied.status, applied.stdout.as_str()), (0, "secret/special created\n"), "{applied:?}");
-    let again = run.run(&["apply", "secret.yaml", "-q"]);
-    assert_eq!((again.status, again.stdout.as_str()), (0, "secret/special unchanged\n"), "{again:?}");
-    let stored = servers.client(ADMIN).get(&path(&namespace, "secrets", "special")).done();
+    let first_apply = run.run(&["apply", "secret.yaml", "-q"]);
+    assert_eq!((first_apply.status, first_apply.stdout.as_str()), (0, "secret/special created\n"), "{first_apply:?}");
+    let second_apply = run.run(&["apply", "secret.yaml", "-q"]);
+    assert_eq!(
+        (second_apply.status, second_apply.stdout.as_str()),
+        (0, "secret/special unchanged\n"),
+        "{second_apply:?}"
+    );
+    let stored = servers.client(ADMIN).get(&api_path(&namespace, "secrets", "special")).done();
     assert_eq!((&stored["type"], &stored["immutable"]), (&Value::from("Opaque"), &Value::from(true)));
     let data = stored["data"].as_object().expect("it has data");
     assert_eq!(data.len(), files.len());
@@ -53,7 +57,7 @@ fn accepts_as_much_data_as_the_server() {
     let args = ["secret", "big", "-n", &namespace, "--from-file=A=most"];
     let largest = run.run(&[&args[..], &["--from-file=B=one"]].concat());
     assert_eq!(largest.status, 0, "{}", largest.stderr);
-    run.run(&[&args[..], &["--from-file=B=two"]].concat()).assert_ended(2, &["more than 1 MiB"]);
+    run.run(&[&args[..], &["--from-file=B=two"]].concat()).assert_exit(2, &["more than 1 MiB"]);
     let apply = |text: &str| {
         run.write("secret.yaml", text);
         run.run(&["apply", "secret.yaml", "-q"]).status
@@ -73,7 +77,7 @@ fn applying_keeps_keys_that_are_no_longer_printed() {
         let printed = run.run(&["secret", "less", "-n", &namespace, "--from-env-file=a.env"]);
         run.write("secret.yaml", &printed.stdout);
         assert_eq!(run.run(&["apply", "secret.yaml"]).status, 0);
-        let stored = servers.client(ADMIN).get(&path(&namespace, "secrets", "less")).done();
+        let stored = servers.client(ADMIN).get(&api_path(&namespace, "secrets", "less")).done();
         assert_eq!(stored["data"].as_object().expect("it has data").keys().cloned().collect::<String>(), keys);
         assert_eq!(stored["data"]["A"], STANDARD.encode(&lines[2..3]));
     }

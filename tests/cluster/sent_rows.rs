@@ -3,7 +3,7 @@
 
 use crate::cli::Run;
 use crate::proxy::{Action, Proxy};
-use crate::rows::{Row, path, rows};
+use crate::rows::{Row, api_path, rows};
 use crate::servers::{ADMIN, Servers};
 
 /// The value that the manifests contain. No output may quote it.
@@ -68,115 +68,128 @@ const OUTCOMES: &[(&str, ApplyOutcome)] = &[
 
 /// Returns the location of the n-th occurrence of a string in a manifest, as `x.yaml:LINE:COLUMN`.
 fn locate(text: &str, needle: &str, occurrence: usize) -> String {
-    let (at, _) = text.match_indices(needle).nth(occurrence - 1).expect("it is there");
+    let (offset, _) = text.match_indices(needle).nth(occurrence - 1).expect("it is there");
     // A string that ends with a space is a key. Its error points to the value.
-    let at = if needle.ends_with(' ') { at + needle.len() } else { at };
-    let line = text[..at].matches('\n').count() + 1;
-    let column = text[text[..at].rfind('\n').map_or(0, |end| end + 1)..at].chars().count() + 1;
+    let offset = if needle.ends_with(' ') { offset + needle.len() } else { offset };
+    let line = text[..offset].matches('\n').count() + 1;
+    let column = text[text[..offset].rfind('\n').map_or(0, |end| end + 1)..offset].chars().count() + 1;
     format!("x.yaml:{line}:{column}")
 }
 
 #[test]
 fn applies_or_explains_each_row() {
     let Some(servers) = Servers::shared() else { return };
-    let mut wrong = String::new();
+    let mut failures = String::new();
     for row in rows() {
-        let outcome = OUTCOMES.iter().find(|(about, _)| *about == row.about);
-        let (_, outcome) = outcome.unwrap_or_else(|| panic!("{} is new: what is to become of it?", row.about));
+        let outcome = OUTCOMES.iter().find(|(label, _)| *label == row.label);
+        let (_, outcome) = outcome.unwrap_or_else(|| panic!("{} is new: what is to become of it?", row.label));
         for flags in [&[][..], &["-v", "--no-preflight"]] {
             if let Some(fault) = find_fault(servers, &row, outcome, flags) {
-                wrong += &format!("\n{} {flags:?}: {fault}\n", row.about);
+                failures += &format!("\n{} {flags:?}: {fault}\n", row.label);
             }
         }
     }
-    assert!(wrong.is_empty(), "it is otherwise:\n{wrong}");
+    assert!(failures.is_empty(), "it is otherwise:\n{failures}");
 }
 
 fn find_fault(servers: &Servers, row: &Row, outcome: &ApplyOutcome, flags: &[&str]) -> Option<String> {
-    let (namespace, proxy) = (servers.namespace("sent"), Proxy::start(servers, |_| Action::Pass));
+    let (namespace, proxy) = (servers.namespace("sent"), Proxy::start(servers, |_| Action::Forward));
     let text = row.text.replace("value: a", &format!("value: {CANARY}"));
     let text = text.replace("value: b", &format!("value: {CANARY}-2")).replace("1_000", "7_654_321");
     let run = Run::new(proxy.kubeconfig()).file("x.yaml", &text);
-    let ran = run.run(&[&["apply", "x.yaml", "-n", &namespace], flags].concat());
-    let all = format!("{ran:?}");
-    if all.contains(CANARY) || all.contains("7_654_321") || all.contains("7654321") {
-        return Some(format!("a value is shown: {all}"));
+    let output = run.run(&[&["apply", "x.yaml", "-n", &namespace], flags].concat());
+    let printed = format!("{output:?}");
+    if printed.contains(CANARY) || printed.contains("7_654_321") || printed.contains("7654321") {
+        return Some(format!("a value is shown: {printed}"));
     }
-    let missing =
-        |parts: &[&str]| parts.iter().find(|part| !ran.stderr.contains(**part)).map(|part| (*part).to_owned());
+    let find_missing =
+        |parts: &[&str]| parts.iter().find(|part| !output.stderr.contains(**part)).map(|part| (*part).to_owned());
     let (status, missing) = match outcome {
-        Applied => (0, ran.stdout.lines().find(|line| !line.ends_with(" created")).map(str::to_owned)),
+        Applied => (0, output.stdout.lines().find(|line| !line.ends_with(" created")).map(str::to_owned)),
         RefusedBeforehand(needle, occurrence, message_parts) => {
-            let is_list = row.about == "a List";
-            let place = if is_list { String::new() } else { locate(&text, needle, *occurrence) };
-            (2, missing(&[&place, message_parts, "hint: "]))
+            let is_list = row.label == "a List";
+            let location = if is_list { String::new() } else { locate(&text, needle, *occurrence) };
+            (2, find_missing(&[&location, message_parts, "hint: "]))
         }
-        RefusedByServer(parts) => (3, missing(parts).or_else(|| missing(&["x.yaml:", "hint: "]))),
+        RefusedByServer(parts) => (3, find_missing(parts).or_else(|| find_missing(&["x.yaml:", "hint: "]))),
     };
     let requests = proxy.requests();
-    if ran.status != status || missing.is_some() {
-        return Some(format!("{status} {missing:?}: {} {}{}", ran.status, ran.stdout, ran.stderr));
+    if output.status != status || missing.is_some() {
+        return Some(format!("{status} {missing:?}: {} {}{}", output.status, output.stdout, output.stderr));
     }
-    let wrote = requests.iter().any(|request| request.method != "GET" && !request.is_dry_run());
+    let has_written = requests.iter().any(|request| request.method != "GET" && !request.is_dry_run());
     match outcome {
         RefusedBeforehand(..) if !requests.is_empty() => Some("something was sent".to_owned()),
-        RefusedByServer(_) if wrote && flags.is_empty() => Some("something was written".to_owned()),
+        RefusedByServer(_) if has_written && flags.is_empty() => Some("something was written".to_owned()),
         _ => None,
     }
 }
 
 #[test]
-fn both_of_two_documents_are_there() {
+fn applies_both_of_two_documents() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("sent");
-    let row = rows().into_iter().find(|row| row.about.starts_with("two documents")).expect("it is in the table");
+    let row = rows().into_iter().find(|row| row.label.starts_with("two documents")).expect("it is in the table");
     let run = Run::new(servers.kubeconfig(ADMIN)).file("x.yaml", &row.text);
-    let ran = run.run(&["apply", "x.yaml", "-n", &namespace]).assert_ended(0, &[]);
-    assert_eq!(ran.stdout, "configmap/x created\nconfigmap/z created\n");
+    let output = run.run(&["apply", "x.yaml", "-n", &namespace]).assert_exit(0, &[]);
+    assert_eq!(output.stdout, "configmap/x created\nconfigmap/z created\n");
     for name in ["x", "z"] {
-        servers.client(ADMIN).get(&path(&namespace, "configmaps", name)).done();
+        servers.client(ADMIN).get(&api_path(&namespace, "configmaps", name)).done();
     }
 }
 
 /// Covers more manifests that YAML or the server interprets differently than their author expects.
 #[test]
-fn texts_that_are_easily_written() {
+fn applies_or_explains_common_mistakes() {
     let Some(servers) = Servers::shared() else { return };
-    let map = |metadata: &str, more: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {metadata}\n{more}");
-    let mut wrong = String::new();
-    for (about, text, outcome) in [
-        ("a name that is a word of YAML", map("{name: y}", ""), RefusedBeforehand("y}", 1, "must be text")),
-        ("a name that is a number", map("{name: 123}", ""), RefusedBeforehand("123", 1, "must be text")),
+    let config_map =
+        |metadata: &str, fields: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {metadata}\n{fields}");
+    let mut failures = String::new();
+    for (label, text, outcome) in [
+        ("a name that is a word of YAML", config_map("{name: y}", ""), RefusedBeforehand("y}", 1, "must be text")),
+        ("a name that is a number", config_map("{name: 123}", ""), RefusedBeforehand("123", 1, "must be text")),
         (
             "a namespace that is a number",
-            map("{name: x, namespace: 123}", ""),
+            config_map("{name: x, namespace: 123}", ""),
             RefusedBeforehand("123", 1, "must be text"),
         ),
         (
             "a label that is a word of YAML",
-            map("{name: x, labels: {a: on}}", ""),
+            config_map("{name: x, labels: {a: on}}", ""),
             RefusedBeforehand("on}", 1, "must be text"),
         ),
-        ("a number as data", map("{name: x}", "data: {k: 1}\n"), RefusedBeforehand("1}", 1, "must be text")),
-        ("a name that is null", map("{name: null}", ""), RefusedBeforehand("apiVersion", 1, "the object has no name")),
+        ("a number as data", config_map("{name: x}", "data: {k: 1}\n"), RefusedBeforehand("1}", 1, "must be text")),
+        (
+            "a name that is null",
+            config_map("{name: null}", ""),
+            RefusedBeforehand("apiVersion", 1, "the object has no name"),
+        ),
         (
             "no apiVersion",
             "kind: Job\nmetadata: {name: x}\n".to_owned(),
             RefusedBeforehand("kind", 1, "no `apiVersion`"),
         ),
         ("a list of objects", "- a\n".to_owned(), RefusedBeforehand("- a", 1, "no Kubernetes object")),
-        ("a name with a slash", map("{name: a/b}", ""), RefusedBeforehand("a/b", 1, "name")),
-        ("a name of dots", map("{name: ..}", ""), RefusedBeforehand("..", 1, "name")),
-        ("a name with a query", map("{name: 'a?b=c#d%2e'}", ""), RefusedBeforehand("'a?b", 1, "name")),
-        ("quoted words", map("{name: 'y', labels: {a: 'on'}}", "data: {k: '1', l: \"\"}\n"), Applied),
-        ("an unknown field", map("{name: x}", "dta: {k: v}\n"), RefusedByServer(&["`dta` is no field", "x.yaml:4:1"])),
-        ("an unknown kind", map("{name: x}", "").replace("ConfigMap", "ConfigMop"), RefusedByServer(&["ConfigMop"])),
-        ("an unknown version", map("{name: x}", "").replace("v1", "v2"), RefusedByServer(&["v2"])),
+        ("a name with a slash", config_map("{name: a/b}", ""), RefusedBeforehand("a/b", 1, "name")),
+        ("a name of dots", config_map("{name: ..}", ""), RefusedBeforehand("..", 1, "name")),
+        ("a name with a query", config_map("{name: 'a?b=c#d%2e'}", ""), RefusedBeforehand("'a?b", 1, "name")),
+        ("quoted words", config_map("{name: 'y', labels: {a: 'on'}}", "data: {k: '1', l: \"\"}\n"), Applied),
+        (
+            "an unknown field",
+            config_map("{name: x}", "dta: {k: v}\n"),
+            RefusedByServer(&["`dta` is no field", "x.yaml:4:1"]),
+        ),
+        (
+            "an unknown kind",
+            config_map("{name: x}", "").replace("ConfigMap", "ConfigMop"),
+            RefusedByServer(&["ConfigMop"]),
+        ),
+        ("an unknown version", config_map("{name: x}", "").replace("v1", "v2"), RefusedByServer(&["v2"])),
     ] {
-        let row = Row { about, resource: "configmaps", name: "x", text, status: 0, message_parts: &[] };
+        let row = Row { label, resource: "configmaps", name: "x", text, status: 0, message_parts: &[] };
         if let Some(fault) = find_fault(servers, &row, &outcome, &[]) {
-            wrong += &format!("\n{about}: {fault}\n");
+            failures += &format!("\n{label}: {fault}\n");
         }
     }
-    assert!(wrong.is_empty(), "it is otherwise:\n{wrong}");
+    assert!(failures.is_empty(), "it is otherwise:\n{failures}");
 }

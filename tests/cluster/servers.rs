@@ -35,7 +35,7 @@ exit $status
 const CLEANER: &str = r#"read -r _; sleep 1; rm -rf "$1""#;
 
 /// The time limit for the start of a set. On an idle machine the start takes two seconds.
-const PATIENCE: Duration = Duration::from_secs(120);
+const STARTUP_TIMEOUT: Duration = Duration::from_secs(120);
 const CONTROLLERS: &str =
     "job,cronjob,garbagecollector,namespace,serviceaccount,ttl-after-finished,deployment,replicaset,statefulset";
 
@@ -89,7 +89,7 @@ fn shell(script: &str, directory: &Path) -> Command {
 
 /// The running servers. They stop in the order of the fields.
 #[derive(Default)]
-struct Up {
+struct RunningServers {
     controllers: Option<Server>,
     apiserver: Option<Server>,
     etcd: Option<Server>,
@@ -101,8 +101,8 @@ pub(crate) struct Servers {
     directory: PathBuf,
     endpoint: Endpoint,
     apiserver_args: Vec<String>,
-    up: Mutex<Up>,
-    names: AtomicUsize,
+    running: Mutex<RunningServers>,
+    name_count: AtomicUsize,
     cleaner: Child,
 }
 
@@ -110,14 +110,14 @@ impl Servers {
     /// Returns the set that the tests share. If a program is missing, prints a message and returns `None`.
     pub(crate) fn shared() -> Option<&'static Servers> {
         static SHARED: OnceLock<Option<Result<Servers, String>>> = OnceLock::new();
-        let servers = SHARED.get_or_init(|| Some(Servers::start(&programs()?))).as_ref()?;
+        let servers = SHARED.get_or_init(|| Some(Servers::start(&find_programs()?))).as_ref()?;
         Some(servers.as_ref().unwrap_or_else(|error| panic!("{error}")))
     }
 
     /// Starts a set for a test that stops servers or fills them with objects. If a program is missing, prints a
     /// message and returns `None`.
     pub(crate) fn separate() -> Option<Servers> {
-        Some(Servers::start(&programs()?).unwrap_or_else(|error| panic!("{error}")))
+        Some(Servers::start(&find_programs()?).unwrap_or_else(|error| panic!("{error}")))
     }
 
     /// Starts a set. Retries up to five times with other ports if another process takes a port before the server
@@ -126,7 +126,7 @@ impl Servers {
         for _ in 0..5 {
             match Servers::try_start(programs) {
                 Err(error) if error.contains("address already in use") => {}
-                done => return done,
+                result => return result,
             }
         }
         Servers::try_start(programs)
@@ -137,22 +137,23 @@ impl Servers {
         // The directory is kept, since the cleaner removes it.
         let directory = directory.map_err(|error| error.to_string())?.keep();
         let cleaner = shell(CLEANER, Path::new("/")).arg(&directory).spawn().map_err(|error| error.to_string())?;
-        let [client, peer, port] = free_ports();
+        let [client_port, peer_port, port] = free_ports();
         let (certificates, authority) = (directory.join("certificates"), directory.join(AUTHORITY));
-        let path = |name: &str| directory.join(name).to_string_lossy().into_owned();
-        let write = |name: &str, text: &str| fs::write(directory.join(name), text).map_err(|error| error.to_string());
+        let path_to = |name: &str| directory.join(name).to_string_lossy().into_owned();
+        let write_file =
+            |name: &str, text: &str| fs::write(directory.join(name), text).map_err(|error| error.to_string());
         let key = rcgen::KeyPair::generate().map_err(|error| error.to_string())?;
-        write("sa.key", &key.serialize_pem())?;
-        write("sa.pub", &key.public_key_pem())?;
-        write("tokens.csv", &format!("{ADMIN},{ADMIN},1,\"system:masters\"\n{NOBODY},{NOBODY},2\n"))?;
+        write_file("sa.key", &key.serialize_pem())?;
+        write_file("sa.pub", &key.public_key_pem())?;
+        write_file("tokens.csv", &format!("{ADMIN},{ADMIN},1,\"system:masters\"\n{NOBODY},{NOBODY},2\n"))?;
         for user in [ADMIN, NOBODY] {
-            write(user, &kubeconfig(&format!("https://127.0.0.1:{port}"), Some(&authority), user))?;
+            write_file(user, &kubeconfig(&format!("https://127.0.0.1:{port}"), Some(&authority), user))?;
         }
 
-        let etcd_url = format!("http://127.0.0.1:{client}");
-        let peer_url = format!("http://127.0.0.1:{peer}");
-        let etcd_args = flags(&[
-            ("data-dir", &path("etcd")),
+        let etcd_url = format!("http://127.0.0.1:{client_port}");
+        let peer_url = format!("http://127.0.0.1:{peer_port}");
+        let etcd_args = to_flags(&[
+            ("data-dir", &path_to("etcd")),
             ("listen-client-urls", &etcd_url),
             ("advertise-client-urls", &etcd_url),
             ("listen-peer-urls", &peer_url),
@@ -160,15 +161,15 @@ impl Servers {
             ("initial-cluster", &format!("default={peer_url}")),
             ("unsafe-no-fsync", "true"),
         ]);
-        let apiserver_args = flags(&[
+        let apiserver_args = to_flags(&[
             ("etcd-servers", &etcd_url),
             ("cert-dir", &certificates.to_string_lossy()),
             ("bind-address", "127.0.0.1"),
             ("secure-port", &port.to_string()),
             ("service-account-issuer", "https://kubernetes.default.svc"),
-            ("service-account-key-file", &path("sa.pub")),
-            ("service-account-signing-key-file", &path("sa.key")),
-            ("token-auth-file", &path("tokens.csv")),
+            ("service-account-key-file", &path_to("sa.pub")),
+            ("service-account-signing-key-file", &path_to("sa.key")),
+            ("token-auth-file", &path_to("tokens.csv")),
             ("authorization-mode", "RBAC"),
             // With this plugin, the creation of pods fails until a controller has created the ServiceAccount.
             ("disable-admission-plugins", "ServiceAccount"),
@@ -176,45 +177,49 @@ impl Servers {
             // The fake nodes have no DNS names.
             ("kubelet-preferred-address-types", "InternalIP"),
         ]);
-        let controllers_args = flags(&[
-            ("kubeconfig", &path(ADMIN)),
-            ("service-account-private-key-file", &path("sa.key")),
+        let controllers_args = to_flags(&[
+            ("kubeconfig", &path_to(ADMIN)),
+            ("service-account-private-key-file", &path_to("sa.key")),
             ("controllers", CONTROLLERS),
             ("leader-elect", "false"),
             ("secure-port", "0"),
         ]);
 
-        let mut up = Up { etcd: Some(Server::start(&directory, &programs.join("etcd"), &etcd_args)?), ..Up::default() };
-        up.apiserver = Some(Server::start(&directory, &programs.join("kube-apiserver"), &apiserver_args)?);
+        let mut running = RunningServers {
+            etcd: Some(Server::start(&directory, &programs.join("etcd"), &etcd_args)?),
+            ..RunningServers::default()
+        };
+        running.apiserver = Some(Server::start(&directory, &programs.join("kube-apiserver"), &apiserver_args)?);
         // A client needs the certificate that the server generates when it starts.
-        let endpoint = until_ready(&directory, &mut up, || {
+        let endpoint = wait_until_ready(&directory, &mut running, || {
             if !directory.join("certificates/apiserver.key").exists() {
                 return None;
             }
             Endpoint::new(port, &authority).ok().filter(is_ready)
         })?;
-        up.controllers = Some(Server::start(&directory, &programs.join("kube-controller-manager"), &controllers_args)?);
-        let (programs, up, names) = (programs.to_owned(), Mutex::new(up), AtomicUsize::new(0));
-        Ok(Servers { programs, directory, endpoint, apiserver_args, up, names, cleaner })
+        running.controllers =
+            Some(Server::start(&directory, &programs.join("kube-controller-manager"), &controllers_args)?);
+        let (programs, running, name_count) = (programs.to_owned(), Mutex::new(running), AtomicUsize::new(0));
+        Ok(Servers { programs, directory, endpoint, apiserver_args, running, name_count, cleaner })
     }
 
     /// Kills the API server with SIGKILL.
     pub(crate) fn kill_apiserver(&self) {
-        self.up.lock().unwrap_or_else(PoisonError::into_inner).apiserver = None;
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).apiserver = None;
     }
 
     /// Stops the controllers. After that, only the test changes objects.
     pub(crate) fn stop_controllers(&self) {
-        self.up.lock().unwrap_or_else(PoisonError::into_inner).controllers = None;
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).controllers = None;
     }
 
     /// Starts the API server again, with the same port, certificate and objects.
     pub(crate) fn start_apiserver(&self) {
-        let mut up = self.up.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let server = Server::start(&self.directory, &self.program("kube-apiserver"), &self.apiserver_args);
-        up.apiserver = Some(server.unwrap_or_else(|error| panic!("{error}")));
-        let ready = until_ready(&self.directory, &mut up, || is_ready(&self.endpoint).then_some(()));
-        ready.unwrap_or_else(|error| panic!("{error}"));
+        running.apiserver = Some(server.unwrap_or_else(|error| panic!("{error}")));
+        let result = wait_until_ready(&self.directory, &mut running, || is_ready(&self.endpoint).then_some(()));
+        result.unwrap_or_else(|error| panic!("{error}"));
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {
@@ -242,7 +247,7 @@ impl Servers {
 
     /// Returns a unique name that begins with a prefix.
     pub(crate) fn fresh_name(&self, prefix: &str) -> String {
-        format!("{prefix}-{}", self.names.fetch_add(1, Ordering::Relaxed))
+        format!("{prefix}-{}", self.name_count.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Creates a namespace for one test and returns its name.
@@ -269,7 +274,7 @@ impl Servers {
 
 impl Drop for Servers {
     fn drop(&mut self) {
-        *self.up.lock().unwrap_or_else(PoisonError::into_inner) = Up::default();
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = RunningServers::default();
         drop(self.cleaner.stdin.take());
         drop(self.cleaner.wait());
     }
@@ -277,9 +282,10 @@ impl Drop for Servers {
 
 /// Returns the directory of the programs. If a program is missing, prints a message and returns `None`. Panics
 /// instead in CI.
-fn programs() -> Option<PathBuf> {
-    let built = || Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or("target/tmp")).with_file_name("servers");
-    let directory = std::env::var_os("JOBPLATE_TEST_SERVERS").map_or_else(built, PathBuf::from);
+fn find_programs() -> Option<PathBuf> {
+    let default_directory =
+        || Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or("target/tmp")).with_file_name("servers");
+    let directory = std::env::var_os("JOBPLATE_TEST_SERVERS").map_or_else(default_directory, PathBuf::from);
     let missing = ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"];
     let Some(missing) = missing.iter().find(|program| !directory.join(program).is_file()) else {
         return Some(directory);
@@ -303,46 +309,50 @@ pub(crate) fn kubeconfig(server: &str, authority: Option<&Path>, token: &str) ->
     )
 }
 
-fn flags(flags: &[(&str, &str)]) -> Vec<String> {
+fn to_flags(flags: &[(&str, &str)]) -> Vec<String> {
     flags.iter().map(|(name, value)| format!("--{name}={value}")).collect()
 }
 
 /// Returns free ports outside the range for outgoing connections. No outgoing connection can take such a port while a
 /// server restarts.
 pub(crate) fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
-    let mut held: Vec<TcpListener> = Vec::new();
+    let mut listeners: Vec<TcpListener> = Vec::new();
     let mut candidate = RandomState::new().hash_one("port");
-    while held.len() < COUNT {
+    while listeners.len() < COUNT {
         candidate = candidate.wrapping_add(1);
         let port = 15_000 + u16::try_from(candidate % 15_000).unwrap_or_default();
-        held.extend(TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
+        listeners.extend(TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
     }
-    std::array::from_fn(|at| held[at].local_addr().map_or(0, |address| address.port()))
+    std::array::from_fn(|index| listeners[index].local_addr().map_or(0, |address| address.port()))
 }
 
 fn is_ready(endpoint: &Endpoint) -> bool {
     let client = Client::new(endpoint.clone(), ADMIN);
-    client.request("GET", "/readyz", "", b"").is_ok_and(|answer| answer.status == 200)
+    client.request("GET", "/readyz", "", b"").is_ok_and(|response| response.status == 200)
 }
 
 /// Waits until `ready` returns a value. Returns an error if a server exits or the time limit passes.
-fn until_ready<T>(directory: &Path, up: &mut Up, ready: impl Fn() -> Option<T>) -> Result<T, String> {
+fn wait_until_ready<T>(
+    directory: &Path,
+    running: &mut RunningServers,
+    ready: impl Fn() -> Option<T>,
+) -> Result<T, String> {
     let start = Instant::now();
-    while start.elapsed() < PATIENCE {
+    while start.elapsed() < STARTUP_TIMEOUT {
         if let Some(ready) = ready() {
             return Ok(ready);
         }
-        for (name, server) in [("etcd", &mut up.etcd), ("kube-apiserver", &mut up.apiserver)] {
+        for (name, server) in [("etcd", &mut running.etcd), ("kube-apiserver", &mut running.apiserver)] {
             if server.as_mut().is_some_and(Server::has_ended) {
-                return Err(format!("{name} ended:\n{}", end_of_log(directory, name)));
+                return Err(format!("{name} ended:\n{}", read_log_end(directory, name)));
             }
         }
         thread::sleep(Duration::from_millis(50));
     }
-    Err(format!("not ready after {PATIENCE:?}:\n{}", end_of_log(directory, "kube-apiserver")))
+    Err(format!("not ready after {STARTUP_TIMEOUT:?}:\n{}", read_log_end(directory, "kube-apiserver")))
 }
 
-fn end_of_log(directory: &Path, name: &str) -> String {
+fn read_log_end(directory: &Path, name: &str) -> String {
     let log = File::open(directory.join(format!("{name}.log"))).and_then(std::io::read_to_string).unwrap_or_default();
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(20)..].join("\n")

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::cli::{Ran, Run};
+use crate::cli::{Run, RunOutput};
 use crate::http::Client;
 use crate::proxy::{Action, Proxy};
 use crate::servers::{ADMIN, Servers};
@@ -51,20 +51,20 @@ containers:
 
 /// Returns a manifest of a workload with a pod spec, and with further metadata and spec fields.
 fn manifest(kind: &str, labels: &str, spec: &str, pod: &str) -> String {
-    let (version, around, depth, policy) = match kind {
+    let (version, wrapper, depth, policy) = match kind {
         "CronJob" => {
-            let around = "  schedule: '0 0 1 1 *'\n  jobTemplate:\n    spec:\n      template:\n        spec:\n";
-            ("batch/v1", around, 10, "Never")
+            let wrapper = "  schedule: '0 0 1 1 *'\n  jobTemplate:\n    spec:\n      template:\n        spec:\n";
+            ("batch/v1", wrapper, 10, "Never")
         }
         _ => {
-            let around =
+            let wrapper =
                 "  selector: {matchLabels: {app: x}}\n  template:\n    metadata: {labels: {app: x}}\n    spec:\n";
-            ("apps/v1", around, 6, "Always")
+            ("apps/v1", wrapper, 6, "Always")
         }
     };
     let pod = pod.trim_start().replace("POLICY", policy);
     let pod: String = pod.lines().map(|line| format!("{:depth$}{line}\n", "")).collect();
-    format!("apiVersion: {version}\nkind: {kind}\nmetadata:\n  name: x\n{labels}spec:\n{spec}{around}{pod}")
+    format!("apiVersion: {version}\nkind: {kind}\nmetadata:\n  name: x\n{labels}spec:\n{spec}{wrapper}{pod}")
 }
 
 fn theirs(kind: &str) -> String {
@@ -87,18 +87,18 @@ struct TakeOverFixture {
 
 impl TakeOverFixture {
     fn new(servers: &'static Servers, kind: &'static str) -> Self {
-        TakeOverFixture::through(servers, kind, &servers.kubeconfig(ADMIN))
+        TakeOverFixture::with_kubeconfig(servers, kind, &servers.kubeconfig(ADMIN))
     }
 
-    fn through(servers: &'static Servers, kind: &'static str, kubeconfig: &Path) -> Self {
+    fn with_kubeconfig(servers: &'static Servers, kind: &'static str, kubeconfig: &Path) -> Self {
         let namespace = servers.namespace("take");
         let run = Run::new(kubeconfig).file("old.yaml", ours(kind));
         TakeOverFixture { servers, namespace, kind, admin: servers.client(ADMIN), run }
     }
 
     fn path(&self) -> String {
-        let kind = if self.kind == "CronJob" { ("batch", "cronjobs") } else { ("apps", "deployments") };
-        format!("/apis/{}/v1/namespaces/{}/{}/x", kind.0, self.namespace, kind.1)
+        let resource = if self.kind == "CronJob" { ("batch", "cronjobs") } else { ("apps", "deployments") };
+        format!("/apis/{}/v1/namespaces/{}/{}/x", resource.0, self.namespace, resource.1)
     }
 
     fn live(&self) -> Value {
@@ -120,12 +120,12 @@ impl TakeOverFixture {
         let pod = self.pod(&live);
         let lists =
             ["initContainers", "containers"].into_iter().flat_map(|list| pod[list].as_array().into_iter().flatten());
-        let container = lists.into_iter().find(|is| is["name"] == container)?;
+        let container = lists.into_iter().find(|candidate| candidate["name"] == container)?;
         container["env"].as_array()?.iter().find(|entry| entry["name"] == name).cloned()
     }
 
     #[track_caller]
-    fn program(&self, program: &str, args: &[&str]) {
+    fn run_program(&self, program: &str, args: &[&str]) {
         let mut command = self.servers.command(program);
         for name in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME", "HELM_PLUGINS"] {
             command.env(name, self.run.directory().join(program));
@@ -135,17 +135,17 @@ impl TakeOverFixture {
         assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
-    fn kubectl(&self, text: &str, args: &[&str]) {
+    fn run_kubectl(&self, text: &str, args: &[&str]) {
         self.run.write("theirs.yaml", text);
-        self.program("kubectl", args);
+        self.run_program("kubectl", args);
     }
 
     /// Runs our program in the namespace. A kind that is not a default target needs `--target`.
-    fn jobplate(&self, args: &[&str]) -> Ran {
+    fn run_jobplate(&self, args: &[&str]) -> RunOutput {
         let target = if self.kind == "Deployment" { &["--target", "Deployment"][..] } else { &[] };
-        let ran = self.run.run(&[args, &["-n", &self.namespace], target].concat());
-        assert!(!format!("{ran:?}").contains(CANARY), "{ran:?}");
-        ran
+        let output = self.run.run(&[args, &["-n", &self.namespace], target].concat());
+        assert!(!format!("{output:?}").contains(CANARY), "{output:?}");
+        output
     }
 
     /// Returns the managers that own the value of an entry.
@@ -154,8 +154,8 @@ impl TakeOverFixture {
         let pod = if self.kind == "CronJob" { &["f:jobTemplate", "f:spec"][..] } else { &[] };
         let (container, name) = (format!("k:{{\"name\":\"{container}\"}}"), format!("k:{{\"name\":\"{name}\"}}"));
         let owns = |owner: &&Value, list: &str| {
-            let way = [&["f:spec"], pod, &["f:template", "f:spec", list, &container, "f:env", &name, field]].concat();
-            way.iter().try_fold(&owner["fieldsV1"], |tree, key| tree.get(key)).is_some()
+            let path = [&["f:spec"], pod, &["f:template", "f:spec", list, &container, "f:env", &name, field]].concat();
+            path.iter().try_fold(&owner["fieldsV1"], |tree, key| tree.get(key)).is_some()
         };
         let owners = live["metadata"]["managedFields"].as_array().expect("somebody owns it");
         let owners = owners.iter().filter(|owner| owns(owner, "f:containers") || owns(owner, "f:initContainers"));
@@ -164,7 +164,7 @@ impl TakeOverFixture {
 
     /// Asserts that no part of the object contains the canary, not even `managedFields`.
     #[track_caller]
-    fn assert_clean(&self) {
+    fn assert_no_canary(&self) {
         let args = ["get", self.kind, "x", "-n", &self.namespace, "-o", "yaml", "--show-managed-fields"];
         let output = self.servers.run("kubectl", &args);
         let text = String::from_utf8_lossy(&output.stdout);
@@ -213,23 +213,23 @@ fn reference(name: &str) -> Value {
 /// Returns the arguments that result from pasting the hint: `args` with the hint's flags, or the whole command line
 /// in the hint.
 #[track_caller]
-fn paste_hint(args: &[&str], ran: &Ran) -> Vec<String> {
-    let text = ran.stderr.replace('`', " ");
-    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<String>>();
+fn paste_hint(args: &[&str], output: &RunOutput) -> Vec<String> {
+    let text = output.stderr.replace('`', " ");
+    let split_words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<String>>();
     if let Some((_, line)) = text.split_once("jobplate apply ") {
-        return [&["apply".to_owned()], &words(line.lines().next().unwrap_or_default())[..]].concat();
+        return [&["apply".to_owned()], &split_words(line.lines().next().unwrap_or_default())[..]].concat();
     }
     let line = text.lines().find(|line| line.contains("--take-over"));
-    let line = line.unwrap_or_else(|| panic!("no way out is named: {}", ran.stderr));
+    let line = line.unwrap_or_else(|| panic!("no way out is named: {}", output.stderr));
     let (_, flags) = line.rsplit_once(": --").expect("the flags end it");
-    let flags = words(&format!("--{flags}"));
+    let flags = split_words(&format!("--{flags}"));
     let end = flags.iter().position(|flag| flag == "--take-over").expect("it is among them");
     let flags = flags[..=end].to_vec();
     // Flags that the call already has are not added again.
-    let set = |pair: &[&str]| flags.windows(2).any(|flags| flags == pair);
-    let old = args.iter().enumerate().filter(|(at, arg)| {
-        let repeated = |from: usize| args.get(from..from + 2).is_some_and(set);
-        **arg != "--take-over" && !repeated(*at) && !at.checked_sub(1).is_some_and(repeated)
+    let is_hint_flag = |pair: &[&str]| flags.windows(2).any(|flags| flags == pair);
+    let old = args.iter().enumerate().filter(|(index, arg)| {
+        let repeated = |from: usize| args.get(from..from + 2).is_some_and(is_hint_flag);
+        **arg != "--take-over" && !repeated(*index) && !index.checked_sub(1).is_some_and(repeated)
     });
     old.map(|(_, arg)| (*arg).to_owned()).chain(flags.clone()).collect()
 }
@@ -239,91 +239,95 @@ fn paste_hint(args: &[&str], ran: &Ran) -> Vec<String> {
 type Maker = fn(&TakeOverFixture, &str, &str);
 
 const MAKERS: &[(&str, Maker)] = &[
-    ("kubectl apply", |fixture, text, _| fixture.kubectl(text, &["apply", "-f", "theirs.yaml"])),
+    ("kubectl apply", |fixture, text, _| fixture.run_kubectl(text, &["apply", "-f", "theirs.yaml"])),
     ("kubectl apply --server-side", |fixture, text, _| {
-        fixture.kubectl(text, &["apply", "--server-side", "-f", "theirs.yaml"])
+        fixture.run_kubectl(text, &["apply", "--server-side", "-f", "theirs.yaml"])
     }),
     ("kubectl create and set env", |fixture, _, bare| {
-        fixture.kubectl(bare, &["create", "-f", "theirs.yaml"]);
-        fixture
-            .kubectl(bare, &["set", "env", &format!("{}/x", fixture.kind), "-c", "flow", &format!("TOKEN={CANARY}")]);
+        fixture.run_kubectl(bare, &["create", "-f", "theirs.yaml"]);
+        fixture.run_kubectl(
+            bare,
+            &["set", "env", &format!("{}/x", fixture.kind), "-c", "flow", &format!("TOKEN={CANARY}")],
+        );
     }),
     ("kubectl apply and set env", |fixture, text, _| {
-        fixture.kubectl(&text.replace(CANARY, &format!("{CANARY}-1")), &["apply", "-f", "theirs.yaml"]);
-        fixture
-            .kubectl(text, &["set", "env", &format!("{}/x", fixture.kind), "-c", "flow", &format!("TOKEN={CANARY}-2")]);
+        fixture.run_kubectl(&text.replace(CANARY, &format!("{CANARY}-1")), &["apply", "-f", "theirs.yaml"]);
+        fixture.run_kubectl(
+            text,
+            &["set", "env", &format!("{}/x", fixture.kind), "-c", "flow", &format!("TOKEN={CANARY}-2")],
+        );
     }),
     ("kubectl apply, and we after it", |fixture, text, _| {
-        fixture.kubectl(text, &["apply", "-f", "theirs.yaml"]);
-        fixture.jobplate(&["apply", "old.yaml"]).assert_ended(0, &[]);
+        fixture.run_kubectl(text, &["apply", "-f", "theirs.yaml"]);
+        fixture.run_jobplate(&["apply", "old.yaml"]).assert_exit(0, &[]);
     }),
-    ("Helm 3", |fixture, text, _| helm(fixture, "helm3", text)),
-    ("Helm 4", |fixture, text, _| helm(fixture, "helm4", text)),
+    ("Helm 3", |fixture, text, _| install_with_helm(fixture, "helm3", text)),
+    ("Helm 4", |fixture, text, _| install_with_helm(fixture, "helm4", text)),
 ];
 
-fn helm(fixture: &TakeOverFixture, program: &str, text: &str) {
+fn install_with_helm(fixture: &TakeOverFixture, program: &str, text: &str) {
     fixture.run.write("chart/Chart.yaml", "apiVersion: v2\nname: chart\nversion: 0.1.0\n");
     fixture.run.write("chart/templates/x.yaml", text);
-    fixture.program(program, &["install", "x", "chart"]);
+    fixture.run_program(program, &["install", "x", "chart"]);
 }
 
 #[test]
-fn replaces_a_literal_by_a_reference() {
+fn replaces_a_literal_with_a_reference() {
     let Some(servers) = Servers::shared() else { return };
     for kind in KINDS {
-        let set = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k"];
+        let apply_args = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k"];
         let bare = theirs(kind).replace(&format!("- {{name: TOKEN, value: {CANARY}}}"), "- {name: NONE, value: kept}");
         for (maker, make) in MAKERS {
-            let about = format!("{maker}, {kind}");
+            let label = format!("{maker}, {kind}");
             let fixture = TakeOverFixture::new(servers, kind);
             make(&fixture, &theirs(kind), &bare);
-            fixture.kubectl("", &["label", kind, "x", "team=data"]);
+            fixture.run_kubectl("", &["label", kind, "x", "team=data"]);
             let before = fixture.live();
 
             // Without the flag the error names the owner of the literal and the flags to use.
             let owners = fixture.owners("flow", "TOKEN", "f:value");
-            assert!(!owners.is_empty(), "{about}");
-            let refused = fixture.jobplate(&set).assert_ended(3, &["TOKEN", "--take-over"]);
+            assert!(!owners.is_empty(), "{label}");
+            let refused = fixture.run_jobplate(&apply_args).assert_exit(3, &["TOKEN", "--take-over"]);
             let others = owners.iter().filter(|owner| *owner != "jobplate");
-            others.for_each(|owner| assert!(refused.stderr.contains(owner), "{about}: {owner}: {}", refused.stderr));
+            others.for_each(|owner| assert!(refused.stderr.contains(owner), "{label}: {owner}: {}", refused.stderr));
             // A controller writes the status of a Deployment, so the resource version may change.
-            assert_eq!(fixture.live()["metadata"]["generation"], before["metadata"]["generation"], "{about}");
-            assert_eq!(without_server_fields(fixture.live()), without_server_fields(before.clone()), "{about}");
+            assert_eq!(fixture.live()["metadata"]["generation"], before["metadata"]["generation"], "{label}");
+            assert_eq!(without_server_fields(fixture.live()), without_server_fields(before.clone()), "{label}");
 
-            let line = paste_hint(&set, &refused);
-            let taken =
-                fixture.jobplate(&line.iter().map(String::as_str).collect::<Vec<_>>()).assert_ended(0, &["rotate"]);
-            assert!(taken.stdout.contains("/x configured\n"), "{about}: {taken:?}");
+            let args = paste_hint(&apply_args, &refused);
+            let take_over_output =
+                fixture.run_jobplate(&args.iter().map(String::as_str).collect::<Vec<_>>()).assert_exit(0, &["rotate"]);
+            assert!(take_over_output.stdout.contains("/x configured\n"), "{label}: {take_over_output:?}");
             if maker.starts_with("Helm") {
-                assert!(taken.stderr.contains("Helm"), "{about}: {taken:?}");
+                assert!(take_over_output.stderr.contains("Helm"), "{label}: {take_over_output:?}");
             }
-            fixture.assert_clean();
+            fixture.assert_no_canary();
             let mut expected = before.clone();
             replace_entry(&mut expected, "TOKEN", Some(&reference("TOKEN")));
-            assert_eq!(without_server_fields(fixture.live()), without_server_fields(expected), "{about}");
-            assert_eq!(fixture.owners("flow", "TOKEN", "f:valueFrom"), ["jobplate"], "{about}");
+            assert_eq!(without_server_fields(fixture.live()), without_server_fields(expected), "{label}");
+            assert_eq!(fixture.owners("flow", "TOKEN", "f:valueFrom"), ["jobplate"], "{label}");
             // After the transfer, `managedFields` has only one entry of our manager.
             let live = fixture.live();
             let owners = live["metadata"]["managedFields"].as_array().expect("somebody owns it");
-            let mine: Vec<&Value> = owners.iter().filter(|owner| owner["manager"] == "jobplate").collect();
-            assert!(mine.len() == 1 && mine[0]["operation"] == "Apply", "{about}: {mine:?}");
+            let our_owners: Vec<&Value> = owners.iter().filter(|owner| owner["manager"] == "jobplate").collect();
+            assert!(our_owners.len() == 1 && our_owners[0]["operation"] == "Apply", "{label}: {our_owners:?}");
 
             // A second run changes nothing.
-            let line = [&set[..], &["--take-over"]].concat();
+            let args = [&apply_args[..], &["--take-over"]].concat();
             let version = fixture.live()["metadata"]["resourceVersion"].clone();
-            let again = fixture.jobplate(&line).assert_ended(0, &[]);
-            assert!(again.stdout.contains("/x unchanged\n"), "{about}: {again:?}");
-            assert!(!again.stderr.contains("rotate"), "{about}: {again:?}");
+            let rerun = fixture.run_jobplate(&args).assert_exit(0, &[]);
+            assert!(rerun.stdout.contains("/x unchanged\n"), "{label}: {rerun:?}");
+            assert!(!rerun.stderr.contains("rotate"), "{label}: {rerun:?}");
             if kind == "CronJob" {
-                assert_eq!(fixture.live()["metadata"]["resourceVersion"], version, "{about}");
+                assert_eq!(fixture.live()["metadata"]["resourceVersion"], version, "{label}");
             }
 
             // An entry that we own is removed once our manifest no longer has it.
             fixture.run.write("without.yaml", drop_token(&ours(kind)));
-            fixture.jobplate(&["apply", "without.yaml"]).assert_ended(0, &[]);
+            fixture.run_jobplate(&["apply", "without.yaml"]).assert_exit(0, &[]);
             let mut expected = before;
             replace_entry(&mut expected, "TOKEN", None);
-            assert_eq!(without_server_fields(fixture.live()), without_server_fields(expected), "{about}");
+            assert_eq!(without_server_fields(fixture.live()), without_server_fields(expected), "{label}");
         }
     }
 }
@@ -332,36 +336,38 @@ fn replaces_a_literal_by_a_reference() {
 #[test]
 fn leaves_the_other_tool_working() {
     let Some(servers) = Servers::shared() else { return };
-    type Again = fn(&TakeOverFixture);
-    let again: [(&str, Again); 4] = [
-        ("kubectl apply", |fixture| fixture.program("kubectl", &["apply", "-f", "theirs.yaml"])),
+    type Rerun = fn(&TakeOverFixture);
+    let rerun: [(&str, Rerun); 4] = [
+        ("kubectl apply", |fixture| fixture.run_program("kubectl", &["apply", "-f", "theirs.yaml"])),
         ("kubectl apply --server-side", |fixture| {
-            fixture.program("kubectl", &["apply", "--server-side", "-f", "theirs.yaml"])
+            fixture.run_program("kubectl", &["apply", "--server-side", "-f", "theirs.yaml"])
         }),
-        ("Helm 3", |fixture| fixture.program("helm3", &["upgrade", "x", "chart"])),
-        ("Helm 4", |fixture| fixture.program("helm4", &["upgrade", "x", "chart"])),
+        ("Helm 3", |fixture| fixture.run_program("helm3", &["upgrade", "x", "chart"])),
+        ("Helm 4", |fixture| fixture.run_program("helm4", &["upgrade", "x", "chart"])),
     ];
     for kind in KINDS {
-        for (maker, again) in &again {
+        for (maker, rerun) in &rerun {
             let (_, make) = MAKERS.iter().find(|(name, _)| name == maker).expect("it is among them");
             let fixture = TakeOverFixture::new(servers, kind);
             make(&fixture, &theirs(kind), "");
-            fixture.jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"]).assert_ended(0, &[]);
+            fixture
+                .run_jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"])
+                .assert_exit(0, &[]);
             let next =
                 theirs(kind).replace(&format!("value: {CANARY}"), "valueFrom: {secretKeyRef: {name: s, key: k}}");
             let next = next.replace("made: by-them", "made: anew");
             fixture.run.write("theirs.yaml", &next);
             fixture.run.write("chart/templates/x.yaml", &next);
-            again(&fixture);
+            rerun(&fixture);
             assert_eq!(fixture.live()["metadata"]["labels"]["made"], "anew", "{maker}, {kind}");
             assert_eq!(fixture.entry("flow", "TOKEN"), Some(reference("TOKEN")), "{maker}, {kind}");
-            fixture.assert_clean();
+            fixture.assert_no_canary();
             // Our program keeps working, too.
-            let ran = fixture
-                .jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"])
-                .assert_ended(0, &[]);
-            assert!(!ran.stdout.contains("failed"), "{maker}, {kind}: {ran:?}");
-            fixture.assert_clean();
+            let output = fixture
+                .run_jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"])
+                .assert_exit(0, &[]);
+            assert!(!output.stdout.contains("failed"), "{maker}, {kind}: {output:?}");
+            fixture.assert_no_canary();
             for (container, name) in [("flow", "BEFORE"), ("side", "SIDE"), ("first", "FIRST")] {
                 assert!(fixture.entry(container, name).is_some(), "{maker}, {kind}, {name}");
             }
@@ -381,7 +387,11 @@ fn replace_entry(value: &mut Value, name: &str, entry: Option<&Value>) {
         Value::Object(map) => {
             if let Some(Value::Array(env)) = map.get_mut("env") {
                 let old = std::mem::take(env);
-                env.extend(old.into_iter().filter_map(|is| if is["name"] == name { entry.cloned() } else { Some(is) }));
+                env.extend(
+                    old.into_iter().filter_map(|candidate| {
+                        if candidate["name"] == name { entry.cloned() } else { Some(candidate) }
+                    }),
+                );
             }
             map.values_mut().for_each(|value| replace_entry(value, name, entry));
         }
@@ -416,9 +426,10 @@ fn takes_over_in_all_containers() {
             fixture
                 .run
                 .write("old.yaml", manifest(kind, "", "", &EVERYWHERE.replace(", {name: SIDE, value: kept}", "")));
-            let set = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--all-containers", "--init-containers"];
-            fixture.jobplate(&[&set[..], &["--take-over"]].concat()).assert_ended(0, &[]);
-            fixture.assert_clean();
+            let apply_args =
+                ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--all-containers", "--init-containers"];
+            fixture.run_jobplate(&[&apply_args[..], &["--take-over"]].concat()).assert_exit(0, &[]);
+            fixture.assert_no_canary();
             for container in ["first", "flow", "side"] {
                 assert_eq!(fixture.entry(container, "TOKEN"), Some(reference("TOKEN")), "{maker}, {kind}, {container}");
             }
@@ -435,8 +446,8 @@ fn takes_over_in_all_containers() {
 #[test]
 fn gives_hints_that_can_be_pasted() {
     let Some(servers) = Servers::shared() else { return };
-    let mut wrong = String::new();
-    for (about, containers, source, flags) in [
+    let mut failures = String::new();
+    for (label, containers, source, flags) in [
         ("a reference in the manifest", &["flow"][..], json!({"secretKeyRef": {"name": "s", "key": "k"}}), &[][..]),
         ("in the second container", &["side"], json!({"secretKeyRef": {"name": "s", "key": "k"}}), &[]),
         ("in an init container", &["first"], json!({"secretKeyRef": {"name": "s", "key": "k"}}), &[]),
@@ -453,7 +464,7 @@ fn gives_hints_that_can_be_pasted() {
     ] {
         for kind in KINDS {
             let fixture = TakeOverFixture::new(servers, kind);
-            fixture.kubectl(&manifest(kind, "", "", EVERYWHERE), &["apply", "-f", "theirs.yaml"]);
+            fixture.run_kubectl(&manifest(kind, "", "", EVERYWHERE), &["apply", "-f", "theirs.yaml"]);
             let mut ours = EVERYWHERE.to_owned();
             for container in containers {
                 let from = ours.find(&format!("name: {container}")).expect("it is there");
@@ -464,20 +475,20 @@ fn gives_hints_that_can_be_pasted() {
             let target: &[&str] =
                 if kind == "Deployment" && !flags.is_empty() { &["--target", "Deployment"] } else { &[] };
             let args = [&["apply", "new.yaml"], flags, target, &["-n", &fixture.namespace]].concat();
-            let mut ran = fixture.run.run(&args);
-            assert_eq!(ran.status, 3, "{about}, {kind}: {ran:?}");
-            let line = paste_hint(&args, &ran);
-            ran = fixture.run.run(&line);
-            let done = |container: &&str| {
+            let mut output = fixture.run.run(&args);
+            assert_eq!(output.status, 3, "{label}, {kind}: {output:?}");
+            let pasted_args = paste_hint(&args, &output);
+            output = fixture.run.run(&pasted_args);
+            let is_replaced = |container: &&str| {
                 let entry = fixture.entry(container, "TOKEN").unwrap_or_default();
                 entry["valueFrom"] == source && entry["value"].is_null()
             };
-            if ran.status != 0 || !containers.iter().all(done) {
-                wrong += &format!("\n{about}, {kind}: {line:?}\n{}{}", ran.stdout, ran.stderr);
+            if output.status != 0 || !containers.iter().all(is_replaced) {
+                failures += &format!("\n{label}, {kind}: {pasted_args:?}\n{}{}", output.stdout, output.stderr);
             }
         }
     }
-    assert!(wrong.is_empty(), "the way out is none:{wrong}");
+    assert!(failures.is_empty(), "the way out is none:{failures}");
 }
 
 #[test]
@@ -489,15 +500,15 @@ fn removes_entries_of_others() {
             let fixture = TakeOverFixture::new(servers, kind);
             make(&fixture, &theirs(kind), &bare);
             let before = fixture.live();
-            let line = ["apply", "old.yaml", "--unset", "TOKEN", "--take-over"];
-            let ran = fixture.jobplate(&line).assert_ended(0, &[]);
-            assert!(ran.stdout.contains("/x configured\n"), "{maker}, {kind}: {ran:?}");
-            fixture.assert_clean();
+            let args = ["apply", "old.yaml", "--unset", "TOKEN", "--take-over"];
+            let output = fixture.run_jobplate(&args).assert_exit(0, &[]);
+            assert!(output.stdout.contains("/x configured\n"), "{maker}, {kind}: {output:?}");
+            fixture.assert_no_canary();
             let mut expected = before;
             replace_entry(&mut expected, "TOKEN", None);
             assert_eq!(without_server_fields(fixture.live()), without_server_fields(expected), "{maker}, {kind}");
-            let ran = fixture.jobplate(&line).assert_ended(0, &[]);
-            assert!(ran.stdout.contains("/x unchanged\n"), "{maker}, {kind}: {ran:?}");
+            let output = fixture.run_jobplate(&args).assert_exit(0, &[]);
+            assert!(output.stdout.contains("/x unchanged\n"), "{maker}, {kind}: {output:?}");
         }
     }
 }
@@ -507,13 +518,17 @@ fn removes_entries_of_others() {
 fn notes_an_entry_that_it_could_not_remove() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = TakeOverFixture::new(servers, "CronJob");
-    fixture.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
-    let ran = fixture.jobplate(&["apply", "old.yaml", "--unset", "TOKEN"]).assert_ended(0, &[]);
+    fixture.run_kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
+    let output = fixture.run_jobplate(&["apply", "old.yaml", "--unset", "TOKEN"]).assert_exit(0, &[]);
     assert!(fixture.entry("flow", "TOKEN").is_some());
-    let reported = ran.stderr.lines().any(|line| line.contains("TOKEN") && line.contains("--take-over"));
-    assert!(reported && ran.stderr.contains("kubectl-client-side-apply"), "{}", ran.stderr);
-    let ran = fixture.jobplate(&["apply", "old.yaml", "--unset", "TOKEN", "--take-over"]).assert_ended(0, &[]);
-    assert!(!ran.stderr.lines().any(|line| line.contains("TOKEN") && line.contains("--take-over")), "{}", ran.stderr);
+    let reported = output.stderr.lines().any(|line| line.contains("TOKEN") && line.contains("--take-over"));
+    assert!(reported && output.stderr.contains("kubectl-client-side-apply"), "{}", output.stderr);
+    let output = fixture.run_jobplate(&["apply", "old.yaml", "--unset", "TOKEN", "--take-over"]).assert_exit(0, &[]);
+    assert!(
+        !output.stderr.lines().any(|line| line.contains("TOKEN") && line.contains("--take-over")),
+        "{}",
+        output.stderr
+    );
     assert!(fixture.entry("flow", "TOKEN").is_none());
 }
 
@@ -521,9 +536,9 @@ fn notes_an_entry_that_it_could_not_remove() {
 #[test]
 fn takes_over_entries_of_any_source() {
     let Some(servers) = Servers::shared() else { return };
-    let mut wrong = String::new();
+    let mut failures = String::new();
     let secret = |name: &str| json!({"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": name, "key": "k"}}});
-    for (about, theirs, set, expected) in [
+    for (label, theirs, env_flags, expected) in [
         ("another key", "valueFrom: {secretKeyRef: {name: old, key: k}}", ["--secret-env", "TOKEN=s/k"], secret("s")),
         (
             "another source",
@@ -542,70 +557,75 @@ fn takes_over_entries_of_any_source() {
     ] {
         let fixture = TakeOverFixture::new(servers, "CronJob");
         let pod = THEIRS.replace("{name: TOKEN, value: kanarie7f3a}", &format!("{{name: TOKEN, {theirs}}}"));
-        fixture.kubectl(&manifest("CronJob", "", "", &pod), &["apply", "-f", "theirs.yaml"]);
-        let line = ["apply", "old.yaml", set[0], set[1], "--take-over", "--allow-plaintext"];
+        fixture.run_kubectl(&manifest("CronJob", "", "", &pod), &["apply", "-f", "theirs.yaml"]);
+        let args = ["apply", "old.yaml", env_flags[0], env_flags[1], "--take-over", "--allow-plaintext"];
         fixture.run.write("old.yaml", drop_token(&ours("CronJob")));
-        let ran = fixture.jobplate(&line);
-        if ran.status != 0 || fixture.entry("flow", "TOKEN").as_ref() != Some(&expected) {
-            wrong += &format!("\n{about}: {}{:?}", ran.stderr, fixture.entry("flow", "TOKEN"));
+        let output = fixture.run_jobplate(&args);
+        if output.status != 0 || fixture.entry("flow", "TOKEN").as_ref() != Some(&expected) {
+            failures += &format!("\n{label}: {}{:?}", output.stderr, fixture.entry("flow", "TOKEN"));
             continue;
         }
-        fixture.assert_clean();
-        let again = fixture.jobplate(&line).assert_ended(0, &[]);
-        assert!(again.stdout.contains("/x unchanged\n"), "{about}: {again:?}");
+        fixture.assert_no_canary();
+        let rerun = fixture.run_jobplate(&args).assert_exit(0, &[]);
+        assert!(rerun.stdout.contains("/x unchanged\n"), "{label}: {rerun:?}");
     }
-    assert!(wrong.is_empty(), "not taken over:{wrong}");
+    assert!(failures.is_empty(), "not taken over:{failures}");
 }
 
 /// Covers literals without an owner: `managedFields` was cleared, or only kubectl's annotation contains the literal.
 #[test]
 fn takes_over_literals_without_an_owner() {
     let Some(servers) = Servers::shared() else { return };
-    let mut wrong = String::new();
-    let forgotten = json!([{"op": "replace", "path": "/metadata/managedFields", "value": [{}]}]);
+    let mut failures = String::new();
+    let clear_managed_fields = json!([{"op": "replace", "path": "/metadata/managedFields", "value": [{}]}]);
     type SetUp<'m> = &'m dyn Fn(&TakeOverFixture);
     let setups: [(&str, SetUp<'_>); 3] = [
         ("nobody owns anything", &|fixture| {
-            fixture.kubectl(&theirs("CronJob"), &["apply", "--server-side", "-f", "theirs.yaml"]);
-            fixture.admin.patch(&fixture.path(), "json", forgotten.to_string()).done();
+            fixture.run_kubectl(&theirs("CronJob"), &["apply", "--server-side", "-f", "theirs.yaml"]);
+            fixture.admin.patch(&fixture.path(), "json", clear_managed_fields.to_string()).done();
         }),
         ("nobody owns anything, and there is an annotation", &|fixture| {
-            fixture.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
-            fixture.admin.patch(&fixture.path(), "json", forgotten.to_string()).done();
+            fixture.run_kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
+            fixture.admin.patch(&fixture.path(), "json", clear_managed_fields.to_string()).done();
         }),
         ("the annotation alone has it", &|fixture| {
-            fixture.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
-            fixture.kubectl("", &["set", "env", "CronJob/x", "TOKEN-"]);
+            fixture.run_kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
+            fixture.run_kubectl("", &["set", "env", "CronJob/x", "TOKEN-"]);
         }),
     ];
-    for (about, set_up) in setups {
+    for (label, set_up) in setups {
         for flags in [&["--secret-env", "TOKEN=s/k"], &["--unset", "TOKEN"]] {
             let fixture = TakeOverFixture::new(servers, "CronJob");
             set_up(&fixture);
             let mut expected = fixture.live();
-            let line = [&["apply", "old.yaml", "--take-over"][..], flags].concat();
-            let ran = fixture.jobplate(&line);
+            let args = [&["apply", "old.yaml", "--take-over"][..], flags].concat();
+            let output = fixture.run_jobplate(&args);
             let expected_entry = (flags[0] == "--secret-env").then(|| reference("TOKEN"));
             replace_entry(&mut expected, "TOKEN", None);
             let mut after = fixture.live();
             replace_entry(&mut after, "TOKEN", None);
             let is_clean = !after.to_string().contains(CANARY);
             let is_set = fixture.entry("flow", "TOKEN") == expected_entry;
-            let (is, was) = (without_server_fields(after), without_server_fields(expected.clone()));
-            if ran.status != 0 || !is_clean || !is_set || is != was {
-                wrong +=
-                    &format!("\n{about}, {flags:?}: {} {is_clean} {is_set} {}\n{is}\n{was}", ran.status, ran.stderr);
+            let (actual, expected_fields) = (without_server_fields(after), without_server_fields(expected.clone()));
+            if output.status != 0 || !is_clean || !is_set || actual != expected_fields {
+                failures += &format!(
+                    "\n{label}, {flags:?}: {} {is_clean} {is_set} {}\n{actual}\n{expected_fields}",
+                    output.status, output.stderr
+                );
             }
             // Removing the entry later changes no other field.
             fixture.run.write("without.yaml", drop_token(&ours("CronJob")));
-            let ran = fixture.jobplate(&["apply", "without.yaml"]);
-            let (is, was) = (without_server_fields(fixture.live()), without_server_fields(expected));
-            if ran.status != 0 || is != was {
-                wrong += &format!("\n{about}, {flags:?}, later: {} {}\n{is}\n{was}", ran.status, ran.stderr);
+            let output = fixture.run_jobplate(&["apply", "without.yaml"]);
+            let (actual, expected_fields) = (without_server_fields(fixture.live()), without_server_fields(expected));
+            if output.status != 0 || actual != expected_fields {
+                failures += &format!(
+                    "\n{label}, {flags:?}, later: {} {}\n{actual}\n{expected_fields}",
+                    output.status, output.stderr
+                );
             }
         }
     }
-    assert!(wrong.is_empty(), "the literal is there:{wrong}");
+    assert!(failures.is_empty(), "the literal is there:{failures}");
 }
 
 /// Two literals conflict, and the command line names only one of them.
@@ -614,19 +634,19 @@ fn takes_over_only_named_entries() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = TakeOverFixture::new(servers, "CronJob");
     let pod = THEIRS.replace("{name: AFTER, value: kept}", "{name: SECOND, value: kanarie7f3a}");
-    fixture.kubectl(&manifest("CronJob", "", "", &pod), &["apply", "-f", "theirs.yaml"]);
+    fixture.run_kubectl(&manifest("CronJob", "", "", &pod), &["apply", "-f", "theirs.yaml"]);
     let before = fixture.live();
     let new = OURS.replace(
         "  - name: TOKEN",
         "  - {name: SECOND, valueFrom: {secretKeyRef: {name: s, key: k}}}\n  - name: TOKEN",
     );
     fixture.run.write("old.yaml", manifest("CronJob", "", "", &new));
-    let line = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"];
-    let ran = fixture.jobplate(&line).assert_ended(3, &["SECOND"]);
-    assert_eq!(fixture.live(), before, "{ran:?}");
+    let args = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"];
+    let output = fixture.run_jobplate(&args).assert_exit(3, &["SECOND"]);
+    assert_eq!(fixture.live(), before, "{output:?}");
     // If only `TOKEN` conflicts, the apply succeeds, and `SECOND` keeps its owner.
     fixture.run.write("old.yaml", ours("CronJob"));
-    fixture.jobplate(&line).assert_ended(0, &[]);
+    fixture.run_jobplate(&args).assert_exit(0, &[]);
     assert_eq!(fixture.entry("flow", "SECOND"), Some(json!({"name": "SECOND", "value": CANARY})));
     assert_eq!(fixture.owners("flow", "SECOND", "f:value"), ["kubectl-client-side-apply"]);
     for (container, name) in [("flow", "BEFORE"), ("side", "SIDE"), ("first", "FIRST")] {
@@ -638,18 +658,18 @@ fn takes_over_only_named_entries() {
 /// Starts a proxy that changes the object before each of the first `times` transfers of ownership.
 fn proxy_with_concurrent_changes(servers: &'static Servers, times: usize) -> (Proxy, TakeOverFixture) {
     let (path, count) = (std::sync::Arc::<std::sync::OnceLock<String>>::default(), AtomicUsize::new(0));
-    let (admin, of_rule) = (servers.client(ADMIN), std::sync::Arc::clone(&path));
+    let (admin, path_for_rule) = (servers.client(ADMIN), std::sync::Arc::clone(&path));
     let proxy = Proxy::start(servers, move |request| {
         if request.header("content-type") == Some("application/json-patch+json") {
             let number = count.fetch_add(1, Ordering::SeqCst);
             if number < times {
                 let label = json!({"metadata": {"labels": {"disturbed": number.to_string()}}});
-                admin.patch(of_rule.get().expect("it is known by now"), "merge", label.to_string()).done();
+                admin.patch(path_for_rule.get().expect("it is known by now"), "merge", label.to_string()).done();
             }
         }
-        Action::Pass
+        Action::Forward
     });
-    let fixture = TakeOverFixture::through(servers, "CronJob", &proxy.kubeconfig());
+    let fixture = TakeOverFixture::with_kubeconfig(servers, "CronJob", &proxy.kubeconfig());
     path.set(fixture.path()).expect("it is set once");
     (proxy, fixture)
 }
@@ -659,12 +679,12 @@ fn retries_if_the_object_changes() {
     let Some(servers) = Servers::shared() else { return };
     for times in [1, 4] {
         let (proxy, fixture) = proxy_with_concurrent_changes(servers, times);
-        fixture.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
+        fixture.run_kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
         let no_preflight: &[&str] = if times == 1 { &["--no-preflight"] } else { &[] };
         fixture
-            .jobplate(&[&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"], no_preflight].concat())
-            .assert_ended(0, &[]);
-        fixture.assert_clean();
+            .run_jobplate(&[&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"], no_preflight].concat())
+            .assert_exit(0, &[]);
+        fixture.assert_no_canary();
         assert_eq!(fixture.entry("flow", "TOKEN"), Some(reference("TOKEN")));
         let live = fixture.live();
         assert_eq!(live["metadata"]["labels"]["disturbed"], (times - 1).to_string());
@@ -677,15 +697,19 @@ fn retries_if_the_object_changes() {
 fn gives_up_on_an_object_that_keeps_changing() {
     let Some(servers) = Servers::shared() else { return };
     let (proxy, fixture) = proxy_with_concurrent_changes(servers, usize::MAX);
-    fixture.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
+    fixture.run_kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
     let before = fixture.live();
     fixture
-        .jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"])
-        .assert_ended(3, &["cronjob.batch/x"]);
-    let is_patch = |kind: &str| {
-        proxy.requests().iter().filter(|r| r.header("content-type") == Some(kind) && !r.is_dry_run()).count()
+        .run_jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"])
+        .assert_exit(3, &["cronjob.batch/x"]);
+    let count_patches = |kind: &str| {
+        proxy
+            .requests()
+            .iter()
+            .filter(|request| request.header("content-type") == Some(kind) && !request.is_dry_run())
+            .count()
     };
-    assert_eq!((is_patch("application/json-patch+json"), is_patch("application/apply-patch+yaml")), (5, 0));
+    assert_eq!((count_patches("application/json-patch+json"), count_patches("application/apply-patch+yaml")), (5, 0));
     let (mut after, mut before) = (without_server_fields(fixture.live()), without_server_fields(before));
     for object in [&mut after, &mut before] {
         object["metadata"]["labels"] = Value::Null;
@@ -698,53 +722,60 @@ fn gives_up_on_an_object_that_keeps_changing() {
 #[test]
 fn writes_nothing_if_the_dry_run_fails() {
     let Some(servers) = Servers::shared() else { return };
-    let named = ours("CronJob");
+    let our_manifest = ours("CronJob");
     let other = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: UPPER}\n";
-    for (about, text, expected_message) in [
-        ("the rest is invalid", named.replace("restartPolicy: Never", "restartPolicy: Perhaps"), "restartPolicy"),
+    for (label, text, expected_message) in [
+        (
+            "the rest is invalid",
+            our_manifest.replace("restartPolicy: Never", "restartPolicy: Perhaps"),
+            "restartPolicy",
+        ),
         (
             "another entry is invalid",
-            named.replace("  - name: TOKEN", "  - {name: 'A=B', value: a}\n            - name: TOKEN"),
+            our_manifest.replace("  - name: TOKEN", "  - {name: 'A=B', value: a}\n            - name: TOKEN"),
             "no name of a variable",
         ),
         (
             "an unknown field",
-            named.replace("restartPolicy: Never", "restartPolicy: Never\n          parallelism: 1"),
+            our_manifest.replace("restartPolicy: Never", "restartPolicy: Never\n          parallelism: 1"),
             "parallelism",
         ),
         (
             "another field conflicts",
-            named.replace("schedule: '0 0 1 1 *'", "schedule: '0 0 2 2 *'"),
+            our_manifest.replace("schedule: '0 0 1 1 *'", "schedule: '0 0 2 2 *'"),
             "kubectl-client-side-apply",
         ),
         (
             "another entry conflicts",
-            named.replace("  - name: TOKEN", "  - {name: BEFORE, value: other}\n            - name: TOKEN"),
+            our_manifest.replace("  - name: TOKEN", "  - {name: BEFORE, value: other}\n            - name: TOKEN"),
             "kubectl-client-side-apply",
         ),
-        ("another document is refused", named.clone() + other, "UPPER"),
+        ("another document is refused", our_manifest.clone() + other, "UPPER"),
     ] {
-        let proxy = Proxy::start(servers, |_| Action::Pass);
-        let fixture = TakeOverFixture::through(servers, "CronJob", &proxy.kubeconfig());
-        fixture.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
+        let proxy = Proxy::start(servers, |_| Action::Forward);
+        let fixture = TakeOverFixture::with_kubeconfig(servers, "CronJob", &proxy.kubeconfig());
+        fixture.run_kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
         let before = fixture.live();
         fixture.run.write("old.yaml", text);
-        let ran = fixture
-            .jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"])
-            .assert_ended(3, &[expected_message]);
-        assert_eq!(fixture.live(), before, "{about}: {ran:?}");
-        assert!(proxy.requests().iter().all(|r| r.method == "GET" || r.is_dry_run()), "{about}: {ran:?}");
+        let output = fixture
+            .run_jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"])
+            .assert_exit(3, &[expected_message]);
+        assert_eq!(fixture.live(), before, "{label}: {output:?}");
+        assert!(
+            proxy.requests().iter().all(|request| request.method == "GET" || request.is_dry_run()),
+            "{label}: {output:?}"
+        );
     }
 }
 
 #[test]
 fn requires_named_entries() {
     let Some(servers) = Servers::shared() else { return };
-    let proxy = Proxy::start(servers, |_| Action::Pass);
-    let fixture = TakeOverFixture::through(servers, "CronJob", &proxy.kubeconfig());
+    let proxy = Proxy::start(servers, |_| Action::Forward);
+    let fixture = TakeOverFixture::with_kubeconfig(servers, "CronJob", &proxy.kubeconfig());
     for flags in [&[][..], &["--env-from", "secret/s"], &["--name-hash"]] {
-        let line = [&["apply", "old.yaml", "--take-over"], flags].concat();
-        fixture.jobplate(&line).assert_ended(2, &["--take-over"]);
+        let args = [&["apply", "old.yaml", "--take-over"], flags].concat();
+        fixture.run_jobplate(&args).assert_exit(2, &["--take-over"]);
     }
     assert!(proxy.requests().is_empty());
 }
@@ -753,13 +784,16 @@ fn requires_named_entries() {
 fn writes_nothing_in_a_dry_run() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = TakeOverFixture::new(servers, "CronJob");
-    fixture.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
+    fixture.run_kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
     let before = fixture.live();
-    let line = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over", "--dry-run=server"];
-    let ran = fixture.jobplate(&line).assert_ended(0, &[]);
-    assert_eq!(ran.stdout, "cronjob.batch/x configured (server dry run)\n");
+    let args = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over", "--dry-run=server"];
+    let output = fixture.run_jobplate(&args).assert_exit(0, &[]);
+    assert_eq!(output.stdout, "cronjob.batch/x configured (server dry run)\n");
     let unset = ["apply", "old.yaml", "--unset", "TOKEN", "--take-over", "--dry-run=server"];
-    assert_eq!(fixture.jobplate(&unset).assert_ended(0, &[]).stdout, "cronjob.batch/x configured (server dry run)\n");
+    assert_eq!(
+        fixture.run_jobplate(&unset).assert_exit(0, &[]).stdout,
+        "cronjob.batch/x configured (server dry run)\n"
+    );
     assert_eq!(fixture.live(), before);
 }
 
@@ -767,21 +801,21 @@ fn writes_nothing_in_a_dry_run() {
 fn creates_a_new_object() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = TakeOverFixture::new(servers, "CronJob");
-    let line = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"];
-    let ran = fixture.jobplate(&line).assert_ended(0, &[]);
-    assert_eq!(ran.stdout, "cronjob.batch/x created\n");
-    assert!(!ran.stderr.contains("rotate"), "{}", ran.stderr);
+    let args = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"];
+    let output = fixture.run_jobplate(&args).assert_exit(0, &[]);
+    assert_eq!(output.stdout, "cronjob.batch/x created\n");
+    assert!(!output.stderr.contains("rotate"), "{}", output.stderr);
 }
 
 #[test]
 fn transfers_to_the_field_manager_of_the_flag() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = TakeOverFixture::new(servers, "CronJob");
-    fixture.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
-    let line = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over", "--field-manager", "flows"];
-    fixture.jobplate(&line).assert_ended(0, &[]);
+    fixture.run_kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
+    let args = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over", "--field-manager", "flows"];
+    fixture.run_jobplate(&args).assert_exit(0, &[]);
     assert_eq!(fixture.owners("flow", "TOKEN", "f:valueFrom"), ["flows"]);
-    fixture.assert_clean();
+    fixture.assert_no_canary();
 }
 
 #[test]
@@ -799,68 +833,71 @@ fn takes_over_in_the_items_of_a_list() {
         };
         format!("apiVersion: v1\nkind: List\nitems:\n{}{}", item(names[0]), item(names[1]))
     };
-    fixture.kubectl(&list(&theirs("CronJob"), ["x", "z"]), &["apply", "-f", "theirs.yaml"]);
+    fixture.run_kubectl(&list(&theirs("CronJob"), ["x", "z"]), &["apply", "-f", "theirs.yaml"]);
     let before = fixture.live();
     fixture.run.write("list.yaml", list(&ours("CronJob"), ["z", "x"]));
     let line = ["apply", "list.yaml", "--secret-env", "TOKEN=s/k"];
-    fixture.jobplate(&line).assert_ended(3, &["--take-over"]);
+    fixture.run_jobplate(&line).assert_exit(3, &["--take-over"]);
     let line = [&line[..], &["--take-over"]].concat();
-    let ran = fixture.jobplate(&line).assert_ended(0, &[]);
-    assert_eq!(ran.stdout, "cronjob.batch/z configured\ncronjob.batch/x configured\n");
-    fixture.assert_clean();
+    let output = fixture.run_jobplate(&line).assert_exit(0, &[]);
+    assert_eq!(output.stdout, "cronjob.batch/z configured\ncronjob.batch/x configured\n");
+    fixture.assert_no_canary();
     let mut expected = before;
     replace_entry(&mut expected, "TOKEN", Some(&reference("TOKEN")));
     assert_eq!(without_server_fields(fixture.live()), without_server_fields(expected));
     let all =
         servers.run("kubectl", &["get", "cronjobs", "-n", &fixture.namespace, "-o", "yaml", "--show-managed-fields"]);
     assert!(!String::from_utf8_lossy(&all.stdout).contains(CANARY));
-    let ran = fixture.jobplate(&line).assert_ended(0, &[]);
-    assert_eq!(ran.stdout, "cronjob.batch/z unchanged\ncronjob.batch/x unchanged\n");
+    let output = fixture.run_jobplate(&line).assert_exit(0, &[]);
+    assert_eq!(output.stdout, "cronjob.batch/z unchanged\ncronjob.batch/x unchanged\n");
 }
 
 /// The server escapes some characters of names in `managedFields`.
 #[test]
 fn takes_over_entries_with_unusual_names() {
     let Some(servers) = Servers::shared() else { return };
-    let mut wrong = String::new();
+    let mut failures = String::new();
     for name in ["a-b.c", "1A", "A B", "A<B>", "A&B", "A'B", "A\\B", "A/B", "A,B", "A\"B"] {
         let fixture = TakeOverFixture::new(servers, "CronJob");
         let theirs = THEIRS.replace("name: TOKEN", &format!("name: {}", json!(name)));
-        fixture.kubectl(&manifest("CronJob", "", "", &theirs), &["apply", "-f", "theirs.yaml"]);
+        fixture.run_kubectl(&manifest("CronJob", "", "", &theirs), &["apply", "-f", "theirs.yaml"]);
         fixture.run.write("old.yaml", drop_token(&ours("CronJob")));
         for flags in [["--secret-env", &format!("{name}=s/k")], ["--unset", name]] {
-            let ran = fixture.jobplate(&[&["apply", "old.yaml", "--take-over"][..], &flags].concat());
+            let output = fixture.run_jobplate(&[&["apply", "old.yaml", "--take-over"][..], &flags].concat());
             // The server rejects some of these names. In that case nothing is changed.
-            if ran.status == 2 {
+            if output.status == 2 {
                 continue;
             }
             let expected = (flags[0] == "--secret-env").then(|| reference(name));
-            let is = fixture.entry("flow", name);
-            if ran.status != 0 || is != expected || fixture.live().to_string().contains(CANARY) {
-                wrong += &format!("\n{flags:?}: {is:?} {}{}", ran.stdout, ran.stderr);
+            let entry = fixture.entry("flow", name);
+            if output.status != 0 || entry != expected || fixture.live().to_string().contains(CANARY) {
+                failures += &format!("\n{flags:?}: {entry:?} {}{}", output.stdout, output.stderr);
             }
         }
     }
-    assert!(wrong.is_empty(), "not taken over:{wrong}");
+    assert!(failures.is_empty(), "not taken over:{failures}");
 }
 
 #[test]
 fn takes_over_in_many_objects() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = TakeOverFixture::new(servers, "CronJob");
-    let many = |text: &str| {
-        let all = (0..12).map(|number| text.replacen("name: x\n", &format!("name: x{number}\n"), 1));
-        all.collect::<Vec<_>>().join("---\n")
+    let copies_of = |text: &str| {
+        let copies = (0..12).map(|number| text.replacen("name: x\n", &format!("name: x{number}\n"), 1));
+        copies.collect::<Vec<_>>().join("---\n")
     };
-    fixture.kubectl(&many(&theirs("CronJob")), &["apply", "-f", "theirs.yaml"]);
-    fixture.run.write("old.yaml", many(&ours("CronJob")));
-    let line = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over", "--concurrency=6"];
-    let ran = fixture.jobplate(&line).assert_ended(0, &[]);
-    assert_eq!(ran.stdout, (0..12).map(|number| format!("cronjob.batch/x{number} configured\n")).collect::<String>());
+    fixture.run_kubectl(&copies_of(&theirs("CronJob")), &["apply", "-f", "theirs.yaml"]);
+    fixture.run.write("old.yaml", copies_of(&ours("CronJob")));
+    let args = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over", "--concurrency=6"];
+    let output = fixture.run_jobplate(&args).assert_exit(0, &[]);
+    assert_eq!(
+        output.stdout,
+        (0..12).map(|number| format!("cronjob.batch/x{number} configured\n")).collect::<String>()
+    );
     // The note about remaining copies is printed once, not for each object.
-    assert_eq!(ran.stderr.matches("rotate").count(), 1, "{}", ran.stderr);
-    let all =
+    assert_eq!(output.stderr.matches("rotate").count(), 1, "{}", output.stderr);
+    let live_objects =
         servers.run("kubectl", &["get", "cronjobs", "-n", &fixture.namespace, "-o", "yaml", "--show-managed-fields"]);
-    let all = String::from_utf8_lossy(&all.stdout);
-    assert!(!all.contains(CANARY) && all.matches("suspend: true").count() == 12);
+    let live_objects = String::from_utf8_lossy(&live_objects.stdout);
+    assert!(!live_objects.contains(CANARY) && live_objects.matches("suspend: true").count() == 12);
 }

@@ -8,7 +8,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::cli::{Ran, Run};
+use crate::cli::{Run, RunOutput};
 use crate::compare::{additions, differences};
 use crate::container::{Container, Environment, items, resolve_environment};
 use crate::kubelet::{Kubelet, PodState, wait_for};
@@ -40,7 +40,7 @@ pub(crate) struct WorkerFixture {
 pub(crate) struct WorkerRun {
     pub(crate) run: FlowRun,
     pub(crate) environ: Variables,
-    pub(crate) ran: Output,
+    pub(crate) output: Output,
 }
 
 impl WorkerFixture {
@@ -59,28 +59,28 @@ impl WorkerFixture {
             let secret = json!({"metadata": {"name": name}, "stringData": {key: value}});
             servers.client(ADMIN).post(&format!("/api/v1/namespaces/{namespace}/secrets"), &secret).done();
         }
-        let (kubelet, proxy) = (Kubelet::start(servers), Proxy::start(servers, |_| Action::Pass));
+        let (kubelet, proxy) = (Kubelet::start(servers), Proxy::start(servers, |_| Action::Forward));
         Some(WorkerFixture { servers, prefect, kubelet, proxy, namespace, run })
     }
 
-    pub(crate) fn jobplate(&self, args: &[&str]) -> Ran {
+    pub(crate) fn run_jobplate(&self, args: &[&str]) -> RunOutput {
         self.run.run(args)
     }
 
     /// Runs `jobplate render` on a base job template.
     pub(crate) fn render(&self, template: &str, flags: &[&str]) -> String {
         self.run.write("render.json", template);
-        self.jobplate(&[&["render", "render.json", "-q"], flags].concat()).assert_ended(0, &[]).stdout
+        self.run_jobplate(&[&["render", "render.json", "-q"], flags].concat()).assert_exit(0, &[]).stdout
     }
 
     /// Runs `prefect`. Returns its environment and its output.
-    pub(crate) fn prefect(&self, args: &[&str], more_env: &[(&str, &str)]) -> (Variables, Output) {
+    pub(crate) fn run_prefect(&self, args: &[&str], more_env: &[(&str, &str)]) -> (Variables, Output) {
         let home = self.run.directory().join("home");
         std::fs::create_dir_all(&home).expect("a directory can be created");
         let mut environ = self.prefect.environment(&home);
         environ.extend(more_env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let ran = self.prefect.prefect(args, &home, &environ);
-        (environ, ran)
+        let output = self.prefect.run_prefect(args, &home, &environ);
+        (environ, output)
     }
 
     /// Creates a pool with `prefect work-pool create`. Returns the pool's name and the command's output.
@@ -89,8 +89,8 @@ impl WorkerFixture {
         self.run.write("pool.json", template);
         let file = self.run.directory().join("pool.json").display().to_string();
         let create = ["work-pool", "create", &name, "--type", "kubernetes", "--base-job-template", &file];
-        let (_, ran) = self.prefect(&create, &[]);
-        (name, ran)
+        let (_, output) = self.run_prefect(&create, &[]);
+        (name, output)
     }
 
     /// Schedules a flow run in a pool and runs a worker until it has submitted the run. `more_env` are variables of the
@@ -113,10 +113,10 @@ impl WorkerFixture {
         // The observer watches running Jobs, which no test needs.
         let observer = [("PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_ENABLED", "false")];
         let start = ["worker", "start", "--type", "kubernetes", "--pool", pool, "--run-once", "--name", "Worker 1"];
-        let (environ, ran) = self.prefect(&start, &[&connection[..], &observer, more_env].concat());
+        let (environ, output) = self.run_prefect(&start, &[&connection[..], &observer, more_env].concat());
         // The worker succeeds even if its flow run crashes.
-        assert!(ran.status.success(), "{}", output_text(&ran));
-        WorkerRun { run, environ, ran }
+        assert!(output.status.success(), "{}", output_text(&output));
+        WorkerRun { run, environ, output }
     }
 
     /// Returns the objects that the worker sent for creation. `plural` is the resource in the URL.
@@ -131,14 +131,14 @@ impl WorkerFixture {
     #[track_caller]
     pub(crate) fn sent_job(&self, worker_run: &WorkerRun) -> Value {
         let mut sent = self.sent_objects("jobs");
-        assert_eq!(sent.len(), 1, "{}", output_text(&worker_run.ran));
+        assert_eq!(sent.len(), 1, "{}", output_text(&worker_run.output));
         sent.remove(0)
     }
 
     /// Returns whether the worker sent a string to the API server.
     pub(crate) fn has_sent(&self, text: &str) -> bool {
-        let is_in = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_bytes());
-        self.proxy.requests().iter().any(|request| is_in(&request.body) || request.target.contains(text))
+        let contains_text = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        self.proxy.requests().iter().any(|request| contains_text(&request.body) || request.target.contains(text))
     }
 
     /// Returns the names of a flow run's Jobs in all namespaces.
@@ -158,18 +158,18 @@ impl WorkerFixture {
     }
 
     /// Runs `jobplate preview` with the scenario of a flow run.
-    pub(crate) fn preview(&self, template: &str, worker_run: &WorkerRun, options: &[&str]) -> Ran {
+    pub(crate) fn preview(&self, template: &str, worker_run: &WorkerRun, options: &[&str]) -> RunOutput {
         let mut scenario = worker_run.run.scenario.clone();
         scenario["worker"] = json!({"name": "Worker 1", "env": worker_run.environ});
         self.run.write("preview.json", template);
         self.run.write("scenario.json", scenario.to_string());
-        self.jobplate(&[&["preview", "preview.json", "--scenario", "scenario.json", "-q"], options].concat())
+        self.run_jobplate(&[&["preview", "preview.json", "--scenario", "scenario.json", "-q"], options].concat())
     }
 
     #[track_caller]
     pub(crate) fn preview_job(&self, template: &str, worker_run: &WorkerRun) -> Value {
-        let ran = self.preview(template, worker_run, &["-o", "json"]).assert_ended(0, &[]);
-        serde_json::from_str(&ran.stdout).expect("it prints JSON")
+        let output = self.preview(template, worker_run, &["-o", "json"]).assert_exit(0, &[]);
+        serde_json::from_str(&output.stdout).expect("it prints JSON")
     }
 
     /// Starts the pod of a Job on the fake node. Returns the pod's name and its container, or the reason why a
@@ -186,11 +186,11 @@ impl WorkerFixture {
     #[track_caller]
     pub(crate) fn run_flow(&self, job: &Value) -> Value {
         let (pod, flow) = self.start_container(job).expect("all references exist");
-        let ran = flow.run(self.prefect.bin(), &[], &[("DO_NOT_TRACK", "1".as_ref())]);
-        let end = if ran.status.success() { PodState::Succeeded } else { PodState::Failed(1, "Error") };
+        let output = flow.run(self.prefect.bin(), &[], &[("DO_NOT_TRACK", "1".as_ref())]);
+        let end = if output.status.success() { PodState::Succeeded } else { PodState::Failed(1, "Error") };
         self.kubelet.set_state(&self.namespace, &pod, &end);
         let kept = std::fs::read_to_string(self.run.directory().join("kept"));
-        serde_json::from_str(&kept.unwrap_or_else(|_| panic!("{}", output_text(&ran)))).expect("it writes JSON")
+        serde_json::from_str(&kept.unwrap_or_else(|_| panic!("{}", output_text(&output)))).expect("it writes JSON")
     }
 
     /// Resolves the environment of a Job's first container.
@@ -213,8 +213,8 @@ impl WorkerFixture {
     }
 }
 
-pub(crate) fn output_text(ran: &Output) -> String {
-    String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr)
+pub(crate) fn output_text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 pub(crate) fn parse_json(text: &str) -> Value {

@@ -61,7 +61,7 @@ impl WorkerChartFixture {
     }
 
     /// Renders the chart twice: with `cat` as the post-renderer and with jobplate.
-    fn render_both(&self, jobplate_args: &[&str]) -> (String, String) {
+    fn render_with_and_without_jobplate(&self, jobplate_args: &[&str]) -> (String, String) {
         if self.helm.version == "helm4" {
             self.helm.write(
                 "cat/plugin.yaml",
@@ -109,9 +109,9 @@ impl WorkerChartFixture {
     fn run(&self, container: &Value, more_env: &[(&str, &std::path::Path)]) -> Output {
         let container = Container::new(&self.helm.admin, &self.pod(), container).expect("all references exist");
         let more_env = [&[("DO_NOT_TRACK", "1".as_ref())], more_env].concat();
-        let ran = container.run(self.prefect.bin(), &[], &more_env);
-        assert!(ran.status.success(), "{}", output_text(&ran));
-        ran
+        let output = container.run(self.prefect.bin(), &[], &more_env);
+        assert!(output.status.success(), "{}", output_text(&output));
+        output
     }
 
     /// Runs the init container, which uploads the template to an existing pool.
@@ -181,7 +181,7 @@ fn expected_template(default_template: &str) -> Value {
 fn edits_only_the_template_and_its_checksum() {
     for version in VERSIONS {
         let Some(fixture) = WorkerChartFixture::new(version) else { return };
-        let (before, after) = fixture.render_both(&jobplate_args(SECRET_FLAG));
+        let (before, after) = fixture.render_with_and_without_jobplate(&jobplate_args(SECRET_FLAG));
         let changed = changed_lines(&before, &after);
         let count_changes = |name: &str| changed.iter().filter(|(before, _)| before.trim().starts_with(name)).count();
         assert_eq!(
@@ -202,13 +202,13 @@ fn edits_only_the_template_and_its_checksum() {
             .collect();
         assert_eq!(removed, ["\"env\": \"{{ env }}\","; 2], "{version}");
         // Rendering is idempotent.
-        let again = run::jobplate(
+        let rerun = run::jobplate(
             fixture.helm.directory(),
             &[&["post-render"], &jobplate_args(SECRET_FLAG)[..]].concat(),
             after.as_bytes(),
         );
-        assert_eq!(again.status, 0, "{}", String::from_utf8_lossy(&again.stderr));
-        assert_eq!(String::from_utf8_lossy(&again.stdout), after, "{version}");
+        assert_eq!(rerun.status, 0, "{}", String::from_utf8_lossy(&rerun.stderr));
+        assert_eq!(String::from_utf8_lossy(&rerun.stdout), after, "{version}");
 
         fixture.upgrade(&jobplate_args(SECRET_FLAG));
         assert_eq!(fixture.live_template(), new, "{version}");
@@ -234,7 +234,7 @@ fn edits_only_the_template_and_its_checksum() {
 #[test]
 fn rolls_out_a_changed_template() {
     let Some(fixture) = WorkerChartFixture::new("helm4") else { return };
-    let proxy = Proxy::start(fixture.servers, |_| Action::Pass);
+    let proxy = Proxy::start(fixture.servers, |_| Action::Forward);
     fixture.upgrade(&jobplate_args("--secret-env=GITHUB_ACCESS_TOKEN=old/token"));
     assert!(output_text(&fixture.upload_template()).contains("the worker makes it"));
     fixture.run_worker(&proxy);
@@ -249,9 +249,15 @@ fn rolls_out_a_changed_template() {
 
     let variables = json!({"namespace": fixture.helm.namespace});
     let flow_run = fixture.prefect.schedule_flow_run(&fixture.pool, fixture.helm.directory(), &variables, &json!({}));
-    let ran = fixture.run_worker(&proxy);
+    let output = fixture.run_worker(&proxy);
     let jobs = fixture.helm.admin.get(&format!("/apis/batch/v1/namespaces/{}/jobs", fixture.helm.namespace)).done();
-    assert_eq!(items(&jobs["items"]).count(), 1, "{} {}", fixture.prefect.flow_run_state(&flow_run), output_text(&ran));
+    assert_eq!(
+        items(&jobs["items"]).count(),
+        1,
+        "{} {}",
+        fixture.prefect.flow_run_state(&flow_run),
+        output_text(&output)
+    );
     let job = &jobs["items"][0];
     assert!(!job.to_string().contains(API_KEY), "{job}");
     let pod = json!({"metadata": {"namespace": fixture.helm.namespace}});
