@@ -1,7 +1,8 @@
-//! Checks the structure where the compiler can't, from the syntax tree: no import cycle between files, the direction
-//! of imports among the modules of the program, and which files use the environment, the streams and the exit code.
+//! Checks rules about the code's structure that the compiler cannot check: files do not import each other in a cycle,
+//! modules import in one direction, only listed files use the environment, the standard streams and the exit code, and
+//! every file has a row in a map.
 //!
-//! The direction of imports among crates needs no test: a crate can import only its dependencies.
+//! The direction of imports among crates does not need a test, because a crate can import only its dependencies.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
@@ -12,7 +13,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 use syn::{Item, UseTree, Visibility};
 
-/// The modules of the program, each with those that it may import.
+/// The modules in `src/`, each with the modules that it may import.
 const LAYERS: [(&str, &[&str]); 7] = [
     ("diagnostic", &[]),
     ("inject", &[]),
@@ -23,7 +24,8 @@ const LAYERS: [(&str, &[&str]); 7] = [
     ("commands", &["shared", "ui"]),
 ];
 
-/// Actions that only some files may take: a description, the ends of the paths that take it, and the files.
+/// The actions that only some files may take: a description, the ends of the paths that perform the action, and the
+/// prefixes of the allowed files.
 const RESTRICTED: [(&str, &[&str], &[&str]); 3] = [
     (
         "reads the environment",
@@ -45,7 +47,7 @@ const RESTRICTED: [(&str, &[&str], &[&str]); 3] = [
     ("ends the process", &["process::exit", "process::abort"], &["src/main.rs", "src/ui.rs"]),
 ];
 
-/// A module: the names from the root of its crate to it. The root has no name.
+/// The path of a module, from the root of its crate. The path of the root is empty.
 type Module = Vec<String>;
 
 /// One source file.
@@ -53,27 +55,27 @@ struct File {
     /// The path from the top of the project, with slashes.
     path: String,
     module: Module,
-    /// Every path in its code outside of tests, including `use` declarations, with the module that contains it.
+    /// The paths in its code outside tests, including `use` declarations, each with the module that contains the path.
     named: Vec<(Module, Vec<String>)>,
-    /// The names that `use` declarations bring into its module, each with the full path.
+    /// The names that `use` declarations import into its module, each with its full path.
     imports: BTreeMap<String, Vec<String>>,
-    /// The rows of the map in its documentation.
+    /// The rows of the table in its module documentation.
     map: Vec<String>,
 }
 
 /// The files of one crate.
 struct Crate {
-    /// The path of `src` from the top of the project.
+    /// The path of the crate's `src` directory from the top of the project.
     root: String,
     files: Vec<File>,
-    /// The index of the file of each module.
+    /// The index of each module's file.
     by_module: HashMap<Module, usize>,
 }
 
 /// Collects the paths in a file.
 struct Collector {
     module: Module,
-    /// How many modules below the file's own the visitor is.
+    /// The number of inline modules that enclose the visited item.
     depth: usize,
     file: File,
 }
@@ -108,7 +110,7 @@ impl Collector {
         }
     }
 
-    /// Collects the paths in the arguments of a macro, which the parser leaves as tokens.
+    /// Collects the paths in a macro's arguments, which the parser does not parse.
     fn collect_tokens(&mut self, tokens: TokenStream) {
         let mut path: Vec<String> = Vec::new();
         let mut colons = 0;
@@ -183,7 +185,7 @@ impl<'ast> Visit<'ast> for Collector {
     }
 
     fn visit_visibility(&mut self, _: &'ast Visibility) {
-        // `pub(super)` names a module, but imports nothing.
+        // `pub(super)` contains the path of a module, but does not import it.
     }
 
     fn visit_macro(&mut self, call: &'ast syn::Macro) {
@@ -196,7 +198,7 @@ impl<'ast> Visit<'ast> for Collector {
 }
 
 impl File {
-    /// Parses a file. `root` is the path of the crate's `src`, and `path` the path from there.
+    /// Parses a file. `root` is the path of the crate's `src` directory, and `path` is relative to `root`.
     fn parse(root: &str, path: &str, text: &str) -> Self {
         let mut module: Module = path.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
         if matches!(module.last().map(String::as_str), Some("mod" | "lib" | "main")) {
@@ -218,7 +220,7 @@ impl File {
 }
 
 impl Crate {
-    /// Parses files, each given by its path from the crate's `src` and its content.
+    /// Parses files, each given by its path relative to `root` and its content.
     fn parse<'t>(root: &str, files: impl IntoIterator<Item = (&'t str, &'t str)>) -> Self {
         let files: Vec<File> = files.into_iter().map(|(path, text)| File::parse(root, path, text)).collect();
         let by_module = files.iter().enumerate().map(|(place, file)| (file.module.clone(), place)).collect();
@@ -229,8 +231,8 @@ impl Crate {
         self.by_module.get(module).copied()
     }
 
-    /// Returns the file that defines what a path in a module names. Follows re-exports to the definition.
-    /// Returns `None` if the path leads out of the crate or to a local name.
+    /// Returns the file that defines the item that a path in module `from` refers to. Follows at most `limit`
+    /// re-exports to the definition. Returns `None` if the path leads out of the crate or refers to a local name.
     fn resolve(&self, from: &[String], path: &[String], limit: usize) -> Option<usize> {
         let limit = limit.checked_sub(1)?;
         let mut module: Module;
@@ -287,7 +289,7 @@ impl Crate {
         self.position(&module)
     }
 
-    /// Returns the files that each file imports from.
+    /// Returns the indices of the files that each file imports from.
     fn edges(&self) -> Vec<BTreeSet<usize>> {
         let edges_of = |(own, file): (usize, &File)| {
             let to = file.named.iter().filter_map(|(module, path)| self.resolve(module, path, 16));
@@ -296,7 +298,7 @@ impl Crate {
         self.files.iter().enumerate().map(edges_of).collect()
     }
 
-    /// Describes the groups of files that import each other, directly or through others.
+    /// Describes the groups of files that import each other, directly or indirectly.
     fn cycles(&self) -> Vec<String> {
         let edges = self.edges();
         let reachable: Vec<BTreeSet<usize>> = (0..edges.len())
@@ -329,7 +331,7 @@ impl Crate {
     }
 }
 
-/// Parses the crates of the program, once. `src/` contains two: the library and the program.
+/// Parses the crates of the project on the first call. `src/` contains two crates, the library and the program.
 fn crates() -> &'static [Crate] {
     static CRATES: OnceLock<Vec<Crate>> = OnceLock::new();
     CRATES.get_or_init(|| {
@@ -361,7 +363,7 @@ fn crates() -> &'static [Crate] {
     })
 }
 
-/// Reads the sources below a directory, each with its path from `root`.
+/// Adds the source files below a directory to `found`, each with its path relative to `root`.
 fn collect_sources(root: &Path, directory: &Path, found: &mut Vec<(String, String)>) {
     for entry in fs::read_dir(directory).expect("a directory of sources") {
         let path = entry.expect("an entry of it").path();
@@ -452,7 +454,7 @@ fn every_file_has_a_row_in_a_map_above_it() {
     assert!(missing.is_empty(), "{}", Vec::from_iter(missing).concat());
 }
 
-/// Returns the imports among the files of an example crate, as `from -> to`.
+/// Returns the imports among the files of an example crate, each as `from -> to`.
 fn imports_of(files: &[(&str, &str)]) -> Vec<String> {
     let parsed = Crate::parse("", files.iter().copied());
     let edges = parsed.edges();

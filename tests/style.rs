@@ -1,5 +1,6 @@
-//! What the compiler and clippy can't check about names, comments and lengths, for every Rust file of the project:
-//! type names that mean one thing in a crate, retired words, and functions and files that say why they are long.
+//! Checks rules about names, comments and lengths in every Rust file of the project that the compiler and clippy cannot
+//! check: type names are unique in a crate, retired words are not used, docs of functions begin with a verb, and long
+//! functions and files give a reason for their length.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,14 +12,16 @@ use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 
-/// The most lines of a function, from `fn` to its closing brace, and of a file under `src` and `crates`.
-/// A longer one has a comment that begins with [`LONG_FUNCTION`] or [`LONG_FILE`] and says why.
+/// The maximum number of lines of a function, from `fn` to its closing brace. A longer function needs a comment that
+/// begins with [`LONG_FUNCTION`] and gives the reason.
 const MAX_FUNCTION_LINES: usize = 60;
+/// The maximum number of lines of a file under `src` and `crates`. A longer file needs a comment that begins with
+/// [`LONG_FILE`] and gives the reason.
 const MAX_FILE_LINES: usize = 400;
 const LONG_FUNCTION: &str = "// Over 60 lines: ";
 const LONG_FILE: &str = "// Over 400 lines: ";
 
-/// Words that comments don't use, each with the field's word. Help texts are not comments.
+/// Retired phrases in comments, each with the phrases to use instead. Help texts do not count as comments.
 const RETIRED_PROSE: [(&str, &str); 20] = [
     ("a text", "a string, an embedded document"),
     ("anew", "again"),
@@ -42,7 +45,7 @@ const RETIRED_PROSE: [(&str, &str); 20] = [
     ("told", "reported"),
 ];
 
-/// Words that no identifier contains, each with the field's word.
+/// Retired words in identifiers, each with the word to use instead.
 const RETIRED_IN_NAMES: [(&str, &str); 19] = [
     ("anew", "again"),
     ("behind", "after"),
@@ -79,7 +82,7 @@ impl Source {
         Source { path: path.to_owned(), text: text.to_owned(), syntax }
     }
 
-    /// Returns the compilation unit that the file belongs to. A type name means one thing in it.
+    /// Returns the compilation unit that the file belongs to, in which type names must be unique.
     fn unit(&self) -> String {
         let parts: Vec<&str> = self.path.split('/').collect();
         match parts.as_slice() {
@@ -93,11 +96,12 @@ impl Source {
         }
     }
 
-    /// Returns the comments and doc comments, each with its line, without those that clap prints as help.
+    /// Returns the comments and doc comments, each with its line number. Omits doc comments that clap prints as help.
     fn comments(&self) -> Vec<(usize, &str)> {
         let mut help = HelpLines::default();
         help.visit_file(&self.syntax);
-        // A comment is what no token covers. A doc comment is covered by the tokens that it is parsed into.
+        // The text outside all tokens is a comment. A doc comment is parsed into tokens, so `mark_code` skips these
+        // tokens.
         let mut is_code = vec![false; self.text.len()];
         mark_code(self.text.parse().expect("tokens"), &self.text, &mut is_code);
         let mut comments = Vec::new();
@@ -118,7 +122,7 @@ impl Source {
 /// Marks the bytes of every token that is not a doc comment.
 fn mark_code(tokens: TokenStream, text: &str, is_code: &mut [bool]) {
     for token in tokens {
-        // The tokens that a doc comment is parsed into have the span of the comment.
+        // The tokens of a doc comment have the span of the comment.
         let bytes = token.span().byte_range();
         if text[bytes.clone()].starts_with("//") || text[bytes.clone()].starts_with("/*") {
             continue;
@@ -133,7 +137,7 @@ fn mark_code(tokens: TokenStream, text: &str, is_code: &mut [bool]) {
     }
 }
 
-/// The lines of items from which clap derives its help.
+/// The line ranges of the items from which clap derives its help.
 #[derive(Default)]
 struct HelpLines(Vec<RangeInclusive<usize>>);
 
@@ -160,7 +164,7 @@ impl<'ast> Visit<'ast> for HelpLines {
     }
 }
 
-/// Collects the identifiers of a token stream, each with its line.
+/// Collects the identifiers in a token stream, each with its line number.
 fn identifiers(tokens: TokenStream, found: &mut Vec<(usize, String)>) {
     for token in tokens {
         match token {
@@ -171,7 +175,7 @@ fn identifiers(tokens: TokenStream, found: &mut Vec<(usize, String)>) {
     }
 }
 
-/// Splits an identifier into words in lower case: `MaxFoo_bar` into `max`, `foo` and `bar`.
+/// Splits an identifier into lowercase words: `MaxFoo_bar` into `max`, `foo` and `bar`.
 fn words_of(identifier: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut previous = '_';
@@ -188,7 +192,7 @@ fn words_of(identifier: &str) -> Vec<String> {
     words
 }
 
-/// Returns whether a comment contains a phrase as whole words, in any case.
+/// Returns whether a comment contains a phrase as whole words, ignoring case.
 fn contains_phrase(text: &str, phrase: &str) -> bool {
     let text = text.to_lowercase();
     text.match_indices(phrase).any(|(start, _)| {
@@ -202,7 +206,7 @@ fn contains_phrase(text: &str, phrase: &str) -> bool {
     })
 }
 
-/// Collects the types that a file defines, each with its line.
+/// The names of the types that a file defines, each with its line number.
 #[derive(Default)]
 struct TypeNames(Vec<(usize, String)>);
 
@@ -236,14 +240,14 @@ struct Function {
     name: String,
     /// The line of `fn`.
     first_line: usize,
-    /// The line of the closing brace, or of the end of the signature.
+    /// The line of the closing brace, or the signature's last line if there is no body.
     last_line: usize,
-    /// The first line of its doc comment.
+    /// The first line of the doc comment. `None` if there is no doc comment.
     doc: Option<String>,
     is_test: bool,
 }
 
-/// Collects the functions of a file.
+/// The functions in a file.
 #[derive(Default)]
 struct Functions(Vec<Function>);
 
@@ -307,7 +311,7 @@ fn collect_sources(top: &Path, directory: &Path, sources: &mut Vec<Source>) {
     }
 }
 
-/// Finds type names that are defined more than once in a unit.
+/// Finds type names that are defined more than once in a compilation unit.
 fn repeated_type_names(sources: &[Source]) -> Vec<String> {
     let mut places: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
     for source in sources {
@@ -324,7 +328,7 @@ fn repeated_type_names(sources: &[Source]) -> Vec<String> {
     places.into_iter().map(describe).collect()
 }
 
-/// Finds retired words in comments, and in identifiers at their first use.
+/// Finds retired words in comments and identifiers. Reports each identifier once in each file.
 fn retired_words(source: &Source) -> Vec<String> {
     let mut faults = Vec::new();
     for (line, comment) in source.comments() {
@@ -349,14 +353,14 @@ fn retired_words(source: &Source) -> Vec<String> {
     faults
 }
 
-/// Finds functions and files over the limit that give no reason.
+/// Finds functions and files that are over the limit and do not give a reason.
 fn unexplained_lengths(source: &Source) -> Vec<String> {
     let lines: Vec<&str> = source.text.lines().collect();
     let mut functions = Functions::default();
     functions.visit_file(&source.syntax);
     let mut faults = Vec::new();
     for Function { name, first_line: first, last_line: last, .. } in functions.0 {
-        // The reason is among the comments and attributes directly above the function.
+        // The reason may be anywhere in the comments and attributes directly above the function.
         let mut above = lines[..first - 1].iter().rev().map(|line| line.trim());
         let explained = above.by_ref().take_while(|line| line.starts_with("//") || line.starts_with("#["));
         if last - first + 1 > MAX_FUNCTION_LINES && !explained.into_iter().any(|line| line.starts_with(LONG_FUNCTION)) {
@@ -369,7 +373,7 @@ fn unexplained_lengths(source: &Source) -> Vec<String> {
     faults
 }
 
-/// Finds doc comments of functions that do not begin with a verb in the third person.
+/// Finds doc comments of functions that do not begin with a third-person verb.
 fn docs_without_verb(source: &Source) -> Vec<String> {
     let mut functions = Functions::default();
     functions.visit_file(&source.syntax);

@@ -79,7 +79,8 @@ impl Prefilter {
     /// Returns whether a document can have a target. `map_changes` is true if a ConfigMap's data change. Pods that use
     /// a ConfigMap are then relevant, too.
     pub fn relevance(&self, text: &[u8], map_changes: bool) -> Relevance {
-        // Every target mentions containers, so a document that does not is not searched for other keywords.
+        // Every target mentions containers. A document that does not mention containers is not searched for other
+        // keywords.
         let mentions_containers = self.mentions_containers(text);
         if mentions_containers && self.mentions_target_kind(text) {
             Relevance::Target

@@ -1,7 +1,7 @@
-//! `cargo xtask audit`: checks the dependencies with cargo-deny, by the rules in `deny.toml`.
+//! `cargo xtask audit`: checks the dependencies against the rules in `deny.toml` with cargo-deny.
 //!
-//! It is not part of `cargo xtask test`: cargo-deny takes minutes to build, and its database of advisories is fetched
-//! from the network.
+//! The audit is not part of `cargo xtask test`, because cargo-deny takes minutes to build and fetches its advisory
+//! database from the network.
 
 use std::process::Command;
 
@@ -17,7 +17,7 @@ const VERSION: &str = "0.20.2";
 ///
 /// # Errors
 ///
-/// Fails if a dependency breaks a rule, or if the database of advisories cannot be fetched without `--offline`.
+/// Fails if a dependency violates a rule. Without `--offline`, also fails if the advisory database cannot be fetched.
 pub fn run(args: &[String]) -> Result<()> {
     run::check_options(args, &["--offline"], &[])?;
     let is_offline = args.iter().any(|arg| arg == "--offline");

@@ -1,6 +1,6 @@
-//! `cargo xtask`: the commands that developers and CI run, without a shell.
+//! `cargo xtask`: the commands that developers and CI run. They do not depend on a shell.
 //!
-//! Each command is a module. Modules start programs and read files; only `corpus` uses the library.
+//! Each command is a module. The modules run programs and read files. Only `corpus` uses the library.
 
 mod audit;
 mod bench;
@@ -70,13 +70,13 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("\nxtask: {error:#}");
-            // Pass on the exit code of the program that failed.
+            // Return the exit code of the failed program.
             error.downcast_ref::<run::Failed>().map_or(ExitCode::FAILURE, |failed| ExitCode::from(failed.code))
         }
     }
 }
 
-/// Runs `corpus` in a build of xtask that has the library.
+/// Runs `corpus` with a build of xtask that includes the library.
 #[cfg(not(feature = "corpus"))]
 fn run_with_library(args: &[String]) -> anyhow::Result<()> {
     let manifest = run::root().join("xtask/Cargo.toml");

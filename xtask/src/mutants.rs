@@ -8,7 +8,7 @@ use crate::run::{self, cargo, step};
 
 /// Returns the `cargo test` command for the fidelity tests, optimized but with overflow checks and debug assertions.
 ///
-/// The profile is defined here and not in Cargo.toml, because nothing else is built with it.
+/// The profile is defined here instead of in Cargo.toml, because only these tests use it.
 pub fn fidelity_command() -> Command {
     let mut command = cargo(&["test", "--package", "jobplate", "--no-default-features", "--test", "fidelity"]);
     for setting in [

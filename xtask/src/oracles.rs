@@ -1,8 +1,9 @@
-//! `cargo xtask oracles`: installs released versions of Prefect, which tests run to compare its results with ours.
-//! `tests/oracles/prefect1/` and `prefect3/` pin each version with its dependencies, and have the programs that run it.
+//! `cargo xtask oracles`: installs released versions of Prefect. Tests compare their results with jobplate's.
+//! `tests/oracles/prefect1/` and `tests/oracles/prefect3/` pin each version and its dependencies, and contain the
+//! programs that run Prefect.
 //!
-//! The first run takes three minutes. Later runs install only what has changed. If `JOBPLATE_TEST_ORACLES=DIR` names a
-//! directory of existing environments, nothing is installed.
+//! The first run takes a few minutes. Later runs install only environments whose inputs have changed. If
+//! `JOBPLATE_TEST_ORACLES` is set to a directory of existing environments, the command installs none.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,16 +14,17 @@ use anyhow::{Context, Result, bail};
 use crate::run::{self, step};
 use crate::servers::{create_venv, make_if_changed, read_pins};
 
-/// The environment variable that names a directory of existing environments. The tests read it, too.
+/// The environment variable with the path of existing environments. The tests also read it.
 pub const DIRECTORY_VARIABLE: &str = "JOBPLATE_TEST_ORACLES";
 
 /// The versions of Prefect, each with the directory of its pinned dependencies.
 const VERSIONS: [(&str, &str); 3] = [("1.4.1", "prefect1"), ("0.15.13", "prefect1"), ("3.8.8", "prefect3")];
 
-/// The last version of pip that installs Prefect 0.15.13. Later versions refuse its invalid requirements.
+/// The last version of pip that can install Prefect 0.15.13. Later versions of pip refuse its invalid requirements.
 const PIP: &str = "pip==24.0";
 
-/// The Python interpreters, in the order in which they are tried. The recorded cases come from the first one.
+/// The Python interpreters, in order of preference. The expected results in the tests were recorded with the first
+/// interpreter.
 const PYTHONS: [&str; 4] = ["python3.11", "python3.12", "python3.13", "python3"];
 
 /// Runs `cargo xtask oracles`.
@@ -34,7 +36,7 @@ pub fn run(args: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Returns the directory with an environment for each version. Installs those that are missing or outdated. Returns
+/// Installs the missing and outdated environments. Returns the directory with an environment for each version, or
 /// `None` if Python is not installed.
 pub fn install_all() -> Result<Option<PathBuf>> {
     if let Some(directory) = std::env::var_os(DIRECTORY_VARIABLE) {
@@ -59,8 +61,7 @@ pub fn install_all() -> Result<Option<PathBuf>> {
     Ok(Some(directory))
 }
 
-/// Installs one version of Prefect in an environment of its own, unless the same inputs were already installed. An
-/// interrupted installation is repeated: its stamp is written last.
+/// Installs one version of Prefect in its own environment, unless it was already installed from the same inputs.
 fn install_prefect(directory: &Path, python: &str, python_version: &str, version: &str, pins: &str) -> Result<()> {
     let source = run::root().join("tests/oracles").join(pins);
     let pins = format!("requirements-{version}.txt");

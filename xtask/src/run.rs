@@ -1,4 +1,4 @@
-//! Runs programs: prints each command before it runs, and stops at the first failure.
+//! Runs programs, lists the project's files, and parses options.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-/// The error of a step whose program failed.
+/// The error that the program of a step failed.
 #[derive(Debug)]
 pub struct Failed {
     pub step: String,
@@ -38,8 +38,8 @@ pub fn is_ci() -> bool {
     std::env::var_os("CI").is_some_and(|ci| ci == "true")
 }
 
-/// Returns the paths, relative to [`root`], of the project's files: those that git tracks, and new ones that it does not
-/// ignore.
+/// Returns the paths of the project's files, relative to [`root`]: files that git tracks, and new files that git does
+/// not ignore.
 pub fn files() -> Result<Vec<String>> {
     let mut list = Command::new("git");
     list.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(root());
@@ -54,18 +54,18 @@ pub fn files() -> Result<Vec<String>> {
     Ok(files)
 }
 
-/// Returns a cargo command that runs in the project's directory.
+/// Returns a cargo command with the project's directory as its working directory.
 pub fn cargo(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).args(args);
     command
 }
 
-/// Runs a command to its end, and prints how long it took. `name` is what the output and errors call the step.
+/// Prints a command, runs it, and prints its run time. `name` is the name of the step in the output and in errors.
 ///
 /// # Errors
 ///
-/// Fails with [`Failed`] if the program fails.
+/// Fails with [`StepError`] if the program fails.
 pub fn step(name: &str, command: &mut Command) -> Result<()> {
     let line = std::iter::once(command.get_program()).chain(command.get_args());
     let line: Vec<String> = line.map(|word| word.to_string_lossy().into_owned()).collect();
@@ -80,15 +80,15 @@ pub fn step(name: &str, command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Returns the first line that a program prints. Returns `None` if the program is not installed or fails.
+/// Runs a program and returns the first line of its output. Returns `None` if the program is not installed or fails.
 pub fn first_line(program: &str, args: &[&str]) -> Option<String> {
     let output = Command::new(program).args(args).stdin(Stdio::null()).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     output.status.success().then(|| text.lines().next().unwrap_or_default().to_owned())
 }
 
-/// Prints which of the programs that tests use are installed. `needed` lists each program, the arguments that print its
-/// version, and what is skipped without it.
+/// Prints the versions of programs that tests use. `needed` lists each program with the arguments that print its
+/// version, and a description of the tests that are skipped without it.
 ///
 /// # Errors
 ///
@@ -111,14 +111,16 @@ pub fn check_tools(needed: &[(&str, &[&str], &str)]) -> Result<()> {
     Ok(())
 }
 
-/// Returns the value of an option as a number. Returns `None` if the option is not given.
+/// Returns the value of an option as a number. Returns `None` if the option is missing. Fails if the value is not a
+/// number.
 pub fn option_number(args: &[String], option: &str) -> Result<Option<u64>> {
     let Some(at) = args.iter().position(|arg| arg == option) else { return Ok(None) };
     let value = args.get(at + 1).with_context(|| format!("{option} needs a number"))?;
     Ok(Some(value.replace('_', "").parse().with_context(|| format!("{option}: {value:?} is no number"))?))
 }
 
-/// Checks that all arguments are options of a command. `flags` have no value, options in `with_value` have one.
+/// Checks that all arguments are options of a command. `flags` lists the options without a value, `with_value` the
+/// options with a value.
 pub fn check_options(args: &[String], flags: &[&str], with_value: &[&str]) -> Result<()> {
     let mut args = args.iter();
     while let Some(arg) = args.next() {

@@ -1,8 +1,9 @@
-//! `cargo xtask servers`: builds and installs the programs that tests run jobplate with: servers and clients of
-//! Kubernetes, and CI runners. `tests/servers/` pins them: Go modules, and packages of Python and Node.js.
+//! `cargo xtask servers`: builds and installs the programs that tests use together with jobplate, such as Kubernetes
+//! servers and clients, and CI runners. `tests/servers/` pins their versions: Go modules, and packages for Python and
+//! Node.js.
 //!
-//! The first run takes about fifteen minutes. Later runs build only what has changed. If `JOBPLATE_TEST_SERVERS=DIR`
-//! names a directory of existing programs, nothing is built.
+//! The first run takes about fifteen minutes. Later runs build only programs whose inputs have changed. If
+//! `JOBPLATE_TEST_SERVERS` is set to a directory of existing programs, the command builds none.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -13,19 +14,19 @@ use anyhow::{Context, Result, bail};
 
 use crate::run::{self, step};
 
-/// The environment variable that names a directory of existing programs. The tests read it, too.
+/// The environment variable with the path of existing programs. The tests also read it.
 pub const DIRECTORY_VARIABLE: &str = "JOBPLATE_TEST_SERVERS";
 
-/// The package of a program that is built from the module's own source, not from a module that it requires.
+/// The package of a program that is built from the module's own source instead of a required module.
 const OWN_PACKAGE: &str = ".";
 
-/// How a program is built or installed.
+/// The method of building or installing a program.
 enum Maker {
-    /// Built from a Go module in `tests/servers/` and a package.
+    /// Built from a package of a Go module. The fields are the module's directory in `tests/servers/` and the package.
     Go(&'static str, &'static str),
-    /// Installed from `requirements.txt` in the directory with the program's name.
+    /// Installed from `requirements.txt` in the program's directory.
     Pip,
-    /// Installed from `package-lock.json` in the directory with the program's name.
+    /// Installed from `package-lock.json` in the program's directory.
     Npm,
 }
 use Maker::{Go, Npm, Pip};
@@ -55,8 +56,7 @@ pub fn run(args: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Returns the directory with all programs. Builds those that are missing or outdated. Returns `None` if Go is not
-/// installed.
+/// Builds the missing and outdated programs. Returns the directory with all programs, or `None` if Go is not installed.
 pub fn install_all() -> Result<Option<PathBuf>> {
     if let Some(directory) = std::env::var_os(DIRECTORY_VARIABLE) {
         let directory = run::root().join(directory);
@@ -79,7 +79,7 @@ pub fn install_all() -> Result<Option<PathBuf>> {
     Ok(Some(directory))
 }
 
-/// Builds one program with Go, unless the same inputs were already built.
+/// Builds one program with Go, unless it was already built from the same inputs.
 fn build_go(directory: &Path, go: &str, program: &str, module: &str, package: &str) -> Result<()> {
     let source = source_directory(module);
     let pins = read_pins(&source, "go.mod")?;
@@ -96,8 +96,8 @@ fn build_go(directory: &Path, go: &str, program: &str, module: &str, package: &s
     })
 }
 
-/// Installs one program into a directory of its own, and links to it, unless the same inputs were already installed.
-/// Skips the program if its installer is missing; the tests that need it report that.
+/// Installs one program in its own directory and links to it, unless it was already installed from the same inputs.
+/// Skips the program if its installer is missing. The tests that need the program report that it is missing.
 fn install(
     directory: &Path,
     program: &str,
@@ -122,8 +122,8 @@ fn install_pip(program: &str, source: &Path, home: &Path) -> Result<PathBuf> {
     Ok(home.join("bin").join(program))
 }
 
-/// Creates a virtual environment with the pinned packages and no others. `pip` is the version of pip to use instead of
-/// the one that Python includes.
+/// Creates a virtual environment with only the pinned packages. `pip` pins the version of pip. If it is `None`, the
+/// version that Python includes is used.
 pub fn create_venv(name: &str, python: &str, pip: Option<&str>, requirements: &Path, home: &Path) -> Result<()> {
     step(&format!("{name}, its Python"), Command::new(python).args(["-m", "venv"]).arg(home))?;
     let install = || {
@@ -142,13 +142,13 @@ fn install_npm(program: &str, source: &Path, home: &Path) -> Result<PathBuf> {
     for name in ["package.json", "package-lock.json"] {
         fs::copy(source.join(name), home.join(name)).with_context(|| name.to_owned())?;
     }
-    // Scripts of packages must not run.
+    // Scripts in packages must not run.
     step(program, Command::new("npm").args(["ci", "--ignore-scripts"]).current_dir(home))?;
     Ok(home.join("node_modules/.bin").join(program))
 }
 
-/// Calls `make`, unless the program exists and was made from the same inputs. A stamp beside the program holds its
-/// inputs.
+/// Calls `install` unless the program exists and was installed from the same inputs. A stamp file next to the program
+/// contains the inputs. The stamp is written last, so an interrupted installation is repeated.
 pub fn make_if_changed(directory: &Path, program: &str, inputs: &str, make: impl FnOnce() -> Result<()>) -> Result<()> {
     let stamp = directory.join(format!("{program}.stamp"));
     if directory.join(program).is_file() && fs::read_to_string(&stamp).is_ok_and(|stamp| stamp == inputs) {
@@ -158,18 +158,18 @@ pub fn make_if_changed(directory: &Path, program: &str, inputs: &str, make: impl
     fs::write(&stamp, inputs).with_context(|| stamp.display().to_string())
 }
 
-/// Returns the directory with the pins of a program.
+/// Returns the directory with a program's pinned versions.
 fn source_directory(name: &str) -> PathBuf {
     run::root().join("tests/servers").join(name)
 }
 
-/// Reads a file of pins.
+/// Reads a file with pinned versions.
 pub fn read_pins(source: &Path, name: &str) -> Result<String> {
     fs::read_to_string(source.join(name)).with_context(|| source.join(name).display().to_string())
 }
 
-/// Returns the linker flags of a Go program: no symbols, and for Kubernetes its version. Without the version, a server
-/// reports v0.0.0, which clients treat as an old one.
+/// Returns the linker flags of a Go program. They omit the symbols, and set the version of Kubernetes programs. Without
+/// a version, a server reports v0.0.0, which clients treat as an old server.
 fn linker_flags(pins: &str, module: &str) -> Result<String> {
     let mut flags = "-s -w".to_owned();
     if module == "kubernetes" {

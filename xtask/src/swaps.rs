@@ -1,13 +1,13 @@
-//! `cargo xtask swaps`: mutation testing of previews. Swaps the bodies of two neighbouring arms of a `match`, for every
-//! such pair in a copy of the sources that make a preview. The cases of `tests/prefect` and `tests/cmd` must catch
-//! each swap; `tests/prefect/equivalent.txt` lists those that change nothing.
+//! `cargo xtask swaps`: mutation testing of previews. Swaps the bodies of every two neighboring arms of a `match`, in a
+//! copy of the sources that generate previews. The cases of `tests/prefect` and `tests/cmd` must detect each swap.
+//! `tests/prefect/equivalent.txt` lists the exceptions: swaps that do not change any result.
 //!
-//! Own code, since cargo-mutants does not swap arms: it deletes an arm where another one has a wildcard pattern, and
-//! replaces guards by `true` and `false` (sourcefrog/cargo-mutants:book/src/mutants.md). It also builds each mutant by
-//! itself. Here one program holds all swaps and reads from a file which one is active.
+//! cargo-mutants cannot do this. It does not swap arms: it deletes an arm if another arm has a wildcard pattern, and
+//! replaces guards by `true` and `false` (sourcefrog/cargo-mutants:book/src/mutants.md). It also builds each mutant
+//! separately. Here, one program contains all swaps and reads the number of the active swap from a file.
 //!
-//! Swaps that do not compile are unviable: the compiler's errors tell which ones, and these are left out. The cases
-//! record which swaps they reach, so that only these cases run for a swap (`tests/prefect/swaps.rs`).
+//! Swaps that do not compile are unviable. They are found from the compiler's errors and omitted. The cases record
+//! which swaps they reach, so only the cases that reach a swap run for it (`tests/prefect/swaps.rs`).
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -27,14 +27,14 @@ use crate::run::{self, cargo, step};
 /// The directories whose arms are swapped.
 const SWAPPED_DIRS: [&str; 2] = ["crates/jobplate-prefect/src/prefect1/", "crates/jobplate-prefect/src/pyvalue/"];
 
-/// Files in these directories that no preview of Prefect 1 uses: how a flow reads a secret, which `tests/cmd/secrets.rs`
-/// compares with Prefect, and what only workers need.
+/// The files in these directories that previews of Prefect 1 do not use. `tests/cmd/secrets.rs` compares the reading of
+/// secrets with Prefect. The other files are needed only for workers.
 const EXCLUDED_FILES: [&str; 4] = ["prefect1/secrets.rs", "pyvalue/duration.rs", "pyvalue/json.rs", "pyvalue/slug.rs"];
 
-/// The function that each swapped arm calls, for the end of the copy's `lib.rs`.
+/// The function that each swapped arm calls. It is appended to the copy's `lib.rs`.
 ///
-/// Next to the program, a file `.swap` holds the number of the active swap. If there is a file `.trace`, the numbers
-/// of the swaps that a run reaches are added to it.
+/// A file next to the program, with the extension `.swap`, contains the number of the active swap. If a file with the
+/// extension `.trace` exists, the numbers of the swaps that a run reaches are appended to it.
 const IS_ACTIVE: &str = r#"
 #[allow(missing_docs)]
 pub(crate) fn is_active(swap: usize) -> bool {
@@ -60,10 +60,10 @@ pub(crate) fn is_active(swap: usize) -> bool {
 }
 "#;
 
-/// How tests start the program. In the copy, [`LIMITED_START`] replaces it.
+/// The code with which tests start the program. It is replaced by [`LIMITED_START`] in the copy.
 const START: &str = "Command::new(program)";
 
-/// Starts the program with limits: a swap may cause an endless loop or use up all memory.
+/// The code that starts the program with limits, because a swap may cause an endless loop or exhaust the memory.
 const LIMITED_START: &str = r#"{
         let mut limited = Command::new("sh");
         limited.args(["-c", "ulimit -v 8000000; exec timeout 10 \"$0\" \"$@\""]).arg(program.as_ref());
@@ -101,14 +101,14 @@ pub fn run(args: &[String]) -> Result<()> {
     step(&format!("the cases, with {count} swaps"), tests.env("JOBPLATE_SWAPS", list))
 }
 
-/// Returns whether arms of a file are swapped.
+/// Returns whether the arms in a file are swapped.
 fn is_swapped(path: &str) -> bool {
     path.ends_with(".rs")
         && SWAPPED_DIRS.iter().any(|dir| path.starts_with(dir))
         && !EXCLUDED_FILES.iter().any(|file| path.ends_with(file))
 }
 
-/// Writes a file only if its content differs, so that cargo does not build it again.
+/// Writes a file only if its content has changed, so that cargo does not build an unchanged file again.
 fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
     if fs::read(path).is_ok_and(|old| old == bytes) {
         return Ok(());
@@ -124,7 +124,7 @@ struct Copy {
 }
 
 impl Copy {
-    /// Copies the files that git lists, apart from those whose arms are swapped. Returns the paths of all.
+    /// Copies the files that git lists, except the files whose arms are swapped. Returns the paths of all files.
     fn update(&self) -> Result<Vec<String>> {
         let files = run::files()?;
         for file in files.iter().filter(|file| !is_swapped(file)) {
@@ -145,7 +145,7 @@ impl Copy {
         Ok(files)
     }
 
-    /// Returns a command of cargo that builds the copy.
+    /// Returns a cargo command that builds the copy.
     fn cargo(&self, command: &str) -> Command {
         let mut cargo = cargo(&[command, "--package", "jobplate", "--no-default-features"]);
         cargo.current_dir(&self.sources).env("CARGO_TARGET_DIR", &self.target).env("RUSTFLAGS", "--cap-lints=allow");
@@ -173,7 +173,7 @@ impl Copy {
                 unviable.extend(swaps);
             }
         }
-        // An error about the type of a body may point at the pattern before it.
+        // An error about the type of a body may point to the pattern before the body.
         if unviable.len() == before {
             unviable.extend(unexplained.iter().flat_map(|message| swaps_after_error(&message["spans"], &printed)));
         }
@@ -195,7 +195,7 @@ struct Arm {
     swaps: Vec<Swap>,
 }
 
-/// A swap, as one of its two arms has it.
+/// A swap, from the perspective of one of its two arms.
 struct Swap {
     number: usize,
     /// The body of the other arm.
@@ -206,9 +206,9 @@ struct Swap {
 struct SourceFile {
     path: String,
     text: String,
-    /// All arms; an arm precedes those in its body.
+    /// All arms. An arm precedes the arms in its body.
     arms: Vec<Arm>,
-    /// Neighbouring arms whose bodies differ, as indices into `arms`.
+    /// The pairs of neighboring arms with different bodies, as indices into `arms`.
     pairs: Vec<(usize, usize)>,
 }
 
@@ -221,14 +221,14 @@ impl SourceFile {
         Ok(source)
     }
 
-    /// Returns the text of the file with its swaps, and where in it the bodies of arms are.
+    /// Prints the file with its swaps. Returns the text and the positions of the arms' bodies in it.
     fn print_swaps(&self, unviable: &BTreeSet<usize>) -> (String, Vec<PrintedBody>) {
         let mut printer = Printer { source: self, unviable, text: String::new(), bodies: Vec::new() };
         printer.print(0..self.text.len(), 0);
         (printer.text, printer.bodies)
     }
 
-    /// Returns a line for each swap: its number, file and line, and the patterns of its two arms.
+    /// Returns a line for each viable swap, with its number, file and line, and the patterns of its two arms.
     fn list_swaps(&self, unviable: &BTreeSet<usize>) -> String {
         let mut lines = String::new();
         for (first, second) in &self.pairs {
@@ -270,7 +270,7 @@ impl<'ast> Visit<'ast> for SourceFile {
     }
 }
 
-/// Numbers the swaps of all files from 1. Returns how many there are.
+/// Assigns 1-based numbers to the swaps of all files. Returns the number of swaps.
 fn assign_numbers(sources: &mut [SourceFile]) -> usize {
     let mut number = 0;
     for source in sources {
@@ -284,10 +284,10 @@ fn assign_numbers(sources: &mut [SourceFile]) -> usize {
     number
 }
 
-/// A body in a printed file: an arm's with all its swaps, or one that a swap puts there.
+/// A body in a printed file: the body of an arm with all its swaps, or a body that a swap inserts.
 struct PrintedBody {
     range: Range<usize>,
-    /// The swaps that an error in it can come from.
+    /// The swaps that can cause an error in the body.
     swaps: Vec<usize>,
     is_swapped_in: bool,
 }
@@ -298,7 +298,7 @@ struct PrintedFile<'s> {
     bodies: Vec<PrintedBody>,
 }
 
-/// Prints a file with its swaps: each body becomes an `if` that chooses among it and those of the neighbours.
+/// Prints a file with its swaps: each body is replaced by an `if` that selects it or the body of a neighboring arm.
 struct Printer<'s> {
     source: &'s SourceFile,
     unviable: &'s BTreeSet<usize>,
@@ -307,7 +307,7 @@ struct Printer<'s> {
 }
 
 impl Printer<'_> {
-    /// Prints a range of the file. `first_arm` is the index of the first arm that can be in it.
+    /// Prints a range of the file. `first_arm` is the index of the first arm that can be in the range.
     fn print(&mut self, range: Range<usize>, first_arm: usize) {
         let source = self.source;
         let mut printed = range.start;
@@ -317,7 +317,7 @@ impl Printer<'_> {
         arms.sort_by_key(|index| (source.arms[*index].body.start, Reverse(source.arms[*index].body.end)));
         for index in arms {
             let body = &source.arms[index].body;
-            // An arm inside another one was printed with it.
+            // An arm inside another arm was printed with that arm.
             if body.start >= printed {
                 self.text.push_str(&source.text[printed..body.start]);
                 self.print_arm(index);
@@ -358,8 +358,8 @@ impl Printer<'_> {
     }
 }
 
-/// Returns the swaps that may have caused an error at `spans`: that of the body which a swap put there, else those of
-/// the arm. Primary spans are more precise than secondary ones.
+/// Returns the swaps that may have caused an error at `spans`: the swap that inserted the body, or all swaps of the arm
+/// if the error is not in an inserted body. Primary spans take precedence because they are more precise.
 fn swaps_at_error(spans: &Value, printed: &[PrintedFile<'_>]) -> Vec<usize> {
     let spans: Vec<&Value> = spans.as_array().into_iter().flatten().collect();
     for (is_swapped_in, is_primary) in [(true, true), (true, false), (false, true), (false, false)] {
@@ -377,7 +377,7 @@ fn swaps_at_error(spans: &Value, printed: &[PrintedFile<'_>]) -> Vec<usize> {
     Vec::new()
 }
 
-/// Returns the swaps of the first arm after an error.
+/// Returns the swaps of the first body after an error.
 fn swaps_after_error(spans: &Value, printed: &[PrintedFile<'_>]) -> Vec<usize> {
     let Some(span) = spans.as_array().and_then(|spans| spans.iter().find(|span| span["is_primary"] == true)) else {
         return Vec::new();
@@ -389,14 +389,14 @@ fn swaps_after_error(spans: &Value, printed: &[PrintedFile<'_>]) -> Vec<usize> {
     next.map_or_else(Vec::new, |body| body.swaps.clone())
 }
 
-/// Returns the bodies in the file that a span of the compiler is in.
+/// Returns the bodies in the file of a compiler error's span.
 fn bodies_of_span<'p>(span: &Value, printed: &'p [PrintedFile<'_>]) -> impl Iterator<Item = &'p PrintedBody> {
     let path = span["file_name"].as_str().map(PathBuf::from);
     let file = printed.iter().find(|file| path.as_deref() == Some(Path::new(file.path)));
     file.into_iter().flat_map(|file| &file.bodies)
 }
 
-/// Returns an offset of a span of the compiler, in bytes.
+/// Returns an offset of a compiler error's span, in bytes.
 fn span_offset(span: &Value, key: &str) -> usize {
     span[key].as_u64().and_then(|offset| usize::try_from(offset).ok()).unwrap_or(usize::MAX)
 }

@@ -1,6 +1,7 @@
-//! `cargo xtask test`: the checks and tests that can run on this machine, the cheapest first.
+//! `cargo xtask test`: runs the checks and tests that can run on this machine, the fastest first.
 //!
-//! Every cargo command selects the whole workspace and the same features. Another selection would be another build.
+//! The cargo commands select the whole workspace with the same features, because another selection would need another
+//! build.
 
 use std::fmt;
 use std::process::Command;
@@ -15,10 +16,11 @@ use crate::run::{self, cargo, step};
 use crate::servers;
 use crate::swaps;
 
-/// The packages and features that all commands build. The program of this command is built without `corpus`.
+/// The packages and features that cargo builds. xtask itself runs without the feature `corpus`.
 const WORKSPACE: [&str; 3] = ["--workspace", "--features", "xtask/corpus"];
 
-/// The number of mutants in the optimised fidelity test. The debug build runs the few of its default.
+/// The number of mutants in the optimized fidelity test. In the debug build, the test runs only its small default
+/// number.
 const MUTANTS: u64 = 400_000;
 
 /// Test targets that take minutes. They run last.
@@ -65,7 +67,7 @@ impl fmt::Display for Suites {
     }
 }
 
-/// Runs the inner loop: the checks that need no other program than cargo and end within a minute.
+/// Runs the checks for the inner development loop. They need only cargo and take less than a minute.
 fn run_quick(suites: &mut Suites) -> Result<()> {
     check_sources(suites)?;
     run_unit_tests(suites)?;
@@ -144,13 +146,13 @@ fn cargo_workspace(command: &str) -> Command {
 fn run_target(suites: &mut Suites, name: &str, cargo_test: &mut Command) -> Result<()> {
     cargo_test.args(["--test", name]);
     if name == "cmd" {
-        // One line for each of its hundreds of tests would hide the results of the other suites.
+        // This target has hundreds of tests. A line for each of them would hide the results of the other suites.
         cargo_test.args(["--", "--quiet"]);
     }
     suites.run_command(&format!("tests/{name}"), cargo_test)
 }
 
-/// Returns the names of all test targets of the workspace, slow ones last.
+/// Returns the names of the workspace's test targets, with slow targets last.
 fn test_targets() -> Result<Vec<String>> {
     let output = cargo(&["metadata", "--no-deps", "--format-version", "1"]).output()?;
     let metadata: Value =
@@ -166,7 +168,7 @@ fn test_targets() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Builds and tests the oracle for YAML: a program with the reader of Kubernetes' API server.
+/// Builds and tests the oracle for YAML, a program with the YAML parser of the Kubernetes API server.
 fn build_go_oracle() -> Result<()> {
     let source = run::root().join("tests/oracles/goyaml");
     let program = run::target().join("oracles/goyaml");
@@ -176,7 +178,7 @@ fn build_go_oracle() -> Result<()> {
     step("the go-yaml oracle's own test", Command::new("go").args(["test", "./..."]).current_dir(&source))
 }
 
-/// Checks that the program without its features has no warnings and does not depend on a Kubernetes client.
+/// Checks that the program without its default features has no warnings and does not depend on a Kubernetes client.
 fn check_without_features() -> Result<()> {
     let package = ["--package", "jobplate", "--no-default-features"];
     let mut lints = cargo(&["clippy", "--lib", "--bins"]);

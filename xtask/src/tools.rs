@@ -1,4 +1,4 @@
-//! Installs the cargo tools that commands need, each in a pinned version, into `target/tools`.
+//! Installs pinned versions of the cargo tools that commands need in `target/tools`.
 
 use std::path::PathBuf;
 
@@ -6,9 +6,9 @@ use anyhow::{Context, Result};
 
 use crate::run::{self, cargo, step};
 
-/// Returns the path of an installed cargo tool. Installs it first, in minutes, if this version is not installed.
+/// Returns the path of a cargo tool. Installs the tool if this version is not installed, which takes minutes.
 ///
-/// `version_args` are the arguments with which the tool prints its version as the last word.
+/// `version_args` are the arguments with which the tool prints a line that ends with its version.
 pub fn install(name: &str, version: &str, version_args: &[&str]) -> Result<PathBuf> {
     let directory = run::target().join("tools");
     let program = std::path::absolute(directory.join("bin").join(name)).context("target/tools")?;

@@ -1,7 +1,7 @@
-//! `cargo xtask bench --apply`: measures how long it takes to apply 400 CronJobs to an API server.
+//! `cargo xtask bench --apply`: measures the time to apply 400 CronJobs to an API server.
 //!
-//! It compares the program with the baseline, a loop that sends the same requests over four connections
-//! (`src/bin/patches.rs`), and with kubectl. All of them use the same server, in turns, each time with a new namespace.
+//! Compares jobplate with kubectl and with the baseline, a loop that sends the same requests over four connections
+//! (`src/bin/patches.rs`). All commands run alternately on the same server. Each run uses a new namespace.
 
 use std::fs;
 use std::path::Path;
@@ -23,17 +23,17 @@ mod http;
 mod servers;
 
 const CRON_JOBS: usize = 400;
-/// The connections of the baseline. More are not faster on two processors.
+/// The number of connections of the baseline. More connections are not faster on two processors.
 const CONNECTIONS: &str = "4";
 const EDIT: [&str; 2] = ["--secret-env", "BENCH_TOKEN=bench/token"];
-/// The maximum time of each command, as a multiple of the baseline's.
+/// The maximum wall time of each command, as a multiple of the baseline's.
 const MAX_RATIOS: [(&str, f64); 2] = [("jobplate apply --no-preflight", 1.3), ("jobplate apply", 2.3)];
 
-/// Runs `cargo xtask bench --apply`.
+/// Runs `cargo xtask bench --apply`. Fails if a command is too slow.
 pub fn run(programs: Programs<'_>, directory: &Path, runs: usize) -> Result<()> {
     let built = crate::servers::install_all()?.context("Go is not here, and builds the servers")?;
     let servers = Servers::start(&built).map_err(|error| anyhow!(error))?;
-    // The controllers would process new CronJobs while the next contestant is measured.
+    // Otherwise, the controllers would process new CronJobs while the next command is measured.
     servers.stop_controllers();
     let (manifests, rendered) = (directory.join("cronjobs.yaml"), directory.join("cronjobs-rendered.yaml"));
     input::write_cron_jobs(&manifests, CRON_JOBS)?;
@@ -41,7 +41,7 @@ pub fn run(programs: Programs<'_>, directory: &Path, runs: usize) -> Result<()> 
 
     let mut samples: [Vec<Measurement>; 4] = Default::default();
     let mut contestants = Vec::new();
-    // The first turn is a warm-up and is not counted.
+    // The first round is a warm-up and is not counted.
     for turn in 0..=runs {
         let namespaces: [String; 4] = std::array::from_fn(|_| servers.namespace("bench"));
         contestants = self::contestants(programs.jobplate, &servers, &manifests, &rendered, &namespaces);
@@ -72,7 +72,7 @@ pub fn run(programs: Programs<'_>, directory: &Path, runs: usize) -> Result<()> 
     Ok(())
 }
 
-/// Returns the contestants. All of them apply the same objects, each to a namespace of its own.
+/// Returns the commands to measure. All commands apply the same objects, each to its own namespace.
 fn contestants(
     jobplate: &Path,
     servers: &Servers,
@@ -101,7 +101,7 @@ fn contestants(
     .into()
 }
 
-/// Renders the manifests to a file, which the other contestants send.
+/// Renders the manifests to a file, which the baseline and kubectl send.
 fn render(jobplate: &Path, manifests: &Path, rendered: &Path) -> Result<()> {
     let output = Command::new(jobplate).arg("render").arg(manifests).args(EDIT).output()?;
     let entries = String::from_utf8_lossy(&output.stdout).matches("name: BENCH_TOKEN").count();
@@ -111,11 +111,11 @@ fn render(jobplate: &Path, manifests: &Path, rendered: &Path) -> Result<()> {
     Ok(fs::write(rendered, &output.stdout)?)
 }
 
-/// Checks that a contestant has applied all CronJobs.
+/// Checks that a command has applied all CronJobs.
 fn check_applied(servers: &Servers, namespace: &str, name: &str) -> Result<()> {
     let list = format!("/apis/batch/v1/namespaces/{namespace}/cronjobs");
     let answer = servers.client(ADMIN).request("GET", &list, "", b"")?;
-    // `managedFields` contain the names, too, but with escaped quotes.
+    // `managedFields` also contains the names, but with escaped quotes.
     let applied = answer.text().matches("\"name\":\"BENCH_TOKEN\"").count();
     if applied != CRON_JOBS {
         bail!("{name}: {applied} of {CRON_JOBS} CronJobs are there");

@@ -1,4 +1,4 @@
-//! Generates the inputs: the same bytes on every machine, written without holding them in memory.
+//! Generates the inputs. They have the same bytes on every machine and are not kept in memory.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -17,7 +17,7 @@ pub fn write_workloads(path: &Path, documents: usize) -> Result<()> {
 
 fn write_workload(out: &mut impl Write, number: usize) -> Result<()> {
     let is_job = number.is_multiple_of(2);
-    // The dashes of a list are indented like their key, or by two more spaces.
+    // A list's dashes are indented like its key, or by two more spaces.
     let dash = if number.is_multiple_of(4) || number % 4 == 3 { "" } else { "  " };
     let name = if is_job { "nightly-import" } else { "report-service" };
     writeln!(out, "---\n# Source: platform/templates/{name}-{number}.yaml")?;
@@ -79,7 +79,8 @@ fn write_workload(out: &mut impl Write, number: usize) -> Result<()> {
     Ok(())
 }
 
-/// Writes workloads as Helm pipes them to a post-renderer, with a ConfigMap with a job template after every fourth one.
+/// Writes workloads in the form in which Helm pipes them to a post-renderer. Every fourth workload, starting with the
+/// first, is followed by a ConfigMap with a job template.
 pub fn write_chart(path: &Path, documents: usize, job_template: &str) -> Result<()> {
     let mut out = BufWriter::new(File::create(path)?);
     for number in 0..documents {
@@ -166,7 +167,7 @@ pub fn write_without_targets(path: &Path, documents: usize) -> Result<()> {
     Ok(out.flush()?)
 }
 
-/// Writes the content of a file several times.
+/// Writes the content of a file to another file several times.
 pub fn repeat(from: &Path, to: &Path, times: usize) -> Result<()> {
     let mut out = File::create(to)?;
     for _ in 0..times {
@@ -175,7 +176,8 @@ pub fn repeat(from: &Path, to: &Path, times: usize) -> Result<()> {
     Ok(())
 }
 
-/// Writes a kustomization that makes the same edit with one JSON patch for each kind. Returns its directory.
+/// Writes a kustomization that makes the benchmark's edit with one JSON patch for each kind. Returns the
+/// kustomization's directory.
 pub fn write_kustomization(parent: &Path, stream: &Path) -> Result<PathBuf> {
     let directory = parent.join("kustomization");
     fs::create_dir_all(&directory)?;

@@ -1,4 +1,4 @@
-//! Measures one run of a program: wall time, CPU time and peak memory, as the kernel counts them for the process.
+//! Measures the wall time, CPU time and peak memory of programs. The kernel counts them for each process.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
 
-/// Where the standard output of a program goes.
+/// The destination of a program's standard output.
 pub enum Output {
     Null,
     File(PathBuf),
@@ -17,7 +17,7 @@ pub struct Contestant {
     pub name: &'static str,
     command: Vec<String>,
     output: Output,
-    /// The file that it reads on standard input.
+    /// The file that the command reads on standard input. `None` for an empty input.
     input: Option<PathBuf>,
 }
 
@@ -43,11 +43,11 @@ pub struct Measurement {
     pub peak: u64,
 }
 
-/// Runs the contestants in turns, so that a change of the machine's speed affects all of them, and returns the medians
-/// of each.
+/// Runs the commands alternately, so that a change in the machine's speed affects all of them. Returns the medians for
+/// each command.
 pub fn in_turns(measure: &Path, contestants: &[Contestant], runs: usize) -> Result<Vec<Measurement>> {
     for contestant in contestants {
-        // The first run brings files into the page cache and is not counted.
+        // The first run loads files into the page cache and is not counted.
         measure_once(measure, contestant)?;
     }
     let mut samples: Vec<Vec<Measurement>> = contestants.iter().map(|_| Vec::new()).collect();
@@ -68,7 +68,7 @@ pub fn medians(samples: &[Measurement]) -> Measurement {
     Measurement { wall: median(|one| one.wall), cpu: median(|one| one.cpu), peak: median(|one| one.peak as f64) as u64 }
 }
 
-/// Measures one run with `src/bin/measure.rs`, whose own memory is too small to change the result.
+/// Measures one run with `src/bin/measure.rs`. Fails if the command fails.
 pub fn measure_once(measure: &Path, contestant: &Contestant) -> Result<Measurement> {
     let stdout = match &contestant.output {
         Output::Null => Stdio::null(),

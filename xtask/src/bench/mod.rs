@@ -1,7 +1,8 @@
-//! `cargo xtask bench`: compares whole programs on the same input, in turns.
+//! `cargo xtask bench`: compares whole programs on the same input. The programs run alternately.
 //!
-//! It measures processes: the medians of wall time, CPU time and peak memory of several runs. With `--apply` it measures
-//! only programs that talk to an API server. `benches/speed.rs` measures single functions, such as verification.
+//! Measures processes: the medians of wall time, CPU time and peak memory over several runs. With `--apply`, measures
+//! only programs that communicate with an API server. `benches/speed.rs` measures single functions, such as
+//! verification.
 
 mod apply;
 mod input;
@@ -19,7 +20,7 @@ use crate::run::{self, cargo, step};
 
 /// The number of documents in the stream that all programs edit: about 8.4 MB.
 const DOCUMENTS: usize = 3200;
-/// The size of the large input, as a multiple of the stream's.
+/// The size of the large input, as a multiple of the stream's size.
 const LARGE_FACTOR: usize = 100;
 
 /// Runs `cargo xtask bench`.
@@ -62,8 +63,8 @@ pub fn run(args: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Drops a new file from the page cache. Linux caches a file that was just written in larger folios than a file that was
-/// read, and counts each folio that a program touches as its memory: up to 2 MB more.
+/// Drops a new file from the page cache. Linux caches a newly written file in larger folios than a file that was read,
+/// and counts each folio that a program touches as the program's memory. This would add up to 2 MB.
 fn drop_from_page_cache(file: &Path) -> Result<()> {
     let mut dd = Command::new("dd");
     dd.arg(format!("of={}", file.display())).args(["oflag=nocache", "conv=notrunc,fdatasync", "count=0"]);
@@ -90,7 +91,7 @@ fn to_strings(line: &[&str]) -> Vec<String> {
     line.iter().map(|word| (*word).to_owned()).collect()
 }
 
-/// Compares the same edit by all installed programs: an entry is appended to every container.
+/// Compares all installed programs that can make the same edit: append an entry to every container's `env`.
 fn compare_with_peers(
     programs: Programs<'_>,
     stream: &Path,
@@ -117,7 +118,7 @@ fn compare_with_peers(
     } else {
         absent.push("kubectl");
     }
-    // Another program named yq converts YAML to JSON and loses comments.
+    // There is another program named yq, which converts YAML to JSON and loses comments.
     let yq = run::first_line("yq", &["--version"]).filter(|version| version.contains("mikefarah"));
     if is_wanted("yq") && yq.is_some() {
         let entry = r#"{"name": "BENCH_TOKEN", "valueFrom": {"secretKeyRef": {"name": "bench", "key": "token"}}}"#;
@@ -152,7 +153,7 @@ fn compare_with_peers(
     check_output(&directory.join("out.yaml"), stream)
 }
 
-/// Checks that every container was edited, so that a missing edit is not measured as a fast one.
+/// Checks that every container was edited, so that a missing edit is not mistaken for a fast edit.
 fn check_output(output: &Path, stream: &Path) -> Result<()> {
     let (edited, original) = (fs::read_to_string(output)?, fs::read_to_string(stream)?);
     let entries = edited.matches("name: BENCH_TOKEN").count();
@@ -163,7 +164,8 @@ fn check_output(output: &Path, stream: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Compares `post-render` with `render` on ten megabytes with embedded job templates.
+/// Compares `post-render` with `render` on 10 MB of workloads with embedded job templates. Fails if `post-render` takes
+/// more than twice as long.
 fn measure_post_renderer(programs: Programs<'_>, chart: &Path, runs: usize) -> Result<()> {
     let template = fs::read_to_string(run::root().join("templates/job_template.yaml"))?;
     input::write_chart(chart, DOCUMENTS, &template)?;
@@ -189,7 +191,7 @@ fn measure_post_renderer(programs: Programs<'_>, chart: &Path, runs: usize) -> R
     Ok(())
 }
 
-/// Measures the start of the program, and documents with and without targets.
+/// Measures the program's startup time, and its throughput for documents with and without targets.
 fn measure_alone(programs: Programs<'_>, stream: &Path, others: &Path, directory: &Path, runs: usize) -> Result<()> {
     let long = directory.join("no-targets-long.yaml");
     input::repeat(others, &long, 20)?;
@@ -215,7 +217,7 @@ fn measure_alone(programs: Programs<'_>, stream: &Path, others: &Path, directory
     Ok(())
 }
 
-/// Compares the peak memory for 8 MB and for 800 MB.
+/// Compares the peak memory for inputs of 8 MB and 800 MB. Fails if the difference is more than 4 MB.
 fn measure_memory(programs: Programs<'_>, stream: &Path, directory: &Path, runs: usize) -> Result<()> {
     let large = directory.join("workloads-large.yaml");
     input::write_workloads(&large, DOCUMENTS * LARGE_FACTOR)?;
@@ -245,7 +247,8 @@ fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
-/// Prints a table of measurements. `unit` is the position of the contestant whose wall time is 1 in the last column.
+/// Prints a table of measurements. If `reference` is the position of a command, the last column is the wall time as a
+/// multiple of that command's.
 fn print_table(contestants: &[Contestant], medians: &[Measurement], unit: Option<usize>) {
     println!(
         "{:<40} {:>10} {:>10} {:>10} {:>9}",

@@ -1,8 +1,8 @@
-//! Runs one program and prints what it used to stderr: wall, user and system time in microseconds, and peak memory in
-//! bytes.
+//! Runs a program and prints its resource usage to stderr: wall, user and system time in microseconds, and peak memory
+//! in bytes.
 //!
-//! It is a small program of its own: until a new process executes its program, the kernel counts the memory of the
-//! process that started it.
+//! This is a separate program because the kernel counts the parent's memory for a new process until the process
+//! executes its own program. The memory of this program is too small to change the result.
 
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;

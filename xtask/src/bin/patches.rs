@@ -1,7 +1,8 @@
-//! Applies CronJobs with as little work as possible: each thread only sends documents unchanged. It is the baseline of
-//! `cargo xtask bench --apply`, and a program of its own so that it is optimized.
+//! The baseline of `cargo xtask bench --apply`: applies CronJobs with as little work as possible. Each thread only
+//! sends documents unchanged. This is a separate program, so that it can be built with optimizations.
 //!
-//! Usage: `patches PORT AUTHORITY TOKEN NAMESPACE FILE CONNECTIONS`. The documents are `nightly-0`, `nightly-1` and so on.
+//! Usage: `patches PORT AUTHORITY TOKEN NAMESPACE FILE CONNECTIONS`. The CronJobs in the file must be named
+//! `nightly-0`, `nightly-1` and so on.
 
 #[path = "../../../tests/cluster/http.rs"]
 #[allow(dead_code)] // the tests use all of it

@@ -1,4 +1,4 @@
-//! The injections for a file, and the values that its documents must have after them.
+//! The injections for a file, and the expected values of its documents.
 
 use jobplate::inject::{Injection, RequestedVariable, VariableSource};
 use jobplate_manifest::env::{EnvFrom, EnvFromKind, EnvValue, KeyRef};
@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 /// The variable that the injections set.
 pub(super) const VARIABLE: &str = "JOBPLATE_CORPUS_TOKEN";
-/// The Secret that the variable comes from.
+/// The Secret with the variable's value.
 pub(super) const SECRET: &str = "jobplate-corpus-secret";
 /// The key in the Secret.
 pub(super) const KEY: &str = "jobplate-corpus-key";
 /// The ConfigMap of the `envFrom` source.
 pub(super) const SOURCE: &str = "jobplate-corpus-source";
 
-/// The built-in kinds with a pod, and the path to its spec.
+/// The built-in kinds with a pod, each with the path to its pod spec.
 const WORKLOADS: [(&str, &[&str]); 9] = [
     ("Pod", &["spec"]),
     ("PodTemplate", &["template", "spec"]),
@@ -27,12 +27,12 @@ const WORKLOADS: [(&str, &[&str]); 9] = [
     ("DaemonSet", &["spec", "template", "spec"]),
 ];
 
-/// The kinds of injection, each of which is tried on every file.
+/// The kinds of injection. Each of them is tested on every file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scenario {
     /// Adds a variable and an `envFrom` source to every container of built-in kinds.
     Add,
-    /// Replaces the first literal of the file by a reference, in every container.
+    /// In every container, replaces the variable of the file's first literal by a reference, or adds it.
     Replace,
     /// Adds a variable to every container of any kind.
     AnyKind,
@@ -54,27 +54,27 @@ impl Scenario {
 /// An injection for a file, with the expected result.
 pub(super) struct Case {
     pub injection: Injection,
-    /// The value that each document must have afterwards. `None` for a document that go-yaml refuses.
+    /// The expected value of each document. `None` for a document that go-yaml refuses.
     pub expected: Vec<Option<Value>>,
     pub changes: ExpectedChanges,
 }
 
-/// The changes that lead to the expected values.
+/// The changes between the original values and the expected values.
 #[derive(Default)]
 pub(super) struct ExpectedChanges {
     /// The number of documents with a selected container.
     pub documents: usize,
     /// The number of selected containers.
     pub containers: usize,
-    /// Why the file must be refused. `None` if it must be edited.
+    /// The reason why the file must be refused. `None` if it must be edited.
     pub must_refuse: Option<&'static str>,
     /// The replaced entries.
     pub replaced: Vec<Value>,
 }
 
 impl Case {
-    /// Creates the case of a scenario for a file with these values. Returns `None` for [`Scenario::Replace`] if the
-    /// file has no literal.
+    /// Creates the case of a scenario for a file. `values` are the values of the file's documents. Returns `None` for
+    /// [`Scenario::Replace`] if the file has no literal.
     pub(super) fn new(scenario: Scenario, values: &[Option<Value>]) -> Option<Self> {
         let name = if scenario == Scenario::Replace { first_literal(values)? } else { VARIABLE.to_owned() };
         let mut changes = ExpectedChanges::default();
@@ -101,7 +101,7 @@ impl Case {
     }
 }
 
-/// Returns the name of the first entry with a literal.
+/// Returns the name of the first `env` entry with a literal.
 fn first_literal(values: &[Option<Value>]) -> Option<String> {
     let mut found = None;
     for value in values.iter().flatten() {
@@ -117,7 +117,7 @@ fn first_literal(values: &[Option<Value>]) -> Option<String> {
     found.filter(|name: &String| !name.is_empty())
 }
 
-/// Returns the value that a document must have afterwards, and adds its changes.
+/// Returns the expected value of a document, and adds the changes to `changes`.
 fn expected_value(scenario: Scenario, name: &str, value: &Value, changes: &mut ExpectedChanges) -> Value {
     let mut value = value.clone();
     let before = changes.containers;
@@ -131,7 +131,7 @@ fn expected_value(scenario: Scenario, name: &str, value: &Value, changes: &mut E
     value
 }
 
-/// Calls `call` for each container that is a target, in each pod of each object of a document.
+/// Calls `visit` for each container in a document that the scenario changes.
 fn for_containers(scenario: Scenario, document: &mut Value, call: &mut dyn FnMut(&mut Value)) {
     if document["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) && document.get("items").is_some() {
         for item in document["items"].as_array_mut().into_iter().flatten() {
@@ -161,7 +161,8 @@ fn for_object(scenario: Scenario, object: &mut Value, call: &mut dyn FnMut(&mut 
     }
 }
 
-/// Calls `call` for each container of a custom resource: the items of each `containers` list that begins with a mapping.
+/// Calls `visit` for each container of a custom resource. Any mapping with a `containers` list that begins with a
+/// mapping is treated as a pod spec.
 fn for_pod_shapes(value: &mut Value, call: &mut dyn FnMut(&mut Value)) {
     match value {
         Value::Object(map) if map.get("containers").is_some_and(|containers| containers[0].is_object()) => {
@@ -185,7 +186,7 @@ fn reference(name: &str) -> Value {
     json!({"name": name, "valueFrom": {"secretKeyRef": {"name": SECRET, "key": KEY}}})
 }
 
-/// Changes a container to what it must become. Fails with the reason why the file must be refused.
+/// Changes a container to its expected value. Fails with the reason if the file must be refused.
 fn change_container(
     scenario: Scenario,
     name: &str,
@@ -228,7 +229,7 @@ fn list_of<'a>(
     list.as_array_mut().ok_or("not a list")
 }
 
-/// Returns whether Kubernetes expands a variable in a value. It expands `$(NAME)`, but not `$$(NAME)`.
+/// Returns whether Kubernetes expands a variable in a value. Kubernetes expands `$(NAME)`, but not `$$(NAME)`.
 fn expands(text: &str, name: &str) -> bool {
     let mut rest = text;
     while let Some(at) = rest.find('$') {

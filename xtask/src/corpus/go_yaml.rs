@@ -1,4 +1,4 @@
-//! Asks go-yaml, the YAML reader of Kubernetes' API server, for the values of documents.
+//! Reads the values of documents with go-yaml, the YAML parser of the Kubernetes API server.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-/// A process that reads YAML with go-yaml. `tests/oracles/goyaml` documents its protocol.
+/// A process that parses YAML with go-yaml. Its protocol is documented in `tests/oracles/goyaml`.
 pub(super) struct GoYaml {
     process: Child,
     requests: Option<ChildStdin>,
@@ -15,7 +15,7 @@ pub(super) struct GoYaml {
 }
 
 impl GoYaml {
-    /// Builds and starts the process.
+    /// Builds the program and starts the process.
     pub(super) fn start(root: &Path) -> Result<Self> {
         let source = root.join("tests/oracles/goyaml");
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);

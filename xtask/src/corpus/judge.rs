@@ -1,4 +1,4 @@
-//! Judges the rendering of a file: whether each document has the expected value, and nothing else changed.
+//! Checks the rendering of a file: each document must have its expected value and no other changes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -11,7 +11,7 @@ use super::case::Case;
 use super::go_yaml::GoYaml;
 use super::lines::judge_lines;
 
-/// Splits a stream into documents. Each begins with its `---` line.
+/// Splits a stream into documents. Each document includes the `---` line before it.
 pub(super) fn split_documents(text: &str) -> Vec<&str> {
     let mut documents = Vec::new();
     let mut start = 0;
@@ -29,17 +29,17 @@ pub(super) fn split_documents(text: &str) -> Vec<&str> {
     documents
 }
 
-/// The judgement on the result for a file.
+/// The result of checking the rendering of a file.
 pub(super) enum Verdict {
-    /// The file has no target and did not change.
+    /// The file has no target and was not changed.
     Untouched,
-    /// The file has no target and was refused because of a document that go-yaml refuses, too.
+    /// The file has no target and was refused, and go-yaml also refuses one of its documents.
     InvalidInput(Refusal),
     /// The file was edited as expected.
     Edited,
     /// The file has a target and was refused.
     Refused(Refusal),
-    /// The result is wrong, for this reason.
+    /// The rendering is incorrect for the given reason.
     Wrong(String),
 }
 
@@ -55,11 +55,11 @@ impl std::fmt::Display for Refusal {
     }
 }
 
-/// The numbers of files, by verdict.
+/// The number of files with each result.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Tally {
     pub files: usize,
-    /// The number of files with a document that go-yaml refuses. They are judged like the others.
+    /// The number of files with a document that go-yaml refuses. They are checked like other files.
     pub unreadable: usize,
     /// The number of files with a target.
     pub targets: usize,
@@ -91,7 +91,7 @@ impl Tally {
     }
 }
 
-/// Renders a file. An error is the verdict.
+/// Renders a file. Fails with the result of the check if rendering fails.
 fn render(text: &str, injection: &Injection) -> Result<jobplate::render::RenderedStream, Verdict> {
     match catch_unwind(AssertUnwindSafe(|| jobplate::render::to_string(text, injection))) {
         Ok(Ok(rendered)) => Ok(rendered),
@@ -108,7 +108,7 @@ fn render(text: &str, injection: &Injection) -> Result<jobplate::render::Rendere
     }
 }
 
-/// Judges the rendering of a file. `values` are the values of `originals`, its documents.
+/// Checks the rendering of a file. `originals` are the file's documents, and `values` are their values.
 pub(super) fn judge(
     text: &str,
     originals: &[&str],
@@ -118,7 +118,7 @@ pub(super) fn judge(
 ) -> Result<Verdict> {
     let rendered = match render(text, &case.injection) {
         Ok(rendered) => rendered,
-        // A file without a target must be copied unchanged, unless it is not valid YAML.
+        // A file without a target must be copied unchanged if it is valid YAML.
         Err(Verdict::Refused(refusal)) if case.changes.documents == 0 => {
             let readable = values.iter().all(Option::is_some);
             let wrong = format!("refused without a target {refusal}");

@@ -1,4 +1,5 @@
-//! Judges the changed lines of a document: only lines of the requested entry may be added or removed.
+//! Checks the changed lines of a document: only lines of the requested entry may be added, and only lines of a replaced
+//! entry may be removed.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,13 +7,13 @@ use serde_json::Value;
 
 use super::case::{Case, KEY, SECRET, SOURCE};
 
-/// Checks that only lines of the requested entry were added, and only lines of a replaced entry were removed.
+/// Checks that only lines of the requested entry were added, and that only lines of a replaced entry were removed.
 ///
-/// A line that contains more than the entry (flow style, `env: []`) may change to one with the entry.
+/// A line with other content (flow style, `env: []`) may be changed to a line that also contains the entry.
 ///
 /// # Errors
 ///
-/// Returns the reason why the changes are wrong.
+/// Fails with the reason if the changes are incorrect.
 pub(super) fn judge_lines(before: &str, after: &str, case: &Case) -> Result<(), String> {
     if before.contains('\r') != after.contains('\r') || has_bare_newline(before) != has_bare_newline(after) {
         return Err("line endings changed".to_owned());
@@ -52,7 +53,7 @@ fn lines(text: &str) -> Vec<&str> {
     text.split_inclusive('\n').map(|line| line.trim_end_matches(['\r', '\n'])).collect()
 }
 
-/// Returns the lines of `first` that `second` does not have, each as many times as it is missing.
+/// Returns the lines of `first` that are missing from `second`. A line that is missing several times is repeated.
 fn missing_lines<'a>(first: &[&'a str], second: &[&str]) -> Vec<&'a str> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     second.iter().for_each(|line| *counts.entry(line).or_default() += 1);
@@ -66,13 +67,13 @@ fn missing_lines<'a>(first: &[&'a str], second: &[&str]) -> Vec<&'a str> {
     missing.copied().collect()
 }
 
-/// Returns the length of the longest common subsequence.
+/// Returns the length of the longest common subsequence of the lines.
 fn common_subsequence_length(old: &[&str], new: &[&str]) -> usize {
     let start = old.iter().zip(new).take_while(|(old, new)| old == new).count();
     let (old, new) = (&old[start..], &new[start..]);
     let end = old.iter().rev().zip(new.iter().rev()).take_while(|(old, new)| old == new).count();
     let (old, new) = (&old[..old.len() - end], &new[..new.len() - end]);
-    // Most changes only insert lines. They do not need the quadratic algorithm.
+    // Most changes only insert lines and do not need the quadratic algorithm.
     let mut rest = old;
     for line in new {
         if rest.first() == Some(line) {
@@ -94,26 +95,26 @@ fn common_subsequence_length(old: &[&str], new: &[&str]) -> usize {
     start + row[new.len()] + end
 }
 
-/// Returns a line without the characters that depend on layout and style: blanks, quotes, brackets, commas, the dash and
-/// a comment.
+/// Returns a line without the characters that depend on layout and style: spaces, tabs, quotes, brackets, commas, a
+/// leading dash and a comment.
 fn squeeze(line: &str) -> String {
     let line = line.find(" #").map_or(line, |comment| &line[..comment]).trim();
     let line = line.strip_prefix('-').unwrap_or(line);
     line.chars().filter(|c| !" \t\"'{}[],".contains(*c)).collect()
 }
 
-/// The null values, which a new list may replace.
+/// The spellings of null, which a new list may replace.
 const NULLS: [&str; 4] = ["null", "Null", "NULL", "~"];
 
-/// The squeezed lines that an injection may add and remove.
+/// The lines that an injection may add and remove, in the form that [`squeeze`] returns.
 struct AllowedLines {
-    /// The consecutive lines of an entry in block style, and the lines that may precede them.
+    /// The consecutive lines of each entry in block style, with the lines that may precede them.
     blocks: [(Vec<String>, Vec<String>); 2],
-    /// All lines that may be added: each line of the blocks, and each entry on one line.
+    /// All lines that may be added: the lines of the blocks, and the entries on one line.
     added: HashSet<String>,
     /// The entries on one line, longest first.
     entries: Vec<String>,
-    /// The contents of replaced entries: keys with values, keys alone, and the lines of long values.
+    /// The contents of replaced entries: keys with values, keys without values, and the lines of long values.
     replaced: Vec<String>,
 }
 
@@ -140,7 +141,7 @@ impl AllowedLines {
         AllowedLines { blocks, added, entries, replaced }
     }
 
-    /// Returns whether a line may be added: it is part of an entry and has no unnecessary blanks. The text after a
+    /// Returns whether a line may be added. It must be part of an entry, without unnecessary spaces. The text after a
     /// replaced value, such as a comment, may follow the new value.
     fn may_be_added(&self, line: &str, removed: &[&str]) -> bool {
         let after_key = line.find("valueFrom:").map_or("", |at| &line[at + "valueFrom:".len()..]);
@@ -159,17 +160,17 @@ impl AllowedLines {
         text == plain || text.contains(['"', '\'', '{', '[', ']', '}'])
     }
 
-    /// Checks that the added lines are complete entries with their lines in order. A YAML reader that keeps the last of
-    /// two equal keys would not notice an extra line.
+    /// Checks that the added lines form complete entries with their lines in order. Comparing values is not enough: a
+    /// YAML parser that keeps the last of two equal keys does not detect an extra line.
     fn check_complete(&self, added: &[&str], new: &[&str]) -> Result<(), String> {
         let added: Vec<String> = added.iter().map(|line| squeeze(line)).collect();
-        // A line with only a bracket is empty after squeezing.
+        // A line with only a bracket is empty in this form.
         let new: Vec<String> = new.iter().map(|line| squeeze(line)).filter(|line| !line.is_empty()).collect();
         let count = |line: &str| added.iter().filter(|added| *added == line).count();
         for (lines, heads) in &self.blocks {
             let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
             let complete = new.windows(lines.len()).filter(|window| *window == lines).count();
-            // The file may already have had the other lines.
+            // The original file may already contain the other lines.
             let is_unique = |line: &str| line.contains("jobplate-corpus");
             let is_wrong = |line: &str| count(line) > complete || is_unique(line) && count(line) < complete;
             if lines.iter().copied().chain(heads.iter().map(String::as_str)).any(is_wrong) {
@@ -179,14 +180,14 @@ impl AllowedLines {
         Ok(())
     }
 
-    /// Returns whether a line may be removed: it is part of a replaced entry.
+    /// Returns whether a line may be removed because it is part of a replaced entry, or null.
     fn may_be_removed(&self, line: &str) -> bool {
         let squeezed = squeeze(line);
         if NULLS.contains(&line.trim()) {
             return true;
         }
         if squeezed.is_empty() {
-            // A blank line may be removed only with a long value. A comment must stay.
+            // A blank line may be removed only with a long value. A comment must be kept.
             let is_bracket = !line.trim().is_empty() && !line.trim_start().starts_with('#');
             return self.replaced.iter().any(|piece| is_bracket || piece.is_empty());
         }
@@ -194,10 +195,10 @@ impl AllowedLines {
             || self.replaced.iter().any(|piece| piece.contains(&squeezed))
     }
 
-    /// Returns whether a line may change to another one: the new line also contains the entry, without a replaced value,
-    /// or the commas and brackets that an adjacent entry needs.
+    /// Returns whether a line may be changed to another line. The new line may add the entry, omit a replaced value, or
+    /// add and remove the commas and brackets that an adjacent entry requires.
     fn may_become(&self, old: &str, new: &str) -> bool {
-        // A block scalar at the end of the text gets a chomping indicator, so that its value does not change.
+        // A block scalar at the end of the document gets a chomping indicator, so that its value does not change.
         if new
             .strip_suffix('-')
             .is_some_and(|new| new.ends_with(['|', '>']) && (new == old || old.strip_suffix('+') == Some(new)))
@@ -218,18 +219,19 @@ impl AllowedLines {
         let without = |line: &str, pieces: &mut dyn Iterator<Item = &String>| {
             let mut line = squeeze(line);
             pieces.for_each(|piece| line = line.replace(piece.as_str(), ""));
-            // The input may or may not have had the lists.
+            // The original line may or may not contain the list keys.
             line.replace("envFrom:", "").replace("env:", "")
         };
         let old = without(old, &mut self.replaced.iter().filter(|piece| piece.contains(':')));
-        // A replaced entry keeps the line of its name. A new entry adds its name.
+        // The line with the name of a replaced entry is kept. A new entry adds its name.
         let is_new = old == without(new, &mut self.entries.iter());
         let is_replaced = || old == without(new, &mut self.entries.iter().filter(|piece| !piece.starts_with("name:")));
         self.entries.iter().any(|entry| squeeze(new).contains(entry.as_str())) && (is_new || is_replaced())
     }
 }
 
-/// Adds the squeezed contents of a replaced entry: keys with values, keys alone, and the lines of long values.
+/// Adds the contents of a replaced entry, in the form that [`squeeze`] returns: keys with values, keys without values,
+/// and the lines of long values. Omits the name if `is_entry` is true.
 fn flatten(value: &Value, is_entry: bool, contents: &mut Vec<String>) {
     for (key, value) in value.as_object().into_iter().flatten().filter(|(key, _)| !is_entry || *key != "name") {
         match value {

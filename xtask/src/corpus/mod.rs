@@ -1,16 +1,15 @@
-//! `cargo xtask corpus`: runs the editor over real manifests of public repositories and judges every result.
+//! `cargo xtask corpus`: renders real manifests from public repositories and checks every result.
 //!
-//! The expected result does not come from the library: which documents have a target and what they must become is
-//! computed on the JSON that go-yaml, the YAML reader of Kubernetes, prints for them, and the changes of the text are
-//! judged line by line. Only the `Injection` is made with the library. `tests/corpus/README.md` says which files these
-//! are and how to get them.
+//! The expected results do not depend on the library. They are computed from the JSON that go-yaml, the YAML parser of
+//! Kubernetes, prints for each document, and the changes to the text are checked line by line. Only the `Injection` is
+//! created with the library. `tests/corpus/README.md` lists the files and explains how to download them.
 //!
 //! | file | decides |
 //! |---|---|
 //! | `repositories` | which files of which repositories are read |
-//! | `go_yaml` | how go-yaml is asked for the value of a document |
-//! | `case` | which injections a file is tried with, and what each document must become |
-//! | `judge` | when the result for a file is right, refused or wrong |
+//! | `go_yaml` | how go-yaml parses documents to values |
+//! | `case` | which injections a file is tested with, and the expected value of each document |
+//! | `check` | when the rendering of a file is correct, refused or incorrect |
 //! | `lines` | which lines of a document may change |
 
 mod case;
@@ -33,14 +32,14 @@ use self::repositories::{CorpusFile, Repository, find_git_dir, parse_list, read_
 
 const USAGE: &str = "usage: cargo xtask corpus --clones DIR [--repo OWNER/NAME]";
 
-/// At most one of this many files with targets may be refused.
+/// The minimum number of files with targets for each refused file.
 const MIN_TARGETS_PER_REFUSAL: usize = 100;
 
 /// Runs `cargo xtask corpus`.
 ///
 /// # Errors
 ///
-/// Fails if a result is wrong, if too many files are refused, or if a clone differs from the list.
+/// Fails if a rendering is incorrect, if too many files are refused, or if a clone differs from the list.
 pub fn run(args: impl IntoIterator<Item = String>) -> Result<()> {
     let (mut clones, mut only) = (None, None);
     let mut args = args.into_iter();
@@ -80,16 +79,16 @@ pub fn run(args: impl IntoIterator<Item = String>) -> Result<()> {
 struct Report {
     /// The counts for each scenario.
     totals: [Tally; Scenario::ALL.len()],
-    /// A line for each file that is refused or wrong.
+    /// A line for each file that is refused or rendered incorrectly.
     findings: String,
-    /// The number of refusals for each message.
+    /// The number of refusals, keyed by message.
     refusals: BTreeMap<String, usize>,
     /// A line for each repository whose files differ from the list.
     wrong_counts: Vec<String>,
 }
 
 impl Report {
-    /// Tries every scenario on every file of a repository, and prints the counts.
+    /// Tests every scenario on every file of a repository, and prints the counts.
     fn add_repository(&mut self, repository: &Repository, files: &[CorpusFile], reader: &mut GoYaml) -> Result<()> {
         let mut tallies = [Tally::default(); Scenario::ALL.len()];
         for file in files {
@@ -144,7 +143,7 @@ impl Report {
         println!("{:.1} s", start.elapsed().as_secs_f64());
     }
 
-    /// Fails if a clone differs from the list, if a file is wrong, or if too many files are refused.
+    /// Fails if a clone differs from the list, if a rendering is incorrect, or if too many files are refused.
     fn check(&self) -> Result<()> {
         let wrong_counts = &self.wrong_counts;
         ensure!(

@@ -1,4 +1,4 @@
-//! Reads the list of repositories, and their files from git.
+//! Reads the list of repositories, and the repositories' files from git.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -7,22 +7,23 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// Files of this size, in bytes, and larger are skipped: they are generated, and partial clones do not have them.
+/// The size, in bytes, from which files are skipped. Large files are generated, and partial clones do not contain them.
 const MIN_SKIPPED_FILE_SIZE: usize = 3 << 20;
 
-/// A line of the list of repositories.
+/// A repository in the list.
 pub(super) struct Repository {
     pub name: String,
     pub commit: String,
-    /// The directories to read. If empty, all are read.
+    /// The directories to read. If empty, all directories are read.
     directories: Vec<String>,
-    /// The number of files that this commit has in these directories.
+    /// The expected number of files in these directories.
     pub files: usize,
-    /// The number of these files that have a target.
+    /// The expected number of files with a target.
     pub targets: usize,
 }
 
-/// Parses the list: tab-separated lines of name, commit, directories, files and targets.
+/// Parses the list. Each line has five tab-separated fields: name, commit, directories, number of files, and number of
+/// files with a target.
 pub(super) fn parse_list(list: &str) -> Result<Vec<Repository>> {
     let lines = list.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let repositories = lines.map(|line| {
@@ -39,7 +40,7 @@ pub(super) fn parse_list(list: &str) -> Result<Vec<Repository>> {
     repositories.collect()
 }
 
-/// Returns the git directory of a repository: `DIR/OWNER+NAME`, or a git directory in it.
+/// Returns the git directory of a repository: `clones/OWNER+NAME`, or a git directory below it. Fails if there is none.
 pub(super) fn find_git_dir(clones: &Path, name: &str) -> Result<PathBuf> {
     let top = clones.join(name.replace('/', "+"));
     let mut candidates = vec![top.clone(), top.join(".git")];
@@ -64,12 +65,13 @@ pub(super) struct CorpusFile {
 
 fn git(git_dir: &Path) -> Command {
     let mut command = Command::new("git");
-    // Git must not fetch the files that a partial clone does not have.
+    // Git must not fetch files that are missing from a partial clone.
     command.arg("--git-dir").arg(git_dir).env("GIT_NO_LAZY_FETCH", "1");
     command
 }
 
-/// Reads every YAML and JSON file of the directories. Reads files with equal content once.
+/// Reads the YAML and JSON files in the repository's directories. Reads files with equal content only once, and skips
+/// files that are missing from the clone, too large, or not UTF-8.
 pub(super) fn read_files(git_dir: &Path, repository: &Repository) -> Result<Vec<CorpusFile>> {
     let mut listing = git(git_dir);
     listing.args(["ls-tree", "-r", "-z", "--full-tree", &repository.commit, "--"]).args(&repository.directories);

@@ -1,4 +1,4 @@
-//! Packs reproducible archives: their bytes depend only on the files, which are sorted by name.
+//! Packs reproducible archives: their bytes depend only on the files and the given time.
 
 use anyhow::{Result, ensure};
 use flate2::{Compression, GzBuilder};
@@ -22,8 +22,8 @@ impl Entry {
     }
 }
 
-/// Returns a `.tar.gz` of these files, all with the same modification time in seconds since 1970. It has no links: krew
-/// refuses archives with links.
+/// Packs files into a `.tar.gz` archive, sorted by name. `time` is the modification time of all files, in seconds since
+/// 1970. The archive has no links, because krew refuses archives with links.
 pub fn pack(mut entries: Vec<Entry>, time: u64) -> Result<Vec<u8>> {
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     ensure!(entries.windows(2).all(|pair| pair[0].name != pair[1].name), "a name stands twice in an archive");

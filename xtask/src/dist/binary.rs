@@ -1,4 +1,4 @@
-//! Builds the program of a release. It is static, so that it runs in an empty container.
+//! Builds the program of a release. The program is linked statically, so it runs in an empty container.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,24 +11,25 @@ use object::read::elf::{FileHeader as _, ProgramHeader as _};
 
 use crate::run::{self, cargo, step};
 
-/// Returns rustc's target triple of this machine. If it is given as the target, cargo does not use the flags of the
-/// program for build scripts.
+/// Returns rustc's target triple for this machine. If the target is passed explicitly, cargo does not apply the
+/// program's flags to build scripts.
 pub fn target() -> Result<String> {
     let output = Command::new("rustc").arg("-vV").current_dir(run::root()).output().context("rustc")?;
     let about = String::from_utf8(output.stdout)?;
     about.lines().find_map(|line| line.strip_prefix("host: ")).map(str::to_owned).context("rustc -vV names no host")
 }
 
-/// Builds the program with libc linked statically. Checks that it is static, starts, and prints this version.
+/// Builds the program with libc linked statically. Checks that it needs no dynamic loader and prints the expected
+/// version.
 pub fn build(version: &str) -> Result<PathBuf> {
     let target = target()?;
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))).context("cargo has no home")?;
     let root = fs::canonicalize(run::root())?;
-    // Panic messages contain paths of libraries. The remapped paths are the same on every machine.
+    // Panic messages contain the paths of source files. The remapped paths are the same on every machine.
     let flags = [
         "-Ctarget-feature=+crt-static".to_owned(),
-        // Packed relocations take 8 bytes instead of 24: half a megabyte less to read at each start.
+        // A packed relocation has 8 bytes instead of 24, which saves half a megabyte to read at each start.
         "-Clink-arg=-Wl,-z,pack-relative-relocs".to_owned(),
         format!("--remap-path-prefix={}=/cargo", home.display()),
         format!("--remap-path-prefix={}=/jobplate", root.display()),
@@ -42,7 +43,7 @@ pub fn build(version: &str) -> Result<PathBuf> {
     Ok(binary)
 }
 
-/// Returns whether a program needs no dynamic loader.
+/// Returns whether a program is statically linked: it does not need a dynamic loader.
 fn is_static(binary: &Path) -> Result<bool> {
     let bytes = fs::read(binary).with_context(|| binary.display().to_string())?;
     let header = FileHeader64::<Endianness>::parse(bytes.as_slice())?;

@@ -1,8 +1,8 @@
 //! `cargo xtask dist`: builds the files of a release for this machine's platform.
 //!
-//! The files go to one directory, `vVERSION`, to be served as `BASE_URL/vVERSION/`. The release is reproducible: names
-//! are sorted, times are those of the commit, and no path of this machine is included. Files that contain URLs are made
-//! from templates in `integrations/`, because the project has no fixed URL.
+//! The files are written to one directory, `vVERSION`, which must be served as `BASE_URL/vVERSION/`. The release is
+//! reproducible: names are sorted, all times are the commit's time, and no paths of this machine are included. Files
+//! that contain URLs are generated from templates in `integrations/`, because the project has no fixed URL.
 
 mod archive;
 mod binary;
@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 use crate::run::{self, cargo};
 use archive::Entry;
 
-/// The platforms in templates, by Go's names for processors.
+/// The processor architectures in templates, with Go's names.
 const PLATFORMS: [&str; 2] = ["amd64", "arm64"];
 
 /// The properties of a release.
@@ -44,7 +44,7 @@ pub fn run(args: &[String]) -> Result<()> {
     let release = Release::new(args)?;
     let binary = binary::build(&release.version)?;
     if release.directory.exists() {
-        // Files of an earlier attempt must not be part of the release.
+        // Files of an earlier run must not be part of the release.
         fs::remove_dir_all(&release.directory).with_context(|| release.directory.display().to_string())?;
     }
     fs::create_dir_all(&release.directory).with_context(|| release.directory.display().to_string())?;
@@ -109,7 +109,7 @@ impl Release {
         fs::write(&path, bytes).with_context(|| path.display().to_string())
     }
 
-    /// Returns the values of the placeholders in templates. The checksum of a platform that was not built is empty.
+    /// Returns the values of the templates' placeholders. The checksum of a platform that was not built is empty.
     fn values(&self, archive: &str) -> Result<BTreeMap<String, String>> {
         let sha256 = sha256(&self.directory.join(archive))?;
         let mut values: BTreeMap<String, String> = [
@@ -129,8 +129,8 @@ impl Release {
         Ok(values)
     }
 
-    /// Returns the Helm plugin of the repository. On the platform of the release it runs the included program, on others
-    /// the one in `PATH`.
+    /// Returns the repository's Helm plugin, extended to run the included program on the release's platform. On other
+    /// platforms, the plugin runs the program in `PATH`.
     fn helm_plugin(&self) -> Result<Entry> {
         let source = "integrations/helm/plugin.yaml";
         let text = fs::read_to_string(run::root().join(source)).context(source)?;
@@ -168,7 +168,8 @@ fn option(args: &[String], option: &str) -> Option<String> {
     args.get(at + 1).cloned()
 }
 
-/// Checks that a URL can be written between quotes, and removes trailing slashes.
+/// Removes trailing slashes from a URL. Fails if the URL does not begin with `http://` or `https://`, or has characters
+/// that are special between quotes.
 fn parse_url(url: &str) -> Result<String> {
     let is_plain = |c: char| c.is_ascii_graphic() && !"\"'\\@`$".contains(c);
     let has_scheme = url.starts_with("https://") || url.starts_with("http://");
@@ -189,7 +190,7 @@ fn own_version() -> Result<String> {
     version.map(str::to_owned).context("cargo pkgid prints no version")
 }
 
-/// Refuses uncommitted changes: the files of a release have the time of the commit.
+/// Fails if there are uncommitted changes, because the release's files get the commit's time.
 fn check_clean() -> Result<()> {
     let output =
         Command::new("git").args(["status", "--porcelain"]).current_dir(run::root()).output().context("git")?;
@@ -198,7 +199,7 @@ fn check_clean() -> Result<()> {
     Ok(())
 }
 
-/// Returns the time of the release, in seconds since 1970: `SOURCE_DATE_EPOCH`, or the time of the commit.
+/// Returns the time of the release, in seconds since 1970: `SOURCE_DATE_EPOCH` if it is set, or the commit's time.
 fn release_time() -> Result<u64> {
     let text = match std::env::var("SOURCE_DATE_EPOCH") {
         Ok(text) => text,
@@ -211,7 +212,7 @@ fn release_time() -> Result<u64> {
     text.trim().parse().context("no commit tells the time of the release, and SOURCE_DATE_EPOCH does not either")
 }
 
-/// Returns the SHA-256 of a file in hexadecimal.
+/// Returns the SHA-256 hash of a file in hexadecimal.
 fn sha256(path: &Path) -> Result<String> {
     let bytes = fs::read(path).with_context(|| path.display().to_string())?;
     let mut hex = String::new();
@@ -226,7 +227,7 @@ fn top_level_file(name: &str) -> Result<Entry> {
     Ok(Entry::file(name, fs::read(run::root().join(name)).with_context(|| name.to_owned())?))
 }
 
-/// Returns what the program prints to stdout. Fails if it prints nothing.
+/// Runs the program and returns its standard output. Fails if the program fails or its output is empty.
 fn output_of(binary: &Path, args: &[&str]) -> Result<String> {
     let output = Command::new(binary).args(args).stdin(Stdio::null()).output()?;
     ensure!(
@@ -239,7 +240,7 @@ fn output_of(binary: &Path, args: &[&str]) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Returns the completion scripts, under the names that the shells expect.
+/// Returns the completion scripts, with the file names that the shells expect.
 fn completions(binary: &Path) -> Result<Vec<Entry>> {
     let shells = [("bash", "jobplate.bash"), ("zsh", "_jobplate"), ("fish", "jobplate.fish")];
     let script =
@@ -247,7 +248,7 @@ fn completions(binary: &Path) -> Result<Vec<Entry>> {
     shells.into_iter().map(script).collect()
 }
 
-/// Returns the manual pages: jobplate(1), and every page to which it refers.
+/// Returns the manual pages: jobplate(1) and every page that it refers to.
 fn manual_pages(binary: &Path) -> Result<Vec<Entry>> {
     let main = output_of(binary, &["man"])?;
     let text = main.replace("\\-", "-");

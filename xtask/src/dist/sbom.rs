@@ -1,8 +1,9 @@
 //! Writes the software bill of materials (SBOM) of the program in CycloneDX format, with `cargo cyclonedx`.
 //!
-//! The tool writes a file beside each Cargo.toml of a workspace, so it runs on a copy of the project. It uses cargo's
-//! metadata, which include crates that are never built: those of features used only by tests, and those of weak
-//! features (`a?/b`). They are removed with the help of `cargo tree`, which lists only what is built.
+//! The tool writes a file next to each Cargo.toml of a workspace, so it runs on a copy of the project. It reads cargo's
+//! metadata, which includes crates that are never built: dependencies of features that only tests use, and of weak
+//! features (`a?/b`). These crates are removed: they are not in the output of `cargo tree`, which lists only built
+//! crates.
 
 use std::collections::HashSet;
 use std::fs;
@@ -17,7 +18,7 @@ use crate::tools;
 const TOOL: &str = "cargo-cyclonedx";
 const VERSION: &str = "0.5.9";
 
-/// Returns the SBOM of the program for a target. `time` is its timestamp, in seconds since 1970.
+/// Generates the program's SBOM for a target. `time` is the SBOM's timestamp, in seconds since 1970.
 pub fn generate(target: &str, time: u64) -> Result<String> {
     let tool = tools::install(TOOL, VERSION, &["cyclonedx", "--version"])?;
     let directory = tempfile::tempdir()?;
@@ -41,7 +42,7 @@ pub fn generate(target: &str, time: u64) -> Result<String> {
     Ok(format!("{sbom:#}\n"))
 }
 
-/// Returns the crates that the program is built from, as `NAME VERSION`.
+/// Returns the crates that the program is built from, each as `NAME VERSION`.
 fn built_crates(target: &str) -> Result<HashSet<String>> {
     let mut tree = cargo(&["tree", "--locked", "--package", "jobplate", "--edges", "normal", "--prefix", "none"]);
     let output = tree.args(["--target", target]).output()?;
@@ -54,7 +55,8 @@ fn built_crates(target: &str) -> Result<HashSet<String>> {
     Ok(crates.collect())
 }
 
-/// Removes all other crates from an SBOM. Returns `None` if the SBOM does not have the expected format.
+/// Removes all crates from an SBOM that are not in `crates`. Returns `None` if the SBOM does not have the expected
+/// format.
 fn retain_crates(sbom: &mut Value, crates: &HashSet<String>) -> Option<()> {
     let is_built = |component: &Value| {
         Some(crates.contains(&format!("{} {}", component["name"].as_str()?, component["version"].as_str()?)))

@@ -1,4 +1,4 @@
-//! Fills template files with placeholders such as `@VERSION@`.
+//! Replaces placeholders such as `@VERSION@` in template files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,7 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-/// Returns every template below a directory with its placeholders filled, by file name.
+/// Returns the templates below a directory with their placeholders replaced, keyed by file name. Fails if two templates
+/// have the same file name.
 pub fn fill_all(directory: &Path, values: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
     let mut all = BTreeMap::new();
     let mut directories = vec![directory.to_owned()];
@@ -29,7 +30,7 @@ pub fn fill_all(directory: &Path, values: &BTreeMap<String, String>) -> Result<B
     Ok(all)
 }
 
-/// Replaces every placeholder of a template. Fails if one has no value.
+/// Replaces the placeholders in a template. Fails if a placeholder has no value.
 fn fill(text: &str, values: &BTreeMap<String, String>) -> Result<String> {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
