@@ -56,7 +56,7 @@ struct File {
     path: String,
     module: Module,
     /// The paths in its code outside tests, including `use` declarations, each with the module that contains the path.
-    named: Vec<(Module, Vec<String>)>,
+    paths: Vec<(Module, Vec<String>)>,
     /// The names that `use` declarations import into its module, each with its full path.
     imports: BTreeMap<String, Vec<String>>,
     /// The rows of the table in its module documentation.
@@ -81,18 +81,18 @@ struct Collector {
 }
 
 impl Collector {
-    fn name(&mut self, path: Vec<String>) {
-        self.file.named.push((self.module.clone(), path));
+    fn add_path(&mut self, path: Vec<String>) {
+        self.file.paths.push((self.module.clone(), path));
     }
 
     fn collect_use(&mut self, tree: &UseTree, prefix: &[String]) {
-        let joined = |name: &dyn ToString| [prefix, &[name.to_string()]].concat();
+        let join = |name: &dyn ToString| [prefix, &[name.to_string()]].concat();
         match tree {
-            UseTree::Path(path) => self.collect_use(&path.tree, &joined(&path.ident)),
+            UseTree::Path(path) => self.collect_use(&path.tree, &join(&path.ident)),
             UseTree::Group(group) => group.items.iter().for_each(|tree| self.collect_use(tree, prefix)),
-            UseTree::Glob(_) => self.name(prefix.to_vec()),
-            UseTree::Name(name) => self.import(name.ident.to_string(), joined(&name.ident)),
-            UseTree::Rename(rename) => self.import(rename.rename.to_string(), joined(&rename.ident)),
+            UseTree::Glob(_) => self.add_path(prefix.to_vec()),
+            UseTree::Name(name) => self.import(name.ident.to_string(), join(&name.ident)),
+            UseTree::Rename(rename) => self.import(rename.rename.to_string(), join(&rename.ident)),
         }
     }
 
@@ -104,7 +104,7 @@ impl Collector {
         } else {
             name
         };
-        self.name(path.clone());
+        self.add_path(path.clone());
         if self.depth == 0 {
             self.file.imports.insert(name, path);
         }
@@ -118,7 +118,7 @@ impl Collector {
             match &token {
                 TokenTree::Ident(ident) => {
                     if colons != 2 {
-                        self.name(std::mem::take(&mut path));
+                        self.add_path(std::mem::take(&mut path));
                     }
                     path.push(ident.to_string());
                 }
@@ -126,14 +126,14 @@ impl Collector {
                     colons += 1;
                     continue;
                 }
-                _ => self.name(std::mem::take(&mut path)),
+                _ => self.add_path(std::mem::take(&mut path)),
             }
             if let TokenTree::Group(group) = token {
                 self.collect_tokens(group.stream());
             }
             colons = 0;
         }
-        self.name(path);
+        self.add_path(path);
     }
 }
 
@@ -180,7 +180,7 @@ impl<'ast> Visit<'ast> for Collector {
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
-        self.name(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
+        self.add_path(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
         visit::visit_path(self, path);
     }
 
@@ -190,7 +190,7 @@ impl<'ast> Visit<'ast> for Collector {
 
     fn visit_macro(&mut self, call: &'ast syn::Macro) {
         if let Some(name) = call.path.segments.last() {
-            self.name(vec![format!("{}!", name.ident)]);
+            self.add_path(vec![format!("{}!", name.ident)]);
         }
         visit::visit_macro(self, call);
         self.collect_tokens(call.tokens.clone());
@@ -207,14 +207,14 @@ impl File {
         let file = File {
             path: format!("{root}{path}"),
             module: module.clone(),
-            named: Vec::new(),
+            paths: Vec::new(),
             imports: BTreeMap::new(),
             map: text.lines().filter(|line| line.starts_with("//! |")).map(str::to_owned).collect(),
         };
         let mut collector = Collector { module, depth: 0, file };
         let parsed = syn::parse_file(text).unwrap_or_else(|error| panic!("{path}: {error}"));
         collector.visit_file(&parsed);
-        collector.file.named.retain(|(_, path)| !path.is_empty());
+        collector.file.paths.retain(|(_, path)| !path.is_empty());
         collector.file
     }
 }
@@ -244,8 +244,8 @@ impl Crate {
             }
             "self" | "super" => {
                 module = from.to_vec();
-                while let Some(step) = rest.first().filter(|step| matches!(step.as_str(), "self" | "super")) {
-                    if step == "super" {
+                while let Some(keyword) = rest.first().filter(|keyword| matches!(keyword.as_str(), "self" | "super")) {
+                    if keyword == "super" {
                         module.pop()?;
                     }
                     rest = &rest[1..];
@@ -291,9 +291,9 @@ impl Crate {
 
     /// Returns the indices of the files that each file imports from.
     fn edges(&self) -> Vec<BTreeSet<usize>> {
-        let edges_of = |(own, file): (usize, &File)| {
-            let to = file.named.iter().filter_map(|(module, path)| self.resolve(module, path, 16));
-            to.filter(|to| *to != own).collect()
+        let edges_of = |(index, file): (usize, &File)| {
+            let to = file.paths.iter().filter_map(|(module, path)| self.resolve(module, path, 16));
+            to.filter(|to| *to != index).collect()
         };
         self.files.iter().enumerate().map(edges_of).collect()
     }
@@ -314,20 +314,20 @@ impl Crate {
             })
             .collect();
         let mut groups = BTreeSet::new();
-        for (own, others) in reachable.iter().enumerate() {
-            if others.contains(&own) {
-                groups.insert(others.iter().copied().filter(|other| reachable[*other].contains(&own)).collect());
+        for (index, others) in reachable.iter().enumerate() {
+            if others.contains(&index) {
+                groups.insert(others.iter().copied().filter(|other| reachable[*other].contains(&index)).collect());
             }
         }
-        let show = |group: Vec<usize>| {
-            let lines = group.iter().map(|own| {
-                let to = edges[*own].iter().filter(|to| group.contains(to));
+        let describe = |group: Vec<usize>| {
+            let lines = group.iter().map(|index| {
+                let to = edges[*index].iter().filter(|to| group.contains(to));
                 let to: Vec<&str> = to.map(|to| self.files[*to].path.as_str()).collect();
-                format!("  {} -> {}\n", self.files[*own].path, to.join(", "))
+                format!("  {} -> {}\n", self.files[*index].path, to.join(", "))
             });
             format!("a cycle of {} files:\n{}", group.len(), lines.collect::<String>())
         };
-        groups.into_iter().map(show).collect()
+        groups.into_iter().map(describe).collect()
     }
 }
 
@@ -370,9 +370,9 @@ fn collect_sources(root: &Path, directory: &Path, found: &mut Vec<(String, Strin
         if path.is_dir() {
             collect_sources(root, &path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let inside = path.strip_prefix(root).expect("a path below the root");
+            let relative_path = path.strip_prefix(root).expect("a path below the root");
             let text = fs::read_to_string(&path).expect("a source file");
-            found.push((inside.to_string_lossy().replace('\\', "/"), text));
+            found.push((relative_path.to_string_lossy().replace('\\', "/"), text));
         }
     }
 }
@@ -387,30 +387,32 @@ fn no_import_cycle_between_files() {
 fn modules_of_the_program_import_in_one_direction() {
     let program: Vec<&Crate> = crates().iter().filter(|parsed| parsed.root == "src/").collect();
     assert_eq!(program.len(), 2);
-    let mut wrong = BTreeSet::new();
+    let mut violations = BTreeSet::new();
     for parsed in program {
         for (file, edges) in parsed.files.iter().zip(parsed.edges()) {
-            let Some(own) = file.module.first() else { continue };
-            let (_, allowed) =
-                LAYERS.iter().find(|(name, _)| name == own).unwrap_or_else(|| panic!("{own} is missing from LAYERS"));
+            let Some(module) = file.module.first() else { continue };
+            let (_, allowed) = LAYERS
+                .iter()
+                .find(|(name, _)| name == module)
+                .unwrap_or_else(|| panic!("{module} is missing from LAYERS"));
             for to in edges.into_iter().map(|to| &parsed.files[to]) {
-                if to.module.first().is_none_or(|to| to != own && !allowed.contains(&to.as_str())) {
-                    wrong.insert(format!("{} imports {}\n", file.path, to.path));
+                if to.module.first().is_none_or(|to| to != module && !allowed.contains(&to.as_str())) {
+                    violations.insert(format!("{} imports {}\n", file.path, to.path));
                 }
             }
         }
     }
-    assert!(wrong.is_empty(), "{}", Vec::from_iter(wrong).concat());
+    assert!(violations.is_empty(), "{}", Vec::from_iter(violations).concat());
 }
 
 #[test]
 fn only_listed_files_use_the_environment_and_the_streams() {
-    let mut wrong = BTreeSet::new();
+    let mut violations = BTreeSet::new();
     let mut seen = BTreeSet::new();
     for parsed in crates() {
         for file in &parsed.files {
-            for (what, ends, allowed) in RESTRICTED {
-                let does = file.named.iter().any(|(_, path)| {
+            for (action, ends, allowed) in RESTRICTED {
+                let performs_action = file.paths.iter().any(|(_, path)| {
                     // An imported name is restricted like its full path.
                     let path = match file.imports.get(&path[0]) {
                         Some(import) => [import, &path[1..]].concat(),
@@ -420,19 +422,19 @@ fn only_listed_files_use_the_environment_and_the_streams() {
                     ends.iter().any(|end| path == *end || path.ends_with(&format!("::{end}")))
                 });
                 match allowed.iter().find(|allowed| file.path.starts_with(**allowed)) {
-                    Some(allowed) if does => drop(seen.insert((what, *allowed))),
-                    None if does => drop(wrong.insert(format!("{} {what}\n", file.path))),
+                    Some(allowed) if performs_action => drop(seen.insert((action, *allowed))),
+                    None if performs_action => drop(violations.insert(format!("{} {action}\n", file.path))),
                     _ => {}
                 }
             }
         }
     }
-    for (what, _, allowed) in RESTRICTED {
-        for allowed in allowed.iter().filter(|allowed| !seen.contains(&(what, **allowed))) {
-            wrong.insert(format!("{allowed} is listed, and no file of it {what}\n"));
+    for (action, _, allowed) in RESTRICTED {
+        for allowed in allowed.iter().filter(|allowed| !seen.contains(&(action, **allowed))) {
+            violations.insert(format!("{allowed} is listed, and no file of it {action}\n"));
         }
     }
-    assert!(wrong.is_empty(), "{}", Vec::from_iter(wrong).concat());
+    assert!(violations.is_empty(), "{}", Vec::from_iter(violations).concat());
 }
 
 #[test]
@@ -467,7 +469,7 @@ fn imports_of(files: &[(&str, &str)]) -> Vec<String> {
 
 #[test]
 fn imports_are_found_however_they_are_written() {
-    let plain = [
+    let base_files = [
         ("lib.rs", "mod a; mod b; mod c;"),
         ("b.rs", "pub(crate) fn f() {} pub(crate) struct S;"),
         ("c.rs", ""),
@@ -481,11 +483,11 @@ fn imports_are_found_however_they_are_written() {
         "fn g(_: &[crate::b::S]) {}",
         "use super::super::b; fn g() { b::f() }",
     ] {
-        let found = imports_of(&[plain.as_slice(), &[("a/inner.rs", code)]].concat());
+        let found = imports_of(&[base_files.as_slice(), &[("a/inner.rs", code)]].concat());
         assert!(found.contains(&"a/inner.rs -> b.rs".to_owned()), "{code}: {found:?}");
     }
     for code in ["#[cfg(test)] mod tests { use crate::b::S; }", "// crate::b::f()", "pub(in crate::a) fn g() {}"] {
-        let found = imports_of(&[plain.as_slice(), &[("a/inner.rs", code)]].concat());
+        let found = imports_of(&[base_files.as_slice(), &[("a/inner.rs", code)]].concat());
         assert!(found.is_empty(), "{code}: {found:?}");
     }
 }

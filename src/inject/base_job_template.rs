@@ -28,30 +28,31 @@ pub(super) fn plan_base_job_template(
     }
     let names = RequestedNames::new(desired);
     let start = template.job_configuration.span().start;
-    let refused = |why: String, hint: &str| Err(Error::refused(why).at(start..start + 1).hint(hint));
+    let refuse = |reason: String, hint: &str| Err(Error::refused(reason).at(start..start + 1).hint(hint));
     if !version.keeps_entries()
         && let Some(name) = desired.names().next()
     {
-        let why = format!("{name}: workers with prefect-kubernetes {version} put their own list in the place of `env`");
-        return refused(why, "entries of the container are kept from 0.2.12 on; --env-from holds in all versions");
+        let reason =
+            format!("{name}: workers with prefect-kubernetes {version} put their own list in the place of `env`");
+        return refuse(reason, "entries of the container are kept from 0.2.12 on; --env-from holds in all versions");
     }
-    let before = edits.len();
+    let edits_before = edits.len();
     plan_job_env(template, &names, edits, notes)?;
     let [name, ..] = names.worker_settings.as_slice() else { return Ok(()) };
-    if !version.merges_env() && edits.len() > before {
-        let why = format!(
+    if !version.merges_env() && edits.len() > edits_before {
+        let reason = format!(
             "{name}: it must be null in `job_configuration.env`, and with prefect-kubernetes {version} a mapping there \
              hides the variables of deployments"
         );
-        return refused(why, "set it to null in the `env` of each deployment, or update the workers to 0.4 or later");
+        return refuse(reason, "set it to null in the `env` of each deployment, or update the workers to 0.4 or later");
     }
-    let is_not_emptied = |default: Node<'_>| default.entries().any(|(key, _)| !names.contain(key));
-    if !version.merges_default_env() && template.default_env.is_some_and(is_not_emptied) {
-        let why = format!(
+    let keeps_variables = |default: Node<'_>| default.entries().any(|(key, _)| !names.contains(key));
+    if !version.merges_default_env() && template.default_env.is_some_and(keeps_variables) {
+        let reason = format!(
             "{name}: it must be null in `job_configuration.env`, and with prefect-kubernetes {version} the default of \
              `env` takes the place of that"
         );
-        return refused(why, "move that default into `job_configuration.env`, or update the workers to 0.7 or later");
+        return refuse(reason, "move that default into `job_configuration.env`, or update the workers to 0.7 or later");
     }
     Ok(())
 }
@@ -70,7 +71,7 @@ impl<'d> RequestedNames<'d> {
     }
 
     /// Returns whether a node contains one of the names.
-    fn contain(&self, node: Node<'_>) -> bool {
+    fn contains(&self, node: Node<'_>) -> bool {
         self.desired.all_names().any(|name| node.has_text(name))
     }
 
@@ -99,31 +100,31 @@ fn plan_job_env(
         let without_nulls = RequestedNames { worker_settings: Vec::new(), ..*names };
         remove_variables(default, "the default of `env`", &without_nulls, edits, notes)?;
     }
-    let what = "`job_configuration.env`";
+    let description = "`job_configuration.env`";
     let env = template.env()?;
     match (env, names.worker_settings.as_slice()) {
         (Some(env), [name, ..]) if env.kind() == NodeKind::Seq => {
-            Err(Error::refused(format!("{what} is a list, which can't keep the worker from setting {name}"))
+            Err(Error::refused(format!("{description} is a list, which can't keep the worker from setting {name}"))
                 .at(env.span())
                 .hint("write it as a mapping, `NAME: value`, and move references to the container's `env`"))
         }
         (Some(env), _) if matches!(env.kind(), NodeKind::Map | NodeKind::Seq) => {
-            remove_variables(env, what, names, edits, notes)
+            remove_variables(env, description, names, edits, notes)
         }
         (_, []) => Ok(()),
         (Some(env), _) if is_env_placeholder(env) => {
-            edits.push(Editable::from_node(env, what)?.replace(names.null_worker_settings()));
+            edits.push(Editable::from_node(env, description)?.replace(names.null_worker_settings()));
             let names = names.worker_settings.join(", ");
             notes.add(format!(
-                "{what} is a mapping now: {names} must be null there, or the worker sets its own; what deployments set \
+                "{description} is a mapping now: {names} must be null there, or the worker sets its own; what deployments set \
                  is merged with it"
             ));
             Ok(())
         }
         (other, [name, ..]) => {
-            let is = if other.is_some() { "is neither a mapping nor `{{ env }}`" } else { "is missing" };
+            let state = if other.is_some() { "is neither a mapping nor `{{ env }}`" } else { "is missing" };
             let start = other.unwrap_or(template.job_configuration).span().start;
-            Err(Error::refused(format!("{what} {is}, and has to keep the worker from setting {name}"))
+            Err(Error::refused(format!("{description} {state}, and has to keep the worker from setting {name}"))
                 .at(start..start + 1)
                 .hint("write `\"env\": \"{{ env }}\"` in `job_configuration`, as Prefect's own template has it"))
         }
@@ -149,7 +150,7 @@ pub(super) fn remove_variables(
         return Ok(());
     }
     let env = Editable::from_node(env, description)?;
-    for name in changes.removed_names.iter().filter(|name| names.desired.names().any(|set| set == *name)) {
+    for name in changes.removed_names.iter().filter(|name| names.desired.names().any(|requested| requested == *name)) {
         notes.add(format!("{name} was set by {description}, too: it was taken out there"));
     }
     edits.push(env.change_children(changes.remove, changes.insert));
@@ -168,7 +169,7 @@ struct EnvChanges {
 fn mapping_changes(env: Node<'_>, names: &RequestedNames<'_>) -> Result<EnvChanges> {
     let EnvChanges { mut remove, mut insert, mut removed_names } = EnvChanges::default();
     for (position, (key, value)) in env.entries().enumerate() {
-        if !names.contain(key) {
+        if !names.contains(key) {
             continue;
         }
         env.get(&key.text().unwrap_or_default())?;
@@ -184,13 +185,13 @@ fn mapping_changes(env: Node<'_>, names: &RequestedNames<'_>) -> Result<EnvChang
             insert.push((position, Child::entry(name, Value::Null)));
         }
     }
-    let end = env.entries().count();
+    let count = env.entries().count();
     let is_free = |position: &usize| insert.iter().all(|(taken, _)| taken != position);
     // If every entry is removed, the first new entry takes the position of a removed entry: the mapping must not be
     // empty in between.
-    let first = remove.iter().copied().find(|position| remove.len() == end && is_free(position)).unwrap_or(end);
+    let first = remove.iter().copied().find(|position| remove.len() == count && is_free(position)).unwrap_or(count);
     let missing = names.worker_settings.iter().filter(|name| env.get_first(name).is_none());
-    let positions = std::iter::once(first).chain(std::iter::repeat(end));
+    let positions = std::iter::once(first).chain(std::iter::repeat(count));
     insert.extend(positions.zip(missing).map(|(at, name)| (at, Child::entry((*name).to_owned(), Value::Null))));
     insert.sort_by_key(|(position, _)| *position);
     Ok(EnvChanges { remove, insert, removed_names })
@@ -199,7 +200,7 @@ fn mapping_changes(env: Node<'_>, names: &RequestedNames<'_>) -> Result<EnvChang
 fn list_changes(env: Node<'_>, names: &RequestedNames<'_>) -> Result<EnvChanges> {
     let mut changes = EnvChanges::default();
     for (position, item) in env.items().enumerate() {
-        if let Some(name) = item.get_first("name").filter(|name| names.contain(*name)) {
+        if let Some(name) = item.get_first("name").filter(|name| names.contains(*name)) {
             Editable::from_node(item, "the entry")?;
             changes.remove.push(position);
             changes.removed_names.push(name.text().unwrap_or_default().into_owned());

@@ -74,7 +74,7 @@ fn plan_patches(
         let appended = patches.iter().enumerate().filter(|(_, (_, effect))| *effect == EnvPatch::Appends);
         let mut found = appended.filter_map(|(position, (patch, _))| {
             let value = patch.get_first("value")?;
-            value.get_first("name").filter(|own| own.has_text(name)).map(|_| (position, value))
+            value.get_first("name").filter(|node| node.has_text(name)).map(|_| (position, value))
         });
         match (found.next(), found.next()) {
             (_, Some((_, value))) => Err(Error::refused(format!("the variable {name} is patched in twice"))
@@ -126,7 +126,9 @@ fn set_missing_key(
     edits: &mut Vec<Edit>,
 ) -> Result<()> {
     match block.node.get(key)? {
-        Some(null) => edits.push(StrictMap::from_node(null, &format!("`{key}`"))?.into_editable().replace(value)),
+        Some(null_node) => {
+            edits.push(StrictMap::from_node(null_node, &format!("`{key}`"))?.into_editable().replace(value))
+        }
         None => new_keys.push(Child::entry(key, value)),
     }
     Ok(())

@@ -44,28 +44,28 @@ impl ChangedConfigMaps {
         let Some(name) = object.metadata_name() else { return };
         let Some(data) = object.node.get_first("data") else { return };
         let namespace = object.namespace().map(|namespace| namespace.into_owned());
-        let digest = Sha256::new_with_prefix(name.as_bytes()).chain_update(canonical::digest(data, None));
+        let digest = Sha256::new_with_prefix(name.as_bytes()).chain_update(canonical::compute_digest(data, None));
         let map = ChangedConfigMap { namespace, digest: digest.finalize().into() };
         self.0.entry(name.into_owned()).or_default().push(map);
     }
 }
 
-/// The changed ConfigMaps that a document uses.
-pub(super) struct UsedConfigMaps<'a, 'm> {
+/// The references to changed ConfigMaps in a document.
+pub(super) struct ConfigMapReferences<'a, 'm> {
     changed: &'m ChangedConfigMaps,
     /// The nodes with an anchor, keyed by the anchor's name, in document order. Used to resolve aliases.
     anchors: HashMap<&'a str, Vec<Node<'a>>>,
 }
 
-impl<'a, 'm> UsedConfigMaps<'a, 'm> {
-    /// Returns whether a document may use a changed ConfigMap, without parsing the document. All keys that refer to a
-    /// ConfigMap begin with `configMap`, which only an escape can hide.
-    pub(super) fn may_be_in(text: &str, changed: &ChangedConfigMaps) -> bool {
+impl<'a, 'm> ConfigMapReferences<'a, 'm> {
+    /// Returns whether a document may refer to a changed ConfigMap, without parsing the document. All keys that refer
+    /// to a ConfigMap begin with `configMap`, which only an escape can hide.
+    pub(super) fn may_exist_in(text: &str, changed: &ChangedConfigMaps) -> bool {
         let bytes = text.as_bytes();
         !changed.is_empty() && (memmem::find(bytes, b"configMap").is_some() || memchr::memchr(b'\\', bytes).is_some())
     }
 
-    /// Collects the anchors of a document, to resolve its aliases.
+    /// Collects the document's anchors, which are needed to resolve its aliases.
     pub(super) fn new(document: Document<'a>, changed: &'m ChangedConfigMaps) -> Self {
         let mut anchors: HashMap<&str, Vec<Node<'_>>> = HashMap::new();
         if document.text.contains('&') {
@@ -75,31 +75,32 @@ impl<'a, 'm> UsedConfigMaps<'a, 'm> {
                 }
             }
         }
-        UsedConfigMaps { changed, anchors }
+        ConfigMapReferences { changed, anchors }
     }
 
-    /// Returns whether a subtree refers to a ConfigMap with the name of a changed one.
-    pub(super) fn are_in(&self, node: Node<'a>) -> bool {
+    /// Returns whether a subtree refers to a name of a changed ConfigMap.
+    pub(super) fn exist_in(&self, node: Node<'a>) -> bool {
         !self.changed.is_empty() && self.referenced_names(node).iter().any(|name| self.changed.0.contains_key(name))
     }
 
     /// Returns the names of the ConfigMaps that a subtree refers to in volumes, projected volumes, `envFrom` and `env`.
     fn referenced_names(&self, node: Node<'a>) -> BTreeSet<String> {
         let references = ["configMap", "configMapRef", "configMapKeyRef"];
-        let (mut names, mut visited, mut open) = (BTreeSet::new(), HashSet::new(), vec![node]);
-        while let Some(root) = open.pop() {
+        let (mut names, mut visited, mut pending) = (BTreeSet::new(), HashSet::new(), vec![node]);
+        while let Some(root) = pending.pop() {
             if !visited.insert(root.index()) {
                 continue;
             }
             for node in root.descendants() {
                 if node.kind() == NodeKind::Alias {
-                    open.push(self.resolve_alias(node));
+                    pending.push(self.resolve_alias(node));
                 }
                 let used = node.entries().filter(|(key, _)| references.iter().any(|reference| key.has_text(reference)));
-                let all = used.flat_map(|(_, value)| self.resolve_alias(value).entries());
-                let named =
-                    all.filter(|(key, _)| key.has_text("name")).filter_map(|(_, name)| self.resolve_alias(name).text());
-                names.extend(named.map(|name| name.into_owned()));
+                let referenced_entries = used.flat_map(|(_, value)| self.resolve_alias(value).entries());
+                let referenced = referenced_entries
+                    .filter(|(key, _)| key.has_text("name"))
+                    .filter_map(|(_, name)| self.resolve_alias(name).text());
+                names.extend(referenced.map(|name| name.into_owned()));
             }
         }
         names
@@ -140,7 +141,7 @@ impl<'a, 'm> UsedConfigMaps<'a, 'm> {
         let keeps_pods = is_builtin_workload(object)
             && !matches!(&*object.kind, "Deployment" | "StatefulSet" | "DaemonSet" | "PodTemplate");
         // An object that uses no changed ConfigMap is not validated.
-        if self.changed.is_empty() || keeps_pods || !self.are_in(object.node) {
+        if self.changed.is_empty() || keeps_pods || !self.exist_in(object.node) {
             return Ok(());
         }
         for pod_spec in pod_specs(object)? {
@@ -155,28 +156,28 @@ impl<'a, 'm> UsedConfigMaps<'a, 'm> {
 
 /// Adds the edits of a pod template's annotations: updates every `checksum/` annotation, or adds one if there is none.
 fn plan_annotations(template: Node<'_>, used: &[&ChangedConfigMap], edits: &mut Vec<Edit>) -> Result<()> {
-    let new_checksum = |old: &str| {
+    let compute_checksum = |old: &str| {
         let hash = used.iter().fold(Sha256::new_with_prefix(old), |hash, map| hash.chain_update(map.digest));
         Value::string(&canonical::to_hex(&hash.finalize()))
     };
-    let added = || Value::map([(ADDED_ANNOTATION, new_checksum(""))]);
+    let added_annotation = || Value::map([(ADDED_ANNOTATION, compute_checksum(""))]);
     let template = Editable::from_node(template, "the pod template")?;
     let Some(metadata) = template.get("metadata")? else {
-        edits.push(template.append([Child::entry("metadata", Value::map([("annotations", added())]))]));
+        edits.push(template.append([Child::entry("metadata", Value::map([("annotations", added_annotation())]))]));
         return Ok(());
     };
     let metadata = mapping_or_null(metadata, "the pod template's `metadata`")?;
     if metadata.is_null() {
-        edits.push(metadata.replace(Value::map([("annotations", added())])));
+        edits.push(metadata.replace(Value::map([("annotations", added_annotation())])));
         return Ok(());
     }
     let Some(annotations) = metadata.get("annotations")? else {
-        edits.push(metadata.append([Child::entry("annotations", added())]));
+        edits.push(metadata.append([Child::entry("annotations", added_annotation())]));
         return Ok(());
     };
     let annotations = mapping_or_null(annotations, "the pod template's `annotations`")?;
     if annotations.is_null() {
-        edits.push(annotations.replace(added()));
+        edits.push(annotations.replace(added_annotation()));
         return Ok(());
     }
     let checksums: Vec<_> = annotations
@@ -189,21 +190,23 @@ fn plan_annotations(template: Node<'_>, used: &[&ChangedConfigMap], edits: &mut 
         if !value.is_scalar() {
             return Err(Error::input("a checksum is no text").at(value.span()).hint("an annotation holds text only"));
         }
-        edits.push(value.replace(new_checksum(&value.text().unwrap_or_default())));
+        edits.push(value.replace(compute_checksum(&value.text().unwrap_or_default())));
     }
     if checksums.is_empty() {
-        edits.push(annotations.append([Child::entry(ADDED_ANNOTATION, new_checksum(""))]));
+        edits.push(annotations.append([Child::entry(ADDED_ANNOTATION, compute_checksum(""))]));
     }
     Ok(())
 }
 
 /// Returns a mapping or null for editing. Refuses any other node. `description` names the node in the error.
-fn mapping_or_null<'a>(node: Node<'a>, what: &str) -> Result<Editable<'a>> {
-    let node = Editable::from_node(node, what)?;
+fn mapping_or_null<'a>(node: Node<'a>, description: &str) -> Result<Editable<'a>> {
+    let node = Editable::from_node(node, description)?;
     match node.kind() {
         NodeKind::Map => Ok(node),
         _ if node.is_null() => Ok(node),
-        _ => Err(Error::input(format!("{what} is no mapping")).at(node.span()).hint("write `key: value` below it")),
+        _ => Err(Error::input(format!("{description} is no mapping"))
+            .at(node.span())
+            .hint("write `key: value` below it")),
     }
 }
 
@@ -212,7 +215,7 @@ fn pod_template_of<'a>(object: &Object<'a>, pod_spec: Node<'a>) -> Option<Node<'
     let path: Vec<Node<'a>> = object.node.path_to(pod_spec).collect();
     let [.., parent, template] = path.as_slice() else { return None };
     let is_child = |map: Node<'a>, key: &str, child: Node<'a>| {
-        map.entries().any(|(own, value)| own.has_text(key) && value.index() == child.index())
+        map.entries().any(|(name, value)| name.has_text(key) && value.index() == child.index())
     };
     (is_child(*parent, "template", *template) && is_child(*template, "spec", pod_spec)).then_some(*template)
 }

@@ -18,7 +18,7 @@ use super::notes::Notes;
 use super::scope::{Scope, ScopeKind};
 
 /// The reason why `--secret` is refused for templates of Prefect 2 and 3.
-pub(super) const PREFECT_2_OR_3: &str = "is for Prefect 2 or 3, which know no such secrets";
+pub(super) const PREFECT_2_OR_3_REASON: &str = "is for Prefect 2 or 3, which know no such secrets";
 
 /// The environments that an injection gives to containers.
 pub(super) struct DesiredEnvs<'i> {
@@ -113,7 +113,7 @@ impl<'i> DesiredEnvs<'i> {
         token: Option<EnvVar>,
     ) -> Result<Rc<DesiredEnv>> {
         let target = EnvTarget { role, scope: scope.kind(), token };
-        if let Some((_, desired)) = self.cache.iter().find(|(known, _)| *known == target) {
+        if let Some((_, desired)) = self.cache.iter().find(|(cached, _)| *cached == target) {
             return Ok(Rc::clone(desired));
         }
         let injection = self.injection;
@@ -128,7 +128,7 @@ impl<'i> DesiredEnvs<'i> {
             (Scope::All(_) | Scope::WithoutSettings, _) => {
                 let reason = match role {
                     Role::FlowRun(Generation::Prefect1) => None,
-                    Role::FlowRun(Generation::Prefect2Or3) => Some(PREFECT_2_OR_3),
+                    Role::FlowRun(Generation::Prefect2Or3) => Some(PREFECT_2_OR_3_REASON),
                     _ => scope.target().map(|_| "is no flow run's template, so no flow would read it there"),
                 };
                 if let Some(reason) = reason {
@@ -157,7 +157,7 @@ impl<'i> DesiredEnvs<'i> {
     }
 
     /// Adds a note about the variable of each Prefect 1 secret, and collects the variables that the Prefect 1 agent
-    /// overrides. Does nothing for agents and other objects.
+    /// overrides. Only flow runs have these variables, so other roles are ignored.
     fn note_flow_run_variables(&mut self, desired: &DesiredEnv, role: Role) {
         let Role::FlowRun(generation) = role else { return };
         for variable in &self.injection.variables {

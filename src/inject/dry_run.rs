@@ -13,8 +13,8 @@ use super::edit_plan::RequestedEntries;
 /// The newest `valueFrom` source. Servers before Kubernetes 1.34 refuse the field even if it is null.
 const NEWEST_SOURCE: &str = "fileKeyRef";
 
-/// Returns a document's text in which every other value field of the requested entries is null. Returns `None` if
-/// nothing has to change.
+/// Returns a document's text in which every other value field of the requested entries is null. Returns `None` if the
+/// document needs no edits.
 ///
 /// # Errors
 ///
@@ -24,8 +24,8 @@ pub fn dry_run_body(document: Document<'_>, requested: &[RequestedEntries]) -> R
     let mut edits = Vec::new();
     for RequestedEntries { object, container, names } in requested {
         let Some(object) = objects.get(*object) else { continue };
-        let found = container.resolve(object.node);
-        let env = found.node.entries().find(|(key, _)| found.is_complete && key.has_text("env"));
+        let resolved = container.resolve(object.node);
+        let env = resolved.node.entries().find(|(key, _)| resolved.is_complete && key.has_text("env"));
         for entry in env.into_iter().flat_map(|(_, env)| env.items()) {
             if entry.get_first("name").is_some_and(|name| names.iter().any(|requested| name.has_text(requested))) {
                 null_other_fields(StrictMap::from_node(entry, "the entry of `env`")?, &mut edits)?;
@@ -51,11 +51,11 @@ fn null_other_fields(entry: StrictMap<'_>, edits: &mut Vec<Edit>) -> Result<()> 
         map.into_editable().append(missing.map(|key| Child::entry(*key, Value::Null)))
     };
     match (entry.get("value")?, entry.get("valueFrom")?) {
-        (None, Some(from)) => {
+        (None, Some(value_from)) => {
             edits.push(append_nulls(entry, &["value"]));
             let sources: Vec<&'static str> =
                 VALUE_FROM_SOURCES.into_iter().filter(|source| *source != NEWEST_SOURCE).collect();
-            edits.push(append_nulls(StrictMap::from_node(from, "`valueFrom`")?, &sources));
+            edits.push(append_nulls(StrictMap::from_node(value_from, "`valueFrom`")?, &sources));
         }
         (Some(value), None) => {
             edits.push(StrictMap::from_node(value, "`value`")?.into_editable().replace(Value::string("")))

@@ -108,9 +108,9 @@ impl Layer {
 
     /// Adds an `envFrom` source. It replaces an earlier source that differs only in `optional`.
     pub fn add_env_from(&mut self, source: EnvFrom) {
-        let same =
+        let has_same_target =
             |other: &EnvFrom| (other.kind, &other.name, &other.prefix) == (source.kind, &source.name, &source.prefix);
-        self.env_from.retain(|other| !same(other));
+        self.env_from.retain(|other| !has_same_target(other));
         self.env_from.push(source);
     }
 
@@ -139,7 +139,7 @@ impl Layer {
     pub fn merge_over(self, mut lower: Layer) -> Layer {
         lower
             .assignments
-            .retain(|assignment| self.assignments.iter().all(|own| own.shared_variable(assignment).is_none()));
+            .retain(|assignment| self.assignments.iter().all(|upper| upper.shared_variable(assignment).is_none()));
         lower.assignments.extend(self.assignments);
         self.env_from.into_iter().for_each(|source| lower.add_env_from(source));
         if !self.inputs.is_empty() {
@@ -179,8 +179,10 @@ fn check_prefect_secret_name(name: &str) -> Result<(), ValidationError> {
         return Ok(());
     }
     let error = ValidationError::new(format!("{name} is a variable's name, and would get Prefect's prefix once more"));
-    Err(match name.strip_prefix(&variables::secret_variable("")).filter(|own| !own.is_empty()) {
-        Some(own) => error.hint(format!("give Prefect's name for the secret, without the prefix: {own}")),
+    Err(match name.strip_prefix(&variables::secret_variable("")).filter(|secret_name| !secret_name.is_empty()) {
+        Some(secret_name) => {
+            error.hint(format!("give Prefect's name for the secret, without the prefix: {secret_name}"))
+        }
         None => error.hint("for a variable with this very name use --secret-env"),
     })
 }
@@ -307,14 +309,14 @@ mod tests {
 
     #[test]
     fn refuses_plaintext_secrets_and_invalid_names() {
-        let refused = |variable| Layer::default().set_variable(variable, "`--env`").unwrap_err();
-        assert!(refused(literal("DB_PASSWORD", "canary")).message().contains("DB_PASSWORD"));
+        let refuse = |variable| Layer::default().set_variable(variable, "`--env`").unwrap_err();
+        assert!(refuse(literal("DB_PASSWORD", "canary")).message().contains("DB_PASSWORD"));
         assert!(Layer::new(true).set_variable(literal("DB_PASSWORD", "x"), "`--env`").is_ok());
-        assert!(refused(literal("A=canary", "")).message().ends_with("`=` in it"));
-        let error = refused(secret("PREFECT__CONTEXT__SECRETS__TOKEN"));
+        assert!(refuse(literal("A=canary", "")).message().ends_with("`=` in it"));
+        let error = refuse(secret("PREFECT__CONTEXT__SECRETS__TOKEN"));
         assert!(error.hint_message().unwrap().with_program("jobplate").ends_with(": TOKEN"));
         assert!(
-            refused(secret("PREFECT__BACKEND"))
+            refuse(secret("PREFECT__BACKEND"))
                 .hint_message()
                 .unwrap()
                 .with_program("jobplate")
@@ -350,9 +352,9 @@ mod tests {
         upper.set_prefect(api("http://upper"), "upper").unwrap();
         upper.add_env_from(source(true));
 
-        let mut both = upper.merge_over(lower);
-        assert_eq!(std::mem::take(&mut both.inputs), ["lower"]);
-        let injection = both.into_injection();
+        let mut merged = upper.merge_over(lower);
+        assert_eq!(std::mem::take(&mut merged.inputs), ["lower"]);
+        let injection = merged.into_injection();
         let variables: Vec<_> = injection.variables.iter().map(|variable| variable.name.as_str()).collect();
         assert_eq!(variables, ["KEPT", "BACK", "SET"]);
         assert_eq!(injection.unset, ["REMOVED", "PREFECT__CLOUD__USE_LOCAL_SECRETS"]);

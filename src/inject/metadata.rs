@@ -119,8 +119,8 @@ fn plain_scalar<'a>(node: Node<'a>, key: &str) -> Result<Editable<'a>> {
 
 /// Returns the entries of a new `metadata`.
 fn new_entries(changes: &MetadataChanges) -> Vec<(&'static str, Value)> {
-    let all = [("name", &changes.name), ("generateName", &changes.generate_name), ("namespace", &changes.namespace)];
-    all.into_iter().filter_map(|(key, value)| Some((key, Value::name(value.as_ref()?)))).collect()
+    let values = [("name", &changes.name), ("generateName", &changes.generate_name), ("namespace", &changes.namespace)];
+    values.into_iter().filter_map(|(key, value)| Some((key, Value::name(value.as_ref()?)))).collect()
 }
 
 /// Adds `metadata` after `apiVersion` and `kind`.
@@ -160,14 +160,14 @@ pub fn hashed_name(object: &Object<'_>) -> Result<String> {
     let text = name.text().unwrap_or_default();
     if let Some((base, suffix)) = text.rsplit_once('-')
         && suffix.len() == 8
-        && suffix == hash(object.node, name, base)
+        && suffix == short_hash(object.node, name, base)
     {
         return Ok(text.into_owned());
     }
-    Ok(format!("{text}-{}", hash(object.node, name, &text)))
+    Ok(format!("{text}-{}", short_hash(object.node, name, &text)))
 }
 
 /// Returns the first 8 hexadecimal digits of an object's hash, computed with `base` instead of the object's name.
-fn hash(object: Node<'_>, name: Node<'_>, base: &str) -> String {
-    canonical::to_hex(&canonical::digest(object, Some((name, base)))[..4])
+fn short_hash(object: Node<'_>, name: Node<'_>, base: &str) -> String {
+    canonical::to_hex(&canonical::compute_digest(object, Some((name, base)))[..4])
 }

@@ -11,8 +11,8 @@ use jobplate_prefect::generation::{Role, agent_generation, detect_role};
 use jobplate_prefect::template_keys;
 use jobplate_yaml::{Document, Edit, Node};
 
-use super::checksum::UsedConfigMaps;
-use super::desired_envs::{DesiredEnvs, PREFECT_2_OR_3};
+use super::checksum::ConfigMapReferences;
+use super::desired_envs::{DesiredEnvs, PREFECT_2_OR_3_REASON};
 use super::edit_plan::{EditPlan, EmbeddedDocument, RequestedEntries};
 use super::env::plan_container_env;
 use super::injection::{Injection, MetadataChanges};
@@ -30,7 +30,7 @@ pub struct EditPlanner<'i> {
     /// For each of the injection's targets, whether it has matched an object so far.
     matched: Vec<bool>,
     /// Whether [`EditPlan::requested`] is filled.
-    keep_requested: bool,
+    collect_requested: bool,
     /// Whether an agent or worker has received Prefect's settings so far.
     pub agent_gets_settings: bool,
 }
@@ -43,7 +43,7 @@ impl<'i> EditPlanner<'i> {
             context,
             desired_envs: DesiredEnvs::new(injection),
             matched: vec![false; injection.targets.len()],
-            keep_requested: false,
+            collect_requested: false,
             agent_gets_settings: false,
         }
     }
@@ -60,9 +60,9 @@ impl<'i> EditPlanner<'i> {
     ///
     /// Fails like [`EditPlanner::plan_document`].
     pub fn requested_entries(&mut self, document: Document<'_>) -> Result<Vec<RequestedEntries>> {
-        self.keep_requested = true;
+        self.collect_requested = true;
         let plan = self.plan_document(document, &[]);
-        self.keep_requested = false;
+        self.collect_requested = false;
         Ok(plan?.requested)
     }
 
@@ -121,12 +121,12 @@ impl<'i> EditPlanner<'i> {
     pub fn plan_checksums<'a>(&self, document: Document<'a>) -> Result<EditPlan<'a>> {
         let mut plan = EditPlan::default();
         let changed = &self.context.changed_config_maps;
-        if !UsedConfigMaps::may_be_in(document.text, changed) {
+        if !ConfigMapReferences::may_exist_in(document.text, changed) {
             return Ok(plan);
         }
-        let used = UsedConfigMaps::new(document, changed);
-        if used.are_in(document.root()) {
-            objects(document)?.iter().try_for_each(|object| used.plan_checksums(object, &mut plan.edits))?;
+        let references = ConfigMapReferences::new(document, changed);
+        if references.exist_in(document.root()) {
+            objects(document)?.iter().try_for_each(|object| references.plan_checksums(object, &mut plan.edits))?;
             plan.add_edits([])?;
         }
         Ok(plan)
@@ -247,7 +247,7 @@ impl<'i> EditPlanner<'i> {
         template: PrefectTemplate<'_>,
         plan: &mut EditPlan<'_>,
     ) -> Result<bool> {
-        self.injection.refuse_prefect1_secrets(template.node(), template.description(), PREFECT_2_OR_3)?;
+        self.injection.refuse_prefect1_secrets(template.node(), template.description(), PREFECT_2_OR_3_REASON)?;
         let desired = self.desired_envs.for_template(object)?;
         let notes = &mut self.desired_envs.notes;
         let containers = template.plan_edits(object, &desired, self.injection, &mut plan.edits, notes)?;
@@ -290,11 +290,11 @@ impl<'i> EditPlanner<'i> {
         let injection = self.injection;
         let settings_only = matches!(scope, Scope::SettingsOnly);
         for pod_spec in pod_specs(object)? {
-            let all = container::containers(pod_spec);
-            let role = detect_role(object, &all);
-            let choice = container_choice(injection, scope, role, &all);
-            let init = injection.init_containers && !settings_only;
-            let selected = container::select(pod_spec, &choice, init)?;
+            let containers = container::containers(pod_spec);
+            let role = detect_role(object, &containers);
+            let choice = container_choice(injection, scope, role, &containers);
+            let with_init_containers = injection.init_containers && !settings_only;
+            let selected = container::select(pod_spec, &choice, with_init_containers)?;
             if selected.is_empty() || settings_only && !matches!(role, Role::Agent(_)) {
                 continue;
             }
@@ -303,7 +303,7 @@ impl<'i> EditPlanner<'i> {
                 let desired = self.desired_envs.for_container(object, role, scope, *container)?;
                 plan.containers += 1;
                 plan.fully_injected += usize::from(!settings_only);
-                if self.keep_requested {
+                if self.collect_requested {
                     let container = FieldPath::between(object.node, *container);
                     let names = desired.all_names().map(str::to_owned).collect();
                     plan.requested.push(RequestedEntries { object: 0, container, names });
@@ -320,12 +320,12 @@ impl<'i> EditPlanner<'i> {
 /// Returns the choice of containers to edit in a pod. The default is the first container, or the agent's container in
 /// an agent's pod. If the scope is only Prefect's settings, the choice is always the agent's container, even with
 /// `--container`.
-fn container_choice(injection: &Injection, scope: Scope<'_>, role: Role, all: &[Node<'_>]) -> ContainerChoice {
+fn container_choice(injection: &Injection, scope: Scope<'_>, role: Role, containers: &[Node<'_>]) -> ContainerChoice {
     let choice = match scope {
         Scope::All(Some(Target { containers: Some(choice), .. })) => choice,
         _ => &injection.containers,
     };
-    let agent_position = all.iter().position(|container| agent_generation(*container).is_some());
+    let agent_position = containers.iter().position(|container| agent_generation(*container).is_some());
     match (role, choice, agent_position) {
         (Role::Agent(_), ContainerChoice::First, Some(position)) => ContainerChoice::Index(position),
         (Role::Agent(_), _, Some(position)) if matches!(scope, Scope::SettingsOnly) => ContainerChoice::Index(position),

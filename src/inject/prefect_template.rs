@@ -55,8 +55,8 @@ impl<'a> PrefectTemplate<'a> {
     /// Returns whether a target matches the object that contains the template, or the kind of a template without such
     /// an object.
     pub(super) fn matches(self, object: &Object<'_>, target: &Target) -> bool {
-        let by_kind = object.kind.is_empty() && target.kind.matches(self.kind());
-        target.matches(object) || by_kind && target.name.is_none() && target.key.is_none()
+        let is_match_by_kind = object.kind.is_empty() && target.kind.matches(self.kind());
+        target.matches(object) || is_match_by_kind && target.name.is_none() && target.key.is_none()
     }
 
     /// Adds the template's edits. Returns the number of selected containers.

@@ -53,11 +53,11 @@ impl Prefilter {
             // `CronJob` contains `Job`, and so does a ConfigMap with an embedded job template.
             Some(vec![finder("Job")])
         } else {
-            let kind = |target: &Target| match target.key {
+            let kind_of = |target: &Target| match target.key {
                 Some(_) => Some(CONFIG_MAP),
                 None => canonical_kind(target.kind.as_str()),
             };
-            let kinds: Option<Vec<_>> = injection.targets.iter().map(kind).collect();
+            let kinds: Option<Vec<_>> = injection.targets.iter().map(kind_of).collect();
             kinds.map(|mut kinds| {
                 kinds.sort_unstable();
                 kinds.dedup();
@@ -114,12 +114,13 @@ impl Prefilter {
     /// Returns whether a document contains the kind of a target, or a keyword of an agent or block. The document must
     /// mention containers.
     fn mentions_target_kind(&self, text: &[u8]) -> bool {
-        let kind = match &self.kinds {
+        let has_kind = match &self.kinds {
             None => true,
             Some(kinds) => kinds.iter().any(|kind| kind.find(text).is_some()),
         };
-        let block = || [&self.block_slug, &self.block_patches].iter().any(|keyword| keyword.find(text).is_some());
-        kind || self.includes_agents && memchr::memmem::find(text, b"prefect").is_some() || block()
+        let mentions_block =
+            || [&self.block_slug, &self.block_patches].iter().any(|keyword| keyword.find(text).is_some());
+        has_kind || self.includes_agents && memchr::memmem::find(text, b"prefect").is_some() || mentions_block()
     }
 
     /// Returns whether a document contains an escape, an escaped line break, a binary scalar or a tag that may hide a
@@ -154,9 +155,9 @@ impl Prefilter {
         let after = after.trim_ascii_start();
         let after = &after[..after.len().min(MAX_KEYWORD_LENGTH)];
         let joined = [before, after].concat();
-        let kinds = self.kinds.iter().flatten().any(|kind| kind.find(&joined).is_some());
-        let keys = [&self.block_patches, &self.config_map].iter().any(|keyword| keyword.find(&joined).is_some());
-        let is_keyword = kinds || keys || self.mentions_containers(&joined);
+        let has_kind = self.kinds.iter().flatten().any(|kind| kind.find(&joined).is_some());
+        let has_key = [&self.block_patches, &self.config_map].iter().any(|keyword| keyword.find(&joined).is_some());
+        let is_keyword = has_kind || has_key || self.mentions_containers(&joined);
         joined.contains(&b'\\') || self.kinds.is_none() || is_keyword
     }
 }

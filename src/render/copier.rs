@@ -41,10 +41,10 @@ impl CopyError {
 impl<R: Read> Copier<'_, R> {
     /// Copies up to an offset of the input, or to its end if `offset` is `None`.
     pub(super) fn copy_until(&mut self, offset: Option<u64>) -> Result<(), CopyError> {
-        let mut left = offset.map_or(u64::MAX, |offset| offset - self.position);
-        while left > 0 {
-            let max = self.buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            let count = match self.reader.read(&mut self.buffer[..max]) {
+        let mut remaining = offset.map_or(u64::MAX, |offset| offset - self.position);
+        while remaining > 0 {
+            let max_count = self.buffer.len().min(usize::try_from(remaining).unwrap_or(usize::MAX));
+            let count = match self.reader.read(&mut self.buffer[..max_count]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 read => read.map_err(CopyError::Read)?,
             };
@@ -53,7 +53,7 @@ impl<R: Read> Copier<'_, R> {
             }
             self.out.write_all(&self.buffer[..count]).map_err(CopyError::Write)?;
             self.position += count as u64;
-            left -= count as u64;
+            remaining -= count as u64;
         }
         Ok(())
     }

@@ -34,7 +34,7 @@ pub struct RenderedDocument<'c> {
 /// A cursor over the documents of one or more inputs. It lends its buffer to each document, so it cannot implement
 /// [`Iterator`].
 pub struct DocumentCursor<'r> {
-    rest: std::slice::IterMut<'r, PlannedInput>,
+    remaining_inputs: std::slice::IterMut<'r, PlannedInput>,
     current: Option<CurrentInput<'r>>,
     max_document_size: usize,
     after: Vec<u8>,
@@ -53,12 +53,12 @@ struct CurrentInput<'r> {
 
 impl<'r> DocumentCursor<'r> {
     pub(super) fn new(inputs: &'r mut [PlannedInput], max_document_size: usize) -> Self {
-        DocumentCursor { rest: inputs.iter_mut(), current: None, max_document_size, after: Vec::new() }
+        DocumentCursor { remaining_inputs: inputs.iter_mut(), current: None, max_document_size, after: Vec::new() }
     }
 
     /// Opens the next input. Returns `false` after the last one.
     fn open_next_input(&mut self) -> Result<bool> {
-        let Some(PlannedInput { source, log, .. }) = self.rest.next() else { return Ok(false) };
+        let Some(PlannedInput { source, log, .. }) = self.remaining_inputs.next() else { return Ok(false) };
         let (name, change_detector) = (source.name().to_owned(), source.change_detector());
         change_detector.check_unchanged()?;
         log.rewind().map_err(|error| spool_error(&error))?;

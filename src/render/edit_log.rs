@@ -24,7 +24,7 @@ pub(super) struct EditLog {
     /// The texts that have a number, indexed by number.
     texts: Vec<Rc<str>>,
     /// The numbers, keyed by text.
-    numbers: HashMap<Rc<str>, u64>,
+    text_numbers: HashMap<Rc<str>, u64>,
     /// The buffer for the bytes of a record, which is reused.
     record: Vec<u8>,
 }
@@ -53,7 +53,7 @@ impl EditLog {
             file: LogFile::Writing(SpooledTempFile::new(MAX_IN_MEMORY)),
             records: 0,
             texts: Vec::new(),
-            numbers: HashMap::new(),
+            text_numbers: HashMap::new(),
             record: Vec::new(),
         }
     }
@@ -77,12 +77,12 @@ impl EditLog {
         write_number(&mut record, document.len() as u64);
         record.extend_from_slice(&xxh3_64(document.as_bytes()).to_le_bytes());
         write_number(&mut record, splices.len() as u64);
-        let mut from = 0;
+        let mut previous_end = 0;
         for (range, text) in splices {
-            write_number(&mut record, (range.start - from) as u64);
+            write_number(&mut record, (range.start - previous_end) as u64);
             write_number(&mut record, range.len() as u64);
-            from = range.end;
-            match self.numbers.get(text) {
+            previous_end = range.end;
+            match self.text_numbers.get(text) {
                 Some(&number) => write_number(&mut record, number + 1),
                 None => {
                     write_number(&mut record, 0);
@@ -103,7 +103,7 @@ impl EditLog {
     fn number_text(&mut self, text: &str) {
         if self.texts.len() < MAX_NUMBERED_TEXTS && !text.is_empty() {
             let text: Rc<str> = Rc::from(text);
-            self.numbers.insert(Rc::clone(&text), self.texts.len() as u64);
+            self.text_numbers.insert(Rc::clone(&text), self.texts.len() as u64);
             self.texts.push(text);
         }
     }
@@ -129,11 +129,11 @@ impl EditLog {
         file.read_exact(&mut checksum)?;
         let count = read_size(file)?;
         let mut splices = Vec::with_capacity(count);
-        let mut from = 0;
+        let mut previous_end = 0;
         for _ in 0..count {
-            let start = from + read_size(file)?;
+            let start = previous_end + read_size(file)?;
             let end = start + read_size(file)?;
-            from = end;
+            previous_end = end;
             let text = match read_number(file)?.checked_sub(1) {
                 Some(number) => Rc::clone(&self.texts[number as usize]),
                 None => {
@@ -161,13 +161,13 @@ impl EditRecord {
 
     /// Writes the document with the splices applied.
     pub(super) fn write_edited(&self, document: &[u8], out: &mut (impl Write + ?Sized)) -> io::Result<()> {
-        let mut from = 0;
+        let mut previous_end = 0;
         for (range, text) in &self.splices {
-            out.write_all(&document[from..range.start])?;
+            out.write_all(&document[previous_end..range.start])?;
             out.write_all(text.as_bytes())?;
-            from = range.end;
+            previous_end = range.end;
         }
-        out.write_all(&document[from..])
+        out.write_all(&document[previous_end..])
     }
 }
 

@@ -75,18 +75,18 @@ impl EmbeddedEditor {
         counts: &mut TargetCounts,
     ) -> Result<Option<Edit>> {
         let value = embedded.value;
-        let inner = DecodedScalar::new(*value);
-        let mut documents = Documents::new(inner.text().as_bytes(), usize::MAX);
+        let decoded = DecodedScalar::new(*value);
+        let mut documents = Documents::new(decoded.text().as_bytes(), usize::MAX);
         let (mut splices, mut text) = (Vec::<(Range<usize>, String)>::new(), String::new());
         let mut directives = Directives::default();
         // Reading from memory cannot fail.
         while let Ok(Some(chunk)) = documents.next() {
             let offset = chunk.offset as usize;
-            let document = &inner.text()[offset..offset + chunk.bytes.len()];
+            let document = &decoded.text()[offset..offset + chunk.bytes.len()];
             let after_directives = directives.may_precede(document);
             let edited = self.plan_and_edit(prefilter, edit_planner, embedded, document, after_directives, counts);
             let edited = edited.map_err(|error| {
-                let source_offset = |at: usize| inner.source_offset(offset + at);
+                let source_offset = |at: usize| decoded.source_offset(offset + at);
                 error.map_span(|span| source_offset(span.start)..source_offset(span.end)).at(value.span())
             })?;
             let Some(edited) = edited else {
@@ -94,15 +94,15 @@ impl EmbeddedEditor {
                 continue;
             };
             text.push_str(edited.document.text);
-            for (Range { start, end }, new) in edited.splices() {
+            for (Range { start, end }, replacement) in edited.splices() {
                 match splices.last_mut() {
                     // Adjacent splices are joined, because the first one determines whether the second one begins a
                     // line.
                     Some((before, text)) if before.end == offset + start => {
                         before.end = offset + end;
-                        text.push_str(new);
+                        text.push_str(replacement);
                     }
-                    _ => splices.push((offset + start..offset + end, new.to_owned())),
+                    _ => splices.push((offset + start..offset + end, replacement.to_owned())),
                 }
             }
         }

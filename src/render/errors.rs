@@ -24,14 +24,14 @@ pub(super) fn input_changed_error(name: &str) -> Error {
     Error::input("changed while it was read").in_file(name).hint("run again when nothing writes to it")
 }
 
-/// Returns the error for a document that is not valid UTF-8, with the document's offset and its text. `valid` is the
-/// number of bytes before the first invalid byte.
-pub(super) fn not_utf8_error(bytes: &[u8], valid: usize, offset: u64) -> (Error, u64, String) {
+/// Returns the error for a document that is not valid UTF-8, with the document's offset and its text. `valid_length` is
+/// the number of bytes before the first invalid byte.
+pub(super) fn not_utf8_error(bytes: &[u8], valid_length: usize, offset: u64) -> (Error, u64, String) {
     // The error gets the whole document, because the masker needs the lines around the error to find secrets.
-    let readable = String::from_utf8_lossy(bytes).into_owned();
+    let lossy_text = String::from_utf8_lossy(bytes).into_owned();
     let error = match bytes {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Error::input("UTF-16 text, not UTF-8").hint("save the file as UTF-8"),
         _ => Error::input("a byte that is not UTF-8").hint("save the file as UTF-8"),
     };
-    (error.at(valid..valid), offset, readable)
+    (error.at(valid_length..valid_length), offset, lossy_text)
 }

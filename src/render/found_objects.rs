@@ -88,8 +88,8 @@ impl Rendering {
     pub fn visit_objects(&mut self, visit: &mut dyn FnMut(&str, &Object<'_>) -> bool) -> Result<()> {
         for PlannedInput { source, .. } in &mut self.inputs {
             let name = source.name().to_owned();
-            let continues = visit_objects(source.read_from_start()?, &mut |object| visit(&name, object));
-            if !continues.map_err(|error| read_error(&name, error))? {
+            let result = visit_objects(source.read_from_start()?, &mut |object| visit(&name, object));
+            if !result.map_err(|error| read_error(&name, error))? {
                 break;
             }
         }

@@ -63,10 +63,10 @@ impl InputSource {
     /// Fails if the file cannot be opened or read, if it is a directory, or if the temporary file cannot be written.
     pub fn open(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
-        let fail =
+        let to_error =
             |error: io::Error| Error::input(format!("can't be opened: {}", describe_io_error(&error))).in_file(&name);
-        let file = File::open(path).map_err(fail)?;
-        let metadata = file.metadata().map_err(fail)?;
+        let file = File::open(path).map_err(to_error)?;
+        let metadata = file.metadata().map_err(to_error)?;
         if metadata.is_dir() {
             return Err(Error::input("is a directory").in_file(&name));
         }
@@ -124,23 +124,23 @@ impl InputSource {
     /// Fails if the file cannot be opened or read again, or has changed.
     pub fn read_from_start(&mut self) -> Result<Box<dyn Read + '_>> {
         let name = &self.name;
-        let fail = |error: io::Error| {
+        let to_error = |error: io::Error| {
             Error::input(format!("can't be read again: {}", describe_io_error(&error))).in_file(name)
         };
         match &mut self.data {
             SourceData::Spool(spool) => {
-                spool.rewind().map_err(fail)?;
+                spool.rewind().map_err(to_error)?;
                 Ok(Box::new(spool))
             }
             SourceData::File { file, path, version } => {
                 let open = match file.take() {
                     Some(mut open) => {
-                        open.rewind().map_err(fail)?;
+                        open.rewind().map_err(to_error)?;
                         open
                     }
                     None => {
-                        let open = File::open(path).map_err(fail)?;
-                        if FileVersion::from_metadata(&open.metadata().map_err(fail)?) != *version {
+                        let open = File::open(path).map_err(to_error)?;
+                        if FileVersion::from_metadata(&open.metadata().map_err(to_error)?) != *version {
                             return Err(input_changed_error(name));
                         }
                         open

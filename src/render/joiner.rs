@@ -58,14 +58,14 @@ impl<'a> StreamJoiner<'a> {
             return Ok(());
         }
         let end = self.end.unwrap_or(OutputEnd { has_newline: true, is_crlf: false });
-        let newline: &[u8] = if end.is_crlf { b"\r\n" } else { b"\n" };
+        let line_break: &[u8] = if end.is_crlf { b"\r\n" } else { b"\n" };
         if !end.has_newline {
-            self.out.write_all(newline)?;
+            self.out.write_all(line_break)?;
         }
         let has_marker = head.starts_with(b"---") && matches!(head.get(3), None | Some(b' ' | b'\t' | b'\r' | b'\n'));
         if !has_marker {
             self.out.write_all(b"---")?;
-            self.out.write_all(newline)?;
+            self.out.write_all(line_break)?;
         }
         self.write_bytes(head)
     }

@@ -63,7 +63,7 @@ fn next_context(context: PassContext, findings: PassFindings) -> Option<PassCont
         None => has_embedded
             .then(|| PassContext { agent_gets_settings: Some(agent_gets_settings), ..PassContext::default() }),
         _ if changed_config_maps == context.changed_config_maps => None,
-        known => Some(PassContext { changed_config_maps, agent_gets_settings: known }),
+        agent_gets_settings => Some(PassContext { changed_config_maps, agent_gets_settings }),
     }
 }
 

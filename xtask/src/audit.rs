@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::run::{self, step};
+use crate::run::{self, run_step};
 use crate::tools;
 
 const TOOL: &str = "cargo-deny";
@@ -22,20 +22,20 @@ pub fn run(args: &[String]) -> Result<()> {
     run::check_options(args, &["--offline"], &[])?;
     let is_offline = args.iter().any(|arg| arg == "--offline");
     let program = tools::install(TOOL, VERSION, &["--version"])?;
-    let deny = |args: &[&str]| {
+    let deny_command = |args: &[&str]| {
         let mut command = Command::new(&program);
         command.args(["--locked", "--all-features"]).args(args).current_dir(run::root());
         command
     };
-    let mut rules = deny(if is_offline { &["--offline"] } else { &[] });
-    step("licenses, bans and sources", rules.args(["check", "licenses", "bans", "sources"]))?;
+    let mut rules = deny_command(if is_offline { &["--offline"] } else { &[] });
+    run_step("licenses, bans and sources", rules.args(["check", "licenses", "bans", "sources"]))?;
     if is_offline {
         eprintln!("\nLEFT OUT: advisories, because of --offline");
         return Ok(());
     }
-    step("the database of advisories", &mut deny(&["fetch", "db"])).context(
+    run_step("the database of advisories", &mut deny_command(&["fetch", "db"])).context(
         "the database of advisories cannot be fetched, so advisories were not checked; \
          the other checks passed (--offline runs only those)",
     )?;
-    step("advisories", &mut deny(&["check", "advisories"]))
+    run_step("advisories", &mut deny_command(&["check", "advisories"]))
 }

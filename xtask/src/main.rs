@@ -71,7 +71,7 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("\nxtask: {error:#}");
             // Return the exit code of the failed program.
-            error.downcast_ref::<run::Failed>().map_or(ExitCode::FAILURE, |failed| ExitCode::from(failed.code))
+            error.downcast_ref::<run::StepError>().map_or(ExitCode::FAILURE, |error| ExitCode::from(error.code))
         }
     }
 }
@@ -80,8 +80,8 @@ fn main() -> ExitCode {
 #[cfg(not(feature = "corpus"))]
 fn run_with_library(args: &[String]) -> anyhow::Result<()> {
     let manifest = run::root().join("xtask/Cargo.toml");
-    let mut xtask = run::cargo(&["run", "--quiet", "--features", "corpus", "--manifest-path"]);
+    let mut xtask = run::cargo_command(&["run", "--quiet", "--features", "corpus", "--manifest-path"]);
     // Paths in the arguments are relative to this directory.
     xtask.current_dir(std::env::current_dir()?).arg(manifest).args(["--", "corpus"]).args(args);
-    run::step("corpus", &mut xtask)
+    run::run_step("corpus", &mut xtask)
 }

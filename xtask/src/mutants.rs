@@ -4,13 +4,13 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::run::{self, cargo, step};
+use crate::run::{self, cargo_command, run_step};
 
 /// Returns the `cargo test` command for the fidelity tests, optimized but with overflow checks and debug assertions.
 ///
 /// The profile is defined here instead of in Cargo.toml, because only these tests use it.
 pub fn fidelity_command() -> Command {
-    let mut command = cargo(&["test", "--package", "jobplate", "--no-default-features", "--test", "fidelity"]);
+    let mut command = cargo_command(&["test", "--package", "jobplate", "--no-default-features", "--test", "fidelity"]);
     for setting in [
         "inherits='dev'",
         "opt-level=2",
@@ -37,5 +37,5 @@ pub fn run(args: &[String]) -> Result<()> {
         command.env("JOBPLATE_MUTANT", only.to_string());
     }
     command.args(["--", "--exact", "mutants_are_edited_correctly_or_refused", "--nocapture"]);
-    step(&format!("{count} mutants of seed {seed}"), &mut command)
+    run_step(&format!("{count} mutants of seed {seed}"), &mut command)
 }

@@ -11,8 +11,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::run::{self, step};
-use crate::servers::{create_venv, make_if_changed, read_pins};
+use crate::run::{self, run_step};
+use crate::servers::{create_venv, install_if_changed, read_pins};
 
 /// The environment variable with the path of existing environments. The tests also read it.
 pub const DIRECTORY_VARIABLE: &str = "JOBPLATE_TEST_ORACLES";
@@ -25,13 +25,13 @@ const PIP: &str = "pip==24.0";
 
 /// The Python interpreters, in order of preference. The expected results in the tests were recorded with the first
 /// interpreter.
-const PYTHONS: [&str; 4] = ["python3.11", "python3.12", "python3.13", "python3"];
+const INTERPRETERS: [&str; 4] = ["python3.11", "python3.12", "python3.13", "python3"];
 
 /// Runs `cargo xtask oracles`.
 pub fn run(args: &[String]) -> Result<()> {
     run::check_options(args, &[], &[])?;
     let directory =
-        install_all()?.with_context(|| format!("Python is not here, with venv and ensurepip: {PYTHONS:?}"))?;
+        install_all()?.with_context(|| format!("Python is not here, with venv and ensurepip: {INTERPRETERS:?}"))?;
     eprintln!("\nPrefect: {}", directory.display());
     Ok(())
 }
@@ -42,15 +42,16 @@ pub fn install_all() -> Result<Option<PathBuf>> {
     if let Some(directory) = std::env::var_os(DIRECTORY_VARIABLE) {
         let directory = run::root().join(directory);
         for (version, _) in VERSIONS {
-            if !directory.join(interpreter(version)).is_file() {
-                bail!("{DIRECTORY_VARIABLE}: {} has no {}", directory.display(), interpreter(version));
+            if !directory.join(interpreter_path(version)).is_file() {
+                bail!("{DIRECTORY_VARIABLE}: {} has no {}", directory.display(), interpreter_path(version));
             }
         }
         return Ok(Some(directory));
     }
     let check_modules = "import ensurepip, sys, venv; print(sys.version)";
-    let version_of = |python| run::first_line(python, &["-c", check_modules]);
-    let Some((python, python_version)) = PYTHONS.iter().find_map(|python| Some((python, version_of(python)?))) else {
+    let version_of = |python| run::first_output_line(python, &["-c", check_modules]);
+    let Some((python, python_version)) = INTERPRETERS.iter().find_map(|python| Some((python, version_of(python)?)))
+    else {
         return Ok(None);
     };
     let directory = run::target().join("oracles");
@@ -66,17 +67,17 @@ fn install_prefect(directory: &Path, python: &str, python_version: &str, version
     let source = run::root().join("tests/oracles").join(pins);
     let pins = format!("requirements-{version}.txt");
     let inputs = format!("{python} {python_version}\n{PIP}\n{}", read_pins(&source, &pins)?);
-    make_if_changed(directory, &interpreter(version), &inputs, || {
+    install_if_changed(directory, &interpreter_path(version), &inputs, || {
         let name = format!("prefect-{version}");
         let home = directory.join(&name);
         drop(fs::remove_dir_all(&home));
         create_venv(&name, python, Some(PIP), &source.join(pins), &home)?;
-        let mut first_run = Command::new(directory.join(interpreter(version)));
-        step(&format!("{name}, its first words"), first_run.arg(source.join("oracle.py")))
+        let mut first_run = Command::new(directory.join(interpreter_path(version)));
+        run_step(&format!("{name}, its first words"), first_run.arg(source.join("oracle.py")))
     })
 }
 
 /// Returns the path of an environment's Python, relative to the directory of all environments.
-pub fn interpreter(version: &str) -> String {
+pub fn interpreter_path(version: &str) -> String {
     format!("prefect-{version}/bin/python")
 }

@@ -9,19 +9,19 @@ use anyhow::{Context, Result, bail};
 
 /// The error that the program of a step failed.
 #[derive(Debug)]
-pub struct Failed {
+pub struct StepError {
     pub step: String,
     /// The exit code of the program.
     pub code: u8,
 }
 
-impl fmt::Display for Failed {
+impl fmt::Display for StepError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "failed: {} (exit code {})", self.step, self.code)
     }
 }
 
-impl std::error::Error for Failed {}
+impl std::error::Error for StepError {}
 
 /// Returns the project's directory.
 pub fn root() -> &'static Path {
@@ -55,7 +55,7 @@ pub fn files() -> Result<Vec<String>> {
 }
 
 /// Returns a cargo command with the project's directory as its working directory.
-pub fn cargo(args: &[&str]) -> Command {
+pub fn cargo_command(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).args(args);
     command
@@ -66,7 +66,7 @@ pub fn cargo(args: &[&str]) -> Command {
 /// # Errors
 ///
 /// Fails with [`StepError`] if the program fails.
-pub fn step(name: &str, command: &mut Command) -> Result<()> {
+pub fn run_step(name: &str, command: &mut Command) -> Result<()> {
     let line = std::iter::once(command.get_program()).chain(command.get_args());
     let line: Vec<String> = line.map(|word| word.to_string_lossy().into_owned()).collect();
     eprintln!("\n==> {name}\n    {}", line.join(" "));
@@ -74,14 +74,14 @@ pub fn step(name: &str, command: &mut Command) -> Result<()> {
     let status = command.stdin(Stdio::null()).status().with_context(|| format!("{} does not start", line[0]))?;
     if !status.success() {
         let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
-        return Err(Failed { step: name.to_owned(), code }.into());
+        return Err(StepError { step: name.to_owned(), code }.into());
     }
     eprintln!("    {name}: {:.1} s", start.elapsed().as_secs_f64());
     Ok(())
 }
 
 /// Runs a program and returns the first line of its output. Returns `None` if the program is not installed or fails.
-pub fn first_line(program: &str, args: &[&str]) -> Option<String> {
+pub fn first_output_line(program: &str, args: &[&str]) -> Option<String> {
     let output = Command::new(program).args(args).stdin(Stdio::null()).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     output.status.success().then(|| text.lines().next().unwrap_or_default().to_owned())
@@ -97,7 +97,7 @@ pub fn check_tools(needed: &[(&str, &[&str], &str)]) -> Result<()> {
     eprintln!("==> tools");
     let mut missing = Vec::new();
     for (program, args, purpose) in needed {
-        match first_line(program, args) {
+        match first_output_line(program, args) {
             Some(version) => eprintln!("    {program}: {version}"),
             None => {
                 eprintln!("    {program}: MISSING; left out without it: {purpose}");

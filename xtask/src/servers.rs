@@ -12,7 +12,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::run::{self, step};
+use crate::run::{self, run_step};
 
 /// The environment variable with the path of existing programs. The tests also read it.
 pub const DIRECTORY_VARIABLE: &str = "JOBPLATE_TEST_SERVERS";
@@ -21,7 +21,7 @@ pub const DIRECTORY_VARIABLE: &str = "JOBPLATE_TEST_SERVERS";
 const OWN_PACKAGE: &str = ".";
 
 /// The method of building or installing a program.
-enum Maker {
+enum InstallMethod {
     /// Built from a package of a Go module. The fields are the module's directory in `tests/servers/` and the package.
     Go(&'static str, &'static str),
     /// Installed from `requirements.txt` in the program's directory.
@@ -29,9 +29,9 @@ enum Maker {
     /// Installed from `package-lock.json` in the program's directory.
     Npm,
 }
-use Maker::{Go, Npm, Pip};
+use InstallMethod::{Go, Npm, Pip};
 
-const PROGRAMS: [(&str, Maker); 14] = [
+const PROGRAMS: [(&str, InstallMethod); 14] = [
     ("etcd", Go("etcd", "go.etcd.io/etcd/server/v3")),
     ("kube-apiserver", Go("kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver")),
     ("kube-controller-manager", Go("kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager")),
@@ -60,17 +60,17 @@ pub fn run(args: &[String]) -> Result<()> {
 pub fn install_all() -> Result<Option<PathBuf>> {
     if let Some(directory) = std::env::var_os(DIRECTORY_VARIABLE) {
         let directory = run::root().join(directory);
-        let is_missing = |(program, _): &&(&str, Maker)| !directory.join(program).is_file();
+        let is_missing = |(program, _): &&(&str, InstallMethod)| !directory.join(program).is_file();
         if let Some((program, _)) = PROGRAMS.iter().find(is_missing) {
             bail!("{DIRECTORY_VARIABLE}: {} has no {program}", directory.display());
         }
         return Ok(Some(directory));
     }
-    let Some(go) = run::first_line("go", &["version"]) else { return Ok(None) };
+    let Some(go) = run::first_output_line("go", &["version"]) else { return Ok(None) };
     let directory = run::target().join("servers");
     fs::create_dir_all(&directory)?;
-    for (program, maker) in PROGRAMS {
-        match maker {
+    for (program, method) in PROGRAMS {
+        match method {
             Go(module, package) => build_go(&directory, &go, program, module, package)?,
             Pip => install(&directory, program, "python3", &["requirements.txt"], install_pip)?,
             Npm => install(&directory, program, "npm", &["package.json", "package-lock.json"], install_npm)?,
@@ -88,11 +88,11 @@ fn build_go(directory: &Path, go: &str, program: &str, module: &str, package: &s
     if package == OWN_PACKAGE {
         inputs += &read_pins(&source, "main.go")?;
     }
-    make_if_changed(directory, program, &inputs, || {
+    install_if_changed(directory, program, &inputs, || {
         let mut command = Command::new("go");
         // Without -buildvcs=false, the build fails if git refuses to read the repository.
         command.args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", &flags, "-o"]);
-        step(program, command.arg(directory.join(program)).arg(package).current_dir(&source))
+        run_step(program, command.arg(directory.join(program)).arg(package).current_dir(&source))
     })
 }
 
@@ -105,10 +105,10 @@ fn install(
     pins: &[&str],
     install: fn(&str, &Path, &Path) -> Result<PathBuf>,
 ) -> Result<()> {
-    let Some(version) = run::first_line(installer, &["--version"]) else { return Ok(()) };
+    let Some(version) = run::first_output_line(installer, &["--version"]) else { return Ok(()) };
     let source = source_directory(program);
     let pins: Vec<String> = pins.iter().map(|name| read_pins(&source, name)).collect::<Result<_>>()?;
-    make_if_changed(directory, program, &format!("{version}\n{}", pins.join("\n")), || {
+    install_if_changed(directory, program, &format!("{version}\n{}", pins.join("\n")), || {
         let home = directory.join(format!("{program}.d"));
         let link = directory.join(program);
         drop((fs::remove_dir_all(&home), fs::remove_file(&link)));
@@ -125,16 +125,16 @@ fn install_pip(program: &str, source: &Path, home: &Path) -> Result<PathBuf> {
 /// Creates a virtual environment with only the pinned packages. `pip` pins the version of pip. If it is `None`, the
 /// version that Python includes is used.
 pub fn create_venv(name: &str, python: &str, pip: Option<&str>, requirements: &Path, home: &Path) -> Result<()> {
-    step(&format!("{name}, its Python"), Command::new(python).args(["-m", "venv"]).arg(home))?;
+    run_step(&format!("{name}, its Python"), Command::new(python).args(["-m", "venv"]).arg(home))?;
     let install = || {
         let mut install = Command::new(home.join("bin/python"));
         install.args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"]);
         install
     };
     if let Some(pip) = pip {
-        step(&format!("{name}, its pip"), install().arg(pip))?;
+        run_step(&format!("{name}, its pip"), install().arg(pip))?;
     }
-    step(name, install().arg("--requirement").arg(requirements))
+    run_step(name, install().arg("--requirement").arg(requirements))
 }
 
 fn install_npm(program: &str, source: &Path, home: &Path) -> Result<PathBuf> {
@@ -143,18 +143,23 @@ fn install_npm(program: &str, source: &Path, home: &Path) -> Result<PathBuf> {
         fs::copy(source.join(name), home.join(name)).with_context(|| name.to_owned())?;
     }
     // Scripts in packages must not run.
-    step(program, Command::new("npm").args(["ci", "--ignore-scripts"]).current_dir(home))?;
+    run_step(program, Command::new("npm").args(["ci", "--ignore-scripts"]).current_dir(home))?;
     Ok(home.join("node_modules/.bin").join(program))
 }
 
 /// Calls `install` unless the program exists and was installed from the same inputs. A stamp file next to the program
 /// contains the inputs. The stamp is written last, so an interrupted installation is repeated.
-pub fn make_if_changed(directory: &Path, program: &str, inputs: &str, make: impl FnOnce() -> Result<()>) -> Result<()> {
+pub fn install_if_changed(
+    directory: &Path,
+    program: &str,
+    inputs: &str,
+    install: impl FnOnce() -> Result<()>,
+) -> Result<()> {
     let stamp = directory.join(format!("{program}.stamp"));
     if directory.join(program).is_file() && fs::read_to_string(&stamp).is_ok_and(|stamp| stamp == inputs) {
         return Ok(());
     }
-    make()?;
+    install()?;
     fs::write(&stamp, inputs).with_context(|| stamp.display().to_string())
 }
 

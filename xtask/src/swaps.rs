@@ -22,7 +22,7 @@ use serde_json::Value;
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
 
-use crate::run::{self, cargo, step};
+use crate::run::{self, cargo_command, run_step};
 
 /// The directories whose arms are swapped.
 const SWAPPED_DIRS: [&str; 2] = ["crates/jobplate-prefect/src/prefect1/", "crates/jobplate-prefect/src/pyvalue/"];
@@ -73,7 +73,7 @@ const LIMITED_START: &str = r#"{
 pub fn run(args: &[String]) -> Result<()> {
     run::check_options(args, &[], &[])?;
     let dir = run::target().join("swaps");
-    let copy = Copy { sources: dir.join("copy"), target: dir.join("target") };
+    let copy = ProjectCopy { sources: dir.join("copy"), target: dir.join("target") };
     let files = copy.update()?;
     let mut sources = Vec::new();
     for file in files.iter().filter(|file| is_swapped(file)) {
@@ -87,7 +87,7 @@ pub fn run(args: &[String]) -> Result<()> {
             let text = source.print_swaps(&unviable).0;
             write_if_changed(&copy.sources.join(&source.path), text.as_bytes())?;
         }
-        if copy.compiles(&sources, &mut unviable)? {
+        if copy.check_compiles(&sources, &mut unviable)? {
             break;
         }
         eprintln!("    {} of them do not compile so far", unviable.len());
@@ -96,9 +96,9 @@ pub fn run(args: &[String]) -> Result<()> {
     let lines: String = sources.iter().map(|source| source.list_swaps(&unviable)).collect();
     fs::write(&list, &lines)?;
     let count = lines.lines().count();
-    let mut tests = copy.cargo("test");
+    let mut tests = copy.cargo_command("test");
     tests.args(["--test", "prefect", "--", "--ignored", "--nocapture", "swapped_arms_are_noticed"]);
-    step(&format!("the cases, with {count} swaps"), tests.env("JOBPLATE_SWAPS", list))
+    run_step(&format!("the cases, with {count} swaps"), tests.env("JOBPLATE_SWAPS", list))
 }
 
 /// Returns whether the arms in a file are swapped.
@@ -118,12 +118,12 @@ fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// A copy of the project that is built with swaps.
-struct Copy {
+struct ProjectCopy {
     sources: PathBuf,
     target: PathBuf,
 }
 
-impl Copy {
+impl ProjectCopy {
     /// Copies the files that git lists, except the files whose arms are swapped. Returns the paths of all files.
     fn update(&self) -> Result<Vec<String>> {
         let files = run::files()?;
@@ -146,15 +146,15 @@ impl Copy {
     }
 
     /// Returns a cargo command that builds the copy.
-    fn cargo(&self, command: &str) -> Command {
-        let mut cargo = cargo(&[command, "--package", "jobplate", "--no-default-features"]);
+    fn cargo_command(&self, command: &str) -> Command {
+        let mut cargo = cargo_command(&[command, "--package", "jobplate", "--no-default-features"]);
         cargo.current_dir(&self.sources).env("CARGO_TARGET_DIR", &self.target).env("RUSTFLAGS", "--cap-lints=allow");
         cargo
     }
 
     /// Returns whether the copy compiles. Adds the swaps that cause errors to `unviable`.
-    fn compiles(&self, sources: &[SourceFile], unviable: &mut BTreeSet<usize>) -> Result<bool> {
-        let mut check = self.cargo("check");
+    fn check_compiles(&self, sources: &[SourceFile], unviable: &mut BTreeSet<usize>) -> Result<bool> {
+        let mut check = self.cargo_command("check");
         let output = check.args(["--lib", "--message-format=json", "--quiet"]).stdin(Stdio::null()).output()?;
         let printed: Vec<PrintedFile<'_>> = sources
             .iter()

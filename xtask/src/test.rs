@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::mutants::fidelity_command;
 use crate::oracles;
-use crate::run::{self, cargo, step};
+use crate::run::{self, cargo_command, run_step};
 use crate::servers;
 use crate::swaps;
 
@@ -50,7 +50,7 @@ impl Suites {
     }
 
     fn run_command(&mut self, name: &str, command: &mut Command) -> Result<()> {
-        self.run(name, || step(name, command))
+        self.run(name, || run_step(name, command))
     }
 }
 
@@ -71,17 +71,17 @@ impl fmt::Display for Suites {
 fn run_quick(suites: &mut Suites) -> Result<()> {
     check_sources(suites)?;
     run_unit_tests(suites)?;
-    run_target(suites, "cmd", &mut cargo_workspace("test"))
+    run_target(suites, "cmd", &mut workspace_command("test"))
 }
 
 fn run_all(suites: &mut Suites) -> Result<()> {
     check_tools()?;
     check_sources(suites)?;
-    if run::first_line("go", &["version"]).is_some() {
+    if run::first_output_line("go", &["version"]).is_some() {
         suites.run("go-yaml oracle", build_go_oracle)?;
     }
     suites.run("without features", check_without_features)?;
-    suites.run_command("build of the tests", cargo_workspace("test").arg("--no-run"))?;
+    suites.run_command("build of the tests", workspace_command("test").arg("--no-run"))?;
     run_unit_tests(suites)?;
     let (servers, oracles) = (servers::install_all()?, oracles::install_all()?);
     if servers.is_none() {
@@ -91,17 +91,17 @@ fn run_all(suites: &mut Suites) -> Result<()> {
         eprintln!("\nLEFT OUT: comparisons with Prefect 1, because there is no Python to run it");
     }
     for target in test_targets()? {
-        let mut tests = cargo_workspace("test");
+        let mut tests = workspace_command("test");
         if let Some(servers) = &servers {
             tests.env(servers::DIRECTORY_VARIABLE, servers);
         }
         if let Some(oracles) = &oracles {
-            tests.env("JOBPLATE_TEST_PREFECT1", oracles.join(oracles::interpreter("1.4.1")));
+            tests.env("JOBPLATE_TEST_PREFECT1", oracles.join(oracles::interpreter_path("1.4.1")));
             tests.env(oracles::DIRECTORY_VARIABLE, oracles);
         }
         run_target(suites, &target, &mut tests)?;
     }
-    suites.run_command("doc tests", cargo_workspace("test").arg("--doc"))?;
+    suites.run_command("doc tests", workspace_command("test").arg("--doc"))?;
     let mut mutants = fidelity_command();
     mutants.env("JOBPLATE_MUTANTS", MUTANTS.to_string()).args(["--", "--nocapture"]);
     suites.run_command(&format!("fidelity, optimised, with {MUTANTS} mutants"), &mut mutants)?;
@@ -126,18 +126,18 @@ fn check_tools() -> Result<()> {
 }
 
 fn check_sources(suites: &mut Suites) -> Result<()> {
-    suites.run_command("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
-    let mut clippy = cargo_workspace("clippy");
+    suites.run_command("formatting", &mut cargo_command(&["fmt", "--all", "--check"]))?;
+    let mut clippy = workspace_command("clippy");
     suites.run_command("lints", clippy.args(["--all-targets", "--", "-D", "warnings"]))
 }
 
 fn run_unit_tests(suites: &mut Suites) -> Result<()> {
-    suites.run_command("unit tests", cargo_workspace("test").args(["--lib", "--bins"]))
+    suites.run_command("unit tests", workspace_command("test").args(["--lib", "--bins"]))
 }
 
 /// Returns a cargo command for the whole workspace.
-fn cargo_workspace(command: &str) -> Command {
-    let mut cargo = cargo(&[command]);
+fn workspace_command(command: &str) -> Command {
+    let mut cargo = cargo_command(&[command]);
     cargo.args(WORKSPACE);
     cargo
 }
@@ -154,7 +154,7 @@ fn run_target(suites: &mut Suites, name: &str, cargo_test: &mut Command) -> Resu
 
 /// Returns the names of the workspace's test targets, with slow targets last.
 fn test_targets() -> Result<Vec<String>> {
-    let output = cargo(&["metadata", "--no-deps", "--format-version", "1"]).output()?;
+    let output = cargo_command(&["metadata", "--no-deps", "--format-version", "1"]).output()?;
     let metadata: Value =
         serde_json::from_slice(&output.stdout).context("cannot parse the output of cargo metadata")?;
     let packages = metadata["packages"].as_array().into_iter().flatten();
@@ -174,16 +174,16 @@ fn build_go_oracle() -> Result<()> {
     let program = run::target().join("oracles/goyaml");
     let mut build = Command::new("go");
     build.args(["build", "-trimpath", "-o"]).arg(program).arg(".").current_dir(&source);
-    step("the go-yaml oracle", &mut build)?;
-    step("the go-yaml oracle's own test", Command::new("go").args(["test", "./..."]).current_dir(&source))
+    run_step("the go-yaml oracle", &mut build)?;
+    run_step("the go-yaml oracle's own test", Command::new("go").args(["test", "./..."]).current_dir(&source))
 }
 
 /// Checks that the program without its default features has no warnings and does not depend on a Kubernetes client.
 fn check_without_features() -> Result<()> {
     let package = ["--package", "jobplate", "--no-default-features"];
-    let mut lints = cargo(&["clippy", "--lib", "--bins"]);
-    step("lints without features", lints.args(package).args(["--", "-D", "warnings"]))?;
-    let tree = cargo(&["tree", "--edges", "normal", "--prefix", "none"]).args(package).output()?;
+    let mut lints = cargo_command(&["clippy", "--lib", "--bins"]);
+    run_step("lints without features", lints.args(package).args(["--", "-D", "warnings"]))?;
+    let tree = cargo_command(&["tree", "--edges", "normal", "--prefix", "none"]).args(package).output()?;
     let tree = String::from_utf8(tree.stdout)?;
     let names: Vec<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
     let is_client = |name: &&&str| name.starts_with("kube") || ["k8s-openapi", "tokio"].contains(*name);

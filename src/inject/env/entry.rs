@@ -43,10 +43,10 @@ fn has_value(entry: Node<'_>, value: &EnvValue) -> Result<bool> {
             let Some(field) = only_entry(existing, "fieldRef").filter(|_| key.has_text("valueFrom")) else {
                 return Ok(false);
             };
-            let others_default = field
+            let other_keys_are_default = field
                 .entries()
                 .all(|(key, value)| key.has_text("fieldPath") || (key.has_text("apiVersion") && value.has_text("v1")));
-            Ok(others_default && field.get("fieldPath")?.is_some_and(|existing| is_string(existing, path)))
+            Ok(other_keys_are_default && field.get("fieldPath")?.is_some_and(|existing| is_string(existing, path)))
         }
     }
 }
@@ -116,11 +116,11 @@ fn update_key_ref(entry: Node<'_>, value: &EnvValue) -> Option<Vec<Edit>> {
         let is_simple = existing.is_scalar() && !existing.raw().is_empty() && !existing.raw().contains('\n');
         let existing = Editable::from_node(existing, DESCRIPTION).ok()?;
         // Sets the field's text. Returns `false` if the field has occurred before.
-        let mut set_text = |seen: &mut bool, text: &str| {
+        let mut set_text = |was_seen: &mut bool, text: &str| {
             if !(existing.has_text(text) && existing.scalar_kind() == ScalarKind::String) {
                 edits.push(existing.replace(Value::name(text)));
             }
-            !std::mem::replace(seen, true)
+            !std::mem::replace(was_seen, true)
         };
         let is_first = match () {
             () if field.has_text("name") => set_text(&mut has_name, &desired.name),

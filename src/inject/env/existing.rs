@@ -34,10 +34,10 @@ pub(super) fn read_entry(item: Node<'_>) -> Result<ExistingEntry<'_>> {
             .hint("write it as `- name: NAME` with `value` or `valueFrom` below"));
     }
     let mut entry = ExistingEntry { node: item, name: Cow::Borrowed(""), literal: None };
-    let (mut named, mut patch) = (false, false);
+    let (mut has_name, mut is_patch) = (false, false);
     for (key, value) in item.entries() {
         if key.has_text("name") {
-            if named {
+            if has_name {
                 return Err(Error::refused("an entry of `env` has two names")
                     .at(key.span())
                     .hint("remove one of the two; YAML readers disagree about which one counts"));
@@ -47,11 +47,11 @@ pub(super) fn read_entry(item: Node<'_>) -> Result<ExistingEntry<'_>> {
                     .at(value.span())
                     .hint("write the name without the tag"));
             }
-            named = value.is_scalar();
+            has_name = value.is_scalar();
             entry.name = value.text().unwrap_or_default();
         } else if key.has_text("$patch") {
             // A directive of a kustomize patch (`$patch: replace`) is not a variable.
-            patch = true;
+            is_patch = true;
         } else if key.has_text("value") {
             entry.literal = value.text();
         } else if key.is_merge_key() {
@@ -60,7 +60,7 @@ pub(super) fn read_entry(item: Node<'_>) -> Result<ExistingEntry<'_>> {
                 .hint("write the merged keys out"));
         }
     }
-    if !named && !patch {
+    if !has_name && !is_patch {
         return Err(Error::input("an entry of `env` has no name").at(item.span()).hint("give it a `name`"));
     }
     Ok(entry)

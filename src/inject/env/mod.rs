@@ -78,14 +78,14 @@ fn plan_env(
     }
     let mut removed = removed_positions(&entries, desired)?;
     removed.sort_unstable();
-    let (mut new, mut changed) = (Vec::new(), Vec::new());
+    let (mut new_entries, mut changed_positions) = (Vec::new(), Vec::new());
     for entry in desired.entries() {
         match find_entry(&entries, entry.name())? {
-            None => new.push(entry),
+            None => new_entries.push(entry),
             Some(position) => {
                 let existing = &mut entries[position];
                 set_entry(existing.node, entry, edits)?;
-                changed.push(position);
+                changed_positions.push(position);
                 existing.literal = match entry.value() {
                     EnvValue::Literal(text) => Some(text.clone().into()),
                     _ => None,
@@ -93,10 +93,10 @@ fn plan_env(
             }
         }
     }
-    for position in changed {
+    for position in changed_positions {
         refuse_later_references(&entries, position)?;
     }
-    let insert = insert_positions(&entries, &removed, &new)?;
+    let insert = insert_positions(&entries, &removed, &new_entries)?;
     change_list(&list, "env", removed, insert, new_keys, edits);
     Ok(())
 }

@@ -53,13 +53,13 @@ pub(super) fn insert_positions(
                 .hint("Kubernetes expands only what stands before: one of them has to do without"));
         }
         let mut later_kept = kept.iter().filter(|position| **position >= positions[index]);
-        if let Some(&late) = later_kept.find(|position| references(text, &existing[**position].name)) {
+        if let Some(&later_entry) = later_kept.find(|position| references(text, &existing[**position].name)) {
             return Err(Error::refused(format!(
                 "{own} uses $({}), which is defined behind an entry that uses {own} in turn",
-                existing[late].name,
+                existing[later_entry].name,
                 own = entry.name()
             ))
-            .at(existing[late].node.span())
+            .at(existing[later_entry].node.span())
             .hint("move that entry up: Kubernetes expands only what stands before"));
         }
     }
@@ -68,21 +68,24 @@ pub(super) fn insert_positions(
 }
 
 /// Sorts the indices of the new entries so that each entry follows the entries that it references. Lowers the position
-/// of a referenced entry to the position of the entry that references it. The order of entries that reference each
-/// other is unspecified.
+/// of a referenced entry in the list to the position of the entry that references it. The order of entries that
+/// reference each other is unspecified.
 fn order_by_references(new: &[&DesiredEntry], positions: &mut [usize]) -> Vec<usize> {
     let mut sequence: Vec<usize> = (0..new.len()).collect();
     for _ in 0..new.len() {
-        for user in 0..new.len() {
-            let Some(text) = expandable_literal(new[user]) else { continue };
-            for used in (0..new.len()).filter(|&used| used != user && references(text, new[used].name())) {
-                positions[used] = positions[used].min(positions[user]);
-                let place =
+        for referencing in 0..new.len() {
+            let Some(text) = expandable_literal(new[referencing]) else { continue };
+            for referenced in (0..new.len())
+                .filter(|&referenced| referenced != referencing && references(text, new[referenced].name()))
+            {
+                positions[referenced] = positions[referenced].min(positions[referencing]);
+                let position_of =
                     |sequence: &[usize], entry: usize| sequence.iter().position(|&index| index == entry).unwrap_or(0);
-                let (used_place, user_place) = (place(&sequence, used), place(&sequence, user));
-                if used_place > user_place {
-                    sequence.remove(used_place);
-                    sequence.insert(user_place, used);
+                let (referenced_position, referencing_position) =
+                    (position_of(&sequence, referenced), position_of(&sequence, referencing));
+                if referenced_position > referencing_position {
+                    sequence.remove(referenced_position);
+                    sequence.insert(referencing_position, referenced);
                 }
             }
         }

@@ -295,12 +295,12 @@ impl Prefect {
             Backend::Cloud => requested_settings::Backend::Cloud,
         });
         let api_key = self.api_key.map(|key| KeyRef { name: key.secret, key: key.key, optional: key.optional });
-        let none = RequestedSettings::default;
+        let unset = RequestedSettings::default;
         let settings = [
-            RequestedSettings { backend, ..none() },
-            RequestedSettings { api: self.api, ..none() },
-            RequestedSettings { api_key, ..none() },
-            RequestedSettings { local_secrets: self.local_secrets, ..none() },
+            RequestedSettings { backend, ..unset() },
+            RequestedSettings { api: self.api, ..unset() },
+            RequestedSettings { api_key, ..unset() },
+            RequestedSettings { local_secrets: self.local_secrets, ..unset() },
         ];
         settings.into_iter().filter(|setting| !setting.is_empty())
     }
@@ -353,7 +353,7 @@ impl EnvFromEntry {
         };
         let prefix = self.prefix.unwrap_or_default();
         if !prefix.is_empty() {
-            names::check_env_name(&prefix).map_err(|fault| fault.into_error("`prefix`"))?;
+            names::check_env_name(&prefix).map_err(|error| error.into_error("`prefix`"))?;
         }
         Ok(EnvFrom { prefix, kind, name: object.name, optional: object.optional })
     }

@@ -65,7 +65,7 @@ fn check_api_version_and_kind(root: Node<'_>) -> Result<()> {
 fn refuse_indirection(root: Node<'_>) -> Result<()> {
     match find_indirection(root) {
         None => Ok(()),
-        Some((node, what)) => Err(Error::usage(format!("{what} has no meaning in a spec file"))
+        Some((node, construct)) => Err(Error::usage(format!("{construct} has no meaning in a spec file"))
             .at(node.span())
             .hint("write out what it stands for")),
     }

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use self::servers::{ADMIN, Servers};
 use super::input;
-use super::measure::{self, Contestant, Measurement, Output};
+use super::measure::{self, Candidate, Measurement, Output};
 use super::{Programs, megabytes, print_table, to_strings};
 use crate::run;
 
@@ -31,8 +31,8 @@ const MAX_RATIOS: [(&str, f64); 2] = [("jobplate apply --no-preflight", 1.3), ("
 
 /// Runs `cargo xtask bench --apply`. Fails if a command is too slow.
 pub fn run(programs: Programs<'_>, directory: &Path, runs: usize) -> Result<()> {
-    let built = crate::servers::install_all()?.context("Go is not here, and builds the servers")?;
-    let servers = Servers::start(&built).map_err(|error| anyhow!(error))?;
+    let programs_directory = crate::servers::install_all()?.context("Go is not here, and builds the servers")?;
+    let servers = Servers::start(&programs_directory).map_err(|error| anyhow!(error))?;
     // Otherwise, the controllers would process new CronJobs while the next command is measured.
     servers.stop_controllers();
     let (manifests, rendered) = (directory.join("cronjobs.yaml"), directory.join("cronjobs-rendered.yaml"));
@@ -40,15 +40,15 @@ pub fn run(programs: Programs<'_>, directory: &Path, runs: usize) -> Result<()> 
     render(programs.jobplate, &manifests, &rendered)?;
 
     let mut samples: [Vec<Measurement>; 4] = Default::default();
-    let mut contestants = Vec::new();
+    let mut candidates = Vec::new();
     // The first round is a warm-up and is not counted.
-    for turn in 0..=runs {
+    for round in 0..=runs {
         let namespaces: [String; 4] = std::array::from_fn(|_| servers.namespace("bench"));
-        contestants = self::contestants(programs.jobplate, &servers, &manifests, &rendered, &namespaces);
-        for ((contestant, namespace), samples) in contestants.iter().zip(&namespaces).zip(&mut samples) {
-            let sample = measure::measure_once(programs.measure, contestant)?;
-            check_applied(&servers, namespace, contestant.name)?;
-            if turn > 0 {
+        candidates = self::candidates(programs.jobplate, &servers, &manifests, &rendered, &namespaces);
+        for ((candidate, namespace), samples) in candidates.iter().zip(&namespaces).zip(&mut samples) {
+            let sample = measure::measure_once(programs.measure, candidate)?;
+            check_applied(&servers, namespace, candidate.name)?;
+            if round > 0 {
                 samples.push(sample);
             }
         }
@@ -56,10 +56,10 @@ pub fn run(programs: Programs<'_>, directory: &Path, runs: usize) -> Result<()> 
     let medians: Vec<Measurement> = samples.iter().map(|samples| measure::medians(samples)).collect();
     let size = megabytes(fs::metadata(&rendered)?.len());
     println!("\n{CRON_JOBS} CronJobs, {size:.2} MB, into new namespaces of one server, {runs} runs in turns");
-    print_table(&contestants, &medians, Some(0));
+    print_table(&candidates, &medians, Some(0));
     let mut too_slow = Vec::new();
     for (name, max) in MAX_RATIOS {
-        let at = contestants.iter().position(|contestant| contestant.name == name).context(name)?;
+        let at = candidates.iter().position(|candidate| candidate.name == name).context(name)?;
         let ratio = medians[at].wall / medians[0].wall;
         println!("{name}: {ratio:.2} times the bare requests (at most {max})");
         if ratio > max {
@@ -73,31 +73,31 @@ pub fn run(programs: Programs<'_>, directory: &Path, runs: usize) -> Result<()> 
 }
 
 /// Returns the commands to measure. All commands apply the same objects, each to its own namespace.
-fn contestants(
+fn candidates(
     jobplate: &Path,
     servers: &Servers,
     manifests: &Path,
     rendered: &Path,
     [baseline, no_preflight, default, kubectl]: &[String; 4],
-) -> Vec<Contestant> {
-    let text = |path: &Path| path.to_string_lossy().into_owned();
-    let (port, authority) = (servers.endpoint().port.to_string(), text(&servers.authority()));
-    let (manifests, rendered, config) = (text(manifests), text(rendered), text(&servers.kubeconfig(ADMIN)));
-    let (jobplate, patches) = (text(jobplate), text(&run::target().join("release/patches")));
-    let apply = |namespace: &str, more: &[&str]| {
+) -> Vec<Candidate> {
+    let to_text = |path: &Path| path.to_string_lossy().into_owned();
+    let (port, authority) = (servers.endpoint().port.to_string(), to_text(&servers.authority()));
+    let (manifests, rendered, config) = (to_text(manifests), to_text(rendered), to_text(&servers.kubeconfig(ADMIN)));
+    let (jobplate, patches) = (to_text(jobplate), to_text(&run::target().join("release/patches")));
+    let apply_command = |namespace: &str, options: &[&str]| {
         let command = [&jobplate, "apply", &manifests, "--kubeconfig", &config, "-n", namespace];
-        to_strings(&[&command, &EDIT[..], more].concat())
+        to_strings(&[&command, &EDIT[..], options].concat())
     };
     let baseline = to_strings(&[&patches, &port, &authority, ADMIN, baseline, &rendered, CONNECTIONS]);
     let server_side = ["apply", "--server-side", "-f", &rendered, "--kubeconfig", &config, "-n", kubectl];
-    let kubectl = to_strings(&[&[&*text(&servers.program("kubectl"))], &server_side[..]].concat());
+    let kubectl = to_strings(&[&[&*to_text(&servers.program("kubectl"))], &server_side[..]].concat());
     [
         ("bare requests, 4 connections", baseline),
-        (MAX_RATIOS[0].0, apply(no_preflight, &["--no-preflight"])),
-        (MAX_RATIOS[1].0, apply(default, &[])),
+        (MAX_RATIOS[0].0, apply_command(no_preflight, &["--no-preflight"])),
+        (MAX_RATIOS[1].0, apply_command(default, &[])),
         ("kubectl apply --server-side", kubectl),
     ]
-    .map(|(name, command)| Contestant::new(name, command, Output::Null))
+    .map(|(name, command)| Candidate::new(name, command, Output::Null))
     .into()
 }
 
@@ -114,9 +114,9 @@ fn render(jobplate: &Path, manifests: &Path, rendered: &Path) -> Result<()> {
 /// Checks that a command has applied all CronJobs.
 fn check_applied(servers: &Servers, namespace: &str, name: &str) -> Result<()> {
     let list = format!("/apis/batch/v1/namespaces/{namespace}/cronjobs");
-    let answer = servers.client(ADMIN).request("GET", &list, "", b"")?;
+    let response = servers.client(ADMIN).request("GET", &list, "", b"")?;
     // `managedFields` also contains the names, but with escaped quotes.
-    let applied = answer.text().matches("\"name\":\"BENCH_TOKEN\"").count();
+    let applied = response.text().matches("\"name\":\"BENCH_TOKEN\"").count();
     if applied != CRON_JOBS {
         bail!("{name}: {applied} of {CRON_JOBS} CronJobs are there");
     }

@@ -13,7 +13,7 @@ pub enum Output {
 }
 
 /// A command to measure.
-pub struct Contestant {
+pub struct Candidate {
     pub name: &'static str,
     command: Vec<String>,
     output: Output,
@@ -21,14 +21,14 @@ pub struct Contestant {
     input: Option<PathBuf>,
 }
 
-impl Contestant {
+impl Candidate {
     pub fn new(name: &'static str, command: Vec<String>, output: Output) -> Self {
-        Contestant { name, command, output, input: None }
+        Candidate { name, command, output, input: None }
     }
 
     /// Makes the command read a file on standard input.
     pub fn with_input(self, input: &Path) -> Self {
-        Contestant { input: Some(input.to_owned()), ..self }
+        Candidate { input: Some(input.to_owned()), ..self }
     }
 }
 
@@ -45,45 +45,49 @@ pub struct Measurement {
 
 /// Runs the commands alternately, so that a change in the machine's speed affects all of them. Returns the medians for
 /// each command.
-pub fn in_turns(measure: &Path, contestants: &[Contestant], runs: usize) -> Result<Vec<Measurement>> {
-    for contestant in contestants {
+pub fn measure_alternately(measure: &Path, candidates: &[Candidate], runs: usize) -> Result<Vec<Measurement>> {
+    for candidate in candidates {
         // The first run loads files into the page cache and is not counted.
-        measure_once(measure, contestant)?;
+        measure_once(measure, candidate)?;
     }
-    let mut samples: Vec<Vec<Measurement>> = contestants.iter().map(|_| Vec::new()).collect();
+    let mut samples: Vec<Vec<Measurement>> = candidates.iter().map(|_| Vec::new()).collect();
     for _ in 0..runs {
-        for (contestant, samples) in contestants.iter().zip(&mut samples) {
-            samples.push(measure_once(measure, contestant)?);
+        for (candidate, samples) in candidates.iter().zip(&mut samples) {
+            samples.push(measure_once(measure, candidate)?);
         }
     }
     Ok(samples.iter().map(|samples| medians(samples)).collect())
 }
 
 pub fn medians(samples: &[Measurement]) -> Measurement {
-    let median = |figure: fn(&Measurement) -> f64| {
-        let mut values: Vec<f64> = samples.iter().map(figure).collect();
+    let median = |value_of: fn(&Measurement) -> f64| {
+        let mut values: Vec<f64> = samples.iter().map(value_of).collect();
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]
     };
-    Measurement { wall: median(|one| one.wall), cpu: median(|one| one.cpu), peak: median(|one| one.peak as f64) as u64 }
+    Measurement {
+        wall: median(|sample| sample.wall),
+        cpu: median(|sample| sample.cpu),
+        peak: median(|sample| sample.peak as f64) as u64,
+    }
 }
 
 /// Measures one run with `src/bin/measure.rs`. Fails if the command fails.
-pub fn measure_once(measure: &Path, contestant: &Contestant) -> Result<Measurement> {
-    let stdout = match &contestant.output {
+pub fn measure_once(measure: &Path, candidate: &Candidate) -> Result<Measurement> {
+    let stdout = match &candidate.output {
         Output::Null => Stdio::null(),
         Output::File(path) => File::create(path)?.into(),
     };
     let mut command = Command::new(measure);
-    let stdin = match &contestant.input {
+    let stdin = match &candidate.input {
         None => Stdio::null(),
         Some(path) => File::open(path)?.into(),
     };
-    command.args(&contestant.command).stdin(stdin).stdout(stdout);
+    command.args(&candidate.command).stdin(stdin).stdout(stdout);
     let output = command.stderr(Stdio::piped()).spawn()?.wait_with_output()?;
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     if !output.status.success() {
-        bail!("{} failed ({}): {stderr}{:?}", contestant.name, output.status, contestant.command);
+        bail!("{} failed ({}): {stderr}{:?}", candidate.name, output.status, candidate.command);
     }
     let numbers: Vec<u64> = stderr.split_whitespace().filter_map(|number| number.parse().ok()).collect();
     let &[wall, user, system, peak] = numbers.as_slice() else { bail!("no measurement: {stderr}") };

@@ -14,9 +14,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use self::measure::{Contestant, Measurement, Output};
+use self::measure::{Candidate, Measurement, Output};
 use crate::dist;
-use crate::run::{self, cargo, step};
+use crate::run::{self, cargo_command, run_step};
 
 /// The number of documents in the stream that all programs edit: about 8.4 MB.
 const DOCUMENTS: usize = 3200;
@@ -30,14 +30,15 @@ pub fn run(args: &[String]) -> Result<()> {
     if runs < 5 {
         bail!("--runs: a median needs at least 5");
     }
-    let without: Vec<&str> =
+    let excluded: Vec<&str> =
         args.windows(2).filter(|pair| pair[0] == "--without").map(|pair| pair[1].as_str()).collect();
     let large = args.iter().any(|arg| arg == "--large");
 
     let jobplate = dist::build_program()?;
     drop_from_page_cache(&jobplate)?;
-    let mut build = cargo(&["build", "--release", "--package", "xtask", "--bin", "measure", "--bin", "patches"]);
-    step("what measures it", &mut build)?;
+    let mut build =
+        cargo_command(&["build", "--release", "--package", "xtask", "--bin", "measure", "--bin", "patches"]);
+    run_step("what measures it", &mut build)?;
     let release = run::target().join("release");
     let measure = release.join("measure");
     let programs = Programs { jobplate: &jobplate, measure: &measure };
@@ -47,12 +48,12 @@ pub fn run(args: &[String]) -> Result<()> {
         return apply::run(programs, &directory, runs);
     }
     let stream = directory.join("workloads.yaml");
-    let others = directory.join("no-targets.yaml");
+    let no_targets = directory.join("no-targets.yaml");
     input::write_workloads(&stream, DOCUMENTS)?;
-    input::write_without_targets(&others, DOCUMENTS)?;
+    input::write_without_targets(&no_targets, DOCUMENTS)?;
 
-    compare_with_peers(programs, &stream, &directory, runs, &without)?;
-    measure_alone(programs, &stream, &others, &directory, runs)?;
+    compare_with_peers(programs, &stream, &directory, runs, &excluded)?;
+    measure_jobplate(programs, &stream, &no_targets, &directory, runs)?;
     measure_post_renderer(programs, &directory.join("chart.yaml"), runs)?;
     if large {
         measure_memory(programs, &stream, &directory, runs)?;
@@ -68,7 +69,7 @@ pub fn run(args: &[String]) -> Result<()> {
 fn drop_from_page_cache(file: &Path) -> Result<()> {
     let mut dd = Command::new("dd");
     dd.arg(format!("of={}", file.display())).args(["oflag=nocache", "conv=notrunc,fdatasync", "count=0"]);
-    step("the program leaves the page cache", &mut dd)
+    run_step("the program leaves the page cache", &mut dd)
 }
 
 /// The program to measure, and the program that measures it.
@@ -87,8 +88,8 @@ fn edit_command(jobplate: &Path, input: &Path) -> Vec<String> {
     command
 }
 
-fn to_strings(line: &[&str]) -> Vec<String> {
-    line.iter().map(|word| (*word).to_owned()).collect()
+fn to_strings(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 /// Compares all installed programs that can make the same edit: append an entry to every container's `env`.
@@ -97,57 +98,53 @@ fn compare_with_peers(
     stream: &Path,
     directory: &Path,
     runs: usize,
-    without: &[&str],
+    excluded: &[&str],
 ) -> Result<()> {
     let input = stream.to_string_lossy().into_owned();
-    let mut contestants = vec![
-        Contestant::new("jobplate", edit_command(programs.jobplate, stream), Output::Null),
-        Contestant::new(
+    let mut candidates = vec![
+        Candidate::new("jobplate", edit_command(programs.jobplate, stream), Output::Null),
+        Candidate::new(
             "jobplate, to a file",
             edit_command(programs.jobplate, stream),
             Output::File(directory.join("out.yaml")),
         ),
-        Contestant::new("cat", to_strings(&["cat", &input]), Output::Null),
-        Contestant::new("cat, to a file", to_strings(&["cat", &input]), Output::File(directory.join("out-cat.yaml"))),
+        Candidate::new("cat", to_strings(&["cat", &input]), Output::Null),
+        Candidate::new("cat, to a file", to_strings(&["cat", &input]), Output::File(directory.join("out-cat.yaml"))),
     ];
-    let mut absent = Vec::new();
-    let is_wanted = |name: &str| !without.contains(&name);
-    if is_wanted("kubectl") && run::first_line("kubectl", &["version", "--client"]).is_some() {
+    let mut missing = Vec::new();
+    let is_included = |name: &str| !excluded.contains(&name);
+    if is_included("kubectl") && run::first_output_line("kubectl", &["version", "--client"]).is_some() {
         let command = to_strings(&["kubectl", "set", "env", "--local", "-f", &input, "BENCH_TOKEN=x", "-o", "yaml"]);
-        contestants.push(Contestant::new("kubectl set env --local", command, Output::Null));
+        candidates.push(Candidate::new("kubectl set env --local", command, Output::Null));
     } else {
-        absent.push("kubectl");
+        missing.push("kubectl");
     }
     // There is another program named yq, which converts YAML to JSON and loses comments.
-    let yq = run::first_line("yq", &["--version"]).filter(|version| version.contains("mikefarah"));
-    if is_wanted("yq") && yq.is_some() {
+    let yq = run::first_output_line("yq", &["--version"]).filter(|version| version.contains("mikefarah"));
+    if is_included("yq") && yq.is_some() {
         let entry = r#"{"name": "BENCH_TOKEN", "valueFrom": {"secretKeyRef": {"name": "bench", "key": "token"}}}"#;
         let program = format!(".spec.template.spec.containers[].env += [{entry}]");
-        contestants.push(Contestant::new("yq", to_strings(&["yq", &program, &input]), Output::Null));
+        candidates.push(Candidate::new("yq", to_strings(&["yq", &program, &input]), Output::Null));
     } else {
-        absent.push("yq (mikefarah's)");
+        missing.push("yq (mikefarah's)");
     }
     let kustomization = input::write_kustomization(directory, stream)?;
     let at = kustomization.to_string_lossy();
-    if is_wanted("kustomize") && run::first_line("kustomize", &["version"]).is_some() {
-        contestants.push(Contestant::new("kustomize build", to_strings(&["kustomize", "build", &at]), Output::Null));
-    } else if is_wanted("kustomize") && run::first_line("kubectl", &["version", "--client"]).is_some() {
-        contestants.push(Contestant::new(
-            "kubectl kustomize",
-            to_strings(&["kubectl", "kustomize", &at]),
-            Output::Null,
-        ));
+    if is_included("kustomize") && run::first_output_line("kustomize", &["version"]).is_some() {
+        candidates.push(Candidate::new("kustomize build", to_strings(&["kustomize", "build", &at]), Output::Null));
+    } else if is_included("kustomize") && run::first_output_line("kubectl", &["version", "--client"]).is_some() {
+        candidates.push(Candidate::new("kubectl kustomize", to_strings(&["kubectl", "kustomize", &at]), Output::Null));
     } else {
-        absent.push("kustomize");
+        missing.push("kustomize");
     }
     let size = fs::metadata(stream)?.len();
     println!(
         "\nOne entry into every container of {DOCUMENTS} Jobs and Deployments, {:.2} MB, {runs} runs in turns",
         megabytes(size)
     );
-    let medians = measure::in_turns(programs.measure, &contestants, runs)?;
-    print_table(&contestants, &medians, Some(0));
-    for name in absent {
+    let medians = measure::measure_alternately(programs.measure, &candidates, runs)?;
+    print_table(&candidates, &medians, Some(0));
+    for name in missing {
         println!("not here, so not measured: {name}");
     }
     check_output(&directory.join("out.yaml"), stream)
@@ -169,20 +166,21 @@ fn check_output(output: &Path, stream: &Path) -> Result<()> {
 fn measure_post_renderer(programs: Programs<'_>, chart: &Path, runs: usize) -> Result<()> {
     let template = fs::read_to_string(run::root().join("templates/job_template.yaml"))?;
     input::write_chart(chart, DOCUMENTS, &template)?;
-    let texts = ["--target", "configmap/*:job_template.yaml"].map(str::to_owned);
+    let embedded_target = ["--target", "configmap/*:job_template.yaml"].map(str::to_owned);
     let render = edit_command(programs.jobplate, chart);
     let mut post_render = render.clone();
     post_render[1] = "post-render".to_owned();
     post_render.remove(2);
-    let contestants = [
-        Contestant::new("render FILE", render.clone(), Output::Null),
-        Contestant::new("post-render", post_render.clone(), Output::Null).with_input(chart),
-        Contestant::new("render FILE, texts too", [&render[..], &texts].concat(), Output::Null),
-        Contestant::new("post-render, texts too", [&post_render[..], &texts].concat(), Output::Null).with_input(chart),
+    let candidates = [
+        Candidate::new("render FILE", render.clone(), Output::Null),
+        Candidate::new("post-render", post_render.clone(), Output::Null).with_input(chart),
+        Candidate::new("render FILE, texts too", [&render[..], &embedded_target].concat(), Output::Null),
+        Candidate::new("post-render, texts too", [&post_render[..], &embedded_target].concat(), Output::Null)
+            .with_input(chart),
     ];
     println!("\n{:.2} MB as a post-renderer gets them, {runs} runs in turns", megabytes(fs::metadata(chart)?.len()));
-    let medians = measure::in_turns(programs.measure, &contestants, runs)?;
-    print_table(&contestants, &medians, Some(0));
+    let medians = measure::measure_alternately(programs.measure, &candidates, runs)?;
+    print_table(&candidates, &medians, Some(0));
     let ratio = medians[3].wall / medians[2].wall;
     println!("post-render: {ratio:.2} times render (at most 2)");
     if ratio > 2.0 {
@@ -192,28 +190,34 @@ fn measure_post_renderer(programs: Programs<'_>, chart: &Path, runs: usize) -> R
 }
 
 /// Measures the program's startup time, and its throughput for documents with and without targets.
-fn measure_alone(programs: Programs<'_>, stream: &Path, others: &Path, directory: &Path, runs: usize) -> Result<()> {
-    let long = directory.join("no-targets-long.yaml");
-    input::repeat(others, &long, 20)?;
+fn measure_jobplate(
+    programs: Programs<'_>,
+    stream: &Path,
+    no_targets: &Path,
+    directory: &Path,
+    runs: usize,
+) -> Result<()> {
+    let repeated = directory.join("no-targets-long.yaml");
+    input::repeat(no_targets, &repeated, 20)?;
     let program = programs.jobplate.to_string_lossy().into_owned();
-    let mut pass = edit_command(programs.jobplate, &long);
-    pass.push("--allow-no-match".to_owned());
-    let contestants = [
-        Contestant::new("true (the floor of these figures)", to_strings(&["true"]), Output::Null),
-        Contestant::new("jobplate --version", to_strings(&[&program, "--version"]), Output::Null),
-        Contestant::new("jobplate, documents without targets", pass, Output::Null),
-        Contestant::new("cat of the same", to_strings(&["cat", &long.to_string_lossy()]), Output::Null),
-        Contestant::new("jobplate, every document a target", edit_command(programs.jobplate, stream), Output::Null),
+    let mut no_targets_command = edit_command(programs.jobplate, &repeated);
+    no_targets_command.push("--allow-no-match".to_owned());
+    let candidates = [
+        Candidate::new("true (the floor of these figures)", to_strings(&["true"]), Output::Null),
+        Candidate::new("jobplate --version", to_strings(&[&program, "--version"]), Output::Null),
+        Candidate::new("jobplate, documents without targets", no_targets_command, Output::Null),
+        Candidate::new("cat of the same", to_strings(&["cat", &repeated.to_string_lossy()]), Output::Null),
+        Candidate::new("jobplate, every document a target", edit_command(programs.jobplate, stream), Output::Null),
     ];
-    let medians = measure::in_turns(programs.measure, &contestants, runs * 4 + 1)?;
-    let size = fs::metadata(&long)?.len();
+    let medians = measure::measure_alternately(programs.measure, &candidates, runs * 4 + 1)?;
+    let size = fs::metadata(&repeated)?.len();
     println!("\nBy itself; {:.0} MB without targets, {} runs in turns", megabytes(size), runs * 4 + 1);
-    print_table(&contestants, &medians, None);
+    print_table(&candidates, &medians, None);
     let start = medians[1].wall;
     println!("start: {:.2} ms", 1e3 * start);
     println!("documents without targets: {:.0} MB/s", megabytes(size) / (medians[2].wall - start));
     println!("documents with targets: {:.0} MB/s", megabytes(fs::metadata(stream)?.len()) / (medians[4].wall - start));
-    fs::remove_file(long)?;
+    fs::remove_file(repeated)?;
     Ok(())
 }
 
@@ -221,22 +225,22 @@ fn measure_alone(programs: Programs<'_>, stream: &Path, others: &Path, directory
 fn measure_memory(programs: Programs<'_>, stream: &Path, directory: &Path, runs: usize) -> Result<()> {
     let large = directory.join("workloads-large.yaml");
     input::write_workloads(&large, DOCUMENTS * LARGE_FACTOR)?;
-    let contestants = [
-        Contestant::new("jobplate", edit_command(programs.jobplate, stream), Output::Null),
-        Contestant::new("jobplate, 100 times the input", edit_command(programs.jobplate, &large), Output::Null),
-        Contestant::new("cat, 100 times the input", to_strings(&["cat", &large.to_string_lossy()]), Output::Null),
+    let candidates = [
+        Candidate::new("jobplate", edit_command(programs.jobplate, stream), Output::Null),
+        Candidate::new("jobplate, 100 times the input", edit_command(programs.jobplate, &large), Output::Null),
+        Candidate::new("cat, 100 times the input", to_strings(&["cat", &large.to_string_lossy()]), Output::Null),
     ];
     println!(
         "\n{:.0} MB beside {:.2} MB, {runs} runs in turns",
         megabytes(fs::metadata(&large)?.len()),
         megabytes(fs::metadata(stream)?.len())
     );
-    let medians = measure::in_turns(programs.measure, &contestants, runs)?;
-    print_table(&contestants, &medians, None);
-    let more = (medians[1].peak as f64 - medians[0].peak as f64) / 1e6;
-    println!("peak memory: {more:+.2} MB on 100 times the input (at most +4)");
+    let medians = measure::measure_alternately(programs.measure, &candidates, runs)?;
+    print_table(&candidates, &medians, None);
+    let difference = (medians[1].peak as f64 - medians[0].peak as f64) / 1e6;
+    println!("peak memory: {difference:+.2} MB on 100 times the input (at most +4)");
     fs::remove_file(&large).with_context(|| large.display().to_string())?;
-    if more > 4.0 {
+    if difference > 4.0 {
         bail!("memory grows with the input");
     }
     Ok(())
@@ -249,25 +253,25 @@ fn megabytes(bytes: u64) -> f64 {
 
 /// Prints a table of measurements. If `reference` is the position of a command, the last column is the wall time as a
 /// multiple of that command's.
-fn print_table(contestants: &[Contestant], medians: &[Measurement], unit: Option<usize>) {
+fn print_table(candidates: &[Candidate], medians: &[Measurement], reference: Option<usize>) {
     println!(
         "{:<40} {:>10} {:>10} {:>10} {:>9}",
         "",
         "wall ms",
         "CPU ms",
         "peak MB",
-        if unit.is_some() { "times" } else { "" }
+        if reference.is_some() { "times" } else { "" }
     );
-    for (contestant, median) in contestants.iter().zip(medians) {
+    for (candidate, median) in candidates.iter().zip(medians) {
         print!(
             "{:<40} {:>10.2} {:>10.2} {:>10.2}",
-            contestant.name,
+            candidate.name,
             1e3 * median.wall,
             1e3 * median.cpu,
             megabytes(median.peak)
         );
-        match unit {
-            Some(unit) => println!(" {:>9.2}", median.wall / medians[unit].wall),
+        match reference {
+            Some(reference) => println!(" {:>9.2}", median.wall / medians[reference].wall),
             None => println!(),
         }
     }

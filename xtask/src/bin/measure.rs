@@ -13,15 +13,15 @@ fn main() -> ExitCode {
     let mut command = Command::new(program);
     command.args(args).stderr(Stdio::null()); // standard input is the caller's
     let start = Instant::now();
-    let used = match command.spawn().and_then(wait4::Wait4::wait4) {
-        Ok(used) => used,
+    let usage = match command.spawn().and_then(wait4::Wait4::wait4) {
+        Ok(usage) => usage,
         Err(error) => {
             eprintln!("{error}");
             return ExitCode::from(127);
         }
     };
     let wall = start.elapsed().as_micros();
-    let (user, system) = (used.rusage.utime.as_micros(), used.rusage.stime.as_micros());
-    eprintln!("{wall} {user} {system} {}", used.rusage.maxrss);
-    used.status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)
+    let (user, system) = (usage.rusage.utime.as_micros(), usage.rusage.stime.as_micros());
+    eprintln!("{wall} {user} {system} {}", usage.rusage.maxrss);
+    usage.status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)
 }

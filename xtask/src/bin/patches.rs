@@ -30,9 +30,9 @@ fn main() -> Result<()> {
             let Some(document) = documents.get(number) else { return Ok(()) };
             let query = "fieldManager=jobplate&fieldValidation=Strict";
             let path = format!("/apis/batch/v1/namespaces/{namespace}/cronjobs/nightly-{number}?{query}");
-            let answer = client.request("PATCH", &path, "application/apply-patch+yaml", document.as_bytes())?;
-            if answer.status != 201 {
-                bail!("{}: {}", answer.status, answer.text());
+            let response = client.request("PATCH", &path, "application/apply-patch+yaml", document.as_bytes())?;
+            if response.status != 201 {
+                bail!("{}: {}", response.status, response.text());
             }
         }
     };

@@ -106,7 +106,7 @@ fn first_literal(values: &[Option<Value>]) -> Option<String> {
     let mut found = None;
     for value in values.iter().flatten() {
         let mut value = value.clone();
-        for_containers(Scenario::Replace, &mut value, &mut |container| {
+        visit_containers(Scenario::Replace, &mut value, &mut |container| {
             for entry in container["env"].as_array().into_iter().flatten() {
                 if let (Some(name), Some(_)) = (entry["name"].as_str(), entry["value"].as_str()) {
                     found.get_or_insert_with(|| name.to_owned());
@@ -121,7 +121,7 @@ fn first_literal(values: &[Option<Value>]) -> Option<String> {
 fn expected_value(scenario: Scenario, name: &str, value: &Value, changes: &mut ExpectedChanges) -> Value {
     let mut value = value.clone();
     let before = changes.containers;
-    for_containers(scenario, &mut value, &mut |container| {
+    visit_containers(scenario, &mut value, &mut |container| {
         changes.containers += 1;
         if let Err(reason) = change_container(scenario, name, container, changes) {
             changes.must_refuse.get_or_insert(reason);
@@ -132,17 +132,17 @@ fn expected_value(scenario: Scenario, name: &str, value: &Value, changes: &mut E
 }
 
 /// Calls `visit` for each container in a document that the scenario changes.
-fn for_containers(scenario: Scenario, document: &mut Value, call: &mut dyn FnMut(&mut Value)) {
+fn visit_containers(scenario: Scenario, document: &mut Value, visit: &mut dyn FnMut(&mut Value)) {
     if document["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) && document.get("items").is_some() {
         for item in document["items"].as_array_mut().into_iter().flatten() {
-            for_object(scenario, item, call);
+            visit_object(scenario, item, visit);
         }
     } else {
-        for_object(scenario, document, call);
+        visit_object(scenario, document, visit);
     }
 }
 
-fn for_object(scenario: Scenario, object: &mut Value, call: &mut dyn FnMut(&mut Value)) {
+fn visit_object(scenario: Scenario, object: &mut Value, visit: &mut dyn FnMut(&mut Value)) {
     if !object.is_object() {
         return;
     }
@@ -153,36 +153,36 @@ fn for_object(scenario: Scenario, object: &mut Value, call: &mut dyn FnMut(&mut 
         Some(path) if ["", "apps", "batch", "extensions"].contains(&group) => {
             let pod = path.iter().try_fold(object, |value, key| value.get_mut(key));
             if let Some(pod) = pod {
-                for_pod(pod, call);
+                visit_pod(pod, visit);
             }
         }
         None if scenario != Scenario::AnyKind => {}
-        _ => for_pod_shapes(object, call),
+        _ => visit_pod_shapes(object, visit),
     }
 }
 
 /// Calls `visit` for each container of a custom resource. Any mapping with a `containers` list that begins with a
 /// mapping is treated as a pod spec.
-fn for_pod_shapes(value: &mut Value, call: &mut dyn FnMut(&mut Value)) {
+fn visit_pod_shapes(value: &mut Value, visit: &mut dyn FnMut(&mut Value)) {
     match value {
         Value::Object(map) if map.get("containers").is_some_and(|containers| containers[0].is_object()) => {
-            for_pod(value, call)
+            visit_pod(value, visit)
         }
-        Value::Object(map) => map.values_mut().for_each(|value| for_pod_shapes(value, call)),
-        Value::Array(items) => items.iter_mut().for_each(|value| for_pod_shapes(value, call)),
+        Value::Object(map) => map.values_mut().for_each(|value| visit_pod_shapes(value, visit)),
+        Value::Array(items) => items.iter_mut().for_each(|value| visit_pod_shapes(value, visit)),
         _ => {}
     }
 }
 
-fn for_pod(pod: &mut Value, call: &mut dyn FnMut(&mut Value)) {
+fn visit_pod(pod: &mut Value, visit: &mut dyn FnMut(&mut Value)) {
     for list in ["containers", "initContainers"] {
         if let Some(containers) = pod.get_mut(list).and_then(Value::as_array_mut) {
-            containers.iter_mut().for_each(&mut *call);
+            containers.iter_mut().for_each(&mut *visit);
         }
     }
 }
 
-fn reference(name: &str) -> Value {
+fn entry_with_reference(name: &str) -> Value {
     json!({"name": name, "valueFrom": {"secretKeyRef": {"name": SECRET, "key": KEY}}})
 }
 
@@ -195,10 +195,10 @@ fn change_container(
 ) -> Result<(), &'static str> {
     let container = container.as_object_mut().ok_or("a container is no mapping")?;
     if scenario == Scenario::Add {
-        let sources = list_of(container, "envFrom")?;
+        let sources = get_or_insert_list(container, "envFrom")?;
         sources.push(json!({"configMapRef": {"name": SOURCE, "optional": true}}));
     }
-    let entries = list_of(container, "env")?;
+    let entries = get_or_insert_list(container, "env")?;
     // `$patch` is a directive of a kustomize patch, not a variable.
     if !entries.iter().all(|entry| entry["name"].is_string() || entry["$patch"].is_string()) {
         return Err("an entry has no name");
@@ -207,18 +207,19 @@ fn change_container(
     match (existing.next(), existing.next()) {
         (Some(_), Some(_)) => return Err("the variable stands there twice"),
         (Some(entry), None) => {
-            let old = std::mem::replace(entry, reference(name));
+            let old = std::mem::replace(entry, entry_with_reference(name));
             changes.replaced.push(old);
         }
         (None, _) => {
-            let user = entries.iter().position(|entry| entry["value"].as_str().is_some_and(|text| expands(text, name)));
-            entries.insert(user.unwrap_or(entries.len()), reference(name));
+            let first_reference =
+                entries.iter().position(|entry| entry["value"].as_str().is_some_and(|text| expands(text, name)));
+            entries.insert(first_reference.unwrap_or(entries.len()), entry_with_reference(name));
         }
     }
     Ok(())
 }
 
-fn list_of<'a>(
+fn get_or_insert_list<'a>(
     container: &'a mut serde_json::Map<String, Value>,
     key: &str,
 ) -> Result<&'a mut Vec<Value>, &'static str> {
@@ -270,11 +271,11 @@ mod tests {
             }}}}}},
             {"kind": "Rollout", "spec": {"template": {"spec": {"containers": [{}]}}}},
         ]});
-        let known = case(Scenario::Add, value.clone());
-        assert_eq!((known.changes.documents, known.changes.containers), (1, 3));
-        let items = &known.expected[0].as_ref().expect("a value")["items"];
+        let add_case = case(Scenario::Add, value.clone());
+        assert_eq!((add_case.changes.documents, add_case.changes.containers), (1, 3));
+        let items = &add_case.expected[0].as_ref().expect("a value")["items"];
         let spec = &items[0]["spec"]["jobTemplate"]["spec"]["template"]["spec"];
-        assert_eq!(spec["containers"][0]["env"], json!([reference(VARIABLE)]));
+        assert_eq!(spec["containers"][0]["env"], json!([entry_with_reference(VARIABLE)]));
         assert_eq!(spec["containers"][1]["env"][0]["name"], VARIABLE);
         assert_eq!(spec["initContainers"][0]["envFrom"][0]["configMapRef"]["name"], SOURCE);
         assert_eq!(items[1], value["items"][1]);

@@ -11,7 +11,7 @@ use serde_json::Value;
 pub(super) struct GoYaml {
     process: Child,
     requests: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
+    responses: BufReader<ChildStdout>,
 }
 
 impl GoYaml {
@@ -20,12 +20,12 @@ impl GoYaml {
         let source = root.join("tests/oracles/goyaml");
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
         let program = std::path::absolute(target.join("corpus-goyaml"))?;
-        let built = Command::new("go").args(["build", "-o"]).arg(&program).arg(".").current_dir(&source).status();
-        ensure!(built.context("go, the compiler, is needed to judge")?.success(), "go build in {}", source.display());
+        let status = Command::new("go").args(["build", "-o"]).arg(&program).arg(".").current_dir(&source).status();
+        ensure!(status.context("go, the compiler, is needed to judge")?.success(), "go build in {}", source.display());
         let mut process = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let requests = process.stdin.take();
-        let answers = BufReader::new(process.stdout.take().context("goyaml")?);
-        Ok(GoYaml { process, requests, answers })
+        let responses = BufReader::new(process.stdout.take().context("goyaml")?);
+        Ok(GoYaml { process, requests, responses })
     }
 
     /// Returns the values of documents. A value is `None` if go-yaml refuses the document.
@@ -42,7 +42,7 @@ impl GoYaml {
             let mut values = Vec::with_capacity(documents.len());
             for _ in documents {
                 let mut line = String::new();
-                ensure!(self.answers.read_line(&mut line)? > 0, "goyaml ended");
+                ensure!(self.responses.read_line(&mut line)? > 0, "goyaml ended");
                 values.push(if line.starts_with('!') { None } else { Some(serde_json::from_str(&line)?) });
             }
             writer.join().map_err(|_| anyhow::anyhow!("goyaml"))??;

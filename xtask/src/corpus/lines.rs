@@ -14,7 +14,7 @@ use super::case::{Case, KEY, SECRET, SOURCE};
 /// # Errors
 ///
 /// Fails with the reason if the changes are incorrect.
-pub(super) fn judge_lines(before: &str, after: &str, case: &Case) -> Result<(), String> {
+pub(super) fn check_lines(before: &str, after: &str, case: &Case) -> Result<(), String> {
     if before.contains('\r') != after.contains('\r') || has_bare_newline(before) != has_bare_newline(after) {
         return Err("line endings changed".to_owned());
     }
@@ -153,11 +153,11 @@ impl AllowedLines {
             return false;
         }
         let text = line.trim_start().trim_start_matches("- ").trim_start();
-        let plain = match squeezed.split_once(':') {
+        let canonical = match squeezed.split_once(':') {
             Some((key, value)) if !value.is_empty() => format!("{key}: {value}"),
             _ => squeezed,
         };
-        text == plain || text.contains(['"', '\'', '{', '[', ']', '}'])
+        text == canonical || text.contains(['"', '\'', '{', '[', ']', '}'])
     }
 
     /// Checks that the added lines form complete entries with their lines in order. Comparing values is not enough: a
@@ -169,12 +169,13 @@ impl AllowedLines {
         let count = |line: &str| added.iter().filter(|added| *added == line).count();
         for (lines, heads) in &self.blocks {
             let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-            let complete = new.windows(lines.len()).filter(|window| *window == lines).count();
+            let complete_count = new.windows(lines.len()).filter(|window| *window == lines).count();
             // The original file may already contain the other lines.
             let is_unique = |line: &str| line.contains("jobplate-corpus");
-            let is_wrong = |line: &str| count(line) > complete || is_unique(line) && count(line) < complete;
-            if lines.iter().copied().chain(heads.iter().map(String::as_str)).any(is_wrong) {
-                return Err(format!("not {complete} whole entries of lines from `{}` on", lines[0]));
+            let has_wrong_count =
+                |line: &str| count(line) > complete_count || is_unique(line) && count(line) < complete_count;
+            if lines.iter().copied().chain(heads.iter().map(String::as_str)).any(has_wrong_count) {
+                return Err(format!("not {complete_count} whole entries of lines from `{}` on", lines[0]));
             }
         }
         Ok(())
@@ -211,21 +212,25 @@ impl AllowedLines {
         let ends = old_rest.chars().rev().zip(new_rest.chars().rev()).take_while(|(old, new)| old == new);
         let end: usize = ends.map(|(c, _)| c.len_utf8()).sum();
         let (removed, inserted) = (&old_rest[..old_rest.len() - end], &new_rest[..new_rest.len() - end]);
-        let only_blanks = removed.trim().is_empty() && inserted.trim().is_empty();
-        let is_style = |text: &str| !text.contains('#') && squeeze(text).is_empty();
-        if !only_blanks && is_style(inserted) && (is_style(removed) || NULLS.contains(&removed.trim())) {
+        let is_only_whitespace = removed.trim().is_empty() && inserted.trim().is_empty();
+        let is_only_layout = |text: &str| !text.contains('#') && squeeze(text).is_empty();
+        if !is_only_whitespace
+            && is_only_layout(inserted)
+            && (is_only_layout(removed) || NULLS.contains(&removed.trim()))
+        {
             return true;
         }
-        let without = |line: &str, pieces: &mut dyn Iterator<Item = &String>| {
+        let remove_pieces = |line: &str, pieces: &mut dyn Iterator<Item = &String>| {
             let mut line = squeeze(line);
             pieces.for_each(|piece| line = line.replace(piece.as_str(), ""));
             // The original line may or may not contain the list keys.
             line.replace("envFrom:", "").replace("env:", "")
         };
-        let old = without(old, &mut self.replaced.iter().filter(|piece| piece.contains(':')));
+        let old = remove_pieces(old, &mut self.replaced.iter().filter(|piece| piece.contains(':')));
         // The line with the name of a replaced entry is kept. A new entry adds its name.
-        let is_new = old == without(new, &mut self.entries.iter());
-        let is_replaced = || old == without(new, &mut self.entries.iter().filter(|piece| !piece.starts_with("name:")));
+        let is_new = old == remove_pieces(new, &mut self.entries.iter());
+        let is_replaced =
+            || old == remove_pieces(new, &mut self.entries.iter().filter(|piece| !piece.starts_with("name:")));
         self.entries.iter().any(|entry| squeeze(new).contains(entry.as_str())) && (is_new || is_replaced())
     }
 }
@@ -238,9 +243,9 @@ fn flatten(value: &Value, is_entry: bool, contents: &mut Vec<String>) {
             Value::Object(_) => {
                 let start = contents.len();
                 flatten(value, false, contents);
-                let inside: String =
+                let values: String =
                     contents[start..].iter().filter(|piece| piece.contains(':')).map(String::as_str).collect();
-                contents.extend([format!("{key}:{inside}"), format!("{key}:")]);
+                contents.extend([format!("{key}:{values}"), format!("{key}:")]);
             }
             Value::String(text) => {
                 let lines: Vec<String> = text.lines().map(squeeze).collect();
@@ -267,7 +272,7 @@ mod tests {
     }
 
     fn lines_of(scenario: Scenario, container: Value, before: &str, after: &str) -> Result<(), String> {
-        judge_lines(before, after, &Case::new(scenario, &[Some(pod(container))]).expect("a case"))
+        check_lines(before, after, &Case::new(scenario, &[Some(pod(container))]).expect("a case"))
     }
 
     fn entry(indent: &str) -> String {
@@ -298,8 +303,8 @@ mod tests {
     #[test]
     fn refuses_any_other_change() {
         let container = json!({"name": "a", "env": []});
-        let right = BLOCK.replace("env: []\n", &format!("env:\n{}", entry("    ")));
-        for (what, with) in [
+        let correct = BLOCK.replace("env: []\n", &format!("env:\n{}", entry("    ")));
+        for (from, to) in [
             (" # first", ""),
             ("- name: a", "- name:  a"),
             ("    args:\n", "    args:\n# new\n"),
@@ -311,8 +316,8 @@ mod tests {
             ("kind: Pod\n", "kind: Pod\r\n"),
             ("      x", ""),
         ] {
-            let broken = right.replacen(what, with, 1);
-            assert!(lines_of(Scenario::AnyKind, container.clone(), BLOCK, &broken).is_err(), "{what:?}");
+            let incorrect = correct.replacen(from, to, 1);
+            assert!(lines_of(Scenario::AnyKind, container.clone(), BLOCK, &incorrect).is_err(), "{from:?}");
         }
     }
 
@@ -323,10 +328,10 @@ mod tests {
         let value = format!("  valueFrom:\n    secretKeyRef:\n      name: {SECRET}\n      key: {KEY}\n");
         let after = format!("env:\n# why\n- name: A\n{value}- name: B\n  value: b\n");
         assert_eq!(lines_of(Scenario::Replace, container.clone(), before, &after), Ok(()));
-        for what in ["# why\n", "- name: B\n"] {
+        for from in ["# why\n", "- name: B\n"] {
             assert!(
-                lines_of(Scenario::Replace, container.clone(), before, &after.replace(what, "")).is_err(),
-                "{what:?}"
+                lines_of(Scenario::Replace, container.clone(), before, &after.replace(from, "")).is_err(),
+                "{from:?}"
             );
         }
     }

@@ -13,8 +13,8 @@
 //! | `lines` | which lines of a document may change |
 
 mod case;
+mod check;
 mod go_yaml;
-mod judge;
 mod lines;
 mod repositories;
 
@@ -26,8 +26,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 
 use self::case::{Case, Scenario};
+use self::check::{CheckResult, Tally, check_rendering, split_documents};
 use self::go_yaml::GoYaml;
-use self::judge::{Tally, Verdict, judge, split_documents};
 use self::repositories::{CorpusFile, Repository, find_git_dir, parse_list, read_files};
 
 const USAGE: &str = "usage: cargo xtask corpus --clones DIR [--repo OWNER/NAME]";
@@ -41,12 +41,12 @@ const MIN_TARGETS_PER_REFUSAL: usize = 100;
 ///
 /// Fails if a rendering is incorrect, if too many files are refused, or if a clone differs from the list.
 pub fn run(args: impl IntoIterator<Item = String>) -> Result<()> {
-    let (mut clones, mut only) = (None, None);
+    let (mut clones, mut repository_name) = (None, None);
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--clones" => clones = Some(PathBuf::from(args.next().context(USAGE)?)),
-            "--repo" => only = Some(args.next().context(USAGE)?),
+            "--repo" => repository_name = Some(args.next().context(USAGE)?),
             _ => bail!("{USAGE}"),
         }
     }
@@ -55,9 +55,9 @@ pub fn run(args: impl IntoIterator<Item = String>) -> Result<()> {
     let list = root.join("tests/corpus/repositories.tsv");
     let list = std::fs::read_to_string(&list).with_context(|| list.display().to_string())?;
     let mut repositories = parse_list(&list)?;
-    if let Some(only) = only {
-        repositories.retain(|repository| repository.name == only);
-        ensure!(!repositories.is_empty(), "{only} is not in the list");
+    if let Some(repository_name) = repository_name {
+        repositories.retain(|repository| repository.name == repository_name);
+        ensure!(!repositories.is_empty(), "{repository_name} is not in the list");
     }
     let mut reader = GoYaml::start(root)?;
     let mut report = Report::default();
@@ -84,7 +84,7 @@ struct Report {
     /// The number of refusals, keyed by message.
     refusals: BTreeMap<String, usize>,
     /// A line for each repository whose files differ from the list.
-    wrong_counts: Vec<String>,
+    count_mismatches: Vec<String>,
 }
 
 impl Report {
@@ -96,10 +96,10 @@ impl Report {
             let values = reader.read(&originals)?;
             for (scenario, tally) in Scenario::ALL.into_iter().zip(&mut tallies) {
                 let Some(case) = Case::new(scenario, &values) else { continue };
-                let verdict = judge(&file.text, &originals, &values, &case, reader)?;
-                tally.add(&case, &values, &verdict);
+                let result = check_rendering(&file.text, &originals, &values, &case, reader)?;
+                tally.add(&case, &values, &result);
                 let name = format!("({}) {} {}", scenario.name(), repository.name, file.path);
-                self.add_verdict(&name, verdict)?;
+                self.add_result(&name, result)?;
             }
         }
         let commit: String = repository.commit.chars().take(8).collect();
@@ -110,24 +110,24 @@ impl Report {
         let found = (tallies[0].files, tallies[0].targets);
         let listed = (repository.files, repository.targets);
         if found != listed {
-            self.wrong_counts
+            self.count_mismatches
                 .push(format!("{}: {found:?} files and files with targets, the list says {listed:?}", repository.name));
         }
         Ok(())
     }
 
-    fn add_verdict(&mut self, name: &str, verdict: Verdict) -> Result<()> {
-        match verdict {
-            Verdict::Refused(refusal) => {
+    fn add_result(&mut self, name: &str, result: CheckResult) -> Result<()> {
+        match result {
+            CheckResult::Refused(refusal) => {
                 *self.refusals.entry(refusal.message.clone()).or_default() += 1;
                 writeln!(self.findings, "refused {name}: {refusal}")?;
             }
-            Verdict::Wrong(reason) => writeln!(self.findings, "WRONG {name}: {reason}")?,
-            Verdict::InvalidInput(refusal) => {
+            CheckResult::Incorrect(reason) => writeln!(self.findings, "WRONG {name}: {reason}")?,
+            CheckResult::InvalidInput(refusal) => {
                 let message = format!("(go-yaml refuses a document too) {}", refusal.message);
                 *self.refusals.entry(message).or_default() += 1;
             }
-            Verdict::Edited | Verdict::Untouched => {}
+            CheckResult::Edited | CheckResult::Untouched => {}
         }
         Ok(())
     }
@@ -145,14 +145,14 @@ impl Report {
 
     /// Fails if a clone differs from the list, if a rendering is incorrect, or if too many files are refused.
     fn check(&self) -> Result<()> {
-        let wrong_counts = &self.wrong_counts;
+        let count_mismatches = &self.count_mismatches;
         ensure!(
-            wrong_counts.is_empty(),
+            count_mismatches.is_empty(),
             "these clones are not what the list was made from:\n{}",
-            wrong_counts.join("\n")
+            count_mismatches.join("\n")
         );
         for (scenario, total) in Scenario::ALL.into_iter().zip(&self.totals) {
-            ensure!(total.wrong == 0, "{} files wrong ({})", total.wrong, scenario.name());
+            ensure!(total.incorrect == 0, "{} files wrong ({})", total.incorrect, scenario.name());
             ensure!(
                 total.refused * MIN_TARGETS_PER_REFUSAL <= total.targets,
                 "{} of {} files with targets refused ({})",
@@ -166,9 +166,9 @@ impl Report {
 }
 
 fn print_row(name: &str, scenario: Scenario, tally: &Tally) {
-    let Tally { files, unreadable, targets, edited, refused, wrong } = tally;
+    let Tally { files, unreadable, targets, edited, refused, incorrect } = tally;
     println!(
-        "{name:<55} {:<8} {files:>6} {unreadable:>10} {targets:>8} {edited:>6} {refused:>7} {wrong:>5}",
+        "{name:<55} {:<8} {files:>6} {unreadable:>10} {targets:>8} {edited:>6} {refused:>7} {incorrect:>5}",
         scenario.name()
     );
 }

@@ -51,8 +51,8 @@ pub(super) fn find_git_dir(clones: &Path, name: &str) -> Result<PathBuf> {
         }
     }
     let is_git_dir = |directory: &PathBuf| directory.join("HEAD").is_file() && directory.join("objects").is_dir();
-    let found = candidates.into_iter().find(is_git_dir);
-    found.with_context(|| {
+    let git_dir = candidates.into_iter().find(is_git_dir);
+    git_dir.with_context(|| {
         format!("no git directory in {}: git clone --bare https://github.com/{name} {0}", top.display())
     })
 }
@@ -63,7 +63,7 @@ pub(super) struct CorpusFile {
     pub text: String,
 }
 
-fn git(git_dir: &Path) -> Command {
+fn git_command(git_dir: &Path) -> Command {
     let mut command = Command::new("git");
     // Git must not fetch files that are missing from a partial clone.
     command.arg("--git-dir").arg(git_dir).env("GIT_NO_LAZY_FETCH", "1");
@@ -73,30 +73,31 @@ fn git(git_dir: &Path) -> Command {
 /// Reads the YAML and JSON files in the repository's directories. Reads files with equal content only once, and skips
 /// files that are missing from the clone, too large, or not UTF-8.
 pub(super) fn read_files(git_dir: &Path, repository: &Repository) -> Result<Vec<CorpusFile>> {
-    let mut listing = git(git_dir);
+    let mut listing = git_command(git_dir);
     listing.args(["ls-tree", "-r", "-z", "--full-tree", &repository.commit, "--"]).args(&repository.directories);
     let listing = listing.output().context("git")?;
     ensure!(listing.status.success(), "{}: {}", repository.name, String::from_utf8_lossy(&listing.stderr));
     let mut seen = HashSet::new();
-    let mut wanted = Vec::new();
+    let mut selected = Vec::new();
     for entry in String::from_utf8_lossy(&listing.stdout).split_terminator('\0') {
         let (attributes, path) = entry.split_once('\t').context("git ls-tree")?;
         let mut attributes = attributes.split(' ');
         let (mode, object) = (attributes.next().unwrap_or_default(), attributes.nth(1).unwrap_or_default().to_owned());
         let extension = Path::new(path).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         if mode.starts_with("100") && ["yaml", "yml", "json"].contains(&extension) && seen.insert(object.clone()) {
-            wanted.push((path.to_owned(), object));
+            selected.push((path.to_owned(), object));
         }
     }
-    let mut cat = git(git_dir).args(["cat-file", "--batch"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut cat =
+        git_command(git_dir).args(["cat-file", "--batch"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let mut requests = cat.stdin.take().context("git cat-file")?;
-    let mut answers = BufReader::new(cat.stdout.take().context("git cat-file")?);
-    let objects: String = wanted.iter().map(|(_, object)| format!("{object}\n")).collect();
+    let mut responses = BufReader::new(cat.stdout.take().context("git cat-file")?);
+    let objects: String = selected.iter().map(|(_, object)| format!("{object}\n")).collect();
     let writer = std::thread::spawn(move || requests.write_all(objects.as_bytes()));
     let mut files = Vec::new();
-    for (path, object) in wanted {
+    for (path, object) in selected {
         let mut header = String::new();
-        answers.read_line(&mut header)?;
+        responses.read_line(&mut header)?;
         if header.trim_end().ends_with(" missing") {
             continue;
         }
@@ -108,7 +109,7 @@ pub(super) fn read_files(git_dir: &Path, repository: &Repository) -> Result<Vec<
             .parse()
             .with_context(|| format!("{object}: {header}"))?;
         let mut bytes = vec![0; size + 1];
-        answers.read_exact(&mut bytes)?;
+        responses.read_exact(&mut bytes)?;
         bytes.pop();
         if let (true, Ok(text)) = (size < MIN_SKIPPED_FILE_SIZE, String::from_utf8(bytes)) {
             files.push(CorpusFile { path, text });

@@ -9,14 +9,18 @@ use object::Endianness;
 use object::elf::{FileHeader64, PT_INTERP};
 use object::read::elf::{FileHeader as _, ProgramHeader as _};
 
-use crate::run::{self, cargo, step};
+use crate::run::{self, cargo_command, run_step};
 
 /// Returns rustc's target triple for this machine. If the target is passed explicitly, cargo does not apply the
 /// program's flags to build scripts.
 pub fn target() -> Result<String> {
     let output = Command::new("rustc").arg("-vV").current_dir(run::root()).output().context("rustc")?;
-    let about = String::from_utf8(output.stdout)?;
-    about.lines().find_map(|line| line.strip_prefix("host: ")).map(str::to_owned).context("rustc -vV names no host")
+    let version_info = String::from_utf8(output.stdout)?;
+    version_info
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .map(str::to_owned)
+        .context("rustc -vV names no host")
 }
 
 /// Builds the program with libc linked statically. Checks that it needs no dynamic loader and prints the expected
@@ -34,12 +38,13 @@ pub fn build(version: &str) -> Result<PathBuf> {
         format!("--remap-path-prefix={}=/cargo", home.display()),
         format!("--remap-path-prefix={}=/jobplate", root.display()),
     ];
-    let mut build = cargo(&["build", "--release", "--locked", "--package", "jobplate", "--target", &target]);
-    step("the program", build.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")))?;
+    let mut build = cargo_command(&["build", "--release", "--locked", "--package", "jobplate", "--target", &target]);
+    run_step("the program", build.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")))?;
     let binary = std::path::absolute(run::target().join(&target).join("release/jobplate"))?;
     ensure!(is_static(&binary)?, "{} needs a loader, so it is not static", binary.display());
-    let printed = run::first_line(&binary.to_string_lossy(), &["--version"]).context("the program does not start")?;
-    ensure!(printed == format!("jobplate {version}"), "the program says it is {printed:?}");
+    let version_line =
+        run::first_output_line(&binary.to_string_lossy(), &["--version"]).context("the program does not start")?;
+    ensure!(version_line == format!("jobplate {version}"), "the program says it is {version_line:?}");
     Ok(binary)
 }
 

@@ -18,7 +18,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
 
-use crate::run::{self, cargo};
+use crate::run::{self, cargo_command};
 use archive::Entry;
 
 /// The processor architectures in templates, with Go's names.
@@ -74,23 +74,23 @@ pub fn run(args: &[String]) -> Result<()> {
     for (name, text) in template::fill_all(&run::root().join("integrations"), &values)? {
         release.write(&name, text.as_bytes())?;
     }
-    release.write_sums()?;
+    release.write_checksums()?;
     eprintln!("\nrelease {}: {}", release.version, release.directory.canonicalize()?.display());
     Ok(())
 }
 
 impl Release {
     fn new(args: &[String]) -> Result<Self> {
-        let version = option(args, "--version").context("--version V says which version is released")?;
-        let ours = own_version()?;
+        let version = option_value(args, "--version").context("--version V says which version is released")?;
+        let package_version = read_package_version()?;
         ensure!(
-            version == ours,
-            "the version in Cargo.toml is {ours}, and the program will say so: {version} can't be it"
+            version == package_version,
+            "the version in Cargo.toml is {package_version}, and the program will say so: {version} can't be it"
         );
-        let base_url = option(args, "--base-url").context("--base-url URL says where the files will be")?;
+        let base_url = option_value(args, "--base-url").context("--base-url URL says where the files will be")?;
         let base_url = parse_url(&base_url)?;
-        let homepage = option(args, "--homepage").map_or_else(|| Ok(base_url.clone()), |url| parse_url(&url))?;
-        let out = option(args, "--out").map_or_else(|| run::target().join("dist"), PathBuf::from);
+        let homepage = option_value(args, "--homepage").map_or_else(|| Ok(base_url.clone()), |url| parse_url(&url))?;
+        let out = option_value(args, "--out").map_or_else(|| run::target().join("dist"), PathBuf::from);
         let arch = match (std::env::consts::OS, std::env::consts::ARCH) {
             ("linux", "x86_64") => "amd64",
             ("linux", "aarch64") => "arm64",
@@ -140,30 +140,30 @@ impl Release {
             self.version
         );
         let (before, after) = text.split_once("  platformCommand:\n").context("no platformCommand").context(source)?;
-        let own = format!(
+        let platform_command = format!(
             "    - os: linux\n      arch: {}\n      command: ${{HELM_PLUGIN_DIR}}/bin/jobplate\n      args: [\"post-render\"]\n",
             self.arch
         );
-        Ok(Entry::file("plugin.yaml", format!("{before}  platformCommand:\n{own}{after}")))
+        Ok(Entry::file("plugin.yaml", format!("{before}  platformCommand:\n{platform_command}{after}")))
     }
 
     /// Writes `SHA256SUMS` in the format of `sha256sum -c`.
-    fn write_sums(&self) -> Result<()> {
+    fn write_checksums(&self) -> Result<()> {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
             names.push(entry?.file_name().to_string_lossy().into_owned());
         }
         names.sort();
-        let mut sums = String::new();
+        let mut checksums = String::new();
         for name in names {
-            writeln!(sums, "{}  {name}", sha256(&self.directory.join(&name))?)?;
+            writeln!(checksums, "{}  {name}", sha256(&self.directory.join(&name))?)?;
         }
-        self.write("SHA256SUMS", sums.as_bytes())
+        self.write("SHA256SUMS", checksums.as_bytes())
     }
 }
 
 /// Returns the value of an option.
-fn option(args: &[String], option: &str) -> Option<String> {
+fn option_value(args: &[String], option: &str) -> Option<String> {
     let at = args.iter().position(|arg| arg == option)?;
     args.get(at + 1).cloned()
 }
@@ -171,20 +171,20 @@ fn option(args: &[String], option: &str) -> Option<String> {
 /// Removes trailing slashes from a URL. Fails if the URL does not begin with `http://` or `https://`, or has characters
 /// that are special between quotes.
 fn parse_url(url: &str) -> Result<String> {
-    let is_plain = |c: char| c.is_ascii_graphic() && !"\"'\\@`$".contains(c);
+    let is_safe = |c: char| c.is_ascii_graphic() && !"\"'\\@`$".contains(c);
     let has_scheme = url.starts_with("https://") || url.starts_with("http://");
-    ensure!(has_scheme && url.chars().all(is_plain), "{url:?} is not an address that begins with https:// or http://");
+    ensure!(has_scheme && url.chars().all(is_safe), "{url:?} is not an address that begins with https:// or http://");
     Ok(url.trim_end_matches('/').to_owned())
 }
 
 /// Builds the static program of a release, with the version in Cargo.toml.
 pub fn build_program() -> Result<PathBuf> {
-    binary::build(&own_version()?)
+    binary::build(&read_package_version()?)
 }
 
 /// Returns the version in Cargo.toml. Cargo has checked that it follows SemVer.
-fn own_version() -> Result<String> {
-    let output = cargo(&["pkgid", "--package", "jobplate"]).output()?;
+fn read_package_version() -> Result<String> {
+    let output = cargo_command(&["pkgid", "--package", "jobplate"]).output()?;
     let id = String::from_utf8(output.stdout)?;
     let version = id.trim_end().rsplit(['#', '@']).next().filter(|version| !version.is_empty());
     version.map(str::to_owned).context("cargo pkgid prints no version")
@@ -228,7 +228,7 @@ fn top_level_file(name: &str) -> Result<Entry> {
 }
 
 /// Runs the program and returns its standard output. Fails if the program fails or its output is empty.
-fn output_of(binary: &Path, args: &[&str]) -> Result<String> {
+fn run_program(binary: &Path, args: &[&str]) -> Result<String> {
     let output = Command::new(binary).args(args).stdin(Stdio::null()).output()?;
     ensure!(
         output.status.success() && !output.stdout.is_empty(),
@@ -243,19 +243,19 @@ fn output_of(binary: &Path, args: &[&str]) -> Result<String> {
 /// Returns the completion scripts, with the file names that the shells expect.
 fn completions(binary: &Path) -> Result<Vec<Entry>> {
     let shells = [("bash", "jobplate.bash"), ("zsh", "_jobplate"), ("fish", "jobplate.fish")];
-    let script =
-        |(shell, name)| Ok(Entry::file(&format!("completion/{name}"), output_of(binary, &["completion", shell])?));
-    shells.into_iter().map(script).collect()
+    let to_entry =
+        |(shell, name)| Ok(Entry::file(&format!("completion/{name}"), run_program(binary, &["completion", shell])?));
+    shells.into_iter().map(to_entry).collect()
 }
 
 /// Returns the manual pages: jobplate(1) and every page that it refers to.
 fn manual_pages(binary: &Path) -> Result<Vec<Entry>> {
-    let main = output_of(binary, &["man"])?;
+    let main = run_program(binary, &["man"])?;
     let text = main.replace("\\-", "-");
     let commands = text.split_whitespace().filter_map(|word| word.strip_prefix("jobplate-")?.strip_suffix("(1)"));
     let mut pages = Vec::new();
     for command in commands {
-        let page = output_of(binary, &["man", command])?;
+        let page = run_program(binary, &["man", command])?;
         pages.push(Entry::file(&format!("man/jobplate-{command}.1"), page));
     }
     ensure!(!pages.is_empty(), "jobplate(1) names no page of a command");

@@ -12,7 +12,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::run::{self, cargo, step};
+use crate::run::{self, cargo_command, run_step};
 use crate::tools;
 
 const TOOL: &str = "cargo-cyclonedx";
@@ -24,15 +24,15 @@ pub fn generate(target: &str, time: u64) -> Result<String> {
     let directory = tempfile::tempdir()?;
     let copy = directory.path().join("jobplate");
     for file in run::files()? {
-        let to = copy.join(&file);
-        fs::create_dir_all(to.parent().context("a file has a directory")?)?;
-        fs::copy(run::root().join(&file), &to).with_context(|| file.clone())?;
+        let destination = copy.join(&file);
+        fs::create_dir_all(destination.parent().context("a file has a directory")?)?;
+        fs::copy(run::root().join(&file), &destination).with_context(|| file.clone())?;
     }
 
-    let mut describe = Command::new(tool);
-    describe.args(["cyclonedx", "--all", "--no-build-deps", "--spec-version=1.5", "--format=json"]);
-    describe.args(["--override-filename=sbom", "--target", target, "--manifest-path"]).arg(copy.join("Cargo.toml"));
-    step("the SBOM", describe.env("SOURCE_DATE_EPOCH", time.to_string()).current_dir(run::root()))?;
+    let mut cyclonedx = Command::new(tool);
+    cyclonedx.args(["cyclonedx", "--all", "--no-build-deps", "--spec-version=1.5", "--format=json"]);
+    cyclonedx.args(["--override-filename=sbom", "--target", target, "--manifest-path"]).arg(copy.join("Cargo.toml"));
+    run_step("the SBOM", cyclonedx.env("SOURCE_DATE_EPOCH", time.to_string()).current_dir(run::root()))?;
     let text = fs::read_to_string(copy.join("sbom.json")).context("cargo cyclonedx")?;
     // The IDs of the workspace's crates contain the path of the copy.
     let text = text.replace(&copy.display().to_string(), "/jobplate");
@@ -44,7 +44,8 @@ pub fn generate(target: &str, time: u64) -> Result<String> {
 
 /// Returns the crates that the program is built from, each as `NAME VERSION`.
 fn built_crates(target: &str) -> Result<HashSet<String>> {
-    let mut tree = cargo(&["tree", "--locked", "--package", "jobplate", "--edges", "normal", "--prefix", "none"]);
+    let mut tree =
+        cargo_command(&["tree", "--locked", "--package", "jobplate", "--edges", "normal", "--prefix", "none"]);
     let output = tree.args(["--target", target]).output()?;
     ensure!(output.status.success(), "cargo tree: {}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout)?;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 /// Returns the templates below a directory with their placeholders replaced, keyed by file name. Fails if two templates
 /// have the same file name.
 pub fn fill_all(directory: &Path, values: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
-    let mut all = BTreeMap::new();
+    let mut templates = BTreeMap::new();
     let mut directories = vec![directory.to_owned()];
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(&directory).with_context(|| directory.display().to_string())? {
@@ -18,16 +18,20 @@ pub fn fill_all(directory: &Path, values: &BTreeMap<String, String>) -> Result<B
                 directories.push(path);
                 continue;
             }
-            let path_name = || path.display().to_string();
-            let text = fs::read_to_string(&path).with_context(path_name)?;
-            let filled = fill(&text, values).with_context(path_name)?;
+            let describe_path = || path.display().to_string();
+            let text = fs::read_to_string(&path).with_context(describe_path)?;
+            let filled = fill(&text, values).with_context(describe_path)?;
             if filled != text {
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                ensure!(all.insert(name, filled).is_none(), "another template has the name of {}", path_name());
+                ensure!(
+                    templates.insert(name, filled).is_none(),
+                    "another template has the name of {}",
+                    describe_path()
+                );
             }
         }
     }
-    Ok(all)
+    Ok(templates)
 }
 
 /// Replaces the placeholders in a template. Fails if a placeholder has no value.

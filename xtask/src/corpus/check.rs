@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::case::Case;
 use super::go_yaml::GoYaml;
-use super::lines::judge_lines;
+use super::lines::check_lines;
 
 /// Splits a stream into documents. Each document includes the `---` line before it.
 pub(super) fn split_documents(text: &str) -> Vec<&str> {
@@ -30,7 +30,7 @@ pub(super) fn split_documents(text: &str) -> Vec<&str> {
 }
 
 /// The result of checking the rendering of a file.
-pub(super) enum Verdict {
+pub(super) enum CheckResult {
     /// The file has no target and was not changed.
     Untouched,
     /// The file has no target and was refused, and go-yaml also refuses one of its documents.
@@ -40,7 +40,7 @@ pub(super) enum Verdict {
     /// The file has a target and was refused.
     Refused(Refusal),
     /// The rendering is incorrect for the given reason.
-    Wrong(String),
+    Incorrect(String),
 }
 
 /// The error of a refused file.
@@ -65,19 +65,19 @@ pub(super) struct Tally {
     pub targets: usize,
     pub edited: usize,
     pub refused: usize,
-    pub wrong: usize,
+    pub incorrect: usize,
 }
 
 impl Tally {
-    pub(super) fn add(&mut self, case: &Case, values: &[Option<Value>], verdict: &Verdict) {
+    pub(super) fn add(&mut self, case: &Case, values: &[Option<Value>], result: &CheckResult) {
         self.files += 1;
         self.unreadable += usize::from(values.iter().any(Option::is_none));
         self.targets += usize::from(case.changes.documents > 0);
-        match verdict {
-            Verdict::Untouched | Verdict::InvalidInput(_) => {}
-            Verdict::Edited => self.edited += 1,
-            Verdict::Refused(_) => self.refused += 1,
-            Verdict::Wrong(_) => self.wrong += 1,
+        match result {
+            CheckResult::Untouched | CheckResult::InvalidInput(_) => {}
+            CheckResult::Edited => self.edited += 1,
+            CheckResult::Refused(_) => self.refused += 1,
+            CheckResult::Incorrect(_) => self.incorrect += 1,
         }
     }
 
@@ -87,84 +87,84 @@ impl Tally {
         self.targets += other.targets;
         self.edited += other.edited;
         self.refused += other.refused;
-        self.wrong += other.wrong;
+        self.incorrect += other.incorrect;
     }
 }
 
 /// Renders a file. Fails with the result of the check if rendering fails.
-fn render(text: &str, injection: &Injection) -> Result<jobplate::render::RenderedStream, Verdict> {
+fn render(text: &str, injection: &Injection) -> Result<jobplate::render::RenderedStream, CheckResult> {
     match catch_unwind(AssertUnwindSafe(|| jobplate::render::to_string(text, injection))) {
         Ok(Ok(rendered)) => Ok(rendered),
         Ok(Err(error)) if matches!(error.kind(), ErrorKind::Refused | ErrorKind::Input) => {
-            let location = match (error.location().map(|place| place.line_column()), error.span()) {
+            let location = match (error.location().map(|location| location.line_column()), error.span()) {
                 (Some((line, column)), _) => format!("{line}:{column}"),
                 (None, Some(span)) => format!("byte {}", span.start),
                 (None, None) => "somewhere".to_owned(),
             };
-            Err(Verdict::Refused(Refusal { location, message: error.message().to_owned() }))
+            Err(CheckResult::Refused(Refusal { location, message: error.message().to_owned() }))
         }
-        Ok(Err(error)) => Err(Verdict::Wrong(format!("{:?} error: {error}", error.kind()))),
-        Err(_) => Err(Verdict::Wrong("panic".to_owned())),
+        Ok(Err(error)) => Err(CheckResult::Incorrect(format!("{:?} error: {error}", error.kind()))),
+        Err(_) => Err(CheckResult::Incorrect("panic".to_owned())),
     }
 }
 
 /// Checks the rendering of a file. `originals` are the file's documents, and `values` are their values.
-pub(super) fn judge(
+pub(super) fn check_rendering(
     text: &str,
     originals: &[&str],
     values: &[Option<Value>],
     case: &Case,
     reader: &mut GoYaml,
-) -> Result<Verdict> {
+) -> Result<CheckResult> {
     let rendered = match render(text, &case.injection) {
         Ok(rendered) => rendered,
         // A file without a target must be copied unchanged if it is valid YAML.
-        Err(Verdict::Refused(refusal)) if case.changes.documents == 0 => {
-            let readable = values.iter().all(Option::is_some);
-            let wrong = format!("refused without a target {refusal}");
-            return Ok(if readable { Verdict::Wrong(wrong) } else { Verdict::InvalidInput(refusal) });
+        Err(CheckResult::Refused(refusal)) if case.changes.documents == 0 => {
+            let is_valid = values.iter().all(Option::is_some);
+            let incorrect = format!("refused without a target {refusal}");
+            return Ok(if is_valid { CheckResult::Incorrect(incorrect) } else { CheckResult::InvalidInput(refusal) });
         }
-        Err(verdict) => return Ok(verdict),
+        Err(result) => return Ok(result),
     };
-    let wrong = |reason: String| Ok(Verdict::Wrong(reason));
+    let incorrect = |reason: String| Ok(CheckResult::Incorrect(reason));
     let found = (rendered.targets, rendered.containers);
     if found != (case.changes.documents, case.changes.containers) {
         let expected = (case.changes.documents, case.changes.containers);
-        return wrong(format!("found {found:?} documents with targets and containers instead of {expected:?}"));
+        return incorrect(format!("found {found:?} documents with targets and containers instead of {expected:?}"));
     }
     if let Some(reason) = case.changes.must_refuse {
-        return wrong(format!("edited, though {reason}"));
+        return incorrect(format!("edited, though {reason}"));
     }
     if case.changes.documents == 0 {
         return if rendered.text == text {
-            Ok(Verdict::Untouched)
+            Ok(CheckResult::Untouched)
         } else {
-            wrong("changed without a target".to_owned())
+            incorrect("changed without a target".to_owned())
         };
     }
     let edited = split_documents(&rendered.text);
     if edited.len() != originals.len() {
-        return wrong(format!("{} documents became {}", originals.len(), edited.len()));
+        return incorrect(format!("{} documents became {}", originals.len(), edited.len()));
     }
     let results = reader.read(&edited)?;
     for (number, result) in results.iter().enumerate() {
         let (before, after) = (originals[number], edited[number]);
         let document = number + 1;
         if values[number] == case.expected[number] && before != after {
-            return wrong(format!("document {document} changed without a target"));
+            return incorrect(format!("document {document} changed without a target"));
         }
         if *result != case.expected[number] {
-            return wrong(format!("document {document} is not what it should be"));
+            return incorrect(format!("document {document} is not what it should be"));
         }
-        if let Err(line) = judge_lines(before, after, case) {
-            return wrong(format!("document {document}: {line}"));
+        if let Err(line) = check_lines(before, after, case) {
+            return incorrect(format!("document {document}: {line}"));
         }
     }
     match render(&rendered.text, &case.injection) {
-        Ok(again) if again.text == rendered.text => Ok(Verdict::Edited),
-        Ok(_) => wrong("a second run changes more".to_owned()),
-        Err(Verdict::Refused(refusal)) => wrong(format!("a second run is refused: {refusal}")),
-        Err(verdict) => Ok(verdict),
+        Ok(rerun) if rerun.text == rendered.text => Ok(CheckResult::Edited),
+        Ok(_) => incorrect("a second run changes more".to_owned()),
+        Err(CheckResult::Refused(refusal)) => incorrect(format!("a second run is refused: {refusal}")),
+        Err(result) => Ok(result),
     }
 }
 
