@@ -132,8 +132,8 @@ impl Error {
 
     /// Prefixes the message with the operation that failed.
     #[must_use]
-    pub fn with_context(mut self, attempted: &str) -> Self {
-        self.0.message.insert_str(0, &format!("{attempted}: "));
+    pub fn with_context(mut self, operation: &str) -> Self {
+        self.0.message.insert_str(0, &format!("{operation}: "));
         self
     }
 

@@ -20,8 +20,8 @@ pub struct LineIndex {
 impl LineIndex {
     /// Builds the index of a string whose lines end with a line feed.
     pub fn new(text: &str) -> Self {
-        let after_breaks = text.match_indices('\n').map(|(at, _)| at + 1);
-        LineIndex { starts: std::iter::once(0).chain(after_breaks).collect() }
+        let line_starts = text.match_indices('\n').map(|(at, _)| at + 1);
+        LineIndex { starts: std::iter::once(0).chain(line_starts).collect() }
     }
 
     /// Returns the 1-based line of a byte offset. An offset past the end is on the last line.
