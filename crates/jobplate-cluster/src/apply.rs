@@ -117,14 +117,14 @@ impl<'a> ApplyRun<'a> {
     /// Sends the objects of a phase, at most `concurrency` at a time.
     async fn run_phase(&mut self, phase: &Phase) {
         let session = self.context.session;
-        let mut running = FuturesUnordered::new();
+        let mut tasks = FuturesUnordered::new();
         for index in 0..self.entries.len() {
             let InventoryEntry { stage, skips_dry_run, .. } = self.entries[index];
             if !phase.includes(stage, skips_dry_run) {
                 continue;
             }
-            while running.len() >= session.concurrency
-                && let Some(finished) = running.next().await
+            while tasks.len() >= session.concurrency
+                && let Some(finished) = tasks.next().await
             {
                 self.record(finished, phase.mode);
             }
@@ -133,9 +133,9 @@ impl<'a> ApplyRun<'a> {
             }
             let entry = &mut self.entries[index];
             let dry_run = std::mem::take(&mut entry.dry_run);
-            running.push(send_object(self.context, index, Rc::clone(&entry.object), dry_run, phase.mode));
+            tasks.push(send_object(self.context, index, Rc::clone(&entry.object), dry_run, phase.mode));
         }
-        while let Some(finished) = running.next().await {
+        while let Some(finished) = tasks.next().await {
             self.record(finished, phase.mode);
         }
     }
@@ -214,9 +214,9 @@ impl<'a> ApplyRun<'a> {
         }
         if session.should_stop() && !ended_after_dry_runs {
             let applied = self.entries.iter().filter(|entry| entry.row.outcome.is_applied()).count();
-            let all = self.entries.len();
+            let total = self.entries.len();
             events.on_note(&format!(
-                "the run ended early: {applied} of {all} objects are applied; run again for the rest"
+                "the run ended early: {applied} of {total} objects are applied; run again for the rest"
             ));
         }
         if self.has_taken_over {

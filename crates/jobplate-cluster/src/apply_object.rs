@@ -89,11 +89,11 @@ impl ApplyContext<'_> {
             ApplyParams { write_options: &session.write_options, force: options.force_conflicts, dry_run: false };
         let request = Request::apply(resource, &object.namespace, object.name(), object.body()?, params);
         let mut response = session.send(&request, object).await?;
-        let started = Instant::now();
+        let start = Instant::now();
         let may_succeed_later = |response: &Response| {
             response.refusal().is_some_and(|status| {
                 let timeout = if status.is_schema_fault() { SCHEMA_UPDATE_TIMEOUT } else { ESTABLISH_TIMEOUT };
-                (status.is_unknown_kind() || status.is_schema_fault()) && started.elapsed() < timeout
+                (status.is_unknown_kind() || status.is_schema_fault()) && start.elapsed() < timeout
             })
         };
         while self.provided.has_kind_of(object) && may_succeed_later(&response) && !session.should_stop() {

@@ -3,7 +3,7 @@
 use jobplate_diagnostic::Result;
 
 use crate::errors::status::RefusedRequest;
-use crate::errors::transport::create_outcome_unknown;
+use crate::errors::transport::unknown_creation_error;
 use crate::object::InputObject;
 use crate::outcome::{LiveMetadata, ObjectResult};
 use crate::report::Outcome;
@@ -27,7 +27,7 @@ pub(crate) async fn create(
         // etcd may have stored the object before it failed.
         if !dry_run && status.is_transient() {
             let reason = format!("the server answered {}", status.code.as_u16());
-            return Err(create_outcome_unknown(&reason, object));
+            return Err(unknown_creation_error(&reason, object));
         }
         return Err(status.to_error(&RefusedRequest::for_new(object, resource)));
     }

@@ -54,7 +54,7 @@ pub fn diff(
         let session = Session::open(options, events).await?;
         let Inventory { entries, provided } = read_inventory(documents, &session.namespaces)?;
         let mut failure = None;
-        let mut record = |compared: Result<Difference>| match compared {
+        let mut record = |comparison: Result<Difference>| match comparison {
             Ok(difference) => visit(&difference),
             // An error without a location is about the connection. It ends the diff, so it is reported only once.
             Err(error) if error.location().is_none() => Err(error),
@@ -65,20 +65,20 @@ pub fn diff(
             }
         };
         let comparer = Comparer { session: &session, provided: &provided, force, take_over };
-        let mut running = FuturesOrdered::new();
+        let mut comparisons = FuturesOrdered::new();
         for entry in &entries {
-            while running.len() >= session.concurrency {
-                let next = session.cancellation.run_until_cancelled(running.next()).await;
-                if let Some(compared) = next.ok_or_else(interrupted_error)? {
-                    record(compared)?;
+            while comparisons.len() >= session.concurrency {
+                let next = session.cancellation.run_until_cancelled(comparisons.next()).await;
+                if let Some(comparison) = next.ok_or_else(interrupted_error)? {
+                    record(comparison)?;
                 }
             }
-            running.push_back(comparer.compare(entry));
+            comparisons.push_back(comparer.compare(entry));
         }
-        while let Some(compared) =
-            session.cancellation.run_until_cancelled(running.next()).await.ok_or_else(interrupted_error)?
+        while let Some(comparison) =
+            session.cancellation.run_until_cancelled(comparisons.next()).await.ok_or_else(interrupted_error)?
         {
-            record(compared)?;
+            record(comparison)?;
         }
         Ok(failure)
     })
@@ -104,7 +104,7 @@ impl Comparer<'_> {
             return match self.provided.has_kind_of(object) {
                 true => {
                     let name = qualified_name(object.group(), &object.kind, object.name());
-                    Ok(difference(name, object, None, object.json()?, false))
+                    Ok(build_difference(name, object, None, object.json()?, false))
                 }
                 false => Err(object.locate(unknown_kind_error(object))),
             };
@@ -112,33 +112,33 @@ impl Comparer<'_> {
         let name = resource.qualified_name(object.name());
         if object.uses_generate_name {
             let new = self.dry_run_generated(object, &resource).await?;
-            return Ok(difference(name, object, None, new, false));
+            return Ok(build_difference(name, object, None, new, false));
         }
         let live = self.session.get_live(object, &resource, object.name()).await?;
-        let dry_run = |body, force| {
+        let build_request = |body, force| {
             let params = ApplyParams { write_options: &self.session.write_options, force, dry_run: true };
             Request::apply(&resource, &object.namespace, object.name(), body, params)
         };
-        let response = self.session.send(&dry_run(object.body()?, self.force), object).await?;
+        let response = self.session.send(&build_request(object.body()?, self.force), object).await?;
         let Some(status) = response.refusal() else {
-            let after = after_apply(response.parse_object(object)?, object, live.is_none());
-            return Ok(difference(name, object, live, after, false));
+            let after = complete_dry_run(response.parse_object(object)?, object, live.is_none());
+            return Ok(build_difference(name, object, live, after, false));
         };
         if status.is_immutable() && object.is_job() {
             let after = self.dry_run_as_new(object, &resource, live.as_ref()).await?;
-            return Ok(difference(name, object, live, after, true));
+            return Ok(build_difference(name, object, live, after, true));
         }
         let entries = &*object.take_over_entries;
         if self.take_over && !entries.is_empty() && may_be_resolved_by_take_over(&status, entries) {
-            let response = self.session.send(&dry_run(object.take_over_dry_run_body()?, true), object).await?;
+            let response = self.session.send(&build_request(object.take_over_dry_run_body()?, true), object).await?;
             if response.refusal().is_none() {
-                let after = after_apply(response.parse_object(object)?, object, live.is_none());
-                return Ok(difference(name, object, live, after, false));
+                let after = complete_dry_run(response.parse_object(object)?, object, live.is_none());
+                return Ok(build_difference(name, object, live, after, false));
             }
         }
         // The object's namespace does not exist yet, but the input provides it.
         if live.is_none() && status.has_code(404) && self.provided.satisfies_any(&entry.requirements) {
-            return Ok(difference(name, object, None, object.json()?, false));
+            return Ok(build_difference(name, object, None, object.json()?, false));
         }
         Err(explain_refusal(self.session, object, &resource, &status, self.take_over).await)
     }
@@ -181,7 +181,13 @@ impl Comparer<'_> {
     }
 }
 
-fn difference(name: String, object: &InputObject, before: Option<Value>, after: Value, immutable: bool) -> Difference {
+fn build_difference(
+    name: String,
+    object: &InputObject,
+    before: Option<Value>,
+    after: Value,
+    immutable: bool,
+) -> Difference {
     Difference {
         object: name,
         file: object.file().to_owned(),
@@ -193,7 +199,7 @@ fn difference(name: String, object: &InputObject, before: Option<Value>, after: 
 
 /// Completes the result of a dry run: removes the env entries that `--unset` names and, from a new Job, the fields that
 /// the server generates for the Job controller.
-fn after_apply(mut after: Value, object: &InputObject, is_new: bool) -> Value {
+fn complete_dry_run(mut after: Value, object: &InputObject, is_new: bool) -> Value {
     if !object.take_over_entries.is_empty() {
         managed_fields::remove_unset_entries(&mut after, &object.json_or_null(), &object.take_over_entries);
     }

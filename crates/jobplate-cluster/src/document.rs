@@ -61,12 +61,12 @@ impl OriginalText {
     /// the length of the rendered bytes.
     pub fn new(text: &str, replacements: impl IntoIterator<Item = (Range<usize>, usize)>) -> Self {
         let mut shift = 0isize;
-        let replacement = |(original, length): (Range<usize>, usize)| {
+        let to_replacement = |(original, length): (Range<usize>, usize)| {
             let start = original.start.saturating_add_signed(shift);
             shift += length as isize - original.len() as isize;
             Replacement { original, rendered: start..start + length }
         };
-        OriginalText { text: text.into(), replacements: replacements.into_iter().map(replacement).collect() }
+        OriginalText { text: text.into(), replacements: replacements.into_iter().map(to_replacement).collect() }
     }
 
     /// Returns the byte range of the original text that an offset in the rendered text comes from. The range is empty

@@ -30,11 +30,11 @@ pub(crate) async fn dry_run(
     if object.uses_generate_name {
         return create(session, object, resource, true).await;
     }
-    let apply = |body, force| {
+    let build_request = |body, force| {
         let params = ApplyParams { write_options: &session.write_options, force, dry_run: true };
         Request::apply(resource, &object.namespace, object.name(), body, params)
     };
-    let response = session.send(&apply(object.body()?, options.force_conflicts), object).await?;
+    let response = session.send(&build_request(object.body()?, options.force_conflicts), object).await?;
     let Some(status) = response.refusal() else {
         return classify_success(session, options, object, resource, &response).await;
     };
@@ -44,7 +44,7 @@ pub(crate) async fn dry_run(
     let entries = take_over::selected_entries(options, object);
     // Only another dry run shows whether the ownership of these entries is the only obstacle.
     if !entries.is_empty() && conflict::may_be_resolved_by_take_over(&status, entries) {
-        let response = session.send(&apply(object.take_over_dry_run_body()?, true), object).await?;
+        let response = session.send(&build_request(object.take_over_dry_run_body()?, true), object).await?;
         return match response.refusal() {
             None => Ok(ObjectResult::new(Outcome::Configured)),
             Some(status) => Err(explain_refusal(session, object, resource, &status, options.take_over).await),

@@ -9,7 +9,7 @@ use crate::report::ReportRow;
 pub trait EventHandler {
     /// Receives one line for each request and each retry, for `-v`.
     fn on_request(&self, _text: &str) {}
-    /// Receives a note for the user, one sentence.
+    /// Receives a one-sentence note for the user.
     fn on_note(&self, _text: &str) {}
     /// Receives a warning from the server about an object. The text may contain the object's values.
     fn on_warning(&self, _object: &InputObject, _text: &str) {}

@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 
 /// Converts a path to the keys of a `fieldsV1` tree. Returns `None` for a path with an index, since these trees
 /// identify list items by key.
-pub(crate) fn tree_path(path: &FieldPath) -> Option<Vec<String>> {
-    let tree_key = |step: &PathStep| match step {
+pub(crate) fn to_tree_path(path: &FieldPath) -> Option<Vec<String>> {
+    let to_tree_key = |step: &PathStep| match step {
         PathStep::Key(key) => Some(format!("f:{key}")),
         PathStep::Item(keys) => {
             let keys: Map<String, Value> = keys.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
@@ -18,7 +18,7 @@ pub(crate) fn tree_path(path: &FieldPath) -> Option<Vec<String>> {
         }
         PathStep::Index(_) => None,
     };
-    path.0.iter().map(tree_key).collect()
+    path.0.iter().map(to_tree_key).collect()
 }
 
 /// Serializes a value like Go's `encoding/json`, which escapes characters that are special in HTML. The result must be
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn escapes_names_like_go() {
         let path =
-            tree_path(&FieldPath(vec![PathStep::Item(vec![("name".to_owned(), "A<B>&\"C".to_owned())])])).unwrap();
+            to_tree_path(&FieldPath(vec![PathStep::Item(vec![("name".to_owned(), "A<B>&\"C".to_owned())])])).unwrap();
         assert_eq!(path, ["k:{\"name\":\"A\\u003cB\\u003e\\u0026\\\"C\"}"]);
     }
 }

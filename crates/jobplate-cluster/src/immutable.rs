@@ -65,16 +65,16 @@ pub(crate) async fn apply(
         let live = check_replaceable(session, object, resource, include_running).await?;
         let Some(live) = live else { break };
         if delete(session, object, resource, &live, false).await? {
-            let deleted = wait_until_deleted(session, object, resource, &live, deadline).await;
-            deleted.map_err(|error| recreate_failed(object, resource, &error))?;
+            let deletion = wait_until_deleted(session, object, resource, &live, deadline).await;
+            deletion.map_err(|error| recreate_failed(object, resource, &error))?;
             break;
         }
         if attempt == MAX_CONFLICT_RETRIES {
             return Err(conflict_loop(object, resource, "deleted"));
         }
     }
-    let recreated = recreate(session, options, object, resource).await;
-    recreated.map_err(|error| recreate_failed(object, resource, &error))
+    let result = recreate(session, options, object, resource).await;
+    result.map_err(|error| recreate_failed(object, resource, &error))
 }
 
 async fn recreate(
@@ -201,9 +201,11 @@ fn recreate_failed(object: &InputObject, resource: &Resource, error: &Error) -> 
     let hint = error.hint_message().cloned().unwrap_or("run again to make it".into());
     let wrapped = Error::new(error.kind(), message).hint(hint);
     match error.location() {
-        Some(place) => {
-            wrapped.at(place.span.clone()).in_document(&place.file, place.first_line, Arc::clone(&place.document))
-        }
+        Some(location) => wrapped.at(location.span.clone()).in_document(
+            &location.file,
+            location.first_line,
+            Arc::clone(&location.document),
+        ),
         None => object.locate(wrapped),
     }
 }

@@ -153,18 +153,18 @@ pub(crate) fn read_inventory(
     namespaces: &Namespaces,
 ) -> Result<Inventory> {
     let mut entries = Vec::new();
-    let mut seen: HashMap<ObjectKey, (Rc<str>, usize)> = HashMap::new();
+    let mut first_locations: HashMap<ObjectKey, (Rc<str>, usize)> = HashMap::new();
     let spool = Rc::new(Spool::new());
     for document in documents {
         let document = document?;
         InputObject::visit_all(&document, namespaces, &spool, &mut |object, node| {
             namespaces.check(object.manifest_namespace.as_ref(), node).map_err(|error| document.locate(error))?;
             if !object.uses_generate_name {
-                let own = [object.group(), &object.kind, &object.namespace, object.name()].map(str::to_owned);
-                if let Some((file, line)) = seen.insert(own, (Rc::clone(&document.file), object.line())) {
-                    let what = format!("{}/{} stands in the input twice", object.kind, object.name());
-                    let first = format!("the first is in {file}, line {line}; remove one of the two");
-                    return Err(object.locate(Error::input(what).hint(first)));
+                let key = [object.group(), &object.kind, &object.namespace, object.name()].map(str::to_owned);
+                if let Some((file, line)) = first_locations.insert(key, (Rc::clone(&document.file), object.line())) {
+                    let message = format!("{}/{} stands in the input twice", object.kind, object.name());
+                    let hint = format!("the first is in {file}, line {line}; remove one of the two");
+                    return Err(object.locate(Error::input(message).hint(hint)));
                 }
             }
             entries.push(InventoryEntry::new(object, node));
@@ -190,9 +190,9 @@ fn bound_role(object: &InputObject, root: Node<'_>) -> Option<RoleKey> {
     if &*object.api_version != RBAC_API_VERSION || !matches!(&*object.kind, "RoleBinding" | "ClusterRoleBinding") {
         return None;
     }
-    let text =
+    let read_text =
         |key| Some(FieldPath::from_keys(&["roleRef", key]).resolve(root)).filter(|at| at.is_complete)?.node.text();
-    Some(role_key(&text("kind")?, &object.namespace, &text("name")?))
+    Some(role_key(&read_text("kind")?, &object.namespace, &read_text("name")?))
 }
 
 fn has_ttl(job: Node<'_>) -> bool {
@@ -217,8 +217,8 @@ mod tests {
     fn list_of_jobs(count: usize) -> Document {
         let mut text = "apiVersion: v1\nkind: List\nitems:\n".to_owned();
         let mut changes = Vec::new();
-        for at in 0..count {
-            text.push_str(&format!("- apiVersion: batch/v1\n  kind: Job\n  metadata:\n    name: job-{at}\n"));
+        for index in 0..count {
+            text.push_str(&format!("- apiVersion: batch/v1\n  kind: Job\n  metadata:\n    name: job-{index}\n"));
             changes.push((text.len()..text.len(), 0));
             text.push_str("  spec: {ttlSecondsAfterFinished: 60, template: {spec: {containers: [{name: flow}]}}}\n");
         }
@@ -229,20 +229,20 @@ mod tests {
     fn measure_read(count: usize) -> Duration {
         let document = list_of_jobs(count);
         let namespaces = Namespaces { requested: None, default: "default".into() };
-        let started = Instant::now();
+        let start = Instant::now();
         let Inventory { entries, .. } = read_inventory([Ok(document)], &namespaces).unwrap();
-        let took = started.elapsed();
+        let duration = start.elapsed();
         assert_eq!(entries.len(), count);
         assert!(entries.iter().all(|entry| entry.has_ttl) && entries[count - 1].row.line == 5 * count - 1);
-        took
+        duration
     }
 
     #[test]
     fn reads_a_list_in_linear_time() {
         // Uses the shortest of several runs, since other processes can only slow down a run.
         let runs: Vec<[Duration; 2]> = (0..5).map(|_| [1000, 8000].map(measure_read)).collect();
-        let shortest = |size: usize| runs.iter().map(|times| times[size]).min().unwrap().as_secs_f64();
-        let ratio = shortest(1) / shortest(0);
+        let shortest_run = |size: usize| runs.iter().map(|times| times[size]).min().unwrap().as_secs_f64();
+        let ratio = shortest_run(1) / shortest_run(0);
         assert!(ratio < 16.0, "eight times as many Jobs take {ratio:.1} times as long");
     }
 }

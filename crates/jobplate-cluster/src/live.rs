@@ -1,4 +1,4 @@
-//! Separates the server's fields of live objects from the user's fields.
+//! Removes the fields from live objects that the server writes.
 
 use serde_json::{Map, Value};
 

@@ -29,24 +29,24 @@ pub(crate) struct ContainerLog {
 }
 
 /// Reports the lines of a log until the container has ended, or until the log cannot be resumed.
-pub(crate) async fn follow_log(session: &Session<'_>, pods: &Resource, log: ContainerLog) {
+pub(crate) async fn follow_log(session: &Session<'_>, pod_resource: &Resource, log: ContainerLog) {
     let ContainerLog { namespace, pod, container, .. } = &log;
     let mut cursor = LogCursor::default();
     let mut attempts = 0;
     while attempts < MAX_RESUMES {
         let since = cursor.last_time.map(|time| time.to_string());
-        let request = Request::follow_log(pods, namespace, pod, container, since.as_deref());
-        let lines_before = cursor.reported;
+        let request = Request::follow_log(pod_resource, namespace, pod, container, since.as_deref());
+        let count_before = cursor.reported_count;
         match session.connection().stream(&request).await {
             Ok(Ok(body)) => {
                 report_lines(session, &log, body, &mut cursor).await;
                 // The server also ends a log if it loses the connection to the node. Only the pod's status shows
                 // whether the container is still running.
-                if !is_running(session, pods, &log).await {
+                if !is_running(session, pod_resource, &log).await {
                     return;
                 }
             }
-            Ok(Err(status)) if cursor.reported == 0 && status.code.is_client_error() && !status.has_code(429) => {
+            Ok(Err(status)) if cursor.reported_count == 0 && status.code.is_client_error() && !status.has_code(429) => {
                 let code = status.code.as_u16();
                 let note = format!("no log of container {container} of pod {pod}: the server answered {code}");
                 session.events.on_note(&note);
@@ -54,7 +54,7 @@ pub(crate) async fn follow_log(session: &Session<'_>, pods: &Resource, log: Cont
             }
             Ok(Err(_)) | Err(_) => {}
         }
-        attempts = if cursor.reported > lines_before { 0 } else { attempts + 1 };
+        attempts = if cursor.reported_count > count_before { 0 } else { attempts + 1 };
         tokio::time::sleep(POLL_INTERVAL).await;
     }
     let note = format!("the log of container {container} of pod {pod} broke off: kubectl logs {pod} -n {namespace}");
@@ -63,8 +63,10 @@ pub(crate) async fn follow_log(session: &Session<'_>, pods: &Resource, log: Cont
 
 /// Returns whether the container is still running and has not been restarted. Returns true if the request for the pod
 /// fails, unless the pod does not exist.
-async fn is_running(session: &Session<'_>, pods: &Resource, log: &ContainerLog) -> bool {
-    let Ok(response) = session.try_send(&Request::get(pods, &log.namespace, &log.pod)).await else { return true };
+async fn is_running(session: &Session<'_>, pod_resource: &Resource, log: &ContainerLog) -> bool {
+    let Ok(response) = session.try_send(&Request::get(pod_resource, &log.namespace, &log.pod)).await else {
+        return true;
+    };
     if let Some(status) = response.refusal() {
         return !status.has_code(404);
     }
@@ -76,22 +78,22 @@ async fn is_running(session: &Session<'_>, pods: &Resource, log: &ContainerLog) 
 /// Reports the new lines in one response.
 async fn report_lines(session: &Session<'_>, log: &ContainerLog, mut body: Body, cursor: &mut LogCursor) {
     cursor.resume();
-    let (mut pending, mut searched) = (Vec::new(), 0);
+    let (mut pending, mut searched_len) = (Vec::new(), 0);
     while let Some(frame) = body.frame().await {
         match frame {
             Ok(frame) => pending.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data)),
             // The resumed log repeats the incomplete line.
             Err(_) => return,
         }
-        while let Some(end) = find_line_end(&pending, searched) {
+        while let Some(end) = find_line_end(&pending, searched_len) {
             let line: Vec<u8> = pending.drain(..end).collect();
-            searched = 0;
+            searched_len = 0;
             let line = line.strip_suffix(b"\n").unwrap_or(&line);
             if let Some(text) = cursor.advance(&String::from_utf8_lossy(line)) {
                 session.events.on_log_line(&log.pod, &log.container, text);
             }
         }
-        searched = pending.len();
+        searched_len = pending.len();
     }
     if let Some(text) = cursor.advance(&String::from_utf8_lossy(&pending)).filter(|text| !text.is_empty()) {
         session.events.on_log_line(&log.pod, &log.container, text);
@@ -115,11 +117,11 @@ fn restart_count(status: &Value) -> u64 {
     status["restartCount"].as_u64().unwrap_or(0)
 }
 
-/// Returns the end offset of the first line, after its line break. The first `searched` bytes are known to have no line
+/// Returns the end offset of the first line, after its line break. The first `searched_len` bytes are known to have no line
 /// break. More than [`MAX_LINE_BYTES`] bytes without a line break count as a line. Returns `None` if the line is
 /// incomplete.
-fn find_line_end(bytes: &[u8], searched: usize) -> Option<usize> {
-    let newline = memchr::memchr(b'\n', &bytes[searched..]).map(|at| searched + at + 1);
+fn find_line_end(bytes: &[u8], searched_len: usize) -> Option<usize> {
+    let newline = memchr::memchr(b'\n', &bytes[searched_len..]).map(|at| searched_len + at + 1);
     newline.or_else(|| (bytes.len() > MAX_LINE_BYTES).then_some(bytes.len()))
 }
 
@@ -134,7 +136,7 @@ struct LogCursor {
     /// The number of reported lines with that time.
     count_at_last_time: usize,
     /// The number of all reported lines.
-    reported: usize,
+    reported_count: usize,
     /// The lines to skip after a resume: all lines before this time, and this number of lines with this time.
     skip: Option<(Timestamp, usize)>,
 }
@@ -151,21 +153,21 @@ impl LogCursor {
         let (time, text) = match line.split_once(' ').map(|(time, text)| (time.parse::<Timestamp>(), text)) {
             Some((Ok(time), text)) => (time, text),
             _ => {
-                self.reported += 1;
+                self.reported_count += 1;
                 return Some(line.trim_end_matches('\r'));
             }
         };
         match &mut self.skip {
             Some((last, _)) if time < *last => return None,
-            Some((last, left)) if time == *last && *left > 0 => {
-                *left -= 1;
+            Some((last, remaining)) if time == *last && *remaining > 0 => {
+                *remaining -= 1;
                 return None;
             }
             _ => self.skip = None,
         }
         self.count_at_last_time = if self.last_time == Some(time) { self.count_at_last_time + 1 } else { 1 };
         self.last_time = Some(time);
-        self.reported += 1;
+        self.reported_count += 1;
         Some(text.trim_end_matches('\r'))
     }
 }
@@ -179,8 +181,8 @@ mod tests {
         let mut cursor = LogCursor::default();
         let mut read = |lines: &[(&str, &str)]| {
             cursor.resume();
-            let line = |(second, text): &(&str, &str)| format!("2026-01-01T00:00:{second}Z {text}");
-            lines.iter().filter_map(|own| cursor.advance(&line(own)).map(str::to_owned)).collect::<Vec<_>>()
+            let format_line = |(second, text): &(&str, &str)| format!("2026-01-01T00:00:{second}Z {text}");
+            lines.iter().filter_map(|line| cursor.advance(&format_line(line)).map(str::to_owned)).collect::<Vec<_>>()
         };
         assert_eq!(read(&[("01", "a"), ("02", "b"), ("02", "c")]), ["a", "b", "c"]);
         // The resumed log repeats three lines. Before the last line, the node's clock was set back.

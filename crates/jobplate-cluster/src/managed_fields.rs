@@ -7,7 +7,7 @@ use jobplate_manifest::sensitive::LAST_APPLIED;
 use serde_json::{Map, Value, json};
 
 use crate::document::TakeOverEntries;
-use crate::fields_v1::{get_subtree, insert_subtree, merge_trees, remove_subtree, tree_path};
+use crate::fields_v1::{get_subtree, insert_subtree, merge_trees, remove_subtree, to_tree_path};
 
 /// A plan to transfer the ownership of env entries to our field manager.
 #[derive(Debug)]
@@ -31,10 +31,11 @@ pub(crate) fn plan_transfer(live: &Value, entries: &[TakeOverEntries], manager: 
     let mut owners: Vec<Value> =
         live.pointer("/metadata/managedFields").and_then(Value::as_array).cloned().unwrap_or_default();
     let api_version = live["apiVersion"].as_str()?;
-    let (moved, previous_owners) = move_entries(live, entries, &mut owners, manager);
-    let moves_entries = moved.as_object().is_some_and(|moved| !moved.is_empty());
+    let (moved_fields, previous_owners) = move_entries(live, entries, &mut owners, manager);
+    let moves_entries = moved_fields.as_object().is_some_and(|fields| !fields.is_empty());
     preserve_unowned(live, entries, &mut owners, api_version);
-    let removes_last_applied = live.pointer("/metadata/annotations").is_some_and(|all| all.get(LAST_APPLIED).is_some());
+    let removes_last_applied =
+        live.pointer("/metadata/annotations").is_some_and(|annotations| annotations.get(LAST_APPLIED).is_some());
     if entries.is_empty() || !moves_entries && !removes_last_applied {
         return None;
     }
@@ -46,13 +47,13 @@ pub(crate) fn plan_transfer(live: &Value, entries: &[TakeOverEntries], manager: 
     }
     owners.retain(|owner| owner.get("fieldsV1").and_then(Value::as_object).is_some_and(|fields| !fields.is_empty()));
     match owners.iter_mut().find(|owner| is_apply_by(owner, manager)) {
-        Some(ours) => merge_trees(&mut ours["fieldsV1"], moved),
+        Some(ours) => merge_trees(&mut ours["fieldsV1"], moved_fields),
         None if moves_entries => owners.push(json!({
             "manager": manager,
             "operation": "Apply",
             "apiVersion": api_version,
             "fieldsType": "FieldsV1",
-            "fieldsV1": moved,
+            "fieldsV1": moved_fields,
         })),
         None => {}
     }
@@ -75,7 +76,7 @@ fn move_entries(
     owners: &mut [Value],
     manager: &str,
 ) -> (Value, Vec<String>) {
-    let mut moved = Value::Object(Map::new());
+    let mut moved_fields = Value::Object(Map::new());
     let mut previous_owners = Vec::new();
     for (path, tree) in entries.iter().flat_map(|entries| live_entry_trees(live, entries)) {
         let mut is_owned = false;
@@ -86,7 +87,7 @@ fn move_entries(
             if is_ours {
                 is_owned |= get_subtree(fields, &path).is_some();
             } else if let Some(removed) = remove_subtree(fields, &path) {
-                insert_subtree(&mut moved, &path, removed);
+                insert_subtree(&mut moved_fields, &path, removed);
                 is_owned = true;
                 if !previous_owners.contains(&name) {
                     previous_owners.push(name);
@@ -94,10 +95,10 @@ fn move_entries(
             }
         }
         if !is_owned {
-            insert_subtree(&mut moved, &path, tree);
+            insert_subtree(&mut moved_fields, &path, tree);
         }
     }
-    (moved, previous_owners)
+    (moved_fields, previous_owners)
 }
 
 /// The manager to which Kubernetes assigns the fields that were set before ownership was tracked.
@@ -192,11 +193,11 @@ fn is_of_subresource(owner: &Value) -> bool {
 /// entry's fields.
 fn live_entry_trees(live: &Value, entries: &TakeOverEntries) -> Vec<(Vec<String>, Value)> {
     let env = entries.container.clone().join(PathStep::Key("env".to_owned()));
-    let Some(env_path) = tree_path(&env) else { return Vec::new() };
+    let Some(env_path) = to_tree_path(&env) else { return Vec::new() };
     let live_env = env.follow(live).and_then(Value::as_array).into_iter().flatten();
     let selected = live_env.filter(|entry| entries.names.iter().any(|name| entry["name"] == name.as_str()));
-    let path_and_tree = |entry: &Value| {
-        let item = tree_path(&FieldPath(vec![item_named(entry["name"].as_str()?)]))?;
+    let to_path_and_tree = |entry: &Value| {
+        let item = to_tree_path(&FieldPath(vec![item_named(entry["name"].as_str()?)]))?;
         let mut tree = json!({".": {}, "f:name": {}});
         if entry.get("value").is_some() {
             tree["f:value"] = json!({});
@@ -207,7 +208,7 @@ fn live_entry_trees(live: &Value, entries: &TakeOverEntries) -> Vec<(Vec<String>
         }
         Some(([env_path.clone(), item].concat(), tree))
     };
-    selected.filter_map(path_and_tree).collect()
+    selected.filter_map(to_path_and_tree).collect()
 }
 
 fn is_apply_by(owner: &Value, manager: &str) -> bool {
@@ -216,7 +217,7 @@ fn is_apply_by(owner: &Value, manager: &str) -> bool {
 
 /// Returns the managers, other than the applies of `manager`, that own the field `key` of an entry.
 pub(crate) fn find_value_owners(live: &Value, entry: &FieldPath, key: &str, manager: &str) -> Vec<String> {
-    let Some(path) = tree_path(&entry.clone().join(PathStep::Key(key.to_owned()))) else { return Vec::new() };
+    let Some(path) = to_tree_path(&entry.clone().join(PathStep::Key(key.to_owned()))) else { return Vec::new() };
     let owners = live.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
     owners
         .filter(|owner| !is_apply_by(owner, manager) && get_subtree(&owner["fieldsV1"], &path).is_some())
@@ -326,13 +327,13 @@ pub(crate) mod tests {
         assert_eq!(owners[0]["manager"], "before-first-apply");
         assert!(owners[0].pointer(entry).is_some());
         // A second transfer, for another container, keeps the entries that the first transfer preserved.
-        let mut again = cleared.clone();
-        again["metadata"]["managedFields"] = owners.clone();
-        again["spec"]["containers"] =
+        let mut changed = cleared.clone();
+        changed["metadata"]["managedFields"] = owners.clone();
+        changed["spec"]["containers"] =
             json!([cleared["spec"]["containers"][0], {"name": "d", "env": [{"name": "B"}, {"name": "X"}]}]);
         let other =
             TakeOverEntries { container: FieldPath::parse(".spec.containers[name=\"d\"]").unwrap(), ..entries() };
-        let transfer = plan_transfer(&again, &[other], "jobplate").unwrap();
+        let transfer = plan_transfer(&changed, &[other], "jobplate").unwrap();
         let preserved: Vec<&Value> = transfer.patch[1]["value"]
             .as_array()
             .unwrap()

@@ -27,9 +27,9 @@ impl Namespaces {
     /// Fails if the two namespaces differ. The error points to the namespace in `root`.
     pub(crate) fn check(&self, in_manifest: Option<&Rc<str>>, root: Node<'_>) -> Result<()> {
         match (&self.requested, in_manifest) {
-            (Some(requested), Some(own)) if requested != own => {
+            (Some(requested), Some(namespace)) if requested != namespace => {
                 let span = FieldPath::from_keys(&["metadata", "namespace"]).resolve(root).node.span();
-                Err(Error::refused(format!("the object is in namespace {own}, and -n asks for {requested}"))
+                Err(Error::refused(format!("the object is in namespace {namespace}, and -n asks for {requested}"))
                     .at(span)
                     .hint("leave -n out, or change the manifest"))
             }

@@ -72,11 +72,11 @@ impl InputObject {
                 true => spool.add_text(&json::to_json(object.node).map_err(locate)?.to_string())?,
                 false => spooled.text,
             };
-            let metadata_text = |key: &str| {
+            let read_metadata = |key: &str| {
                 let value = object.metadata?.get_first(key)?;
                 value.text().filter(|text| !text.is_empty() && !value.is_null())
             };
-            let manifest_namespace: Option<Rc<str>> = metadata_text("namespace").map(|name| (*name).into());
+            let manifest_namespace: Option<Rc<str>> = read_metadata("namespace").map(|name| (*name).into());
             let dry_run = take_over_dry_runs.remove(&position);
             Ok(InputObject {
                 api_version: (*object.api_version).into(),
@@ -84,7 +84,7 @@ impl InputObject {
                 namespace: namespaces.resolve(manifest_namespace.as_ref()),
                 manifest_namespace,
                 name: (*object.name().unwrap_or_default()).into(),
-                uses_generate_name: metadata_text("name").is_none(),
+                uses_generate_name: read_metadata("name").is_none(),
                 take_over_entries: take_over_entries.remove(&position).unwrap_or_default(),
                 start: object.node.span().start,
                 line: document.line_at(object.node.span().start),

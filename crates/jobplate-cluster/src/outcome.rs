@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jobplate_diagnostic::Result;
 use serde::Deserialize;
 
-use crate::errors::transport::invalid_response;
+use crate::errors::transport::invalid_response_error;
 use crate::object::InputObject;
 use crate::report::Outcome;
 use crate::request::Request;
@@ -116,10 +116,10 @@ impl LiveMetadata {
     /// Fails if the response is not an object.
     pub(crate) fn read(response: &Response, object: &InputObject) -> Result<Self> {
         let parsed = serde_json::from_slice(&response.body);
-        let PartialObject { metadata } = parsed.map_err(|_| invalid_response(object))?;
+        let PartialObject { metadata } = parsed.map_err(|_| invalid_response_error(object))?;
         match metadata.uid.is_some() || metadata.resource_version.is_some() {
             true => Ok(metadata),
-            false => Err(invalid_response(object)),
+            false => Err(invalid_response_error(object)),
         }
     }
 

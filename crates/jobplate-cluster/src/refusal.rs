@@ -7,7 +7,7 @@ use jobplate_manifest::workload;
 use jobplate_yaml::Node;
 use serde_json::Value;
 
-use crate::errors::conflict::{EnvSourceConflict, conflict_table, find_env_source_conflicts};
+use crate::errors::conflict::{EnvSourceConflict, find_env_source_conflicts, format_conflict_table};
 use crate::errors::status::{RefusedRequest, Status};
 use crate::object::InputObject;
 use crate::request::{Resource, Verb};
@@ -32,7 +32,7 @@ pub(crate) async fn explain_refusal(
     };
     let name = resource.qualified_name(object.name());
     if let Some(conflicts) = status.conflicts() {
-        let table = conflict_table(&conflicts, &live, &object.json_or_null());
+        let table = format_conflict_table(&conflicts, &live, &object.json_or_null());
         let error =
             Error::new(ErrorKind::Cluster, format!("others own fields of {name} that this would change:{table}"));
         return object.locate(error.hint(
@@ -65,12 +65,12 @@ fn env_source_error(
         selected.any(|entries| entries.container == conflict.container && entries.names.contains(&conflict.name))
     };
     let first = conflicts.iter().find(|conflict| !is_selected(conflict))?;
-    let line = |conflict: &EnvSourceConflict| {
+    let format_line = |conflict: &EnvSourceConflict| {
         let owners = if conflict.owners.is_empty() { "nobody".to_owned() } else { conflict.owners.join(", ") };
         let source = if conflict.live_source == "value" { "a plain value" } else { conflict.live_source };
         format!("\n  {} of container {}: {source}, owned by {owners}", conflict.name, conflict.container_name)
     };
-    let lines: String = conflicts.iter().map(line).collect();
+    let lines: String = conflicts.iter().map(format_line).collect();
     let message = format!("{object_name} has these values in another way than the manifest:{lines}");
     let flags = take_over_flags(object, &conflicts);
     let hint = match take_over {
@@ -87,9 +87,9 @@ fn env_source_error(
 /// Returns the flags that select the conflicting entries of the first container and of all containers with the same
 /// entries. A single command cannot select different entries for different containers.
 fn take_over_flags(object: &InputObject, conflicts: &[EnvSourceConflict]) -> String {
-    let flags_of = |container: &FieldPath| -> Vec<String> {
-        let of_container = conflicts.iter().filter(|conflict| conflict.container == *container);
-        of_container.filter_map(|conflict| conflict.flag.clone()).collect()
+    let select_flags = |container: &FieldPath| -> Vec<String> {
+        let container_conflicts = conflicts.iter().filter(|conflict| conflict.container == *container);
+        container_conflicts.filter_map(|conflict| conflict.flag.clone()).collect()
     };
     // The first conflict of each container.
     let mut containers: Vec<&EnvSourceConflict> = Vec::new();
@@ -99,17 +99,17 @@ fn take_over_flags(object: &InputObject, conflicts: &[EnvSourceConflict]) -> Str
         }
     }
     let Some(first) = containers.first() else { return String::new() };
-    let mut flags = flags_of(&first.container);
-    let same: Vec<&&EnvSourceConflict> =
-        containers.iter().filter(|other| flags_of(&other.container) == flags).collect();
+    let mut flags = select_flags(&first.container);
+    let matching_containers: Vec<&&EnvSourceConflict> =
+        containers.iter().filter(|other| select_flags(&other.container) == flags).collect();
     let is_default_kind = object.is_job() || &*object.kind == "CronJob";
     if !is_default_kind {
         flags.push(format!("--target {}/{}", object.kind, object.name()));
     }
-    if same.len() > 1 || !first.is_default_container {
-        flags.extend(same.iter().map(|conflict| format!("-c {}", conflict.container_name)));
+    if matching_containers.len() > 1 || !first.is_default_container {
+        flags.extend(matching_containers.iter().map(|conflict| format!("-c {}", conflict.container_name)));
     }
-    if same.iter().any(|conflict| conflict.is_init) {
+    if matching_containers.iter().any(|conflict| conflict.is_init) {
         flags.push("--init-containers".to_owned());
     }
     flags.join(" ")

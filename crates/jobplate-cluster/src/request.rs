@@ -7,7 +7,7 @@ use kube::client::Body;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The characters that are escaped in a path segment or query value.
-const UNESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
 
 /// The media type of a server-side apply, whose body can be any YAML.
 const APPLY_PATCH_YAML: &str = "application/apply-patch+yaml";
@@ -38,11 +38,11 @@ impl Resource {
     pub(crate) fn path(&self, namespace: &str, name: Option<&str>) -> String {
         let mut path = group_path(&self.group, &self.version);
         if self.namespaced {
-            let _ = write!(path, "/namespaces/{}", utf8_percent_encode(namespace, UNESCAPED));
+            let _ = write!(path, "/namespaces/{}", utf8_percent_encode(namespace, ESCAPED));
         }
         let _ = write!(path, "/{}", self.plural);
         if let Some(name) = name {
-            let _ = write!(path, "/{}", utf8_percent_encode(name, UNESCAPED));
+            let _ = write!(path, "/{}", utf8_percent_encode(name, ESCAPED));
         }
         path
     }
@@ -55,11 +55,11 @@ impl Resource {
 
 /// Returns the path of an API group and version: `/apis/batch/v1`, or `/api/v1` for the core group.
 pub(crate) fn group_path(group: &str, version: &str) -> String {
-    let plain = |text| utf8_percent_encode(text, UNESCAPED);
+    let escape = |text| utf8_percent_encode(text, ESCAPED);
     if group.is_empty() {
-        format!("/api/{}", plain(version))
+        format!("/api/{}", escape(version))
     } else {
-        format!("/apis/{}/{}", plain(group), plain(version))
+        format!("/apis/{}/{}", escape(group), escape(version))
     }
 }
 
@@ -69,7 +69,7 @@ pub(crate) fn qualified_name(group: &str, kind: &str, name: &str) -> String {
     if group.is_empty() { format!("{kind}/{name}") } else { format!("{kind}.{group}/{name}") }
 }
 
-/// The server's reaction to unknown and duplicate fields (`fieldValidation`).
+/// The server's handling of unknown and duplicate fields (`fieldValidation`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldValidation {
     /// Refuse the object.
@@ -151,7 +151,7 @@ impl Request {
 
     fn with_query(mut self, key: &str, value: &str) -> Self {
         let separator = if self.query.is_empty() { '?' } else { '&' };
-        let _ = write!(self.query, "{separator}{key}={}", utf8_percent_encode(value, UNESCAPED));
+        let _ = write!(self.query, "{separator}{key}={}", utf8_percent_encode(value, ESCAPED));
         self
     }
 
@@ -267,13 +267,13 @@ impl Request {
 
     /// Creates a request that follows the log of a container, with timestamps. `since` is an RFC 3339 time.
     pub(crate) fn follow_log(
-        pods: &Resource,
+        pod_resource: &Resource,
         namespace: &str,
         pod: &str,
         container: &str,
         since: Option<&str>,
     ) -> Self {
-        let path = pods.path(namespace, Some(pod)) + "/log";
+        let path = pod_resource.path(namespace, Some(pod)) + "/log";
         let request = Request::new(Verb::Get, path).with_query("container", container).with_query("follow", "true");
         let request = request.with_query("timestamps", "true");
         match since {

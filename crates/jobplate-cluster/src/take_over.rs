@@ -30,7 +30,7 @@ pub(crate) async fn take_over(
     entries: &[TakeOverEntries],
 ) -> Result<bool> {
     // A transfer that was sent again because a response was lost. The next read shows whether it took effect.
-    let mut uncertain: Option<OwnershipTransfer> = None;
+    let mut unconfirmed_transfer: Option<OwnershipTransfer> = None;
     for _ in 0..MAX_CONFLICT_RETRIES {
         let Some(live) = session.get_live(object, resource, object.name()).await? else { return Ok(false) };
         if managed_fields::is_unowned(&live) {
@@ -38,9 +38,9 @@ pub(crate) async fn take_over(
             apply_identity(session, object, resource).await?;
             continue;
         }
-        let planned = managed_fields::plan_transfer(&live, entries, &session.write_options.field_manager);
-        let Some(transfer) = planned else {
-            let Some(transfer) = uncertain else { return Ok(false) };
+        let plan = managed_fields::plan_transfer(&live, entries, &session.write_options.field_manager);
+        let Some(transfer) = plan else {
+            let Some(transfer) = unconfirmed_transfer else { return Ok(false) };
             note_transfer(session, object, resource, &transfer);
             return Ok(true);
         };
@@ -54,7 +54,7 @@ pub(crate) async fn take_over(
             }
             // The object changed after it was read, so the patch's test of the resource version failed.
             Some(status) if status.has_code(409) || status.has_code(422) => {
-                uncertain = response.was_retried.then_some(transfer).or(uncertain);
+                unconfirmed_transfer = response.was_retried.then_some(transfer).or(unconfirmed_transfer);
             }
             Some(status) => return Err(status.to_error(&RefusedRequest::new(object, resource, Verb::Patch))),
         }

@@ -55,14 +55,14 @@ fn value_source(entry: &Value) -> Option<&'static str> {
 /// may be a secret, with `...`.
 fn flag_for(entry: &Value) -> Option<String> {
     let name = entry["name"].as_str()?;
-    let key_flag = |flag: &str, source: &Value| {
+    let format_key_flag = |flag: &str, source: &Value| {
         let optional = if source["optional"] == true { ":optional" } else { "" };
         Some(format!("{flag} {name}={}/{}{optional}", source["name"].as_str()?, source["key"].as_str()?))
     };
     let from = &entry["valueFrom"];
     match value_source(entry)? {
-        "secretKeyRef" => key_flag("--secret-env", &from["secretKeyRef"]),
-        "configMapKeyRef" => key_flag("--config-env", &from["configMapKeyRef"]),
+        "secretKeyRef" => format_key_flag("--secret-env", &from["secretKeyRef"]),
+        "configMapKeyRef" => format_key_flag("--config-env", &from["configMapKeyRef"]),
         "fieldRef" => Some(format!("--field-env {name}={}", from["fieldRef"]["fieldPath"].as_str()?)),
         "value" => Some(format!("--env {name}=...")),
         _ => None,
@@ -134,8 +134,8 @@ fn is_within_entries(cause: &StatusCause, entries: &[TakeOverEntries]) -> bool {
 }
 
 /// Returns the error after [`MAX_CONFLICT_RETRIES`] attempts. `action` is a past participle, such as `deleted`.
-pub(crate) fn conflict_loop(object: &InputObject, resource: &Resource, what: &str) -> Error {
-    let message = format!("{} changes all the time, so it can't be {what}", resource.qualified_name(object.name()));
+pub(crate) fn conflict_loop(object: &InputObject, resource: &Resource, action: &str) -> Error {
+    let message = format!("{} changes all the time, so it can't be {action}", resource.qualified_name(object.name()));
     object.locate(Error::new(ErrorKind::Cluster, message).hint("run again, or stop what keeps changing it"))
 }
 
@@ -143,7 +143,7 @@ pub(crate) fn conflict_loop(object: &InputObject, resource: &Resource, what: &st
 /// secret.
 ///
 /// The `tabwriter` crate cannot align the table, since it would interpret a tab in a value as the end of a cell.
-pub(crate) fn conflict_table(conflicts: &[&StatusCause], live: &Value, ours: &Value) -> String {
+pub(crate) fn format_conflict_table(conflicts: &[&StatusCause], live: &Value, ours: &Value) -> String {
     let is_workload = ours["kind"].as_str().is_some_and(|kind| workload::pod_spec_path(kind).is_some());
     let mut rows = vec![["FIELD", "MANAGER", "LIVE", "OURS"].map(str::to_owned)];
     for cause in conflicts {
@@ -160,8 +160,8 @@ pub(crate) fn conflict_table(conflicts: &[&StatusCause], live: &Value, ours: &Va
         };
         rows.push([field, cause.manager().unwrap_or("?").to_owned(), display(live), display(ours)]);
     }
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths = [width(0), width(1), width(2)];
+    let width_of = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths = [width_of(0), width_of(1), width_of(2)];
     rows.iter()
         .map(|row| {
             let cells: String = (0..3).map(|column| format!("{:<1$}  ", row[column], widths[column])).collect();
@@ -208,7 +208,7 @@ mod tests {
             {"reason":"FieldManagerConflict","field":".spec.schedule","message":"conflict with \"m\" using v1"}]}}"#;
         let status = Status::read(http::StatusCode::CONFLICT, json.as_bytes());
         let object = |kind: &str| json!({"kind": kind, "data": {"type": "hush"}, "spec": {"schedule": "@daily"}});
-        let table = |kind| conflict_table(&status.conflicts().unwrap(), &object(kind), &object(kind));
+        let table = |kind| format_conflict_table(&status.conflicts().unwrap(), &object(kind), &object(kind));
         assert!(!table("Secret").contains("hush") && !table("CronJob").contains("hush"));
         assert!(table("CronJob").contains("@daily") && !table("Other").contains("@daily"));
     }

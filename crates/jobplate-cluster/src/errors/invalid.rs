@@ -187,9 +187,9 @@ fn sanitize_field_path(field: &str) -> String {
     while let Some(open) = rest.find('[') {
         sanitized.push_str(&rest[..open]);
         let close = rest[open..].find(']').map_or(rest.len(), |at| open + at);
-        let inside = &rest[open + 1..close];
-        let is_index = !inside.is_empty() && inside.bytes().all(|byte| byte.is_ascii_digit());
-        sanitized.push_str(&if is_index { format!("[{inside}]") } else { "[*]".to_owned() });
+        let subscript = &rest[open + 1..close];
+        let is_index = !subscript.is_empty() && subscript.bytes().all(|byte| byte.is_ascii_digit());
+        sanitized.push_str(&if is_index { format!("[{subscript}]") } else { "[*]".to_owned() });
         rest = &rest[(close + 1).min(rest.len())..];
     }
     sanitized.push_str(rest);

@@ -9,17 +9,17 @@ use super::status::{RefusedRequest, Status};
 /// A row of a table: a known status, and the error for it. A comment above each row names its source.
 pub(super) struct StatusRule {
     codes: RangeInclusive<u16>,
-    condition: Condition,
+    predicate: StatusPredicate,
     explanation: Explanation,
 }
 
 /// A predicate on a status, in addition to its code.
-pub(super) enum Condition {
+pub(super) enum StatusPredicate {
     Always,
     /// The message contains one of these phrases.
     Message(&'static [&'static str]),
     /// The function returns true.
-    Holds(fn(&Status, &RefusedRequest<'_>) -> bool),
+    Function(fn(&Status, &RefusedRequest<'_>) -> bool),
 }
 
 enum Explanation {
@@ -28,38 +28,39 @@ enum Explanation {
 }
 
 impl StatusRule {
-    /// Creates a row whose error has a message and a hint. [`fill`] replaces the placeholders in both.
+    /// Creates a row whose error has a message and a hint. [`fill_placeholders`] is applied to both.
     pub(super) const fn text(
         codes: RangeInclusive<u16>,
-        condition: Condition,
+        predicate: StatusPredicate,
         message: &'static str,
         hint: &'static str,
     ) -> Self {
-        StatusRule { codes, condition, explanation: Explanation::Text { message, hint } }
+        StatusRule { codes, predicate, explanation: Explanation::Text { message, hint } }
     }
 
     /// Creates a row whose error is built by a function.
     pub(super) const fn function(
         codes: RangeInclusive<u16>,
-        condition: Condition,
+        predicate: StatusPredicate,
         build: fn(&Status, &RefusedRequest<'_>) -> Error,
     ) -> Self {
-        StatusRule { codes, condition, explanation: Explanation::Function(build) }
+        StatusRule { codes, predicate, explanation: Explanation::Function(build) }
     }
 
     pub(super) fn matches(&self, status: &Status, request: &RefusedRequest<'_>) -> bool {
         self.codes.contains(&status.code.as_u16())
-            && match self.condition {
-                Condition::Always => true,
-                Condition::Message(phrases) => phrases.iter().any(|phrase| status.message_contains(phrase)),
-                Condition::Holds(predicate) => predicate(status, request),
+            && match self.predicate {
+                StatusPredicate::Always => true,
+                StatusPredicate::Message(phrases) => phrases.iter().any(|phrase| status.message_contains(phrase)),
+                StatusPredicate::Function(holds) => holds(status, request),
             }
     }
 
     fn error(&self, status: &Status, request: &RefusedRequest<'_>) -> Error {
         match self.explanation {
             Explanation::Text { message, hint } => {
-                Error::new(ErrorKind::Cluster, fill(message, status, request)).hint(fill(hint, status, request))
+                Error::new(ErrorKind::Cluster, fill_placeholders(message, status, request))
+                    .hint(fill_placeholders(hint, status, request))
             }
             Explanation::Function(build) => build(status, request),
         }
@@ -74,8 +75,8 @@ pub(super) fn apply_rules(rules: &[StatusRule], status: &Status, request: &Refus
 /// Replaces the placeholders of a message or hint: `{object}` (such as `job.batch/etl`), `{namespace}`, `{code}`,
 /// `{kind}` (the plural name of the kind that the status is about) and `{webhook}` (a space and the name of the webhook
 /// in the message, or nothing).
-fn fill(template: &str, status: &Status, request: &RefusedRequest<'_>) -> String {
-    let value = |placeholder: &str| match placeholder {
+fn fill_placeholders(template: &str, status: &Status, request: &RefusedRequest<'_>) -> String {
+    let value_of = |placeholder: &str| match placeholder {
         "object" => request.resource.qualified_name(request.object.name()),
         "namespace" => request.object.namespace.to_string(),
         "code" => status.code.as_u16().to_string(),
@@ -89,7 +90,7 @@ fn fill(template: &str, status: &Status, request: &RefusedRequest<'_>) -> String
         rest.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)))
     {
         filled.push_str(before);
-        filled.push_str(&value(placeholder));
+        filled.push_str(&value_of(placeholder));
         rest = after;
     }
     filled + rest

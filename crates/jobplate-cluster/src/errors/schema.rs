@@ -67,10 +67,10 @@ pub(super) fn schema_error(status: &Status, request: &RefusedRequest<'_>) -> Err
         faults.iter().find_map(|(path, problem)| {
             let found = path.resolve(root);
             // A path through an item without a name cannot be followed to its end. The key may still be in the subtree.
-            let keys_below = || found.node.descendants().flat_map(|node| node.entries().map(|(key, _)| key));
+            let iter_keys = || found.node.descendants().flat_map(|node| node.entries().map(|(key, _)| key));
             let key = match (found.key, path.last_key()) {
                 (Some(key), Some(_)) if found.is_complete => Some(key),
-                (_, Some(name)) if !found.is_complete => keys_below().find(|key| key.has_text(name)),
+                (_, Some(name)) if !found.is_complete => iter_keys().find(|key| key.has_text(name)),
                 _ => None,
             };
             let name = key.and_then(|key| key.text()).map_or_else(|| "this".to_owned(), |key| format!("`{key}`"));

@@ -81,9 +81,9 @@ impl Status {
         let parsed: Option<StatusBody> = serde_json::from_slice(body).ok();
         let is_status = parsed.is_some();
         // Errors from proxies, and some errors from the server, are plain text.
-        let text = || String::from_utf8_lossy(&body[..body.len().min(MAX_SEARCHED_BYTES)]).into_owned();
+        let read_text = || String::from_utf8_lossy(&body[..body.len().min(MAX_SEARCHED_BYTES)]).into_owned();
         let StatusBody { reason, message, details } =
-            parsed.unwrap_or_else(|| StatusBody { message: text(), ..StatusBody::default() });
+            parsed.unwrap_or_else(|| StatusBody { message: read_text(), ..StatusBody::default() });
         Status { code, is_status, reason, message, details_kind: details.kind, causes: details.causes }
     }
 
@@ -154,8 +154,8 @@ impl Status {
         let quote = rest.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
         let name = &rest[1..];
         let name = &name[..name.find(quote)?];
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-        (name.contains(['.', '-']) && name.len() <= 253 && name.bytes().all(is_plain)).then_some(name)
+        let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        (name.contains(['.', '-']) && name.len() <= 253 && name.bytes().all(is_name_byte)).then_some(name)
     }
 }
 

@@ -55,7 +55,7 @@ impl TransportError {
             return TransportError::unsent(reason, hint, false);
         }
         let is_connecting = cause.contains("client error (Connect)");
-        let problem = describe_connection_problem(cause.io, is_connecting);
+        let problem = describe_connection_problem(cause.io_error, is_connecting);
         let hint = "is the `server` in the kubeconfig right, and is it running?";
         TransportError {
             reason: format!("{server} can't be reached: {problem}"),
@@ -110,7 +110,7 @@ struct ErrorChain {
     /// The messages of the error and of all its sources.
     messages: String,
     /// The kind of the innermost I/O error.
-    io: Option<io::ErrorKind>,
+    io_error: Option<io::ErrorKind>,
 }
 
 impl ErrorChain {
@@ -119,14 +119,14 @@ impl ErrorChain {
         if let kube::Error::Auth(auth) = error {
             return Err(auth);
         }
-        let mut chain = ErrorChain { messages: String::new(), io: None };
+        let mut chain = ErrorChain { messages: String::new(), io_error: None };
         let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
         while let Some(next) = source {
             if let Some(auth) = next.downcast_ref::<AuthError>() {
                 return Err(auth);
             }
-            if let Some(io) = next.downcast_ref::<std::io::Error>() {
-                chain.io = Some(io.kind());
+            if let Some(io_error) = next.downcast_ref::<std::io::Error>() {
+                chain.io_error = Some(io_error.kind());
             }
             chain.messages.push_str(&next.to_string());
             chain.messages.push('\n');
@@ -153,8 +153,8 @@ fn describe_certificate_problem(cause: &ErrorChain) -> (&'static str, &'static s
     }
 }
 
-fn describe_connection_problem(io: Option<io::ErrorKind>, is_connecting: bool) -> &'static str {
-    match io {
+fn describe_connection_problem(io_error: Option<io::ErrorKind>, is_connecting: bool) -> &'static str {
+    match io_error {
         Some(io::ErrorKind::ConnectionRefused) => "the connection was refused",
         Some(io::ErrorKind::TimedOut) => "the connection timed out",
         Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted) => {
@@ -168,13 +168,13 @@ fn describe_connection_problem(io: Option<io::ErrorKind>, is_connecting: bool) -
 }
 
 /// Returns the error for a creation if it is unknown whether the server has created the object.
-pub(crate) fn create_outcome_unknown(reason: &str, object: &InputObject) -> Error {
+pub(crate) fn unknown_creation_error(reason: &str, object: &InputObject) -> Error {
     let message = format!("{reason}, after {} was sent: it may have been made", object.name());
     object.locate(Error::new(ErrorKind::Cluster, message).hint("look before running again: kubectl get"))
 }
 
 /// Returns the error for a successful response that is not a Kubernetes object, such as the login page of a proxy.
-pub(crate) fn invalid_response(object: &InputObject) -> Error {
+pub(crate) fn invalid_response_error(object: &InputObject) -> Error {
     object.locate(
         Error::new(ErrorKind::Cluster, "the server's answer is no object")
             .hint("is there a proxy on the way that wants a login?"),

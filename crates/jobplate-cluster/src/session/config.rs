@@ -1,4 +1,4 @@
-//! Builds kube's configuration from flags and kubeconfig files: which cluster to use, and as which user.
+//! Builds kube's configuration from flags and kubeconfig files, and selects the cluster and the user.
 //!
 //! Unlike kube's `Config::infer`, this module has no fallback: an unusable kubeconfig is an error. The caller reads
 //! `KUBECONFIG` and passes the paths in a [`KubeconfigSource`].
@@ -132,10 +132,10 @@ async fn select_context(mut kubeconfig: Kubeconfig, options: &ClusterOptions) ->
         && !kubeconfig.auth_infos.iter().any(|named| named.name == *user)
     {
         let users = kubeconfig.auth_infos.iter().map(|named| named.name.as_str());
-        return Err(config_error(format!("the kubeconfig has no user {user}")).hint(list_names("users", users)));
+        return Err(config_error(format!("the kubeconfig has no user {user}")).hint(names_hint("users", users)));
     }
-    let contexts = list_names("contexts", kubeconfig.contexts.iter().map(|named| named.name.as_str()));
-    let clusters = list_names("clusters", kubeconfig.clusters.iter().map(|named| named.name.as_str()));
+    let contexts = names_hint("contexts", kubeconfig.contexts.iter().map(|named| named.name.as_str()));
+    let clusters = names_hint("clusters", kubeconfig.clusters.iter().map(|named| named.name.as_str()));
     let choice = KubeConfigOptions { context, cluster: options.cluster.clone(), user: options.user.clone() };
     Config::from_custom_kubeconfig(kubeconfig, &choice).await.map_err(|error| match &error {
         KubeconfigError::LoadContext(name) => {
@@ -152,9 +152,9 @@ async fn select_context(mut kubeconfig: Kubeconfig, options: &ClusterOptions) ->
 }
 
 /// Returns a hint that lists the contexts, clusters or users of a kubeconfig.
-fn list_names<'n>(what: &str, names: impl Iterator<Item = &'n str>) -> String {
+fn names_hint<'n>(label: &str, names: impl Iterator<Item = &'n str>) -> String {
     let names: Vec<&str> = names.filter(|name| *name != PLACEHOLDER_CONTEXT).collect();
-    if names.is_empty() { format!("it has no {what}") } else { format!("its {what}: {}", names.join(", ")) }
+    if names.is_empty() { format!("it has no {label}") } else { format!("its {label}: {}", names.join(", ")) }
 }
 
 fn read_file(path: &PathBuf) -> Result<Kubeconfig> {
@@ -190,12 +190,12 @@ fn config_error(message: impl Into<String>) -> Error {
 
 /// Converts an error about a kubeconfig. Omits kube's message, which may quote secrets.
 fn kubeconfig_error(error: &KubeconfigError) -> Error {
-    let describe_load_error = |what: &str, error: &LoadDataError| match error {
-        LoadDataError::DecodeBase64(_) => format!("{what} in the kubeconfig is not valid base64"),
+    let describe_load_error = |label: &str, error: &LoadDataError| match error {
+        LoadDataError::DecodeBase64(_) => format!("{label} in the kubeconfig is not valid base64"),
         LoadDataError::ReadFile(error, path) => {
-            format!("{what} can't be read from {}: {}", path.display(), describe_io_error(error))
+            format!("{label} can't be read from {}: {}", path.display(), describe_io_error(error))
         }
-        LoadDataError::NoBase64DataOrFile => format!("{what} is missing in the kubeconfig"),
+        LoadDataError::NoBase64DataOrFile => format!("{label} is missing in the kubeconfig"),
     };
     let (message, hint) = match error {
         KubeconfigError::ReadConfig(error, _) => {

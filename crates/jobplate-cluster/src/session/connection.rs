@@ -18,7 +18,7 @@ use serde_json::Value;
 use tower::{BoxError, ServiceBuilder};
 
 use crate::errors::status::Status;
-use crate::errors::transport::{TransportError, invalid_response};
+use crate::errors::transport::{TransportError, invalid_response_error};
 use crate::events::EventHandler;
 use crate::object::InputObject;
 use crate::request::Request;
@@ -61,12 +61,12 @@ impl Response {
     /// # Errors
     /// Fails if the body is not a Kubernetes object, such as a proxy's login page with status 200.
     pub(crate) fn parse_object(&self, object: &InputObject) -> Result<Value, Error> {
-        let parsed: Value = serde_json::from_slice(&self.body).map_err(|_| invalid_response(object))?;
+        let parsed: Value = serde_json::from_slice(&self.body).map_err(|_| invalid_response_error(object))?;
         let metadata = &parsed["metadata"];
         if metadata["uid"].is_string() || metadata["resourceVersion"].is_string() {
             Ok(parsed)
         } else {
-            Err(invalid_response(object))
+            Err(invalid_response_error(object))
         }
     }
 
@@ -134,12 +134,12 @@ impl<'e> Connection<'e> {
     /// # Errors
     /// Fails if there is no response.
     pub(crate) async fn send(&self, request: &Request) -> Result<Response, TransportError> {
-        let started = Instant::now();
+        let start = Instant::now();
         let mut backoff = INITIAL_BACKOFF;
         let mut may_have_acted = false;
         let mut is_retry = false;
         loop {
-            let result = self.send_once(request, started, is_retry).await;
+            let result = self.send_once(request, start, is_retry).await;
             let retry = match &result {
                 Ok(response) => self.retry_reason(request, response),
                 Err(error) => {
@@ -156,7 +156,7 @@ impl<'e> Connection<'e> {
                 true => self.retry_timeout,
                 false => self.retry_timeout.min(FIRST_CONTACT_TIMEOUT),
             };
-            if started.elapsed() + pause > retry_timeout || unreachable_for + pause > retry_timeout {
+            if start.elapsed() + pause > retry_timeout || unreachable_for + pause > retry_timeout {
                 return result.map_err(|error| TransportError { may_have_acted, ..error });
             }
             let line = format!("{}: {reason}; again in {:.1} s", request.method_and_path(), pause.as_secs_f64());
@@ -194,8 +194,8 @@ impl<'e> Connection<'e> {
 
     /// Sends a request once, within the request timeout, and updates the server's state. `start` is the time of the
     /// first attempt.
-    async fn send_once(&self, request: &Request, started: Instant, is_retry: bool) -> Result<Response, TransportError> {
-        let sent = Instant::now();
+    async fn send_once(&self, request: &Request, start: Instant, is_retry: bool) -> Result<Response, TransportError> {
+        let attempt_start = Instant::now();
         let http_request = request.to_http().map_err(|_| invalid_request_error())?;
         let exchange = async {
             let (parts, body) = self.client.send(http_request).await?.into_parts();
@@ -204,15 +204,15 @@ impl<'e> Connection<'e> {
         match self.within_timeout(exchange).await {
             Ok((parts, body)) => {
                 self.has_responded.set(true);
-                let (code, millis) = (parts.status.as_u16(), sent.elapsed().as_millis());
+                let (code, millis) = (parts.status.as_u16(), attempt_start.elapsed().as_millis());
                 self.events.on_request(&format!("{}: {code} in {millis} ms", request.method_and_path()));
                 let response = Response {
                     code: parts.status,
-                    date: header(&parts.headers, DATE.as_str()).and_then(parse_http_date),
+                    date: get_header(&parts.headers, DATE.as_str()).and_then(parse_http_date),
                     warnings: parse_warnings(&parts.headers),
-                    retry_after: header(&parts.headers, RETRY_AFTER.as_str()).and_then(parse_retry_after),
+                    retry_after: get_header(&parts.headers, RETRY_AFTER.as_str()).and_then(parse_retry_after),
                     body: body.to_vec(),
-                    elapsed: started.elapsed(),
+                    elapsed: start.elapsed(),
                     was_retried: is_retry,
                 };
                 // A load balancer responds even if no server is available.
@@ -298,7 +298,7 @@ fn build_client(config: Config) -> Result<Client, kube::Error> {
     Ok(Client::new(service, config.default_namespace))
 }
 
-fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+fn get_header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
 

@@ -24,16 +24,16 @@ impl CancellationToken {
     /// Creates a token that Ctrl-C or SIGTERM cancels. The second signal calls `on_second`.
     pub(crate) fn listen(on_second: fn()) -> Self {
         let token = CancellationToken::default();
-        let shared = token.clone();
+        let listener = token.clone();
         tokio::spawn(async move {
             for _ in 0..2 {
                 if wait_for_signal().await.is_err() {
                     return;
                 }
-                if shared.0.is_cancelled.swap(true, Ordering::Relaxed) {
+                if listener.0.is_cancelled.swap(true, Ordering::Relaxed) {
                     on_second();
                 }
-                shared.0.notify.notify_waiters();
+                listener.0.notify.notify_waiters();
             }
         });
         token
@@ -58,11 +58,11 @@ impl CancellationToken {
 
     /// Runs a future. Returns `None` if it has not completed within the grace period after a cancellation.
     pub(crate) async fn run_with_grace<T>(&self, future: impl Future<Output = T>) -> Option<T> {
-        let expired = async {
+        let expiry = async {
             self.cancelled().await;
             tokio::time::sleep(GRACE_PERIOD).await;
         };
-        match select(Box::pin(future), Box::pin(expired)).await {
+        match select(Box::pin(future), Box::pin(expiry)).await {
             Either::Left((output, _)) => Some(output),
             Either::Right(_) => None,
         }

@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 
 use crate::errors::describe::{unauthorized_error, unknown_kind_error};
 use crate::errors::status::RefusedRequest;
-use crate::errors::transport::{TransportError, create_outcome_unknown, invalid_response};
+use crate::errors::transport::{TransportError, invalid_response_error, unknown_creation_error};
 use crate::events::EventHandler;
 use crate::kinds::{DiscoveryCache, built_in_resource, split_api_version};
 use crate::namespaces::Namespaces;
@@ -113,7 +113,7 @@ impl<'e> Session<'e> {
         if request.is_write && matches!(code, 502..=504) {
             let reason = format!("the server is not there: {code} was the answer");
             if !request.is_retryable {
-                return Err(create_outcome_unknown(&reason, object));
+                return Err(unknown_creation_error(&reason, object));
             }
             let error = Error::new(ErrorKind::Cluster, format!("{reason} about {}", object.name()));
             return Err(object.locate(error.hint(MAY_HAVE_ACTED)));
@@ -139,7 +139,7 @@ impl<'e> Session<'e> {
     /// creation that the server may have processed.
     fn on_transport_error(&self, error: &TransportError, request: &Request, object: &InputObject) -> Error {
         if error.may_have_acted && !request.is_retryable {
-            return create_outcome_unknown(&error.reason, object);
+            return unknown_creation_error(&error.reason, object);
         }
         self.is_unusable.set(true);
         if !error.may_have_acted || !request.is_write {
@@ -175,7 +175,7 @@ impl<'e> Session<'e> {
         match response.refusal() {
             None => {
                 let inserted = self.discovery.insert(&object.api_version, &response.body);
-                inserted.ok_or_else(|| invalid_response(object))?;
+                inserted.ok_or_else(|| invalid_response_error(object))?;
             }
             Some(status) if status.has_code(404) => return Ok(None),
             Some(status) => {

@@ -22,30 +22,31 @@ pub(super) enum JobState {
 
 /// Determines the state of a Job. If `advises_logs` is true, the hint for a failed Job suggests `--logs`.
 pub(super) fn read_job_state(job: &Value, pods: &[Value], advises_logs: bool) -> JobState {
-    let conditions = || job["status"]["conditions"].as_array().into_iter().flatten();
-    let condition = |kind: &str| conditions().find(|found| found["type"] == kind && found["status"] == "True");
-    let failed =
+    let iter_conditions = || job["status"]["conditions"].as_array().into_iter().flatten();
+    let find_condition =
+        |kind: &str| iter_conditions().find(|condition| condition["type"] == kind && condition["status"] == "True");
+    let to_failure =
         |text: String, hint: Option<String>| JobState::Ended { text, failure: Some((ErrorKind::JobFailed, hint)) };
-    if condition("Complete").is_some() {
+    if find_condition("Complete").is_some() {
         return JobState::Ended { text: format!("complete{}", format_duration(job)), failure: None };
     }
-    if let Some(condition) = condition("Failed") {
-        let reason = reason_word(&condition["reason"]).map(|reason| format!(" ({reason})")).unwrap_or_default();
+    if let Some(condition) = find_condition("Failed") {
+        let reason = parse_reason(&condition["reason"]).map(|reason| format!(" ({reason})")).unwrap_or_default();
         let last_failure = pods.iter().filter_map(describe_failed_container).next_back();
         let container = last_failure.map(|failure| format!(": {failure}")).unwrap_or_default();
         let hint = advises_logs.then(|| "--logs shows what its pods say".to_owned());
-        return failed(format!("failed{reason}{container}"), hint);
+        return to_failure(format!("failed{reason}{container}"), hint);
     }
     if let Some((text, hint)) = pods.iter().find_map(find_start_failure) {
-        return failed(text, hint);
+        return to_failure(text, hint);
     }
     if job["spec"]["suspend"] == true {
         return JobState::Running(SUSPENDED.to_owned());
     }
-    let count = |key: &str| job["status"][key].as_u64().unwrap_or(0);
+    let read_count = |key: &str| job["status"][key].as_u64().unwrap_or(0);
     let waiting = pods.iter().find_map(pending_reason);
     let waiting = waiting.map(|reason| format!(" (a pod waits: {reason})")).unwrap_or_default();
-    JobState::Running(match (count("active"), count("failed")) {
+    JobState::Running(match (read_count("active"), read_count("failed")) {
         (0, 0) => NO_POD.to_owned(),
         (active, 0) => format!("{active} active{waiting}"),
         (active, failed) => format!("{active} active{waiting}, {failed} failed"),
@@ -59,22 +60,23 @@ fn pending_reason(pod: &Value) -> Option<&str> {
         return None;
     }
     let mut conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
-    let unscheduled = conditions.find(|found| found["type"] == "PodScheduled" && found["status"] == "False");
-    let container_reason =
-        || container_statuses(pod).find_map(|status| reason_word(&status["state"]["waiting"]["reason"]));
-    unscheduled.and_then(|condition| reason_word(&condition["reason"])).or_else(container_reason)
+    let unscheduled =
+        conditions.find(|condition| condition["type"] == "PodScheduled" && condition["status"] == "False");
+    let find_container_reason =
+        || container_statuses(pod).find_map(|status| parse_reason(&status["state"]["waiting"]["reason"]));
+    unscheduled.and_then(|condition| parse_reason(&condition["reason"])).or_else(find_container_reason)
 }
 
 /// Returns a reason that is a single word, the format of reasons in Kubernetes. Returns `None` for other strings, which
 /// may quote values.
-fn reason_word(value: &Value) -> Option<&str> {
+fn parse_reason(value: &Value) -> Option<&str> {
     value.as_str().filter(|text| !text.is_empty() && text.len() <= 60 && text.bytes().all(|b| b.is_ascii_alphabetic()))
 }
 
 /// Returns ` after N s`, or an empty string if the status lacks the start or completion time.
 fn format_duration(job: &Value) -> String {
-    let time = |key: &str| job["status"][key].as_str()?.parse::<Timestamp>().ok();
-    match (time("startTime"), time("completionTime")) {
+    let parse_time = |key: &str| job["status"][key].as_str()?.parse::<Timestamp>().ok();
+    match (parse_time("startTime"), parse_time("completionTime")) {
         (Some(from), Some(to)) => format!(" after {} s", to.as_second() - from.as_second()),
         _ => String::new(),
     }
@@ -85,7 +87,7 @@ fn describe_failed_container(pod: &Value) -> Option<String> {
     let has_failed = |status: &&Value| status["state"]["terminated"]["exitCode"].as_i64().is_some_and(|code| code != 0);
     let status = container_statuses(pod).find(has_failed)?;
     let terminated = &status["state"]["terminated"];
-    let reason = reason_word(&terminated["reason"]).map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let reason = parse_reason(&terminated["reason"]).map(|reason| format!(" ({reason})")).unwrap_or_default();
     Some(format!(
         "container {} of pod {} ended with exit code {}{reason}",
         name_or_placeholder(&status["name"]),

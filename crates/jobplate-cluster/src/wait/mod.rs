@@ -47,51 +47,51 @@ pub(crate) async fn wait_for_jobs(
     timeout: Duration,
 ) -> Vec<JobEnd> {
     let Some(poller) = Poller::new(session, options.follow_logs) else { return Vec::new() };
-    let mut wait = Wait {
+    let mut wait = JobWait {
         poller: &poller,
         deadline: Instant::now() + timeout,
-        pending: jobs,
-        ended: Vec::new(),
-        followed: HashSet::new(),
-        logs: FuturesUnordered::new(),
+        pending_jobs: jobs,
+        job_ends: Vec::new(),
+        followed_logs: HashSet::new(),
+        log_tasks: FuturesUnordered::new(),
     };
     wait.run().await;
-    wait.ended
+    wait.job_ends
 }
 
 type LogTask<'t> = Pin<Box<dyn Future<Output = ()> + 't>>;
 
-struct Wait<'w> {
+struct JobWait<'w> {
     poller: &'w Poller<'w>,
     deadline: Instant,
     /// The Jobs that have not ended, with their indexes.
-    pending: Vec<(usize, AwaitedJob)>,
-    ended: Vec<JobEnd>,
+    pending_jobs: Vec<(usize, AwaitedJob)>,
+    job_ends: Vec<JobEnd>,
     /// The logs that are being followed or were followed.
-    followed: HashSet<ContainerLog>,
+    followed_logs: HashSet<ContainerLog>,
     /// The tasks that follow logs. They make progress only during [`run_with_logs`] and at the end of the wait.
-    logs: FuturesUnordered<LogTask<'w>>,
+    log_tasks: FuturesUnordered<LogTask<'w>>,
 }
 
-impl Wait<'_> {
+impl JobWait<'_> {
     async fn run(&mut self) {
         let session = self.poller.session;
-        while !self.pending.is_empty() {
+        while !self.pending_jobs.is_empty() {
             let Some(polls) = self.poll_all().await else { break };
-            self.pending.clear();
+            self.pending_jobs.clear();
             let mut progress = Vec::new();
             for poll in polls {
                 progress.extend(self.record(poll));
             }
             session.events.on_progress(&progress.join("; "));
-            if !self.pending.is_empty() {
-                let pause = run_with_logs(&mut self.logs, tokio::time::sleep(POLL_INTERVAL));
+            if !self.pending_jobs.is_empty() {
+                let pause = run_with_logs(&mut self.log_tasks, tokio::time::sleep(POLL_INTERVAL));
                 session.cancellation.run_until_cancelled(pause).await;
             }
         }
         session.events.on_progress("");
         if !session.cancellation.is_cancelled() {
-            let drain = async { while self.logs.next().await.is_some() {} };
+            let drain = async { while self.log_tasks.next().await.is_some() {} };
             let _ = tokio::time::timeout(LOG_DRAIN_TIMEOUT, drain).await;
         }
     }
@@ -99,27 +99,27 @@ impl Wait<'_> {
     /// Polls all pending Jobs. After Ctrl-C, or if the server does not respond in time, records an end for each of them
     /// and returns `None`.
     async fn poll_all(&mut self) -> Option<Vec<JobPoll>> {
-        let Wait { poller, deadline, .. } = *self;
+        let JobWait { poller, deadline, .. } = *self;
         let session = poller.session;
-        let polls = futures::stream::iter(self.pending.clone())
+        let polls = futures::stream::iter(self.pending_jobs.clone())
             .map(|(index, job)| poller.poll(index, job))
             .buffered(session.concurrency)
             .collect::<Vec<_>>();
         // Without this limit, an unresponsive server would extend the wait by the request timeout.
         let remaining = deadline.saturating_duration_since(Instant::now()) + FINAL_POLL_TIMEOUT;
-        let polls = tokio::time::timeout(remaining, run_with_logs(&mut self.logs, polls));
+        let polls = tokio::time::timeout(remaining, run_with_logs(&mut self.log_tasks, polls));
         match session.cancellation.run_until_cancelled(polls).await {
             Some(Ok(polls)) => Some(polls),
             Some(Err(_)) => {
-                for (index, job) in std::mem::take(&mut self.pending) {
+                for (index, job) in std::mem::take(&mut self.pending_jobs) {
                     self.record_timeout(index, &job, "the server does not answer");
                 }
                 None
             }
             None => {
                 session.events.on_note("no longer watching; the Jobs go on");
-                for (index, _) in std::mem::take(&mut self.pending) {
-                    self.ended.push(JobEnd { index, text: "not watched to its end".to_owned(), failure: None });
+                for (index, _) in std::mem::take(&mut self.pending_jobs) {
+                    self.job_ends.push(JobEnd { index, text: "not watched to its end".to_owned(), failure: None });
                 }
                 None
             }
@@ -133,15 +133,15 @@ impl Wait<'_> {
         let Poller { session, follows_logs, .. } = self.poller;
         if *follows_logs {
             for log in pods.iter().flat_map(|pod| started_logs(&job.namespace, pod)) {
-                if self.followed.insert(log.clone()) {
-                    self.logs.push(Box::pin(follow_log(session, &self.poller.pods, log)));
+                if self.followed_logs.insert(log.clone()) {
+                    self.log_tasks.push(Box::pin(follow_log(session, &self.poller.pod_resource, log)));
                 }
             }
         }
         match state {
             JobState::Running(text) if Instant::now() < self.deadline => {
                 let progress = format!("{}: {text}", job.qualified_name());
-                self.pending.push((index, job));
+                self.pending_jobs.push((index, job));
                 return Some(progress);
             }
             JobState::Running(text) => self.record_timeout(index, &job, &text),
@@ -157,7 +157,7 @@ impl Wait<'_> {
                         });
                     }
                 }
-                self.ended.push(JobEnd { index, text, failure: kind });
+                self.job_ends.push(JobEnd { index, text, failure: kind });
             }
         }
         None
@@ -171,7 +171,7 @@ impl Wait<'_> {
             NO_POD => "`kubectl describe job` says why, if it goes on like that",
             _ => "it goes on; give it more with --timeout",
         }));
-        self.ended.push(JobEnd {
+        self.job_ends.push(JobEnd {
             index,
             text: format!("not ended in time: {state}"),
             failure: Some(ErrorKind::Timeout),
@@ -180,13 +180,13 @@ impl Wait<'_> {
 }
 
 /// Runs a future to completion. Runs the log tasks concurrently.
-async fn run_with_logs<T>(logs: &mut FuturesUnordered<LogTask<'_>>, future: impl Future<Output = T>) -> T {
+async fn run_with_logs<T>(log_tasks: &mut FuturesUnordered<LogTask<'_>>, future: impl Future<Output = T>) -> T {
     let mut future = Box::pin(future);
     loop {
-        if logs.is_empty() {
+        if log_tasks.is_empty() {
             return future.await;
         }
-        match select(future, logs.next()).await {
+        match select(future, log_tasks.next()).await {
             Either::Left((output, _)) => return output,
             Either::Right((_, unfinished)) => future = unfinished,
         }

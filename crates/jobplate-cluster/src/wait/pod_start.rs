@@ -14,12 +14,12 @@ const PERMANENT_REASONS: [&str; 6] = [
     "InvalidImageName",
 ];
 
-/// Describes why a pod cannot start, and returns the description with a hint. Returns `None` if the pod may still start
-/// without a change by the user.
+/// Returns the reason why a pod cannot start, and an optional hint. Returns `None` if the pod may still start without a
+/// change by the user.
 pub(super) fn find_start_failure(pod: &Value) -> Option<(String, Option<String>)> {
-    let permanent_reason =
+    let find_permanent_reason =
         |status: &Value| PERMANENT_REASONS.into_iter().find(|reason| status["state"]["waiting"]["reason"] == *reason);
-    let (status, reason) = container_statuses(pod).find_map(|status| Some((status, permanent_reason(status)?)))?;
+    let (status, reason) = container_statuses(pod).find_map(|status| Some((status, find_permanent_reason(status)?)))?;
     let namespace = name_or_placeholder(&pod["metadata"]["namespace"]);
     let message = status["state"]["waiting"]["message"].as_str().unwrap_or_default();
     let (container, pod) = (name_or_placeholder(&status["name"]), name_or_placeholder(&pod["metadata"]["name"]));
@@ -74,13 +74,13 @@ struct MissingReference<'m> {
 ///
 /// Source: kubernetes:pkg/kubelet/kubelet_pods.go, `makeEnvironmentVariables`.
 fn parse_missing_reference(message: &str) -> Option<MissingReference<'_>> {
-    let is_plain_name = |text: &str| {
+    let is_valid_name = |text: &str| {
         !text.is_empty() && text.len() <= 253 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
     };
     for (word, kind) in [("secret", ReferencedKind::Secret), ("configmap", ReferencedKind::ConfigMap)] {
         if let Some(rest) = message.strip_prefix(word).and_then(|rest| rest.strip_prefix(" \""))
             && let Some((name, "not found")) = rest.split_once("\" ")
-            && is_plain_name(name)
+            && is_valid_name(name)
         {
             return Some(MissingReference { kind, name, key: None });
         }
@@ -89,8 +89,8 @@ fn parse_missing_reference(message: &str) -> Option<MissingReference<'_>> {
     for (separator, kind) in [(" in Secret ", ReferencedKind::Secret), (" in ConfigMap ", ReferencedKind::ConfigMap)] {
         if let Some((key, object)) = rest.split_once(separator) {
             let name = object.rsplit_once('/').map_or(object, |(_, name)| name);
-            let is_plain = is_plain_name(key) && is_plain_name(name);
-            return is_plain.then_some(MissingReference { kind, name, key: Some(key) });
+            let has_valid_names = is_valid_name(key) && is_valid_name(name);
+            return has_valid_names.then_some(MissingReference { kind, name, key: Some(key) });
         }
     }
     None

@@ -41,8 +41,8 @@ pub(super) struct Poller<'p> {
     pub session: &'p Session<'p>,
     /// Whether the logs of the pods are followed. If not, errors suggest `--logs`.
     pub follows_logs: bool,
-    jobs: Resource,
-    pub pods: Resource,
+    job_resource: Resource,
+    pub pod_resource: Resource,
     /// Whether the user was warned that listing pods is forbidden. Concurrent polls share the flag.
     warned_forbidden: Cell<bool>,
 }
@@ -50,22 +50,22 @@ pub(super) struct Poller<'p> {
 impl<'p> Poller<'p> {
     /// Creates a poller. Returns `None` if the table of built-in kinds lacks Jobs or Pods.
     pub(super) fn new(session: &'p Session<'p>, follows_logs: bool) -> Option<Self> {
-        let (jobs, pods) = (built_in_resource("batch/v1", "Job")?, built_in_resource("v1", "Pod")?);
-        Some(Poller { session, follows_logs, jobs, pods, warned_forbidden: Cell::new(false) })
+        let (job_resource, pod_resource) = (built_in_resource("batch/v1", "Job")?, built_in_resource("v1", "Pod")?);
+        Some(Poller { session, follows_logs, job_resource, pod_resource, warned_forbidden: Cell::new(false) })
     }
 
     /// Reads a Job and its pods. A Job counts as ended if it cannot be read, or if another Job has replaced it under
     /// the same name.
     pub(super) async fn poll(&self, index: usize, job: AwaitedJob) -> JobPoll {
-        let ended = |job, text: String, kind, hint: Option<&str>| {
+        let end_poll = |job, text: String, kind, hint: Option<&str>| {
             let failure = Some((kind, hint.map(str::to_owned)));
             JobPoll { index, job, state: JobState::Ended { text, failure }, pods: Vec::new() }
         };
-        let response = match self.session.try_send(&Request::get(&self.jobs, &job.namespace, &job.name)).await {
+        let response = match self.session.try_send(&Request::get(&self.job_resource, &job.namespace, &job.name)).await {
             Ok(response) => response,
             Err(error) => {
                 let text = format!("can't be watched any more: {}", error.reason);
-                return ended(job, text, ErrorKind::Cluster, Some("it goes on without being watched"));
+                return end_poll(job, text, ErrorKind::Cluster, Some("it goes on without being watched"));
             }
         };
         let live: Value = match response.refusal() {
@@ -77,17 +77,17 @@ impl<'p> Poller<'p> {
                     }
                     false => ("was deleted before it ended", None),
                 };
-                return ended(job, text.to_owned(), ErrorKind::JobFailed, hint);
+                return end_poll(job, text.to_owned(), ErrorKind::JobFailed, hint);
             }
             Some(status) => {
                 let text = format!("can't be watched: the server answered {}", status.code.as_u16());
                 let hint = "watching needs `get` for jobs and `list` for pods";
-                return ended(job, text, ErrorKind::Cluster, Some(hint));
+                return end_poll(job, text, ErrorKind::Cluster, Some(hint));
             }
         };
         if live["metadata"]["uid"].as_str() != Some(job.uid.as_str()) {
             let text = "was deleted, and another made under its name".to_owned();
-            return ended(job, text, ErrorKind::JobFailed, None);
+            return end_poll(job, text, ErrorKind::JobFailed, None);
         }
         let pods = self.list_pods(&job).await.unwrap_or_else(|| {
             self.warn_forbidden(&job.namespace);
@@ -101,7 +101,7 @@ impl<'p> Poller<'p> {
     /// for another reason.
     async fn list_pods(&self, job: &AwaitedJob) -> Option<Vec<Value>> {
         // Kubernetes before 1.27 sets only this label. Newer versions also set `batch.kubernetes.io/job-name`.
-        let request = Request::list(&self.pods, &job.namespace, &format!("job-name={}", job.name));
+        let request = Request::list(&self.pod_resource, &job.namespace, &format!("job-name={}", job.name));
         let Ok(response) = self.session.try_send(&request).await else { return Some(Vec::new()) };
         if let Some(status) = response.refusal() {
             return (!status.has_code(403)).then(Vec::new);
