@@ -154,7 +154,8 @@ impl<'a, 'm> ConfigMapReferences<'a, 'm> {
     }
 }
 
-/// Adds the edits of a pod template's annotations: updates every `checksum/` annotation, or adds one if there is none.
+/// Adds the edits of a pod template's annotations: updates all `checksum/` annotations, or adds an annotation if they
+/// are missing.
 fn plan_annotations(template: Node<'_>, used: &[&ChangedConfigMap], edits: &mut Vec<Edit>) -> Result<()> {
     let compute_checksum = |old: &str| {
         let hash = used.iter().fold(Sha256::new_with_prefix(old), |hash, map| hash.chain_update(map.digest));

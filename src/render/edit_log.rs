@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// The maximum size, in bytes, of a log in memory. A larger log is moved to a temporary file.
 const MAX_IN_MEMORY: usize = 256 * 1024;
-/// The maximum number of inserted texts that get a number. Most edits insert the same texts. A text with a number is
+/// The maximum number of inserted texts that get a number. Most edits insert the same few texts. Each numbered text is
 /// written once, and later splices refer to its number.
 const MAX_NUMBERED_TEXTS: usize = 256;
 

@@ -40,7 +40,8 @@ pub(super) fn parse_list(list: &str) -> Result<Vec<Repository>> {
     repositories.collect()
 }
 
-/// Returns the git directory of a repository: `clones/OWNER+NAME`, or a git directory below it. Fails if there is none.
+/// Returns the git directory of a repository: `clones/OWNER+NAME`, or a git directory below it. Fails if the git
+/// directory is missing.
 pub(super) fn find_git_dir(clones: &Path, name: &str) -> Result<PathBuf> {
     let top = clones.join(name.replace('/', "+"));
     let mut candidates = vec![top.clone(), top.join(".git")];
