@@ -187,8 +187,8 @@ fn mapping_changes(env: Node<'_>, names: &RequestedNames<'_>) -> Result<EnvChang
     }
     let count = env.entries().count();
     let is_free = |position: &usize| insert.iter().all(|(taken, _)| taken != position);
-    // If every entry is removed, the first new entry takes the position of a removed entry: the mapping must not be
-    // empty in between.
+    // If every entry is removed, the first new entry is inserted at the position of a removed entry, so that the
+    // mapping is never empty.
     let first = remove.iter().copied().find(|position| remove.len() == count && is_free(position)).unwrap_or(count);
     let missing = names.worker_settings.iter().filter(|name| env.get_first(name).is_none());
     let positions = std::iter::once(first).chain(std::iter::repeat(count));

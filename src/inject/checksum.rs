@@ -78,7 +78,7 @@ impl<'a, 'm> ConfigMapReferences<'a, 'm> {
         ConfigMapReferences { changed, anchors }
     }
 
-    /// Returns whether a subtree refers to a name of a changed ConfigMap.
+    /// Returns whether a subtree refers to the name of a changed ConfigMap.
     pub(super) fn exist_in(&self, node: Node<'a>) -> bool {
         !self.changed.is_empty() && self.referenced_names(node).iter().any(|name| self.changed.0.contains_key(name))
     }

@@ -41,7 +41,7 @@ pub fn dry_run_body(document: Document<'_>, requested: &[RequestedEntries]) -> R
     Ok(Some(edited.document.text.to_owned()))
 }
 
-/// Adds the edits that set every source of the value that the entry does not use to null.
+/// Adds the edits that set the unused sources of an entry's value to null.
 ///
 /// For an entry with a literal, replaces the literal by an empty string instead: an apply request cannot remove another
 /// manager's reference, and Kubernetes accepts a reference only together with an empty literal.

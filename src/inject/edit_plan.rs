@@ -9,7 +9,7 @@ use jobplate_yaml::{Edit, Editable, Node};
 pub struct EditPlan<'a> {
     /// The edits, in document order.
     pub edits: Vec<Edit>,
-    /// The targets, as positions among the document's objects.
+    /// The positions of the targets among the document's objects.
     pub targets: Vec<usize>,
     /// The number of selected containers.
     pub containers: usize,

@@ -1,4 +1,4 @@
-//! The changes that one call requests: flags and spec files are merged into one [`Injection`].
+//! The changes that one invocation requests: flags and spec files are merged into one [`Injection`].
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::env::{EnvFrom, EnvValue, KeyRef};
@@ -29,17 +29,17 @@ pub enum VariableSource {
 /// Changes to the `metadata` of targets.
 #[derive(Clone, Debug, Default)]
 pub struct MetadataChanges {
-    /// `--name`
+    /// `--name`: the new name.
     pub name: Option<String>,
-    /// `--generate-name`
+    /// `--generate-name`: the new `generateName`.
     pub generate_name: Option<String>,
-    /// `--name-hash`
+    /// `--name-hash`: whether the hash of a Job is appended to its name.
     pub hash: bool,
     /// `-n`: sets a missing namespace. A different namespace is an error.
     pub namespace: Option<String>,
 }
 
-/// All changes that one call requests.
+/// All changes that one invocation requests.
 #[derive(Clone, Debug, Default)]
 pub struct Injection {
     /// Variables to set, without duplicate names, in the order in which new entries are written.
@@ -59,9 +59,9 @@ pub struct Injection {
     /// Whether Jobs and templates are targets only if `targets` names them. Set for manifests written by others, such
     /// as a Helm chart, whose Jobs must not get a secret by default. Agents and workers still get Prefect's settings.
     pub no_default_targets: bool,
-    /// `-l`
+    /// `-l`: the labels that targets must have.
     pub selector: Option<LabelSelector>,
-    /// `-c`, `--all-containers`
+    /// `-c`, `--all-containers`: the containers to select in each target.
     pub containers: ContainerChoice,
     /// `--init-containers`: also select init containers. If `containers` names containers, only the init containers
     /// that it names.
@@ -105,7 +105,7 @@ impl Injection {
         Ok(())
     }
 
-    /// Returns whether the call requests no changes except Prefect's settings and changes to `metadata`.
+    /// Returns whether only Prefect's settings and changes to `metadata` are requested.
     pub fn is_settings_only(&self) -> bool {
         self.variables.is_empty() && self.env_from.is_empty() && self.unset.is_empty()
     }
@@ -117,7 +117,7 @@ impl Injection {
         !self.is_settings_only() || !self.prefect.is_empty() || renames
     }
 
-    /// Returns whether the call requests no changes.
+    /// Returns whether no changes are requested.
     pub fn is_empty(&self) -> bool {
         let MetadataChanges { name, generate_name, hash, namespace } = &self.metadata;
         let renames = *hash || [name, generate_name, namespace].into_iter().any(Option::is_some);

@@ -19,7 +19,7 @@ use super::injection::{Injection, RequestedVariable, VariableSource};
 pub struct Layer {
     /// The input files, as they are written in the source.
     pub inputs: Vec<String>,
-    /// The targets. If empty, the targets of the layer below are used, or the default targets.
+    /// The targets. If empty, the lower layer's targets or the default targets are used.
     pub targets: Vec<Target>,
     assignments: Vec<Assignment>,
     env_from: Vec<EnvFrom>,

@@ -73,7 +73,7 @@ fn plan_name(
     Ok(())
 }
 
-/// Sets a missing namespace, after the name. Refuses a different namespace.
+/// Adds a missing namespace after the name. Refuses a different namespace.
 fn plan_namespace(
     object: &Object<'_>,
     metadata: Node<'_>,

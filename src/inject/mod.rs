@@ -1,10 +1,10 @@
-//! Plans the edits with which one document gets the changes that a call requests.
+//! Plans the edits that apply the requested changes to one document.
 //!
 //! `jobplate_yaml` applies the edits to text. `render` reads the documents of all inputs.
 //!
 //! | file | decides |
 //! |---|---|
-//! | `injection` | what one call can request |
+//! | `injection` | which changes one invocation can request |
 //! | `layer` | how flags and spec files are merged, which of them contradict each other, and that a literal with a secret-looking name is refused (`--allow-plaintext`) |
 //! | `spec` | which keys a spec file may have |
 //! | `prefilter` | which documents cannot have a target and are copied without being parsed |

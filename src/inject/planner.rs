@@ -212,7 +212,7 @@ impl<'i> EditPlanner<'i> {
         self.desired_envs.overridden()
     }
 
-    /// Takes the notes about all documents planned so far, leaving none.
+    /// Takes the notes about all documents planned so far. The next call returns only notes that are added later.
     pub fn take_notes(&mut self) -> Notes {
         std::mem::take(&mut self.desired_envs.notes)
     }

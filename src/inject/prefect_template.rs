@@ -24,7 +24,7 @@ pub(super) enum PrefectTemplate<'a> {
 }
 
 impl<'a> PrefectTemplate<'a> {
-    /// Returns the template that an object is or contains, or `None` if it is not and does not contain a template.
+    /// Returns the template that an object is or contains. Returns `None` for any other object.
     pub(super) fn find_in(object: &Object<'a>) -> Option<Self> {
         let base = base_job_template::find(object).map(PrefectTemplate::BaseJobTemplate);
         base.or_else(|| kubernetes_job_block::find(object).map(PrefectTemplate::KubernetesJobBlock))

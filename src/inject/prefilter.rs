@@ -132,7 +132,8 @@ impl Prefilter {
                 b'\\' => match rest.get(1) {
                     Some(b'x' | b'u' | b'U') => true,
                     Some(b'\n' | b'\r') => self.may_be_split_keyword(&text[..at], &rest[1..]),
-                    // An escaped line break in an embedded document that is double-quoted itself.
+                    // An escaped line break in a double-quoted scalar of an embedded document that is double-quoted
+                    // itself.
                     Some(b'\\') => {
                         let after = rest[2..].strip_prefix(br"\r").unwrap_or(&rest[2..]);
                         let after = after.strip_prefix(br"\n").unwrap_or(after);

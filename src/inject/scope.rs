@@ -11,7 +11,7 @@ use super::injection::Injection;
 /// The part of an injection that an object gets.
 #[derive(Clone, Copy)]
 pub(super) enum Scope<'i> {
-    /// The whole injection. The target that matched the object, or `None` for a default target.
+    /// The whole injection. The field is the target that matched the object, or `None` for a default target.
     All(Option<&'i Target>),
     /// The injection without Prefect's settings.
     WithoutSettings,

@@ -8,7 +8,7 @@ use jobplate_yaml::StreamError;
 use super::edit_log::EditRecord;
 use super::errors::{input_changed_error, read_error};
 
-/// A copier that passes the bytes between edited documents from an input to an output.
+/// A copier from an input to an output. The bytes between edited documents are copied unchanged.
 pub(super) struct Copier<'a, R> {
     pub(super) reader: R,
     pub(super) out: &'a mut dyn Write,

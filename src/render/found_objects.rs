@@ -18,7 +18,7 @@ use crate::inject::template_kind;
 
 /// An object found in an input.
 pub struct FoundObject {
-    /// `Kind/name`
+    /// The object's kind and name, such as `Job/nightly`, or the kind of a Prefect template without a name.
     pub object: String,
     /// The name of the input.
     pub input: String,

@@ -7,13 +7,13 @@
 //! |---|---|
 //! | `rendering` | that nothing is printed before all inputs are planned, and which inputs cannot be joined |
 //! | `passes` | how often documents are planned, and when they are planned again |
-//! | `document_planner` | whether a document has a target, which edits it gets, `--name-hash` |
+//! | `document_planner` | whether a document has a target, which edits the document gets, and when names are hashed (`--name-hash`) |
 //! | `parse` | which documents are parsed, and when a parse error is reported |
 //! | `embedded` | how documents embedded in a ConfigMap are edited inside their scalar |
-//! | `input_source` | which inputs are read by offset and which are spooled; whether one has changed |
+//! | `input_source` | which inputs are read again from their file, which are spooled, and whether a file has changed |
 //! | `edit_log` | how planned splices are stored until they are printed |
 //! | `copier`, `cursor` | that the output is exactly the planned output, for a whole input or document by document |
-//! | `joiner` | which `---` separates joined inputs |
+//! | `joiner` | where `---` lines and line breaks are inserted between joined inputs |
 //! | `found_objects` | which objects are listed as found if no target matches |
 //! | `errors` | the errors for inputs that change and temporary files that fail |
 //! | `in_memory`, `outcome`, `planned_input` | the types for a stream in memory, a document's result and a planned input |

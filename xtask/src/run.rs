@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-/// The error that the program of a step failed.
+/// The error for a step whose program failed.
 #[derive(Debug)]
 pub struct StepError {
     pub step: String,

@@ -7,7 +7,7 @@ use jobplate_yaml::{Child, Edit, Editable, Node, NodeKind, ScalarKind, Value};
 use super::desired::DesiredEntry;
 use super::existing::DESCRIPTION;
 
-/// Adds the edits that give an existing entry the desired value. Adds none if it already has that value.
+/// Adds the edits that give an existing entry the desired value. Adds no edits if the entry already has that value.
 pub(in crate::inject) fn set_entry(entry: Node<'_>, desired: &DesiredEntry, edits: &mut Vec<Edit>) -> Result<()> {
     entry.refuse_duplicate_keys()?;
     if !has_value(entry, desired.value())? {

@@ -28,7 +28,8 @@ pub(super) fn refuse_later_references(entries: &[ExistingEntry<'_>], position: u
 ///
 /// # Errors
 ///
-/// Fails if two entries reference each other, or if a new entry would have to precede and follow the same entries.
+/// Fails if two new entries reference each other, or if a new entry references an existing entry that follows its
+/// position.
 pub(super) fn insert_positions(
     existing: &[ExistingEntry<'_>],
     removed: &[usize],

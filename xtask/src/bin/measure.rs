@@ -1,8 +1,8 @@
 //! Runs a program and prints its resource usage to stderr: wall, user and system time in microseconds, and peak memory
 //! in bytes.
 //!
-//! This is a separate program because the kernel counts the parent's memory for a new process until the process
-//! executes its own program. The memory of this program is too small to change the result.
+//! This is a separate program because the kernel counts a parent's memory for its child process until the child
+//! executes another program. The memory of this program is too small to change the result.
 
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
