@@ -95,9 +95,9 @@ fn respond(flow: &Flow, run: &mut RunRecord, request: &Request) -> Action {
     let variables = body["variables"].as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null);
     let success = || json!({"success": true});
     let state_results = |id_field: &str| {
-        let requested = variables["input"]["states"].as_array().cloned().unwrap_or_default();
+        let requested_states = variables["input"]["states"].as_array().cloned().unwrap_or_default();
         let result = |state: &Value| json!({"id": state[id_field], "status": "SUCCESS", "message": null});
-        json!({"states": requested.iter().map(result).collect::<Vec<_>>()})
+        json!({"states": requested_states.iter().map(result).collect::<Vec<_>>()})
     };
     let data = match field {
         "hello" => json!("hello"),

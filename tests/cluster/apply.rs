@@ -319,8 +319,8 @@ fn reports_in_the_order_of_the_input() {
     expected.iter().for_each(|line| {
         assert!(output.stderr.lines().any(|candidate| candidate == line), "{line}: {}", output.stderr)
     });
-    let quiet = fixture.apply(&texts.join("---\n"), &["-q"]).assert_exit(0, &[]);
-    assert_eq!(quiet.stderr, "");
+    let quiet_output = fixture.apply(&texts.join("---\n"), &["-q"]).assert_exit(0, &[]);
+    assert_eq!(quiet_output.stderr, "");
 }
 
 #[test]

@@ -29,11 +29,11 @@ fn contains_canary(text: &str) -> bool {
 
 /// Returns a description of the fault if the output contains the canary or the program crashed.
 fn find_leak(output: &RunOutput) -> Option<String> {
-    let crashed = !(0..=5).contains(&output.status) || output.stderr.contains("panicked");
+    let has_crashed = !(0..=5).contains(&output.status) || output.stderr.contains("panicked");
     let streams = [("stdout", &output.stdout), ("stderr", &output.stderr), ("the error file", &output.error_file)];
     let leak = streams.into_iter().find(|(_, text)| contains_canary(text));
     match leak {
-        _ if crashed => Some(format!("the program crashed: {output:?}")),
+        _ if has_crashed => Some(format!("the program crashed: {output:?}")),
         Some((place, text)) => Some(format!("{place}:\n{text}")),
         None => None,
     }
@@ -97,7 +97,7 @@ data:
               value: @
 ";
 
-/// Creates live objects like `kubectl apply`: some client-side with its annotation, and some server-side.
+/// Creates live objects like `kubectl apply`: some client-side with kubectl's annotation, and some server-side.
 fn create_live_objects(servers: &Servers, namespace: &str) {
     let admin = servers.client(ADMIN);
     let annotated = |text: &str, name: &str| {
@@ -262,16 +262,16 @@ fn the_canary_can_be_found() {
     }
     // The server quotes the canary in its rejection.
     let job = with_canary(&JOB.replace("image: none", "image: other"));
-    let refused =
+    let rejection =
         admin.patch(&format!("{}?fieldManager=t&force=true", api_path(&namespace, "jobs", "etl")), "apply", &job);
-    assert!(refused.status == 422 && contains_canary(&refused.text()), "{}", refused.text());
+    assert!(rejection.status == 422 && contains_canary(&rejection.text()), "{}", rejection.text());
     let mut printed_count = 0;
     for (label, input) in inputs() {
         let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", with_canary(&input));
         let args = ["render", "input.yaml", "--env", "A=b", "--target", "*", "--allow-no-match"];
-        let printed = run.run(&args);
-        assert!(printed.status != 0 || contains_canary(&printed.stdout), "{label}: {printed:?}");
-        printed_count += usize::from(printed.status == 0);
+        let render_output = run.run(&args);
+        assert!(render_output.status != 0 || contains_canary(&render_output.stdout), "{label}: {render_output:?}");
+        printed_count += usize::from(render_output.status == 0);
     }
     assert!(printed_count > 20, "render prints it only {printed_count} times");
     // `diff` shows a difference even if only the value changes.

@@ -41,9 +41,9 @@ fn parse_documents(text: &str) -> Vec<Value> {
 
 #[track_caller]
 fn find_only<'o>(objects: &'o [Value], kind: &str) -> &'o Value {
-    let found: Vec<&Value> = objects.iter().filter(|object| object["kind"] == kind).collect();
-    assert!(found.len() == 1, "{} of {kind}: {objects:?}", found.len());
-    found[0]
+    let matches: Vec<&Value> = objects.iter().filter(|object| object["kind"] == kind).collect();
+    assert!(matches.len() == 1, "{} of {kind}: {objects:?}", matches.len());
+    matches[0]
 }
 
 fn agent_container(objects: &[Value]) -> &Value {
@@ -185,9 +185,9 @@ impl ChartFixture {
             [("batch", "jobs"), ("batch", "cronjobs"), ("", "pods"), ("", "pods/log"), ("", "events"), ("", "secrets")];
         let verbs = ["create", "get", "list", "watch", "update", "patch", "delete", "deletecollection"];
         let pairs = resources.into_iter().flat_map(|resource| verbs.map(|verb| (resource, verb)));
-        let allowed =
+        let permitted =
             pairs.filter(|((group, resource), verb)| self.is_allowed(account, namespace, verb, group, resource));
-        allowed.map(|((_, resource), verb)| format!("{verb} {resource}")).collect()
+        permitted.map(|((_, resource), verb)| format!("{verb} {resource}")).collect()
     }
 }
 
@@ -217,28 +217,28 @@ fn docs_and_schema_list_all_values() {
     let readme = read_file("charts/prefect-agent/README.md");
     // The README documents these values, and empty maps, without their keys.
     let named_without_keys = ["resources", "podSecurityContext", "securityContext"];
-    let (mut named, mut described) = (Vec::new(), Vec::new());
+    let (mut documented_names, mut value_names) = (Vec::new(), Vec::new());
     for (name, value) in values.as_object().expect("it is a map") {
-        described.push(name.as_str());
+        value_names.push(name.as_str());
         match value.as_object().filter(|map| !map.is_empty() && !named_without_keys.contains(&name.as_str())) {
             Some(map) => {
                 let properties = schema["properties"][name]["properties"].as_object().expect("it is described");
                 assert_eq!(map.keys().collect::<Vec<_>>(), properties.keys().collect::<Vec<_>>(), "{name}");
                 assert_eq!(schema["properties"][name]["additionalProperties"], false, "{name}");
-                named.extend(map.keys().map(|key| format!("{name}.{key}")));
+                documented_names.extend(map.keys().map(|key| format!("{name}.{key}")));
             }
-            None => named.push(name.clone()),
+            None => documented_names.push(name.clone()),
         }
     }
-    let missing: Vec<&String> = named.iter().filter(|name| !readme.contains(&format!("`{name}`"))).collect();
+    let missing: Vec<&String> = documented_names.iter().filter(|name| !readme.contains(&format!("`{name}`"))).collect();
     assert!(missing.is_empty(), "not in the table: {missing:?}");
     // Helm adds `global`, the values that a parent chart shares.
     let mut properties: Vec<&str> =
         schema["properties"].as_object().expect("a map").keys().map(String::as_str).collect();
     properties.retain(|name| *name != "global");
-    described.sort_unstable();
+    value_names.sort_unstable();
     properties.sort_unstable();
-    assert_eq!(properties, described);
+    assert_eq!(properties, value_names);
     assert_eq!(schema["additionalProperties"], false);
 }
 

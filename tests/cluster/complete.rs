@@ -28,13 +28,13 @@ fn complete_with_kubectl(servers: &Servers, kubeconfig: &Path, reads_cluster: bo
     }
     let output = command.args(["__complete", "jobplate"]).args(arguments).stdin(Stdio::null()).output();
     let output = output.expect("it starts");
-    let printed = String::from_utf8(output.stdout).expect("text");
-    assert!(output.status.success() && !printed.contains("canary"), "{printed}");
+    let stdout = String::from_utf8(output.stdout).expect("text");
+    assert!(output.status.success() && !stdout.contains("canary"), "{stdout}");
     let stderr = String::from_utf8_lossy(&output.stderr);
     // kubectl itself writes these lines to stderr.
     let is_from_kubectl = |line: &str| line.starts_with("[Debug]") || line.starts_with("Completion ended with");
     assert!(stderr.lines().all(is_from_kubectl) && !stderr.contains("canary"), "{stderr}");
-    let values = printed.lines().filter_map(|line| line.split('\t').next());
+    let values = stdout.lines().filter_map(|line| line.split('\t').next());
     values.filter(|value| !value.starts_with([':', '-'])).map(str::to_owned).collect()
 }
 

@@ -80,8 +80,8 @@ impl DiffFixture {
         self.run.write("new.yaml", text);
         let before = self.snapshot();
         let output = self.run.run(&[&["diff", "new.yaml", "-n", &self.namespace], args].concat());
-        let printed = format!("{output:?}");
-        assert!(!printed.contains(CANARY) && !printed.contains(CANARY_IN_BASE64), "{printed}");
+        let printed_text = format!("{output:?}");
+        assert!(!printed_text.contains(CANARY) && !printed_text.contains(CANARY_IN_BASE64), "{printed_text}");
         assert_eq!(self.snapshot(), before);
         for request in self.proxy.requests() {
             assert!(request.method == "GET" || request.is_dry_run(), "{} {}", request.method, request.target);
@@ -292,7 +292,7 @@ fn shows_a_different_pod_template_of_a_job() {
         assert!(output.stdout.starts_with("--- live job.batch/etl\n+++ new.yaml job.batch/etl\n"), "{}", output.stdout);
         assert!(!output.stdout.contains("controller-uid") && output.stderr.contains("--on-immutable"), "{output:?}");
         assert!(fixture.proxy.requests().iter().any(|request| request.method == "POST" && request.is_dry_run()));
-        // A changed value is a difference of the pod template, too.
+        // A changed value is also a difference in the pod template.
         let output = fixture.diff(&job.replace(CANARY, &format!("{CANARY}-2")), &[]);
         let lines: Vec<String> = changed_lines(&output).into_iter().map(|line| line.replace(' ', "")).collect();
         assert_eq!(lines, ["-value:***", "+value:***"], "{output:?}");
@@ -387,9 +387,9 @@ fn shows_documents_in_order() {
     let names: Vec<String> = (0..20).map(|number| format!("m{number}")).collect();
     let documents: Vec<String> = names.iter().map(|name| config_map_named(name)).collect();
     let output = fixture.diff(&documents.join("---\n"), &[]);
-    let shown: Vec<&str> =
+    let shown_names: Vec<&str> =
         output.stdout.lines().filter_map(|line| line.strip_prefix("+++ new.yaml configmap/")).collect();
-    assert_eq!(shown, names);
+    assert_eq!(shown_names, names);
     let output = fixture.diff(&format!("{}---\n{}", config_map_named("a"), config_map_named("UPPER")), &[]);
     assert_eq!(output.status, 3);
     assert!(output.stdout.contains("configmap/a"), "{output:?}");

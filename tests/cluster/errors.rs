@@ -352,7 +352,7 @@ fn points_at_invalid_fields() {
 fn reports_unreachable_servers() {
     let Some(servers) = Servers::shared() else { return };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
-    let closed = listener.local_addr().expect("it has an address").port();
+    let closed_port = listener.local_addr().expect("it has an address").port();
     drop(listener);
     let directory = tempfile::tempdir().expect("a temporary directory can be created");
     let other_authority = directory.path().join("other.crt");
@@ -368,7 +368,7 @@ fn reports_unreachable_servers() {
     let plain_http = kubeconfig(&server_url(servers).replace("https", "http"), None, ADMIN);
     #[rustfmt::skip]
     let cases = [
-        (config(&format!("https://127.0.0.1:{closed}"), &authority), &["127.0.0.1:", "refused", "is it running?"][..]),
+        (config(&format!("https://127.0.0.1:{closed_port}"), &authority), &["127.0.0.1:", "refused", "is it running?"][..]),
         (config("https://nowhere.invalid:6443", &authority), &["nowhere.invalid:6443", "its name has no address"]),
         (config(&server_url(servers), &other_authority), &["can't be trusted", "certificate authority", "certificate-authority"]),
         (other_name, &["can't be trusted", "for another name", "tls-server-name"]),
@@ -822,21 +822,21 @@ fn discovers_custom_kinds_once() {
             .collect()
     };
     apply(&run, &namespace, &[]).assert_exit(0, &[]);
-    let discovered: Vec<String> = discovery_requests(&proxy);
-    assert_eq!(discovered, std::slice::from_ref(&group_path));
+    let discovery_targets: Vec<String> = discovery_requests(&proxy);
+    assert_eq!(discovery_targets, std::slice::from_ref(&group_path));
     let proxy = Proxy::start(servers, |_| Action::Forward);
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", flows.join("---\n"));
     run.run(&["diff", "input.yaml", "-n", &namespace]).assert_exit(0, &[]);
-    let discovered: Vec<String> = discovery_requests(&proxy);
-    assert_eq!(discovered, [group_path]);
+    let discovery_targets: Vec<String> = discovery_requests(&proxy);
+    assert_eq!(discovery_targets, [group_path]);
 
     // Built-in kinds need no discovery.
     let proxy = Proxy::start(servers, |_| Action::Forward);
     let input = [CONFIG_MAP, JOB, CRON_JOB, GENERATED].join("---\n");
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", input);
     apply(&run, &namespace, &[]).assert_exit(0, &[]);
-    let discovered: Vec<String> = discovery_requests(&proxy);
-    assert!(discovered.is_empty(), "{discovered:?}");
+    let discovery_targets: Vec<String> = discovery_requests(&proxy);
+    assert!(discovery_targets.is_empty(), "{discovery_targets:?}");
     // One dry run and one write for each object, and no other requests.
     assert_eq!(proxy.requests().len(), 8, "{:?}", proxy.requests());
     for request in proxy.requests() {

@@ -205,7 +205,7 @@ fn proxy_injects_each_fault() {
         assert_eq!(admin.get(&config_map(&namespace, name)).status == 200, exists, "{name}");
     }
     let requests = proxy.requests();
-    assert_eq!(requests.iter().filter(|request| request.is("GET", "/busy")).count(), 2);
+    assert_eq!(requests.iter().filter(|request| request.matches("GET", "/busy")).count(), 2);
     assert!(requests.iter().enumerate().all(|(index, request)| request.index == index));
 }
 
@@ -221,7 +221,9 @@ fn proxy_passes_requests_on() {
     let output = kubectl.arg(&path).output().expect("kubectl starts");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "configmap/a serverside-applied\n");
     let patches: Vec<Request> = proxy.requests().into_iter().filter(|request| request.method == "PATCH").collect();
-    assert!(patches.len() == 1 && patches[0].is("PATCH", &config_map(&namespace, "a")) && !patches[0].is_dry_run());
+    assert!(
+        patches.len() == 1 && patches[0].matches("PATCH", &config_map(&namespace, "a")) && !patches[0].is_dry_run()
+    );
     assert_eq!(patches[0].header("content-type"), Some("application/apply-patch+yaml"));
     assert!(String::from_utf8_lossy(&patches[0].body).contains("ConfigMap"));
 }
@@ -366,8 +368,8 @@ fn container_mounts_volumes_like_a_kubelet() {
             {"name": "m", "mountPath": "/etc/m"},
         ],
     });
-    let container_run = container::Container::new(&admin, &pod, &container).expect("all of it is there");
-    let output = container_run.run(Path::new("/bin"), &[], &[]);
+    let prepared_container = container::Container::new(&admin, &pod, &container).expect("all of it is there");
+    let output = prepared_container.run(Path::new("/bin"), &[], &[]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "onetwoonea\n");
     container["volumeMounts"][0]["subPath"] = json!("none");
     let error = container::Container::new(&admin, &pod, &container).err().expect("there is no such key");

@@ -83,7 +83,7 @@ impl Endpoint {
     }
 
     /// Creates the endpoint of a server without TLS.
-    pub(crate) fn plain(port: u16) -> Self {
+    pub(crate) fn without_tls(port: u16) -> Self {
         Endpoint { port, scheme: "http", tls: Arc::new(tls_config(RootCertStore::empty())) }
     }
 }
@@ -114,7 +114,7 @@ impl Client {
         Client { endpoint, token: token.to_owned(), client }
     }
 
-    /// Sends a request and waits for the complete response. If `content_type` is empty, sends no such header.
+    /// Sends a request and waits for the complete response. If `content_type` is empty, omits the header.
     pub(crate) fn request(&self, method: &str, path: &str, content_type: &str, body: &[u8]) -> io::Result<Response> {
         let Endpoint { port, scheme, .. } = self.endpoint;
         let mut request = http::Request::builder()
@@ -134,8 +134,8 @@ impl Client {
             let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), to_text(value))).collect();
             Ok(Response { status: parts.status.as_u16(), headers, body })
         };
-        let limited = RUNTIME.block_on(async { tokio::time::timeout(TIMEOUT, exchange).await });
-        limited.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
+        let result = RUNTIME.block_on(async { tokio::time::timeout(TIMEOUT, exchange).await });
+        result.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
     }
 
     #[track_caller]

@@ -230,14 +230,14 @@ fn recreates_an_ended_job() {
         assert_eq!(new["spec"]["template"]["spec"]["containers"][0]["image"], "other");
 
         let requests = fixture.proxy.requests();
-        let deletion = requests.iter().position(|request| request.method == "DELETE").expect("it deletes");
-        let options: Value = serde_json::from_slice(&requests[deletion].body).expect("it is JSON");
+        let deletion_index = requests.iter().position(|request| request.method == "DELETE").expect("it deletes");
+        let options: Value = serde_json::from_slice(&requests[deletion_index].body).expect("it is JSON");
         assert_eq!(options["preconditions"]["uid"], old["metadata"]["uid"]);
         assert_eq!(options["preconditions"]["resourceVersion"], old["metadata"]["resourceVersion"]);
         assert_eq!(options["propagationPolicy"], "Foreground");
-        let dry_run = requests.iter().position(|request| request.method == "POST").expect("it tries the new one");
-        assert!(requests[dry_run].is_dry_run() && dry_run < deletion);
-        assert_eq!(String::from_utf8_lossy(&requests[dry_run].body), changed_job());
+        let dry_run_index = requests.iter().position(|request| request.method == "POST").expect("it tries the new one");
+        assert!(requests[dry_run_index].is_dry_run() && dry_run_index < deletion_index);
+        assert_eq!(String::from_utf8_lossy(&requests[dry_run_index].body), changed_job());
 
         // An unchanged manifest deletes nothing.
         let rerun = fixture.apply(&changed_job(), &["--on-immutable=recreate"]).assert_exit(0, &[]);
@@ -284,8 +284,8 @@ fn keeps_a_job_that_a_cron_job_owns() {
     let owner = fixture.admin.post(&api_path(&fixture.namespace, "cronjobs", ""), &cron_job).done();
     let owner = json!({"apiVersion": "batch/v1", "kind": "CronJob", "name": "owner", "controller": true,
         "uid": owner["metadata"]["uid"]});
-    let owned = json!({"metadata": {"ownerReferences": [owner]}});
-    fixture.admin.patch(&api_path(&fixture.namespace, "jobs", "etl"), "merge", owned.to_string()).done();
+    let owner_patch = json!({"metadata": {"ownerReferences": [owner]}});
+    fixture.admin.patch(&api_path(&fixture.namespace, "jobs", "etl"), "merge", owner_patch.to_string()).done();
     let uid = fixture.uid("etl");
     for extra_args in [&[][..], &["--recreate-running"], &["--recreate-running", "--no-preflight"]] {
         let args = [&["--on-immutable=recreate"], extra_args].concat();
@@ -350,11 +350,11 @@ fn deletes_nothing_for_an_invalid_replacement() {
 fn updates_or_recreates_a_suspended_job() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = JobFixture::new(servers);
-    let suspended = with_spec(JOB, "suspend: true");
-    fixture.apply(&suspended, &[]).assert_exit(0, &[]);
+    let suspended_job = with_spec(JOB, "suspend: true");
+    fixture.apply(&suspended_job, &[]).assert_exit(0, &[]);
     let uid = fixture.uid("etl");
     // The image of a suspended Job is immutable, too. The server reports it with another message.
-    let other = suspended.replace("image: none", "image: other");
+    let other = suspended_job.replace("image: none", "image: other");
     fixture.apply(&other, &[]).assert_exit(3, &["--on-immutable"]);
     let output = fixture.apply(&other, &["--on-immutable=recreate"]).assert_exit(0, &[]);
     assert_eq!(output.stdout, "job.batch/etl recreated\n");
@@ -371,17 +371,17 @@ fn keeps_a_job_that_changes_before_its_deletion() {
     let (path_for_rule, admin) = (Arc::clone(&job_path), servers.client(ADMIN));
     let fixture = JobFixture::with_rule(servers, move |request| {
         if request.method == "DELETE" {
-            let resume = json!({"spec": {"suspend": false}, "metadata": {"labels": {"seen": request.earlier_count.to_string()}}});
-            admin.patch(path_for_rule.get().expect("it is known"), "merge", resume.to_string()).done();
+            let resume_patch = json!({"spec": {"suspend": false}, "metadata": {"labels": {"seen": request.earlier_count.to_string()}}});
+            admin.patch(path_for_rule.get().expect("it is known"), "merge", resume_patch.to_string()).done();
         }
         Action::Forward
     });
     job_path.set(api_path(&fixture.namespace, "jobs", "etl")).expect("it is set once");
-    let suspended = with_spec(JOB, "suspend: true");
-    fixture.apply(&suspended, &[]).assert_exit(0, &[]);
+    let suspended_job = with_spec(JOB, "suspend: true");
+    fixture.apply(&suspended_job, &[]).assert_exit(0, &[]);
     let uid = fixture.uid("etl");
     fixture
-        .apply(&suspended.replace("image: none", "image: other"), &["--on-immutable=recreate"])
+        .apply(&suspended_job.replace("image: none", "image: other"), &["--on-immutable=recreate"])
         .assert_exit(3, &["job.batch/etl"]);
     let live = fixture.live("etl");
     assert!(live["metadata"]["uid"] == uid.as_str() && live["metadata"]["deletionTimestamp"].is_null(), "{live}");
@@ -404,10 +404,10 @@ fn keeps_another_job_with_the_name() {
         Action::Forward
     });
     job_path.set(api_path(&fixture.namespace, "jobs", "etl")).expect("it is set once");
-    let suspended = with_spec(JOB, "suspend: true");
-    fixture.apply(&suspended, &[]).assert_exit(0, &[]);
+    let suspended_job = with_spec(JOB, "suspend: true");
+    fixture.apply(&suspended_job, &[]).assert_exit(0, &[]);
     fixture
-        .apply(&suspended.replace("image: none", "image: other"), &["--on-immutable=recreate"])
+        .apply(&suspended_job.replace("image: none", "image: other"), &["--on-immutable=recreate"])
         .assert_exit(3, &["job.batch/etl"]);
     let live = fixture.live("etl");
     assert_eq!(live["spec"]["template"]["spec"]["containers"][0]["image"], "third");
@@ -425,7 +425,7 @@ fn retries_a_deletion_whose_response_is_lost() {
             is_deleted.store(true, Ordering::SeqCst);
             return Action::ResetAfter;
         }
-        if request.is("GET", "/jobs/etl") && is_deleted.swap(false, Ordering::SeqCst) {
+        if request.matches("GET", "/jobs/etl") && is_deleted.swap(false, Ordering::SeqCst) {
             let without_finalizers = json!({"metadata": {"finalizers": null}});
             admin.patch(path_for_rule.get().expect("it is known"), "merge", without_finalizers.to_string()).done();
         }
@@ -471,9 +471,9 @@ fn reports_a_deleted_job_that_was_not_recreated() {
             false => Action::Forward,
         }
     });
-    let suspended = with_spec(JOB, "suspend: true");
-    fixture.apply(&suspended, &[]).assert_exit(0, &[]);
-    let changed = suspended.replace("image: none", "image: other");
+    let suspended_job = with_spec(JOB, "suspend: true");
+    fixture.apply(&suspended_job, &[]).assert_exit(0, &[]);
+    let changed = suspended_job.replace("image: none", "image: other");
     let output = fixture.apply(&changed, &["--on-immutable=recreate"]).assert_exit(3, &["a.example.com", "deleted"]);
     assert!(output.stdout.contains("job.batch/etl failed") && output.stdout.contains("deleted"), "{output:?}");
     assert!(!fixture.exists("etl"));
@@ -571,10 +571,10 @@ fn run_and_wait(
     act: impl FnOnce(&JobFixture, &Kubelet),
 ) -> (i32, String, String) {
     let (fixture, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
-    let watched = fixture.watch(text, &[&["--wait"], args].concat());
+    let watched_run = fixture.watch(text, &[&["--wait"], args].concat());
     fixture.wait_for_poll();
     act(&fixture, &kubelet);
-    let (status, stdout, stderr) = watched.wait();
+    let (status, stdout, stderr) = watched_run.wait();
     assert!(!fixture.proxy.requests().iter().any(|request| request.target.contains("/secrets")));
     assert!(!stdout.contains(CANARY) && !stderr.contains(CANARY), "{stderr}");
     (status, stdout, stderr)
@@ -680,9 +680,9 @@ fn reports_one_failure_of_two_jobs() {
 #[test]
 fn times_out() {
     let Some(servers) = Servers::shared() else { return };
-    let suspended = with_spec(JOB, "suspend: true");
+    let suspended_job = with_spec(JOB, "suspend: true");
     for (text, expected_message, expected_hint) in
-        [(JOB, "1 active", "--timeout"), (&suspended, "suspended", "`suspend` is false")]
+        [(JOB, "1 active", "--timeout"), (&suspended_job, "suspended", "`suspend` is false")]
     {
         let (status, stdout, stderr) = run_and_wait(servers, text, &["--timeout=4s"], |_, _| ());
         assert_eq!(status, 5, "{stderr}");
@@ -760,13 +760,13 @@ fn waits_for_a_recreated_job() {
     fixture.apply(JOB, &[]).assert_exit(0, &[]);
     fixture.finish(&kubelet, "etl", &PodState::Failed(1, "Error"));
     let old = fixture.uid("etl");
-    let watched = fixture.watch(&changed_job(), &["--wait", "--on-immutable=recreate", "-o", "json"]);
+    let watched_run = fixture.watch(&changed_job(), &["--wait", "--on-immutable=recreate", "-o", "json"]);
     wait_for("the new one", || {
         let response = fixture.admin.get(&api_path(&fixture.namespace, "jobs", "etl"));
         (response.status == 200 && response.json()["metadata"]["uid"] != old.as_str()).then_some(())
     });
     fixture.finish(&kubelet, "etl", &PodState::Succeeded);
-    let (status, stdout, stderr) = watched.wait();
+    let (status, stdout, stderr) = watched_run.wait();
     assert_eq!(status, 0, "{stderr}");
     let report: Value = serde_json::from_str(&stdout).expect("it is JSON");
     assert_eq!(report["objects"][0]["outcome"], "recreated");
@@ -778,7 +778,7 @@ fn leaves_the_job_running_after_ctrl_c() {
     let Some(servers) = Servers::shared() else { return };
     let (fixture, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
     for args in [&["--wait"][..], &["--logs"]] {
-        let watched = fixture.watch(JOB, args);
+        let watched_run = fixture.watch(JOB, args);
         let pod = kubelet.wait_for_job_pod(&fixture.namespace, "etl");
         if args == ["--wait"] {
             kubelet.bind(&fixture.namespace, &pod);
@@ -787,8 +787,8 @@ fn leaves_the_job_running_after_ctrl_c() {
         let request_count = fixture.proxy.requests().len();
         wait_for("a look", || (fixture.proxy.requests().len() > request_count + 3).then_some(()));
         let start = Instant::now();
-        watched.interrupt();
-        let (status, stdout, stderr) = watched.wait();
+        watched_run.interrupt();
+        let (status, stdout, stderr) = watched_run.wait();
         assert!(start.elapsed() < Duration::from_secs(10));
         assert_eq!(status, 130, "{stderr}");
         assert!(stderr.contains("go on") || stderr.contains("goes on"), "{stderr}");
@@ -805,18 +805,18 @@ fn keeps_waiting_while_the_api_server_restarts() {
     }
     let Some(servers) = Servers::separate() else { return };
     let (fixture, kubelet) = (JobFixture::new(&servers), Kubelet::start(&servers));
-    let mut watched = fixture.watch(JOB, &["--logs"]);
+    let mut watched_run = fixture.watch(JOB, &["--logs"]);
     let pod = kubelet.start_pod(&fixture.namespace, "etl", &PodState::Running);
     kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(1, "one"));
-    assert_eq!(watched.next_log_line(), "one");
+    assert_eq!(watched_run.next_log_line(), "one");
     servers.kill_apiserver();
     let request_count = fixture.proxy.requests().len();
     wait_for("a look in vain", || (fixture.proxy.requests().len() > request_count + 1).then_some(()));
     servers.start_apiserver();
     kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(2, "two"));
-    assert_eq!(watched.next_log_line(), "two");
+    assert_eq!(watched_run.next_log_line(), "two");
     fixture.finish(&kubelet, "etl", &PodState::Succeeded);
-    let (status, stdout, stderr) = watched.wait();
+    let (status, stdout, stderr) = watched_run.wait();
     assert_eq!(status, 0, "{stderr}");
     assert!(stdout.starts_with("job.batch/etl created, complete"), "{stdout}");
     assert_eq!(WatchedRun::log_lines(&stderr), ["one", "two"]);
@@ -831,23 +831,23 @@ fn timestamped_line(second: u32, text: &str) -> String {
 fn prints_log_lines_as_they_arrive() {
     let Some(servers) = Servers::shared() else { return };
     let (fixture, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
-    let mut watched = fixture.watch(JOB, &["--logs"]);
+    let mut watched_run = fixture.watch(JOB, &["--logs"]);
     let pod = kubelet.start_pod(&fixture.namespace, "etl", &PodState::Running);
     // A line is written only after the previous line has arrived.
     for (second, line) in [(1, "one"), (2, "two: a b"), (3, ""), (4, "  indented")] {
         kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(second, line));
-        assert_eq!(watched.next_log_line(), line);
+        assert_eq!(watched_run.next_log_line(), line);
     }
     // Control characters are escaped. An incomplete line is printed when its end arrives.
     kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(5, "\u{1b}[31mred\r"));
-    assert!(watched.next_log_line().contains("red"));
+    assert!(watched_run.next_log_line().contains("red"));
     kubelet.append_log(&fixture.namespace, &pod, "flow", "2026-01-01T00:00:06Z half");
     kubelet.append_log(&fixture.namespace, &pod, "flow", " and half\n");
-    assert_eq!(watched.next_log_line(), "half and half");
+    assert_eq!(watched_run.next_log_line(), "half and half");
     kubelet.append_log(&fixture.namespace, &pod, "flow", "2026-01-01T00:00:07Z no end");
     fixture.finish(&kubelet, "etl", &PodState::Succeeded);
-    assert_eq!(watched.next_log_line(), "no end");
-    let (status, stdout, stderr) = watched.wait();
+    assert_eq!(watched_run.next_log_line(), "no end");
+    let (status, stdout, stderr) = watched_run.wait();
     assert_eq!(status, 0, "{stderr}");
     assert!(stdout.starts_with("job.batch/etl created, complete") && stdout.lines().count() == 1, "{stdout}");
     assert!(stderr.contains(&format!("[{pod} flow] one\n")), "{stderr}");
@@ -859,25 +859,25 @@ fn prints_log_lines_as_they_arrive() {
 fn prints_lines_with_equal_or_earlier_times() {
     let Some(servers) = Servers::shared() else { return };
     let (fixture, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
-    let mut watched = fixture.watch(JOB, &["--logs"]);
+    let mut watched_run = fixture.watch(JOB, &["--logs"]);
     let pod = kubelet.start_pod(&fixture.namespace, "etl", &PodState::Running);
     for (second, line) in [(5, "a"), (5, "b"), (3, "c"), (4, "d"), (6, "e"), (6, "e"), (6, "f")] {
         kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(second, line));
-        assert_eq!(watched.next_log_line(), line);
+        assert_eq!(watched_run.next_log_line(), line);
     }
     // The next line has the same timestamp as the last line before the break.
     kubelet.break_logs();
     kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(6, "g"));
-    assert_eq!(watched.next_log_line(), "g");
+    assert_eq!(watched_run.next_log_line(), "g");
     fixture.finish(&kubelet, "etl", &PodState::Succeeded);
-    assert_eq!(watched.wait().0, 0);
+    assert_eq!(watched_run.wait().0, 0);
 }
 
 #[test]
 fn resumes_a_broken_log_without_repeating_lines() {
     let Some(servers) = Servers::shared() else { return };
     let (fixture, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
-    let mut watched = fixture.watch(JOB, &["--logs"]);
+    let mut watched_run = fixture.watch(JOB, &["--logs"]);
     let pod = kubelet.start_pod(&fixture.namespace, "etl", &PodState::Running);
     let mut printed_lines = Vec::new();
     // A long Job outlives many log connections.
@@ -885,13 +885,13 @@ fn resumes_a_broken_log_without_repeating_lines() {
         for (second, line) in [(3 * round, "a"), (3 * round + 1, "b"), (3 * round + 2, "c")] {
             let line = format!("{line}{round}");
             kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(second, &line));
-            assert_eq!(watched.next_log_line(), line);
+            assert_eq!(watched_run.next_log_line(), line);
             printed_lines.push(line);
         }
         kubelet.break_logs();
     }
     fixture.finish(&kubelet, "etl", &PodState::Succeeded);
-    let (status, _, stderr) = watched.wait();
+    let (status, _, stderr) = watched_run.wait();
     assert_eq!(status, 0, "{stderr}");
     assert_eq!(WatchedRun::log_lines(&stderr), printed_lines);
 }
@@ -902,7 +902,7 @@ fn prints_logs_of_init_containers() {
     let (fixture, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
     let text = JOB
         .replace("      containers:", "      initContainers:\n      - {name: first, image: none}\n      containers:");
-    let mut watched = fixture.watch(&text, &["--logs"]);
+    let mut watched_run = fixture.watch(&text, &["--logs"]);
     let pod = kubelet.wait_for_job_pod(&fixture.namespace, "etl");
     kubelet.bind(&fixture.namespace, &pod);
     let state = json!({"running": {"startedAt": "2026-01-01T00:00:00Z"}});
@@ -914,12 +914,12 @@ fn prints_logs_of_init_containers() {
         .patch(&format!("{}/status", api_path(&fixture.namespace, "pods", &pod)), "merge", status.to_string())
         .done();
     kubelet.append_log(&fixture.namespace, &pod, "first", &timestamped_line(1, "getting ready"));
-    assert_eq!(watched.next_log_line(), "getting ready");
+    assert_eq!(watched_run.next_log_line(), "getting ready");
     kubelet.set_state(&fixture.namespace, &pod, &PodState::Running);
     kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(2, "working"));
-    assert_eq!(watched.next_log_line(), "working");
+    assert_eq!(watched_run.next_log_line(), "working");
     fixture.finish(&kubelet, "etl", &PodState::Succeeded);
-    let (status, _, stderr) = watched.wait();
+    let (status, _, stderr) = watched_run.wait();
     assert_eq!(status, 0, "{stderr}");
     assert!(stderr.contains(&format!("[{pod} first] getting ready\n[{pod} flow] working\n")), "{stderr}");
 }
@@ -928,10 +928,10 @@ fn prints_logs_of_init_containers() {
 fn prints_logs_of_the_next_pod_after_a_failure() {
     let Some(servers) = Servers::shared() else { return };
     let (fixture, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
-    let mut watched = fixture.watch(&JOB.replace("backoffLimit: 0", "backoffLimit: 1"), &["--logs"]);
+    let mut watched_run = fixture.watch(&JOB.replace("backoffLimit: 0", "backoffLimit: 1"), &["--logs"]);
     let first = kubelet.start_pod(&fixture.namespace, "etl", &PodState::Running);
     kubelet.append_log(&fixture.namespace, &first, "flow", &timestamped_line(1, "no luck"));
-    assert_eq!(watched.next_log_line(), "no luck");
+    assert_eq!(watched_run.next_log_line(), "no luck");
     kubelet.set_state(&fixture.namespace, &first, &PodState::Failed(1, "Error"));
     let second = wait_for("another pod", || {
         Some(kubelet.wait_for_job_pod(&fixture.namespace, "etl")).filter(|pod| *pod != first)
@@ -939,9 +939,9 @@ fn prints_logs_of_the_next_pod_after_a_failure() {
     kubelet.bind(&fixture.namespace, &second);
     kubelet.set_state(&fixture.namespace, &second, &PodState::Running);
     kubelet.append_log(&fixture.namespace, &second, "flow", &timestamped_line(2, "luck"));
-    assert_eq!(watched.next_log_line(), "luck");
+    assert_eq!(watched_run.next_log_line(), "luck");
     fixture.finish(&kubelet, "etl", &PodState::Succeeded);
-    let (status, _, stderr) = watched.wait();
+    let (status, _, stderr) = watched_run.wait();
     assert_eq!(status, 0, "{stderr}");
     assert_eq!(WatchedRun::log_lines(&stderr), ["no luck", "luck"]);
 }

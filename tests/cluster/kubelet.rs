@@ -218,7 +218,7 @@ impl LogStore {
         self.changed.notify_waiters();
     }
 
-    /// Waits for log text after the byte offset `offset`. Returns `None` at the end of a complete log, and an error if
+    /// Waits for log text after the byte at `offset`. Returns `None` at the end of a complete log, and an error if
     /// the current break count is not `break_count`.
     async fn wait_for_text(&self, key: &str, offset: usize, break_count: usize) -> io::Result<Option<Vec<u8>>> {
         loop {

@@ -109,8 +109,9 @@ fn adds_only_the_requested_entries() {
         // Rendering is idempotent.
         let manifest = helm.run_post_rendered_ok(&["template", "r", "web", "--no-hooks"], &targets);
         assert_eq!(post_render(&helm, &targets, &manifest), manifest, "{version}");
-        let skipped = helm.run_post_rendered_ok(&["template", "r", "web"], &[&targets[..], &["--skip-hooks"]].concat());
-        assert_eq!(skipped.matches("name: ADDED").count(), 2, "{version}:\n{skipped}");
+        let without_hooks =
+            helm.run_post_rendered_ok(&["template", "r", "web"], &[&targets[..], &["--skip-hooks"]].concat());
+        assert_eq!(without_hooks.matches("name: ADDED").count(), 2, "{version}:\n{without_hooks}");
     }
 }
 
@@ -121,18 +122,18 @@ fn changes_nothing_without_a_target() {
         let helm = Helm::new(servers, version);
         helm.write_chart("web", UNMODIFIED_CHART);
         let install = ["install", "r", "web", "--no-hooks"];
-        let refused = helm.run_post_rendered(&install, &["--secret-env=TOKEN=s/k"]);
-        assert_eq!(refused.status, 1, "{version}: {refused:?}");
-        let message = &refused.error_file;
+        let failed_output = helm.run_post_rendered(&install, &["--secret-env=TOKEN=s/k"]);
+        assert_eq!(failed_output.status, 1, "{version}: {failed_output:?}");
+        let message = &failed_output.error_file;
         for object in ["Deployment/web, containers: web, proxy", "CronJob/clean, containers: clean"] {
             assert!(message.contains(object), "{version}:\n{message}");
         }
-        assert!(!format!("{refused:?}").contains(CANARY), "{version}: {refused:?}");
+        assert!(!format!("{failed_output:?}").contains(CANARY), "{version}: {failed_output:?}");
         if version == "helm3" {
-            assert!(refused.stderr.contains("--target"), "{refused:?}");
+            assert!(failed_output.stderr.contains("--target"), "{failed_output:?}");
         } else {
             // Helm 4 discards the standard error of a post-renderer. The error file contains it.
-            assert!(!refused.stderr.contains("--target"), "{refused:?}");
+            assert!(!failed_output.stderr.contains("--target"), "{failed_output:?}");
             assert!(
                 message.contains("to see it without Helm: helm template RELEASE CHART | jobplate post-render"),
                 "{message}"
@@ -144,8 +145,9 @@ fn changes_nothing_without_a_target() {
         let hint =
             message.split("with Helm: ").nth(1).and_then(|rest| rest.split(')').next()).expect("there is a line");
         let pasted_flag = hint.strip_prefix("--post-renderer-args=").expect("it is for Helm");
-        let pasted = helm.run_post_rendered_ok(&["template", "r", "web"], &["--secret-env=TOKEN=s/k", pasted_flag]);
-        assert_eq!(pasted.matches("secretKeyRef").count(), 1, "{version} {pasted_flag}:\n{pasted}");
+        let pasted_output =
+            helm.run_post_rendered_ok(&["template", "r", "web"], &["--secret-env=TOKEN=s/k", pasted_flag]);
+        assert_eq!(pasted_output.matches("secretKeyRef").count(), 1, "{version} {pasted_flag}:\n{pasted_output}");
         drop(helm.run(&["uninstall", "r", "--no-hooks"]));
         helm.run_post_rendered_ok(&install, &["--secret-env=TOKEN=s/k", "--target=deployment/web"]);
         let live = helm.live_object(DEPLOYMENT, "web").expect("it is there");
@@ -239,8 +241,8 @@ fn accepts_a_chart_without_objects() {
     for version in VERSIONS {
         let helm = Helm::new(servers, version);
         helm.write_chart("none", &[("templates/none.yaml", "{{- if .Values.none }}\nkind: None\n{{- end }}\n")]);
-        let printed = helm.run_post_rendered_ok(&["template", "r", "none"], &["--target=job", "--env=A=b"]);
-        assert_eq!(printed.trim(), "", "{version}");
+        let stdout = helm.run_post_rendered_ok(&["template", "r", "none"], &["--target=job", "--env=A=b"]);
+        assert_eq!(stdout.trim(), "", "{version}");
         helm.run_post_rendered_ok(&["install", "r", "none"], &["--target=job", "--env=A=b"]);
     }
 }
@@ -270,7 +272,7 @@ fn the_plugin_is_installed_from_an_archive() {
     helm.run_ok(&["plugin", "package", &plugin, "--sign=false"]);
     let archive = format!("jobplate-{}.tgz", env!("CARGO_PKG_VERSION"));
     helm.run_ok(&["plugin", "install", &archive, "--verify=false"]);
-    let printed =
+    let stdout =
         helm.run_post_rendered_ok(&["template", "r", "web"], &["--target=deployment/web", "--secret-env=A=s/k"]);
-    assert!(printed.contains("- name: A\n"), "{printed}");
+    assert!(stdout.contains("- name: A\n"), "{stdout}");
 }

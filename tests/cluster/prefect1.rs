@@ -150,7 +150,7 @@ impl AgentFixture {
     /// Returns the Job that the agent sent, or null if it sent no Job.
     fn sent_job(&self) -> Value {
         let requests = self.proxy.requests();
-        let post = requests.iter().find(|request| request.is("POST", "/jobs"));
+        let post = requests.iter().find(|request| request.matches("POST", "/jobs"));
         post.map(|post| serde_json::from_slice(&post.body).expect("it sends JSON")).unwrap_or_default()
     }
 
@@ -289,8 +289,8 @@ fn run_from_template_to_flow(version: PrefectVersion) {
     let defaults = ["terminationMessagePath", "terminationMessagePolicy", "imagePullPolicy"];
     let live_container = live_job["spec"]["template"]["spec"]["containers"][0].as_object().expect("a container");
     let sent_container = previewed_job["spec"]["template"]["spec"]["containers"][0].as_object().expect("a container");
-    let added: Vec<&String> = live_container.keys().filter(|key| !sent_container.contains_key(*key)).collect();
-    assert!(added.iter().all(|key| defaults.contains(&key.as_str())), "{added:?}");
+    let added_fields: Vec<&String> = live_container.keys().filter(|key| !sent_container.contains_key(*key)).collect();
+    assert!(added_fields.iter().all(|key| defaults.contains(&key.as_str())), "{added_fields:?}");
 
     assert_eq!(fixture.run_flow(&live_job).as_deref(), Ok(format!("'{SECRET_VALUE}'").as_str()));
     assert_eq!(fixture.apollo.states(), ["Submitted", "Running", "Success"]);

@@ -145,18 +145,18 @@ fn kubectl_creates_the_previewed_job() {
             fixture.servers.run("kubectl", &["create", "--validate=strict", "-o", "json", "-f", &file])
         };
         // Strict validation rejects the Job that the worker sends.
-        let refused = output_text(&create(&previewed_job));
+        let error_text = output_text(&create(&previewed_job));
         let unknown = ["completions", "parallelism"].map(|name| format!("unknown field \"spec.template.spec.{name}\""));
-        assert!(unknown.iter().all(|error| refused.contains(error)), "{refused}");
+        assert!(unknown.iter().all(|error| error_text.contains(error)), "{error_text}");
         let previewed_job = parse_json(&previewed_job);
         let output = create(&fixture.run_jobplate(&[&preview[..], &["--kubectl"]].concat()).assert_exit(0, &[]).stdout);
         assert!(output.status.success() && output.stderr.is_empty(), "{}", output_text(&output));
         let created = parse_json(&String::from_utf8_lossy(&output.stdout));
         let pod_spec = |job: &Value| job["spec"]["template"]["spec"].clone();
-        let mut dropped = differences(&pod_spec(&previewed_job), &pod_spec(&created));
+        let mut dropped_fields = differences(&pod_spec(&previewed_job), &pod_spec(&created));
         // The API server drops empty objects.
-        dropped.retain(|difference| !difference.ends_with(": {} is null"));
-        assert_eq!(dropped, [".completions: 1 is null", ".parallelism: 1 is null"]);
+        dropped_fields.retain(|difference| !difference.ends_with(": {} is null"));
+        assert_eq!(dropped_fields, [".completions: 1 is null", ".parallelism: 1 is null"]);
         assert_eq!((&created["spec"]["completions"], &created["spec"]["parallelism"]), (&json!(1), &json!(1)));
         assert_eq!(created["metadata"]["namespace"], fixture.namespace.as_str());
     }
@@ -214,7 +214,7 @@ struct InvalidTemplate {
     template: Value,
     variables: Value,
     failing_step: FailingStep,
-    reported: &'static [&'static str],
+    expected_stderr: &'static [&'static str],
     status: i32,
 }
 
@@ -230,21 +230,21 @@ fn invalid_templates(default_template: &str) -> Vec<InvalidTemplate> {
             template: template_with(&|template| flow_container(template)["image"] = json!("{{ nope }}")),
             variables: json!({}),
             failing_step: FailingStep::CreatePool,
-            reported: &["the server refuses this template", "{{ nope }}"],
+            expected_stderr: &["the server refuses this template", "{{ nope }}"],
             status: 0,
         },
         InvalidTemplate {
             template: template_with(&|template| flow_container(template)["name"] = json!("flow")),
             variables: json!({}),
             failing_step: FailingStep::CreateJob(&["must have value 'prefect-job'"]),
-            reported: &["must be prefect-job"],
+            expected_stderr: &["must be prefect-job"],
             status: 2,
         },
         InvalidTemplate {
             template: template_with(&|template| flow_container(template)["env"] = json!(["{{ env }}", token])),
             variables: json!({"env": {"REGION": "eu"}}),
             failing_step: FailingStep::CreateJob(&["].name: Required value"]),
-            reported: &["Kubernetes refuses the Job", "`{{ env }}` among entries"],
+            expected_stderr: &["Kubernetes refuses the Job", "`{{ env }}` among entries"],
             status: 0,
         },
         InvalidTemplate {
@@ -256,7 +256,7 @@ fn invalid_templates(default_template: &str) -> Vec<InvalidTemplate> {
                 "secretKeyRef.name: Invalid value",
                 "secretKeyRef.key: Invalid value",
             ]),
-            reported: &[
+            expected_stderr: &[
                 "Kubernetes refuses the Job: TOKEN: the Secret's name",
                 "Kubernetes refuses the Job: TOKEN: the key",
             ],
@@ -266,7 +266,7 @@ fn invalid_templates(default_template: &str) -> Vec<InvalidTemplate> {
             template: parse_json(default_template),
             variables: json!({"namespace": "nowhere"}),
             failing_step: FailingStep::CreateJob(&["namespaces \"nowhere\" not found"]),
-            reported: &["the namespace of the Job must be there", "nowhere"],
+            expected_stderr: &["the namespace of the Job must be there", "nowhere"],
             status: 0,
         },
     ]
@@ -293,7 +293,7 @@ fn assert_fails_as_reported(case: &InvalidTemplate) {
     fixture.run.write("preview.json", case.template.to_string());
     fixture.run.write("scenario.json", json!({"deployment": {"job_variables": case.variables}}).to_string());
     let previewed_job = fixture.run_jobplate(&["preview", "preview.json", "--scenario", "scenario.json"]);
-    let previewed_job = previewed_job.assert_exit(case.status, case.reported);
+    let previewed_job = previewed_job.assert_exit(case.status, case.expected_stderr);
     assert_eq!(previewed_job.stdout.is_empty(), case.status == 2, "{previewed_job:?}");
     match case.failing_step {
         FailingStep::CreatePool => {

@@ -88,7 +88,7 @@ impl PrefectServer {
         supervisor.envs(environment(bin, &directory)).env("PREFECT_SERVER_ANALYTICS_ENABLED", "false");
         supervisor.stderr(log.try_clone().expect("a file can be shared")).stdout(log);
         let supervisor = supervisor.spawn().expect("a shell is installed");
-        let client = Client::new(Endpoint::plain(port), "");
+        let client = Client::new(Endpoint::without_tls(port), "");
         let start = Instant::now();
         // This command needs no server, so it runs while the server starts.
         let home = tempfile::tempdir().expect("a temporary directory can be created");

@@ -37,7 +37,7 @@ impl Request {
         self.target.split('?').next().unwrap_or_default()
     }
 
-    pub(crate) fn is(&self, method: &str, part_of_target: &str) -> bool {
+    pub(crate) fn matches(&self, method: &str, part_of_target: &str) -> bool {
         self.method == method && self.target.contains(part_of_target)
     }
 
@@ -185,7 +185,7 @@ fn serve(shared: &Shared, stream: TcpStream) -> io::Result<()> {
     let mut client = BufReader::new(stream);
     let mut server = None;
     while let Some(head) = Head::read(&mut client)? {
-        let body = Body::of_request(&head.headers).read_all(&mut client)?;
+        let body = Body::from_request(&head.headers).read_all(&mut client)?;
         let request = shared.record(head, body)?;
         let action = (shared.rule)(&request);
         let to = client.get_mut();

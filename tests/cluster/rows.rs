@@ -1,7 +1,7 @@
 //! Tests of the real API server's responses to manifests, to detect changes in newer versions. The tests send the
 //! manifests directly, without jobplate.
 //!
-//! The rows are a table, since `sent_rows` applies the same manifests with jobplate.
+//! The rows are in a table, since `sent_rows` applies the same manifests with jobplate.
 
 use serde_json::{Value, json};
 
@@ -219,7 +219,7 @@ fn orphans_pods_without_a_propagation_policy() {
     assert!(pod["metadata"]["deletionTimestamp"].is_null());
 }
 
-/// `kubectl wait` is therefore no substitute for `--wait`.
+/// If a Job fails, `kubectl wait --for=condition=complete` waits until its timeout, so `--wait` does not use it.
 #[test]
 fn kubectl_wait_does_not_notice_a_failed_job() {
     let Some(servers) = Servers::shared() else { return };

@@ -24,9 +24,9 @@ fn the_server_stores_the_printed_values() {
     }
     let flags: Vec<String> = files.iter().map(|(name, _)| format!("--from-file={name}={name}")).collect();
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-    let printed = run.run(&[&["secret", "special", "-n", &namespace, "-q", "--immutable"], &flags[..]].concat());
-    assert_eq!((printed.status, printed.stderr.as_str()), (0, ""));
-    run.write("secret.yaml", &printed.stdout);
+    let secret_output = run.run(&[&["secret", "special", "-n", &namespace, "-q", "--immutable"], &flags[..]].concat());
+    assert_eq!((secret_output.status, secret_output.stderr.as_str()), (0, ""));
+    run.write("secret.yaml", &secret_output.stdout);
     let first_apply = run.run(&["apply", "secret.yaml", "-q"]);
     assert_eq!((first_apply.status, first_apply.stdout.as_str()), (0, "secret/special created\n"), "{first_apply:?}");
     let second_apply = run.run(&["apply", "secret.yaml", "-q"]);
@@ -45,7 +45,7 @@ fn the_server_stores_the_printed_values() {
     }
 }
 
-/// `jobplate secret` accepts as many bytes as the API server does.
+/// `jobplate secret` and the API server have the same size limit.
 #[test]
 fn accepts_as_much_data_as_the_server() {
     let Some(servers) = Servers::shared() else { return };
@@ -74,8 +74,8 @@ fn applying_keeps_keys_that_are_no_longer_printed() {
     let run = Run::new(servers.kubeconfig(ADMIN));
     for (lines, keys) in [("A=1\nB=1\n", "AB"), ("A=2\n", "AB")] {
         run.write("a.env", lines);
-        let printed = run.run(&["secret", "less", "-n", &namespace, "--from-env-file=a.env"]);
-        run.write("secret.yaml", &printed.stdout);
+        let secret_output = run.run(&["secret", "less", "-n", &namespace, "--from-env-file=a.env"]);
+        run.write("secret.yaml", &secret_output.stdout);
         assert_eq!(run.run(&["apply", "secret.yaml"]).status, 0);
         let stored = servers.client(ADMIN).get(&api_path(&namespace, "secrets", "less")).done();
         assert_eq!(stored["data"].as_object().expect("it has data").keys().cloned().collect::<String>(), keys);

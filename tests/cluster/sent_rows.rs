@@ -98,9 +98,9 @@ fn find_fault(servers: &Servers, row: &Row, outcome: &ApplyOutcome, flags: &[&st
     let text = text.replace("value: b", &format!("value: {CANARY}-2")).replace("1_000", "7_654_321");
     let run = Run::new(proxy.kubeconfig()).file("x.yaml", &text);
     let output = run.run(&[&["apply", "x.yaml", "-n", &namespace], flags].concat());
-    let printed = format!("{output:?}");
-    if printed.contains(CANARY) || printed.contains("7_654_321") || printed.contains("7654321") {
-        return Some(format!("a value is shown: {printed}"));
+    let printed_text = format!("{output:?}");
+    if printed_text.contains(CANARY) || printed_text.contains("7_654_321") || printed_text.contains("7654321") {
+        return Some(format!("a value is shown: {printed_text}"));
     }
     let find_missing =
         |parts: &[&str]| parts.iter().find(|part| !output.stderr.contains(**part)).map(|part| (*part).to_owned());

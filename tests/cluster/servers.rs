@@ -95,7 +95,7 @@ struct RunningServers {
     etcd: Option<Server>,
 }
 
-/// A set of servers, which stop on drop.
+/// A set of servers. They stop when the set is dropped.
 pub(crate) struct Servers {
     programs: PathBuf,
     directory: PathBuf,
@@ -280,8 +280,8 @@ impl Drop for Servers {
     }
 }
 
-/// Returns the directory of the programs. If a program is missing, prints a message and returns `None`. Panics
-/// instead in CI.
+/// Returns the directory of the programs. If a program is missing, prints a message and returns `None`. In CI,
+/// panics instead.
 fn find_programs() -> Option<PathBuf> {
     let default_directory =
         || Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or("target/tmp")).with_file_name("servers");

@@ -148,7 +148,7 @@ impl TakeOverFixture {
         output
     }
 
-    /// Returns the managers that own the value of an entry.
+    /// Returns the managers that own a field of an `env` entry. `field` is a key of `fieldsV1`.
     fn owners(&self, container: &str, name: &str, field: &str) -> Vec<String> {
         let live = self.live();
         let pod = if self.kind == "CronJob" { &["f:jobTemplate", "f:spec"][..] } else { &[] };
@@ -225,11 +225,11 @@ fn paste_hint(args: &[&str], output: &RunOutput) -> Vec<String> {
     let flags = split_words(&format!("--{flags}"));
     let end = flags.iter().position(|flag| flag == "--take-over").expect("it is among them");
     let flags = flags[..=end].to_vec();
-    // Flags that the call already has are not added again.
+    // Flags that `args` already has are not added again.
     let is_hint_flag = |pair: &[&str]| flags.windows(2).any(|flags| flags == pair);
     let old = args.iter().enumerate().filter(|(index, arg)| {
-        let repeated = |from: usize| args.get(from..from + 2).is_some_and(is_hint_flag);
-        **arg != "--take-over" && !repeated(*index) && !index.checked_sub(1).is_some_and(repeated)
+        let is_repeated = |from: usize| args.get(from..from + 2).is_some_and(is_hint_flag);
+        **arg != "--take-over" && !is_repeated(*index) && !index.checked_sub(1).is_some_and(is_repeated)
     });
     old.map(|(_, arg)| (*arg).to_owned()).chain(flags.clone()).collect()
 }
@@ -287,14 +287,16 @@ fn replaces_a_literal_with_a_reference() {
             // Without the flag the error names the owner of the literal and the flags to use.
             let owners = fixture.owners("flow", "TOKEN", "f:value");
             assert!(!owners.is_empty(), "{label}");
-            let refused = fixture.run_jobplate(&apply_args).assert_exit(3, &["TOKEN", "--take-over"]);
+            let failed_output = fixture.run_jobplate(&apply_args).assert_exit(3, &["TOKEN", "--take-over"]);
             let others = owners.iter().filter(|owner| *owner != "jobplate");
-            others.for_each(|owner| assert!(refused.stderr.contains(owner), "{label}: {owner}: {}", refused.stderr));
+            others.for_each(|owner| {
+                assert!(failed_output.stderr.contains(owner), "{label}: {owner}: {}", failed_output.stderr)
+            });
             // A controller writes the status of a Deployment, so the resource version may change.
             assert_eq!(fixture.live()["metadata"]["generation"], before["metadata"]["generation"], "{label}");
             assert_eq!(without_server_fields(fixture.live()), without_server_fields(before.clone()), "{label}");
 
-            let args = paste_hint(&apply_args, &refused);
+            let args = paste_hint(&apply_args, &failed_output);
             let take_over_output =
                 fixture.run_jobplate(&args.iter().map(String::as_str).collect::<Vec<_>>()).assert_exit(0, &["rotate"]);
             assert!(take_over_output.stdout.contains("/x configured\n"), "{label}: {take_over_output:?}");
@@ -521,8 +523,8 @@ fn notes_an_entry_that_it_could_not_remove() {
     fixture.run_kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
     let output = fixture.run_jobplate(&["apply", "old.yaml", "--unset", "TOKEN"]).assert_exit(0, &[]);
     assert!(fixture.entry("flow", "TOKEN").is_some());
-    let reported = output.stderr.lines().any(|line| line.contains("TOKEN") && line.contains("--take-over"));
-    assert!(reported && output.stderr.contains("kubectl-client-side-apply"), "{}", output.stderr);
+    let has_note = output.stderr.lines().any(|line| line.contains("TOKEN") && line.contains("--take-over"));
+    assert!(has_note && output.stderr.contains("kubectl-client-side-apply"), "{}", output.stderr);
     let output = fixture.run_jobplate(&["apply", "old.yaml", "--unset", "TOKEN", "--take-over"]).assert_exit(0, &[]);
     assert!(
         !output.stderr.lines().any(|line| line.contains("TOKEN") && line.contains("--take-over")),
@@ -532,7 +534,7 @@ fn notes_an_entry_that_it_could_not_remove() {
     assert!(fixture.entry("flow", "TOKEN").is_none());
 }
 
-/// Entries with other sources are taken over in the same way.
+/// Covers entries with other sources and with other values.
 #[test]
 fn takes_over_entries_of_any_source() {
     let Some(servers) = Servers::shared() else { return };
@@ -845,9 +847,9 @@ fn takes_over_in_the_items_of_a_list() {
     let mut expected = before;
     replace_entry(&mut expected, "TOKEN", Some(&reference("TOKEN")));
     assert_eq!(without_server_fields(fixture.live()), without_server_fields(expected));
-    let all =
+    let kubectl_output =
         servers.run("kubectl", &["get", "cronjobs", "-n", &fixture.namespace, "-o", "yaml", "--show-managed-fields"]);
-    assert!(!String::from_utf8_lossy(&all.stdout).contains(CANARY));
+    assert!(!String::from_utf8_lossy(&kubectl_output.stdout).contains(CANARY));
     let output = fixture.run_jobplate(&line).assert_exit(0, &[]);
     assert_eq!(output.stdout, "cronjob.batch/z unchanged\ncronjob.batch/x unchanged\n");
 }

@@ -60,11 +60,11 @@ pub(crate) enum Body {
 }
 
 impl Body {
-    pub(crate) fn of_request(headers: &[Header]) -> Self {
+    pub(crate) fn from_request(headers: &[Header]) -> Self {
         Self::from_headers(headers).unwrap_or(Body::Bytes(0))
     }
 
-    fn of_response(status: u16, headers: &[Header]) -> Self {
+    fn from_response(status: u16, headers: &[Header]) -> Self {
         if matches!(status, 100..=199 | 204 | 304) {
             return Body::Bytes(0);
         }
@@ -166,7 +166,7 @@ impl Connection {
     pub(crate) fn read_head(&mut self) -> io::Result<(u16, Vec<Header>, Body)> {
         let head = Head::read(&mut self.stream)?.ok_or(ErrorKind::ConnectionReset)?;
         let status = head.status()?;
-        let body = Body::of_response(status, &head.headers);
+        let body = Body::from_response(status, &head.headers);
         Ok((status, head.headers, body))
     }
 

@@ -265,11 +265,11 @@ pub(crate) fn assert_matches_preview(previewed: &Value, sent: &Value, live: &Val
     // Compares the differences first, since they make a shorter message.
     assert_eq!((differences(previewed, sent), additions(previewed, sent)), (vec![], vec![]));
     assert_eq!(previewed, sent);
-    let mut dropped = differences(previewed, live);
+    let mut dropped_fields = differences(previewed, live);
     // The API server drops empty objects.
-    dropped.retain(|difference| !difference.ends_with(": {} is null"));
-    assert_eq!(dropped, DROPPED_FIELDS);
-    let mut added = additions(previewed, live);
-    added.retain(|path| !SERVER_FIELDS.contains(&path.as_str()) && !path.starts_with(CONTROLLER_LABELS));
-    assert_eq!(added, [] as [&str; 0]);
+    dropped_fields.retain(|difference| !difference.ends_with(": {} is null"));
+    assert_eq!(dropped_fields, DROPPED_FIELDS);
+    let mut added_fields = additions(previewed, live);
+    added_fields.retain(|path| !SERVER_FIELDS.contains(&path.as_str()) && !path.starts_with(CONTROLLER_LABELS));
+    assert_eq!(added_fields, [] as [&str; 0]);
 }

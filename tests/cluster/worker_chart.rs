@@ -151,7 +151,7 @@ fn jobplate_args(secret: &'static str) -> [&'static str; 3] {
 
 const SECRET_FLAG: &str = "--secret-env=GITHUB_ACCESS_TOKEN=gh/token";
 
-/// Returns the pairs of lines that differ. Panics if the texts do not have the same number of lines.
+/// Returns the pairs of lines that differ. Panics if the strings differ in their number of lines.
 #[track_caller]
 fn changed_lines<'t>(before: &'t str, after: &'t str) -> Vec<(&'t str, &'t str)> {
     assert_eq!(before.lines().count(), after.lines().count(), "{after}");
@@ -195,12 +195,12 @@ fn edits_only_the_template_and_its_checksum() {
         assert_eq!(parse_json(&new), expected_template(&old), "{version}");
         // Only two lines of the template are replaced. All other lines are unchanged.
         let diff = similar::TextDiff::from_lines(&old, &new);
-        let removed: Vec<&str> = diff
+        let removed_lines: Vec<&str> = diff
             .iter_all_changes()
             .filter(|change| change.tag() == similar::ChangeTag::Delete)
             .map(|change| change.value().trim())
             .collect();
-        assert_eq!(removed, ["\"env\": \"{{ env }}\","; 2], "{version}");
+        assert_eq!(removed_lines, ["\"env\": \"{{ env }}\","; 2], "{version}");
         // Rendering is idempotent.
         let rerun = run::jobplate(
             fixture.helm.directory(),
