@@ -44,7 +44,7 @@ pub fn apply(
             entries,
             failure: None,
             jobs: Vec::new(),
-            last_unlocated_error: None,
+            last_unlocated_message: None,
             has_taken_over: false,
         };
         run.run_phases(has_dry_runs).await;
@@ -61,7 +61,7 @@ struct ApplyRun<'a> {
     /// The applied Jobs, with the indexes of their entries.
     jobs: Vec<(usize, AwaitedJob)>,
     /// The message of the last failure if it has no location in the input, such as a lost connection.
-    last_unlocated_error: Option<String>,
+    last_unlocated_message: Option<String>,
     /// Whether the ownership of any entry was moved.
     has_taken_over: bool,
 }
@@ -124,9 +124,9 @@ impl<'a> ApplyRun<'a> {
                 continue;
             }
             while tasks.len() >= session.concurrency
-                && let Some(finished) = tasks.next().await
+                && let Some(finished_object) = tasks.next().await
             {
-                self.record(finished, phase.mode);
+                self.record(finished_object, phase.mode);
             }
             if session.should_stop() {
                 break;
@@ -135,13 +135,13 @@ impl<'a> ApplyRun<'a> {
             let dry_run = std::mem::take(&mut entry.dry_run);
             tasks.push(send_object(self.context, index, Rc::clone(&entry.object), dry_run, phase.mode));
         }
-        while let Some(finished) = tasks.next().await {
-            self.record(finished, phase.mode);
+        while let Some(finished_object) = tasks.next().await {
+            self.record(finished_object, phase.mode);
         }
     }
 
-    fn record(&mut self, finished: FinishedObject, mode: Mode) {
-        let FinishedObject { index, namespace, has_taken_over, result } = finished;
+    fn record(&mut self, finished_object: FinishedObject, mode: Mode) {
+        let FinishedObject { index, namespace, has_taken_over, result } = finished_object;
         let entry = &mut self.entries[index];
         if let Some(namespace) = namespace {
             entry.row.namespace = namespace;
@@ -183,11 +183,11 @@ impl<'a> ApplyRun<'a> {
         row.reason = Some(first_line.trim_end_matches(':').to_owned());
         self.failure.get_or_insert(error.kind());
         // A connection failure is reported once, not for each object.
-        let unlocated = error.location().is_none().then(|| error.message().to_owned());
-        if unlocated.is_none() || self.last_unlocated_error != unlocated {
+        let unlocated_message = error.location().is_none().then(|| error.message().to_owned());
+        if unlocated_message.is_none() || self.last_unlocated_message != unlocated_message {
             self.context.session.events.on_failure(error);
         }
-        self.last_unlocated_error = unlocated;
+        self.last_unlocated_message = unlocated_message;
     }
 
     /// Reports that the server removes Jobs with a TTL, after which an apply runs them again.

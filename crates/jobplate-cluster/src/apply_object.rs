@@ -96,7 +96,7 @@ impl ApplyContext<'_> {
                 (status.is_unknown_kind() || status.is_schema_fault()) && start.elapsed() < timeout
             })
         };
-        while self.provided.has_kind_of(object) && may_succeed_later(&response) && !session.should_stop() {
+        while self.provided.provides_kind_of(object) && may_succeed_later(&response) && !session.should_stop() {
             tokio::time::sleep(CRD_POLL_INTERVAL).await;
             response = session.send(&request, object).await?;
         }
@@ -113,7 +113,7 @@ impl ApplyContext<'_> {
         loop {
             match self.session.find_resource(object).await? {
                 Some(resource) => return Ok(resource),
-                None if self.provided.has_kind_of(object)
+                None if self.provided.provides_kind_of(object)
                     && Instant::now() < deadline
                     && !self.session.should_stop() =>
                 {

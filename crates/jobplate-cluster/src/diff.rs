@@ -101,7 +101,7 @@ impl Comparer<'_> {
         let object = &*entry.object;
         let Some(resource) = self.session.find_resource(object).await? else {
             // An unknown kind is an error unless the input contains its CustomResourceDefinition.
-            return match self.provided.has_kind_of(object) {
+            return match self.provided.provides_kind_of(object) {
                 true => {
                     let name = qualified_name(object.group(), &object.kind, object.name());
                     Ok(build_difference(name, object, None, object.json()?, false))
@@ -165,10 +165,10 @@ impl Comparer<'_> {
     /// Dry-runs the creation of a Job whose live pod template differs. The server would refuse the Job's own name, so
     /// the request has a different name.
     async fn dry_run_as_new(&self, object: &InputObject, resource: &Resource, live: Option<&Value>) -> Result<Value> {
-        let mut renamed = object.json()?;
+        let mut renamed_job = object.json()?;
         let prefix: String = object.name().chars().take(50).collect();
-        renamed["metadata"]["name"] = json!(format!("{}-jobplate", prefix.trim_end_matches(['-', '.'])));
-        let (body, write_options) = (renamed.to_string().into_bytes(), &self.session.write_options);
+        renamed_job["metadata"]["name"] = json!(format!("{}-jobplate", prefix.trim_end_matches(['-', '.'])));
+        let (body, write_options) = (renamed_job.to_string().into_bytes(), &self.session.write_options);
         let request = Request::create(resource, &object.namespace, body, write_options, true);
         let response = self.session.send(&request, object).await?;
         if let Some(status) = response.refusal() {

@@ -76,8 +76,8 @@ impl OriginalText {
         match self.replacements[..count].last() {
             Some(Replacement { original, rendered }) if rendered.contains(&offset) => original.clone(),
             Some(Replacement { original, rendered }) => {
-                let at = original.end + (offset - rendered.end);
-                at..at
+                let position = original.end + (offset - rendered.end);
+                position..position
             }
             None => offset..offset,
         }
@@ -130,11 +130,11 @@ impl Document {
 
     /// Returns the 1-based line of the input file that a byte offset in the rendered text comes from.
     pub(crate) fn line_at(&self, offset: usize) -> usize {
-        let (text, at) = match &self.original {
+        let (text, original_offset) = match &self.original {
             None => (&self.text, offset),
             Some(original) => (&original.text, original.original_range(offset).start),
         };
-        self.line + self.lines.get_or_init(|| LineIndex::new(text)).line(at) - 1
+        self.line + self.lines.get_or_init(|| LineIndex::new(text)).line(original_offset) - 1
     }
 
     /// Returns the nodes of the document, or `None` if it cannot be parsed.
@@ -167,7 +167,7 @@ impl Document {
     }
 
     fn parse_error(&self) -> Error {
-        let (at, reason) = match jobplate_yaml::read(&self.text, &mut NodeArena::default()) {
+        let (offset, reason) = match jobplate_yaml::read(&self.text, &mut NodeArena::default()) {
             Err(unsupported) => (unsupported.offset, unsupported.reason),
             Ok(_) => (0, "it can't be read"),
         };
@@ -178,7 +178,7 @@ impl Document {
                 "mend this place; if it is a template, render it first",
             ),
         };
-        self.locate(Error::input(message).at(at..at).hint(hint))
+        self.locate(Error::input(message).at(offset..offset).hint(hint))
     }
 }
 
@@ -193,11 +193,11 @@ mod tests {
         let rendered = "a: 1\nb:\n  x: 2\nd: 4\nc: 3\n";
         let original = OriginalText::new(original, [(7..9, 6), (10..10, 5)]);
         let document = Document::new("job.yaml", 11, rendered).with_original(original);
-        for (at, line) in [("a", 11), ("b", 12), ("x", 12), ("d", 13), ("c", 13)] {
-            let offset = rendered.find(at).unwrap();
-            assert_eq!(document.line_at(offset), line, "{at}");
+        for (key, line) in [("a", 11), ("b", 12), ("x", 12), ("d", 13), ("c", 13)] {
+            let offset = rendered.find(key).unwrap();
+            assert_eq!(document.line_at(offset), line, "{key}");
             let error = document.locate(Error::input("x").at(offset..offset + 1));
-            assert_eq!(error.location().unwrap().line_column().0, line, "{at}");
+            assert_eq!(error.location().unwrap().line_column().0, line, "{key}");
         }
     }
 }

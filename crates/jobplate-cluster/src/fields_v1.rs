@@ -45,17 +45,17 @@ pub(crate) fn remove_subtree(fields: &mut Value, path: &[String]) -> Option<Valu
         return map.remove(first);
     }
     let child = map.get_mut(first)?;
-    let removed = remove_subtree(child, rest)?;
+    let removed_tree = remove_subtree(child, rest)?;
     if child.as_object().is_some_and(Map::is_empty) {
         map.remove(first);
     }
-    Some(removed)
+    Some(removed_tree)
 }
 
 /// Merges a subtree into a tree at a path.
 pub(crate) fn insert_subtree(fields: &mut Value, path: &[String], tree: Value) {
-    let nested = path.iter().rev().fold(tree, |inner, key| json!({ key: inner }));
-    merge_trees(fields, nested);
+    let nested_tree = path.iter().rev().fold(tree, |inner, key| json!({ key: inner }));
+    merge_trees(fields, nested_tree);
 }
 
 /// Adds all fields of `other` to a tree.

@@ -65,8 +65,8 @@ pub(crate) async fn apply(
         let live = check_replaceable(session, object, resource, include_running).await?;
         let Some(live) = live else { break };
         if delete(session, object, resource, &live, false).await? {
-            let deletion = wait_until_deleted(session, object, resource, &live, deadline).await;
-            deletion.map_err(|error| recreate_failed(object, resource, &error))?;
+            let result = wait_until_deleted(session, object, resource, &live, deadline).await;
+            result.map_err(|error| recreate_failed(object, resource, &error))?;
             break;
         }
         if attempt == MAX_CONFLICT_RETRIES {
@@ -199,13 +199,13 @@ fn recreate_failed(object: &InputObject, resource: &Resource, error: &Error) -> 
     let message =
         format!("{} is deleted, and not made anew: {}", resource.qualified_name(object.name()), error.message());
     let hint = error.hint_message().cloned().unwrap_or("run again to make it".into());
-    let wrapped = Error::new(error.kind(), message).hint(hint);
+    let wrapped_error = Error::new(error.kind(), message).hint(hint);
     match error.location() {
-        Some(location) => wrapped.at(location.span.clone()).in_document(
+        Some(location) => wrapped_error.at(location.span.clone()).in_document(
             &location.file,
             location.first_line,
             Arc::clone(&location.document),
         ),
-        None => object.locate(wrapped),
+        None => object.locate(wrapped_error),
     }
 }

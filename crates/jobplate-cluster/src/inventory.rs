@@ -49,7 +49,7 @@ impl InventoryEntry {
             }
             _ => None,
         };
-        let stage = Stage::of(&object);
+        let stage = Stage::for_object(&object);
         let namespaced = built_in_resource(&object.api_version, kind).is_none_or(|resource| resource.namespaced);
         let requirements = Requirements {
             namespace: namespaced.then(|| namespace.to_owned()),
@@ -130,7 +130,7 @@ impl ProvidedResources {
     }
 
     /// Returns whether the kind of an object is provided.
-    pub(crate) fn has_kind_of(&self, object: &InputObject) -> bool {
+    pub(crate) fn provides_kind_of(&self, object: &InputObject) -> bool {
         self.kinds.contains(&(object.group().to_owned(), object.kind.to_string()))
     }
 }
@@ -190,14 +190,15 @@ fn bound_role(object: &InputObject, root: Node<'_>) -> Option<RoleKey> {
     if &*object.api_version != RBAC_API_VERSION || !matches!(&*object.kind, "RoleBinding" | "ClusterRoleBinding") {
         return None;
     }
-    let read_text =
-        |key| Some(FieldPath::from_keys(&["roleRef", key]).resolve(root)).filter(|at| at.is_complete)?.node.text();
+    let read_text = |key| {
+        Some(FieldPath::from_keys(&["roleRef", key]).resolve(root)).filter(|field| field.is_complete)?.node.text()
+    };
     Some(role_key(&read_text("kind")?, &object.namespace, &read_text("name")?))
 }
 
 fn has_ttl(job: Node<'_>) -> bool {
-    let found = FieldPath::from_keys(&["spec", "ttlSecondsAfterFinished"]).resolve(job);
-    found.is_complete && !found.node.is_null()
+    let field = FieldPath::from_keys(&["spec", "ttlSecondsAfterFinished"]).resolve(job);
+    field.is_complete && !field.node.is_null()
 }
 
 fn defined_kind(crd: Node<'_>) -> Option<ProvidedResource> {

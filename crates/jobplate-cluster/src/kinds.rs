@@ -51,8 +51,8 @@ pub(crate) fn built_in_resource(api_version: &str, kind: &str) -> Option<Resourc
     };
     let crd =
         describe_type::<k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition>();
-    let found = table.iter().chain([&crd]).find(|(version, name, ..)| *version == api_version && *name == kind);
-    found.map(|&(api_version, kind, plural, namespaced)| {
+    let entry = table.iter().chain([&crd]).find(|(version, name, ..)| *version == api_version && *name == kind);
+    entry.map(|&(api_version, kind, plural, namespaced)| {
         let (group, version) = split_api_version(api_version);
         let [group, version, kind, plural] = [group, version, kind, plural].map(str::to_owned);
         Resource { group, version, kind, plural, namespaced }

@@ -78,24 +78,24 @@ async fn is_running(session: &Session<'_>, pod_resource: &Resource, log: &Contai
 /// Reports the new lines in one response.
 async fn report_lines(session: &Session<'_>, log: &ContainerLog, mut body: Body, cursor: &mut LogCursor) {
     cursor.resume();
-    let (mut pending, mut searched_len) = (Vec::new(), 0);
+    let (mut buffer, mut searched_len) = (Vec::new(), 0);
     while let Some(frame) = body.frame().await {
         match frame {
-            Ok(frame) => pending.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data)),
+            Ok(frame) => buffer.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data)),
             // The resumed log repeats the incomplete line.
             Err(_) => return,
         }
-        while let Some(end) = find_line_end(&pending, searched_len) {
-            let line: Vec<u8> = pending.drain(..end).collect();
+        while let Some(end) = find_line_end(&buffer, searched_len) {
+            let line: Vec<u8> = buffer.drain(..end).collect();
             searched_len = 0;
             let line = line.strip_suffix(b"\n").unwrap_or(&line);
             if let Some(text) = cursor.advance(&String::from_utf8_lossy(line)) {
                 session.events.on_log_line(&log.pod, &log.container, text);
             }
         }
-        searched_len = pending.len();
+        searched_len = buffer.len();
     }
-    if let Some(text) = cursor.advance(&String::from_utf8_lossy(&pending)).filter(|text| !text.is_empty()) {
+    if let Some(text) = cursor.advance(&String::from_utf8_lossy(&buffer)).filter(|text| !text.is_empty()) {
         session.events.on_log_line(&log.pod, &log.container, text);
     }
 }
@@ -117,9 +117,8 @@ fn restart_count(status: &Value) -> u64 {
     status["restartCount"].as_u64().unwrap_or(0)
 }
 
-/// Returns the end offset of the first line, after its line break. The first `searched_len` bytes are known to have no line
-/// break. More than [`MAX_LINE_BYTES`] bytes without a line break count as a line. Returns `None` if the line is
-/// incomplete.
+/// Returns the end offset of the first line, after its line break. The first `searched_len` bytes have no line break.
+/// More than [`MAX_LINE_BYTES`] bytes without a line break count as a line. Returns `None` if the line is incomplete.
 fn find_line_end(bytes: &[u8], searched_len: usize) -> Option<usize> {
     let newline = memchr::memchr(b'\n', &bytes[searched_len..]).map(|at| searched_len + at + 1);
     newline.or_else(|| (bytes.len() > MAX_LINE_BYTES).then_some(bytes.len()))

@@ -80,14 +80,14 @@ fn move_entries(
     let mut previous_owners = Vec::new();
     for (path, tree) in entries.iter().flat_map(|entries| live_entry_trees(live, entries)) {
         let mut is_owned = false;
-        for owner in owners.iter_mut().filter(|owner| !is_of_subresource(owner)) {
+        for owner in owners.iter_mut().filter(|owner| !has_subresource(owner)) {
             let is_ours = is_apply_by(owner, manager);
             let name = owner["manager"].as_str().unwrap_or_default().to_owned();
             let Some(fields) = owner.get_mut("fieldsV1") else { continue };
             if is_ours {
                 is_owned |= get_subtree(fields, &path).is_some();
-            } else if let Some(removed) = remove_subtree(fields, &path) {
-                insert_subtree(&mut moved_fields, &path, removed);
+            } else if let Some(removed_tree) = remove_subtree(fields, &path) {
+                insert_subtree(&mut moved_fields, &path, removed_tree);
                 is_owned = true;
                 if !previous_owners.contains(&name) {
                     previous_owners.push(name);
@@ -107,20 +107,21 @@ const BEFORE_FIRST_APPLY: &str = "before-first-apply";
 /// Assigns an owner to the other entries of these containers that have no owner. Otherwise, when an apply omits our
 /// entries, the server would also remove these entries.
 fn preserve_unowned(live: &Value, entries: &[TakeOverEntries], owners: &mut Vec<Value>, api_version: &str) {
-    let mut preserved = json!({});
-    for selected in entries {
-        let env = selected.container.clone().join(PathStep::Key("env".to_owned()));
+    let mut preserved_fields = json!({});
+    for container_entries in entries {
+        let env = container_entries.container.clone().join(PathStep::Key("env".to_owned()));
         let live_env = env.follow(live).and_then(Value::as_array).into_iter().flatten();
         let names = live_env.filter_map(|entry| entry["name"].as_str().map(str::to_owned));
-        let names: Vec<String> = names.filter(|name| !selected.names.contains(name)).collect();
-        let others = TakeOverEntries { object: selected.object, container: selected.container.clone(), names };
-        for (path, tree) in live_entry_trees(live, &others) {
+        let names: Vec<String> = names.filter(|name| !container_entries.names.contains(name)).collect();
+        let other_entries =
+            TakeOverEntries { object: container_entries.object, container: container_entries.container.clone(), names };
+        for (path, tree) in live_entry_trees(live, &other_entries) {
             if !owners.iter().any(|owner| get_subtree(&owner["fieldsV1"], &path).is_some()) {
-                insert_subtree(&mut preserved, &path, tree);
+                insert_subtree(&mut preserved_fields, &path, tree);
             }
         }
     }
-    if preserved.as_object().is_none_or(Map::is_empty) {
+    if preserved_fields.as_object().is_none_or(Map::is_empty) {
         return;
     }
     // The server identifies an owner by all its properties except the owned fields, and would keep only one of two
@@ -128,14 +129,14 @@ fn preserve_unowned(live: &Value, entries: &[TakeOverEntries], owners: &mut Vec<
     let is_before_first_apply = |owner: &&mut Value| {
         owner["manager"] == BEFORE_FIRST_APPLY && owner["operation"] == "Update" && owner["apiVersion"] == api_version
     };
-    match owners.iter_mut().filter(|owner| !is_of_subresource(owner)).find(is_before_first_apply) {
-        Some(owner) => merge_trees(&mut owner["fieldsV1"], preserved),
+    match owners.iter_mut().filter(|owner| !has_subresource(owner)).find(is_before_first_apply) {
+        Some(owner) => merge_trees(&mut owner["fieldsV1"], preserved_fields),
         None => owners.push(json!({
             "manager": BEFORE_FIRST_APPLY,
             "operation": "Update",
             "apiVersion": api_version,
             "fieldsType": "FieldsV1",
-            "fieldsV1": preserved,
+            "fieldsV1": preserved_fields,
         })),
     }
 }
@@ -144,9 +145,8 @@ fn preserve_unowned(live: &Value, entries: &[TakeOverEntries], owners: &mut Vec<
 /// Ignores the owners of subresources.
 pub(crate) fn is_unowned(live: &Value) -> bool {
     let mut owners = live.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
-    !owners.any(|owner| {
-        !is_of_subresource(owner) && owner["fieldsV1"].as_object().is_some_and(|fields| !fields.is_empty())
-    })
+    !owners
+        .any(|owner| !has_subresource(owner) && owner["fieldsV1"].as_object().is_some_and(|fields| !fields.is_empty()))
 }
 
 /// An env entry that the manifest removes, but that remains in the live object because another manager owns it.
@@ -185,7 +185,7 @@ pub(crate) fn find_remaining(
     remaining
 }
 
-fn is_of_subresource(owner: &Value) -> bool {
+fn has_subresource(owner: &Value) -> bool {
     owner.get("subresource").is_some_and(|name| name != "")
 }
 
@@ -195,7 +195,7 @@ fn live_entry_trees(live: &Value, entries: &TakeOverEntries) -> Vec<(Vec<String>
     let env = entries.container.clone().join(PathStep::Key("env".to_owned()));
     let Some(env_path) = to_tree_path(&env) else { return Vec::new() };
     let live_env = env.follow(live).and_then(Value::as_array).into_iter().flatten();
-    let selected = live_env.filter(|entry| entries.names.iter().any(|name| entry["name"] == name.as_str()));
+    let selected_entries = live_env.filter(|entry| entries.names.iter().any(|name| entry["name"] == name.as_str()));
     let to_path_and_tree = |entry: &Value| {
         let item = to_tree_path(&FieldPath(vec![item_named(entry["name"].as_str()?)]))?;
         let mut tree = json!({".": {}, "f:name": {}});
@@ -208,11 +208,11 @@ fn live_entry_trees(live: &Value, entries: &TakeOverEntries) -> Vec<(Vec<String>
         }
         Some(([env_path.clone(), item].concat(), tree))
     };
-    selected.filter_map(to_path_and_tree).collect()
+    selected_entries.filter_map(to_path_and_tree).collect()
 }
 
 fn is_apply_by(owner: &Value, manager: &str) -> bool {
-    owner["manager"] == manager && owner["operation"] == "Apply" && !is_of_subresource(owner)
+    owner["manager"] == manager && owner["operation"] == "Apply" && !has_subresource(owner)
 }
 
 /// Returns the managers, other than the applies of `manager`, that own the field `key` of an entry.
@@ -294,20 +294,21 @@ pub(crate) mod tests {
 
     #[test]
     fn plans_nothing_for_owned_or_missing_entries() {
-        let mut owned = live_pod();
+        let mut owned_pod = live_pod();
         let entry = json!({"f:spec": {"f:containers": {"k:{\"name\":\"c\"}": {"f:env": {"k:{\"name\":\"X\"}": {"f:value": {}}}}}}});
-        owned["metadata"]["managedFields"] = json!([{"manager": "jobplate", "operation": "Apply", "fieldsV1": entry}]);
-        owned["metadata"]["annotations"] = json!({});
-        assert!(plan_transfer(&owned, &[entries()], "jobplate").is_none());
+        owned_pod["metadata"]["managedFields"] =
+            json!([{"manager": "jobplate", "operation": "Apply", "fieldsV1": entry}]);
+        owned_pod["metadata"]["annotations"] = json!({});
+        assert!(plan_transfer(&owned_pod, &[entries()], "jobplate").is_none());
         let other = TakeOverEntries { names: vec!["Y".to_owned()], ..entries() };
-        assert!(plan_transfer(&owned, &[other], "jobplate").is_none());
+        assert!(plan_transfer(&owned_pod, &[other], "jobplate").is_none());
     }
 
     #[test]
     fn transfers_entries_that_nobody_owns() {
-        let mut cleared = live_pod();
-        cleared["metadata"]["managedFields"] = json!([{}]);
-        let transfer = plan_transfer(&cleared, &[entries()], "jobplate").unwrap();
+        let mut cleared_pod = live_pod();
+        cleared_pod["metadata"]["managedFields"] = json!([{}]);
+        let transfer = plan_transfer(&cleared_pod, &[entries()], "jobplate").unwrap();
         assert!(transfer.moves_entries && transfer.previous_owners.is_empty());
         let owners = &transfer.patch[1]["value"];
         assert_eq!(owners.as_array().map(Vec::len), Some(1));
@@ -317,29 +318,30 @@ pub(crate) mod tests {
 
     #[test]
     fn preserves_unowned_entries_of_the_same_container() {
-        let mut cleared = live_pod();
-        cleared["metadata"]["managedFields"] = json!([{}]);
-        cleared["spec"]["containers"][0]["env"] = json!([{"name": "A", "value": "a"}, {"name": "X", "value": "hush"}]);
-        assert!(is_unowned(&cleared) && !is_unowned(&live_pod()));
-        let transfer = plan_transfer(&cleared, &[entries()], "jobplate").unwrap();
+        let mut cleared_pod = live_pod();
+        cleared_pod["metadata"]["managedFields"] = json!([{}]);
+        cleared_pod["spec"]["containers"][0]["env"] =
+            json!([{"name": "A", "value": "a"}, {"name": "X", "value": "hush"}]);
+        assert!(is_unowned(&cleared_pod) && !is_unowned(&live_pod()));
+        let transfer = plan_transfer(&cleared_pod, &[entries()], "jobplate").unwrap();
         let owners = &transfer.patch[1]["value"];
         let entry = "/fieldsV1/f:spec/f:containers/k:{\"name\":\"c\"}/f:env/k:{\"name\":\"A\"}/f:value";
         assert_eq!(owners[0]["manager"], "before-first-apply");
         assert!(owners[0].pointer(entry).is_some());
         // A second transfer, for another container, keeps the entries that the first transfer preserved.
-        let mut changed = cleared.clone();
-        changed["metadata"]["managedFields"] = owners.clone();
-        changed["spec"]["containers"] =
-            json!([cleared["spec"]["containers"][0], {"name": "d", "env": [{"name": "B"}, {"name": "X"}]}]);
+        let mut changed_pod = cleared_pod.clone();
+        changed_pod["metadata"]["managedFields"] = owners.clone();
+        changed_pod["spec"]["containers"] =
+            json!([cleared_pod["spec"]["containers"][0], {"name": "d", "env": [{"name": "B"}, {"name": "X"}]}]);
         let other =
             TakeOverEntries { container: FieldPath::parse(".spec.containers[name=\"d\"]").unwrap(), ..entries() };
-        let transfer = plan_transfer(&changed, &[other], "jobplate").unwrap();
-        let preserved: Vec<&Value> = transfer.patch[1]["value"]
+        let transfer = plan_transfer(&changed_pod, &[other], "jobplate").unwrap();
+        let preserved_owners: Vec<&Value> = transfer.patch[1]["value"]
             .as_array()
             .unwrap()
             .iter()
             .filter(|owner| owner["manager"] == BEFORE_FIRST_APPLY)
             .collect();
-        assert!(preserved.len() == 1 && preserved[0].pointer(entry).is_some(), "{preserved:?}");
+        assert!(preserved_owners.len() == 1 && preserved_owners[0].pointer(entry).is_some(), "{preserved_owners:?}");
     }
 }

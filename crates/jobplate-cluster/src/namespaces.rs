@@ -15,18 +15,18 @@ pub(crate) struct Namespaces {
 }
 
 impl Namespaces {
-    /// Returns the namespace that an object goes to if its kind is namespaced. `in_manifest` is the object's
+    /// Returns the namespace that an object goes to if its kind is namespaced. `manifest_namespace` is the object's
     /// `metadata.namespace`.
-    pub(crate) fn resolve(&self, in_manifest: Option<&Rc<str>>) -> Rc<str> {
-        Rc::clone(self.requested.as_ref().or(in_manifest).unwrap_or(&self.default))
+    pub(crate) fn resolve(&self, manifest_namespace: Option<&Rc<str>>) -> Rc<str> {
+        Rc::clone(self.requested.as_ref().or(manifest_namespace).unwrap_or(&self.default))
     }
 
     /// Checks that the manifest and `-n` agree.
     ///
     /// # Errors
     /// Fails if the two namespaces differ. The error points to the namespace in `root`.
-    pub(crate) fn check(&self, in_manifest: Option<&Rc<str>>, root: Node<'_>) -> Result<()> {
-        match (&self.requested, in_manifest) {
+    pub(crate) fn check(&self, manifest_namespace: Option<&Rc<str>>, root: Node<'_>) -> Result<()> {
+        match (&self.requested, manifest_namespace) {
             (Some(requested), Some(namespace)) if requested != namespace => {
                 let span = FieldPath::from_keys(&["metadata", "namespace"]).resolve(root).node.span();
                 Err(Error::refused(format!("the object is in namespace {namespace}, and -n asks for {requested}"))

@@ -56,10 +56,10 @@ impl InputObject {
         spool: &Rc<Spool>,
         visit: &mut dyn FnMut(Self, Node<'_>) -> Result<()>,
     ) -> Result<()> {
-        let found = document.objects()?;
-        let Some(first) = found.first() else { return Ok(()) };
+        let document_objects = document.objects()?;
+        let Some(first) = document_objects.first() else { return Ok(()) };
         let is_list = first.node.index() != 0;
-        let spooled = spool.add_document(document)?;
+        let spooled_document = spool.add_document(document)?;
         let mut take_over_dry_runs = take_over_dry_runs(document, is_list);
         let mut take_over_entries = HashMap::<usize, Vec<TakeOverEntries>>::new();
         for entries in &document.take_over_entries {
@@ -70,7 +70,7 @@ impl InputObject {
             sendable::check(object).map_err(locate)?;
             let body = match is_list {
                 true => spool.add_text(&json::to_json(object.node).map_err(locate)?.to_string())?,
-                false => spooled.text,
+                false => spooled_document.text,
             };
             let read_metadata = |key: &str| {
                 let value = object.metadata?.get_first(key)?;
@@ -91,12 +91,12 @@ impl InputObject {
                 node_index: object.node.index(),
                 body,
                 take_over_dry_run: dry_run.map(|text| spool.add_text(&text)).transpose()?,
-                document: Rc::clone(&spooled),
+                document: Rc::clone(&spooled_document),
                 spool: Rc::clone(spool),
             })
         };
-        let input_objects: Vec<InputObject> = found.iter().enumerate().map(read).collect::<Result<_>>()?;
-        input_objects.into_iter().zip(&found).try_for_each(|(input, object)| visit(input, object.node))
+        let input_objects: Vec<InputObject> = document_objects.iter().enumerate().map(read).collect::<Result<_>>()?;
+        input_objects.into_iter().zip(&document_objects).try_for_each(|(input, object)| visit(input, object.node))
     }
 
     /// Returns the path of the object's input file, as given by the user.
@@ -201,7 +201,7 @@ impl InputObject {
     pub(crate) fn parse_for_test(text: &str) -> Self {
         let document = Document::new("job.yaml", 1, text);
         let spool = Rc::new(Spool::new());
-        let spooled = spool.add_document(&document).unwrap();
+        let spooled_document = spool.add_document(&document).unwrap();
         let object = document.objects().unwrap().remove(0);
         InputObject {
             api_version: (*object.api_version).into(),
@@ -214,9 +214,9 @@ impl InputObject {
             start: 0,
             line: 1,
             node_index: 0,
-            body: spooled.text,
+            body: spooled_document.text,
             take_over_dry_run: None,
-            document: spooled,
+            document: spooled_document,
             spool,
         }
     }
@@ -233,8 +233,9 @@ fn take_over_dry_runs(document: &Document, is_list: bool) -> HashMap<usize, Stri
     if jobplate_yaml::read(dry_run_text, &mut nodes).is_err() {
         return HashMap::new();
     }
-    let found = objects(jobplate_yaml::Document::new(dry_run_text, &nodes)).unwrap_or_default();
-    let body_of = |position: usize| Some((position, json::to_json(found.get(position)?.node).ok()?.to_string()));
+    let document_objects = objects(jobplate_yaml::Document::new(dry_run_text, &nodes)).unwrap_or_default();
+    let body_of =
+        |position: usize| Some((position, json::to_json(document_objects.get(position)?.node).ok()?.to_string()));
     document.take_over_entries.iter().filter_map(|entries| body_of(entries.object)).collect()
 }
 

@@ -115,8 +115,8 @@ impl LiveMetadata {
     /// # Errors
     /// Fails if the response is not an object.
     pub(crate) fn read(response: &Response, object: &InputObject) -> Result<Self> {
-        let parsed = serde_json::from_slice(&response.body);
-        let PartialObject { metadata } = parsed.map_err(|_| invalid_response_error(object))?;
+        let parse_result = serde_json::from_slice(&response.body);
+        let PartialObject { metadata } = parse_result.map_err(|_| invalid_response_error(object))?;
         match metadata.uid.is_some() || metadata.resource_version.is_some() {
             true => Ok(metadata),
             false => Err(invalid_response_error(object)),

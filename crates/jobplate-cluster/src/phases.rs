@@ -21,7 +21,7 @@ pub(crate) enum Stage {
 
 impl Stage {
     /// Returns the stage of an object.
-    pub(crate) fn of(object: &InputObject) -> Self {
+    pub(crate) fn for_object(object: &InputObject) -> Self {
         match (&*object.api_version, &*object.kind) {
             ("v1", "Namespace") => Stage::Definitions,
             _ if object.is_crd() => Stage::Definitions,
@@ -98,7 +98,7 @@ mod tests {
         ];
         for (api_version, kind, stage) in cases {
             let text = format!("apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: a}}\n");
-            assert_eq!(Stage::of(&InputObject::parse_for_test(&text)), stage, "{kind}");
+            assert_eq!(Stage::for_object(&InputObject::parse_for_test(&text)), stage, "{kind}");
         }
     }
 }

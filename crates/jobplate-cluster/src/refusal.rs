@@ -61,8 +61,9 @@ fn env_source_error(
     let manager = &session.write_options.field_manager;
     let conflicts = find_env_source_conflicts(live, &object.json_or_null(), &pod_spec, manager);
     let is_selected = |conflict: &EnvSourceConflict| {
-        let mut selected = object.take_over_entries.iter();
-        selected.any(|entries| entries.container == conflict.container && entries.names.contains(&conflict.name))
+        let mut selected_entries = object.take_over_entries.iter();
+        selected_entries
+            .any(|entries| entries.container == conflict.container && entries.names.contains(&conflict.name))
     };
     let first = conflicts.iter().find(|conflict| !is_selected(conflict))?;
     let format_line = |conflict: &EnvSourceConflict| {
@@ -79,7 +80,7 @@ fn env_source_error(
     };
     let error = Error::new(ErrorKind::Cluster, message).hint(hint);
     Some(object.locate(match object.with_node(|root| entry_offset(root, first)).flatten() {
-        Some(at) => error.at(at..at + 1),
+        Some(offset) => error.at(offset..offset + 1),
         None => error,
     }))
 }
@@ -94,7 +95,7 @@ fn take_over_flags(object: &InputObject, conflicts: &[EnvSourceConflict]) -> Str
     // The first conflict of each container.
     let mut containers: Vec<&EnvSourceConflict> = Vec::new();
     for conflict in conflicts {
-        if !containers.iter().any(|known| known.container == conflict.container) {
+        if !containers.iter().any(|other| other.container == conflict.container) {
             containers.push(conflict);
         }
     }

@@ -95,19 +95,23 @@ impl Spool {
     ///
     /// # Errors
     /// Fails if the temporary file cannot be read.
-    pub(crate) fn read_document(&self, spooled: &Rc<SpooledDocument>) -> Result<Rc<Document>> {
+    pub(crate) fn read_document(&self, spooled_document: &Rc<SpooledDocument>) -> Result<Rc<Document>> {
         if let Some((last, document)) = &*self.last_read.borrow()
-            && Rc::ptr_eq(last, spooled)
+            && Rc::ptr_eq(last, spooled_document)
         {
             return Ok(Rc::clone(document));
         }
-        let mut document = Document::new(Rc::clone(&spooled.file), spooled.line, self.read_text(spooled.text)?);
-        if let Some((range, replacements)) = &spooled.original {
+        let mut document = Document::new(
+            Rc::clone(&spooled_document.file),
+            spooled_document.line,
+            self.read_text(spooled_document.text)?,
+        );
+        if let Some((range, replacements)) = &spooled_document.original {
             let (text, replacements) = (self.read_text(*range)?.into(), Rc::clone(replacements));
             document = document.with_original(OriginalText { text, replacements });
         }
         let document = Rc::new(document);
-        self.last_read.replace(Some((Rc::clone(spooled), Rc::clone(&document))));
+        self.last_read.replace(Some((Rc::clone(spooled_document), Rc::clone(&document))));
         Ok(document)
     }
 }
@@ -125,14 +129,14 @@ mod tests {
     fn returns_documents_unchanged() {
         let spool = Spool::new();
         let original = OriginalText::new("a: 1\nb: 2\n", [(5..5, 5)]);
-        let edited = Document::new("a.yaml", 3, "a: 1\nx: 0\nb: 2\n").with_original(original);
-        let edited = spool.add_document(&edited).unwrap();
-        let unedited = spool.add_document(&Document::new("b.yaml", 1, "c: é\n")).unwrap();
+        let edited_document = Document::new("a.yaml", 3, "a: 1\nx: 0\nb: 2\n").with_original(original);
+        let edited_document = spool.add_document(&edited_document).unwrap();
+        let unedited_document = spool.add_document(&Document::new("b.yaml", 1, "c: é\n")).unwrap();
         let text = spool.add_text("{}").unwrap();
         for _ in 0..2 {
             assert_eq!(spool.read_text(text).unwrap(), "{}");
-            assert_eq!(*spool.read_document(&unedited).unwrap().text, *"c: é\n");
-            assert_eq!(spool.read_document(&edited).unwrap().line_at(10), 4);
+            assert_eq!(*spool.read_document(&unedited_document).unwrap().text, *"c: é\n");
+            assert_eq!(spool.read_document(&edited_document).unwrap().line_at(10), 4);
         }
     }
 }

@@ -207,10 +207,12 @@ mod tests {
         let json = r#"{"details":{"causes":[{"reason":"FieldManagerConflict","field":".data.type","message":"conflict with \"m\" using v1"},
             {"reason":"FieldManagerConflict","field":".spec.schedule","message":"conflict with \"m\" using v1"}]}}"#;
         let status = Status::read(http::StatusCode::CONFLICT, json.as_bytes());
-        let object = |kind: &str| json!({"kind": kind, "data": {"type": "hush"}, "spec": {"schedule": "@daily"}});
-        let table = |kind| format_conflict_table(&status.conflicts().unwrap(), &object(kind), &object(kind));
-        assert!(!table("Secret").contains("hush") && !table("CronJob").contains("hush"));
-        assert!(table("CronJob").contains("@daily") && !table("Other").contains("@daily"));
+        let object_of_kind =
+            |kind: &str| json!({"kind": kind, "data": {"type": "hush"}, "spec": {"schedule": "@daily"}});
+        let format_table =
+            |kind| format_conflict_table(&status.conflicts().unwrap(), &object_of_kind(kind), &object_of_kind(kind));
+        assert!(!format_table("Secret").contains("hush") && !format_table("CronJob").contains("hush"));
+        assert!(format_table("CronJob").contains("@daily") && !format_table("Other").contains("@daily"));
     }
 
     #[test]

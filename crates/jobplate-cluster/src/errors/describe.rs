@@ -28,43 +28,45 @@ impl Status {
 const RULES: [StatusRule; 20] = [
     // k8s.io/apimachinery: pkg/api/errors/errors.go (413); go.etcd.io/etcd/api: v3rpc/rpctypes/error.go;
     // google.golang.org/grpc: stream.go
-    StatusRule::text(
+    StatusRule::with_text(
         0..=u16::MAX,
         StatusPredicate::Function(|status, _| status.is_too_large()),
         "{object} is too large for the server",
         "an object can have about 1.5 MB; keep data elsewhere",
     ),
     // Go's net/http: server.go
-    StatusRule::text(
+    StatusRule::with_text(
         400..=400,
         StatusPredicate::Message(&["HTTP request to an HTTPS server"]),
         "the server wants HTTPS",
         "write https:// in the `server` of the kubeconfig",
     ),
     // k8s.io/apiserver: pkg/admission/plugin/webhook/errors/statuserror.go, NewDryRunUnsupportedErr
-    StatusRule::text(
+    StatusRule::with_text(
         400..=400,
         StatusPredicate::Message(&["does not support dry run"]),
         "{object} can't be tried: the webhook{webhook} knows no dry run",
         "apply without trying first: --no-preflight",
     ),
     // k8s.io/apiserver: pkg/admission/plugin/webhook/errors/statuserror.go, ToStatusErr; a webhook chooses the code.
-    StatusRule::function(400..=400, StatusPredicate::Message(&["admission webhook"]), admission_error),
-    StatusRule::function(401..=401, StatusPredicate::Always, |_, _| unauthorized_error()),
-    StatusRule::function(403..=403, StatusPredicate::Always, forbidden_error),
+    StatusRule::with_function(400..=400, StatusPredicate::Message(&["admission webhook"]), admission_error),
+    StatusRule::with_function(401..=401, StatusPredicate::Always, |_, _| unauthorized_error()),
+    StatusRule::with_function(403..=403, StatusPredicate::Always, forbidden_error),
     // k8s.io/apiserver: pkg/admission/plugin/namespace/lifecycle/admission.go
-    StatusRule::text(
+    StatusRule::with_text(
         404..=404,
         StatusPredicate::Function(|status, _| status.is_missing_namespace()),
         "there is no namespace {namespace}",
         "put its Namespace into the input, or create it: kubectl create namespace {namespace}",
     ),
     // k8s.io/apiserver: pkg/server/routes, "404 page not found" of the router
-    StatusRule::function(404..=404, StatusPredicate::Function(|status, _| status.is_unknown_kind()), |_, request| {
-        unknown_kind_error(request.object)
-    }),
+    StatusRule::with_function(
+        404..=404,
+        StatusPredicate::Function(|status, _| status.is_unknown_kind()),
+        |_, request| unknown_kind_error(request.object),
+    ),
     // k8s.io/apimachinery: pkg/api/errors/errors.go, NewNotFound for a reference, such as the Role of a RoleBinding
-    StatusRule::text(
+    StatusRule::with_text(
         404..=404,
         StatusPredicate::Function(|status, request| {
             status.details_kind != request.resource.plural
@@ -74,61 +76,61 @@ const RULES: [StatusRule; 20] = [
         "create it first, or put it into the input",
     ),
     // k8s.io/apimachinery: pkg/api/errors/errors.go, NewNotFound
-    StatusRule::text(404..=404, StatusPredicate::Always, "{object} is not there any more", "run again"),
+    StatusRule::with_text(404..=404, StatusPredicate::Always, "{object} is not there any more", "run again"),
     // k8s.io/apimachinery: pkg/api/errors/errors.go, NewAlreadyExists
-    StatusRule::text(
+    StatusRule::with_text(
         409..=409,
         StatusPredicate::Function(|status, _| status.already_exists()),
         "{object} is there already",
         "choose another name",
     ),
     // k8s.io/apiserver: pkg/admission/plugin/namespace/lifecycle/admission.go; pkg/registry/generic/registry/store.go
-    StatusRule::text(
+    StatusRule::with_text(
         409..=409,
         StatusPredicate::Message(&["being terminated", "being deleted"]),
         "{object} can't be made: its namespace, or what had its name, is still being deleted",
         "wait until it is gone, and run again",
     ),
     // k8s.io/apimachinery: pkg/api/errors/errors.go, NewConflict
-    StatusRule::text(
+    StatusRule::with_text(
         409..=409,
         StatusPredicate::Always,
         "{object} was changed by somebody else at the same time",
         "run again",
     ),
     // k8s.io/apiserver: pkg/admission/plugin/policy/validating/dispatcher.go
-    StatusRule::function(422..=422, StatusPredicate::Always, admission_error),
+    StatusRule::with_function(422..=422, StatusPredicate::Always, admission_error),
     // k8s.io/apimachinery: pkg/api/errors/errors.go, NewTooManyRequests
-    StatusRule::text(
+    StatusRule::with_text(
         429..=429,
         StatusPredicate::Always,
         "the server had no time for {object}",
         "run again later, or lower --concurrency",
     ),
-    StatusRule::text(
+    StatusRule::with_text(
         400..=499,
         StatusPredicate::Function(|status, _| !status.is_status),
         "something that is no API server answered {code}",
         "check `server` in the kubeconfig, and what stands between",
     ),
     // k8s.io/apimachinery: pkg/api/errors/errors.go, NewBadRequest
-    StatusRule::function(400..=400, StatusPredicate::Always, bad_request_error),
+    StatusRule::with_function(400..=400, StatusPredicate::Always, bad_request_error),
     // k8s.io/apiserver: pkg/util/webhook/error.go
-    StatusRule::text(
+    StatusRule::with_text(
         500..=500,
         StatusPredicate::Message(&["failed calling webhook"]),
         "{object} could not be checked: the webhook{webhook} does not answer",
         "the webhook is an admission check of the cluster; whoever runs it can tell",
     ),
     // go.etcd.io/etcd/api: v3rpc/rpctypes/error.go
-    StatusRule::text(
+    StatusRule::with_text(
         500..=500,
         StatusPredicate::Message(&["etcdserver"]),
         "the server's own storage does not answer",
         "run again later",
     ),
     // Gateways and load balancers
-    StatusRule::text(
+    StatusRule::with_text(
         502..=504,
         StatusPredicate::Always,
         "the server is not there: {code} was the answer about {object}",

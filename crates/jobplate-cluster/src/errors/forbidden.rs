@@ -11,14 +11,14 @@ use crate::request::Verb;
 /// The sources are paths in the Go modules of Kubernetes 1.37.2, the version that `tests/cluster` uses.
 const RULES: [StatusRule; 9] = [
     // k8s.io/apiserver: pkg/endpoints/handlers/responsewriters/errors.go, with the verb `impersonate`
-    StatusRule::text(
+    StatusRule::with_text(
         403..=403,
         StatusPredicate::Message(&["cannot impersonate"]),
         "you may not act as somebody else",
         "leave --as and --as-group out, or have a ClusterRole with this rule: {apiGroups: [\"\"], resources: [users, groups], verbs: [impersonate]}",
     ),
     // k8s.io/apiserver: pkg/endpoints/handlers/responsewriters/errors.go; pkg/authentication/user/user.go
-    StatusRule::text(
+    StatusRule::with_text(
         403..=403,
         StatusPredicate::Function(|status, _| {
             is_permission_missing(status) && status.message_contains("User \"system:anonymous\"")
@@ -27,48 +27,48 @@ const RULES: [StatusRule; 9] = [
         "check the user of the kubeconfig's context; a credential plugin may have given none",
     ),
     // k8s.io/apiserver: pkg/endpoints/handlers/responsewriters/errors.go
-    StatusRule::function(
+    StatusRule::with_function(
         403..=403,
         StatusPredicate::Function(|status, _| is_permission_missing(status)),
         permission_error,
     ),
     // k8s.io/apiserver: pkg/admission/plugin/resourcequota/controller.go
-    StatusRule::text(
+    StatusRule::with_text(
         403..=403,
         StatusPredicate::Message(&["exceeded quota"]),
         "{object} does not fit into a quota of namespace {namespace}",
         "kubectl describe quota -n {namespace} shows what is left",
     ),
     // k8s.io/pod-security-admission: admission/admission.go
-    StatusRule::text(
+    StatusRule::with_text(
         403..=403,
         StatusPredicate::Message(&["violates PodSecurity"]),
         "namespace {namespace} does not allow pods like that of {object}",
         "its Pod Security level is a label: kubectl get namespace {namespace} --show-labels",
     ),
     // k8s.io/kubernetes: pkg/registry/rbac/validation/rule.go
-    StatusRule::text(
+    StatusRule::with_text(
         403..=403,
         StatusPredicate::Message(&["attempting to grant RBAC permissions"]),
         "{object} grants rights that you do not have yourself",
         "nobody may give more than they have: ask for these rights, or for the verbs `escalate` and `bind`",
     ),
     // k8s.io/kubernetes: plugin/pkg/admission/priority/admission.go
-    StatusRule::text(
+    StatusRule::with_text(
         403..=403,
         StatusPredicate::Message(&["no PriorityClass with name"]),
         "the PriorityClass of {object} is not there",
         "create it first: kubectl get priorityclasses lists those that are",
     ),
     // k8s.io/apiserver: pkg/admission/plugin/namespace/lifecycle/admission.go
-    StatusRule::text(
+    StatusRule::with_text(
         403..=403,
         StatusPredicate::Message(&["being terminated"]),
         "namespace {namespace} is being deleted",
         "wait until it is gone, and create it anew",
     ),
     // k8s.io/apiserver: pkg/admission/plugin/webhook/errors/statuserror.go, and other admission plugins
-    StatusRule::function(403..=403, StatusPredicate::Always, admission_error),
+    StatusRule::with_function(403..=403, StatusPredicate::Always, admission_error),
 ];
 
 /// Returns the error for a status with code 403.

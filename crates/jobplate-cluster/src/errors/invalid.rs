@@ -182,28 +182,28 @@ fn find_field(field: &str, root: Node<'_>, is_new: bool) -> Option<FoundField> {
 /// Returns a path without map keys, which may be secret. Replaces the contents of brackets, except indexes, with `*`,
 /// and names that are not a short word with `...`.
 fn sanitize_field_path(field: &str) -> String {
-    let mut sanitized = String::new();
+    let mut sanitized_path = String::new();
     let mut rest = field;
     while let Some(open) = rest.find('[') {
-        sanitized.push_str(&rest[..open]);
+        sanitized_path.push_str(&rest[..open]);
         let close = rest[open..].find(']').map_or(rest.len(), |at| open + at);
         let subscript = &rest[open + 1..close];
         let is_index = !subscript.is_empty() && subscript.bytes().all(|byte| byte.is_ascii_digit());
-        sanitized.push_str(&if is_index { format!("[{subscript}]") } else { "[*]".to_owned() });
+        sanitized_path.push_str(&if is_index { format!("[{subscript}]") } else { "[*]".to_owned() });
         rest = &rest[(close + 1).min(rest.len())..];
     }
-    sanitized.push_str(rest);
+    sanitized_path.push_str(rest);
     let is_field_name = |name: &str| name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphabetic());
-    let words: Vec<&str> = sanitized
+    let segments: Vec<&str> = sanitized_path
         .split('.')
-        .map(|word| if is_field_name(word.split('[').next().unwrap_or_default()) { word } else { "..." })
+        .map(|segment| if is_field_name(segment.split('[').next().unwrap_or_default()) { segment } else { "..." })
         .collect();
-    words.join(".")
+    segments.join(".")
 }
 
 /// Returns a path in the format of `kubectl explain`, with a leading dot, up to the first map key.
 fn kubectl_explain_path(field: &str) -> String {
-    let names = field.split('.').map(|word| word.split('[').next().unwrap_or_default());
+    let names = field.split('.').map(|segment| segment.split('[').next().unwrap_or_default());
     let field_names = names.take_while(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphabetic()));
     field_names.map(|name| format!(".{name}")).collect()
 }

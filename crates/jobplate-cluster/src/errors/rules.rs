@@ -29,7 +29,7 @@ enum Explanation {
 
 impl StatusRule {
     /// Creates a row whose error has a message and a hint. [`fill_placeholders`] is applied to both.
-    pub(super) const fn text(
+    pub(super) const fn with_text(
         codes: RangeInclusive<u16>,
         predicate: StatusPredicate,
         message: &'static str,
@@ -39,7 +39,7 @@ impl StatusRule {
     }
 
     /// Creates a row whose error is built by a function.
-    pub(super) const fn function(
+    pub(super) const fn with_function(
         codes: RangeInclusive<u16>,
         predicate: StatusPredicate,
         build: fn(&Status, &RefusedRequest<'_>) -> Error,
@@ -84,16 +84,16 @@ fn fill_placeholders(template: &str, status: &Status, request: &RefusedRequest<'
         "webhook" => status.name_after("webhook ").map(|name| format!(" {name}")).unwrap_or_default(),
         other => format!("{{{other}}}"),
     };
-    let mut filled = String::new();
+    let mut output = String::new();
     let mut rest = template;
     while let Some((before, (placeholder, after))) =
         rest.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)))
     {
-        filled.push_str(before);
-        filled.push_str(&value_of(placeholder));
+        output.push_str(before);
+        output.push_str(&value_of(placeholder));
         rest = after;
     }
-    filled + rest
+    output + rest
 }
 
 /// Helpers that check the tables of other modules.

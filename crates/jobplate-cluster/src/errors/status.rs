@@ -78,12 +78,12 @@ impl StatusCause {
 impl Status {
     /// Reads a response. If the body is not a `Status`, the beginning of the body counts as the message.
     pub(crate) fn read(code: StatusCode, body: &[u8]) -> Self {
-        let parsed: Option<StatusBody> = serde_json::from_slice(body).ok();
-        let is_status = parsed.is_some();
+        let status_body: Option<StatusBody> = serde_json::from_slice(body).ok();
+        let is_status = status_body.is_some();
         // Errors from proxies, and some errors from the server, are plain text.
         let read_text = || String::from_utf8_lossy(&body[..body.len().min(MAX_SEARCHED_BYTES)]).into_owned();
         let StatusBody { reason, message, details } =
-            parsed.unwrap_or_else(|| StatusBody { message: read_text(), ..StatusBody::default() });
+            status_body.unwrap_or_else(|| StatusBody { message: read_text(), ..StatusBody::default() });
         Status { code, is_status, reason, message, details_kind: details.kind, causes: details.causes }
     }
 

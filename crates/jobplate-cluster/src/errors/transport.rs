@@ -26,7 +26,7 @@ pub(crate) struct TransportError {
 impl TransportError {
     /// Classifies an error of kube's client. `server` is the host and port, or an empty string if they are unknown.
     pub(crate) fn from_kube(error: &kube::Error, server: &str) -> Self {
-        let cause = match ErrorChain::read(error) {
+        let chain = match ErrorChain::read(error) {
             Ok(chain) => chain,
             Err(auth) => return TransportError::from_auth(auth),
         };
@@ -34,8 +34,8 @@ impl TransportError {
             "" => "the API server".to_owned(),
             server => format!("the API server at {server}"),
         };
-        if cause.contains("invalid peer certificate") {
-            let (problem, hint) = describe_certificate_problem(&cause);
+        if chain.contains("invalid peer certificate") {
+            let (problem, hint) = describe_certificate_problem(&chain);
             let reason = format!("{server} can't be trusted: its certificate {problem}");
             return TransportError::unsent(reason, hint, true);
         }
@@ -49,13 +49,13 @@ impl TransportError {
             let reason = "the proxy's protocol is not supported".to_owned();
             return TransportError::unsent(reason, "http, https and socks5 are", true);
         }
-        if cause.contains("dns error") {
+        if chain.contains("dns error") {
             let reason = format!("{server} can't be found: its name has no address");
             let hint = "is the `server` in the kubeconfig right, and the network up?";
             return TransportError::unsent(reason, hint, false);
         }
-        let is_connecting = cause.contains("client error (Connect)");
-        let problem = describe_connection_problem(cause.io_error, is_connecting);
+        let is_connecting = chain.contains("client error (Connect)");
+        let problem = describe_connection_problem(chain.io_error, is_connecting);
         let hint = "is the `server` in the kubeconfig right, and is it running?";
         TransportError {
             reason: format!("{server} can't be reached: {problem}"),
@@ -141,12 +141,12 @@ impl ErrorChain {
 }
 
 /// Returns a description of the problem with the server's certificate, and a hint.
-fn describe_certificate_problem(cause: &ErrorChain) -> (&'static str, &'static str) {
-    if cause.contains("UnknownIssuer") || cause.contains("BadSignature") {
+fn describe_certificate_problem(chain: &ErrorChain) -> (&'static str, &'static str) {
+    if chain.contains("UnknownIssuer") || chain.contains("BadSignature") {
         ("is not signed by the certificate authority of the kubeconfig", "check `certificate-authority` there")
-    } else if cause.contains("NotValidForName") || cause.contains("not valid for name") {
+    } else if chain.contains("NotValidForName") || chain.contains("not valid for name") {
         ("is for another name", "check `server` in the kubeconfig, or set `tls-server-name` there")
-    } else if cause.contains("Expired") || cause.contains("certificate expired") {
+    } else if chain.contains("Expired") || chain.contains("certificate expired") {
         ("has expired", "the server needs a new one; is this machine's clock right?")
     } else {
         ("is not valid", "check `certificate-authority` and `server` in the kubeconfig")

@@ -171,17 +171,17 @@ fn read_file(path: &PathBuf) -> Result<Kubeconfig> {
 }
 
 fn merge_files(paths: &[PathBuf]) -> Result<Kubeconfig> {
-    let mut merged: Option<Kubeconfig> = None;
+    let mut merged_kubeconfig: Option<Kubeconfig> = None;
     for path in paths.iter().filter(|path| path.exists()) {
-        let next = read_file(path)?;
-        merged = Some(match merged {
-            None => next,
-            Some(merged) => {
-                merged.merge(next).map_err(|error| kubeconfig_error(&error).in_file(path.display().to_string()))?
-            }
+        let kubeconfig = read_file(path)?;
+        merged_kubeconfig = Some(match merged_kubeconfig {
+            None => kubeconfig,
+            Some(merged_kubeconfig) => merged_kubeconfig
+                .merge(kubeconfig)
+                .map_err(|error| kubeconfig_error(&error).in_file(path.display().to_string()))?,
         });
     }
-    merged.ok_or_else(|| config_error("none of the files that KUBECONFIG names is there"))
+    merged_kubeconfig.ok_or_else(|| config_error("none of the files that KUBECONFIG names is there"))
 }
 
 fn config_error(message: impl Into<String>) -> Error {

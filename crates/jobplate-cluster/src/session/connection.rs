@@ -61,10 +61,10 @@ impl Response {
     /// # Errors
     /// Fails if the body is not a Kubernetes object, such as a proxy's login page with status 200.
     pub(crate) fn parse_object(&self, object: &InputObject) -> Result<Value, Error> {
-        let parsed: Value = serde_json::from_slice(&self.body).map_err(|_| invalid_response_error(object))?;
-        let metadata = &parsed["metadata"];
+        let value: Value = serde_json::from_slice(&self.body).map_err(|_| invalid_response_error(object))?;
+        let metadata = &value["metadata"];
         if metadata["uid"].is_string() || metadata["resourceVersion"].is_string() {
-            Ok(parsed)
+            Ok(value)
         } else {
             Err(invalid_response_error(object))
         }
@@ -315,8 +315,8 @@ fn parse_warnings(headers: &HeaderMap) -> Vec<String> {
     let texts = headers.get_all(WARNING).iter().filter_map(|value| value.to_str().ok());
     texts
         .map(|text| {
-            let quoted = text.find('"').map_or(text, |at| &text[at + 1..]);
-            quoted.trim_end_matches('"').replace("\\\"", "\"")
+            let message = text.find('"').map_or(text, |at| &text[at + 1..]);
+            message.trim_end_matches('"').replace("\\\"", "\"")
         })
         .collect()
 }
@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn covers_times_during_the_request() {
         assert_eq!(parse_http_date("Tue, 24 Nov 2026 16:26:00 GMT").unwrap().to_string(), "2026-11-24T16:26:00Z");
-        let response = |seconds| Response {
+        let response_after = |seconds| Response {
             code: StatusCode::OK,
             body: Vec::new(),
             date: parse_http_date("Tue, 24 Nov 2026 16:26:10 GMT"),
@@ -338,8 +338,8 @@ mod tests {
             was_retried: false,
         };
         let time: Timestamp = "2026-11-24T16:26:07Z".parse().unwrap();
-        assert!(!response(0).covers(time));
-        assert!(response(2).covers(time));
+        assert!(!response_after(0).covers(time));
+        assert!(response_after(2).covers(time));
     }
 
     #[test]

@@ -21,8 +21,8 @@ struct CancellationState {
 }
 
 impl CancellationToken {
-    /// Creates a token that Ctrl-C or SIGTERM cancels. The second signal calls `on_second`.
-    pub(crate) fn listen(on_second: fn()) -> Self {
+    /// Creates a token that Ctrl-C or SIGTERM cancels. The second signal calls `on_second_signal`.
+    pub(crate) fn listen(on_second_signal: fn()) -> Self {
         let token = CancellationToken::default();
         let listener = token.clone();
         tokio::spawn(async move {
@@ -31,7 +31,7 @@ impl CancellationToken {
                     return;
                 }
                 if listener.0.is_cancelled.swap(true, Ordering::Relaxed) {
-                    on_second();
+                    on_second_signal();
                 }
                 listener.0.notify.notify_waiters();
             }
@@ -48,11 +48,11 @@ impl CancellationToken {
     pub(crate) async fn cancelled(&self) {
         loop {
             // Created before the check so that a signal in between is not missed.
-            let notified = self.0.notify.notified();
+            let notification = self.0.notify.notified();
             if self.is_cancelled() {
                 return;
             }
-            notified.await;
+            notification.await;
         }
     }
 

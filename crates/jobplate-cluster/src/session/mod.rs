@@ -174,8 +174,8 @@ impl<'e> Session<'e> {
         let response = self.send(&Request::discover(group, version), object).await?;
         match response.refusal() {
             None => {
-                let inserted = self.discovery.insert(&object.api_version, &response.body);
-                inserted.ok_or_else(|| invalid_response_error(object))?;
+                let insertion = self.discovery.insert(&object.api_version, &response.body);
+                insertion.ok_or_else(|| invalid_response_error(object))?;
             }
             Some(status) if status.has_code(404) => return Ok(None),
             Some(status) => {

@@ -44,12 +44,12 @@ pub(super) fn read_job_state(job: &Value, pods: &[Value], advises_logs: bool) ->
         return JobState::Running(SUSPENDED.to_owned());
     }
     let read_count = |key: &str| job["status"][key].as_u64().unwrap_or(0);
-    let waiting = pods.iter().find_map(pending_reason);
-    let waiting = waiting.map(|reason| format!(" (a pod waits: {reason})")).unwrap_or_default();
+    let reason = pods.iter().find_map(pending_reason);
+    let waiting_note = reason.map(|reason| format!(" (a pod waits: {reason})")).unwrap_or_default();
     JobState::Running(match (read_count("active"), read_count("failed")) {
         (0, 0) => NO_POD.to_owned(),
-        (active, 0) => format!("{active} active{waiting}"),
-        (active, failed) => format!("{active} active{waiting}, {failed} failed"),
+        (active, 0) => format!("{active} active{waiting_note}"),
+        (active, failed) => format!("{active} active{waiting_note}, {failed} failed"),
     })
 }
 
@@ -149,10 +149,10 @@ mod tests {
 
     #[test]
     fn shows_why_a_pending_pod_waits() {
-        let mut creating = waiting_pod("ContainerCreating", "");
+        let mut creating_pod = waiting_pod("ContainerCreating", "");
         let job = json!({"status": {"active": 1}});
-        assert_eq!(format_state(job.clone(), &[creating.clone()]), "running: 1 active");
-        creating["status"]["phase"] = json!("Pending");
-        assert_eq!(format_state(job, &[creating]), "running: 1 active (a pod waits: ContainerCreating)");
+        assert_eq!(format_state(job.clone(), &[creating_pod.clone()]), "running: 1 active");
+        creating_pod["status"]["phase"] = json!("Pending");
+        assert_eq!(format_state(job, &[creating_pod]), "running: 1 active (a pod waits: ContainerCreating)");
     }
 }
