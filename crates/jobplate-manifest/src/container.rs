@@ -1,4 +1,4 @@
-//! The containers of a pod spec, and which of them are selected.
+//! The containers of a pod spec, and their selection.
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_yaml::{Editable, Node, NodeKind, StrictMap};
@@ -7,21 +7,23 @@ use super::object::Object;
 use super::select::ContainerChoice;
 use super::workload::pod_specs;
 
-/// Returns the containers of a pod spec, without a check whether they can be edited.
+/// Returns the containers of a pod spec, without checking that they can be edited.
 pub fn containers(pod_spec: Node<'_>) -> Vec<Node<'_>> {
     pod_spec.get_first("containers").map(|list| list.items().collect()).unwrap_or_default()
 }
 
-/// Selects containers of a pod spec, in document order of their lists.
+/// Selects containers of a pod spec: first from `containers`, then from `initContainers`, each in document order.
 ///
-/// With `init`, init containers are selected too: those with the given names, or all of them if the choice is by position.
+/// If `include_init` is true, init containers are also selected: the init containers with a matching name, or all of
+/// them if the choice is by position.
 ///
 /// # Errors
-/// Fails if a list of containers or a selected container is unclear.
-pub fn select<'a>(pod_spec: Node<'a>, choice: &ContainerChoice, init: bool) -> Result<Vec<Editable<'a>>> {
+/// Fails if a list of containers or a selected container has the wrong type, or if an alias, anchor, merge key or
+/// duplicate key makes it ambiguous.
+pub fn select<'a>(pod_spec: Node<'a>, choice: &ContainerChoice, include_init: bool) -> Result<Vec<Editable<'a>>> {
     let mut selected = Vec::new();
     for (list, is_init) in [("containers", false), ("initContainers", true)] {
-        if is_init && !init {
+        if is_init && !include_init {
             continue;
         }
         let Some(containers) = pod_spec.get(list)?.filter(|value| !value.is_null()) else { continue };
@@ -60,7 +62,8 @@ pub fn name(container: Node<'_>) -> Option<std::borrow::Cow<'_, str>> {
     container.get_first("name").and_then(Node::text)
 }
 
-/// Returns the names of an object's containers and init containers. It is empty if the object has no valid pod spec.
+/// Returns the names of an object's containers and init containers. The result is empty if the object has no valid pod
+/// spec.
 pub fn names(object: &Object<'_>) -> Vec<String> {
     let pod_specs = pod_specs(object).unwrap_or_default();
     let containers =

@@ -1,7 +1,7 @@
-//! What an edit changed in a document: which entries of which containers, and which fields.
+//! Lists the changes that an edit made to a document: to the entries of containers and to fields.
 //!
-//! It compares the documents before and after the edit, so it reports what changed and not what was requested. It has
-//! only names, never values.
+//! The comparison uses the documents before and after the edit, so it reports the actual changes, not the requested
+//! changes. Differences contain only names, never values.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
@@ -19,30 +19,30 @@ use super::workload::pod_specs;
 pub struct Difference {
     /// The changed object.
     pub object: ObjectName,
-    /// The ConfigMap and the key that the object is embedded under.
+    /// The ConfigMap and key that contain the object, or `None` if it is not embedded.
     pub embedded_in: Option<(ObjectName, String)>,
     /// The name of the container, or its position (`containers[0]`) if it has none. `None` outside of containers.
     pub container: Option<String>,
-    /// What changed.
+    /// The changed item.
     pub item: ChangedItem,
-    /// How it changed.
+    /// The kind of change.
     pub action: Action,
-    /// Its offset in the document before the edit. For something new, that of the node that now contains it.
+    /// The item's offset in the document before the edit. For a new item, the offset of the node that now contains it.
     pub offset: usize,
 }
 
 /// The identity of an object before the edit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectName {
-    /// `kind`, or the name of the template's kind.
+    /// `kind`, or the result of [`TemplateKind`] for a template.
     pub kind: String,
-    /// `metadata.name`, or else `metadata.generateName`.
+    /// `metadata.name`, or `metadata.generateName` if there is no name.
     pub name: Option<String>,
     /// `metadata.namespace`
     pub namespace: Option<String>,
 }
 
-/// Something that an edit can change.
+/// An item that an edit can change.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ChangedItem {
     /// An entry of `env`, with its name.
@@ -53,14 +53,14 @@ pub enum ChangedItem {
     Field(String),
 }
 
-/// How something changed.
+/// The kind of change to an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// It is new.
+    /// The item is new.
     Added,
-    /// It has another value.
+    /// The item has another value.
     Replaced,
-    /// It no longer exists.
+    /// The item no longer exists.
     Removed,
 }
 
@@ -75,8 +75,8 @@ impl Action {
     }
 }
 
-/// Returns the name for the kind of an object that is a template, of which an edit can change more than the pod. Returns
-/// `None` for other objects.
+/// A function that returns the kind's name in reports for a template, in which an edit can change more than the pod
+/// spec. It returns `None` for other objects.
 pub type TemplateKind<'k> = &'k dyn Fn(&Object<'_>) -> Option<String>;
 
 /// Returns the differences between a document and its edited version.
@@ -127,7 +127,7 @@ impl Comparison<'_, '_> {
         for (old, new) in pod_specs(before).into_iter().zip(pod_specs(after)) {
             self.compare_annotations(annotations(before.node, old), annotations(after.node, new), old);
             for list in ["containers", "initContainers"] {
-                let pairs = items(old, list).into_iter().zip(items(new, list));
+                let pairs = list_items(old, list).into_iter().zip(list_items(new, list));
                 for (position, (old, new)) in pairs.enumerate() {
                     let name = container::name(old).map(Cow::into_owned);
                     self.compare_container(&name.unwrap_or_else(|| format!("{list}[{position}]")), old, new);
@@ -136,7 +136,7 @@ impl Comparison<'_, '_> {
         }
     }
 
-    /// Compares the annotations of a pod template. Duplicate keys are compared in their order.
+    /// Compares the annotations of a pod template. Duplicate keys are compared in order.
     fn compare_annotations(
         &mut self,
         before: Vec<(String, Node<'_>)>,
@@ -155,7 +155,7 @@ impl Comparison<'_, '_> {
     fn compare_container(&mut self, container: &str, before: Node<'_>, after: Node<'_>) {
         for list in ["env", "envFrom"] {
             let (old, new) = (env_items(before, list), env_items(after, list));
-            // Entries with the same name are compared in their order.
+            // Entries with the same name are compared in order.
             let mut remaining: HashMap<&ChangedItem, VecDeque<Node<'_>>> = HashMap::new();
             new.iter().for_each(|(item, node)| remaining.entry(item).or_default().push_back(*node));
             for (item, node) in &old {
@@ -178,7 +178,7 @@ impl Comparison<'_, '_> {
         }
     }
 
-    /// Reports a field whose value differs. `parent` is the node that contains a new field.
+    /// Reports a field if its value differs. `parent` is the node that contains a new field.
     fn compare_values(&mut self, field: &str, parent: Node<'_>, before: Option<Node<'_>>, after: Option<Node<'_>>) {
         let action = match (before, after) {
             (None, Some(_)) => Action::Added,
@@ -189,21 +189,21 @@ impl Comparison<'_, '_> {
         self.report_item(None, ChangedItem::Field(field.to_owned()), action, before.unwrap_or(parent).span().start);
     }
 
-    /// Compares all fields of a template, without `metadata` and the pod specs, which are compared on their own.
+    /// Compares all fields of a template except `metadata` and the pod specs, which are compared separately.
     fn compare_fields(&mut self, path: String, before: Node<'_>, after: Node<'_>, pods: &[u32]) {
         if before.kind() != after.kind() || !matches!(before.kind(), NodeKind::Map | NodeKind::Seq) {
             return self.compare_values(&path, before, Some(before), Some(after));
         }
-        let within = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+        let join_path = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
         for (key, old) in entries(before) {
             match after.get_first(&key) {
                 _ if pods.contains(&old.index()) || path.is_empty() && key == "metadata" => {}
-                Some(new) => self.compare_fields(within(&key), old, new, pods),
-                None => self.compare_values(&within(&key), old, Some(old), None),
+                Some(new) => self.compare_fields(join_path(&key), old, new, pods),
+                None => self.compare_values(&join_path(&key), old, Some(old), None),
             }
         }
         for (key, new) in entries(after).into_iter().filter(|(key, _)| before.get_first(key).is_none()) {
-            self.compare_values(&within(&key), before, None, Some(new));
+            self.compare_values(&join_path(&key), before, None, Some(new));
         }
         let (old, new): (Vec<_>, Vec<_>) = (before.items().collect(), after.items().collect());
         for (at, (old, new)) in old.iter().zip(&new).enumerate() {
@@ -226,7 +226,9 @@ impl Comparison<'_, '_> {
                 continue;
             }
             let (decoded, text) = (DecodedScalar::new(old), new.text().unwrap_or_default().into_owned());
-            for ((offset, document), (_, new)) in split(decoded.text()).into_iter().zip(split(&text)) {
+            for ((offset, document), (_, new)) in
+                split_documents(decoded.text()).into_iter().zip(split_documents(&text))
+            {
                 compare_documents(document, new, self.template_kind, &mut |difference| {
                     let offset = decoded.source_offset(offset + difference.offset);
                     let embedded_in = Some((self.object_name(), key.clone()));
@@ -245,9 +247,9 @@ impl Comparison<'_, '_> {
 
     /// Returns the identity of the object.
     fn object_name(&self) -> ObjectName {
-        let text = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
+        let into_string = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
         let kind = (self.template_kind)(self.object).unwrap_or_else(|| self.object.kind.clone().into_owned());
-        ObjectName { kind, name: text(self.object.name()), namespace: text(self.object.namespace()) }
+        ObjectName { kind, name: into_string(self.object.name()), namespace: into_string(self.object.namespace()) }
     }
 }
 
@@ -261,15 +263,15 @@ fn annotations<'a>(root: Node<'a>, pod_spec: Node<'a>) -> Vec<(String, Node<'a>)
 }
 
 /// Splits a stream into its documents, with their offsets.
-fn split(text: &str) -> Vec<(usize, &str)> {
+fn split_documents(text: &str) -> Vec<(usize, &str)> {
     let mut documents = Documents::new(text.as_bytes(), usize::MAX);
-    let mut split = Vec::new();
-    // A stream in memory can't fail to be read.
+    let mut parts = Vec::new();
+    // Reading a stream from memory can't fail.
     while let Ok(Some(document)) = documents.next() {
         let start = document.offset as usize;
-        split.push((start, &text[start..start + document.bytes.len()]));
+        parts.push((start, &text[start..start + document.bytes.len()]));
     }
-    split
+    parts
 }
 
 /// Returns the entries of a mapping with their keys as strings.
@@ -277,23 +279,23 @@ fn entries(map: Node<'_>) -> Vec<(String, Node<'_>)> {
     map.entries().map(|(key, value)| (key.text().unwrap_or_default().into_owned(), value)).collect()
 }
 
-/// Returns the entries of `env` or `envFrom`, with the item that each of them is.
+/// Returns the entries of `env` or `envFrom`, each with the item that identifies it.
 fn env_items<'a>(container: Node<'a>, list: &str) -> Vec<(ChangedItem, Node<'a>)> {
-    let text = |map: Node<'_>, key: &str| map.get_first(key).and_then(Node::text).map(Cow::into_owned);
-    let item_of = |item: Node<'_>| {
+    let text_of = |map: Node<'_>, key: &str| map.get_first(key).and_then(Node::text).map(Cow::into_owned);
+    let identify = |item: Node<'_>| {
         if list == "env" {
-            return text(item, "name").map(ChangedItem::Variable);
+            return text_of(item, "name").map(ChangedItem::Variable);
         }
-        let named = |(key, kind)| Some((str::to_ascii_lowercase(kind), text(item.get_first(key)?, "name")?));
-        let (kind, name) = ENV_FROM_SOURCES.into_iter().find_map(named)?;
-        let prefix = text(item, "prefix").map(|prefix| prefix + "=").unwrap_or_default();
+        let find_source = |(key, kind)| Some((str::to_ascii_lowercase(kind), text_of(item.get_first(key)?, "name")?));
+        let (kind, name) = ENV_FROM_SOURCES.into_iter().find_map(find_source)?;
+        let prefix = text_of(item, "prefix").map(|prefix| prefix + "=").unwrap_or_default();
         Some(ChangedItem::Source(format!("{prefix}{kind}/{name}")))
     };
-    items(container, list).into_iter().filter_map(|item| Some((item_of(item)?, item))).collect()
+    list_items(container, list).into_iter().filter_map(|item| Some((identify(item)?, item))).collect()
 }
 
-/// Returns the items of the list of a key.
-fn items<'a>(map: Node<'a>, list: &str) -> Vec<Node<'a>> {
+/// Returns the items of the list under a key.
+fn list_items<'a>(map: Node<'a>, list: &str) -> Vec<Node<'a>> {
     map.get_first(list).into_iter().flat_map(Node::items).collect()
 }
 

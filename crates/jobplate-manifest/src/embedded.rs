@@ -1,4 +1,4 @@
-//! Embedded documents: manifests that are a value in the data of a ConfigMap.
+//! Embedded documents: manifests that are stored as values in a ConfigMap's data.
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_yaml::{
@@ -20,10 +20,10 @@ pub fn is_config_map_keyword(word: &str) -> bool {
     ["configmap", "configmaps", "cm"].iter().any(|name| word.eq_ignore_ascii_case(name))
 }
 
-/// Returns `data` of a ConfigMap, if there is any.
+/// Returns a ConfigMap's `data`, or `None` if it is missing or null.
 ///
 /// # Errors
-/// Fails if the value of `data` is unclear.
+/// Fails if an alias, merge key or duplicate key makes `data` ambiguous.
 pub fn config_map_data<'a>(object: &Object<'a>) -> Result<Option<StrictMap<'a>>> {
     let data = StrictMap::from_node(object.node, "the ConfigMap")?.get_non_null("data")?;
     data.map(|data| StrictMap::from_node(data, "`data`")).transpose()
@@ -34,18 +34,19 @@ pub fn can_hold_document(value: Node<'_>) -> bool {
     matches!(value.kind(), NodeKind::Literal | NodeKind::Folded | NodeKind::DoubleQuoted | NodeKind::SingleQuoted)
 }
 
-/// Returns the values of a ConfigMap that can be manifests, each with its key. It is empty if `data` is invalid.
+/// Returns the values of a ConfigMap that can be manifests, each with its key. The result is empty if `data` is
+/// invalid.
 pub fn document_candidates(map: &Object<'_>) -> Vec<(String, String)> {
     let data = config_map_data(map).ok().flatten();
     let candidates = data.into_iter().flat_map(StrictMap::entries).filter(|(_, value)| can_hold_document(*value));
-    let text = |node: Node<'_>| node.text().unwrap_or_default().into_owned();
-    candidates.map(|(key, value)| (text(key), text(value))).collect()
+    let to_text = |node: Node<'_>| node.text().unwrap_or_default().into_owned();
+    candidates.map(|(key, value)| (to_text(key), to_text(value))).collect()
 }
 
-/// Returns the value of a key of a ConfigMap's data, if it can be a manifest.
+/// Returns the value of a key in a ConfigMap's data, or `None` if it can't be a manifest.
 ///
 /// # Errors
-/// Fails if the value is unclear, or if an edit of it would also change another one.
+/// Fails if the key is duplicate, or if the value is not a scalar, has a tag or anchor, or is an alias.
 pub fn find_document<'a>(data: StrictMap<'a>, key: Node<'a>) -> Result<Option<Editable<'a>>> {
     let name = key.text().unwrap_or_default();
     let Some(value) = data.get(&name)? else { return Ok(None) };
@@ -67,7 +68,8 @@ pub fn find_document<'a>(data: StrictMap<'a>, key: Node<'a>) -> Result<Option<Ed
 /// which also applies to ConfigMaps.
 const MAX_CONFIG_MAP_BYTES: usize = 1 << 20;
 
-/// Returns a ConfigMap with one value: as a literal block scalar if it can represent `text`, or else double-quoted.
+/// Returns the manifest of a ConfigMap with one value. `text` is written as a literal block scalar if that represents
+/// it exactly, otherwise as a double-quoted scalar.
 ///
 /// # Errors
 /// Fails if `text` is larger than a ConfigMap can be.

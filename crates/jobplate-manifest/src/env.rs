@@ -1,4 +1,4 @@
-//! Entries of `env` and `envFrom` as values, and the references in them.
+//! Entries of `env` and `envFrom`, and the references in their values.
 
 /// The keys of `valueFrom` in Kubernetes 1.37.
 pub const VALUE_FROM_SOURCES: [&str; 5] =
@@ -7,25 +7,30 @@ pub const VALUE_FROM_SOURCES: [&str; 5] =
 /// The keys of `valueFrom` that refer to a key of an object, with the kind of the object.
 pub const KEY_SOURCES: [(&str, &str); 2] = [("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")];
 
-/// The keys of an `envFrom` source, with the kind of the object.
+/// The keys of an `envFrom` entry that refer to an object, with the kind of the object.
 pub const ENV_FROM_SOURCES: [(&str, &str); 2] = [("secretRef", "Secret"), ("configMapRef", "ConfigMap")];
 
 /// Describes a `valueFrom` in words, such as `Secret gh, key token`.
 ///
-/// `source` returns the mapping of a key of the `valueFrom`, and `text` the string of a key of that mapping.
+/// `get_source` returns the mapping under a key of the `valueFrom`, and `get_text` returns the string under a key of
+/// that mapping.
 pub fn describe_source<T: Copy>(
-    source: impl Fn(&str) -> Option<T>,
-    text: impl Fn(T, &str) -> Option<String>,
+    get_source: impl Fn(&str) -> Option<T>,
+    get_text: impl Fn(T, &str) -> Option<String>,
 ) -> String {
-    let text = |of, key| text(of, key).unwrap_or_else(|| "?".to_owned());
+    let text_or_placeholder = |source, key| get_text(source, key).unwrap_or_else(|| "?".to_owned());
     for (key, kind) in KEY_SOURCES {
-        if let Some(of) = source(key) {
-            return format!("{kind} {}, key {}", text(of, "name"), text(of, "key"));
+        if let Some(source) = get_source(key) {
+            return format!(
+                "{kind} {}, key {}",
+                text_or_placeholder(source, "name"),
+                text_or_placeholder(source, "key")
+            );
         }
     }
     for (key, field, word) in [("fieldRef", "fieldPath", "field"), ("resourceFieldRef", "resource", "resource")] {
-        if let Some(of) = source(key) {
-            return format!("{word} {}", text(of, field));
+        if let Some(source) = get_source(key) {
+            return format!("{word} {}", text_or_placeholder(source, field));
         }
     }
     "a reference".to_owned()
@@ -86,7 +91,7 @@ pub struct EnvFrom {
     pub optional: bool,
 }
 
-/// A segment of a value, as Kubernetes expands it.
+/// A segment of a value, for the expansion of references.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Segment<'v> {
     /// Literal text.

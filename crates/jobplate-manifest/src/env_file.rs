@@ -1,27 +1,28 @@
 //! Parses env files like `kubectl create secret generic --from-env-file`: lines of `KEY=VALUE`, in which quotes are part
 //! of the value.
 //!
-//! It differs from kubectl in two points. kubectl gives a key that is set nowhere an empty value, which the caller
-//! refuses here. And kubectl silently stops at a line of 64 KiB, which is an ordinary line here.
+//! There are two differences from kubectl. If a key has no value and is not set in the environment, kubectl uses an
+//! empty value, but the caller of this module fails. kubectl silently stops at a line of 64 KiB, but this module does
+//! not limit the length of a line.
 
 use super::names::{self, ValidationError};
 
 /// A line with a key.
 #[derive(Debug, PartialEq, Eq)]
 pub struct EnvFileLine<'t> {
-    /// The number of the line, from 1.
+    /// The 1-based line number.
     pub number: usize,
     /// The part before the `=`.
     pub key: &'t str,
-    /// The part after the `=`. Without a `=`, the value is in the environment.
+    /// The part after the `=`. `None` if there is no `=`: the caller then takes the value from the environment.
     pub value: Option<&'t str>,
 }
 
 /// Parses an env file into its lines with keys.
 ///
 /// # Errors
-/// Returns the number of the first invalid line, and an error that does not contain the key: the line may be a part of a
-/// value that has several lines.
+/// Returns the 1-based number of the first invalid line, and an error that does not contain the key, because the line
+/// may be part of a multi-line value.
 pub fn parse(bytes: &[u8]) -> Result<Vec<EnvFileLine<'_>>, (usize, ValidationError)> {
     let mut lines = Vec::new();
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);

@@ -1,8 +1,8 @@
-//! Field paths, and the nodes or values that they resolve to.
+//! Field paths, and their resolution to nodes or values.
 //!
-//! Kubernetes has two notations: validation uses positions (`spec.containers[0].env[1].name`), and field management uses
-//! keys (`.spec.containers[name="flow"].env[name="TOKEN"].value`). A path of an API server's answer may contain values,
-//! so it may only be shown if it resolves in the user's own document.
+//! Kubernetes has two notations: validation uses positions (`spec.containers[0].env[1].name`), and field management
+//! uses keys (`.spec.containers[name="flow"].env[name="TOKEN"].value`). A path in an API server's response may contain
+//! values, so it may only be shown if it resolves in the user's own document.
 
 use jobplate_yaml::Node;
 use serde_json::Value;
@@ -12,9 +12,9 @@ use serde_json::Value;
 pub enum PathStep {
     /// A key of a mapping.
     Key(String),
-    /// A position in a list, from 0.
+    /// A 0-based position in a list.
     Index(usize),
-    /// The item of a list with these keys and values.
+    /// The list item with these keys and values.
     Item(Vec<(String, String)>),
 }
 
@@ -23,7 +23,7 @@ pub enum PathStep {
 pub struct FieldPath(pub Vec<PathStep>);
 
 impl FieldPath {
-    /// Returns the path of these keys.
+    /// Creates a path from keys.
     pub fn from_keys(keys: &[&str]) -> Self {
         FieldPath(keys.iter().map(|key| PathStep::Key((*key).to_owned())).collect())
     }
@@ -62,7 +62,8 @@ impl FieldPath {
         (!steps.is_empty()).then_some(FieldPath(steps))
     }
 
-    /// Returns the path from a node to one of its descendants. Items of lists are given by `name`, or else by position.
+    /// Returns the path from a node to one of its descendants. List items are identified by `name`, or by position if
+    /// they have no name.
     pub fn between(from: Node<'_>, to: Node<'_>) -> Self {
         let nodes: Vec<Node<'_>> = from.path_to(to).chain([to]).collect();
         let step = |pair: &[Node<'_>]| {
@@ -79,7 +80,7 @@ impl FieldPath {
         FieldPath(nodes.windows(2).map(step).collect())
     }
 
-    /// Returns the last step, if it is a key.
+    /// Returns the last step if it is a key.
     pub fn last_key(&self) -> Option<&str> {
         match self.0.last() {
             Some(PathStep::Key(key)) => Some(key),
@@ -87,21 +88,21 @@ impl FieldPath {
         }
     }
 
-    /// Returns a mutable reference to the value at this path in a JSON value.
+    /// Returns a mutable reference to the value at this path in a JSON value, or `None` if the path does not exist.
     pub fn follow_mut<'v>(&self, value: &'v mut Value) -> Option<&'v mut Value> {
         self.0.iter().try_fold(value, |value, step| match step {
             PathStep::Key(key) => value.get_mut(key),
             PathStep::Index(index) => value.get_mut(index),
-            PathStep::Item(keys) => value.as_array_mut()?.iter_mut().find(|item| has_keys(item, keys)),
+            PathStep::Item(keys) => value.as_array_mut()?.iter_mut().find(|item| value_has_keys(item, keys)),
         })
     }
 
-    /// Returns the value at this path in a JSON value.
+    /// Returns the value at this path in a JSON value, or `None` if the path does not exist.
     pub fn follow<'v>(&self, value: &'v Value) -> Option<&'v Value> {
         follow(&self.0, value)
     }
 
-    /// Returns whether the path contains positions, which in an answer refer to the object on the server.
+    /// Returns whether the path contains positions. In a response, positions refer to the object on the server.
     pub fn has_index(&self) -> bool {
         self.0.iter().any(|step| matches!(step, PathStep::Index(_)))
     }
@@ -117,33 +118,33 @@ fn follow<'v>(steps: &[PathStep], value: &'v Value) -> Option<&'v Value> {
     match step {
         PathStep::Key(key) => keys_with_dots(key, rest).find_map(|(key, rest)| follow(rest, value.get(key)?)),
         PathStep::Index(index) => follow(rest, value.get(index)?),
-        PathStep::Item(keys) => follow(rest, value.as_array()?.iter().find(|item| has_keys(item, keys))?),
+        PathStep::Item(keys) => follow(rest, value.as_array()?.iter().find(|item| value_has_keys(item, keys))?),
     }
 }
 
 fn resolve<'a>(steps: &[PathStep], from: ResolvedPath<'a>) -> ResolvedPath<'a> {
     let Some((step, rest)) = steps.split_first() else { return from };
     let end = ResolvedPath { is_complete: false, ..from };
-    let item = |item: Node<'a>| resolve(rest, ResolvedPath { node: item, key: None, is_complete: true });
+    let resolve_item = |item: Node<'a>| resolve(rest, ResolvedPath { node: item, key: None, is_complete: true });
     match step {
         PathStep::Key(key) => {
-            let under = |(key, rest): (String, &[PathStep])| {
-                let (key, node) = from.node.entries().find(|(own, _)| own.has_text(&key))?;
+            let resolve_under = |(key, rest): (String, &[PathStep])| {
+                let (key, node) = from.node.entries().find(|(name, _)| name.has_text(&key))?;
                 Some(resolve(rest, ResolvedPath { node, key: Some(key), is_complete: true }))
             };
-            let mut found = keys_with_dots(key, rest).filter_map(under);
+            let mut found = keys_with_dots(key, rest).filter_map(resolve_under);
             let first = found.next();
             match first {
                 Some(first) if first.is_complete => first,
                 _ => found.find(|other| other.is_complete).or(first).unwrap_or(end),
             }
         }
-        PathStep::Index(index) => from.node.items().nth(*index).map_or(end, item),
-        PathStep::Item(keys) => from.node.items().find(|item| is_item(*item, keys)).map_or(end, item),
+        PathStep::Index(index) => from.node.items().nth(*index).map_or(end, resolve_item),
+        PathStep::Item(keys) => from.node.items().find(|item| node_has_keys(*item, keys)).map_or(end, resolve_item),
     }
 }
 
-/// Returns the keys that a path may begin with, the shortest first, each with the steps after it.
+/// Returns the possible first keys of a path, shortest first, each with the remaining steps.
 ///
 /// A path does not distinguish dots in a key from dots between keys: `data.a.yaml`.
 fn keys_with_dots<'s>(key: &str, rest: &'s [PathStep]) -> impl Iterator<Item = (String, &'s [PathStep])> + use<'s> {
@@ -157,7 +158,7 @@ fn keys_with_dots<'s>(key: &str, rest: &'s [PathStep]) -> impl Iterator<Item = (
     })
 }
 
-/// The node that a path resolves to, or the last node of the path that exists.
+/// The result of resolving a path, which may exist only in part.
 #[derive(Clone, Copy, Debug)]
 pub struct ResolvedPath<'a> {
     /// The last node of the path that exists.
@@ -169,19 +170,19 @@ pub struct ResolvedPath<'a> {
 }
 
 impl ResolvedPath<'_> {
-    /// Returns the span for an error: that of the key, or else of the node.
+    /// Returns the span for an error: the key's span, or the node's if there is no key.
     pub fn span(&self) -> std::ops::Range<usize> {
         self.key.unwrap_or(self.node).span()
     }
 }
 
 /// Returns whether a node has these keys and values.
-fn is_item(item: Node<'_>, keys: &[(String, String)]) -> bool {
-    keys.iter().all(|(key, value)| item.entries().any(|(own, node)| own.has_text(key) && node.has_text(value)))
+fn node_has_keys(item: Node<'_>, keys: &[(String, String)]) -> bool {
+    keys.iter().all(|(key, value)| item.entries().any(|(name, node)| name.has_text(key) && node.has_text(value)))
 }
 
 /// Returns whether a JSON object has these keys and values.
-fn has_keys(item: &Value, keys: &[(String, String)]) -> bool {
+fn value_has_keys(item: &Value, keys: &[(String, String)]) -> bool {
     keys.iter().all(|(key, expected)| match &item[key] {
         Value::String(text) => text == expected,
         Value::Number(number) => expected.parse().is_ok_and(|expected: serde_json::Number| expected == *number),
@@ -190,7 +191,8 @@ fn has_keys(item: &Value, keys: &[(String, String)]) -> bool {
     })
 }
 
-/// Parses a step from after its `[`, and returns it with the text after the `]`.
+/// Parses a step in brackets. `text` begins after the `[`. Returns the step and the text after the `]`, or `None` if
+/// the step is invalid.
 fn parse_bracket(text: &str) -> Option<(PathStep, &str)> {
     let close = if text.contains('"') { find_closing_bracket(text)? } else { text.find(']')? };
     let (inside, after) = (&text[..close], &text[close + 1..]);
@@ -201,7 +203,7 @@ fn parse_bracket(text: &str) -> Option<(PathStep, &str)> {
         return Some((PathStep::Index(inside.parse().ok()?), after));
     }
     if !inside.contains('=') {
-        // `metadata.labels[team]`, or with quotes.
+        // A key with or without quotes: `metadata.labels[team]`.
         return Some((PathStep::Key(inside.trim_matches('"').to_owned()), after));
     }
     let mut keys = Vec::new();

@@ -1,5 +1,4 @@
-//! Converts a node to the JSON value that Kubernetes' YAML reader makes of it. The items of a List are sent as JSON,
-//! one by one.
+//! Converts a node to JSON like Kubernetes' YAML reader. The items of a List are sent one by one, as JSON.
 //!
 //! go-yaml parses numbers such as `0644`, `1_000` and `1e3` by its own rules. Integers are converted in every base that
 //! go-yaml supports, and fractions only as plain decimals. All other numbers are refused.
@@ -11,29 +10,29 @@ use serde_json::{Map, Number, Value};
 /// Converts a node to JSON.
 ///
 /// # Errors
-/// Fails, with a span, if Kubernetes' YAML reader could make another value of the node.
+/// Fails if Kubernetes' YAML reader could convert the node to a different value. The error has a span.
 pub fn to_json(node: Node<'_>) -> Result<Value> {
     if node.tag().is_some_and(|tag| tag != "!!str" || !node.is_scalar()) {
-        return Err(refused("a tag", node, "leave it out"));
+        return Err(unsupported("a tag", node, "leave it out"));
     }
     match node.kind() {
         NodeKind::Map => {
             let mut map = Map::new();
             for (key, value) in node.entries() {
                 if key.is_merge_key() {
-                    return Err(refused("a merge key (`<<`)", key, "write the merged keys out"));
+                    return Err(unsupported("a merge key (`<<`)", key, "write the merged keys out"));
                 }
                 let (Some(name), ScalarKind::String) = (key.text(), key.scalar_kind()) else {
-                    return Err(refused("a key that is no text", key, "put it in quotes"));
+                    return Err(unsupported("a key that is no text", key, "put it in quotes"));
                 };
                 if map.insert(name.into_owned(), to_json(value)?).is_some() {
-                    return Err(refused("a key that stands twice", key, "remove one of the two"));
+                    return Err(unsupported("a key that stands twice", key, "remove one of the two"));
                 }
             }
             Ok(Value::Object(map))
         }
         NodeKind::Seq => node.items().map(to_json).collect::<Result<_>>().map(Value::Array),
-        NodeKind::Alias => Err(refused("an alias", node, "write it out")),
+        NodeKind::Alias => Err(unsupported("an alias", node, "write it out")),
         _ => scalar_to_json(node),
     }
 }
@@ -47,17 +46,19 @@ fn scalar_to_json(node: Node<'_>) -> Result<Value> {
         ScalarKind::String => Value::String(text.into_owned()),
         ScalarKind::Number | ScalarKind::NonFinite => match parse_integer(&text).or_else(|| parse_decimal(&text)) {
             Some(number) => Value::Number(number),
-            None => return Err(refused("an unusual number", node, "write it in decimals, or in quotes if it is text")),
+            None => {
+                return Err(unsupported("an unusual number", node, "write it in decimals, or in quotes if it is text"));
+            }
         },
     })
 }
 
 /// Parses an integer like Go's `ParseInt` with base 0, after go-yaml has removed the underscores.
 fn parse_integer(text: &str) -> Option<Number> {
-    let plain = text.replace('_', "");
-    let (is_negative, digits) = match plain.strip_prefix('-') {
+    let unseparated = text.replace('_', "");
+    let (is_negative, digits) = match unseparated.strip_prefix('-') {
         Some(digits) => (true, digits),
-        None => (false, plain.strip_prefix('+').unwrap_or(&plain)),
+        None => (false, unseparated.strip_prefix('+').unwrap_or(&unseparated)),
     };
     let lower = digits.to_ascii_lowercase();
     let (digits, base) = match lower.as_bytes() {
@@ -74,7 +75,7 @@ fn parse_integer(text: &str) -> Option<Number> {
     Some(Number::from(if is_negative { -value } else { value }))
 }
 
-/// Parses a plain decimal fraction: digits, a point, digits.
+/// Parses a plain decimal fraction: an optional minus sign, digits, a point, digits.
 fn parse_decimal(text: &str) -> Option<Number> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (integer, fraction) = digits.split_once('.')?;
@@ -86,9 +87,9 @@ fn parse_decimal(text: &str) -> Option<Number> {
 }
 
 /// Returns the error for a node that can't be converted.
-fn refused(what: &str, node: Node<'_>, hint: &str) -> Error {
+fn unsupported(label: &str, node: Node<'_>, hint: &str) -> Error {
     let hint = format!("{hint}; the items of a List are sent one by one, as JSON made of them");
-    Error::refused(format!("{what} in an item of a List")).at(node.span()).hint(hint)
+    Error::refused(format!("{label} in an item of a List")).at(node.span()).hint(hint)
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Kubernetes manifests: the objects in a document, their pod templates, containers and environment variables, and
-//! which of them are selected. This crate does not know Prefect, flags or files.
+//! Kubernetes manifests: the objects in a document, their pod templates, containers and environment variables, and the
+//! selection of targets. This crate does not depend on Prefect, flags or files.
 //!
 //! ```
 //! use jobplate_manifest::{container, object, workload};

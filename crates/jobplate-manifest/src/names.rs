@@ -1,12 +1,12 @@
-//! Checks names like Kubernetes does: of objects, namespaces, containers, keys, variables and fields.
+//! Checks the names of objects, namespaces, containers, keys, variables and fields like Kubernetes.
 //!
-//! An error does not contain the given name, because a secret may be given instead of one by mistake.
+//! An error does not contain the checked name, because the name may be a secret that was passed by mistake.
 
 use std::fmt;
 
 use jobplate_diagnostic::{Error, Message};
 
-/// Why a name or value is invalid, with a hint.
+/// The reason why a name or value is invalid, with a hint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValidationError {
     message: String,
@@ -14,7 +14,7 @@ pub struct ValidationError {
 }
 
 impl ValidationError {
-    /// Creates an error with a message, which is a sentence without a full stop.
+    /// Creates an error without a hint. The message is a sentence without a full stop.
     pub fn new(message: impl Into<String>) -> Self {
         ValidationError { message: message.into(), hint: None }
     }
@@ -26,7 +26,7 @@ impl ValidationError {
         self
     }
 
-    /// Converts it to an error about `subject`, such as a flag or a key of a spec file.
+    /// Converts this to an error about `subject`, such as a flag or a key of a spec file.
     pub fn into_error(self, subject: &str) -> Error {
         let error = Error::usage(format!("{subject}: {}", self.message));
         match self.hint {
@@ -42,7 +42,8 @@ impl ValidationError {
     }
 }
 
-/// Writes the message, and the hint on a second line. The deserializer splits them again: errors of serde are one string.
+/// Writes the message, and the hint on a second line. The deserializer splits the two lines, because a serde error is a
+/// single string.
 impl fmt::Display for ValidationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
@@ -54,7 +55,7 @@ impl fmt::Display for ValidationError {
 const OBJECT_NAME_HINT: &str =
     "such a name has lower-case letters, digits, `-` and `.`, and begins and ends with a letter or digit";
 
-/// Checks the name of an object, which is a DNS subdomain. `kind` names the object in the error.
+/// Checks the name of an object, which must be a DNS subdomain. `kind` is the object's kind in the error.
 ///
 /// # Errors
 /// Fails if Kubernetes refuses the name.
@@ -63,7 +64,7 @@ pub fn check_object_name(kind: &str, name: &str) -> Result<(), ValidationError> 
     check_length(&subject, name, 253)?;
     if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
         let error = ValidationError::new(format!("{subject} can't have upper-case letters"));
-        // Only a name in capitals is repeated, as a suggestion: one with digits or in both cases may be a secret.
+        // Only a name in capitals is repeated as a suggestion: a name with digits or in mixed case may be a secret.
         let is_in_capitals = name.bytes().all(|byte| byte.is_ascii_uppercase() || b"_-.".contains(&byte));
         let suggestion = name.to_ascii_lowercase().replace('_', "-");
         return Err(if is_in_capitals && is_subdomain(&suggestion) {
@@ -79,7 +80,7 @@ pub fn check_object_name(kind: &str, name: &str) -> Result<(), ValidationError> 
     }
 }
 
-/// Checks the name of a namespace or container, which is a DNS label.
+/// Checks the name of a namespace or container, which must be a DNS label.
 ///
 /// # Errors
 /// Fails if Kubernetes refuses the name.
@@ -124,7 +125,7 @@ pub fn check_env_name(name: &str) -> Result<(), ValidationError> {
     Ok(())
 }
 
-/// The fields that `fieldRef` supports in environment variables, besides single labels and annotations.
+/// The fields that `fieldRef` supports in environment variables, in addition to single labels and annotations.
 pub const POD_FIELDS: [&str; 9] = [
     "metadata.name",
     "metadata.namespace",
@@ -137,7 +138,8 @@ pub const POD_FIELDS: [&str; 9] = [
     "status.podIPs",
 ];
 
-/// Returns the `fieldPath` of a field of a pod. `label/KEY`, `annotation/KEY` and keys without quotes are allowed, too.
+/// Converts the name of a pod field to a `fieldPath`. Also accepts `label/KEY`, `annotation/KEY` and keys without
+/// quotes.
 ///
 /// # Errors
 /// Fails if Kubernetes does not support the field in a variable.
@@ -145,13 +147,14 @@ pub fn normalize_field_path(text: &str) -> Result<String, ValidationError> {
     if POD_FIELDS.contains(&text) {
         return Ok(text.to_owned());
     }
-    for (field, short) in [("labels", "label/"), ("annotations", "annotation/")] {
-        let bracket = || text.strip_prefix("metadata.")?.strip_prefix(field)?.strip_prefix('[')?.strip_suffix(']');
-        let Some(key) = text.strip_prefix(short).or_else(bracket) else { continue };
+    for (field, prefix) in [("labels", "label/"), ("annotations", "annotation/")] {
+        let key_in_brackets =
+            || text.strip_prefix("metadata.")?.strip_prefix(field)?.strip_prefix('[')?.strip_suffix(']');
+        let Some(key) = text.strip_prefix(prefix).or_else(key_in_brackets) else { continue };
         let unquoted = ['\'', '"'].iter().find_map(|quote| key.strip_prefix(*quote)?.strip_suffix(*quote));
         let key = unquoted.unwrap_or(key);
         if !is_qualified_name(key) {
-            return Err(ValidationError::new(format!("the key of the {} is none", short.trim_end_matches('/')))
+            return Err(ValidationError::new(format!("the key of the {} is none", prefix.trim_end_matches('/')))
                 .hint("such a key is NAME or DOMAIN/NAME"));
         }
         return Ok(format!("metadata.{field}['{key}']"));
@@ -160,7 +163,7 @@ pub fn normalize_field_path(text: &str) -> Result<String, ValidationError> {
         .hint(format!("these it has: {}, metadata.labels['KEY'], metadata.annotations['KEY']", POD_FIELDS.join(", "))))
 }
 
-/// Checks that a name is not empty and has at most `max` bytes. `subject` names it in the error.
+/// Checks that a name is not empty and has at most `max` bytes. `subject` describes the name in the error.
 fn check_length(subject: &str, text: &str, max: usize) -> Result<(), ValidationError> {
     match text.len() {
         0 => Err(ValidationError::new(format!("{subject} is missing"))),
@@ -229,7 +232,7 @@ mod tests {
     fn suggests_a_valid_name_only_for_one_in_capitals() {
         let hint = |name| check_object_name("Secret", name).unwrap_err().hint.unwrap().with_program("jobplate");
         assert!(hint("GITHUB_ACCESS_TOKEN").contains("`github-access-token`"));
-        // These may be secrets that were given instead of a name.
+        // These may be secrets that were passed instead of a name.
         for value in ["ghp_AbCd", "AKIA0123", "_A"] {
             assert_eq!(hint(value), OBJECT_NAME_HINT);
         }

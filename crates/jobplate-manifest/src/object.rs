@@ -10,17 +10,17 @@ use jobplate_yaml::{Document, Documents, Node, NodeArena, NodeKind, StrictMap, r
 pub struct Object<'a> {
     /// The mapping of the object.
     pub node: Node<'a>,
-    /// `kind`, or `""` if there is none.
+    /// `kind`, or `""` if it is missing.
     pub kind: Cow<'a, str>,
-    /// `apiVersion`, or `""` if there is none.
+    /// `apiVersion`, or `""` if it is missing.
     pub api_version: Cow<'a, str>,
     /// `metadata`, if it is a mapping.
     pub metadata: Option<Node<'a>>,
 }
 
 impl<'a> Object<'a> {
-    /// Reads the object of a mapping. Fails if `kind`, `apiVersion` or `metadata` is duplicate, or if a tag or alias makes
-    /// the kind unclear.
+    /// Reads an object from a mapping. Fails if `kind`, `apiVersion` or `metadata` is duplicate, or if the value of
+    /// `kind` or `apiVersion` is an alias or has a tag other than `!!str`.
     fn from_node(node: Node<'a>) -> Result<Self> {
         let mut object = Object { node, kind: Cow::Borrowed(""), api_version: Cow::Borrowed(""), metadata: None };
         let mut seen = [false; 3];
@@ -55,7 +55,7 @@ impl<'a> Object<'a> {
         self.api_version.split_once('/').map_or("", |(group, _)| group)
     }
 
-    /// Returns the string of a key of `metadata`, if it is not null.
+    /// Returns the string under a key of `metadata`, or `None` if it is missing or null.
     fn metadata_text(&self, key: &str) -> Option<Cow<'a, str>> {
         let value = self.metadata?.get_first(key)?;
         value.text().filter(|_| !value.is_null())
@@ -86,17 +86,18 @@ impl<'a> Object<'a> {
         self.metadata_entry("annotations", key)
     }
 
-    /// Returns the string of a key of a mapping in `metadata`.
+    /// Returns the string under a key of a mapping in `metadata`, such as `labels`.
     fn metadata_entry(&self, map: &str, key: &str) -> Option<Cow<'a, str>> {
         let map = self.metadata?.get_first(map)?;
         let value = map.get_first(key)?;
         value.text()
     }
 
-    /// Refuses labels and annotations with aliases or merge keys: it is unclear which objects a selector matches.
+    /// Refuses labels and annotations with aliases or merge keys, because readers may disagree about the objects that a
+    /// selector matches.
     ///
     /// # Errors
-    /// Fails at the first alias or merge key.
+    /// Fails if `metadata`, `labels` or `annotations` is an alias or has a merge key. The error points to it.
     pub fn check_metadata(&self) -> Result<()> {
         let Some(metadata) = self.node.get_first("metadata") else { return Ok(()) };
         let metadata = StrictMap::from_node(metadata, "`metadata`")?;
@@ -104,7 +105,7 @@ impl<'a> Object<'a> {
         maps.try_for_each(|(_, map)| StrictMap::from_node(map, "a mapping that objects are chosen by").map(drop))
     }
 
-    /// Returns `Kind/name`, the name of the object in reports and errors.
+    /// Returns the name of the object in reports and errors: `Kind/name`, or `Kind` if the object has no name.
     pub fn display(&self) -> String {
         let kind = if self.kind.is_empty() { "(no kind)" } else { &self.kind };
         match self.name() {
@@ -114,7 +115,8 @@ impl<'a> Object<'a> {
     }
 }
 
-/// Returns whether an object is a Helm hook, which Helm creates at one point of a release and not as a part of it.
+/// Returns whether an object is a Helm hook. Helm creates a hook at a certain point of a release and does not manage it
+/// as part of the release.
 pub fn is_helm_hook(object: &Object<'_>) -> bool {
     object.annotation("helm.sh/hook").is_some()
 }
@@ -126,8 +128,8 @@ fn duplicate_key(key: Node<'_>) -> Error {
         .hint("remove one of the two, or put the `---` between two documents that is missing")
 }
 
-/// Calls `visit` with each object of a stream and the offset of its document. Skips everything that is not YAML, or not
-/// an object.
+/// Calls `visit` with the document offset of each object of a stream, and with the object. Skips documents that are not
+/// valid YAML or contain no objects.
 ///
 /// # Errors
 /// Returns the first error of `visit`.
@@ -148,7 +150,7 @@ pub fn for_each_object(text: &str, visit: &mut dyn FnMut(usize, &Object<'_>) -> 
 /// Returns the objects of a document: its root, or the items of its List.
 ///
 /// # Errors
-/// Fails if the kind of an object or the items of a List are unclear.
+/// Fails if an alias, tag, merge key or duplicate key makes the kind of an object or the items of a List ambiguous.
 pub fn objects(document: Document<'_>) -> Result<Vec<Object<'_>>> {
     let root = document.root();
     if root.kind() != NodeKind::Map {
@@ -168,7 +170,7 @@ pub fn objects(document: Document<'_>) -> Result<Vec<Object<'_>>> {
 /// Returns the value of a key on the path to the containers, or `None` if the key is missing or its value is null.
 ///
 /// # Errors
-/// Fails if the value of the key is unclear.
+/// Fails if an alias, merge key or duplicate key makes the value ambiguous.
 pub fn get_on_path<'a>(node: Node<'a>, key: &str) -> Result<Option<Node<'a>>> {
     StrictMap::from_node(node, "a mapping on the way to the containers")?.get_non_null(key)
 }

@@ -13,11 +13,11 @@ const MAX_SECRET_BYTES: usize = 1 << 20;
 pub struct Secret<'a> {
     /// The name of the Secret.
     pub name: &'a str,
-    /// The namespace, if the manifest is to have one.
+    /// The namespace, or `None` to leave it out of the manifest.
     pub namespace: Option<&'a str>,
     /// Whether the Secret is immutable.
     pub immutable: bool,
-    /// Keys and values, in the order of the manifest.
+    /// The keys and values.
     pub data: &'a [(&'a str, &'a [u8])],
 }
 

@@ -13,7 +13,7 @@ pub struct Glob {
 }
 
 impl Glob {
-    /// Parses a pattern, which matches any case with `ignore_case`.
+    /// Parses a pattern. If `ignore_case` is true, the pattern matches any case.
     ///
     /// # Errors
     /// Fails if the pattern is invalid.
@@ -21,7 +21,7 @@ impl Glob {
         Ok(Glob { pattern: Pattern::new(pattern)?, ignore_case })
     }
 
-    /// Returns whether the pattern matches the whole of `text`.
+    /// Returns whether the pattern matches all of `text`.
     pub fn matches(&self, text: &str) -> bool {
         let options = MatchOptions { case_sensitive: !self.ignore_case, ..MatchOptions::new() };
         self.pattern.matches_with(text, options)
@@ -40,19 +40,20 @@ pub struct Target {
     pub kind: Glob,
     /// The glob for `metadata.name`, or for `generateName` if there is no name. `None` matches every name.
     pub name: Option<Glob>,
-    /// The glob for keys of a ConfigMap's data. The target is then the embedded documents, not the ConfigMap.
+    /// The glob for keys of a ConfigMap's data. If it is set, the target is the embedded documents, not the ConfigMap
+    /// itself.
     pub key: Option<Glob>,
-    /// The containers of this target, if it has its own choice. Otherwise, the injection's choice applies.
+    /// The choice of containers for this target. If it is `None`, the injection's choice applies.
     pub containers: Option<ContainerChoice>,
 }
 
 impl Target {
-    /// Returns whether the target is this object, and not a document embedded in it.
+    /// Returns whether the target matches an object itself, not a document embedded in it.
     pub fn matches(&self, object: &Object<'_>) -> bool {
         self.key.is_none() && self.matches_kind_and_name(object)
     }
 
-    /// Returns whether the target is the document embedded under a key of a ConfigMap.
+    /// Returns whether the target matches the document embedded under a key of a ConfigMap.
     pub fn matches_embedded(&self, map: &Object<'_>, key: &str) -> bool {
         self.key.as_ref().is_some_and(|glob| glob.matches(key)) && self.matches_kind_and_name(map)
     }
@@ -66,22 +67,22 @@ impl Target {
         kind_matches && self.name.as_ref().is_none_or(|glob| object.name().is_some_and(|name| glob.matches(&name)))
     }
 
-    /// Returns `KIND/NAME:KEY`, as it was given.
+    /// Returns the target in the form `KIND[/NAME][:KEY]`.
     pub fn display(&self) -> String {
-        let optional = |mark: &str, glob: &Option<Glob>| {
+        let format_optional = |mark: &str, glob: &Option<Glob>| {
             glob.as_ref().map_or(String::new(), |glob| format!("{mark}{}", glob.as_str()))
         };
-        format!("{}{}{}", self.kind.as_str(), optional("/", &self.name), optional(":", &self.key))
+        format!("{}{}{}", self.kind.as_str(), format_optional("/", &self.name), format_optional(":", &self.key))
     }
 }
 
-/// Which containers of a pod spec are selected.
+/// The choice of containers in a pod spec.
 #[derive(Clone, Debug, Default)]
 pub enum ContainerChoice {
-    /// The first of `containers`, which is the one that Prefect runs a flow in.
+    /// The first of `containers`, in which Prefect runs a flow.
     #[default]
     First,
-    /// The container at this position, from 0.
+    /// The container at this 0-based position.
     Index(usize),
     /// The containers whose name matches one of the globs.
     Named(Vec<Glob>),

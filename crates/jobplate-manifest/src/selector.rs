@@ -13,7 +13,7 @@ struct Requirement {
     operator: Operator,
 }
 
-/// What a requirement demands of its label.
+/// The condition that a label must meet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Operator {
     In(Vec<String>),
@@ -68,7 +68,7 @@ fn split_outside_parentheses(text: &str) -> Vec<&str> {
 
 /// Parses one requirement. Returns `None` if it is invalid.
 fn parse_requirement(part: &str) -> Option<Requirement> {
-    let requirement = |key: &str, operator| {
+    let new_requirement = |key: &str, operator| {
         let key = key.trim();
         let is_valid =
             !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte));
@@ -81,17 +81,17 @@ fn parse_requirement(part: &str) -> Option<Requirement> {
     let words: Vec<&str> = part.splitn(3, char::is_whitespace).collect();
     if let [key, operator @ ("in" | "notin"), values] = words[..] {
         let values = parse_values(values)?;
-        return requirement(key, if operator == "in" { Operator::In(values) } else { Operator::NotIn(values) });
+        return new_requirement(key, if operator == "in" { Operator::In(values) } else { Operator::NotIn(values) });
     }
     if let Some((key, value)) = part.split_once("!=") {
-        return requirement(key, Operator::NotIn(vec![value.trim().to_owned()]));
+        return new_requirement(key, Operator::NotIn(vec![value.trim().to_owned()]));
     }
     if let Some((key, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
-        return requirement(key, Operator::In(vec![value.trim().to_owned()]));
+        return new_requirement(key, Operator::In(vec![value.trim().to_owned()]));
     }
     match part.strip_prefix('!') {
-        Some(key) => requirement(key, Operator::Missing),
-        None => requirement(part, Operator::Exists),
+        Some(key) => new_requirement(key, Operator::Missing),
+        None => new_requirement(part, Operator::Exists),
     }
 }
 

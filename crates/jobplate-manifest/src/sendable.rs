@@ -1,4 +1,4 @@
-//! Checks an object before it is sent, so that an error has a line of the manifest.
+//! Checks an object before it is sent, so that an error points to a line of the manifest.
 //!
 //! Server-side apply reports many of these errors, such as duplicate names and non-string values, as HTTP 500 with the
 //! whole object in the message. Fields are not checked against the server's schema.
@@ -11,10 +11,10 @@ use super::env::VALUE_FROM_SOURCES;
 use super::object::Object;
 use super::workload::pod_specs;
 
-/// Checks an object that is to be sent.
+/// Checks an object before it is sent.
 ///
 /// # Errors
-/// Returns the first error.
+/// Returns the first error that is found.
 pub fn check(object: &Object<'_>) -> Result<()> {
     require_identity(object)?;
     refuse_export(object)?;
@@ -49,13 +49,13 @@ pub fn check(object: &Object<'_>) -> Result<()> {
 /// Requires `apiVersion`, `kind` and a valid name.
 fn require_identity(object: &Object<'_>) -> Result<()> {
     let start = object.node.span().start;
-    let error = |what: &str, hint: &str| Err(Error::input(what).at(start..start + 1).hint(hint));
+    let fail = |message: &str, hint: &str| Err(Error::input(message).at(start..start + 1).hint(hint));
     match (object.api_version.is_empty(), object.kind.is_empty()) {
-        (true, true) => return error("this is no Kubernetes object", "it has neither `apiVersion` nor `kind`"),
+        (true, true) => return fail("this is no Kubernetes object", "it has neither `apiVersion` nor `kind`"),
         (true, false) => {
-            return error("the object has no `apiVersion`", "an API server wants it, such as `apiVersion: batch/v1`");
+            return fail("the object has no `apiVersion`", "an API server wants it, such as `apiVersion: batch/v1`");
         }
-        (false, true) => return error("the object has no `kind`", "an API server wants it, such as `kind: Job`"),
+        (false, true) => return fail("the object has no `kind`", "an API server wants it, such as `kind: Job`"),
         (false, false) => {}
     }
     match object.name() {
@@ -69,13 +69,13 @@ fn require_identity(object: &Object<'_>) -> Result<()> {
                 .hint("mostly such a name has lower-case letters, digits, `-` and `.`"))
         }
         Some(name) if !name.is_empty() => Ok(()),
-        _ => error("the object has no name", "give it one in the manifest, or with --name or --generate-name"),
+        _ => fail("the object has no name", "give it one in the manifest, or with --name or --generate-name"),
     }
 }
 
-/// Refuses the output of `kubectl get -o yaml`: some of its fields belong to the object on the server.
+/// Refuses the output of `kubectl get -o yaml`, because the server sets some of its fields.
 fn refuse_export(object: &Object<'_>) -> Result<()> {
-    let error = |key: Node<'_>| {
+    let fail = |key: Node<'_>| {
         let name = key.text().unwrap_or_default().into_owned();
         Err(Error::input(format!("this is an export: `{name}` is what a server fills in"))
             .at(key.span())
@@ -84,7 +84,7 @@ fn refuse_export(object: &Object<'_>) -> Result<()> {
     let metadata = object.metadata.into_iter().flat_map(|metadata| metadata.entries());
     for (key, value) in metadata {
         if ["managedFields", "resourceVersion", "uid"].iter().any(|name| key.has_text(name)) && !value.is_null() {
-            return error(key);
+            return fail(key);
         }
     }
     for (key, value) in object.node.entries().filter(|(key, _)| key.has_text("status")) {
@@ -93,13 +93,13 @@ fn refuse_export(object: &Object<'_>) -> Result<()> {
         let descendants =
             value.descendants().flat_map(|node| node.entries().map(|(_, value)| value).chain(node.items()));
         if has_value(value) || descendants.into_iter().any(has_value) {
-            return error(key);
+            return fail(key);
         }
     }
     Ok(())
 }
 
-/// Refuses duplicate keys in any mapping, as a server with strict field validation does.
+/// Refuses duplicate keys in any mapping, like a server with strict field validation.
 fn refuse_duplicate_keys(root: Node<'_>) -> Result<()> {
     let mut seen = std::collections::HashSet::new();
     for map in root.descendants().filter(|node| node.kind() == NodeKind::Map) {
@@ -120,12 +120,12 @@ fn refuse_duplicate_keys(root: Node<'_>) -> Result<()> {
 }
 
 /// Refuses values of a mapping that are not strings.
-fn refuse_non_strings(map: Option<Node<'_>>, what: &str) -> Result<()> {
-    map.into_iter().flat_map(|map| map.entries()).try_for_each(|(_, value)| refuse_non_string(value, what))
+fn refuse_non_strings(map: Option<Node<'_>>, label: &str) -> Result<()> {
+    map.into_iter().flat_map(|map| map.entries()).try_for_each(|(_, value)| refuse_non_string(value, label))
 }
 
 /// Refuses a value that is not a string.
-fn refuse_non_string(value: Node<'_>, what: &str) -> Result<()> {
+fn refuse_non_string(value: Node<'_>, label: &str) -> Result<()> {
     let found = match (value.kind(), value.scalar_kind()) {
         (NodeKind::Map, _) => "a mapping",
         (NodeKind::Seq, _) => "a list",
@@ -133,7 +133,7 @@ fn refuse_non_string(value: Node<'_>, what: &str) -> Result<()> {
         (_, ScalarKind::Number | ScalarKind::NonFinite) => "a number",
         _ => return Ok(()),
     };
-    Err(Error::input(format!("{what} is {found}, and must be text")).at(value.span()).hint("put it in quotes"))
+    Err(Error::input(format!("{label} is {found}, and must be text")).at(value.span()).hint("put it in quotes"))
 }
 
 /// The keys of an `env` entry in the Kubernetes API.
@@ -174,11 +174,11 @@ fn check_container(container: Node<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a known key in another case (`valuefrom`). Other unknown keys may be of a newer Kubernetes version.
-fn refuse_misspelled(map: Node<'_>, known: &[&str]) -> Result<()> {
+/// Refuses a known key in the wrong case (`valuefrom`). Other unknown keys may belong to a newer Kubernetes version.
+fn refuse_misspelled(map: Node<'_>, known_keys: &[&str]) -> Result<()> {
     for (key, _) in map.entries() {
         let Some(name) = key.text() else { continue };
-        let suggestion = known.iter().find(|known| known.eq_ignore_ascii_case(&name) && ***known != *name);
+        let suggestion = known_keys.iter().find(|known| known.eq_ignore_ascii_case(&name) && ***known != *name);
         if let Some(suggestion) = suggestion {
             return Err(Error::input(format!("unknown key `{name}`"))
                 .at(key.span())

@@ -1,4 +1,4 @@
-//! Finds the sensitive values of a manifest, by the name of their variable or by the keys above them.
+//! Finds the sensitive values of a manifest by the names of their variables or by their parent keys.
 
 use std::collections::HashSet;
 
@@ -10,10 +10,12 @@ pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration
 /// The fields of a Secret that hold its values.
 const SECRET_DATA: [&str; 2] = ["data", "stringData"];
 
-/// The keys in entries of `env` and `secrets` whose values are names of variables, Secrets or their keys.
+/// The keys in entries of `env` and `secrets` whose values are not sensitive, such as names of variables, Secrets or
+/// keys.
 const NAMING_KEYS: [&str; 5] = ["name", "valueFrom", "secret", "key", "optional"];
 
-/// The endings of sensitive names. Names that end in `_FILE`, `_PATH`, `_NAME` or `_URL` only say where a secret is.
+/// The endings of sensitive names. Names that end in `_FILE`, `_PATH`, `_NAME` or `_URL` are not sensitive: their
+/// values only locate a secret.
 const SENSITIVE_ENDINGS: [&str; 8] =
     ["TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "_KEY", "CREDENTIALS", "DSN"];
 
@@ -31,32 +33,32 @@ pub fn looks_secret(name: &str) -> bool {
     SENSITIVE_ENDINGS.iter().any(|ending| unnumbered.ends_with(ending))
 }
 
-/// Recognizes values of other formats than Kubernetes manifests.
+/// Recognizes values in formats other than Kubernetes manifests.
 #[derive(Clone, Copy, Debug)]
 pub struct Recognizer {
-    /// Returns whether a value is a template, whose values are checked one by one.
+    /// Returns whether a value is a template. The values in a template are checked one by one.
     pub is_template: fn(Node<'_>) -> bool,
     /// Returns whether a value is only a placeholder.
     pub is_placeholder: fn(Node<'_>) -> bool,
 }
 
 /// Returns the sensitive nodes of a document: values of variables, data of Secrets, last-applied annotations, and
-/// everything with an anchor, which an alias may insert as one of these.
+/// values with an anchor, because an alias may insert them as sensitive values.
 ///
-/// With `is_fragment`, the document may be a part of a Secret, without its `kind`.
+/// If `is_fragment` is true, the document may be a part of a Secret without its `kind`.
 pub fn find_sensitive_nodes<'a>(root: Node<'a>, is_fragment: bool, recognizer: Recognizer) -> Vec<Node<'a>> {
     let mut found = Vec::new();
     let has_aliases = root.descendants().any(|node| node.kind() == NodeKind::Alias);
     for node in root.descendants() {
         if has_aliases && node.anchor().is_some() {
-            found.extend(values(node));
+            found.extend(scalar_values(node));
         }
         let is_secret =
             is_fragment || node.entries().any(|(key, value)| key.has_text("kind") && value.has_text("Secret"));
         for (key, value) in node.entries() {
             let is_invalid_source = key.has_text("valueFrom") && value.is_scalar();
             if is_secret && SECRET_DATA.iter().any(|field| key.has_text(field)) {
-                found.extend(values(value));
+                found.extend(scalar_values(value));
             } else if is_invalid_source
                 || key.has_text(LAST_APPLIED)
                 || key.has_text("value") && !(recognizer.is_template)(value)
@@ -67,20 +69,20 @@ pub fn find_sensitive_nodes<'a>(root: Node<'a>, is_fragment: bool, recognizer: R
             }
         }
     }
-    // The name of an anchor is not a value.
+    // An alias contains only the name of an anchor, not a value.
     found.retain(|node| node.kind() != NodeKind::Alias);
     found
 }
 
 /// Returns the scalars of a subtree that are not keys.
-fn values(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+fn scalar_values(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
     let keys: HashSet<u32> = node.descendants().flat_map(|map| map.entries()).map(|(key, _)| key.index()).collect();
     node.descendants().filter(move |node| node.is_scalar() && !keys.contains(&node.index()))
 }
 
-/// Adds the values of `env` or `secrets`, in any form that they can have, without those that are only names.
+/// Adds the values of `env` or `secrets`, in any of their forms. Values that are only names are left out.
 fn add_env_values<'a>(entries: Node<'a>, recognizer: Recognizer, found: &mut Vec<Node<'a>>) {
-    let is_naming = |key: Node<'_>| NAMING_KEYS.iter().any(|own| key.has_text(own));
+    let is_naming = |key: Node<'_>| NAMING_KEYS.iter().any(|name| key.has_text(name));
     let add_map = |map: Node<'a>, found: &mut Vec<Node<'a>>| {
         for (_, value) in map.entries().filter(|(key, value)| !is_naming(*key) && !value.is_null()) {
             match value.kind() {

@@ -1,4 +1,4 @@
-//! Which objects have a pod spec, and where it is.
+//! Workloads: the objects with a pod spec, and the path to it.
 
 use jobplate_diagnostic::Result;
 use jobplate_yaml::{Node, NodeKind, StrictMap};
@@ -19,13 +19,14 @@ const WORKLOADS: [(&str, &[&str]); 9] = [
     ("PodTemplate", &["template", "spec"]),
 ];
 
-/// Returns the canonical spelling of a built-in workload kind, which may be given in any case, as a plural or short name.
+/// Returns the canonical spelling of a built-in workload kind, or `None` for any other kind. Accepts any case, plurals
+/// and short names such as `deploy`.
 pub fn canonical_kind(kind: &str) -> Option<&'static str> {
     // kubectl prints kinds with their group: `deployment.apps`.
     if let Some((kind, "apps" | "batch")) = kind.split_once('.') {
         return canonical_kind(kind);
     }
-    let short = match kind.to_ascii_lowercase().as_str() {
+    let full_name = match kind.to_ascii_lowercase().as_str() {
         "cj" => "cronjob",
         "deploy" => "deployment",
         "sts" => "statefulset",
@@ -35,10 +36,10 @@ pub fn canonical_kind(kind: &str) -> Option<&'static str> {
         "po" => "pod",
         other => return WORKLOADS.iter().map(|(kind, _)| *kind).find(|kind| is_kind_or_plural(kind, other)),
     };
-    canonical_kind(short)
+    canonical_kind(full_name)
 }
 
-/// Returns the path from an object of a built-in workload kind to its pod spec.
+/// Returns the path from an object of a built-in workload kind to its pod spec, or `None` for any other kind.
 pub fn pod_spec_path(kind: &str) -> Option<FieldPath> {
     WORKLOADS.iter().find(|(builtin, _)| *builtin == kind).map(|(_, path)| FieldPath::from_keys(path))
 }
@@ -56,10 +57,11 @@ fn has_builtin_group(object: &Object<'_>) -> bool {
 
 /// Returns the pod specs of an object.
 ///
-/// A built-in kind has one. For other kinds, every mapping with a list of mappings under `containers` counts as one.
+/// A built-in kind has at most one pod spec. For other kinds, every outermost mapping with a list of mappings under
+/// `containers` counts as a pod spec.
 ///
 /// # Errors
-/// Fails if a mapping on the path to a pod spec is unclear.
+/// Fails if an alias, merge key or duplicate key makes the path to a pod spec ambiguous.
 pub fn pod_specs<'a>(object: &Object<'a>) -> Result<Vec<Node<'a>>> {
     match WORKLOADS.iter().find(|(kind, _)| *kind == object.kind) {
         Some((_, path)) if has_builtin_group(object) => {
