@@ -1,4 +1,4 @@
-//! Measures the parts of rendering one by one: split, scan, plan, edit, over a stream of 200 workloads.
+//! Measures rendering and its steps (split, scan, plan, edit) with a stream of 200 workloads.
 
 use std::hint::black_box;
 

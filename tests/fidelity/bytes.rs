@@ -1,6 +1,6 @@
-//! Checks what an edit does to the bytes of a document: all other lines stay as they are.
+//! Checks the effect of an edit on the bytes of a document: all unrelated lines must be unchanged.
 //!
-//! Works from granit's reading of the original and from lines. Uses none of the library's splices.
+//! The checks use granit's nodes of the original and the lines of both texts. They do not use the library's splices.
 
 use std::ops::Range;
 
@@ -51,7 +51,7 @@ fn check_line_endings(before: &str, after: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Checks that comments stay, except those in what is removed and those on the line of a value that is replaced.
+/// Checks that comments are kept, except comments in a removed entry and comments on the line of a replaced value.
 fn check_comments(before: &str, after: &str, op: &Op) -> Result<(), String> {
     let (Ok(old), Ok(new)) = (granit::comments(before), granit::comments(after)) else { return Ok(()) };
     let (mut less, mut more) = (old.iter(), new.iter());
@@ -118,8 +118,8 @@ fn find_entry<'t>(list: &'t Tree, op: &Op) -> Option<&'t Tree> {
 fn lines_around(text: &str, nodes: &[&Tree], node: &Tree) -> Range<usize> {
     let first = position(nodes, node);
     let past = first + count_nodes(node);
-    // The position of a block scalar is that of its content, and the position of a sequence that of its first item.
-    // Headers and dashes are above it.
+    // granit reports the position of a block scalar's content and of a sequence's first item. Headers and dashes are
+    // above it.
     let mut before = first;
     while before > 0 {
         before -= 1;
@@ -163,7 +163,7 @@ fn line_of(text: &str, offset: usize) -> usize {
     text.as_bytes()[..offset.min(text.len())].iter().filter(|byte| **byte == b'\n').count()
 }
 
-/// Checks the lines between those that had to stay.
+/// Checks the lines that the edit was allowed to change.
 fn check_changed_lines(old: &[&str], new: &[&str], op: &Op, replaced: bool) -> Result<(), String> {
     let bare = |lines: &[&str]| -> Vec<String> {
         lines.iter().map(|line| line.trim_end_matches(['\r', '\n']).to_owned()).collect()
@@ -177,7 +177,7 @@ fn check_changed_lines(old: &[&str], new: &[&str], op: &Op, replaced: bool) -> R
         }
     }
     if let Op::Unset(_) = op {
-        // The edit writes only what is left of one or two lines, or `[]` after a key.
+        // The edit writes only the remainders of one or two lines, or `[]` after a key.
         return match added.iter().find(|line| !is_made_of(line, &removed, " []".len())) {
             Some(line) => Err(format!("removing wrote the line {line:?}")),
             None => Ok(()),
@@ -194,7 +194,7 @@ fn check_changed_lines(old: &[&str], new: &[&str], op: &Op, replaced: bool) -> R
             added.iter().any(|now| now.starts_with(head)) && added.iter().any(|now| now.trim_end().ends_with(tail))
         });
         let explained = line.trim().is_empty() || emptied || is_made_of(line, &added, 0);
-        // `|+` at the end of a file without a line break becomes `|-`.
+        // The renderer changes `|+` to `|-` at the end of a file without a line break.
         let chomping =
             line.contains(['|', '>']) && added.iter().any(|now| now.replace('-', "+") == line.replace('-', "+"));
         if !explained && !chomping {
@@ -204,7 +204,7 @@ fn check_changed_lines(old: &[&str], new: &[&str], op: &Op, replaced: bool) -> R
     Ok(())
 }
 
-/// Returns what is before and after each part of a line that may be an empty value.
+/// Returns the text before and after each part of a line that may be an empty value.
 fn empty_values(line: &str) -> impl Iterator<Item = (&str, &str)> {
     let empties = ["[", "]", "{", "}", "~", "null", "Null", "NULL", "\"\"", "''"];
     empties.into_iter().flat_map(move |empty| line.match_indices(empty)).map(move |(at, empty)| {
@@ -215,7 +215,8 @@ fn empty_values(line: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// Returns whether a line begins like one of the others and ends like one of them, except for `but` bytes.
+/// Returns whether a line consists of a prefix of one of the other lines, at most `max_new` new bytes, and a suffix of
+/// one of the other lines.
 fn is_made_of(line: &str, others: &[&str], but: usize) -> bool {
     let head = others.iter().map(|other| common_length(line.bytes(), other.bytes())).max().unwrap_or(0);
     let tail = others.iter().map(|other| common_length(line.bytes().rev(), other.bytes().rev())).max().unwrap_or(0);

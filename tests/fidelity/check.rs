@@ -1,7 +1,7 @@
-//! Runs one case (a stream and an edit) past all oracles.
+//! Checks one case (a stream and an edit) with all oracles.
 //!
-//! `prepare` renders it and asks the readers of this process. `judge` takes the answers of go-yaml, which come in
-//! batches, and reports the differences. Neither uses the library's own verification.
+//! `prepare` renders the stream and compares the readers in this process. `finish` compares the results of go-yaml,
+//! which arrive in batches. Neither uses the library's own verification.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -15,7 +15,7 @@ use crate::model::{self, Op};
 use crate::tree::{NodeKind, Tree};
 use crate::{bytes, goyaml, granit, scanner, witness};
 
-/// The edits that are tried on every stream.
+/// The edits that are applied to every stream.
 pub(crate) const OPS: &[Op] = &[
     Op::Secret("ADDED_TOKEN", "flow-secrets", "token"),
     Op::Secret("TOKEN", "flow-secrets", "token"),
@@ -32,7 +32,7 @@ pub(crate) const OPS: &[Op] = &[
     ]),
 ];
 
-/// A stream and the edit of it.
+/// A stream and an edit.
 #[derive(Clone, Debug)]
 pub(crate) struct EditCase {
     pub name: String,
@@ -41,7 +41,7 @@ pub(crate) struct EditCase {
     pub all_containers: bool,
 }
 
-/// An oracle that disagrees.
+/// The failure of a check.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub oracle: &'static str,
@@ -52,32 +52,32 @@ pub(crate) struct Failure {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Verdict {
     pub failures: Vec<Failure>,
-    /// Documents that both the scanner and granit read.
+    /// The number of documents that both the scanner and granit read.
     pub compared_documents: usize,
-    /// go-yaml and granit read all documents and see exactly one target.
+    /// Whether go-yaml and granit read all documents and find exactly one target.
     pub one_target: bool,
-    /// It has one target, but the contract asks for a refusal.
+    /// Whether there is exactly one target and the edit must be refused.
     pub must_refuse: bool,
-    /// It was rendered, or nothing had to change.
+    /// Whether the stream was rendered, even if no change was needed.
     pub rendered: bool,
-    /// A document was edited.
+    /// Whether a document was edited.
     pub edited: bool,
     pub by_fallback: bool,
-    /// Why it was refused.
+    /// The message of the refusal.
     pub refused: Option<String>,
-    /// Why go-yaml does not read the original, although it was edited.
+    /// go-yaml's error for the original of a document that was edited.
     pub unreadable_edited: Option<String>,
 }
 
-/// A case that waits for the answers of go-yaml.
+/// A case that is rendered but not yet compared with go-yaml.
 pub(crate) struct PreparedEdit {
     case: EditCase,
     verdict: Verdict,
     readable: bool,
-    /// The contract asks for a refusal, because of granit's reading or of the characters.
+    /// Whether the edit must be refused because of granit's tree or of a forbidden character.
     contract_refuses: bool,
     rendered: Option<String>,
-    /// The documents to ask about: those of the original, then the changed ones.
+    /// The documents to parse with go-yaml: the original documents, then the changed documents.
     pub questions: Vec<String>,
     changed: Vec<usize>,
 }
@@ -122,7 +122,7 @@ pub(crate) fn add_op(op: &Op, injection: &mut Injection) {
     }
 }
 
-/// Renders a case and compares the readings of this process.
+/// Renders a case and compares the readers in this process.
 pub(crate) fn prepare(case: EditCase) -> PreparedEdit {
     let mut verdict = Verdict::default();
     let documents = model::documents(&case.text);
@@ -231,7 +231,7 @@ pub(crate) fn prepare(case: EditCase) -> PreparedEdit {
 }
 
 /// Returns whether all readers agree on every character. An edited document must not contain control characters, or
-/// characters that break lines for some readers only.
+/// characters that are line breaks only for some readers.
 pub(crate) fn is_admitted(text: &str) -> bool {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
     !text.contains(|c: char| {
@@ -240,7 +240,8 @@ pub(crate) fn is_admitted(text: &str) -> bool {
     })
 }
 
-/// Returns the only document of a reading, or an empty node if the text has no node.
+/// Returns the only document of a stream, or an empty node if the stream has no nodes. Fails if there are more
+/// documents.
 pub(crate) fn one_document(reading: Result<Vec<Tree>, String>) -> Result<Tree, String> {
     let mut documents = reading?;
     match documents.len() {
@@ -262,7 +263,7 @@ fn compare_readings(text: &str, granit: &Result<Tree, String>, verdict: &mut Ver
     Ok(())
 }
 
-/// Compares the readings of go-yaml. Without answers, because Go is missing, it judges nothing that depends on them.
+/// Compares the results of go-yaml. Without results, because Go is missing, the comparisons are skipped.
 pub(crate) fn judge(
     prepared: PreparedEdit,
     answers: Option<&[Result<String, String>]>,
@@ -305,7 +306,7 @@ pub(crate) fn judge(
         if trees[*at].is_none() {
             let reason = before[*at].as_ref().err().cloned();
             match &after[position] {
-                // The part that go-yaml can't read may be gone with the removed entry.
+                // The edit may have removed the part that go-yaml can't read.
                 Ok(_) if matches!(case.op, Op::Unset(_) | Op::Secret("TOKEN", ..) | Op::Many(_)) => {
                     verdict.unreadable_edited = reason
                 }
@@ -319,7 +320,7 @@ pub(crate) fn judge(
     (case, verdict, rendered)
 }
 
-/// Checks that the report of an edit lists what was requested, and is not empty.
+/// Checks that the report of an edit is not empty and lists only requested changes.
 fn check_report(before: &str, after: &str, op: &Op) -> Result<(), String> {
     let mut requested = Vec::new();
     let mut ops = vec![op];

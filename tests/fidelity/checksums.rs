@@ -1,8 +1,8 @@
-//! Checks that pods are restarted when a ConfigMap that they read is edited: the checksums of their templates change,
-//! and nothing else does.
+//! Checks that pods are restarted if an edit changes a ConfigMap that they use: only the checksums of their templates
+//! may change.
 //!
-//! A generator makes the streams, so it knows which ConfigMaps are edited and which objects refer to them. The result
-//! is compared as granit reads it, after the new checksums are replaced by the old ones.
+//! The streams are generated, so the edited ConfigMaps and the objects that refer to them are known. The result is read
+//! with granit and compared after the new checksums are replaced with the old checksums.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ const NAMES: &[&str] = &["a", "b", "a-b"];
 const KEY: &str = "job_template.yaml";
 const OWN: &str = "checksum/jobplate";
 
-/// Kinds whose pods are replaced when their template changes, and other kinds that have pods.
+/// The kinds whose pods are replaced when the pod template changes.
 const RESTARTED_KINDS: &[(&str, &str)] = &[
     ("apps/v1", "Deployment"),
     ("apps/v1", "StatefulSet"),
@@ -34,13 +34,13 @@ const NOT_ROLLED: &[(&str, &str)] = &[("batch/v1", "Job"), ("batch/v1", "CronJob
 /// An object of a stream.
 struct Object {
     value: Value,
-    /// The embedded document after the edit.
+    /// The embedded document after the edit, if the object contains one.
     text: Option<String>,
-    /// The pod template must get other checksums.
+    /// Whether the edit must change the checksums in the pod template.
     restarted: bool,
 }
 
-/// A stream, as objects and as text.
+/// A generated stream: its objects and its text.
 struct Stream {
     objects: Vec<Object>,
     text: String,
@@ -60,7 +60,7 @@ fn injection(rng: &mut Rng) -> Injection {
     injection
 }
 
-/// Generates a stream. Another `image` gives the same stream with other documents in its ConfigMaps.
+/// Generates a stream. With another `image`, only the documents embedded in its ConfigMaps differ.
 fn generate_stream(rng: &mut Rng, image: &str, with_jobs: bool) -> Stream {
     let namespaces: &[Option<&str>] = if rng.one_in(2) { &[None] } else { &[Some("team"), Some("other")] };
     let mut objects = Vec::new();
@@ -125,7 +125,7 @@ fn metadata(namespace: &Option<&str>, name: &str, rng: &mut Rng) -> Value {
     metadata
 }
 
-/// Generates a pod spec, and the ConfigMaps that it uses.
+/// Generates a pod spec. Returns it with the names of the ConfigMaps that it uses.
 fn generate_pod_spec(rng: &mut Rng) -> (Value, Vec<&'static str>) {
     let mut used = Vec::new();
     let mut containers = [container("main", rng), container("side", rng), container("init", rng)];
@@ -156,7 +156,7 @@ fn generate_pod_spec(rng: &mut Rng) -> (Value, Vec<&'static str>) {
                 push("env", json!({"name": format!("E{at}"), "valueFrom": reference}));
                 true
             }
-            // It has the name of a ConfigMap, but does not refer to one.
+            // The Secret has the name of a ConfigMap, but the pod does not use the ConfigMap.
             6 => {
                 volumes.push(json!({"name": name, "secret": {"secretName": name}}));
                 false
@@ -225,8 +225,8 @@ fn pod_template(pod: Value, rng: &mut Rng) -> Value {
     }
 }
 
-/// Writes the objects as documents or as the items of a List, each in block style or as JSON, with the keys in any
-/// order.
+/// Writes the objects as documents or as the items of a List, in block style or as JSON, with block mappings in random
+/// key order.
 fn write_objects(objects: &[Object], rng: &mut Rng) -> String {
     let mut out = String::new();
     if rng.one_in(4) {
@@ -274,7 +274,7 @@ fn mapping(map: &Map<String, Value>, indent: usize, mut inline: bool, rng: &mut 
     }
 }
 
-/// Writes what follows a key or a dash, with its line break.
+/// Writes the value after a key, with its line break.
 fn write_node(value: &Value, indent: usize, rng: &mut Rng, out: &mut String) {
     match value {
         Value::Null => out.push_str(rng.pick::<&str>(&["\n", " null\n", " ~\n", "  # nothing\n"])),
@@ -315,7 +315,7 @@ fn write_node(value: &Value, indent: usize, rng: &mut Rng, out: &mut String) {
     }
 }
 
-/// Returns the objects of a stream, as granit reads them.
+/// Reads the objects of a stream with granit.
 fn read_objects(stream: &str) -> Result<Vec<Tree>, String> {
     let mut objects = Vec::new();
     for document in model::documents(stream) {
@@ -343,7 +343,7 @@ fn is_checksum(node: &Tree) -> bool {
         && !(node.kind == NodeKind::Plain && node.text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'e'))
 }
 
-/// Replaces the checksums of a template by the old ones, and returns the new ones.
+/// Replaces the new checksums of a template with the old checksums. Returns pairs of old and new checksums.
 fn restore_checksums(before: &Tree, after: &mut Tree) -> Result<Vec<(String, String)>, String> {
     const ANNOTATIONS_PATH: [&str; 4] = ["spec", "template", "metadata", "annotations"];
     let mut sums = Vec::new();
@@ -372,7 +372,7 @@ fn restore_checksums(before: &Tree, after: &mut Tree) -> Result<Vec<(String, Str
     }
     sums.push((String::new(), annotations.children[at].text.clone()));
     annotations.children.drain(at - 1..=at);
-    // The mappings that were made for it are removed with it.
+    // Remove the mappings that were added for the annotation.
     for length in (3..=4).rev() {
         let was_added = get_mut(after, &ANNOTATIONS_PATH[..length]).is_some_and(|map| map.children.is_empty());
         if !was_added {
@@ -390,7 +390,7 @@ fn restore_checksums(before: &Tree, after: &mut Tree) -> Result<Vec<(String, Str
     Ok(sums)
 }
 
-/// Compares a stream with its result. Returns the new checksums.
+/// Compares a rendered stream with the expectation. Returns pairs of old and new checksums.
 fn judge(stream: &Stream, after: &str) -> Result<Vec<(String, String)>, String> {
     let before = read_objects(&stream.text)?;
     let mut now = read_objects(after)?;
@@ -417,10 +417,10 @@ fn judge(stream: &Stream, after: &str) -> Result<Vec<(String, String)>, String> 
     Ok(sums)
 }
 
-/// Checks that the lines that an edit does not concern stay as they are.
+/// Checks that lines unrelated to the edit are unchanged.
 fn check_lines(before: &str, after: &str) -> Result<(), String> {
     const WORDS: [&str; 8] = ["checksum/", KEY, "metadata", "annotations", "containers", "template", "spec", "kind"];
-    // In JSON, another entry adds a comma to the one before it.
+    // In JSON, a new entry adds a comma to the previous entry.
     let bare = |text: &str| -> Vec<String> {
         text.split('\n').map(|line| line.trim_end_matches(['\r', ',']).to_owned()).collect()
     };
@@ -434,7 +434,7 @@ fn check_lines(before: &str, after: &str) -> Result<(), String> {
     }
 }
 
-/// Renders the documents of a stream as inputs of one run: plans all, then prints them.
+/// Renders the documents of a stream as the inputs of one run: plans all of them, then writes them.
 fn render_as_inputs(stream: &str, injection: &Injection) -> Result<String, String> {
     let documents = model::documents(stream);
     let sources = documents.iter().map(|text| InputSource::spool("-".to_owned(), text.as_bytes()));
@@ -447,7 +447,7 @@ fn render_as_inputs(stream: &str, injection: &Injection) -> Result<String, Strin
     String::from_utf8(out).map_err(|error| error.to_string())
 }
 
-/// Renders a generated stream and judges its checksums.
+/// Renders a generated stream and checks its checksums. Returns the number of checksums.
 fn check_stream(number: u64) -> Result<usize, String> {
     let mut rng = Rng::new(0x5047, number);
     let injection = injection(&mut rng);
@@ -506,7 +506,7 @@ fn pods_restart_when_their_config_map_is_edited() {
     assert!(restarted as u64 > count / 2, "only {restarted} checksums");
 }
 
-/// Shows that the judge accepts a hand-written right answer, and no wrong one.
+/// Checks that the comparison accepts a correct handwritten result and rejects wrong results.
 #[test]
 fn judge_of_checksums_rejects_wrong_results() {
     let before = "kind: ConfigMap\nmetadata: {name: a}\ndata: {job_template.yaml: x}\n---\nkind: Deployment\nspec:\n  template:\n    metadata:\n      annotations: {note: x}\n    spec: {}\n";

@@ -1,8 +1,8 @@
-//! Checks documents in ConfigMaps: embedding and rendering commute.
+//! Checks edits of documents in ConfigMaps: embedding and rendering must commute.
 //!
-//! A document is rendered alone, and inside a ConfigMap that `emit` writes around it. What granit and go-yaml then
-//! read in the ConfigMap must equal the first result. No byte outside of the scalar may differ, and none inside of it
-//! before or after the edit. An error must have the location that it has in the document alone.
+//! A document is rendered standalone, and nested in a ConfigMap that `emit` writes. The document that granit and
+//! go-yaml then read from the ConfigMap must equal the standalone result. Only the bytes of the edit may change. An
+//! error must point to the same part of the document in both cases.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -26,7 +26,7 @@ use crate::seeds::{self, Seed};
 use crate::tree::{NodeKind, Tree};
 use crate::{env_number, granit};
 
-/// The edits of an embedded document: all but a namespace, which belongs to the ConfigMap.
+/// The edits of an embedded document, without the namespace, which belongs to the ConfigMap.
 const OPS: &[Op] = &[
     Op::Secret("ADDED_TOKEN", "flow-secrets", "token"),
     Op::Secret("TOKEN", "flow-secrets", "token"),
@@ -48,12 +48,13 @@ struct EmbeddedCase {
     document: String,
     op: Op,
     all_containers: bool,
-    /// The call names no target: the edit is made in Jobs and CronJobs, and under the key of Prefect's templates.
+    /// Whether the request has no targets: the edit then applies to Jobs, CronJobs, and documents under the key of
+    /// Prefect's templates.
     no_target: bool,
     layout: Layout,
 }
 
-/// A case whose scalar reads as the document, at least for granit.
+/// A case with its rendering results. granit reads its scalar as the document.
 struct PreparedEmbedding {
     case: EmbeddedCase,
     embedded: Embedded,
@@ -64,13 +65,13 @@ struct PreparedEmbedding {
 /// The result of a case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum EmbeddedResult {
-    /// The scalar style can't hold the document.
+    /// The scalar style can't represent the document.
     StyleUnsupported,
     Edited,
     Unchanged,
-    /// Refused alone and inside, or skipped alone.
+    /// Refused standalone, and refused or copied unchanged in the ConfigMap.
     Refused,
-    /// Refused inside only, for this reason.
+    /// Refused only in the ConfigMap, for this reason.
     RefusedInside(String),
 }
 
@@ -105,7 +106,7 @@ fn find_value_below<'t>(tree: &'t Tree, key: &str) -> Option<&'t Tree> {
     matches!(tree.kind, NodeKind::Map | NodeKind::Seq).then(|| find_value(tree, key)).flatten()
 }
 
-/// Returns what a reader finds under the key.
+/// Returns the string that a reader finds under the key.
 fn read(reading: Result<Tree, String>) -> Result<String, String> {
     let tree = reading?;
     find_value(&tree, "job_template.yaml").map(|value| value.text.clone()).ok_or_else(|| "the key is gone".to_owned())
@@ -134,7 +135,7 @@ fn prepare(case: EmbeddedCase) -> Result<Option<PreparedEmbedding>, String> {
     let inside = render(&embedded.text, &embedded_request(&case));
     match (alone, inside) {
         (Ok(alone), Ok(inside)) => Ok(Some(PreparedEmbedding { case, embedded, alone, inside })),
-        // Other tests check that.
+        // Other tests check that rendering a standalone document does not panic.
         (Err(_), _) => Ok(None),
         (_, Err(what)) => Err(what),
     }
@@ -148,7 +149,7 @@ fn embedded_request(case: &EmbeddedCase) -> Injection {
     injection
 }
 
-/// Returns the same edit for the document alone: of everything that has a pod.
+/// Returns the same request for the standalone document: its targets are all objects with a pod spec.
 fn plain_request(case: &EmbeddedCase) -> Injection {
     let mut injection = embedded_request(case);
     for target in &mut injection.targets {
@@ -159,7 +160,7 @@ fn plain_request(case: &EmbeddedCase) -> Injection {
     injection
 }
 
-/// Judges a case. The answers of go-yaml are about the ConfigMap before the edit and, if it was rendered, after it.
+/// Checks a case. `before` and `after` are go-yaml's readings of the ConfigMap before and after the edit.
 fn judge(
     prepared: &PreparedEmbedding,
     before: Option<&Result<String, String>>,
@@ -182,7 +183,8 @@ fn judge(
         (Err(alone), Err(inside)) => {
             return check_location(case, embedded, alone, inside).map(|()| EmbeddedResult::Refused);
         }
-        // The document has no target. Alone, more of its text could hide one.
+        // The document has no target. A standalone document is refused because an unreadable part could contain a
+        // target.
         (Err(_), Ok(inside)) if case.no_target && inside.text == embedded.text && !case.document.contains("Job") => {
             return Ok(EmbeddedResult::Refused);
         }
@@ -191,11 +193,12 @@ fn judge(
         }
         (Err(error), Ok(_)) => return Err(format!("refused alone, not inside: {}", error.message())),
         (Ok(alone), Err(error)) => {
-            // The header of a block scalar says whether the string ends with a line break. That is not part of the
-            // edit.
+            // The header of a block scalar determines whether the string ends with a line break. An edit can't change
+            // that.
             let ends_alike = alone.text.ends_with('\n') == case.document.ends_with('\n');
             let document = model::documents(&embedded.text)[embedded.document];
-            // Alone, a document without a Job is copied even if it is broken. Under the key, each document is parsed.
+            // A standalone document without a Job is copied even if it is invalid. Every document under the key is
+            // parsed.
             let request = EmbeddedCase { no_target: false, ..case.clone() };
             if case.no_target && render(&case.document, &plain_request(&request))?.is_err() {
                 return check_error_span(embedded, error).map(|()| EmbeddedResult::Refused);
@@ -231,15 +234,14 @@ fn check_equal(reader: &str, expected: &str, found: &str) -> Result<(), String> 
     if expected == found { Ok(()) } else { Err(format!("{reader} reads {found:?}, expected {expected:?}")) }
 }
 
-/// Checks what must stay the same: everything outside of the scalar, and inside of it everything before and after the
-/// edit.
+/// Checks that the bytes outside the scalar are unchanged, and the bytes inside it before and after the edit.
 fn check_bytes(case: &EmbeddedCase, embedded: &Embedded, expected: &str, now: &str) -> Result<(), String> {
     let Embedded { text, span, map, .. } = embedded;
     if expected == case.document {
         return if now == text { Ok(()) } else { Err("changed, though there was nothing to change".to_owned()) };
     }
-    // The line break that ends a block scalar may have been the last of the document, and may not be the last any
-    // more.
+    // The line break that ends a block scalar may have been the final line break of the document before the edit, but
+    // not after it.
     let (before, after_span) = (&text[..span.start], &text[span.end..]);
     let breaks = |text: &str| text.len() - text.trim_end_matches('\n').len();
     let same_end = breaks(expected) == breaks(&case.document);
@@ -272,7 +274,7 @@ fn check_bytes(case: &EmbeddedCase, embedded: &Embedded, expected: &str, now: &s
     Ok(())
 }
 
-/// Checks that the lines of a literal block scalar are those of the document, with the same indentation.
+/// Checks that the lines of a literal block scalar are the lines of the document, with the same indentation.
 fn check_lines(embedded: &Embedded, expected: &str, scalar: &str) -> Result<(), String> {
     let header = embedded.text[embedded.span.start..].lines().next().unwrap_or_default();
     let mut now = scalar.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
@@ -301,10 +303,10 @@ fn check_lines(embedded: &Embedded, expected: &str, scalar: &str) -> Result<(), 
     }
 }
 
-/// Returns the last byte of the document that is surely before the edit, and the first that is surely after it.
+/// Returns two offsets in the document: the edit does not change any bytes before the first or after the second.
 ///
-/// New text can begin like the text that it replaces or precedes, and end like the entry before it. So the range
-/// includes some separators before the first difference, and more after the last one.
+/// New text can begin like the text that it replaces or precedes, and end like the entry before it. Therefore, the
+/// range also includes a few separators before the first difference, and more separators after the last difference.
 fn unchanged_ends(before: &str, after: &str) -> (usize, usize) {
     let separators = ['\n', ',', '[', '{', '}', ']'];
     let common =
@@ -319,11 +321,12 @@ fn unchanged_ends(before: &str, after: &str) -> (usize, usize) {
     (start, end)
 }
 
-/// Checks that an error has the same location in the ConfigMap as in the document alone.
+/// Checks that an error points to the same part of the document in the ConfigMap and in the standalone document.
 fn check_location(case: &EmbeddedCase, embedded: &Embedded, alone: &Error, inside: &Error) -> Result<(), String> {
     check_error_span(embedded, inside)?;
     let (Some(expected), Some(found)) = (alone.location(), inside.location()) else { return Ok(()) };
-    // Either of two faults may be reported, and an invalid character may be one of the whole ConfigMap.
+    // If the document has two errors, either may be reported. An invalid character may be reported for the whole
+    // ConfigMap.
     let admitted = is_admitted(model::documents(&embedded.text)[embedded.document]);
     if !case.layout.is_literal() || !admitted || alone.message() != inside.message() {
         return Ok(());
@@ -332,7 +335,7 @@ fn check_location(case: &EmbeddedCase, embedded: &Embedded, alone: &Error, insid
     let above = embedded.text[..embedded.span.start].matches('\n').count() + 1;
     let expected = (above + line, embedded.indent + column);
     let at_end = line > case.document.trim_end_matches('\n').matches('\n').count() + 1;
-    // Blank lines need not be indented. They have no columns then.
+    // Blank lines need no indentation, so their columns are not compared.
     let empty = case.document.lines().nth(line - 1).is_none_or(str::is_empty);
     let found = found.line_column();
     if found == expected || found.0 == expected.0 && empty || at_end {
@@ -341,7 +344,7 @@ fn check_location(case: &EmbeddedCase, embedded: &Embedded, alone: &Error, insid
     Err(format!("{} stands at {found:?}, expected {expected:?}", inside.message()))
 }
 
-/// Checks that an error about an embedded document is located in its scalar.
+/// Checks that an error about an embedded document points to its scalar.
 fn check_error_span(embedded: &Embedded, error: &Error) -> Result<(), String> {
     let Some(place) = error.location() else { return Err(format!("an error without a place: {}", error.message())) };
     let document = model::documents(&embedded.text)[embedded.document];
@@ -365,7 +368,7 @@ fn check_error_span(embedded: &Embedded, error: &Error) -> Result<(), String> {
     Ok(())
 }
 
-/// Judges cases. Asks go-yaml about all of them at once.
+/// Checks cases. Passes all of them to go-yaml in one batch.
 fn batch(cases: Vec<EmbeddedCase>, go: Option<&mut GoYaml>) -> Vec<(EmbeddedCase, Result<EmbeddedResult, String>)> {
     let prepared: Vec<_> = cases.into_iter().map(|case| (case.clone(), prepare(case))).collect();
     let mut questions = Vec::new();
@@ -462,7 +465,7 @@ impl EmbeddedReport {
     }
 }
 
-/// Describes a failure by the smallest document that still shows it.
+/// Describes a failure with a shrunk document that still causes it.
 fn describe(case: &EmbeddedCase, what: &str, mut go: Option<&mut GoYaml>) -> String {
     let kind = |what: &str| what.split(['"', '`', '(', ':']).next().unwrap_or_default().to_owned();
     let mut small = case.clone();
@@ -510,7 +513,7 @@ fn describe(case: &EmbeddedCase, what: &str, mut go: Option<&mut GoYaml>) -> Str
     out
 }
 
-/// Returns a document as JSON, as go-yaml reads it. Such strings differ from what a person would write.
+/// Converts a document to JSON with go-yaml, as another source of layouts.
 fn to_json(text: &str, go: &mut GoYaml, pretty: bool) -> Option<String> {
     let json = go.ask(&[text]).remove(0).ok()?;
     let value: serde_json::Value = serde_json::from_str(&json).ok()?;
@@ -537,7 +540,7 @@ fn all_seeds() -> Vec<Seed> {
     seeds
 }
 
-/// Returns the case of a number: first each seed with each edit and style, then mutants.
+/// Generates the case with this number: a seed or a mutant, with a random layout and edit.
 fn case(seeds: &[Seed], seed: u64, number: u64) -> EmbeddedCase {
     let mut rng = Rng::new(seed ^ 0x00e0_bedd_ed00, number);
     let (from, document) = if rng.one_in(4) {
@@ -602,7 +605,7 @@ fn embedding_commutes_with_rendering() {
 #[test]
 fn every_seed_is_edited_in_every_style() {
     let seeds = all_seeds();
-    // A long run tries all edits of all seeds. A short one tries one edit of each seed in each style.
+    // A long run tries all edits of each seed in each style. A short run tries one edit of each seed in each style.
     let ops = if env_number("JOBPLATE_MUTANTS").is_some_and(|count| count > 3000) { OPS.len() } else { 1 };
     let count = seeds.len() * STYLES.len() * ops;
     let make = |number: u64| {
@@ -625,7 +628,7 @@ fn every_seed_is_edited_in_every_style() {
     println!("{}", report.show());
 }
 
-/// Shows that both readers read what the emitters write as the document, in most cases at least.
+/// Checks that granit and go-yaml read most of the emitted scalars as the document.
 #[test]
 fn emitted_scalars_read_as_the_document() {
     let seeds = all_seeds();

@@ -1,30 +1,29 @@
-//! Writes ConfigMaps with an embedded document, without the library's code: in every scalar style and in many
-//! layouts.
+//! Writes ConfigMaps with an embedded document in every scalar style and in many layouts, without the library's code.
 //!
-//! Records where each byte of the document is written. Whether a scalar really reads as the document is for the
-//! readers to judge: a style that can't hold the document gives YAML that reads differently.
+//! Records the position of each byte of the document. The tests check with other readers that the scalar reads as the
+//! document, because a style that can't represent the document results in YAML that reads differently.
 
 use std::ops::Range;
 
 use crate::rng::Rng;
 
-/// How a document is written as a scalar.
+/// The style of the scalar that contains the document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Style {
     Literal,
     Folded,
-    /// On one line, with the escapes of JSON.
+    /// Double-quoted on one line, with the escapes of JSON.
     Double,
-    /// On one line, any character as any escape.
+    /// Double-quoted on one line, with random escapes for random characters.
     Escaped,
-    /// Like PyYAML: lines of 80 characters, joined by `\`.
+    /// Double-quoted like PyYAML: lines of 80 characters, joined by `\`.
     PyYaml,
-    /// Like go-yaml: lines of 80 characters, folded at blanks.
+    /// Double-quoted like go-yaml: lines of 80 characters, folded at spaces.
     GoYaml,
-    /// Folded and joined at any place.
+    /// Double-quoted, with folded and escaped line breaks at random positions.
     Broken,
     Single,
-    /// Single quotes over several lines.
+    /// Single-quoted on several lines.
     SingleBroken,
 }
 
@@ -40,7 +39,7 @@ pub(crate) const STYLES: &[Style] = &[
     Style::SingleBroken,
 ];
 
-/// What surrounds the scalar.
+/// The structure that contains the scalar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
     Block,
@@ -50,14 +49,14 @@ pub(crate) enum Shape {
     PrettyJson,
 }
 
-/// All choices but those inside of the scalar, which `seed` decides.
+/// The random choices of a stream. `seed` determines the choices inside the scalar.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     pub style: Style,
     pub shape: Shape,
     /// The indentation of the keys of `data`.
     indent: usize,
-    /// How much extra_indent than the key the lines of a block scalar or folded scalar are.
+    /// The indentation of a scalar's continuation lines, relative to the key.
     extra_indent: usize,
     crlf: bool,
     final_newline: bool,
@@ -69,10 +68,10 @@ pub(crate) struct Layout {
     document_after: bool,
     dash: usize,
     quoted_key: bool,
-    /// The key and the kind are written with escapes.
+    /// Whether the key and the kind are written with escapes.
     hidden: bool,
     odd: bool,
-    /// Blank lines of a block scalar contain blanks.
+    /// Whether the blank lines of a block scalar contain spaces.
     pub ragged: bool,
     seed: u64,
 }
@@ -83,13 +82,13 @@ pub(crate) struct Embedded {
     pub text: String,
     /// The position of the ConfigMap's document in the stream.
     pub document: usize,
-    /// The scalar, with its quotes or header.
+    /// The span of the scalar, with its quotes or header.
     pub span: Range<usize>,
     /// The position of each byte of the document, and of its end.
     pub map: Vec<usize>,
     /// The indentation of the lines of a block scalar.
     pub indent: usize,
-    /// Something outside of the scalar may be at fault.
+    /// Whether `data` contains an explicit key, so that an error may point outside the scalar.
     pub odd: bool,
 }
 
@@ -133,12 +132,12 @@ impl Layout {
         matches!(self.shape, Shape::Json | Shape::PrettyJson)
     }
 
-    /// Returns whether one line of the document is one line of the text.
+    /// Returns whether each line of the document is one line of the stream.
     pub(crate) fn is_literal(&self) -> bool {
         self.style == Style::Literal
     }
 
-    /// Returns whether the style holds every document, and so every edit.
+    /// Returns whether the style can represent every document, so every edit must be possible.
     pub(crate) fn must_be_edited(&self) -> bool {
         matches!(self.style, Style::Literal | Style::Double | Style::Escaped) && !self.odd
     }
@@ -173,19 +172,19 @@ impl Writer {
         self.blanks(indent);
     }
 
-    /// Writes a character of the document in some form.
+    /// Writes a character of the document in its escaped or literal form.
     fn write_source(&mut self, c: char, written: &str) {
         self.record_position(c.len_utf8());
         self.text.push_str(written);
     }
 
-    /// Records that the next bytes of the document are here.
+    /// Records the current position as the position of the document's next bytes.
     fn record_position(&mut self, bytes: usize) {
         self.map.extend(std::iter::repeat_n(self.text.len(), bytes));
     }
 }
 
-/// Decoys: they must never be edited, although they look like the target.
+/// Decoys, which look like the target but must never be edited.
 const DECOY_ANNOTATION: &str = "annotations:\n  job_template.yaml: 'kind: Job'\n";
 const BEFORE: &str = "\
 job_template.yml: |
@@ -203,11 +202,11 @@ zzz: |+
   text  # no comment
 
 ";
-/// A construct that the library's scanner leaves to the fallback parser.
+/// A construct that only the library's fallback parser supports.
 const UNSUPPORTED: &str = "? odd\n: key\n";
 const OTHER_DOCUMENT: &str = "{{ template }}: [\n";
 
-/// Writes a document into a ConfigMap. Returns `None` if the style can't write such a document at all.
+/// Writes a document into a ConfigMap. Returns `None` if the style can't represent the document.
 pub(crate) fn embed(document: &str, layout: &Layout) -> Option<Embedded> {
     let mut out = Writer { text: String::new(), eol: layout.eol(), map: Vec::new() };
     let mut rng = Rng::new(layout.seed, 0);
@@ -366,7 +365,7 @@ fn write_metadata(out: &mut Writer, base: usize, layout: &Layout) {
     }
 }
 
-/// Writes a block scalar. Its string ends after its last line break, or without one before what follows.
+/// Writes a block scalar. Returns `None` if the document has no text or contains a carriage return.
 fn write_block(
     out: &mut Writer,
     document: &str,
@@ -407,7 +406,7 @@ fn write_block(
         if line.is_empty() {
             continue;
         }
-        // The first of the breaks that end a line is folded, so it is written twice.
+        // The first of the line breaks after a line is folded, so it is written twice.
         if folded && normal(before) && normal(line) {
             out.text.push_str(out.eol);
         }
@@ -606,7 +605,7 @@ fn write_like_go_yaml(out: &mut Writer, document: &str, indent: usize) {
     out.text.push('"');
 }
 
-/// Writes a double-quoted scalar over lines that break wherever they can.
+/// Writes a double-quoted scalar with line breaks at random positions.
 fn write_broken(out: &mut Writer, document: &str, indent: usize, rng: &mut Rng) {
     out.text.push('"');
     let often = 2 + rng.below(30);
@@ -616,7 +615,7 @@ fn write_broken(out: &mut Writer, document: &str, indent: usize, rng: &mut Rng) 
         let blank_next = chars.peek().is_none_or(|next| matches!(next, ' ' | '\t' | '\n'));
         if rng.one_in(often) {
             match c {
-                // Blanks around a break are folded away.
+                // Folding drops spaces next to a line break.
                 ' ' | '\n' if !at_blank && !blank_next => {
                     out.record_position(1);
                     if c == '\n' {
@@ -644,7 +643,7 @@ fn write_broken(out: &mut Writer, document: &str, indent: usize, rng: &mut Rng) 
     out.text.push('"');
 }
 
-/// Writes a single-quoted scalar on one line, or folded where no line begins or ends with a blank.
+/// Writes a single-quoted scalar on one line, or folded. Returns `None` if the style can't represent the document.
 fn write_single(out: &mut Writer, document: &str, layout: &Layout, indent: usize, rng: &mut Rng) -> Option<()> {
     let several = layout.style == Style::SingleBroken;
     let lines: Vec<&str> = document.split('\n').collect();
@@ -664,7 +663,7 @@ fn write_single(out: &mut Writer, document: &str, layout: &Layout, indent: usize
         let alone = c == ' ' && before != ' ' && chars.peek().is_some_and(|next| !matches!(next, ' ' | '\t' | '\n'));
         match c {
             '\n' => {
-                // One break more than the string has: the first one becomes a blank.
+                // Write an additional line break, because folding removes the first.
                 if before != '\n' {
                     out.text.push_str(out.eol);
                 }

@@ -1,7 +1,7 @@
-//! Checks the layout of an edit: each seed with one entry appended, byte for byte as in `seeds/appended`.
+//! Checks the layout of edits: appending an entry to a seed must result in exactly the file in `seeds/appended`.
 //!
-//! The other tests compare meanings. This one keeps the layout that a person would have written. `JOBPLATE_BLESS=1`
-//! writes the files again: review the difference before you commit it.
+//! The other tests compare meanings. This test checks that the layout is what a person would write. `JOBPLATE_BLESS=1`
+//! updates the files: review the difference before you commit it.
 
 use std::fs;
 

@@ -1,6 +1,6 @@
-//! Reads documents as Kubernetes does: runs the Go program in `tests/oracles/goyaml` over batches of them.
+//! Reads documents like Kubernetes: passes them in batches to the Go program in `tests/oracles/goyaml`.
 //!
-//! Without Go, the comparisons are skipped with a warning. With `CI=true` that is a failure.
+//! If Go is missing, the comparisons are skipped with a warning, or fail with `CI=true`.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -33,12 +33,12 @@ impl GoYaml {
         Some(GoYaml { child, input, output })
     }
 
-    /// Returns one answer per document: its JSON, or the error.
+    /// Parses documents. Returns one result per document: its JSON, or the error.
     pub(crate) fn ask<T: AsRef<str> + Sync>(&mut self, documents: &[T]) -> Vec<Result<String, String>> {
         let mut input = self.input.take().expect("the oracle is running");
         let output = &mut self.output;
         let (answers, input) = thread::scope(|scope| {
-            // Written in another thread: either pipe may be full.
+            // Write in another thread, because either pipe may be full.
             let writer = scope.spawn(move || {
                 let mut frames = Vec::with_capacity(1 << 16);
                 for document in documents {
@@ -80,7 +80,7 @@ fn read_answer(output: &mut BufReader<ChildStdout>) -> Result<String, String> {
     }
 }
 
-/// Parses an answer into a tree.
+/// Converts the JSON of a document to a tree.
 pub(crate) fn tree(json: &str) -> Tree {
     fn convert(value: Value) -> Tree {
         match value {
@@ -103,11 +103,11 @@ pub(crate) fn tree(json: &str) -> Tree {
             }
         }
     }
-    // The JSON is nested as deeply as the YAML was, which every reader limits.
+    // The JSON is nested as deeply as the YAML, and every reader limits the nesting of YAML.
     convert(serde_json::from_str(json).expect("the oracle's JSON"))
 }
 
-/// Returns the path of the oracle. Builds it once if it is missing or older than its source.
+/// Returns the path of the oracle, or `None` if Go is missing. Builds the oracle once per process.
 fn program() -> Option<PathBuf> {
     static PROGRAM: OnceLock<Option<PathBuf>> = OnceLock::new();
     PROGRAM.get_or_init(build).clone()
@@ -115,7 +115,7 @@ fn program() -> Option<PathBuf> {
 
 fn build() -> Option<PathBuf> {
     let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/goyaml");
-    // Next to the binary of the test: .../target/PROFILE/deps/fidelity-*.
+    // The parent of the profile's directory: the test binary is target/PROFILE/deps/fidelity-*.
     let target = std::env::current_exe().ok()?.ancestors().nth(3)?.join("oracles");
     let program = target.join("goyaml");
     let built = Command::new("go")

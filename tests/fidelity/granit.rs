@@ -1,17 +1,17 @@
-//! Reads a stream with granit-parser, from its events alone.
+//! Reads a stream with granit-parser, using only its events.
 //!
-//! Independent of the library's own use of granit-parser: it does not search spans again or repair anything.
+//! Unlike the library's fallback parser, this module does not search for spans or correct the events.
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle, Tag};
 
 use crate::tree::{NodeKind, Tree};
 
-/// Parses all documents of a stream. Fails with granit's error.
+/// Parses all documents of a stream. Fails with the error of granit-parser.
 pub(crate) fn read(text: &str) -> Result<Vec<Tree>, String> {
     let mut options = Options::default();
     options.set_emit_comments(false);
     options.emit_anchor_events = true;
-    // A block scalar at the end of the file has no final line break for libyaml and go-yaml.
+    // libyaml and go-yaml do not add a line break to a block scalar at the end of a file without one.
     options.block_scalar_eof_without_line_feed = true;
     let mut documents: Vec<Tree> = Vec::new();
     let mut open: Vec<Tree> = Vec::new();
@@ -45,7 +45,7 @@ pub(crate) fn read(text: &str) -> Result<Vec<Tree>, String> {
     Ok(documents)
 }
 
-/// Returns the comments of a stream, and whether each is alone on its line.
+/// Returns the comments of a stream, each with `true` if it is alone on its line.
 pub(crate) fn comments(text: &str) -> Result<Vec<(String, bool)>, String> {
     let mut options = Options::default();
     options.set_emit_comments(true);

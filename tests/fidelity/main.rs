@@ -1,11 +1,11 @@
-//! Fidelity: other YAML readers judge what an edit does to a manifest.
+//! Fidelity tests: other YAML readers check the edits of manifests.
 //!
-//! Seeds (one per layout of a manifest), mutants of them, the YAML test suite and random scalars go through the
-//! scanner and the renderer. granit-parser, yaml_serde and go-yaml (the reader of Kubernetes) judge the result.
-//! `model` states a second time what an edit means, so that no mistake can hide in code that both sides share.
+//! The inputs of the scanner and the renderer are seeds (one per layout of a manifest), mutants of the seeds, the YAML
+//! test suite and random scalars. The results are checked with granit-parser, yaml_serde and go-yaml (the reader of
+//! Kubernetes). `model` is a second definition of the edits, so the checks share no code with the library.
 //!
-//! `cargo xtask test` runs this in an optimised build with many mutants, `cargo xtask mutants` with more. The tests
-//! use the library's public interface only.
+//! `cargo xtask test` runs these tests in an optimised build with many mutants, and `cargo xtask mutants` runs even
+//! more. The tests use only the library's public interface.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // counts, and what had to be left out
 
@@ -32,13 +32,13 @@ use check::{EditCase, OPS};
 use goyaml::GoYaml;
 use model::Op;
 
-/// Returns the number in an environment variable.
+/// Returns the number in an environment variable, or `None` if the variable is not set.
 fn env_number(variable: &str) -> Option<u64> {
     let value = std::env::var(variable).ok()?;
     Some(value.parse().unwrap_or_else(|_| panic!("{variable} is no number: {value}")))
 }
 
-/// Returns whether an edit of a seed may be refused: the layout is rare, or no edit could keep all of it.
+/// Returns whether an edit of a seed may be refused, because the layout is rare or can't be kept.
 fn may_be_refused(seed: &str, op: &Op) -> bool {
     let removes = matches!(op, Op::Unset(_) | Op::Many(_));
     match seed {

@@ -1,7 +1,7 @@
-//! Defines a second time what an edit means: on trees of any reader, without the library.
+//! A second definition of the edits, for the trees of any reader and without the library's code.
 //!
-//! Finds the targets of a stream and makes the tree that an edited document must be read as. Reports where the
-//! contract asks for a refusal instead. Does not handle bytes.
+//! Finds the targets of a stream and returns the tree that every reader must find in the edited document, or the reason
+//! why the edit must be refused. This module does not handle bytes.
 
 use crate::tree::{NodeKind, Tree};
 
@@ -18,11 +18,11 @@ pub(crate) enum Op {
     Source(&'static str, &'static str),
     /// Fills a missing namespace.
     Namespace(&'static str),
-    /// All of these at once: first removals, then variables, then the rest.
+    /// All of these edits at once: first removals, then variables, then the others.
     Many(&'static [Op]),
 }
 
-/// The expected document, or why the contract asks for a refusal.
+/// The expected document, or the reason why the edit must be refused.
 pub(crate) type Outcome = Result<Expected, &'static str>;
 
 /// The expected tree, and whether it differs from the original.
@@ -45,13 +45,12 @@ const WORKLOADS: [(&str, &[&str]); 9] = [
     ("ReplicationController", &["spec", "template", "spec"]),
 ];
 
-/// Returns the kinds that every edit is requested for.
+/// Returns the kinds of the targets of every edit.
 pub(crate) fn kinds() -> impl Iterator<Item = &'static str> {
     WORKLOADS.iter().map(|(kind, _)| *kind)
 }
 
-/// Splits a stream into documents: before every line that begins with `---` followed by a blank or the end of the
-/// line.
+/// Splits a stream into documents before every line that begins with `---` and whitespace, or that is only `---`.
 pub(crate) fn documents(stream: &str) -> Vec<&str> {
     let mut cuts = vec![0];
     let mut at = 0;
@@ -75,9 +74,9 @@ pub(crate) struct Target {
     pub containers: Vec<Vec<usize>>,
 }
 
-/// Checks that a node on the path is what it seems and is not used elsewhere.
+/// Checks that a node on the path is unambiguous and not shared.
 ///
-/// Readers that expand aliases and merge keys never show any of these.
+/// In the trees of readers that expand aliases and merge keys, this check always passes.
 fn check_unambiguous(node: &Tree, aliases: &[&str]) -> Result<(), &'static str> {
     if node.kind == NodeKind::Alias {
         return Err("an alias on the way");
@@ -111,7 +110,7 @@ fn check_path(document: &Tree, path: &[usize], aliases: &[&str]) -> Result<(), &
 
 /// Finds the objects of a document that have a pod with at least one container.
 ///
-/// Fails if a key on the path is duplicate: then it is unclear which one is meant.
+/// Fails if a key on the path is duplicate, because readers disagree about its value.
 pub(crate) fn targets(document: &Tree) -> Result<Vec<Target>, &'static str> {
     let mut found = Vec::new();
     for object in objects(document)? {
@@ -185,7 +184,8 @@ fn follow(document: &Tree, from: &[usize], way: &[&str]) -> Result<Option<Vec<us
     Ok(Some(path))
 }
 
-/// Finds pod specs in an API group that is not Kubernetes' own: every outermost mapping with a list of `containers`.
+/// Finds the pod specs of an object outside the built-in API groups: every outermost mapping with a list of
+/// `containers`.
 fn pods_by_shape(document: &Tree, from: &[usize]) -> Result<Vec<Vec<usize>>, &'static str> {
     let node = document.at(from);
     let list = get(node, "containers")?.map(|at| &node.children[at]);
@@ -199,7 +199,7 @@ fn pods_by_shape(document: &Tree, from: &[usize]) -> Result<Vec<Vec<usize>>, &'s
     Ok(found)
 }
 
-/// Returns the document after an edit of its targets: of all their containers, or of the first of each.
+/// Applies an edit to all containers of each target, or only to the first container of each.
 pub(crate) fn edited(document: &Tree, op: &Op, all_containers: bool) -> Outcome {
     let mut out = Expected { tree: document.clone(), changed: false };
     if let Op::Many(ops) = op {
@@ -254,7 +254,7 @@ fn new_entry(op: &Op) -> Option<Tree> {
     }
 }
 
-/// Returns whether a node already means what the new one would mean.
+/// Returns whether a node already has the meaning of the new node.
 fn has_meaning_of(node: &Tree, new: &Tree) -> bool {
     if node.tag.is_some() {
         return false;
@@ -270,7 +270,7 @@ fn has_meaning_of(node: &Tree, new: &Tree) -> bool {
         _ => {
             let string = match node.kind {
                 NodeKind::String | NodeKind::DoubleQuoted | NodeKind::SingleQuoted | NodeKind::Literal | NodeKind::Folded => true,
-                // For a reader without types: plain scalars that every reader takes for a string.
+                // For a reader without types: plain scalars that every reader resolves to a string.
                 NodeKind::Plain => node.text.starts_with(|first: char| first.is_ascii_alphabetic()) && node.text.len() > 3,
                 _ => false,
             };
@@ -279,7 +279,7 @@ fn has_meaning_of(node: &Tree, new: &Tree) -> bool {
     }
 }
 
-/// The list under a key of a container. It is added where it is missing or null.
+/// The position of the list under a key of a container. A missing or null list must be added.
 enum List {
     There(usize),
     Null(usize),
@@ -366,7 +366,7 @@ fn edit_env(container: &mut Tree, op: &Op, aliases: &[&str]) -> Result<bool, &'s
             check_unshared(old, aliases)?;
             new.anchor.clone_from(&old.anchor);
             if let (Some(at), _) = old.find("name") {
-                // The name may stay as it is written.
+                // The edit may keep the source text of the name.
                 new.children[0].tag.clone_from(&old.children[at - 1].tag);
                 new.children[1].tag.clone_from(&old.children[at].tag);
             }
@@ -375,7 +375,7 @@ fn edit_env(container: &mut Tree, op: &Op, aliases: &[&str]) -> Result<bool, &'s
         }
         (None, Some(new)) => {
             let user = env.children.iter().position(|item| {
-                // Of a duplicate key the last one counts, for readers that accept it at all.
+                // Readers that accept a duplicate key use its last value.
                 let value = item.entries().filter(|(key, _)| key.has_text("value")).last();
                 value.is_some_and(|(_, value)| value.is_scalar() && uses(&value.text, name))
             });
@@ -385,7 +385,7 @@ fn edit_env(container: &mut Tree, op: &Op, aliases: &[&str]) -> Result<bool, &'s
     }
 }
 
-/// Checks that what is removed is not used elsewhere.
+/// Checks that no alias uses an anchor in a removed node.
 fn check_unshared(node: &Tree, aliases: &[&str]) -> Result<(), &'static str> {
     if node.anchor.as_deref().is_some_and(|anchor| aliases.contains(&anchor)) {
         return Err("an anchor that is used elsewhere, in what goes");

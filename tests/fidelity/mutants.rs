@@ -1,6 +1,6 @@
 //! Runs mutants in batches of constant memory on two threads, and counts the results.
 //!
-//! A number and the seed of the run determine a mutant: `JOBPLATE_MUTANT=NUMBER` runs one again.
+//! A mutant is determined by its number and the seed of the run: `JOBPLATE_MUTANT=NUMBER` runs a single mutant again.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,7 +15,7 @@ use crate::rng::Rng;
 use crate::seeds::Seed;
 
 const BATCH: u64 = 1000;
-/// How many failures are kept, shrunk and shown. The others are counted.
+/// The maximum number of failures that are shrunk and shown. The others are only counted.
 const SHOWN: usize = 40;
 
 /// Counts the results of a run.
@@ -28,16 +28,16 @@ pub(crate) struct MutantReport {
     edited: u64,
     unchanged: u64,
     by_fallback: u64,
-    /// Documents that were edited although go-yaml does not read them, by its reason.
+    /// The number of documents that were edited although go-yaml does not read them, keyed by go-yaml's error.
     unreadable_edited: BTreeMap<String, u64>,
     go_yaml: bool,
-    /// Refusals of streams with exactly one target, by their message.
+    /// The number of refusals of streams with exactly one target, keyed by message.
     refused: BTreeMap<String, u64>,
     failed: BTreeMap<String, u64>,
     shown: Vec<String>,
 }
 
-/// Runs mutants `0..count` of a seed, or only the one of that number.
+/// Runs the mutants `0..count` of a seed, or only the mutant `only`.
 pub(crate) fn run(seeds: &[Seed], seed: u64, count: u64, only: Option<u64>) -> MutantReport {
     let next = AtomicU64::new(only.unwrap_or(0));
     let end = only.map_or(count, |number| number + 1);
@@ -74,7 +74,7 @@ fn case(seeds: &[Seed], seed: u64, number: u64) -> EditCase {
     EditCase { name: format!("mutant {number} of seed {seed}, from {}", from.name), text, op, all_containers }
 }
 
-/// Checks cases. Asks go-yaml about all of them at once.
+/// Checks cases. Passes all of them to go-yaml in one batch.
 pub(crate) fn batch(cases: Vec<EditCase>, go: Option<&mut GoYaml>) -> Vec<(EditCase, Verdict)> {
     let prepared: Vec<check::PreparedEdit> = cases.into_iter().map(check::prepare).collect();
     let answers = go.map(|go| go.ask(&prepared.iter().flat_map(|one| one.questions.iter()).collect::<Vec<_>>()));
@@ -96,7 +96,7 @@ impl MutantReport {
         self.compared_documents += verdict.compared_documents as u64;
         self.by_fallback += u64::from(verdict.by_fallback);
         if let Some(reason) = &verdict.unreadable_edited {
-            // Without line numbers and quoted input, so that equal reasons are counted together.
+            // Remove line numbers and quoted input, so that equal reasons are counted together.
             let reason = reason.replace(|c: char| c.is_ascii_digit(), "");
             let reason = reason.split(['\'', '"', '`']).next().unwrap_or_default();
             *self.unreadable_edited.entry(reason.to_owned()).or_default() += 1;
@@ -135,13 +135,13 @@ impl MutantReport {
         self.failed.values().sum()
     }
 
-    /// Returns how many of the streams that could be edited were edited, in percent.
+    /// Returns the percentage of editable streams that were edited or needed no change.
     pub(crate) fn edited_percent(&self) -> f64 {
         let could = self.one_target - self.must_refuse;
         if could == 0 { 100.0 } else { 100.0 * (self.edited + self.unchanged) as f64 / could as f64 }
     }
 
-    /// Returns whether go-yaml took part.
+    /// Returns whether the results were compared with go-yaml.
     pub(crate) fn has_go_yaml(&self) -> bool {
         self.go_yaml
     }
@@ -176,7 +176,7 @@ impl MutantReport {
     }
 }
 
-/// Returns the message of a refusal without the names in it, to count by.
+/// Returns the message of a refusal without its names, so that equal refusals are counted together.
 fn without_names(reason: &str) -> String {
     let mut out = String::new();
     for (at, part) in reason.split('`').enumerate() {
@@ -185,7 +185,7 @@ fn without_names(reason: &str) -> String {
     out
 }
 
-/// Describes a failure by the smallest stream that still shows it.
+/// Describes a failure with a shrunk stream that still causes it.
 pub(crate) fn describe(case: &EditCase, failures: &[Failure], go: Option<&mut GoYaml>) -> String {
     let mut out = format!("{}: {:?}, all containers: {}\n", case.name, case.op, case.all_containers);
     for failure in failures {
@@ -201,7 +201,7 @@ pub(crate) fn describe(case: &EditCase, failures: &[Failure], go: Option<&mut Go
     out
 }
 
-/// Removes lines, then characters, as long as the same oracle disagrees.
+/// Removes lines as long as the same oracle still reports a failure.
 fn shrink(case: &EditCase, oracle: &str, mut go: Option<&mut GoYaml>) -> EditCase {
     let mut fails = |text: &str| {
         let candidate = EditCase { text: text.to_owned(), ..case.clone() };

@@ -1,4 +1,4 @@
-//! Makes mutants: seeds with the changes that break YAML, determined by a number.
+//! Generates mutants: seeds with random changes that often break YAML.
 
 use crate::rng::Rng;
 use crate::seeds::Seed;
@@ -108,7 +108,7 @@ const LINES: &[&str] = &[
     " \t # c\n",
 ];
 
-/// Returns the text of a mutant, and the seed from which it was made.
+/// Generates a mutant. Returns its seed and its text.
 pub(crate) fn mutant<'s>(seeds: &'s [Seed], rng: &mut Rng) -> (&'s Seed, String) {
     let seed = rng.pick(seeds);
     let mut text = seed.text.clone();
@@ -131,7 +131,7 @@ fn mutate(mut text: String, seeds: &[Seed], rng: &mut Rng) -> String {
             text.insert_str(random_offset(&text, rng), token);
         }
         3 => {
-            // After a blank, where a node could begin.
+            // Insert after a space, where a node could begin.
             let blanks: Vec<usize> = text.match_indices(' ').map(|(at, _)| at + 1).collect();
             if !blanks.is_empty() {
                 let token: &str = rng.pick::<&str>(TOKENS);
@@ -177,7 +177,7 @@ fn mutate(mut text: String, seeds: &[Seed], rng: &mut Rng) -> String {
         }
         12 => {
             return with_lines(&text, |lines| {
-                // Several lines move together: most such mutants are still YAML.
+                // Indent several lines together, because most such mutants are still valid YAML.
                 let start = rng.below(lines.len());
                 let end = (start + 1 + rng.below(6)).min(lines.len());
                 let deeper = rng.one_in(2);

@@ -1,7 +1,7 @@
 //! Random numbers for choices, determined by a seed.
 //!
-//! Own code, not `proptest`: a mutant must be reproducible from its number alone, one of millions, in every later
-//! version.
+//! The generator is the project's own instead of `proptest` because any of millions of mutants must be reproducible
+//! from its number alone, in every later version.
 
 /// SplitMix64: small, accepts any number as its seed, and is good enough for choices.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// Returns a number below `bound`, which is not 0.
+    /// Returns a number below `bound`, which must not be 0.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.next() >> 33).expect("31 bits") % bound
     }

@@ -1,4 +1,4 @@
-//! Checks single scalars: which type go-yaml gives a plain one, and whether a quoted one reads back equal.
+//! Checks single scalars: plain scalars must have the same type as in go-yaml, and quoted scalars must read back equal.
 
 use jobplate_yaml::{Document, NodeArena, ScalarKind};
 
@@ -10,7 +10,7 @@ use crate::{granit, witness};
 const PLAIN_SCALARS: usize = 100_000;
 const QUOTED_SCALARS: usize = 60_000;
 
-/// Pieces of numbers, dates, keywords, and of strings that only look like them.
+/// Pieces of numbers, dates and keywords, and of strings that only look like them.
 const PIECES: &[&str] = &[
     "0",
     "1",

@@ -1,10 +1,10 @@
-//! Reads a document with the library, through its public `Node`s only.
+//! Reads a document with the library's parsers, through the public [`Node`] interface only.
 
 use jobplate_yaml::{Document, Node, NodeArena};
 
 use crate::tree::{NodeKind, Tree};
 
-/// Parses with the library's own scanner. The error says why the scanner does not support the document.
+/// Parses with the library's own scanner. The error is the reason why the scanner does not support the document.
 pub(crate) fn scanned(text: &str) -> Result<Tree, String> {
     let mut arena = NodeArena::default();
     jobplate_yaml::scan(text, &mut arena).map_err(|back| back.reason.to_owned())?;

@@ -1,6 +1,6 @@
-//! The seeds: one file for each layout of a manifest that editing must handle, with one target in each.
+//! The seeds: one file, with one target, for each layout of a manifest that edits must handle.
 //!
-//! `seeds/edited` must be edited. `seeds/refused` must be refused, or is not YAML.
+//! Seeds in `seeds/edited` must be edited. Seeds in `seeds/refused` must be refused, or are not valid YAML.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
-//! The YAML test suite, if it is installed: compares the scanner with its events, and copies its documents with the
-//! renderer.
+//! Tests with the YAML test suite, if it is installed: compare the scanner with the suite's events, and copy the
+//! suite's documents with the renderer.
 //!
-//! `suite.txt` lists each case that the scanner does not support, with the reason, and must be exact: a case that is
-//! supported must not be listed. `JOBPLATE_BLESS=1` writes the list again.
+//! `suite.txt` lists exactly the cases that the scanner does not support, each with the reason. `JOBPLATE_BLESS=1`
+//! updates the list.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -42,7 +42,7 @@ fn read_cases() -> Option<Vec<SuiteCase>> {
     while let Some(directory) = open.pop() {
         for entry in fs::read_dir(&directory).expect("a readable directory") {
             let path = entry.expect("a readable directory").path();
-            // Links by name and by tag lead to the same cases again.
+            // The links in `name` and `tags` lead to the same cases again.
             if path.is_dir()
                 && !path.is_symlink()
                 && !matches!(path.file_name().and_then(|name| name.to_str()), Some("name" | "tags" | ".git"))
@@ -161,9 +161,9 @@ fn have_same_styles(expected: &Tree, actual: &Tree) -> bool {
     expected.flow == actual.flow && expected.children.iter().zip(&actual.children).all(|(a, b)| have_same_styles(a, b))
 }
 
-/// Scans a case. Returns why the scanner does not support it.
+/// Scans a case and adds mismatches to `failures`. Returns the reason if the scanner does not support the case.
 fn scan(case: &SuiteCase, failures: &mut String) -> Option<String> {
-    // The suite adds the missing line break at the end of a block scalar; Kubernetes does not.
+    // The suite adds a missing line break at the end of a block scalar, but Kubernetes does not.
     let whole = if case.text.ends_with('\n') { case.text.clone() } else { format!("{}\n", case.text) };
     let texts = model::documents(&whole);
     let mut readings = Vec::new();
@@ -255,7 +255,8 @@ fn renderer_copies_the_suite() {
 const POD: &str = "apiVersion: v1\nkind: Pod\n";
 const SPEC: &str = "spec:\n  containers:\n  - name: flow\n    env:\n    - name: MODE\n      value: fast\n";
 
-/// Puts a case as a value next to the spec of a Pod: before it, after it, and after it at the end of the file.
+/// Inserts a case as a value before the spec of a Pod, after it at the end of the file, and between it and the
+/// metadata.
 fn nest(case: &str) -> Vec<String> {
     let body = case.strip_prefix("---").map_or(case, |rest| rest.strip_prefix('\n').unwrap_or(rest));
     let mut value = String::from("x-sibling:");

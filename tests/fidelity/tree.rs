@@ -1,10 +1,11 @@
-//! One type for every reading of a document, so that readings can be compared and edited alike.
+//! A common tree for the results of all readers, so that they can be compared and edited in the same way.
 //!
-//! Independent of all readers and of Kubernetes. `granit`, `scanner`, `witness` and `goyaml` make these trees.
+//! The tree depends neither on the readers nor on Kubernetes. `granit`, `scanner`, `witness` and `goyaml` create these
+//! trees.
 
 use std::fmt::Write as _;
 
-/// The kind of a node: its style if the reader keeps styles, else its type.
+/// The kind of a node: its style if the reader reports styles, otherwise its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NodeKind {
     Map,
@@ -14,7 +15,7 @@ pub(crate) enum NodeKind {
     DoubleQuoted,
     Literal,
     Folded,
-    /// The text is the name of the anchor.
+    /// An alias, with the name of its anchor as text.
     Alias,
     /// An empty node.
     Empty,
@@ -22,13 +23,13 @@ pub(crate) enum NodeKind {
     Bool,
     Number,
     String,
-    /// Only in expectations: a string that the edit wrote, in any style.
+    /// A string that the edit wrote, in any style. Used only in expected trees.
     NewString,
-    /// Only in expectations: a mapping that the edit wrote, its keys in any order.
+    /// A mapping that the edit wrote, with its keys in any order. Used only in expected trees.
     NewMap,
 }
 
-/// A node and its descendants. The children of a mapping are its keys and values alternately.
+/// A node and its descendants. The children of a mapping are alternately its keys and values.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree {
     pub kind: NodeKind,
@@ -37,9 +38,9 @@ pub(crate) struct Tree {
     pub tag: Option<String>,
     pub flow: bool,
     pub children: Vec<Tree>,
-    /// The first byte in the text, if the reader reports it.
+    /// The offset of the first byte, or 0 if the reader does not report it.
     pub start: usize,
-    /// Only in expectations: keys of this mapping that the edit added, at any position.
+    /// The keys and values that the edit added to this mapping at any position. Used only in expected trees.
     pub added: Vec<(String, Tree)>,
 }
 
@@ -53,7 +54,7 @@ impl Tree {
         !matches!(self.kind, NodeKind::Map | NodeKind::Seq | NodeKind::Alias | NodeKind::NewMap)
     }
 
-    /// Returns whether it is null in this reading. Without types, the keywords of all YAML versions count.
+    /// Returns whether the node is null. If the reader reports no types, the null keywords of all YAML versions count.
     pub(crate) fn is_null(&self) -> bool {
         match self.kind {
             NodeKind::Empty | NodeKind::Null => self.tag.is_none(),
@@ -62,7 +63,7 @@ impl Tree {
         }
     }
 
-    /// Returns whether it is a scalar with this text.
+    /// Returns whether the node is a scalar with this text.
     pub(crate) fn has_text(&self, text: &str) -> bool {
         self.is_scalar() && self.text == text
     }
@@ -93,7 +94,7 @@ impl Tree {
         path.iter().fold(self, |node, &child| &mut node.children[child])
     }
 
-    /// Compares an expectation with a reading. The error is the location and the difference.
+    /// Compares this expected tree with an actual tree. The error describes the location and the difference.
     pub(crate) fn expect(&self, actual: &Tree) -> Result<(), String> {
         let mut place = String::new();
         self.expect_at(actual, &mut place)
@@ -213,7 +214,8 @@ impl Tree {
     }
 }
 
-/// Appends a name to the location while `go` runs. After a failure the location stays at the difference.
+/// Appends a name to the location while `compare` runs. After a failure, the location is not reset, so it locates the
+/// difference.
 fn step<T>(place: &mut String, name: &str, go: impl FnOnce(&mut String) -> Result<T, String>) -> Result<T, String> {
     let length = place.len();
     place.push('/');

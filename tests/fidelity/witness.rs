@@ -5,9 +5,9 @@ use serde_yaml::{Deserializer, Value};
 
 use crate::tree::{NodeKind, Tree};
 
-/// Parses all documents of a stream. Expands aliases and leaves merge keys as they are.
+/// Parses all documents of a stream. Aliases are expanded, and merge keys are kept.
 pub(crate) fn read(text: &str) -> Result<Vec<Tree>, String> {
-    // It takes a byte order mark for a part of the `---` after it.
+    // yaml_serde reads a byte order mark as a part of the `---` after it.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     Deserializer::from_str(text)
         .map(|document| Value::deserialize(document).map(tree).map_err(|error| error.to_string()))
