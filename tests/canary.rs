@@ -1,6 +1,6 @@
 //! Tests that no value leaks: runs all kinds of command lines on inputs and arguments that contain a canary where a
 //! secret may be, and searches all outputs for it. Only the requested manifest may contain it: the standard output of
-//! `render`, or the file of `-i`.
+//! `render`, or the file that `-i` edits.
 
 #[path = "cmd/run.rs"]
 mod run;
@@ -12,7 +12,7 @@ const CANARY: &str = "kanarie7f3a";
 /// The start of the canary in Base64, as in the `data` of a Secret.
 const CANARY_IN_BASE64: &str = "a2FuYXJpZTdmM2E";
 
-/// Names and contents of the `env` of a Job's container. `@` is replaced by the canary.
+/// Names and contents of `env` fields of a Job's container. The test replaces `@` with the canary.
 #[rustfmt::skip]
 const ENVS: &[(&str, &str)] = &[
     ("plain", "- name: X\n  value: @"),
@@ -24,7 +24,7 @@ const ENVS: &[(&str, &str)] = &[
     ("flow", "[\n  {name: X, value: @},\n  {name: Z,\n   value:\n     '@'}\n]"),
     ("crlf", "- name: X\r\n  value: @\r"),
     ("commented out", "# - name: X\n#   value: @\n- name: Z # value: \"@\"\n  value: z"),
-    // The following are invalid near the canary.
+    // The following contents are invalid near the canary.
     ("duplicate entry", "- {name: X, value: @}\n- {value: @, name: X}"),
     ("duplicate key", "- {name: X, value: @, value: @}\n- name: Z\n  value: @\n  value: @"),
     ("anchored value", "- name: X\n  value: &a @\n- name: Z\n  value: *a"),
@@ -50,7 +50,7 @@ const ENVS: &[(&str, &str)] = &[
     ("text", "X=@"),
 ];
 
-/// Names and contents of complete inputs. `%` is replaced by the canary in Base64.
+/// Names and contents of complete inputs. The test also replaces `%` with the canary in Base64.
 #[rustfmt::skip]
 const INPUTS: &[(&str, &str)] = &[
     ("flow", "kind: Job\nspec: {template: {spec: {containers: [{name: flow, env: [{name: X, value: @}, {value: \"@\", name: Z}]}]}}}\n"),
@@ -190,7 +190,8 @@ fn contains_canary(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 ///
-/// Fails with the output that must not contain the canary, but does.
+/// Fails if the program crashes, or if an output contains the canary that must not contain it. The error shows that
+/// output.
 fn check_outputs(
     directory: &Path,
     args: &[&str],
@@ -201,7 +202,7 @@ fn check_outputs(
     check_outputs_with_env(directory, &[], args, stdin, is_allowed_on_stdout, allowed_files)
 }
 
-/// Does the same as [`check_outputs`], with environment variables.
+/// Does the same as [`check_outputs`], but sets environment variables.
 fn check_outputs_with_env(
     directory: &Path,
     env: &[(&str, &str)],
@@ -326,7 +327,7 @@ fn values_stay_in_the_manifest_in_every_integration() {
                 Err(leak) => leaks.push_str(&format!("\n{what}: {}\n{leak}", args.join(" "))),
             }
         }
-        // The input as an item of a ResourceList, whose `results` must not contain values.
+        // Also run `krm` on a ResourceList with the input as its item. Its `results` must not contain values.
         let item: String = input.split_inclusive('\n').map(|line| format!("  {line}")).collect();
         let config =
             "functionConfig: {apiVersion: jobplate/v1, kind: JobPlate, spec: {targets: [{kind: Job}], unset: [X]}}";
@@ -462,7 +463,7 @@ fn values_of_scenarios_stay_in_the_job() {
 }
 
 /// A case of `jobplate secret`: environment variables, files, standard input, the command line, and whether the Secret
-/// is printed. `¬` is replaced by a byte that is not valid UTF-8.
+/// is printed. The test replaces `¬` with a byte that is not valid UTF-8.
 type SecretCase = (EnvVars, &'static [(&'static str, &'static str)], &'static str, &'static [&'static str], bool);
 
 #[rustfmt::skip]
@@ -577,7 +578,7 @@ fn finds_the_canary_in_the_manifest() {
     let in_place = run::jobplate(directory.path(), &["render", "-i", "job.yaml", "--env", &value], b"");
     assert!(in_place.stdout.is_empty());
     assert!(contains_canary(&std::fs::read(&path).expect("the file can be read")));
-    // A diff shows that a masked value changed.
+    // A diff is printed although it contains a masked value.
     let diff = run::jobplate(directory.path(), &["render", "--diff", "job.yaml", "--env", "B=c"], b"");
     assert!(String::from_utf8_lossy(&diff.stdout).contains("+++ job.yaml"));
 }

@@ -74,7 +74,7 @@ fn quiet_suppresses_the_notes_of_every_command() {
     }
 }
 
-/// Runs on Linux only, which has `/dev/full`.
+/// Linux only: other systems have no `/dev/full`.
 #[cfg(target_os = "linux")]
 #[test]
 fn reports_an_output_that_cannot_be_written() {
@@ -106,7 +106,7 @@ fn reports_an_output_that_cannot_be_written() {
     }
 }
 
-/// Checks that the runner of GitHub Actions finds no commands in a diff.
+/// Checks that a diff contains no workflow command that a GitHub Actions runner would execute.
 #[test]
 fn render_diff_escapes_workflow_commands() {
     let directory = tempfile::tempdir().unwrap();

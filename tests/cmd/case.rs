@@ -6,12 +6,12 @@
 //! | `args`, `stdin` | the arguments of the program, and its standard input |
 //! | `[env]` | its environment variables |
 //! | `status` | the exit code (default: 0) |
-//! | `[files]`, `[hex]` | input files by path, as text or as hexadecimal digits; they must not change |
-//! | `[change]` | input files with their expected result: lines begin with ` `, `-` or `+`, as in a diff |
+//! | `[files]`, `[hex]` | input files, keyed by path, as text or as hexadecimal digits; the run must not change them |
+//! | `[change]` | input files with their expected results, as diffs: each line begins with ` `, `-` or `+` |
 //! | `in_place` | the results of `[change]` are expected in the files, not on stdout |
-//! | `stdout` | expected stdout (default: the result of the only `[change]`, else nothing) |
-//! | `stderr` | expected stderr (default: nothing, unless one of the next keys is given) |
-//! | `stderr_contains`, `stderr_lacks`, `stderr_lines` | strings that are in it, strings that are not, its number of lines |
+//! | `stdout` | expected stdout (default: the result of `[change]` if it has one file, otherwise nothing) |
+//! | `stderr` | expected stderr (default: nothing; not compared if `stderr_contains` or `stderr_lines` is set) |
+//! | `stderr_contains`, `stderr_lacks`, `stderr_lines` | strings in stderr, strings not in stderr, number of lines |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -22,10 +22,10 @@ use snapbox::report::{Palette, write_diff};
 
 use super::run::{self, ProgramOutput};
 
-/// Contents of files by their path, with slashes.
+/// File contents, keyed by path with slashes.
 type Files = BTreeMap<String, Vec<u8>>;
 
-/// The keys of a case. An unknown key is an error, since a misspelled one would check nothing.
+/// The keys of a case. An unknown key is an error, since a misspelled key would check nothing.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct CaseKeys {
@@ -48,10 +48,11 @@ struct CaseKeys {
 /// A golden case, ready to run.
 pub(crate) struct GoldenCase {
     keys: CaseKeys,
-    /// The input files.
+    /// The input files, including the old contents in `[change]`.
     before: Files,
-    /// The results of `[change]`.
+    /// The new contents in `[change]`.
     changed: Files,
+    /// The expected standard output.
     stdout: Vec<u8>,
 }
 
@@ -60,7 +61,7 @@ impl GoldenCase {
     ///
     /// # Errors
     ///
-    /// Fails for invalid TOML, and for a case that would check less than its author expects.
+    /// Fails if the text is not a valid case, or if the case would check less than its author expects.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let keys: CaseKeys = toml::from_str(text).map_err(|error| error.to_string())?;
         if keys.about.is_empty() || keys.args.is_empty() {
@@ -90,7 +91,8 @@ impl GoldenCase {
         Ok(GoldenCase { keys, before, changed, stdout })
     }
 
-    /// Runs the case in a new directory. Returns what the program printed, and a message for each difference.
+    /// Runs the case in a new directory, and its variants if it passes. Returns the program's output, and a message
+    /// for each difference.
     pub(crate) fn run(&self) -> (ProgramOutput, Vec<String>) {
         let dir = self.write_inputs();
         let env: Vec<_> = self.keys.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -139,9 +141,9 @@ impl GoldenCase {
         }
     }
 
-    /// Runs the same edit on its own output, from standard input, in place, and as a check.
+    /// Runs the case again: on its own result, from standard input, with `--in-place` and with `--check`.
     ///
-    /// Only for cases that edit one file, which the command line names, to stdout.
+    /// Does nothing unless the case prints the result of editing one file, which the command line names once.
     fn run_variants(&self, failures: &mut Vec<String>) {
         let CaseKeys { args, in_place: false, status: 0, .. } = &self.keys else { return };
         let (1, Some(name)) = (self.changed.len(), self.changed.keys().next()) else { return };
@@ -182,9 +184,9 @@ impl GoldenCase {
     }
 }
 
-/// Returns the text of a case with the output of a run in its `stdout` and `stderr`.
+/// Returns the text of a case with its `stdout` and `stderr` replaced by the output of a run.
 ///
-/// Adds `stderr` if the case does not have that key. Does not add `stdout`, which `[change]` may imply.
+/// Adds a missing `stderr` unless it is empty. Never adds `stdout`, which `[change]` may imply.
 pub(crate) fn with_output(text: &str, output: &ProgramOutput) -> String {
     let mut text = text.to_owned();
     for (key, bytes) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
@@ -216,7 +218,7 @@ fn string_literal(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// Splits a diff of a whole file into the file before and after it.
+/// Splits a diff of a complete file into the old and the new content.
 fn split_diff(diff: &str) -> Result<(Vec<u8>, Vec<u8>), String> {
     let (mut before, mut after) = (Vec::new(), Vec::new());
     for line in diff.split_inclusive('\n') {
@@ -250,7 +252,7 @@ fn read_files(dir: &Path) -> Files {
     run::files_below(dir).into_iter().map(read).collect()
 }
 
-/// Adds a message for each file that differs, is missing or is unexpected. `prefix` begins each message.
+/// Adds a message for each file that differs, is missing or is unexpected. Each message starts with `prefix`.
 fn compare_files(prefix: &str, expected: &Files, found: &Files, failures: &mut Vec<String>) {
     for name in expected.keys().chain(found.keys()).collect::<BTreeSet<_>>() {
         match (expected.get(name), found.get(name)) {
@@ -265,7 +267,7 @@ fn compare_files(prefix: &str, expected: &Files, found: &Files, failures: &mut V
 
 /// Returns a diff of two contents, or `None` if they are equal.
 ///
-/// Does not use the assertions of snapbox: they ignore line endings, which the program must preserve.
+/// Does not use snapbox's assertions: they ignore differences in line endings, which the program must preserve.
 fn difference(name: &str, expected: &[u8], found: &[u8]) -> Option<String> {
     if expected == found {
         return None;

@@ -1,13 +1,15 @@
 //! Runs the examples in the documentation and compares their output.
 //!
 //! In a fenced block marked `console`, a line that begins with `$ ` is a command for `sh`; a trailing `\` continues it
-//! on the next line. The lines up to the next command are its stdout and stderr, in the order of a terminal. A line
-//! `...` matches any number of lines. A command that fails is followed by `$ echo $?`, which is not run, and its exit
-//! code. Blocks of one page share a directory that holds `templates/`, `charts/`, `integrations/` and the files in
-//! `docs/examples/`; `~/.local/bin` in it is on the path. Tests that have a cluster, Helm or another program run the
-//! blocks marked `console cluster`, `console helm3`, `console helm4`, `console helm` (both versions) and so on.
+//! on the next line. The lines up to the next command are its expected stdout and stderr, interleaved as on a terminal.
+//! A line `...` matches any number of lines. A command that fails is followed by `$ echo $?`, which is not run, and its
+//! exit code. All commands of a page run in one directory, which is also the home directory. It holds `templates/`,
+//! `charts/`, `integrations/` and the files in `docs/examples/`, and its `.local/bin` is on the `PATH`.
 //!
-//! trycmd, the sibling of snapbox, has similar blocks, but no shell: its commands can't have pipes or redirections.
+//! Blocks that need a cluster, Helm or another program are marked `console cluster`, `console helm3`, `console helm4`,
+//! `console helm` (both versions) and so on. The tests that provide the program run them.
+//!
+//! The crate trycmd runs similar blocks, but without a shell: its commands can't have pipes or redirections.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +18,7 @@ use snapbox::{Assert, IntoData};
 
 use super::run;
 
-/// Pages outside of docs/.
+/// The pages with examples outside of docs/.
 const OTHER_PAGES: [&str; 2] = ["README.md", "charts/prefect-agent/README.md"];
 
 /// Directories that the examples use.
@@ -24,7 +26,9 @@ const EXAMPLE_DIRS: [&str; 4] = ["templates", "charts", "integrations", "docs/ex
 
 /// Runs the examples in all blocks that begin with one of `fences`. Returns the number of commands.
 ///
-/// `programs` is a directory on the path. `env` is called once for each page, for the variables of its commands.
+/// `programs` is a directory to add to the `PATH`. `env` is called once per page and returns the environment variables
+/// of its commands.
+///
 /// Panics if the output of a command differs from the page.
 pub(crate) fn run_blocks(fences: &[&str], programs: &Path, env: impl Fn() -> Vec<(&'static str, String)>) -> usize {
     let pages = pages_with_blocks(fences);
@@ -34,7 +38,7 @@ pub(crate) fn run_blocks(fences: &[&str], programs: &Path, env: impl Fn() -> Vec
     results.into_iter().flatten().sum()
 }
 
-/// Returns the pages that have such blocks, as paths from the top of the project.
+/// Returns the pages with blocks that begin with one of `fences`, as paths relative to the project's root.
 pub(crate) fn pages_with_blocks(fences: &[&str]) -> Vec<PathBuf> {
     let docs = run::files_below(&project_dir().join("docs")).into_iter();
     let docs = docs.filter(|path| path.components().count() == 1 && path.extension().is_some_and(|own| own == "md"));
@@ -42,7 +46,11 @@ pub(crate) fn pages_with_blocks(fences: &[&str]) -> Vec<PathBuf> {
     pages.filter(|page| !read_examples(page, fences).is_empty()).collect()
 }
 
-/// Runs the examples of one page in a new directory. Returns the number of commands, or the differences.
+/// Runs the examples of one page in a new directory. Returns the number of commands.
+///
+/// # Errors
+///
+/// Fails with the differences if the output or the exit code of a command differs from the page.
 pub(crate) fn run_page(page: &Path, fences: &[&str], programs: &Path, env: &[(&str, String)]) -> Result<usize, String> {
     let examples = read_examples(page, fences);
     let dir = tempfile::tempdir().expect("a temporary directory can be created");
@@ -60,7 +68,8 @@ fn project_dir() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Copies the files of [`EXAMPLE_DIRS`]: those of docs/examples to the top, all others with their directory.
+/// Copies the files of [`EXAMPLE_DIRS`] to `dir`: the files of docs/examples to its top level, all other files below
+/// their directory's path.
 fn copy_example_files(dir: &Path) {
     for from in EXAMPLE_DIRS {
         for file in run::files_below(&project_dir().join(from)) {
@@ -83,7 +92,7 @@ fn read_examples(page: &Path, fences: &[&str]) -> Vec<Example> {
     parse_examples(&std::fs::read_to_string(project_dir().join(page)).expect("the page can be read"), fences)
 }
 
-/// Parses the commands of a page.
+/// Parses the commands in the blocks of a page that begin with one of `fences`.
 fn parse_examples(page: &str, fences: &[&str]) -> Vec<Example> {
     let mut examples: Vec<Example> = Vec::new();
     let mut in_block = false;
@@ -133,7 +142,7 @@ impl Example {
     }
 }
 
-/// Compares lines, where `...` matches any number of lines. Fails with a diff.
+/// Compares output line by line. A line `...` in `expected` matches any number of lines. Fails with a diff.
 fn compare_output(expected: &str, printed: &str) -> Result<(), String> {
     let assert = Assert::new().normalize_paths(false).palette(Palette::plain());
     assert.try_eq(Some(&"output"), printed.into_data(), expected.into_data()).map_err(|error| error.to_string())

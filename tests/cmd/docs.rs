@@ -7,7 +7,8 @@ use super::run;
 /// The commands whose flags are in the tables of README.md.
 const COMMANDS_IN_README: [&str; 4] = ["render", "apply", "diff", "secret"];
 
-/// Checks that docs/cli.md is the help of the program and of each command. `JOBPLATE_CMD_UPDATE` rewrites the page.
+/// Checks that docs/cli.md contains the help of the program and of each command. If `JOBPLATE_CMD_UPDATE` is set,
+/// rewrites the page first.
 pub(crate) fn cli_page_is_the_help() {
     let top = help(&["--help"]);
     let commands = listed_commands(&top);
@@ -53,7 +54,7 @@ fn listed_commands(help: &str) -> Vec<&str> {
     lines.filter_map(|line| line.split(' ').next()).filter(|name| *name != "help").collect()
 }
 
-/// Checks that a command's manual page has every flag of its help.
+/// Checks that a command's manual page contains every flag in its help.
 fn check_manual_page(command: &str) {
     let page = help(&["man", command]).replace('\\', "");
     let help = help(&[command, "--help"]);

@@ -1,19 +1,19 @@
 //! Tests of the command line: golden commands, examples in the documentation, and functions.
 //!
 //! Every file `tests/cmd/TOPIC/CASE.toml` is a golden command, and the test `TOPIC/CASE`. The examples of a page are
-//! the test `docs/PAGE.md` or `README.md`. The functions listed in `functions` test what a golden command can't
-//! express. Arguments are those of Rust's own test harness: `cargo test --test cmd -- --skip preview/ --test-threads=1`.
+//! the test `docs/PAGE.md` or `README.md`. The functions listed in `functions` are tests that a golden command can't
+//! express. Accepts the arguments of Rust's own test harness: `cargo test --test cmd -- --skip preview/`.
 //!
 //! | variable | effect |
 //! |---|---|
-//! | `JOBPLATE_CMD_UPDATE=1` | writes stdout and stderr into the cases that fail, and help into `docs/cli.md`: review them |
-//! | `JOBPLATE_CMD_UPDATE=all` | writes them into all cases that state them |
+//! | `JOBPLATE_CMD_UPDATE=1` | updates the stdout and stderr of failing cases, and `docs/cli.md`; review the changes |
+//! | `JOBPLATE_CMD_UPDATE=all` | updates the stdout and stderr of all cases |
 //! | `JOBPLATE_CMD_SLOWEST=N` | lists the N slowest tests at the end (default: 10) |
 
 mod case;
 #[allow(dead_code)] // tests/cluster and tests/integrations use the rest of it
 mod console;
-#[cfg(feature = "cluster")] // without it, the help lacks commands
+#[cfg(feature = "cluster")] // without the feature, the help lacks commands
 mod docs;
 mod render;
 #[cfg(unix)]
@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 use case::GoldenCase;
 use libtest_mimic::{Arguments, Failed, Trial};
 
-/// The tests that have run, with their time.
+/// The completed tests with their durations.
 type Times = Arc<Mutex<Vec<(Duration, String)>>>;
 
 fn main() -> ExitCode {
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
 /// The name and the body of a test.
 type Test = (String, Box<dyn FnOnce() -> Result<(), Failed> + Send>);
 
-/// Returns a test for each golden command, and one that finds all other files.
+/// Returns a test for each golden command, and a test that checks the other files.
 fn golden_commands() -> Vec<Test> {
     let update = std::env::var("JOBPLATE_CMD_UPDATE").unwrap_or_default();
     let (sources, files): (Vec<_>, Vec<_>) =
@@ -79,7 +79,8 @@ fn has_depth_and_extension(file: &Path, depth: usize, extension: &str) -> bool {
     file.components().count() == depth && file.extension().is_some_and(|own| own == extension)
 }
 
-/// Fails if a file belongs to no test, or if a function has `#[test]`, which has no effect without Rust's own harness.
+/// Fails if a file is neither a case nor a module, or if a function has `#[test]`, which has no effect without Rust's
+/// own harness.
 fn check_files(sources: &[PathBuf], others: &[PathBuf]) -> Result<(), Failed> {
     if !others.is_empty() {
         return Err(format!("neither TOPIC/CASE.toml nor a module: {others:?}").into());
@@ -122,7 +123,7 @@ fn pages_with_examples() -> Vec<Test> {
 
 /// Returns the tests that are functions. They fail by panicking.
 ///
-/// The compiler warns about a function that is missing in the list, because nothing else calls it.
+/// The compiler warns about a function that is missing from the list, because it is never called.
 fn functions() -> Vec<Test> {
     let mut tests: Vec<Test> = Vec::new();
     macro_rules! add {
@@ -181,7 +182,7 @@ fn functions() -> Vec<Test> {
     tests
 }
 
-/// Prints the slowest tests to stderr, so that stdout remains readable for programs.
+/// Prints the slowest tests, unless only one test ran. Uses stderr, because programs may parse stdout.
 fn print_slowest(times: &mut Vec<(Duration, String)>) {
     let is_single = times.len() < 2;
     let count = std::env::var("JOBPLATE_CMD_SLOWEST").ok().and_then(|count| count.parse().ok()).unwrap_or(10);

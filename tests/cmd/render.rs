@@ -1,4 +1,4 @@
-//! Tests `jobplate render` on names, streams and files, where a golden case can't express the expectation.
+//! Tests of `jobplate render` that a golden case can't express: hashes in names, closed pipes and file metadata.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -8,7 +8,7 @@ use super::run;
 
 const JOB: &str = "kind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n";
 
-/// Checks that layout, comments and the order of keys do not change the hash.
+/// Checks that layout, comments and key order do not change the hash.
 pub(crate) fn name_hash_depends_on_the_value_only() {
     let hash = |manifest: &str| {
         let dir = tempfile::tempdir().expect("a temporary directory can be created");
@@ -37,7 +37,7 @@ pub(crate) fn closed_stdout_is_not_an_error() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program starts");
-    // The program prints after it has read all input. Then the pipe is already closed.
+    // The program prints only after it has read all input, so the pipe is already closed.
     drop(child.stdout.take());
     let jobs = format!("{JOB}---\n").repeat(10_000);
     child.stdin.take().expect("stdin is a pipe").write_all(jobs.as_bytes()).expect("the program reads");
@@ -46,7 +46,7 @@ pub(crate) fn closed_stdout_is_not_an_error() {
     assert_eq!(output.status.code(), Some(0));
 }
 
-/// Checks the file that `JOBPLATE_ERROR_FILE` names. Callers that hide stderr need it, like Helm 4 for its plugins.
+/// Checks the content of the file named by `JOBPLATE_ERROR_FILE`. It is for callers that hide stderr, such as Helm 4.
 pub(crate) fn error_file_holds_the_error() {
     let dir = tempfile::tempdir().expect("a temporary directory can be created");
     let file = dir.path().join("ERROR");
@@ -57,17 +57,17 @@ pub(crate) fn error_file_holds_the_error() {
         assert_eq!(output.status, 2);
         assert_eq!(read(), String::from_utf8_lossy(&output.stderr));
         assert!(read().starts_with("error: "), "{}", read());
-        // A successful run removes the error of the run before.
+        // A successful run removes the previous run's error.
         assert_eq!(run::jobplate(dir.path(), &["template"], b"").status, 0);
         assert_eq!(read(), "");
     }
-    // A file that does not hold an error is kept.
+    // A file without an error is left unchanged.
     run::write_file(&file, b"kind: Job\n");
     assert_eq!(run::jobplate(dir.path(), &["template"], b"").status, 0);
     assert_eq!(read(), "kind: Job\n");
 }
 
-/// Checks that `-i` writes to the target of a symbolic link and keeps the mode of that file.
+/// Checks that `-i` writes to the target of a symbolic link and keeps the target's mode.
 #[cfg(unix)]
 pub(crate) fn in_place_keeps_links_and_modes() {
     use std::os::unix::fs::{PermissionsExt as _, symlink};

@@ -1,4 +1,4 @@
-//! Tests the reports of edits: `--report` for programs, annotations and a summary for GitHub Actions.
+//! Tests edit reports: the JSON of `--report`, and the annotations and step summaries of GitHub Actions.
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ impl Repository {
         repository
     }
 
-    /// Returns the path of a file in `sub`, the working directory of the program.
+    /// Returns the path of a file in `sub`, the program's working directory.
     fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join("repository/sub").join(name)
     }
@@ -50,7 +50,7 @@ impl Repository {
         run::jobplate(&self.path(""), args, b"")
     }
 
-    /// Runs the program with the variables of GitHub Actions. Returns stdout, stderr and the exit code.
+    /// Runs the program with GitHub Actions' environment variables. Returns stdout, stderr and the exit code.
     fn run_in_workflow(&self, args: &[&str]) -> (String, String, i32) {
         let mut command = run::isolated_command(run::binary(), &self.path(""));
         command.env("GITHUB_ACTIONS", "true").env("GITHUB_WORKSPACE", self.dir.path().join("repository"));
@@ -128,7 +128,7 @@ pub(crate) fn refuses_to_run_if_the_report_cannot_be_written() {
             assert_eq!((repository.read("job.yaml"), repository.read("../spec.yaml")), (MANIFEST.into(), spec.into()));
         }
     }
-    // Standard input is compared with the report's file, too.
+    // The report must not overwrite the file that standard input is redirected from, either.
     let stdin = std::fs::File::open(repository.path("job.yaml")).expect("the file can be read");
     let mut command = run::isolated_command(run::binary(), &repository.path(""));
     let output = command.args(["render", "-", "--env", "A=b", "--report", "job.yaml"]).stdin(stdin).output();
@@ -202,7 +202,7 @@ pub(crate) fn annotates_and_summarizes_in_github_actions() {
     assert!(!format!("{stderr}{summary}").contains("canary"));
 }
 
-/// Checks that a file name or a manifest can't hold a workflow command, which a GitHub runner would execute.
+/// Checks that workflow commands in file names and manifests are escaped. A GitHub runner would execute them.
 pub(crate) fn escapes_workflow_commands_of_the_input() {
     let repository = Repository::new();
     let manifest = "kind: Job\nmetadata: {name: '::error title=x'}\nspec:\n  template:\n    spec:\n      containers:\n      - name: f\n        args:\n        - |\n          ::stop-commands::x\n          ##[add-mask]e\n";

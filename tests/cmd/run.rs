@@ -1,10 +1,10 @@
-//! Runs the program in a directory, isolated from the environment of this machine.
+//! Runs the program, isolated from this machine's environment.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The output and exit code of one run.
+/// The output and the exit code of a run of the program.
 pub(crate) struct ProgramOutput {
     /// The exit code, or -1 if a signal ended the program.
     pub(crate) status: i32,
@@ -17,7 +17,8 @@ pub(crate) fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_jobplate"))
 }
 
-/// Returns a command that runs in `dir`, without the user's home directory, kubeconfig and colour settings.
+/// Returns a command that runs in `dir`, which is also its home directory, and inherits none of the user's environment
+/// variables.
 pub(crate) fn isolated_command(program: impl AsRef<OsStr>, dir: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear().current_dir(dir).env("HOME", dir).env("TERM", "dumb").env("LC_ALL", "C.UTF-8");
@@ -30,7 +31,7 @@ pub(crate) fn isolated_command(program: impl AsRef<OsStr>, dir: &Path) -> Comman
     command
 }
 
-/// Runs the program to its end. If `dir` has a file `ERROR`, the program also writes its error there.
+/// Runs the program until it exits. If `dir` contains a file `ERROR`, the program also writes its errors to that file.
 pub(crate) fn jobplate<S: AsRef<OsStr>>(dir: &Path, args: &[S], stdin: &[u8]) -> ProgramOutput {
     jobplate_with_env(dir, &[], args, stdin)
 }
@@ -51,7 +52,7 @@ pub(crate) fn jobplate_with_env<S: AsRef<OsStr>>(
     ProgramOutput { status: output.status.code().unwrap_or(-1), stdout: output.stdout, stderr: output.stderr }
 }
 
-/// Returns every file below a directory, as sorted paths relative to it.
+/// Returns the sorted paths of all files below a directory, relative to it.
 pub(crate) fn files_below(dir: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut pending = vec![dir.to_owned()];

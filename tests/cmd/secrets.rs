@@ -1,8 +1,8 @@
-//! Tests `jobplate secret` with flows of Prefect 1, which read the secrets.
+//! Tests `jobplate secret` by comparing its output with the secrets that flows of Prefect 1 read.
 //!
-//! `tests/oracles/prefect1/flow_secrets.json` holds the answers of Prefect 1.4.1; 0.15.13 answers the same. If
-//! `JOBPLATE_TEST_PREFECT1` names a Python that has Prefect, that Prefect answers instead, and with
-//! `JOBPLATE_CMD_UPDATE` its answers are written to the file.
+//! `tests/oracles/prefect1/flow_secrets.json` holds the values that Prefect 1.4.1 reads; 0.15.13 reads the same.
+//! `JOBPLATE_TEST_PREFECT1` selects a Python interpreter whose Prefect reads the secrets instead. If
+//! `JOBPLATE_CMD_UPDATE` is set as well, the answers of that Prefect are written to the file.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -116,10 +116,10 @@ struct Question {
     ask: Vec<String>,
 }
 
-/// The type and the value of each secret, by name.
+/// The Python type and the value of each secret, keyed by name.
 type Answers = BTreeMap<String, String>;
 
-/// Runs `jobplate secret s`. Returns the environment of a container that refers to each key of the Secret.
+/// Runs `jobplate secret s`. Returns the environment of a container that references every key of the Secret.
 fn secret_variables(env: &[(&str, &str)], args: &[&str]) -> BTreeMap<String, String> {
     let dir = tempfile::tempdir().expect("a temporary directory can be created");
     run::write_file(&dir.path().join("config.toml"), CONFIG.as_bytes());
@@ -136,7 +136,7 @@ fn variable_name(secret: &str) -> String {
     format!("PREFECT__CONTEXT__SECRETS__{secret}")
 }
 
-/// Returns the recorded answers, or those of the Prefect that `JOBPLATE_TEST_PREFECT1` names.
+/// Returns the recorded answers or, if `JOBPLATE_TEST_PREFECT1` is set, the answers of that Prefect.
 fn ask_prefect(questions: &[Question]) -> Vec<Answers> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/prefect1");
     let recorded = dir.join("flow_secrets.json");
@@ -164,14 +164,14 @@ fn ask_prefect(questions: &[Question]) -> Vec<Answers> {
 
 /// An environment variable with one of [`VALUES`].
 struct TestVariable {
-    /// The secret's key.
+    /// The key in the Kubernetes Secret.
     key: String,
-    /// The secret's name as a flow reads it: `A/B` is the key B of the dict A.
+    /// The name with which a flow reads the secret. `A/B` is the key B of the dict A.
     secret: String,
     value: &'static str,
 }
 
-/// Returns a variable for each value, and one for its use in a dict.
+/// Returns a variable for each value, then a variable for each value as part of a dict.
 fn test_variables() -> Vec<TestVariable> {
     let mut variables = Vec::new();
     for (at, &value) in VALUES.iter().enumerate() {
@@ -179,7 +179,7 @@ fn test_variables() -> Vec<TestVariable> {
         variables.push(TestVariable { key: name.clone(), secret: name, value });
     }
     for (at, &value) in VALUES.iter().enumerate() {
-        // Prefect 1 expands `${...}` in a dict even in strings.
+        // In a dict, Prefect 1 expands `${...}` even in quoted strings.
         if !value.contains("${") {
             variables.push(TestVariable { key: format!("D__V{at:02}"), secret: format!("D/V{at:02}"), value });
         }
@@ -187,7 +187,8 @@ fn test_variables() -> Vec<TestVariable> {
     variables
 }
 
-/// Compares the values that flows read with the predictions of the program, with strings and with `config.toml`.
+/// Compares the values that flows read with the program's predictions, with the original strings (`--text`), and with
+/// the values in `config.toml`.
 pub(crate) fn flows_read_what_the_secret_holds() {
     let variables = test_variables();
     let plain = &variables[..VALUES.len()];
@@ -236,9 +237,9 @@ pub(crate) fn flows_read_what_the_secret_holds() {
     assert!(failures.is_empty(), "{failures}");
 }
 
-/// Returns the type to which Prefect converts `value`, in the words of the program, or `None` if it stays a string.
+/// Returns the type to which Prefect converts `value`, in the program's terms, or `None` if Prefect keeps the string.
 ///
-/// `answer` is the answer of Prefect: the name of the Python type, and the value.
+/// `answer` is Prefect's answer: the name of the Python type, a space and the value.
 fn converted_type(answer: &str, value: &str) -> Option<&'static str> {
     match answer.split_once(' ').expect("a type and a value") {
         ("str", read) if read == value => None,

@@ -8,7 +8,7 @@ use super::run::{self, ProgramOutput};
 const TEMPLATES: [(&str, &str); 3] =
     [("job", "job_template.yaml"), ("cronjob", "cronjob.yaml"), ("agent", "agent.yaml")];
 
-/// Compares the printed templates with `templates/`, from which users may copy them as well.
+/// Checks that the printed templates equal the files in `templates/`, which users may also copy.
 pub(crate) fn printed_as_in_their_files() {
     for (name, file) in TEMPLATES {
         let output = run_jobplate(&["template", name]);
