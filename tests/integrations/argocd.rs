@@ -37,7 +37,7 @@ fn argo(home: &TestHome, args: &[&str]) -> Output {
     command.args(["--config-dir", "config"]).args(args).output().expect("it starts")
 }
 
-/// Returns the manifests that the repo-server gets for an application.
+/// Generates an application's manifests. Returns them as the repo-server receives them.
 #[track_caller]
 fn generated(home: &TestHome, args: &[&str]) -> Vec<serde_json::Value> {
     let output = argo(home, &[args, &["generate"]].concat());
@@ -47,7 +47,7 @@ fn generated(home: &TestHome, args: &[&str]) -> Vec<serde_json::Value> {
     manifests.iter().map(|manifest| serde_json::from_str(manifest).expect("each is JSON")).collect()
 }
 
-/// Returns the error that Argo CD shows for an application.
+/// Generates an application's manifests, which must fail. Returns the error that Argo CD shows.
 #[track_caller]
 fn refused(home: &TestHome, args: &[&str]) -> String {
     let output = argo(home, &[args, &["generate"]].concat());
@@ -65,7 +65,7 @@ fn generates_the_output_of_render() {
     let rendered: serde_json::Value = serde_yaml::from_str(&rendered).expect("YAML");
     assert_eq!(generated(&home, &["--app", "app"]), std::slice::from_ref(&rendered));
     assert!(rendered.to_string().contains("PREFECT__CONTEXT__SECRETS__GH"));
-    // Rendering is deterministic: nothing is out of sync.
+    // Rendering is deterministic, so the application remains in sync.
     assert_eq!(generated(&home, &["--app", "app"]), [rendered]);
 }
 
@@ -99,7 +99,7 @@ fn parameters_are_flags() {
         assert_eq!(env[3]["value"], "$(touch pwned); 'x\" y");
         assert_eq!(env[0]["valueFrom"]["secretKeyRef"]["name"], "prod");
     }
-    // The parameters that the plugin announces are known.
+    // The plugin accepts every parameter that it announces.
     let output = argo(&home, &["--app", "app", "announce"]);
     let announced: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let announced = announced.as_array().expect("a list");
@@ -129,11 +129,11 @@ fn fails_without_objects() {
         ("", "the input is empty"),
         ("# nothing\n---\n", "there is no Kubernetes object"),
         ("kind: List\napiVersion: v1\nitems: []\n", "there is no Kubernetes object"),
-        // Argo CD expands everything that has `items` as a list.
+        // Argo CD expands any object that has `items` as a list.
         (&format!("{}items: []\n", JOB), "this is no List, and has `items`"),
         (&format!("{}items: null\n", JOB), "this is no List, and has `items`"),
         (&format!("{}<<: {{items: []}}\n", JOB), "has a merge key"),
-        // An object must not be lost among others.
+        // An object must not be dropped silently, even if there are other objects.
         (&format!("{}---\nkind: ConfigMap\n<<: {{items: []}}\n", JOB), "has a merge key"),
         (&format!("{}---\nkind: List\nitems: [{{kind: A}}]\nitems: []\n", JOB), "this has a key twice"),
     ] {
@@ -202,7 +202,7 @@ fn refuses_files_outside_of_the_repository() {
             assert!(said.contains("outside of the application's repository"), "{input}: {said}");
         }
     }
-    // A symbolic link in a directory. (Argo CD itself refuses one that leads out of the repository.)
+    // A symbolic link in a directory. (Argo CD itself refuses a link that leads out of the repository.)
     let directory = home.directory().join("repo/apps/etl/links");
     std::fs::create_dir(&directory).expect("a folder can be made");
     std::os::unix::fs::symlink(&outside, directory.join("x.yaml")).expect("a link can be made");
@@ -219,12 +219,12 @@ fn refuses_files_outside_of_the_repository() {
         assert!(String::from_utf8_lossy(&output.stderr).contains("outside of"), "{odd}: {output:?}");
     }
     std::fs::remove_dir_all(directory).expect("it is there");
-    // Argo CD provides nothing on standard input.
+    // Under Argo CD, standard input is empty.
     spec("'-'");
     assert!(refused(&home, &in_repository).contains("no standard input"));
 }
 
-/// Checks the example files in the page.
+/// Renders the example files of the page.
 #[test]
 fn examples_of_the_page_work() {
     let Some(home) = home() else { return };

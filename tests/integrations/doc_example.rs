@@ -5,7 +5,7 @@ use std::path::Path;
 /// The page about CI integrations.
 pub(crate) const CI: &str = "ci.md";
 
-/// Returns the example of a file in a page of `docs/`.
+/// Returns the content of an example file in a page of `docs/`.
 #[track_caller]
 pub(crate) fn example(page: &str, file: &str) -> String {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page);
@@ -17,7 +17,7 @@ pub(crate) fn example(page: &str, file: &str) -> String {
     example.to_owned()
 }
 
-/// Replaces each placeholder of an example with a value.
+/// Replaces each placeholder of an example with its value. Panics if the example lacks a placeholder.
 #[track_caller]
 pub(crate) fn fill_placeholders(mut example: String, real: &[(&str, &str)]) -> String {
     for (placeholder, value) in real {

@@ -1,4 +1,4 @@
-//! Runs the examples in the pages about integrations with the programs that they name.
+//! Runs the examples in the documentation that need kubectl or kustomize.
 
 use crate::console;
 use crate::programs::find;

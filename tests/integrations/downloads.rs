@@ -19,7 +19,7 @@ pub(crate) struct Archive {
     pub(crate) sha256: String,
 }
 
-/// The archive. Built once for all tests, because the unoptimised program is large.
+/// The release archive. It is built once for all tests, because the unoptimised program is large.
 pub(crate) static ARCHIVE: LazyLock<Archive> = LazyLock::new(|| {
     let platform = if cfg!(target_arch = "aarch64") { "linux-arm64" } else { "linux-amd64" };
     let name = format!("jobplate-{VERSION}-{platform}.tar.gz");
@@ -32,7 +32,7 @@ pub(crate) static ARCHIVE: LazyLock<Archive> = LazyLock::new(|| {
     Archive { file, name, sha256 }
 });
 
-/// Fills in a template of `integrations/` like `cargo xtask dist`, but for one platform.
+/// Fills in a template of `integrations/` like `cargo xtask dist`, but only for this machine's platform.
 pub(crate) fn fill(template: &str, base_url: &str, sha256: &str) -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("integrations").join(template);
     let mut text = std::fs::read_to_string(file).expect("the template can be read");
@@ -48,7 +48,7 @@ pub(crate) fn fill(template: &str, base_url: &str, sha256: &str) -> String {
     text
 }
 
-/// An HTTP server with the release, and with the same archive under another name as version 0.2.0.
+/// An HTTP server that serves the archive as two releases: [`VERSION`] and 0.2.0.
 pub(crate) struct Server {
     pub(crate) url: String,
     asked: Arc<Mutex<Vec<String>>>,
@@ -75,7 +75,7 @@ impl Server {
     }
 }
 
-/// Handles one request.
+/// Records the path of a request and responds to it.
 fn handle_request(mut stream: &TcpStream, asked: &Mutex<Vec<String>>) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream).lines();
     let request = lines.next().unwrap_or_else(|| Ok(String::new()))?;

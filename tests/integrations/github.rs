@@ -27,6 +27,7 @@ impl Repository {
         Self::with_checksum(&ARCHIVE.sha256)
     }
 
+    /// Creates the repository with an action that expects this checksum of the archive.
     fn with_checksum(sha256: &str) -> Option<Self> {
         let act = find("act")?;
         if !has_programs(&["bash", "curl", "git", "tar"]) {
@@ -53,7 +54,7 @@ impl Repository {
         WorkflowOutput::from_output(act.output().expect("act starts"))
     }
 
-    /// Runs the action with these inputs (lines of YAML), then a step that prints its outputs and the files.
+    /// Runs the action with these inputs (lines of YAML), then a step that prints the action's outputs and copies k8s/.
     fn run_action(&self, with: &str) -> WorkflowOutput {
         let with: String = with.lines().map(|line| format!("          {line}\n")).collect();
         self.run(&format!(
@@ -80,7 +81,7 @@ jobs:
         ))
     }
 
-    /// Returns the content of a file in k8s/ after `run_action`.
+    /// Returns the content of a file in the copy of k8s/ that `run_action` made.
     fn read_result(&self, name: &str) -> String {
         std::fs::read_to_string(self.home.directory().join("after").join(name)).expect("the last step copied it")
     }
@@ -93,7 +94,7 @@ struct WorkflowOutput {
 }
 
 impl WorkflowOutput {
-    /// Extracts the steps' output and workflow commands from the output of `act`, which marks them.
+    /// Extracts the lines with the steps' output and with workflow commands, which `act` marks.
     fn from_output(output: Output) -> Self {
         let text = String::from_utf8_lossy(&output.stdout);
         let said = |line: &str| {
@@ -138,7 +139,7 @@ fn the_workflow_of_the_page_checks() {
     let run = repository.run(&workflow);
     assert!(run.success, "{}", run.text);
     run.assert_prints("jobplate: nothing to change");
-    // The second run uses the download of the first.
+    // The second run reuses the first run's download.
     assert_eq!(repository.server.requested_paths(), [format!("v{VERSION}/{}", ARCHIVE.name)]);
 }
 
@@ -211,7 +212,7 @@ fn refuses_an_archive_with_another_checksum() {
     assert!(!run.text.contains("jobplate would change"), "{}", run.text);
     let kept = run::files_below(&repository.home.directory().join(".cache"));
     assert!(!kept.iter().any(|file| file.ends_with("jobplate")), "{kept:?}");
-    // A checksum of the user overrides the action's.
+    // A checksum in the inputs overrides the action's own checksum.
     let run = repository.run_action(&format!("{inputs}sha256: {}", ARCHIVE.sha256));
     run.assert_prints("<failure><true><k8s/job_template.yaml>");
 }
@@ -244,7 +245,7 @@ fn refuses_a_platform_without_a_release() {
     let run = run_on("Linux riscv64", "files: k8s");
     run.assert_prints("no release for Linux riscv64: there are Linux x86_64 and Linux aarch64");
     assert!(repository.server.requested_paths().is_empty());
-    // A platform that the action supports, but that this release lacks.
+    // A platform that the action supports but the release lacks.
     let (machine, platform) =
         if cfg!(target_arch = "aarch64") { ("x86_64", "linux-amd64") } else { ("aarch64", "linux-arm64") };
     let run = run_on(&format!("Linux {machine}"), "files: k8s\nversion: 0.2.0");
@@ -257,7 +258,7 @@ fn never_executes_inputs() {
     let Some(repository) = Repository::new() else { return };
     let pwned = repository.home.directory().join("pwned");
     let touch = format!("touch {}", pwned.display());
-    // Text that ends a quoted word, so that the rest would be executed.
+    // Inserted into a script, each value would end a quoted string and run the command.
     for evil in [format!("$({touch})"), format!("`{touch}`"), format!("\"; {touch}; \""), format!("'; {touch}; '")] {
         let quoted = format!("'{}'", evil.replace('\'', "''"));
         for inputs in [&["mode"][..], &["version"], &["base-url"], &["sha256"], &["files", "spec", "args"]] {
@@ -283,7 +284,7 @@ fn never_executes_inputs() {
     assert_eq!(repository.read_result("job_template.yaml"), expected);
 }
 
-/// Scripts contain no inputs, and shellcheck accepts them.
+/// The action's scripts contain no `${{ }}` expressions, and shellcheck accepts them.
 #[test]
 fn scripts_of_the_action_are_safe() {
     let action = fill("github/action.yml", "https://releases.example", "");

@@ -1,4 +1,4 @@
-//! Tests the GitLab job of the page with `gitlab-ci-local` and its shell executor.
+//! Tests the GitLab CI job in `docs/ci.md` with `gitlab-ci-local` and its shell executor.
 
 use crate::doc_example::{CI, example, fill_placeholders};
 use crate::downloads::{ARCHIVE, Server, VERSION};
@@ -7,13 +7,14 @@ use crate::run;
 
 const TEMPLATE: &str = "kind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n";
 
-/// Runs the job in a repository with this template. Returns whether it passed, and its output.
+/// Runs the job in a repository with this template. Returns whether the job passed and its output, or `None` if a
+/// program is missing.
 fn run_job(template: &str, sha256: &str) -> Option<(bool, String)> {
     let gitlab = find("gitlab-ci-local")?;
     if !has_programs(&["curl", "git", "node", "rsync", "tar"]) {
         return None;
     }
-    // Node.js is usually not in the system's directories.
+    // Node.js is often installed outside of /usr/bin.
     let node = find_on_path("node")?;
     let (home, server) = (TestHome::new(&[("gitlab-ci-local", &gitlab), ("node", &node)]), Server::start());
     let here = ARCHIVE.name.replace(VERSION, "$JOBPLATE_VERSION");
@@ -31,7 +32,7 @@ fn run_job(template: &str, sha256: &str) -> Option<(bool, String)> {
     let mut command = home.command("gitlab-ci-local");
     command.current_dir(home.directory().join("repo")).args(["--force-shell-executor", "--no-color"]);
     let output = command.output().expect("gitlab-ci-local starts");
-    // Lines of the job's output are marked, unlike its script.
+    // gitlab-ci-local marks the lines of the job's output, but not those of its script.
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     let said = |line: &str| line.split_once("jobplate > ").map(|(_, said)| format!("{said}\n"));
     Some((output.status.success(), text.lines().filter_map(said).collect()))

@@ -61,7 +61,7 @@ fn values(text: &str) -> Vec<serde_json::Value> {
 fn kustomize_gets_what_render_prints() {
     let Some(home) = home(SPEC) else { return };
     let through_kustomize = run_stdout(home.command("kustomize").args(KUSTOMIZE));
-    // Render what kustomize builds without the function.
+    // Render the output of a build without the function.
     let plain = run_stdout(home.command("kustomize").args(["build", "plain"]));
     home.write("built.yaml", plain);
     let rendered = run_stdout(home.command("jobplate").args(["render", "built.yaml", "--spec", "spec.yaml"]));
@@ -85,7 +85,7 @@ fn kustomize_fails_where_an_edit_is_refused() {
     assert!(said.contains("targets: [{kind: Deployment, name: web}]") && !said.contains("canary"), "{said}");
 }
 
-/// The ResourceList of kustomize changes in one entry only.
+/// In kustomize's ResourceList, only the targets' `env` changes.
 #[test]
 fn changes_only_the_entry_in_the_list() {
     let Some(home) = home(SPEC) else { return };

@@ -5,7 +5,7 @@ use crate::run;
 
 const JOB: &str = "# ours\nkind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n";
 
-/// Two workloads and an embedded document: their names are completed, their values are not.
+/// Objects whose names are completed. The values and keys that contain `canary` must not be completed.
 const ALL: &str = "\
 apiVersion: apps/v1
 kind: Deployment
@@ -52,7 +52,7 @@ fn home() -> Option<TestHome> {
     home.write("job.yaml", JOB);
     home.write("all.yaml", ALL);
     home.write("notes.txt", "canary");
-    // Must not be completed: a shell would execute this name, and reading the pipe would block.
+    // These files must be neither completed nor read: a shell would execute the name, and the pipe would block.
     home.write("z$(touch pwned).yaml", JOB);
     assert!(home.command("mkfifo").arg("pipe.yaml").status().expect("it starts").success());
     home.write(".kube/config", KUBECONFIG);
@@ -67,21 +67,21 @@ fn kubectl_finds_its_plugin() {
     let help = run_stdout(home.command("kubectl").args(["jobplate", "render", "--help"]));
     assert!(help.contains("Usage: kubectl jobplate render"), "{help}");
     assert!(help.contains("  kubectl jobplate render job_template.yaml --secret"), "{help}");
-    // The command in the hint works.
+    // Hints name the program as kubectl runs it.
     let output = home.command("kubectl").args(["jobplate", "job.yaml"]).output().expect("it starts");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("hint: the command comes first: kubectl jobplate render FILE"), "{said}");
     assert_eq!(output.status.code(), Some(2));
 }
 
-/// Returns the candidates that kubectl gets, and whether it omits the space after them.
+/// Returns the candidates that kubectl gets, without flags, and whether the shell adds no space after a candidate.
 fn complete(home: &TestHome, words: &[&str]) -> (Vec<String>, bool) {
     let printed = run_stdout(home.command("kubectl").args(["__complete", "jobplate"]).args(words));
     assert!(!printed.contains("canary"), "{words:?}: {printed}");
     let mut lines: Vec<&str> = printed.lines().collect();
     let directive: u32 =
         lines.pop().and_then(|line| line.strip_prefix(':')).expect("it ends").parse().expect("a number");
-    // The shell lists files: all, or those with the printed extensions.
+    // Without `ShellCompDirectiveNoFileComp` (4), the shell lists all files, or those with the printed extensions (8).
     assert!(directive & 4 == 4 || [0, 8].contains(&directive), "{words:?}: {directive}");
     let value = |line: &&str| line.split('\t').next().unwrap_or_default().to_owned();
     (
@@ -144,7 +144,7 @@ fn kubectl_completes_its_plugin() {
         (&["render", "--spec", "pipe.yaml", "--target", ""], &[]),
         (&["apply", "--kubeconfig", "pipe.yaml", "--context", ""], &[]),
         (&["render", "~/all.yaml", "--target", "D"], &["Deployment/web"]),
-        // The line may be invalid.
+        // The command line may be invalid.
         (&["render", "missing.yaml", "notes.txt", "--nonsense", "--target", "[", "-c", ""], &[]),
     ] {
         let (found, no_space) = complete(&home, words);

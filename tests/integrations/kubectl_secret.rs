@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::programs::{TestHome, find, run_stdout};
 use crate::run;
 
-/// Env files that both accept.
+/// Env files that both programs accept.
 const ACCEPTED: &[&str] = &[
     "",
     "# nothing\n\n \t\n",
@@ -21,7 +21,7 @@ const ACCEPTED: &[&str] = &[
     " FROM_OUTSIDE\r\n",
 ];
 
-/// Env files that both refuse.
+/// Env files that both programs refuse.
 const REFUSED: &[&[u8]] = &[
     b"A=1\nA=2\n",
     b"=1\n",
@@ -54,7 +54,7 @@ fn jobplate(home: &TestHome) -> std::process::Command {
     jobplate
 }
 
-/// Returns a manifest as kubectl reads it, without a server.
+/// Parses a manifest with kubectl, without a server.
 fn read_by_kubectl(home: &TestHome, manifest: &str) -> Value {
     home.write("secret.yaml", manifest);
     let mut kubectl = home.command("kubectl");
@@ -94,7 +94,8 @@ fn an_env_file_gives_the_same_data() {
     }
 }
 
-/// kubectl silently ignores an unset name and everything after a long line. jobplate reports both.
+/// kubectl reads an unset variable as empty and ignores all lines from an overlong line on. jobplate refuses the unset
+/// variable and reads all lines.
 #[test]
 fn reports_what_kubectl_ignores() {
     let Some(kubectl_program) = find("kubectl") else { return };
@@ -108,7 +109,7 @@ fn reports_what_kubectl_ignores() {
     assert!(run_stdout(&mut jobplate(&home)).contains("\n  C: \"1\"\n"));
 }
 
-/// kubectl reads each key and value correctly.
+/// kubectl parses each printed key and value correctly.
 #[test]
 fn kubectl_reads_what_is_printed() {
     let Some(kubectl_program) = find("kubectl") else { return };

@@ -1,5 +1,5 @@
-//! Tests the integrations with the real programs: `kubectl`, `kustomize`, `krew`, `pre-commit` and others. Integrations
-//! that need an API server are tested in `tests/cluster`.
+//! Tests the integrations with the real programs: `kubectl`, `kustomize`, `krew`, `pre-commit` and others.
+//! `tests/cluster` tests the integrations that need an API server.
 
 mod argocd;
 #[path = "../cmd/console.rs"]

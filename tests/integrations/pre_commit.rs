@@ -1,4 +1,4 @@
-//! Tests the hooks of `.pre-commit-hooks.yaml`, and the page's hook for an installed jobplate, with pre-commit.
+//! Tests the hooks of `.pre-commit-hooks.yaml` and the hook in `docs/ci.md` for an installed jobplate.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,7 +17,8 @@ spec:
 ";
 const SECRET: &str = "--secret=GITHUB_ACCESS_TOKEN=prefect-secrets/github-access-token";
 
-/// Creates a repository with this configuration, a template, and other files that the hooks must ignore.
+/// Creates a repository with this pre-commit configuration, a template, and a file that the hooks must ignore. Returns
+/// `None` if a program is missing.
 fn repository(configuration: &str) -> Option<TestHome> {
     let pre_commit = find("pre-commit")?;
     if !has_programs(&["git"]) {
@@ -33,7 +34,7 @@ fn repository(configuration: &str) -> Option<TestHome> {
     Some(home)
 }
 
-/// Runs the hooks on all files of the repository. Returns whether they passed, and their output.
+/// Runs the hooks on all files of the repository. Returns whether the hooks passed and their output.
 fn hooks(home: &TestHome, settings: impl FnOnce(&mut Command)) -> (bool, String) {
     let mut command = home.command("pre-commit");
     command.current_dir(home.directory().join("repo")).args(["run", "--all-files", "--verbose", "--color=never"]);
@@ -66,7 +67,7 @@ fn an_installed_jobplate_is_a_hook() {
     let (passed, said) = hooks(&home, |_| ());
     assert!(passed, "{said}");
 
-    // A file of that name without a target is an error, unless the user passes `--allow-no-match`.
+    // A file with the hook's file name but without a target is an error, unless the user passes `--allow-no-match`.
     home.write("repo/k8s/job_template.yaml", "kind: Service\napiVersion: v1\n");
     let (passed, said) = hooks(&home, |_| ());
     assert!(!passed && said.contains("exit code: 2"), "{said}");
@@ -77,7 +78,7 @@ fn an_installed_jobplate_is_a_hook() {
     assert!(passed, "{said}");
 }
 
-/// pre-commit builds the hooks like for users, but without optimisation and with the local crates.
+/// pre-commit builds the hooks from source, as it does for users, but without optimisation and from downloaded crates.
 #[test]
 fn hooks_are_built_from_this_source() {
     let source = tempfile::tempdir().expect("a temporary folder can be made");
@@ -108,7 +109,7 @@ fn hooks_are_built_from_this_source() {
 fn release_source(home: &TestHome, to: &Path) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
-    // Git refuses a repository of another user, unless it is a safe directory.
+    // Git refuses another user's repository unless `safe.directory` includes it.
     let files = run_stdout(home.command("git").args(["-c", "safe.directory=*"]).args(list).current_dir(root));
     for file in files.split('\0').filter(|file| root.join(file).is_file()) {
         run::write_file(&to.join(file), &std::fs::read(root.join(file)).expect("it can be read"));
@@ -120,7 +121,7 @@ fn release_source(home: &TestHome, to: &Path) {
     home.git(&directory, &["tag", "v0.1.0"]);
 }
 
-/// Makes the build of the hooks fast: uses this test's cargo and crates, without optimisation.
+/// Speeds up the build of the hooks: uses this test's cargo and its downloaded crates, and turns optimisation off.
 fn cheap_build(command: &mut Command) {
     let cargo = PathBuf::from(std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into()));
     let programs = cargo.parent().expect("a program is in a folder");

@@ -1,5 +1,5 @@
-//! Finds and runs the programs of the integrations. `cargo xtask servers` builds or installs them; the directory can be
-//! set with `JOBPLATE_TEST_SERVERS`.
+//! Finds and runs the programs of the integrations. `cargo xtask servers` builds or installs them.
+//! `JOBPLATE_TEST_SERVERS` overrides their directory.
 
 use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::run;
 
-/// Finds one of the programs. If it is missing, reports that and returns `None`; in CI, panics.
+/// Finds a program of `cargo xtask servers`. If it is missing, reports that and returns `None`. In CI, panics instead.
 pub(crate) fn find(name: &str) -> Option<PathBuf> {
     let built = || Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or("target/tmp")).with_file_name("servers");
     let program = std::env::var_os("JOBPLATE_TEST_SERVERS").map_or_else(built, PathBuf::from).join(name);
@@ -27,7 +27,7 @@ pub(crate) fn find_on_path(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|directory| directory.join(name)).find(|program| program.is_file())
 }
 
-/// Returns whether programs of the system are on the `PATH`. Reports a missing one; in CI, panics.
+/// Returns whether all of these programs are on the `PATH`. Reports the first missing program. In CI, panics instead.
 pub(crate) fn has_programs(names: &[&str]) -> bool {
     let is_missing = |name: &&&str| find_on_path(name).is_none();
     let Some(name) = names.iter().find(is_missing) else { return true };
@@ -35,13 +35,13 @@ pub(crate) fn has_programs(names: &[&str]) -> bool {
     false
 }
 
-/// Reports that a test is skipped, in spite of the test harness's output capture. In CI, panics.
+/// Reports that a test is skipped, bypassing the test harness's output capture. In CI, panics instead.
 pub(crate) fn report_skipped(with: &str, why: &str) {
     assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{with}: {why}");
     drop(writeln!(std::io::stderr(), "LEFT OUT, a test with {with}: {why}"));
 }
 
-/// Returns whether the user is root and may call `chroot`.
+/// Returns whether the user is root, who may call `chroot`.
 pub(crate) fn is_root() -> bool {
     run_stdout(Command::new("id").arg("-u")).trim() == "0"
 }
@@ -52,6 +52,7 @@ pub(crate) struct TestHome {
 }
 
 impl TestHome {
+    /// Creates the directory and links each program into `bin/` under its name.
     pub(crate) fn new(programs: &[(&str, &Path)]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary folder can be made");
         std::fs::create_dir(directory.path().join("bin")).expect("a folder can be made");
@@ -69,7 +70,7 @@ impl TestHome {
         run::write_file(&self.directory.path().join(name), text.as_ref());
     }
 
-    /// Writes a shell script that overrides programs with the same name.
+    /// Writes a shell script to `bin/`. It overrides a system program with the same name.
     pub(crate) fn script(&self, name: &str, commands: &str) {
         let file = self.directory.path().join("bin").join(name);
         run::write_file(&file, format!("#!/bin/sh\n{commands}\n").as_bytes());

@@ -24,7 +24,7 @@ const JOB: &str = "# ours\napiVersion: batch/v1\nkind: Job\nmetadata: {name: flo
 const RENDERED: &str = "# ours\napiVersion: batch/v1\nkind: Job\nmetadata: {name: flow}\nspec: {template: {spec: {containers: [{name: flow, env: [{name: A, value: \"b\"}]}]}}}\n";
 const ARGS: [&str; 4] = ["render", "job.yaml", "--env", "A=b"];
 
-/// A release that all tests share, with the URL that serves it.
+/// A release that all tests share, with the URL of the server that serves it.
 struct Release {
     url: String,
     directory: PathBuf,
@@ -39,7 +39,7 @@ impl Release {
         self.path(&format!("jobplate-{VERSION}-linux-{ARCH}.tar.gz"))
     }
 
-    /// Unpacks the archive.
+    /// Unpacks the archive into a temporary directory.
     fn unpacked(&self) -> TempDir {
         let directory = tempfile::tempdir().expect("a temporary folder can be made");
         run_stdout(Command::new("tar").arg("-xzf").arg(self.archive()).arg("-C").arg(directory.path()));
@@ -47,7 +47,8 @@ impl Release {
     }
 }
 
-/// Returns the release. Building it takes minutes, so it is skipped if a program that installs it is missing.
+/// Returns the release, which the first call builds. Building takes minutes, so it returns `None` without building if
+/// krew is missing.
 fn release() -> Option<&'static Release> {
     static RELEASE: LazyLock<Release> = LazyLock::new(|| {
         let out = temporary("release");
@@ -59,19 +60,20 @@ fn release() -> Option<&'static Release> {
     Some(&RELEASE)
 }
 
-/// Creates a directory that remains until the next run.
+/// Creates a directory that the next test run reuses.
 fn temporary(name: &str) -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::create_dir_all(&directory).expect("a folder can be made");
     directory
 }
 
+/// Builds a release with `cargo xtask dist`. `url` is the release's base URL.
 fn dist(url: &str, out: &Path) {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // The working tree may have uncommitted changes.
     command.args(["xtask", "dist", "--allow-dirty", "--base-url", url, "--version", VERSION, "--out"]).arg(out);
     command.current_dir(ROOT);
-    // These variables describe the test's package and would make some build scripts run again.
+    // This variable describes the test's package and would make some build scripts run again.
     command.env_remove("CARGO_MANIFEST_DIR");
     run_stdout(&mut command);
 }
@@ -92,7 +94,7 @@ fn serve(directory: PathBuf) -> String {
 fn handle_request(mut connection: TcpStream, directory: &Path) -> std::io::Result<()> {
     let mut request = String::new();
     let mut reader = BufReader::new(connection.try_clone()?);
-    // A silent client must not block the others.
+    // A silent client must not block other clients.
     connection.set_read_timeout(Some(Duration::from_secs(10)))?;
     reader.read_line(&mut request)?;
     let mut header = String::new();
@@ -108,7 +110,7 @@ fn handle_request(mut connection: TcpStream, directory: &Path) -> std::io::Resul
     connection.write_all(&body)
 }
 
-/// Returns the file names in a directory.
+/// Returns the relative paths of all files below a directory.
 fn names(directory: &Path) -> BTreeSet<String> {
     run::files_below(directory).iter().map(|path| path.display().to_string()).collect()
 }
@@ -132,7 +134,7 @@ fn the_sums_are_of_all_files() {
     for name in expected {
         assert!(checked.contains(name), "no {name} in {checked:?}");
     }
-    // All templates are included and completely filled in.
+    // The release includes every template with all placeholders filled in.
     let integrations = Path::new(ROOT).join("integrations");
     for file in run::files_below(&integrations) {
         let name = file.file_name().expect("a file has a name");
@@ -171,11 +173,11 @@ fn the_archive_holds_plain_files_of_nobody() {
         let read = |directory: &Path| std::fs::read(directory.join(name)).expect("it is there");
         assert!(read(directory.path()) == read(Path::new(ROOT)), "{name} differs");
     }
-    // The local shell can parse the script.
+    // bash can parse the completion script.
     run_stdout(Command::new("bash").arg("-n").arg(directory.path().join("completion/jobplate.bash")));
 }
 
-/// Packing is reproducible, and the archive contains no path of the build machine.
+/// Releases are reproducible and contain no path of the build machine.
 #[test]
 fn a_release_can_be_made_again() {
     let Some(release) = release() else { return };
@@ -200,7 +202,7 @@ fn a_release_can_be_made_again() {
     }
 }
 
-/// Returns a command in a `chroot`, with a user ID that has no name there.
+/// Returns a command that runs in a `chroot`, with a user ID that has no name there.
 fn in_root(root: &Path, program: &str) -> Command {
     let mut command = Command::new("chroot");
     command.arg("--userspec=65532:65532").arg(root).arg(program).stdin(Stdio::null());
@@ -208,7 +210,7 @@ fn in_root(root: &Path, program: &str) -> Command {
     command
 }
 
-/// The program is self-contained: it starts in an empty root directory, edits, and resolves a server's name.
+/// The program is self-contained: it starts in an empty root directory and resolves a server's host name.
 #[test]
 fn the_program_runs_where_nothing_else_is() {
     let Some(release) = release() else { return };
@@ -220,7 +222,7 @@ fn the_program_runs_where_nothing_else_is() {
     std::fs::copy(directory.path().join("jobplate"), root.path().join("jobplate")).expect("a file can be copied");
     assert_eq!(run_stdout(in_root(root.path(), "/jobplate").arg("--version")), format!("jobplate {VERSION}\n"));
 
-    // The files that every container has, and a server that records requests.
+    // Add a hosts file, which every container has, and the inputs. The server only detects connections.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let port = listener.local_addr().expect("it has an address").port();
     run::write_file(&root.path().join("etc/hosts"), b"127.0.0.1 api.test\n");
@@ -273,7 +275,7 @@ fn krew_installs_the_plugin() {
     assert_eq!(run_stdout(command("kubectl").arg("jobplate").args(ARGS)), RENDERED);
     assert_eq!(run_stdout(Command::new(run::binary()).args(ARGS).current_dir(home.directory())), RENDERED);
 
-    // Follow the caveats of the manifest.
+    // Run the command in the manifest's caveats.
     let text = std::fs::read_to_string(&manifest).expect("text");
     let link = text.lines().find(|line| line.trim_start().starts_with("ln -s ")).expect("the caveats have a command");
     let link = link.replace("DIR-ON-PATH", "bin");
@@ -282,7 +284,7 @@ fn krew_installs_the_plugin() {
     assert!(offered.starts_with("render"), "{offered}");
 }
 
-/// Helm 4 installs the plugin from the release. The `PATH` contains no jobplate.
+/// Helm 4 installs the plugin from the release. The plugin must contain the program: the `PATH` has no jobplate.
 #[test]
 fn helm_installs_the_plugin_with_its_program() {
     let Some(helm) = find("helm4") else { return };
@@ -362,7 +364,7 @@ fn the_image_holds_the_program_alone() {
         files.iter().map(String::as_str).collect::<Vec<_>>(),
         ["licenses/LICENSE-APACHE", "licenses/LICENSE-MIT", "usr/local/bin/jobplate"]
     );
-    // A stream larger than the memory limit needs a directory for temporary files.
+    // The program writes a large stream to a temporary file, so the image needs a directory for it.
     let long = format!("---\n{JOB}").repeat(100_000);
     let (reader, mut writer) = std::io::pipe().expect("a pipe can be made");
     let writing = std::thread::spawn(move || writer.write_all(long.as_bytes()));
@@ -372,7 +374,7 @@ fn the_image_holds_the_program_alone() {
     assert!(printed == format!("---\n{RENDERED}").repeat(100_000), "it renders something else");
 }
 
-/// A temporary storage directory of buildah.
+/// A temporary storage directory for buildah.
 struct Storage(TempDir);
 
 impl Storage {
@@ -386,7 +388,7 @@ impl Storage {
 
 impl Drop for Storage {
     fn drop(&mut self) {
-        // A mount would prevent removing the directory.
+        // A mounted container would prevent the removal of the directory.
         drop(self.buildah("rm").arg("--all").output());
     }
 }

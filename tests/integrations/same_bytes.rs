@@ -1,5 +1,5 @@
-//! Checks that every integration gives the same bytes for the same documents. Helm 4, kustomize and Argo CD write
-//! the output again, so the bytes that they receive are compared. The tests of CI and of a release check theirs.
+//! Checks that every integration outputs the same bytes for the same documents. Helm 4, kustomize and Argo CD reformat
+//! the output, so the test compares the bytes that they receive. The CI integrations have tests of their own.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::programs::{TestHome, find, run_stdout};
 use crate::run;
 
-/// Documents with details that could get lost: comments, quotes, unusual indentation, a document without a target.
+/// Documents with details that must be preserved: comments, quotes, unusual indentation, a document without a target.
 const DOCUMENTS: &str = "\
 # first
 apiVersion: batch/v1
@@ -48,6 +48,7 @@ spec:
   env: [{name: TOKEN, valueFrom: {secretKeyRef: {name: s, key: k}}}, {name: TZ, value: UTC}]
 ";
 
+/// Runs a command with `input` on its standard input. Returns its standard output.
 fn piped(command: &mut Command, input: &str) -> String {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
     child.stdin.take().expect("it is a pipe").write_all(input.as_bytes()).expect("it reads");
@@ -84,7 +85,7 @@ fn every_integration_gives_the_same_bytes() {
         assert_eq!(printed, expected, "{integration}");
     }
 
-    // In a ResourceList each document is an item, with more indentation.
+    // In a ResourceList, each document is an item and indented further.
     let list = |documents: &str| {
         let item = |document: &str| {
             let lines =

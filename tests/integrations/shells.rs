@@ -13,7 +13,7 @@ kind: Secret
 metadata: {name: db}
 ";
 
-/// Creates a directory with the script for a shell.
+/// Creates a home directory with the shell's completion script. Returns `None` if the shell is missing.
 fn home(shell: &str) -> Option<TestHome> {
     if !has_programs(&[shell]) {
         return None;
@@ -55,7 +55,7 @@ fn bash() {
 fn zsh() {
     let Some(home) = home("zsh") else { return };
     let offered = |words: &str| {
-        // Replaces the function with which zsh shows candidates.
+        // The script replaces the zsh functions that register a completion and show candidates.
         let script = format!(
             "compdef() {{ }}; _describe() {{ print -lr -- ${{(P)3}} }}; source ./script; words=({words}); \
              CURRENT=$#words; PREFIX=$words[-1]; _jobplate"
