@@ -5,7 +5,7 @@
 //!
 //! | key | meaning |
 //! |---|---|
-//! | `about` | what the case shows |
+//! | `about` | the purpose of the case |
 //! | `template` | the job template |
 //! | `base` | the base job template of `--from-default`, or `stock` for Prefect's default |
 //! | `values` | job variables of a deployment, as JSON |
@@ -110,7 +110,8 @@ fn remove_nulls(value: &mut Value, flow: &str) {
     }
 }
 
-/// Returns an unintended difference between the Jobs of Prefect 1 and 3.
+/// Returns an unintended difference between the Jobs of Prefect 1 and 3. `changed` lists the JSON pointers of intended
+/// differences in the pod.
 fn unintended_difference(old: &Value, new: &Value, changed: &[&str]) -> Option<String> {
     let (mut old_pod, mut new_pod) = (comparable_pod(old), comparable_pod(new));
     for pointer in changed {
@@ -245,7 +246,7 @@ fn converted_templates_create_the_same_jobs() {
     assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures.join("\n"));
 }
 
-/// The templates are all cases of Prefect 1 and random ones. A conversion may also fail with an error message.
+/// The templates are all cases of Prefect 1, and random templates. A conversion may also fail with an error message.
 #[test]
 fn prefect_accepts_every_converted_template() {
     let Some(mut pools) = PoolOracle::start() else { return };
@@ -266,7 +267,7 @@ fn prefect_accepts_every_converted_template() {
         let mut fail = |what: String| failures.push(format!("{}\n{what}", case.print()));
         match pools.ask(&made, &json!({})) {
             PoolAnswer::Job(job) => {
-                // Prefect 1 changes the flow's container and, through aliases, everything that shares a value with it.
+                // Prefect 1 changes the flow's container and, through aliases, all nodes that share a value with it.
                 let shares = template.contains(&b'&') && template.contains(&b'*');
                 let old = preview_prefect1(directory.path()).filter(|_| !shares);
                 let found = old.and_then(|old| unintended_difference(&old, &job, &[]));

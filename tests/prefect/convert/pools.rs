@@ -21,7 +21,7 @@ pub(super) struct PoolOracle {
     stock: Value,
 }
 
-/// Prefect's answer to a template.
+/// Prefect's response to a template.
 #[derive(Debug)]
 pub(super) enum PoolAnswer {
     /// The Job that a worker creates.
@@ -69,7 +69,7 @@ impl PoolOracle {
         &self.stock
     }
 
-    /// Asks for the Job of a template with the job variables of a deployment.
+    /// Requests the Job that a worker creates from a template with the job variables of a deployment.
     pub(super) fn ask(&mut self, template: &str, values: &Value) -> PoolAnswer {
         let mut answer = self.request(&json!({"template": template, "values": values}));
         match (answer["refused"].as_str(), answer["fails"].as_str()) {
@@ -79,7 +79,7 @@ impl PoolOracle {
         }
     }
 
-    /// Returns the Job of a template, which Prefect must accept.
+    /// Returns the Job that a worker creates from a template. Prefect must accept the template.
     pub(super) fn job(&mut self, template: &str, values: &Value) -> Value {
         match self.ask(template, values) {
             PoolAnswer::Job(job) => job,

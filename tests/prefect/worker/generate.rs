@@ -9,13 +9,13 @@ use crate::choose::Choose as _;
 use crate::rng::Rng;
 use crate::yaml_node::YamlNode;
 
-/// The number of different environments. It is small, as reading one takes Prefect longer than everything else.
+/// The number of different environments. It is small because reading an environment is the slowest step in Prefect.
 const ENVIRONMENTS: u64 = 150;
 
-/// Generates the case with a number.
+/// Generates the case with the given number.
 pub(crate) fn case(seed: u64, number: u64) -> Case {
     let rng = &mut Rng::new(seed, number);
-    // Most cases have changes in one part only, as an early failure hides later ones.
+    // Most cases change only one part, because an early failure hides later failures.
     let (changes_template, changes_scenario) = match rng.below(6) {
         0 => (true, true),
         1 => (false, true),
@@ -142,7 +142,7 @@ fn change(rng: &mut Rng, tree: &mut YamlNode, paths: &[&str]) {
     }
 }
 
-/// Chooses a string and quotes it. NEL is escaped, as YAML parsers treat it in different ways.
+/// Chooses a string and quotes it. NEL is escaped, because YAML parsers treat it differently.
 fn quoted(rng: &mut Rng, from: &[&str]) -> String {
     serde_json::Value::String(rng.choose(from).to_owned()).to_string().replace('\u{85}', "\\u0085")
 }
@@ -184,7 +184,7 @@ fn template_text(rng: &mut Rng) -> String {
     text
 }
 
-/// Generates a name that must be converted before it is a label or part of an object name.
+/// Generates a name that must be converted before it can be a label or part of an object name.
 fn name(rng: &mut Rng) -> String {
     let mut name = String::new();
     for _ in 0..rng.below(4) + 1 {
@@ -402,7 +402,7 @@ fn scenario(rng: &mut Rng, environment: &mut Rng) -> YamlNode {
         let mut tree = YamlNode::Map(Vec::new());
         some(rng, &mut tree, "name", 2, |rng| {
             let name = name(rng);
-            // The server rejects some of them.
+            // The server rejects some of these names.
             YamlNode::text(&if rng.one_in(12) { name } else { name.replace(['/', '%', '&', '<', '>'], "+") })
         });
         some(rng, &mut tree, "id", 6, |_| YamlNode::raw("00000000-0000-0000-0000-0000000ABCDE"));

@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 use crate::reference::WORKER;
 use crate::venv::{find_venv, require_venv};
 
-/// The tables, by the names that `settings.py` gives them.
+/// The tables, each with its name in `settings.py`.
 const TABLES: [(&str, &[Setting]); 3] =
     [("prefect3", &PREFECT_3_SETTINGS), ("kubernetes", &KUBERNETES_SETTINGS), ("prefect2", &PREFECT_2_SETTINGS)];
 
-/// The settings that are secrets here but not in Prefect.
+/// The settings that are secrets for jobplate but not for Prefect.
 const MORE_SECRETS: [&str; 1] = ["SERVER_DOCKET_URL"];
 
-/// Returns a setting as `settings.py` prints it.
+/// Returns a setting in the output format of `settings.py`.
 fn row(setting: &Setting) -> Value {
     let is_secret = setting.kind == SettingKind::Secret && !MORE_SECRETS.contains(&setting.name);
     json!([setting.name, setting.kind == SettingKind::Group, is_secret, Vec::from_iter(setting.former_name)])
@@ -31,7 +31,7 @@ fn tables_match_prefects_models() {
     if require_venv(newest).is_none() {
         return;
     }
-    // Of the recorded versions, only Prefect 2 has a table of its own.
+    // Of the recorded versions, only Prefect 2 has its own table.
     let asked = WORKER.recorded.iter().copied().filter(|version| version.full() == "2.20.26").chain([newest]);
     for bin in asked.filter_map(find_venv) {
         let output = Command::new(bin.join("python"))

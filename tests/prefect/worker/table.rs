@@ -5,14 +5,14 @@
 //!
 //! | key | meaning |
 //! |---|---|
-//! | `about` | what the case shows, if its name does not say it |
+//! | `about` | the purpose of the case, if its name does not describe it |
 //! | `template` | a base job template, instead of the small one |
 //! | `configuration`, `job`, `metadata`, `spec`, `pod_template`, `pod`, `container`, `variables` | parts of it: `job_configuration`, its manifest, parts of that, and the properties of `variables` |
 //! | `run`, `deployment` | job variables of the run, and of the deployment |
 //! | `environ`, `settings` | the worker's environment, and its own settings |
 //! | `scenario` | other parts of the scenario, or the whole scenario |
 //! | `each` | a list of tables; each is merged with this one and becomes a case |
-//! | `prefect_kubernetes` | another version than the newest, or `all` |
+//! | `prefect_kubernetes` | the version, if it is not the newest, or `all` |
 
 use std::collections::BTreeMap;
 
@@ -141,7 +141,7 @@ fn parse_one(name: String, table: &toml::Table) -> Result<Vec<Case>, String> {
     Ok(selected.into_iter().map(case).collect())
 }
 
-/// Returns the value at a path of keys, which is added if it is missing. A list counts as its first item.
+/// Returns the value at a path of keys. Adds the value if it is missing. A list counts as its first item.
 fn get_or_insert<'v>(root: &'v mut Value, path: &[&str]) -> Result<&'v mut Value, String> {
     let mut value = root;
     for key in path {
@@ -174,7 +174,7 @@ fn parse_yaml(text: &str) -> Result<Value, String> {
     serde_yaml::from_str(text).map_err(|error| format!("{error} in {text:?}"))
 }
 
-/// Prints a value as JSON, which all parsers of YAML read alike.
+/// Prints a value as JSON, which all YAML parsers read in the same way.
 fn print_json(value: &Value) -> Result<String, String> {
     serde_json::to_string_pretty(value).map_err(|error| error.to_string())
 }

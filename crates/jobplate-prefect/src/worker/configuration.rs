@@ -13,7 +13,7 @@ use crate::pyvalue::environ::Environ;
 use crate::pyvalue::source::locate;
 use crate::pyvalue::{pydantic, string};
 
-/// The job configuration of a flow run. Strings can also be values that only the cluster knows.
+/// The job configuration of a flow run. A string can also be the placeholder of a value that only the cluster knows.
 #[derive(Clone, Copy, Debug)]
 pub struct Configuration {
     /// `command`: a string; `None` if it is empty or null.
@@ -46,7 +46,7 @@ pub(super) struct ConfigurationSources {
 /// Returns the defaults of the template's variables.
 ///
 /// # Errors
-/// Fails if `variables` is missing, or if a schema is not one that Prefect can read.
+/// Fails if `variables` is missing, or if Prefect cannot read a schema.
 pub(super) fn defaults(arena: &mut Arena, version: WorkerVersion, template: ValueId) -> Result<ValueId> {
     let dict = arena.alloc(Value::empty_dict(), None);
     let Some(variables) = arena.dict_get(template, "variables") else {
@@ -88,7 +88,7 @@ pub(super) fn defaults(arena: &mut Arena, version: WorkerVersion, template: Valu
     Ok(dict)
 }
 
-/// Returns the job variables of a flow run: those of the run override those of the deployment, and `env` is merged.
+/// Returns the job variables of a flow run. The run's variables override the deployment's variables; `env` is merged.
 fn job_variables(arena: &mut Arena, version: WorkerVersion, sources: &ConfigurationSources) -> Result<ValueId> {
     let or_empty = |arena: &mut Arena, variables: Option<ValueId>, whose: &str| match variables {
         Some(variables) if *arena.get(variables) != Value::None => match arena.as_dict(variables) {
@@ -121,7 +121,8 @@ fn job_variables(arena: &mut Arena, version: WorkerVersion, sources: &Configurat
     union(arena, variables, run)
 }
 
-/// Converts variables with dots in their names to nested mappings, which the other variables override or are merged with.
+/// Converts variables with dots in their names to nested mappings. The other variables override these mappings or are
+/// merged with them.
 fn nest_dotted_variables(arena: &mut Arena, variables: ValueId) -> Result<ValueId> {
     let pairs = arena.as_dict(variables).unwrap_or_default().to_vec();
     let is_dotted = |arena: &Arena, key: ValueId| arena.as_str(key).is_some_and(|key| key.contains('.'));
@@ -147,7 +148,7 @@ fn nest_dotted_variables(arena: &mut Arena, variables: ValueId) -> Result<ValueI
 /// Resolves the configuration of a flow run.
 ///
 /// # Errors
-/// Fails if Prefect fails, or if it would ask its API for a value.
+/// Fails if Prefect raises an error, or if a value must come from Prefect's API.
 pub(super) fn resolve(
     arena: &mut Arena,
     version: WorkerVersion,
@@ -192,7 +193,7 @@ pub(super) fn resolve(
     read_fields(arena, version, filled)
 }
 
-/// Fails at placeholders and references whose values only Prefect's API knows: blocks and variables.
+/// Fails if a placeholder or reference needs a block or variable from Prefect's API.
 fn check_needs_no_api(arena: &Arena, filled: ValueId) -> Result<()> {
     let mut found = Vec::new();
     fill::collect_placeholders(arena, filled, &mut found);
@@ -206,7 +207,7 @@ fn check_needs_no_api(arena: &Arena, filled: ValueId) -> Result<()> {
     }
 }
 
-/// Fails at references to blocks: `{"$ref": {"block_document_id": ...}}`.
+/// Fails if a value contains a reference to a block: `{"$ref": {"block_document_id": ...}}`.
 fn check_references(arena: &Arena, value: ValueId) -> Result<()> {
     match arena.get(value) {
         Value::List(items) => items.iter().try_for_each(|item| check_references(arena, *item)),
@@ -228,7 +229,7 @@ fn check_references(arena: &Arena, value: ValueId) -> Result<()> {
     }
 }
 
-/// Reads the fields of the job configuration, as pydantic validates them in its lax mode.
+/// Reads the fields of the job configuration, and validates them like pydantic in its lax mode.
 fn read_fields(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Result<Configuration> {
     let is_null = |arena: &Arena, id: ValueId| *arena.get(id) == Value::None;
     let wrong = |arena: &Arena, id: ValueId, key: &str, expected: &str| {
@@ -275,13 +276,13 @@ fn read_fields(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Re
     if arena.as_dict(manifest).is_none() {
         return Err(wrong(arena, manifest, "job_manifest", "a mapping"));
     }
-    // Aliases share values: a change in one part of the manifest must not reach another part.
+    // Aliases share values. The copy prevents a change to one part of the manifest from affecting another part.
     let manifest = to_json(arena, manifest)?;
     required::complete_and_check(arena, version, manifest, namespace)?;
     Ok(Configuration { command, env, labels, annotations, name, namespace, manifest })
 }
 
-/// Reads `env`. The values of a mapping become strings by Python's `str()`.
+/// Reads `env`. Converts the values of a mapping to strings with Python's `str()`.
 fn read_env(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Result<ValueId> {
     let Some(env) = arena.dict_get(filled, "env") else { return Ok(arena.alloc(Value::empty_dict(), None)) };
     match arena.get(env).clone() {
@@ -330,7 +331,7 @@ fn read_env(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Resul
 fn check_worker_fields(arena: &Arena, filled: ValueId) -> Result<()> {
     let whole = |id: ValueId| match arena.get(id) {
         Value::Bool(_) | Value::Int(_) | Value::Unknown(_) => true,
-        // pydantic converts only those floats to integers that fit into 64 bits.
+        // pydantic converts a float to an integer only if it fits into 64 bits.
         Value::Float(float) => float.fract() == 0.0 && float.abs() < 2f64.powi(63),
         Value::Str(text) => pydantic::parse_int(text).is_some(),
         _ => false,

@@ -1,5 +1,5 @@
 //! A worker's Deployment: the environment of its container, the options of its `prefect worker start`, and notes about
-//! what flow runs do not get from it.
+//! variables that do not reach flow runs.
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -20,10 +20,10 @@ use crate::pyvalue::arena::{Arena, Value};
 use crate::pyvalue::environ::{Environ, EnvironVar, Resolved, find_references};
 use crate::pyvalue::source::{Location, SourceFile, locate};
 
-/// The placeholder name of a worker without a name, for which Prefect generates a random ID (`BaseWorker.__init__`).
+/// The placeholder for the name that Prefect generates from a random ID for an unnamed worker (`BaseWorker.__init__`).
 const PLACEHOLDER_NAME: &str = "KubernetesWorker 00000000-0000-0000-0000-000000000005";
 
-/// The worker as a program, with the texts of its messages.
+/// The worker program and its messages.
 pub const WORKER: Program = Program {
     generation: Generation::Prefect2Or3,
     start: &["prefect", "worker", "start"],
@@ -45,7 +45,7 @@ pub const WORKER: Program = Program {
     ],
 };
 
-/// The options of `prefect worker start` that have a value.
+/// The options of `prefect worker start` that take a value.
 const OPTIONS: [(&str, Option<char>, bool); 9] = [
     ("name", Some('n'), false),
     ("pool", Some('p'), false),
@@ -67,20 +67,20 @@ pub struct WorkerDeployment {
     pub pool: Option<String>,
     /// Whether it has the option `--base-job-template`.
     pub has_template: bool,
-    /// Where its options are.
+    /// The location of its options.
     pub location: Location,
     /// Its environment.
     pub environ: Environ,
-    /// The version of Prefect in its image, if it is one of Prefect's own.
+    /// The Prefect version of its image, if it is an official Prefect image with a numeric version in its tag.
     pub version: Option<Vec<u32>>,
-    /// Whether it has `envFrom`: variables from whole Secrets or ConfigMaps.
+    /// Whether it has a non-empty `envFrom`, which adds variables from whole Secrets or ConfigMaps.
     pub has_env_from: bool,
 }
 
 /// Finds the worker in a manifest.
 ///
 /// # Errors
-/// Fails unless there is exactly one worker, or if it creates no Jobs.
+/// Fails if there is not exactly one worker, or if the worker creates no Jobs.
 pub fn find(source: &Rc<SourceFile>) -> Result<WorkerDeployment> {
     let deployment::ProgramContainer { options, profile, location, mut environ, version, has_env_from } =
         deployment::find(&WORKER, source)?;
@@ -106,7 +106,7 @@ pub fn find(source: &Rc<SourceFile>) -> Result<WorkerDeployment> {
     Ok(WorkerDeployment { name, pool, has_template, location, environ, version, has_env_from })
 }
 
-/// Sets the variable of the active profile to the one on the command line.
+/// Sets the variable that selects the active profile to the profile on the command line.
 ///
 /// # Errors
 /// Fails if Prefect does not ship the profile.
@@ -182,7 +182,7 @@ impl WorkerDeployment {
         notes
     }
 
-    /// Returns a note for each variable of the worker that flow runs do not get.
+    /// Returns a note for each variable of the worker that does not reach flow runs.
     fn unexported_variable_notes(
         &self,
         arena: &Arena,

@@ -1,4 +1,4 @@
-//! The environment of the flow's container: which source sets a variable, in which order, and what it overrides
+//! The environment of the flow's container: the sources of its variables, and their order and precedence
 //! (`prepare_for_flow_run` and the functions that it calls).
 
 use jobplate_diagnostic::Result;
@@ -13,12 +13,12 @@ use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::Location;
 use crate::pyvalue::string;
 
-/// What sets a variable, in ascending order of priority.
+/// The source of a variable, in ascending order of priority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WorkerEnvOrigin {
-    /// A setting of the worker, which it exports.
+    /// A setting that the worker exports.
     Worker,
-    /// Prefect: an ID or a name of the flow run, its flow, deployment or worker.
+    /// Prefect: an ID or name of the flow run, or of its flow, deployment or worker.
     FlowRun,
     /// `job_configuration.env`
     Template,
@@ -28,7 +28,7 @@ pub enum WorkerEnvOrigin {
     Deployment,
     /// Job variables of the flow run.
     JobVariables,
-    /// Prefect, by the Job's `backoffLimit`.
+    /// Prefect, depending on the Job's `backoffLimit`.
     Eviction,
     /// An entry of the container.
     Container,
@@ -39,15 +39,15 @@ pub enum WorkerEnvOrigin {
 /// An entry of the container's `env`.
 #[derive(Clone, Debug)]
 pub struct WorkerEnvEntry {
-    /// The entry as it is in the Job.
+    /// The entry in the Job.
     pub entry: ValueId,
-    /// What set it.
+    /// The source of the variable.
     pub origin: WorkerEnvOrigin,
-    /// Where it is set.
+    /// The location that sets the variable.
     pub location: Option<Location>,
 }
 
-/// The variable with what a flow run does when its pod is stopped.
+/// The variable that determines how a flow run reacts to the termination of its pod.
 const SIGTERM: &str = "PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR";
 
 /// A variable that the worker sets, with its name, value and origin.
@@ -88,7 +88,7 @@ impl WorkerVariables {
     }
 }
 
-/// Returns the variables that the worker sets by default: its settings, then those that identify the flow run.
+/// Returns the variables that the worker sets by default: its settings, then the variables that identify the flow run.
 fn worker_variables(
     arena: &mut Arena,
     version: WorkerVersion,
@@ -123,7 +123,7 @@ fn worker_variables(
     variables
 }
 
-/// Returns the entries that a worker adds to the flow's container. `origin` returns what set a value of `env`.
+/// Returns the entries that a worker adds to the flow's container. `origin` returns the source of a value of `env`.
 ///
 /// # Errors
 /// Fails if the name of an entry cannot be a key of a Python dictionary.
@@ -146,7 +146,7 @@ pub(super) fn prepare(
             }
         }
         Value::List(items) => {
-            // An entry with only a name sets nothing.
+            // An entry with only a name sets no variable.
             for item in items {
                 let own = origin(arena, item);
                 if arena.dict_get(item, "valueFrom").is_some() {
@@ -186,7 +186,7 @@ pub(super) fn prepare(
     Ok(entries)
 }
 
-/// Returns whether Kubernetes makes a single attempt: `backoffLimit == 0` in Python.
+/// Returns whether Kubernetes makes only one attempt, that is, whether `backoffLimit == 0` is true in Python.
 fn is_single_attempt(arena: &Arena, configuration: &Configuration) -> bool {
     let limit = arena.dict_get(configuration.manifest, "spec").and_then(|spec| arena.dict_get(spec, "backoffLimit"));
     limit.is_some_and(|limit| match arena.get(limit) {
@@ -196,7 +196,7 @@ fn is_single_attempt(arena: &Arena, configuration: &Configuration) -> bool {
     })
 }
 
-/// Overrides or removes the variable, as the first versions do.
+/// Sets [`SIGTERM`] if there is a single attempt, and removes it otherwise, like the first versions.
 fn set_eviction_unconditionally(arena: &mut Arena, single: bool, variables: &mut WorkerVariables) {
     let name = arena.alloc_str(SIGTERM);
     match single {
@@ -208,7 +208,7 @@ fn set_eviction_unconditionally(arena: &mut Arena, single: bool, variables: &mut
     }
 }
 
-/// Sets the variable, unless there is a single attempt and a value is set.
+/// Sets [`SIGTERM`], unless there is a single attempt and a value is already set.
 fn set_eviction(arena: &mut Arena, single: bool, variables: &mut WorkerVariables) {
     if single && variables.get(arena, SIGTERM).is_some_and(|own| arena.is_truthy(own.value)) {
         return;
@@ -217,7 +217,7 @@ fn set_eviction(arena: &mut Arena, single: bool, variables: &mut WorkerVariables
     variables.set(arena, name, value, WorkerEnvOrigin::Eviction);
 }
 
-/// Sets the variable among entries, in the same way.
+/// Adds an entry for [`SIGTERM`], unless there is a single attempt and an entry already exists.
 fn set_eviction_in_entries(arena: &mut Arena, single: bool, entries: &mut Vec<WorkerEnvEntry>) {
     let is_own = |arena: &Arena, entry: &WorkerEnvEntry| {
         arena.dict_get(entry.entry, "name").and_then(|name| arena.as_str(name)) == Some(SIGTERM)
@@ -231,7 +231,7 @@ fn set_eviction_in_entries(arena: &mut Arena, single: bool, entries: &mut Vec<Wo
     entries.append(&mut own.entries(arena));
 }
 
-/// Converts a value to a string by `str(value)`, unless it is a string or null.
+/// Converts a value to a string with `str(value)`, unless it is a string or null.
 fn as_text(arena: &mut Arena, value: ValueId) -> ValueId {
     match arena.get(value) {
         Value::None | Value::Str(_) | Value::Unknown(_) => value,
@@ -242,11 +242,11 @@ fn as_text(arena: &mut Arena, value: ValueId) -> ValueId {
     }
 }
 
-/// Merges the entries that the worker sets with the container's own (`own`), which follow. Returns the merged entries and
-/// the removed ones.
+/// Appends the container's own entries to the entries that the worker sets. Returns the merged entries and the removed
+/// entries.
 ///
 /// # Errors
-/// Fails if an entry has no name, or one that cannot be a key of a Python dictionary.
+/// Fails if an entry has no name, or a name that cannot be a key of a Python dictionary.
 pub(super) fn merge(
     arena: &Arena,
     version: WorkerVersion,

@@ -10,8 +10,8 @@ use crate::pyvalue::serialize::MAX_VALUES;
 use crate::pyvalue::source::locate;
 use crate::pyvalue::string;
 
-/// Returns the distinct placeholders in a string, in order. Prefect iterates over a set, which has no order; that makes a
-/// difference only if a value contains another placeholder of the same string.
+/// Returns the distinct placeholders in a string, in order. Prefect iterates over an unordered set. The order matters
+/// only if a value contains another placeholder of the same string.
 fn distinct_placeholders(text: &str) -> Vec<Placeholder<'_>> {
     let mut found = Vec::new();
     for own in placeholder::find_all(text) {
@@ -34,10 +34,11 @@ pub(super) fn collect_placeholders<'h>(arena: &'h Arena, value: ValueId, found: 
     }
 }
 
-/// The minimum length of redacted values, in characters: shorter ones occur in other text by chance.
+/// The minimum length of redacted values, in characters. Shorter values occur in other text by chance.
 const MIN_REDACTED_LENGTH: usize = 4;
 
-/// Values of the worker's environment that placeholders copy, also into names. Output must not show them.
+/// Values of the worker's environment that placeholders copy into the Job, including its names. Output must not show
+/// them.
 #[derive(Debug, Default)]
 pub struct RedactedNames(Vec<String>);
 
@@ -56,7 +57,8 @@ impl RedactedNames {
         redacted_names
     }
 
-    /// Adds names that Prefect derives from such values. Does nothing if no value is redacted, as the names are then safe.
+    /// Adds names that Prefect derives from redacted values. Does nothing if no value is redacted, because the names
+    /// are then safe.
     pub fn extend<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
         if !self.0.is_empty() {
             self.0.extend(names.map(str::to_owned));
@@ -64,22 +66,22 @@ impl RedactedNames {
         }
     }
 
-    /// Sorts by descending length: replacing a part first would leave the rest of a longer value.
+    /// Sorts by descending length. Replacing a shorter value first would leave the rest of a longer value visible.
     fn sort(&mut self) {
         self.0.sort_by_key(|text| std::cmp::Reverse(text.len()));
     }
 
-    /// Replaces each of these values in `text` with `***`.
+    /// Replaces each redacted value in `text` with `***`.
     pub fn redact(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, redacted_names| text.replace(redacted_names, "***"))
     }
 }
 
-/// Replaces the placeholders of a template. Returns `None` if the template is a single placeholder without a value: its
-/// key or item is then removed.
+/// Replaces the placeholders of a template. Returns `None` if the template is a single placeholder without a value. The
+/// caller then removes its key or item.
 ///
 /// # Errors
-/// Fails if a string becomes too long, as values can contain placeholders themselves.
+/// Fails if a string becomes too long. Strings can grow because values can contain placeholders.
 pub(super) fn apply_values(
     arena: &mut Arena,
     template: ValueId,

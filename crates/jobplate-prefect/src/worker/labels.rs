@@ -1,8 +1,8 @@
-//! Slugs of names and labels, so that Kubernetes accepts them (`prefect_kubernetes.utilities` 0.8.0).
+//! Converts names and labels to slugs that Kubernetes accepts (`prefect_kubernetes.utilities` 0.8.0).
 
 use crate::pyvalue::slug::SlugOptions;
 
-/// Shorter than Kubernetes' limit of 63 characters, as Kubernetes appends some to a `generateName`.
+/// Shorter than Kubernetes' limit of 63 characters, because Kubernetes appends characters to a `generateName`.
 const NAME: SlugOptions = SlugOptions { lowercase: true, max_length: 45, allowed: "" };
 const PREFIX: SlugOptions = SlugOptions { lowercase: false, max_length: 253, allowed: "." };
 const LABEL: SlugOptions = SlugOptions { lowercase: false, max_length: 63, allowed: "_." };
@@ -12,8 +12,8 @@ pub(super) fn slugify_name(text: &str) -> Option<String> {
     Some(NAME.slugify(text)).filter(|slug| !slug.is_empty())
 }
 
-/// Returns the slug of a label's or annotation's key, prefix and name separately (`_slugify_label_key`). Up to
-/// prefect-kubernetes 0.6.5 it is in lower case.
+/// Returns the slug of a label or annotation key (`_slugify_label_key`). The prefix and the name are converted
+/// separately. Up to prefect-kubernetes 0.6.5, the slug is lowercase.
 pub(super) fn slugify_key(text: &str, keeps_case: bool) -> String {
     let (prefix, label) =
         (SlugOptions { lowercase: !keeps_case, ..PREFIX }, SlugOptions { lowercase: !keeps_case, ..LABEL });
@@ -24,13 +24,13 @@ pub(super) fn slugify_key(text: &str, keeps_case: bool) -> String {
     }
 }
 
-/// Returns the slug of a label's value (`_slugify_label_value`). Up to prefect-kubernetes 0.5.8 it is in lower case.
+/// Returns the slug of a label value (`_slugify_label_value`). Up to prefect-kubernetes 0.5.8, the slug is lowercase.
 pub(super) fn slugify_value(text: &str, keeps_case: bool) -> String {
     trimmed_slug(SlugOptions { lowercase: !keeps_case, ..LABEL }, text)
 }
 
-/// Returns a slug that starts and ends with a letter or digit, or the text itself if the slug is empty: Kubernetes then
-/// rejects it.
+/// Returns a slug that starts and ends with a letter or digit, or the unchanged text if the slug is empty. Kubernetes
+/// then rejects the text.
 fn trimmed_slug(slug: SlugOptions, text: &str) -> String {
     let slug = slug.slugify(text);
     let trimmed = slug.trim_matches(['_', '-', '.']);
@@ -41,7 +41,7 @@ fn trimmed_slug(slug: SlugOptions, text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Names with the results of `_slugify_name` ("" for None), `_slugify_label_key` and `_slugify_label_value`.
+    /// Names, each with the results of `_slugify_name` ("" for None), `_slugify_label_key` and `_slugify_label_value`.
     const CASES: [(&str, &str, &str, &str); 23] = [
         ("", "", "", ""),
         ("My Flow_1", "my-flow-1", "My-Flow_1", "My-Flow_1"),

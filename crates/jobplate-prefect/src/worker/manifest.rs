@@ -18,12 +18,12 @@ pub fn pod(arena: &Arena, manifest: ValueId) -> Option<ValueId> {
     ["spec", "template", "spec"].iter().try_fold(manifest, |at, key| arena.dict_get(at, key))
 }
 
-/// Returns the containers of a pod spec in one of its lists: `containers` or `initContainers`.
+/// Returns the items of one of a pod spec's lists of containers: `containers` or `initContainers`.
 pub fn containers<'h>(arena: &'h Arena, pod: ValueId, list: &str) -> &'h [ValueId] {
     arena.dict_get(pod, list).map(|list| arena.list_items(list)).unwrap_or_default()
 }
 
-/// Returns the flow's container, which every checked manifest has.
+/// Returns the flow's container. Every checked manifest has one.
 pub fn container(arena: &Arena, manifest: ValueId) -> Option<ValueId> {
     match arena.get(arena.dict_get(pod(arena, manifest)?, "containers")?) {
         Value::List(items) => items.first().copied(),
@@ -41,7 +41,7 @@ fn set_label(arena: &Arena, texts: &mut LabelPairs, name: ValueId, value: ValueI
     }
 }
 
-/// Returns the labels that Prefect sets on a Job and its pod. Those of the configuration override them.
+/// Returns the labels that Prefect sets on a Job and its pod. The configuration's labels override them.
 fn prefect_labels(
     arena: &mut Arena,
     version: WorkerVersion,
@@ -99,7 +99,7 @@ fn prefect_labels(
     texts
 }
 
-/// Returns the pairs of the mapping at a key, or none if the key is missing.
+/// Returns the pairs of the mapping at a key, or no pairs if the key is missing.
 ///
 /// # Errors
 /// Fails if the value is not a mapping.
@@ -111,10 +111,10 @@ fn pairs_at(arena: &Arena, of: ValueId, key: &str) -> Result<LabelPairs> {
     }
 }
 
-/// Returns labels as slugs that Kubernetes accepts.
+/// Converts labels to slugs that Kubernetes accepts.
 ///
 /// # Errors
-/// Fails at a value that is not a string.
+/// Fails if a key or value is not a string.
 fn slugify_labels(arena: &mut Arena, version: WorkerVersion, texts: LabelPairs) -> Result<ValueId> {
     let dict = arena.alloc(Value::empty_dict(), None);
     for (name, value) in texts {
@@ -151,15 +151,15 @@ fn job_name(
         return Ok(Some(own));
     }
     let values = scenario.run.placeholder_values(arena);
-    // A name that is a single placeholder without a value stays as it is.
+    // A name that is a single placeholder without a value is left unchanged.
     let filled = fill::apply_values(arena, own, values, &scenario.worker.environ)?.unwrap_or(own);
     Ok(Some(if arena.is_truthy(filled) { filled } else { run_name }))
 }
 
-/// Sets labels, annotations, image, command and name in a manifest, which already has its `env`.
+/// Sets labels, annotations, image, command and name in a manifest whose `env` is already set.
 ///
 /// # Errors
-/// Fails if Prefect fails.
+/// Fails if Prefect raises an error.
 pub(super) fn prepare(
     arena: &mut Arena,
     version: WorkerVersion,
@@ -235,7 +235,7 @@ fn set_pod_metadata(
     Ok(())
 }
 
-/// Sets the image and the command of the flow's container, unless the template does.
+/// Sets the image and the command of the flow's container, unless the template sets them.
 fn set_image_and_command(arena: &mut Arena, version: WorkerVersion, container: ValueId, default: &str) -> Result<()> {
     if arena.dict_get(container, "image").is_none() {
         let image = arena.alloc_str(format!("prefecthq/prefect:{}-python3.11", version.prefect_version()));
@@ -304,7 +304,7 @@ fn split_command(line: &str) -> Option<Vec<String>> {
     Some(words)
 }
 
-/// Sets `generateName`, unless the template does.
+/// Sets `generateName`, unless the template sets it.
 fn set_generate_name(
     arena: &mut Arena,
     version: WorkerVersion,

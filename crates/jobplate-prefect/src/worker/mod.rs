@@ -2,18 +2,18 @@
 //! (`KubernetesWorkerJobConfiguration` and `KubernetesWorker` of prefect-kubernetes 0.8.0 with prefect 3.8.8, and of
 //! earlier versions).
 //!
-//! Reproduces that program including its bugs; `tests/prefect` compares it with the real one. Takes text and values and
-//! returns values; knows nothing of files, flags or HTTP.
+//! The module reproduces that program including its bugs; `tests/prefect` compares it with the real Prefect. The module
+//! takes text and values and returns values. It does not access files, flags or HTTP.
 //!
 //! | file | decides |
 //! |---|---|
-//! | [`scenario`] | what a scenario file may hold, and its defaults |
+//! | [`scenario`] | the contents of a scenario file, and its defaults |
 //! | [`preview`] | the order of the steps from template to Job; which values of variables are hidden |
 //! | [`template_source`] | where a base job template is found in a file |
-//! | [`deployment`] | which options a worker's Deployment gives it, and what of it does not reach flow runs |
-//! | `run` | what is assumed about the flow run, its flow, deployment and work pool |
+//! | [`deployment`] | the worker that a Deployment starts, and which of its variables do not reach flow runs |
+//! | `run` | the assumptions about the flow run, its flow, deployment and work pool |
 //! | `configuration` | the precedence of job variables, their defaults and the template's `env`; the job configuration with variables filled in |
-//! | `fill` | what replaces a `{{ placeholder }}` |
+//! | `fill` | the value that replaces a `{{ placeholder }}` |
 //! | `schema` | whether a value fits the schema of a variable |
 //! | [`values`] | how dictionaries are merged |
 //! | `required` | which fields a Job must have |
@@ -22,9 +22,9 @@
 //! | `labels` | how names and labels are shortened and slugged |
 //! | `secret_references` | which values become references, and which Secrets the worker writes |
 //! | [`settings`] | which settings a worker has, and which it passes on |
-//! | [`notes`] | which notes a preview gives about the Job |
-//! | `template_notes` | which notes it gives about the template, the scenario and job variables |
-//! | [`version`] | what each version of prefect-kubernetes does |
+//! | [`notes`] | the notes of a preview about the Job |
+//! | `template_notes` | the notes of a preview about the template, the scenario and job variables |
+//! | [`version`] | the behaviour of each version of prefect-kubernetes |
 
 mod configuration;
 pub mod deployment;

@@ -1,5 +1,5 @@
-//! Notes about a preview: what Prefect's server or Kubernetes will reject, what is overridden, and which secrets are plain
-//! text.
+//! Notes about a preview: values that Prefect's server or Kubernetes rejects, overridden variables, and secrets in
+//! plain text.
 
 use jobplate_diagnostic::{Message, ProgramName};
 use jobplate_manifest::env::KEY_SOURCES;
@@ -68,7 +68,7 @@ pub fn find(
     notes.found
 }
 
-/// Collects the notes about a preview, each text once and with redacted names.
+/// The notes about a preview. Each text occurs once, with names redacted.
 pub(super) struct PreviewNotes<'h> {
     pub(super) arena: &'h Arena,
     redacted_names: &'h RedactedNames,
@@ -170,7 +170,7 @@ impl PreviewNotes<'_> {
         }
     }
 
-    /// Adds notes about secrets in plain text, which everybody can read who can read the Job.
+    /// Adds notes about secrets in plain text. Everyone who can read the Job can read them.
     fn check_plain_text(&mut self, preview: &WorkerPreview<'_>) {
         let arena = self.arena;
         for WorkerEnvEntry { entry, location, origin } in &preview.entries {
@@ -203,7 +203,7 @@ impl PreviewNotes<'_> {
         }
     }
 
-    /// Adds notes about other containers whose `env` is not a list: it was a placeholder.
+    /// Adds notes about other containers whose `env` is not a list because it was a placeholder.
     fn check_other_containers(&mut self, preview: &WorkerPreview<'_>) {
         let arena = self.arena;
         let Some(pod) = manifest::pod(arena, preview.job) else { return };
@@ -226,7 +226,7 @@ impl PreviewNotes<'_> {
         }
     }
 
-    /// Adds notes about a misplaced `{{ env }}` that has no effect yet: the worker and Kubernetes accept it until a
+    /// Adds notes about a misplaced `{{ env }}` that has no effect yet. The worker and Kubernetes accept it until a
     /// deployment sets a variable.
     fn check_latent_placeholders(&mut self, preview: &WorkerPreview<'_>) {
         let arena = self.arena;
@@ -238,7 +238,7 @@ impl PreviewNotes<'_> {
             return;
         };
         let is_env = |id: ValueId| arena.as_str(id).and_then(placeholder::sole_name) == Some("env");
-        // If it has an effect, the notes about the Job say so.
+        // If it has an effect, the notes about the Job report it.
         let has_effect = preview.entries.iter().any(|own| arena.dict_get(own.entry, "name").is_none());
         let first = manifest::containers(arena, pod, "containers").first();
         let entries = first.and_then(|container| arena.dict_get(*container, "env"));
@@ -281,7 +281,7 @@ impl PreviewNotes<'_> {
         for (key, ending) in [("generateName", "x"), ("name", "")] {
             let Some(id) = own(key) else { continue };
             let name = arena.as_str(id).unwrap_or_default();
-            // The message does not show the name, which a placeholder can have filled with a secret.
+            // The message does not show the name, because a placeholder can have inserted a secret into it.
             if let Err(fault) = names::check_object_name("Job", &format!("{name}{ending}")) {
                 let text = Message::from(format!("Kubernetes refuses the Job: `{key}`: "));
                 self.add(text + fault.message(), arena.location(id));
@@ -299,7 +299,7 @@ impl PreviewNotes<'_> {
     }
 }
 
-/// Returns whether a setting of Prefect is a secret, or has a name that looks secret.
+/// Returns whether a variable is a Prefect setting that is a secret or has a name that looks secret.
 pub(super) fn is_secret_setting(name: &str) -> bool {
     is_worker_setting(name) && (is_sensitive(name) || settings::is_secret(name))
 }

@@ -17,7 +17,7 @@ use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::json;
 use crate::pyvalue::source::{Location, SourceFile};
 
-/// A Job, and what it was created from.
+/// A Job, and the values that it was created from.
 #[derive(Debug)]
 pub struct WorkerPreview<'s> {
     /// The Job that the worker creates.
@@ -28,9 +28,9 @@ pub struct WorkerPreview<'s> {
     pub configuration: Configuration,
     /// The `env` of the flow's container.
     pub entries: Vec<WorkerEnvEntry>,
-    /// The entries that another one with the same name overrides.
+    /// The entries that another entry with the same name overrides.
     pub overridden: Vec<WorkerEnvEntry>,
-    /// The worker's settings about secrets.
+    /// The worker's settings for secrets.
     pub settings: SecretSettings<'s>,
     /// The Secrets that the worker writes.
     pub secrets: Vec<WrittenSecret>,
@@ -41,7 +41,7 @@ pub struct WorkerPreview<'s> {
 /// Returns the Job of a flow run.
 ///
 /// # Errors
-/// Fails if Prefect fails, or at input that is not supported.
+/// Fails if Prefect raises an error, or if the input is not supported.
 pub fn preview<'s>(
     arena: &mut Arena,
     version: WorkerVersion,
@@ -49,7 +49,7 @@ pub fn preview<'s>(
     scenario: &'s WorkerScenario,
 ) -> Result<WorkerPreview<'s>> {
     let template = template_source::read(arena, source)?;
-    // YAML can read invalid JSON as something else. Any error then has the invalid JSON as its reason.
+    // A YAML parser can accept invalid JSON and read another value. The invalid JSON is then the cause of any error.
     let source = arena.location(template).map(|location| Rc::clone(&location.source));
     let explain = |error| source.as_ref().and_then(json::invalid_json).unwrap_or(error);
     create_job(arena, version, template, scenario).map_err(explain)
@@ -100,7 +100,7 @@ fn create_job<'s>(
     })
 }
 
-/// What set each value of `env`, by the value's position in its source: copies of a value keep the position.
+/// The source of each value of `env`, keyed by the value's position in its file. Copies of a value keep the position.
 struct Origins(HashMap<(*const SourceFile, usize), WorkerEnvOrigin>);
 
 impl Origins {
@@ -141,7 +141,7 @@ fn key_of(location: &Location) -> (*const SourceFile, usize) {
     (Rc::as_ptr(&location.source), location.span.start)
 }
 
-/// Returns an entry for each source that sets a variable, whether or not it is overridden.
+/// Returns an entry for each variable that a source sets, including overridden entries.
 fn candidates(arena: &mut Arena, sources: &ConfigurationSources, exported: &[ExportedVariable]) -> Vec<WorkerEnvEntry> {
     let mut found = Vec::new();
     for ExportedVariable { name, value, location } in exported {
@@ -174,7 +174,7 @@ fn candidates(arena: &mut Arena, sources: &ConfigurationSources, exported: &[Exp
     found.into_iter().map(entry).collect()
 }
 
-/// The entries that the container gets: the origins with the names that they set, and the entries.
+/// The entries of the container: their origins and names, and the entries themselves.
 struct EffectiveEntries<'h>(HashSet<(WorkerEnvOrigin, &'h str)>, HashSet<ValueId>);
 
 impl<'h> EffectiveEntries<'h> {

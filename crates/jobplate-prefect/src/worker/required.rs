@@ -1,5 +1,5 @@
-//! Which fields a Job must have. Prefect computes a JSON patch from the Job to a minimal one, and rejects the Job if the
-//! patch adds or replaces anything.
+//! The fields that a Job must have. Prefect computes a JSON patch from the Job to a minimal Job, and rejects the Job if
+//! the patch adds or replaces a value.
 
 use std::collections::HashMap;
 
@@ -45,10 +45,10 @@ const POD: &[(&str, RequiredValue)] = &[
 /// The first container of the minimal Job.
 const CONTAINER: &[(&str, RequiredValue)] = &[("name", RequiredValue::Text("prefect-job"))];
 
-/// Adds the metadata that a manifest must have, and checks the rest of it.
+/// Adds the metadata that a manifest must have, and checks the other required fields.
 ///
 /// # Errors
-/// Fails at the first missing field, or else at the first wrong value.
+/// Fails if a required field is missing or has another value. Missing fields are reported first.
 pub(super) fn complete_and_check(
     arena: &mut Arena,
     version: WorkerVersion,
@@ -116,7 +116,7 @@ fn under(path: &str) -> String {
     }
 }
 
-/// Returns a JSON pointer with dots between its keys.
+/// Converts a JSON pointer to a path with dots between its keys.
 fn dotted(path: &str) -> String {
     path.trim_start_matches('/').replace('/', ".")
 }
@@ -134,7 +134,7 @@ fn hint(path: &str) -> &'static str {
     }
 }
 
-/// Returns the value at a JSON pointer, or its nearest parent.
+/// Returns the value at a JSON pointer, or its nearest existing parent.
 fn nearest(arena: &Arena, manifest: ValueId, path: &str) -> ValueId {
     path.split('/').skip(1).fold(manifest, |at, word| match arena.get(at) {
         Value::List(items) => word.parse().ok().and_then(|position: usize| items.get(position).copied()).unwrap_or(at),
@@ -143,7 +143,7 @@ fn nearest(arena: &Arena, manifest: ValueId, path: &str) -> ValueId {
 }
 
 /// The added and replaced values of a JSON patch (`jsonpatch` 1.47). A value that is removed in one place and added in
-/// another is moved, and counts as neither.
+/// another counts as moved. A moved value is neither added nor removed.
 struct Difference<'h> {
     arena: &'h Arena,
     /// The removed values as JSON, with their counts.
@@ -180,7 +180,7 @@ impl<'h> Difference<'h> {
 
     fn remove(&mut self, id: ValueId) {
         let json = self.json(id);
-        // A value that was added before is moved.
+        // The value was added in another place, so it is moved.
         if let Some(position) = self.added.iter().rposition(|(_, added)| *added == json) {
             let (path, _) = self.added.remove(position);
             self.missing.retain(|missing| *missing != path);
@@ -225,7 +225,7 @@ impl<'h> Difference<'h> {
         }
     }
 
-    /// Compares a list with a required one, which has a single item.
+    /// Compares a list with a required list of a single item.
     fn compare_lists(&mut self, path: &str, items: &[ValueId], first: &'static [(&'static str, RequiredValue)]) {
         let item = RequiredValue::Map(first);
         let json = item.json();
@@ -248,7 +248,7 @@ impl<'h> Difference<'h> {
     }
 }
 
-/// Returns a string that is different for different scalars: `1`, `1.0`, `true` and `"1"` are four.
+/// Returns a string that is different for different scalars: `1`, `1.0`, `true` and `"1"` have four different strings.
 fn scalar(arena: &Arena, id: ValueId) -> String {
     match arena.get(id) {
         Value::Str(text) | Value::Unknown(text) => format!("\"{text}\""),

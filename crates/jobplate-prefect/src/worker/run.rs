@@ -13,7 +13,7 @@ pub struct Record {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// All its fields that are given.
+    /// All fields that the scenario sets.
     pub fields: ValueId,
 }
 
@@ -28,11 +28,11 @@ pub struct FlowRunContext {
     pub deployment: Option<Record>,
     /// The work pool.
     pub work_pool: Record,
-    /// When the deployment was updated, as the value of a label.
+    /// The time of the deployment's last update, as a label value.
     pub deployment_updated: Option<String>,
 }
 
-/// The default fields of a flow run, as JSON of prefect 3.8.8, for names with `{{ ctx.flow_run... }}`.
+/// The default fields of a flow run in prefect 3.8.8, as JSON, for names with `{{ ctx.flow_run... }}`.
 const FLOW_RUN: &str = r#"{"id": null, "created": null, "updated": null, "name": null, "flow_id": null, "state_id": null,
 "deployment_id": null, "deployment_version": null, "work_queue_name": null, "flow_version": null, "parameters": {},
 "idempotency_key": null, "context": {}, "empirical_policy": {"max_retries": 0, "retry_delay_seconds": 0.0,
@@ -58,7 +58,7 @@ const WORK_POOL_FIELDS: &str = "id created updated name description type base_jo
 active_slots storage_configuration default_queue_id";
 
 impl Record {
-    /// Reads a record. `number` and `name` are the default ID and name.
+    /// Reads a record. `number` and `name` determine the default ID and name.
     ///
     /// # Errors
     /// Fails if the ID or the name is invalid.
@@ -92,8 +92,8 @@ impl Record {
     }
 }
 
-/// Returns a UUID in Prefect's format, parsed from one that pydantic accepts: 32 hexadecimal digits, or groups of 8, 4, 4,
-/// 4 and 12 of them with dashes between, also in braces or after `urn:uuid:`.
+/// Converts a UUID to Prefect's format. Returns `None` if pydantic rejects it. pydantic accepts 32 hexadecimal digits,
+/// or groups of 8, 4, 4, 4 and 12 digits separated by dashes, optionally in braces or after `urn:uuid:`.
 fn normalize_uuid(text: &str) -> Option<String> {
     let in_braces = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
     let inner = in_braces.or(text.strip_prefix("urn:uuid:")).unwrap_or(text);
@@ -108,7 +108,7 @@ fn normalize_uuid(text: &str) -> Option<String> {
         .then_some(dashed)
 }
 
-/// Returns when a deployment was updated, in UTC, as the value of a label.
+/// Returns the time of a deployment's last update in UTC, as a label value.
 ///
 /// # Errors
 /// Fails if `updated` is not a time that pydantic accepts.
@@ -126,7 +126,7 @@ pub(super) fn updated_label(arena: &Arena, deployment: &Record) -> Result<Option
 }
 
 impl FlowRunContext {
-    /// Returns the keys that Prefect's API does not have (3.8.8). Each comes with its record's name and the known keys.
+    /// Returns the keys that do not exist in Prefect's API (3.8.8), each with its record's name and the known keys.
     pub fn unknown_fields(&self, arena: &Arena) -> Vec<(ValueId, &'static str, Vec<String>)> {
         let keys_of = |text: &str| {
             let fields: serde_json::Value = serde_json::from_str(text).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A scenario: what a preview of a worker's Job needs besides the base job template.
+//! A scenario: the input of a worker's preview in addition to the base job template.
 
 use std::rc::Rc;
 
@@ -33,7 +33,7 @@ pub struct WorkerScenario {
 /// A worker.
 #[derive(Debug)]
 pub struct Worker {
-    /// Its ID, which only Prefect Cloud assigns.
+    /// Its ID. Only Prefect Cloud assigns IDs to workers.
     pub id: Option<String>,
     /// Its name.
     pub name: Option<String>,
@@ -70,7 +70,7 @@ pub fn read_job_variables(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<
 }
 
 impl WorkerScenario {
-    /// Returns a scenario in which everything has its default.
+    /// Returns a scenario with default values.
     ///
     /// # Errors
     /// Fails if a default is invalid, which is a bug.
@@ -82,7 +82,7 @@ impl WorkerScenario {
     /// Reads a scenario file.
     ///
     /// # Errors
-    /// Fails at an unknown key or an invalid value.
+    /// Fails if a key is unknown or a value is invalid.
     pub fn read(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<Self> {
         let root = load(arena, source)?;
         let root = match arena.get(root) {
@@ -144,7 +144,7 @@ impl WorkerScenario {
     }
 }
 
-/// Validates the fields that names can refer to, by their types in Prefect's models.
+/// Validates the fields that names can refer to against their types in Prefect's models.
 fn check_fields(arena: &Arena, record: &Record) -> Result<()> {
     let field = |key: &str| arena.dict_get(record.fields, key);
     let is_null = |id: ValueId| *arena.get(id) == Value::None;
@@ -162,8 +162,8 @@ fn check_fields(arena: &Arena, record: &Record) -> Result<()> {
     }
 }
 
-/// Fails at a name that the server rejects. If `is_generated`, Prefect replaces an empty name with a random one, which is
-/// not supported.
+/// Fails if the server rejects a name. Also fails if a name is empty and `is_generated`, because Prefect then generates
+/// a random name, which is not supported.
 fn check_name(arena: &Arena, record: &Record, forbidden: &str, is_generated: bool) -> Result<()> {
     let error = match record.name.as_str() {
         "" if is_generated => Error::input("an empty name: Prefect draws one").hint("leave it out, or give one"),

@@ -3,7 +3,7 @@
 
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 
-/// Returns why a schema rejects a value, or `None` if it accepts it.
+/// Returns the reason why a schema rejects a value, or `None` if it accepts the value.
 pub(super) fn rejection(arena: &Arena, value: ValueId, schema: ValueId) -> Option<String> {
     if matches!(arena.get(value), Value::Unknown(_)) {
         return None;

@@ -1,5 +1,5 @@
-//! How a worker keeps secrets out of a Job: it replaces values with references, or moves `env` to a Secret
-//! (`KubernetesWorker._create_job`).
+//! The ways in which a worker keeps secrets out of a Job: it replaces values with references, or moves `env` to a
+//! Secret (`KubernetesWorker._create_job`).
 
 use jobplate_diagnostic::Result;
 
@@ -26,20 +26,20 @@ pub struct WrittenSecret {
     pub name: String,
     /// Its keys.
     pub keys: Vec<String>,
-    /// Whether the worker deletes it when it stops. Otherwise it is deleted with its Job.
+    /// Whether the worker deletes the Secret when it stops. Otherwise, the Secret is deleted with its Job.
     pub ends_with_worker: bool,
 }
 
-/// A setting that has no effect without another one.
+/// A setting that has no effect without another setting.
 #[derive(Debug)]
 pub struct IncompleteSetting<'w> {
     /// The setting that is set.
     pub given: &'w EnvironVar,
     /// The name of the missing setting.
     pub missing: String,
-    /// The value that stays in plain text.
+    /// The description of the value that is left in plain text.
     pub what: &'static str,
-    /// The variable with that value.
+    /// The variable that holds the value.
     pub variable: &'static str,
 }
 
@@ -81,7 +81,7 @@ impl<'w> SecretSettings<'w> {
         })
     }
 
-    /// Returns the settings that have no effect: the name of a Secret without a key, a key without a name.
+    /// Returns the settings that have no effect: the name of a Secret without a key, or a key without a name.
     pub fn incomplete(&self) -> Vec<IncompleteSetting<'w>> {
         let incomplete =
             |pair: [Option<&'w EnvironVar>; 2], stem: &str, what, variable| match pair.map(|own| own.filter(is_set)) {
@@ -94,7 +94,7 @@ impl<'w> SecretSettings<'w> {
                 _ => None,
             };
         let api_key = incomplete(self.api_key, "API_KEY_SECRET", "API key", "PREFECT_API_KEY");
-        // Without a name, the worker can create a Secret of its own.
+        // Without a name, the worker can create its own Secret.
         let is_named = self.api_key[0].filter(is_set).is_some();
         let api_key = api_key.filter(|_| is_named || !self.creates_secret);
         let (stem, variable) = ("API_AUTH_STRING_SECRET", "PREFECT_API_AUTH_STRING");
@@ -182,8 +182,8 @@ fn replace(
     }
 }
 
-/// Moves all plain values to a Secret, whose keys the container gets by `envFrom`. Returns the Secret, or `None` if there
-/// are no plain values.
+/// Moves all literal values to a Secret, and refers to the Secret in the container's `envFrom`. Returns the Secret, or
+/// `None` if there are no literal values.
 ///
 /// # Errors
 /// Fails if the worker cannot name the Secret, or if `envFrom` is not a list.

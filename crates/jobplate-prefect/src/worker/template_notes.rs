@@ -1,4 +1,4 @@
-//! Notes about what Prefect's server rejects or ignores in a template, a scenario and job variables.
+//! Notes about values in a template, a scenario and job variables that Prefect's server rejects or ignores.
 
 use jobplate_diagnostic::suggest;
 
@@ -13,7 +13,7 @@ use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::{json, string};
 
 impl PreviewNotes<'_> {
-    /// Adds notes about what the server rejects in a template (`validate_base_job_template`).
+    /// Adds notes about values in a template that the server rejects (`validate_base_job_template`).
     pub(super) fn check_template(&mut self, preview: &WorkerPreview<'_>, variables: Option<ValueId>) {
         let arena = self.arena;
         if let Some((why, location)) =
@@ -56,7 +56,7 @@ impl PreviewNotes<'_> {
         }
     }
 
-    /// Adds notes about job variables that the template does not have, or whose values the server rejects.
+    /// Adds notes about job variables that the template does not declare, or whose values the server rejects.
     pub(super) fn check_job_variables(
         &mut self,
         version: WorkerVersion,
@@ -159,7 +159,7 @@ fn collect_in_keys_and_values<'h>(arena: &'h Arena, value: ValueId, found: &mut 
     }
 }
 
-/// Returns the question whether the most similar of `names` is meant, or nothing.
+/// Returns a suggestion of the most similar of `names`, or an empty string if no name is similar.
 fn did_you_mean(name: &str, names: &[String]) -> String {
     let closest = suggest::closest(name, names.iter().map(String::as_str));
     closest.map(|closest| format!("; is `{closest}` meant?")).unwrap_or_default()

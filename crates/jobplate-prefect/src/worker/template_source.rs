@@ -13,10 +13,10 @@ use crate::pyvalue::json;
 use crate::pyvalue::source::{Location, SourceFile, locate};
 use crate::{base_job_template, kubernetes_job_block, template_keys};
 
-/// The path of the base job template among the values of the chart `prefect-worker`, as a string.
+/// The path of the base job template in the values of the chart `prefect-worker`. The template is a string.
 const CHART_VALUE: [&str; 4] = ["worker", "config", "baseJobTemplate", "configuration"];
 
-/// Returns whether a file is for Prefect 2 or 3: a base job template, an object with one, or a `KubernetesJob` block.
+/// Returns whether a file is for Prefect 2 or 3, that is, contains a base job template or a `KubernetesJob` block.
 pub fn is_base_job_template(text: &str) -> bool {
     // JSON that is not valid YAML (with surrogates) counts as a template, and so does invalid JSON.
     let mut found =
@@ -30,8 +30,8 @@ pub fn is_base_job_template(text: &str) -> bool {
     looked.is_ok() && found
 }
 
-/// Returns the scalars of an object that hold a base job template: any value of the chart's key in a ConfigMap, a value
-/// of another key that looks like a template, or the value in the chart's values.
+/// Returns the scalars of an object that hold a base job template: in a ConfigMap, the value of the chart's key and all
+/// other values that look like a template; in the chart's values, the value at `CHART_VALUE`.
 fn embedded_templates<'a>(object: &Object<'a>) -> Vec<Node<'a>> {
     let is_template = |value: Node<'a>| {
         value.is_scalar()
@@ -51,7 +51,7 @@ fn embedded_templates<'a>(object: &Object<'a>) -> Vec<Node<'a>> {
 /// Loads the base job template of a file.
 ///
 /// # Errors
-/// Fails unless there is exactly one.
+/// Fails if the file does not contain exactly one template.
 pub fn read(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
     find(arena, source).map_err(|error| json::invalid_json(source).unwrap_or(error))
 }
@@ -111,7 +111,7 @@ fn find_in_value(arena: &Arena, root: ValueId) -> Option<ValueId> {
 
 /// Returns the value of a ConfigMap's key as a source file.
 fn embedded_file(source: &Rc<SourceFile>, offset: usize, value: Node<'_>) -> Rc<SourceFile> {
-    // The chart also accepts a mapping, which Kubernetes rejects as data: it is read as the template that it is.
+    // The chart also accepts a mapping, which Kubernetes rejects as data. The mapping is read as the template.
     let text = if value.is_scalar() { value.text().unwrap_or_default().into_owned() } else { value.raw().to_owned() };
     let span = offset + value.span().start..offset + value.span().end;
     SourceFile::new_embedded(&Location { source: Rc::clone(source), span }, text, true)

@@ -1,4 +1,4 @@
-//! Loads values, and merges dictionaries as Prefect's Python code merges job variables.
+//! Loads values, and merges dictionaries like Prefect's Python code.
 
 use std::rc::Rc;
 
@@ -13,7 +13,7 @@ use crate::pyvalue::{json, yaml};
 /// The maximum number of keys in the path of a dotted variable.
 const MAX_PATH_LENGTH: usize = 200;
 
-/// Returns an error at a value with which Prefect itself fails.
+/// Returns the error for a value that makes Prefect itself fail.
 pub fn prefect_error(arena: &Arena, id: ValueId, why: impl Into<String>) -> Error {
     locate(Error::input(why).hint("Prefect itself fails here"), arena.location(id))
 }
@@ -21,7 +21,7 @@ pub fn prefect_error(arena: &Arena, id: ValueId, why: impl Into<String>) -> Erro
 /// Loads a file as JSON if it is JSON, otherwise as YAML.
 ///
 /// # Errors
-/// Fails, with a place, if it is neither.
+/// Fails if the file is neither.
 pub fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
     let root = match json::load(arena, source) {
         Some(root) => root,
@@ -31,7 +31,7 @@ pub fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
     Ok(root)
 }
 
-/// Fails at a value that aliases make larger than any object can be.
+/// Fails if aliases make a value larger than any object can be.
 fn check_size(arena: &Arena, id: ValueId) -> Result<()> {
     match arena.exceeds_size(id, MAX_VALUES) {
         true => Err(locate(Error::input("this is larger than any object can be"), arena.location(id))),
@@ -39,10 +39,10 @@ fn check_size(arena: &Arena, id: ValueId) -> Result<()> {
     }
 }
 
-/// Returns a value as it is after a round trip through JSON: keys are strings, and no value is shared.
+/// Converts a value like a round trip through JSON: keys are strings, and no value is shared.
 ///
 /// # Errors
-/// Fails at a value that JSON cannot represent, or that aliases make larger than any object can be.
+/// Fails if JSON cannot represent the value, or if aliases make it larger than any object can be.
 pub fn to_json(arena: &mut Arena, id: ValueId) -> Result<ValueId> {
     check_size(arena, id)?;
     unshared(arena, id)
@@ -111,11 +111,11 @@ pub(super) fn union(arena: &mut Arena, one: ValueId, other: ValueId) -> Result<V
     Ok(both)
 }
 
-/// Updates a dictionary: `dict.update(other)`. `other` is a mapping or a list of pairs; a mapping with two keys is a pair
-/// of them.
+/// Updates a dictionary: `dict.update(other)`. `other` is a mapping or a list of pairs; a mapping with two keys counts
+/// as a pair of its keys.
 ///
 /// # Errors
-/// Fails if `other` is neither.
+/// Fails if `other` is neither a mapping nor a list of pairs.
 pub(super) fn update(arena: &mut Arena, dict: ValueId, other: ValueId) -> Result<()> {
     let pairs = match arena.get(other).clone() {
         Value::Dict(pairs) => pairs.to_vec(),
@@ -146,7 +146,7 @@ fn pair(arena: &mut Arena, item: ValueId) -> Result<(ValueId, ValueId)> {
     }
 }
 
-/// Merges nested mappings; `other` overrides all other values (Prefect's `deep_merge`).
+/// Merges nested mappings; `other` overrides values that are not mappings (Prefect's `deep_merge`).
 pub fn deep_merge(arena: &mut Arena, one: ValueId, other: ValueId) -> ValueId {
     let merged = copy(arena, one);
     for (key, value) in arena.as_dict(other).unwrap_or_default().to_vec() {
@@ -166,7 +166,7 @@ fn split_path(path: &str) -> Vec<String> {
     path.replace('[', ".").replace(']', "").split('.').map(str::to_owned).collect()
 }
 
-/// Sets a value at a path, and adds the mappings that are missing (Prefect's `set_in_dict`).
+/// Sets a value at a path, and adds missing mappings (Prefect's `set_in_dict`).
 ///
 /// # Errors
 /// Fails if the path leads through a value that is not a mapping, or if it is too long.
@@ -202,8 +202,8 @@ pub(super) fn set_in_dict(arena: &mut Arena, dict: ValueId, path: ValueId, value
     Ok(())
 }
 
-/// Returns the value at a path, if there is one (Prefect's `get_from_dict`). Integers are positions in lists and strings,
-/// from the end if they are negative, and never string keys.
+/// Returns the value at a path, if there is one (Prefect's `get_from_dict`). An integer is a position in a list or
+/// string, counted from the end if it is negative. An integer is never a string key.
 pub fn get_from_dict(arena: &mut Arena, dict: ValueId, path: &str) -> Option<ValueId> {
     split_path(path).iter().try_fold(dict, |at, word| {
         let Some(number) = parse_position(word) else { return arena.dict_get(at, word) };
@@ -222,7 +222,7 @@ pub fn get_from_dict(arena: &mut Arena, dict: ValueId, path: &str) -> Option<Val
     })
 }
 
-/// Parses a position as `int(text)` does.
+/// Parses a position like Python's `int(text)`.
 fn parse_position(text: &str) -> Option<i64> {
     let digits = text.trim();
     let digits =

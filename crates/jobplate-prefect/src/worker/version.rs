@@ -1,7 +1,7 @@
-//! Versions of prefect-kubernetes, the package of Kubernetes workers, and how their behaviour differs.
+//! Versions of prefect-kubernetes, the package of Kubernetes workers, and the differences in their behaviour.
 //!
-//! How a worker sets `env` depends on this version, not on Prefect's. What depends on Prefect's own version assumes the
-//! one that was current.
+//! The handling of `env` depends on this version, not on Prefect's version. For behaviour that depends on Prefect's
+//! version, the version that was current at the time is assumed.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ impl Default for WorkerVersion {
     }
 }
 
-/// Versions of prefect-kubernetes, with the version of Prefect that was current from each on.
+/// Versions of prefect-kubernetes, each with the version of Prefect that was current from its release on.
 const PREFECT_VERSIONS: [([u32; 3], &str); 7] = [
     ([0, 0, 0], "2.10.21"),
     ([0, 2, 12], "2.13.8"),
@@ -35,7 +35,7 @@ impl WorkerVersion {
         self.0 >= version
     }
 
-    /// Returns a note if the version is older or newer than the supported ones.
+    /// Returns a note if the version is older or newer than the supported versions.
     pub fn unsupported_note(self) -> Option<String> {
         let [oldest, newest] = KNOWN;
         let (is, end, known) = match () {
@@ -57,12 +57,12 @@ impl WorkerVersion {
             .map_or(PREFECT_VERSIONS[0].1, |(_, prefect)| prefect)
     }
 
-    /// Returns whether the worker keeps the container's own entries in `env`, after its own.
+    /// Returns whether the worker keeps the container's entries in `env`, after the entries that it sets.
     pub fn keeps_entries(self) -> bool {
         self.is_at_least([0, 2, 12])
     }
 
-    /// Returns whether the worker removes such an entry if it sets a variable with the same name.
+    /// Returns whether the worker removes an entry of the container if it sets a variable with the same name.
     pub fn drops_duplicate_entries(self) -> bool {
         self.is_at_least([0, 6, 6])
     }
@@ -72,12 +72,13 @@ impl WorkerVersion {
         self.is_at_least([0, 4, 0])
     }
 
-    /// Returns whether the default of the variable `env` is merged with it too. Earlier versions replace it.
+    /// Returns whether the default of the variable `env` is merged with `job_configuration.env`, too. Earlier versions
+    /// replace `job_configuration.env` with the default.
     pub fn merges_default_env(self) -> bool {
         self.is_at_least([0, 7, 0])
     }
 
-    /// Returns how the worker reads an `env` that is a list.
+    /// Returns the handling of an `env` that is a list.
     pub fn env_list_handling(self) -> EnvListHandling {
         match () {
             () if self.is_at_least([0, 5, 9]) => EnvListHandling::Entries,
@@ -86,12 +87,13 @@ impl WorkerVersion {
         }
     }
 
-    /// Returns whether values of `env` that are mappings or lists become strings. Earlier versions reject them.
+    /// Returns whether values of `env` that are mappings or lists are converted to strings. Earlier versions reject
+    /// them.
     pub fn converts_env_values(self) -> bool {
         self.is_at_least([0, 4, 6])
     }
 
-    /// Returns whether a default of null counts as no default. In earlier versions null is the value.
+    /// Returns whether a default of null counts as no default. Earlier versions use null as the value.
     pub fn drops_null_defaults(self) -> bool {
         self.is_at_least([0, 5, 0])
     }
@@ -101,7 +103,7 @@ impl WorkerVersion {
         self.is_at_least([0, 2, 12])
     }
 
-    /// Returns how the worker sets what flow runs do when their pod is stopped.
+    /// Returns the handling of the variable that determines how flow runs react to the termination of their pod.
     pub fn eviction(self) -> EvictionHandling {
         match () {
             () if self.is_at_least([0, 7, 12]) => EvictionHandling::RescheduleOrRelinquish,
@@ -120,17 +122,17 @@ impl WorkerVersion {
         self.is_at_least([0, 7, 6])
     }
 
-    /// Returns whether Jobs get labels of their work pool and worker, and pods all labels of their Job.
+    /// Returns whether Jobs get labels for their work pool and worker, and whether pods get all labels of their Job.
     pub fn labels_pools_and_pods(self) -> bool {
         self.is_at_least([0, 6, 0])
     }
 
-    /// Returns whether keys of labels keep their upper-case letters.
+    /// Returns whether label keys keep their uppercase letters.
     pub fn keeps_case_of_keys(self) -> bool {
         self.is_at_least([0, 7, 0])
     }
 
-    /// Returns whether values of labels keep their upper-case letters.
+    /// Returns whether label values keep their uppercase letters.
     pub fn keeps_case_of_values(self) -> bool {
         self.is_at_least([0, 6, 0])
     }
@@ -155,7 +157,7 @@ impl WorkerVersion {
         self.is_at_least([0, 5, 0])
     }
 
-    /// Returns whether the worker sets variables with the flow, deployment and worker of the flow run.
+    /// Returns whether the worker sets variables that identify the flow run's flow, deployment and worker.
     pub fn sets_attribution(self) -> bool {
         self.is_at_least([0, 7, 0])
     }
@@ -165,13 +167,13 @@ impl WorkerVersion {
         self.is_at_least([0, 2, 12])
     }
 
-    /// Returns whether a command is split as a shell does. Earlier versions split it at whitespace.
+    /// Returns whether a command is split like in a shell. Earlier versions split it at whitespace.
     pub fn splits_like_a_shell(self) -> bool {
         self.is_at_least([0, 2, 12])
     }
 
-    /// Returns the command of the flow's container if the template has none. A setting makes workers of Prefect 2 run
-    /// its engine, as the first ones did.
+    /// Returns the command of the flow's container if the template does not set one. With `runs_engine`, workers of
+    /// Prefect 2 run Prefect's engine, like the first versions.
     pub fn command(self, runs_engine: bool) -> &'static str {
         match self.is_at_least([0, 5, 0]) || self.is_at_least([0, 2, 12]) && !runs_engine {
             true => "prefect flow-run execute",
@@ -180,25 +182,27 @@ impl WorkerVersion {
     }
 }
 
-/// How a worker reads an `env` that is a list.
+/// The handling of an `env` that is a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EnvListHandling {
-    /// As entries, like those of a container.
+    /// The worker reads the list as entries of a container.
     Entries,
-    /// It ignores the list.
+    /// The worker ignores the list.
     Ignored,
-    /// As a mapping of the keys of each entry: `{name: A, valueFrom: ...}` becomes `name: valueFrom`.
+    /// The worker reads each entry as a pair of its two keys: `{name: A, valueFrom: ...}` is read as `name: valueFrom`.
     Pairs,
 }
 
-/// How a worker sets what a flow run does when its pod is stopped.
+/// The handling of the variable that determines how a flow run reacts to the termination of its pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EvictionHandling {
-    /// It does not set it.
+    /// The worker does not set the variable.
     Unset,
-    /// To be rescheduled if the Job has a single attempt, overriding any value; otherwise it removes the variable.
+    /// The worker sets `reschedule` if the Job has a single attempt, overriding any value. Otherwise, it removes the
+    /// variable.
     RescheduleOnly,
-    /// To be rescheduled if the Job has a single attempt and no value is set; otherwise to be left to Kubernetes.
+    /// If the Job has a single attempt, the worker keeps a set value or sets `reschedule`. Otherwise, it sets
+    /// `relinquish`.
     RescheduleOrRelinquish,
 }
 

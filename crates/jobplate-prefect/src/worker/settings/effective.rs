@@ -1,4 +1,4 @@
-//! The settings that are set, and how they affect each other: the validators of Prefect's models.
+//! The settings that are set, and the effects that they have on each other (the validators of Prefect's models).
 
 use jobplate_diagnostic::{Error, Result};
 use num_bigint::BigInt;
@@ -16,7 +16,7 @@ pub(in crate::worker) struct ExportedVariable {
     pub name: String,
     /// Its value.
     pub value: Resolved,
-    /// Where the worker's environment sets it; `None` if Prefect sets it by default.
+    /// The location in the worker's environment; `None` if Prefect sets the variable by default.
     pub location: Option<Location>,
 }
 
@@ -24,9 +24,9 @@ pub(in crate::worker) struct ExportedVariable {
 pub(super) struct EffectiveSetting {
     /// The setting.
     pub(super) setting: &'static Setting,
-    /// Its value, as Prefect writes it back.
+    /// Its value in the form that Prefect exports.
     pub(super) value: Resolved,
-    /// Where it is set.
+    /// The location that sets it.
     pub(super) location: Option<Location>,
 }
 
@@ -64,7 +64,8 @@ impl EffectiveSettings {
         self.value(name) == Some(&Resolved::Text("True".to_owned()))
     }
 
-    /// Returns an integer, or `None` if only the cluster knows it.
+    /// Returns the value of an integer setting (`default` if it is not set), or `None` if only the cluster knows the
+    /// value.
     fn number(&self, name: &str, default: i64) -> Option<BigInt> {
         self.text(name).map_or(Some(default.into()), |text| text.parse().ok())
     }
@@ -73,14 +74,15 @@ impl EffectiveSettings {
         self.entries.retain(|own| own.setting.name != name);
     }
 
-    /// Returns the error for settings with which the worker does not start. It is reported at the first one that is set.
+    /// Returns the error for settings with which the worker does not start. The error points to the first setting that
+    /// is set.
     fn rejected(&self, names: &[&str], why: &str, write: &str) -> Error {
         let location = names.iter().find_map(|name| self.get(name)?.location.as_ref());
         let error = Error::input(format!("the worker does not start: {why}"));
         locate(error.hint(format!("Prefect itself fails here; {write}")), location)
     }
 
-    /// Fails if Prefect cannot parse the API's URL when it looks for common mistakes in it.
+    /// Fails if Prefect's check for common mistakes cannot parse the API URL.
     pub(super) fn check_api_url(&self) -> Result<()> {
         let is_rejected = matches!(self.value("API_URL"), Some(Resolved::Text(url)) if !url::can_be_parsed(url));
         if is_rejected && !self.is_on("SILENCE_API_URL_MISCONFIGURATION") {
@@ -101,8 +103,8 @@ impl EffectiveSettings {
         }
     }
 
-    /// Resolves the URL of the server's database. Once Prefect has put the password into a URL, the URL no longer counts
-    /// as set.
+    /// Resolves the URL of the server's database. A URL counts as not set once Prefect has inserted the password into
+    /// it.
     pub(super) fn resolve_database_url(&mut self) -> Result<()> {
         const URL: &str = "SERVER_DATABASE_CONNECTION_URL";
         const DRIVER: &str = "SERVER_DATABASE_DRIVER";
@@ -139,7 +141,7 @@ impl EffectiveSettings {
         }
     }
 
-    /// Limits the size of a log to what Prefect Cloud accepts, if its API is the worker's.
+    /// Limits the size of a log to Prefect Cloud's maximum, if the worker uses Prefect Cloud's API.
     pub(super) fn limit_log_size_for_cloud(&mut self) {
         const SIZE: &str = "LOGGING_TO_API_MAX_LOG_SIZE";
         const CLOUD_SIZE: &str = "CLOUD_MAX_LOG_SIZE";

@@ -73,8 +73,8 @@ fn export_prefect_2(environ: &Environ) -> Result<Vec<ExportedVariable>> {
     Ok(settings.into_exported())
 }
 
-/// Returns whether a worker of Prefect 2 starts flow runs with `python -m prefect.engine`, as it does without enhanced
-/// cancellation.
+/// Returns whether a worker of Prefect 2 starts flow runs with `python -m prefect.engine`. It does if enhanced
+/// cancellation is disabled.
 pub(in crate::worker) fn runs_engine(environ: &Environ) -> bool {
     let variable = SettingVariables::new(environ).by_name("EXPERIMENTAL_ENABLE_ENHANCED_CANCELLATION");
     variable.is_some_and(|own| pydantic::parse_bool(own.value.as_str()) == Some(false))
@@ -100,7 +100,7 @@ mod tests {
     fn reads_settings_by_name_and_former_name() {
         for (environ, expected) in [
             (&[][..], "SERVER_EPHEMERAL_ENABLED=True"),
-            // They have Prefect's order and its current names.
+            // The variables have Prefect's order and its current names.
             (
                 &[
                     ("PREFECT_WORKER_QUERY_SECONDS", "30"),
@@ -118,7 +118,7 @@ mod tests {
                 "SERVER_EPHEMERAL_ENABLED=True TASKS_DEFAULT_RETRIES=1",
             ),
             (&[("PREFECT_UI_URL", "a"), ("prefect_ui_url", "b")], "SERVER_EPHEMERAL_ENABLED=True UI_URL=b"),
-            // A value that only the cluster knows stays as it is.
+            // A value that only the cluster knows is left unchanged.
             (
                 &[("PREFECT_WORKER_QUERY_SECONDS", "<Secret s, key k>"), ("PREFECT_API_KEY", "<Secret s, key k>")],
                 "API_KEY=<Secret s, key k> SERVER_EPHEMERAL_ENABLED=True WORKER_QUERY_SECONDS=<Secret s, key k>",

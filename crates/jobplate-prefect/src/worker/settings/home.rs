@@ -1,4 +1,4 @@
-//! Prefect's home directory and profiles, for a worker that has no files but those of Prefect's image.
+//! Prefect's home directory and profiles, for a worker that has only the files of Prefect's image.
 
 use jobplate_diagnostic::Result;
 
@@ -41,20 +41,20 @@ pub(super) fn active_profile(environ: &Environ) -> Result<&'static [(&'static st
     {
         check_is_file(variable, text)?;
     }
-    // If the file of profiles is missing, Prefect uses the default profile, whichever is selected.
+    // If the profiles file is missing, Prefect uses the default profile, regardless of the selected profile.
     let is_elsewhere = ["PREFECT_PROFILES_PATH", "PREFECT_HOME"].iter().any(is_set);
     let selected = environ.get(PROFILE_VARIABLE).filter(|_| !is_elsewhere);
     Ok(selected.and_then(|variable| shipped_profile(variable.value.as_str())).unwrap_or(EPHEMERAL))
 }
 
-/// The variables of the test modes, in which Prefect reads no profile.
+/// The variables that enable test modes, in which Prefect does not read profiles.
 const TEST_MODES: [&str; 4] =
     ["PREFECT_TEST_MODE", "PREFECT_UNIT_TEST_MODE", "PREFECT_TESTING_UNIT_TEST_MODE", "PREFECT_TESTING_TEST_MODE"];
 
 /// Returns Prefect's home directory: the value of `PREFECT_HOME`, or `~/.prefect`.
 ///
 /// # Errors
-/// Fails if it is in the home directory of another user.
+/// Fails if the directory is in the home directory of another user.
 pub(super) fn resolve_home(environ: &Environ, variable: Option<&EnvironVar>) -> Result<Resolved> {
     let text = match variable.map(|variable| &variable.value) {
         Some(Resolved::Unknown(_)) => {
@@ -77,10 +77,10 @@ pub(super) fn resolve_home(environ: &Environ, variable: Option<&EnvironVar>) -> 
     Ok(if is_known { Resolved::Text(expanded) } else { Resolved::Unknown(expanded) })
 }
 
-/// Returns the path of the file of profiles, with `$PREFECT_HOME` replaced.
+/// Returns the path of the profiles file, with `$PREFECT_HOME` replaced.
 ///
 /// # Errors
-/// Fails if it is a directory.
+/// Fails if the path is a directory.
 pub(super) fn profiles_path(variable: &EnvironVar, home: &Resolved) -> Result<Resolved> {
     const HOME: &str = "$PREFECT_HOME";
     let Resolved::Text(text) = &variable.value else { return Ok(variable.value.clone()) };

@@ -1,4 +1,4 @@
-//! The settings of prefect-kubernetes 0.8.0. The worker reads them for itself and exports none of them.
+//! The settings of prefect-kubernetes 0.8.0. The worker uses these settings itself and does not export them.
 
 use jobplate_diagnostic::Result;
 
@@ -43,7 +43,7 @@ pub(in crate::worker) struct KubernetesSetting<'e> {
     pub name: &'static str,
     /// The variable that sets it.
     pub variable: &'e EnvironVar,
-    /// Its value, as Prefect writes it back.
+    /// Its value in the form that Prefect exports.
     pub value: Resolved,
 }
 
@@ -65,8 +65,8 @@ pub(in crate::worker) fn read_kubernetes_settings(environ: &Environ) -> Result<V
     Ok(found)
 }
 
-/// Returns the names that start with a prefix, without it and in lower case: the keys of `settings` in a scenario. A
-/// group within is one key.
+/// Returns the keys of `settings` in a scenario: the names of settings that start with a prefix, without the prefix and
+/// in lower case. A nested group is one key.
 pub(in crate::worker) fn keys_with_prefix(prefix: &str) -> Vec<String> {
     let prefix = prefix.strip_prefix(PREFIX).unwrap_or(prefix);
     let keys = || KUBERNETES_SETTINGS.iter().filter_map(|own| Some((own.name.strip_prefix(prefix)?, own.kind)));

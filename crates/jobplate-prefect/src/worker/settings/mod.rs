@@ -1,17 +1,17 @@
-//! The settings in a worker's environment. A worker exports all of Prefect's own settings that are set to its flow runs
-//! as plain text, parsed and written back (`get_current_settings().to_environment_variables(exclude_unset=True)` of
-//! prefect 3.8.8). It reads the settings of prefect-kubernetes for itself.
+//! The settings in a worker's environment. A worker exports every Prefect setting that is set to its flow runs as plain
+//! text, in normalized form (`get_current_settings().to_environment_variables(exclude_unset=True)` of prefect 3.8.8).
+//! The worker uses the settings of prefect-kubernetes itself.
 //!
 //! | file | decides |
 //! |---|---|
 //! | `setting` | which kinds of values settings have |
 //! | `prefect3` | which settings Prefect 3 has |
-//! | `prefect2` | which settings Prefect 2 has, and how their values are written back |
+//! | `prefect2` | which settings Prefect 2 has, and how their values are normalized |
 //! | `kubernetes` | which settings prefect-kubernetes has, and which of them are set |
 //! | `secret` | which settings are secrets |
 //! | `read` | which variable sets a setting |
-//! | `value` | how a value is parsed and written back, by its kind |
-//! | `structured_value` | how values that are JSON or lists are written back |
+//! | `value` | how a value of each kind is parsed and normalized |
+//! | `structured_value` | how values that are JSON or lists are normalized |
 //! | `url` | which URLs can be parsed |
 //! | `home` | where Prefect's home is, and which profile is active |
 //! | `effective` | how settings affect each other, and which combinations Prefect rejects |

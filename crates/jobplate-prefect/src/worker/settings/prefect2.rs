@@ -1,5 +1,6 @@
-//! The settings of Prefect 2. It has other names for many of them, no groups, and no default profile. A worker exports
-//! `str()` of the values that pydantic 1 parses (`Settings.to_environment_variables` of prefect 2.20.26).
+//! The settings of Prefect 2. Prefect 2 has other names for many settings, no groups, and no default profile. A worker
+//! exports the values that pydantic 1 parses, converted with `str()` (`Settings.to_environment_variables` of prefect
+//! 2.20.26).
 
 use num_bigint::BigInt;
 
@@ -15,10 +16,10 @@ use crate::pyvalue::json_value::{Json, parse};
 use crate::pyvalue::number::{parse_float, parse_int};
 use crate::pyvalue::string::repr_float;
 
-/// The levels of Python's `logging` that Prefect 3 does not accept.
+/// The log levels that Prefect 2 accepts in addition to the levels of Prefect 3.
 const MORE_LOG_LEVELS: [&str; 3] = ["FATAL", "WARN", "NOTSET"];
 
-/// Parses a value as Prefect 2 does, and writes it back as it does. Kinds that pydantic 1 and 2 treat alike are left to
+/// Parses and normalizes a value like Prefect 2. Kinds that pydantic 1 and 2 treat alike are passed to
 /// [`value::normalize`].
 pub(super) fn normalize(kind: SettingKind, text: &str) -> NormalizedValue {
     let (value, is, write) = match kind {
@@ -48,14 +49,14 @@ pub(super) fn normalize(kind: SettingKind, text: &str) -> NormalizedValue {
     value.map(Some).ok_or(InvalidValue::Rejected { is, write })
 }
 
-/// Returns a number without its fraction: Prefect 2 reads its settings twice, and the second time truncates it.
+/// Returns a number without its fraction. Prefect 2 reads its settings twice, and truncates the number the second time.
 fn truncated(text: &str) -> Option<String> {
     let number = parse_float(text)?;
     // Adding zero turns -0.0 into 0.0; an integer has no negative zero.
     Some(if number.is_finite() { format!("{:.0}", number.trunc() + 0.0) } else { repr_float(number) })
 }
 
-/// Returns a number, or the numbers of a JSON array as Python prints a list.
+/// Returns a number, or the numbers of a JSON array in the format of a Python list.
 fn retry_delays(text: &str) -> Option<String> {
     match parse(text).unwrap_or_else(|| Json::Text(text.to_owned())) {
         Json::List(items) => {
@@ -66,7 +67,7 @@ fn retry_delays(text: &str) -> Option<String> {
     }
 }
 
-/// All settings of Prefect 2, in the order in which it exports them. Earlier versions have fewer of them.
+/// All settings of Prefect 2, in the order in which it exports them. Earlier versions have fewer settings.
 #[rustfmt::skip] // one setting a line
 pub static PREFECT_2_SETTINGS: [Setting; 163] = [
     setting("HOME", Path),

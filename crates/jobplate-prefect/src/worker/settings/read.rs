@@ -11,22 +11,22 @@ use crate::pyvalue::json_value::{self, Json};
 use crate::pyvalue::limits::UNSUPPORTED_HINT;
 use crate::pyvalue::source::locate;
 
-/// The variables of a process that can be settings, by their names in upper case and without `PREFECT_`.
+/// The variables of a process that can be settings, keyed by uppercase name without `PREFECT_`.
 pub(super) struct SettingVariables<'e>(HashMap<String, &'e EnvironVar>);
 
 impl<'e> SettingVariables<'e> {
-    /// Indexes the variables of an environment. Settings ignore the case of names: of several variables that differ in
-    /// case only, the last one counts.
+    /// Indexes the variables of an environment. Settings ignore the case of names. If the names of several variables
+    /// differ only in case, the last variable has priority.
     pub(super) fn new(environ: &'e Environ) -> Self {
         let named = |variable: &'e EnvironVar| {
-            // Python's `lower()` turns some letters of other scripts into ASCII.
+            // Python's `lower()` converts some letters of other scripts to ASCII.
             let name = variable.name.to_lowercase().to_ascii_uppercase();
             Some((name.strip_prefix(PREFIX)?.to_owned(), variable))
         };
         SettingVariables(environ.0.iter().filter_map(named).collect())
     }
 
-    /// Returns the variable that sets a setting, by its name or by its former one.
+    /// Returns the variable that sets a setting, by its current or former name.
     pub(super) fn get(&self, setting: &Setting) -> Option<&'e EnvironVar> {
         self.by_name(setting.name).or_else(|| self.by_name(setting.former_name?))
     }
@@ -37,8 +37,8 @@ impl<'e> SettingVariables<'e> {
     }
 }
 
-/// Returns the value of a variable as Prefect writes it back, or `None` if it counts as not set. A value that only the
-/// cluster knows stays as it is.
+/// Returns the value of a variable in the form that Prefect exports, or `None` if it counts as not set. A value that
+/// only the cluster knows is left unchanged.
 ///
 /// # Errors
 /// Fails if the worker would not start with this value.
@@ -52,7 +52,7 @@ pub(super) fn read_value(
     Ok(value.map(Resolved::Text))
 }
 
-/// Returns the error for a variable whose value Prefect rejects.
+/// Returns the error for a variable whose value Prefect rejects or jobplate does not support.
 pub(super) fn invalid_variable(variable: &EnvironVar, reason: &InvalidValue) -> Error {
     let name = &variable.name;
     let error = match reason {

@@ -1,4 +1,4 @@
-//! Which settings are secrets.
+//! The settings that are secrets.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;

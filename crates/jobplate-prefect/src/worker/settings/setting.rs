@@ -10,11 +10,11 @@ pub struct Setting {
     pub name: &'static str,
     /// The kind of its value.
     pub kind: SettingKind,
-    /// The name that it had in earlier versions, which is read if the new one is not set.
+    /// The name in earlier versions. Prefect reads it if the current name is not set.
     pub former_name: Option<&'static str>,
 }
 
-/// The kind of a setting's value: which text Prefect accepts, and how it writes the value back.
+/// The kind of a setting's value. It determines the text that Prefect accepts and the form that Prefect exports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SettingKind {
     /// Any text.
@@ -43,21 +43,21 @@ pub enum SettingKind {
     BoolOrNames,
     /// A set of HTTP status codes.
     StatusCodes,
-    /// A number of seconds, or a JSON array of them.
+    /// A number of seconds, or a JSON array of numbers.
     RetryDelay,
-    /// A number of seconds, or several of them.
+    /// One or more numbers of seconds.
     RetryDelays,
     /// Labels and their values.
     LabelFilters,
     /// A JSON object of HTTP headers.
     Headers,
-    /// A JSON object of event types and how long their events are kept.
+    /// A JSON object of event types and the retention periods of their events.
     RetentionOverrides,
-    /// No setting, but the prefix of several: its variable would hold them as a JSON object.
+    /// Not a setting, but the prefix of several settings. Its variable would hold them as a JSON object.
     Group,
 }
 
-/// The limits of a number. A `timedelta` counts in seconds.
+/// The limits of a number. The limits of a `timedelta` are in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limits {
     /// No limits.
@@ -71,7 +71,7 @@ pub enum Limits {
 }
 
 impl Limits {
-    /// Returns whether a number is within the limits, which `number` converts to its type.
+    /// Returns whether a value is within the limits. `number` converts a limit to the type of the value.
     pub(super) fn allow<T: PartialOrd>(self, value: &T, number: impl Fn(u32) -> T) -> bool {
         match self {
             Limits::Any => true,
@@ -82,12 +82,12 @@ impl Limits {
     }
 }
 
-/// Returns a setting that always had this name.
+/// Returns a setting without a former name.
 pub(super) const fn setting(name: &'static str, kind: SettingKind) -> Setting {
     Setting { name, kind, former_name: None }
 }
 
-/// Returns a setting that had another name before.
+/// Returns a setting with a former name.
 pub(super) const fn renamed(name: &'static str, kind: SettingKind, former_name: &'static str) -> Setting {
     Setting { name, kind, former_name: Some(former_name) }
 }

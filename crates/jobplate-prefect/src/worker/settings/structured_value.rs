@@ -1,6 +1,6 @@
-//! Values that Prefect 3 reads as JSON or as a list with commas. Each function converts a parsed value to the text that
-//! Prefect writes back, and returns `None` if Prefect rejects the value. An inner `None` means that it counts as not
-//! set.
+//! Values that Prefect 3 reads as JSON or as a comma-separated list. Each function converts a parsed value to the text
+//! that Prefect exports, and returns `None` if Prefect rejects the value. An inner `None` means that the value counts
+//! as not set.
 
 use num_bigint::BigInt;
 
@@ -70,7 +70,7 @@ fn as_whole(json: Json) -> Option<BigInt> {
     }
 }
 
-/// Converts a number of seconds, or a JSON array of them.
+/// Converts a number of seconds, or a JSON array of numbers.
 pub(super) fn retry_delay(json: Json) -> Option<Option<String>> {
     match json {
         Json::Text(text) => match parse_int(&text) {
@@ -125,7 +125,7 @@ fn join_numbers(numbers: Vec<f64>) -> String {
     texts.join(",")
 }
 
-/// Converts a JSON object of strings, or a JSON string that holds one.
+/// Converts a JSON object of strings, or a JSON string that contains such an object.
 pub(super) fn headers(json: Json) -> Option<String> {
     let json = match json {
         Json::Text(text) => {
@@ -140,7 +140,7 @@ pub(super) fn headers(json: Json) -> Option<String> {
     Some(dump_json(pairs.collect::<Option<_>>()?))
 }
 
-/// Converts labels and their values: a JSON object of strings, or `NAME=VALUE` with commas between.
+/// Converts labels and their values: a JSON object of strings, or `NAME=VALUE` pairs separated by commas.
 pub(super) fn label_filters(json: Json) -> Option<Option<String>> {
     let mut labels: Vec<(String, String)> = Vec::new();
     match json {
@@ -176,17 +176,17 @@ pub(super) fn retention_overrides(json: Json) -> Option<String> {
     Some(dump_json(pairs.collect::<Option<_>>()?))
 }
 
-/// Returns a boolean as Python prints it.
+/// Returns Python's representation of a boolean.
 pub(super) fn repr_bool(value: bool) -> String {
     if value { "True" } else { "False" }.to_owned()
 }
 
-/// Returns a number as Python prints it, or `None` for infinities and NaN, which become null in JSON.
+/// Returns Python's representation of a number, or `None` for infinities and NaN, which are null in JSON.
 pub(super) fn json_float(float: f64) -> Option<String> {
     float.is_finite().then(|| repr_float(float))
 }
 
-/// Prints a dictionary of strings as `json.dumps` does.
+/// Prints a dictionary of strings like `json.dumps`.
 fn dump_json(pairs: Vec<(String, String)>) -> String {
     let quoted = |(name, value): &(String, String)| format!("{}: {}", quote_ascii(name), quote_ascii(value));
     format!("{{{}}}", pairs.iter().map(quoted).collect::<Vec<_>>().join(", "))

@@ -1,15 +1,15 @@
-//! Which URLs `urllib.parse.urlparse` of Python 3.11 rejects.
+//! Detects URLs that `urllib.parse.urlparse` of Python 3.11 rejects.
 
 use std::net::Ipv6Addr;
 
-/// Characters whose compatibility decomposition (NFKC) holds a separator of URLs.
+/// Characters whose compatibility decomposition (NFKC) contains a URL separator.
 const SEPARATORS: &[char] = &[
     '\u{2047}', '\u{2048}', '\u{2049}', '\u{2100}', '\u{2101}', '\u{2105}', '\u{2106}', '\u{2a74}', '\u{fe13}',
     '\u{fe16}', '\u{fe55}', '\u{fe56}', '\u{fe5f}', '\u{fe6b}', '\u{ff03}', '\u{ff0f}', '\u{ff1a}', '\u{ff1f}',
     '\u{ff20}',
 ];
 
-/// Returns whether `urlparse` raises no error.
+/// Returns whether `urlparse` accepts a URL.
 pub(super) fn can_be_parsed(url: &str) -> bool {
     let url = url.trim_start_matches(|c| c <= ' ').replace(['\t', '\r', '\n'], "");
     let Some(rest) = after_scheme(&url).strip_prefix("//") else { return true };
@@ -26,7 +26,7 @@ fn until(text: &str, end: char) -> &str {
     text.split(end).next().unwrap_or_default()
 }
 
-/// Returns what follows the scheme, such as `http:`, or the whole text if it has none.
+/// Returns the part after the scheme, such as `http:`, or the whole URL if it has no scheme.
 fn after_scheme(url: &str) -> &str {
     let is_scheme = |scheme: &str| {
         scheme.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -35,7 +35,7 @@ fn after_scheme(url: &str) -> &str {
     url.split_once(':').filter(|(scheme, _)| is_scheme(scheme)).map_or(url, |(_, rest)| rest)
 }
 
-/// Returns whether `text` is an address that may be in brackets: IPv6 with or without a zone, or a later version.
+/// Returns whether `text` is an address that can be in brackets: IPv6 with or without a zone, or a later version.
 fn is_address(text: &str) -> bool {
     if let Some(rest) = text.strip_prefix('v') {
         let future = rest.split_once('.');

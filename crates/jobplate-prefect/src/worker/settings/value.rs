@@ -1,5 +1,5 @@
-//! Parses the value of one setting as pydantic 2 does for its kind, and writes it back as
-//! `Settings.to_environment_variables` does, which goes through JSON.
+//! Parses the value of a setting like pydantic 2, and normalizes it like `Settings.to_environment_variables`, which
+//! converts it to JSON first.
 
 use num_bigint::BigInt;
 
@@ -13,24 +13,24 @@ use crate::pyvalue::json_value::{Json, parse};
 use crate::pyvalue::number;
 use crate::pyvalue::pydantic::{parse_bool, parse_float, parse_int};
 
-/// Why a value cannot be exported.
+/// The reason why a value cannot be exported.
 #[derive(Debug)]
 pub(super) enum InvalidValue {
-    /// Prefect rejects it.
+    /// Prefect rejects the value.
     Rejected {
-        /// What the value is; follows "is" in the message.
+        /// The description of the invalid value; follows "is" in the message.
         is: &'static str,
-        /// What would be valid; follows "write" in the hint.
+        /// The description of a valid value; follows "write" in the hint.
         write: &'static str,
     },
-    /// It holds JSON that is not supported here.
+    /// The value contains JSON that is not supported.
     Unsupported,
 }
 
-/// A value as Prefect writes it back; `None` if it counts as not set, like JSON's null.
+/// A value in the form that Prefect exports; `None` if it counts as not set, like JSON's null.
 pub(super) type NormalizedValue = std::result::Result<Option<String>, InvalidValue>;
 
-/// Parses the value of a setting as Prefect 3 does, and writes it back as it does.
+/// Parses and normalizes the value of a setting like Prefect 3.
 pub(super) fn normalize(kind: SettingKind, text: &str) -> NormalizedValue {
     match kind {
         SettingKind::Text | SettingKind::Secret => Ok(Some(text.to_owned())),
@@ -57,7 +57,7 @@ pub(super) fn normalize(kind: SettingKind, text: &str) -> NormalizedValue {
             or_rejected(Duration::parse(text).map(Duration::to_iso), "no span of time", "PT30S or 00:00:30")
         }
         SettingKind::Seconds(limits) => {
-            // A number that `timedelta` cannot hold is rejected, and not parsed in another way.
+            // A number that `timedelta` cannot hold is rejected, not parsed as a duration string.
             let number = number::parse_float(text).filter(|number| !number.is_nan());
             let span = number.map_or_else(|| Duration::parse(text), Duration::from_secs_f64);
             let span = span.ok_or(InvalidValue::Rejected { is: "no span of time", write: "seconds, or PT30S" })?;
@@ -89,7 +89,7 @@ pub(super) fn normalize(kind: SettingKind, text: &str) -> NormalizedValue {
     }
 }
 
-/// Returns a log level in upper case, or `None` if it is not one of Prefect 3.
+/// Returns a log level in upper case, or `None` if Prefect 3 does not accept it.
 pub(super) fn log_level(text: &str) -> Option<String> {
     let level = text.to_uppercase();
     ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"].contains(&level.as_str()).then_some(level)
@@ -104,7 +104,7 @@ fn check_limits(is_within: bool) -> std::result::Result<(), InvalidValue> {
     if is_within { Ok(()) } else { Err(rejected) }
 }
 
-/// Parses a value as JSON. A value that is not JSON counts as a JSON string, null as not set.
+/// Parses a value as JSON. A value that is not JSON counts as a JSON string; null counts as not set.
 fn json_or_text(
     text: &str,
     convert: fn(Json) -> Option<Option<String>>,
@@ -134,7 +134,7 @@ fn json_only(
 
 /// Normalizes a path: `str(pathlib.Path(text))`.
 pub(super) fn path(text: &str) -> String {
-    // POSIX lets a path start with exactly two slashes; more of them are one.
+    // POSIX allows a path to start with exactly two slashes. Three or more slashes are equivalent to one.
     let root = match text.len() - text.trim_start_matches('/').len() {
         0 => "",
         2 => "//",
@@ -154,7 +154,7 @@ mod tests {
     };
     use super::*;
 
-    /// A value as given and as normalized: `-` if it counts as not set, `None` if Prefect rejects it.
+    /// A value and its normalized form: `-` if it counts as not set, `None` if Prefect rejects it.
     type Case = (&'static str, Option<&'static str>);
 
     /// The cases of each kind.
