@@ -33,8 +33,8 @@ pub struct Difference {
     pub immutable: bool,
 }
 
-/// Compares the objects in the documents with the live objects, and calls `visit` with each difference in input order.
-/// `force` and `take_over` correspond to `--force-conflicts` and `--take-over`.
+/// Compares the objects in the documents with the live objects, and calls `visit` with each [`Difference`] in input
+/// order. `force` and `take_over` correspond to `--force-conflicts` and `--take-over`.
 ///
 /// Failures of single objects are passed to [`EventHandler::on_failure`], with the same errors as in an apply. Returns
 /// the kind of the first failure, or `None` if no object failed.
@@ -56,7 +56,8 @@ pub fn diff(
         let mut failure = None;
         let mut record = |comparison: Result<Difference>| match comparison {
             Ok(difference) => visit(&difference),
-            // An error without a location is about the connection. It ends the diff, so it is reported only once.
+            // An error without a location is about the connection. Such an error ends the diff and is reported only
+            // once.
             Err(error) if error.location().is_none() => Err(error),
             Err(error) => {
                 failure.get_or_insert(error.kind());

@@ -5,7 +5,7 @@ use jobplate_diagnostic::Error;
 use crate::object::InputObject;
 use crate::report::ReportRow;
 
-/// Receives the events of a run as they happen. The default implementations ignore the events.
+/// A handler that receives the events of a run as they happen. The default implementations ignore the events.
 pub trait EventHandler {
     /// Receives one line for each request and each retry, for `-v`.
     fn on_request(&self, _text: &str) {}

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use jobplate_diagnostic::{Error, ErrorKind, Result};
 use serde_json::Value;
 
-use crate::errors::conflict::{MAX_CONFLICT_RETRIES, conflict_loop};
+use crate::errors::conflict::{MAX_CONFLICT_ATTEMPTS, conflict_loop_error};
 use crate::errors::status::RefusedRequest;
 use crate::object::InputObject;
 use crate::options::{ApplyOptions, OnImmutable};
@@ -66,15 +66,15 @@ pub(crate) async fn apply(
         let Some(live) = live else { break };
         if delete(session, object, resource, &live, false).await? {
             let result = wait_until_deleted(session, object, resource, &live, deadline).await;
-            result.map_err(|error| recreate_failed(object, resource, &error))?;
+            result.map_err(|error| recreate_error(object, resource, &error))?;
             break;
         }
-        if attempt == MAX_CONFLICT_RETRIES {
-            return Err(conflict_loop(object, resource, "deleted"));
+        if attempt == MAX_CONFLICT_ATTEMPTS {
+            return Err(conflict_loop_error(object, resource, "deleted"));
         }
     }
     let result = recreate(session, options, object, resource).await;
-    result.map_err(|error| recreate_failed(object, resource, &error))
+    result.map_err(|error| recreate_error(object, resource, &error))
 }
 
 async fn recreate(
@@ -195,7 +195,7 @@ async fn wait_until_deleted(
 }
 
 /// Wraps an error that occurred after the deletion. The message first states that the Job no longer exists.
-fn recreate_failed(object: &InputObject, resource: &Resource, error: &Error) -> Error {
+fn recreate_error(object: &InputObject, resource: &Resource, error: &Error) -> Error {
     let message =
         format!("{} is deleted, and not made anew: {}", resource.qualified_name(object.name()), error.message());
     let hint = error.hint_message().cloned().unwrap_or("run again to make it".into());

@@ -6,7 +6,7 @@
 //! injection or rendering, never writes to standard output or standard error, and never ends the process. It is the
 //! only crate that opens sockets or has an async runtime.
 //!
-//! # Where it is decided
+//! # Modules
 //!
 //! | file | decides |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! Removes the fields from live objects that the server writes.
+//! Removes server-managed fields from live objects.
 
 use serde_json::{Map, Value};
 

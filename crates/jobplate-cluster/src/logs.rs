@@ -1,4 +1,4 @@
-//! Follows the logs of a Job's containers, line by line, while the Job is waited for.
+//! Follows the logs of a Job's containers, line by line, during the wait for the Job.
 //!
 //! A log stream may end early, even with a regular end of the response. The log is then resumed until the container has
 //! ended, without reporting a line twice.

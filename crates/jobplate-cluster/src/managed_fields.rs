@@ -175,7 +175,7 @@ pub(crate) fn find_remaining(
             _ => String::new(),
         };
         for name in names {
-            let path = container.clone().join(PathStep::Key("env".to_owned())).join(item_named(name));
+            let path = container.clone().join(PathStep::Key("env".to_owned())).join(named_item(name));
             if path.follow(live).is_some() && path.follow(ours).is_none() {
                 let owners = find_value_owners(live, &path, "name", manager);
                 remaining.push(RemainingEntry { name: name.clone(), container: container_name.clone(), owners });
@@ -197,7 +197,7 @@ fn live_entry_trees(live: &Value, entries: &TakeOverEntries) -> Vec<(Vec<String>
     let live_env = env.follow(live).and_then(Value::as_array).into_iter().flatten();
     let selected_entries = live_env.filter(|entry| entries.names.iter().any(|name| entry["name"] == name.as_str()));
     let to_path_and_tree = |entry: &Value| {
-        let item = to_tree_path(&FieldPath(vec![item_named(entry["name"].as_str()?)]))?;
+        let item = to_tree_path(&FieldPath(vec![named_item(entry["name"].as_str()?)]))?;
         let mut tree = json!({".": {}, "f:name": {}});
         if entry.get("value").is_some() {
             tree["f:value"] = json!({});
@@ -226,11 +226,11 @@ pub(crate) fn find_value_owners(live: &Value, entry: &FieldPath, key: &str, mana
 }
 
 /// Returns the path step to the list item with this name.
-pub(crate) fn item_named(name: &str) -> PathStep {
+pub(crate) fn named_item(name: &str) -> PathStep {
     PathStep::Item(vec![("name".to_owned(), name.to_owned())])
 }
 
-/// Removes the entries from `object` that are not in the document `ours`.
+/// Removes from `object` the entries that are not in the document `ours`.
 pub(crate) fn remove_unset_entries(object: &mut Value, ours: &Value, entries: &[TakeOverEntries]) {
     for TakeOverEntries { container, names, .. } in entries {
         let our_env = container.follow(ours).and_then(|container| container["env"].as_array());

@@ -110,7 +110,7 @@ fn take_over_flags(object: &InputObject, conflicts: &[EnvSourceConflict]) -> Str
     if matching_containers.len() > 1 || !first.is_default_container {
         flags.extend(matching_containers.iter().map(|conflict| format!("-c {}", conflict.container_name)));
     }
-    if matching_containers.iter().any(|conflict| conflict.is_init) {
+    if matching_containers.iter().any(|conflict| conflict.is_init_container) {
         flags.push("--init-containers".to_owned());
     }
     flags.join(" ")

@@ -3,7 +3,7 @@
 use jobplate_diagnostic::Result;
 
 use crate::document::TakeOverEntries;
-use crate::errors::conflict::{MAX_CONFLICT_RETRIES, conflict_loop};
+use crate::errors::conflict::{MAX_CONFLICT_ATTEMPTS, conflict_loop_error};
 use crate::errors::status::RefusedRequest;
 use crate::managed_fields::{self, OwnershipTransfer, RemainingEntry};
 use crate::object::InputObject;
@@ -12,8 +12,8 @@ use crate::request::{ApplyParams, Request, Resource, Verb};
 use crate::session::Session;
 use crate::session::connection::Response;
 
-/// Returns the env entries to take over. Returns no entries without `--take-over`, or for a Job, whose pod template is
-/// immutable.
+/// Returns the env entries to take over. Returns no entries if `--take-over` was not passed, or if the object is a Job,
+/// since its pod template is immutable.
 pub(crate) fn selected_entries<'o>(options: &ApplyOptions, object: &'o InputObject) -> &'o [TakeOverEntries] {
     if options.take_over && !object.is_job() { &object.take_over_entries } else { &[] }
 }
@@ -31,7 +31,7 @@ pub(crate) async fn take_over(
 ) -> Result<bool> {
     // A transfer that was sent again because a response was lost. The next read shows whether it took effect.
     let mut unconfirmed_transfer: Option<OwnershipTransfer> = None;
-    for _ in 0..MAX_CONFLICT_RETRIES {
+    for _ in 0..MAX_CONFLICT_ATTEMPTS {
         let Some(live) = session.get_live(object, resource, object.name()).await? else { return Ok(false) };
         if managed_fields::is_unowned(&live) {
             // An apply without fields makes the server create the owner `before-first-apply` for all existing fields.
@@ -59,7 +59,7 @@ pub(crate) async fn take_over(
             Some(status) => return Err(status.to_error(&RefusedRequest::new(object, resource, Verb::Patch))),
         }
     }
-    Err(conflict_loop(object, resource, "taken over"))
+    Err(conflict_loop_error(object, resource, "taken over"))
 }
 
 /// Applies a manifest that contains only the object's `apiVersion`, kind and name.

@@ -11,12 +11,12 @@ use serde_json::Value;
 
 use crate::document::TakeOverEntries;
 use crate::errors::status::{Status, StatusCause};
-use crate::managed_fields::{find_value_owners, item_named};
+use crate::managed_fields::{find_value_owners, named_item};
 use crate::object::InputObject;
 use crate::request::Resource;
 
 /// The maximum number of attempts if the object changes between a read and the write that follows.
-pub(crate) const MAX_CONFLICT_RETRIES: usize = 5;
+pub(crate) const MAX_CONFLICT_ATTEMPTS: usize = 5;
 
 /// An env entry whose value has different sources in the live object and in the document, such as `value` and
 /// `valueFrom.secretKeyRef`.
@@ -33,7 +33,7 @@ pub(crate) struct EnvSourceConflict {
     /// Whether flags apply to this container without `-c`.
     pub is_default_container: bool,
     /// Whether the container is an init container.
-    pub is_init: bool,
+    pub is_init_container: bool,
     /// The live source: `value`, or the key below `valueFrom`.
     pub live_source: &'static str,
     /// The managers that own the live source.
@@ -82,7 +82,7 @@ pub(crate) fn find_env_source_conflicts(
         let containers = pod_spec.follow(ours).and_then(|spec| spec.get(list)?.as_array());
         for (position, our_container) in containers.into_iter().flatten().enumerate() {
             let Some(container_name) = our_container["name"].as_str() else { continue };
-            let container = pod_spec.clone().join(PathStep::Key(list.to_owned())).join(item_named(container_name));
+            let container = pod_spec.clone().join(PathStep::Key(list.to_owned())).join(named_item(container_name));
             let live_env = container.follow(live).and_then(|container| container["env"].as_array());
             for entry in our_container["env"].as_array().into_iter().flatten() {
                 let Some(name) = entry["name"].as_str() else { continue };
@@ -91,14 +91,14 @@ pub(crate) fn find_env_source_conflicts(
                 if value_source(entry).is_none_or(|source| source == live_source) {
                     continue;
                 }
-                let path = container.clone().join(PathStep::Key("env".to_owned())).join(item_named(name));
+                let path = container.clone().join(PathStep::Key("env".to_owned())).join(named_item(name));
                 let key = if live_source == "value" { "value" } else { "valueFrom" };
                 conflicts.push(EnvSourceConflict {
                     name: name.to_owned(),
                     container: container.clone(),
                     container_name: container_name.to_owned(),
                     is_default_container: list == "containers" && position == 0,
-                    is_init: list == "initContainers",
+                    is_init_container: list == "initContainers",
                     live_source,
                     owners: find_value_owners(live, &path, key, manager),
                     flag: flag_for(entry),
@@ -133,8 +133,8 @@ fn is_within_entries(cause: &StatusCause, entries: &[TakeOverEntries]) -> bool {
     })
 }
 
-/// Returns the error after [`MAX_CONFLICT_RETRIES`] attempts. `action` is a past participle, such as `deleted`.
-pub(crate) fn conflict_loop(object: &InputObject, resource: &Resource, action: &str) -> Error {
+/// Returns the error after [`MAX_CONFLICT_ATTEMPTS`] attempts. `action` is a past participle, such as `deleted`.
+pub(crate) fn conflict_loop_error(object: &InputObject, resource: &Resource, action: &str) -> Error {
     let message = format!("{} changes all the time, so it can't be {action}", resource.qualified_name(object.name()));
     object.locate(Error::new(ErrorKind::Cluster, message).hint("run again, or stop what keeps changing it"))
 }

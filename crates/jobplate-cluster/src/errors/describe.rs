@@ -1,4 +1,4 @@
-//! Describes a refusal: chooses the function that explains the status best, and contains the table of general statuses.
+//! Describes a refusal: chooses the best explanation of the status, and contains the table of general statuses.
 
 use jobplate_diagnostic::{Error, ErrorKind, ProgramName};
 

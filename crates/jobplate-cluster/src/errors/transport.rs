@@ -1,4 +1,4 @@
-//! Describes the reasons for which a request got no response.
+//! Describes the errors of requests that got no response.
 //!
 //! The messages of kube, hyper and rustls are matched against known phrases and never shown, since they quote
 //! addresses, command lines and the output of programs.

@@ -84,14 +84,15 @@ pub(crate) struct Connection<'e> {
     client: Client,
     /// The host and port, for error messages.
     server: String,
-    /// Whether the connection does not use TLS.
+    /// Whether the connection is unencrypted (HTTP).
     is_plaintext: bool,
     /// The time limit for one attempt; `None` for no limit.
     request_timeout: Option<Duration>,
     /// The time for which a request is retried.
     retry_timeout: Duration,
     events: &'e dyn EventHandler,
-    /// The time since which no request has reached the server. `None` if the last request reached the server.
+    /// The start of the period in which no request has reached the server, or `None` if the last request reached the
+    /// server.
     unreachable_since: Cell<Option<Instant>>,
     /// Whether the server has ever responded. If it has not, its address is probably wrong, and requests are retried
     /// for a shorter time.
@@ -278,8 +279,8 @@ fn invalid_request_error() -> TransportError {
     }
 }
 
-/// Creates a client like kube's own, but with `TCP_NODELAY`. Without this option, the first response takes 40 ms. Uses
-/// kube's own client if a proxy is configured.
+/// Creates a client like kube's own, but with `TCP_NODELAY`. Without this option, the first response is delayed by 40
+/// ms. Uses kube's own client if a proxy is configured.
 fn build_client(config: Config) -> Result<Client, kube::Error> {
     if config.proxy_url.is_some() {
         return Client::try_from(config);

@@ -82,7 +82,8 @@ fn format_duration(job: &Value) -> String {
     }
 }
 
-/// Describes the first container of a pod that ended with a non-zero exit code. Returns `None` if no container did.
+/// Describes the first container of a pod that ended with a non-zero exit code. Returns `None` if there is no such
+/// container.
 fn describe_failed_container(pod: &Value) -> Option<String> {
     let has_failed = |status: &&Value| status["state"]["terminated"]["exitCode"].as_i64().is_some_and(|code| code != 0);
     let status = container_statuses(pod).find(has_failed)?;

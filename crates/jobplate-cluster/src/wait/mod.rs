@@ -179,7 +179,7 @@ impl JobWait<'_> {
     }
 }
 
-/// Runs a future to completion. Runs the log tasks concurrently.
+/// Runs a future to completion, and the log tasks concurrently until then.
 async fn run_with_logs<T>(log_tasks: &mut FuturesUnordered<LogTask<'_>>, future: impl Future<Output = T>) -> T {
     let mut future = Box::pin(future);
     loop {

@@ -27,7 +27,7 @@ pub(super) fn find_start_failure(pod: &Value) -> Option<(String, Option<String>)
     let (text, hint) = match parse_missing_reference(message) {
         Some(MissingReference { kind, name, key: None }) => (
             format!("{text}: there is no {} {name} in namespace {namespace}", kind.as_str()),
-            format!("create it: kubectl create {} {name} -n {namespace} ...", kind.kubectl_name()),
+            format!("create it: kubectl create {} {name} -n {namespace} ...", kind.kubectl_create_args()),
         ),
         Some(MissingReference { kind, name, key: Some(key) }) => (
             format!("{text}: the {} {name} in namespace {namespace} has no key {key}", kind.as_str()),
@@ -54,7 +54,7 @@ impl ReferencedKind {
     }
 
     /// Returns the arguments with which `kubectl create` creates the kind.
-    fn kubectl_name(self) -> &'static str {
+    fn kubectl_create_args(self) -> &'static str {
         match self {
             ReferencedKind::Secret => "secret generic",
             ReferencedKind::ConfigMap => "configmap",

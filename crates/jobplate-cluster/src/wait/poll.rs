@@ -114,7 +114,7 @@ impl<'p> Poller<'p> {
         Some(list["items"].as_array().into_iter().flatten().filter(|pod| is_owned(pod)).cloned().collect())
     }
 
-    /// Reports that the user may not list pods, but only once for all Jobs.
+    /// Reports, once for all Jobs, that the user may not list pods.
     fn warn_forbidden(&self, namespace: &str) {
         if !self.warned_forbidden.replace(true) {
             self.session.events.on_note(&format!(
