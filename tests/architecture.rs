@@ -69,7 +69,7 @@ struct Crate {
     root: String,
     files: Vec<File>,
     /// The index of each module's file.
-    by_module: HashMap<Module, usize>,
+    module_files: HashMap<Module, usize>,
 }
 
 /// Collects the paths in a file.
@@ -223,12 +223,12 @@ impl Crate {
     /// Parses files, each given by its path relative to `root` and its content.
     fn parse<'t>(root: &str, files: impl IntoIterator<Item = (&'t str, &'t str)>) -> Self {
         let files: Vec<File> = files.into_iter().map(|(path, text)| File::parse(root, path, text)).collect();
-        let by_module = files.iter().enumerate().map(|(place, file)| (file.module.clone(), place)).collect();
-        Crate { root: root.to_owned(), files, by_module }
+        let module_files = files.iter().enumerate().map(|(index, file)| (file.module.clone(), index)).collect();
+        Crate { root: root.to_owned(), files, module_files }
     }
 
     fn position(&self, module: &[String]) -> Option<usize> {
-        self.by_module.get(module).copied()
+        self.module_files.get(module).copied()
     }
 
     /// Returns the file that defines the item that a path in module `from` refers to. Follows at most `limit`
@@ -457,7 +457,7 @@ fn every_file_has_a_row_in_a_map_above_it() {
 }
 
 /// Returns the imports among the files of an example crate, each as `from -> to`.
-fn imports_of(files: &[(&str, &str)]) -> Vec<String> {
+fn list_imports(files: &[(&str, &str)]) -> Vec<String> {
     let parsed = Crate::parse("", files.iter().copied());
     let edges = parsed.edges();
     let lines = parsed.files.iter().zip(edges).flat_map(|(file, edges)| {
@@ -483,18 +483,18 @@ fn imports_are_found_however_they_are_written() {
         "fn g(_: &[crate::b::S]) {}",
         "use super::super::b; fn g() { b::f() }",
     ] {
-        let found = imports_of(&[base_files.as_slice(), &[("a/inner.rs", code)]].concat());
+        let found = list_imports(&[base_files.as_slice(), &[("a/inner.rs", code)]].concat());
         assert!(found.contains(&"a/inner.rs -> b.rs".to_owned()), "{code}: {found:?}");
     }
     for code in ["#[cfg(test)] mod tests { use crate::b::S; }", "// crate::b::f()", "pub(in crate::a) fn g() {}"] {
-        let found = imports_of(&[base_files.as_slice(), &[("a/inner.rs", code)]].concat());
+        let found = list_imports(&[base_files.as_slice(), &[("a/inner.rs", code)]].concat());
         assert!(found.is_empty(), "{code}: {found:?}");
     }
 }
 
 #[test]
 fn re_exports_are_followed() {
-    let found = imports_of(&[
+    let found = list_imports(&[
         ("lib.rs", "mod a; mod b;"),
         ("a/mod.rs", "mod inner; pub(crate) use inner::T; pub(crate) const OWN: u8 = 1;"),
         ("a/inner.rs", "pub(crate) struct T;"),

@@ -142,8 +142,8 @@ pub(super) fn remove_variables(
     notes: &mut Notes,
 ) -> Result<()> {
     let changes = match env.kind() {
-        NodeKind::Map => mapping_changes(env, names)?,
-        NodeKind::Seq => list_changes(env, names)?,
+        NodeKind::Map => plan_mapping_changes(env, names)?,
+        NodeKind::Seq => plan_list_changes(env, names)?,
         _ => EnvChanges::default(),
     };
     if changes.remove.is_empty() && changes.insert.is_empty() {
@@ -166,7 +166,7 @@ struct EnvChanges {
     removed_names: Vec<String>,
 }
 
-fn mapping_changes(env: Node<'_>, names: &RequestedNames<'_>) -> Result<EnvChanges> {
+fn plan_mapping_changes(env: Node<'_>, names: &RequestedNames<'_>) -> Result<EnvChanges> {
     let EnvChanges { mut remove, mut insert, mut removed_names } = EnvChanges::default();
     for (position, (key, value)) in env.entries().enumerate() {
         if !names.contains(key) {
@@ -197,7 +197,7 @@ fn mapping_changes(env: Node<'_>, names: &RequestedNames<'_>) -> Result<EnvChang
     Ok(EnvChanges { remove, insert, removed_names })
 }
 
-fn list_changes(env: Node<'_>, names: &RequestedNames<'_>) -> Result<EnvChanges> {
+fn plan_list_changes(env: Node<'_>, names: &RequestedNames<'_>) -> Result<EnvChanges> {
     let mut changes = EnvChanges::default();
     for (position, item) in env.items().enumerate() {
         if let Some(name) = item.get_first("name").filter(|name| names.contains(*name)) {

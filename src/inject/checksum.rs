@@ -146,7 +146,7 @@ impl<'a, 'm> ConfigMapReferences<'a, 'm> {
         }
         for pod_spec in pod_specs(object)? {
             let used = self.used_by_pod(object, pod_spec);
-            if let Some(template) = pod_template_of(object, pod_spec).filter(|_| !used.is_empty()) {
+            if let Some(template) = find_pod_template(object, pod_spec).filter(|_| !used.is_empty()) {
                 plan_annotations(template, &used, edits)?;
             }
         }
@@ -212,7 +212,7 @@ fn mapping_or_null<'a>(node: Node<'a>, description: &str) -> Result<Editable<'a>
 }
 
 /// Returns the pod template of a pod spec, or `None` if the pod spec is not `template.spec` of another mapping.
-fn pod_template_of<'a>(object: &Object<'a>, pod_spec: Node<'a>) -> Option<Node<'a>> {
+fn find_pod_template<'a>(object: &Object<'a>, pod_spec: Node<'a>) -> Option<Node<'a>> {
     let path: Vec<Node<'a>> = object.node.path_to(pod_spec).collect();
     let [.., parent, template] = path.as_slice() else { return None };
     let is_child = |map: Node<'a>, key: &str, child: Node<'a>| {

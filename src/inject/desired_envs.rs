@@ -134,7 +134,7 @@ impl<'i> DesiredEnvs<'i> {
                 if let Some(reason) = reason {
                     injection.refuse_prefect1_secrets(object.node, &object.display(), reason)?;
                 }
-                let variables = requested_env_vars(role, injection, !matches!(scope, Scope::WithoutSettings))?;
+                let variables = collect_env_vars(role, injection, !matches!(scope, Scope::WithoutSettings))?;
                 DesiredEnv::new(variables.into_iter().chain(token), &injection.env_from, &injection.unset)
             }
         });
@@ -146,7 +146,7 @@ impl<'i> DesiredEnvs<'i> {
     /// Adds a note for each requested variable that a worker sets itself. The container is part of a template: other
     /// entries of that template determine whether the worker sets the variable.
     fn note_worker_settings(&mut self, role: Role) -> Result<()> {
-        let variables = requested_env_vars(role, self.injection, true)?;
+        let variables = collect_env_vars(role, self.injection, true)?;
         for EnvVar { name, .. } in variables.iter().filter(|variable| is_worker_setting(&variable.name)) {
             self.notes.add(format!(
                 "{name}: what makes a Job of this sets it itself, in plain text; `{name}: null` under `env` of the \
@@ -181,7 +181,7 @@ impl<'i> DesiredEnvs<'i> {
 
 /// Returns all requested variables for an object with this role. Includes Prefect's settings if `with_settings` is
 /// true. A variable requested by name overrides the setting of that name.
-fn requested_env_vars(role: Role, injection: &Injection, with_settings: bool) -> Result<Vec<EnvVar>> {
+fn collect_env_vars(role: Role, injection: &Injection, with_settings: bool) -> Result<Vec<EnvVar>> {
     let mut entries: Vec<EnvVar> = Vec::new();
     for variable in &injection.variables {
         entries.push(match &variable.source {

@@ -17,7 +17,7 @@ pub(super) fn plan_metadata(object: &Object<'_>, changes: &MetadataChanges, edit
     };
     let map = StrictMap::from_node(metadata, "`metadata`")?;
     if metadata.is_null() {
-        edits.push(map.into_editable().replace(Value::map(new_entries(changes))));
+        edits.push(map.into_editable().replace(Value::map(to_entries(changes))));
         return Ok(());
     }
     if metadata.kind() != NodeKind::Map {
@@ -118,7 +118,7 @@ fn plain_scalar<'a>(node: Node<'a>, key: &str) -> Result<Editable<'a>> {
 }
 
 /// Returns the entries of a new `metadata`.
-fn new_entries(changes: &MetadataChanges) -> Vec<(&'static str, Value)> {
+fn to_entries(changes: &MetadataChanges) -> Vec<(&'static str, Value)> {
     let values = [("name", &changes.name), ("generateName", &changes.generate_name), ("namespace", &changes.namespace)];
     values.into_iter().filter_map(|(key, value)| Some((key, Value::name(value.as_ref()?)))).collect()
 }
@@ -132,7 +132,7 @@ fn create_metadata(object: &Object<'_>, changes: &MetadataChanges, edits: &mut V
         .filter(|(_, (key, _))| key.has_text("kind") || key.has_text("apiVersion"))
         .last();
     let at = last_head_key.map_or(object.node.entries().count(), |(position, _)| position + 1);
-    let insert = vec![(at, Child::entry("metadata", Value::map(new_entries(changes))))];
+    let insert = vec![(at, Child::entry("metadata", Value::map(to_entries(changes))))];
     edits.push(StrictMap::from_node(object.node, "the object")?.into_editable().change_children(Vec::new(), insert));
     Ok(())
 }

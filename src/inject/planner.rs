@@ -20,7 +20,7 @@ use super::metadata::plan_metadata;
 use super::notes::Notes;
 use super::pass_context::PassContext;
 use super::prefect_template::PrefectTemplate;
-use super::scope::{Scope, mentions_prefect, passes_filters, scope_of};
+use super::scope::{Scope, find_scope, mentions_prefect, passes_filters};
 
 /// Plans the edits that an injection needs in each document of an input.
 pub struct EditPlanner<'i> {
@@ -30,7 +30,7 @@ pub struct EditPlanner<'i> {
     /// For each of the injection's targets, whether it has matched an object so far.
     matched: Vec<bool>,
     /// Whether [`EditPlan::requested`] is filled.
-    collect_requested: bool,
+    collects_requested: bool,
     /// Whether an agent or worker has received Prefect's settings so far.
     pub agent_gets_settings: bool,
 }
@@ -43,7 +43,7 @@ impl<'i> EditPlanner<'i> {
             context,
             desired_envs: DesiredEnvs::new(injection),
             matched: vec![false; injection.targets.len()],
-            collect_requested: false,
+            collects_requested: false,
             agent_gets_settings: false,
         }
     }
@@ -60,9 +60,9 @@ impl<'i> EditPlanner<'i> {
     ///
     /// Fails like [`EditPlanner::plan_document`].
     pub fn requested_entries(&mut self, document: Document<'_>) -> Result<Vec<RequestedEntries>> {
-        self.collect_requested = true;
+        self.collects_requested = true;
         let plan = self.plan_document(document, &[]);
-        self.collect_requested = false;
+        self.collects_requested = false;
         Ok(plan?.requested)
     }
 
@@ -92,7 +92,7 @@ impl<'i> EditPlanner<'i> {
                 }
                 continue;
             }
-            let Some(scope) = scope_of(object, self.injection)? else { continue };
+            let Some(scope) = find_scope(object, self.injection)? else { continue };
             let (containers_before, requested_before) = (plan.containers, plan.requested.len());
             self.plan_object(object, scope, &mut plan)?;
             plan.requested[requested_before..].iter_mut().for_each(|entries| entries.object = position);
@@ -292,7 +292,7 @@ impl<'i> EditPlanner<'i> {
         for pod_spec in pod_specs(object)? {
             let containers = container::containers(pod_spec);
             let role = detect_role(object, &containers);
-            let choice = container_choice(injection, scope, role, &containers);
+            let choice = choose_containers(injection, scope, role, &containers);
             let with_init_containers = injection.init_containers && !settings_only;
             let selected = container::select(pod_spec, &choice, with_init_containers)?;
             if selected.is_empty() || settings_only && !matches!(role, Role::Agent(_)) {
@@ -303,7 +303,7 @@ impl<'i> EditPlanner<'i> {
                 let desired = self.desired_envs.for_container(object, role, scope, *container)?;
                 plan.containers += 1;
                 plan.fully_injected += usize::from(!settings_only);
-                if self.collect_requested {
+                if self.collects_requested {
                     let container = FieldPath::between(object.node, *container);
                     let names = desired.all_names().map(str::to_owned).collect();
                     plan.requested.push(RequestedEntries { object: 0, container, names });
@@ -320,7 +320,7 @@ impl<'i> EditPlanner<'i> {
 /// Returns the choice of containers to edit in a pod. The default is the first container, or the agent's container in
 /// an agent's pod. If the scope is only Prefect's settings, the choice is always the agent's container, even with
 /// `--container`.
-fn container_choice(injection: &Injection, scope: Scope<'_>, role: Role, containers: &[Node<'_>]) -> ContainerChoice {
+fn choose_containers(injection: &Injection, scope: Scope<'_>, role: Role, containers: &[Node<'_>]) -> ContainerChoice {
     let choice = match scope {
         Scope::All(Some(Target { containers: Some(choice), .. })) => choice,
         _ => &injection.containers,

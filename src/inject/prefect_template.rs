@@ -82,7 +82,7 @@ impl<'a> PrefectTemplate<'a> {
                 let block = KubernetesJobBlock::read(object, node)?;
                 let selected = match block.pod_spec {
                     Some(pod_spec) => plan_containers(pod_spec, desired, injection, edits, notes)?,
-                    None => implied_container(&injection.containers),
+                    None => select_implied_container(&injection.containers),
                 };
                 if selected.has_flow_container {
                     plan_block(&block, desired, edits, notes)?;
@@ -134,7 +134,7 @@ fn plan_containers(
 
 /// Returns the selected containers of a block without its own Job: the container of Prefect's default Job, if `choice`
 /// selects it.
-fn implied_container(choice: &ContainerChoice) -> SelectedContainers {
+fn select_implied_container(choice: &ContainerChoice) -> SelectedContainers {
     let is_selected = match choice {
         ContainerChoice::Named(globs) => globs.iter().any(|glob| glob.matches(FLOW_CONTAINER)),
         _ => true,

@@ -46,8 +46,8 @@ impl<'i> Scope<'i> {
 }
 
 /// Returns the part of an injection that an object gets. Returns `None` if the object is not a target.
-pub(super) fn scope_of<'i>(object: &Object<'_>, injection: &'i Injection) -> Result<Option<Scope<'i>>> {
-    let scope = scope_without_filters(object, injection);
+pub(super) fn find_scope<'i>(object: &Object<'_>, injection: &'i Injection) -> Result<Option<Scope<'i>>> {
+    let scope = find_unfiltered_scope(object, injection);
     Ok(if scope.is_some() && passes_filters(object, injection)? { scope } else { None })
 }
 
@@ -60,7 +60,7 @@ pub(super) fn passes_filters(object: &Object<'_>, injection: &Injection) -> Resu
     Ok(!is_skipped_hook && injection.selector.as_ref().is_none_or(|selector| selector.matches(object)))
 }
 
-fn scope_without_filters<'i>(object: &Object<'_>, injection: &'i Injection) -> Option<Scope<'i>> {
+fn find_unfiltered_scope<'i>(object: &Object<'_>, injection: &'i Injection) -> Option<Scope<'i>> {
     if !injection.targets.is_empty() {
         let target = injection.targets.iter().find(|target| target.matches(object))?;
         return Some(Scope::All(Some(target)));

@@ -72,10 +72,10 @@ impl<'i> DocumentPlanner<'i> {
         plan.add_edits(edits.iter().cloned())?;
         if self.injection.metadata.hash && !plan.targets.is_empty() {
             let names = match plan.edits.is_empty() {
-                true => hashed_job_names(document, &plan)?,
+                true => hash_job_names(document, &plan)?,
                 false => {
                     refuse_directives(after_directives)?;
-                    hashed_job_names(self.editor.apply(document, &plan.edits)?.document, &plan)?
+                    hash_job_names(self.editor.apply(document, &plan.edits)?.document, &plan)?
                 }
             };
             plan = self.edit_planner.plan_document(document, &names)?;
@@ -99,7 +99,7 @@ impl<'i> DocumentPlanner<'i> {
 ///
 /// Objects of other kinds can be changed on the server and keep their names: a CronJob with a new name would run in
 /// addition to the old CronJob.
-fn hashed_job_names(document: Document<'_>, plan: &EditPlan<'_>) -> Result<Vec<Option<String>>> {
+fn hash_job_names(document: Document<'_>, plan: &EditPlan<'_>) -> Result<Vec<Option<String>>> {
     let objects = objects(document)?;
     let targets = plan.targets.iter().filter_map(|&position| objects.get(position));
     targets.map(|object| if object.kind == "Job" { hashed_name(object).map(Some) } else { Ok(None) }).collect()

@@ -12,7 +12,7 @@ use tempfile::SpooledTempFile;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The maximum size, in bytes, of a log in memory. A larger log is moved to a temporary file.
-const MAX_IN_MEMORY: usize = 256 * 1024;
+const MAX_MEMORY_SIZE: usize = 256 * 1024;
 /// The maximum number of inserted texts that get a number. Most edits insert the same few texts. Each numbered text is
 /// written once, and later splices refer to its number.
 const MAX_NUMBERED_TEXTS: usize = 256;
@@ -50,7 +50,7 @@ pub(super) struct EditRecord {
 impl EditLog {
     pub(super) fn new() -> Self {
         EditLog {
-            file: LogFile::Writing(SpooledTempFile::new(MAX_IN_MEMORY)),
+            file: LogFile::Writing(SpooledTempFile::new(MAX_MEMORY_SIZE)),
             records: 0,
             texts: Vec::new(),
             text_numbers: HashMap::new(),

@@ -34,11 +34,11 @@ pub struct RenderedStream {
 pub fn to_string(text: &str, injection: &Injection) -> Result<RenderedStream> {
     passes::repeat(injection, RenderedStream::default(), |_, context| {
         let mut planner = DocumentPlanner::new(injection, context);
-        Ok((pass(text, &mut planner)?, planner.into_findings()))
+        Ok((run_pass(text, &mut planner)?, planner.into_findings()))
     })
 }
 
-fn pass(text: &str, planner: &mut DocumentPlanner<'_>) -> Result<RenderedStream> {
+fn run_pass(text: &str, planner: &mut DocumentPlanner<'_>) -> Result<RenderedStream> {
     let mut rendered = RenderedStream::default();
     let mut documents = Documents::new(text.as_bytes(), usize::MAX);
     while let Some(chunk) = documents.next().map_err(|error| read_error("-", error))? {

@@ -12,7 +12,7 @@ use tempfile::SpooledTempFile;
 use super::errors::input_changed_error;
 
 /// The maximum size, in bytes, of a spool in memory. A larger spool is moved to a temporary file.
-const MAX_IN_MEMORY: usize = 4 * 1024 * 1024;
+const MAX_MEMORY_SIZE: usize = 4 * 1024 * 1024;
 
 /// An input that can be read more than once, with its name for messages.
 pub struct InputSource {
@@ -86,7 +86,7 @@ impl InputSource {
     ///
     /// Fails if the input cannot be read, or if the temporary file cannot be written.
     pub fn spool(name: String, mut reader: impl Read) -> Result<Self> {
-        let mut spool = SpooledTempFile::new(MAX_IN_MEMORY);
+        let mut spool = SpooledTempFile::new(MAX_MEMORY_SIZE);
         io::copy(&mut reader, &mut spool).map_err(|error| {
             Error::input(format!("can't be read, or not be kept in a temporary file: {}", describe_io_error(&error)))
                 .in_file(&name)

@@ -42,8 +42,8 @@ pub(super) fn parse_if_relevant<'t>(
     if relevance == Relevance::None {
         return Ok(None);
     }
-    let read = jobplate_yaml::read(text, arena);
-    if relevance == Relevance::Target && (read.is_err() || arena.fallback_reason().is_some()) {
+    let result = jobplate_yaml::read(text, arena);
+    if relevance == Relevance::Target && (result.is_err() || arena.fallback_reason().is_some()) {
         check_characters(text).map_err(ForbiddenCharacter::into_error)?;
     }
     let must_parse = match relevance {
@@ -53,7 +53,7 @@ pub(super) fn parse_if_relevant<'t>(
         // A document that cannot be parsed is not a pod.
         Relevance::UsesConfigMap | Relevance::None => false,
     };
-    match read {
+    match result {
         Ok(()) => Ok(Some(Document::new(text, arena))),
         Err(unsupported) if must_parse => Err(parse_error(text, unsupported)),
         Err(_) => Ok(None),

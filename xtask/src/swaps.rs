@@ -60,11 +60,11 @@ pub(crate) fn is_active(swap: usize) -> bool {
 }
 "#;
 
-/// The code with which tests start the program. It is replaced by [`LIMITED_START`] in the copy.
-const START: &str = "Command::new(program)";
+/// The code with which tests start the program. It is replaced by [`LIMITED_START_CODE`] in the copy.
+const START_CODE: &str = "Command::new(program)";
 
 /// The code that starts the program with limits, because a swap may cause an endless loop or exhaust the memory.
-const LIMITED_START: &str = r#"{
+const LIMITED_START_CODE: &str = r#"{
         let mut limited = Command::new("sh");
         limited.args(["-c", "ulimit -v 8000000; exec timeout 10 \"$0\" \"$@\""]).arg(program.as_ref());
         limited
@@ -133,10 +133,10 @@ impl ProjectCopy {
                 "crates/jobplate-prefect/src/lib.rs" => [bytes.as_slice(), IS_ACTIVE.as_bytes()].concat(),
                 "tests/cmd/run.rs" => {
                     let text = String::from_utf8(bytes)?;
-                    if text.matches(START).count() != 1 {
-                        bail!("{file} must contain {START} once");
+                    if text.matches(START_CODE).count() != 1 {
+                        bail!("{file} must contain {START_CODE} once");
                     }
-                    text.replace(START, LIMITED_START).into_bytes()
+                    text.replace(START_CODE, LIMITED_START_CODE).into_bytes()
                 }
                 _ => bytes,
             };
@@ -160,7 +160,7 @@ impl ProjectCopy {
             .iter()
             .map(|source| PrintedFile { path: &source.path, bodies: source.print_swaps(unviable).1 })
             .collect();
-        let before = unviable.len();
+        let unviable_before = unviable.len();
         let mut unexplained = Vec::new();
         for line in String::from_utf8_lossy(&output.stdout).lines() {
             let Ok(message) = serde_json::from_str::<Value>(line) else { continue };
@@ -174,10 +174,10 @@ impl ProjectCopy {
             }
         }
         // An error about the type of a body may point to the pattern before the body.
-        if unviable.len() == before {
+        if unviable.len() == unviable_before {
             unviable.extend(unexplained.iter().flat_map(|message| swaps_after_error(&message["spans"], &printed)));
         }
-        if !output.status.success() && unviable.len() == before {
+        if !output.status.success() && unviable.len() == unviable_before {
             let errors = unexplained.iter().filter_map(|message| message["rendered"].as_str());
             bail!("the copy does not compile, and no swap is the cause\n{}", errors.collect::<String>());
         }

@@ -90,7 +90,7 @@ fn run_all(suites: &mut Suites) -> Result<()> {
     if oracles.is_none() {
         eprintln!("\nLEFT OUT: comparisons with Prefect 1, because there is no Python to run it");
     }
-    for target in test_targets()? {
+    for target in list_test_targets()? {
         let mut tests = workspace_command("test");
         if let Some(servers) = &servers {
             tests.env(servers::DIRECTORY_VARIABLE, servers);
@@ -153,7 +153,7 @@ fn run_target(suites: &mut Suites, name: &str, cargo_test: &mut Command) -> Resu
 }
 
 /// Returns the names of the workspace's test targets, with slow targets last.
-fn test_targets() -> Result<Vec<String>> {
+fn list_test_targets() -> Result<Vec<String>> {
     let output = cargo_command(&["metadata", "--no-deps", "--format-version", "1"]).output()?;
     let metadata: Value =
         serde_json::from_slice(&output.stdout).context("cannot parse the output of cargo metadata")?;

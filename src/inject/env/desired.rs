@@ -97,13 +97,13 @@ fn value_field(value: &EnvValue) -> (&'static str, Value) {
     let from = |source: &'static str, value| ("valueFrom", Value::map([(source, value)]));
     match value {
         EnvValue::Literal(text) => ("value", Value::string(text)),
-        EnvValue::SecretKey(reference) => from("secretKeyRef", key_ref_value(reference)),
-        EnvValue::ConfigMapKey(reference) => from("configMapKeyRef", key_ref_value(reference)),
+        EnvValue::SecretKey(reference) => from("secretKeyRef", key_ref_to_yaml(reference)),
+        EnvValue::ConfigMapKey(reference) => from("configMapKeyRef", key_ref_to_yaml(reference)),
         EnvValue::Field(path) => from("fieldRef", Value::map([("fieldPath", Value::name(path))])),
     }
 }
 
-fn key_ref_value(reference: &KeyRef) -> Value {
+fn key_ref_to_yaml(reference: &KeyRef) -> Value {
     let mut entries = vec![("name", Value::name(&reference.name)), ("key", Value::name(&reference.key))];
     if reference.optional {
         entries.push(("optional", Value::Bool(true)));

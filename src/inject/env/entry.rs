@@ -40,7 +40,7 @@ fn has_value(entry: Node<'_>, value: &EnvValue) -> Result<bool> {
             Ok(key.has_text("valueFrom") && is_reference(existing, "configMapKeyRef", reference)?)
         }
         EnvValue::Field(path) => {
-            let Some(field) = only_entry(existing, "fieldRef").filter(|_| key.has_text("valueFrom")) else {
+            let Some(field) = get_only_value(existing, "fieldRef").filter(|_| key.has_text("valueFrom")) else {
                 return Ok(false);
             };
             let other_keys_are_default = field
@@ -57,7 +57,7 @@ fn is_plain_tree(node: Node<'_>) -> bool {
 }
 
 /// Returns the value of a key if it is the mapping's only key.
-fn only_entry<'a>(map: Node<'a>, name: &str) -> Option<Node<'a>> {
+fn get_only_value<'a>(map: Node<'a>, name: &str) -> Option<Node<'a>> {
     let mut entries = map.entries();
     match (entries.next(), entries.next()) {
         (Some((key, value)), None) if key.has_text(name) => Some(value),
@@ -67,7 +67,7 @@ fn only_entry<'a>(map: Node<'a>, name: &str) -> Option<Node<'a>> {
 
 /// Returns whether `field` is the only source in a `valueFrom`, and its value is equal to the desired reference.
 fn is_reference(value_from: Node<'_>, field: &str, desired: &KeyRef) -> Result<bool> {
-    let Some(reference) = only_entry(value_from, field) else { return Ok(false) };
+    let Some(reference) = get_only_value(value_from, field) else { return Ok(false) };
     let mut existing = KeyRef { name: String::new(), key: String::new(), optional: false };
     for (key, value) in reference.entries() {
         let text = value.text().unwrap_or_default();
@@ -108,7 +108,7 @@ fn update_key_ref(entry: Node<'_>, value: &EnvValue) -> Option<Vec<Edit>> {
     };
     let mut pairs = entry.entries().filter(|(key, _)| !key.has_text("name"));
     let (_, value_from) = pairs.next().filter(|(key, value)| key.has_text("valueFrom") && is_plain_tree(*value))?;
-    let reference = only_entry(value_from, field).filter(|_| pairs.next().is_none())?;
+    let reference = get_only_value(value_from, field).filter(|_| pairs.next().is_none())?;
     let reference = Editable::from_node(reference, DESCRIPTION).ok()?;
     let mut edits = Vec::new();
     let (mut has_name, mut has_key, mut optional) = (false, false, None);

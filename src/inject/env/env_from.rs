@@ -29,9 +29,9 @@ pub(super) fn plan_env_from(
             Some(position) if existing[position].as_ref() == Some(source) => {}
             Some(position) => {
                 remove.push(position);
-                insert.push((position, source_value(source)));
+                insert.push((position, source_to_yaml(source)));
             }
-            None => insert.push((existing.len(), source_value(source))),
+            None => insert.push((existing.len(), source_to_yaml(source))),
         }
     }
     remove.sort_unstable();
@@ -40,7 +40,7 @@ pub(super) fn plan_env_from(
     Ok(())
 }
 
-/// Reads an existing source. Returns `None` if it has keys or values that [`source_value`] never writes.
+/// Reads an existing source. Returns `None` if it has keys or values that [`source_to_yaml`] never writes.
 fn read_source(item: StrictMap<'_>) -> Option<EnvFrom> {
     let mut source = EnvFrom { prefix: String::new(), kind: EnvFromKind::Secret, name: String::new(), optional: false };
     for (key, value) in item.entries() {
@@ -65,7 +65,7 @@ fn read_source(item: StrictMap<'_>) -> Option<EnvFrom> {
 }
 
 /// Returns the YAML of a source.
-fn source_value(source: &EnvFrom) -> Value {
+fn source_to_yaml(source: &EnvFrom) -> Value {
     let mut reference = vec![("name", Value::name(&source.name))];
     if source.optional {
         reference.push(("optional", Value::Bool(true)));

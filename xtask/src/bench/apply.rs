@@ -44,7 +44,7 @@ pub fn run(programs: Programs<'_>, directory: &Path, runs: usize) -> Result<()> 
     // The first round is a warm-up and is not counted.
     for round in 0..=runs {
         let namespaces: [String; 4] = std::array::from_fn(|_| servers.namespace("bench"));
-        candidates = self::candidates(programs.jobplate, &servers, &manifests, &rendered, &namespaces);
+        candidates = build_candidates(programs.jobplate, &servers, &manifests, &rendered, &namespaces);
         for ((candidate, namespace), samples) in candidates.iter().zip(&namespaces).zip(&mut samples) {
             let sample = measure::measure_once(programs.measure, candidate)?;
             check_applied(&servers, namespace, candidate.name)?;
@@ -53,7 +53,7 @@ pub fn run(programs: Programs<'_>, directory: &Path, runs: usize) -> Result<()> 
             }
         }
     }
-    let medians: Vec<Measurement> = samples.iter().map(|samples| measure::medians(samples)).collect();
+    let medians: Vec<Measurement> = samples.iter().map(|samples| measure::compute_medians(samples)).collect();
     let size = megabytes(fs::metadata(&rendered)?.len());
     println!("\n{CRON_JOBS} CronJobs, {size:.2} MB, into new namespaces of one server, {runs} runs in turns");
     print_table(&candidates, &medians, Some(0));
@@ -73,7 +73,7 @@ pub fn run(programs: Programs<'_>, directory: &Path, runs: usize) -> Result<()> 
 }
 
 /// Returns the commands to measure. All commands apply the same objects, each to its own namespace.
-fn candidates(
+fn build_candidates(
     jobplate: &Path,
     servers: &Servers,
     manifests: &Path,

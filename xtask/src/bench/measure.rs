@@ -56,10 +56,10 @@ pub fn measure_alternately(measure: &Path, candidates: &[Candidate], runs: usize
             samples.push(measure_once(measure, candidate)?);
         }
     }
-    Ok(samples.iter().map(|samples| medians(samples)).collect())
+    Ok(samples.iter().map(|samples| compute_medians(samples)).collect())
 }
 
-pub fn medians(samples: &[Measurement]) -> Measurement {
+pub fn compute_medians(samples: &[Measurement]) -> Measurement {
     let median = |value_of: fn(&Measurement) -> f64| {
         let mut values: Vec<f64> = samples.iter().map(value_of).collect();
         values.sort_by(f64::total_cmp);

@@ -32,7 +32,7 @@ pub fn run(args: &[String]) -> Result<()> {
     }
     let excluded: Vec<&str> =
         args.windows(2).filter(|pair| pair[0] == "--without").map(|pair| pair[1].as_str()).collect();
-    let large = args.iter().any(|arg| arg == "--large");
+    let is_large = args.iter().any(|arg| arg == "--large");
 
     let jobplate = dist::build_program()?;
     drop_from_page_cache(&jobplate)?;
@@ -55,7 +55,7 @@ pub fn run(args: &[String]) -> Result<()> {
     compare_with_peers(programs, &stream, &directory, runs, &excluded)?;
     measure_jobplate(programs, &stream, &no_targets, &directory, runs)?;
     measure_post_renderer(programs, &directory.join("chart.yaml"), runs)?;
-    if large {
+    if is_large {
         measure_memory(programs, &stream, &directory, runs)?;
     } else {
         println!("\nPeak memory on 100 times the input: --large (writes 844 MB into {})", directory.display());
@@ -223,23 +223,23 @@ fn measure_jobplate(
 
 /// Compares the peak memory for inputs of 8 MB and 800 MB. Fails if the difference is more than 4 MB.
 fn measure_memory(programs: Programs<'_>, stream: &Path, directory: &Path, runs: usize) -> Result<()> {
-    let large = directory.join("workloads-large.yaml");
-    input::write_workloads(&large, DOCUMENTS * LARGE_FACTOR)?;
+    let large_input = directory.join("workloads-large.yaml");
+    input::write_workloads(&large_input, DOCUMENTS * LARGE_FACTOR)?;
     let candidates = [
         Candidate::new("jobplate", edit_command(programs.jobplate, stream), Output::Null),
-        Candidate::new("jobplate, 100 times the input", edit_command(programs.jobplate, &large), Output::Null),
-        Candidate::new("cat, 100 times the input", to_strings(&["cat", &large.to_string_lossy()]), Output::Null),
+        Candidate::new("jobplate, 100 times the input", edit_command(programs.jobplate, &large_input), Output::Null),
+        Candidate::new("cat, 100 times the input", to_strings(&["cat", &large_input.to_string_lossy()]), Output::Null),
     ];
     println!(
         "\n{:.0} MB beside {:.2} MB, {runs} runs in turns",
-        megabytes(fs::metadata(&large)?.len()),
+        megabytes(fs::metadata(&large_input)?.len()),
         megabytes(fs::metadata(stream)?.len())
     );
     let medians = measure::measure_alternately(programs.measure, &candidates, runs)?;
     print_table(&candidates, &medians, None);
     let difference = (medians[1].peak as f64 - medians[0].peak as f64) / 1e6;
     println!("peak memory: {difference:+.2} MB on 100 times the input (at most +4)");
-    fs::remove_file(&large).with_context(|| large.display().to_string())?;
+    fs::remove_file(&large_input).with_context(|| large_input.display().to_string())?;
     if difference > 4.0 {
         bail!("memory grows with the input");
     }

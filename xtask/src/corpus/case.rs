@@ -76,11 +76,11 @@ impl Case {
     /// Creates the case of a scenario for a file. `values` are the values of the file's documents. Returns `None` for
     /// [`Scenario::Replace`] if the file has no literal.
     pub(super) fn new(scenario: Scenario, values: &[Option<Value>]) -> Option<Self> {
-        let name = if scenario == Scenario::Replace { first_literal(values)? } else { VARIABLE.to_owned() };
+        let name = if scenario == Scenario::Replace { find_first_literal(values)? } else { VARIABLE.to_owned() };
         let mut changes = ExpectedChanges::default();
         let expected = values
             .iter()
-            .map(|value| value.as_ref().map(|value| expected_value(scenario, &name, value, &mut changes)))
+            .map(|value| value.as_ref().map(|value| compute_expected_value(scenario, &name, value, &mut changes)))
             .collect();
         let kinds = if scenario == Scenario::AnyKind { vec!["*"] } else { WORKLOADS.map(|(kind, _)| kind).to_vec() };
         let targets = kinds.into_iter().filter_map(|kind| {
@@ -102,7 +102,7 @@ impl Case {
 }
 
 /// Returns the name of the first `env` entry with a literal.
-fn first_literal(values: &[Option<Value>]) -> Option<String> {
+fn find_first_literal(values: &[Option<Value>]) -> Option<String> {
     let mut found = None;
     for value in values.iter().flatten() {
         let mut value = value.clone();
@@ -118,16 +118,16 @@ fn first_literal(values: &[Option<Value>]) -> Option<String> {
 }
 
 /// Returns the expected value of a document, and adds the changes to `changes`.
-fn expected_value(scenario: Scenario, name: &str, value: &Value, changes: &mut ExpectedChanges) -> Value {
+fn compute_expected_value(scenario: Scenario, name: &str, value: &Value, changes: &mut ExpectedChanges) -> Value {
     let mut value = value.clone();
-    let before = changes.containers;
+    let containers_before = changes.containers;
     visit_containers(scenario, &mut value, &mut |container| {
         changes.containers += 1;
         if let Err(reason) = change_container(scenario, name, container, changes) {
             changes.must_refuse.get_or_insert(reason);
         }
     });
-    changes.documents += usize::from(changes.containers > before);
+    changes.documents += usize::from(changes.containers > containers_before);
     value
 }
 

@@ -22,7 +22,7 @@ pub(super) fn check_lines(before: &str, after: &str, case: &Case) -> Result<(), 
         return Err("the end of the last line changed".to_owned());
     }
     let (old, new): (Vec<&str>, Vec<&str>) = (lines(before), lines(after));
-    let (removed, mut added) = (missing_lines(&old, &new), missing_lines(&new, &old));
+    let (removed, mut added) = (find_missing_lines(&old, &new), find_missing_lines(&new, &old));
     if common_subsequence_length(&old, &new) + removed.len() != old.len() {
         return Err("lines moved".to_owned());
     }
@@ -54,7 +54,7 @@ fn lines(text: &str) -> Vec<&str> {
 }
 
 /// Returns the lines of `first` that are missing from `second`. A line that is missing several times is repeated.
-fn missing_lines<'a>(first: &[&'a str], second: &[&str]) -> Vec<&'a str> {
+fn find_missing_lines<'a>(first: &[&'a str], second: &[&str]) -> Vec<&'a str> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     second.iter().for_each(|line| *counts.entry(line).or_default() += 1);
     let missing = first.iter().filter(|line| match counts.get_mut(*line) {

@@ -49,17 +49,17 @@ pub fn run(args: &[String]) -> Result<()> {
     }
     fs::create_dir_all(&release.directory).with_context(|| release.directory.display().to_string())?;
 
-    let licences = [top_level_file("LICENSE-APACHE")?, top_level_file("LICENSE-MIT")?];
+    let licences = [read_top_level_file("LICENSE-APACHE")?, read_top_level_file("LICENSE-MIT")?];
     let program = fs::read(&binary)?;
 
     let mut entries = vec![
         Entry::program("jobplate", program.clone()),
-        top_level_file("README.md")?,
-        top_level_file("CHANGELOG.md")?,
+        read_top_level_file("README.md")?,
+        read_top_level_file("CHANGELOG.md")?,
     ];
     entries.extend(licences.clone());
-    entries.extend(completions(&binary)?);
-    entries.extend(manual_pages(&binary)?);
+    entries.extend(generate_completions(&binary)?);
+    entries.extend(generate_manual_pages(&binary)?);
     let archive = release.archive_name(release.arch);
     release.write(&archive, &archive::pack(entries, release.time)?)?;
 
@@ -223,7 +223,7 @@ fn sha256(path: &Path) -> Result<String> {
 }
 
 /// Returns an archive entry for a file in the project's top directory.
-fn top_level_file(name: &str) -> Result<Entry> {
+fn read_top_level_file(name: &str) -> Result<Entry> {
     Ok(Entry::file(name, fs::read(run::root().join(name)).with_context(|| name.to_owned())?))
 }
 
@@ -241,7 +241,7 @@ fn run_program(binary: &Path, args: &[&str]) -> Result<String> {
 }
 
 /// Returns the completion scripts, with the file names that the shells expect.
-fn completions(binary: &Path) -> Result<Vec<Entry>> {
+fn generate_completions(binary: &Path) -> Result<Vec<Entry>> {
     let shells = [("bash", "jobplate.bash"), ("zsh", "_jobplate"), ("fish", "jobplate.fish")];
     let to_entry =
         |(shell, name)| Ok(Entry::file(&format!("completion/{name}"), run_program(binary, &["completion", shell])?));
@@ -249,7 +249,7 @@ fn completions(binary: &Path) -> Result<Vec<Entry>> {
 }
 
 /// Returns the manual pages: jobplate(1) and every page that it refers to.
-fn manual_pages(binary: &Path) -> Result<Vec<Entry>> {
+fn generate_manual_pages(binary: &Path) -> Result<Vec<Entry>> {
     let main = run_program(binary, &["man"])?;
     let text = main.replace("\\-", "-");
     let commands = text.split_whitespace().filter_map(|word| word.strip_prefix("jobplate-")?.strip_suffix("(1)"));

@@ -38,12 +38,12 @@ pub fn generate(target: &str, time: u64) -> Result<String> {
     let text = text.replace(&copy.display().to_string(), "/jobplate");
     ensure!(!text.contains(&directory.path().display().to_string()), "the SBOM names {}", directory.path().display());
     let mut sbom = serde_json::from_str(&text)?;
-    retain_crates(&mut sbom, &built_crates(target)?).context("cargo cyclonedx has another format")?;
+    retain_crates(&mut sbom, &list_built_crates(target)?).context("cargo cyclonedx has another format")?;
     Ok(format!("{sbom:#}\n"))
 }
 
 /// Returns the crates that the program is built from, each as `NAME VERSION`.
-fn built_crates(target: &str) -> Result<HashSet<String>> {
+fn list_built_crates(target: &str) -> Result<HashSet<String>> {
     let mut tree =
         cargo_command(&["tree", "--locked", "--package", "jobplate", "--edges", "normal", "--prefix", "none"]);
     let output = tree.args(["--target", target]).output()?;
