@@ -88,9 +88,9 @@ struct ApplyRequest {
     request: RenderRequest,
     /// The connection to the cluster.
     session: SessionOptions,
-    /// How to apply.
+    /// The options for applying.
     options: ApplyOptions,
-    /// The format of the report. `None` for a line per object.
+    /// The format of the report, or `None` for a line per object.
     format: Option<ApplyFormat>,
 }
 
@@ -192,7 +192,7 @@ Exit codes: 0 done, 2 input, 3 refused or unreachable, 4 the Job failed, 5 out o
         ))
     }
 
-    /// Runs the command. The exit code is that of the first failure.
+    /// Runs the command. The first failure determines the exit code.
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         ui.verbose = self.cluster.verbose;
         let ApplyRequest { request, session, options, format } = self.resolve()?;

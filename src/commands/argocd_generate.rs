@@ -2,8 +2,8 @@
 //! directory, without standard input, and with the application's parameters in the environment.
 //!
 //! Each parameter is the flag of `render` with the same name. The output is never empty on success: Argo CD would
-//! delete all objects of the application. It contains objects only: Argo CD shows everything else in an error to all
-//! users of the application. Files outside of the repository are refused.
+//! delete all objects of the application. It contains only objects: Argo CD would show other content in an error, to
+//! all users of the application. Files outside of the repository are refused.
 
 use std::collections::{BTreeMap, HashSet};
 use std::env;
@@ -254,7 +254,7 @@ fn check_objects(rendering: &mut Rendering) -> Result<()> {
     }
 }
 
-/// Counts the objects that Argo CD reads from a document. Argo CD expands everything that has `items` as a list.
+/// Counts the objects that Argo CD reads from a document. Argo CD expands any object that has `items` as a list.
 fn count_objects(root: Node<'_>) -> Result<usize, ArgocdFault> {
     if root.is_null() {
         return Ok(0);

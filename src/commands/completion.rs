@@ -1,5 +1,5 @@
-//! `jobplate completion SHELL`: prints the script with which a shell asks the program for completions, which
-//! `crate::completion` answers.
+//! `jobplate completion SHELL`: prints the completion script of a shell. The script runs the program, and
+//! `crate::completion` prints the candidates.
 
 use std::process::ExitCode;
 

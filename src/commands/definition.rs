@@ -1,4 +1,4 @@
-//! Defines what a command consists of: its name, its arguments, its help and its behaviour.
+//! Defines the parts of a command: its name, its arguments, its help and its behaviour.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -29,7 +29,7 @@ pub(crate) trait Command: Args {
     fn run(self, ui: &mut Ui) -> Result<ExitCode>;
 }
 
-/// Why a command line did not succeed.
+/// The reason for the failure of a command line.
 pub(crate) enum CommandFailure {
     /// A usage error from clap, or a request for help or the version.
     Usage(clap::Error),
@@ -85,13 +85,13 @@ impl CommandDefinition {
     ///
     /// # Errors
     ///
-    /// Fails as the command does.
+    /// Fails if the command fails.
     pub(crate) fn run(self, matches: &mut ArgMatches, ui: &mut Ui) -> Result<ExitCode, CommandFailure> {
         (self.run)(matches, ui)
     }
 }
 
-/// Adds the arguments of a command. Resets the description, which a doc comment on the arguments' type would replace.
+/// Adds a command's arguments. Sets the description again, because a doc comment on the arguments' type overrides it.
 fn define_arguments<C: Command>(command: clap::Command) -> clap::Command {
     C::augment_args(command).about(C::ABOUT).long_about(None)
 }

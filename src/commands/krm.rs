@@ -1,5 +1,5 @@
-//! `jobplate krm`: renders as a KRM function. Reads a ResourceList whose `functionConfig` is a spec file, and prints it
-//! with its items edited, or after an error with the error in its `results`.
+//! `jobplate krm`: renders as a KRM function. Reads a ResourceList whose `functionConfig` is a spec file. Prints the
+//! list with its items edited or, after an error, with the error in its `results`.
 //!
 //! Implements the "KRM Functions Specification":
 //! <https://github.com/kubernetes-sigs/kustomize/blob/master/cmd/config/docs/api-conventions/functions-spec.md>.
@@ -30,7 +30,7 @@ const RESOURCE_LIST: &str = "ResourceList";
 const RESOURCE_LIST_VERSIONS: [&str; 3] =
     ["config.kubernetes.io/v1", "config.kubernetes.io/v1beta1", "config.kubernetes.io/v1alpha1"];
 
-/// The annotations with which kustomize and kpt record the file of an item.
+/// The annotations in which kustomize and kpt record an item's file.
 const PATH_ANNOTATIONS: [&str; 2] = ["internal.config.kubernetes.io/path", "config.kubernetes.io/path"];
 
 #[derive(Args)]
@@ -73,7 +73,7 @@ impl Command for KrmArgs {
         let list = Document::new(stream.list, &arena);
         check_resource_list(list.root()).map_err(in_list)?;
         match render_list(self, &text, list, &in_list, ui) {
-            // Rendered completely before anything is printed.
+            // The list is rendered completely before its first byte is printed.
             Ok((rendered, edits)) => {
                 let done = ui.print(|out| out.write_all(&rendered).map_err(|error| output_error(&error)));
                 edit_report::emit(edits, EditStatus::Applied, done, ui)
@@ -93,7 +93,7 @@ impl Command for KrmArgs {
     }
 }
 
-/// A stream with one document that is not empty: the ResourceList.
+/// A stream with exactly one non-empty document, the ResourceList.
 struct ResourceListStream<'t> {
     before: &'t str,
     list: &'t str,
@@ -199,7 +199,7 @@ fn add_result(list: Document<'_>, error: &Error, ui: &Ui) -> Option<String> {
     Some(edited.document.text.to_owned())
 }
 
-/// Converts an error to a result: its message, and the object and field it is about.
+/// Converts an error to a result, which has its message, and the object and field that it concerns.
 fn to_result(list: Document<'_>, error: &Error, ui: &Ui) -> Value {
     let hint = error.hint_message().map(|hint| format!("\nhint: {}", ui.render_message(hint))).unwrap_or_default();
     let message = format!("{}{hint}", error.message());

@@ -29,7 +29,7 @@ impl Command for ManArgs {
         ))
     }
 
-    /// Prints the page of a command, or of the program without one.
+    /// Prints a command's page, or the program's page if no command is given.
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         let mut program = (ui.command_line)(ui.invocation.program_name()).disable_help_subcommand(true);
         program.build();

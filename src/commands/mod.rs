@@ -47,7 +47,7 @@ use self::definition::{CommandDefinition, CommandFailure};
 use crate::shared::usage::{explain_usage_error, redact_values};
 use crate::ui::Ui;
 
-/// The commands, in the order in which the help lists them.
+/// The commands, in the order of the help.
 const COMMANDS: &[CommandDefinition] = &[
     CommandDefinition::new::<render::RenderArgs>(),
     #[cfg(feature = "cluster")]

@@ -53,7 +53,7 @@ impl AgentArgs {
     }
 }
 
-/// Previews the Job of a job template, or of Prefect's default template without one.
+/// Previews the Job of a job template, or of Prefect's default template if no template is given.
 ///
 /// # Errors
 ///

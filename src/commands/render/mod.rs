@@ -56,22 +56,22 @@ struct RenderOutputArgs {
 pub(crate) struct ResolvedRender {
     /// The manifests to render.
     pub(crate) request: RenderRequest,
-    /// Where the result goes.
+    /// The destination of the result.
     output: RenderOutput,
     /// Whether to print a diff instead of the result.
     diff: bool,
 }
 
-/// Where the result of `render` goes.
+/// The destination of `render`'s result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum RenderOutput {
-    /// To standard output.
+    /// Standard output.
     Print,
-    /// To standard output, embedded in a ConfigMap.
+    /// Standard output, after embedding the result in a ConfigMap.
     Wrap(WrapConfigMap),
-    /// Into the input files.
+    /// The input files.
     InPlace,
-    /// Nowhere: the files that would change are listed.
+    /// None. The files that would change are listed.
     Check,
 }
 

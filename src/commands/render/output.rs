@@ -25,7 +25,7 @@ pub(super) struct WrapConfigMap {
 ///
 /// # Errors
 ///
-/// Fails if the inputs can't be joined or read again, and as [`Ui::print`] does.
+/// Fails if the inputs can't be joined or read again, or if [`Ui::print`] fails.
 pub(in crate::commands) fn print_all(rendering: &mut Rendering, ui: &Ui) -> Result<ExitCode> {
     ui.print(|out| {
         rendering.check_joinable()?;
@@ -38,7 +38,7 @@ pub(in crate::commands) fn print_all(rendering: &mut Rendering, ui: &Ui) -> Resu
     })
 }
 
-/// Prints the one input embedded in a ConfigMap.
+/// Prints the only input, embedded in a ConfigMap.
 pub(super) fn print_wrapped(rendering: &mut Rendering, map: &WrapConfigMap, ui: &Ui) -> Result<ExitCode> {
     let WrapConfigMap { name, namespace, key } = map;
     if rendering.len() > 1 {
@@ -99,7 +99,7 @@ pub(super) fn print_diff(rendering: &mut Rendering, ui: &Ui) -> Result<ExitCode>
             }
             let name = diagnostic::escape_name(rendering.input_name(input));
             out.write(&format!("--- {name}\n+++ {name}\n"))?;
-            // The number of lines that the edits of earlier documents of this input added.
+            // The number of lines added by edits to earlier documents of this input.
             let mut added_lines = 0isize;
             let mut documents = rendering.documents(Some(input));
             while let Some(RenderedDocument { line, before, after, edited, .. }) = documents.next_document()? {

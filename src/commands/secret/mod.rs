@@ -124,7 +124,7 @@ Exit codes: 0 done, 2 input"
     }
 }
 
-/// Returns the flags that refer to the Secret, one per line. No shell needs quotes for them.
+/// Returns the flags that refer to the Secret, one per line. They need no quotes in any shell.
 fn format_flags(secret: &str, found: &[FoundSecret]) -> String {
     found.iter().map(|FoundSecret { name, .. }| format!("--secret={name}={secret}/{name}\n")).collect()
 }
@@ -140,7 +140,7 @@ fn format_spec(secret: &str, found: &[FoundSecret]) -> String {
 /// The keys and values of a Secret.
 type SecretData = Vec<(String, Vec<u8>)>;
 
-/// Returns the data of the Secret, and the notes and warnings about it. `as_text` are the names given to `--text`.
+/// Returns the data of the Secret, and the notes and warnings about it. `as_text` lists the names given to `--text`.
 fn to_secret_data(found: Vec<FoundSecret>, as_text: &[String]) -> Result<(SecretData, String)> {
     if as_text.iter().any(|wanted| found.iter().all(|found| found.name != *wanted)) {
         let names: Vec<_> = found.iter().map(|found| found.name.as_str()).collect();

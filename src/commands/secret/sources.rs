@@ -19,7 +19,7 @@ use crate::shared::input_reader::InputReader;
 /// The default path of Prefect's configuration.
 const DEFAULT_CONFIG: &str = "~/.prefect/config.toml";
 
-/// The environment variable with another path of Prefect's configuration.
+/// The environment variable that overrides the path of Prefect's configuration.
 const CONFIG_VARIABLE: &str = "PREFECT__USER_CONFIG_PATH";
 
 #[derive(Args)]
@@ -45,9 +45,9 @@ pub(super) struct SourceArgs {
 
 /// A secret from one of the sources.
 pub(super) struct FoundSecret {
-    /// Prefect's name of the secret, which is also its key in the Secret.
+    /// Prefect's name for the secret. It is also the key in the Kubernetes Secret.
     pub name: String,
-    /// Where it is defined, for errors.
+    /// The location of its definition, for errors.
     pub location: String,
     pub value: SecretValue,
 }
@@ -56,12 +56,12 @@ pub(super) struct FoundSecret {
 pub(super) enum SecretValue {
     /// The value of an environment variable.
     Variable(String),
-    /// A value of Prefect's configuration: `own` is its text if it is a string, `value` the text that an environment
-    /// variable must have to give the same value.
+    /// A value of Prefect's configuration. `own` is the configured string, or `None` if the value has another type.
+    /// `value` is the text that gives an environment variable the same value.
     Config { own: Option<String>, value: String },
     /// The content of a file.
     File(Vec<u8>),
-    /// Not read: the command needs names only.
+    /// Not read, because the command needs only names.
     Unread,
 }
 
@@ -77,11 +77,11 @@ struct SecretCollector {
 }
 
 impl SourceArgs {
-    /// Reads the secrets of all sources, in the order of the fields above. `only_names`: whether values are not needed.
+    /// Reads the secrets of all sources, in the order of the fields above. Reads no values if `only_names` is true.
     ///
     /// # Errors
     ///
-    /// Fails if no source is given, or if one can't be read.
+    /// Fails if no source is given, if a source can't be read, or if a secret's name is invalid or not unique.
     pub(super) fn read(&self, only_names: bool) -> Result<Vec<FoundSecret>> {
         if !self.from_literal.is_empty() {
             return Err(Error::usage(
@@ -248,7 +248,7 @@ fn unreadable(flag: &str, file: &str, what: String) -> Error {
         .hint("one secret comes with --from-file KEY=PATH, where PATH is a file with its value")
 }
 
-/// Returns the value from the environment for a line with a name only, like kubectl.
+/// Reads the value of a line that has only a name from the environment, like kubectl.
 fn read_environment(key: &str, location: &str) -> Result<String> {
     // The error does not quote the key: the line may be part of a multi-line value.
     let error = match std::env::var(key) {
