@@ -24,7 +24,7 @@ const MAX_ENTRIES: usize = 2000;
 /// Completion values with their descriptions.
 pub(crate) type Suggestions = Vec<(String, String)>;
 
-/// Returns the size of a regular file. `None` for anything else, such as a pipe.
+/// Returns the size of a regular file, or `None` for any other file, such as a pipe.
 fn regular_file_size(file: &Path) -> Option<u64> {
     file.metadata().ok().filter(|metadata| metadata.is_file()).map(|metadata| metadata.len())
 }
@@ -60,7 +60,7 @@ pub(crate) struct ManifestNames {
 }
 
 impl ManifestNames {
-    /// Finds the names in the inputs on the command line, or in those of its spec files. Skips invalid files.
+    /// Finds the names in the inputs on the command line, or in the inputs of its spec files. Skips invalid files.
     pub(crate) fn find(context: &LineContext) -> ManifestNames {
         let mut names = ManifestNames::default();
         let mut inputs = context.inputs.clone();

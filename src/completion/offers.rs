@@ -1,4 +1,4 @@
-//! Decides which values each flag completes. A flag is identified by its field's name in the arguments.
+//! Determines which values each flag completes. A flag is identified by its field's name in the arguments.
 
 use std::ffi::OsStr;
 use std::sync::{Arc, OnceLock};
@@ -53,7 +53,7 @@ struct Completers {
 }
 
 impl Completers {
-    /// Returns the completer of a flag. `None` if its values can't be completed.
+    /// Returns the completer of a flag, or `None` if its values can't be completed.
     fn for_flag(&self, flag: &str) -> Option<ArgValueCompleter> {
         let names = self.manifest_names();
         Some(match flag {
@@ -149,7 +149,7 @@ impl Completers {
     }
 }
 
-/// Completes `KEY=PATH`: the path only.
+/// Completes the path in `KEY=PATH`.
 fn complete_key_and_path(typed: &OsStr) -> Vec<CompletionCandidate> {
     let Some((key, path)) = typed.to_str().and_then(|typed| typed.split_once('=')) else { return Vec::new() };
     let files = without_control_characters(PathCompleter::file().complete(OsStr::new(path))).into_iter();

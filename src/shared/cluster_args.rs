@@ -136,7 +136,7 @@ impl ClusterArgs {
 }
 
 /// Finds the kubeconfig like kubectl: the flag's file, `KUBECONFIG`, `~/.kube/config`, then the in-cluster
-/// configuration. Returns `None` if nothing is found.
+/// configuration. Returns `None` if no configuration is found.
 pub(crate) fn find_kubeconfig(named: Option<PathBuf>) -> Option<KubeconfigSource> {
     if let Some(path) = named {
         return Some(KubeconfigSource::Flag(path));

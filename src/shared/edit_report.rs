@@ -24,7 +24,7 @@ pub(crate) struct EditReport {
 
 /// The destination of `--report`.
 enum ReportTarget {
-    /// A file, staged next to its final path: the previous report stays until [`emit`].
+    /// A file, staged next to its final path: the previous report is kept until [`emit`].
     File(StagedFiles),
     /// The path of a pipe or device.
     Device(String),
@@ -33,7 +33,7 @@ enum ReportTarget {
 /// Collects the edits of all documents in input order. Returns `None` if neither `--report` nor GitHub Actions needs
 /// them.
 ///
-/// Call it before any output is written, so that a report that can't be written is found before files change.
+/// Must be called before any output is written: if the report can't be written, no file may change.
 ///
 /// # Errors
 ///
@@ -52,7 +52,7 @@ pub(crate) fn prepare(rendering: &mut Rendering, request: &RenderRequest, ui: &U
 ///
 /// # Errors
 ///
-/// Fails as `done` does, or if the report can't be written.
+/// Fails with the error in `done`, or if the report can't be written.
 pub(crate) fn emit(
     report: Option<EditReport>,
     status: EditStatus,

@@ -196,7 +196,7 @@ fn strip_optional(text: &str) -> (&str, bool) {
     text.strip_suffix(":optional").map_or((text, false), |rest| (rest, true))
 }
 
-/// Parses `NAME/KEY[:optional]`. The key may be missing if there is a default.
+/// Parses `NAME/KEY[:optional]`. The key may be missing if a default is given.
 fn parse_key_ref(kind: &str, text: &str, default_key: Option<&str>) -> Result<KeyRef, ValidationError> {
     let (rest, optional) = strip_optional(text);
     let (name, key) = match (rest.split_once('/'), default_key) {

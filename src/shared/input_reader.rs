@@ -39,7 +39,8 @@ impl InputReader {
         if bytes.len() as u64 == MAX_BYTES { Err("is too much: more than 64 MiB".to_owned()) } else { Ok(bytes) }
     }
 
-    /// Reads a UTF-8 file. `is_manifest`: whether errors may show its lines; in other files, values can't be masked.
+    /// Reads a UTF-8 file. `is_manifest` is true if errors may show its lines. Values in other files can't be
+    /// masked.
     ///
     /// # Errors
     ///

@@ -66,7 +66,7 @@ pub(crate) fn open_inputs(request: &RenderRequest) -> Result<Vec<InputSource>> {
     Ok(sources)
 }
 
-/// Adds an input. Beyond the open-file limit, inputs are closed until they are read.
+/// Adds an input. Closes it until it is read if the open-file limit is reached.
 fn push_source(sources: &mut Vec<InputSource>, mut source: InputSource) {
     if sources.len() >= MAX_OPEN_FILES {
         source.close();

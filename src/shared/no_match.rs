@@ -1,4 +1,4 @@
-//! Decides whether it is an error that nothing matches. The error lists the objects in the inputs.
+//! Returns an error if no object matches a request, unless that is permitted. The error lists the inputs' objects.
 
 use jobplate::diagnostic;
 use jobplate::inject::Injection;
@@ -15,32 +15,32 @@ const MAX_LISTED: usize = 20;
 /// The maximum number of objects that are considered for the hint.
 const MAX_CONSIDERED: usize = 1000;
 
-/// Whether it is an error that nothing in the inputs matches.
+/// The policy for inputs in which no object matches the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MatchPolicy {
-    /// An error.
+    /// A missing match is an error.
     Required,
-    /// An error, unless the inputs contain no object.
+    /// A missing match is an error, unless the inputs contain no object.
     RequiredIfAnyObject,
-    /// Not an error.
+    /// A missing match is permitted.
     #[cfg(feature = "cluster")]
     Optional,
 }
 
 #[cfg(feature = "cluster")]
 impl MatchPolicy {
-    /// Returns [`MatchPolicy::Required`] if the condition holds, else [`MatchPolicy::Optional`].
+    /// Returns [`MatchPolicy::Required`] if the condition is true, otherwise [`MatchPolicy::Optional`].
     pub(crate) fn required_if(condition: bool) -> Self {
         if condition { MatchPolicy::Required } else { MatchPolicy::Optional }
     }
 }
 
-/// Fails because nothing matches, unless `match_policy` or `--allow-no-match` permits it. An input without any object
-/// is an error even with `--allow-no-match`, except with [`MatchPolicy::RequiredIfAnyObject`].
+/// Checks that a request without a match is permitted by `match_policy` or `--allow-no-match`.
 ///
 /// # Errors
 ///
-/// Fails as described, or if an input can't be read again.
+/// Fails if that is not permitted, or if an input can't be read again. With [`MatchPolicy::Required`], inputs without
+/// any object are an error even with `--allow-no-match`.
 pub(crate) fn fail_unless_allowed(
     rendering: &mut Rendering,
     request: &RenderRequest,
@@ -78,7 +78,7 @@ fn no_object_error(rendering: &Rendering, target_syntax: TargetSyntax) -> Error 
 
 fn no_match_error(rendering: &mut Rendering, request: &RenderRequest) -> Result<Error> {
     let injection = &request.injection;
-    // If some targets match, only the others need an explanation.
+    // If some targets match, the error concerns only the targets that do not match.
     let targets = if rendering.unmatched_targets.is_empty() {
         injection.targets.clone()
     } else {
@@ -127,7 +127,7 @@ fn list_objects(found: &[FoundObject]) -> String {
     list
 }
 
-/// Describes what the request matches.
+/// Describes the objects and containers that the request matches.
 fn describe_request(injection: &Injection) -> String {
     let targets: Vec<String> = injection.targets.iter().map(Target::display).collect();
     let objects = match (targets.as_slice(), injection.is_settings_only()) {

@@ -1,4 +1,4 @@
-//! Suggests a fix when nothing matches: a target, a container or a flag.
+//! Suggests a fix if no target matches: a target, a container or a flag.
 
 use jobplate::inject::{Injection, VariableSource};
 use jobplate::render::{FoundEmbedded, FoundObject};
@@ -18,7 +18,7 @@ struct TargetCandidate {
 /// Returns the targets that the user may have meant, most similar first.
 fn find_candidates(found: &[FoundObject], targets: &[Target]) -> Vec<TargetCandidate> {
     let mut candidates = Vec::new();
-    // Hooks come last: they are rarely meant.
+    // Hooks come last, because users rarely mean them.
     let (hooks, others): (Vec<_>, Vec<_>) = found.iter().partition(|object| object.is_hook);
     for FoundObject { object, containers, embedded, .. } in others.into_iter().chain(hooks) {
         let is_job = ["Job", "CronJob", "BaseJobTemplate", "KubernetesJob", "PrefectWorkPool"]
@@ -80,7 +80,7 @@ fn format_target(target_syntax: TargetSyntax, target: &str, flag: &str) -> Strin
     }
 }
 
-/// Finds the name of a container in an object that matches the targets, but whose containers do not match.
+/// Finds a container that a hint can name, in an object that matches the targets.
 fn find_container<'f>(found: &'f [FoundObject], targets: &[Target]) -> Option<&'f String> {
     let mut containers = found.iter().flat_map(|object| {
         let own = object.containers.iter().flatten().filter(|_| object.is_matched || targets.is_empty());
@@ -91,7 +91,7 @@ fn find_container<'f>(found: &'f [FoundObject], targets: &[Target]) -> Option<&'
     containers.find(|name| is_plain(name) && !name.starts_with('-'))
 }
 
-/// Returns a hint for the first reason why nothing matches, with flags that can be pasted.
+/// Returns a hint for the first cause of the missing match that applies. Its flags can be pasted into a shell.
 pub(super) fn suggest_fix(
     injection: &Injection,
     target_syntax: TargetSyntax,

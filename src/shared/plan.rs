@@ -1,4 +1,4 @@
-//! Plans the edits of a request, fails if nothing matches, and reports notes.
+//! Plans the edits of a request, fails if no target matches, and reports notes.
 
 use jobplate::render::{InputSource, Rendering};
 use jobplate_diagnostic::{Error, Result};
@@ -12,7 +12,7 @@ use crate::ui::Ui;
 ///
 /// # Errors
 ///
-/// Fails if an input can't be opened, and as [`plan_sources`] does.
+/// Fails if an input can't be opened, or if [`plan_sources`] fails.
 pub(crate) fn plan(request: &RenderRequest, match_policy: MatchPolicy, ui: &Ui) -> Result<Rendering> {
     plan_sources(inputs::open_inputs(request)?, request, match_policy, ui)
 }
@@ -21,8 +21,8 @@ pub(crate) fn plan(request: &RenderRequest, match_policy: MatchPolicy, ui: &Ui) 
 ///
 /// # Errors
 ///
-/// Fails if an input can't be read or edited, if nothing matches where `match_policy` requires it, and if one name is
-/// given to several objects.
+/// Fails if an input can't be read or edited, if no target matches although `match_policy` requires it, or if one
+/// name is given to several objects.
 pub(crate) fn plan_sources(
     sources: Vec<InputSource>,
     request: &RenderRequest,

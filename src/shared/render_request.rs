@@ -31,11 +31,11 @@ pub(crate) struct RenderRequest {
     pub specs: Vec<String>,
     /// The path of `--report`.
     pub report: Option<String>,
-    /// How the user writes targets, for hints.
+    /// The syntax in which the user writes targets, for hints.
     pub target_syntax: TargetSyntax,
 }
 
-/// Where and how the user writes a target.
+/// The place and the syntax in which the user writes a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TargetSyntax {
     /// As a `--target` flag.
@@ -49,7 +49,7 @@ pub(crate) enum TargetSyntax {
 }
 
 impl ManifestArgs {
-    /// Resolves the arguments. `in_place`: whether the input files are replaced.
+    /// Resolves the arguments. `in_place` is true if the input files are replaced.
     ///
     /// # Errors
     ///
@@ -103,7 +103,8 @@ impl EditArgs {
         flag_values::parse_size("--max-document-size", &self.max_document_size)
     }
 
-    /// Resolves the flags: they override spec files, which override `lower`. The inputs are those of the spec files.
+    /// Resolves the flags, which override spec files, which override `lower`. The request's inputs come from the spec
+    /// files.
     fn resolve(self, lower: Option<Layer>) -> Result<RenderRequest> {
         let mut layer = self.set.to_layer()?;
         for text in &self.targets.target {

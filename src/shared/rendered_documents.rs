@@ -9,9 +9,9 @@ use jobplate_yaml::NodeArena;
 /// An iterator over the documents of a rendering.
 pub(crate) struct RenderedDocuments<'r> {
     cursor: DocumentCursor<'r>,
-    /// Finds the env entries that the command line names. `None` if the caller does not need them.
+    /// Finds the env entries that the command line names. `None` if the caller needs no entries.
     planner: Option<EditPlanner<'r>>,
-    /// Whether these entries are taken over. A dry run then needs a separate request body.
+    /// Whether the ownership of these entries is taken over. A dry run then needs a separate request body.
     takes_over: bool,
 }
 

@@ -18,11 +18,11 @@ const TEMP_PREFIX: &str = ".jobplate-";
 pub(crate) struct StagedFiles(Vec<(NamedTempFile, PathBuf)>);
 
 impl StagedFiles {
-    /// Stages the replacement of an existing file. The file stays unchanged until [`StagedFiles::commit`].
+    /// Stages the replacement of an existing file. The file is left unchanged until [`StagedFiles::commit`].
     ///
     /// # Errors
     ///
-    /// Fails as `write` does, if the file is not writable, or if no file can be written next to it.
+    /// Fails if `write` fails, if the file is not writable, or if no file can be written next to it.
     pub(crate) fn replace(&mut self, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
         let name = path.display().to_string();
         let fail = |what: &str, error: io::Error| {
@@ -58,7 +58,7 @@ impl StagedFiles {
     ///
     /// # Errors
     ///
-    /// Fails as `write` does, or if the directory is not writable.
+    /// Fails if `write` fails, or if the directory is not writable.
     pub(crate) fn create(&mut self, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
         let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut builder = tempfile::Builder::new();
@@ -77,7 +77,7 @@ impl StagedFiles {
     ///
     /// # Errors
     ///
-    /// Fails if a file can't be replaced. The files before it are already replaced.
+    /// Fails if a file can't be replaced. Files that precede it are already replaced.
     pub(crate) fn commit(self) -> Result<()> {
         for (file, target) in self.0 {
             let name = target.display().to_string();

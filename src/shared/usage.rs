@@ -3,7 +3,7 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use jobplate_diagnostic::{Error, ProgramName};
 
-/// Returns a clearer error for some of clap's errors. `starts_with_flag`: whether the first argument is a flag.
+/// Returns a clearer error for some of clap's errors. `starts_with_flag` is true if the first argument is a flag.
 pub(crate) fn explain_usage_error(error: &clap::Error, starts_with_flag: bool) -> Option<Error> {
     match error.kind() {
         ErrorKind::UnknownArgument if joined_flag(error).is_some() => {
@@ -36,7 +36,7 @@ fn joined_flag(error: &clap::Error) -> Option<String> {
     (is_known && !value.trim().is_empty()).then(|| flag.to_owned())
 }
 
-/// Replaces arguments in clap's message that may be values: all that do not look like a flag or a command.
+/// Replaces arguments in clap's message that may be values: all arguments that do not look like a flag or a command.
 pub(crate) fn redact_values(mut error: clap::Error) -> clap::Error {
     let is_plain = |word: &str| word.len() == 2 || word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
     let (context, may_be_shown): (_, fn(&str) -> bool) = match error.kind() {
