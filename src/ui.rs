@@ -89,7 +89,7 @@ impl Ui {
     ///
     /// # Errors
     ///
-    /// Fails as `write` does, with [`ErrorKind::Output`] if standard output can't be written to, and with
+    /// Fails if `write` fails, with [`ErrorKind::Output`] if standard output can't be written to, and with
     /// [`ErrorKind::ClosedOutput`] if the reader closed the pipe.
     pub(crate) fn print(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<ExitCode> {
         let print = || {
@@ -110,7 +110,7 @@ impl Ui {
     ///
     /// # Errors
     ///
-    /// Fails as [`Ui::print`] does.
+    /// Fails like [`Ui::print`].
     pub(crate) fn print_text(&self, text: &str) -> Result<ExitCode> {
         self.print(|out| out.write_all(text.as_bytes()).map_err(|error| output_error(&error)))
     }
@@ -119,7 +119,7 @@ impl Ui {
     ///
     /// # Errors
     ///
-    /// Fails as [`Ui::print`] does.
+    /// Fails like [`Ui::print`].
     pub(crate) fn print_diff(&self, write: impl FnOnce(&mut DiffOutput<'_>) -> Result<()>) -> Result<ExitCode> {
         let is_colored = match self.color {
             ColorChoice::Auto => AutoStream::choice(&io::stdout()),
@@ -180,7 +180,7 @@ impl Ui {
     ///
     /// # Errors
     ///
-    /// Fails as [`Ui::print`] does.
+    /// Fails like [`Ui::print`].
     pub(crate) fn report_usage(&self, usage: &clap::Error) -> Result<ExitCode> {
         if !usage.use_stderr() {
             return self.print_text(&usage.render().to_string());
@@ -196,7 +196,7 @@ impl Ui {
     }
 
     /// Truncates the error file if it contains an error of an earlier run. Leaves any other file unchanged, in case
-    /// the user named a wrong one.
+    /// the user named the wrong file.
     pub(crate) fn truncate_error_file(&self) {
         let Some(path) = &self.error_file else { return };
         let mut start = [0; 6];
@@ -211,7 +211,7 @@ impl Ui {
     }
 
     /// Writes an error to the file of `JOBPLATE_ERROR_FILE` and to the terminal. The first error of a run overwrites
-    /// the file, later ones are appended.
+    /// the file. Later errors are appended.
     fn write_error_file(&self, text: &str) {
         let is_first = !self.has_failed.replace(true);
         let open = |path: &OsString| {

@@ -1,4 +1,4 @@
-//! Caches the masked ranges and lines of the last shown document: consecutive errors are mostly about the same one.
+//! Caches the masked ranges and lines of the last shown document. Consecutive errors usually concern the same document.
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
@@ -18,14 +18,14 @@ pub(super) struct CachedDocument {
     pub words: OnceCell<DocumentWords>,
 }
 
-/// A cache of one document: the one that the last error or warning was about.
+/// A cache of the document that the last error or warning was about.
 #[derive(Default)]
 pub struct DocumentCache {
     last: RefCell<Option<Rc<CachedDocument>>>,
 }
 
 impl DocumentCache {
-    /// Returns the prepared document, from the cache if it is the last one.
+    /// Returns the prepared document, from the cache if it is the last shown document.
     pub(super) fn get(&self, document: &Arc<str>) -> Rc<CachedDocument> {
         if let Some(cached) = self.last.borrow().as_ref().filter(|cached| Arc::ptr_eq(&cached.document, document)) {
             return Rc::clone(cached);

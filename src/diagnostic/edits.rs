@@ -18,7 +18,7 @@ pub struct ReportedEdit {
     /// The ConfigMap and key that contain the object as an embedded document.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub within: Option<ConfigMapKeyRef>,
-    /// The container's name, or its index if it has no name: `containers[0]`. `None` for an edit outside containers.
+    /// The container's name, or its index if it has no name: `containers[0]`. `None` for an edit outside of containers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
     /// The edited entry or field.
@@ -58,7 +58,7 @@ impl ObjectRef {
     }
 }
 
-/// What an edit changed.
+/// The entry or field that an edit changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum EditedItem {

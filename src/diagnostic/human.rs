@@ -70,7 +70,7 @@ impl SourceLine {
         let start = if text[start..].starts_with('\u{feff}') { start + 3 } else { start };
         let (line, caret) = shown.masked.mask_range(start..end.max(start), at.max(start));
         let caret = line.floor_char_boundary(caret);
-        // A control character, such as a tab, becomes one space, so that the caret is below the right column.
+        // Replace each control character, such as a tab, with one space to keep the caret below the right column.
         let text: String = line.trim_end_matches('\r').chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let caret = line[..caret].chars().map(|c| if c.is_control() { 1 } else { c.len_utf8() }).sum();
         let (number, column) = location.line_column_with(&shown.lines);

@@ -1,7 +1,7 @@
 //! Masks sensitive values of an input. No other module decides what is masked.
 //!
 //! Masks the values of `value` keys (env vars), of a Secret's `data` and `stringData`, and of last-applied
-//! annotations, including those in embedded documents. In text that no parser accepts, masks everything but keys.
+//! annotations, including those in embedded documents. In text that no parser accepts, masks all text except keys.
 //! In doubt, a value is masked.
 
 use std::ops::{Deref, Range};
@@ -65,7 +65,7 @@ impl<T: Deref<Target = str>> MaskedText<T> {
                 });
             }
             out.push_str(&self.text[from..start]);
-            // A masked range ends before its line break, so that the lines stay apart.
+            // A masked range ends before its line break, so that line breaks remain visible.
             out.push_str(MASK);
             from = end;
         }
@@ -78,8 +78,8 @@ impl<T: Deref<Target = str>> MaskedText<T> {
 
 /// Adds the byte ranges of sensitive values in `text`, which starts at `offset` in the complete input.
 ///
-/// `embedded_too`: whether string values are searched for embedded documents. `false` inside an embedded document:
-/// there, a string that may be a document is masked completely.
+/// If `embedded_too` is true, searches string values for embedded documents. It is false inside an embedded document,
+/// where a string that may be a document is masked completely.
 fn find_sensitive_ranges(text: &str, offset: usize, embedded_too: bool, masked_ranges: &mut Vec<Range<usize>>) {
     let mut arena = NodeArena::default();
     if read(text, &mut arena).is_err() {
@@ -172,7 +172,7 @@ fn mask_lines_of_span(text: &str, span: Range<usize>, offset: usize, masked_rang
     }
 }
 
-/// Adds everything but the key of each line, for text that no parser accepts.
+/// Adds the text of each line except its key, for text that no parser accepts.
 fn mask_unparsed_lines(text: &str, offset: usize, masked_ranges: &mut Vec<Range<usize>>) {
     let mut start = 0;
     for line in text.split_inclusive('\n') {

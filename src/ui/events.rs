@@ -60,7 +60,7 @@ impl EventHandler for ProgressReporter<'_> {
     }
 
     fn on_warning(&self, object: &InputObject, text: &str) {
-        // A warning that many objects share, or the dry run and the apply of one, is reported once.
+        // Several objects, or the dry run and the apply of an object, may cause the same warning. Report it once.
         let document = object.document_text().unwrap_or_default();
         let shown = self.ui.documents.redact_server_message(text, &document);
         if self.reported_warnings.borrow_mut().insert(shown.clone()) {
