@@ -47,9 +47,9 @@ fn prepare(text: &'static str) -> Prepared {
     Prepared { text, arena, edits }
 }
 
-fn speed(criterion: &mut Criterion) {
-    let separate = |text: &str| format!("---\n{}\n", text.trim_start_matches("---\n"));
-    let stream: String = (0..100).map(|_| separate(JOB) + &separate(CRONJOB)).collect();
+fn bench_rendering(criterion: &mut Criterion) {
+    let to_document = |text: &str| format!("---\n{}\n", text.trim_start_matches("---\n"));
+    let stream: String = (0..100).map(|_| to_document(JOB) + &to_document(CRONJOB)).collect();
     let documents = [prepare(JOB), prepare(CRONJOB)];
     let bytes: usize = documents.iter().map(|document| document.text.len()).sum();
 
@@ -100,5 +100,5 @@ fn speed(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, speed);
+criterion_group!(benches, bench_rendering);
 criterion_main!(benches);

@@ -72,23 +72,23 @@ fn editable_lines(text: &str, tree: &Tree, op: &Op, all_containers: bool) -> Res
     if let Op::Many(ops) = op {
         let windows =
             ops.iter().map(|op| editable_lines(text, tree, op, all_containers)).collect::<Result<Vec<_>, _>>()?;
-        let around = windows.into_iter().reduce(|a, b| a.start.min(b.start)..a.end.max(b.end));
-        return around.ok_or_else(|| "no edit at all".to_owned());
+        let ranges = windows.into_iter().reduce(|a, b| a.start.min(b.start)..a.end.max(b.end));
+        return ranges.ok_or_else(|| "no edit at all".to_owned());
     }
     let nodes = nodes_in_order(tree);
     let mut window: Option<Range<usize>> = None;
     for target in model::targets(tree)? {
         let count = if all_containers { target.containers.len() } else { 1 };
-        let around = match op {
+        let ranges = match op {
             Op::Namespace(_) => vec![lines_around(text, &nodes, tree.at(&target.object))],
             _ => {
                 target.containers[..count].iter().map(|path| container_lines(text, &nodes, tree.at(path), op)).collect()
             }
         };
-        for one in around {
+        for lines in ranges {
             window = Some(match window {
-                None => one,
-                Some(all) => all.start.min(one.start)..all.end.max(one.end),
+                None => lines,
+                Some(window) => window.start.min(lines.start)..window.end.max(lines.end),
             });
         }
     }
@@ -132,9 +132,9 @@ fn lines_around(text: &str, nodes: &[&Tree], node: &Tree) -> Range<usize> {
         None => usize::MAX,
         Some(next) => {
             let line = line_of(text, next.start);
-            let same =
+            let shares_line =
                 nodes[first..past].iter().any(|node| line_of(text, node.start) == line) || node.flow || next.flow;
-            line + usize::from(same)
+            line + usize::from(shares_line)
         }
     };
     start..end
@@ -165,10 +165,10 @@ fn line_of(text: &str, offset: usize) -> usize {
 
 /// Checks the lines that the edit was allowed to change.
 fn check_changed_lines(old: &[&str], new: &[&str], op: &Op, replaced: bool) -> Result<(), String> {
-    let bare = |lines: &[&str]| -> Vec<String> {
+    let strip_line_ends = |lines: &[&str]| -> Vec<String> {
         lines.iter().map(|line| line.trim_end_matches(['\r', '\n']).to_owned()).collect()
     };
-    let (old, new) = (bare(old), bare(new));
+    let (old, new) = (strip_line_ends(old), strip_line_ends(new));
     let (mut removed, mut added) = (Vec::new(), Vec::new());
     for step in capture_diff_slices(Algorithm::Myers, &old, &new) {
         if !matches!(step, DiffOp::Equal { .. }) {
@@ -190,14 +190,14 @@ fn check_changed_lines(old: &[&str], new: &[&str], op: &Op, replaced: bool) -> R
         return Err(format!("adding changed {} lines: {removed:?}", removed.len()));
     }
     for line in &removed {
-        let emptied = empty_values(line).any(|(head, tail)| {
+        let is_filled_value = empty_values(line).any(|(head, tail)| {
             added.iter().any(|now| now.starts_with(head)) && added.iter().any(|now| now.trim_end().ends_with(tail))
         });
-        let explained = line.trim().is_empty() || emptied || is_made_of(line, &added, 0);
+        let is_explained = line.trim().is_empty() || is_filled_value || is_made_of(line, &added, 0);
         // The renderer changes `|+` to `|-` at the end of a file without a line break.
-        let chomping =
+        let is_chomping_change =
             line.contains(['|', '>']) && added.iter().any(|now| now.replace('-', "+") == line.replace('-', "+"));
-        if !explained && !chomping {
+        if !is_explained && !is_chomping_change {
             return Err(format!("adding changed the line {line:?}; new lines: {added:?}"));
         }
     }
@@ -217,10 +217,10 @@ fn empty_values(line: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// Returns whether a line consists of a prefix of one of the other lines, at most `max_new` new bytes, and a suffix of
 /// one of the other lines.
-fn is_made_of(line: &str, others: &[&str], but: usize) -> bool {
+fn is_made_of(line: &str, others: &[&str], max_new: usize) -> bool {
     let head = others.iter().map(|other| common_length(line.bytes(), other.bytes())).max().unwrap_or(0);
     let tail = others.iter().map(|other| common_length(line.bytes().rev(), other.bytes().rev())).max().unwrap_or(0);
-    head + tail + but >= line.len()
+    head + tail + max_new >= line.len()
 }
 
 fn common_length(a: impl Iterator<Item = u8>, b: impl Iterator<Item = u8>) -> usize {

@@ -45,12 +45,12 @@ pub(crate) struct EditCase {
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub oracle: &'static str,
-    pub what: String,
+    pub message: String,
 }
 
 /// The result of a case.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Verdict {
+pub(crate) struct CaseResult {
     pub failures: Vec<Failure>,
     /// The number of documents that both the scanner and granit read.
     pub compared_documents: usize,
@@ -72,13 +72,13 @@ pub(crate) struct Verdict {
 /// A case that is rendered but not yet compared with go-yaml.
 pub(crate) struct PreparedEdit {
     case: EditCase,
-    verdict: Verdict,
-    readable: bool,
+    result: CaseResult,
+    is_readable: bool,
     /// Whether the edit must be refused because of granit's tree or of a forbidden character.
     contract_refuses: bool,
     rendered: Option<String>,
     /// The documents to parse with go-yaml: the original documents, then the changed documents.
-    pub questions: Vec<String>,
+    pub inputs: Vec<String>,
     changed: Vec<usize>,
 }
 
@@ -124,17 +124,17 @@ pub(crate) fn add_op(op: &Op, injection: &mut Injection) {
 
 /// Renders a case and compares the readers in this process.
 pub(crate) fn prepare(case: EditCase) -> PreparedEdit {
-    let mut verdict = Verdict::default();
-    let documents = model::documents(&case.text);
+    let mut result = CaseResult::default();
+    let documents = model::split_documents(&case.text);
     let granit: Vec<Result<Tree, String>> = documents.iter().map(|text| one_document(granit::read(text))).collect();
     for (text, reading) in documents.iter().zip(&granit) {
-        if let Err(what) = compare_readings(text, reading, &mut verdict) {
-            verdict.failures.push(Failure { oracle: "scanner = granit", what });
+        if let Err(message) = compare_readings(text, reading, &mut result) {
+            result.failures.push(Failure { oracle: "scanner = granit", message });
         }
     }
-    let readable = granit.iter().all(Result::is_ok);
+    let is_readable = granit.iter().all(Result::is_ok);
     let contract_refuses = documents.iter().zip(&granit).any(|(text, reading)| {
-        reading.as_ref().is_ok_and(|tree| match model::edited(tree, &case.op, case.all_containers) {
+        reading.as_ref().is_ok_and(|tree| match model::apply_edit(tree, &case.op, case.all_containers) {
             Err(_) => true,
             Ok(expected) => expected.changed && !is_admitted(text),
         })
@@ -142,16 +142,16 @@ pub(crate) fn prepare(case: EditCase) -> PreparedEdit {
     let injection = injection(&case.op, case.all_containers);
     let render = |text: &str| catch_unwind(AssertUnwindSafe(|| to_string(text, &injection)));
     let mut prepared = PreparedEdit {
-        questions: documents.iter().map(|text| (*text).to_owned()).collect(),
-        verdict,
-        readable,
+        inputs: documents.iter().map(|text| (*text).to_owned()).collect(),
+        result,
+        is_readable,
         contract_refuses,
         rendered: None,
         changed: Vec::new(),
         case: case.clone(),
     };
-    let verdict = &mut prepared.verdict;
-    let mut fail = |oracle, what: String| verdict.failures.push(Failure { oracle, what });
+    let result = &mut prepared.result;
+    let mut fail = |oracle, message: String| result.failures.push(Failure { oracle, message });
     let rendered = match render(&case.text) {
         Err(_) => {
             fail("no panic", "the library panicked".to_owned());
@@ -161,13 +161,13 @@ pub(crate) fn prepare(case: EditCase) -> PreparedEdit {
             if error.kind() == jobplate_diagnostic::ErrorKind::Internal {
                 fail("own verification", error.message().to_owned());
             }
-            verdict.refused = Some(error.message().to_owned());
+            result.refused = Some(error.message().to_owned());
             return prepared;
         }
         Ok(Ok(rendered)) => rendered,
     };
-    verdict.by_fallback = rendered.by_fallback > 0;
-    let edited = model::documents(&rendered.text);
+    result.by_fallback = rendered.by_fallback > 0;
+    let edited = model::split_documents(&rendered.text);
     if edited.len() != documents.len() {
         fail("documents", format!("{} documents became {}", documents.len(), edited.len()));
         return prepared;
@@ -177,39 +177,39 @@ pub(crate) fn prepare(case: EditCase) -> PreparedEdit {
             continue;
         }
         prepared.changed.push(at);
-        prepared.questions.push((*after).to_owned());
+        prepared.inputs.push((*after).to_owned());
         match &granit[at] {
             Err(_) => {}
             Ok(tree) => {
                 if !is_admitted(before) {
                     fail("refusal", "edited in spite of a character that readers take differently".to_owned());
                 }
-                match model::edited(tree, &case.op, case.all_containers) {
+                match model::apply_edit(tree, &case.op, case.all_containers) {
                     Err(reason) => fail("refusal", format!("edited in spite of {reason}")),
                     Ok(expected) => match one_document(granit::read(after)) {
                         Err(error) => fail("granit", format!("reads the original, not the edited text: {error}")),
                         Ok(after) => {
-                            if let Err(what) = expected.tree.expect(&after) {
-                                fail("granit", what);
+                            if let Err(message) = expected.tree.expect(&after) {
+                                fail("granit", message);
                             }
                         }
                     },
                 }
-                if let Err(what) = bytes::compare(before, after, tree, &case.op, case.all_containers) {
-                    fail("bytes", what);
+                if let Err(message) = bytes::compare(before, after, tree, &case.op, case.all_containers) {
+                    fail("bytes", message);
                 }
             }
         }
-        if let Err(what) = check_report(before, after, &case.op) {
-            fail("report", what);
+        if let Err(message) = check_report(before, after, &case.op) {
+            fail("report", message);
         }
         if let Ok(tree) = one_document(witness::read(before)) {
-            match (model::edited(&tree, &case.op, case.all_containers), one_document(witness::read(after))) {
+            match (model::apply_edit(&tree, &case.op, case.all_containers), one_document(witness::read(after))) {
                 (Err(reason), _) => fail("refusal", format!("edited in spite of {reason} (yaml_serde)")),
                 (_, Err(error)) => fail("yaml_serde", format!("reads the original, not the edited text: {error}")),
                 (Ok(expected), Ok(after)) => {
-                    if let Err(what) = expected.tree.expect(&after) {
-                        fail("yaml_serde", what);
+                    if let Err(message) = expected.tree.expect(&after) {
+                        fail("yaml_serde", message);
                     }
                 }
             }
@@ -219,13 +219,13 @@ pub(crate) fn prepare(case: EditCase) -> PreparedEdit {
         fail("count", format!("{} documents edited, {} reported", prepared.changed.len(), rendered.edited));
     }
     match render(&rendered.text) {
-        Ok(Ok(again)) if again.text == rendered.text => {}
-        Ok(Ok(again)) => fail("twice", format!("a second run changes more: {:?}", again.text)),
+        Ok(Ok(second)) if second.text == rendered.text => {}
+        Ok(Ok(second)) => fail("twice", format!("a second run changes more: {:?}", second.text)),
         Ok(Err(error)) => fail("twice", format!("a second run is refused: {}", error.message())),
         Err(_) => fail("no panic", "the library panicked in the second run".to_owned()),
     }
-    verdict.rendered = true;
-    verdict.edited = !prepared.changed.is_empty();
+    result.rendered = true;
+    result.edited = !prepared.changed.is_empty();
     prepared.rendered = Some(rendered.text);
     prepared
 }
@@ -251,43 +251,43 @@ pub(crate) fn one_document(reading: Result<Vec<Tree>, String>) -> Result<Tree, S
     }
 }
 
-fn compare_readings(text: &str, granit: &Result<Tree, String>, verdict: &mut Verdict) -> Result<(), String> {
+fn compare_readings(text: &str, granit: &Result<Tree, String>, result: &mut CaseResult) -> Result<(), String> {
     let Ok(granit) = granit else { return Ok(()) };
-    if let Ok(own) = scanner::scanned(text) {
-        verdict.compared_documents += 1;
-        granit.expect(&own)?;
+    if let Ok(scanned) = scanner::scan(text) {
+        result.compared_documents += 1;
+        granit.expect(&scanned)?;
     }
-    if let Ok(fallback) = scanner::parsed_by_fallback(text) {
-        granit.expect(&fallback).map_err(|what| format!("the fallback parser: {what}"))?;
+    if let Ok(fallback) = scanner::parse_with_fallback(text) {
+        granit.expect(&fallback).map_err(|message| format!("the fallback parser: {message}"))?;
     }
     Ok(())
 }
 
 /// Compares the results of go-yaml. Without results, because Go is missing, the comparisons are skipped.
-pub(crate) fn judge(
+pub(crate) fn finish(
     prepared: PreparedEdit,
-    answers: Option<&[Result<String, String>]>,
-) -> (EditCase, Verdict, Option<String>) {
-    let PreparedEdit { case, mut verdict, readable, contract_refuses, rendered, questions, changed } = prepared;
-    let Some(answers) = answers else { return (case, verdict, rendered) };
-    let (before, after) = answers.split_at(questions.len() - changed.len());
-    let mut fail = |oracle, what: String| verdict.failures.push(Failure { oracle, what });
+    responses: Option<&[Result<String, String>]>,
+) -> (EditCase, CaseResult, Option<String>) {
+    let PreparedEdit { case, mut result, is_readable, contract_refuses, rendered, inputs, changed } = prepared;
+    let Some(responses) = responses else { return (case, result, rendered) };
+    let (before, after) = responses.split_at(inputs.len() - changed.len());
+    let mut fail = |oracle, message: String| result.failures.push(Failure { oracle, message });
     let trees: Vec<Option<Tree>> =
-        before.iter().map(|answer| answer.as_ref().ok().map(|json| goyaml::tree(json))).collect();
+        before.iter().map(|response| response.as_ref().ok().map(|json| goyaml::to_tree(json))).collect();
     let mut targets = 0;
     let mut must_refuse = None;
     for (at, tree) in trees.iter().enumerate() {
         let Some(tree) = tree else { continue };
         targets += model::targets(tree).map_or(0, |targets| targets.len());
-        let expected = model::edited(tree, &case.op, case.all_containers);
+        let expected = model::apply_edit(tree, &case.op, case.all_containers);
         if let Err(reason) = &expected {
             must_refuse = Some(*reason);
         }
         if rendered.is_none() {
             continue;
         }
-        let now = changed.iter().position(|changed| *changed == at).map(|position| &after[position]);
-        match (expected, now) {
+        let edited_response = changed.iter().position(|changed| *changed == at).map(|position| &after[position]);
+        match (expected, edited_response) {
             (Err(reason), Some(_)) => fail("refusal", format!("edited in spite of {reason} (go-yaml)")),
             (Err(reason), None) => fail("refusal", format!("passed over in spite of {reason} (go-yaml)")),
             (Ok(expected), None) if expected.changed => {
@@ -296,8 +296,8 @@ pub(crate) fn judge(
             (Ok(_), None) => {}
             (Ok(_), Some(Err(error))) => fail("go-yaml", format!("reads the original, not the edited text: {error}")),
             (Ok(expected), Some(Ok(json))) => {
-                if let Err(what) = expected.tree.expect(&goyaml::tree(json)) {
-                    fail("go-yaml", what);
+                if let Err(message) = expected.tree.expect(&goyaml::to_tree(json)) {
+                    fail("go-yaml", message);
                 }
             }
         }
@@ -308,16 +308,16 @@ pub(crate) fn judge(
             match &after[position] {
                 // The edit may have removed the part that go-yaml can't read.
                 Ok(_) if matches!(case.op, Op::Unset(_) | Op::Secret("TOKEN", ..) | Op::Many(_)) => {
-                    verdict.unreadable_edited = reason
+                    result.unreadable_edited = reason
                 }
                 Ok(_) => fail("go-yaml", "reads the edited text, but not the original".to_owned()),
-                Err(_) => verdict.unreadable_edited = reason,
+                Err(_) => result.unreadable_edited = reason,
             }
         }
     }
-    verdict.one_target = readable && targets == 1 && trees.iter().all(Option::is_some);
-    verdict.must_refuse = verdict.one_target && (contract_refuses || must_refuse.is_some());
-    (case, verdict, rendered)
+    result.one_target = is_readable && targets == 1 && trees.iter().all(Option::is_some);
+    result.must_refuse = result.one_target && (contract_refuses || must_refuse.is_some());
+    (case, result, rendered)
 }
 
 /// Checks that the report of an edit is not empty and lists only requested changes.
@@ -334,7 +334,7 @@ fn check_report(before: &str, after: &str, op: &Op) -> Result<(), String> {
                 requested.push(ChangedItem::Source(format!("{prefix}secret/{secret}")));
             }
             Op::Namespace(_) => requested.push(ChangedItem::Field("metadata.namespace".to_owned())),
-            Op::Many(more) => ops.extend(more.iter()),
+            Op::Many(nested) => ops.extend(nested.iter()),
         }
     }
     let reported = differences(before, after, &jobplate::inject::template_kind);

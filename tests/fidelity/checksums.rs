@@ -20,7 +20,7 @@ use crate::{check, embedded, env_number, granit};
 const OP: Op = Op::Secret("ADDED_TOKEN", "flow-secrets", "token");
 const NAMES: &[&str] = &["a", "b", "a-b"];
 const KEY: &str = "job_template.yaml";
-const OWN: &str = "checksum/jobplate";
+const JOBPLATE_CHECKSUM: &str = "checksum/jobplate";
 
 /// The kinds whose pods are replaced when the pod template changes.
 const RESTARTED_KINDS: &[(&str, &str)] = &[
@@ -29,7 +29,7 @@ const RESTARTED_KINDS: &[(&str, &str)] = &[
     ("apps/v1", "DaemonSet"),
     ("argoproj.io/v1alpha1", "Rollout"),
 ];
-const NOT_ROLLED: &[(&str, &str)] = &[("batch/v1", "Job"), ("batch/v1", "CronJob"), ("v1", "Pod")];
+const NOT_RESTARTED_KINDS: &[(&str, &str)] = &[("batch/v1", "Job"), ("batch/v1", "CronJob"), ("v1", "Pod")];
 
 /// An object of a stream.
 struct Object {
@@ -46,7 +46,7 @@ struct Stream {
     text: String,
 }
 
-fn template(image: &str) -> String {
+fn job_template(image: &str) -> String {
     format!(
         "kind: Job\napiVersion: batch/v1\nspec:\n  template:\n    spec:\n      containers:\n      - name: flow\n        image: {image}\n"
     )
@@ -67,34 +67,34 @@ fn generate_stream(rng: &mut Rng, image: &str, with_jobs: bool) -> Stream {
     let mut edited = Vec::new();
     for namespace in namespaces {
         for name in NAMES {
-            let fresh = template(image);
-            let done = to_string(&fresh, &check::injection(&OP, false)).expect("a plain Job").text;
+            let template_text = job_template(image);
+            let edited_template = to_string(&template_text, &check::injection(&OP, false)).expect("a plain Job").text;
             let (text, after) = match rng.below(5) {
-                0 | 1 => (Some(fresh), Some(done)),
-                2 => (Some(done.clone()), Some(done)),
+                0 | 1 => (Some(template_text), Some(edited_template)),
+                2 => (Some(edited_template.clone()), Some(edited_template)),
                 3 => (None, None),
                 _ => continue,
             };
-            let mut data = json!({"other.yaml": fresh_decoy()});
+            let mut data = json!({"other.yaml": decoy_template()});
             if let Some(text) = &text {
                 data[KEY] = json!(text);
             }
             if text != after {
                 edited.push((*namespace, *name));
             }
-            let metadata = metadata(namespace, name, rng);
+            let metadata = new_metadata(namespace, name, rng);
             let value = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data});
             objects.push(Object { value, text: after, restarted: false });
         }
     }
     for at in 0..1 + rng.below(5) {
         let namespace = rng.pick(namespaces);
-        let rolls = !with_jobs || !rng.one_in(3);
-        let (version, kind) = *rng.pick(if rolls { RESTARTED_KINDS } else { NOT_ROLLED });
+        let is_restarted_kind = !with_jobs || !rng.one_in(3);
+        let (version, kind) = *rng.pick(if is_restarted_kind { RESTARTED_KINDS } else { NOT_RESTARTED_KINDS });
         let (pod, used) = generate_pod_spec(rng);
-        let restarted = rolls && used.iter().any(|used| edited.contains(&(*namespace, used)));
-        let metadata = metadata(namespace, &format!("w{at}"), rng);
-        let pod_template = pod_template(pod.clone(), rng);
+        let restarted = is_restarted_kind && used.iter().any(|used| edited.contains(&(*namespace, used)));
+        let metadata = new_metadata(namespace, &format!("w{at}"), rng);
+        let pod_template = new_pod_template(pod.clone(), rng);
         let spec = match kind {
             "Pod" => pod,
             "CronJob" => json!({"schedule": "@daily", "jobTemplate": {"spec": {"template": pod_template}}}),
@@ -110,11 +110,11 @@ fn generate_stream(rng: &mut Rng, image: &str, with_jobs: bool) -> Stream {
     Stream { objects, text }
 }
 
-fn fresh_decoy() -> String {
-    template("decoy")
+fn decoy_template() -> String {
+    job_template("decoy")
 }
 
-fn metadata(namespace: &Option<&str>, name: &str, rng: &mut Rng) -> Value {
+fn new_metadata(namespace: &Option<&str>, name: &str, rng: &mut Rng) -> Value {
     let mut metadata = json!({"name": name});
     if let Some(namespace) = namespace {
         metadata["namespace"] = json!(namespace);
@@ -128,16 +128,16 @@ fn metadata(namespace: &Option<&str>, name: &str, rng: &mut Rng) -> Value {
 /// Generates a pod spec. Returns it with the names of the ConfigMaps that it uses.
 fn generate_pod_spec(rng: &mut Rng) -> (Value, Vec<&'static str>) {
     let mut used = Vec::new();
-    let mut containers = [container("main", rng), container("side", rng), container("init", rng)];
+    let mut containers = [new_container("main", rng), new_container("side", rng), new_container("init", rng)];
     let mut volumes = vec![json!({"name": "tmp", "emptyDir": {}})];
     for at in 0..rng.below(4) {
         let name = *rng.pick(NAMES);
-        let into = rng.below(3);
-        let container = &mut containers[into];
+        let index = rng.below(3);
+        let container = &mut containers[index];
         let mut push = |key: &str, value: Value| {
             container[key].as_array_mut().expect("a list").push(value);
         };
-        let counts = match rng.below(10) {
+        let is_use = match rng.below(10) {
             0 => {
                 volumes.push(json!({"name": format!("v{at}"), "configMap": {"name": name, "optional": true}}));
                 true
@@ -176,7 +176,7 @@ fn generate_pod_spec(rng: &mut Rng) -> (Value, Vec<&'static str>) {
                 false
             }
         };
-        if counts {
+        if is_use {
             used.push(name);
         }
     }
@@ -188,13 +188,13 @@ fn generate_pod_spec(rng: &mut Rng) -> (Value, Vec<&'static str>) {
     (spec, used)
 }
 
-fn container(name: &str, rng: &mut Rng) -> Value {
+fn new_container(name: &str, rng: &mut Rng) -> Value {
     let image = if rng.one_in(2) { "x:1" } else { "y" };
     json!({"name": name, "image": image, "env": [], "envFrom": []})
 }
 
-fn pod_template(pod: Value, rng: &mut Rng) -> Value {
-    let old = |rng: &mut Rng| match rng.below(5) {
+fn new_pod_template(pod: Value, rng: &mut Rng) -> Value {
+    let random_checksum = |rng: &mut Rng| match rng.below(5) {
         0 => String::new(),
         1 => "0".repeat(64),
         2 => "8c1f3b".to_owned(),
@@ -213,8 +213,9 @@ fn pod_template(pod: Value, rng: &mut Rng) -> Value {
         count => {
             let mut annotations = Map::new();
             annotations.insert("note".to_owned(), json!("x"));
-            for name in ["checksum/config", "checksum/secret", OWN].iter().take(count - 6 + rng.below(2)) {
-                annotations.insert((*name).to_owned(), json!(old(rng)));
+            for name in ["checksum/config", "checksum/secret", JOBPLATE_CHECKSUM].iter().take(count - 6 + rng.below(2))
+            {
+                annotations.insert((*name).to_owned(), json!(random_checksum(rng)));
             }
             Some(json!({"labels": labels, "annotations": annotations}))
         }
@@ -233,7 +234,7 @@ fn write_objects(objects: &[Object], rng: &mut Rng) -> String {
         out.push_str("apiVersion: v1\nkind: List\nitems:\n");
         for object in objects {
             out.push_str("- ");
-            mapping(object.value.as_object().expect("an object"), 2, true, rng, &mut out);
+            write_mapping(object.value.as_object().expect("an object"), 2, true, rng, &mut out);
         }
     } else if rng.one_in(5) {
         let items: Vec<&Value> = objects.iter().map(|object| &object.value).collect();
@@ -249,14 +250,14 @@ fn write_objects(objects: &[Object], rng: &mut Rng) -> String {
                 out.push_str(&serde_json::to_string_pretty(&object.value).expect("JSON"));
                 out.push('\n');
             } else {
-                mapping(object.value.as_object().expect("an object"), 0, false, rng, &mut out);
+                write_mapping(object.value.as_object().expect("an object"), 0, false, rng, &mut out);
             }
         }
     }
     if rng.one_in(6) { out.replace('\n', "\r\n") } else { out }
 }
 
-fn mapping(map: &Map<String, Value>, indent: usize, mut inline: bool, rng: &mut Rng, out: &mut String) {
+fn write_mapping(map: &Map<String, Value>, indent: usize, mut inline: bool, rng: &mut Rng, out: &mut String) {
     let mut keys: Vec<&String> = map.keys().collect();
     for at in (1..keys.len()).rev() {
         keys.swap(at, rng.below(at + 1));
@@ -298,7 +299,7 @@ fn write_node(value: &Value, indent: usize, rng: &mut Rng, out: &mut String) {
         }
         Value::Object(map) if !map.is_empty() && !rng.one_in(8) => {
             out.push('\n');
-            mapping(map, indent + 2, false, rng, out);
+            write_mapping(map, indent + 2, false, rng, out);
         }
         Value::Array(items) if !items.is_empty() && !rng.one_in(8) => {
             out.push('\n');
@@ -306,7 +307,7 @@ fn write_node(value: &Value, indent: usize, rng: &mut Rng, out: &mut String) {
             for item in items {
                 out.push_str(&format!("{}- ", " ".repeat(dash)));
                 match item.as_object() {
-                    Some(map) if !map.is_empty() => mapping(map, dash + 2, true, rng, out),
+                    Some(map) if !map.is_empty() => write_mapping(map, dash + 2, true, rng, out),
                     _ => out.push_str(&format!("{item}\n")),
                 }
             }
@@ -318,7 +319,7 @@ fn write_node(value: &Value, indent: usize, rng: &mut Rng, out: &mut String) {
 /// Reads the objects of a stream with granit.
 fn read_objects(stream: &str) -> Result<Vec<Tree>, String> {
     let mut objects = Vec::new();
-    for document in model::documents(stream) {
+    for document in model::split_documents(stream) {
         let tree = one_document(granit::read(document))?;
         match tree.find("items") {
             (Some(at), _) => objects.extend(tree.children[at].children.iter().cloned()),
@@ -328,12 +329,12 @@ fn read_objects(stream: &str) -> Result<Vec<Tree>, String> {
     Ok(objects)
 }
 
-fn get<'t>(tree: &'t Tree, way: &[&str]) -> Option<&'t Tree> {
-    way.iter().try_fold(tree, |tree, key| tree.find(key).0.map(|at| &tree.children[at]))
+fn get<'t>(tree: &'t Tree, path: &[&str]) -> Option<&'t Tree> {
+    path.iter().try_fold(tree, |tree, key| tree.find(key).0.map(|at| &tree.children[at]))
 }
 
-fn get_mut<'t>(tree: &'t mut Tree, way: &[&str]) -> Option<&'t mut Tree> {
-    way.iter().try_fold(tree, |tree, key| tree.find(key).0.map(|at| &mut tree.children[at]))
+fn get_mut<'t>(tree: &'t mut Tree, path: &[&str]) -> Option<&'t mut Tree> {
+    path.iter().try_fold(tree, |tree, key| tree.find(key).0.map(|at| &mut tree.children[at]))
 }
 
 fn is_checksum(node: &Tree) -> bool {
@@ -365,10 +366,10 @@ fn restore_checksums(before: &Tree, after: &mut Tree) -> Result<Vec<(String, Str
     if !old.is_empty() {
         return Ok(sums);
     }
-    let (at, is_duplicate) = annotations.find(OWN);
-    let at = at.filter(|_| !is_duplicate).ok_or_else(|| format!("no {OWN}, or two"))?;
+    let (at, is_duplicate) = annotations.find(JOBPLATE_CHECKSUM);
+    let at = at.filter(|_| !is_duplicate).ok_or_else(|| format!("no {JOBPLATE_CHECKSUM}, or two"))?;
     if !is_checksum(&annotations.children[at]) {
-        return Err(format!("{OWN} is {:?}", annotations.children[at].text));
+        return Err(format!("{JOBPLATE_CHECKSUM} is {:?}", annotations.children[at].text));
     }
     sums.push((String::new(), annotations.children[at].text.clone()));
     annotations.children.drain(at - 1..=at);
@@ -381,9 +382,9 @@ fn restore_checksums(before: &Tree, after: &mut Tree) -> Result<Vec<(String, Str
         match get(before, &ANNOTATIONS_PATH[..length]) {
             Some(old) => *get_mut(after, &ANNOTATIONS_PATH[..length]).expect("it was there") = old.clone(),
             None => {
-                let above = get_mut(after, &ANNOTATIONS_PATH[..length - 1]).expect("above it");
-                let at = above.find(ANNOTATIONS_PATH[length - 1]).0.expect("it was there");
-                above.children.drain(at - 1..=at);
+                let parent = get_mut(after, &ANNOTATIONS_PATH[..length - 1]).expect("above it");
+                let at = parent.find(ANNOTATIONS_PATH[length - 1]).0.expect("it was there");
+                parent.children.drain(at - 1..=at);
             }
         }
     }
@@ -391,23 +392,23 @@ fn restore_checksums(before: &Tree, after: &mut Tree) -> Result<Vec<(String, Str
 }
 
 /// Compares a rendered stream with the expectation. Returns pairs of old and new checksums.
-fn judge(stream: &Stream, after: &str) -> Result<Vec<(String, String)>, String> {
+fn compare_streams(stream: &Stream, after: &str) -> Result<Vec<(String, String)>, String> {
     let before = read_objects(&stream.text)?;
-    let mut now = read_objects(after)?;
-    if before.len() != stream.objects.len() || now.len() != before.len() {
-        return Err(format!("{} objects, {} read, {} now", stream.objects.len(), before.len(), now.len()));
+    let mut rendered_objects = read_objects(after)?;
+    if before.len() != stream.objects.len() || rendered_objects.len() != before.len() {
+        return Err(format!("{} objects, {} read, {} now", stream.objects.len(), before.len(), rendered_objects.len()));
     }
     let mut sums = Vec::new();
-    for ((object, before), now) in stream.objects.iter().zip(&before).zip(&mut now) {
+    for ((object, before), rendered_objects) in stream.objects.iter().zip(&before).zip(&mut rendered_objects) {
         let name = format!("{}/{}", object.value["kind"], object.value["metadata"]["name"]);
         if object.restarted {
-            sums.extend(restore_checksums(before, now).map_err(|what| format!("{name}: {what}"))?);
+            sums.extend(restore_checksums(before, rendered_objects).map_err(|message| format!("{name}: {message}"))?);
         }
         let mut expected = before.clone();
         if let Some(text) = &object.text {
             get_mut(&mut expected, &["data", KEY]).expect("the key").text.clone_from(text);
         }
-        expected.expect(now).map_err(|what| format!("{name}: {what}"))?;
+        expected.expect(rendered_objects).map_err(|message| format!("{name}: {message}"))?;
     }
     for (at, (old, new)) in sums.iter().enumerate() {
         if sums[..at].iter().any(|(other, sum)| other != old && sum == new) {
@@ -419,16 +420,17 @@ fn judge(stream: &Stream, after: &str) -> Result<Vec<(String, String)>, String> 
 
 /// Checks that lines unrelated to the edit are unchanged.
 fn check_lines(before: &str, after: &str) -> Result<(), String> {
-    const WORDS: [&str; 8] = ["checksum/", KEY, "metadata", "annotations", "containers", "template", "spec", "kind"];
+    const EXPECTED_WORDS: [&str; 8] =
+        ["checksum/", KEY, "metadata", "annotations", "containers", "template", "spec", "kind"];
     // In JSON, a new entry adds a comma to the previous entry.
-    let bare = |text: &str| -> Vec<String> {
+    let strip_line_ends = |text: &str| -> Vec<String> {
         text.split('\n').map(|line| line.trim_end_matches(['\r', ',']).to_owned()).collect()
     };
-    let (old, new) = (bare(before), bare(after));
+    let (old, new) = (strip_line_ends(before), strip_line_ends(after));
     let steps = capture_diff_slices(Algorithm::Myers, &old, &new);
     let mut removed =
         steps.iter().filter(|step| !matches!(step, DiffOp::Equal { .. })).flat_map(|step| &old[step.old_range()]);
-    match removed.find(|line| !WORDS.iter().any(|word| line.contains(word))) {
+    match removed.find(|line| !EXPECTED_WORDS.iter().any(|word| line.contains(word))) {
         Some(line) => Err(format!("the line {line:?} is gone")),
         None => Ok(()),
     }
@@ -436,7 +438,7 @@ fn check_lines(before: &str, after: &str) -> Result<(), String> {
 
 /// Renders the documents of a stream as the inputs of one run: plans all of them, then writes them.
 fn render_as_inputs(stream: &str, injection: &Injection) -> Result<String, String> {
-    let documents = model::documents(stream);
+    let documents = model::split_documents(stream);
     let sources = documents.iter().map(|text| InputSource::spool("-".to_owned(), text.as_bytes()));
     let sources: Vec<InputSource> = sources.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
     let mut rendering = Rendering::plan(sources, injection, 1 << 20).map_err(|error| error.to_string())?;
@@ -453,28 +455,32 @@ fn check_stream(number: u64) -> Result<usize, String> {
     let injection = injection(&mut rng);
     let with_jobs = !injection.targets.is_empty();
     let seed = rng.next();
-    let stream = |image| generate_stream(&mut Rng::new(seed, 0), image, with_jobs);
-    let first = stream("x");
-    let failed =
-        |text: &str, what: String| format!("stream {number}: {what}\n  before: {:?}\n  after:  {text:?}", first.text);
-    let run = |text: &str| to_string(text, &injection).map_err(|error| error.to_string());
-    let rendered = run(&first.text).map_err(|what| failed("", what))?.text;
-    let sums = judge(&first, &rendered)
+    let generate = |image| generate_stream(&mut Rng::new(seed, 0), image, with_jobs);
+    let first = generate("x");
+    let failure = |text: &str, message: String| {
+        format!("stream {number}: {message}\n  before: {:?}\n  after:  {text:?}", first.text)
+    };
+    let render = |text: &str| to_string(text, &injection).map_err(|error| error.to_string());
+    let rendered = render(&first.text).map_err(|message| failure("", message))?.text;
+    let sums = compare_streams(&first, &rendered)
         .and_then(|sums| check_lines(&first.text, &rendered).map(|()| sums))
-        .map_err(|what| failed(&rendered, what))?;
-    let again = run(&rendered).map_err(|what| failed(&rendered, what))?;
-    if again.text != rendered || again.edited > 0 {
-        return Err(failed(&again.text, format!("a second run edits {} documents", again.edited)));
+        .map_err(|message| failure(&rendered, message))?;
+    let second_rendering = render(&rendered).map_err(|message| failure(&rendered, message))?;
+    if second_rendering.text != rendered || second_rendering.edited > 0 {
+        return Err(failure(
+            &second_rendering.text,
+            format!("a second run edits {} documents", second_rendering.edited),
+        ));
     }
-    let inputs = render_as_inputs(&first.text, &injection).map_err(|what| failed("", what))?;
+    let inputs = render_as_inputs(&first.text, &injection).map_err(|message| failure("", message))?;
     if inputs != rendered {
-        return Err(failed(&inputs, "its documents as inputs of one run become something else".to_owned()));
+        return Err(failure(&inputs, "its documents as inputs of one run become something else".to_owned()));
     }
-    let second = stream("z");
-    let other = run(&second.text).map_err(|what| failed("", what))?.text;
-    let other_sums = judge(&second, &other).map_err(|what| failed(&other, what))?;
+    let second = generate("z");
+    let other = render(&second.text).map_err(|message| failure("", message))?.text;
+    let other_sums = compare_streams(&second, &other).map_err(|message| failure(&other, message))?;
     if sums.len() != other_sums.len() || sums.iter().zip(&other_sums).any(|(a, b)| a.1 == b.1) {
-        return Err(failed(&other, "other data, but the same checksum".to_owned()));
+        return Err(failure(&other, "other data, but the same checksum".to_owned()));
     }
     Ok(sums.len())
 }
@@ -487,28 +493,28 @@ fn pods_restart_when_their_config_map_is_edited() {
     for number in 0..count {
         match check_stream(number) {
             Ok(sums) => restarted += sums,
-            Err(what) => {
-                let kind = what.lines().next().unwrap_or_default().split(": ").nth(1).unwrap_or_default();
+            Err(message) => {
+                let kind = message.lines().next().unwrap_or_default().split(": ").nth(1).unwrap_or_default();
                 let kind = kind.replace(|c: char| c.is_ascii_digit(), "");
-                let known = failed.entry(kind).or_insert_with(|| (0, what.clone()));
+                let known = failed.entry(kind).or_insert_with(|| (0, message.clone()));
                 known.0 += 1;
-                // Keep the shortest stream that fails.
-                if what.len() < known.1.len() {
-                    known.1 = what;
+                // Keep the shortest failure.
+                if message.len() < known.1.len() {
+                    known.1 = message;
                 }
             }
         }
     }
     println!("{count} streams, {restarted} checksums made anew");
     let shown: String =
-        failed.values().map(|(failed, what)| format!("{failed} of {count}, such as {what}\n\n")).collect();
+        failed.values().map(|(failed, message)| format!("{failed} of {count}, such as {message}\n\n")).collect();
     assert!(failed.is_empty(), "\n{shown}");
     assert!(restarted as u64 > count / 2, "only {restarted} checksums");
 }
 
 /// Checks that the comparison accepts a correct handwritten result and rejects wrong results.
 #[test]
-fn judge_of_checksums_rejects_wrong_results() {
+fn comparison_of_checksums_rejects_wrong_results() {
     let before = "kind: ConfigMap\nmetadata: {name: a}\ndata: {job_template.yaml: x}\n---\nkind: Deployment\nspec:\n  template:\n    metadata:\n      annotations: {note: x}\n    spec: {}\n";
     let objects = || {
         let map = Object { value: json!({}), text: Some("y".to_owned()), restarted: false };
@@ -516,20 +522,23 @@ fn judge_of_checksums_rejects_wrong_results() {
     };
     let stream = Stream { objects: objects(), text: before.to_owned() };
     let sum = "ab".repeat(32);
-    let right = before.replace(": x}\n---", ": y}\n---").replace("note: x", &format!("note: x, {OWN}: {sum}"));
-    assert!(judge(&stream, &right).is_ok());
+    let correct =
+        before.replace(": x}\n---", ": y}\n---").replace("note: x", &format!("note: x, {JOBPLATE_CHECKSUM}: {sum}"));
+    assert!(compare_streams(&stream, &correct).is_ok());
     for (from, to) in [
         (sum.as_str(), "abab"),
         (sum.as_str(), &sum.to_uppercase()),
         (": y}", ": x}"),
         ("note: x", "note: z"),
-        (OWN, "checksum/config"),
+        (JOBPLATE_CHECKSUM, "checksum/config"),
         ("name: a", "name: b"),
         ("spec: {}", "spec: {a: b}"),
     ] {
-        assert!(judge(&stream, &right.replace(from, to)).is_err(), "{from} to {to}");
+        assert!(compare_streams(&stream, &correct.replace(from, to)).is_err(), "{from} to {to}");
     }
-    let untouched =
-        Stream { objects: objects().into_iter().map(|one| Object { restarted: false, ..one }).collect(), ..stream };
-    assert!(judge(&untouched, &right).is_err(), "a roll that nobody asked for");
+    let untouched = Stream {
+        objects: objects().into_iter().map(|object| Object { restarted: false, ..object }).collect(),
+        ..stream
+    };
+    assert!(compare_streams(&untouched, &correct).is_err(), "a roll that nobody asked for");
 }

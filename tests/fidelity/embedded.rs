@@ -26,7 +26,7 @@ use crate::seeds::{self, Seed};
 use crate::tree::{NodeKind, Tree};
 use crate::{env_number, granit};
 
-/// The edits of an embedded document, without the namespace, which belongs to the ConfigMap.
+/// The edits of an embedded document. Namespaces are not edited because they belong to the ConfigMap.
 const OPS: &[Op] = &[
     Op::Secret("ADDED_TOKEN", "flow-secrets", "token"),
     Op::Secret("TOKEN", "flow-secrets", "token"),
@@ -58,8 +58,8 @@ struct EmbeddedCase {
 struct PreparedEmbedding {
     case: EmbeddedCase,
     embedded: Embedded,
-    alone: Result<RenderedStream, Error>,
-    inside: Result<RenderedStream, Error>,
+    standalone: Result<RenderedStream, Error>,
+    nested: Result<RenderedStream, Error>,
 }
 
 /// The result of a case.
@@ -94,9 +94,9 @@ pub(crate) fn injection(op: &Op, all_containers: bool, key: &str) -> Injection {
 /// Finds the value under a key of `data`, anywhere in the document.
 fn find_value<'t>(tree: &'t Tree, key: &str) -> Option<&'t Tree> {
     let data = tree.entries().find(|(name, _)| name.has_text("data")).map(|(_, data)| data);
-    let here = data.and_then(|data| data.entries().find(|(name, value)| name.has_text(key) && value.is_scalar()));
+    let entry = data.and_then(|data| data.entries().find(|(name, value)| name.has_text(key) && value.is_scalar()));
     let is_secret = tree.entries().any(|(name, value)| name.has_text("kind") && value.has_text("Secret"));
-    match here {
+    match entry {
         Some((_, value)) if !is_secret => Some(value),
         _ => tree.children.iter().find_map(|child| find_value_below(child, key)),
     }
@@ -113,13 +113,13 @@ fn read(reading: Result<Tree, String>) -> Result<String, String> {
 }
 
 fn read_by_granit(stream: &str, document: usize) -> Result<String, String> {
-    let documents = model::documents(stream);
+    let documents = model::split_documents(stream);
     let text = documents.get(document).ok_or("the document is gone")?;
     read(one_document(granit::read(text)))
 }
 
-fn read_by_go_yaml(answer: &Result<String, String>) -> Result<String, String> {
-    read(answer.as_ref().map(|json| goyaml::tree(json)).map_err(Clone::clone))
+fn read_by_go_yaml(response: &Result<String, String>) -> Result<String, String> {
+    read(response.as_ref().map(|json| goyaml::to_tree(json)).map_err(Clone::clone))
 }
 
 fn render(text: &str, injection: &Injection) -> Result<Result<RenderedStream, Error>, String> {
@@ -131,13 +131,13 @@ fn prepare(case: EmbeddedCase) -> Result<Option<PreparedEmbedding>, String> {
     if read_by_granit(&embedded.text, embedded.document).as_ref() != Ok(&case.document) {
         return Ok(None);
     }
-    let alone = render(&case.document, &plain_request(&case));
-    let inside = render(&embedded.text, &embedded_request(&case));
-    match (alone, inside) {
-        (Ok(alone), Ok(inside)) => Ok(Some(PreparedEmbedding { case, embedded, alone, inside })),
+    let standalone = render(&case.document, &plain_request(&case));
+    let nested = render(&embedded.text, &embedded_request(&case));
+    match (standalone, nested) {
+        (Ok(standalone), Ok(nested)) => Ok(Some(PreparedEmbedding { case, embedded, standalone, nested })),
         // Other tests check that rendering a standalone document does not panic.
         (Err(_), _) => Ok(None),
-        (_, Err(what)) => Err(what),
+        (_, Err(message)) => Err(message),
     }
 }
 
@@ -161,17 +161,17 @@ fn plain_request(case: &EmbeddedCase) -> Injection {
 }
 
 /// Checks a case. `before` and `after` are go-yaml's readings of the ConfigMap before and after the edit.
-fn judge(
+fn check_case(
     prepared: &PreparedEmbedding,
     before: Option<&Result<String, String>>,
     after: Option<&Result<String, String>>,
 ) -> Result<EmbeddedResult, String> {
-    let PreparedEmbedding { case, embedded, alone, inside } = prepared;
-    if before.is_some_and(|answer| read_by_go_yaml(answer).as_ref() != Ok(&case.document)) {
+    let PreparedEmbedding { case, embedded, standalone, nested } = prepared;
+    if before.is_some_and(|response| read_by_go_yaml(response).as_ref() != Ok(&case.document)) {
         return Ok(EmbeddedResult::StyleUnsupported);
     }
-    let (alone, inside) = match (alone, inside) {
-        (Ok(alone), Ok(inside)) => (alone, inside),
+    let (standalone, nested) = match (standalone, nested) {
+        (Ok(standalone), Ok(nested)) => (standalone, nested),
         (_, Err(error))
             if !matches!(
                 error.kind(),
@@ -180,23 +180,23 @@ fn judge(
         {
             return Err(format!("an error of kind {:?}: {}", error.kind(), error.message()));
         }
-        (Err(alone), Err(inside)) => {
-            return check_location(case, embedded, alone, inside).map(|()| EmbeddedResult::Refused);
+        (Err(standalone), Err(nested)) => {
+            return check_location(case, embedded, standalone, nested).map(|()| EmbeddedResult::Refused);
         }
         // The document has no target. A standalone document is refused because an unreadable part could contain a
         // target.
-        (Err(_), Ok(inside)) if case.no_target && inside.text == embedded.text && !case.document.contains("Job") => {
+        (Err(_), Ok(nested)) if case.no_target && nested.text == embedded.text && !case.document.contains("Job") => {
             return Ok(EmbeddedResult::Refused);
         }
-        (Err(_), Ok(inside)) if inside.text == embedded.text && !case.document.contains("ontainers") => {
+        (Err(_), Ok(nested)) if nested.text == embedded.text && !case.document.contains("ontainers") => {
             return Ok(EmbeddedResult::Refused);
         }
         (Err(error), Ok(_)) => return Err(format!("refused alone, not inside: {}", error.message())),
-        (Ok(alone), Err(error)) => {
+        (Ok(standalone), Err(error)) => {
             // The header of a block scalar determines whether the string ends with a line break. An edit can't change
             // that.
-            let ends_alike = alone.text.ends_with('\n') == case.document.ends_with('\n');
-            let document = model::documents(&embedded.text)[embedded.document];
+            let ends_alike = standalone.text.ends_with('\n') == case.document.ends_with('\n');
+            let document = model::split_documents(&embedded.text)[embedded.document];
             // A standalone document without a Job is copied even if it is invalid. Every document under the key is
             // parsed.
             let request = EmbeddedCase { no_target: false, ..case.clone() };
@@ -210,31 +210,35 @@ fn judge(
                 .map(|()| EmbeddedResult::RefusedInside(error.message().to_owned()));
         }
     };
-    let found = read_by_granit(&inside.text, embedded.document).map_err(|error| format!("granit: {error}"))?;
-    check_equal("granit", &alone.text, &found)?;
-    if let Some(answer) = after {
-        check_equal("go-yaml", &alone.text, &read_by_go_yaml(answer).map_err(|error| format!("go-yaml: {error}"))?)?;
+    let found = read_by_granit(&nested.text, embedded.document).map_err(|error| format!("granit: {error}"))?;
+    check_equal("granit", &standalone.text, &found)?;
+    if let Some(response) = after {
+        check_equal(
+            "go-yaml",
+            &standalone.text,
+            &read_by_go_yaml(response).map_err(|error| format!("go-yaml: {error}"))?,
+        )?;
     }
     if case.layout.is_json() {
         let json: serde_json::Value =
-            serde_json::from_str(&inside.text).map_err(|error| format!("no JSON any more: {error}"))?;
-        check_equal("JSON", &alone.text, json["data"]["job_template.yaml"].as_str().unwrap_or_default())?;
+            serde_json::from_str(&nested.text).map_err(|error| format!("no JSON any more: {error}"))?;
+        check_equal("JSON", &standalone.text, json["data"]["job_template.yaml"].as_str().unwrap_or_default())?;
     }
-    check_bytes(case, embedded, &alone.text, &inside.text)?;
-    let again = render(&inside.text, &embedded_request(case))?;
-    match again {
-        Ok(again) if again.text == inside.text => {}
-        Ok(again) => return Err(format!("a second run changes more: {:?}", again.text)),
+    check_bytes(case, embedded, &standalone.text, &nested.text)?;
+    let second = render(&nested.text, &embedded_request(case))?;
+    match second {
+        Ok(second) if second.text == nested.text => {}
+        Ok(second) => return Err(format!("a second run changes more: {:?}", second.text)),
         Err(error) => return Err(format!("a second run is refused: {}", error.message())),
     }
-    Ok(if alone.text == case.document { EmbeddedResult::Unchanged } else { EmbeddedResult::Edited })
+    Ok(if standalone.text == case.document { EmbeddedResult::Unchanged } else { EmbeddedResult::Edited })
 }
 
 fn check_equal(reader: &str, expected: &str, found: &str) -> Result<(), String> {
     if expected == found { Ok(()) } else { Err(format!("{reader} reads {found:?}, expected {expected:?}")) }
 }
 
-/// Checks that the bytes outside the scalar are unchanged, and the bytes inside it before and after the edit.
+/// Checks that only the bytes of the edit changed, both outside and inside the scalar.
 fn check_bytes(case: &EmbeddedCase, embedded: &Embedded, expected: &str, now: &str) -> Result<(), String> {
     let Embedded { text, span, map, .. } = embedded;
     if expected == case.document {
@@ -242,14 +246,14 @@ fn check_bytes(case: &EmbeddedCase, embedded: &Embedded, expected: &str, now: &s
     }
     // The line break that ends a block scalar may have been the final line break of the document before the edit, but
     // not after it.
-    let (before, after_span) = (&text[..span.start], &text[span.end..]);
+    let (prefix, suffix) = (&text[..span.start], &text[span.end..]);
     let breaks = |text: &str| text.len() - text.trim_end_matches('\n').len();
     let same_end = breaks(expected) == breaks(&case.document);
-    let after_span = if same_end { after_span } else { after_span.trim_start_matches(['\r', '\n']) };
-    if !now.starts_with(before) || !now.ends_with(after_span) || now.len() < before.len() + after_span.len() {
+    let suffix = if same_end { suffix } else { suffix.trim_start_matches(['\r', '\n']) };
+    if !now.starts_with(prefix) || !now.ends_with(suffix) || now.len() < prefix.len() + suffix.len() {
         return Err("bytes outside of the scalar changed".to_owned());
     }
-    let scalar = &now[before.len()..now.len() - after_span.len()];
+    let scalar = &now[prefix.len()..now.len() - suffix.len()];
     if !scalar.starts_with(&text[span.start..=span.start]) {
         return Err("the scalar has another style".to_owned());
     }
@@ -286,14 +290,14 @@ fn check_lines(embedded: &Embedded, expected: &str, scalar: &str) -> Result<(), 
     for (at, line) in expected.split('\n').enumerate() {
         let found = now.next().ok_or_else(|| format!("line {} is missing", at + 1))?;
         let last = at + 1 == count;
-        let blank = line.is_empty()
+        let is_blank = line.is_empty()
             && (!last || found.is_empty())
             && found.len() <= embedded.indent
             && found.trim_start_matches(' ').is_empty();
-        let right = found.len() == embedded.indent + line.len()
+        let is_expected = found.len() == embedded.indent + line.len()
             && found.ends_with(line)
             && found[..embedded.indent].bytes().all(|byte| byte == b' ');
-        if !blank && !right {
+        if !is_blank && !is_expected {
             return Err(format!("line {} is {found:?}, expected {line:?}, {} deep", at + 1, embedded.indent));
         }
     }
@@ -312,8 +316,8 @@ fn unchanged_ends(before: &str, after: &str) -> (usize, usize) {
     let common =
         |a: &mut dyn Iterator<Item = u8>, b: &mut dyn Iterator<Item = u8>| a.zip(b).take_while(|(a, b)| a == b).count();
     let prefix = common(&mut before.bytes(), &mut after.bytes());
-    let most = before.len().min(after.len()) - prefix;
-    let suffix = common(&mut before.bytes().rev(), &mut after.bytes().rev()).min(most);
+    let max = before.len().min(after.len()) - prefix;
+    let suffix = common(&mut before.bytes().rev(), &mut after.bytes().rev()).min(max);
     let head = &before[..before.floor_char_boundary(prefix)];
     let start = head.rmatch_indices(separators).nth(5).map_or(0, |(at, _)| at + 1);
     let from = before.ceil_char_boundary(before.len() - suffix);
@@ -322,13 +326,13 @@ fn unchanged_ends(before: &str, after: &str) -> (usize, usize) {
 }
 
 /// Checks that an error points to the same part of the document in the ConfigMap and in the standalone document.
-fn check_location(case: &EmbeddedCase, embedded: &Embedded, alone: &Error, inside: &Error) -> Result<(), String> {
-    check_error_span(embedded, inside)?;
-    let (Some(expected), Some(found)) = (alone.location(), inside.location()) else { return Ok(()) };
+fn check_location(case: &EmbeddedCase, embedded: &Embedded, standalone: &Error, nested: &Error) -> Result<(), String> {
+    check_error_span(embedded, nested)?;
+    let (Some(expected), Some(found)) = (standalone.location(), nested.location()) else { return Ok(()) };
     // If the document has two errors, either may be reported. An invalid character may be reported for the whole
     // ConfigMap.
-    let admitted = is_admitted(model::documents(&embedded.text)[embedded.document]);
-    if !case.layout.is_literal() || !admitted || alone.message() != inside.message() {
+    let is_admitted_document = is_admitted(model::split_documents(&embedded.text)[embedded.document]);
+    if !case.layout.is_literal() || !is_admitted_document || standalone.message() != nested.message() {
         return Ok(());
     }
     let (line, column) = expected.line_column();
@@ -341,19 +345,19 @@ fn check_location(case: &EmbeddedCase, embedded: &Embedded, alone: &Error, insid
     if found == expected || found.0 == expected.0 && empty || at_end {
         return Ok(());
     }
-    Err(format!("{} stands at {found:?}, expected {expected:?}", inside.message()))
+    Err(format!("{} stands at {found:?}, expected {expected:?}", nested.message()))
 }
 
 /// Checks that an error about an embedded document points to its scalar.
 fn check_error_span(embedded: &Embedded, error: &Error) -> Result<(), String> {
     let Some(place) = error.location() else { return Err(format!("an error without a place: {}", error.message())) };
-    let document = model::documents(&embedded.text)[embedded.document];
+    let document = model::split_documents(&embedded.text)[embedded.document];
     if *place.document != *document {
         return Err(format!("an error whose place is in another text: {}", error.message()));
     }
     let offset = document.as_ptr() as usize - embedded.text.as_ptr() as usize;
     let (start, end) = (place.span.start + offset, place.span.end + offset);
-    if embedded.odd {
+    if embedded.has_unsupported_key {
         return Ok(());
     }
     // The key counts as part of the scalar.
@@ -371,31 +375,31 @@ fn check_error_span(embedded: &Embedded, error: &Error) -> Result<(), String> {
 /// Checks cases. Passes all of them to go-yaml in one batch.
 fn batch(cases: Vec<EmbeddedCase>, go: Option<&mut GoYaml>) -> Vec<(EmbeddedCase, Result<EmbeddedResult, String>)> {
     let prepared: Vec<_> = cases.into_iter().map(|case| (case.clone(), prepare(case))).collect();
-    let mut questions = Vec::new();
+    let mut inputs = Vec::new();
     for (_, one) in &prepared {
         if let Ok(Some(one)) = one {
-            questions.push(model::documents(&one.embedded.text)[one.embedded.document].to_owned());
-            if let Ok(inside) = &one.inside {
-                let document = model::documents(&inside.text).get(one.embedded.document).copied();
-                questions.push(document.unwrap_or_default().to_owned());
+            inputs.push(model::split_documents(&one.embedded.text)[one.embedded.document].to_owned());
+            if let Ok(nested) = &one.nested {
+                let document = model::split_documents(&nested.text).get(one.embedded.document).copied();
+                inputs.push(document.unwrap_or_default().to_owned());
             }
         }
     }
-    let answers = go.map(|go| go.ask(&questions));
+    let responses = go.map(|go| go.parse(&inputs));
     let mut at = 0;
     let mut next = || {
         at += 1;
-        answers.as_ref().map(|answers| &answers[at - 1])
+        responses.as_ref().map(|responses| &responses[at - 1])
     };
     prepared
         .into_iter()
         .map(|(case, one)| match one {
-            Err(what) => (case, Err(what)),
+            Err(message) => (case, Err(message)),
             Ok(None) => (case, Ok(EmbeddedResult::StyleUnsupported)),
             Ok(Some(one)) => {
                 let before = next();
-                let after = if one.inside.is_ok() { next() } else { None };
-                (case, judge(&one, before, after))
+                let after = if one.nested.is_ok() { next() } else { None };
+                (case, check_case(&one, before, after))
             }
         })
         .collect()
@@ -404,25 +408,25 @@ fn batch(cases: Vec<EmbeddedCase>, go: Option<&mut GoYaml>) -> Vec<(EmbeddedCase
 /// Counts the results of a run.
 #[derive(Default)]
 struct EmbeddedReport {
-    became: BTreeMap<(Style, EmbeddedResult), u64>,
+    counts: BTreeMap<(Style, EmbeddedResult), u64>,
     failed: BTreeMap<String, u64>,
     shown: Vec<String>,
 }
 
 impl EmbeddedReport {
     fn add(&mut self, case: &EmbeddedCase, result: &Result<EmbeddedResult, String>, go: Option<&mut GoYaml>) {
-        let what = match result {
-            Ok(became) => {
-                *self.became.entry((case.layout.style, became.clone())).or_default() += 1;
+        let message = match result {
+            Ok(outcome) => {
+                *self.counts.entry((case.layout.style, outcome.clone())).or_default() += 1;
                 return;
             }
-            Err(what) => what,
+            Err(message) => message,
         };
-        let short: String = what.split(['"', '`', '(']).next().unwrap_or_default().chars().take(70).collect();
+        let short: String = message.split(['"', '`', '(']).next().unwrap_or_default().chars().take(70).collect();
         let known = self.failed.entry(short.replace(|c: char| c.is_ascii_digit(), "")).or_default();
         *known += 1;
         if *known <= 2 && self.shown.len() < 30 {
-            self.shown.push(describe(case, what, go));
+            self.shown.push(describe(case, message, go));
         }
     }
 
@@ -430,33 +434,33 @@ impl EmbeddedReport {
         let mut out =
             format!("{:>14} {:>9} {:>9} {:>9} {:>9} {:>9}\n", "", "not held", "edited", "same", "refused", "only here");
         for style in STYLES {
-            let of = |became| self.became.get(&(*style, became)).copied().unwrap_or(0);
-            let inside: u64 = self
-                .became
+            let count_of = |outcome| self.counts.get(&(*style, outcome)).copied().unwrap_or(0);
+            let nested: u64 = self
+                .counts
                 .iter()
-                .filter(|((of, became), _)| of == style && became.reason().is_some())
+                .filter(|((other, outcome), _)| other == style && outcome.reason().is_some())
                 .map(|(_, count)| count)
                 .sum();
             let _ = write!(out, "{:>14}", format!("{style:?}"));
-            for became in [
+            for outcome in [
                 EmbeddedResult::StyleUnsupported,
                 EmbeddedResult::Edited,
                 EmbeddedResult::Unchanged,
                 EmbeddedResult::Refused,
             ] {
-                let _ = write!(out, " {:>9}", of(became));
+                let _ = write!(out, " {:>9}", count_of(outcome));
             }
-            let edited = of(EmbeddedResult::Edited);
-            let rate = 100.0 * edited as f64 / (edited + inside).max(1) as f64;
-            let _ = writeln!(out, " {inside:>9} {rate:>7.2}% of the possible edits made");
+            let edited = count_of(EmbeddedResult::Edited);
+            let rate = 100.0 * edited as f64 / (edited + nested).max(1) as f64;
+            let _ = writeln!(out, " {nested:>9} {rate:>7.2}% of the possible edits made");
         }
-        for ((style, became), count) in &self.became {
-            if let Some(reason) = became.reason() {
+        for ((style, outcome), count) in &self.counts {
+            if let Some(reason) = outcome.reason() {
                 let _ = writeln!(out, "{count:>9}  {style:?}, refused inside only: {reason}");
             }
         }
-        for (what, count) in &self.failed {
-            let _ = writeln!(out, "{count:>9}  FAILED: {what}");
+        for (message, count) in &self.failed {
+            let _ = writeln!(out, "{count:>9}  FAILED: {message}");
         }
         for shown in &self.shown {
             let _ = writeln!(out, "\n{shown}");
@@ -466,12 +470,12 @@ impl EmbeddedReport {
 }
 
 /// Describes a failure with a shrunk document that still causes it.
-fn describe(case: &EmbeddedCase, what: &str, mut go: Option<&mut GoYaml>) -> String {
-    let kind = |what: &str| what.split(['"', '`', '(', ':']).next().unwrap_or_default().to_owned();
+fn describe(case: &EmbeddedCase, message: &str, mut go: Option<&mut GoYaml>) -> String {
+    let kind = |message: &str| message.split(['"', '`', '(', ':']).next().unwrap_or_default().to_owned();
     let mut small = case.clone();
     let mut shorter = true;
     let mut budget = 300;
-    let mut last = what.to_owned();
+    let mut last = message.to_owned();
     while shorter && budget > 0 {
         shorter = false;
         for at in (0..small.document.split_inclusive('\n').count()).rev() {
@@ -481,7 +485,7 @@ fn describe(case: &EmbeddedCase, what: &str, mut go: Option<&mut GoYaml>) -> Str
             budget -= 1;
             let result = batch(vec![candidate.clone()], go.as_deref_mut()).remove(0).1;
             if let Err(now) = result
-                && kind(&now) == kind(what)
+                && kind(&now) == kind(message)
             {
                 (small, last, shorter) = (candidate, now, true);
             }
@@ -495,14 +499,14 @@ fn describe(case: &EmbeddedCase, what: &str, mut go: Option<&mut GoYaml>) -> Str
         case.name, case.op, case.all_containers, case.no_target, case.layout
     );
     let _ = writeln!(out, "  document: {:?}", small.document);
-    if let Ok(Ok(alone)) = render(&small.document, &plain_request(&small)) {
-        let _ = writeln!(out, "  alone:    {:?}", alone.text);
+    if let Ok(Ok(standalone)) = render(&small.document, &plain_request(&small)) {
+        let _ = writeln!(out, "  alone:    {:?}", standalone.text);
     }
     if let Some(embedded) = emit::embed(&small.document, &small.layout) {
         let _ = writeln!(out, "  embedded: {:?}", embedded.text);
         match render(&embedded.text, &embedded_request(&small)) {
-            Ok(Ok(inside)) => {
-                let _ = writeln!(out, "  inside:   {:?}", inside.text);
+            Ok(Ok(nested)) => {
+                let _ = writeln!(out, "  inside:   {:?}", nested.text);
             }
             Ok(Err(error)) => {
                 let _ = writeln!(out, "  inside:   {error}");
@@ -515,7 +519,7 @@ fn describe(case: &EmbeddedCase, what: &str, mut go: Option<&mut GoYaml>) -> Str
 
 /// Converts a document to JSON with go-yaml, as another source of layouts.
 fn to_json(text: &str, go: &mut GoYaml, pretty: bool) -> Option<String> {
-    let json = go.ask(&[text]).remove(0).ok()?;
+    let json = go.parse(&[text]).remove(0).ok()?;
     let value: serde_json::Value = serde_json::from_str(&json).ok()?;
     if !value.is_object() {
         return None;
@@ -642,17 +646,17 @@ fn emitted_scalars_read_as_the_document() {
             count.1 += 1;
             let Some(embedded) = emit::embed(&seed.text, &layout) else { continue };
             assert_eq!(embedded.map.len(), seed.text.len() + 1, "{}: {layout:?}", seed.name);
-            let document = model::documents(&embedded.text)[embedded.document];
-            let answer = go.as_mut().map(|go| read_by_go_yaml(&go.ask(&[document])[0]));
+            let document = model::split_documents(&embedded.text)[embedded.document];
+            let response = go.as_mut().map(|go| read_by_go_yaml(&go.parse(&[document])[0]));
             let granit = read_by_granit(&embedded.text, embedded.document);
-            let both =
-                granit.as_ref() == Ok(&seed.text) && answer.as_ref().is_none_or(|text| text.as_ref() == Ok(&seed.text));
-            count.0 += u64::from(both);
+            let is_supported = granit.as_ref() == Ok(&seed.text)
+                && response.as_ref().is_none_or(|text| text.as_ref() == Ok(&seed.text));
+            count.0 += u64::from(is_supported);
             if layout.must_be_edited()
                 && is_admitted(&seed.text)
                 && (style != &Style::Literal || !seed.text.contains('\r'))
             {
-                assert!(both, "{}: {layout:?}\n{:?}\n{granit:?}\n{answer:?}", seed.name, embedded.text);
+                assert!(is_supported, "{}: {layout:?}\n{:?}\n{granit:?}\n{response:?}", seed.name, embedded.text);
             }
         }
     }
@@ -662,17 +666,17 @@ fn emitted_scalars_read_as_the_document() {
     }
 }
 
-/// Shows that the judges accept a right result, and none that is wrong by one byte.
+/// Checks that the checks accept a correct result and reject a result with one wrong byte.
 #[test]
-fn judges_reject_wrong_results() {
+fn checks_reject_wrong_results() {
     let seeds = seeds::read("edited");
-    let (mut right, mut wrong) = (0, 0);
+    let (mut accepted, mut rejected) = (0, 0);
     for number in 0..2000 {
         let mut rng = Rng::new(9, number);
         let seed = rng.pick(&seeds);
         let styles = [Style::Literal, Style::Double, Style::PyYaml, Style::GoYaml];
         let mut layout = Layout::with_style(*rng.pick(&styles), &mut rng);
-        layout.ragged = false;
+        layout.has_spaces_in_blank_lines = false;
         let op = rng.pick(OPS).clone();
         let case = EmbeddedCase {
             name: seed.name.clone(),
@@ -683,53 +687,53 @@ fn judges_reject_wrong_results() {
             layout,
         };
         let Ok(Some(mut prepared)) = prepare(case) else { continue };
-        let Ok(alone) = &prepared.alone else { continue };
-        let Some(answer) = emit::embed(&alone.text, &prepared.case.layout) else { continue };
-        let same = alone.text == prepared.case.document;
+        let Ok(standalone) = &prepared.standalone else { continue };
+        let Some(reference) = emit::embed(&standalone.text, &prepared.case.layout) else { continue };
+        let is_unchanged = standalone.text == prepared.case.document;
         let style = prepared.case.layout.style;
-        let judged = |prepared: &PreparedEmbedding, text: &str| {
+        let check = |prepared: &PreparedEmbedding, text: &str| {
             read_by_granit(text, prepared.embedded.document)
-                .and_then(|found| same_text(prepared, &found))
-                .and_then(|()| check_bytes(&prepared.case, &prepared.embedded, &text_alone(prepared), text))
+                .and_then(|found| check_text(prepared, &found))
+                .and_then(|()| check_bytes(&prepared.case, &prepared.embedded, &standalone_text(prepared), text))
         };
-        // Other styles would need new line breaks in long lines, and could absorb comments.
+        // In other styles, long lines need new line breaks, and the content can absorb comments.
         if matches!(style, Style::Literal | Style::Double)
-            && read_by_granit(&answer.text, answer.document).as_ref() == Ok(&alone.text)
+            && read_by_granit(&reference.text, reference.document).as_ref() == Ok(&standalone.text)
         {
-            let verdict = judged(&prepared, &answer.text);
-            assert_eq!(verdict, Ok(()), "{:?}\n{:?}\n{:?}", prepared.case, prepared.embedded.text, answer.text);
-            right += 1;
+            let result = check(&prepared, &reference.text);
+            assert_eq!(result, Ok(()), "{:?}\n{:?}\n{:?}", prepared.case, prepared.embedded.text, reference.text);
+            accepted += 1;
         }
-        if same {
+        if is_unchanged {
             continue;
         }
         for _ in 0..8 {
-            let mut text = answer.text.clone();
+            let mut text = reference.text.clone();
             let at = text.floor_char_boundary(rng.below(text.len()));
             if rng.one_in(2) {
                 text.insert(at, *rng.pick(&[' ', '\n', 'x', '#']));
             } else {
                 text.remove(at);
             }
-            // Blank lines in a block may be indented or not; a header may have another chomping indicator.
-            let whole =
+            // Blank lines in a block scalar may be indented, and its header may have another chomping indicator.
+            let normalize =
                 |text: &str| text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n").replace(['-', '+'], "");
-            if whole(&text) != whole(&answer.text) && style == Style::Literal {
-                assert!(judged(&prepared, &text).is_err(), "{:?}\n{:?}\n{text:?}", prepared.case, answer.text);
-                wrong += 1;
+            if normalize(&text) != normalize(&reference.text) && style == Style::Literal {
+                assert!(check(&prepared, &text).is_err(), "{:?}\n{:?}\n{text:?}", prepared.case, reference.text);
+                rejected += 1;
             }
         }
-        prepared.inside = Err(Error::new(jobplate_diagnostic::ErrorKind::Internal, "a bug"));
-        assert!(judge(&prepared, None, None).is_err());
+        prepared.nested = Err(Error::new(jobplate_diagnostic::ErrorKind::Internal, "a bug"));
+        assert!(check_case(&prepared, None, None).is_err());
     }
-    println!("{right} right answers taken, {wrong} wrong ones refused");
-    assert!(right > 100 && wrong > 500, "{right} {wrong}");
+    println!("{accepted} right answers taken, {rejected} wrong ones refused");
+    assert!(accepted > 100 && rejected > 500, "{accepted} {rejected}");
 }
 
-fn text_alone(prepared: &PreparedEmbedding) -> String {
-    prepared.alone.as_ref().map(|alone| alone.text.clone()).unwrap_or_default()
+fn standalone_text(prepared: &PreparedEmbedding) -> String {
+    prepared.standalone.as_ref().map(|standalone| standalone.text.clone()).unwrap_or_default()
 }
 
-fn same_text(prepared: &PreparedEmbedding, found: &str) -> Result<(), String> {
-    check_equal("granit", &text_alone(prepared), found)
+fn check_text(prepared: &PreparedEmbedding, found: &str) -> Result<(), String> {
+    check_equal("granit", &standalone_text(prepared), found)
 }

@@ -69,10 +69,10 @@ pub(crate) struct Layout {
     dash: usize,
     quoted_key: bool,
     /// Whether the key and the kind are written with escapes.
-    hidden: bool,
-    odd: bool,
+    has_escaped_names: bool,
+    has_unsupported_key: bool,
     /// Whether the blank lines of a block scalar contain spaces.
-    pub ragged: bool,
+    pub has_spaces_in_blank_lines: bool,
     seed: u64,
 }
 
@@ -89,7 +89,7 @@ pub(crate) struct Embedded {
     /// The indentation of the lines of a block scalar.
     pub indent: usize,
     /// Whether `data` contains an explicit key, so that an error may point outside the scalar.
-    pub odd: bool,
+    pub has_unsupported_key: bool,
 }
 
 impl Layout {
@@ -121,9 +121,9 @@ impl Layout {
             document_after: rng.one_in(4),
             dash: 2 * rng.below(2),
             quoted_key: rng.one_in(4),
-            hidden: rng.one_in(8),
-            odd: rng.one_in(12),
-            ragged: rng.one_in(4),
+            has_escaped_names: rng.one_in(8),
+            has_unsupported_key: rng.one_in(12),
+            has_spaces_in_blank_lines: rng.one_in(4),
             seed: rng.next(),
         }
     }
@@ -139,7 +139,7 @@ impl Layout {
 
     /// Returns whether the style can represent every document, so every edit must be possible.
     pub(crate) fn must_be_edited(&self) -> bool {
-        matches!(self.style, Style::Literal | Style::Double | Style::Escaped) && !self.odd
+        matches!(self.style, Style::Literal | Style::Double | Style::Escaped) && !self.has_unsupported_key
     }
 
     fn eol(&self) -> &'static str {
@@ -155,21 +155,21 @@ struct Writer {
 }
 
 impl Writer {
-    fn lines(&mut self, indent: usize, lines: &str) {
+    fn write_lines(&mut self, indent: usize, lines: &str) {
         for line in lines.lines() {
-            self.blanks(indent);
+            self.write_spaces(indent);
             self.text.push_str(line);
             self.text.push_str(self.eol);
         }
     }
 
-    fn blanks(&mut self, count: usize) {
+    fn write_spaces(&mut self, count: usize) {
         self.text.extend(std::iter::repeat_n(' ', count));
     }
 
-    fn line_break(&mut self, indent: usize) {
+    fn write_line_break(&mut self, indent: usize) {
         self.text.push_str(self.eol);
-        self.blanks(indent);
+        self.write_spaces(indent);
     }
 
     /// Writes a character of the document in its escaped or literal form.
@@ -217,19 +217,26 @@ pub(crate) fn embed(document: &str, layout: &Layout) -> Option<Embedded> {
     let Writer { text, map, .. } = out;
     let end = start.end;
     let before = usize::from(layout.document_before && !layout.is_json());
-    Some(Embedded { text, document: before, span: start.start..end, map, indent, odd: layout.odd })
+    Some(Embedded {
+        text,
+        document: before,
+        span: start.start..end,
+        map,
+        indent,
+        has_unsupported_key: layout.has_unsupported_key,
+    })
 }
 
 fn embed_in_json(out: &mut Writer, document: &str, layout: &Layout, rng: &mut Rng) -> Option<Range<usize>> {
-    let pretty = layout.shape == Shape::PrettyJson;
+    let is_pretty = layout.shape == Shape::PrettyJson;
     let gap = |out: &mut Writer, indent: usize| {
-        if pretty {
-            out.line_break(indent);
+        if is_pretty {
+            out.write_line_break(indent);
         }
     };
-    let colon = if pretty { ": " } else { ":" };
+    let colon = if is_pretty { ": " } else { ":" };
     out.text.push('{');
-    let kind = if layout.hidden { "Confi\\u0067Map" } else { "ConfigMap" };
+    let kind = if layout.has_escaped_names { "Confi\\u0067Map" } else { "ConfigMap" };
     for (key, value) in [("apiVersion", "v1"), ("kind", kind)] {
         gap(out, 2);
         out.text.push_str(&format!("\"{key}\"{colon}\"{value}\","));
@@ -243,7 +250,7 @@ fn embed_in_json(out: &mut Writer, document: &str, layout: &Layout, rng: &mut Rn
         out.text.push_str(&format!("\"a.yaml\"{colon}\"kind: Pod\\nspec: {{containers: [{{name: a}}]}}\","));
     }
     gap(out, 4);
-    let key = if layout.hidden { "job\\u005ftemplate.yaml" } else { "job_template.yaml" };
+    let key = if layout.has_escaped_names { "job\\u005ftemplate.yaml" } else { "job_template.yaml" };
     out.text.push_str(&format!("\"{key}\"{colon}"));
     let start = out.text.len();
     write_on_one_line(out, document, layout, rng)?;
@@ -258,43 +265,43 @@ fn embed_in_json(out: &mut Writer, document: &str, layout: &Layout, rng: &mut Rn
     gap(out, 0);
     out.text.push('}');
     if layout.final_newline {
-        out.line_break(0);
+        out.write_line_break(0);
     }
     Some(start..end)
 }
 
 fn embed_in_yaml(out: &mut Writer, document: &str, layout: &Layout, rng: &mut Rng) -> Option<(Range<usize>, usize)> {
     if layout.document_before {
-        out.lines(0, OTHER_DOCUMENT);
-        out.lines(0, "---");
+        out.write_lines(0, OTHER_DOCUMENT);
+        out.write_lines(0, "---");
     }
     if layout.comments {
-        out.lines(0, "# job_template.yaml: |\n\n#  kind: Job");
+        out.write_lines(0, "# job_template.yaml: |\n\n#  kind: Job");
     }
     let mut base = 0;
     if layout.shape == Shape::List {
         base = layout.dash + 2;
-        out.lines(0, "apiVersion: v1\nkind: List\nitems:");
-        out.lines(layout.dash, "- kind: Secret\n  apiVersion: v1\n  data: {job_template.yaml: aGk=}");
-        out.lines(layout.dash, "- apiVersion: v1");
+        out.write_lines(0, "apiVersion: v1\nkind: List\nitems:");
+        out.write_lines(layout.dash, "- kind: Secret\n  apiVersion: v1\n  data: {job_template.yaml: aGk=}");
+        out.write_lines(layout.dash, "- apiVersion: v1");
     } else {
-        out.lines(0, "apiVersion: v1");
+        out.write_lines(0, "apiVersion: v1");
     }
-    out.lines(base, if layout.hidden { "kind: \"\\x43onfigMap\"" } else { "kind: ConfigMap" });
+    out.write_lines(base, if layout.has_escaped_names { "kind: \"\\x43onfigMap\"" } else { "kind: ConfigMap" });
     if !layout.metadata_last {
         write_metadata(out, base, layout);
     }
     let keys = base + layout.indent;
     let key = match (layout.quoted_key, rng.one_in(2)) {
-        _ if layout.hidden => "\"job_templat\\x65.yaml\"",
+        _ if layout.has_escaped_names => "\"job_templat\\x65.yaml\"",
         (false, _) => "job_template.yaml",
         (true, false) => "\"job_template.yaml\"",
         (true, true) => "'job_template.yaml'",
     };
-    let flow = layout.shape == Shape::Flow;
-    out.blanks(base);
+    let is_flow = layout.shape == Shape::Flow;
+    out.write_spaces(base);
     out.text.push_str("data:");
-    if flow {
+    if is_flow {
         out.text.push_str(" {");
         if layout.neighbour_before {
             out.text.push_str("README: text, ");
@@ -303,26 +310,26 @@ fn embed_in_yaml(out: &mut Writer, document: &str, layout: &Layout, rng: &mut Rn
         if layout.comments {
             out.text.push_str("  # templates");
         }
-        out.line_break(0);
+        out.write_line_break(0);
         if layout.neighbour_before {
-            out.lines(keys, BEFORE);
+            out.write_lines(keys, BEFORE);
         }
-        if layout.odd {
-            out.lines(keys, UNSUPPORTED);
+        if layout.has_unsupported_key {
+            out.write_lines(keys, UNSUPPORTED);
         }
         if layout.comments {
-            out.lines(keys, "# the template");
+            out.write_lines(keys, "# the template");
         }
-        out.blanks(keys);
+        out.write_spaces(keys);
     }
     out.text.push_str(key);
     out.text.push_str(": ");
-    let last = !layout.neighbour_after && !layout.metadata_last && !layout.document_after && !layout.comments;
-    let may_end = last && !layout.final_newline;
+    let is_last = !layout.neighbour_after && !layout.metadata_last && !layout.document_after && !layout.comments;
+    let may_end_text = is_last && !layout.final_newline;
     let content = keys + layout.extra_indent;
     let start = out.text.len();
     match layout.style {
-        Style::Literal | Style::Folded => write_block(out, document, layout, content, may_end, rng)?,
+        Style::Literal | Style::Folded => write_block(out, document, layout, content, may_end_text, rng)?,
         Style::Double | Style::Escaped => write_on_one_line(out, document, layout, rng)?,
         Style::PyYaml => write_like_py_yaml(out, document, content),
         Style::GoYaml => write_like_go_yaml(out, document, content),
@@ -330,7 +337,7 @@ fn embed_in_yaml(out: &mut Writer, document: &str, layout: &Layout, rng: &mut Rn
         Style::Single | Style::SingleBroken => write_single(out, document, layout, content, rng)?,
     }
     let end = out.text.len();
-    if flow {
+    if is_flow {
         if layout.neighbour_after {
             out.text.push_str(", z: \"1\"");
         }
@@ -338,30 +345,30 @@ fn embed_in_yaml(out: &mut Writer, document: &str, layout: &Layout, rng: &mut Rn
     } else if layout.comments && !matches!(layout.style, Style::Literal | Style::Folded) {
         out.text.push_str("  # the template's end");
     }
-    if !(may_end || out.text.ends_with('\n') && matches!(layout.style, Style::Literal | Style::Folded)) {
-        out.line_break(0);
+    if !(may_end_text || out.text.ends_with('\n') && matches!(layout.style, Style::Literal | Style::Folded)) {
+        out.write_line_break(0);
     }
-    if layout.comments && !flow {
-        out.lines(keys, "# behind it");
+    if layout.comments && !is_flow {
+        out.write_lines(keys, "# behind it");
     }
-    if layout.neighbour_after && !flow {
-        out.lines(keys, AFTER);
+    if layout.neighbour_after && !is_flow {
+        out.write_lines(keys, AFTER);
     }
     if layout.metadata_last {
         write_metadata(out, base, layout);
     }
     if layout.document_after {
-        out.lines(0, "---");
-        out.lines(0, OTHER_DOCUMENT);
+        out.write_lines(0, "---");
+        out.write_lines(0, OTHER_DOCUMENT);
     }
     Some((start..end, content))
 }
 
 fn write_metadata(out: &mut Writer, base: usize, layout: &Layout) {
-    out.lines(base, "metadata:");
-    out.lines(base + 2, "name: templates");
+    out.write_lines(base, "metadata:");
+    out.write_lines(base + 2, "name: templates");
     if layout.comments {
-        out.lines(base + 2, DECOY_ANNOTATION);
+        out.write_lines(base + 2, DECOY_ANNOTATION);
     }
 }
 
@@ -371,7 +378,7 @@ fn write_block(
     document: &str,
     layout: &Layout,
     indent: usize,
-    may_end: bool,
+    may_end_text: bool,
     rng: &mut Rng,
 ) -> Option<()> {
     let body = document.trim_end_matches('\n');
@@ -379,24 +386,24 @@ fn write_block(
     if body.is_empty() || document.contains('\r') {
         return None;
     }
-    let folded = layout.style == Style::Folded;
+    let is_folded = layout.style == Style::Folded;
     let first = body.lines().find(|line| !line.is_empty()).unwrap_or_default();
-    let indicator = first.starts_with([' ', '\t']) || rng.one_in(4);
+    let has_indicator = first.starts_with([' ', '\t']) || rng.one_in(4);
     let chomping = match breaks {
-        0 if may_end => *rng.pick(&["", "-", "+"]),
+        0 if may_end_text => *rng.pick(&["", "-", "+"]),
         0 => "-",
         1 => *rng.pick(&["", "+"]),
         _ => "+",
     };
-    out.text.push(if folded { '>' } else { '|' });
-    let digit = if indicator { layout.extra_indent.to_string() } else { String::new() };
+    out.text.push(if is_folded { '>' } else { '|' });
+    let digit = if has_indicator { layout.extra_indent.to_string() } else { String::new() };
     let header = if rng.one_in(2) { format!("{digit}{chomping}") } else { format!("{chomping}{digit}") };
     out.text.push_str(&header);
     if rng.one_in(4) {
         out.text.push_str(rng.pick::<&str>(&["  # the template", " #", "  "]));
     }
-    out.line_break(0);
-    let normal = |line: &str| !line.is_empty() && !line.starts_with([' ', '\t']);
+    out.write_line_break(0);
+    let is_normal = |line: &str| !line.is_empty() && !line.starts_with([' ', '\t']);
     let mut before = "";
     let mut pending = 0;
     for (at, line) in body.split('\n').enumerate() {
@@ -407,27 +414,28 @@ fn write_block(
             continue;
         }
         // The first of the line breaks after a line is folded, so it is written twice.
-        if folded && normal(before) && normal(line) {
+        if is_folded && is_normal(before) && is_normal(line) {
             out.text.push_str(out.eol);
         }
         for empty in 0..pending {
             out.record_position(1);
-            let blanks = if layout.ragged && empty + 1 < pending { rng.below(indent + 1) } else { 0 };
-            out.line_break(blanks);
+            let blanks =
+                if layout.has_spaces_in_blank_lines && empty + 1 < pending { rng.below(indent + 1) } else { 0 };
+            out.write_line_break(blanks);
         }
         pending = 0;
         before = line;
-        out.blanks(indent);
-        let foldable = folded && normal(line) && rng.one_in(2);
+        out.write_spaces(indent);
+        let is_foldable = is_folded && is_normal(line) && rng.one_in(2);
         let bytes = line.as_bytes();
         for (at, c) in line.char_indices() {
-            let alone = at > 0
+            let is_single_space = at > 0
                 && c == ' '
                 && !bytes[at - 1].is_ascii_whitespace()
                 && bytes.get(at + 1).is_some_and(|next| !next.is_ascii_whitespace());
-            if foldable && alone && rng.one_in(3) {
+            if is_foldable && is_single_space && rng.one_in(3) {
                 out.record_position(1);
-                out.line_break(indent);
+                out.write_line_break(indent);
             } else {
                 out.write_source(c, c.encode_utf8(&mut [0; 4]));
             }
@@ -435,7 +443,7 @@ fn write_block(
     }
     for _ in 0..breaks {
         out.record_position(1);
-        out.line_break(0);
+        out.write_line_break(0);
     }
     out.record_position(1);
     Some(())
@@ -475,7 +483,7 @@ fn any_json_escape(c: char, rng: &mut Rng) -> String {
 }
 
 fn any_escape(c: char, rng: &mut Rng) -> String {
-    let code = u32::from(c);
+    let code_point = u32::from(c);
     if !rng.one_in(6) {
         return json_escape(c);
     }
@@ -497,9 +505,9 @@ fn any_escape(c: char, rng: &mut Rng) -> String {
     };
     match rng.below(4) {
         0 if !named.is_empty() => named.to_owned(),
-        1 if code <= 0xff => format!("\\x{code:02x}"),
-        2 if code <= 0xffff => format!("\\u{code:04x}"),
-        _ => format!("\\U{code:08X}"),
+        1 if code_point <= 0xff => format!("\\x{code_point:02x}"),
+        2 if code_point <= 0xffff => format!("\\u{code_point:04x}"),
+        _ => format!("\\U{code_point:08X}"),
     }
 }
 
@@ -526,7 +534,7 @@ fn write_like_py_yaml(out: &mut Writer, document: &str, indent: usize) {
         c if u32::from(c) <= 0xffff => format!("\\u{:04X}", u32::from(c)),
         c => format!("\\U{:08X}", u32::from(c)),
     };
-    let plain = |out: &mut Writer, range: Range<usize>| {
+    let write_plain = |out: &mut Writer, range: Range<usize>| {
         for &c in &chars[range] {
             out.write_source(c, c.encode_utf8(&mut [0; 4]));
         }
@@ -538,7 +546,7 @@ fn write_like_py_yaml(out: &mut Writer, document: &str, indent: usize) {
     while end <= chars.len() {
         let c = chars.get(end).copied();
         if c.is_none_or(|c| matches!(c, '"' | '\\') || !(' '..='~').contains(&c)) {
-            plain(out, start..end.max(start));
+            write_plain(out, start..end.max(start));
             column += end.saturating_sub(start);
             start = end.max(start);
             if let Some(c) = c {
@@ -554,11 +562,11 @@ fn write_like_py_yaml(out: &mut Writer, document: &str, indent: usize) {
             && (column + end).saturating_sub(start) > 80
         {
             if start < end {
-                plain(out, start..end);
+                write_plain(out, start..end);
                 start = end;
             }
             out.text.push('\\');
-            out.line_break(indent);
+            out.write_line_break(indent);
             column = indent;
             if chars[start] == ' ' {
                 out.text.push('\\');
@@ -589,7 +597,7 @@ fn write_like_go_yaml(out: &mut Writer, document: &str, indent: usize) {
         let next = chars.peek().map(|(_, c)| *c);
         if !after_space && column > 80 && at > 0 && next.is_some() {
             out.record_position(1);
-            out.line_break(indent);
+            out.write_line_break(indent);
             column = indent;
             if next == Some(' ') {
                 out.text.push('\\');
@@ -608,27 +616,27 @@ fn write_like_go_yaml(out: &mut Writer, document: &str, indent: usize) {
 /// Writes a double-quoted scalar with line breaks at random positions.
 fn write_broken(out: &mut Writer, document: &str, indent: usize, rng: &mut Rng) {
     out.text.push('"');
-    let often = 2 + rng.below(30);
+    let interval = 2 + rng.below(30);
     let mut chars = document.chars().peekable();
-    let mut at_blank = true;
+    let mut after_space = true;
     while let Some(c) = chars.next() {
-        let blank_next = chars.peek().is_none_or(|next| matches!(next, ' ' | '\t' | '\n'));
-        if rng.one_in(often) {
+        let before_space = chars.peek().is_none_or(|next| matches!(next, ' ' | '\t' | '\n'));
+        if rng.one_in(interval) {
             match c {
                 // Folding drops spaces next to a line break.
-                ' ' | '\n' if !at_blank && !blank_next => {
+                ' ' | '\n' if !after_space && !before_space => {
                     out.record_position(1);
                     if c == '\n' {
-                        out.line_break(0);
+                        out.write_line_break(0);
                     }
-                    out.line_break(indent);
-                    at_blank = true;
+                    out.write_line_break(indent);
+                    after_space = true;
                     continue;
                 }
                 _ => {
                     out.text.push('\\');
                     let more = rng.below(3);
-                    out.line_break(indent + more);
+                    out.write_line_break(indent + more);
                     if matches!(c, ' ' | '\t') {
                         out.text.push('\\');
                     }
@@ -636,7 +644,7 @@ fn write_broken(out: &mut Writer, document: &str, indent: usize, rng: &mut Rng) 
             }
         }
         let written = if rng.one_in(20) { any_escape(c, rng) } else { json_escape(c) };
-        at_blank = written == " " || written == "\t";
+        after_space = written == " " || written == "\t";
         out.write_source(c, &written);
     }
     out.record_position(1);
@@ -645,14 +653,14 @@ fn write_broken(out: &mut Writer, document: &str, indent: usize, rng: &mut Rng) 
 
 /// Writes a single-quoted scalar on one line, or folded. Returns `None` if the style can't represent the document.
 fn write_single(out: &mut Writer, document: &str, layout: &Layout, indent: usize, rng: &mut Rng) -> Option<()> {
-    let several = layout.style == Style::SingleBroken;
+    let is_multiline = layout.style == Style::SingleBroken;
     let lines: Vec<&str> = document.split('\n').collect();
-    let blank = |line: &str, at: usize| {
+    let breaks_folding = |line: &str, at: usize| {
         at > 0 && line.starts_with([' ', '\t']) || at + 1 < lines.len() && line.ends_with([' ', '\t'])
     };
     if document.contains('\r')
-        || lines.len() > 1 && !several
-        || several && lines.iter().enumerate().any(|(at, line)| blank(line, at))
+        || lines.len() > 1 && !is_multiline
+        || is_multiline && lines.iter().enumerate().any(|(at, line)| breaks_folding(line, at))
     {
         return None;
     }
@@ -660,7 +668,8 @@ fn write_single(out: &mut Writer, document: &str, layout: &Layout, indent: usize
     let mut chars = document.chars().peekable();
     let mut before = ' ';
     while let Some(c) = chars.next() {
-        let alone = c == ' ' && before != ' ' && chars.peek().is_some_and(|next| !matches!(next, ' ' | '\t' | '\n'));
+        let is_single_space =
+            c == ' ' && before != ' ' && chars.peek().is_some_and(|next| !matches!(next, ' ' | '\t' | '\n'));
         match c {
             '\n' => {
                 // Write an additional line break, because folding removes the first.
@@ -668,11 +677,11 @@ fn write_single(out: &mut Writer, document: &str, layout: &Layout, indent: usize
                     out.text.push_str(out.eol);
                 }
                 out.record_position(1);
-                out.line_break(if chars.peek() == Some(&'\n') { 0 } else { indent });
+                out.write_line_break(if chars.peek() == Some(&'\n') { 0 } else { indent });
             }
-            ' ' if alone && before != '\n' && several && rng.one_in(5) => {
+            ' ' if is_single_space && before != '\n' && is_multiline && rng.one_in(5) => {
                 out.record_position(1);
-                out.line_break(indent);
+                out.write_line_break(indent);
             }
             '\'' => out.write_source(c, "''"),
             c => out.write_source(c, c.encode_utf8(&mut [0; 4])),

@@ -34,10 +34,10 @@ impl GoYaml {
     }
 
     /// Parses documents. Returns one result per document: its JSON, or the error.
-    pub(crate) fn ask<T: AsRef<str> + Sync>(&mut self, documents: &[T]) -> Vec<Result<String, String>> {
+    pub(crate) fn parse<T: AsRef<str> + Sync>(&mut self, documents: &[T]) -> Vec<Result<String, String>> {
         let mut input = self.input.take().expect("the oracle is running");
         let output = &mut self.output;
-        let (answers, input) = thread::scope(|scope| {
+        let (responses, input) = thread::scope(|scope| {
             // Write in another thread, because either pipe may be full.
             let writer = scope.spawn(move || {
                 let mut frames = Vec::with_capacity(1 << 16);
@@ -54,11 +54,11 @@ impl GoYaml {
                 input.write_all(&frames).expect("the oracle reads");
                 input
             });
-            let answers = documents.iter().map(|_| read_answer(output)).collect();
-            (answers, writer.join().expect("the writer ends"))
+            let responses = documents.iter().map(|_| read_response(output)).collect();
+            (responses, writer.join().expect("the writer ends"))
         });
         self.input = Some(input);
-        answers
+        responses
     }
 }
 
@@ -69,7 +69,7 @@ impl Drop for GoYaml {
     }
 }
 
-fn read_answer(output: &mut BufReader<ChildStdout>) -> Result<String, String> {
+fn read_response(output: &mut BufReader<ChildStdout>) -> Result<String, String> {
     let mut line = String::new();
     output.read_line(&mut line).expect("the oracle answers in UTF-8");
     assert!(line.ends_with('\n'), "the oracle ended in the middle of its answers");
@@ -81,7 +81,7 @@ fn read_answer(output: &mut BufReader<ChildStdout>) -> Result<String, String> {
 }
 
 /// Converts the JSON of a document to a tree.
-pub(crate) fn tree(json: &str) -> Tree {
+pub(crate) fn to_tree(json: &str) -> Tree {
     fn convert(value: Value) -> Tree {
         match value {
             Value::Null => Tree::new(NodeKind::Null, ""),

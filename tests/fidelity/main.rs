@@ -66,13 +66,13 @@ fn cases_of(seeds: &[seeds::Seed]) -> Vec<EditCase> {
 fn every_layout_is_edited() {
     let mut go = GoYaml::start();
     let mut failures = String::new();
-    for (case, verdict) in mutants::batch(cases_of(&seeds::read("edited")), go.as_mut()) {
-        if !verdict.failures.is_empty() {
-            failures += &mutants::describe(&case, &verdict.failures, go.as_mut());
-        } else if go.is_some() && !verdict.one_target {
+    for (case, result) in mutants::batch(cases_of(&seeds::read("edited")), go.as_mut()) {
+        if !result.failures.is_empty() {
+            failures += &mutants::describe(&case, &result.failures, go.as_mut());
+        } else if go.is_some() && !result.one_target {
             failures += &format!("{}: go-yaml and granit do not see exactly one target\n", case.name);
-        } else if !verdict.rendered && !verdict.must_refuse && !may_be_refused(&case.name, &case.op) {
-            failures += &format!("{}: {:?} is refused: {:?}\n", case.name, case.op, verdict.refused);
+        } else if !result.rendered && !result.must_refuse && !may_be_refused(&case.name, &case.op) {
+            failures += &format!("{}: {:?} is refused: {:?}\n", case.name, case.op, result.refused);
         }
     }
     assert!(failures.is_empty(), "\n{failures}");
@@ -82,10 +82,10 @@ fn every_layout_is_edited() {
 fn unsafe_edits_are_refused() {
     let mut go = GoYaml::start();
     let mut failures = String::new();
-    for (case, verdict) in mutants::batch(cases_of(&seeds::read("refused")), go.as_mut()) {
-        if !verdict.failures.is_empty() {
-            failures += &mutants::describe(&case, &verdict.failures, go.as_mut());
-        } else if verdict.edited && case.op == OPS[1] {
+    for (case, result) in mutants::batch(cases_of(&seeds::read("refused")), go.as_mut()) {
+        if !result.failures.is_empty() {
+            failures += &mutants::describe(&case, &result.failures, go.as_mut());
+        } else if result.edited && case.op == OPS[1] {
             failures += &format!("{}: {:?} is edited\n", case.name, case.op);
         }
     }

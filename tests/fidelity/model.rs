@@ -32,7 +32,7 @@ pub(crate) struct Expected {
     pub changed: bool,
 }
 
-/// Kinds that have a pod, and the path to its spec.
+/// The workload kinds, with the path to their pod spec.
 const WORKLOADS: [(&str, &[&str]); 9] = [
     ("Pod", &["spec"]),
     ("PodTemplate", &["template", "spec"]),
@@ -51,14 +51,14 @@ pub(crate) fn kinds() -> impl Iterator<Item = &'static str> {
 }
 
 /// Splits a stream into documents before every line that begins with `---` and whitespace, or that is only `---`.
-pub(crate) fn documents(stream: &str) -> Vec<&str> {
+pub(crate) fn split_documents(stream: &str) -> Vec<&str> {
     let mut cuts = vec![0];
     let mut at = 0;
     for line in stream.split_inclusive('\n') {
         let text = if at == 0 { line.strip_prefix('\u{feff}').unwrap_or(line) } else { line };
-        let marker =
+        let is_marker =
             text.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
-        if marker && at > 0 {
+        if is_marker && at > 0 {
             cuts.push(at);
         }
         at += line.len();
@@ -108,7 +108,7 @@ fn check_path(document: &Tree, path: &[usize], aliases: &[&str]) -> Result<(), &
     (0..=path.len()).try_for_each(|length| check_unambiguous(document.at(&path[..length]), aliases))
 }
 
-/// Finds the objects of a document that have a pod with at least one container.
+/// Finds the objects of a document whose pod spec has at least one container.
 ///
 /// Fails if a key on the path is duplicate, because readers disagree about its value.
 pub(crate) fn targets(document: &Tree) -> Result<Vec<Target>, &'static str> {
@@ -120,11 +120,11 @@ pub(crate) fn targets(document: &Tree) -> Result<Vec<Target>, &'static str> {
             continue;
         }
         let kind = text(node, "kind")?.unwrap_or_default();
-        let Some((_, way)) = WORKLOADS.iter().find(|(name, _)| *name == kind) else { continue };
+        let Some((_, keys)) = WORKLOADS.iter().find(|(name, _)| *name == kind) else { continue };
         let group = text(node, "apiVersion")?.unwrap_or_default();
         let group = group.split_once('/').map_or("", |(group, _)| group);
         let pods = if matches!(group, "" | "apps" | "batch" | "extensions") {
-            follow(document, &object, way)?.into_iter().collect()
+            follow(document, &object, keys)?.into_iter().collect()
         } else {
             pods_by_shape(document, &object)?
         };
@@ -173,9 +173,9 @@ fn text<'a>(map: &'a Tree, key: &str) -> Result<Option<&'a str>, &'static str> {
     Ok(value.filter(|value| value.is_scalar() && !value.is_null()).map(|value| value.text.as_str()))
 }
 
-fn follow(document: &Tree, from: &[usize], way: &[&str]) -> Result<Option<Vec<usize>>, &'static str> {
+fn follow(document: &Tree, from: &[usize], keys: &[&str]) -> Result<Option<Vec<usize>>, &'static str> {
     let mut path = from.to_vec();
-    for key in way {
+    for key in keys {
         match get(document.at(&path), key)? {
             Some(at) => path.push(at),
             None => return Ok(None),
@@ -200,11 +200,11 @@ fn pods_by_shape(document: &Tree, from: &[usize]) -> Result<Vec<Vec<usize>>, &'s
 }
 
 /// Applies an edit to all containers of each target, or only to the first container of each.
-pub(crate) fn edited(document: &Tree, op: &Op, all_containers: bool) -> Outcome {
+pub(crate) fn apply_edit(document: &Tree, op: &Op, all_containers: bool) -> Outcome {
     let mut out = Expected { tree: document.clone(), changed: false };
     if let Op::Many(ops) = op {
         for op in *ops {
-            let next = edited(&out.tree, op, all_containers)?;
+            let next = apply_edit(&out.tree, op, all_containers)?;
             out = Expected { tree: next.tree, changed: out.changed || next.changed };
         }
         return Ok(out);
@@ -268,20 +268,20 @@ fn has_meaning_of(node: &Tree, new: &Tree) -> bool {
                 )
         }
         _ => {
-            let string = match node.kind {
+            let is_string = match node.kind {
                 NodeKind::String | NodeKind::DoubleQuoted | NodeKind::SingleQuoted | NodeKind::Literal | NodeKind::Folded => true,
                 // For a reader without types: plain scalars that every reader resolves to a string.
                 NodeKind::Plain => node.text.starts_with(|first: char| first.is_ascii_alphabetic()) && node.text.len() > 3,
                 _ => false,
             };
-            string && node.text == new.text
+            is_string && node.text == new.text
         }
     }
 }
 
 /// The position of the list under a key of a container. A missing or null list must be added.
 enum List {
-    There(usize),
+    Existing(usize),
     Null(usize),
     Missing,
     /// Added by an earlier edit.
@@ -294,18 +294,18 @@ fn find_list(container: &Tree, key: &str) -> Result<List, &'static str> {
     }
     Ok(match get(container, key)? {
         None => List::Missing,
-        Some(at) if container.children[at].kind == NodeKind::Seq => List::There(at),
+        Some(at) if container.children[at].kind == NodeKind::Seq => List::Existing(at),
         Some(at) if container.children[at].is_null() => List::Null(at),
         Some(at) if container.children[at].kind == NodeKind::Alias => return Err("an alias on the way"),
         Some(_) => return Err("a list that is something else"),
     })
 }
 
-fn insert_first(container: &mut Tree, key: &str, place: List, item: Tree) {
+fn insert_first(container: &mut Tree, key: &str, list: List, item: Tree) {
     let mut new = Tree::new(NodeKind::Seq, "");
     new.children.push(item);
-    match place {
-        List::There(at) => container.children[at].children.push(new.children.remove(0)),
+    match list {
+        List::Existing(at) => container.children[at].children.push(new.children.remove(0)),
         List::Null(at) => {
             new.anchor = container.children[at].anchor.take();
             container.children[at] = new;
@@ -316,20 +316,20 @@ fn insert_first(container: &mut Tree, key: &str, place: List, item: Tree) {
 }
 
 fn edit_env(container: &mut Tree, op: &Op, aliases: &[&str]) -> Result<bool, &'static str> {
-    let place = find_list(container, "env")?;
-    if let List::There(at) | List::Null(at) = place {
+    let list = find_list(container, "env")?;
+    if let List::Existing(at) | List::Null(at) = list {
         check_unambiguous(&container.children[at], aliases)?;
     }
     let name = match op {
         Op::Secret(name, ..) | Op::Literal(name, _) | Op::Unset(name) => *name,
         _ => return Ok(false),
     };
-    let env = match place {
-        List::There(at) => &mut container.children[at],
+    let env = match list {
+        List::Existing(at) => &mut container.children[at],
         List::Added(at) => &mut container.added[at].1,
         List::Null(_) | List::Missing => {
             let Some(new) = new_entry(op) else { return Ok(false) };
-            insert_first(container, "env", place, new);
+            insert_first(container, "env", list, new);
             return Ok(true);
         }
     };
@@ -374,12 +374,12 @@ fn edit_env(container: &mut Tree, op: &Op, aliases: &[&str]) -> Result<bool, &'s
             Ok(true)
         }
         (None, Some(new)) => {
-            let user = env.children.iter().position(|item| {
+            let first_use = env.children.iter().position(|item| {
                 // Readers that accept a duplicate key use its last value.
                 let value = item.entries().filter(|(key, _)| key.has_text("value")).last();
-                value.is_some_and(|(_, value)| value.is_scalar() && uses(&value.text, name))
+                value.is_some_and(|(_, value)| value.is_scalar() && has_reference(&value.text, name))
             });
-            env.children.insert(user.unwrap_or(env.children.len()), new);
+            env.children.insert(first_use.unwrap_or(env.children.len()), new);
             Ok(true)
         }
     }
@@ -393,15 +393,15 @@ fn check_unshared(node: &Tree, aliases: &[&str]) -> Result<(), &'static str> {
     node.children.iter().try_for_each(|child| check_unshared(child, aliases))
 }
 
-/// Returns whether a value refers to a variable as Kubernetes expands it: `$(NAME)`, where `$$` is an escaped `$`.
-fn uses(value: &str, name: &str) -> bool {
+/// Returns whether a value contains the reference `$(NAME)`, like Kubernetes expands it: `$$` is an escaped `$`.
+fn has_reference(value: &str, name: &str) -> bool {
     let mut rest = value;
     while let Some(at) = rest.find('$') {
         rest = &rest[at + 1..];
         if let Some(after) = rest.strip_prefix('$') {
             rest = after;
-        } else if let Some(inside) = rest.strip_prefix('(')
-            && inside.strip_prefix(name).is_some_and(|after| after.starts_with(')'))
+        } else if let Some(reference) = rest.strip_prefix('(')
+            && reference.strip_prefix(name).is_some_and(|after| after.starts_with(')'))
         {
             return true;
         }
@@ -411,16 +411,16 @@ fn uses(value: &str, name: &str) -> bool {
 
 fn add_source(container: &mut Tree, prefix: &str, secret: &str, aliases: &[&str]) -> Result<bool, &'static str> {
     let new = new_map(vec![("prefix", new_string(prefix)), ("secretRef", new_map(vec![("name", new_string(secret))]))]);
-    let place = find_list(container, "envFrom")?;
-    if let List::There(at) | List::Null(at) = place {
+    let list = find_list(container, "envFrom")?;
+    if let List::Existing(at) | List::Null(at) = list {
         check_unambiguous(&container.children[at], aliases)?;
     }
-    if let List::There(at) = place
+    if let List::Existing(at) = list
         && container.children[at].children.iter().any(|source| has_meaning_of(source, &new))
     {
         return Ok(false);
     }
-    insert_first(container, "envFrom", place, new);
+    insert_first(container, "envFrom", list, new);
     Ok(true)
 }
 

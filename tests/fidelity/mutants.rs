@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use crate::check::{self, EditCase, Failure, OPS, Verdict};
+use crate::check::{self, CaseResult, EditCase, Failure, OPS};
 use crate::goyaml::GoYaml;
 use crate::mutate;
 use crate::rng::Rng;
@@ -16,7 +16,7 @@ use crate::seeds::Seed;
 
 const BATCH: u64 = 1000;
 /// The maximum number of failures that are shrunk and shown. The others are only counted.
-const SHOWN: usize = 40;
+const MAX_SHOWN: usize = 40;
 
 /// Counts the results of a run.
 #[derive(Default)]
@@ -37,10 +37,10 @@ pub(crate) struct MutantReport {
     shown: Vec<String>,
 }
 
-/// Runs the mutants `0..count` of a seed, or only the mutant `only`.
-pub(crate) fn run(seeds: &[Seed], seed: u64, count: u64, only: Option<u64>) -> MutantReport {
-    let next = AtomicU64::new(only.unwrap_or(0));
-    let end = only.map_or(count, |number| number + 1);
+/// Runs the mutants `0..count` of a seed, or only the mutant `single`.
+pub(crate) fn run(seeds: &[Seed], seed: u64, count: u64, single: Option<u64>) -> MutantReport {
+    let next = AtomicU64::new(single.unwrap_or(0));
+    let end = single.map_or(count, |number| number + 1);
     let report = Mutex::new(MutantReport::default());
     let threads = thread::available_parallelism().map_or(1, usize::from).min(2);
     thread::scope(|scope| {
@@ -53,11 +53,11 @@ pub(crate) fn run(seeds: &[Seed], seed: u64, count: u64, only: Option<u64>) -> M
                         break;
                     }
                     let cases = (from..(from + BATCH).min(end)).map(|number| case(seeds, seed, number)).collect();
-                    let done = batch(cases, go.as_mut());
+                    let results = batch(cases, go.as_mut());
                     let mut report = report.lock().expect("no thread panicked");
                     report.go_yaml = go.is_some();
-                    for (case, verdict) in done {
-                        report.add(&case, &verdict, go.as_mut());
+                    for (case, result) in results {
+                        report.add(&case, &result, go.as_mut());
                     }
                 }
             });
@@ -75,57 +75,58 @@ fn case(seeds: &[Seed], seed: u64, number: u64) -> EditCase {
 }
 
 /// Checks cases. Passes all of them to go-yaml in one batch.
-pub(crate) fn batch(cases: Vec<EditCase>, go: Option<&mut GoYaml>) -> Vec<(EditCase, Verdict)> {
+pub(crate) fn batch(cases: Vec<EditCase>, go: Option<&mut GoYaml>) -> Vec<(EditCase, CaseResult)> {
     let prepared: Vec<check::PreparedEdit> = cases.into_iter().map(check::prepare).collect();
-    let answers = go.map(|go| go.ask(&prepared.iter().flat_map(|one| one.questions.iter()).collect::<Vec<_>>()));
+    let responses = go
+        .map(|go| go.parse(&prepared.iter().flat_map(|prepared_case| prepared_case.inputs.iter()).collect::<Vec<_>>()));
     let mut from = 0;
     prepared
         .into_iter()
-        .map(|one| {
-            let range = from..from + one.questions.len();
+        .map(|prepared_case| {
+            let range = from..from + prepared_case.inputs.len();
             from = range.end;
-            let (case, verdict, _) = check::judge(one, answers.as_ref().map(|answers| &answers[range]));
-            (case, verdict)
+            let (case, result, _) = check::finish(prepared_case, responses.as_ref().map(|responses| &responses[range]));
+            (case, result)
         })
         .collect()
 }
 
 impl MutantReport {
-    fn add(&mut self, case: &EditCase, verdict: &Verdict, go: Option<&mut GoYaml>) {
+    fn add(&mut self, case: &EditCase, result: &CaseResult, go: Option<&mut GoYaml>) {
         self.mutants += 1;
-        self.compared_documents += verdict.compared_documents as u64;
-        self.by_fallback += u64::from(verdict.by_fallback);
-        if let Some(reason) = &verdict.unreadable_edited {
+        self.compared_documents += result.compared_documents as u64;
+        self.by_fallback += u64::from(result.by_fallback);
+        if let Some(reason) = &result.unreadable_edited {
             // Remove line numbers and quoted input, so that equal reasons are counted together.
             let reason = reason.replace(|c: char| c.is_ascii_digit(), "");
             let reason = reason.split(['\'', '"', '`']).next().unwrap_or_default();
             *self.unreadable_edited.entry(reason.to_owned()).or_default() += 1;
         }
-        if verdict.one_target {
+        if result.one_target {
             self.one_target += 1;
-            if verdict.must_refuse {
+            if result.must_refuse {
                 self.must_refuse += 1;
-            } else if verdict.edited {
+            } else if result.edited {
                 self.edited += 1;
-            } else if verdict.rendered {
+            } else if result.rendered {
                 self.unchanged += 1;
-            } else if let Some(reason) = &verdict.refused {
+            } else if let Some(reason) = &result.refused {
                 *self.refused.entry(without_names(reason)).or_default() += 1;
             }
         }
-        if let Some(first) = verdict.failures.first() {
-            let what = without_names(
+        if let Some(first) = result.failures.first() {
+            let message = without_names(
                 &first
-                    .what
+                    .message
                     .split(&[':', '"', '/'][..])
                     .next()
                     .unwrap_or_default()
                     .replace(|c: char| c.is_ascii_digit(), ""),
             );
-            let known = self.failed.entry(format!("{}: {what}", first.oracle)).or_default();
-            *known += 1;
-            if *known <= 2 && self.shown.len() < SHOWN {
-                self.shown.push(describe(case, &verdict.failures, go));
+            let count = self.failed.entry(format!("{}: {message}", first.oracle)).or_default();
+            *count += 1;
+            if *count <= 2 && self.shown.len() < MAX_SHOWN {
+                self.shown.push(describe(case, &result.failures, go));
             }
         }
     }
@@ -137,8 +138,8 @@ impl MutantReport {
 
     /// Returns the percentage of editable streams that were edited or needed no change.
     pub(crate) fn edited_percent(&self) -> f64 {
-        let could = self.one_target - self.must_refuse;
-        if could == 0 { 100.0 } else { 100.0 * (self.edited + self.unchanged) as f64 / could as f64 }
+        let editable = self.one_target - self.must_refuse;
+        if editable == 0 { 100.0 } else { 100.0 * (self.edited + self.unchanged) as f64 / editable as f64 }
     }
 
     /// Returns whether the results were compared with go-yaml.
@@ -189,7 +190,7 @@ fn without_names(reason: &str) -> String {
 pub(crate) fn describe(case: &EditCase, failures: &[Failure], go: Option<&mut GoYaml>) -> String {
     let mut out = format!("{}: {:?}, all containers: {}\n", case.name, case.op, case.all_containers);
     for failure in failures {
-        let _ = writeln!(out, "  {}: {}", failure.oracle, failure.what);
+        let _ = writeln!(out, "  {}: {}", failure.oracle, failure.message);
     }
     let small = shrink(case, failures[0].oracle, go);
     let _ = writeln!(out, "  text: {:?}", small.text);
@@ -205,8 +206,8 @@ pub(crate) fn describe(case: &EditCase, failures: &[Failure], go: Option<&mut Go
 fn shrink(case: &EditCase, oracle: &str, mut go: Option<&mut GoYaml>) -> EditCase {
     let mut fails = |text: &str| {
         let candidate = EditCase { text: text.to_owned(), ..case.clone() };
-        let verdicts = batch(vec![candidate], go.as_deref_mut());
-        verdicts[0].1.failures.iter().any(|failure| failure.oracle == oracle)
+        let results = batch(vec![candidate], go.as_deref_mut());
+        results[0].1.failures.iter().any(|failure| failure.oracle == oracle)
     };
     let mut text = case.text.clone();
     let mut budget = 600;
@@ -215,12 +216,12 @@ fn shrink(case: &EditCase, oracle: &str, mut go: Option<&mut GoYaml>) -> EditCas
         shorter = false;
         let pieces: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
         for at in (0..pieces.len()).rev() {
-            let now: Vec<&str> = text.split_inclusive('\n').collect();
-            if at >= now.len() || budget == 0 {
+            let lines: Vec<&str> = text.split_inclusive('\n').collect();
+            if at >= lines.len() || budget == 0 {
                 continue;
             }
             let candidate: String =
-                now.iter().enumerate().filter(|(line, _)| *line != at).map(|(_, line)| *line).collect();
+                lines.iter().enumerate().filter(|(line, _)| *line != at).map(|(_, line)| *line).collect();
             budget -= 1;
             if fails(&candidate) {
                 text = candidate;

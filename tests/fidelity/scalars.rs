@@ -116,13 +116,13 @@ const PIECES: &[&str] = &[
     "\u{a0}",
 ];
 
-fn kind(text: &str) -> Option<ScalarKind> {
+fn scan_kind(text: &str) -> Option<ScalarKind> {
     let document = format!("v: {text}\n");
     let mut arena = NodeArena::default();
     jobplate_yaml::scan(&document, &mut arena).ok()?;
     let value = Document::new(&document, &arena).root().get("v").ok()??;
-    let plain = value.kind() == jobplate_yaml::NodeKind::Plain && value.raw() == text;
-    plain.then(|| value.scalar_kind())
+    let is_plain = value.kind() == jobplate_yaml::NodeKind::Plain && value.raw() == text;
+    is_plain.then(|| value.scalar_kind())
 }
 
 #[test]
@@ -131,20 +131,20 @@ fn plain_scalars_have_the_type_of_go_yaml() {
     let mut rng = Rng::new(5, 0);
     let mut plain: Vec<String> = PIECES.iter().map(|piece| (*piece).to_owned()).collect();
     while plain.len() < PLAIN_SCALARS {
-        let most = if rng.one_in(3) { 7 } else { 3 };
-        let pieces = 1 + rng.below(most);
+        let max = if rng.one_in(3) { 7 } else { 3 };
+        let pieces = 1 + rng.below(max);
         plain.push((0..pieces).map(|_| *rng.pick(PIECES)).collect());
     }
-    plain.retain(|text| kind(text).is_some());
+    plain.retain(|text| scan_kind(text).is_some());
     assert!(plain.len() > PLAIN_SCALARS / 2, "only {} of the texts are plain scalars", plain.len());
     let documents: Vec<String> = plain.iter().map(|text| format!("v: {text}\n")).collect();
     let mut failures = Vec::new();
-    for (text, answer) in plain.iter().zip(go.ask(&documents)) {
-        let expected = match &answer {
+    for (text, response) in plain.iter().zip(go.parse(&documents)) {
+        let expected = match &response {
             Err(error) if error.contains("unsupported value") => ScalarKind::NonFinite,
             Err(_) => continue,
             Ok(json) => {
-                let tree = goyaml::tree(json);
+                let tree = goyaml::to_tree(json);
                 match tree.entries().next().map(|(_, value)| value.kind) {
                     Some(NodeKind::Null) => ScalarKind::Null,
                     Some(NodeKind::Bool) => ScalarKind::Bool,
@@ -154,9 +154,9 @@ fn plain_scalars_have_the_type_of_go_yaml() {
                 }
             }
         };
-        let own = kind(text);
-        if own != Some(expected) {
-            failures.push(format!("{text:?}: {expected:?} for go-yaml, {own:?} for us"));
+        let actual = scan_kind(text);
+        if actual != Some(expected) {
+            failures.push(format!("{text:?}: {expected:?} for go-yaml, {actual:?} for us"));
         }
     }
     println!("{} plain scalars compared", plain.len());
@@ -221,8 +221,8 @@ fn random_text(rng: &mut Rng) -> String {
         '(',
         ')',
     ];
-    let most = if rng.one_in(10) { 200 } else { 12 };
-    let length = rng.below(most);
+    let max = if rng.one_in(10) { 200 } else { 12 };
+    let length = rng.below(max);
     (0..length)
         .map(|_| match rng.below(4) {
             0 | 1 => *rng.pick(SPECIAL_CHARACTERS),
@@ -240,21 +240,21 @@ fn quoted_strings_read_back_equal() {
         .iter()
         .map(|text| format!("text: {}\nname: {}\n", jobplate_yaml::quote_double(text), jobplate_yaml::quote_name(text)))
         .collect();
-    let answers = GoYaml::start().map(|mut go| go.ask(&documents));
+    let responses = GoYaml::start().map(|mut go| go.parse(&documents));
     for (at, (text, document)) in texts.iter().zip(&documents).enumerate() {
         let read = |reader: &str, reading: Result<crate::tree::Tree, String>| {
             let tree = reading.unwrap_or_else(|error| panic!("{reader} does not read {document:?}: {error}"));
             for (key, value) in tree.entries() {
                 assert_eq!(&value.text, text, "{reader} reads {} of {document:?}", key.text);
-                let string = matches!(value.kind, NodeKind::String | NodeKind::DoubleQuoted | NodeKind::Plain);
-                assert!(string, "{reader} reads {} of {document:?} as {:?}", key.text, value.kind);
+                let is_string = matches!(value.kind, NodeKind::String | NodeKind::DoubleQuoted | NodeKind::Plain);
+                assert!(is_string, "{reader} reads {} of {document:?} as {:?}", key.text, value.kind);
             }
         };
-        read("granit", granit::read(document).map(|mut all| all.remove(0)));
-        read("yaml_serde", witness::read(document).map(|mut all| all.remove(0)));
-        read("the scanner", crate::scanner::scanned(document));
-        if let Some(answers) = &answers {
-            read("go-yaml", answers[at].clone().map(|json| goyaml::tree(&json)));
+        read("granit", granit::read(document).map(|mut documents| documents.remove(0)));
+        read("yaml_serde", witness::read(document).map(|mut documents| documents.remove(0)));
+        read("the scanner", crate::scanner::scan(document));
+        if let Some(responses) = &responses {
+            read("go-yaml", responses[at].clone().map(|json| goyaml::to_tree(&json)));
         }
         let json: Result<String, _> = serde_json::from_str(&jobplate_yaml::quote_double(text));
         assert_eq!(json.as_deref().ok(), Some(text.as_str()), "a JSON reader");

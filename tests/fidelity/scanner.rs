@@ -5,20 +5,20 @@ use jobplate_yaml::{Document, Node, NodeArena};
 use crate::tree::{NodeKind, Tree};
 
 /// Parses with the library's own scanner. The error is the reason why the scanner does not support the document.
-pub(crate) fn scanned(text: &str) -> Result<Tree, String> {
+pub(crate) fn scan(text: &str) -> Result<Tree, String> {
     let mut arena = NodeArena::default();
-    jobplate_yaml::scan(text, &mut arena).map_err(|back| back.reason.to_owned())?;
-    Ok(tree(Document::new(text, &arena).root()))
+    jobplate_yaml::scan(text, &mut arena).map_err(|unsupported| unsupported.reason.to_owned())?;
+    Ok(to_tree(Document::new(text, &arena).root()))
 }
 
 /// Parses with the library's fallback parser.
-pub(crate) fn parsed_by_fallback(text: &str) -> Result<Tree, String> {
+pub(crate) fn parse_with_fallback(text: &str) -> Result<Tree, String> {
     let mut arena = NodeArena::default();
-    jobplate_yaml::parse_with_granit(text, &mut arena).map_err(|back| back.reason.to_owned())?;
-    Ok(tree(Document::new(text, &arena).root()))
+    jobplate_yaml::parse_with_granit(text, &mut arena).map_err(|unsupported| unsupported.reason.to_owned())?;
+    Ok(to_tree(Document::new(text, &arena).root()))
 }
 
-fn tree(node: Node<'_>) -> Tree {
+fn to_tree(node: Node<'_>) -> Tree {
     let kind = match node.kind() {
         jobplate_yaml::NodeKind::Map => NodeKind::Map,
         jobplate_yaml::NodeKind::Seq => NodeKind::Seq,
@@ -40,9 +40,9 @@ fn tree(node: Node<'_>) -> Tree {
     out.flow = node.is_flow();
     out.start = node.span().start;
     for (key, value) in node.entries() {
-        out.children.push(tree(key));
-        out.children.push(tree(value));
+        out.children.push(to_tree(key));
+        out.children.push(to_tree(value));
     }
-    out.children.extend(node.items().map(tree));
+    out.children.extend(node.items().map(to_tree));
     out
 }

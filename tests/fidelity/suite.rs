@@ -23,14 +23,14 @@ struct SuiteCase {
 }
 
 fn suite_directory() -> Option<PathBuf> {
-    let named = std::env::var_os("JOBPLATE_YAML_TEST_SUITE").map(PathBuf::from);
-    let is_named = named.is_some();
+    let configured = std::env::var_os("JOBPLATE_YAML_TEST_SUITE").map(PathBuf::from);
+    let is_configured = configured.is_some();
     let directory =
-        named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus/yaml-test-suite"));
+        configured.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus/yaml-test-suite"));
     if directory.join("229Q/in.yaml").exists() {
         return Some(directory);
     }
-    assert!(!is_named, "JOBPLATE_YAML_TEST_SUITE names {}, where no test suite is", directory.display());
+    assert!(!is_configured, "JOBPLATE_YAML_TEST_SUITE names {}, where no test suite is", directory.display());
     eprintln!("NOT THERE: {} (the YAML test suite); the seeds cover the same ground", directory.display());
     None
 }
@@ -107,9 +107,9 @@ fn read_properties(node: &mut Tree, mut rest: &str) -> String {
 fn parse_collection(kind: NodeKind, rest: &str) -> Tree {
     let mut node = Tree::new(kind, "");
     let rest = rest.trim_start();
-    let bare = rest.strip_prefix("{}").or(rest.strip_prefix("[]"));
-    node.flow = bare.is_some();
-    read_properties(&mut node, bare.unwrap_or(rest));
+    let without_brackets = rest.strip_prefix("{}").or(rest.strip_prefix("[]"));
+    node.flow = without_brackets.is_some();
+    read_properties(&mut node, without_brackets.unwrap_or(rest));
     node
 }
 
@@ -164,11 +164,11 @@ fn have_same_styles(expected: &Tree, actual: &Tree) -> bool {
 /// Scans a case and adds mismatches to `failures`. Returns the reason if the scanner does not support the case.
 fn scan(case: &SuiteCase, failures: &mut String) -> Option<String> {
     // The suite adds a missing line break at the end of a block scalar, but Kubernetes does not.
-    let whole = if case.text.ends_with('\n') { case.text.clone() } else { format!("{}\n", case.text) };
-    let texts = model::documents(&whole);
+    let terminated_text = if case.text.ends_with('\n') { case.text.clone() } else { format!("{}\n", case.text) };
+    let texts = model::split_documents(&terminated_text);
     let mut readings = Vec::new();
     for text in &texts {
-        match scanner::scanned(text) {
+        match scanner::scan(text) {
             // Comments before the first `---` are not a document.
             Ok(tree) if tree.kind == NodeKind::Empty && texts.len() > 1 && !text.starts_with("---") => {}
             Ok(mut tree) => {
@@ -189,8 +189,8 @@ fn scan(case: &SuiteCase, failures: &mut String) -> Option<String> {
         return None;
     }
     for (expected, actual) in expected.iter().zip(&readings) {
-        if let Err(what) = expected.expect(actual) {
-            let _ = writeln!(failures, "{}: {what}\n  {:?}", case.id, case.text);
+        if let Err(message) = expected.expect(actual) {
+            let _ = writeln!(failures, "{}: {message}\n  {:?}", case.id, case.text);
         } else if !have_same_styles(expected, actual) {
             let _ = writeln!(failures, "{}: block and flow collections mistaken", case.id);
         }
@@ -210,10 +210,11 @@ fn scanner_reads_the_suite_or_does_not_support_it() {
             None => read += 1,
             Some(reason) => {
                 let _ = writeln!(list, "{} {reason}", case.id);
-                let accepted = reason.starts_with("READ");
-                let go_reads =
-                    go.as_mut().is_some_and(|go| go.ask(&model::documents(&case.text)).iter().all(Result::is_ok));
-                if accepted && go.is_some() && !go_reads {
+                let is_accepted = reason.starts_with("READ");
+                let is_read_by_go = go
+                    .as_mut()
+                    .is_some_and(|go| go.parse(&model::split_documents(&case.text)).iter().all(Result::is_ok));
+                if is_accepted && go.is_some() && !is_read_by_go {
                     let _ = writeln!(
                         failures,
                         "{}: read, but neither the suite nor go-yaml takes it for YAML: {:?}",
@@ -267,34 +268,34 @@ fn nest(case: &str) -> Vec<String> {
         }
         value.push_str(line);
     }
-    let ended = if value.ends_with('\n') { value.clone() } else { format!("{value}\n") };
+    let terminated = if value.ends_with('\n') { value.clone() } else { format!("{value}\n") };
     vec![
-        format!("{POD}{ended}{SPEC}"),
+        format!("{POD}{terminated}{SPEC}"),
         format!("{POD}{SPEC}{value}"),
-        format!("{POD}{SPEC}{ended}metadata: {{name: flow}}\n"),
+        format!("{POD}{SPEC}{terminated}metadata: {{name: flow}}\n"),
     ]
 }
 
 #[test]
-fn values_beside_the_edit_are_unchanged() {
+fn values_next_to_the_edit_are_unchanged() {
     let Some(cases) = read_cases() else { return };
     let mut go = GoYaml::start();
-    let (mut edited, mut refused, mut no_yaml) = (0, 0, 0);
+    let (mut edited, mut refused, mut invalid) = (0, 0, 0);
     let mut failures = String::new();
     for case in cases.iter().filter(|case| case.documents.as_ref().is_some_and(|documents| documents.len() == 1)) {
         for text in nest(&case.text) {
             let before = granit::read(&text);
-            let readable = before.as_ref().is_ok_and(|documents| documents.len() == 1);
+            let is_readable = before.as_ref().is_ok_and(|documents| documents.len() == 1);
             let rendered = match to_string(&text, &injection(&OPS[0], false)) {
                 Ok(rendered) => rendered,
                 Err(error) => {
                     if error.kind() == jobplate_diagnostic::ErrorKind::Internal {
                         failures += &format!("{}: {}: {text:?}\n", case.id, error.message());
                     }
-                    if readable {
+                    if is_readable {
                         refused += 1
                     } else {
-                        no_yaml += 1
+                        invalid += 1
                     }
                     continue;
                 }
@@ -303,37 +304,37 @@ fn values_beside_the_edit_are_unchanged() {
                 failures += &format!("{}: passed over: {text:?}\n", case.id);
                 continue;
             }
-            if !readable {
+            if !is_readable {
                 failures += &format!("{}: edited, but granit does not read it: {text:?}\n", case.id);
                 continue;
             }
             edited += 1;
             let mut compare = |reader: &str, before: Result<Vec<Tree>, String>, after: Result<Vec<Tree>, String>| {
                 let Ok(before) = before else { return };
-                let what = match (model::edited(&before[0], &OPS[0], false), after) {
+                let message = match (model::apply_edit(&before[0], &OPS[0], false), after) {
                     (Err(reason), _) => reason.to_owned(),
                     (_, Err(error)) => error,
                     (Ok(expected), Ok(after)) => match expected.tree.expect(&after[0]) {
                         Ok(()) => return,
-                        Err(what) => what,
+                        Err(message) => message,
                     },
                 };
-                failures += &format!("{}: {reader}: {what}: {text:?} became {:?}\n", case.id, rendered.text);
+                failures += &format!("{}: {reader}: {message}: {text:?} became {:?}\n", case.id, rendered.text);
             };
             compare("granit", before, granit::read(&rendered.text));
             compare("yaml_serde", witness::read(&text), witness::read(&rendered.text));
             if let Some(go) = &mut go {
-                let mut answers = go
-                    .ask(&[text.as_str(), rendered.text.as_str()])
+                let mut responses = go
+                    .parse(&[text.as_str(), rendered.text.as_str()])
                     .into_iter()
-                    .map(|answer| answer.map(|json| vec![goyaml::tree(&json)]));
-                if let (Some(before), Some(after)) = (answers.next(), answers.next()) {
+                    .map(|response| response.map(|json| vec![goyaml::to_tree(&json)]));
+                if let (Some(before), Some(after)) = (responses.next(), responses.next()) {
                     compare("go-yaml", before, after);
                 }
             }
         }
     }
-    println!("{edited} edited beside a case of the suite, {refused} refused, {no_yaml} no YAML once nested");
+    println!("{edited} edited beside a case of the suite, {refused} refused, {invalid} no YAML once nested");
     assert!(failures.is_empty(), "\n{failures}");
     assert!(edited > refused, "{edited} edited, {refused} refused");
 }

@@ -96,33 +96,33 @@ impl Tree {
 
     /// Compares this expected tree with an actual tree. The error describes the location and the difference.
     pub(crate) fn expect(&self, actual: &Tree) -> Result<(), String> {
-        let mut place = String::new();
-        self.expect_at(actual, &mut place)
-            .map_err(|what| format!("at {}: {what}", if place.is_empty() { "/" } else { &place }))
+        let mut location = String::new();
+        self.expect_at(actual, &mut location)
+            .map_err(|message| format!("at {}: {message}", if location.is_empty() { "/" } else { &location }))
     }
 
-    fn expect_at(&self, actual: &Tree, place: &mut String) -> Result<(), String> {
-        let differs = || Err(format!("expected {}, got {}", self.show(), actual.show()));
+    fn expect_at(&self, actual: &Tree, location: &mut String) -> Result<(), String> {
+        let mismatch = || Err(format!("expected {}, got {}", self.show(), actual.show()));
         match self.kind {
             NodeKind::NewString => {
-                let string = matches!(
+                let is_string = matches!(
                     actual.kind,
                     NodeKind::String | NodeKind::DoubleQuoted | NodeKind::SingleQuoted | NodeKind::Plain
                 );
-                let untagged = actual.tag == self.tag || actual.tag.as_deref().is_none_or(|tag| tag == "!!str");
-                return if string && untagged && actual.text == self.text { Ok(()) } else { differs() };
+                let has_same_tag = actual.tag == self.tag || actual.tag.as_deref().is_none_or(|tag| tag == "!!str");
+                return if is_string && has_same_tag && actual.text == self.text { Ok(()) } else { mismatch() };
             }
             NodeKind::NewMap => {
                 if actual.kind != NodeKind::Map
                     || actual.children.len() != self.children.len()
                     || actual.anchor != self.anchor
                 {
-                    return differs();
+                    return mismatch();
                 }
                 for pair in self.children.chunks_exact(2) {
-                    let (Some(at), false) = actual.find(&pair[0].text) else { return differs() };
-                    pair[0].expect_at(&actual.children[at - 1], place)?;
-                    step(place, &pair[0].text, |place| pair[1].expect_at(&actual.children[at], place))?;
+                    let (Some(at), false) = actual.find(&pair[0].text) else { return mismatch() };
+                    pair[0].expect_at(&actual.children[at - 1], location)?;
+                    descend(location, &pair[0].text, |location| pair[1].expect_at(&actual.children[at], location))?;
                 }
                 return Ok(());
             }
@@ -133,13 +133,13 @@ impl Tree {
             || self.tag != actual.tag
             || self.text != actual.text
         {
-            return differs();
+            return mismatch();
         }
         let mut rest: Vec<&Tree> = actual.children.iter().collect();
         for (key, value) in &self.added {
-            let (Some(at), false) = actual.find(key) else { return differs() };
-            Tree::new(NodeKind::NewString, key).expect_at(&actual.children[at - 1], place)?;
-            step(place, key, |place| value.expect_at(&actual.children[at], place))?;
+            let (Some(at), false) = actual.find(key) else { return mismatch() };
+            Tree::new(NodeKind::NewString, key).expect_at(&actual.children[at - 1], location)?;
+            descend(location, key, |location| value.expect_at(&actual.children[at], location))?;
             rest.retain(|child| {
                 !std::ptr::eq(*child, &raw const actual.children[at - 1])
                     && !std::ptr::eq(*child, &raw const actual.children[at])
@@ -160,7 +160,7 @@ impl Tree {
                 NodeKind::Map => format!("key {}", at / 2),
                 _ => at.to_string(),
             };
-            step(place, &name, |place| expected.expect_at(actual, place))?;
+            descend(location, &name, |location| expected.expect_at(actual, location))?;
         }
         Ok(())
     }
@@ -216,13 +216,17 @@ impl Tree {
 
 /// Appends a name to the location while `compare` runs. After a failure, the location is not reset, so it locates the
 /// difference.
-fn step<T>(place: &mut String, name: &str, go: impl FnOnce(&mut String) -> Result<T, String>) -> Result<T, String> {
-    let length = place.len();
-    place.push('/');
-    place.push_str(name);
-    let result = go(place);
+fn descend<T>(
+    location: &mut String,
+    name: &str,
+    compare: impl FnOnce(&mut String) -> Result<T, String>,
+) -> Result<T, String> {
+    let length = location.len();
+    location.push('/');
+    location.push_str(name);
+    let result = compare(location);
     if result.is_ok() {
-        place.truncate(length);
+        location.truncate(length);
     }
     result
 }

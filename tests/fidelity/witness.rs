@@ -10,11 +10,11 @@ pub(crate) fn read(text: &str) -> Result<Vec<Tree>, String> {
     // yaml_serde reads a byte order mark as a part of the `---` after it.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     Deserializer::from_str(text)
-        .map(|document| Value::deserialize(document).map(tree).map_err(|error| error.to_string()))
+        .map(|document| Value::deserialize(document).map(to_tree).map_err(|error| error.to_string()))
         .collect()
 }
 
-fn tree(value: Value) -> Tree {
+fn to_tree(value: Value) -> Tree {
     match value {
         Value::Null => Tree::new(NodeKind::Null, ""),
         Value::Bool(value) => Tree::new(NodeKind::Bool, value.to_string()),
@@ -22,17 +22,17 @@ fn tree(value: Value) -> Tree {
         Value::String(value) => Tree::new(NodeKind::String, value),
         Value::Sequence(items) => {
             let mut out = Tree::new(NodeKind::Seq, "");
-            out.children = items.into_iter().map(tree).collect();
+            out.children = items.into_iter().map(to_tree).collect();
             out
         }
         Value::Mapping(entries) => {
             let mut out = Tree::new(NodeKind::Map, "");
-            out.children = entries.into_iter().flat_map(|(key, value)| [tree(key), tree(value)]).collect();
+            out.children = entries.into_iter().flat_map(|(key, value)| [to_tree(key), to_tree(value)]).collect();
             out
         }
         Value::Tagged(tagged) => {
             let tag = tagged.tag.to_string();
-            let mut out = tree(tagged.value);
+            let mut out = to_tree(tagged.value);
             out.tag = Some(tag);
             out
         }
