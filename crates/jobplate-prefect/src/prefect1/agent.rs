@@ -1,5 +1,5 @@
-//! The start of the Kubernetes agent: its attributes, from arguments, environment and configuration (`Agent.__init__`,
-//! `KubernetesAgent.__init__`, `Client.__init__`).
+//! Computes the attributes of a Kubernetes agent at its start, from its arguments, environment and configuration
+//! (`Agent.__init__`, `KubernetesAgent.__init__`, `Client.__init__`).
 
 use jobplate_diagnostic::{Error, Result};
 
@@ -12,7 +12,7 @@ use crate::pyvalue::environ::Environ;
 use crate::pyvalue::source::locate;
 use crate::pyvalue::string;
 
-/// The placeholder of the tenant ID that an agent with an API key reads from Prefect's API.
+/// The placeholder for the tenant ID that an agent with an API key reads from Prefect's API.
 pub(super) const DEFAULT_TENANT_ID: &str = "00000000-0000-0000-0000-00000000d0d0";
 
 /// The arguments of an agent.
@@ -26,7 +26,7 @@ pub struct AgentArguments {
     pub tenant_id: Option<ValueId>,
     /// `--api`
     pub api: Option<ValueId>,
-    /// `--token`, which 1.0 removed.
+    /// `--token`. Prefect 1.0 removed it.
     pub token: Option<ValueId>,
     /// `--log-level`
     pub log_level: Option<ValueId>,
@@ -35,21 +35,21 @@ pub struct AgentArguments {
 /// A started agent.
 #[derive(Debug)]
 pub struct Agent {
-    /// The names and values of variables for every flow run, in their order.
+    /// The names and values of the variables that every flow run gets, in order.
     pub env_vars: Vec<(ValueId, ValueId)>,
-    /// A value that only the cluster knows and that holds variables for flow runs.
+    /// The value of `env_vars` if only the cluster knows it. The field `env_vars` is empty then.
     pub unknown_env: Option<ValueId>,
-    /// The labels as Python prints them.
+    /// The labels as a string, formatted by Python's `str()`.
     pub labels: ValueId,
-    /// The service account of Jobs without an own one.
+    /// The default service account of Jobs.
     pub service_account_name: Option<ValueId>,
-    /// The pull secrets of Jobs without own ones.
+    /// The default image pull secrets of Jobs.
     pub image_pull_secrets: Option<ValueId>,
-    /// Whether flow runs send their logs.
+    /// Whether flow runs send their logs to Prefect's API.
     pub log_to_cloud: ValueId,
     /// The API key, or an empty string.
     pub api_key: ValueId,
-    /// The tenant ID. Empty without an API key.
+    /// The tenant ID. Empty if there is no API key.
     pub tenant_id: ValueId,
     /// Whether the tenant ID is a placeholder.
     pub is_tenant_placeholder: bool,
@@ -77,9 +77,9 @@ const ARGUMENTS: [&str; 14] = [
 ];
 
 impl Agent {
-    /// Starts an agent. Its arguments become settings of the configuration.
+    /// Starts an agent. Writes its arguments to `config`, like Prefect.
     ///
-    /// Fails where Prefect's agent does not start.
+    /// Fails if Prefect's agent does not start.
     pub fn start(
         arena: &mut Arena,
         version: AgentVersion,
@@ -138,7 +138,7 @@ impl Agent {
     }
 }
 
-/// Sets the settings that options of `prefect agent kubernetes start` override.
+/// Overrides settings with the options of `prefect agent kubernetes start`.
 fn set_config(arena: &mut Arena, arguments: AgentArguments, config: Config) {
     for (setting, value) in [
         ("cloud.api_key", arguments.key),
@@ -166,12 +166,13 @@ fn check_logging(arena: &mut Arena, kwargs: Kwargs, config: Config) -> Result<()
     Ok(())
 }
 
-/// Returns a setting that Prefect has a default for.
+/// Returns the value of a setting that has a default in Prefect. Fails if the setting is missing.
 pub(super) fn default_setting(arena: &Arena, config: Config, name: &str) -> Result<ValueId> {
     config.get(arena, name).ok_or_else(|| Error::input(format!("Prefect has no setting `{name}` here")))
 }
 
-/// Splits a string at commas and strips each part.
+/// Splits a string at commas and strips each part. Returns a list whose only item is the value itself if it is not a
+/// string.
 pub(super) fn split_at_commas(arena: &mut Arena, list: ValueId) -> ValueId {
     let location = arena.location(list).cloned();
     let items = match arena.get(list).clone() {
@@ -184,7 +185,8 @@ pub(super) fn split_at_commas(arena: &mut Arena, list: ValueId) -> ValueId {
     arena.alloc(Value::List(items), location)
 }
 
-/// Returns the API key, the tenant ID, and whether the tenant ID is a placeholder.
+/// Returns the API key, the tenant ID, and whether the tenant ID is a placeholder. The key and the tenant ID are
+/// empty if no API key is set.
 fn credentials(arena: &mut Arena, version: AgentVersion, config: Config) -> Result<(ValueId, ValueId, bool)> {
     let key = config.get(arena, "cloud.api_key").filter(|key| arena.is_truthy(*key));
     let tenant = config.get(arena, "cloud.tenant_id").filter(|tenant| arena.is_truthy(*tenant));
@@ -221,7 +223,7 @@ fn credentials(arena: &mut Arena, version: AgentVersion, config: Config) -> Resu
     Ok((key, arena.alloc_str(DEFAULT_TENANT_ID), true))
 }
 
-/// Normalizes a tenant ID like Python's `uuid.UUID`: 32 hexadecimal digits.
+/// Normalizes a tenant ID like Python's `uuid.UUID`. Fails if it does not have 32 hexadecimal digits.
 fn parse_uuid(arena: &mut Arena, tenant: ValueId) -> Result<ValueId> {
     if let Value::Unknown(_) = arena.get(tenant) {
         return Ok(tenant);
@@ -256,7 +258,7 @@ fn check_name(arena: &Arena, kwargs: Kwargs, config: Config) -> Result<()> {
     }
 }
 
-/// Returns the labels as Python prints them.
+/// Returns the labels as a string, formatted by Python's `str()`.
 fn labels(arena: &mut Arena, kwargs: Kwargs, config: Config) -> Result<ValueId> {
     if let Some(labels) = kwargs.truthy(arena, "labels") {
         let location = arena.location(labels).cloned();
@@ -268,7 +270,7 @@ fn labels(arena: &mut Arena, kwargs: Kwargs, config: Config) -> Result<ValueId> 
         return Ok(labels);
     }
     let items = iterate(arena, labels, "the agent's labels")?;
-    // In the configuration, lists and mappings have types of Prefect.
+    // In the configuration, lists and mappings are objects of the classes `BoxList` and `Config`.
     let shown = |item: &ValueId| match arena.get(*item) {
         Value::List(_) => format!("BoxList({})", string::repr(arena, *item)),
         Value::Dict(_) => format!("Config({})", string::repr(arena, *item)),
@@ -279,7 +281,8 @@ fn labels(arena: &mut Arena, kwargs: Kwargs, config: Config) -> Result<ValueId> 
     Ok(arena.alloc(Value::Str(printed), location))
 }
 
-/// Returns the pairs that Python's `dict.update` accepts: a mapping, or iterables of two items.
+/// Returns the pairs that Python's `dict.update` would add. Fails if the value is neither a mapping nor an iterable
+/// of two-item iterables.
 fn update_pairs(arena: &mut Arena, given: ValueId) -> Result<Vec<(ValueId, ValueId)>> {
     if let Some(pairs) = arena.as_dict(given) {
         return Ok(pairs.to_vec());

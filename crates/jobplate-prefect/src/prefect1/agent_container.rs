@@ -1,4 +1,5 @@
-//! Settings on the container of an agent: which variables a setting needs besides its own, and what makes it ineffective.
+//! Checks the settings of an agent's container. Finds the additional variables that a setting needs, and reports
+//! settings that have no effect.
 //!
 //! The differences between versions come from `Agent.__init__`, `Client.__init__` and `start_agent` of prefect 0.14.22,
 //! 0.15.13 and 1.4.1.
@@ -12,9 +13,9 @@ use crate::generation;
 use crate::requested_settings::{Backend, RequestedSettings};
 use crate::variables::{API, API_KEY, BACKEND, CLOUD_API_URL, LOCAL_SECRETS};
 
-/// The deprecated variable of the key. Agents before 0.15.0 read only this variable. 0.15 passes its value to flow runs as
-/// `PREFECT__CLOUD__AUTH_TOKEN`, and the API key only if it is empty. 1.0 and later ignore it, but
-/// `prefect agent kubernetes install --key` sets both variables.
+/// The deprecated variable for the API key. Agents before 0.15.0 read only this variable. 0.15 passes its value to
+/// flow runs as `PREFECT__CLOUD__AUTH_TOKEN`, or the API key if it is empty. 1.0 and later ignore it, but `prefect
+/// agent kubernetes install --key` sets both variables.
 pub const TOKEN: &str = "PREFECT__CLOUD__AGENT__AUTH_TOKEN";
 
 /// The reason why `USE_LOCAL_SECRETS` is not needed.
@@ -23,7 +24,7 @@ pub const LOCAL_SECRETS_REASON: &str = "under Prefect Server flows find the secr
 /// The first version with API keys.
 const FIRST_WITH_KEYS: [u32; 2] = [0, 15];
 
-/// The container of an agent before its edits.
+/// An agent's container before its edits.
 #[derive(Clone, Copy)]
 pub struct AgentContainer<'a>(pub Node<'a>);
 
@@ -35,8 +36,9 @@ enum CurrentValue<'a> {
 }
 
 impl<'a> AgentContainer<'a> {
-    /// Returns an entry for the deprecated variable if the API key must be in it, too: the agent's version needs it, or it
-    /// has a value, which would be an old key or a key in plain text.
+    /// Returns an entry for the deprecated variable if it must contain the API key, too. This is the case if the
+    /// agent's version reads only this variable, or if the variable is set and would keep an old key or a key in
+    /// plain text. Returns `None` if the settings have no API key.
     pub fn token_variable(self, settings: &RequestedSettings) -> Option<EnvVar> {
         let key = settings.api_key.as_ref()?;
         let needed = self.knows_only_tokens() || !matches!(self.current_value(TOKEN), CurrentValue::Unset);
@@ -45,8 +47,8 @@ impl<'a> AgentContainer<'a> {
 
     /// Returns notes about settings of this container, which is in `object`.
     ///
-    /// `set` has the names of all variables that the current run sets, and `token` is whether [`Self::token_variable`] is
-    /// one of them.
+    /// `set` contains the names of all variables that the current run sets. `token` is true if the variable of
+    /// [`Self::token_variable`] is one of them.
     pub fn notes(self, settings: &RequestedSettings, object: &str, set: &[&str], token: bool) -> Vec<String> {
         let mut notes = Vec::new();
         if let Some(key) = settings.api_key.as_ref().filter(|_| token) {
@@ -86,7 +88,7 @@ impl<'a> AgentContainer<'a> {
         }
     }
 
-    /// Returns a note if backend and API do not match after the settings are applied.
+    /// Returns a note if the backend and the API do not match after the settings are applied.
     fn on_api(self, settings: &RequestedSettings, object: &str, set: &[&str]) -> Option<String> {
         // A variable that is set by name can refer to a Secret, so its value is unknown.
         let is_named = |name: &str, setting: bool| set.contains(&name) && !setting;
@@ -152,7 +154,7 @@ impl<'a> AgentContainer<'a> {
     }
 
     fn current_value(self, name: &str) -> CurrentValue<'a> {
-        // The last of several entries wins.
+        // If several entries have the same name, Kubernetes uses the last entry.
         let entry = self.entries().filter(|entry| entry.get_first("name").is_some_and(|own| own.has_text(name))).last();
         let Some(entry) = entry else { return CurrentValue::Unset };
         match (entry.get_first("value"), entry.get_first("valueFrom")) {

@@ -33,7 +33,7 @@ impl Config {
         self.0
     }
 
-    /// Returns the value of a setting such as `cloud.api`.
+    /// Returns the value of a setting such as `cloud.api`, or `None` if it does not exist.
     pub fn get(self, arena: &Arena, setting: &str) -> Option<ValueId> {
         setting.split('.').try_fold(self.0, |section, key| arena.dict_get(section, key))
     }
@@ -50,8 +50,8 @@ impl Config {
 
 /// Loads the configuration of a process from its environment and the user's `config.toml`.
 ///
-/// Fails at invalid TOML, and at values that Prefect cannot nest or expand. `config_check` checks the
-/// settings themselves.
+/// Fails if the TOML is invalid, or if Prefect cannot nest or expand a value. `config_check` checks the settings
+/// themselves.
 pub(super) fn load(arena: &mut Arena, environ: &Environ, user: Option<&Rc<SourceFile>>) -> Result<Config> {
     let mut settings = FlatSettings::default();
     for (name, value) in &SETTINGS {
@@ -81,8 +81,8 @@ pub(super) fn load(arena: &mut Arena, environ: &Environ, user: Option<&Rc<Source
     Ok(Config(root))
 }
 
-/// Returns the sections and the key that a variable sets, in lower case except for the names of secrets. `option` is
-/// its name without the prefix.
+/// Returns the path of the setting that a variable sets: its sections and its key, in lower case except for the names
+/// of secrets. `option` is the variable's name without the prefix.
 fn setting_path(option: &str) -> Vec<String> {
     let option = match option.to_uppercase().starts_with("CONTEXT__SECRETS") {
         true => option.replace("CONTEXT__SECRETS", "context__secrets"),
@@ -91,7 +91,8 @@ fn setting_path(option: &str) -> Vec<String> {
     option.split("__").map(str::to_owned).collect()
 }
 
-/// Returns the value that a variable has before references are resolved.
+/// Returns a variable's value after environment variables are expanded and its type is cast. References to other
+/// settings are resolved later.
 fn variable_value(arena: &mut Arena, environ: &Environ, variable: &EnvironVar) -> Result<ValueId> {
     let location = variable.location.as_ref();
     let expanded = expand(arena, environ, &variable.value, location);
@@ -120,7 +121,8 @@ fn expand_and_cast(arena: &mut Arena, environ: &Environ, value: ValueId) -> Valu
     }
 }
 
-/// Expands a string until it does not change, like `interpolate_env_vars`. Casts it if it was expanded more than once.
+/// Expands a string until it does not change, like `interpolate_env_vars`. Casts it if it was expanded more than
+/// once. Returns Python's `None` if it still changes after [`MAX_ROUNDS`] rounds.
 fn expand(arena: &mut Arena, environ: &Environ, value: &Resolved, location: Option<&Location>) -> ValueId {
     let mut current = value.clone();
     for round in 0..MAX_ROUNDS {
@@ -138,7 +140,8 @@ fn expand(arena: &mut Arena, environ: &Environ, value: &Resolved, location: Opti
     arena.alloc(Value::None, location.cloned())
 }
 
-/// Casts a string like `string_to_type`: to a boolean in any case, a Python literal, or else the string itself.
+/// Casts a string like Prefect's `string_to_type`: `true` and `false` in any letter case to a boolean, and a Python
+/// literal to its value. Returns other strings unchanged.
 pub(super) fn string_to_type(arena: &mut Arena, text: &str, location: Option<&Location>) -> ValueId {
     match text.to_uppercase().as_str() {
         "TRUE" => arena.alloc(Value::Bool(true), location.cloned()),
@@ -150,7 +153,7 @@ pub(super) fn string_to_type(arena: &mut Arena, text: &str, location: Option<&Lo
     }
 }
 
-/// Settings by their path of sections and key, in insertion order.
+/// Settings keyed by their path of sections and key, in insertion order.
 #[derive(Default)]
 struct FlatSettings(IndexMap<Vec<String>, ValueId>);
 
@@ -159,7 +162,7 @@ impl FlatSettings {
         self.0.insert(path, value);
     }
 
-    /// Merges a table over the settings. `section` is the path of the table.
+    /// Merges a table into the settings and overrides existing settings. `section` is the table's path.
     fn merge(&mut self, arena: &mut Arena, section: &mut Vec<String>, table: &DeTable<'_>, source: &Rc<SourceFile>) {
         for (key, value) in table {
             section.push(key.get_ref().to_string());
@@ -181,7 +184,7 @@ impl FlatSettings {
         }
     }
 
-    /// Replaces `${section.key}` by the value of that setting, in at most [`MAX_ROUNDS`] rounds.
+    /// Replaces `${section.key}` with the value of that setting, in at most [`MAX_ROUNDS`] rounds.
     fn resolve_references(&mut self, arena: &mut Arena) -> Result<()> {
         let pattern =
             Regex::new(r"\$\{(.[^${}]*)\}").map_err(|_| Error::new(ErrorKind::Internal, "a pattern that is none"))?;

@@ -1,4 +1,4 @@
-//! Settings with which Prefect 1 does not start.
+//! Checks for settings that prevent Prefect 1 from starting.
 
 use jobplate_diagnostic::{Error, Result};
 use num_bigint::BigInt;
@@ -10,13 +10,13 @@ use crate::kwargs::iterate;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::locate;
 
-/// Fails at a configuration with which Prefect does not start.
+/// Fails if the configuration prevents Prefect from starting.
 pub(super) fn check_config(arena: &mut Arena, config: Config) -> Result<()> {
     check_keys(arena, config.root())?;
     check_settings(arena, config)
 }
 
-/// Fails at a key that is an attribute of Prefect's `Config` class, with which Prefect cannot be imported.
+/// Fails if a key is an attribute of Prefect's `Config` class. Prefect cannot be imported with such a key.
 fn check_keys(arena: &Arena, section: ValueId) -> Result<()> {
     for (key, value) in arena.as_dict(section).unwrap_or_default() {
         if let Some(name) = arena.as_str(*key)
@@ -30,7 +30,7 @@ fn check_keys(arena: &Arena, section: ValueId) -> Result<()> {
     Ok(())
 }
 
-/// Fails at settings with which Prefect's agent does not start.
+/// Fails if a setting prevents Prefect's agent from starting.
 fn check_settings(arena: &mut Arena, config: Config) -> Result<()> {
     let fail = |arena: &Arena, setting: &str, what: &str| {
         let error = Error::input(format!("Prefect can't start: its setting `{setting}` {what}"));
@@ -75,17 +75,17 @@ fn check_settings(arena: &mut Arena, config: Config) -> Result<()> {
     Ok(())
 }
 
-/// The first number of seconds that a `timedelta` cannot hold.
+/// The exclusive upper limit of the seconds in a `timedelta`.
 const MAX_SECONDS: i64 = 1_000_000_000 * 86_400;
 
 /// The sections that Prefect reads when it starts.
 const REQUIRED_SECTIONS: [&str; 8] =
     ["cloud", "cloud.agent", "flows", "flows.defaults", "flows.defaults.storage", "logging", "tasks", "tasks.defaults"];
 
-/// A field of a logging format in Python, which requires at least one.
+/// A pattern for a field of a Python logging format. Python requires at least one field.
 const LOGGING_FIELD: &str = r"%\([a-zA-Z_][0-9A-Za-z_]*\)[#0+ -]*(\*|\d+)?(\.(\*|\d+))?[diouxefgcrsaDIOUXEFGCRSA%]";
 
-/// Fails if a setting is not a logging level of Python.
+/// Fails if a setting is not one of Python's logging levels.
 pub(super) fn check_level(arena: &Arena, config: Config, setting: &str) -> Result<()> {
     const LEVELS: [&str; 8] = ["CRITICAL", "FATAL", "ERROR", "WARN", "WARNING", "INFO", "DEBUG", "NOTSET"];
     let Some(level) = config.get(arena, setting) else { return Ok(()) };

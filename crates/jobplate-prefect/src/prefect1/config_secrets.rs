@@ -1,7 +1,7 @@
 //! Converts the secrets in a `config.toml` of Prefect 1 to variables from which a flow reads the same values.
 //!
-//! Prefect casts strings of the file like those of variables, but keeps numbers, booleans and lists. A table is a dict; in
-//! the name of a variable, `__` separates the name of the dict from the key. Errors contain no values.
+//! Prefect casts strings in the file like values of variables, but keeps numbers, booleans and lists. It reads a
+//! table as a dict. In the name of a variable, `__` separates the dict's name from the key. Errors contain no values.
 
 use std::rc::Rc;
 
@@ -17,7 +17,7 @@ use crate::pyvalue::source::{Location, SourceFile, locate};
 /// A secret of a `config.toml`.
 #[derive(Debug)]
 pub struct ConfigSecret {
-    /// The name. In a table, the names of table and key are joined by `__`.
+    /// The name. For a key in a table: the table's name and the key, joined by `__`.
     pub name: String,
     /// The value in the file, if it is a string.
     pub own: Option<String>,
@@ -27,10 +27,10 @@ pub struct ConfigSecret {
     pub location: Location,
 }
 
-/// Reads the secrets of `[context.secrets]`, in the order of the file.
+/// Reads the secrets of `[context.secrets]`, in document order.
 ///
 /// # Errors
-/// Fails at invalid TOML, and at a secret that a variable cannot hold.
+/// Fails if the TOML is invalid, or if a secret has a name or a value that a variable cannot have.
 pub fn read_secrets(source: &Rc<SourceFile>) -> Result<Vec<ConfigSecret>> {
     let root = parse_toml(source)?;
     let mut found = Vec::new();
@@ -77,7 +77,7 @@ fn add_secrets(
 
 const NO_LITERAL: &str = "holds a date, an infinity or a NaN, and no variable can be made to hold one";
 
-/// Returns the Python literal of a value. `None` if it has no literal.
+/// Returns the Python literal of a value, or `None` if it has no literal.
 fn literal(value: &Spanned<DeValue<'_>>, source: &Rc<SourceFile>) -> Option<String> {
     let mut arena = Arena::default();
     let value = convert_toml(&mut arena, value, source);

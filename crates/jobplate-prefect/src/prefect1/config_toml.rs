@@ -1,4 +1,4 @@
-//! Reads `config.toml` as Prefect 1's TOML parser does.
+//! Reads `config.toml` like Prefect 1's TOML parser.
 
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::{Location, SourceFile, locate};
 use crate::pyvalue::timestamp::Timestamp;
 
-/// Parses a `config.toml`. Fails at invalid TOML.
+/// Parses a `config.toml`. Fails if it is invalid TOML.
 pub(super) fn parse_toml(source: &Rc<SourceFile>) -> Result<toml::Spanned<DeTable<'_>>> {
     DeTable::parse(&source.text).map_err(|error| {
         let error_at = error.span().unwrap_or(0..0);
@@ -20,7 +20,7 @@ pub(super) fn parse_toml(source: &Rc<SourceFile>) -> Result<toml::Spanned<DeTabl
     })
 }
 
-/// Fails at a list with items of several types, which Prefect's TOML parser rejects.
+/// Fails if a list has items of several types. Prefect's TOML parser rejects such a list.
 pub(super) fn check_lists<'t>(
     values: impl Iterator<Item = &'t toml::Spanned<DeValue<'t>>>,
     source: &Rc<SourceFile>,
@@ -61,7 +61,7 @@ pub(super) fn convert_toml(arena: &mut Arena, value: &toml::Spanned<DeValue<'_>>
             None => Value::Unsupported("a time of day"),
         },
         DeValue::Array(items) => {
-            // If the first item is a table, Prefect's parser skips other items.
+            // If the first item is a table, Prefect's parser skips items that are not tables.
             let tables_only = items.iter().next().is_some_and(|first| first.get_ref().is_table());
             let items = items.iter().filter(|item| !tables_only || item.get_ref().is_table());
             Value::List(items.map(|item| convert_toml(arena, item, source)).collect())

@@ -10,8 +10,8 @@ pub(super) enum DefaultValue {
 
 use DefaultValue::{Bool, Float, Int, Str};
 
-/// The settings of prefect 1.4.1 (`src/prefect/config.toml`), by section and key. 0.15 does not have the four of
-/// `cloud.rate_limiting`, which no other setting uses.
+/// The settings of Prefect 1.4.1 (`src/prefect/config.toml`), with their sections and keys. 0.15 does not have the
+/// four settings of `cloud.rate_limiting`. No other setting refers to them.
 pub(super) const SETTINGS: [(&str, DefaultValue); 78] = [
     ("debug", Bool(false)),
     ("home_dir", Str("~/.prefect")),
@@ -98,7 +98,7 @@ pub(super) const SETTINGS: [(&str, DefaultValue); 78] = [
     ("engine.task_runner.default_class", Str("prefect.engine.task_runner.TaskRunner")),
 ];
 
-/// The job template of an agent without an own one (`agent/kubernetes/job_template.yaml`).
+/// The default job template of an agent (`agent/kubernetes/job_template.yaml`).
 pub(super) const JOB_TEMPLATE: &str = "\
 apiVersion: batch/v1
 kind: Job
@@ -109,7 +109,8 @@ spec:
         - name: flow
 ";
 
-/// The attributes of Prefect's `Config` class (python-box 8.0). With one of them as a key, Prefect does not start.
+/// The attributes of Prefect's `Config` class (python-box 8.0). Prefect does not start if a key of its configuration
+/// has one of these names.
 pub(super) const RESERVED_KEYS: &[&str] = &[
     "_Box__box_config",
     "_Box__camel_destructive",

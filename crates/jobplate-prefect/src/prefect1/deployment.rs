@@ -1,6 +1,7 @@
-//! The Deployment of an agent: the environment of its container, and the options of `prefect agent kubernetes start`.
+//! Reads the Deployment of an agent: the environment of its container, and the options of `prefect agent kubernetes
+//! start`.
 //!
-//! Expands `$(VAR)` as Kubernetes does. A value from a Secret or ConfigMap becomes a placeholder.
+//! Expands `$(VAR)` like Kubernetes. Replaces a value from a Secret or ConfigMap with a placeholder.
 
 use std::rc::Rc;
 
@@ -13,20 +14,20 @@ use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::environ::{Environ, Resolved};
 use crate::pyvalue::source::{Location, SourceFile, locate};
 
-/// An agent as its Deployment starts it.
+/// An agent, read from its Deployment.
 #[derive(Debug)]
 pub struct AgentDeployment {
     /// The arguments of the agent.
     pub start: AgentArguments,
     /// The environment of its container.
     pub environ: Environ,
-    /// The version of Prefect, if the image is one of Prefect's own.
+    /// The version of Prefect. `None` if the image is not one of Prefect's own images.
     pub version: Option<Vec<u32>>,
     /// Whether the container has `envFrom`.
     pub has_env_from: bool,
 }
 
-/// The agent's program, its options, and errors about it.
+/// The agent's command, its options, and the texts of errors about it.
 pub const AGENT: Program = Program {
     generation: Generation::Prefect1,
     start: &["prefect", "agent", "kubernetes", "start"],
@@ -41,7 +42,7 @@ pub const AGENT: Program = Program {
 /// Finds the agent in a manifest.
 ///
 /// # Errors
-/// Fails without an agent, at a second one, and at a command that cannot be parsed.
+/// Fails if there is no agent or more than one agent, or if the agent's command cannot be parsed.
 pub fn find(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<AgentDeployment> {
     let deployment::ProgramContainer { options, location, environ, version, has_env_from, .. } =
         deployment::find(&AGENT, source)?;
@@ -49,7 +50,8 @@ pub fn find(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<AgentDeploymen
     Ok(AgentDeployment { start, environ, version, has_env_from })
 }
 
-/// The options of `prefect agent kubernetes start` with a value: long name, short name, whether it can be repeated.
+/// The options of `prefect agent kubernetes start` that have a value: the long name, the short name, and whether the
+/// option can be repeated.
 const OPTIONS: [(&str, Option<char>, bool); 15] = [
     ("key", Some('k'), false),
     ("tenant-id", None, false),

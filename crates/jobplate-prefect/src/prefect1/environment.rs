@@ -1,4 +1,4 @@
-//! The variables of the flow container: which source of a variable wins, and which it overrides.
+//! Sets the variables of the flow container. Records the source of each variable, and the sources that it overrides.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -32,7 +32,7 @@ pub struct FlowVariableSource {
     pub origin: FlowVariableOrigin,
     /// The location of the value, if it is in a file.
     pub location: Option<Location>,
-    /// How notes and tables describe the value.
+    /// The description of the value in notes and tables.
     pub shown: ValueDescription,
 }
 
@@ -41,15 +41,15 @@ pub struct FlowVariableSource {
 pub struct FlowVariable {
     /// The name.
     pub name: ValueId,
-    /// The value. For a variable of the template, its whole entry.
+    /// The value. For a variable of the template, its whole entry in `env`.
     pub value: ValueId,
     /// The source that sets the value.
     pub source: FlowVariableSource,
-    /// The sources that are overridden.
+    /// The overridden sources.
     pub overridden: Vec<FlowVariableSource>,
 }
 
-/// The variables of the flow container in their order. A variable keeps the position of its first source.
+/// The variables of the flow container, in order. A variable keeps the position of its first source.
 #[derive(Debug, Default)]
 pub struct FlowEnvironment {
     variables: Vec<FlowVariable>,
@@ -85,7 +85,8 @@ impl FlowEnvironment {
         }
     }
 
-    /// Adds an entry of the template and returns true, unless its variable is set: then the entry is overridden.
+    /// Adds an entry of the template and returns true. If its variable is already set, records the entry as
+    /// overridden and returns false.
     pub(super) fn add_entry(&mut self, arena: &Arena, name: ValueId, entry: ValueId) -> bool {
         let location = arena.location(name).cloned();
         let shown = describe_entry(arena, entry);

@@ -8,20 +8,20 @@ use super::{AgentVersion, storage};
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::locate;
 
-/// What Prefect's API returns about a flow.
+/// The data of a flow in Prefect's API.
 #[derive(Clone, Copy, Debug)]
 pub struct Flow {
     /// The ID.
     pub id: ValueId,
     /// The version of Prefect that registered the flow, if it is known.
     pub core_version: Option<ValueId>,
-    /// The serialized storage. Without one, it is local.
+    /// The serialized storage. `None` for local storage.
     pub storage: Option<ValueId>,
 }
 
 impl Flow {
-    /// Returns the image: from the Docker storage, the run config or the template, else Prefect's image of the flow's
-    /// version.
+    /// Returns the image of the flow's container: from the Docker storage, the run config or the template, in this
+    /// order. Returns Prefect's image for the flow's `core_version` if none of them has an image.
     pub fn image(self, arena: &mut Arena, run_config: Option<ValueId>, template: Option<ValueId>) -> Result<ValueId> {
         if let Some(storage) = self.storage
             && let Some(image) = storage::docker_image(arena, storage)?
@@ -42,7 +42,8 @@ impl Flow {
         Ok(arena.alloc(Value::Str(image), self.core_version.and_then(|version| arena.location(version).cloned())))
     }
 
-    /// Returns the command of a flow run, which Prefect 0.13 renamed.
+    /// Returns the command that executes a flow run. Prefect 0.13 renamed it. Fails if the flow's `core_version` is
+    /// invalid.
     pub fn command(self, arena: &Arena, version: AgentVersion) -> Result<[&'static str; 3]> {
         let core_version = match self.core_version.filter(|version| arena.is_truthy(*version)) {
             None => "0.0.0",
@@ -65,7 +66,7 @@ impl Flow {
     }
 }
 
-/// Returns whether Python's `LooseVersion` sorts a version before 0.13.0. `None` if it raises a `TypeError`.
+/// Returns whether Python's `LooseVersion` sorts a version before 0.13.0, or `None` if it raises a `TypeError`.
 fn is_loosely_before(version: &str) -> Option<bool> {
     let class = |c: char| match c {
         '0'..='9' => 0,

@@ -1,6 +1,6 @@
-//! `generate_job_spec`: converts a job template to the Job that the agent creates, in the order of the agent's steps.
+//! Converts a job template to the Job that the agent creates, in the order of Prefect's `generate_job_spec`.
 //!
-//! Where the agent raises a `TypeError`, the errors here name the location in the template.
+//! If the agent would raise a `TypeError`, the error points to the location in the template.
 
 use jobplate_diagnostic::{Error, Result};
 
@@ -21,7 +21,7 @@ use crate::pyvalue::string;
 pub(super) struct JobRequest<'r> {
     /// The version of Prefect.
     pub version: AgentVersion,
-    /// The template, which is changed to the Job.
+    /// The template. [`generate`] modifies it in place.
     pub template: ValueId,
     /// The run config of the flow.
     pub run_config: &'r RunConfig,
@@ -37,7 +37,7 @@ pub(super) struct JobRequest<'r> {
     pub identifier: &'r str,
 }
 
-/// A finished Job.
+/// A generated Job.
 #[derive(Debug)]
 pub struct Job {
     /// The whole object.
@@ -52,17 +52,17 @@ pub struct Job {
     pub replaced: Vec<(&'static str, ValueId)>,
 }
 
-/// The maximum number of characters of the template's name in the Job's name.
+/// The maximum number of characters that the Job's name takes from the template's name.
 const MAX_NAME_LENGTH: usize = 48;
 
-/// Creates the Job by changing the template. Fails where Prefect fails.
+/// Creates the Job by modifying the template. Fails if Prefect fails.
 pub(super) fn generate(arena: &mut Arena, run: &JobRequest<'_>) -> Result<Job> {
     let job = run.template;
     let mut replaced = Vec::new();
     set_metadata(arena, run, &mut replaced)?;
     let template = get_required(arena, job, "spec").and_then(|spec| get_required(arena, spec, "template"))?;
     let Some(pod) = arena.dict_get(template, "spec") else {
-        // Values that were created here have no location.
+        // Values that this module creates have no location.
         let nearest = if arena.location(template).is_some() { template } else { job };
         return Err(fail(arena, nearest, "there is no `spec.template.spec` here")
             .hint("a job template is a Job: the containers stand in `spec.template.spec`"));
@@ -134,12 +134,13 @@ fn must_be_mapping(arena: &Arena, id: ValueId, what: &str) -> Result<()> {
     }
 }
 
-/// Returns the value of a required key.
+/// Returns the value of a required key. Fails if the key is missing.
 fn get_required(arena: &Arena, dict: ValueId, key: &str) -> Result<ValueId> {
     arena.dict_get(dict, key).ok_or_else(|| fail(arena, dict, format!("there is no `{key}` here")))
 }
 
-/// Returns the value at a path of keys. Creates missing mappings, and `default` at the end of the path.
+/// Returns the value at a path of keys. Creates missing mappings on the path, and sets the last key to `default` if
+/// it is missing. Fails if a value on the path is not a mapping.
 fn get_or_create(arena: &mut Arena, root: ValueId, path: &[&str], default: Value) -> Result<ValueId> {
     let mut current = root;
     for (position, key) in path.iter().enumerate() {
@@ -163,7 +164,8 @@ fn get_or_create(arena: &mut Arena, root: ValueId, path: &[&str], default: Value
     Ok(current)
 }
 
-/// Returns the first part of the template's name, cut with Python's slices.
+/// Returns the template's name, cut to [`MAX_NAME_LENGTH`] like a Python slice. Python can also slice bytes and
+/// lists. Fails for values of other types.
 fn first_part(arena: &mut Arena, name: ValueId) -> Result<String> {
     match arena.get(name).clone() {
         Value::Str(text) => Ok(text.chars().take(MAX_NAME_LENGTH).collect()),
@@ -192,7 +194,7 @@ fn replace(
     arena.dict_set_str(pod, key, value);
 }
 
-/// Sets the service account: of the run config, of its template, of the agent, or of the agent's template.
+/// Sets the service account. The run config has priority, then its template, the agent, and the agent's template.
 fn set_service_account(
     arena: &mut Arena,
     run: &JobRequest<'_>,
@@ -211,7 +213,8 @@ fn set_service_account(
     }
 }
 
-/// Sets the pull secrets in the same way. An empty list of the run config does not count.
+/// Sets the image pull secrets with the priorities of [`set_service_account`]. Ignores an empty list in the run
+/// config.
 fn set_pull_secrets(
     arena: &mut Arena,
     run: &JobRequest<'_>,
@@ -241,7 +244,7 @@ fn set_pull_secrets(
     Ok(())
 }
 
-/// Returns the container that runs the flow: the first one. Creates it in an empty list.
+/// Returns the first container, which runs the flow. Creates it if the list is empty.
 fn first_container(arena: &mut Arena, pod: ValueId) -> Result<ValueId> {
     let containers = get_or_create(arena, pod, &["containers"], Value::List(Vec::new()))?;
     let container = match arena.get(containers).clone() {
@@ -252,7 +255,7 @@ fn first_container(arena: &mut Arena, pod: ValueId) -> Result<ValueId> {
             }
             created
         }),
-        // `containers[0]` also finds the key 0 of a mapping.
+        // In Python, `containers[0]` also finds the key 0 of a mapping.
         Value::Dict(_) => {
             let zero = arena.alloc(Value::Int(num_bigint::BigInt::ZERO), None);
             match arena.dict_get_by_key(containers, zero) {
@@ -269,7 +272,8 @@ fn first_container(arena: &mut Arena, pod: ValueId) -> Result<ValueId> {
     Ok(container)
 }
 
-/// Sets the variables of the container: those that the agent sets, then those of the template that it does not override.
+/// Sets the container's variables: first the agent's variables, then the template's variables that the agent does not
+/// override.
 fn set_env(arena: &mut Arena, run: &JobRequest<'_>, container: ValueId, image: ValueId) -> Result<FlowEnvironment> {
     let mut env = FlowEnvironment::default();
     set_agent_variables(arena, run, image, &mut env)?;
@@ -354,7 +358,7 @@ fn set_agent_variables(
     Ok(())
 }
 
-/// Sets the resources of the run config. Creates `requests` and `limits` in any case.
+/// Sets the resources of the run config. Always creates `requests` and `limits`.
 fn set_resources(arena: &mut Arena, run: &JobRequest<'_>, container: ValueId) -> Result<()> {
     for group in ["requests", "limits"] {
         get_or_create(arena, container, &["resources", group], Value::empty_dict())?;
@@ -374,7 +378,7 @@ mod tests {
     use crate::prefect1::preview::preview;
     use crate::prefect1::scenario::AgentScenario;
 
-    // The warnings of `render` name the variables that the agent sets.
+    // `render` warns about the variables that `managed` lists, so the list must be complete.
     #[test]
     fn all_variables_of_a_minimal_job_are_managed() {
         let mut arena = Arena::default();

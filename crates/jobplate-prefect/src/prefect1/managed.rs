@@ -5,15 +5,16 @@ use super::version::AgentVersion;
 use crate::requested_settings::{Backend, RequestedSettings};
 use crate::variables::{API, API_KEY, AUTH_TOKEN, BACKEND, LOCAL_SECRETS};
 
-/// The log level, which the agent sets first, so that other sources can override it.
+/// The log level. The agent sets it first, so other sources can override it.
 pub(super) const LOGGING_LEVEL: &str = "PREFECT__LOGGING__LEVEL";
-/// Whether logs are sent to the API, which a run config or `--env` may override in Prefect 1.4.
+/// The variable that determines whether logs are sent to the API. In Prefect 1.4, a run config or `--env` can
+/// override it.
 pub(super) const SEND_LOGS: &str = "PREFECT__CLOUD__SEND_FLOW_RUN_LOGS";
 
 const LABELS: &str = "PREFECT__CLOUD__AGENT__LABELS";
 const TENANT_ID: &str = "PREFECT__CLOUD__TENANT_ID";
 
-/// Where the agent takes the value of a variable from.
+/// The source of the value that the agent sets.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ManagedValue {
     ApiKey,
@@ -31,8 +32,8 @@ pub(super) enum ManagedValue {
     TenantId,
 }
 
-/// The variables that the agent sets after all other sources, in its order, each with the only version that does so, if
-/// there is only one.
+/// The variables that the agent sets after all other sources, in the agent's order. The version is `None` if all
+/// versions set the variable at this position.
 const SET_LAST: [(&str, ManagedValue, Option<AgentVersion>); 15] = [
     (BACKEND, ManagedValue::Backend, None),
     (LABELS, ManagedValue::Labels, None),
@@ -51,7 +52,7 @@ const SET_LAST: [(&str, ManagedValue, Option<AgentVersion>); 15] = [
     (AUTH_TOKEN, ManagedValue::AuthToken, Some(AgentVersion::V1_4)),
 ];
 
-/// Returns the variables that a version of the agent sets after all other sources, in its order.
+/// Returns the variables that a version of the agent sets after all other sources, in the agent's order.
 pub(super) fn set_last(version: AgentVersion) -> impl Iterator<Item = (&'static str, ManagedValue)> {
     let of_version = move |own: Option<AgentVersion>| own.is_none_or(|own| own == version);
     SET_LAST.into_iter().filter(move |(.., own)| of_version(*own)).map(|(name, managed, _)| (name, managed))

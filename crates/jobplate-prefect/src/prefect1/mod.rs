@@ -1,8 +1,8 @@
 //! Prefect 1: the Job that its Kubernetes agent creates for a flow run (`KubernetesAgent.generate_job_spec` of prefect
 //! 0.15.13 and 1.4.1), from the job template, the agent, the flow and its run config.
 //!
-//! Reproduces that program including its bugs; `tests/prefect` compares it with the real one. Knows nothing of files, flags
-//! or HTTP.
+//! Reproduces the agent, including its bugs. `tests/prefect` compares the previews with the real agent. This module
+//! does not access files, flags or HTTP.
 //!
 //! | file | decides |
 //! |---|---|

@@ -23,7 +23,7 @@ use crate::variables::{CLOUD_API_URL, secret_name};
 const REMOVED_VARIABLES: [&str; 6] =
     ["JOB_MEM_REQUEST", "JOB_MEM_LIMIT", "JOB_CPU_REQUEST", "JOB_CPU_LIMIT", "IMAGE_PULL_POLICY", "YAML_TEMPLATE"];
 
-/// Returns the notes of a preview. With `deployed`, the environment of the scenario is that of a Deployment.
+/// Returns the notes of a preview. `deployed` is true if the scenario's environment comes from a Deployment.
 pub fn collect(arena: &Arena, preview: &AgentPreview, scenario: &AgentScenario, deployed: bool) -> Vec<Note> {
     let mut notes = NoteCollector { arena, found: Vec::new() };
     notes.on_template(preview);
@@ -63,7 +63,7 @@ impl NoteCollector<'_> {
         self.on_namespace(preview);
     }
 
-    /// Notes about keys of the template that the agent replaces.
+    /// Adds notes about keys of the template that the agent replaces.
     fn on_replaced(&mut self, preview: &AgentPreview) {
         let arena = self.arena;
         for (key, own) in &preview.job.replaced {
@@ -92,7 +92,7 @@ impl NoteCollector<'_> {
         }
     }
 
-    /// Notes about a container that is not the flow's, and about a flow's container without a name.
+    /// Adds notes about a container `flow` that does not run the flow, and about a flow's container without a name.
     fn on_containers(&mut self, preview: &AgentPreview) {
         let arena = self.arena;
         let containers = arena.dict_get(preview.job.pod, "containers");
@@ -118,7 +118,7 @@ impl NoteCollector<'_> {
         }
     }
 
-    /// Notes about a namespace in which the agent cannot create the Job.
+    /// Adds a note about a namespace in which the agent cannot create the Job.
     fn on_namespace(&mut self, preview: &AgentPreview) {
         let arena = self.arena;
         let namespace = arena.dict_get(preview.job.root, "metadata").and_then(|own| arena.dict_get(own, "namespace"));
@@ -192,12 +192,12 @@ impl NoteCollector<'_> {
         }
     }
 
-    /// Notes about values that use a later variable, which Kubernetes does not expand.
+    /// Adds notes about values that use a later variable, which Kubernetes does not expand.
     fn on_order(&mut self, variables: &[FlowVariable]) {
         let arena = self.arena;
         let names =
             variables.iter().enumerate().map(|(position, variable)| (string::str(arena, variable.name), position));
-        // Kubernetes expands a name after its first entry.
+        // Kubernetes can expand a variable after the first entry with its name.
         let mut first: HashMap<String, usize> = HashMap::new();
         names.for_each(|(name, position)| {
             first.entry(name).or_insert(position);

@@ -16,7 +16,7 @@ use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::{SourceFile, locate};
 use crate::pyvalue::yaml;
 
-/// A Job, with what it was created from.
+/// A Job, with the input from which it was generated.
 #[derive(Debug)]
 pub struct AgentPreview {
     /// The Job.
@@ -27,7 +27,7 @@ pub struct AgentPreview {
     pub config: Config,
     /// The run config of the flow.
     pub run_config: RunConfig,
-    /// Whether the template is the agent's, not the run config's.
+    /// Whether the template comes from the agent. If not, it comes from the run config.
     pub is_agents_template: bool,
 }
 
@@ -37,7 +37,7 @@ pub struct AgentPreview {
 /// `file` reads other files that the scenario names.
 ///
 /// # Errors
-/// Fails where Prefect fails, and at input that this crate does not support.
+/// Fails if Prefect fails, or if this crate does not support the input.
 pub fn preview(
     arena: &mut Arena,
     version: AgentVersion,
@@ -79,8 +79,8 @@ pub fn preview(
     Ok(AgentPreview { job, agent, config, run_config, is_agents_template })
 }
 
-/// Refuses dates as IDs. IDs become labels of the run config's template, and Prefect serializes that template as JSON
-/// again.
+/// Fails if an ID is or contains a date. The IDs become labels in the run config's template. Prefect serializes that
+/// template to JSON, and JSON has no dates.
 fn refuse_dates(arena: &Arena, ids: &[ValueId]) -> Result<()> {
     ids.iter().try_for_each(|id| match arena.get(*id) {
         Value::Timestamp(_) => {

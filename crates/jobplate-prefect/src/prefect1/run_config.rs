@@ -1,4 +1,5 @@
-//! Run configs (`KubernetesRun` and `UniversalRun`), serialized and deserialized as on their way through Prefect's API.
+//! Reads run configs (`KubernetesRun` and `UniversalRun`), with the conversions that Prefect applies when it sends
+//! them through its API.
 
 use std::rc::Rc;
 
@@ -15,7 +16,7 @@ pub(super) type ReadFile<'r> = dyn Fn(&str) -> Result<Rc<SourceFile>> + 'r;
 /// A run config for Kubernetes.
 #[derive(Debug, Default)]
 pub struct RunConfig {
-    /// The names and values of `env`, in their order.
+    /// The names and values of `env`, in order.
     pub env: Vec<(ValueId, ValueId)>,
     /// `image`
     pub image: Option<ValueId>,
@@ -25,11 +26,11 @@ pub struct RunConfig {
     pub image_pull_secrets: Vec<ValueId>,
     /// `service_account_name`
     pub service_account_name: Option<ValueId>,
-    /// The resources: `requests` or `limits`, the key, and its value.
+    /// The resources. Each has a group (`requests` or `limits`), a key and a value.
     pub resources: Vec<(&'static str, &'static str, ValueId)>,
     /// `job_template`
     pub job_template: Option<ValueId>,
-    /// `job_template_path`, if the agent has to read it.
+    /// `job_template_path`, if the agent must read the file.
     pub job_template_path: Option<ValueId>,
 }
 
@@ -64,9 +65,10 @@ const RESOURCES: [(&str, &str, &str); 4] = [
 ];
 
 impl RunConfig {
-    /// Reads a run config: the arguments of its class, with `kind` or Prefect's own `type` for the class.
+    /// Reads a run config: a mapping of the arguments of its class. The key `kind`, or Prefect's own key `type`,
+    /// names the class.
     ///
-    /// Fails where Prefect fails, and at a class that the Kubernetes agent does not accept.
+    /// Fails if Prefect fails, or if the Kubernetes agent does not accept the class.
     pub fn read(arena: &mut Arena, given: ValueId, file: &ReadFile<'_>) -> Result<Self> {
         if !arena.is_truthy(given) {
             return Ok(RunConfig::default());
@@ -95,7 +97,7 @@ impl RunConfig {
         for (argument, group, key) in RESOURCES {
             let given = kwargs.get(arena, argument);
             let value = match given.map(|given| arena.get(given)) {
-                // `str()` converts the CPU to a string earlier than other values.
+                // Prefect converts the CPU with `str()`, so it does not decode bytes.
                 Some(Value::Bytes(_)) if key == "cpu" => given.map(|given| {
                     let printed = string::str(arena, given);
                     arena.alloc(Value::Str(printed), None)
@@ -109,7 +111,7 @@ impl RunConfig {
         Ok(config)
     }
 
-    /// Returns whether the run config has an own template.
+    /// Returns whether the run config has its own template.
     pub fn has_template(&self) -> bool {
         self.job_template.is_some() || self.job_template_path.is_some()
     }
@@ -127,7 +129,7 @@ impl RunConfig {
                     return Err(locate(Error::input("`job_template_path` must be text"), arena.location(path)));
                 };
                 match TemplatePath::parse(name) {
-                    // Prefect reads it where the flow is registered, not where the agent runs.
+                    // Prefect reads this file on the host that registers the flow, not on the agent's host.
                     TemplatePath { scheme, path: local } if scheme == "file" => {
                         let read = file(&local).map_err(|error| {
                             locate_path_error(error, arena, path, "paths are relative to the current folder")
@@ -186,7 +188,7 @@ fn read_kwargs(arena: &Arena, given: ValueId) -> Result<Kwargs> {
     Kwargs::read(arena, given, known, class)
 }
 
-/// Fails at labels that Prefect cannot serialize.
+/// Fails if Prefect cannot serialize the labels.
 fn check_labels(arena: &mut Arena, labels: ValueId) -> Result<()> {
     to_strings(arena, labels, "`labels`")?;
     if let Value::List(items) = arena.get(labels)
@@ -197,7 +199,8 @@ fn check_labels(arena: &mut Arena, labels: ValueId) -> Result<()> {
     Ok(())
 }
 
-/// Moves an error about a file to the location of its path, and adds a hint about the path.
+/// Moves an error about a file to the location where its path is written, and adds a hint about the path. Returns the
+/// error unchanged if that location is not known.
 pub(super) fn locate_path_error(error: Error, arena: &Arena, path: ValueId, hint: &str) -> Error {
     match arena.location(path) {
         None => error,
@@ -216,7 +219,7 @@ pub(super) fn embedded_source(arena: &Arena, id: ValueId, text: String) -> Rc<So
     }
 }
 
-/// Converts a value to a string, and bytes to the string that they encode.
+/// Converts a value to a string. Decodes bytes as UTF-8.
 fn to_string(arena: &mut Arena, value: Option<ValueId>) -> Result<Option<ValueId>> {
     let Some(value) = value else { return Ok(None) };
     let text = match arena.get(value) {
@@ -229,7 +232,7 @@ fn to_string(arena: &mut Arena, value: Option<ValueId>) -> Result<Option<ValueId
     Ok(Some(arena.alloc(Value::Str(text), location)))
 }
 
-/// Converts items to strings. Fails at `None`.
+/// Converts the items of a list to strings. Fails if an item is `None`. Errors name the list as `what`.
 fn to_strings(arena: &mut Arena, list: ValueId, what: &str) -> Result<Vec<ValueId>> {
     let items = iterate(arena, list, what)?;
     let mut out = Vec::new();
@@ -261,7 +264,7 @@ fn read_env(arena: &mut Arena, env: ValueId) -> Result<Vec<(ValueId, ValueId)>> 
     Ok(arena.as_dict(named).unwrap_or_default().to_vec())
 }
 
-/// Fails at a value that cannot be sent to Prefect's API.
+/// Fails if a value cannot be sent to Prefect's API as JSON.
 fn check_json(arena: &Arena, id: ValueId) -> Result<()> {
     let fail = |id: ValueId| {
         let error =
@@ -284,10 +287,10 @@ fn check_json(arena: &Arena, id: ValueId) -> Result<()> {
     }
 }
 
-/// A path as Prefect parses it (`prefect/utilities/filesystems.py`).
+/// The path of a job template, parsed like in Prefect (`prefect/utilities/filesystems.py`).
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TemplatePath {
-    /// The scheme. `file` for paths on this host, also without a scheme.
+    /// The scheme. `file` for paths on this host and for paths without a scheme.
     pub scheme: String,
     /// The path after scheme and host.
     pub path: String,

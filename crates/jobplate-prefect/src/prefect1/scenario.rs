@@ -1,4 +1,4 @@
-//! A scenario: the input of a preview besides the job template.
+//! Scenarios: the input of a preview other than the job template.
 
 use std::rc::Rc;
 
@@ -34,17 +34,17 @@ pub struct AgentScenario {
 
 const KEYS: [&str; 7] = ["run_config", "agent", "environ", "user_config", "flow", "flow_run_id", "identifier"];
 
-/// The keys that only a scenario of Prefect 2 and 3 has.
+/// The keys that only scenarios for Prefect 2 and 3 have.
 const PREFECT_3_KEYS: [&str; 5] = ["job_variables", "deployment", "flow_run", "work_pool", "worker"];
 
-/// The placeholder of IDs that Prefect generates.
+/// The placeholder for IDs that Prefect generates.
 const DEFAULT_ID: &str = "new_id";
 
-/// The placeholder of the characters at the end of the Job's name.
+/// The placeholder for the characters at the end of the Job's name.
 const DEFAULT_IDENTIFIER: &str = "0a1b2c3d";
 
 impl AgentScenario {
-    /// Returns a scenario in which nothing is set.
+    /// Returns a scenario with default values.
     pub fn minimal(arena: &mut Arena) -> Self {
         let flow =
             Flow { id: arena.alloc_str(DEFAULT_ID), core_version: Some(arena.alloc_str("1.4.1")), storage: None };
@@ -62,7 +62,7 @@ impl AgentScenario {
     /// Reads a scenario file.
     ///
     /// # Errors
-    /// Fails at an unknown key and at an invalid value.
+    /// Fails if a key is unknown or a value is invalid.
     pub fn read(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<Self> {
         let root = yaml::load(arena, source)?;
         let mut scenario = AgentScenario::minimal(arena);

@@ -1,5 +1,5 @@
-//! The secrets of Prefect 1: their names, which value a flow reads from a variable, and which variable makes a flow read a
-//! value unchanged.
+//! Secrets of Prefect 1: their names, the value that a flow reads from a variable, and the variable from which a flow
+//! reads a value unchanged.
 //!
 //! Prefect evaluates a variable twice as a Python literal and expands `$NAME` and `${...}` in it. `Secret(...).get()` then
 //! parses a string as JSON. Errors contain no values.
@@ -16,10 +16,11 @@ use crate::variables::secret_name;
 /// Separates the name of a dict from a key in it.
 pub const DICT_SEPARATOR: &str = "__";
 
-/// Returns the name of the secret that a key of a Kubernetes Secret names, by itself or as the name of its variable.
+/// Returns the name of the Prefect secret for a key of a Kubernetes Secret. The key is either this name, or the name
+/// of the secret's variable.
 ///
 /// # Errors
-/// Returns what is wrong with a name that Prefect or Kubernetes does not accept.
+/// Fails if Prefect or Kubernetes does not accept the name.
 pub fn parse_name(key: &str) -> Result<&str, ValidationError> {
     let name = secret_name(key).unwrap_or(key);
     names::check_data_key(name)?;
@@ -41,17 +42,18 @@ pub fn parse_name(key: &str) -> Result<&str, ValidationError> {
     Ok(name)
 }
 
-/// Splits a name into the name of its dict and the rest.
+/// Splits a secret's name into the name of its dict and the rest. Returns `None` if the secret is not in a dict.
 pub fn split_dict(name: &str) -> Option<(&str, &str)> {
     name.split_once(DICT_SEPARATOR)
 }
 
-/// Returns the names of the dicts that contain a value. No value can have one of these names.
+/// Returns the names of the dicts that contain a secret. No other secret can have one of these names.
 pub fn enclosing_dicts(name: &str) -> impl Iterator<Item = &str> {
     name.match_indices(DICT_SEPARATOR).map(|(at, _)| &name[..at])
 }
 
-/// Describes what a flow reads instead of the string itself. `None` if it reads the string.
+/// Describes the value that a flow reads instead of the string itself. Returns `None` if the flow reads the string
+/// unchanged.
 pub fn describe_cast(name: &str, value: &str) -> Option<String> {
     let mut arena = Arena::default();
     if let Some(read) = cast(&mut arena, value) {
@@ -81,7 +83,8 @@ pub const UNQUOTED: &str = "a text without quotes";
 const NONE: &str = "None";
 const DICT: &str = "a dict";
 
-/// Returns a reserved key of a dict or a nested dict, with which Prefect does not start.
+/// Returns a reserved key of a dict or its nested dicts, or `None` if no key is reserved. Prefect does not start with
+/// a reserved key.
 fn reserved_key(arena: &Arena, dict: ValueId) -> Option<&'static str> {
     arena.as_dict(dict)?.iter().find_map(|(key, value)| {
         let own = RESERVED_KEYS.iter().find(|reserved| arena.as_str(*key) == Some(**reserved)).copied();
@@ -89,7 +92,7 @@ fn reserved_key(arena: &Arena, dict: ValueId) -> Option<&'static str> {
     })
 }
 
-/// Describes the JSON value of a string that is not a Python literal, or is a quoted one.
+/// Describes the value that a string has as JSON. Returns `None` if the string is not JSON.
 fn json_kind(value: &str) -> Option<&'static str> {
     if ["NaN", "Infinity", "-Infinity"].contains(&value.trim_matches([' ', '\t', '\n', '\r'])) {
         return Some("a number");
@@ -104,7 +107,7 @@ fn json_kind(value: &str) -> Option<&'static str> {
     }
 }
 
-/// Casts a string as Prefect does. `None` if the result is the same string.
+/// Casts a string like Prefect. Returns `None` if the result is the same string.
 fn cast(arena: &mut Arena, value: &str) -> Option<ValueId> {
     let read = string_to_type(arena, value, None);
     (arena.as_str(read) != Some(value)).then_some(read)
@@ -119,8 +122,8 @@ pub fn may_expand(value: &str) -> bool {
     value.starts_with('~') || value.match_indices('$').any(|(at, _)| refers(&value[at + 1..]))
 }
 
-/// Returns the value of a variable from which a flow reads exactly this string. `None` for a value in a dict with `${...}`,
-/// which Prefect always expands.
+/// Returns the value of a variable from which a flow reads exactly this string. Returns `None` if the secret is in a
+/// dict and the string contains `${...}`, which Prefect always expands.
 pub fn to_string_literal(name: &str, value: &str) -> Option<String> {
     if split_dict(name).is_none() {
         let json = serde_json::Value::from(value).to_string().replace('$', "\\u0024");
@@ -130,22 +133,22 @@ pub fn to_string_literal(name: &str, value: &str) -> Option<String> {
     (!value.contains("${")).then(|| quote_literal(&quote_literal(value)))
 }
 
-/// Returns the value of a variable from which a flow reads the same as from this string in `config.toml`, which Prefect
-/// casts once, not twice.
+/// Returns the value of a variable from which a flow reads the same value as from this string in `config.toml`.
+/// Prefect casts a string in `config.toml` once, and a variable twice.
 pub fn from_config(value: &str) -> String {
     let mut arena = Arena::default();
     let is_text = cast(&mut arena, value).is_some_and(|read| arena.as_str(read).is_some());
     if is_text { quote_literal(value) } else { value.to_owned() }
 }
 
-/// Quotes a string as a Python literal in which nothing is expanded.
+/// Quotes a string as a Python literal in which Prefect expands no variables or settings.
 fn quote_literal(value: &str) -> String {
     let mut arena = Arena::default();
     let id = arena.alloc_str(value);
     to_literal(&arena, id)
 }
 
-/// Returns the Python literal of a value, in which nothing is expanded.
+/// Returns the Python literal of a value, in which Prefect expands no variables or settings.
 pub(super) fn to_literal(arena: &Arena, value: ValueId) -> String {
     // Only strings contain a dollar sign.
     string::repr(arena, value).replace('$', "\\x24")

@@ -1,4 +1,4 @@
-//! The storage of a flow, as Prefect serializes it. Only Docker storage matters to the agent: it names an image.
+//! Reads the serialized storage of a flow. Only Docker storage matters to the agent: it names an image.
 
 use jobplate_diagnostic::{Error, Result};
 
@@ -30,7 +30,8 @@ const KINDS: [(&str, &[&str]); 13] = [
     ),
 ];
 
-/// Returns the image of a Docker storage. `None` for other storages. Fails if Prefect cannot deserialize it.
+/// Returns the image of a Docker storage, or `None` for other storages. Fails if Prefect cannot deserialize the
+/// storage.
 pub(super) fn docker_image(arena: &mut Arena, storage: ValueId) -> Result<Option<ValueId>> {
     let fail = |arena: &Arena, what: String| locate(Error::input(what), arena.location(storage));
     let kind = arena.dict_get(storage, "type").and_then(|kind| arena.as_str(kind)).unwrap_or_default();

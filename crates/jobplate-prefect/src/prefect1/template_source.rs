@@ -13,7 +13,7 @@ use crate::pyvalue::source::{Location, SourceFile, locate};
 use crate::pyvalue::yaml;
 use crate::template_keys;
 
-/// Returns the template of an agent without an own one.
+/// Returns Prefect's default job template.
 pub(super) fn default_template() -> Rc<SourceFile> {
     SourceFile::new_manifest("Prefect's own template", JOB_TEMPLATE)
 }
@@ -46,7 +46,8 @@ pub fn find_in_config_map(source: Rc<SourceFile>) -> Result<Rc<SourceFile>> {
     Ok(found.unwrap_or(source))
 }
 
-/// Reads the template at the path of an agent. Fails at a path on another host.
+/// Reads the job template at an agent's path. Fails if the path refers to another host, or if the file cannot be
+/// read.
 pub(super) fn read(arena: &mut Arena, path: ValueId, file: &ReadFile<'_>) -> Result<ValueId> {
     let Some(text) = arena.as_str(path) else {
         return Err(locate(Error::input("the path of a job template must be text"), arena.location(path)));

@@ -1,7 +1,8 @@
-//! Python's objects: values with the location where they are written. Several containers can hold the same value.
+//! Python's objects: values, each with the location where it is written. Several collections can contain the same
+//! value.
 //!
-//! A list or dictionary has an identity in Python: with a YAML alias, two containers hold the same one, and a change
-//! through one of them shows in the other. So an [`Arena`] owns all values, and a [`ValueId`] names one of them.
+//! A list or dictionary has an identity in Python. With a YAML alias, two collections contain the same object, and a
+//! change to it is visible in both. So an [`Arena`] owns all values, and a [`ValueId`] identifies one of them.
 
 use num_bigint::BigInt;
 
@@ -17,7 +18,7 @@ pub enum Value {
     None,
     /// `bool`
     Bool(bool),
-    /// `int`, which has no limit in Python.
+    /// `int`. Python does not limit its size.
     Int(BigInt),
     /// `float`
     Float(f64),
@@ -35,13 +36,13 @@ pub enum Value {
     Dict(Dict),
     /// `set`
     Set(Vec<ValueId>),
-    /// A string that only the cluster knows, such as the value of a Secret's key; holds its placeholder.
+    /// The placeholder for a string that only the cluster knows, such as the value of a Secret's key.
     Unknown(String),
     /// `complex`: the real and the imaginary part.
     Complex(f64, f64),
     /// `...`
     Ellipsis,
-    /// A Python value that this crate cannot represent; holds its description.
+    /// The description of a Python value that this crate cannot represent.
     Unsupported(&'static str),
 }
 
@@ -52,7 +53,7 @@ impl Value {
     }
 }
 
-/// Owns all values of one run.
+/// The owner of all values of one run.
 #[derive(Debug, Default)]
 pub struct Arena {
     values: Vec<(Value, Option<Location>)>,
@@ -70,7 +71,7 @@ impl Arena {
         self.alloc(Value::Str(text.into()), None)
     }
 
-    /// Returns a dictionary of these pairs. Of several pairs with the same key, the last one sets the value.
+    /// Returns a dictionary with these pairs. If several pairs have the same key, the last pair sets the value.
     pub fn new_dict(&self, pairs: impl IntoIterator<Item = (ValueId, ValueId)>) -> Value {
         let mut dict = Dict::default();
         pairs.into_iter().for_each(|(key, value)| dict.insert(self.dict_key(key), key, value));
@@ -82,17 +83,17 @@ impl Arena {
         &self.values[id.0 as usize].0
     }
 
-    /// Returns a value for a change.
+    /// Returns a mutable reference to a value.
     pub fn get_mut(&mut self, id: ValueId) -> &mut Value {
         &mut self.values[id.0 as usize].0
     }
 
-    /// Returns the location where a value is written.
+    /// Returns the location where a value is written. `None` if the value was not read from a file.
     pub fn location(&self, id: ValueId) -> Option<&Location> {
         self.values[id.0 as usize].1.as_ref()
     }
 
-    /// Returns the text of a `str`.
+    /// Returns the text of a `str`, or `None` for other types.
     pub fn as_str(&self, id: ValueId) -> Option<&str> {
         match self.get(id) {
             Value::Str(text) => Some(text),
@@ -100,7 +101,7 @@ impl Arena {
         }
     }
 
-    /// Returns the pairs of a `dict`.
+    /// Returns the pairs of a `dict`, or `None` for other types.
     pub fn as_dict(&self, id: ValueId) -> Option<&[(ValueId, ValueId)]> {
         match self.get(id) {
             Value::Dict(pairs) => Some(pairs),
@@ -108,7 +109,7 @@ impl Arena {
         }
     }
 
-    /// Returns the items of a `list`, and none for other values.
+    /// Returns the items of a `list`, or an empty slice for other types.
     pub fn list_items(&self, id: ValueId) -> &[ValueId] {
         match self.get(id) {
             Value::List(items) => items,
@@ -116,7 +117,7 @@ impl Arena {
         }
     }
 
-    /// Returns the value of a string key. `None` if the key is missing, or `dict` is not a `dict`.
+    /// Returns the value of a string key, or `None` if the key is missing or `dict` is not a `dict`.
     pub fn dict_get(&self, dict: ValueId, key: &str) -> Option<ValueId> {
         match self.get(dict) {
             Value::Dict(pairs) => pairs.get_str(key),
@@ -124,7 +125,7 @@ impl Arena {
         }
     }
 
-    /// Returns the value of a key of any type. `None` if the key is missing, or `dict` is not a `dict`.
+    /// Returns the value of a key of any type, or `None` if the key is missing or `dict` is not a `dict`.
     pub fn dict_get_by_key(&self, dict: ValueId, key: ValueId) -> Option<ValueId> {
         match self.get(dict) {
             Value::Dict(pairs) => pairs.get(&self.dict_key(key)),
@@ -146,7 +147,7 @@ impl Arena {
         self.dict_set(dict, key, value);
     }
 
-    /// Returns the key of a value in dictionaries. A value that is not hashable is equal only to itself.
+    /// Returns the dictionary key of a value. The key of a value that is not hashable is equal only to itself.
     pub fn dict_key(&self, id: ValueId) -> DictKey {
         match self.get(id) {
             Value::Str(text) => DictKey::Str(text.clone()),
@@ -154,7 +155,7 @@ impl Arena {
             Value::Bool(is) => DictKey::Int(BigInt::from(u8::from(*is))),
             Value::Int(integer) => DictKey::Int(integer.clone()),
             Value::Float(float) if float.is_nan() => DictKey::Identity(id),
-            // Printed without an exponent, a whole number is exact.
+            // Rust prints a whole number exactly and without an exponent.
             Value::Float(float) => match format!("{float}").parse() {
                 Ok(integer) => DictKey::Int(integer),
                 Err(_) => DictKey::Other(format!("{float}")),
@@ -165,7 +166,7 @@ impl Arena {
         }
     }
 
-    /// Returns whether two values are the same key of a `dict`, as `1`, `1.0` and `True` are.
+    /// Returns whether two values are the same key of a `dict`, like `1`, `1.0` and `True`.
     pub fn is_same_key(&self, one: ValueId, other: ValueId) -> bool {
         match (self.get(one), self.get(other)) {
             (Value::Str(one), Value::Str(other)) => one == other,
@@ -198,7 +199,7 @@ impl Arena {
         }
     }
 
-    /// Returns the type of a value as messages name it.
+    /// Returns the description of a value's type in messages.
     pub fn describe_kind(&self, id: ValueId) -> &'static str {
         match self.get(id) {
             Value::None => "empty",
@@ -217,13 +218,14 @@ impl Arena {
         }
     }
 
-    /// Returns whether a value consists of more than `max` values. A value that several containers hold counts once
-    /// for each of them.
+    /// Returns whether a value consists of more than `max` values. A value in several collections counts once for
+    /// each collection.
     pub fn exceeds_size(&self, id: ValueId, max: usize) -> bool {
         self.subtract_size(id, max).is_none()
     }
 
-    /// Returns what remains of `budget` after all values of `id` are subtracted; `None` if there are more.
+    /// Subtracts the number of values in `id` from `budget`. Returns the remaining budget, or `None` if `id` has more
+    /// values.
     fn subtract_size(&self, id: ValueId, budget: usize) -> Option<usize> {
         let budget = budget.checked_sub(1)?;
         match self.get(id) {
@@ -237,7 +239,7 @@ impl Arena {
         }
     }
 
-    /// Copies a value so that no containers share a part: the result of writing a value and reading it again.
+    /// Copies a value so that its collections share no values, like serializing the value and parsing it again.
     pub fn deep_copy(&mut self, id: ValueId) -> ValueId {
         let data = match self.get(id).clone() {
             Value::List(items) => Value::List(items.into_iter().map(|item| self.deep_copy(item)).collect()),
@@ -299,7 +301,8 @@ mod tests {
 
     #[test]
     fn insertion_time_grows_linearly() {
-        // Other processes disturb a measurement, so one of several must show it. Quadratic time grows fourfold.
+        // Other processes can distort a measurement, so only one of 20 measurements must be linear. In quadratic
+        // time, twice as many keys take four times as long.
         let is_linear = |_| {
             let single = fill(4_000);
             fill(8_000) < single * 3

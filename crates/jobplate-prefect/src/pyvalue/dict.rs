@@ -1,4 +1,4 @@
-//! Python's `dict`: pairs in insertion order, found by a key that joins equal Python values.
+//! Python's `dict`: pairs in insertion order. Equal Python values are the same key.
 
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
@@ -10,7 +10,7 @@ use num_bigint::BigInt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ValueId(pub(super) u32);
 
-/// What Python hashes and compares of a dictionary key: `1`, `1.0` and `True` are the same key.
+/// A dictionary key with Python's equality and hash: `1`, `1.0` and `True` are the same key.
 ///
 /// [`Arena::dict_key`](super::arena::Arena::dict_key) returns the key of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,9 +21,9 @@ pub enum DictKey {
     Int(BigInt),
     /// A `tuple`.
     Tuple(Vec<DictKey>),
-    /// A string that only the cluster knows, by its placeholder.
+    /// The placeholder for a string that only the cluster knows.
     Unknown(String),
-    /// Any other value, by the debug format of its Rust representation.
+    /// The debug format of any other value.
     Other(String),
     /// A value that is equal only to itself, such as NaN.
     Identity(ValueId),
@@ -66,17 +66,18 @@ pub struct Dict {
 }
 
 impl Dict {
-    /// Returns the value of a string key.
+    /// Returns the value of a string key, or `None` if the key is missing.
     pub(super) fn get_str(&self, key: &str) -> Option<ValueId> {
         Some(self.pairs[self.keys.get_index_of(&StrKey(key))?].1)
     }
 
-    /// Returns the value of a key.
+    /// Returns the value of a key, or `None` if the key is missing.
     pub(super) fn get(&self, key: &DictKey) -> Option<ValueId> {
         Some(self.pairs[self.keys.get_index_of(key)?].1)
     }
 
-    /// Sets the value of a key. As in Python, a key that exists keeps its position and its own form.
+    /// Sets the value of a key. Like in Python, an existing key keeps its position and its original value, such as
+    /// `1` for `True`.
     pub(super) fn insert(&mut self, key: DictKey, id: ValueId, value: ValueId) {
         match self.keys.insert_full(key) {
             (position, false) => self.pairs[position].1 = value,

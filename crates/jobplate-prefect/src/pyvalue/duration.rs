@@ -1,4 +1,4 @@
-//! `datetime.timedelta`: as pydantic 1 and 2 read it from a string, as Python and pydantic 2 print it.
+//! `datetime.timedelta`: parses it like pydantic 1 and 2, and formats it like Python and pydantic 2.
 
 use std::sync::LazyLock;
 
@@ -9,7 +9,7 @@ use speedate::{MicrosecondsPrecisionOverflowBehavior, TimeConfig};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Duration(i128);
 
-/// pydantic's default: digits after the sixth of a fraction are dropped.
+/// pydantic's default configuration, which truncates a fraction of a second after six digits.
 const TIME_CONFIG: TimeConfig = TimeConfig {
     microseconds_precision_overflow_behavior: MicrosecondsPrecisionOverflowBehavior::Truncate,
     unix_timestamp_offset: None,
@@ -18,7 +18,7 @@ const TIME_CONFIG: TimeConfig = TimeConfig {
 const SECOND: i128 = 1_000_000;
 const DAY: i128 = 86_400 * SECOND;
 
-/// The maximum number of days of a `timedelta`, positive or negative.
+/// The maximum absolute number of days in a `timedelta`.
 const MAX_DAYS: i128 = 999_999_999;
 
 impl Duration {
@@ -27,7 +27,8 @@ impl Duration {
         Duration(i128::from(seconds) * SECOND)
     }
 
-    /// Returns `timedelta(seconds=...)`, which rounds half a microsecond to an even one. `None` if it is out of range.
+    /// Returns `timedelta(seconds=...)`, or `None` if it is out of range. Rounds to microseconds, and half a
+    /// microsecond to the even neighbor.
     pub(crate) fn from_secs_f64(seconds: f64) -> Option<Self> {
         if !seconds.is_finite() || seconds.abs() > 1e15 {
             return None;
@@ -41,17 +42,19 @@ impl Duration {
         (-MAX_DAYS..=MAX_DAYS).contains(&self.0.div_euclid(DAY)).then_some(self)
     }
 
-    /// Parses a string as pydantic 2 does: `P1DT2H`, `1 day, 2:00:00` or `02:00:00`.
+    /// Parses a string like pydantic 2: `P1DT2H`, `1 day, 2:00:00` or `02:00:00`. Returns `None` if pydantic rejects
+    /// it.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let parsed = speedate::Duration::parse_bytes_with_config(text.as_bytes(), &TIME_CONFIG).ok()?;
         let micros = i128::from(parsed.day) * DAY + i128::from(parsed.second) * SECOND + i128::from(parsed.microsecond);
         Duration(if parsed.positive { micros } else { -micros }).checked()
     }
 
-    /// Parses a string as pydantic 1.10 does (`pydantic/datetime_parse.py`).
+    /// Parses a string like pydantic 1.10 (`pydantic/datetime_parse.py`). Returns `None` if pydantic rejects it.
     ///
-    /// Unlike pydantic 2, it accepts a number of seconds and a sign for each part. ISO 8601 durations have no units above
-    /// days, and a comma must follow `days`. Other than in Python, digits are ASCII.
+    /// Unlike pydantic 2, pydantic 1 accepts a number of seconds, and a sign for each part. It accepts no weeks,
+    /// months or years in ISO 8601 durations, and requires a comma after `days`. Unlike both, this function accepts
+    /// only ASCII digits.
     pub(crate) fn parse_pydantic1(text: &str) -> Option<Self> {
         const UNITS: [i128; 4] = [86_400, 3600, 60, 1];
         static CLOCK: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -87,7 +90,7 @@ impl Duration {
         Duration(micros).checked()
     }
 
-    /// Returns `str(timedelta)`. Only the days are negative.
+    /// Returns `str(timedelta)`. In a negative duration, only the days are negative.
     pub(crate) fn to_python_string(self) -> String {
         let (days, rest) = (self.0.div_euclid(DAY), self.0.rem_euclid(DAY));
         let (seconds, micros) = (rest / SECOND, rest % SECOND);
@@ -100,7 +103,7 @@ impl Duration {
         format!("{days}{}:{:02}:{:02}{micros}", seconds / 3600, seconds % 3600 / 60, seconds % 60)
     }
 
-    /// Prints ISO 8601 as pydantic 2 does: years have 365 days.
+    /// Formats the duration in ISO 8601 like pydantic 2. A year has 365 days.
     pub(crate) fn to_iso(self) -> String {
         let micros = self.0.unsigned_abs();
         let (second, day) = (SECOND.unsigned_abs(), DAY.unsigned_abs());

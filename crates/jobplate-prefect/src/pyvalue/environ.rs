@@ -1,4 +1,4 @@
-//! The environment of a process, and how `os.path` expands variables in a string.
+//! The environment of a process, and the expansion of variables in strings like in `os.path`.
 
 use std::sync::LazyLock;
 
@@ -15,7 +15,7 @@ pub struct EnvironVar {
     pub name: String,
     /// The value.
     pub value: Resolved,
-    /// The location of the value.
+    /// The location of the value, if it is in a file.
     pub location: Option<Location>,
 }
 
@@ -28,9 +28,10 @@ pub enum Resolved {
     Unknown(String),
 }
 
-/// Returns the placeholders in a string without their angle brackets, joined by `and`: `Secret gh, key token`.
+/// Returns the placeholders in a string without their angle brackets, joined by `and`, for example `Secret gh, key
+/// token`.
 ///
-/// Empty without a placeholder.
+/// Returns an empty string if there is no placeholder.
 pub fn find_references(text: &str) -> String {
     static PATTERN: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new("<((?:Secret|ConfigMap) [^<>, ]*, key [^<>, ]*|field [^<> ]*|a reference)>").ok());
@@ -51,7 +52,7 @@ impl From<Resolved> for Value {
 }
 
 impl Resolved {
-    /// Returns the value of a string: unknown if it contains a placeholder.
+    /// Returns [`Resolved::Unknown`] if a string contains a placeholder, and [`Resolved::Text`] otherwise.
     pub fn from_text(text: String) -> Self {
         if find_references(&text).is_empty() { Resolved::Text(text) } else { Resolved::Unknown(text) }
     }
@@ -64,10 +65,10 @@ impl Resolved {
     }
 }
 
-/// The value of an unset `HOME`: Prefect's own images run as root.
+/// The home directory if `HOME` is not set. Prefect's own images run as root.
 const DEFAULT_HOME: &str = "/root";
 
-/// The variables of a process, in their order.
+/// The variables of a process, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Environ(pub Vec<EnvironVar>);
 
@@ -86,7 +87,7 @@ impl Environ {
     /// Reads a mapping of names to values. Errors name the mapping as `what`.
     ///
     /// # Errors
-    /// Fails at a name or value that is not a string, or that no process can have.
+    /// Fails if the value is not a mapping, if a name or value is not a string, or if no environment can contain it.
     pub fn read(arena: &Arena, given: ValueId, what: &str) -> Result<Self> {
         let Some(pairs) = arena.as_dict(given) else {
             let error = Error::input(format!("{what} is {}, not a mapping", arena.describe_kind(given)));
@@ -113,12 +114,12 @@ impl Environ {
         pairs.iter().map(variable).collect::<Result<_>>().map(Environ)
     }
 
-    /// Returns the variable with a name, the last one if there are several.
+    /// Returns the last variable with a name.
     pub fn get(&self, name: &str) -> Option<&EnvironVar> {
         self.0.iter().rev().find(|variable| variable.name == name)
     }
 
-    /// Applies `os.path.expandvars`, then `os.path.expanduser`. The result is unknown if a placeholder is part of it.
+    /// Applies `os.path.expandvars`, then `os.path.expanduser`. The result is unknown if it contains a placeholder.
     pub fn expand(&self, value: &Resolved) -> Resolved {
         match value {
             Resolved::Unknown(_) => value.clone(),
@@ -142,7 +143,7 @@ impl Environ {
         pattern.replace_all(text, replaced).into_owned()
     }
 
-    /// Replaces a leading `~` and `~root`, like `os.path.expanduser`.
+    /// Replaces a leading `~` or `~root` with the home directory, like `os.path.expanduser`.
     pub fn expand_user(&self, text: &str) -> String {
         let Some(rest) = text.strip_prefix('~') else { return text.to_owned() };
         let (user, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));

@@ -1,6 +1,7 @@
-//! JSON files as Python's `json` reads them, with locations. Integers have any size, and the last of duplicate keys counts.
+//! Reads JSON files like Python's `json`, and records the location of each value. Integers can have any size, and the
+//! last of duplicate keys sets the value.
 //!
-//! The locations are spans of `jobplate_yaml`: JSON is YAML in flow style.
+//! `jobplate_yaml` provides the locations: JSON is YAML in flow style.
 
 use std::rc::Rc;
 
@@ -23,12 +24,14 @@ pub(crate) fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Option<ValueId
     let mut nodes = NodeArena::default();
     match read(text, &mut nodes) {
         Ok(_) => Some(JsonConstructor { arena, source, start }.value(Document::new(text, &nodes).root())),
-        // Not YAML, such as JSON with lone surrogates: its values have no locations.
+        // The file is valid JSON but invalid YAML, for example because of a lone surrogate. Its values have no
+        // locations.
         Err(_) => Some(construct_without_locations(arena, raw)),
     }
 }
 
-/// Returns why a file that starts like JSON is not JSON, and where. `None` if it is JSON or does not start like it.
+/// Returns the error in a file that starts like JSON, and the location of the error. Returns `None` if the file does
+/// not start like JSON, or if it can be valid JSON in Python or a valid YAML stream.
 pub(crate) fn find_error(source: &Rc<SourceFile>) -> Option<(String, Location)> {
     let text = source.text.trim_start_matches('\u{feff}');
     let start = source.text.len() - text.len();
@@ -54,7 +57,7 @@ pub(crate) fn find_error(source: &Rc<SourceFile>) -> Option<(String, Location)> 
     (!is_stream && !is_number).then(|| (why, Location { source: Rc::clone(source), span }))
 }
 
-/// Returns the error for a file that starts like JSON and is not JSON.
+/// Returns an error for a file that starts like JSON but is invalid, or `None` if [`find_error`] finds no error.
 pub(crate) fn invalid_json(source: &Rc<SourceFile>) -> Option<Error> {
     let (why, location) = find_error(source)?;
     Some(locate(
@@ -63,10 +66,10 @@ pub(crate) fn invalid_json(source: &Rc<SourceFile>) -> Option<Error> {
     ))
 }
 
-/// The maximum depth of nested lists and mappings: that of `jobplate_yaml`.
+/// The maximum depth of nested lists and mappings. `jobplate_yaml` has the same limit.
 const MAX_DEPTH: usize = 250;
 
-/// Returns whether `text` is a JSON list or object that is not nested too deep.
+/// Returns whether `text` is a JSON list or object that is not nested deeper than [`MAX_DEPTH`].
 pub(crate) fn is_json(text: &str) -> bool {
     let text = text.trim_start_matches('\u{feff}');
     text.trim_start().starts_with(['{', '['])
@@ -74,7 +77,7 @@ pub(crate) fn is_json(text: &str) -> bool {
         && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 
-/// Returns how deep lists and mappings are nested.
+/// Returns the maximum depth of nested lists and mappings.
 fn depth(text: &str) -> usize {
     let (mut depth, mut max, mut quoted, mut escaped) = (0_usize, 0, false, false);
     for byte in text.bytes() {
@@ -93,7 +96,7 @@ fn depth(text: &str) -> usize {
     max
 }
 
-/// Constructs values from the YAML nodes of a JSON file.
+/// A constructor of values from the YAML nodes of a JSON file.
 struct JsonConstructor<'h> {
     arena: &'h mut Arena,
     source: &'h Rc<SourceFile>,
@@ -141,7 +144,7 @@ fn scalar(raw: &str) -> Value {
     }
 }
 
-/// Constructs a value from raw JSON.
+/// Constructs a value from raw JSON. The value has no location.
 fn construct_without_locations(arena: &mut Arena, raw: &RawValue) -> ValueId {
     let text = raw.get();
     let data = match text.as_bytes().first() {
@@ -162,7 +165,7 @@ fn construct_without_locations(arena: &mut Arena, raw: &RawValue) -> ValueId {
     arena.alloc(data, None)
 }
 
-/// The pairs of an object in their order, with duplicate keys.
+/// The pairs of an object in document order, including duplicate keys.
 #[derive(Default)]
 struct Pairs<'t>(Vec<(String, &'t RawValue)>);
 

@@ -1,8 +1,8 @@
-//! `json.loads` without locations, for JSON in environment variables. Accepts `NaN`, integers of any size and duplicate
-//! keys. [`json`](super::json) reads JSON files, whose values have locations.
+//! Parses JSON in environment variables like `json.loads`. Accepts `NaN`, integers of any size and duplicate keys.
+//! Values have no locations. [`json`](super::json) reads JSON files, whose values have locations.
 //!
-//! jiter, pydantic's parser, does not fit: `json.loads` accepts lone surrogates and `NaN` in other places, and
-//! jiter would add a second version of num-bigint.
+//! jiter, pydantic's parser, cannot replace this module: it differs from `json.loads` in the treatment of lone
+//! surrogates and `NaN`, and would add a second version of num-bigint.
 
 use num_bigint::BigInt;
 
@@ -15,7 +15,7 @@ pub(crate) enum Json {
     Null,
     /// `true`, `false`
     Bool(bool),
-    /// A number without a fraction and an exponent.
+    /// A number without a fraction or an exponent.
     Int(BigInt),
     /// Any other number.
     Float(f64),
@@ -23,7 +23,7 @@ pub(crate) enum Json {
     Text(String),
     /// An array.
     List(Vec<Json>),
-    /// An object. A duplicate key has the position of the first and the value of the last.
+    /// An object. The first of duplicate keys determines the position, and the last key determines the value.
     Map(Vec<(String, Json)>),
     /// JSON that Python accepts and this crate refuses: a lone surrogate, or brackets nested deeper than [`MAX_DEPTH`].
     Unsupported,
@@ -48,7 +48,7 @@ impl Json {
 /// The maximum depth of nested brackets. No setting has more than two.
 const MAX_DEPTH: usize = 200;
 
-/// Parses a string. Returns `None` if it is not JSON to Python.
+/// Parses a string. Returns `None` if Python rejects it.
 pub(crate) fn parse(text: &str) -> Option<Json> {
     let mut parser = JsonParser { rest: text, depth: 0, is_unsupported: false };
     parser.skip();
@@ -58,7 +58,7 @@ pub(crate) fn parse(text: &str) -> Option<Json> {
     parser.rest.is_empty().then_some(value)
 }
 
-/// Marks a string or container as unsupported, of which a part is unsupported.
+/// Replaces a string or collection with [`Json::Unsupported`], because a part of it is unsupported.
 fn mark_unsupported(value: Json) -> Json {
     match value {
         Json::Null | Json::Bool(_) | Json::Int(_) | Json::Float(_) => value,
@@ -161,7 +161,7 @@ impl JsonParser<'_> {
         Some(Json::Map(pairs))
     }
 
-    /// Returns whether the parser stopped at brackets that are nested too deep.
+    /// Returns whether the parser stopped because brackets are nested too deeply.
     fn has_stopped(&self) -> bool {
         self.depth > MAX_DEPTH || self.is_unsupported && self.rest.is_empty()
     }
@@ -197,7 +197,7 @@ impl JsonParser<'_> {
         }
     }
 
-    /// Parses the digits after `\u`. A lone surrogate becomes U+FFFD.
+    /// Parses the digits after `\u`. Replaces a lone surrogate with U+FFFD.
     fn unicode_escape(&mut self) -> Option<char> {
         let code = self.four_hex_digits()?;
         if (0xd800..0xdc00).contains(&code) {

@@ -1,5 +1,5 @@
-//! Python's values, and how Python and its libraries parse and print them. Prefect is a Python program, so the values of
-//! a Job depend on these rules. Knows nothing of Prefect or Kubernetes.
+//! Python's values, parsed and formatted like in Python and its libraries. Prefect is a Python program, so the values
+//! of a Job depend on these rules. This module does not depend on Prefect or Kubernetes.
 //!
 //! | file | decides |
 //! |---|---|

@@ -1,5 +1,5 @@
-//! Python's `int()` and `float()` of a string: with blanks around it, single underscores between digits, and digits of
-//! any script.
+//! Parses strings like Python's `int()` and `float()`: with surrounding whitespace, single underscores between
+//! digits, and digits of any script.
 
 use num_bigint::BigInt;
 
@@ -75,7 +75,7 @@ const ZEROS: [char; 65] = [
     '\u{1fbf0}',
 ];
 
-/// Parses an integer like `int(text)`.
+/// Parses an integer like `int(text)`. Returns `None` if Python raises a `ValueError`.
 pub(crate) fn parse_int(text: &str) -> Option<BigInt> {
     let text = normalize(text)?;
     let digits = text.strip_prefix(['+', '-']).unwrap_or(&text);
@@ -84,13 +84,13 @@ pub(crate) fn parse_int(text: &str) -> Option<BigInt> {
     if is_integer { text.parse().ok() } else { None }
 }
 
-/// Parses a float like `float(text)`.
+/// Parses a float like `float(text)`. Returns `None` if Python raises a `ValueError`.
 pub(crate) fn parse_float(text: &str) -> Option<f64> {
     normalize(text)?.parse().ok()
 }
 
-/// Removes blanks around a number and underscores between digits, and converts digits to ASCII. Returns `None` if an
-/// underscore is elsewhere.
+/// Removes surrounding whitespace and underscores between digits, and converts digits to ASCII. Returns `None` if an
+/// underscore is not between digits.
 fn normalize(text: &str) -> Option<String> {
     let text: String = strip(text).chars().map(|c| ascii_digit(c).unwrap_or(c)).collect();
     let bytes = text.as_bytes();
@@ -100,7 +100,7 @@ fn normalize(text: &str) -> Option<String> {
     is_grouped.then(|| text.replace('_', ""))
 }
 
-/// Converts a digit of another script to ASCII.
+/// Converts a digit of another script to ASCII. Returns `None` for other characters.
 fn ascii_digit(c: char) -> Option<char> {
     let zero = ZEROS.iter().rev().find(|zero| **zero <= c)?;
     char::from_digit(u32::from(c) - u32::from(*zero), 10)

@@ -1,4 +1,4 @@
-//! Strings as pydantic 2 converts them in its lax mode: to booleans, numbers and datetimes.
+//! Converts strings to booleans, numbers and datetimes like pydantic 2 in lax mode.
 
 use num_bigint::BigInt;
 use speedate::{Date, DateTime, DateTimeConfig, Time, TimestampUnit};
@@ -14,8 +14,8 @@ pub(crate) fn parse_bool(text: &str) -> Option<bool> {
     }
 }
 
-/// Parses an integer: with a sign, leading zeros, zeros after a point, and underscores between digits. Other than
-/// pydantic, rejects `0-1`, which it reads as -1.
+/// Parses an integer. Accepts surrounding whitespace, a sign, leading zeros, zeros after a decimal point, and
+/// underscores between digits. Rejects `0-1`, which pydantic reads as -1.
 pub(crate) fn parse_int(text: &str) -> Option<BigInt> {
     let text = text.trim();
     let (is_negative, digits) = match text.strip_prefix('-') {
@@ -41,7 +41,7 @@ pub(crate) fn parse_int(text: &str) -> Option<BigInt> {
     Some(if is_negative { -integer } else { integer })
 }
 
-/// Parses a float, with blanks around it or underscores in it, but not both.
+/// Parses a float. Accepts either surrounding whitespace or underscores, but not both.
 pub(crate) fn parse_float(text: &str) -> Option<f64> {
     let is_grouped = text.contains('_') && !text.starts_with('_') && !text.ends_with('_') && !text.contains("__");
     let grouped = || is_grouped.then(|| text.replace('_', "").parse().ok()).flatten();
@@ -50,14 +50,14 @@ pub(crate) fn parse_float(text: &str) -> Option<f64> {
 
 /// Parses a datetime and returns its `isoformat()` in UTC. A datetime without an offset is in UTC.
 ///
-/// Returns `None` if `text` is not a datetime, or its year in UTC is outside of Python's years 1 to 9999.
+/// Returns `None` if `text` is not a datetime, or its year in UTC is outside Python's range of 1 to 9999.
 pub(crate) fn parse_datetime_in_utc(text: &str) -> Option<String> {
     let midnight = Time { hour: 0, minute: 0, second: 0, microsecond: 0, tz_offset: Some(0) };
     let datetime = match DateTime::parse_str(text) {
         Ok(datetime) => datetime,
         Err(_) => DateTime { date: Date::parse_str(text).ok()?, time: midnight },
     };
-    // `DateTime::in_timezone` reads seconds of distant years as milliseconds.
+    // `DateTime::in_timezone` does not work here: it reads the seconds of distant years as milliseconds.
     let config = DateTimeConfig { timestamp_unit: TimestampUnit::Second, ..DateTimeConfig::default() };
     let (seconds, microsecond) = (datetime.timestamp_tz(), datetime.time.microsecond);
     let DateTime { date, time } = DateTime::from_timestamp_with_config(seconds, microsecond, &config).ok()?;

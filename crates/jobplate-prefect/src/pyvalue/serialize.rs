@@ -1,4 +1,4 @@
-//! Serializes values as Kubernetes' Python client does: as JSON with dates and keys as strings.
+//! Serializes values like Kubernetes' Python client: as JSON, with dates and keys as strings.
 
 use jobplate_diagnostic::{Error, Result};
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
@@ -9,13 +9,13 @@ use super::literal::strings::UNSUPPORTED_ESCAPE;
 use super::source::locate;
 use super::string;
 
-/// The maximum depth of nested lists and mappings. Python's recursion limit is below a thousand.
+/// The maximum depth of nested lists and mappings. Python reaches its recursion limit at a depth below 1000.
 const MAX_DEPTH: usize = 200;
 
 /// The maximum number of values in an object: more than fit in the 1.5 MiB that etcd accepts.
 pub const MAX_VALUES: usize = 1_000_000;
 
-/// A value that is checked to be serializable.
+/// A value that [`check_serializable`] accepts.
 #[derive(Clone, Copy, Debug)]
 pub struct Serializable<'h> {
     arena: &'h Arena,
@@ -25,7 +25,8 @@ pub struct Serializable<'h> {
 /// Checks that a value can be serialized.
 ///
 /// # Errors
-/// Fails at a value that JSON does not have. The error has its location.
+/// Fails if JSON cannot represent a value, or if the value is too large or nested too deeply. The error points to the
+/// value.
 pub fn check_serializable(arena: &Arena, id: ValueId) -> Result<Serializable<'_>> {
     if arena.exceeds_size(id, MAX_VALUES) {
         return Err(locate(Error::input("aliases make this larger than any object can be"), arena.location(id)));
@@ -62,7 +63,7 @@ fn check_value(arena: &Arena, id: ValueId, depth: usize) -> Result<()> {
     }
 }
 
-/// Returns a dictionary key as a JSON key. `None` if `json.dumps` refuses it.
+/// Converts a dictionary key to a JSON key. Returns `None` if `json.dumps` rejects it.
 pub fn json_key(arena: &Arena, key: ValueId) -> Option<String> {
     Some(match arena.get(key) {
         Value::Str(text) | Value::Unknown(text) => text.clone(),
@@ -109,14 +110,15 @@ impl Serialize for Serializable<'_> {
     }
 }
 
-/// Formats a value as JSON, indented, with a line feed at the end.
+/// Formats a value as indented JSON with a final line feed.
 pub fn to_json(value: Serializable<'_>) -> String {
     let mut text = serde_json::to_string_pretty(&value).unwrap_or_default();
     text.push('\n');
     text
 }
 
-/// Formats a value as YAML in block style. Strings are double-quoted, as everywhere in the program's output.
+/// Formats a value as YAML in block style. Quotes the strings under the key `value`, and other strings if they need
+/// quotes.
 pub fn to_yaml(value: Serializable<'_>) -> String {
     let mut out = String::new();
     match value.arena.get(value.id) {
@@ -137,7 +139,7 @@ fn write_mapping(arena: &Arena, pairs: &[(ValueId, ValueId)], indent: usize, out
         }
         out.push_str(&jobplate_yaml::quote_name(&json_key(arena, *key).unwrap_or_default()));
         out.push(':');
-        // Names are more readable without quotes; values of `env` keep them.
+        // Values of `env` are always quoted. Other strings are more readable without quotes.
         let plain = arena.as_str(*key) != Some("value");
         match arena.get(*value) {
             Value::Dict(pairs) if !pairs.is_empty() => {
@@ -183,7 +185,7 @@ fn write_scalar(arena: &Arena, id: ValueId, plain: bool, out: &mut String) {
         Value::None => out.push_str("null"),
         Value::Bool(is) => out.push_str(if *is { "true" } else { "false" }),
         Value::Int(integer) => out.push_str(&integer.to_string()),
-        // Without a point, `1e+16` is a string in YAML 1.1.
+        // In YAML 1.1, `1e+16` without a decimal point is a string.
         Value::Float(float) => match string::repr_float(*float).split_once('e') {
             Some((digits, exponent)) if !digits.contains('.') => out.push_str(&format!("{digits}.0e{exponent}")),
             _ => out.push_str(&string::repr_float(*float)),

@@ -1,8 +1,8 @@
-//! python-slugify 8 and 9: a string as ASCII letters, digits and dashes, transliterated by text-unidecode.
+//! Creates slugs like python-slugify 8 and 9: ASCII letters, digits and dashes, transliterated by text-unidecode.
 //!
-//! deunicode and any_ascii cannot replace the table: they transliterate in other ways than text-unidecode. Two
-//! differences remain: characters that are newer than the Unicode version of the user's Python, and digits outside of
-//! ASCII in a character reference.
+//! deunicode and any_ascii cannot replace the table, because their transliterations differ from text-unidecode. Two
+//! differences from python-slugify remain: characters that are newer than the Unicode version of the user's Python,
+//! and non-ASCII digits in character references.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -11,8 +11,8 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::limits::MAX_DIGITS;
 
-/// Transliterations in rows of sixteen characters, of characters that NFKD keeps. `tests/oracles/prefect3/slug.py`
-/// generates them.
+/// Transliterations of the characters that NFKD leaves unchanged, in rows of sixteen characters.
+/// `tests/oracles/prefect3/slug.py` generates them.
 static LETTERS: LazyLock<BTreeMap<u32, &str>> = LazyLock::new(|| {
     let row = |line: &'static str| {
         let (row, cells) = line.split_once(' ')?;
@@ -33,19 +33,19 @@ static ENTITIES: LazyLock<BTreeMap<&str, char>> = LazyLock::new(|| {
 /// The arguments of `slugify`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SlugOptions {
-    /// Whether letters become lower case.
+    /// Whether letters are converted to lower case.
     pub lowercase: bool,
     /// The maximum number of characters of a slug.
     pub max_length: usize,
-    /// The characters that stay besides ASCII letters, digits and dashes: some of `_` and `.`. The table does not
-    /// distinguish others.
+    /// The characters that are kept in addition to ASCII letters, digits and dashes. Only `_` and `.` are supported:
+    /// the table does not distinguish other characters.
     pub allowed: &'static str,
 }
 
 impl SlugOptions {
-    /// Returns the slug of a string, which can be empty.
+    /// Returns the slug of a string. It can be empty.
     pub(crate) fn slugify(&self, text: &str) -> String {
-        // An apostrophe of the input separates words, one of a transliteration does not.
+        // An apostrophe in the input separates words. An apostrophe in a transliteration does not.
         let mut plain = String::new();
         for char in text.replace('\'', "-").nfkd() {
             if char.is_ascii() {
@@ -54,8 +54,8 @@ impl SlugOptions {
                 plain.push_str(transliterate(char));
             }
         }
-        // Each kind of reference sees the result of the one before: `&amp;#39;` is an apostrophe. If one reference is to
-        // no character, all of its kind stay. The results are not transliterated.
+        // Each kind of reference is replaced in the result of the previous kind: `&amp;#39;` is an apostrophe. If one
+        // reference is invalid, all references of its kind are kept. The results are not transliterated.
         for kind in [named, decimal, hexadecimal] {
             plain = replace_references(&plain, kind).unwrap_or(plain);
         }
@@ -73,18 +73,18 @@ impl SlugOptions {
                 slug.push('-');
             }
         }
-        // Dashes at the end are removed before and after the slug is cut.
+        // Dashes at the end are removed before and after the slug is truncated.
         let slug = slug.trim_end_matches('-');
         slug.get(..self.max_length).unwrap_or(slug).trim_end_matches('-').to_owned()
     }
 }
 
-/// Returns text-unidecode's transliteration of a character outside of ASCII, with only the distinctions that slugs need.
+/// Returns text-unidecode's transliteration of a non-ASCII character, reduced to the distinctions that affect slugs.
 fn transliterate(char: char) -> &'static str {
     let number = char as u32;
     match LETTERS.get(&(number >> 4)) {
         Some(cells) => cells.split('|').nth(number as usize & 15).unwrap_or_default(),
-        // Its table covers the Basic Multilingual Plane; other characters are dropped.
+        // text-unidecode's table covers the Basic Multilingual Plane. Other characters are dropped.
         None => {
             if number <= 0xFFFF {
                 " "
@@ -95,11 +95,12 @@ fn transliterate(char: char) -> &'static str {
     }
 }
 
-/// A character reference to a number that is not a character.
+/// The error for a character reference to a number that is not a character.
 #[derive(Clone, Copy, Debug)]
 struct NoCharacter;
 
-/// Replaces the character references that `read` accepts; its argument is the text between `&` and `;`.
+/// Replaces the character references that `read` recognizes. The argument of `read` is the text between `&` and `;`.
+/// Fails if `read` fails.
 fn replace_references(
     text: &str,
     read: impl Fn(&str) -> Option<Result<char, NoCharacter>>,
@@ -143,7 +144,7 @@ fn hexadecimal(body: &str) -> Option<Result<char, NoCharacter>> {
     all.then(|| character(digits, 16))
 }
 
-/// Returns `chr(int(digits, radix))`.
+/// Returns `chr(int(digits, radix))`. Fails if Python raises an error.
 fn character(digits: &str, radix: u32) -> Result<char, NoCharacter> {
     let number = match digits.trim_start_matches('0') {
         "" => 0,

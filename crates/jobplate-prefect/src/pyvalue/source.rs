@@ -1,4 +1,4 @@
-//! Locations of values: bytes of a source file.
+//! Locations of values: byte ranges in source files.
 
 use std::cell::OnceCell;
 use std::fmt;
@@ -7,37 +7,38 @@ use std::rc::Rc;
 
 use jobplate_diagnostic::{Error, LineIndex};
 
-/// A file, or a document that is embedded in a file, that values are read from.
+/// A file, or a document embedded in a file, from which values are read.
 #[derive(Debug)]
 pub struct SourceFile {
-    /// The name that errors show: the path as the user gave it.
+    /// The name in errors: the path that the user passed.
     pub name: String,
-    /// The line of the first byte in that file, from 1.
+    /// The 1-based line of the file on which the text begins.
     first_line: usize,
     /// The text.
     pub text: String,
     /// Whether each line of the text is a line of the file. If not, errors name only `first_line`.
     has_lines: bool,
-    /// Whether errors show its lines, masked like those of a manifest. If not, they show line and column only.
+    /// Whether errors show lines of the file, masked like the lines of a manifest. If not, errors show only the line
+    /// and the column.
     is_manifest: bool,
-    /// Built when the first line is needed.
+    /// The line index, created on first use.
     lines: OnceCell<LineIndex>,
 }
 
 impl SourceFile {
-    /// Returns a file whose lines errors show, masked like those of a manifest.
+    /// Returns a file whose lines appear in errors, masked like the lines of a manifest.
     pub fn new_manifest(name: impl Into<String>, text: impl Into<String>) -> Rc<Self> {
         Self::new(name.into(), 1, text.into(), true, true)
     }
 
-    /// Returns a file of which errors show line and column only, such as one that holds secrets.
+    /// Returns a file for which errors show only the line and the column, such as a file with secrets.
     pub fn new_redacted(name: impl Into<String>, text: impl Into<String>) -> Rc<Self> {
         Self::new(name.into(), 1, text.into(), true, false)
     }
 
     /// Returns the document in the scalar at `location`. The lines of a literal block scalar are lines of the file.
     ///
-    /// With `shown`, errors show the lines of a literal block scalar.
+    /// If `shown` is true, errors show the lines of a literal block scalar.
     pub fn new_embedded(location: &Location, text: impl Into<String>, shown: bool) -> Rc<Self> {
         let outer = &location.source;
         let has_lines = outer.has_lines && outer.text[location.span.clone()].starts_with('|');
@@ -54,7 +55,7 @@ impl SourceFile {
     }
 }
 
-/// The bytes of a source file that a value is written in.
+/// The byte range of a value in a source file.
 #[derive(Clone, Debug)]
 pub struct Location {
     /// The file.
@@ -71,13 +72,13 @@ impl fmt::Display for Location {
 }
 
 impl Location {
-    /// Returns the line in the file, from 1.
+    /// Returns the 1-based line in the file.
     pub fn line(&self) -> usize {
         let before = if self.source.has_lines { self.source.lines().line(self.span.start) - 1 } else { 0 };
         self.source.first_line + before
     }
 
-    /// Returns `FILE:LINE:COLUMN`, or `FILE:LINE` where the lines of the source are not lines of the file.
+    /// Returns `FILE:LINE:COLUMN`, or `FILE:LINE` if the lines of the source are not lines of the file.
     pub fn display_with_column(&self) -> String {
         if !self.source.has_lines {
             return self.to_string();

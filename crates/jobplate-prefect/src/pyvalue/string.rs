@@ -1,8 +1,8 @@
-//! `str()`, `repr()` and `str.strip`.
+//! Python's `str()`, `repr()` and `str.strip()`.
 
 use super::arena::{Arena, Value, ValueId};
 
-/// Returns `str.strip()`. To Python, U+001C to U+001F are blanks, too.
+/// Removes surrounding whitespace like `str.strip()`. In Python, U+001C to U+001F are whitespace, too.
 pub fn strip(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}'))
 }
@@ -44,7 +44,8 @@ pub fn repr(arena: &Arena, id: ValueId) -> String {
     }
 }
 
-/// Prints the shortest digits that parse to the same number. Has an exponent from 1e16 and below 1e-4.
+/// Formats a float like `repr()`: with the fewest digits that parse to the same number, and with an exponent from
+/// 1e16 and below 1e-4.
 pub fn repr_float(float: f64) -> String {
     if float.is_nan() {
         return "nan".to_owned();
@@ -63,7 +64,8 @@ pub fn repr_float(float: f64) -> String {
     format!("{digits}e{sign}{:02}", exponent.abs())
 }
 
-/// Prints both parts in parentheses, or the imaginary part alone if the real part is positive zero.
+/// Formats a complex number like `repr()`: both parts in parentheses, or only the imaginary part if the real part is
+/// positive zero.
 fn repr_complex(real: f64, imaginary: f64) -> String {
     let part = |float: f64| {
         let text = repr_float(float);
@@ -76,7 +78,8 @@ fn repr_complex(real: f64, imaginary: f64) -> String {
     format!("({}{sign}{}j)", part(real), part(imaginary))
 }
 
-/// Quotes a string: in double quotes if it has single quotes and no double quotes, else in single quotes.
+/// Quotes a string like `repr()`: in double quotes if it contains single quotes and no double quotes, otherwise in
+/// single quotes.
 fn quote(chars: impl Iterator<Item = char> + Clone) -> String {
     let has = |expected: char| chars.clone().any(|c| c == expected);
     let mark = if has('\'') && !has('"') { '"' } else { '\'' };
@@ -105,13 +108,14 @@ fn quote(chars: impl Iterator<Item = char> + Clone) -> String {
 
 /// Quotes bytes like a string. Escapes each byte that is not printable ASCII.
 fn quote_bytes(bytes: &[u8]) -> String {
-    // `quote` prints characters of Latin-1 that Python escapes in bytes.
+    // `quote` keeps printable Latin-1 characters, which Python escapes in bytes.
     let quoted = quote(bytes.iter().map(|byte| char::from(*byte)));
     let escape = |c: char| if c.is_ascii() { c.to_string() } else { format!("\\x{:02x}", u32::from(c)) };
     quoted.chars().map(escape).collect()
 }
 
-/// Returns `str.isprintable()`. Rust's `escape_debug` escapes the same categories; after a letter, it does not escape accents.
+/// Returns `str.isprintable()`. Rust's `escape_debug` escapes the same categories. It also escapes combining
+/// characters at the start of a string, so a letter precedes the character.
 fn is_printable(c: char) -> bool {
     let mut pair = String::from("a");
     pair.push(c);

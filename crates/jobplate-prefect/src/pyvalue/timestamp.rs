@@ -1,4 +1,4 @@
-//! Timestamps of YAML 1.1 as PyYAML reads them, printed as Python does.
+//! YAML 1.1 timestamps, parsed like PyYAML and formatted like Python.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,7 @@ pub struct Timestamp {
 }
 
 impl Timestamp {
-    /// Parses a timestamp. Returns `None` if `text` is not a timestamp, or the day does not exist.
+    /// Parses a timestamp. Returns `None` if `text` is not a timestamp, or if the date or time does not exist.
     pub fn parse(text: &str) -> Option<Self> {
         static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| {
             Regex::new(

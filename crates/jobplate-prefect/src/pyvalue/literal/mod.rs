@@ -1,14 +1,14 @@
-//! `ast.literal_eval`: evaluates a string that is a Python literal.
+//! Evaluates Python literals like `ast.literal_eval`.
 //!
-//! Prefect 1 reads every setting this way, also secrets: `42` is a number, `"x"` loses its quotes, `1,2` is a tuple. No
-//! crate has exactly Python's grammar of literals: ruff's parser is not published on crates.io.
+//! Prefect 1 evaluates every setting like this, including secrets: `42` is a number, `"x"` loses its quotes, `1,2` is
+//! a tuple. No crate on crates.io has exactly Python's grammar of literals: ruff's parser is not published there.
 //!
 //! | file | decides |
 //! |---|---|
 //! | `strings` | which value quoted strings have |
 //! | `numbers` | which value a number has |
 
-// Over 400 lines: a third of them are tables of the tests.
+// Over 400 lines: a third of the file is test tables.
 
 mod numbers;
 pub(super) mod strings;
@@ -18,7 +18,7 @@ use self::strings::{parse_string, starts_string};
 use super::arena::{Arena, Value, ValueId};
 use super::source::Location;
 
-/// The maximum depth of nested brackets in Python.
+/// Python's maximum depth of nested brackets.
 const MAX_DEPTH: usize = 200;
 
 /// Evaluates a literal. Returns `None` if `text` is not a literal.
@@ -39,13 +39,13 @@ pub(crate) fn eval(arena: &mut Arena, text: &str, location: Option<&Location>) -
         let line = line.trim_start_matches([' ', '\t', '\u{c}', '\r']);
         line.is_empty() || line.starts_with('#')
     };
-    // To Python, a last line of blanks is an unexpected indentation.
+    // To Python, a last line that contains only spaces or tabs is an unexpected indent.
     let last = rest.rsplit_once('\n').map_or("", |(_, last)| last);
     let is_indented = !last.is_empty() && last.trim_matches([' ', '\t']).is_empty();
     (rest.lines().all(is_blank) && !is_indented && !parser.source.contains('\0')).then_some(value)
 }
 
-/// Parses one literal.
+/// A parser for one literal.
 struct LiteralParser<'h, 't> {
     /// The text after the current position.
     rest: &'t str,
@@ -74,13 +74,13 @@ impl LiteralParser<'_, '_> {
             .then_some(())
     }
 
-    /// Skips blanks, and in brackets also line breaks and comments.
+    /// Skips spaces and tabs, and inside brackets also line breaks and comments.
     fn skip(&mut self) {
         loop {
             let before = self.rest.len();
             self.rest = self.rest.trim_start_matches([' ', '\t', '\u{c}']);
             let joined = self.rest.strip_prefix("\\\n").or_else(|| self.rest.strip_prefix("\\\r\n"));
-            // A backslash at the end joins no line.
+            // A backslash at the end of the text does not continue the line.
             if let Some(after) = joined.filter(|after| !after.is_empty()) {
                 self.rest = after;
             }
@@ -103,7 +103,7 @@ impl LiteralParser<'_, '_> {
         after.is_some()
     }
 
-    /// Parses a value, or values with commas: a tuple without brackets.
+    /// Parses a value, or a tuple without parentheses.
     fn tuple_or_value(&mut self) -> Option<ValueId> {
         let first = self.value()?;
         if !self.take(",") {
@@ -123,7 +123,7 @@ impl LiteralParser<'_, '_> {
         Some(self.alloc(Value::Tuple(items)))
     }
 
-    /// Parses a value. A sum is a complex number.
+    /// Parses a value, or the sum or difference of a real and an imaginary number.
     fn value(&mut self) -> Option<ValueId> {
         let left = self.signed()?;
         self.skip();
@@ -297,7 +297,7 @@ impl LiteralParser<'_, '_> {
         Some(self.alloc(data))
     }
 
-    /// Parses a string. Adjacent strings are concatenated.
+    /// Parses a string literal, and concatenates adjacent string literals.
     fn strings(&mut self) -> Option<ValueId> {
         let (mut source, rest) = parse_string(self.rest)?;
         self.rest = rest;

@@ -24,7 +24,8 @@ pub(super) fn number_end(text: &str) -> usize {
     end
 }
 
-/// Parses a number. Underscores must be between digits, and a decimal integer has no leading zero.
+/// Parses a number literal. Returns `None` if an underscore is not between digits, or if a decimal integer has a
+/// leading zero.
 pub(super) fn parse_number(text: &str) -> Option<Value> {
     let lower = text.to_ascii_lowercase();
     for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
@@ -66,8 +67,8 @@ pub(super) fn parse_number(text: &str) -> Option<Value> {
     Some(if imaginary { Value::Complex(0.0, float) } else { Value::Float(float) })
 }
 
-/// Removes the underscores between digits. Returns `None` if an underscore is
-/// elsewhere, or a digit is missing.
+/// Removes the underscores between digits. Returns `None` if an underscore is not between digits, or if `digits` is
+/// empty or contains another character.
 fn without_underscores(digits: &str) -> Option<String> {
     let misplaced = digits.is_empty() || digits.starts_with('_') || digits.ends_with('_') || digits.contains("__");
     let plain = digits.replace('_', "");

@@ -1,8 +1,8 @@
-//! String literals: `'a'`, `b"a"`, `r'''a'''`, and what their escapes mean.
+//! Parses string literals, such as `'a'`, `b"a"` and `r'''a'''`, and decodes their escapes.
 
 use crate::pyvalue::arena::Value;
 
-/// The characters of string literals; of bytes, one character for each.
+/// The characters of a string literal or of concatenated literals. In a bytes literal, each character is one byte.
 pub(super) struct StringParts {
     bytes: bool,
     chars: Vec<char>,
@@ -18,7 +18,7 @@ impl StringParts {
         }
     }
 
-    /// Appends an adjacent literal. Returns `None` if one is a string and the other one bytes.
+    /// Appends an adjacent literal. Returns `None` if only one of the two literals is a bytes literal.
     pub(super) fn concat(mut self, next: Self) -> Option<Self> {
         self.chars.extend(next.chars);
         (self.bytes == next.bytes).then_some(self)
@@ -31,7 +31,8 @@ pub(super) fn starts_string(text: &str) -> bool {
     end <= 2 && text[end..].starts_with(['\'', '"'])
 }
 
-/// Parses one string literal at the start of `text`. Returns it with the text after it.
+/// Parses one string literal at the start of `text`. Returns the literal and the rest of the text, or `None` if the
+/// literal is invalid.
 pub(super) fn parse_string(text: &str) -> Option<(StringParts, &str)> {
     let quote = text.find(['\'', '"'])?;
     let prefix = text[..quote].to_ascii_lowercase();
@@ -46,7 +47,7 @@ pub(super) fn parse_string(text: &str) -> Option<(StringParts, &str)> {
     Some((StringParts { bytes, chars }, rest))
 }
 
-/// Parses a literal after its prefix. Returns its characters and the text after it.
+/// Parses a literal without its prefix. Returns its characters and the rest of the text.
 fn parse_quoted(text: &str, bytes: bool, raw: bool) -> Option<(Vec<char>, &str)> {
     let mark = &text[..1];
     let triple = mark.repeat(3);
@@ -82,14 +83,15 @@ fn parse_quoted(text: &str, bytes: bool, raw: bool) -> Option<(Vec<char>, &str)>
     }
 }
 
-/// A string that this crate cannot represent: it has a named character (`\N{...}`) or a lone surrogate (`\ud800`).
+/// The description of a string that this crate cannot represent: with a named character (`\N{...}`) or a lone
+/// surrogate (`\ud800`).
 pub(in crate::pyvalue) const UNSUPPORTED_ESCAPE: &str = "text with the name of a character, or half of one, in it";
 
-/// Replaces an unsupported escape among the characters of a string.
+/// The replacement for an unsupported escape in the characters of a string.
 const UNSUPPORTED_MARK: char = '\u{10ffff}';
 
-/// Decodes the escape after a backslash and returns the text after it. Appends [`UNSUPPORTED_MARK`] for a named
-/// character and for a lone surrogate.
+/// Decodes the escape after a backslash, appends the character to `out`, and returns the rest of the text. Appends
+/// [`UNSUPPORTED_MARK`] for a named character or a lone surrogate. Returns `None` if the escape is invalid.
 fn escape<'t>(rest: &'t str, bytes: bool, out: &mut Vec<char>) -> Option<&'t str> {
     let c = rest.chars().next()?;
     let after = &rest[c.len_utf8()..];
@@ -137,7 +139,8 @@ fn escape<'t>(rest: &'t str, bytes: bool, out: &mut Vec<char>) -> Option<&'t str
     Some(after)
 }
 
-/// Decodes `\uXXXX` with a surrogate. A pair of surrogates is one character in the JSON that Prefect writes.
+/// Decodes the digits of a `\u` escape that is a surrogate. Combines a surrogate pair into one character, like the
+/// JSON that Prefect writes.
 fn surrogate<'t>(after: &'t str, out: &mut Vec<char>) -> Option<&'t str> {
     let unit = |text: &str| u16::from_str_radix(text.get(..4).filter(|code| !code.starts_with('+'))?, 16).ok();
     let first = unit(after)?;

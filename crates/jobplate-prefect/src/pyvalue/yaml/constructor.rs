@@ -1,4 +1,4 @@
-//! Constructs Python values from YAML nodes as PyYAML's `SafeConstructor` does (`yaml/constructor.py`).
+//! Constructs Python values from YAML nodes like PyYAML's `SafeConstructor` (`yaml/constructor.py`).
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -13,21 +13,22 @@ use crate::pyvalue::limits::UNSUPPORTED_HINT;
 use crate::pyvalue::source::{Location, SourceFile, locate};
 use crate::pyvalue::timestamp::Timestamp;
 
-/// The maximum number of pairs of a mapping. Pairs of a merge key count each time it is used.
+/// The maximum number of pairs of a mapping. The pairs of a merged mapping count for each merge key that refers to
+/// it.
 const MAX_PAIRS: usize = 200_000;
 
-/// The maximum depth of nested collections. Python's recursion limit is a little higher.
+/// The maximum depth of nested collections. PyYAML reaches Python's recursion limit at a slightly greater depth.
 const MAX_DEPTH: usize = 200;
 
-/// Constructs Python values from the nodes of a document.
+/// A constructor of Python values from the nodes of a document.
 pub(super) struct Constructor<'h, 's> {
     arena: &'h mut Arena,
     source: &'s Rc<SourceFile>,
     /// The offset of the document in the source.
     start: usize,
-    /// For each alias, the index of the node that it refers to.
+    /// The index of each alias, with the index of the node to which it refers.
     alias_targets: HashMap<u32, u32>,
-    /// The value of each node; `None` while it is under construction.
+    /// The value of each node, keyed by the node's index. `None` while it is under construction.
     constructed: HashMap<u32, Option<ValueId>>,
     resolver: Resolver,
 }
@@ -135,7 +136,7 @@ impl<'h, 's> Constructor<'h, 's> {
         })
     }
 
-    /// Appends the pairs of a mapping to `out`: first those of its merge keys, then its own.
+    /// Appends the pairs of a mapping to `out`: first the pairs of its merge keys, then its own pairs.
     fn flatten<'d>(&self, node: Node<'d>, depth: usize, out: &mut Vec<(Node<'d>, Node<'d>)>) -> Result<()> {
         let Some(depth) = depth.checked_sub(1) else { return Err(self.fail(node, "a value nested too deep")) };
         let is_merge = |key: Node<'_>| match (key.kind(), tag_name(key)) {
@@ -161,7 +162,8 @@ impl<'h, 's> Constructor<'h, 's> {
                         self.flatten(item, depth, &mut list)?;
                         lists.push(list);
                     }
-                    // The first mapping of the list has priority, and the last pair of a key sets its value.
+                    // The first mapping in the list has priority. The last pair with a key sets the value, so the
+                    // order is reversed.
                     out.extend(lists.into_iter().rev().flatten());
                 }
                 _ => return Err(self.fail(value, "a merge key (`<<`) takes mappings")),
@@ -237,7 +239,8 @@ impl<'h, 's> Constructor<'h, 's> {
     }
 }
 
-/// Returns the name of a standard tag without its prefix. The non-specific tag is `!`.
+/// Returns the name of a node's tag, without the prefix of a standard tag. The non-specific tag is `!`. Returns
+/// `None` if the node has no tag.
 fn tag_name<'d>(node: Node<'d>) -> Option<&'d str> {
     let tag = node.tag()?;
     Some(match tag.strip_prefix("!!") {

@@ -1,8 +1,8 @@
-//! PyYAML's `safe_load`: YAML 1.1 as Prefect 1 reads it.
+//! Loads YAML 1.1 like PyYAML's `safe_load`, which Prefect 1 uses.
 //!
-//! The YAML parser of `jobplate_yaml` reads the grammar and returns the spans that errors need. This module handles
-//! what PyYAML reads in another way: line breaks, tabs, directives, tags, merge keys and the types of plain scalars. No
-//! crate can replace it: they implement YAML 1.2, and none has PyYAML's resolver and deviations.
+//! `jobplate_yaml` parses the grammar and provides the spans that errors need. This module handles the differences in
+//! PyYAML: line breaks, tabs, directives, tags, merge keys and the types of plain scalars. No crate can replace it:
+//! the YAML crates implement YAML 1.2, and lack PyYAML's resolver and deviations.
 //!
 //! | file | decides |
 //! |---|---|
@@ -27,12 +27,13 @@ use super::source::{Location, SourceFile, locate};
 /// Reads the single document of a file. An empty file is Python's `None`.
 ///
 /// # Errors
-/// Fails where PyYAML fails, and at characters that YAML parsers treat differently. The error has a location.
+/// Fails if PyYAML fails, or if the file has characters that YAML parsers treat differently. The error points to the
+/// location.
 pub fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
     let location = |span| Location { source: Rc::clone(source), span };
     let text = normalize_line_breaks(&source.text);
-    // To PyYAML, a byte order mark after the first character is a letter like any other. For our parser, U+FFFD
-    // replaces it: it has the same number of bytes, so that spans stay valid.
+    // PyYAML reads a byte order mark after the first character as a letter, but `jobplate_yaml` does not. U+FFFD
+    // replaces it: both have the same number of bytes, so spans remain valid.
     let mark = text.len() - text.trim_start_matches('\u{feff}').len();
     let first = mark.min('\u{feff}'.len_utf8());
     let letters = format!("{}{}", &text[..first], text[first..].replace('\u{feff}', "\u{fffd}"));
@@ -49,7 +50,8 @@ pub fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
     let text = &text[start..];
     if let Err(unsupported) = read(&letters[start..], &mut nodes) {
         let from = start + unsupported.offset;
-        // PyYAML accepts these, our parser does not. Its fallback rejects a whole document with a verbatim tag (`!<`).
+        // PyYAML accepts this syntax, but `jobplate_yaml` does not. Its fallback parser rejects every document with a
+        // verbatim tag (`!<`).
         let unsupported_syntax = ["an unusual tag", "an escape that is no Unicode character", "text behind an alias"];
         let is_supported_by_pyyaml = unsupported_syntax.contains(&unsupported.reason) || letters.contains("!<");
         let error = match is_supported_by_pyyaml {
@@ -68,7 +70,7 @@ pub fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
     Constructor::new(arena, source, start)?.construct(document)
 }
 
-/// Replaces each lone carriage return by a line feed: to PyYAML, both are line breaks.
+/// Replaces each lone carriage return with a line feed. PyYAML treats both as line breaks.
 fn normalize_line_breaks(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
@@ -78,7 +80,8 @@ fn normalize_line_breaks(text: &str) -> String {
     out
 }
 
-/// Returns the offset of the single document in a file. Fails if there are several.
+/// Returns the offset of the single document in a file. Fails if there are several documents, or if a directive is
+/// not supported.
 fn document_start(text: &str) -> Result<usize> {
     let mut documents = Documents::new(text.as_bytes(), usize::MAX);
     let mut found = None;

@@ -1,4 +1,4 @@
-//! Resolves the type of plain scalars as PyYAML does (`yaml/resolver.py`).
+//! Resolves the type of plain scalars like PyYAML (`yaml/resolver.py`).
 
 use jobplate_diagnostic::{Error, ErrorKind, Result};
 use regex_lite::Regex;

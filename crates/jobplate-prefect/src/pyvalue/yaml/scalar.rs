@@ -1,11 +1,12 @@
-//! Converts the text of scalars to values as PyYAML does (`yaml/constructor.py`).
+//! Converts the text of scalars to values like PyYAML (`yaml/constructor.py`).
 
 use base64::Engine as _;
 use num_bigint::BigInt;
 
 use crate::pyvalue::limits::MAX_DIGITS;
 
-/// Decodes Base64 and ignores other ASCII characters, as Python's `binascii` does.
+/// Decodes Base64 like Python's `binascii`, which ignores other ASCII characters. Returns `None` if the text is not
+/// ASCII or not valid Base64.
 pub(super) fn parse_bytes(text: &str) -> Option<Vec<u8>> {
     let is_letter = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
     let letters: String = text.chars().filter(is_letter).collect();
