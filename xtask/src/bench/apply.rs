@@ -16,7 +16,7 @@ use super::{Programs, megabytes, print_table, to_strings};
 use crate::run;
 
 #[path = "../../../tests/cluster/http.rs"]
-#[allow(dead_code)] // the tests use all of it
+#[allow(dead_code)] // The tests use the other items.
 mod http;
 #[path = "../../../tests/cluster/servers.rs"]
 #[allow(dead_code)]

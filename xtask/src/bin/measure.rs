@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
     let Some(program) = args.next() else { return ExitCode::from(2) };
     let mut command = Command::new(program);
-    command.args(args).stderr(Stdio::null()); // standard input is the caller's
+    command.args(args).stderr(Stdio::null()); // Standard input is inherited.
     let start = Instant::now();
     let usage = match command.spawn().and_then(wait4::Wait4::wait4) {
         Ok(usage) => usage,

@@ -5,7 +5,7 @@
 //! `nightly-0`, `nightly-1` and so on.
 
 #[path = "../../../tests/cluster/http.rs"]
-#[allow(dead_code)] // the tests use all of it
+#[allow(dead_code)] // The tests use the other items.
 mod http;
 
 use std::path::Path;
