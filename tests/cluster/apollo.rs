@@ -96,8 +96,8 @@ fn respond(flow: &Flow, run: &mut RunRecord, request: &Request) -> Action {
     let success = || json!({"success": true});
     let state_results = |id_field: &str| {
         let requested_states = variables["input"]["states"].as_array().cloned().unwrap_or_default();
-        let result = |state: &Value| json!({"id": state[id_field], "status": "SUCCESS", "message": null});
-        json!({"states": requested_states.iter().map(result).collect::<Vec<_>>()})
+        let result_for = |state: &Value| json!({"id": state[id_field], "status": "SUCCESS", "message": null});
+        json!({"states": requested_states.iter().map(result_for).collect::<Vec<_>>()})
     };
     let data = match field {
         "hello" => json!("hello"),

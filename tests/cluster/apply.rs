@@ -57,7 +57,7 @@ impl ApplyFixture {
     fn new(servers: &'static Servers) -> Self {
         let proxy = Proxy::start(servers, |_| Action::Forward);
         let run = Run::new(proxy.kubeconfig());
-        ApplyFixture { namespace: servers.namespace("apply"), admin: servers.client(ADMIN), proxy, run }
+        ApplyFixture { namespace: servers.create_namespace("apply"), admin: servers.client(ADMIN), proxy, run }
     }
 
     /// Runs the program in the fixture's namespace. Asserts that only `render` prints the canary.
@@ -74,7 +74,7 @@ impl ApplyFixture {
     }
 
     fn get(&self, resource: &str, name: &str) -> Value {
-        self.admin.get(&api_path(&self.namespace, resource, name)).done()
+        self.admin.get(&api_path(&self.namespace, resource, name)).expect_success()
     }
 
     fn exists(&self, resource: &str, name: &str) -> bool {
@@ -284,14 +284,14 @@ fn reports_the_right_outcomes() {
     for extra_args in [&[][..], &["--no-preflight"], &["--concurrency=1"]] {
         let fixture = ApplyFixture::new(servers);
         let manifest_with = |value: &str| format!("{}---\n{CRON_JOB}---\n{}", config_map("a", value), job("name: etl"));
-        let outcomes = |text: &str| {
+        let outcomes_of = |text: &str| {
             let output = fixture.apply(text, &[extra_args, &["-o", "json"]].concat()).assert_exit(0, &[]);
             output.outcomes().join(" ")
         };
-        assert_eq!(outcomes(&manifest_with("v")), "created created created", "{extra_args:?}");
-        assert_eq!(outcomes(&manifest_with("v")), "unchanged unchanged unchanged", "{extra_args:?}");
-        assert_eq!(outcomes(&manifest_with("w")), "configured unchanged unchanged", "{extra_args:?}");
-        assert_eq!(outcomes(&manifest_with("w")), "unchanged unchanged unchanged", "{extra_args:?}");
+        assert_eq!(outcomes_of(&manifest_with("v")), "created created created", "{extra_args:?}");
+        assert_eq!(outcomes_of(&manifest_with("v")), "unchanged unchanged unchanged", "{extra_args:?}");
+        assert_eq!(outcomes_of(&manifest_with("w")), "configured unchanged unchanged", "{extra_args:?}");
+        assert_eq!(outcomes_of(&manifest_with("w")), "unchanged unchanged unchanged", "{extra_args:?}");
         // Only the CronJob changes: its literal is replaced with a reference.
         let with_reference =
             manifest_with("w").replace(&format!("value: {CANARY}"), "valueFrom: {secretKeyRef: {name: s, key: k}}");
@@ -299,8 +299,8 @@ fn reports_the_right_outcomes() {
             &job("name: etl").replace(&format!("value: {CANARY}"), "valueFrom: {secretKeyRef: {name: s, key: k}}"),
             &job("name: etl"),
         );
-        assert_eq!(outcomes(&with_reference), "unchanged configured unchanged", "{extra_args:?}");
-        assert_eq!(outcomes(&with_reference), "unchanged unchanged unchanged", "{extra_args:?}");
+        assert_eq!(outcomes_of(&with_reference), "unchanged configured unchanged", "{extra_args:?}");
+        assert_eq!(outcomes_of(&with_reference), "unchanged unchanged unchanged", "{extra_args:?}");
     }
 }
 
@@ -492,7 +492,7 @@ fn resolves_namespaces() {
     assert_eq!(String::from_utf8_lossy(&writes[1].body), text);
 
     // Without `-n` the namespace comes from the manifest, or from the kubeconfig if the manifest has no namespace.
-    let (default_namespace, other_namespace) = (servers.namespace("default"), servers.namespace("own"));
+    let (default_namespace, other_namespace) = (servers.create_namespace("default"), servers.create_namespace("own"));
     let config = kubeconfig(&format!("http://127.0.0.1:{}", fixture.proxy.port()), None, ADMIN);
     let config = config.replace("{cluster: test,", &format!("{{cluster: test, namespace: {default_namespace},"));
     fixture.run.write("config", config);
@@ -500,8 +500,8 @@ fn resolves_namespaces() {
     let output = fixture.run.run(&["apply", "all.yaml", "--kubeconfig", "config", "-o", "json"]).assert_exit(0, &[]);
     let namespaces: Vec<Value> = output.objects().iter().map(|object| object["namespace"].clone()).collect();
     assert_eq!(namespaces, [&*default_namespace, &*other_namespace]);
-    fixture.admin.get(&api_path(&default_namespace, "configmaps", "c")).done();
-    fixture.admin.get(&api_path(&other_namespace, "configmaps", "a")).done();
+    fixture.admin.get(&api_path(&default_namespace, "configmaps", "c")).expect_success();
+    fixture.admin.get(&api_path(&other_namespace, "configmaps", "a")).expect_success();
 
     // A namespace that does not exist.
     let output = fixture.run.run(&["apply", "all.yaml", "--kubeconfig", "config", "-n", "nowhere"]).assert_exit(2, &[]);
@@ -583,7 +583,7 @@ fn masks_values_in_warnings() {
     let Some(servers) = Servers::shared() else { return };
     let text = format!("299 - \"spec.template.spec.containers[0].env[0]: {CANARY} hides {CANARY}-2\"");
     let proxy = Proxy::start(servers, move |_| Action::AddHeader("warning", text.clone()));
-    let namespace = servers.namespace("warned");
+    let namespace = servers.create_namespace("warned");
     let run = Run::new(proxy.kubeconfig()).file("job.yaml", job("name: etl"));
     for args in [&["apply"][..], &["apply", "-v"], &["diff"]] {
         let output = run.run(&[args, &["job.yaml", "-n", &namespace]].concat());

@@ -22,21 +22,21 @@ fn config_map(name: &str, value: &str) -> String {
 #[test]
 fn applies_a_role_and_its_binding_without_cluster_admin() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin) = (servers.namespace("bundle"), servers.client(ADMIN));
-    let rbac = |resource: &str| format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/{resource}");
+    let (namespace, admin) = (servers.create_namespace("bundle"), servers.client(ADMIN));
+    let rbac_path = |resource: &str| format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/{resource}");
     let role = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "ci"},
         "rules": [{"apiGroups": ["", "apps", "batch"], "resources": ["*"], "verbs": ["*"]},
                   {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"],
                    "verbs": ["get", "list", "create", "patch"]}],
     });
-    admin.post(&rbac("roles"), &role).done();
+    admin.post(&rbac_path("roles"), &role).expect_success();
     let binding = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "ci"},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "ci"},
         "subjects": [{"kind": "ServiceAccount", "name": "ci", "namespace": namespace}],
     });
-    admin.post(&rbac("rolebindings"), &binding).done();
+    admin.post(&rbac_path("rolebindings"), &binding).expect_success();
     let user = format!("system:serviceaccount:{namespace}:ci");
     let run = Run::new(servers.kubeconfig(ADMIN)).file("agent.yaml", include_str!("../../templates/agent.yaml"));
     let args =
@@ -45,8 +45,8 @@ fn applies_a_role_and_its_binding_without_cluster_admin() {
     assert_eq!(output.outcomes().iter().filter(|outcome| *outcome == "not tried").count(), 1, "{output:?}");
     for extra_args in [&[][..], &["--no-preflight"]] {
         run.run(&[&args[..], extra_args].concat()).assert_exit(0, &[]);
-        admin.delete(&format!("{}/prefect-agent", rbac("rolebindings"))).done();
-        admin.delete(&format!("{}/prefect-agent", rbac("roles"))).done();
+        admin.delete(&format!("{}/prefect-agent", rbac_path("rolebindings"))).expect_success();
+        admin.delete(&format!("{}/prefect-agent", rbac_path("roles"))).expect_success();
     }
     // This Role grants a permission that the user does not have.
     let role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: more}\nrules:\n- {apiGroups: [\"\"], resources: [nodes], verbs: [get]}\n";
@@ -60,7 +60,7 @@ fn applies_a_role_and_its_binding_without_cluster_admin() {
 #[test]
 fn applies_a_changed_crd_together_with_its_objects() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, other) = (servers.namespace("upgrade"), servers.fresh_name("new"));
+    let (namespace, other) = (servers.create_namespace("upgrade"), servers.fresh_name("new"));
     let group = format!("{}.example.com", servers.fresh_name("gizmos"));
     let definition = |fields: &str| {
         format!(
@@ -70,18 +70,18 @@ fn applies_a_changed_crd_together_with_its_objects() {
              properties: {{spec: {{type: object, properties: {{{fields}}}}}}}}}}}\n---\n"
         )
     };
-    let gizmo = |spec: &str| {
+    let gizmo_with = |spec: &str| {
         format!(
             "apiVersion: {group}/v1\nkind: Gizmo\nmetadata: {{name: own, namespace: {namespace}}}\nspec: {{{spec}}}\n"
         )
     };
     let run = Run::new(servers.kubeconfig(ADMIN));
     let (old_fields, new_fields) = ("a: {type: string}", "a: {type: string}, b: {type: string}");
-    run.write("all.yaml", definition(old_fields) + &gizmo("a: x"));
+    run.write("all.yaml", definition(old_fields) + &gizmo_with("a: x"));
     run.run(&["diff", "all.yaml"]).assert_exit(1, &[]);
     run.run(&["apply", "all.yaml"]).assert_exit(0, &[]);
     run.run(&["diff", "all.yaml"]).assert_exit(0, &[]);
-    run.write("all.yaml", definition(new_fields) + &gizmo("a: x, b: z"));
+    run.write("all.yaml", definition(new_fields) + &gizmo_with("a: x, b: z"));
     let output = run.run(&["apply", "all.yaml", "-o", "json"]).assert_exit(0, &[]);
     assert_eq!(output.outcomes(), ["configured", "configured"]);
 
@@ -99,7 +99,7 @@ fn applies_a_changed_crd_together_with_its_objects() {
 #[test]
 fn sends_what_was_dry_run_if_the_file_changes() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("change");
+    let namespace = servers.create_namespace("change");
     let directory = tempfile::tempdir().expect("a temporary directory can be created");
     let file = directory.path().join("all.yaml");
     let manifest_of =
@@ -123,7 +123,7 @@ fn sends_what_was_dry_run_if_the_file_changes() {
 #[test]
 fn recreates_a_job_to_replace_a_literal() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin) = (servers.namespace("job-literal"), servers.client(ADMIN));
+    let (namespace, admin) = (servers.create_namespace("job-literal"), servers.client(ADMIN));
     let job = format!(
         "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: etl}}\nspec:\n  suspend: true\n  template:\n    spec:\n      \
          restartPolicy: Never\n      containers:\n      - name: flow\n        image: none\n        env:\n        \
@@ -140,7 +140,7 @@ fn recreates_a_job_to_replace_a_literal() {
     run.run(&[&args[..], &["--on-immutable=skip", "--take-over"]].concat()).assert_exit(0, &[]);
     let output = run.run(&[&args[..], &["--on-immutable=recreate", "--take-over"]].concat()).assert_exit(0, &[]);
     assert_eq!(output.stdout, "job.batch/etl recreated\n");
-    let live = admin.get(&api_path(&namespace, "jobs", "etl")).done();
+    let live = admin.get(&api_path(&namespace, "jobs", "etl")).expect_success();
     assert!(!live.to_string().contains(CANARY), "{live}");
 }
 
@@ -148,7 +148,7 @@ fn recreates_a_job_to_replace_a_literal() {
 #[test]
 fn server_errors_point_into_the_file() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("places");
+    let namespace = servers.create_namespace("places");
     let text = "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: x}\nspec:\n  schedule: '@daily'\n  jobTemplate:\n    \
                 spec:\n      template:\n        spec:\n          restartPolicy: Never\n          containers:\n          \
                 - name: flow\n            image: none\n          dnsPolicies: [] # line 14\n";

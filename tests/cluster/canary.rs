@@ -100,7 +100,7 @@ data:
 /// Creates live objects like `kubectl apply`: some client-side with kubectl's annotation, and some server-side.
 fn create_live_objects(servers: &Servers, namespace: &str) {
     let admin = servers.client(ADMIN);
-    let annotated = |text: &str, name: &str| {
+    let annotate = |text: &str, name: &str| {
         let annotation = "kubectl.kubernetes.io/last-applied-configuration: '{\"value\":\"@\"}'";
         with_canary(
             &text.replace(&format!("{{name: {name}}}"), &format!("{{name: {name}, annotations: {{{annotation}}}}}")),
@@ -112,14 +112,14 @@ fn create_live_objects(servers: &Servers, namespace: &str) {
         let (group, plural) = resource.rsplit_once('/').expect("a resource has a group");
         let collection =
             format!("/apis/{group}/namespaces/{namespace}/{plural}?fieldManager=kubectl-client-side-apply");
-        let created = admin.request("POST", &collection, "application/yaml", annotated(text, name).as_bytes());
-        created.expect("it answers").done();
+        let created = admin.request("POST", &collection, "application/yaml", annotate(text, name).as_bytes());
+        created.expect("it answers").expect_success();
     }
     for (resource, name, text) in
         [("jobs", "etl", JOB), ("secrets", "s", SECRET), ("configmaps", "templates", CONFIG_MAP)]
     {
         let object = format!("{}?fieldManager=kubectl", api_path(namespace, resource, name));
-        admin.patch(&object, "apply", with_canary(text)).done();
+        admin.patch(&object, "apply", with_canary(text)).expect_success();
     }
 }
 
@@ -127,7 +127,7 @@ fn create_live_objects(servers: &Servers, namespace: &str) {
 /// rejects.
 #[rustfmt::skip]
 fn inputs() -> Vec<(&'static str, String)> {
-    let env = |env: &str| JOB.replace("{name: X, value: @}", env);
+    let job_with_env = |env: &str| JOB.replace("{name: X, value: @}", env);
     vec![
         ("a CronJob", CRON_JOB.replace("value: @", "value: @b")),
         ("a Deployment", DEPLOYMENT.replace("value: @", "value: new@")),
@@ -143,14 +143,14 @@ fn inputs() -> Vec<(&'static str, String)> {
         ("a Secret without a name", SECRET.replace("name: s", "labels: {a: b}")),
         ("an embedded document", CONFIG_MAP.replace("value: @", "value: @b")),
         ("an embedded document in JSON", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: templates}\ndata:\n  baseJobTemplate.json: '{\"variables\": {}, \"job_configuration\": {\"env\": [{\"name\": \"X\", \"value\": \"@\"}]}}'\n".to_owned()),
-        ("value and valueFrom", env("{name: X, value: '@', valueFrom: {secretKeyRef: {name: s, key: k}}}")),
-        ("a duplicate entry", env("{name: X, value: '@'}, {name: X, value: '@b'}")),
-        ("an invalid name", env("{name: 'X=Y', value: '@'}")),
-        ("a list as a value", env("{name: X, value: ['@']}")),
-        ("a mapping as a value", env("{name: X, value: {a: '@'}}")),
-        ("a misspelled value", env("{name: X, valeu: '@'}")),
-        ("an invalid reference", env("{name: X, value: '@'}, {name: Y, valueFrom: {secretKeyRef: {name: UP, key: a/b}}}")),
-        ("a duplicate key", env("{name: X, value: '@', value: '@'}")),
+        ("value and valueFrom", job_with_env("{name: X, value: '@', valueFrom: {secretKeyRef: {name: s, key: k}}}")),
+        ("a duplicate entry", job_with_env("{name: X, value: '@'}, {name: X, value: '@b'}")),
+        ("an invalid name", job_with_env("{name: 'X=Y', value: '@'}")),
+        ("a list as a value", job_with_env("{name: X, value: ['@']}")),
+        ("a mapping as a value", job_with_env("{name: X, value: {a: '@'}}")),
+        ("a misspelled value", job_with_env("{name: X, valeu: '@'}")),
+        ("an invalid reference", job_with_env("{name: X, value: '@'}, {name: Y, valueFrom: {secretKeyRef: {name: UP, key: a/b}}}")),
+        ("a duplicate key", job_with_env("{name: X, value: '@', value: '@'}")),
         ("an invalid policy", JOB.replace("Never", "Always")),
         ("an unknown field", JOB.replace("suspend: true", "suspended: true")),
         ("an annotation", CRON_JOB.replace("{name: nightly}", "{name: nightly, annotations: {kubectl.kubernetes.io/last-applied-configuration: '@'}}")),
@@ -208,7 +208,7 @@ const COMMANDS: &[&[&str]] = &[
 fn assert_no_leaks(servers: &Servers, commands: &[&[&str]]) {
     let mut leaks = String::new();
     for command in commands {
-        let mut namespace = servers.namespace("canary");
+        let mut namespace = servers.create_namespace("canary");
         create_live_objects(servers, &namespace);
         let reads_only = command[0] == "diff" || command.contains(&"--dry-run=server");
         for (label, input) in inputs() {
@@ -221,7 +221,7 @@ fn assert_no_leaks(servers: &Servers, commands: &[&[&str]]) {
             }
             // The command changed the objects, so the next input gets new objects.
             if !reads_only && output.status != 2 && output.stdout.contains("ed") {
-                namespace = servers.namespace("canary");
+                namespace = servers.create_namespace("canary");
                 create_live_objects(servers, &namespace);
             }
         }
@@ -251,7 +251,7 @@ fn hides_values_of_compared_objects() {
 #[test]
 fn the_canary_can_be_found() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin) = (servers.namespace("found"), servers.client(ADMIN));
+    let (namespace, admin) = (servers.create_namespace("found"), servers.client(ADMIN));
     create_live_objects(servers, &namespace);
     let cron_job = admin.get(&api_path(&namespace, "cronjobs", "nightly")).text();
     // Once in the `env` entry and once in kubectl's annotation.
@@ -430,7 +430,7 @@ fn error_responses() -> Vec<Action> {
 #[test]
 fn hides_values_in_responses() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("answers");
+    let namespace = servers.create_namespace("answers");
     create_live_objects(servers, &namespace);
     let unknown = format!(
         "{}---\n{}",
@@ -504,7 +504,7 @@ fn hides_values_in_pod_statuses() {
     ];
     let running = with_canary(&JOB.replace("suspend: true", "backoffLimit: 0"));
     for state in states {
-        let (namespace, admin) = (servers.namespace("pods"), servers.client(ADMIN));
+        let (namespace, admin) = (servers.create_namespace("pods"), servers.client(ADMIN));
         let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", &running);
         let args = ["apply", "input.yaml", "-n", &namespace, "--wait", "-v", "-o", "json", "--timeout", "60s"];
         let program = run.start(&args);
@@ -522,7 +522,7 @@ fn hides_values_in_pod_statuses() {
 /// Writes the canary into every message field of a pod's status.
 fn set_status_messages(admin: &Client, namespace: &str, pod: &str) {
     let path = api_path(namespace, "pods", &format!("{pod}/status"));
-    let pod: Value = admin.get(&path).done();
+    let pod: Value = admin.get(&path).expect_success();
     let mut statuses = pod["status"]["containerStatuses"].clone();
     if let Some(terminated) = statuses[0]["state"]["terminated"].as_object_mut() {
         terminated.insert("message".to_owned(), json!(CANARY));
@@ -589,7 +589,7 @@ fn hides_values_in_kubeconfigs() {
     }
     assert!(leaks.is_empty(), "a value was printed:\n{leaks}");
     // The same kubeconfig with a valid token works.
-    let namespace = servers.namespace("right");
+    let namespace = servers.create_namespace("right");
     let run = Run::without_kubeconfig().file("input.yaml", with_canary(CRON_JOB));
     let run = run.file("config", valid.replace("TOKEN", ADMIN)).env("KUBECONFIG", "config");
     wait_for("the apply", || (run.run(&["apply", "input.yaml", "-n", &namespace]).status == 0).then_some(()));

@@ -119,7 +119,8 @@ impl ChartFixture {
     #[track_caller]
     fn live_template(&self, release: &str) -> String {
         let name = format!("{release}-job-template");
-        let map = self.admin().get(&format!("/api/v1/namespaces/{}/configmaps/{name}", self.namespace)).done();
+        let map =
+            self.admin().get(&format!("/api/v1/namespaces/{}/configmaps/{name}", self.namespace)).expect_success();
         map["data"]["job_template.yaml"].as_str().expect("it is a string").to_owned()
     }
 
@@ -138,7 +139,7 @@ impl ChartFixture {
         let mut live = Vec::new();
         for kind in kinds {
             let path = kind.replace("NS", &format!("namespaces/{}", self.namespace));
-            let list = self.admin().get(&format!("/{path}")).done();
+            let list = self.admin().get(&format!("/{path}")).expect_success();
             for mut object in list["items"].as_array().expect("it is a list").clone() {
                 let name = object["metadata"]["name"].as_str().expect("it has a name").to_owned();
                 if name == "default" || name == "kube-root-ca.crt" {
@@ -175,7 +176,8 @@ impl ChartFixture {
                 "resourceAttributes": {"namespace": namespace, "verb": verb, "group": group, "resource": resource},
             },
         });
-        let response = self.admin().post("/apis/authorization.k8s.io/v1/subjectaccessreviews", &review).done();
+        let response =
+            self.admin().post("/apis/authorization.k8s.io/v1/subjectaccessreviews", &review).expect_success();
         response["status"]["allowed"] == true
     }
 
@@ -340,7 +342,7 @@ fn values_set_what_they_name() {
 
 #[test]
 fn rejects_invalid_values_by_name() {
-    let secret = |name: &str| format!("{name}={CANARY}");
+    let secret_setting = |name: &str| format!("{name}={CANARY}");
     let cases = [
         ("api=", "api is empty: backend server needs"),
         ("api=null", "api is empty"),
@@ -348,9 +350,9 @@ fn rejects_invalid_values_by_name() {
         (&*format!("api=http://me:{CANARY}@prefect"), "api"),
         ("backend=Server", "backend"),
         ("backend=cloud", "apiKey.secretName is empty"),
-        (&*secret("apiKey"), "apiKey"),
-        (&*secret("apiKey.value"), "apiKey"),
-        (&*secret("key"), "key"),
+        (&*secret_setting("apiKey"), "apiKey"),
+        (&*secret_setting("apiKey.value"), "apiKey"),
+        (&*secret_setting("key"), "key"),
         (&*format!("apiKey.secretName={CANARY}_"), "apiKey.secretName"),
         (&*format!("apiKey.secretName=a,apiKey.secretKey={CANARY}/=="), "apiKey.secretKey"),
         (&*format!("env[0].name=DB_PASSWORD={CANARY}"), "env[0].name"),
@@ -520,7 +522,7 @@ fn several_releases_coexist() {
 #[test]
 fn supports_flow_runs_in_another_namespace() {
     with_each_helm(|helm| {
-        let flows = helm.servers.namespace("flows");
+        let flows = helm.servers.create_namespace("flows");
         let other = ChartFixture::new(helm.servers, helm.program);
         let set = format!("jobNamespace={flows}");
         // Two releases with the same name, in different namespaces, share the namespace of flow runs.

@@ -41,12 +41,12 @@ fn complete_with_kubectl(servers: &Servers, kubeconfig: &Path, reads_cluster: bo
 #[test]
 fn offers_names_from_the_cluster_only_on_request() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("complete");
+    let namespace = servers.create_namespace("complete");
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "flow-secrets"},
         "stringData": {"canary-key": "canary-value"},
     });
-    servers.client(ADMIN).post(&format!("/api/v1/namespaces/{namespace}/secrets"), &secret).done();
+    servers.client(ADMIN).post(&format!("/api/v1/namespaces/{namespace}/secrets"), &secret).expect_success();
     let proxy = Proxy::start(servers, |_| Action::Forward);
     let config = proxy.kubeconfig();
 

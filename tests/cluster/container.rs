@@ -96,7 +96,7 @@ impl<'c> PodContext<'c> {
         if response.status == 404 {
             return Err(format!("{kind} {name:?} not found"));
         }
-        let object = response.done();
+        let object = response.expect_success();
         let data = object["data"].as_object().cloned().unwrap_or_default();
         let to_text = |value: &Value| value.as_str().expect("data values are strings").to_owned();
         let decode = |value: &Value| if kind == "secret" { from_base64(&to_text(value)) } else { to_text(value) };

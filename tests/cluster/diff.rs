@@ -61,7 +61,7 @@ impl DiffFixture {
     fn new(servers: &'static Servers) -> Self {
         let proxy = Proxy::start(servers, |_| Action::Forward);
         let run = Run::new(proxy.kubeconfig());
-        DiffFixture { servers, namespace: servers.namespace("diff"), admin: servers.client(ADMIN), proxy, run }
+        DiffFixture { servers, namespace: servers.create_namespace("diff"), admin: servers.client(ADMIN), proxy, run }
     }
 
     /// Applies a manifest without the proxy, so the proxy records only the requests of `diff`.
@@ -92,7 +92,7 @@ impl DiffFixture {
 
     fn snapshot(&self) -> Vec<Value> {
         let objects = ["cronjobs", "jobs", "configmaps", "secrets"].into_iter().flat_map(|resource| {
-            let list = self.admin.get(&api_path(&self.namespace, resource, "")).done();
+            let list = self.admin.get(&api_path(&self.namespace, resource, "")).expect_success();
             list["items"].as_array().cloned().unwrap_or_default()
         });
         // A controller may create this ConfigMap at any time.
@@ -311,7 +311,7 @@ fn shows_fields_of_others_that_a_new_job_loses() {
     fixture.apply(JOB, &[]);
     let theirs =
         json!({"metadata": {"labels": {"team": "data"}, "annotations": {"seen": "yes"}}, "spec": {"parallelism": 2}});
-    fixture.admin.patch(&api_path(&fixture.namespace, "jobs", "etl"), "merge", theirs.to_string()).done();
+    fixture.admin.patch(&api_path(&fixture.namespace, "jobs", "etl"), "merge", theirs.to_string()).expect_success();
     assert_eq!(fixture.diff(JOB, &[]).status, 0);
     let output = fixture.diff(&JOB.replace("env: [", "env: [{name: A, value: b}, "), &[]);
     assert_eq!(output.status, 1, "{output:?}");

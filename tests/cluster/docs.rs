@@ -15,7 +15,7 @@ fn examples_run_on_a_real_server() {
     // The kubeconfig sets the namespace, so the examples need no `-n`.
     let prepare_page = || {
         let server = format!("https://127.0.0.1:{}", servers.endpoint().port);
-        let namespace = format!("context: {{namespace: {}, ", servers.namespace("docs"));
+        let namespace = format!("context: {{namespace: {}, ", servers.create_namespace("docs"));
         let text = kubeconfig(&server, Some(&servers.authority()), ADMIN).replace("context: {", &namespace);
         std::fs::write(&config, text).expect("a file can be written");
         vec![("KUBECONFIG", config.to_string_lossy().into_owned())]
@@ -30,7 +30,7 @@ fn examples_run_on_a_real_server() {
 fn examples_run_with_helm() {
     for version in VERSIONS {
         // The examples create a namespace and a release with fixed names.
-        let Some(servers) = Servers::separate() else { return };
+        let Some(servers) = Servers::start_separate() else { return };
         // Each page starts with a new environment, since a reader may not have read the other pages.
         let environments = RefCell::new(Vec::new());
         let prepare_page = || {

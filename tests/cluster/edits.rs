@@ -18,10 +18,10 @@ spec:
 #[test]
 fn reports_edits_and_outcomes() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("edits");
+    let namespace = servers.create_namespace("edits");
     let run = Run::new(servers.kubeconfig(ADMIN)).env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", "summary");
     let run = run.file("job.yaml", JOB);
-    let read = |name: &str| std::fs::read_to_string(run.directory().join(name)).unwrap_or_default();
+    let read_file = |name: &str| std::fs::read_to_string(run.directory().join(name)).unwrap_or_default();
     let apply = |value: &str, more_args: &[&str]| {
         let set = format!("TOKEN=s/{value}");
         let args = ["apply", "job.yaml", "-n", &namespace, "--secret-env", &set, "--report", "report.json"];
@@ -29,19 +29,19 @@ fn reports_edits_and_outcomes() {
     };
 
     apply("one", &["--dry-run=server"]).assert_exit(0, &[]);
-    assert!(read("summary").contains("### jobplate: objects (server dry run)"), "{}", read("summary"));
-    assert!(read("summary").contains("### jobplate: edits to be made\n"), "{}", read("summary"));
+    assert!(read_file("summary").contains("### jobplate: objects (server dry run)"), "{}", read_file("summary"));
+    assert!(read_file("summary").contains("### jobplate: edits to be made\n"), "{}", read_file("summary"));
     apply("one", &[]).assert_exit(0, &[]);
-    let report: serde_json::Value = serde_json::from_str(&read("report.json")).expect("JSON");
+    let report: serde_json::Value = serde_json::from_str(&read_file("report.json")).expect("JSON");
     assert_eq!(report["edits"][0]["variable"], "TOKEN");
-    let summary = read("summary");
+    let summary = read_file("summary");
     assert!(summary.contains("| `job.batch/etl` | created |  |\n"), "{summary}");
     assert!(summary.contains("### jobplate: edits\n"), "{summary}");
 
     // For an object that cannot be applied, the program prints an annotation and writes the reason to the summary.
     let output =
         apply("two", &[]).assert_exit(3, &["::error title=jobplate,file=job.yaml,line=1,col=1::job.batch/etl is on"]);
-    let summary = read("summary");
+    let summary = read_file("summary");
     assert!(summary.contains("| `job.batch/etl` | failed | `job.batch/etl is on the server"), "{summary}");
-    assert!(!format!("{}{summary}{}", output.stderr, read("report.json")).contains("canary"));
+    assert!(!format!("{}{summary}{}", output.stderr, read_file("report.json")).contains("canary"));
 }

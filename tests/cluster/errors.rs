@@ -92,7 +92,7 @@ fn run_with_kubeconfig(config: &str) -> Run {
 #[test]
 fn reports_rejected_credentials() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("unknown");
+    let namespace = servers.create_namespace("unknown");
     let run = run_with_kubeconfig(&kubeconfig(&server_url(servers), Some(&servers.authority()), "unknown-token"));
     for args in [&["apply", "input.yaml", "-n", &namespace][..], &["diff", "input.yaml", "-n", &namespace]] {
         run.run(args).assert_fails(3, &["does not accept the credentials (401)", "log in again"]);
@@ -128,7 +128,7 @@ fn suggested_rules_grant_enough() {
         (CRON_JOB, CRON_JOB, "apply", &["--take-over", "--secret-env", "X=s/k"], &["cronjobs.batch"]),
     ];
     for (live, input, command, flags, expected) in cases {
-        let namespace = servers.namespace("rbac");
+        let namespace = servers.create_namespace("rbac");
         if !live.is_empty() {
             let before = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", live);
             let manager = if flags.contains(&"--take-over") { "other" } else { "jobplate" };
@@ -142,7 +142,7 @@ fn suggested_rules_grant_enough() {
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "suggested"},
             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": NOBODY}],
         });
-        admin.post(&format!("{base}/rolebindings"), &binding).done();
+        admin.post(&format!("{base}/rolebindings"), &binding).expect_success();
         let first = run.run(&args).assert_fails(3, expected);
         assert!(first.stderr.contains(&namespace), "{}", first.stderr);
         let mut rules = vec![suggested_rule(&first)];
@@ -152,7 +152,7 @@ fn suggested_rules_grant_enough() {
                 "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {{name: suggested}}\nrules: [{}]\n",
                 rules.join(", ")
             );
-            admin.patch(&format!("{base}/roles/suggested?fieldManager=t&force=true"), "apply", role).done();
+            admin.patch(&format!("{base}/roles/suggested?fieldManager=t&force=true"), "apply", role).expect_success();
             // The authorizer sees a new Role after a short delay.
             let next = wait_for(&format!("more than {rules:?} to allow"), || {
                 let output = run.run(&args);
@@ -184,20 +184,20 @@ fn suggests_a_cluster_role_for_cluster_scoped_objects() {
         "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: {role}}}\nrules: [{}]\n",
         suggested_rule(&output)
     );
-    admin.patch(&format!("{base}/clusterroles/{role}?fieldManager=t"), "apply", object).done();
+    admin.patch(&format!("{base}/clusterroles/{role}?fieldManager=t"), "apply", object).expect_success();
     let binding = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": role},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
     });
-    admin.post(&format!("{base}/clusterrolebindings"), &binding).done();
+    admin.post(&format!("{base}/clusterrolebindings"), &binding).expect_success();
     wait_for("the rule to allow it", || (run.run(&args).status == 0).then_some(()));
 }
 
 #[test]
 fn reports_missing_impersonation_permissions() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("as");
+    let namespace = servers.create_namespace("as");
     let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
     apply(&run, &namespace, &["--as", "nobody"]).assert_fails(3, &["you may not"]);
     apply(&run, &namespace, &["--as", "nobody", "--as-group", "system:masters"])
@@ -212,7 +212,7 @@ fn reports_missing_impersonation_permissions() {
 #[test]
 fn reports_unknown_kinds_and_namespaces() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("missing");
+    let namespace = servers.create_namespace("missing");
     let run_with_kind = |api_version: &str, kind: &str| {
         Run::new(servers.kubeconfig(ADMIN))
             .file("input.yaml", format!("apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: a}}\n"))
@@ -234,17 +234,17 @@ fn reports_unknown_kinds_and_namespaces() {
 #[test]
 fn reports_a_namespace_in_deletion() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin) = (servers.namespace("going"), servers.client(ADMIN));
+    let (namespace, admin) = (servers.create_namespace("going"), servers.client(ADMIN));
     let blocker =
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "h", "finalizers": ["x.io/held"]}});
-    admin.post(&api_path(&namespace, "configmaps", ""), &blocker).done();
-    admin.delete(&format!("/api/v1/namespaces/{namespace}")).done();
+    admin.post(&api_path(&namespace, "configmaps", ""), &blocker).expect_success();
+    admin.delete(&format!("/api/v1/namespaces/{namespace}")).expect_success();
     for (input, more_args) in [(CONFIG_MAP, &[][..]), (CONFIG_MAP, &["--no-preflight"]), (GENERATED, &[])] {
         let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", input);
         apply(&run, &namespace, more_args).assert_fails(3, &["is being deleted", "wait until it is gone"]);
     }
     let patch = json!({"metadata": {"finalizers": null}}).to_string();
-    admin.patch(&api_path(&namespace, "configmaps", "h"), "merge", patch).done();
+    admin.patch(&api_path(&namespace, "configmaps", "h"), "merge", patch).expect_success();
 }
 
 /// Splits the lines of a table into cells.
@@ -258,7 +258,7 @@ fn table_cells(text: &str) -> Vec<Vec<String>> {
 #[test]
 fn prints_conflicts_as_a_table() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("conflict");
+    let namespace = servers.create_namespace("conflict");
     let input = format!("{CRON_JOB}---\n{CONFIG_MAP}");
     let before = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", &input);
     apply(&before, &namespace, &["--field-manager", "other"]).assert_exit(0, &[]);
@@ -286,7 +286,7 @@ fn prints_conflicts_as_a_table() {
 #[test]
 fn reports_objects_that_are_too_large() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("large");
+    let namespace = servers.create_namespace("large");
     let start = Instant::now();
     // Too large for the API server's request limit, for a ConfigMap, and for etcd. Each limit has its own error.
     let config_map_of_size = |size| CONFIG_MAP.replace("k: v", &format!("k: {}", "x".repeat(size)));
@@ -305,7 +305,7 @@ fn reports_objects_that_are_too_large() {
 #[test]
 fn points_at_invalid_fields() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("invalid");
+    let namespace = servers.create_namespace("invalid");
     let job_with = |from: &str, to: &str| {
         assert!(JOB.contains(from));
         JOB.replace(from, to)
@@ -362,18 +362,18 @@ fn reports_unreachable_servers() {
     let no_certificate = directory.path().join("no.crt");
     std::fs::write(&no_certificate, "none").expect("a file can be written");
     let authority = servers.authority();
-    let config = |server: &str, authority: &Path| kubeconfig(server, Some(authority), ADMIN);
-    let other_name =
-        config(&server_url(servers), &authority).replace("cluster: {", "cluster: {tls-server-name: other.example, ");
+    let config_for = |server: &str, authority: &Path| kubeconfig(server, Some(authority), ADMIN);
+    let other_name = config_for(&server_url(servers), &authority)
+        .replace("cluster: {", "cluster: {tls-server-name: other.example, ");
     let plain_http = kubeconfig(&server_url(servers).replace("https", "http"), None, ADMIN);
     #[rustfmt::skip]
     let cases = [
-        (config(&format!("https://127.0.0.1:{closed_port}"), &authority), &["127.0.0.1:", "refused", "is it running?"][..]),
-        (config("https://nowhere.invalid:6443", &authority), &["nowhere.invalid:6443", "its name has no address"]),
-        (config(&server_url(servers), &other_authority), &["can't be trusted", "certificate authority", "certificate-authority"]),
+        (config_for(&format!("https://127.0.0.1:{closed_port}"), &authority), &["127.0.0.1:", "refused", "is it running?"][..]),
+        (config_for("https://nowhere.invalid:6443", &authority), &["nowhere.invalid:6443", "its name has no address"]),
+        (config_for(&server_url(servers), &other_authority), &["can't be trusted", "certificate authority", "certificate-authority"]),
         (other_name, &["can't be trusted", "for another name", "tls-server-name"]),
-        (config(&server_url(servers), &no_certificate), &["certificate"]),
-        (config(&server_url(servers), &directory.path().join("missing.crt")), &["certificate authority", "missing.crt"]),
+        (config_for(&server_url(servers), &no_certificate), &["certificate"]),
+        (config_for(&server_url(servers), &directory.path().join("missing.crt")), &["certificate authority", "missing.crt"]),
         // The server responds to a plain HTTP request with a message that asks for HTTPS.
         (plain_http, &["https"]),
     ];
@@ -428,7 +428,7 @@ fn print_credential(status: &str) -> String {
 #[test]
 fn runs_credential_plugins() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("plugin");
+    let namespace = servers.create_namespace("plugin");
     let valid = print_credential("{\"token\":\"'$WHO'\"}");
     let expired = print_credential("{\"token\":\"'$WHO'\",\"expirationTimestamp\":\"2020-01-01T00:00:00Z\"}");
     #[rustfmt::skip]
@@ -465,7 +465,7 @@ fn runs_credential_plugins() {
 #[test]
 fn resolves_paths_relative_to_the_kubeconfig() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("beside");
+    let namespace = servers.create_namespace("beside");
     let config = kubeconfig(&server_url(servers), Some(Path::new("own.crt")), "TOKEN");
     let run = run_with_kubeconfig(&config.replace("token: TOKEN", "tokenFile: own.token"));
     std::fs::copy(servers.authority(), run.directory().join("conf/own.crt")).expect("a file can be copied");
@@ -477,7 +477,7 @@ fn resolves_paths_relative_to_the_kubeconfig() {
 #[test]
 fn merges_several_kubeconfigs() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("merged");
+    let namespace = servers.create_namespace("merged");
     let complete = kubeconfig(&server_url(servers), Some(&servers.authority()), ADMIN);
     let (first, second) = complete.split_once("contexts:").expect("it has contexts");
     let (head, clusters) = first.split_once("current-context: test\n").expect("it has a current context");
@@ -512,7 +512,7 @@ fn merges_several_kubeconfigs() {
 #[test]
 fn uses_only_the_named_kubeconfig() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("named");
+    let namespace = servers.create_namespace("named");
     #[rustfmt::skip]
     let cases = [
         ("apiVersion: v1\nkind: Config\nusers: hush\n", &["is no kubeconfig"][..]),
@@ -541,7 +541,7 @@ fn uses_only_the_named_kubeconfig() {
 #[test]
 fn selects_contexts_clusters_and_users_by_name() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("context");
+    let namespace = servers.create_namespace("context");
     let config = format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: away\n\
          clusters:\n- {{name: here, cluster: {{server: \"{}\", certificate-authority: {:?}}}}}\n\
@@ -609,7 +609,7 @@ fn tunnel(mut client: TcpStream, refuses_all: bool, connections: &AtomicUsize) -
 #[test]
 fn uses_the_proxy_of_the_kubeconfig() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("proxy-url");
+    let namespace = servers.create_namespace("proxy-url");
     let run_through = |port: u16| {
         let config = kubeconfig(&server_url(servers), Some(&servers.authority()), ADMIN);
         run_with_kubeconfig(
@@ -627,14 +627,14 @@ fn uses_the_proxy_of_the_kubeconfig() {
 #[test]
 fn reports_an_exceeded_quota() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin) = (servers.namespace("quota"), servers.client(ADMIN));
+    let (namespace, admin) = (servers.create_namespace("quota"), servers.client(ADMIN));
     let quotas = api_path(&namespace, "resourcequotas", "");
     let zero = json!({"count/cronjobs.batch": "0"});
     let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": zero}});
-    admin.post(&quotas, &quota).done();
+    admin.post(&quotas, &quota).expect_success();
     // The quota controller does not run here, so the test sets the status.
     let status = json!({"status": {"hard": zero, "used": zero}}).to_string();
-    admin.patch(&format!("{quotas}q/status"), "merge", status).done();
+    admin.patch(&format!("{quotas}q/status"), "merge", status).expect_success();
     let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CRON_JOB);
     // The admission plugin sees the quota after a short delay.
     let output = wait_for("the quota", || {
@@ -649,7 +649,7 @@ fn reports_an_exceeded_quota() {
 #[test]
 fn reports_failing_webhooks() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin) = (servers.namespace("webhook"), servers.client(ADMIN));
+    let (namespace, admin) = (servers.create_namespace("webhook"), servers.client(ADMIN));
     let configuration = servers.fresh_name("failing");
     let webhook = json!({
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
@@ -663,7 +663,7 @@ fn reports_failing_webhooks() {
         }],
     });
     let collection = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
-    admin.post(collection, &webhook).done();
+    admin.post(collection, &webhook).expect_success();
     let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
     let probe = format!("{}?fieldManager=t&dryRun=All", api_path(&namespace, "configmaps", "probe"));
     wait_for("the webhook to be asked", || {
@@ -674,7 +674,7 @@ fn reports_failing_webhooks() {
     let output = apply(&run, &namespace, &["-v"])
         .assert_fails(3, &["the webhook checks.example.io does not answer", "again in"]);
     assert!(!output.stderr.contains("hush"), "{}", output.stderr);
-    admin.delete(&format!("{collection}/{configuration}")).done();
+    admin.delete(&format!("{collection}/{configuration}")).expect_success();
     wait_for("the webhook to be gone", || (apply(&run, &namespace, &[]).status == 0).then_some(()));
 
     // A `v1` webhook must not have side effects in dry runs, but an older webhook may have them. In that case the
@@ -697,10 +697,10 @@ fn reports_failing_webhooks() {
 #[test]
 fn reports_denied_admission() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin) = (servers.namespace("denied"), servers.client(ADMIN));
+    let (namespace, admin) = (servers.create_namespace("denied"), servers.client(ADMIN));
     let labels = ["enforce", "warn"].map(|mode| (format!("pod-security.kubernetes.io/{mode}"), json!("restricted")));
     let labels = json!({"metadata": {"labels": Value::Object(labels.into_iter().collect())}});
-    admin.patch(&format!("/api/v1/namespaces/{namespace}"), "merge", labels.to_string()).done();
+    admin.patch(&format!("/api/v1/namespaces/{namespace}"), "merge", labels.to_string()).expect_success();
     let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: flow, image: none}]}\n";
     let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", pod);
     let output = wait_for("the labels to count", || {
@@ -717,7 +717,7 @@ fn reports_denied_admission() {
 #[test]
 fn masks_warnings_of_the_server() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("warning");
+    let namespace = servers.create_namespace("warning");
     let text = "299 - \"unknown field \\\"spec.schedule\\\", not hush9 and not aHVzaDkx1=\"".to_owned();
     let proxy = Proxy::start(servers, move |_| Action::AddHeader("warning", text.clone()));
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", CRON_JOB.replace("plain", "hush9"));
@@ -730,7 +730,7 @@ fn masks_warnings_of_the_server() {
 #[test]
 fn masks_a_warning_by_all_items_of_a_list() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("warning-list");
+    let namespace = servers.create_namespace("warning-list");
     let text = "299 - \"okapi and zebra, not hush9\"".to_owned();
     let proxy = Proxy::start(servers, move |_| Action::AddHeader("warning", text.clone()));
     let item_named = |name| format!("- {{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}}}}}\n");
@@ -744,7 +744,7 @@ fn masks_a_warning_by_all_items_of_a_list() {
 #[test]
 fn rejects_invalid_input_without_any_request() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("unsent");
+    let namespace = servers.create_namespace("unsent");
     let proxy = Proxy::start(servers, |_| Action::Forward);
     let map_with = |metadata: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: z, {metadata}}}\n");
     let duplicate = format!("{CONFIG_MAP}---\n{}---\n{CONFIG_MAP}", CONFIG_MAP.replace("name: a", "name: b"));
@@ -804,9 +804,9 @@ fn crd(group: &str) -> Value {
 #[test]
 fn discovers_custom_kinds_once() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin) = (servers.namespace("kinds"), servers.client(ADMIN));
+    let (namespace, admin) = (servers.create_namespace("kinds"), servers.client(ADMIN));
     let group = format!("{}.example.io", servers.fresh_name("kinds"));
-    admin.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &crd(&group)).done();
+    admin.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &crd(&group)).expect_success();
     let group_path = format!("/apis/{group}/v1");
     wait_for("the kind", || (admin.get(&group_path).status == 200).then_some(()));
     let proxy = Proxy::start(servers, |_| Action::Forward);
@@ -851,7 +851,7 @@ fn discovers_custom_kinds_once() {
 fn writes_errors_to_the_error_file() {
     let Some(servers) = Servers::shared() else { return };
     let run = Run::new(servers.kubeconfig(NOBODY)).file("input.yaml", format!("{CONFIG_MAP}---\n{JOB}"));
-    let namespace = servers.namespace("file");
+    let namespace = servers.create_namespace("file");
     let output = apply(&run, &namespace, &[]).assert_fails(3, &["so not configmap/a"]);
     assert!(output.error_file.contains("so not configmap/a"), "{output:?}");
     let output = run.run(&["diff", "input.yaml", "-n", &namespace]).assert_fails(3, &["so not configmap/a"]);
@@ -862,7 +862,7 @@ fn writes_errors_to_the_error_file() {
 #[test]
 fn exits_with_the_first_failure() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("first");
+    let namespace = servers.create_namespace("first");
     let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
     for (flags, status) in [
         (&["--dry-run=client"][..], 2),

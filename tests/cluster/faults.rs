@@ -75,13 +75,13 @@ fn count_requests(proxy: &Proxy, is_match: impl Fn(&Request) -> bool) -> usize {
 }
 
 fn count_jobs(admin: &Client, namespace: &str, label: &str) -> usize {
-    let list = admin.get(&format!("{}?labelSelector=run%3D{label}", api_path(namespace, "jobs", ""))).done();
+    let list = admin.get(&format!("{}?labelSelector=run%3D{label}", api_path(namespace, "jobs", ""))).expect_success();
     list["items"].as_array().map_or(0, Vec::len)
 }
 
 /// Returns the names of a namespace's objects, without the ConfigMap that Kubernetes puts into each namespace.
 fn object_names(admin: &Client, namespace: &str, resource: &str) -> HashSet<String> {
-    let list = admin.get(&api_path(namespace, resource, "")).done();
+    let list = admin.get(&api_path(namespace, resource, "")).expect_success();
     let names = list["items"].as_array().into_iter().flatten().filter_map(|item| item["metadata"]["name"].as_str());
     names.filter(|name| *name != "kube-root-ca.crt").map(str::to_owned).collect()
 }
@@ -117,7 +117,7 @@ fn retries_an_apply_and_reports_its_outcome() {
     for preflight in [true, false] {
         let more_args: &[&str] = if preflight { &[] } else { &["--no-preflight"] };
         for (fault, action) in transient_faults() {
-            let (namespace, admin) = (servers.namespace("again"), servers.client(ADMIN));
+            let (namespace, admin) = (servers.create_namespace("again"), servers.client(ADMIN));
             let proxy = Proxy::start(servers, inject_once(is_write, action));
             let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
             let output = apply(&run, &namespace, more_args);
@@ -127,7 +127,11 @@ fn retries_an_apply_and_reports_its_outcome() {
             assert_eq!(output.outcomes(), ["created"], "{fault}");
             assert!(!output.stderr.contains("again in"), "{fault}: {}", output.stderr);
             assert_eq!(count_requests(&proxy, is_write), 2, "{fault}");
-            assert_eq!(admin.get(&api_path(&namespace, "configmaps", "a")).done()["data"]["k"], "v", "{fault}");
+            assert_eq!(
+                admin.get(&api_path(&namespace, "configmaps", "a")).expect_success()["data"]["k"],
+                "v",
+                "{fault}"
+            );
             assert_eq!(apply(&run, &namespace, more_args).outcomes(), ["unchanged"], "{fault}, {more_args:?}");
         }
     }
@@ -137,7 +141,7 @@ fn retries_an_apply_and_reports_its_outcome() {
 fn reports_a_change_whose_response_was_lost() {
     let Some(servers) = Servers::shared() else { return };
     for more_args in [&[][..], &["--no-preflight"]] {
-        let namespace = servers.namespace("change");
+        let namespace = servers.create_namespace("change");
         let direct = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", config_map("a"));
         assert_eq!(apply(&direct, &namespace, &[]).outcomes(), ["created"]);
         // Creation times have a precision of one second. An object that changes within its first second looks like a
@@ -157,7 +161,7 @@ fn reports_a_change_whose_response_was_lost() {
 fn retries_dry_runs_and_reads() {
     let Some(servers) = Servers::shared() else { return };
     for (fault, action) in transient_faults() {
-        let namespace = servers.namespace("dry-run");
+        let namespace = servers.create_namespace("dry-run");
         let proxy = Proxy::start(servers, inject_once(|_| true, action));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
         assert_eq!(
@@ -175,7 +179,7 @@ fn retries_dry_runs_and_reads() {
 fn prints_retries_with_verbose() {
     let Some(servers) = Servers::shared() else { return };
     for (fault, action) in transient_faults() {
-        let namespace = servers.namespace("verbose");
+        let namespace = servers.create_namespace("verbose");
         let proxy = Proxy::start(servers, inject_once(is_write, action));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
         let output = apply(&run, &namespace, &["-v"]).assert_exit(0, &["PATCH /api/v1/namespaces/", "again in"]);
@@ -205,7 +209,7 @@ fn retries_a_creation_only_if_the_server_rejected_it() {
     ];
     let mut failures = String::new();
     for (fault, action, sent, created, message_parts) in cases {
-        let (namespace, admin) = (servers.namespace("creation"), servers.client(ADMIN));
+        let (namespace, admin) = (servers.create_namespace("creation"), servers.client(ADMIN));
         let proxy = Proxy::start(servers, inject_once(is_write, action));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", generated_job("a"));
         let output = apply(&run, &namespace, &["--request-timeout", "2s"]);
@@ -235,7 +239,7 @@ fn retries_a_creation_only_if_the_server_rejected_it() {
 #[test]
 fn a_lost_creation_does_not_end_the_run() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin) = (servers.namespace("rest"), servers.client(ADMIN));
+    let (namespace, admin) = (servers.create_namespace("rest"), servers.client(ADMIN));
     let proxy = Proxy::start(servers, inject_once(is_write, Action::ResetAfter));
     let input = ["a", "b", "c"].map(generated_job).join("---\n");
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", input);
@@ -262,7 +266,7 @@ fn does_not_retry_permanent_errors() {
         Action::status(422, "Invalid", "no"),
     ];
     for action in cases {
-        let (namespace, text) = (servers.namespace("final"), format!("{action:?}"));
+        let (namespace, text) = (servers.create_namespace("final"), format!("{action:?}"));
         let proxy = Proxy::start(servers, inject_once(is_write, action));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
         let output = apply(&run, &namespace, &["--no-preflight"]).assert_exit(3, &["error: ", "hint: "]);
@@ -278,7 +282,7 @@ fn does_not_retry_permanent_errors() {
 #[test]
 fn respects_retry_after() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("busy");
+    let namespace = servers.create_namespace("busy");
     let apply_with = |rule: Box<dyn Fn(&Request) -> Action + Send + Sync>| {
         let proxy = Proxy::start(servers, rule);
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
@@ -300,20 +304,20 @@ fn respects_retry_after() {
 #[test]
 fn gives_up_on_a_slow_server() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("slow");
+    let namespace = servers.create_namespace("slow");
     for action in [Action::Delay(Duration::from_secs(3)), Action::DelaySecondHalf(Duration::from_secs(3))] {
         // Only the first request is slow.
         let proxy = Proxy::start(servers, inject_once(is_write, action.clone()));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
         let output = apply(&run, &namespace, &["--request-timeout", "1s"]).assert_exit(0, &[]);
         assert_eq!(output.outcomes(), ["created"], "{action:?}");
-        servers.client(ADMIN).delete(&api_path(&namespace, "configmaps", "a")).done();
+        servers.client(ADMIN).delete(&api_path(&namespace, "configmaps", "a")).expect_success();
         // With a longer timeout no second attempt is needed.
         let proxy = Proxy::start(servers, inject_once(is_write, action.clone()));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
         apply(&run, &namespace, &[]).assert_exit(0, &[]);
         assert_eq!(count_requests(&proxy, is_write), 1, "{action:?}");
-        servers.client(ADMIN).delete(&api_path(&namespace, "configmaps", "a")).done();
+        servers.client(ADMIN).delete(&api_path(&namespace, "configmaps", "a")).expect_success();
     }
     let proxy = Proxy::start(servers, |_| Action::Delay(Duration::from_secs(3)));
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
@@ -343,7 +347,7 @@ fn rejects_responses_without_the_object() {
         for response in &responses {
             for affects_dry_runs in [true, false] {
                 let (namespace, admin, action) =
-                    (servers.namespace("garbage"), servers.client(ADMIN), response.clone());
+                    (servers.create_namespace("garbage"), servers.client(ADMIN), response.clone());
                 let is_match = move |request: &Request| request.is_dry_run() == affects_dry_runs;
                 let rule = move |request: &Request| if is_match(request) { action.clone() } else { Action::Forward };
                 let proxy = Proxy::start(servers, rule);
@@ -366,7 +370,7 @@ fn rejects_responses_without_the_object() {
 #[test]
 fn limits_the_retry_time_of_the_whole_run() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("balancer");
+    let namespace = servers.create_namespace("balancer");
     let proxy = Proxy::start(servers, |_| html_page(503));
     let input: Vec<String> = (0..20).map(|number| config_map(&format!("m{number}"))).collect();
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", input.join("---\n"));
@@ -386,10 +390,11 @@ fn recreates_a_job_if_the_response_to_the_deletion_is_lost() {
     for action in
         [Action::ResetAfter, Action::Truncate, Action::ResetBefore, Action::status(503, "ServiceUnavailable", "no")]
     {
-        let (namespace, admin, text) = (servers.namespace("deletion"), servers.client(ADMIN), format!("{action:?}"));
+        let (namespace, admin, text) =
+            (servers.create_namespace("deletion"), servers.client(ADMIN), format!("{action:?}"));
         let direct = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", job("one"));
         assert_eq!(apply(&direct, &namespace, &[]).assert_exit(0, &[]).outcomes(), ["created"]);
-        let read_uid = || admin.get(&api_path(&namespace, "jobs", "etl")).done()["metadata"]["uid"].clone();
+        let read_uid = || admin.get(&api_path(&namespace, "jobs", "etl")).expect_success()["metadata"]["uid"].clone();
         let old_uid = read_uid();
         let proxy = Proxy::start(servers, inject_once(|request| request.method == "DELETE", action));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", job("two"));
@@ -403,7 +408,7 @@ fn recreates_a_job_if_the_response_to_the_deletion_is_lost() {
 #[test]
 fn expired_credentials_end_the_run() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin) = (servers.namespace("expire"), servers.client(ADMIN));
+    let (namespace, admin) = (servers.create_namespace("expire"), servers.client(ADMIN));
     let write_count = AtomicUsize::new(0);
     let proxy = Proxy::start(servers, move |request| {
         if is_write(request) && write_count.fetch_add(1, Ordering::SeqCst) >= 20 {
@@ -482,8 +487,8 @@ fn waits_for_a_restarting_server() {
     if Servers::shared().is_none() {
         return;
     }
-    let Some(servers) = Servers::separate().map(Arc::new) else { return };
-    let (namespace, admin) = (servers.namespace("back"), servers.client(ADMIN));
+    let Some(servers) = Servers::start_separate().map(Arc::new) else { return };
+    let (namespace, admin) = (servers.create_namespace("back"), servers.client(ADMIN));
     let proxy = kill_apiserver_at_write(&servers, 80, |servers| {
         let servers = Arc::clone(servers);
         thread::spawn(move || {
@@ -509,8 +514,8 @@ fn reports_correctly_if_the_server_stays_down() {
     if Servers::shared().is_none() {
         return;
     }
-    let Some(servers) = Servers::separate().map(Arc::new) else { return };
-    let (namespace, admin) = (servers.namespace("away"), servers.client(ADMIN));
+    let Some(servers) = Servers::start_separate().map(Arc::new) else { return };
+    let (namespace, admin) = (servers.create_namespace("away"), servers.client(ADMIN));
     let proxy = kill_apiserver_at_write(&servers, 80, |_| {});
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(10));
     let start = Instant::now();
@@ -545,7 +550,7 @@ fn reports_correctly_if_the_server_stays_down() {
 #[test]
 fn changes_nothing_if_the_server_fails_during_dry_runs() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin) = (servers.namespace("dry-runs"), servers.client(ADMIN));
+    let (namespace, admin) = (servers.create_namespace("dry-runs"), servers.client(ADMIN));
     let proxy = Proxy::start(servers, |request| if request.index < 20 { Action::Forward } else { Action::ResetAfter });
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(0));
     let output = apply(&run, &namespace, &[]).assert_exit(3, &["can't be reached", "nothing was applied"]);
@@ -558,10 +563,10 @@ fn changes_nothing_if_the_server_fails_during_dry_runs() {
 #[test]
 fn reports_correctly_after_ctrl_c() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin) = (servers.namespace("interrupt"), servers.client(ADMIN));
-    let slow =
+    let (namespace, admin) = (servers.create_namespace("interrupt"), servers.client(ADMIN));
+    let delay_writes =
         |request: &Request| if is_write(request) { Action::Delay(Duration::from_millis(300)) } else { Action::Forward };
-    let proxy = Proxy::start(servers, slow);
+    let proxy = Proxy::start(servers, delay_writes);
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(10));
     let program = run.start(&[APPLY, &[&namespace]].concat());
     wait_for("some writes", || (count_requests(&proxy, is_write) >= 20).then_some(()));
@@ -581,7 +586,7 @@ fn reports_correctly_after_ctrl_c() {
 #[test]
 fn ctrl_c_does_not_wait_for_missing_responses() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin) = (servers.namespace("hang"), servers.client(ADMIN));
+    let (namespace, admin) = (servers.create_namespace("hang"), servers.client(ADMIN));
     let write_count = AtomicUsize::new(0);
     let proxy = Proxy::start(servers, move |request| {
         let hangs = is_write(request) && write_count.fetch_add(1, Ordering::SeqCst) >= 10;
@@ -605,7 +610,7 @@ fn ctrl_c_does_not_wait_for_missing_responses() {
 #[test]
 fn ctrl_c_during_dry_runs_changes_nothing() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("early");
+    let namespace = servers.create_namespace("early");
     let rule = |request: &Request| Action::Delay(Duration::from_secs(if request.index < 8 { 0 } else { 30 }));
     let proxy = Proxy::start(servers, rule);
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(0));
@@ -622,7 +627,7 @@ fn ctrl_c_during_dry_runs_changes_nothing() {
 #[test]
 fn a_second_ctrl_c_exits_at_once() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("twice");
+    let namespace = servers.create_namespace("twice");
     let proxy = Proxy::start(servers, |_| Action::Delay(Duration::from_secs(50)));
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
     let program = run.start(&[APPLY, &[&namespace]].concat());
@@ -640,7 +645,7 @@ fn a_second_ctrl_c_exits_at_once() {
 #[test]
 fn ctrl_c_interrupts_a_retry_delay() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("patience");
+    let namespace = servers.create_namespace("patience");
     let proxy = Proxy::start(servers, |_| Action::too_many_requests(20));
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
     let program = run.start(&[APPLY, &[&namespace]].concat());
@@ -656,7 +661,7 @@ fn ctrl_c_interrupts_a_retry_delay() {
 #[test]
 fn completes_a_take_over_if_its_response_is_lost() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin) = (servers.namespace("moved"), servers.client(ADMIN));
+    let (namespace, admin) = (servers.create_namespace("moved"), servers.client(ADMIN));
     let cron_job = json!({
         "apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "x"},
         "spec": {"schedule": "0 0 1 1 *", "jobTemplate": {"spec": {"template": {"spec": {
@@ -664,14 +669,14 @@ fn completes_a_take_over_if_its_response_is_lost() {
             "containers": [{"name": "flow", "image": "none", "env": [{"name": "X", "value": "plain"}]}],
         }}}}},
     });
-    admin.post(&format!("{}?fieldManager=other", api_path(&namespace, "cronjobs", "")), &cron_job).done();
+    admin.post(&format!("{}?fieldManager=other", api_path(&namespace, "cronjobs", "")), &cron_job).expect_success();
     let is_transfer = |request: &Request| request.header("content-type") == Some("application/json-patch+json");
     let proxy = Proxy::start(servers, inject_once(is_transfer, Action::ResetAfter));
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", cron_job.to_string());
     let output = apply(&run, &namespace, &["--secret-env", "X=s/k", "--take-over"]);
     assert_eq!(output.status, 0, "{output:?}");
     assert_eq!(output.outcomes(), ["configured"]);
-    let live = admin.get(&api_path(&namespace, "cronjobs", "x")).done();
+    let live = admin.get(&api_path(&namespace, "cronjobs", "x")).expect_success();
     let entry: &Value = &live["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["env"][0];
     assert_eq!(entry["valueFrom"]["secretKeyRef"]["name"], "s", "{entry}");
     assert!(entry["value"].is_null());
@@ -697,7 +702,7 @@ fn waits_despite_invalid_responses() {
 
 /// Waits for a Job while every second GET fails.
 fn wait_with_invalid_responses(servers: &Servers, kubelet: &Kubelet, fault: &str, action: Action) {
-    let (namespace, text) = (servers.namespace("watch"), format!("{fault}: {action:?}"));
+    let (namespace, text) = (servers.create_namespace("watch"), format!("{fault}: {action:?}"));
     let reads = AtomicUsize::new(0);
     let proxy = Proxy::start(servers, move |request| {
         let is_bad = request.method == "GET" && !reads.fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
@@ -718,7 +723,7 @@ fn wait_with_invalid_responses(servers: &Servers, kubelet: &Kubelet, fault: &str
 #[test]
 fn a_diff_can_be_interrupted() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("compare");
+    let namespace = servers.create_namespace("compare");
     let rule = |request: &Request| Action::Delay(Duration::from_secs(if request.index < 20 { 0 } else { 30 }));
     let proxy = Proxy::start(servers, rule);
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(0));

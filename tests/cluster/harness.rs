@@ -28,14 +28,14 @@ const CONFIG_MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n
 fn servers_report_their_version_and_authenticate_users() {
     let Some(servers) = Servers::shared() else { return };
     let admin = servers.client(ADMIN);
-    let version = admin.get("/version").done();
+    let version = admin.get("/version").expect_success();
     assert!(version["gitVersion"].as_str().is_some_and(|version| version.starts_with("v1.")), "{version}");
-    let namespace = servers.namespace("users");
+    let namespace = servers.create_namespace("users");
     let path = config_map(&namespace, "a");
     assert_eq!(admin.patch(&format!("{path}?{APPLY}"), "apply", CONFIG_MAP).status, 201);
-    let mut object = admin.get(&path).done();
+    let mut object = admin.get(&path).expect_success();
     object["data"]["k"] = json!("w");
-    assert_eq!(admin.put(&path, &object).done()["data"]["k"], "w");
+    assert_eq!(admin.put(&path, &object).expect_success()["data"]["k"], "w");
     assert_eq!(servers.client(NOBODY).get(&path).status, 403);
     assert_eq!(servers.client("untrusted").get(&path).status, 401);
     let output = servers.run("kubectl", &["get", "configmap", "a", "-n", &namespace, "-o", "name"]);
@@ -58,21 +58,22 @@ fn client_trusts_only_the_given_authority() {
 #[test]
 fn fake_pods_end_their_job() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin, kubelet) = (servers.namespace("play"), servers.client(ADMIN), Kubelet::start(servers));
+    let (namespace, admin, kubelet) =
+        (servers.create_namespace("play"), servers.client(ADMIN), Kubelet::start(servers));
     let path = format!("/apis/batch/v1/namespaces/{namespace}/jobs/job");
     for (state, condition) in [(PodState::Succeeded, "Complete"), (PodState::Failed(3, "Error"), "Failed")] {
         assert_eq!(admin.patch(&format!("{path}?{APPLY}"), "apply", JOB).status, 201);
         let pod = kubelet.start_pod(&namespace, "job", &PodState::Running);
         kubelet.set_state(&namespace, &pod, &state);
         wait_for(condition, || {
-            let job = admin.get(&path).done();
+            let job = admin.get(&path).expect_success();
             let conditions = job["status"]["conditions"].as_array()?.clone();
             conditions
                 .iter()
                 .find(|candidate| candidate["type"] == condition && candidate["status"] == "True")
                 .map(|_| ())
         });
-        admin.delete(&format!("{path}?propagationPolicy=Foreground")).done();
+        admin.delete(&format!("{path}?propagationPolicy=Foreground")).expect_success();
         wait_for("the deletion", || (admin.get(&path).status == 404).then_some(()));
     }
 }
@@ -81,11 +82,12 @@ fn fake_pods_end_their_job() {
 #[test]
 fn fake_kubelet_confirms_deletions() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin, kubelet) = (servers.namespace("delete"), servers.client(ADMIN), Kubelet::start(servers));
+    let (namespace, admin, kubelet) =
+        (servers.create_namespace("delete"), servers.client(ADMIN), Kubelet::start(servers));
     let path = format!("/apis/batch/v1/namespaces/{namespace}/jobs/job");
-    admin.patch(&format!("{path}?{APPLY}"), "apply", JOB).done();
+    admin.patch(&format!("{path}?{APPLY}"), "apply", JOB).expect_success();
     let pod = kubelet.start_pod(&namespace, "job", &PodState::Running);
-    admin.delete(&format!("{path}?propagationPolicy=Foreground")).done();
+    admin.delete(&format!("{path}?propagationPolicy=Foreground")).expect_success();
     wait_for("the deletion", || (admin.get(&path).status == 404).then_some(()));
     assert_eq!(admin.get(&format!("/api/v1/namespaces/{namespace}/pods/{pod}")).status, 404);
 }
@@ -93,12 +95,14 @@ fn fake_kubelet_confirms_deletions() {
 #[test]
 fn fake_kubelet_reports_why_a_pod_waits() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin, kubelet) = (servers.namespace("wait"), servers.client(ADMIN), Kubelet::start(servers));
-    admin.patch(&format!("/apis/batch/v1/namespaces/{namespace}/jobs/job?{APPLY}"), "apply", JOB).done();
+    let (namespace, admin, kubelet) =
+        (servers.create_namespace("wait"), servers.client(ADMIN), Kubelet::start(servers));
+    admin.patch(&format!("/apis/batch/v1/namespaces/{namespace}/jobs/job?{APPLY}"), "apply", JOB).expect_success();
     let pod = kubelet.start_pod(&namespace, "job", &PodState::secret_missing("prefect"));
     let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}");
-    let message_at =
-        |pointer: &str| admin.get(&path).done().pointer(pointer).and_then(|text| text.as_str().map(str::to_owned));
+    let message_at = |pointer: &str| {
+        admin.get(&path).expect_success().pointer(pointer).and_then(|text| text.as_str().map(str::to_owned))
+    };
     let pointer = "/status/containerStatuses/0/state/waiting/message";
     assert_eq!(message_at(pointer).as_deref(), Some("secret \"prefect\" not found"));
     kubelet.set_state(&namespace, &pod, &PodState::key_missing(&namespace, "prefect", "token"));
@@ -110,8 +114,9 @@ fn fake_kubelet_reports_why_a_pod_waits() {
 #[test]
 fn fake_kubelet_serves_followed_logs() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin, kubelet) = (servers.namespace("logs"), servers.client(ADMIN), Kubelet::start(servers));
-    admin.patch(&format!("/apis/batch/v1/namespaces/{namespace}/jobs/job?{APPLY}"), "apply", JOB).done();
+    let (namespace, admin, kubelet) =
+        (servers.create_namespace("logs"), servers.client(ADMIN), Kubelet::start(servers));
+    admin.patch(&format!("/apis/batch/v1/namespaces/{namespace}/jobs/job?{APPLY}"), "apply", JOB).expect_success();
     let pod = kubelet.start_pod(&namespace, "job", &PodState::Running);
     let mut kubectl = servers.command("kubectl");
     let kubectl = kubectl.args(["logs", "-f", &pod, "-n", &namespace]);
@@ -133,8 +138,9 @@ fn fake_kubelet_serves_followed_logs() {
 #[test]
 fn fake_kubelet_breaks_followed_logs() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin, kubelet) = (servers.namespace("break"), servers.client(ADMIN), Kubelet::start(servers));
-    admin.patch(&format!("/apis/batch/v1/namespaces/{namespace}/jobs/job?{APPLY}"), "apply", JOB).done();
+    let (namespace, admin, kubelet) =
+        (servers.create_namespace("break"), servers.client(ADMIN), Kubelet::start(servers));
+    admin.patch(&format!("/apis/batch/v1/namespaces/{namespace}/jobs/job?{APPLY}"), "apply", JOB).expect_success();
     let pod = kubelet.start_pod(&namespace, "job", &PodState::Running);
     kubelet.append_log(&namespace, &pod, "flow", "one\n");
     let mut kubectl = servers.command("kubectl");
@@ -161,7 +167,7 @@ fn send_raw(proxy: &Proxy, method: &str, target: &str) -> std::io::Result<String
 #[test]
 fn proxy_injects_each_fault() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin) = (servers.namespace("proxy"), servers.client(ADMIN));
+    let (namespace, admin) = (servers.create_namespace("proxy"), servers.client(ADMIN));
     let rule = |request: &Request| match request.path().rsplit('/').next().unwrap_or_default() {
         "busy" if request.earlier_count == 0 => Action::too_many_requests(1),
         "down" => Action::status(503, "ServiceUnavailable", "no"),
@@ -178,7 +184,7 @@ fn proxy_injects_each_fault() {
     let names = ["busy", "before", "after", "close", "late", "slow", "truncated", "warning", "pass"];
     for name in names {
         let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}});
-        admin.post(&config_map(&namespace, ""), &object).done();
+        admin.post(&config_map(&namespace, ""), &object).expect_success();
     }
     let get = |name: &str| send_raw(&proxy, "GET", &config_map(&namespace, name));
     let status_of = |response: &str| response.split(' ').nth(1).unwrap_or_default().to_owned();
@@ -212,7 +218,7 @@ fn proxy_injects_each_fault() {
 #[test]
 fn proxy_passes_requests_on() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("through");
+    let namespace = servers.create_namespace("through");
     let proxy = Proxy::start(servers, |_| Action::Forward);
     let path = proxy.directory().join("a.yaml");
     std::fs::write(&path, CONFIG_MAP).expect("a file can be written");
@@ -233,18 +239,18 @@ fn api_server_restarts_with_its_objects() {
     if Servers::shared().is_none() {
         return;
     }
-    let Some(servers) = Servers::separate() else { return };
+    let Some(servers) = Servers::start_separate() else { return };
     // Controllers must not send requests while the server is down.
     servers.stop_controllers();
-    let (namespace, admin) = (servers.namespace("kill"), servers.client(ADMIN));
+    let (namespace, admin) = (servers.create_namespace("kill"), servers.client(ADMIN));
     let path = config_map(&namespace, "a");
-    admin.patch(&format!("{path}?{APPLY}"), "apply", CONFIG_MAP).done();
+    admin.patch(&format!("{path}?{APPLY}"), "apply", CONFIG_MAP).expect_success();
     let proxy = Proxy::start(&servers, |_| Action::Forward);
     servers.kill_apiserver();
     assert!(admin.request("GET", &path, "", b"").is_err());
     assert!(send_raw(&proxy, "GET", &path).is_err());
     servers.start_apiserver();
-    assert_eq!(admin.get(&path).done()["data"]["k"], "v");
+    assert_eq!(admin.get(&path).expect_success()["data"]["k"], "v");
     assert!(send_raw(&proxy, "GET", &path).is_ok());
 }
 
@@ -257,7 +263,7 @@ fn is_killed() {
     // A shell with a child process is run instead of Prefect's server.
     let directory = tempfile::tempdir().expect("a temporary folder can be made").keep();
     std::fs::write(directory.join("log"), "").expect("a file can be written");
-    let mut supervisor = prefect_server::supervisor(&directory, Path::new("/bin/sh"));
+    let mut supervisor = prefect_server::supervisor_command(&directory, Path::new("/bin/sh"));
     supervisor.args(["-c", "tail -f \"$0/log\" & wait"]).arg(&directory).stdout(Stdio::null());
     let mut supervisor = supervisor.spawn().expect("there is a shell");
     wait_for("its child", || processes_of(&directory.display().to_string()).get(2).copied());
@@ -307,19 +313,20 @@ fn has_argument(command_line: &[u8], directory: &str) -> bool {
 #[test]
 fn container_resolves_env_like_a_kubelet() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin) = (servers.namespace("container"), servers.client(ADMIN));
+    let (namespace, admin) = (servers.create_namespace("container"), servers.client(ADMIN));
     let secret = json!({"metadata": {"name": "s"}, "stringData": {"KEY": "secret", "OTHER": "o"}});
-    admin.post(&format!("/api/v1/namespaces/{namespace}/secrets"), &secret).done();
+    admin.post(&format!("/api/v1/namespaces/{namespace}/secrets"), &secret).expect_success();
     let map = json!({"metadata": {"name": "m"}, "data": {"k": "map"}});
-    admin.post(&format!("/api/v1/namespaces/{namespace}/configmaps"), &map).done();
+    admin.post(&format!("/api/v1/namespaces/{namespace}/configmaps"), &map).expect_success();
     let pod = json!({"metadata": {"namespace": namespace, "name": "p"}});
-    let secret = |key: &str, optional: bool| json!({"secretKeyRef": {"name": "s", "key": key, "optional": optional}});
+    let secret_reference =
+        |key: &str, optional: bool| json!({"secretKeyRef": {"name": "s", "key": key, "optional": optional}});
     let container = json!({
         "envFrom": [{"prefix": "P_", "secretRef": {"name": "s"}}, {"configMapRef": {"name": "none", "optional": true}}],
         "env": [
             {"name": "LATE", "value": "$(A) $(P_KEY) $$(P_KEY) $5"},
-            {"name": "A", "valueFrom": secret("KEY", false)},
-            {"name": "NONE", "valueFrom": secret("none", true)},
+            {"name": "A", "valueFrom": secret_reference("KEY", false)},
+            {"name": "NONE", "valueFrom": secret_reference("none", true)},
             {"name": "M", "valueFrom": {"configMapKeyRef": {"name": "m", "key": "k"}}},
             {"name": "N", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
             {"name": "P_OTHER", "value": "$(A)"},
@@ -338,7 +345,7 @@ fn container_resolves_env_like_a_kubelet() {
     ];
     assert_eq!(environment, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     for (source, reason) in [
-        (secret("none", false), "couldn't find key none in secret s"),
+        (secret_reference("none", false), "couldn't find key none in secret s"),
         (json!({"secretKeyRef": {"name": "none", "key": "k"}}), "secret \"none\" not found"),
         (json!({"resourceFieldRef": {"resource": "limits.cpu"}}), "is not supported"),
     ] {
@@ -352,9 +359,9 @@ fn container_resolves_env_like_a_kubelet() {
 #[test]
 fn container_mounts_volumes_like_a_kubelet() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin) = (servers.namespace("files"), servers.client(ADMIN));
+    let (namespace, admin) = (servers.create_namespace("files"), servers.client(ADMIN));
     let map = json!({"metadata": {"name": "m"}, "data": {"a": "one", "b": "two"}});
-    admin.post(&format!("/api/v1/namespaces/{namespace}/configmaps"), &map).done();
+    admin.post(&format!("/api/v1/namespaces/{namespace}/configmaps"), &map).expect_success();
     let volumes = json!([{"name": "m", "configMap": {"name": "m"}}, {"name": "scratch", "emptyDir": {}}]);
     let pod = json!({"metadata": {"namespace": namespace}, "spec": {"volumes": volumes}});
     let mut container = json!({

@@ -36,7 +36,7 @@ impl Helm {
 
     /// Creates the environment without any plugin.
     pub(crate) fn without_plugin(servers: &Servers, version: &'static str) -> Self {
-        let namespace = servers.namespace("helm");
+        let namespace = servers.create_namespace("helm");
         let run = Run::without_kubeconfig();
         let server = format!("https://127.0.0.1:{}", servers.endpoint().port);
         let context = format!("context: {{namespace: {namespace}, ");
@@ -144,7 +144,7 @@ impl Helm {
     pub(crate) fn live_object(&self, kind: &str, name: &str) -> Option<Value> {
         let (group, plural) = kind.rsplit_once('/').expect("a kind has a group and a plural");
         let response = self.admin.get(&format!("/{group}/namespaces/{}/{plural}/{name}", self.namespace));
-        (response.status != 404).then(|| response.done())
+        (response.status != 404).then(|| response.expect_success())
     }
 }
 

@@ -56,7 +56,7 @@ impl Response {
 
     /// Returns the body as JSON. Panics if the status is not 2xx.
     #[track_caller]
-    pub(crate) fn done(self) -> serde_json::Value {
+    pub(crate) fn expect_success(self) -> serde_json::Value {
         assert!((200..300).contains(&self.status), "{}: {}", self.status, self.text());
         self.json()
     }
@@ -74,10 +74,10 @@ impl Endpoint {
     /// Creates the endpoint of a TLS server whose certificate is signed by `authority`, a PEM file. Returns an error
     /// if the file does not hold valid certificates.
     pub(crate) fn new(port: u16, authority: &Path) -> Result<Self, String> {
-        let error = |error: &dyn std::fmt::Display| format!("{}: {error}", authority.display());
+        let to_message = |error: &dyn std::fmt::Display| format!("{}: {error}", authority.display());
         let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_file_iter(authority).map_err(|e| error(&e))? {
-            roots.add(certificate.map_err(|e| error(&e))?).map_err(|e| error(&e))?;
+        for certificate in CertificateDer::pem_file_iter(authority).map_err(|error| to_message(&error))? {
+            roots.add(certificate.map_err(|error| to_message(&error))?).map_err(|error| to_message(&error))?;
         }
         Ok(Endpoint { port, scheme: "https", tls: Arc::new(tls_config(roots)) })
     }

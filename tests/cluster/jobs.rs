@@ -61,7 +61,7 @@ impl JobFixture {
     fn with_rule(servers: &Servers, rule: impl Fn(&Request) -> Action + Send + Sync + 'static) -> Self {
         let proxy = Proxy::start(servers, rule);
         let run = Run::new(proxy.kubeconfig()).file("job.yaml", JOB);
-        JobFixture { namespace: servers.namespace("job"), admin: servers.client(ADMIN), proxy, run }
+        JobFixture { namespace: servers.create_namespace("job"), admin: servers.client(ADMIN), proxy, run }
     }
 
     /// Writes a manifest to `job.yaml` and applies it. Asserts that the output has no canary and that no request is
@@ -74,12 +74,12 @@ impl JobFixture {
         output
     }
 
-    fn live(&self, name: &str) -> Value {
-        self.admin.get(&api_path(&self.namespace, "jobs", name)).done()
+    fn live_job(&self, name: &str) -> Value {
+        self.admin.get(&api_path(&self.namespace, "jobs", name)).expect_success()
     }
 
     fn uid(&self, name: &str) -> String {
-        self.live(name)["metadata"]["uid"].as_str().expect("it has one").to_owned()
+        self.live_job(name)["metadata"]["uid"].as_str().expect("it has one").to_owned()
     }
 
     fn exists(&self, name: &str) -> bool {
@@ -89,12 +89,12 @@ impl JobFixture {
     /// Reports the final state of a Job's pod and waits until the Job has ended.
     fn finish(&self, kubelet: &Kubelet, name: &str, state: &PodState) {
         let pod = kubelet.wait_for_job_pod(&self.namespace, name);
-        if self.admin.get(&api_path(&self.namespace, "pods", &pod)).done()["spec"]["nodeName"].is_null() {
+        if self.admin.get(&api_path(&self.namespace, "pods", &pod)).expect_success()["spec"]["nodeName"].is_null() {
             kubelet.bind(&self.namespace, &pod);
         }
         kubelet.set_state(&self.namespace, &pod, state);
         wait_for("the end of the Job", || {
-            let job = self.live(name);
+            let job = self.live_job(name);
             let conditions = job["status"]["conditions"].as_array()?.clone();
             let is_finished = |condition: &Value| {
                 (condition["type"] == "Complete" || condition["type"] == "Failed") && condition["status"] == "True"
@@ -182,7 +182,7 @@ fn refuses_a_different_pod_template_by_default() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = JobFixture::new(servers);
     fixture.apply(JOB, &[]).assert_exit(0, &[]);
-    let before = fixture.live("etl");
+    let before = fixture.live_job("etl");
     let other = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\n";
     for args in [&[][..], &["--on-immutable=fail"], &["--force-conflicts"]] {
         let output = fixture
@@ -194,7 +194,7 @@ fn refuses_a_different_pod_template_by_default() {
     let output = fixture.apply(&(changed_job() + other), &["--on-immutable=skip"]).assert_exit(0, &[]);
     assert_eq!(output.stdout, "job.batch/etl skipped\nconfigmap/other created\n");
     assert_eq!(fixture.uid("etl"), before["metadata"]["uid"]);
-    assert_eq!(fixture.live("etl")["spec"]["template"], before["spec"]["template"]);
+    assert_eq!(fixture.live_job("etl")["spec"]["template"], before["spec"]["template"]);
 }
 
 #[test]
@@ -221,11 +221,11 @@ fn recreates_an_ended_job() {
         let fixture = JobFixture::new(servers);
         fixture.apply(JOB, &[]).assert_exit(0, &[]);
         fixture.finish(&kubelet, "etl", &state);
-        let old = fixture.live("etl");
+        let old = fixture.live_job("etl");
         let output =
             fixture.apply(&changed_job(), &[&["--on-immutable=recreate"], extra_args].concat()).assert_exit(0, &[]);
         assert_eq!(output.stdout, "job.batch/etl recreated\n");
-        let new = fixture.live("etl");
+        let new = fixture.live_job("etl");
         assert_ne!(new["metadata"]["uid"], old["metadata"]["uid"]);
         assert_eq!(new["spec"]["template"]["spec"]["containers"][0]["image"], "other");
 
@@ -242,7 +242,7 @@ fn recreates_an_ended_job() {
         // An unchanged manifest deletes nothing.
         let rerun = fixture.apply(&changed_job(), &["--on-immutable=recreate"]).assert_exit(0, &[]);
         assert_eq!(rerun.stdout, "job.batch/etl unchanged\n");
-        assert_eq!(fixture.live("etl")["metadata"]["uid"], new["metadata"]["uid"]);
+        assert_eq!(fixture.live_job("etl")["metadata"]["uid"], new["metadata"]["uid"]);
     }
 }
 
@@ -281,11 +281,14 @@ fn keeps_a_job_that_a_cron_job_owns() {
     let pod = json!({"spec": {"restartPolicy": "Never", "containers": [{"name": "flow", "image": "none"}]}});
     let spec = json!({"schedule": "0 0 1 1 *", "suspend": true, "jobTemplate": {"spec": {"template": pod}}});
     let cron_job = json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "owner"}, "spec": spec});
-    let owner = fixture.admin.post(&api_path(&fixture.namespace, "cronjobs", ""), &cron_job).done();
+    let owner = fixture.admin.post(&api_path(&fixture.namespace, "cronjobs", ""), &cron_job).expect_success();
     let owner = json!({"apiVersion": "batch/v1", "kind": "CronJob", "name": "owner", "controller": true,
         "uid": owner["metadata"]["uid"]});
     let owner_patch = json!({"metadata": {"ownerReferences": [owner]}});
-    fixture.admin.patch(&api_path(&fixture.namespace, "jobs", "etl"), "merge", owner_patch.to_string()).done();
+    fixture
+        .admin
+        .patch(&api_path(&fixture.namespace, "jobs", "etl"), "merge", owner_patch.to_string())
+        .expect_success();
     let uid = fixture.uid("etl");
     for extra_args in [&[][..], &["--recreate-running"], &["--recreate-running", "--no-preflight"]] {
         let args = [&["--on-immutable=recreate"], extra_args].concat();
@@ -320,8 +323,8 @@ fn deletes_nothing_for_an_invalid_replacement() {
         "metadata": {"name": name}, "spec": {"policyName": name, "validationActions": ["Deny"]},
     });
     let api_prefix = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolic";
-    fixture.admin.post(&format!("{api_prefix}ies"), &policy).done();
-    fixture.admin.post(&format!("{api_prefix}ybindings"), &binding).done();
+    fixture.admin.post(&format!("{api_prefix}ies"), &policy).expect_success();
+    fixture.admin.post(&format!("{api_prefix}ybindings"), &binding).expect_success();
     let probe = changed_job().replace("name: etl", "name: probe");
     let dry_run_path = format!("{}?dryRun=All", api_path(&fixture.namespace, "jobs", ""));
     wait_for("the policy", || {
@@ -372,7 +375,7 @@ fn keeps_a_job_that_changes_before_its_deletion() {
     let fixture = JobFixture::with_rule(servers, move |request| {
         if request.method == "DELETE" {
             let resume_patch = json!({"spec": {"suspend": false}, "metadata": {"labels": {"seen": request.earlier_count.to_string()}}});
-            admin.patch(path_for_rule.get().expect("it is known"), "merge", resume_patch.to_string()).done();
+            admin.patch(path_for_rule.get().expect("it is known"), "merge", resume_patch.to_string()).expect_success();
         }
         Action::Forward
     });
@@ -383,7 +386,7 @@ fn keeps_a_job_that_changes_before_its_deletion() {
     fixture
         .apply(&suspended_job.replace("image: none", "image: other"), &["--on-immutable=recreate"])
         .assert_exit(3, &["job.batch/etl"]);
-    let live = fixture.live("etl");
+    let live = fixture.live_job("etl");
     assert!(live["metadata"]["uid"] == uid.as_str() && live["metadata"]["deletionTimestamp"].is_null(), "{live}");
 }
 
@@ -396,10 +399,10 @@ fn keeps_another_job_with_the_name() {
     let fixture = JobFixture::with_rule(servers, move |request| {
         if request.method == "DELETE" && request.earlier_count == 0 {
             let path = path_for_rule.get().expect("it is known");
-            admin.delete(path).done();
+            admin.delete(path).expect_success();
             wait_for("the deletion", || (admin.get(path).status == 404).then_some(()));
             let text = JOB.replace("image: none", "image: third");
-            admin.patch(&format!("{path}?fieldManager=somebody"), "apply", text).done();
+            admin.patch(&format!("{path}?fieldManager=somebody"), "apply", text).expect_success();
         }
         Action::Forward
     });
@@ -409,7 +412,7 @@ fn keeps_another_job_with_the_name() {
     fixture
         .apply(&suspended_job.replace("image: none", "image: other"), &["--on-immutable=recreate"])
         .assert_exit(3, &["job.batch/etl"]);
-    let live = fixture.live("etl");
+    let live = fixture.live_job("etl");
     assert_eq!(live["spec"]["template"]["spec"]["containers"][0]["image"], "third");
     assert!(live["metadata"]["deletionTimestamp"].is_null(), "{live}");
 }
@@ -427,7 +430,9 @@ fn retries_a_deletion_whose_response_is_lost() {
         }
         if request.matches("GET", "/jobs/etl") && is_deleted.swap(false, Ordering::SeqCst) {
             let without_finalizers = json!({"metadata": {"finalizers": null}});
-            admin.patch(path_for_rule.get().expect("it is known"), "merge", without_finalizers.to_string()).done();
+            admin
+                .patch(path_for_rule.get().expect("it is known"), "merge", without_finalizers.to_string())
+                .expect_success();
         }
         Action::Forward
     });
@@ -448,15 +453,15 @@ fn deletes_nothing_in_a_dry_run() {
     let fixture = JobFixture::new(servers);
     fixture.apply(&with_spec(JOB, "suspend: true"), &[]).assert_exit(0, &[]);
     // The controller writes the condition `Suspended` once.
-    wait_for("the controller", || fixture.live("etl")["status"]["conditions"].is_array().then_some(()));
-    let before = fixture.live("etl");
+    wait_for("the controller", || fixture.live_job("etl")["status"]["conditions"].is_array().then_some(()));
+    let before = fixture.live_job("etl");
     let changed = with_spec(&changed_job(), "suspend: true");
     let output = fixture.apply(&changed, &["--on-immutable=recreate", "--dry-run=server"]).assert_exit(0, &[]);
     assert_eq!(output.stdout, "job.batch/etl recreated (server dry run)\n");
     // The Job is not deleted if another object of the input is refused.
     let bad = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: UPPER}\n";
     fixture.apply(&(changed + bad), &["--on-immutable=recreate"]).assert_exit(3, &["UPPER"]);
-    assert_eq!(fixture.live("etl"), before);
+    assert_eq!(fixture.live_job("etl"), before);
     assert_eq!(fixture.proxy.writes().len(), 1);
 }
 
@@ -492,9 +497,12 @@ fn times_out_during_a_deletion() {
         .apply(&changed, &["--on-immutable=recreate", "--timeout=2s"])
         .assert_exit(5, &["job.batch/etl", "--timeout"]);
     assert!(start.elapsed() < Duration::from_secs(30));
-    assert!(fixture.live("etl")["metadata"]["deletionTimestamp"].is_string());
+    assert!(fixture.live_job("etl")["metadata"]["deletionTimestamp"].is_string());
     let without_finalizers = json!({"metadata": {"finalizers": null}});
-    fixture.admin.patch(&api_path(&fixture.namespace, "jobs", "etl"), "merge", without_finalizers.to_string()).done();
+    fixture
+        .admin
+        .patch(&api_path(&fixture.namespace, "jobs", "etl"), "merge", without_finalizers.to_string())
+        .expect_success();
 }
 
 #[test]
@@ -599,7 +607,7 @@ fn reports_how_a_job_ended() {
         ),
         (
             "deleted",
-            |fixture, _| drop(fixture.admin.delete(&api_path(&fixture.namespace, "jobs", "etl")).done()),
+            |fixture, _| drop(fixture.admin.delete(&api_path(&fixture.namespace, "jobs", "etl")).expect_success()),
             4,
             &["job.batch/etl", "deleted"],
         ),
@@ -607,12 +615,12 @@ fn reports_how_a_job_ended() {
             "made anew by somebody else",
             |fixture, _| {
                 let etl = api_path(&fixture.namespace, "jobs", "etl");
-                let job = fixture.live("etl");
-                fixture.admin.delete(&etl).done();
+                let job = fixture.live_job("etl");
+                fixture.admin.delete(&etl).expect_success();
                 wait_for("the deletion", || (fixture.admin.get(&etl).status == 404).then_some(()));
                 let template = json!({"spec": job["spec"]["template"]["spec"]});
                 let new = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "etl"}, "spec": {"template": template}});
-                fixture.admin.post(&api_path(&fixture.namespace, "jobs", ""), &new).done();
+                fixture.admin.post(&api_path(&fixture.namespace, "jobs", ""), &new).expect_success();
             },
             4,
             &["job.batch/etl", "deleted"],
@@ -745,7 +753,7 @@ fn waits_for_a_job_with_generate_name() {
     let Some(servers) = Servers::shared() else { return };
     let text = JOB.replace("name: etl", "generateName: etl-");
     let (status, stdout, stderr) = run_and_wait(servers, &text, &[], |fixture, kubelet| {
-        let jobs = fixture.admin.get(&api_path(&fixture.namespace, "jobs", "")).done();
+        let jobs = fixture.admin.get(&api_path(&fixture.namespace, "jobs", "")).expect_success();
         let name = jobs["items"][0]["metadata"]["name"].as_str().expect("it is made").to_owned();
         fixture.finish(kubelet, &name, &PodState::Succeeded);
     });
@@ -794,7 +802,7 @@ fn leaves_the_job_running_after_ctrl_c() {
         assert!(stderr.contains("go on") || stderr.contains("goes on"), "{stderr}");
         assert!(stdout.starts_with("job.batch/etl "), "{stdout}");
     }
-    let job = fixture.live("etl");
+    let job = fixture.live_job("etl");
     assert!(job["metadata"]["deletionTimestamp"].is_null() && job["status"]["active"] == 1, "{job}");
 }
 
@@ -803,7 +811,7 @@ fn keeps_waiting_while_the_api_server_restarts() {
     if Servers::shared().is_none() {
         return;
     }
-    let Some(servers) = Servers::separate() else { return };
+    let Some(servers) = Servers::start_separate() else { return };
     let (fixture, kubelet) = (JobFixture::new(&servers), Kubelet::start(&servers));
     let mut watched_run = fixture.watch(JOB, &["--logs"]);
     let pod = kubelet.start_pod(&fixture.namespace, "etl", &PodState::Running);
@@ -912,7 +920,7 @@ fn prints_logs_of_init_containers() {
     fixture
         .admin
         .patch(&format!("{}/status", api_path(&fixture.namespace, "pods", &pod)), "merge", status.to_string())
-        .done();
+        .expect_success();
     kubelet.append_log(&fixture.namespace, &pod, "first", &timestamped_line(1, "getting ready"));
     assert_eq!(watched_run.next_log_line(), "getting ready");
     kubelet.set_state(&fixture.namespace, &pod, &PodState::Running);

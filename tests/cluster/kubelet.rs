@@ -117,7 +117,7 @@ impl Kubelet {
         let addresses = json!([{"type": "InternalIP", "address": "127.0.0.1"}]);
         let status = json!({"addresses": addresses, "daemonEndpoints": {"kubeletEndpoint": {"Port": port}}});
         let object = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}, "status": status});
-        client.post("/api/v1/nodes", &object).done();
+        client.post("/api/v1/nodes", &object).expect_success();
 
         let (logs, is_stopped) = (Arc::<LogStore>::default(), Arc::<AtomicBool>::default());
         let server = RUNTIME.spawn(serve_logs(listener, Arc::clone(&logs)));
@@ -141,7 +141,7 @@ impl Kubelet {
     pub(crate) fn wait_for_pod(&self, namespace: &str, label: &str, value: &str) -> String {
         let selector = format!("/api/v1/namespaces/{namespace}/pods?labelSelector={label}%3D{value}");
         wait_for(&format!("a pod with {label}={value}"), || {
-            let pods = self.client.get(&selector).done();
+            let pods = self.client.get(&selector).expect_success();
             let pods = pods["items"].as_array()?.clone();
             let has_ended = |pod: &Value| {
                 !pod["metadata"]["deletionTimestamp"].is_null()
@@ -156,13 +156,13 @@ impl Kubelet {
     pub(crate) fn bind(&self, namespace: &str, pod: &str) {
         let target = json!({"apiVersion": "v1", "kind": "Node", "name": self.node});
         let binding = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod}, "target": target});
-        self.client.post(&format!("/api/v1/namespaces/{namespace}/pods/{pod}/binding"), &binding).done();
+        self.client.post(&format!("/api/v1/namespaces/{namespace}/pods/{pod}/binding"), &binding).expect_success();
     }
 
     /// Reports a state for all containers of a pod. If the pod has ended, marks its logs as complete.
     pub(crate) fn set_state(&self, namespace: &str, pod: &str, state: &PodState) {
         let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}");
-        let object = self.client.get(&path).done();
+        let object = self.client.get(&path).expect_success();
         let containers = object["spec"]["containers"].as_array().expect("a pod has containers");
         let mut statuses = Vec::new();
         for container in containers {
@@ -177,7 +177,7 @@ impl Kubelet {
             }
         }
         let status = json!({"status": {"phase": state.phase(), "containerStatuses": statuses}});
-        self.client.patch(&format!("{path}/status"), "merge", status.to_string()).done();
+        self.client.patch(&format!("{path}/status"), "merge", status.to_string()).expect_success();
     }
 
     /// Waits for the next pod of a Job, assigns it to this node, reports `state` and returns the pod's name.

@@ -95,12 +95,12 @@ impl AgentFixture {
             serialized["type"] = json!("UniversalRun");
         }
         let flow = Flow { core_version: core_version.to_owned(), storage, run_config: serialized };
-        let namespace = servers.namespace("prefect");
+        let namespace = servers.create_namespace("prefect");
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "prefect-secrets"},
             "stringData": {"github-access-token": SECRET_VALUE, "api-key": API_KEY},
         });
-        servers.client(ADMIN).post(&format!("/api/v1/namespaces/{namespace}/secrets"), &secret).done();
+        servers.client(ADMIN).post(&format!("/api/v1/namespaces/{namespace}/secrets"), &secret).expect_success();
         let (kubelet, apollo) = (Kubelet::start(servers), Apollo::start(servers, flow));
         let proxy = Proxy::start(servers, |_| Action::Forward);
         Some(AgentFixture { servers, kubelet, apollo, proxy, namespace, bin, version, run })
@@ -158,10 +158,10 @@ impl AgentFixture {
     fn job(&self) -> Value {
         let path = format!("/apis/batch/v1/namespaces/{}/jobs", self.namespace);
         let client = self.servers.client(ADMIN);
-        let jobs = client.get(&path).done();
+        let jobs = client.get(&path).expect_success();
         let names: Vec<&str> = items(&jobs["items"]).filter_map(|job| job["metadata"]["name"].as_str()).collect();
         let [name] = names[..] else { panic!("one flow run has one Job, not {names:?}") };
-        client.get(&format!("{path}/{name}")).done()
+        client.get(&format!("{path}/{name}")).expect_success()
     }
 
     /// Resolves the environment of the flow's container in a Job.
@@ -181,7 +181,7 @@ impl AgentFixture {
         let name = job["metadata"]["name"].as_str().expect("it has a name");
         let (client, pod) =
             (self.servers.client(ADMIN), self.kubelet.start_pod(&self.namespace, name, &PodState::Running));
-        let object = client.get(&format!("/api/v1/namespaces/{}/pods/{pod}", self.namespace)).done();
+        let object = client.get(&format!("/api/v1/namespaces/{}/pods/{pod}", self.namespace)).expect_success();
         let flow = Container::new(&client, &object, &object["spec"]["containers"][0])?;
         let output = flow.run(&self.bin, &[], &[]);
         let end = if output.status.success() { PodState::Succeeded } else { PodState::Failed(1, "Error") };
@@ -252,12 +252,12 @@ fn run_from_template_to_flow(version: PrefectVersion) {
     fixture.run_jobplate(&["apply", "agent.yaml", "-n", namespace, "-q"]).assert_exit(0, &[]);
 
     let pod = fixture.kubelet.wait_for_pod(namespace, "app.kubernetes.io/name", "prefect-agent");
-    let pod = client.get(&format!("/api/v1/namespaces/{namespace}/pods/{pod}")).done();
+    let pod = client.get(&format!("/api/v1/namespaces/{namespace}/pods/{pod}")).expect_success();
     let account = pod["spec"]["serviceAccountName"].as_str().expect("it has one");
     let token = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token");
     let token =
         client.post(&token, &json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}));
-    let token = token.done()["status"]["token"].as_str().expect("a token").to_owned();
+    let token = token.expect_success()["status"]["token"].as_str().expect("a token").to_owned();
     let agent = Container::new(&client, &pod, &pod["spec"]["containers"][0]).expect("all references exist");
     fixture.start_agent(&agent, &[], &fixture.proxy.kubeconfig_for(&token));
     assert_eq!(
@@ -268,7 +268,7 @@ fn run_from_template_to_flow(version: PrefectVersion) {
 
     // The agent sends the previewed Job, and the server only adds defaults to it.
     let (sent_job, live_job) = (fixture.sent_job(), fixture.job());
-    let map = client.get(&format!("/api/v1/namespaces/{namespace}/configmaps/prefect-job-template")).done();
+    let map = client.get(&format!("/api/v1/namespaces/{namespace}/configmaps/prefect-job-template")).expect_success();
     let template = map["data"]["job_template.yaml"].as_str().expect("it is a string");
     let identifier = sent_job["metadata"]["labels"]["prefect.io/identifier"].as_str().expect("a label").to_owned();
     let previewed_job = fixture.preview(template, &agent.environment, &identifier);

@@ -139,17 +139,18 @@ fn kubectl_creates_the_previewed_job() {
             .write("variables.json", json!({"namespace": fixture.namespace, "env": {"REGION": "eu"}}).to_string());
         let preview = ["preview", "preview.json", "--job-variables", "variables.json", "-q"];
         let previewed_job = fixture.run_jobplate(&[&preview[..], &["-o", "json"]].concat()).assert_exit(0, &[]).stdout;
-        let create = |job: &str| {
+        let create_job = |job: &str| {
             fixture.run.write("job.yaml", job);
             let file = fixture.run.directory().join("job.yaml").display().to_string();
             fixture.servers.run("kubectl", &["create", "--validate=strict", "-o", "json", "-f", &file])
         };
         // Strict validation rejects the Job that the worker sends.
-        let error_text = output_text(&create(&previewed_job));
+        let error_text = output_text(&create_job(&previewed_job));
         let unknown = ["completions", "parallelism"].map(|name| format!("unknown field \"spec.template.spec.{name}\""));
         assert!(unknown.iter().all(|error| error_text.contains(error)), "{error_text}");
         let previewed_job = parse_json(&previewed_job);
-        let output = create(&fixture.run_jobplate(&[&preview[..], &["--kubectl"]].concat()).assert_exit(0, &[]).stdout);
+        let output =
+            create_job(&fixture.run_jobplate(&[&preview[..], &["--kubectl"]].concat()).assert_exit(0, &[]).stdout);
         assert!(output.status.success() && output.stderr.is_empty(), "{}", output_text(&output));
         let created = parse_json(&String::from_utf8_lossy(&output.stdout));
         let pod_spec = |job: &Value| job["spec"]["template"]["spec"].clone();

@@ -83,7 +83,7 @@ impl PrefectServer {
         let directory = directory.expect("a temporary directory can be created").keep();
         let [port] = free_ports();
         let log = File::create(directory.join(LOG)).expect("a file can be created");
-        let mut supervisor = supervisor(&directory, &bin.join("prefect"));
+        let mut supervisor = supervisor_command(&directory, &bin.join("prefect"));
         supervisor.args(["server", "start", "--host", "127.0.0.1", "--no-ui", "--port", &port.to_string()]);
         supervisor.envs(environment(bin, &directory)).env("PREFECT_SERVER_ANALYTICS_ENABLED", "false");
         supervisor.stderr(log.try_clone().expect("a file can be shared")).stdout(log);
@@ -139,7 +139,7 @@ impl PrefectServer {
     }
 
     pub(crate) fn get(&self, path: &str) -> Value {
-        self.retry_while_busy(|| self.client.get(&format!("/api{path}"))).done()
+        self.retry_while_busy(|| self.client.get(&format!("/api{path}"))).expect_success()
     }
 
     pub(crate) fn post(&self, path: &str, body: &Value) -> Response {
@@ -169,7 +169,7 @@ impl PrefectServer {
     pub(crate) fn create_pool(&self, template: &Value) -> String {
         let name = self.fresh_pool_name();
         let pool = json!({"name": name, "type": "kubernetes", "base_job_template": template});
-        self.post("/work_pools/", &pool).done();
+        self.post("/work_pools/", &pool).expect_success();
         name
     }
 
@@ -183,15 +183,15 @@ impl PrefectServer {
         deployment_variables: &Value,
         run_variables: &Value,
     ) -> FlowRun {
-        let flow = self.post("/flows/", &json!({"name": FLOW})).done();
+        let flow = self.post("/flows/", &json!({"name": FLOW})).expect_success();
         let deployment = json!({
             "name": pool, "flow_id": flow["id"], "work_pool_name": pool, "entrypoint": "flow.py:f", "path": directory,
             "job_variables": deployment_variables,
         });
-        let deployment = self.post("/deployments/", &deployment).done();
+        let deployment = self.post("/deployments/", &deployment).expect_success();
         let run = json!({"name": "Nightly Run", "state": {"type": "SCHEDULED"}, "job_variables": run_variables});
         let id = deployment["id"].as_str().expect("it has an ID");
-        let run = self.post(&format!("/deployments/{id}/create_flow_run"), &run).done();
+        let run = self.post(&format!("/deployments/{id}/create_flow_run"), &run).expect_success();
         let id = run["id"].as_str().expect("it has an ID").to_owned();
         // Reads the deployment and the flow run back, like a worker.
         let [deployment, run] =
@@ -218,7 +218,7 @@ impl PrefectServer {
 }
 
 /// Returns a command that runs `program` in `directory` until its standard input is closed.
-pub(crate) fn supervisor(directory: &Path, program: &Path) -> Command {
+pub(crate) fn supervisor_command(directory: &Path, program: &Path) -> Command {
     let mut supervisor = Command::new("/bin/sh");
     supervisor.args(["-c", SUPERVISOR, "sh"]).arg(directory).arg(program).current_dir(directory);
     supervisor.env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::piped());
@@ -240,10 +240,10 @@ fn string_at<'v>(value: &'v Value, key: &str) -> &'v str {
 
 /// Returns the environment for Prefect's programs: `home` as the home directory, and no telemetry.
 fn environment(bin: &Path, home: &Path) -> Variables {
-    let text = |path: &Path| path.display().to_string();
+    let to_text = |path: &Path| path.display().to_string();
     let pairs = [
-        ("HOME", text(home)),
-        ("PREFECT_HOME", text(&home.join("prefect"))),
+        ("HOME", to_text(home)),
+        ("PREFECT_HOME", to_text(&home.join("prefect"))),
         ("PATH", format!("{}:/usr/bin:/bin", bin.display())),
         ("LC_ALL", "C.UTF-8".to_owned()),
         ("DO_NOT_TRACK", "1".to_owned()),

@@ -203,7 +203,7 @@ fn serve(shared: &Shared, stream: TcpStream) -> io::Result<()> {
             server = Some(Connection::open(&shared.endpoint).or_else(|error| reset_on_close(to).and(Err(error)))?);
         }
         let server = server.as_mut().ok_or(ErrorKind::NotConnected)?;
-        if let Err(error) = forward(server, &request).and_then(|()| pass_back(server, to, &action)) {
+        if let Err(error) = forward_request(server, &request).and_then(|()| forward_response(server, to, &action)) {
             return reset_on_close(to).and(Err(error));
         }
         if matches!(action, Action::ResetAfter | Action::CloseAfter | Action::Truncate) {
@@ -230,7 +230,7 @@ impl Shared {
     }
 }
 
-fn forward(server: &mut Connection, request: &Request) -> io::Result<()> {
+fn forward_request(server: &mut Connection, request: &Request) -> io::Result<()> {
     let hop_by_hop_headers = ["connection", "content-length", "transfer-encoding"];
     let mut headers = request.headers.clone();
     headers.retain(|(name, _)| !hop_by_hop_headers.contains(&name.as_str()));
@@ -240,7 +240,7 @@ fn forward(server: &mut Connection, request: &Request) -> io::Result<()> {
     server.send(&request.method, &request.target, &headers, &request.body)
 }
 
-fn pass_back(server: &mut Connection, to: &mut TcpStream, action: &Action) -> io::Result<()> {
+fn forward_response(server: &mut Connection, to: &mut TcpStream, action: &Action) -> io::Result<()> {
     let (status, mut headers, mut body) = server.read_head()?;
     match action {
         Action::ResetAfter | Action::CloseAfter => {

@@ -134,7 +134,7 @@ fn responds_as_expected() {
     let admin = servers.client(ADMIN);
     let mut failures = String::new();
     for row in rows() {
-        let namespace = servers.namespace("row");
+        let namespace = servers.create_namespace("row");
         let response = apply(&admin, &api_path(&namespace, row.resource, row.name), "", &row.text);
         let message = response.json()["message"].as_str().unwrap_or_default().to_owned();
         if response.status != row.status || !row.message_parts.iter().all(|part| message.contains(part)) {
@@ -147,9 +147,9 @@ fn responds_as_expected() {
 #[test]
 fn ignores_a_second_document() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin) = (servers.namespace("two"), servers.client(ADMIN));
+    let (namespace, admin) = (servers.create_namespace("two"), servers.client(ADMIN));
     let row = rows().into_iter().find(|row| row.label.starts_with("two documents")).expect("it is in the table");
-    apply(&admin, &api_path(&namespace, row.resource, row.name), "", &row.text).done();
+    apply(&admin, &api_path(&namespace, row.resource, row.name), "", &row.text).expect_success();
     assert_eq!(admin.get(&api_path(&namespace, "configmaps", "z")).status, 404);
 }
 
@@ -157,7 +157,7 @@ fn ignores_a_second_document() {
 #[test]
 fn refuses_unknown_fields_with_500() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin) = (servers.namespace("ignore"), servers.client(ADMIN));
+    let (namespace, admin) = (servers.create_namespace("ignore"), servers.client(ADMIN));
     let path = api_path(&namespace, "jobs", "x");
     let text = job_with("[{name: X, valuefrom: {}}]");
     let response = admin.patch(&format!("{path}?fieldManager=rows&fieldValidation=Ignore"), "apply", &text);
@@ -167,7 +167,7 @@ fn refuses_unknown_fields_with_500() {
 #[test]
 fn accepts_duplicate_entries_in_a_creation() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin) = (servers.namespace("post"), servers.client(ADMIN));
+    let (namespace, admin) = (servers.create_namespace("post"), servers.client(ADMIN));
     let text = job_with("[{name: X, value: a}, {name: X, value: b}]");
     let path = format!("{}?fieldValidation=Strict", api_path(&namespace, "jobs", ""));
     let response = admin.request("POST", &path, "application/yaml", text.as_bytes()).expect("it answers");
@@ -184,10 +184,10 @@ fn quotes_values_of_an_immutable_pod_template() {
     let Some(servers) = Servers::shared() else { return };
     let admin = servers.client(ADMIN);
     for (suspend, field) in [("false", "spec.template"), ("true", "spec.template.spec")] {
-        let namespace = servers.namespace("immutable");
+        let namespace = servers.create_namespace("immutable");
         let (path, collection) = (api_path(&namespace, "jobs", "x"), api_path(&namespace, "jobs", ""));
         let suspend = |text: String| text.replace("backoffLimit: 0", &format!("backoffLimit: 0\n  suspend: {suspend}"));
-        apply(&admin, &path, "", &suspend(job_with("[{name: X, value: kanarie}]"))).done();
+        apply(&admin, &path, "", &suspend(job_with("[{name: X, value: kanarie}]"))).expect_success();
         let changed = suspend(JOB.replace("image: none}", "image: other, env: [{name: X, value: kanarie}]}"));
         for options in ["", "&dryRun=All", "&force=true"] {
             let response = apply(&admin, &path, options, &changed);
@@ -207,15 +207,16 @@ fn quotes_values_of_an_immutable_pod_template() {
 #[test]
 fn orphans_pods_without_a_propagation_policy() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin, kubelet) = (servers.namespace("orphan"), servers.client(ADMIN), Kubelet::start(servers));
+    let (namespace, admin, kubelet) =
+        (servers.create_namespace("orphan"), servers.client(ADMIN), Kubelet::start(servers));
     let job = api_path(&namespace, "jobs", "x");
-    apply(&admin, &job, "", JOB).done();
+    apply(&admin, &job, "", JOB).expect_success();
     let pod = kubelet.start_pod(&namespace, "x", &PodState::Running);
     let response = admin.delete(&job);
     assert_eq!(response.status, 200);
     assert!(response.header("warning").is_some_and(|warning| warning.contains("preserved")), "{:?}", response.headers);
     wait_for("the deletion", || (admin.get(&job).status == 404).then_some(()));
-    let pod = admin.get(&api_path(&namespace, "pods", &pod)).done();
+    let pod = admin.get(&api_path(&namespace, "pods", &pod)).expect_success();
     assert!(pod["metadata"]["deletionTimestamp"].is_null());
 }
 
@@ -223,8 +224,9 @@ fn orphans_pods_without_a_propagation_policy() {
 #[test]
 fn kubectl_wait_does_not_notice_a_failed_job() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin, kubelet) = (servers.namespace("wait"), servers.client(ADMIN), Kubelet::start(servers));
-    apply(&admin, &api_path(&namespace, "jobs", "x"), "", JOB).done();
+    let (namespace, admin, kubelet) =
+        (servers.create_namespace("wait"), servers.client(ADMIN), Kubelet::start(servers));
+    apply(&admin, &api_path(&namespace, "jobs", "x"), "", JOB).expect_success();
     let pod = kubelet.start_pod(&namespace, "x", &PodState::Running);
     kubelet.set_state(&namespace, &pod, &PodState::Failed(1, "Error"));
     let wait = |condition: &str, timeout: &str| {
@@ -263,11 +265,11 @@ fn env_of(cron_job: &Value) -> &Value {
 #[test]
 fn refuses_a_reference_next_to_a_literal_of_another_manager() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin) = (servers.namespace("literal"), servers.client(ADMIN));
+    let (namespace, admin) = (servers.create_namespace("literal"), servers.client(ADMIN));
     let cron_job = api_path(&namespace, "cronjobs", "x");
     let directory = tempfile::tempdir().expect("a temporary folder can be made");
     let file = directory.path().join("x.yaml");
-    let kubectl = |text: &str, options: &[&str]| {
+    let run_kubectl = |text: &str, options: &[&str]| {
         std::fs::write(&file, text).expect("a file can be written");
         let file = file.to_string_lossy().into_owned();
         let args = [&["apply", "-n", &namespace, "-f", &file], options].concat();
@@ -275,27 +277,27 @@ fn refuses_a_reference_next_to_a_literal_of_another_manager() {
     };
     let reference = CRON_JOB.replace("{name: X, value: kanarie}", REFERENCE);
     for options in [&[][..], &["--server-side"]] {
-        assert!(kubectl(CRON_JOB, options).success());
+        assert!(run_kubectl(CRON_JOB, options).success());
         for force in ["", "&force=true"] {
             let response = apply(&admin, &cron_job, force, &reference);
             assert_response(&response, 422, &["may not be specified when `value` is not empty"]);
         }
-        admin.delete(&cron_job).done();
+        admin.delete(&cron_job).expect_success();
     }
     // kubectl's own migration to server-side apply comes too late.
-    assert!(kubectl(CRON_JOB, &[]).success());
-    assert_eq!(kubectl(&reference, &["--server-side"]).code(), Some(1));
+    assert!(run_kubectl(CRON_JOB, &[]).success());
+    assert_eq!(run_kubectl(&reference, &["--server-side"]).code(), Some(1));
     // A manifest without the entry changes no other entries.
     let only_ours = CRON_JOB.replace("            - {name: X, value: kanarie}\n", "");
     let response = apply(&admin, &cron_job, "", &only_ours.replace("OTHER, value: kept", "OURS, value: a"));
-    let env = env_of(&response.done()).clone();
+    let env = env_of(&response.expect_success()).clone();
     assert_eq!(
         env,
         json!([{"name": "X", "value": "kanarie"}, {"name": "OTHER", "value": "kept"}, {"name": "OURS", "value": "a"}])
     );
     // An explicit null removes the literal, but not from the annotation.
     let with_null = reference.replace("name: X,", "name: X, value: null,");
-    let object = apply(&admin, &cron_job, "&force=true", &with_null).done();
+    let object = apply(&admin, &cron_job, "&force=true", &with_null).expect_success();
     assert_eq!(env_of(&object)[0]["valueFrom"]["secretKeyRef"]["key"], "k");
     assert!(env_of(&object)[0]["value"].is_null());
     let annotation = object["metadata"]["annotations"][LAST_APPLIED].as_str().expect("kubectl has left one");

@@ -14,7 +14,7 @@ const MAX_DATA_BYTES: usize = 1 << 20;
 #[test]
 fn the_server_stores_the_printed_values() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("secret");
+    let namespace = servers.create_namespace("secret");
     let text = "a\"\\ \t\r\n: # \u{0}\u{1b}\u{7f}\u{85}\u{a0}\u{2028}\u{feff}\u{fffe}é😀 \n";
     let files: [(&str, &[u8]); 5] =
         [("on", text.as_bytes()), ("1.0", b"yes"), ("bytes", b"\xff\0a"), ("empty", b""), ("TOKEN", b"x")];
@@ -35,7 +35,7 @@ fn the_server_stores_the_printed_values() {
         (0, "secret/special unchanged\n"),
         "{second_apply:?}"
     );
-    let stored = servers.client(ADMIN).get(&api_path(&namespace, "secrets", "special")).done();
+    let stored = servers.client(ADMIN).get(&api_path(&namespace, "secrets", "special")).expect_success();
     assert_eq!((&stored["type"], &stored["immutable"]), (&Value::from("Opaque"), &Value::from(true)));
     let data = stored["data"].as_object().expect("it has data");
     assert_eq!(data.len(), files.len());
@@ -49,7 +49,7 @@ fn the_server_stores_the_printed_values() {
 #[test]
 fn accepts_as_much_data_as_the_server() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("secret");
+    let namespace = servers.create_namespace("secret");
     let run = Run::new(servers.kubeconfig(ADMIN))
         .file("most", "x".repeat(MAX_DATA_BYTES - 1))
         .file("one", "x")
@@ -70,14 +70,14 @@ fn accepts_as_much_data_as_the_server() {
 #[test]
 fn applying_keeps_keys_that_are_no_longer_printed() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("secret");
+    let namespace = servers.create_namespace("secret");
     let run = Run::new(servers.kubeconfig(ADMIN));
     for (lines, keys) in [("A=1\nB=1\n", "AB"), ("A=2\n", "AB")] {
         run.write("a.env", lines);
         let secret_output = run.run(&["secret", "less", "-n", &namespace, "--from-env-file=a.env"]);
         run.write("secret.yaml", &secret_output.stdout);
         assert_eq!(run.run(&["apply", "secret.yaml"]).status, 0);
-        let stored = servers.client(ADMIN).get(&api_path(&namespace, "secrets", "less")).done();
+        let stored = servers.client(ADMIN).get(&api_path(&namespace, "secrets", "less")).expect_success();
         assert_eq!(stored["data"].as_object().expect("it has data").keys().cloned().collect::<String>(), keys);
         assert_eq!(stored["data"]["A"], STANDARD.encode(&lines[2..3]));
     }

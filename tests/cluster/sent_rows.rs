@@ -93,7 +93,7 @@ fn applies_or_explains_each_row() {
 }
 
 fn find_fault(servers: &Servers, row: &Row, outcome: &ApplyOutcome, flags: &[&str]) -> Option<String> {
-    let (namespace, proxy) = (servers.namespace("sent"), Proxy::start(servers, |_| Action::Forward));
+    let (namespace, proxy) = (servers.create_namespace("sent"), Proxy::start(servers, |_| Action::Forward));
     let text = row.text.replace("value: a", &format!("value: {CANARY}"));
     let text = text.replace("value: b", &format!("value: {CANARY}-2")).replace("1_000", "7_654_321");
     let run = Run::new(proxy.kubeconfig()).file("x.yaml", &text);
@@ -128,13 +128,13 @@ fn find_fault(servers: &Servers, row: &Row, outcome: &ApplyOutcome, flags: &[&st
 #[test]
 fn applies_both_of_two_documents() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("sent");
+    let namespace = servers.create_namespace("sent");
     let row = rows().into_iter().find(|row| row.label.starts_with("two documents")).expect("it is in the table");
     let run = Run::new(servers.kubeconfig(ADMIN)).file("x.yaml", &row.text);
     let output = run.run(&["apply", "x.yaml", "-n", &namespace]).assert_exit(0, &[]);
     assert_eq!(output.stdout, "configmap/x created\nconfigmap/z created\n");
     for name in ["x", "z"] {
-        servers.client(ADMIN).get(&api_path(&namespace, "configmaps", name)).done();
+        servers.client(ADMIN).get(&api_path(&namespace, "configmaps", name)).expect_success();
     }
 }
 

@@ -57,9 +57,9 @@ impl Server {
         let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let log = OpenOptions::new().create(true).append(true).open(directory.join(format!("{name}.log")));
         let log = log.map_err(|error| format!("{name}: {error}"))?;
-        let output = || log.try_clone().map_or_else(|_| Stdio::null(), Stdio::from);
-        let mut keeper = shell(KEEPER, directory);
-        keeper.arg(program).args(args).stdout(output()).stderr(output());
+        let log_output = || log.try_clone().map_or_else(|_| Stdio::null(), Stdio::from);
+        let mut keeper = shell_command(KEEPER, directory);
+        keeper.arg(program).args(args).stdout(log_output()).stderr(log_output());
         Ok(Server { keeper: keeper.spawn().map_err(|error| format!("{name}: {error}"))? })
     }
 
@@ -77,7 +77,7 @@ impl Drop for Server {
 
 /// Returns a shell command with a clean environment. Its standard input is a pipe that is closed when this process
 /// ends.
-fn shell(script: &str, directory: &Path) -> Command {
+fn shell_command(script: &str, directory: &Path) -> Command {
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", script, "sh"]).env_clear().env("HOME", directory).env("PATH", "/usr/bin:/bin");
     shell.current_dir(directory).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -116,7 +116,7 @@ impl Servers {
 
     /// Starts a set for a test that stops servers or fills them with objects. If a program is missing, prints a
     /// message and returns `None`.
-    pub(crate) fn separate() -> Option<Servers> {
+    pub(crate) fn start_separate() -> Option<Servers> {
         Some(Servers::start(&find_programs()?).unwrap_or_else(|error| panic!("{error}")))
     }
 
@@ -136,7 +136,8 @@ impl Servers {
         let directory = tempfile::Builder::new().prefix("jobplate-servers-").tempdir();
         // The directory is kept, since the cleaner removes it.
         let directory = directory.map_err(|error| error.to_string())?.keep();
-        let cleaner = shell(CLEANER, Path::new("/")).arg(&directory).spawn().map_err(|error| error.to_string())?;
+        let cleaner =
+            shell_command(CLEANER, Path::new("/")).arg(&directory).spawn().map_err(|error| error.to_string())?;
         let [client_port, peer_port, port] = free_ports();
         let (certificates, authority) = (directory.join("certificates"), directory.join(AUTHORITY));
         let path_to = |name: &str| directory.join(name).to_string_lossy().into_owned();
@@ -251,10 +252,10 @@ impl Servers {
     }
 
     /// Creates a namespace for one test and returns its name.
-    pub(crate) fn namespace(&self, prefix: &str) -> String {
+    pub(crate) fn create_namespace(&self, prefix: &str) -> String {
         let name = self.fresh_name(prefix);
         let namespace = serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-        self.client(ADMIN).post("/api/v1/namespaces", &namespace).done();
+        self.client(ADMIN).post("/api/v1/namespaces", &namespace).expect_success();
         name
     }
 

@@ -67,12 +67,12 @@ fn manifest(kind: &str, labels: &str, spec: &str, pod: &str) -> String {
     format!("apiVersion: {version}\nkind: {kind}\nmetadata:\n  name: x\n{labels}spec:\n{spec}{wrapper}{pod}")
 }
 
-fn theirs(kind: &str) -> String {
+fn their_manifest(kind: &str) -> String {
     let spec = if kind == "CronJob" { "  suspend: true\n" } else { "  paused: true\n" };
     manifest(kind, "  labels: {made: by-them}\n", spec, THEIRS)
 }
 
-fn ours(kind: &str) -> String {
+fn our_manifest(kind: &str) -> String {
     manifest(kind, "", "", OURS)
 }
 
@@ -91,8 +91,8 @@ impl TakeOverFixture {
     }
 
     fn with_kubeconfig(servers: &'static Servers, kind: &'static str, kubeconfig: &Path) -> Self {
-        let namespace = servers.namespace("take");
-        let run = Run::new(kubeconfig).file("old.yaml", ours(kind));
+        let namespace = servers.create_namespace("take");
+        let run = Run::new(kubeconfig).file("old.yaml", our_manifest(kind));
         TakeOverFixture { servers, namespace, kind, admin: servers.client(ADMIN), run }
     }
 
@@ -101,8 +101,8 @@ impl TakeOverFixture {
         format!("/apis/{}/v1/namespaces/{}/{}/x", resource.0, self.namespace, resource.1)
     }
 
-    fn live(&self) -> Value {
-        self.admin.get(&self.path()).done()
+    fn live_object(&self) -> Value {
+        self.admin.get(&self.path()).expect_success()
     }
 
     fn pod<'l>(&self, live: &'l Value) -> &'l Value {
@@ -116,7 +116,7 @@ impl TakeOverFixture {
 
     /// Returns an `env` entry of the live object, or `None` if there is no such entry.
     fn entry(&self, container: &str, name: &str) -> Option<Value> {
-        let live = self.live();
+        let live = self.live_object();
         let pod = self.pod(&live);
         let lists =
             ["initContainers", "containers"].into_iter().flat_map(|list| pod[list].as_array().into_iter().flatten());
@@ -150,7 +150,7 @@ impl TakeOverFixture {
 
     /// Returns the managers that own a field of an `env` entry. `field` is a key of `fieldsV1`.
     fn owners(&self, container: &str, name: &str, field: &str) -> Vec<String> {
-        let live = self.live();
+        let live = self.live_object();
         let pod = if self.kind == "CronJob" { &["f:jobTemplate", "f:spec"][..] } else { &[] };
         let (container, name) = (format!("k:{{\"name\":\"{container}\"}}"), format!("k:{{\"name\":\"{name}\"}}"));
         let owns = |owner: &&Value, list: &str| {
@@ -276,13 +276,14 @@ fn replaces_a_literal_with_a_reference() {
     let Some(servers) = Servers::shared() else { return };
     for kind in KINDS {
         let apply_args = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k"];
-        let bare = theirs(kind).replace(&format!("- {{name: TOKEN, value: {CANARY}}}"), "- {name: NONE, value: kept}");
+        let bare =
+            their_manifest(kind).replace(&format!("- {{name: TOKEN, value: {CANARY}}}"), "- {name: NONE, value: kept}");
         for (maker, make) in MAKERS {
             let label = format!("{maker}, {kind}");
             let fixture = TakeOverFixture::new(servers, kind);
-            make(&fixture, &theirs(kind), &bare);
+            make(&fixture, &their_manifest(kind), &bare);
             fixture.run_kubectl("", &["label", kind, "x", "team=data"]);
-            let before = fixture.live();
+            let before = fixture.live_object();
 
             // Without the flag the error names the owner of the literal and the flags to use.
             let owners = fixture.owners("flow", "TOKEN", "f:value");
@@ -293,8 +294,8 @@ fn replaces_a_literal_with_a_reference() {
                 assert!(failed_output.stderr.contains(owner), "{label}: {owner}: {}", failed_output.stderr)
             });
             // A controller writes the status of a Deployment, so the resource version may change.
-            assert_eq!(fixture.live()["metadata"]["generation"], before["metadata"]["generation"], "{label}");
-            assert_eq!(without_server_fields(fixture.live()), without_server_fields(before.clone()), "{label}");
+            assert_eq!(fixture.live_object()["metadata"]["generation"], before["metadata"]["generation"], "{label}");
+            assert_eq!(without_server_fields(fixture.live_object()), without_server_fields(before.clone()), "{label}");
 
             let args = paste_hint(&apply_args, &failed_output);
             let take_over_output =
@@ -306,30 +307,30 @@ fn replaces_a_literal_with_a_reference() {
             fixture.assert_no_canary();
             let mut expected = before.clone();
             replace_entry(&mut expected, "TOKEN", Some(&reference("TOKEN")));
-            assert_eq!(without_server_fields(fixture.live()), without_server_fields(expected), "{label}");
+            assert_eq!(without_server_fields(fixture.live_object()), without_server_fields(expected), "{label}");
             assert_eq!(fixture.owners("flow", "TOKEN", "f:valueFrom"), ["jobplate"], "{label}");
             // After the transfer, `managedFields` has only one entry of our manager.
-            let live = fixture.live();
+            let live = fixture.live_object();
             let owners = live["metadata"]["managedFields"].as_array().expect("somebody owns it");
             let our_owners: Vec<&Value> = owners.iter().filter(|owner| owner["manager"] == "jobplate").collect();
             assert!(our_owners.len() == 1 && our_owners[0]["operation"] == "Apply", "{label}: {our_owners:?}");
 
             // A second run changes nothing.
             let args = [&apply_args[..], &["--take-over"]].concat();
-            let version = fixture.live()["metadata"]["resourceVersion"].clone();
+            let version = fixture.live_object()["metadata"]["resourceVersion"].clone();
             let rerun = fixture.run_jobplate(&args).assert_exit(0, &[]);
             assert!(rerun.stdout.contains("/x unchanged\n"), "{label}: {rerun:?}");
             assert!(!rerun.stderr.contains("rotate"), "{label}: {rerun:?}");
             if kind == "CronJob" {
-                assert_eq!(fixture.live()["metadata"]["resourceVersion"], version, "{label}");
+                assert_eq!(fixture.live_object()["metadata"]["resourceVersion"], version, "{label}");
             }
 
             // An entry that we own is removed once our manifest no longer has it.
-            fixture.run.write("without.yaml", drop_token(&ours(kind)));
+            fixture.run.write("without.yaml", drop_token(&our_manifest(kind)));
             fixture.run_jobplate(&["apply", "without.yaml"]).assert_exit(0, &[]);
             let mut expected = before;
             replace_entry(&mut expected, "TOKEN", None);
-            assert_eq!(without_server_fields(fixture.live()), without_server_fields(expected), "{label}");
+            assert_eq!(without_server_fields(fixture.live_object()), without_server_fields(expected), "{label}");
         }
     }
 }
@@ -351,17 +352,17 @@ fn leaves_the_other_tool_working() {
         for (maker, rerun) in &rerun {
             let (_, make) = MAKERS.iter().find(|(name, _)| name == maker).expect("it is among them");
             let fixture = TakeOverFixture::new(servers, kind);
-            make(&fixture, &theirs(kind), "");
+            make(&fixture, &their_manifest(kind), "");
             fixture
                 .run_jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"])
                 .assert_exit(0, &[]);
-            let next =
-                theirs(kind).replace(&format!("value: {CANARY}"), "valueFrom: {secretKeyRef: {name: s, key: k}}");
+            let next = their_manifest(kind)
+                .replace(&format!("value: {CANARY}"), "valueFrom: {secretKeyRef: {name: s, key: k}}");
             let next = next.replace("made: by-them", "made: anew");
             fixture.run.write("theirs.yaml", &next);
             fixture.run.write("chart/templates/x.yaml", &next);
             rerun(&fixture);
-            assert_eq!(fixture.live()["metadata"]["labels"]["made"], "anew", "{maker}, {kind}");
+            assert_eq!(fixture.live_object()["metadata"]["labels"]["made"], "anew", "{maker}, {kind}");
             assert_eq!(fixture.entry("flow", "TOKEN"), Some(reference("TOKEN")), "{maker}, {kind}");
             fixture.assert_no_canary();
             // Our program keeps working, too.
@@ -497,18 +498,23 @@ fn gives_hints_that_can_be_pasted() {
 fn removes_entries_of_others() {
     let Some(servers) = Servers::shared() else { return };
     for kind in KINDS {
-        let bare = theirs(kind).replace(&format!("- {{name: TOKEN, value: {CANARY}}}"), "- {name: NONE, value: kept}");
+        let bare =
+            their_manifest(kind).replace(&format!("- {{name: TOKEN, value: {CANARY}}}"), "- {name: NONE, value: kept}");
         for (maker, make) in MAKERS {
             let fixture = TakeOverFixture::new(servers, kind);
-            make(&fixture, &theirs(kind), &bare);
-            let before = fixture.live();
+            make(&fixture, &their_manifest(kind), &bare);
+            let before = fixture.live_object();
             let args = ["apply", "old.yaml", "--unset", "TOKEN", "--take-over"];
             let output = fixture.run_jobplate(&args).assert_exit(0, &[]);
             assert!(output.stdout.contains("/x configured\n"), "{maker}, {kind}: {output:?}");
             fixture.assert_no_canary();
             let mut expected = before;
             replace_entry(&mut expected, "TOKEN", None);
-            assert_eq!(without_server_fields(fixture.live()), without_server_fields(expected), "{maker}, {kind}");
+            assert_eq!(
+                without_server_fields(fixture.live_object()),
+                without_server_fields(expected),
+                "{maker}, {kind}"
+            );
             let output = fixture.run_jobplate(&args).assert_exit(0, &[]);
             assert!(output.stdout.contains("/x unchanged\n"), "{maker}, {kind}: {output:?}");
         }
@@ -520,7 +526,7 @@ fn removes_entries_of_others() {
 fn notes_an_entry_that_it_could_not_remove() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = TakeOverFixture::new(servers, "CronJob");
-    fixture.run_kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
+    fixture.run_kubectl(&their_manifest("CronJob"), &["apply", "-f", "theirs.yaml"]);
     let output = fixture.run_jobplate(&["apply", "old.yaml", "--unset", "TOKEN"]).assert_exit(0, &[]);
     assert!(fixture.entry("flow", "TOKEN").is_some());
     let has_note = output.stderr.lines().any(|line| line.contains("TOKEN") && line.contains("--take-over"));
@@ -539,14 +545,20 @@ fn notes_an_entry_that_it_could_not_remove() {
 fn takes_over_entries_of_any_source() {
     let Some(servers) = Servers::shared() else { return };
     let mut failures = String::new();
-    let secret = |name: &str| json!({"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": name, "key": "k"}}});
+    let secret_reference =
+        |name: &str| json!({"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": name, "key": "k"}}});
     for (label, theirs, env_flags, expected) in [
-        ("another key", "valueFrom: {secretKeyRef: {name: old, key: k}}", ["--secret-env", "TOKEN=s/k"], secret("s")),
+        (
+            "another key",
+            "valueFrom: {secretKeyRef: {name: old, key: k}}",
+            ["--secret-env", "TOKEN=s/k"],
+            secret_reference("s"),
+        ),
         (
             "another source",
             "valueFrom: {configMapKeyRef: {name: old, key: k}}",
             ["--secret-env", "TOKEN=s/k"],
-            secret("s"),
+            secret_reference("s"),
         ),
         ("another value", "value: kanarie7f3a", ["--env", "TOKEN=b"], json!({"name": "TOKEN", "value": "b"})),
         (
@@ -555,13 +567,13 @@ fn takes_over_entries_of_any_source() {
             ["--env", "TOKEN=b"],
             json!({"name": "TOKEN", "value": "b"}),
         ),
-        ("no value", "value: ''", ["--secret-env", "TOKEN=s/k"], secret("s")),
+        ("no value", "value: ''", ["--secret-env", "TOKEN=s/k"], secret_reference("s")),
     ] {
         let fixture = TakeOverFixture::new(servers, "CronJob");
         let pod = THEIRS.replace("{name: TOKEN, value: kanarie7f3a}", &format!("{{name: TOKEN, {theirs}}}"));
         fixture.run_kubectl(&manifest("CronJob", "", "", &pod), &["apply", "-f", "theirs.yaml"]);
         let args = ["apply", "old.yaml", env_flags[0], env_flags[1], "--take-over", "--allow-plaintext"];
-        fixture.run.write("old.yaml", drop_token(&ours("CronJob")));
+        fixture.run.write("old.yaml", drop_token(&our_manifest("CronJob")));
         let output = fixture.run_jobplate(&args);
         if output.status != 0 || fixture.entry("flow", "TOKEN").as_ref() != Some(&expected) {
             failures += &format!("\n{label}: {}{:?}", output.stderr, fixture.entry("flow", "TOKEN"));
@@ -583,15 +595,15 @@ fn takes_over_literals_without_an_owner() {
     type SetUp<'m> = &'m dyn Fn(&TakeOverFixture);
     let setups: [(&str, SetUp<'_>); 3] = [
         ("nobody owns anything", &|fixture| {
-            fixture.run_kubectl(&theirs("CronJob"), &["apply", "--server-side", "-f", "theirs.yaml"]);
-            fixture.admin.patch(&fixture.path(), "json", clear_managed_fields.to_string()).done();
+            fixture.run_kubectl(&their_manifest("CronJob"), &["apply", "--server-side", "-f", "theirs.yaml"]);
+            fixture.admin.patch(&fixture.path(), "json", clear_managed_fields.to_string()).expect_success();
         }),
         ("nobody owns anything, and there is an annotation", &|fixture| {
-            fixture.run_kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
-            fixture.admin.patch(&fixture.path(), "json", clear_managed_fields.to_string()).done();
+            fixture.run_kubectl(&their_manifest("CronJob"), &["apply", "-f", "theirs.yaml"]);
+            fixture.admin.patch(&fixture.path(), "json", clear_managed_fields.to_string()).expect_success();
         }),
         ("the annotation alone has it", &|fixture| {
-            fixture.run_kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
+            fixture.run_kubectl(&their_manifest("CronJob"), &["apply", "-f", "theirs.yaml"]);
             fixture.run_kubectl("", &["set", "env", "CronJob/x", "TOKEN-"]);
         }),
     ];
@@ -599,12 +611,12 @@ fn takes_over_literals_without_an_owner() {
         for flags in [&["--secret-env", "TOKEN=s/k"], &["--unset", "TOKEN"]] {
             let fixture = TakeOverFixture::new(servers, "CronJob");
             set_up(&fixture);
-            let mut expected = fixture.live();
+            let mut expected = fixture.live_object();
             let args = [&["apply", "old.yaml", "--take-over"][..], flags].concat();
             let output = fixture.run_jobplate(&args);
             let expected_entry = (flags[0] == "--secret-env").then(|| reference("TOKEN"));
             replace_entry(&mut expected, "TOKEN", None);
-            let mut after = fixture.live();
+            let mut after = fixture.live_object();
             replace_entry(&mut after, "TOKEN", None);
             let is_clean = !after.to_string().contains(CANARY);
             let is_set = fixture.entry("flow", "TOKEN") == expected_entry;
@@ -616,9 +628,10 @@ fn takes_over_literals_without_an_owner() {
                 );
             }
             // Removing the entry later changes no other field.
-            fixture.run.write("without.yaml", drop_token(&ours("CronJob")));
+            fixture.run.write("without.yaml", drop_token(&our_manifest("CronJob")));
             let output = fixture.run_jobplate(&["apply", "without.yaml"]);
-            let (actual, expected_fields) = (without_server_fields(fixture.live()), without_server_fields(expected));
+            let (actual, expected_fields) =
+                (without_server_fields(fixture.live_object()), without_server_fields(expected));
             if output.status != 0 || actual != expected_fields {
                 failures += &format!(
                     "\n{label}, {flags:?}, later: {} {}\n{actual}\n{expected_fields}",
@@ -637,7 +650,7 @@ fn takes_over_only_named_entries() {
     let fixture = TakeOverFixture::new(servers, "CronJob");
     let pod = THEIRS.replace("{name: AFTER, value: kept}", "{name: SECOND, value: kanarie7f3a}");
     fixture.run_kubectl(&manifest("CronJob", "", "", &pod), &["apply", "-f", "theirs.yaml"]);
-    let before = fixture.live();
+    let before = fixture.live_object();
     let new = OURS.replace(
         "  - name: TOKEN",
         "  - {name: SECOND, valueFrom: {secretKeyRef: {name: s, key: k}}}\n  - name: TOKEN",
@@ -645,16 +658,16 @@ fn takes_over_only_named_entries() {
     fixture.run.write("old.yaml", manifest("CronJob", "", "", &new));
     let args = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"];
     let output = fixture.run_jobplate(&args).assert_exit(3, &["SECOND"]);
-    assert_eq!(fixture.live(), before, "{output:?}");
+    assert_eq!(fixture.live_object(), before, "{output:?}");
     // If only `TOKEN` conflicts, the apply succeeds, and `SECOND` keeps its owner.
-    fixture.run.write("old.yaml", ours("CronJob"));
+    fixture.run.write("old.yaml", our_manifest("CronJob"));
     fixture.run_jobplate(&args).assert_exit(0, &[]);
     assert_eq!(fixture.entry("flow", "SECOND"), Some(json!({"name": "SECOND", "value": CANARY})));
     assert_eq!(fixture.owners("flow", "SECOND", "f:value"), ["kubectl-client-side-apply"]);
     for (container, name) in [("flow", "BEFORE"), ("side", "SIDE"), ("first", "FIRST")] {
         assert_eq!(fixture.owners(container, name, "f:value"), ["kubectl-client-side-apply"], "{name}");
     }
-    assert!(fixture.live()["metadata"]["annotations"][LAST_APPLIED].is_null());
+    assert!(fixture.live_object()["metadata"]["annotations"][LAST_APPLIED].is_null());
 }
 
 /// Starts a proxy that changes the object before each of the first `times` transfers of ownership.
@@ -666,7 +679,9 @@ fn proxy_with_concurrent_changes(servers: &'static Servers, times: usize) -> (Pr
             let number = count.fetch_add(1, Ordering::SeqCst);
             if number < times {
                 let label = json!({"metadata": {"labels": {"disturbed": number.to_string()}}});
-                admin.patch(path_for_rule.get().expect("it is known by now"), "merge", label.to_string()).done();
+                admin
+                    .patch(path_for_rule.get().expect("it is known by now"), "merge", label.to_string())
+                    .expect_success();
             }
         }
         Action::Forward
@@ -681,14 +696,14 @@ fn retries_if_the_object_changes() {
     let Some(servers) = Servers::shared() else { return };
     for times in [1, 4] {
         let (proxy, fixture) = proxy_with_concurrent_changes(servers, times);
-        fixture.run_kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
+        fixture.run_kubectl(&their_manifest("CronJob"), &["apply", "-f", "theirs.yaml"]);
         let no_preflight: &[&str] = if times == 1 { &["--no-preflight"] } else { &[] };
         fixture
             .run_jobplate(&[&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"], no_preflight].concat())
             .assert_exit(0, &[]);
         fixture.assert_no_canary();
         assert_eq!(fixture.entry("flow", "TOKEN"), Some(reference("TOKEN")));
-        let live = fixture.live();
+        let live = fixture.live_object();
         assert_eq!(live["metadata"]["labels"]["disturbed"], (times - 1).to_string());
         assert_eq!((&live["metadata"]["labels"]["made"], &live["spec"]["suspend"]), (&json!("by-them"), &json!(true)));
         drop(proxy);
@@ -699,8 +714,8 @@ fn retries_if_the_object_changes() {
 fn gives_up_on_an_object_that_keeps_changing() {
     let Some(servers) = Servers::shared() else { return };
     let (proxy, fixture) = proxy_with_concurrent_changes(servers, usize::MAX);
-    fixture.run_kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
-    let before = fixture.live();
+    fixture.run_kubectl(&their_manifest("CronJob"), &["apply", "-f", "theirs.yaml"]);
+    let before = fixture.live_object();
     fixture
         .run_jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"])
         .assert_exit(3, &["cronjob.batch/x"]);
@@ -712,7 +727,7 @@ fn gives_up_on_an_object_that_keeps_changing() {
             .count()
     };
     assert_eq!((count_patches("application/json-patch+json"), count_patches("application/apply-patch+yaml")), (5, 0));
-    let (mut after, mut before) = (without_server_fields(fixture.live()), without_server_fields(before));
+    let (mut after, mut before) = (without_server_fields(fixture.live_object()), without_server_fields(before));
     for object in [&mut after, &mut before] {
         object["metadata"]["labels"] = Value::Null;
     }
@@ -724,7 +739,7 @@ fn gives_up_on_an_object_that_keeps_changing() {
 #[test]
 fn writes_nothing_if_the_dry_run_fails() {
     let Some(servers) = Servers::shared() else { return };
-    let our_manifest = ours("CronJob");
+    let our_manifest = our_manifest("CronJob");
     let other = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: UPPER}\n";
     for (label, text, expected_message) in [
         (
@@ -756,13 +771,13 @@ fn writes_nothing_if_the_dry_run_fails() {
     ] {
         let proxy = Proxy::start(servers, |_| Action::Forward);
         let fixture = TakeOverFixture::with_kubeconfig(servers, "CronJob", &proxy.kubeconfig());
-        fixture.run_kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
-        let before = fixture.live();
+        fixture.run_kubectl(&their_manifest("CronJob"), &["apply", "-f", "theirs.yaml"]);
+        let before = fixture.live_object();
         fixture.run.write("old.yaml", text);
         let output = fixture
             .run_jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"])
             .assert_exit(3, &[expected_message]);
-        assert_eq!(fixture.live(), before, "{label}: {output:?}");
+        assert_eq!(fixture.live_object(), before, "{label}: {output:?}");
         assert!(
             proxy.requests().iter().all(|request| request.method == "GET" || request.is_dry_run()),
             "{label}: {output:?}"
@@ -786,8 +801,8 @@ fn requires_named_entries() {
 fn writes_nothing_in_a_dry_run() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = TakeOverFixture::new(servers, "CronJob");
-    fixture.run_kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
-    let before = fixture.live();
+    fixture.run_kubectl(&their_manifest("CronJob"), &["apply", "-f", "theirs.yaml"]);
+    let before = fixture.live_object();
     let args = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over", "--dry-run=server"];
     let output = fixture.run_jobplate(&args).assert_exit(0, &[]);
     assert_eq!(output.stdout, "cronjob.batch/x configured (server dry run)\n");
@@ -796,7 +811,7 @@ fn writes_nothing_in_a_dry_run() {
         fixture.run_jobplate(&unset).assert_exit(0, &[]).stdout,
         "cronjob.batch/x configured (server dry run)\n"
     );
-    assert_eq!(fixture.live(), before);
+    assert_eq!(fixture.live_object(), before);
 }
 
 #[test]
@@ -813,7 +828,7 @@ fn creates_a_new_object() {
 fn transfers_to_the_field_manager_of_the_flag() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = TakeOverFixture::new(servers, "CronJob");
-    fixture.run_kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
+    fixture.run_kubectl(&their_manifest("CronJob"), &["apply", "-f", "theirs.yaml"]);
     let args = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over", "--field-manager", "flows"];
     fixture.run_jobplate(&args).assert_exit(0, &[]);
     assert_eq!(fixture.owners("flow", "TOKEN", "f:valueFrom"), ["flows"]);
@@ -824,8 +839,8 @@ fn transfers_to_the_field_manager_of_the_flag() {
 fn takes_over_in_the_items_of_a_list() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = TakeOverFixture::new(servers, "CronJob");
-    let list = |text: &str, names: [&str; 2]| {
-        let item = |name: &str| {
+    let list_of = |text: &str, names: [&str; 2]| {
+        let item_named = |name: &str| {
             let lines: Vec<String> = text.lines().map(|line| format!("  {line}\n")).collect();
             lines.concat().replacen("  apiVersion", "- apiVersion", 1).replacen(
                 "name: x\n",
@@ -833,11 +848,11 @@ fn takes_over_in_the_items_of_a_list() {
                 1,
             )
         };
-        format!("apiVersion: v1\nkind: List\nitems:\n{}{}", item(names[0]), item(names[1]))
+        format!("apiVersion: v1\nkind: List\nitems:\n{}{}", item_named(names[0]), item_named(names[1]))
     };
-    fixture.run_kubectl(&list(&theirs("CronJob"), ["x", "z"]), &["apply", "-f", "theirs.yaml"]);
-    let before = fixture.live();
-    fixture.run.write("list.yaml", list(&ours("CronJob"), ["z", "x"]));
+    fixture.run_kubectl(&list_of(&their_manifest("CronJob"), ["x", "z"]), &["apply", "-f", "theirs.yaml"]);
+    let before = fixture.live_object();
+    fixture.run.write("list.yaml", list_of(&our_manifest("CronJob"), ["z", "x"]));
     let line = ["apply", "list.yaml", "--secret-env", "TOKEN=s/k"];
     fixture.run_jobplate(&line).assert_exit(3, &["--take-over"]);
     let line = [&line[..], &["--take-over"]].concat();
@@ -846,7 +861,7 @@ fn takes_over_in_the_items_of_a_list() {
     fixture.assert_no_canary();
     let mut expected = before;
     replace_entry(&mut expected, "TOKEN", Some(&reference("TOKEN")));
-    assert_eq!(without_server_fields(fixture.live()), without_server_fields(expected));
+    assert_eq!(without_server_fields(fixture.live_object()), without_server_fields(expected));
     let kubectl_output =
         servers.run("kubectl", &["get", "cronjobs", "-n", &fixture.namespace, "-o", "yaml", "--show-managed-fields"]);
     assert!(!String::from_utf8_lossy(&kubectl_output.stdout).contains(CANARY));
@@ -863,7 +878,7 @@ fn takes_over_entries_with_unusual_names() {
         let fixture = TakeOverFixture::new(servers, "CronJob");
         let theirs = THEIRS.replace("name: TOKEN", &format!("name: {}", json!(name)));
         fixture.run_kubectl(&manifest("CronJob", "", "", &theirs), &["apply", "-f", "theirs.yaml"]);
-        fixture.run.write("old.yaml", drop_token(&ours("CronJob")));
+        fixture.run.write("old.yaml", drop_token(&our_manifest("CronJob")));
         for flags in [["--secret-env", &format!("{name}=s/k")], ["--unset", name]] {
             let output = fixture.run_jobplate(&[&["apply", "old.yaml", "--take-over"][..], &flags].concat());
             // The server rejects some of these names. In that case nothing is changed.
@@ -872,7 +887,7 @@ fn takes_over_entries_with_unusual_names() {
             }
             let expected = (flags[0] == "--secret-env").then(|| reference(name));
             let entry = fixture.entry("flow", name);
-            if output.status != 0 || entry != expected || fixture.live().to_string().contains(CANARY) {
+            if output.status != 0 || entry != expected || fixture.live_object().to_string().contains(CANARY) {
                 failures += &format!("\n{flags:?}: {entry:?} {}{}", output.stdout, output.stderr);
             }
         }
@@ -888,8 +903,8 @@ fn takes_over_in_many_objects() {
         let copies = (0..12).map(|number| text.replacen("name: x\n", &format!("name: x{number}\n"), 1));
         copies.collect::<Vec<_>>().join("---\n")
     };
-    fixture.run_kubectl(&copies_of(&theirs("CronJob")), &["apply", "-f", "theirs.yaml"]);
-    fixture.run.write("old.yaml", copies_of(&ours("CronJob")));
+    fixture.run_kubectl(&copies_of(&their_manifest("CronJob")), &["apply", "-f", "theirs.yaml"]);
+    fixture.run.write("old.yaml", copies_of(&our_manifest("CronJob")));
     let args = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over", "--concurrency=6"];
     let output = fixture.run_jobplate(&args).assert_exit(0, &[]);
     assert_eq!(

@@ -54,10 +54,10 @@ impl WorkerFixture {
              \"PREFECT_API_KEY\", \"REGION\"]\n    json.dump([os.environ.get(name) for name in names], open({kept:?}, \"w\"))\n"
         );
         run.write("flow/flow.py", flow);
-        let namespace = servers.namespace("worker");
+        let namespace = servers.create_namespace("worker");
         for (name, key, value) in [("gh", "token", TOKEN), ("prefect", "api-key", API_KEY)] {
             let secret = json!({"metadata": {"name": name}, "stringData": {key: value}});
-            servers.client(ADMIN).post(&format!("/api/v1/namespaces/{namespace}/secrets"), &secret).done();
+            servers.client(ADMIN).post(&format!("/api/v1/namespaces/{namespace}/secrets"), &secret).expect_success();
         }
         let (kubelet, proxy) = (Kubelet::start(servers), Proxy::start(servers, |_| Action::Forward));
         Some(WorkerFixture { servers, prefect, kubelet, proxy, namespace, run })
@@ -144,7 +144,7 @@ impl WorkerFixture {
     /// Returns the names of a flow run's Jobs in all namespaces.
     pub(crate) fn job_names(&self, run: &FlowRun) -> Vec<String> {
         let path = format!("/apis/batch/v1/jobs?labelSelector=prefect.io%2Fflow-run-id%3D{}", run.id);
-        let list = self.servers.client(ADMIN).get(&path).done();
+        let list = self.servers.client(ADMIN).get(&path).expect_success();
         items(&list["items"]).filter_map(|job| Some(job["metadata"]["name"].as_str()?.to_owned())).collect()
     }
 
@@ -154,7 +154,7 @@ impl WorkerFixture {
         let names = self.job_names(run);
         assert_eq!(names.len(), 1, "{}", self.prefect.flow_run_state(run));
         let path = format!("/apis/batch/v1/namespaces/{}/jobs/{}", self.namespace, names[0]);
-        self.servers.client(ADMIN).get(&path).done()
+        self.servers.client(ADMIN).get(&path).expect_success()
     }
 
     /// Runs `jobplate preview` with the scenario of a flow run.
@@ -178,7 +178,7 @@ impl WorkerFixture {
         let name = job["metadata"]["name"].as_str().expect("it has a name");
         let (client, pod) =
             (self.servers.client(ADMIN), self.kubelet.start_pod(&self.namespace, name, &PodState::Running));
-        let object = client.get(&format!("/api/v1/namespaces/{}/pods/{pod}", self.namespace)).done();
+        let object = client.get(&format!("/api/v1/namespaces/{}/pods/{pod}", self.namespace)).expect_success();
         Ok((pod, Container::new(&client, &object, &object["spec"]["containers"][0])?))
     }
 

@@ -37,7 +37,7 @@ impl WorkerChartFixture {
         helm.write("base.json", prefect.default_template());
         for (name, key, value) in [("gh", "token", TOKEN), ("prefect-api-key", "key", API_KEY)] {
             let secret = json!({"metadata": {"name": name}, "stringData": {key: value}});
-            helm.admin.post(&format!("/api/v1/namespaces/{}/secrets", helm.namespace), &secret).done();
+            helm.admin.post(&format!("/api/v1/namespaces/{}/secrets", helm.namespace), &secret).expect_success();
         }
         Some(WorkerChartFixture { servers, prefect, helm, pool: prefect.fresh_pool_name() })
     }
@@ -99,7 +99,7 @@ impl WorkerChartFixture {
             self.helm.namespace
         );
         wait_for("a pod of the worker", || {
-            let pods = self.helm.admin.get(&path).done();
+            let pods = self.helm.admin.get(&path).expect_success();
             items(&pods["items"]).find(|pod| pod["metadata"]["annotations"]["checksum/config"] == expected).cloned()
         })
     }
@@ -250,7 +250,8 @@ fn rolls_out_a_changed_template() {
     let variables = json!({"namespace": fixture.helm.namespace});
     let flow_run = fixture.prefect.schedule_flow_run(&fixture.pool, fixture.helm.directory(), &variables, &json!({}));
     let output = fixture.run_worker(&proxy);
-    let jobs = fixture.helm.admin.get(&format!("/apis/batch/v1/namespaces/{}/jobs", fixture.helm.namespace)).done();
+    let jobs =
+        fixture.helm.admin.get(&format!("/apis/batch/v1/namespaces/{}/jobs", fixture.helm.namespace)).expect_success();
     assert_eq!(
         items(&jobs["items"]).count(),
         1,

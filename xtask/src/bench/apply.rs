@@ -43,7 +43,7 @@ pub fn run(programs: Programs<'_>, directory: &Path, runs: usize) -> Result<()> 
     let mut candidates = Vec::new();
     // The first round is a warm-up and is not counted.
     for round in 0..=runs {
-        let namespaces: [String; 4] = std::array::from_fn(|_| servers.namespace("bench"));
+        let namespaces: [String; 4] = std::array::from_fn(|_| servers.create_namespace("bench"));
         candidates = build_candidates(programs.jobplate, &servers, &manifests, &rendered, &namespaces);
         for ((candidate, namespace), samples) in candidates.iter().zip(&namespaces).zip(&mut samples) {
             let sample = measure::measure_once(programs.measure, candidate)?;
