@@ -374,7 +374,8 @@ fn keeps_a_job_that_changes_before_its_deletion() {
     let (path_for_rule, admin) = (Arc::clone(&job_path), servers.client(ADMIN));
     let fixture = JobFixture::with_rule(servers, move |request| {
         if request.method == "DELETE" {
-            let resume_patch = json!({"spec": {"suspend": false}, "metadata": {"labels": {"seen": request.earlier_count.to_string()}}});
+            let labels = json!({"seen": request.earlier_count.to_string()});
+            let resume_patch = json!({"spec": {"suspend": false}, "metadata": {"labels": labels}});
             admin.patch(path_for_rule.get().expect("it is known"), "merge", resume_patch.to_string()).expect_success();
         }
         Action::Forward
