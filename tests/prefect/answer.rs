@@ -1,21 +1,22 @@
-//! The answer to a case: a Job or a failure. Compares two answers.
+//! Answers to cases: a Job or a failure. Compares two answers.
 
 use crate::json::Json;
 
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
     Job(Json),
-    /// The error, in the words of the program that failed.
+    /// The error message of the program that failed.
     Failure(String),
-    /// Only from jobplate: Prefect may accept the case, but jobplate does not support it.
+    /// A refusal by jobplate: Prefect may accept the case, but jobplate does not support it.
     Refused(String),
-    /// An answer that is never right: half a Job, or an error that does not help.
+    /// An answer that is always wrong: incomplete output, or an error that does not help the user.
     Wrong(String),
 }
 
 impl Answer {
-    /// Returns how another answer differs from this one, which is Prefect's, or `None` if it does not. Two failures
-    /// do not differ, and neither does a refusal of ours: the caller counts those.
+    /// Compares Prefect's answer (`self`) with jobplate's answer. Returns a description of the difference, or `None`
+    /// if the answers are equal. Two failures are equal. A refusal by jobplate is not a difference: the caller counts
+    /// refusals.
     pub(crate) fn difference(&self, other: &Answer) -> Option<String> {
         match (self, other) {
             (Answer::Job(own), Answer::Job(other)) => own.difference(other),

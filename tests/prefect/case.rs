@@ -45,7 +45,7 @@ impl Case {
     }
 }
 
-/// Formats a string in TOML, over several lines if it can be literal.
+/// Formats a string as TOML, as a multi-line literal string if possible.
 fn print_text(text: &str) -> String {
     let is_plain = |c: char| c == '\n' || c == '\t' || !c.is_control();
     if text.chars().all(is_plain) && !text.contains("'''") && !text.ends_with('\'') {
@@ -54,7 +54,7 @@ fn print_text(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 
-/// Reads all hand-written cases of a reference program, by topic.
+/// Reads all hand-written cases of a reference program, grouped by topic.
 pub(crate) fn topics(reference: &Reference) -> Vec<(String, Vec<Case>)> {
     let mut files: Vec<PathBuf> = fs::read_dir(reference.directory().join("cases"))
         .expect("the folder of cases")
@@ -70,7 +70,7 @@ pub(crate) fn topics(reference: &Reference) -> Vec<(String, Vec<Case>)> {
     files.iter().map(topic).collect()
 }
 
-/// Parses a file of cases. Everything unexpected is an error: a misspelled key would test nothing.
+/// Parses a file of cases. Fails if a key is unknown: a case with a misspelled key would test nothing.
 pub(crate) fn parse(reference: &Reference, text: &str) -> Result<Vec<Case>, String> {
     let table: toml::Table = text.parse().map_err(|error| format!("{error}"))?;
     let mut cases = Vec::new();
@@ -82,7 +82,8 @@ pub(crate) fn parse(reference: &Reference, text: &str) -> Result<Vec<Case>, Stri
     Ok(cases)
 }
 
-/// Returns the versions that a table names: one, or all of its reference program.
+/// Returns the versions that a table names: one version, or all versions of its reference program if the value is
+/// `all`.
 pub(crate) fn versions(reference: &Reference, value: &toml::Value, all: &str) -> Result<Vec<PrefectVersion>, String> {
     let named = value.as_str().unwrap_or_default();
     match reference.all().filter(|version| version.short() == named || named == all).collect::<Vec<_>>() {
@@ -99,7 +100,7 @@ pub(crate) fn strings(value: &toml::Value) -> Result<Vec<String>, String> {
     value.as_array().ok_or_else(|| format!("{value} is no list"))?.iter().map(string).collect()
 }
 
-/// Returns copies of the case with fewer lines, to reduce a failing case.
+/// Returns smaller copies of a failing case: without its scenario or its template, or without some of their lines.
 pub(crate) fn reductions(case: &Case) -> Vec<Case> {
     let mut cases = Vec::new();
     let without = |text: &str| -> Vec<String> {

@@ -1,9 +1,9 @@
-//! Choices from `Copy` values.
+//! Random choices of `Copy` values.
 
 use crate::rng::Rng;
 
 pub(crate) trait Choose {
-    /// Returns one of the values.
+    /// Returns a random value of a slice.
     fn choose<T: Copy>(&mut self, from: &[T]) -> T;
 }
 

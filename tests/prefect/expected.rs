@@ -1,7 +1,7 @@
-//! The recorded answers of Prefect to the hand-written cases: files `expected/TOPIC.json` with a line for each case.
+//! Prefect's recorded answers to the hand-written cases, in files `expected/TOPIC.json` with one line per case.
 //!
-//! Most of a Job is the same in all cases, which would hide what a case is about. What equals the Job of the case
-//! without settings is recorded by its name only (`fold.rs`).
+//! Most of a Job is the same in all cases, which would hide the effect of a case. So the parts that equal the Job of
+//! the case without settings are recorded by name only (`fold.rs`).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,10 +17,10 @@ use crate::reference::Reference;
 /// The case without settings. Its Job is recorded in full.
 pub(crate) const PLAIN: (&str, &str) = ("plain", "nothing-is-set");
 
-/// The recorded answers to the cases of a topic, by name and version.
+/// The recorded answers to the cases of a topic, keyed by name and version.
 #[derive(Default)]
 pub(crate) struct Expected {
-    /// The programs that answered, by version.
+    /// The programs that gave the answers, keyed by the version of Prefect.
     pub(crate) versions: BTreeMap<String, Value>,
     answers: BTreeMap<(String, String), Answer>,
 }
@@ -39,7 +39,7 @@ impl Expected {
         self.answers.len()
     }
 
-    /// Returns the Job of the case without settings, for a version.
+    /// Returns the Job of the case without settings for a version. `None` if it is not recorded.
     fn plain(&self, version: &str) -> Option<&Json> {
         match self.answers.get(&(PLAIN.1.to_owned(), version.to_owned())) {
             Some(Answer::Job(job)) => Some(job),

@@ -1,4 +1,5 @@
-//! Cases from outside of the package, with Prefect's answers. They are next to the package on some machines only.
+//! Checks cases that are not part of the package, with Prefect's answers. They exist only on some machines, in a
+//! directory next to the package.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -97,12 +98,12 @@ fn read_worker_case(name: &str, mut scenario: Mapping, directory: &Path) -> Case
     }
 }
 
-/// Formats YAML that means the same in every version of YAML.
+/// Formats a value as YAML that has the same meaning in every version of YAML.
 fn quoted(value: &Value) -> String {
     serde_json::to_string(value).expect("texts as keys")
 }
 
-/// Sorts the keys of a value: these answers do not keep their order.
+/// Sorts the keys of a value. The external answers do not preserve the order of keys.
 fn sorted(value: &Json) -> Json {
     match value {
         Json::List(items) => Json::List(items.iter().map(sorted).collect()),

@@ -1,18 +1,20 @@
-//! Describes a Job by how it differs from another one: equal parts are replaced by their names.
+//! Describes a Job by its differences from another Job. Names replace the parts that are equal.
 //!
-//! | in the folded Job | meaning | |---|---| | a key `FIRST .. LAST` | the keys of the other Job from the first to
-//! the last, in this place | | a value `=` | the mapping or list of the other Job in this place | | a string `NAME`,
-//! or `FIRST .. LAST`, among variables | the variables of the other Job with these names |
+//! | in the folded Job | meaning |
+//! |---|---|
+//! | a key `FIRST .. LAST` | the keys of the other Job from the first to the last, in this place |
+//! | a value `=` | the mapping or list of the other Job in this place |
+//! | a string `NAME`, or `FIRST .. LAST`, among variables | the variables of the other Job with these names |
 
 use crate::json::Json;
 
-/// Separates the first and the last of several parts in a row.
+/// The separator between the first and the last of several consecutive parts.
 const RANGE: &str = " .. ";
 
-/// Replaces a mapping or list that is equal.
+/// The replacement for an equal mapping or list.
 const SAME: &str = "=";
 
-/// Folds a value against that of the other Job in the same place.
+/// Folds a value relative to `other`, the value at the same path of the other Job.
 pub(crate) fn fold(own: &Json, other: &Json) -> Json {
     match (own, other) {
         (Json::Map(own), Json::Map(other)) => Json::Map(fold_map(own, other)),
@@ -69,7 +71,7 @@ fn fold_variables(own: &[Json], other: &[Json]) -> Vec<Json> {
     folded
 }
 
-/// Restores a folded value.
+/// Restores a folded value. Fails if `other` does not have a part that the folded value names.
 pub(crate) fn unfold(folded: &Json, other: &Json) -> Result<Json, String> {
     match (folded, other) {
         (folded, other) if is_container(other) && folded.as_text().as_deref() == Some(SAME) => Ok(other.clone()),
@@ -126,7 +128,7 @@ fn unfold_variables(items: &[Json], other: &[Json]) -> Result<Vec<Json>, String>
     Ok(unfolded)
 }
 
-/// Returns whether these are entries of `env`.
+/// Returns whether the items are entries of `env` with only `name` and `value`.
 fn are_variables(items: &[Json]) -> bool {
     let is_variable = |item: &Json| match item {
         Json::Map(pairs) => pairs.iter().all(|(key, _)| ["name", "value"].iter().any(|own| units(own) == *key)),
@@ -135,7 +137,7 @@ fn are_variables(items: &[Json]) -> bool {
     !items.is_empty() && items.iter().all(is_variable)
 }
 
-/// Returns whether two values are written the same: 0 and 0.0 are not.
+/// Returns whether two values have the same JSON text. The texts of 0 and 0.0 differ.
 fn is_same(own: &Json, other: &Json) -> bool {
     own.print() == other.print()
 }

@@ -1,4 +1,4 @@
-//! Hand-written cases: the effect of each rule of Prefect.
+//! Checks hand-written cases. Each case shows the effect of a rule of Prefect.
 
 use crate::answer::Answer;
 use crate::case::{Case, topics};
@@ -7,7 +7,7 @@ use crate::oracle::{Oracle, report_line};
 use crate::preview::Preview;
 use crate::reference::Reference;
 
-/// Reads the recorded answers to all of them, by topic.
+/// Reads all hand-written cases and their recorded answers, grouped by topic.
 pub(crate) fn all_expected(reference: &Reference) -> Vec<(Vec<Case>, Expected)> {
     let plain = Expected::read(reference, PLAIN.0, None).expect("what is expected of the plain case");
     let read = |(topic, cases): (String, Vec<Case>)| {
@@ -18,7 +18,7 @@ pub(crate) fn all_expected(reference: &Reference) -> Vec<(Vec<Case>, Expected)> 
     topics(reference).into_iter().map(read).collect()
 }
 
-/// Describes a failure of a test that runs many cases.
+/// Describes a failing case in a test of many cases.
 pub(crate) fn failure(case: &Case, prefect: &Answer, difference: &str, ours: &Answer) -> String {
     let short = |answer: &Answer| answer.print().chars().take(300).collect::<String>();
     format!(
@@ -31,7 +31,7 @@ pub(crate) fn failure(case: &Case, prefect: &Answer, difference: &str, ours: &An
     )
 }
 
-/// Checks that previews equal the recorded answers of Prefect.
+/// Checks that previews match Prefect's recorded answers.
 pub(crate) fn check(reference: &Reference) {
     if std::env::var_os("JOBPLATE_PREFECT_UPDATE").is_some() {
         return report_line("LEFT OUT, the hand-written cases: what is expected of them is being written");
@@ -60,8 +60,8 @@ pub(crate) fn check(reference: &Reference) {
     assert_eq!(refused, reference.refused, "what Prefect takes and jobplate refuses to follow");
 }
 
-/// Checks that a shared process gives the same answers as a new one. Prefect itself never answers thousands of cases
-/// in one process.
+/// Checks that one process for all cases gives the same answers as a new process for each case. Outside the tests,
+/// Prefect does not process thousands of cases in one process.
 pub(crate) fn check_fresh(reference: &Reference) {
     let runs_all = std::env::var_os("JOBPLATE_PREFECT_FRESH").is_some_and(|all| all == "all");
     for version in reference.versions.iter().copied() {
@@ -72,7 +72,7 @@ pub(crate) fn check_fresh(reference: &Reference) {
         let Some(mut fresh) = Oracle::start(version, &["--fresh"]) else { return };
         let mut other = Vec::new();
         for (number, case) in cases.iter().enumerate() {
-            // All cases are sent, so that the shared process has answered others before.
+            // All cases are sent, so the shared process has answered other cases before this case.
             let answer = shared.ask(case);
             if number % step == 0 {
                 let alone = fresh.ask(case);

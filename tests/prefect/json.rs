@@ -1,5 +1,5 @@
-//! JSON as it is written: the order of keys, duplicate keys, numbers of any size, unpaired surrogates. Other readers
-//! would drop these differences, which the tests compare.
+//! JSON that preserves the order of keys, duplicate keys, numbers of any size and unpaired surrogates. The tests
+//! compare these details, which other parsers drop.
 
 use std::fmt::Write as _;
 
@@ -40,7 +40,7 @@ impl Json {
         }
     }
 
-    /// Formats the value in as few bytes as possible, all of them ASCII.
+    /// Formats the value as compact JSON in ASCII.
     pub(crate) fn print(&self) -> String {
         let mut out = String::new();
         self.print_to(&mut out);
@@ -72,7 +72,7 @@ impl Json {
         }
     }
 
-    /// Returns where two values first differ, and how, or `None` if they are equal.
+    /// Returns the path of the first difference and its description, or `None` if the values are equal.
     pub(crate) fn difference(&self, other: &Json) -> Option<String> {
         match (self, other) {
             (Json::List(own), Json::List(others)) => {

@@ -1,16 +1,18 @@
-//! Compares previews with the real programs: `jobplate preview` must print the Job that the agent of Prefect 1, and
-//! the Kubernetes worker of Prefect 2 and 3, make of the same template and scenario, for every supported version.
+//! Compares previews with the real programs: `jobplate preview` must print the Job that the agent of Prefect 1, or
+//! the Kubernetes worker of Prefect 2 and 3, creates from the same template and scenario. This is checked for every
+//! supported version.
 //!
-//! Hand-written cases are in `prefect1/cases/` and `worker/cases/`, and Prefect's recorded answers in `expected/` next to
-//! them: these need no Python. The other tests run Prefect itself, which `cargo xtask oracles` installs.
+//! Hand-written cases are in `prefect1/cases/` and `worker/cases/`. Prefect's recorded answers are in `expected/`
+//! next to them, so these cases need no Python. The other tests run Prefect itself, which `cargo xtask oracles`
+//! installs.
 //!
 //! | variable | effect |
 //! |---|---|
 //! | `JOBPLATE_TEST_ORACLES` | the directory with Prefect (`target/oracles`) |
 //! | `JOBPLATE_PREFECT_UPDATE=1` | records `expected/` again, with the versions of Prefect that are installed |
 //! | `JOBPLATE_PREFECT_COUNT`, `JOBPLATE_PREFECT_SEED` | the number of random cases (2000 and 1000), and their seed |
-//! | `JOBPLATE_PREFECT_SHOWN` | how many failing cases are reduced and shown (12) |
-//! | `JOBPLATE_PREFECT_FRESH=all` | runs all cases, not only some, each in a process of its own |
+//! | `JOBPLATE_PREFECT_SHOWN` | the number of failing cases that are reduced and shown (12) |
+//! | `JOBPLATE_PREFECT_FRESH=all` | runs all cases, not only a sample, in a new process each |
 
 mod answer;
 mod case;

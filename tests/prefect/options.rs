@@ -1,4 +1,4 @@
-//! Compares the options of agents and workers with those that their own help lists.
+//! Compares jobplate's options of agents and workers with the options in the help of the real programs.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -20,7 +20,7 @@ fn options_are_those_of_the_workers_help() {
     check_options(&WORKER, &[PrefectVersion::Worker0_8]);
 }
 
-/// Checks that each option of ours is in at least one version, and that none of theirs is missing.
+/// Checks that jobplate's options are the options of all `versions` together.
 fn check_options(program: &Program, versions: &[PrefectVersion]) {
     let mut listed = BTreeSet::new();
     for version in versions {

@@ -25,14 +25,14 @@ pub(crate) fn report_line(line: &str) {
 }
 
 impl Oracle {
-    /// Starts it. Returns `None` if Prefect is not installed.
+    /// Starts Prefect. If this version is not installed, reports that and returns `None`, or panics in CI.
     pub(crate) fn start(version: PrefectVersion, options: &[&str]) -> Option<Self> {
         require_venv(version)?;
         Oracle::start_seeded(version, options, 0)
     }
 
-    /// Starts it with another order of Python's sets. Prefect iterates over some of them. Reports nothing if Prefect
-    /// is not installed.
+    /// Starts Prefect with a seed for Python's hashes, which determines the order of sets. Prefect iterates over some
+    /// sets. Returns `None` without a report if this version is not installed.
     pub(crate) fn start_seeded(version: PrefectVersion, options: &[&str], seed: u32) -> Option<Self> {
         let mut process = Command::new(find_venv(version)?.join("python"))
             .arg(Reference::of(version).driver())
@@ -71,7 +71,7 @@ impl Oracle {
         }
     }
 
-    /// Stops it. Returns the last line of one that measures coverage.
+    /// Stops Prefect. If `measures` is true, returns the measured coverage, which is the last line of output.
     pub(crate) fn end(mut self, measures: bool) -> Option<Value> {
         drop(self.input.take());
         let last = measures.then(|| read(&mut self.output));

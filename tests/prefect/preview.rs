@@ -10,7 +10,7 @@ use crate::json::Json;
 use crate::reference::Reference;
 use crate::run;
 
-/// A directory in which the cases are previewed.
+/// A temporary directory in which cases are previewed.
 pub(crate) struct Preview(TempDir);
 
 impl Preview {
@@ -18,7 +18,7 @@ impl Preview {
         Preview(tempfile::tempdir().expect("a temporary folder can be made"))
     }
 
-    /// Returns jobplate's answer to a case. Checks that an error helps the user.
+    /// Returns jobplate's answer to a case. Checks that an error names a file or a key.
     pub(crate) fn ask(&self, case: &Case) -> Answer {
         let directory = self.0.path();
         let reference = Reference::of(case.version);
@@ -28,7 +28,7 @@ impl Preview {
             run::write_file(&directory.join(name), template);
             args.push(name);
         }
-        // Without any of them there would be nothing to do.
+        // Without a template and a scenario, `preview` would have no input.
         if case.scenario.is_some() || case.template.is_none() {
             run::write_file(&directory.join("scenario.yaml"), case.scenario.as_deref().unwrap_or_default().as_bytes());
             args.extend(["--scenario", "scenario.yaml"]);
@@ -58,7 +58,8 @@ impl Preview {
     }
 }
 
-/// Returns a path relative to the package if it exists, for tests that run only where it does.
+/// Returns a path relative to the package, or `None` if it does not exist. Tests that need it run only on some
+/// machines.
 pub(crate) fn find_beside_package(path: &str) -> Option<std::path::PathBuf> {
     Some(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).filter(|path| path.exists())
 }

@@ -1,8 +1,8 @@
-//! Compares with the installed Prefect: it gives the recorded answers to the hand-written cases, jobplate gives its
-//! answers to random cases, and together the cases cover the branches that make a Job.
+//! Compares jobplate with the installed Prefect. Prefect must give the recorded answers to the hand-written cases,
+//! jobplate must give Prefect's answers to random cases, and the cases must cover the branches that create a Job.
 //!
-//! The generator, and the reduction of failing cases, are own code, not `proptest`: a case is reduced line by line in the
-//! form in which it is written to a file of cases, and its number and seed stay valid when a library changes.
+//! The generator and the reduction of failing cases do not use `proptest`: a case is reduced line by line in the
+//! format of the case files, and a seed and a number determine the same case after a library update.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc;
@@ -15,23 +15,24 @@ use crate::oracle::{Oracle, report_line};
 use crate::preview::Preview;
 use crate::reference::Reference;
 
-/// How many failures are reduced and shown. Of the others only the names are shown.
+/// The default number of failures that are reduced and shown. Only the names of other failures are shown.
 const MAX_SHOWN: u64 = 12;
 
-/// How many orders of its sets Prefect is run with, to find answers that depend on them.
+/// The number of set orders with which Prefect runs, to find answers that depend on the order of a set.
 const SET_ORDERS: u32 = 6;
 
-/// How many reductions of a failing case are tried.
+/// The maximum number of reductions that are tried for a failing case.
 const MAX_REDUCTIONS: usize = 250;
 
-/// The percentage of the measured branches that the cases must cover. The driver lists the functions.
+/// The percentage of the measured branches that the cases must cover. The oracle's script lists the measured
+/// functions.
 const MIN_COVERAGE_PERCENT: u64 = 95;
 
 fn env_number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |value| value.replace('_', "").parse().expect("a number"))
 }
 
-/// Checks that Prefect's answers are the recorded ones, and those of jobplate.
+/// Checks that Prefect's answers equal the recorded answers and jobplate's answers.
 pub(crate) fn check(reference: &Reference) {
     let mut oracles = BTreeMap::new();
     for (place, version) in reference.versions.iter().copied().enumerate() {
@@ -68,14 +69,14 @@ pub(crate) fn check(reference: &Reference) {
     );
 }
 
-/// Returns the seed of the random cases. It is always the same unless one is given: another seed every day would fail
+/// Returns the default seed of the random cases. The seed is constant: with a new seed every day, tests would fail
 /// for people who changed nothing.
 fn random_seed() -> u64 {
     1
 }
 
-/// Compares Prefect's answers to the hand-written cases with the recorded ones: the same Job, or an error of the same
-/// type, since its text depends on the version of Python.
+/// Compares Prefect's answers to the hand-written cases with the recorded answers, and returns the differences. Jobs
+/// must be equal. Errors must have the same type: their text depends on the version of Python.
 fn check_recorded_answers(reference: &Reference, oracles: &mut BTreeMap<PrefectVersion, Oracle>) -> Vec<String> {
     let kind = |why: &str| why.split(':').next().unwrap_or_default().to_owned();
     let mut failures = Vec::new();
@@ -100,7 +101,7 @@ fn check_recorded_answers(reference: &Reference, oracles: &mut BTreeMap<PrefectV
     failures
 }
 
-/// Runs random cases through both programs, in parallel.
+/// Runs random cases through both programs in parallel, and returns the differences.
 fn compare_random_cases(
     reference: &Reference,
     oracles: &mut BTreeMap<PrefectVersion, Oracle>,
@@ -154,16 +155,16 @@ fn compare_random_cases(
     failures
 }
 
-/// Returns whether Prefect's answer depends on the order of a set, for example because settings that refer to each
-/// other are looked up in one.
+/// Returns whether Prefect's answer depends on the order of a set, for example because Prefect resolves references
+/// between settings in that order.
 fn depends_on_set_order(orders: &mut BTreeMap<PrefectVersion, Vec<Oracle>>, case: &Case, answer: &Answer) -> bool {
     let start = || (1..=SET_ORDERS).filter_map(|seed| Oracle::start_seeded(case.version, &[], seed)).collect();
     let orders: &mut Vec<Oracle> = orders.entry(case.version).or_insert_with(start);
     orders.iter_mut().any(|oracle| oracle.ask(case).print() != answer.print())
 }
 
-/// Removes lines from a case as long as the two programs differ in the same way: both make a Job, or the same one
-/// fails.
+/// Removes lines from a case as long as the two programs differ in the same way: both create a Job, or the same
+/// program fails.
 fn reduce(case: &Case, oracle: &mut Oracle, preview: &Preview) -> Case {
     let sides = |prefect: &Answer, ours: &Answer| (matches!(prefect, Answer::Job(_)), matches!(ours, Answer::Job(_)));
     let way = sides(&oracle.ask(case), &preview.ask(case));
@@ -189,7 +190,8 @@ fn reduce(case: &Case, oracle: &mut Oracle, preview: &Preview) -> Case {
     }
 }
 
-/// Records Prefect's answers to the hand-written cases. Keeps those of versions that are not installed.
+/// Records Prefect's answers to the hand-written cases. Keeps the recorded answers of versions that are not
+/// installed.
 fn record_answers(reference: &Reference, oracles: &mut BTreeMap<PrefectVersion, Oracle>) {
     let mut plain: Option<Expected> = None;
     let mut topics = topics(reference);

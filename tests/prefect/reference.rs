@@ -17,23 +17,24 @@ pub(crate) struct Reference {
     pub(crate) option: &'static str,
     /// The key for the version in hand-written cases.
     pub(crate) key: &'static str,
-    /// The versions that every run uses. Random cases and coverage use the first.
+    /// The versions that every run uses. Coverage is measured with the first version.
     pub(crate) versions: &'static [PrefectVersion],
-    /// The versions whose answers are recorded. They run where they are installed, and are not required.
+    /// Other versions with recorded answers. Runs use them if they are installed.
     pub(crate) recorded: &'static [PrefectVersion],
-    /// The packages whose versions must be those of the recorded answers.
+    /// The packages whose installed versions must match the versions in the recorded answers.
     pub(crate) recorded_by: &'static [&'static str],
     /// Parses a table of a file of cases.
     pub(crate) parse: fn(&str, &toml::Table) -> Result<Vec<Case>, String>,
-    /// Generates the random case of a seed and a number.
+    /// Generates the random case for a seed and a number.
     pub(crate) random: fn(u64, u64) -> Case,
     /// The number of random cases.
     pub(crate) count: u64,
     /// The minimum number of hand-written cases.
     pub(crate) min_cases: usize,
-    /// The hand-written cases of which Prefect makes a Job and that jobplate does not support, in their order.
+    /// The hand-written cases from which Prefect creates a Job but which jobplate does not support, in document
+    /// order.
     pub(crate) refused: &'static [&'static str],
-    /// The cases from outside of the package: where, and how many.
+    /// The directory of the cases that are not part of the package, and their number.
     pub(crate) external_cases: (&'static str, usize),
 }
 

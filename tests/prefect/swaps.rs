@@ -1,5 +1,5 @@
-//! Checks whether these cases and the golden commands notice a wrong preview: `cargo xtask swaps` builds a program
-//! that can swap two arms of any `match`, and runs this.
+//! Checks that these cases and the golden commands detect a wrong preview. `cargo xtask swaps` builds a program that
+//! can swap two arms of any `match`, and runs this test with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,7 +13,7 @@ use crate::preview::Preview;
 use crate::reference::Reference;
 use crate::run;
 
-/// A property of the unchanged program.
+/// A check that passes with the unchanged program.
 type Check = Box<dyn Fn() -> bool>;
 
 #[test]
@@ -64,7 +64,7 @@ fn swapped_arms_are_noticed() {
     report_line(&format!("all of {} swaps are noticed", pairs.len()));
 }
 
-/// Returns a file next to the program.
+/// Returns the path of a file next to the program: the program's path with another extension.
 fn beside(extension: &str) -> PathBuf {
     run::binary().with_extension(extension)
 }

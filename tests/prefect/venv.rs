@@ -32,7 +32,7 @@ impl PrefectVersion {
         }
     }
 
-    /// Returns the version as the option of `jobplate preview` accepts it.
+    /// Returns the version in the format of the option of `jobplate preview`.
     pub(crate) fn short(self) -> &'static str {
         match self {
             PrefectVersion::V0_15 => "0.15",
@@ -46,17 +46,18 @@ impl PrefectVersion {
     }
 }
 
-/// Returns the directory with the programs of a version, or `None` if it is not installed.
+/// Returns the directory with the programs of a version, or `None` if the version is not installed.
 pub(crate) fn find_venv(version: PrefectVersion) -> Option<PathBuf> {
     Some(place(version.full())).filter(|bin| bin.join("prefect").is_file())
 }
 
-/// Returns the directory with the programs of a version. If it is not installed, reports that, and fails in CI.
+/// Returns the directory with the programs of a version. If it is not installed, reports that and returns `None`, or
+/// panics in CI.
 pub(crate) fn require_venv(version: PrefectVersion) -> Option<PathBuf> {
     require_venv_of(version.full())
 }
 
-/// Returns the directory for any version that `cargo xtask oracles` installs, by its number.
+/// Returns the directory with the programs of any version that `cargo xtask oracles` installs, like [`require_venv`].
 pub(crate) fn require_venv_of(version: &str) -> Option<PathBuf> {
     let bin = place(version);
     if bin.join("prefect").is_file() {

@@ -1,9 +1,9 @@
-//! YAML nodes that can be printed. Random cases are made and changed as nodes before they become text.
+//! YAML nodes that can be printed. Random cases are generated and changed as nodes, and then printed.
 
 /// A YAML node.
 #[derive(Clone, Debug)]
 pub(crate) enum YamlNode {
-    /// YAML source, on one line or several: a scalar, a flow collection, an alias.
+    /// YAML source on one or more lines, such as a scalar, a flow collection or an alias.
     Raw(String),
     Map(Vec<(String, YamlNode)>),
     List(Vec<YamlNode>),
@@ -16,7 +16,7 @@ impl YamlNode {
         YamlNode::Raw(text.into())
     }
 
-    /// Returns a string in double quotes, which means the same in every version of YAML.
+    /// Returns a double-quoted string, which has the same meaning in every version of YAML.
     pub(crate) fn text(text: &str) -> Self {
         YamlNode::Raw(serde_json::Value::String(text.to_owned()).to_string())
     }
@@ -34,7 +34,7 @@ impl YamlNode {
     fn print_to(&self, out: &mut String, indent: usize) {
         match self {
             YamlNode::Raw(text) => {
-                // Further lines belong to the node.
+                // Continuation lines have the indentation of the node.
                 let mut lines = text.split('\n');
                 out.push_str(lines.next().unwrap_or_default());
                 for line in lines {
@@ -100,7 +100,7 @@ impl YamlNode {
         }
     }
 
-    /// Returns a node by its number, in the order in which they are printed.
+    /// Returns the node with a 0-based number in the order of printing, or `None` if there are fewer nodes.
     pub(crate) fn node(&mut self, number: usize) -> Option<&mut YamlNode> {
         let mut remaining = number;
         self.find(&mut remaining)
@@ -119,7 +119,7 @@ impl YamlNode {
         }
     }
 
-    /// Returns the node at a path of keys. In a list, follows the first item.
+    /// Returns the node at a path of keys, or `None` if it does not exist. In a list, follows the first item.
     pub(crate) fn at(&mut self, path: &[&str]) -> Option<&mut YamlNode> {
         let mut node = self;
         for key in path {
@@ -135,7 +135,7 @@ impl YamlNode {
         Some(node)
     }
 
-    /// Sets a key of a mapping, as its last.
+    /// Sets a key of a mapping and moves it to the end. Does nothing for other nodes.
     pub(crate) fn set(&mut self, key: &str, value: YamlNode) {
         if let YamlNode::Map(pairs) = self {
             pairs.retain(|(own, _)| own != key);

@@ -145,7 +145,7 @@ pub(crate) const YAML_NODES: &[&str] = &[
     "\u{feff}a",
 ];
 
-/// Nodes that are valid anywhere, of all types.
+/// Nodes of all types that are valid in any position.
 pub(crate) const VALID_NODES: &[&str] = &[
     "~",
     "\"\"",

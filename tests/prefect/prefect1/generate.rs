@@ -1,8 +1,9 @@
-//! Generates random cases of Prefect 1: usual job templates with changes at the keys that `generate_job_spec` reads and
-//! with edge cases of YAML, and matching run configs, agents, environments and flows.
+//! Generates random cases for Prefect 1: typical job templates with changes at the keys that `generate_job_spec`
+//! reads and with edge cases of YAML, and run configs, agents, environments and flows.
 //!
-//! A seed and a number determine a case. proptest is not used: jobplate and Prefect answer the cases in parallel, `convert`
-//! uses the same cases by their number, and a failing case is reduced by lines of its YAML, even if it is invalid.
+//! A seed and a number determine a case. proptest is not used: jobplate and Prefect answer the cases in parallel,
+//! `convert` uses the cases with the same numbers, and a failing case is reduced line by line, even if its YAML is
+//! invalid.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use crate::choose::Choose as _;
 use crate::rng::Rng;
 use crate::yaml_node::YamlNode;
 
-/// The number of cases for Prefect 0.15 among a thousand.
+/// The number of cases for Prefect 0.15 in a thousand cases.
 const CASES_OF_0_15: u64 = 150;
 
 /// Generates the case with a number.
@@ -36,7 +37,7 @@ pub(crate) fn generate_case(seed: u64, number: u64) -> Case {
     Case { name: format!("random-{seed}-{number}"), version, template, scenario, files }
 }
 
-/// Generates a value of any type. One in six is an edge case of YAML.
+/// Generates a node of any type. One scalar in six can be invalid YAML.
 fn edge_case(rng: &mut Rng) -> YamlNode {
     let stock = if rng.one_in(6) { edge_cases::YAML_NODES } else { edge_cases::VALID_NODES };
     let node = YamlNode::raw(rng.choose(stock));
@@ -140,7 +141,7 @@ fn container(rng: &mut Rng, name: &str) -> YamlNode {
     YamlNode::Map(pairs)
 }
 
-/// Generates a usual job template.
+/// Generates a typical job template.
 fn job(rng: &mut Rng) -> YamlNode {
     let mut pod = Vec::new();
     if rng.one_in(3) {
@@ -320,7 +321,7 @@ fn quoted(values: &[&str], rng: &mut Rng) -> YamlNode {
     YamlNode::text(rng.choose(values))
 }
 
-/// Generates a mapping of some of these arguments. With edge cases, some values are edge cases.
+/// Generates a mapping of some of the `known` arguments. If `has_edge_cases` is true, some values are edge cases.
 fn arguments(rng: &mut Rng, known: &[(&str, &[&str])], has_edge_cases: bool) -> YamlNode {
     let mut pairs = Vec::new();
     for (name, values) in known {

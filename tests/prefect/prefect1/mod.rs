@@ -1,4 +1,4 @@
-//! Compares previews with the agent of Prefect 1: the rules of the agent, of its configuration and of PyYAML.
+//! Compares previews with the agent of Prefect 1: its Jobs, its configuration and the YAML that PyYAML reads.
 
 mod edge_cases;
 pub(crate) mod generate;
@@ -7,7 +7,7 @@ pub(crate) mod table;
 use crate::reference::PREFECT1;
 use crate::{handwritten, random};
 
-/// The cases of which Prefect creates a Job and that jobplate refuses, in their order.
+/// The cases from which Prefect creates a Job but which jobplate refuses, in document order.
 pub(crate) const REFUSED: [&str; 11] = [
     "unicode-name-escapes 1",
     "unicode-name-escapes 2",

@@ -2,8 +2,8 @@
 //!
 //! | key | meaning |
 //! |---|---|
-//! | `about` | what the case shows, if its name does not say it |
-//! | `template`, `hex` | the agent's job template, as a string or as bytes in hexadecimal; the default is Prefect's own |
+//! | `about` | the purpose of the case, if its name does not state it |
+//! | `template`, `hex` | the agent's job template, as a string or as hexadecimal bytes; the default is Prefect's own template |
 //! | `pod`, `container` | a template with these lines in its pod, or in its only container |
 //! | `metadata` | a template with these lines as its metadata |
 //! | `values` | a template with each of these YAML scalars as an annotation |
@@ -86,14 +86,14 @@ pub(crate) fn parse_cases(name: &str, table: &toml::Table) -> Result<Vec<Case>, 
     Ok(cases)
 }
 
-/// Returns a template with values as annotations.
+/// Returns a template with `values` as annotations.
 fn annotated_template(values: &[String]) -> Vec<u8> {
     let annotations: String =
         values.iter().enumerate().map(|(number, value)| format!("    v{}: {value}\n", number + 1)).collect();
     format!("{HEAD}metadata:\n  annotations:\n{annotations}{POD}{CONTAINER}").into_bytes()
 }
 
-/// Returns a scenario with values as settings of Prefect that the agent passes to flow runs.
+/// Returns a scenario with `values` as settings of Prefect that the agent passes to flow runs.
 fn settings_scenario(values: &[String]) -> String {
     let line = |(number, value): (usize, &String)| {
         let value = serde_json::Value::String(value.clone());

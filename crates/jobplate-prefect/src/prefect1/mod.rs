@@ -22,7 +22,7 @@
 //! | [`managed`] | which variables the agent sets itself, and which flags set them on the agent |
 //! | [`environment`] | which source of a variable wins |
 //! | [`notes`] | which notes a preview has |
-//! | [`agent_container`] | which variables a setting becomes on an agent, and what makes it ineffective |
+//! | [`agent_container`] | which variables a setting needs on an agent, and when it has no effect |
 //! | [`secrets`] | which names a secret can have, and which value a flow reads from a string |
 //! | [`config_secrets`] | which secrets a `config.toml` has |
 //! | `version` | which versions of agents differ |

@@ -3,7 +3,7 @@
 //!
 //! | file | decides |
 //! |---|---|
-//! | [`arena`] | which types values have, and how containers share values |
+//! | [`arena`] | which types values have, and how collections share values |
 //! | [`dict`] | which keys of a `dict` are the same |
 //! | [`source`] | which line a value is written on, and how errors show it |
 //! | [`yaml`] | which values PyYAML's `safe_load` reads from a YAML file |
