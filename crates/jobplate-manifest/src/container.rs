@@ -57,7 +57,7 @@ pub fn select<'a>(pod_spec: Node<'a>, choice: &ContainerChoice, include_init: bo
     Ok(selected)
 }
 
-/// Returns the name of a container.
+/// Returns the name of a container, or `None` if it is missing or not a scalar.
 pub fn name(container: Node<'_>) -> Option<std::borrow::Cow<'_, str>> {
     container.get_first("name").and_then(Node::text)
 }

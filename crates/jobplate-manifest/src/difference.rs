@@ -36,7 +36,7 @@ pub struct Difference {
 pub struct ObjectName {
     /// `kind`, or the result of [`TemplateKind`] for a template.
     pub kind: String,
-    /// `metadata.name`, or `metadata.generateName` if there is no name.
+    /// `metadata.name`, or `metadata.generateName` if the name is missing.
     pub name: Option<String>,
     /// `metadata.namespace`
     pub namespace: Option<String>,
@@ -75,8 +75,8 @@ impl Action {
     }
 }
 
-/// A function that returns the kind's name in reports for a template, in which an edit can change more than the pod
-/// spec. It returns `None` for other objects.
+/// A function that returns the reported kind of a template: an object in which an edit can change more than the pod
+/// spec. It returns `None` for all other objects.
 pub type TemplateKind<'k> = &'k dyn Fn(&Object<'_>) -> Option<String>;
 
 /// Returns the differences between a document and its edited version.

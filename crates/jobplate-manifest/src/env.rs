@@ -87,7 +87,7 @@ pub struct EnvFrom {
     pub kind: EnvFromKind,
     /// The name of the object.
     pub name: String,
-    /// Whether the pod starts without the object or key (`optional: true`).
+    /// Whether the pod starts without the object (`optional: true`).
     pub optional: bool,
 }
 

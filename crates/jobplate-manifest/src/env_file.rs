@@ -14,7 +14,7 @@ pub struct EnvFileLine<'t> {
     pub number: usize,
     /// The part before the `=`.
     pub key: &'t str,
-    /// The part after the `=`. `None` if there is no `=`: the caller then takes the value from the environment.
+    /// The part after the `=`, or `None` for a line without `=`, whose value the caller takes from the environment.
     pub value: Option<&'t str>,
 }
 

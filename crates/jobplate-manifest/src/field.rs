@@ -170,7 +170,7 @@ pub struct ResolvedPath<'a> {
 }
 
 impl ResolvedPath<'_> {
-    /// Returns the span for an error: the key's span, or the node's if there is no key.
+    /// Returns the span for an error: the key's span, or the node's if the node has no key.
     pub fn span(&self) -> std::ops::Range<usize> {
         self.key.unwrap_or(self.node).span()
     }

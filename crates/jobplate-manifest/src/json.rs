@@ -75,7 +75,8 @@ fn parse_integer(text: &str) -> Option<Number> {
     Some(Number::from(if is_negative { -value } else { value }))
 }
 
-/// Parses a plain decimal fraction: an optional minus sign, digits, a point, digits.
+/// Parses a plain decimal fraction: an optional minus sign, digits, a point, digits. Returns `None` for any other
+/// number.
 fn parse_decimal(text: &str) -> Option<Number> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (integer, fraction) = digits.split_once('.')?;

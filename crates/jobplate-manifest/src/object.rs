@@ -61,7 +61,7 @@ impl<'a> Object<'a> {
         value.text().filter(|_| !value.is_null())
     }
 
-    /// Returns `metadata.name`, or `metadata.generateName` if there is no name.
+    /// Returns `metadata.name`, or `metadata.generateName` if the name is missing.
     pub fn name(&self) -> Option<Cow<'a, str>> {
         self.metadata_name().or_else(|| self.metadata_text("generateName"))
     }

@@ -38,7 +38,7 @@ impl Glob {
 pub struct Target {
     /// The glob for `kind`.
     pub kind: Glob,
-    /// The glob for `metadata.name`, or for `generateName` if there is no name. `None` matches every name.
+    /// The glob for `metadata.name`, or for `generateName` if the name is missing. `None` matches every name.
     pub name: Option<Glob>,
     /// The glob for keys of a ConfigMap's data. If it is set, the target is the embedded documents, not the ConfigMap
     /// itself.

@@ -2,8 +2,8 @@
 //!
 //! Every error has the span of its node and never contains a value, because a value may be a secret. serde-saphyr,
 //! which kube depends on, is not used because its messages repeat values. Scalars have the same type as in Kubernetes:
-//! `no` is a boolean, and is refused where a string is expected. Numbers are not supported because no file of the
-//! project has one. Anchors and aliases are not resolved.
+//! `no` is a boolean, and is refused where a string is expected. Numbers are not supported because the project's own
+//! files contain no numbers. Anchors and aliases are not resolved.
 
 use std::borrow::Cow;
 use std::collections::HashSet;

@@ -1,7 +1,7 @@
 //! Edits YAML documents and preserves every byte outside the edits.
 //!
 //! [`Documents`] splits a stream into documents. [`read`] parses one document into a [`NodeArena`], a flat list of
-//! nodes with exact byte spans. A [`Document`] combines a text with its nodes. Only an [`Editable`] creates an
+//! nodes with exact byte spans. A [`Document`] combines this text with its nodes. Only an [`Editable`] creates an
 //! [`Edit`], and only a strict check of a node returns an [`Editable`]. An [`Editor`] applies edits to the text and
 //! verifies that the new text means the original with exactly these edits. This crate does not depend on Kubernetes
 //! objects, files or flags.
@@ -41,7 +41,7 @@
 //! | `edit` | which changes an edit can make |
 //! | `editor` | which documents can be edited, which parsers verify the new text, how a failed verification is reported |
 //! | `layout` | how an edit is written in its document |
-//! | `decoded_scalar` | how a change of a scalar's content is written in the scalar's style |
+//! | `decoded_scalar` | how a change to a scalar's content is written in the scalar's style |
 //! | `splice` | how replacements are applied, and what happens to the final line break |
 //! | `verify` | whether an edited document means what was requested |
 //! | `de` | how the project's own files are deserialized, and how an unknown key is reported |

@@ -23,11 +23,11 @@ pub enum NodeKind {
     Empty,
 }
 
-/// A flow collection (`{}`, `[]`).
+/// Set for a flow collection (`{}`, `[]`).
 pub(super) const FLOW: u8 = 1;
-/// A node with an anchor or a tag, which the arena stores in `properties`.
+/// Set for a node with an anchor or a tag, which the arena stores in `properties`.
 pub(super) const PROPERTIES: u8 = 2;
-/// A plain or quoted scalar over several lines.
+/// Set for a plain or quoted scalar on several lines.
 pub(super) const MULTILINE: u8 = 4;
-/// A quoted scalar that contains a backslash or a doubled quote.
+/// Set for a quoted scalar that contains a backslash or a doubled quote.
 pub(super) const ESCAPED: u8 = 8;

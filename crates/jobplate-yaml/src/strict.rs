@@ -22,7 +22,7 @@ use super::tree::Node;
 pub struct StrictMap<'a>(Node<'a>);
 
 impl<'a> Node<'a> {
-    /// Returns the value of a key.
+    /// Returns the value of a key, or `None` if the key is missing.
     ///
     /// # Errors
     ///
@@ -46,7 +46,7 @@ impl<'a> Node<'a> {
     ///
     /// # Errors
     ///
-    /// Fails at the second of two equal keys.
+    /// Fails if a mapping has a key twice. The error points to the second occurrence.
     pub fn refuse_duplicate_keys(self) -> Result<()> {
         for map in self.descendants().filter(|node| node.kind() == NodeKind::Map) {
             for (key, _) in map.entries() {
@@ -59,7 +59,7 @@ impl<'a> Node<'a> {
 
 /// Refuses an alias and the target of an alias, because an edit of one would also change the other.
 ///
-/// `label` names the node in errors.
+/// `label` is the node's name in errors.
 ///
 /// # Errors
 ///
@@ -110,11 +110,11 @@ impl<'a> StrictMap<'a> {
         self.0
     }
 
-    /// Returns the value of a key.
+    /// Returns the value of a key, or `None` if the key is missing.
     ///
     /// # Errors
     ///
-    /// Fails at the second of two equal keys.
+    /// Fails if the mapping has the key twice. The error points to the second occurrence.
     pub fn get(self, key: &str) -> Result<Option<Node<'a>>> {
         self.0.get(key)
     }
@@ -123,7 +123,7 @@ impl<'a> StrictMap<'a> {
     ///
     /// # Errors
     ///
-    /// Fails at the second of two equal keys.
+    /// Fails if the mapping has the key twice. The error points to the second occurrence.
     pub fn get_non_null(self, key: &str) -> Result<Option<Node<'a>>> {
         Ok(self.0.get(key)?.filter(|value| !value.is_null()))
     }
@@ -133,7 +133,7 @@ impl<'a> StrictMap<'a> {
         self.0.entries()
     }
 
-    /// Returns the node as one that may be edited.
+    /// Converts the mapping to an [`Editable`].
     pub fn into_editable(self) -> Editable<'a> {
         Editable(self.0)
     }
@@ -141,7 +141,7 @@ impl<'a> StrictMap<'a> {
 
 /// Finds the first node in the subtree of `root` that is an alias or has an anchor, tag or merge key.
 ///
-/// Returns the node and a description of the construct, such as "an alias".
+/// Returns the node and a description of the construct, such as "an alias", or `None` if the subtree has no such node.
 pub fn find_indirection<'a>(root: Node<'a>) -> Option<(Node<'a>, &'static str)> {
     let indirection = |node: Node<'a>| match node {
         _ if node.anchor().is_some() => Some("an anchor"),

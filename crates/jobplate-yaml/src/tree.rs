@@ -80,7 +80,7 @@ pub struct Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    /// Combines a text with the nodes that a parser found in it.
+    /// Combines the source text with the nodes that a parser found in it.
     pub fn new(text: &'a str, arena: &'a NodeArena) -> Self {
         Document { text, arena }
     }
@@ -90,7 +90,8 @@ impl<'a> Document<'a> {
         Node { document: self, index: 0 }
     }
 
-    /// Returns the last node that begins before `offset`. Nodes are sorted by their first bytes.
+    /// Returns the last node that begins before `offset`, or `None` if there are none. Nodes are sorted by their first
+    /// bytes.
     pub(super) fn last_node_before(self, offset: usize) -> Option<Node<'a>> {
         let count = self.arena.nodes.partition_point(|node| (node.start as usize) < offset);
         Some(self.node(count.checked_sub(1)? as u32))
@@ -202,7 +203,7 @@ impl<'a> Node<'a> {
         Children { document: self.document, index: self.index + 1, end }
     }
 
-    /// Returns the child (key, value or item) whose subtree contains `node`.
+    /// Returns the child (key, value or item) whose subtree contains `node`, or `None` if no child contains it.
     ///
     /// `from` is the index of the child at which the search starts. The default is the first child.
     pub(super) fn child_containing(self, node: Node<'_>, from: Option<u32>) -> Option<Node<'a>> {
@@ -227,7 +228,7 @@ impl<'a> Node<'a> {
         (self.index..self.data().next).map(move |index| self.document.node(index))
     }
 
-    /// Returns the first value of a key, without a check for duplicates of the key.
+    /// Returns the first value of a key, or `None` if the key is missing. Does not detect duplicate keys.
     pub fn get_first(self, key: &str) -> Option<Node<'a>> {
         self.entries().find(|(name, _)| name.has_text(key)).map(|(_, value)| value)
     }
@@ -236,7 +237,7 @@ impl<'a> Node<'a> {
     /// documents. Layout and scalar style are ignored, except that a plain scalar never equals a scalar of another
     /// style.
     pub fn equals(self, other: Node<'_>) -> bool {
-        // `equals_shallow` compares the sizes of the subtrees, so `zip` leaves out no node.
+        // `equals_shallow` compares the sizes of the subtrees, so `zip` does not skip any node.
         self.descendants().zip(other.descendants()).all(|(own, other)| own.equals_shallow(other))
     }
 
@@ -283,19 +284,19 @@ impl<'a> Node<'a> {
         list.binary_search_by_key(&self.index, |properties| properties.node).ok().map(|position| &list[position])
     }
 
-    /// Returns the name of the node's anchor, without the `&`.
+    /// Returns the name of the node's anchor without the `&`, or `None` if it has no anchor.
     pub fn anchor(self) -> Option<&'a str> {
         let range = self.properties()?.anchor.clone()?;
         Some(&self.document.text[range.start as usize..range.end as usize])
     }
 
-    /// Returns the byte range of the node's anchor, with the `&`.
+    /// Returns the byte range of the node's anchor with the `&`, or `None` if it has no anchor.
     pub(super) fn anchor_span(self) -> Option<Range<usize>> {
         let range = self.properties()?.anchor.clone()?;
         Some(range.start as usize - 1..range.end as usize)
     }
 
-    /// Returns the node's tag, as it is written.
+    /// Returns the node's tag as it is written, or `None` if it has no tag.
     pub fn tag(self) -> Option<&'a str> {
         let range = self.properties()?.tag.clone()?;
         Some(&self.document.text[range.start as usize..range.end as usize])

@@ -1,4 +1,5 @@
-//! Checks edits of documents that the scanner rejects with a second reader: yaml_serde, which is derived from libyaml.
+//! A second verification for edits of documents that the scanner rejects, with yaml_serde, which is derived from
+//! libyaml.
 
 use serde_yaml::{Mapping, Value as SerdeValue};
 

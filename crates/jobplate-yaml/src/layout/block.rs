@@ -93,7 +93,7 @@ impl<'a> Layout<'a, '_> {
         }
     }
 
-    /// Returns the style for new lines near the offset `near`.
+    /// Returns the style of new lines next to the offset `near`.
     pub(super) fn block_style(&self, near: usize, local_style: &LocalStyle) -> BlockStyle {
         BlockStyle { newline: self.newline(near), gap: 1, step: local_style.step, dash_offset: local_style.dash_offset }
     }
@@ -183,8 +183,8 @@ impl<'a> Layout<'a, '_> {
         Ok(())
     }
 
-    /// Returns the start of the first comment line directly above the line at `start`, in any column, or `start` if
-    /// there is no comment.
+    /// Returns the start of the first comment line directly above the line at `start`, in any column. If there are no
+    /// comments, returns `start`.
     fn first_comment_above(&self, start: usize) -> usize {
         let mut first = start;
         while first > 0 {

@@ -265,8 +265,8 @@ impl<'a> Layout<'a, '_> {
         replaced
     }
 
-    /// Removes some, but not all, children of a collection. Adjacent children are removed with the comma before the
-    /// first one, or, at the start of the collection, with the comma after the last one.
+    /// Removes some, but not all, children of a collection. Adjacent children are removed with the comma before them
+    /// or, at the start of the collection, with the comma after them.
     fn remove_from_flow(&mut self, list: &[Element<'a>], is_removed: impl Fn(&usize) -> bool) -> Result<()> {
         let mut position = 0;
         while position < list.len() {

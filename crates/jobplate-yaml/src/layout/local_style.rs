@@ -109,11 +109,11 @@ impl<'a> Layout<'a, '_> {
         }
     }
 
-    /// Returns the style that surrounds a node. It is taken from the ancestors, or from the whole document if they do
-    /// not show it.
+    /// Returns the style that surrounds a node: the style of its ancestors or, if they do not determine it, of the
+    /// whole document.
     ///
-    /// `previous_path` contains the path to the node of the previous call. The search starts there, so edits of many siblings
-    /// take linear time.
+    /// `previous_path` contains the path to the node of the previous call. The search starts there, so edits of many
+    /// siblings take linear time in total.
     pub(super) fn style_at(&self, node: Node<'a>, previous_path: &mut Vec<u32>) -> Result<LocalStyle> {
         let mut style = LocalStyle { in_flow: false, column: 0, step: 0, dash_offset: usize::MAX };
         let mut current = self.document.root();

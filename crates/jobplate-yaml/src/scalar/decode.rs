@@ -169,11 +169,11 @@ pub(in super::super) fn simple_escape(escape: char) -> Option<char> {
 /// The block chomping indicator (YAML 1.2, section 8.1.1.2), which selects the final line breaks that are content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Chomping {
-    /// `-`: none.
+    /// `-`: no line breaks.
     Strip,
-    /// No indicator: the first.
+    /// No indicator: the first line break.
     Clip,
-    /// `+`: all.
+    /// `+`: all line breaks.
     Keep,
 }
 
