@@ -55,9 +55,18 @@ pub fn files() -> Result<Vec<String>> {
 }
 
 /// Returns a cargo command with the project's directory as its working directory.
+///
+/// Removes the variables that describe xtask, which `cargo run` sets. The build script of ring depends on them, so ring
+/// and everything that uses it would be built again, and once more by the next cargo command from a shell.
 pub fn cargo_command(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).args(args);
+    for (name, _) in std::env::vars_os() {
+        let prefixes = ["CARGO_MANIFEST_", "CARGO_PKG_"];
+        if name.to_str().is_some_and(|name| prefixes.iter().any(|prefix| name.starts_with(prefix))) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
