@@ -5,7 +5,7 @@ use glob::{MatchOptions, Pattern};
 use super::object::Object;
 use super::workload::canonical_kind;
 
-/// A shell glob (`*`, `?`, `[a-z]`).
+/// A glob pattern (`*`, `?`, `[a-z]`).
 #[derive(Clone, Debug)]
 pub struct Glob {
     pattern: Pattern,

@@ -6,7 +6,7 @@ use jobplate_yaml::{Node, NodeKind, StrictMap};
 use super::field::FieldPath;
 use super::object::{Object, get_on_path};
 
-/// The built-in kinds with a pod spec, and the path to it.
+/// The built-in kinds with a pod spec, each with the path to it.
 const WORKLOADS: [(&str, &[&str]); 9] = [
     ("Job", &["spec", "template", "spec"]),
     ("CronJob", &["spec", "jobTemplate", "spec", "template", "spec"]),

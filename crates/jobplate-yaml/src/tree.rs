@@ -90,7 +90,7 @@ impl<'a> Document<'a> {
         Node { document: self, index: 0 }
     }
 
-    /// Returns the last node that begins before `offset`, or `None` if there are none. Nodes are sorted by their first
+    /// Returns the last node that begins before `offset`, or `None` if no node does. Nodes are sorted by their first
     /// bytes.
     pub(super) fn last_node_before(self, offset: usize) -> Option<Node<'a>> {
         let count = self.arena.nodes.partition_point(|node| (node.start as usize) < offset);

@@ -2,7 +2,7 @@
 
 /// The position at which a parser stopped, and the reason.
 ///
-/// Either the text is not YAML, or YAML readers may disagree about what it means.
+/// Either the text is not valid YAML, or YAML readers may disagree about its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unsupported {
     /// The byte offset at which the parser stopped.

@@ -156,7 +156,7 @@ impl Scanner<'_> {
                     self.open_block(true, at, column)?;
                     let content = skip_spaces(self.text, at + 1);
                     if !matches!(self.byte(content), None | Some(b'\n' | b'\r' | b'#' | b'\t')) {
-                        // In `- - a`, the first entry of the inner sequence is on the same line.
+                        // In `- - a`, the first entry of the inner sequence is on the line of the outer dash.
                         self.last_end = at as u32 + 1;
                         self.slot = Slot::Item;
                         column += (content - at) as u32;

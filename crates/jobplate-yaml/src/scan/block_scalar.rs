@@ -8,7 +8,7 @@ use super::super::unsupported::Unsupported;
 use super::bytes::{line_end, skip_spaces};
 use super::scanner::{OpenBlock, ScanResult, Scanner, Slot, unsupported};
 
-/// Returns the span and the content column of the block scalar whose header is at `at`.
+/// Scans the block scalar whose header is at `at`. Returns its span and the column of its content.
 ///
 /// `parent` is the column of the enclosing collection, or -1 for the root node.
 pub(in super::super) fn block_scalar_span(

@@ -1,8 +1,8 @@
 //! The scanner: finds the nodes of a document, with exact spans, in one pass.
 //!
 //! The scanner supports a large part of YAML. If go-yaml, libyaml and YAML 1.2 readers may see different nodes, it
-//! rejects the document with a position and a reason, and the fallback parser is used. It never guesses and never
-//! repairs. docs/editing.md lists what it supports.
+//! rejects the document with a position and a reason, and the fallback parser is used. The scanner never guesses and
+//! never repairs. docs/editing.md lists what it supports.
 //!
 //! A `key:` or `-` without a node on its line leaves a *slot*, which a later line fills. The scanner is not recursive,
 //! and does not allocate memory for each node.

@@ -119,7 +119,7 @@ impl<'a> Scanner<'a> {
         node.end = self.last_end;
     }
 
-    /// Adds a node with the pending anchor and tag. The end of a collection is set when it is closed.
+    /// Adds a node with the pending anchor and tag. [`Scanner::close`] later sets the end of a block collection.
     #[inline(always)]
     pub(super) fn push(&mut self, kind: NodeKind, start: usize, end: usize, column: u32, flags: u8) {
         let node = self.arena.nodes.len() as u32;
