@@ -19,8 +19,8 @@ pub(crate) fn example(page: &str, file: &str) -> String {
 
 /// Replaces each placeholder of an example with its value. Panics if the example lacks a placeholder.
 #[track_caller]
-pub(crate) fn fill_placeholders(mut example: String, real: &[(&str, &str)]) -> String {
-    for (placeholder, value) in real {
+pub(crate) fn fill_placeholders(mut example: String, values: &[(&str, &str)]) -> String {
+    for (placeholder, value) in values {
         assert!(example.contains(placeholder), "the example has no {placeholder}:\n{example}");
         example = example.replace(placeholder, value);
     }

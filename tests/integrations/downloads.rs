@@ -51,37 +51,37 @@ pub(crate) fn fill(template: &str, base_url: &str, sha256: &str) -> String {
 /// An HTTP server that serves the archive as two releases: [`VERSION`] and 0.2.0.
 pub(crate) struct Server {
     pub(crate) url: String,
-    asked: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let url = format!("http://{}/releases", listener.local_addr().expect("it has an address"));
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&asked);
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let thread_requests = Arc::clone(&requests);
         // The thread ends with the test process.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                drop(handle_request(&stream, &seen));
+                drop(handle_request(&stream, &thread_requests));
             }
         });
-        Server { url, asked }
+        Server { url, requests }
     }
 
     /// Returns the paths that were requested since the last call.
     pub(crate) fn requested_paths(&self) -> Vec<String> {
-        std::mem::take(&mut self.asked.lock().expect("nobody panicked"))
+        std::mem::take(&mut self.requests.lock().expect("nobody panicked"))
     }
 }
 
 /// Records the path of a request and responds to it.
-fn handle_request(mut stream: &TcpStream, asked: &Mutex<Vec<String>>) -> std::io::Result<()> {
+fn handle_request(mut stream: &TcpStream, requests: &Mutex<Vec<String>>) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream).lines();
     let request = lines.next().unwrap_or_else(|| Ok(String::new()))?;
     while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
     let path = request.split(' ').nth(1).unwrap_or_default().trim_start_matches("/releases/").to_owned();
-    asked.lock().expect("nobody panicked").push(path.clone());
+    requests.lock().expect("nobody panicked").push(path.clone());
     let Archive { file, name, sha256 } = &*ARCHIVE;
     let newer = name.replace(VERSION, "0.2.0");
     let body = if path == format!("v{VERSION}/{name}") || path == format!("v0.2.0/{newer}") {

@@ -35,19 +35,19 @@ impl Repository {
         }
         let (home, server) = (TestHome::new(&[("act", &act)]), Server::start());
         // act closes a failed step's terminal before it has read all output, so the step must wait.
-        home.script("bash", "/bin/bash \"$@\" && exit; status=$?; sleep 2; exit $status");
+        home.write_script("bash", "/bin/bash \"$@\" && exit; status=$?; sleep 2; exit $status");
         home.write("repo/k8s/job_template.yaml", TEMPLATE);
         home.write("repo/jobplate.yaml", example(CI, "jobplate.yaml"));
         home.write("repo/.github/actions/jobplate/action.yml", fill("github/action.yml", &server.url, sha256));
-        home.git("repo", &["init", "--quiet", "--initial-branch=main"]);
+        home.run_git("repo", &["init", "--quiet", "--initial-branch=main"]);
         Some(Repository { home, server })
     }
 
     /// Commits the repository and runs a workflow in it.
     fn run(&self, workflow: &str) -> WorkflowOutput {
         self.home.write("repo/.github/workflows/the.yml", workflow);
-        self.home.git("repo", &["add", "--all"]);
-        self.home.git("repo", &["commit", "--quiet", "--allow-empty", "--message", "x"]);
+        self.home.run_git("repo", &["add", "--all"]);
+        self.home.run_git("repo", &["commit", "--quiet", "--allow-empty", "--message", "x"]);
         let mut act = self.home.command("act");
         act.current_dir(self.home.directory().join("repo")).env("NO_COLOR", "1").args(["push", "--no-cache-server"]);
         act.args(["--platform", "ubuntu-latest=-self-hosted", "--workflows", ".github/workflows/the.yml"]);
@@ -55,8 +55,8 @@ impl Repository {
     }
 
     /// Runs the action with these inputs (lines of YAML), then a step that prints the action's outputs and copies k8s/.
-    fn run_action(&self, with: &str) -> WorkflowOutput {
-        let with: String = with.lines().map(|line| format!("          {line}\n")).collect();
+    fn run_action(&self, inputs: &str) -> WorkflowOutput {
+        let inputs: String = inputs.lines().map(|line| format!("          {line}\n")).collect();
         self.run(&format!(
             "\
 on: push
@@ -69,7 +69,7 @@ jobs:
         id: jobplate
         continue-on-error: true
         with:
-{with}      - env:
+{inputs}      - env:
           OUTCOME: ${{{{ steps.jobplate.outcome }}}}
           CHANGED: ${{{{ steps.jobplate.outputs.changed }}}}
           FILES: ${{{{ steps.jobplate.outputs.files }}}}
@@ -97,11 +97,11 @@ impl WorkflowOutput {
     /// Extracts the lines with the steps' output and with workflow commands, which `act` marks.
     fn from_output(output: Output) -> Self {
         let text = String::from_utf8_lossy(&output.stdout);
-        let said = |line: &str| {
+        let extract_line = |line: &str| {
             let (_, line) = line.split_once("]   | ").or_else(|| line.split_once("]   ❗  "))?;
             Some(format!("{line}\n"))
         };
-        WorkflowOutput { success: output.status.success(), text: text.lines().filter_map(said).collect() }
+        WorkflowOutput { success: output.status.success(), text: text.lines().filter_map(extract_line).collect() }
     }
 
     /// Returns the locations of error annotations.
@@ -146,16 +146,16 @@ fn the_workflow_of_the_page_checks() {
 #[test]
 fn the_workflow_of_the_page_renders_and_pushes() {
     let Some(repository) = Repository::new() else { return };
-    repository.home.git(".", &["init", "--quiet", "--bare", "--initial-branch=main", "origin.git"]);
+    repository.home.run_git(".", &["init", "--quiet", "--bare", "--initial-branch=main", "origin.git"]);
     let origin = repository.home.directory().join("origin.git");
-    repository.home.git("repo", &["remote", "add", "origin", &origin.display().to_string()]);
+    repository.home.run_git("repo", &["remote", "add", "origin", &origin.display().to_string()]);
     let run = repository.run(&example(CI, ".github/workflows/render.yml"));
     assert!(run.success, "{}", run.text);
     let args = [
         "--secret=GITHUB_ACCESS_TOKEN=prefect-secrets/github-access-token",
         "--secret=SLACK_WEBHOOK_URL=prefect-secrets/slack:optional",
     ];
-    let pushed = repository.home.git("origin.git", &["show", "main:k8s/job_template.yaml"]);
+    let pushed = repository.home.run_git("origin.git", &["show", "main:k8s/job_template.yaml"]);
     assert_eq!(pushed, render_template(&args));
 }
 
@@ -190,7 +190,7 @@ fn shows_errors_and_changes_nothing() {
 }
 
 #[test]
-fn installed_only() {
+fn installs_without_rendering() {
     let Some(repository) = Repository::new() else { return };
     let run = repository.run(
         "on: push\njobs: {one: {runs-on: ubuntu-latest, steps: [{uses: actions/checkout@v4}, \
@@ -210,8 +210,8 @@ fn refuses_an_archive_with_another_checksum() {
     run.assert_prints("is not what it should be: its SHA-256 is ");
     run.assert_prints(&ARCHIVE.sha256);
     assert!(!run.text.contains("jobplate would change"), "{}", run.text);
-    let kept = run::files_below(&repository.home.directory().join(".cache"));
-    assert!(!kept.iter().any(|file| file.ends_with("jobplate")), "{kept:?}");
+    let cached_files = run::files_below(&repository.home.directory().join(".cache"));
+    assert!(!cached_files.iter().any(|file| file.ends_with("jobplate")), "{cached_files:?}");
     // A checksum in the inputs overrides the action's own checksum.
     let run = repository.run_action(&format!("{inputs}sha256: {}", ARCHIVE.sha256));
     run.assert_prints("<failure><true><k8s/job_template.yaml>");
@@ -237,7 +237,7 @@ fn checks_another_version_against_its_checksum_file() {
 fn refuses_a_platform_without_a_release() {
     let Some(repository) = Repository::new() else { return };
     let run_on = |machine: &str, inputs: &str| {
-        repository.home.script("uname", &format!("echo {machine}"));
+        repository.home.write_script("uname", &format!("echo {machine}"));
         let run = repository.run_action(inputs);
         run.assert_prints("<failure><><>");
         run
@@ -259,13 +259,13 @@ fn never_executes_inputs() {
     let pwned = repository.home.directory().join("pwned");
     let touch = format!("touch {}", pwned.display());
     // Inserted into a script, each value would end a quoted string and run the command.
-    for evil in [format!("$({touch})"), format!("`{touch}`"), format!("\"; {touch}; \""), format!("'; {touch}; '")] {
-        let quoted = format!("'{}'", evil.replace('\'', "''"));
+    for payload in [format!("$({touch})"), format!("`{touch}`"), format!("\"; {touch}; \""), format!("'; {touch}; '")] {
+        let quoted = format!("'{}'", payload.replace('\'', "''"));
         for inputs in [&["mode"][..], &["version"], &["base-url"], &["sha256"], &["files", "spec", "args"]] {
             let run =
                 repository.run_action(&inputs.iter().map(|input| format!("{input}: {quoted}\n")).collect::<String>());
             run.assert_prints("<failure><");
-            assert!(!pwned.exists(), "{evil} in {inputs:?} was run:\n{}", run.text);
+            assert!(!pwned.exists(), "{payload} in {inputs:?} was run:\n{}", run.text);
         }
     }
     // Special characters are passed on unchanged. Each line is one argument.

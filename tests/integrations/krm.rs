@@ -38,7 +38,7 @@ const SPEC: &str = "  targets: [{kind: Deployment, name: web}, {kind: ConfigMap,
   env: [{name: TOKEN, valueFrom: {secretKeyRef: {name: s, key: k}}}]
 ";
 
-fn home(spec: &str) -> Option<TestHome> {
+fn create_home(spec: &str) -> Option<TestHome> {
     let home = TestHome::new(&[("kustomize", &*find("kustomize")?), ("jobplate", run::binary())]);
     home.write("base.yaml", BASE);
     home.write("kustomization.yaml", "resources: [base.yaml]\ntransformers: [flows.yaml]\n");
@@ -52,45 +52,47 @@ fn home(spec: &str) -> Option<TestHome> {
 }
 
 /// Parses the documents of a stream.
-fn values(text: &str) -> Vec<serde_json::Value> {
+fn parse_documents(text: &str) -> Vec<serde_json::Value> {
     use serde::Deserialize as _;
-    serde_yaml::Deserializer::from_str(text).map(|one| serde_json::Value::deserialize(one).expect("YAML")).collect()
+    serde_yaml::Deserializer::from_str(text)
+        .map(|document| serde_json::Value::deserialize(document).expect("YAML"))
+        .collect()
 }
 
 #[test]
 fn kustomize_gets_what_render_prints() {
-    let Some(home) = home(SPEC) else { return };
+    let Some(home) = create_home(SPEC) else { return };
     let through_kustomize = run_stdout(home.command("kustomize").args(KUSTOMIZE));
     // Render the output of a build without the function.
-    let plain = run_stdout(home.command("kustomize").args(["build", "plain"]));
-    home.write("built.yaml", plain);
+    let unmodified = run_stdout(home.command("kustomize").args(["build", "plain"]));
+    home.write("built.yaml", unmodified);
     let rendered = run_stdout(home.command("jobplate").args(["render", "built.yaml", "--spec", "spec.yaml"]));
-    let by_name = |text: &str| {
-        let mut values = values(text);
-        values.sort_by_key(|value| value["kind"].to_string());
-        values
+    let parse_sorted = |text: &str| {
+        let mut documents = parse_documents(text);
+        documents.sort_by_key(|document| document["kind"].to_string());
+        documents
     };
-    assert_eq!(by_name(&through_kustomize), by_name(&rendered));
+    assert_eq!(parse_sorted(&through_kustomize), parse_sorted(&rendered));
     assert_eq!(through_kustomize.matches("secretKeyRef").count(), 2, "{through_kustomize}");
     assert!(!through_kustomize.contains("canary"));
 }
 
 #[test]
 fn kustomize_fails_where_an_edit_is_refused() {
-    let Some(home) = home(&SPEC.replace("name: web", "name: wbe")) else { return };
+    let Some(home) = create_home(&SPEC.replace("name: web", "name: wbe")) else { return };
     let output = home.command("kustomize").args(KUSTOMIZE).output().expect("it starts");
-    let said = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && output.stdout.is_empty());
-    assert!(said.contains("nothing matches the target Deployment/wbe"), "{said}");
-    assert!(said.contains("targets: [{kind: Deployment, name: web}]") && !said.contains("canary"), "{said}");
+    assert!(stderr.contains("nothing matches the target Deployment/wbe"), "{stderr}");
+    assert!(stderr.contains("targets: [{kind: Deployment, name: web}]") && !stderr.contains("canary"), "{stderr}");
 }
 
 /// In kustomize's ResourceList, only the targets' `env` changes.
 #[test]
 fn changes_only_the_entry_in_the_list() {
-    let Some(home) = home(SPEC) else { return };
-    let keeper = "#!/bin/sh\ntee list.yaml | jobplate krm | tee edited.yaml\n";
-    home.write("keep", keeper);
+    let Some(home) = create_home(SPEC) else { return };
+    let wrapper = "#!/bin/sh\ntee list.yaml | jobplate krm | tee edited.yaml\n";
+    home.write("keep", wrapper);
     run_stdout(home.command("chmod").args(["+x", "keep"]));
     let flows = std::fs::read_to_string(home.directory().join("flows.yaml")).expect("it is there");
     home.write("flows.yaml", flows.replace("path: jobplate, args: [krm]", "path: ./keep"));

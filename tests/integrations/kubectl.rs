@@ -45,7 +45,7 @@ contexts: [{name: here, context: {cluster: one, user: me}}, {name: there, contex
 users: [{name: me, user: {token: canary}}]
 ";
 
-fn home() -> Option<TestHome> {
+fn create_home() -> Option<TestHome> {
     let program = run::binary();
     let links = [("kubectl-jobplate", program), ("kubectl_complete-jobplate", program), ("jobplate", program)];
     let home = TestHome::new(&[&[("kubectl", &*find("kubectl")?)], &links[..]].concat());
@@ -61,7 +61,7 @@ fn home() -> Option<TestHome> {
 
 #[test]
 fn kubectl_finds_its_plugin() {
-    let Some(home) = home() else { return };
+    let Some(home) = create_home() else { return };
     let printed = run_stdout(home.command("kubectl").args(["jobplate", "render", "job.yaml", "--env", "A=b"]));
     assert_eq!(printed, JOB.replace("name: flow", "name: flow, env: [{name: A, value: \"b\"}]"));
     let help = run_stdout(home.command("kubectl").args(["jobplate", "render", "--help"]));
@@ -69,8 +69,8 @@ fn kubectl_finds_its_plugin() {
     assert!(help.contains("  kubectl jobplate render job_template.yaml --secret"), "{help}");
     // Hints name the program as kubectl runs it.
     let output = home.command("kubectl").args(["jobplate", "job.yaml"]).output().expect("it starts");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("hint: the command comes first: kubectl jobplate render FILE"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("hint: the command comes first: kubectl jobplate render FILE"), "{stderr}");
     assert_eq!(output.status.code(), Some(2));
 }
 
@@ -83,16 +83,16 @@ fn complete(home: &TestHome, words: &[&str]) -> (Vec<String>, bool) {
         lines.pop().and_then(|line| line.strip_prefix(':')).expect("it ends").parse().expect("a number");
     // Without `ShellCompDirectiveNoFileComp` (4), the shell lists all files, or those with the printed extensions (8).
     assert!(directive & 4 == 4 || [0, 8].contains(&directive), "{words:?}: {directive}");
-    let value = |line: &&str| line.split('\t').next().unwrap_or_default().to_owned();
+    let value_of = |line: &&str| line.split('\t').next().unwrap_or_default().to_owned();
     (
-        lines.iter().map(value).filter(|value| !value.starts_with("--") || value.contains('=')).collect(),
+        lines.iter().map(value_of).filter(|value| !value.starts_with("--") || value.contains('=')).collect(),
         directive & 2 == 2,
     )
 }
 
 #[test]
 fn files_are_left_to_the_shell() {
-    let Some(home) = home() else { return };
+    let Some(home) = create_home() else { return };
     for words in [&["render", ""][..], &["render", "~/a"], &["apply", "-f", "my fi"], &["render", "--spec", ""]] {
         let printed = run_stdout(home.command("kubectl").args(["__complete", "jobplate"]).args(words));
         assert_eq!(printed, "yaml\nyml\njson\n:8\n", "{words:?}");
@@ -105,7 +105,7 @@ fn files_are_left_to_the_shell() {
 
 #[test]
 fn kubectl_completes_its_plugin() {
-    let Some(home) = home() else { return };
+    let Some(home) = create_home() else { return };
     for (words, expected) in [
         (&["ren"][..], &["render"][..]),
         (&["render", "all.yaml", "--target", ""], &["Deployment/web", "ConfigMap/templates:job_template.yaml"]),
@@ -147,10 +147,10 @@ fn kubectl_completes_its_plugin() {
         // The command line may be invalid.
         (&["render", "missing.yaml", "notes.txt", "--nonsense", "--target", "[", "-c", ""], &[]),
     ] {
-        let (found, no_space) = complete(&home, words);
+        let (found, omits_space) = complete(&home, words);
         let as_expected = found.iter().map(String::as_str).collect::<Vec<_>>() == expected;
         assert!(as_expected, "{words:?}: {found:?}, expected {expected:?}");
         let is_partial = expected.iter().any(|value| value.ends_with(['=', '/']));
-        assert_eq!(no_space, is_partial, "{words:?}");
+        assert_eq!(omits_space, is_partial, "{words:?}");
     }
 }

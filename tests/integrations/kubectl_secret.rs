@@ -40,14 +40,14 @@ const REFUSED: &[&[u8]] = &[
     b"a b\n",
 ];
 
-fn kubectl(home: &TestHome) -> std::process::Command {
+fn kubectl_command(home: &TestHome) -> std::process::Command {
     let mut kubectl = home.command("kubectl");
     kubectl.args(["create", "secret", "generic", "s", "--dry-run=client", "-o", "json", "--from-env-file", "a.env"]);
     kubectl.env("FROM_OUTSIDE", "out =side").env("EMPTY_OUTSIDE", "");
     kubectl
 }
 
-fn jobplate(home: &TestHome) -> std::process::Command {
+fn jobplate_command(home: &TestHome) -> std::process::Command {
     let mut jobplate = home.command("jobplate");
     jobplate.args(["secret", "s", "-q", "--from-env-file", "a.env"]);
     jobplate.env("FROM_OUTSIDE", "out =side").env("EMPTY_OUTSIDE", "");
@@ -55,7 +55,7 @@ fn jobplate(home: &TestHome) -> std::process::Command {
 }
 
 /// Parses a manifest with kubectl, without a server.
-fn read_by_kubectl(home: &TestHome, manifest: &str) -> Value {
+fn parse_with_kubectl(home: &TestHome, manifest: &str) -> Value {
     home.write("secret.yaml", manifest);
     let mut kubectl = home.command("kubectl");
     kubectl.args(["label", "--local", "-f", "secret.yaml", "a=b", "-o", "json"]);
@@ -68,26 +68,27 @@ fn an_env_file_gives_the_same_data() {
     let home = TestHome::new(&[("kubectl", &*kubectl_program), ("jobplate", run::binary())]);
     for text in ACCEPTED {
         home.write("a.env", text);
-        let theirs: Value = serde_json::from_str(&run_stdout(&mut kubectl(&home))).expect("it prints JSON");
-        let output = jobplate(&home).output().expect("it starts");
-        let Some(theirs) = theirs["data"].as_object() else {
+        let kubectl_data: Value =
+            serde_json::from_str(&run_stdout(&mut kubectl_command(&home))).expect("it prints JSON");
+        let output = jobplate_command(&home).output().expect("it starts");
+        let Some(kubectl_data) = kubectl_data["data"].as_object() else {
             assert_eq!(output.status.code(), Some(2), "{text:?}: nothing is an error");
             continue;
         };
         assert!(output.status.success(), "{text:?}: {}", String::from_utf8_lossy(&output.stderr));
-        let ours = read_by_kubectl(&home, &String::from_utf8_lossy(&output.stdout));
-        let ours = ours["stringData"].as_object().expect("it has data");
-        let decoded = |value: &Value| {
+        let jobplate_data = parse_with_kubectl(&home, &String::from_utf8_lossy(&output.stdout));
+        let jobplate_data = jobplate_data["stringData"].as_object().expect("it has data");
+        let decode = |value: &Value| {
             let bytes = STANDARD.decode(value.as_str().expect("a text")).expect("base64");
             Value::from(String::from_utf8(bytes).expect("text"))
         };
-        let theirs: serde_json::Map<String, Value> =
-            theirs.iter().map(|(key, value)| (key.clone(), decoded(value))).collect();
-        assert_eq!(*ours, theirs, "{text:?}");
+        let kubectl_data: serde_json::Map<String, Value> =
+            kubectl_data.iter().map(|(key, value)| (key.clone(), decode(value))).collect();
+        assert_eq!(*jobplate_data, kubectl_data, "{text:?}");
     }
     for text in REFUSED {
         home.write("a.env", text);
-        for mut command in [kubectl(&home), jobplate(&home)] {
+        for mut command in [kubectl_command(&home), jobplate_command(&home)] {
             let output = command.output().expect("it starts");
             assert!(!output.status.success(), "{command:?}: {text:?}");
         }
@@ -101,12 +102,12 @@ fn reports_what_kubectl_ignores() {
     let Some(kubectl_program) = find("kubectl") else { return };
     let home = TestHome::new(&[("kubectl", &*kubectl_program), ("jobplate", run::binary())]);
     home.write("a.env", "A=1\nNOWHERE\n");
-    assert!(run_stdout(&mut kubectl(&home)).contains("\"NOWHERE\": \"\""));
-    assert_eq!(jobplate(&home).output().expect("it starts").status.code(), Some(2));
+    assert!(run_stdout(&mut kubectl_command(&home)).contains("\"NOWHERE\": \"\""));
+    assert_eq!(jobplate_command(&home).output().expect("it starts").status.code(), Some(2));
     home.write("a.env", format!("A=1\nB={}\nC=1\n", "x".repeat(64 << 10)));
-    let theirs = run_stdout(&mut kubectl(&home));
-    assert!(theirs.contains("\"A\":") && !theirs.contains("\"C\":"), "{theirs}");
-    assert!(run_stdout(&mut jobplate(&home)).contains("\n  C: \"1\"\n"));
+    let kubectl_data = run_stdout(&mut kubectl_command(&home));
+    assert!(kubectl_data.contains("\"A\":") && !kubectl_data.contains("\"C\":"), "{kubectl_data}");
+    assert!(run_stdout(&mut jobplate_command(&home)).contains("\n  C: \"1\"\n"));
 }
 
 /// kubectl parses each printed key and value correctly.
@@ -121,7 +122,7 @@ fn kubectl_reads_what_is_printed() {
     let mut command = home.command("jobplate");
     command.args(["secret", "1.0", "-n", "no", "--immutable", "-q", "--from-file", "bin=bytes"]);
     command.args(keys.iter().map(|key| format!("--from-file={key}=f")));
-    let secret = read_by_kubectl(&home, &run_stdout(&mut command));
+    let secret = parse_with_kubectl(&home, &run_stdout(&mut command));
     assert_eq!(secret["metadata"]["name"], "1.0");
     assert_eq!(secret["metadata"]["namespace"], "no");
     assert_eq!((&secret["immutable"], &secret["type"]), (&Value::from(true), &Value::from("Opaque")));

@@ -19,7 +19,7 @@ const SECRET: &str = "--secret=GITHUB_ACCESS_TOKEN=prefect-secrets/github-access
 
 /// Creates a repository with this pre-commit configuration, a template, and a file that the hooks must ignore. Returns
 /// `None` if a program is missing.
-fn repository(configuration: &str) -> Option<TestHome> {
+fn create_repository(configuration: &str) -> Option<TestHome> {
     let pre_commit = find("pre-commit")?;
     if !has_programs(&["git"]) {
         return None;
@@ -29,17 +29,17 @@ fn repository(configuration: &str) -> Option<TestHome> {
     home.write("repo/k8s/job.yaml", TEMPLATE);
     home.write("repo/jobplate.yaml", example(CI, "jobplate.yaml"));
     home.write("repo/.pre-commit-config.yaml", configuration);
-    home.git("repo", &["init", "--quiet"]);
-    home.git("repo", &["add", "--all"]);
+    home.run_git("repo", &["init", "--quiet"]);
+    home.run_git("repo", &["add", "--all"]);
     Some(home)
 }
 
 /// Runs the hooks on all files of the repository. Returns whether the hooks passed and their output.
-fn hooks(home: &TestHome, settings: impl FnOnce(&mut Command)) -> (bool, String) {
+fn run_hooks(home: &TestHome, configure: impl FnOnce(&mut Command)) -> (bool, String) {
     let mut command = home.command("pre-commit");
     command.current_dir(home.directory().join("repo")).args(["run", "--all-files", "--verbose", "--color=never"]);
     command.env("PRE_COMMIT_HOME", home.directory().join("cache"));
-    settings(&mut command);
+    configure(&mut command);
     let output = command.output().expect("pre-commit starts");
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     (output.status.success(), text.into_owned())
@@ -50,7 +50,7 @@ fn read(home: &TestHome, name: &str) -> String {
 }
 
 /// Renders the template on the command line.
-fn rendered() -> String {
+fn render_template() -> String {
     let directory = tempfile::tempdir().expect("a temporary folder can be made");
     let outcome = run::jobplate(directory.path(), &["render", "-", SECRET], TEMPLATE.as_bytes());
     assert_eq!(outcome.status, 0);
@@ -59,23 +59,23 @@ fn rendered() -> String {
 
 #[test]
 fn an_installed_jobplate_is_a_hook() {
-    let Some(home) = repository(&example(CI, ".pre-commit-config.yaml (installed)")) else { return };
-    let (passed, said) = hooks(&home, |_| ());
-    assert!(!passed && said.contains("files were modified by this hook"), "{said}");
-    assert_eq!(read(&home, "k8s/job_template.yaml"), rendered());
+    let Some(home) = create_repository(&example(CI, ".pre-commit-config.yaml (installed)")) else { return };
+    let (passed, output) = run_hooks(&home, |_| ());
+    assert!(!passed && output.contains("files were modified by this hook"), "{output}");
+    assert_eq!(read(&home, "k8s/job_template.yaml"), render_template());
     assert_eq!(read(&home, "k8s/job.yaml"), TEMPLATE);
-    let (passed, said) = hooks(&home, |_| ());
-    assert!(passed, "{said}");
+    let (passed, output) = run_hooks(&home, |_| ());
+    assert!(passed, "{output}");
 
     // A file with the hook's file name but without a target is an error, unless the user passes `--allow-no-match`.
     home.write("repo/k8s/job_template.yaml", "kind: Service\napiVersion: v1\n");
-    let (passed, said) = hooks(&home, |_| ());
-    assert!(!passed && said.contains("exit code: 2"), "{said}");
-    let accepting =
+    let (passed, output) = run_hooks(&home, |_| ());
+    assert!(!passed && output.contains("exit code: 2"), "{output}");
+    let lenient_config =
         fill_placeholders(read(&home, ".pre-commit-config.yaml"), &[("--in-place", "--in-place --allow-no-match")]);
-    home.write("repo/.pre-commit-config.yaml", accepting);
-    let (passed, said) = hooks(&home, |_| ());
-    assert!(passed, "{said}");
+    home.write("repo/.pre-commit-config.yaml", lenient_config);
+    let (passed, output) = run_hooks(&home, |_| ());
+    assert!(passed, "{output}");
 }
 
 /// pre-commit builds the hooks from source, as it does for users, but without optimisation and from downloaded crates.
@@ -83,46 +83,46 @@ fn an_installed_jobplate_is_a_hook() {
 fn hooks_are_built_from_this_source() {
     let source = tempfile::tempdir().expect("a temporary folder can be made");
     let url = source.path().display().to_string();
-    let page =
+    let hook_config =
         fill_placeholders(example(CI, ".pre-commit-config.yaml"), &[("https://git.example/jobplate", url.as_str())]);
-    let checking = fill_placeholders(page.clone(), &[("- id: jobplate\n", "- id: jobplate-check\n")]);
-    let Some(home) = repository(&checking) else { return };
-    release_source(&home, source.path());
+    let check_config = fill_placeholders(hook_config.clone(), &[("- id: jobplate\n", "- id: jobplate-check\n")]);
+    let Some(home) = create_repository(&check_config) else { return };
+    commit_source(&home, source.path());
 
-    let (passed, said) = hooks(&home, cheap_build);
-    assert!(!passed && said.contains("exit code: 1") && said.contains("\nk8s/job_template.yaml\n"), "{said}");
-    assert!(!said.contains("k8s/job.yaml"), "{said}");
+    let (passed, output) = run_hooks(&home, configure_fast_build);
+    assert!(!passed && output.contains("exit code: 1") && output.contains("\nk8s/job_template.yaml\n"), "{output}");
+    assert!(!output.contains("k8s/job.yaml"), "{output}");
     assert_eq!(read(&home, "k8s/job_template.yaml"), TEMPLATE);
 
-    home.write("repo/.pre-commit-config.yaml", page);
-    let (passed, said) = hooks(&home, cheap_build);
-    assert!(!passed && said.contains("files were modified by this hook"), "{said}");
-    assert_eq!(read(&home, "k8s/job_template.yaml"), rendered());
-    let (passed, said) = hooks(&home, cheap_build);
-    assert!(passed, "{said}");
-    home.write("repo/.pre-commit-config.yaml", checking);
-    let (passed, said) = hooks(&home, cheap_build);
-    assert!(passed, "{said}");
+    home.write("repo/.pre-commit-config.yaml", hook_config);
+    let (passed, output) = run_hooks(&home, configure_fast_build);
+    assert!(!passed && output.contains("files were modified by this hook"), "{output}");
+    assert_eq!(read(&home, "k8s/job_template.yaml"), render_template());
+    let (passed, output) = run_hooks(&home, configure_fast_build);
+    assert!(passed, "{output}");
+    home.write("repo/.pre-commit-config.yaml", check_config);
+    let (passed, output) = run_hooks(&home, configure_fast_build);
+    assert!(passed, "{output}");
 }
 
 /// Creates a repository with the working tree's source and the tag that the page names.
-fn release_source(home: &TestHome, to: &Path) {
+fn commit_source(home: &TestHome, destination: &Path) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
     // Git refuses another user's repository unless `safe.directory` includes it.
     let files = run_stdout(home.command("git").args(["-c", "safe.directory=*"]).args(list).current_dir(root));
     for file in files.split('\0').filter(|file| root.join(file).is_file()) {
-        run::write_file(&to.join(file), &std::fs::read(root.join(file)).expect("it can be read"));
+        run::write_file(&destination.join(file), &std::fs::read(root.join(file)).expect("it can be read"));
     }
-    let directory = to.display().to_string();
-    home.git(&directory, &["init", "--quiet"]);
-    home.git(&directory, &["add", "--all"]);
-    home.git(&directory, &["commit", "--quiet", "--message", "x"]);
-    home.git(&directory, &["tag", "v0.1.0"]);
+    let directory = destination.display().to_string();
+    home.run_git(&directory, &["init", "--quiet"]);
+    home.run_git(&directory, &["add", "--all"]);
+    home.run_git(&directory, &["commit", "--quiet", "--message", "x"]);
+    home.run_git(&directory, &["tag", "v0.1.0"]);
 }
 
 /// Speeds up the build of the hooks: uses this test's cargo and its downloaded crates, and turns optimisation off.
-fn cheap_build(command: &mut Command) {
+fn configure_fast_build(command: &mut Command) {
     let cargo = PathBuf::from(std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into()));
     let programs = cargo.parent().expect("a program is in a folder");
     let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();

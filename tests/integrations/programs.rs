@@ -12,8 +12,9 @@ use crate::run;
 
 /// Finds a program of `cargo xtask servers`. If it is missing, reports that and returns `None`. In CI, panics instead.
 pub(crate) fn find(name: &str) -> Option<PathBuf> {
-    let built = || Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or("target/tmp")).with_file_name("servers");
-    let program = std::env::var_os("JOBPLATE_TEST_SERVERS").map_or_else(built, PathBuf::from).join(name);
+    let default_directory =
+        || Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or("target/tmp")).with_file_name("servers");
+    let program = std::env::var_os("JOBPLATE_TEST_SERVERS").map_or_else(default_directory, PathBuf::from).join(name);
     if program.is_file() {
         return Some(program);
     }
@@ -36,9 +37,9 @@ pub(crate) fn has_programs(names: &[&str]) -> bool {
 }
 
 /// Reports that a test is skipped, bypassing the test harness's output capture. In CI, panics instead.
-pub(crate) fn report_skipped(with: &str, why: &str) {
-    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{with}: {why}");
-    drop(writeln!(std::io::stderr(), "LEFT OUT, a test with {with}: {why}"));
+pub(crate) fn report_skipped(requirement: &str, reason: &str) {
+    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{requirement}: {reason}");
+    drop(writeln!(std::io::stderr(), "LEFT OUT, a test with {requirement}: {reason}"));
 }
 
 /// Returns whether the user is root, who may call `chroot`.
@@ -71,7 +72,7 @@ impl TestHome {
     }
 
     /// Writes a shell script to `bin/`. It overrides a system program with the same name.
-    pub(crate) fn script(&self, name: &str, commands: &str) {
+    pub(crate) fn write_script(&self, name: &str, commands: &str) {
         let file = self.directory.path().join("bin").join(name);
         run::write_file(&file, format!("#!/bin/sh\n{commands}\n").as_bytes());
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).expect("it can be made executable");
@@ -87,7 +88,7 @@ impl TestHome {
 
     /// Runs Git in a subdirectory and returns its standard output.
     #[track_caller]
-    pub(crate) fn git(&self, directory: &str, args: &[&str]) -> String {
+    pub(crate) fn run_git(&self, directory: &str, args: &[&str]) -> String {
         let mut git = self.command("git");
         git.args(["-c", "user.name=somebody", "-c", "user.email=somebody@example.com"]).args(args);
         run_stdout(git.current_dir(self.directory.path().join(directory)))
@@ -98,12 +99,12 @@ impl TestHome {
 #[track_caller]
 pub(crate) fn run_stdout(command: &mut Command) -> String {
     let output = command.output().expect("it starts");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let to_text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(
         output.status.success(),
         "{command:?}: {}\n{}",
         output.status,
-        text(&output.stderr) + &text(&output.stdout)
+        to_text(&output.stderr) + &to_text(&output.stdout)
     );
-    text(&output.stdout)
+    to_text(&output.stdout)
 }

@@ -40,7 +40,7 @@ impl Release {
     }
 
     /// Unpacks the archive into a temporary directory.
-    fn unpacked(&self) -> TempDir {
+    fn unpack(&self) -> TempDir {
         let directory = tempfile::tempdir().expect("a temporary folder can be made");
         run_stdout(Command::new("tar").arg("-xzf").arg(self.archive()).arg("-C").arg(directory.path()));
         directory
@@ -51,9 +51,9 @@ impl Release {
 /// krew is missing.
 fn release() -> Option<&'static Release> {
     static RELEASE: LazyLock<Release> = LazyLock::new(|| {
-        let out = temporary("release");
+        let out = create_reusable_dir("release");
         let url = serve(out.clone());
-        dist(&url, &out);
+        run_dist(&url, &out);
         Release { url, directory: out.join(format!("v{VERSION}")) }
     });
     find("krew")?;
@@ -61,14 +61,14 @@ fn release() -> Option<&'static Release> {
 }
 
 /// Creates a directory that the next test run reuses.
-fn temporary(name: &str) -> PathBuf {
+fn create_reusable_dir(name: &str) -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::create_dir_all(&directory).expect("a folder can be made");
     directory
 }
 
 /// Builds a release with `cargo xtask dist`. `url` is the release's base URL.
-fn dist(url: &str, out: &Path) {
+fn run_dist(url: &str, out: &Path) {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // The working tree may have uncommitted changes.
     command.args(["xtask", "dist", "--allow-dirty", "--base-url", url, "--version", VERSION, "--out"]).arg(out);
@@ -111,12 +111,12 @@ fn handle_request(mut connection: TcpStream, directory: &Path) -> std::io::Resul
 }
 
 /// Returns the relative paths of all files below a directory.
-fn names(directory: &Path) -> BTreeSet<String> {
+fn relative_paths(directory: &Path) -> BTreeSet<String> {
     run::files_below(directory).iter().map(|path| path.display().to_string()).collect()
 }
 
 #[test]
-fn the_sums_are_of_all_files() {
+fn checksums_cover_all_files() {
     let Some(release) = release() else { return };
     let printed = run_stdout(
         Command::new("sha256sum").args(["--check", "--strict", "SHA256SUMS"]).current_dir(&release.directory),
@@ -130,7 +130,7 @@ fn the_sums_are_of_all_files() {
         &format!("jobplate-{VERSION}-linux-{ARCH}.tar.gz"),
         &format!("jobplate-helm-{VERSION}.tgz"),
     ];
-    assert_eq!(checked, names(&release.directory));
+    assert_eq!(checked, relative_paths(&release.directory));
     for name in expected {
         assert!(checked.contains(name), "no {name} in {checked:?}");
     }
@@ -147,7 +147,7 @@ fn the_sums_are_of_all_files() {
 }
 
 #[test]
-fn the_archive_holds_plain_files_of_nobody() {
+fn archive_contains_only_files_owned_by_root() {
     let Some(release) = release() else { return };
     let listed = run_stdout(Command::new("tar").args(["--numeric-owner", "-tvzf"]).arg(release.archive()));
     let mut found = Vec::new();
@@ -168,7 +168,7 @@ fn the_archive_holds_plain_files_of_nobody() {
     for page in ["", "-render", "-apply", "-diff", "-post-render"] {
         assert!(found.contains(&&*format!("man/jobplate{page}.1")), "no page jobplate{page} in {found:?}");
     }
-    let directory = release.unpacked();
+    let directory = release.unpack();
     for name in ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"] {
         let read = |directory: &Path| std::fs::read(directory.join(name)).expect("it is there");
         assert!(read(directory.path()) == read(Path::new(ROOT)), "{name} differs");
@@ -179,31 +179,31 @@ fn the_archive_holds_plain_files_of_nobody() {
 
 /// Releases are reproducible and contain no path of the build machine.
 #[test]
-fn a_release_can_be_made_again() {
+fn releases_are_reproducible() {
     let Some(release) = release() else { return };
-    let again = temporary("release-again");
-    dist(&release.url, &again);
-    let again = again.join(format!("v{VERSION}"));
-    assert_eq!(names(&again), names(&release.directory));
+    let rebuild = create_reusable_dir("release-again");
+    run_dist(&release.url, &rebuild);
+    let rebuild = rebuild.join(format!("v{VERSION}"));
+    assert_eq!(relative_paths(&rebuild), relative_paths(&release.directory));
     let read = |path: PathBuf| std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let home = std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME")).expect("there is a home");
-    for name in names(&again) {
-        assert!(read(again.join(&name)) == read(release.path(&name)), "{name} differs");
+    for name in relative_paths(&rebuild) {
+        assert!(read(rebuild.join(&name)) == read(release.path(&name)), "{name} differs");
     }
-    let directory = release.unpacked();
+    let directory = release.unpack();
     for (name, bytes) in [
         ("the program", read(directory.path().join("jobplate"))),
         ("the SBOM", read(release.path(&format!("jobplate-{VERSION}.cdx.json")))),
     ] {
-        for home in [ROOT, &format!("{home}/")] {
-            let found = bytes.windows(home.len()).any(|window| window == home.as_bytes());
-            assert!(!found, "{home} stands in {name}");
+        for path in [ROOT, &format!("{home}/")] {
+            let found = bytes.windows(path.len()).any(|window| window == path.as_bytes());
+            assert!(!found, "{path} stands in {name}");
         }
     }
 }
 
 /// Returns a command that runs in a `chroot`, with a user ID that has no name there.
-fn in_root(root: &Path, program: &str) -> Command {
+fn chroot_command(root: &Path, program: &str) -> Command {
     let mut command = Command::new("chroot");
     command.arg("--userspec=65532:65532").arg(root).arg(program).stdin(Stdio::null());
     command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
@@ -212,15 +212,15 @@ fn in_root(root: &Path, program: &str) -> Command {
 
 /// The program is self-contained: it starts in an empty root directory and resolves a server's host name.
 #[test]
-fn the_program_runs_where_nothing_else_is() {
+fn program_runs_in_an_empty_root_directory() {
     let Some(release) = release() else { return };
     if !is_root() {
         return report_skipped("a root of its own", "only root can make one");
     }
-    let (directory, root) = (release.unpacked(), tempfile::tempdir().expect("a temporary folder can be made"));
+    let (directory, root) = (release.unpack(), tempfile::tempdir().expect("a temporary folder can be made"));
     run_stdout(Command::new("chmod").arg("755").arg(root.path()));
     std::fs::copy(directory.path().join("jobplate"), root.path().join("jobplate")).expect("a file can be copied");
-    assert_eq!(run_stdout(in_root(root.path(), "/jobplate").arg("--version")), format!("jobplate {VERSION}\n"));
+    assert_eq!(run_stdout(chroot_command(root.path(), "/jobplate").arg("--version")), format!("jobplate {VERSION}\n"));
 
     // Add a hosts file, which every container has, and the inputs. The server only detects connections.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
@@ -233,22 +233,22 @@ fn the_program_runs_where_nothing_else_is() {
         "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{{name: c, context: {{cluster: c, user: u}}}}]\nclusters: [{{name: c, cluster: {{server: \"https://api.test:{port}\", certificate-authority: /ca.pem}}}}]\nusers: [{{name: u, user: {{token: t}}}}]\n"
     );
     run::write_file(&root.path().join("kubeconfig"), kubeconfig.as_bytes());
-    let mut diff = in_root(root.path(), "/jobplate");
+    let mut diff = chroot_command(root.path(), "/jobplate");
     diff.args(["diff", "/job.yaml", "--env", "A=b", "--kubeconfig=/kubeconfig", "--request-timeout=5s"]);
     let mut diff = diff.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
     listener.set_nonblocking(true).expect("it can be asked");
     let begin = Instant::now();
-    let mut called = false;
-    while !called && begin.elapsed() < Duration::from_secs(10) {
-        called = listener.accept().is_ok();
+    let mut is_connected = false;
+    while !is_connected && begin.elapsed() < Duration::from_secs(10) {
+        is_connected = listener.accept().is_ok();
         std::thread::sleep(Duration::from_millis(10));
     }
     drop(listener);
     let status = diff.wait().expect("it ends");
-    let mut said = String::new();
-    diff.stderr.take().expect("it is a pipe").read_to_string(&mut said).expect("text");
-    assert!(called, "nobody called api.test; jobplate said: {said}");
-    assert_eq!(status.code(), Some(3), "{said}");
+    let mut stderr = String::new();
+    diff.stderr.take().expect("it is a pipe").read_to_string(&mut stderr).expect("text");
+    assert!(is_connected, "nobody called api.test; jobplate said: {stderr}");
+    assert_eq!(status.code(), Some(3), "{stderr}");
 }
 
 /// krew validates and installs the manifest, and kubectl finds the plugin and its completion.
@@ -280,8 +280,8 @@ fn krew_installs_the_plugin() {
     let link = text.lines().find(|line| line.trim_start().starts_with("ln -s ")).expect("the caveats have a command");
     let link = link.replace("DIR-ON-PATH", "bin");
     run_stdout(command("sh").args(["-c", &link]));
-    let offered = run_stdout(command("kubectl").args(["__complete", "jobplate", "ren"]));
-    assert!(offered.starts_with("render"), "{offered}");
+    let candidates = run_stdout(command("kubectl").args(["__complete", "jobplate", "ren"]));
+    assert!(candidates.starts_with("render"), "{candidates}");
 }
 
 /// Helm 4 installs the plugin from the release. The plugin must contain the program: the `PATH` has no jobplate.
@@ -290,53 +290,54 @@ fn helm_installs_the_plugin_with_its_program() {
     let Some(helm) = find("helm4") else { return };
     let Some(release) = release() else { return };
     let home = TestHome::new(&[("helm", &helm)]);
-    let helm = |args: &[&str]| {
+    let run_helm = |args: &[&str]| {
         let mut command = home.command("helm");
         for (name, directory) in [("CACHE", "cache"), ("CONFIG", "config"), ("DATA", "data")] {
             command.env(format!("HELM_{name}_HOME"), home.directory().join(directory));
         }
         run_stdout(command.args(args))
     };
-    let absent = home.command("sh").args(["-c", "command -v jobplate"]).status().expect("sh starts");
-    assert!(!absent.success(), "a jobplate is on the path");
+    let lookup = home.command("sh").args(["-c", "command -v jobplate"]).status().expect("sh starts");
+    assert!(!lookup.success(), "a jobplate is on the path");
     let url = format!("{}/v{VERSION}/jobplate-helm-{VERSION}.tgz", release.url);
-    helm(&["plugin", "install", &url, "--verify=false"]);
-    let listed = helm(&["plugin", "list"]);
+    run_helm(&["plugin", "install", &url, "--verify=false"]);
+    let listed = run_helm(&["plugin", "list"]);
     assert!(listed.lines().any(|line| line.split_whitespace().take(2).eq(["jobplate", VERSION])), "{listed}");
 
     home.write("shop/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 0.1.0\n");
     home.write("shop/templates/job.yaml", JOB);
     let args = ["template", "shop", "shop", "--post-renderer=jobplate", "--post-renderer-args=--target=job/flow"];
-    let printed = helm(&[&args[..], &["--post-renderer-args=--secret-env=TOKEN=db/token"]].concat());
+    let printed = run_helm(&[&args[..], &["--post-renderer-args=--secret-env=TOKEN=db/token"]].concat());
     assert!(printed.contains("secretKeyRef: {name: db, key: token}"), "{printed}");
 }
 
 /// The SBOM lists exactly the crates that cargo builds the program from.
 #[test]
-fn the_sbom_is_what_cargo_builds() {
+fn sbom_lists_the_crates_of_the_program() {
     let Some(release) = release() else { return };
     let text = std::fs::read_to_string(release.path(&format!("jobplate-{VERSION}.cdx.json"))).expect("text");
     let sbom: Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!((&sbom["bomFormat"], &sbom["metadata"]["component"]["name"]), (&"CycloneDX".into(), &"jobplate".into()));
     assert_eq!(sbom["metadata"]["component"]["version"], VERSION);
-    let word = |value: &Value| value.as_str().expect("a component has a name and a version").to_owned();
+    let to_text = |value: &Value| value.as_str().expect("a component has a name and a version").to_owned();
     let components = sbom["components"].as_array().expect("a list");
-    let listed: BTreeSet<_> = components.iter().map(|one| (word(&one["name"]), word(&one["version"]))).collect();
+    let listed: BTreeSet<_> =
+        components.iter().map(|component| (to_text(&component["name"]), to_text(&component["version"]))).collect();
 
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["tree", "--locked", "--package=jobplate", "--edges=normal", "--prefix=none"]).current_dir(ROOT);
     let tree = run_stdout(&mut cargo);
-    let built = tree.lines().filter_map(|line| line.split_once(" v")).filter(|(name, _)| *name != "jobplate");
-    let version = |rest: &str| rest.split(' ').next().unwrap_or_default().to_owned();
-    let built: BTreeSet<_> = built.map(|(name, rest)| (name.to_owned(), version(rest))).collect();
-    assert!(built.len() > 100 && built.iter().any(|(name, _)| name == "kube"), "{built:?}");
-    assert!(listed == built, "not the same: {:?}", listed.symmetric_difference(&built).collect::<Vec<_>>());
+    let crates = tree.lines().filter_map(|line| line.split_once(" v")).filter(|(name, _)| *name != "jobplate");
+    let parse_version = |rest: &str| rest.split(' ').next().unwrap_or_default().to_owned();
+    let crates: BTreeSet<_> = crates.map(|(name, rest)| (name.to_owned(), parse_version(rest))).collect();
+    assert!(crates.len() > 100 && crates.iter().any(|(name, _)| name == "kube"), "{crates:?}");
+    assert!(listed == crates, "not the same: {:?}", listed.symmetric_difference(&crates).collect::<Vec<_>>());
     assert!(!text.contains("criterion"), "it knows of tests");
 }
 
 /// Builds the image from the release's directory with the Dockerfile. The program runs in it as the image's user.
 #[test]
-fn the_image_holds_the_program_alone() {
+fn image_contains_only_the_program() {
     let Some(release) = release() else { return };
     if Command::new("buildah").arg("--version").output().is_err() {
         return report_skipped("buildah", "it is not on the path");
@@ -345,21 +346,21 @@ fn the_image_holds_the_program_alone() {
         return report_skipped("buildah", "only root can build without a daemon here");
     }
     let storage = Storage(tempfile::tempdir().expect("a temporary folder can be made"));
-    let mut build = storage.buildah("bud");
+    let mut build = storage.buildah_command("bud");
     build.args(["--isolation=chroot", "--tag=jobplate", &format!("--build-arg=VERSION={VERSION}"), "--file"]);
     run_stdout(build.arg(Path::new(ROOT).join("Dockerfile")).arg(&release.directory));
 
-    let about = run_stdout(storage.buildah("inspect").args(["--type=image", "jobplate"]));
-    let about: Value = serde_json::from_str(&about).expect("JSON");
-    let config = &about["OCIv1"]["config"];
+    let image = run_stdout(storage.buildah_command("inspect").args(["--type=image", "jobplate"]));
+    let image: Value = serde_json::from_str(&image).expect("JSON");
+    let config = &image["OCIv1"]["config"];
     assert_eq!(config["User"], "65532:65532");
     assert_eq!(config["Entrypoint"], serde_json::json!(["/usr/local/bin/jobplate"]));
     assert_eq!(config["Env"], serde_json::json!(["PATH=/usr/local/bin"]));
     assert_eq!(config["Labels"]["org.opencontainers.image.version"], VERSION);
 
-    let container = run_stdout(storage.buildah("from").arg("jobplate")).trim().to_owned();
-    let root = PathBuf::from(run_stdout(storage.buildah("mount").arg(&container)).trim());
-    let files = names(&root);
+    let container = run_stdout(storage.buildah_command("from").arg("jobplate")).trim().to_owned();
+    let root = PathBuf::from(run_stdout(storage.buildah_command("mount").arg(&container)).trim());
+    let files = relative_paths(&root);
     assert_eq!(
         files.iter().map(String::as_str).collect::<Vec<_>>(),
         ["licenses/LICENSE-APACHE", "licenses/LICENSE-MIT", "usr/local/bin/jobplate"]
@@ -367,10 +368,11 @@ fn the_image_holds_the_program_alone() {
     // The program writes a large stream to a temporary file, so the image needs a directory for it.
     let long = format!("---\n{JOB}").repeat(100_000);
     let (reader, mut writer) = std::io::pipe().expect("a pipe can be made");
-    let writing = std::thread::spawn(move || writer.write_all(long.as_bytes()));
-    let printed =
-        run_stdout(in_root(&root, "/usr/local/bin/jobplate").args(["render", "-", "--env", "A=b"]).stdin(reader));
-    writing.join().expect("it ends").expect("all is read");
+    let writer_thread = std::thread::spawn(move || writer.write_all(long.as_bytes()));
+    let printed = run_stdout(
+        chroot_command(&root, "/usr/local/bin/jobplate").args(["render", "-", "--env", "A=b"]).stdin(reader),
+    );
+    writer_thread.join().expect("it ends").expect("all is read");
     assert!(printed == format!("---\n{RENDERED}").repeat(100_000), "it renders something else");
 }
 
@@ -378,7 +380,7 @@ fn the_image_holds_the_program_alone() {
 struct Storage(TempDir);
 
 impl Storage {
-    fn buildah(&self, command: &str) -> Command {
+    fn buildah_command(&self, command: &str) -> Command {
         let mut buildah = Command::new("buildah");
         buildah.arg("--storage-driver=vfs").arg("--root").arg(self.0.path().join("root"));
         buildah.arg("--runroot").arg(self.0.path().join("run")).arg(command).stdin(Stdio::null());
@@ -389,19 +391,19 @@ impl Storage {
 impl Drop for Storage {
     fn drop(&mut self) {
         // A mounted container would prevent the removal of the directory.
-        drop(self.buildah("rm").arg("--all").output());
+        drop(self.buildah_command("rm").arg("--all").output());
     }
 }
 
 #[test]
-fn examples_hold_with_a_release() {
+fn examples_work_with_a_release() {
     let (Some(kubectl), Some(krew), Some(helm)) = (find("kubectl"), find("krew"), find("helm4")) else { return };
     let Some(release) = release() else { return };
-    let readers = RefCell::new(Vec::new());
-    let page = || {
+    let homes = RefCell::new(Vec::new());
+    let page_env = || {
         let home = TestHome::new(&[("kubectl", &kubectl), ("kubectl-krew", &krew), ("helm", &helm)]);
         let directory = home.directory().display().to_string();
-        readers.borrow_mut().push(home);
+        homes.borrow_mut().push(home);
         vec![
             ("URL", release.url.clone()),
             ("VERSION", VERSION.to_owned()),
@@ -414,6 +416,6 @@ fn examples_hold_with_a_release() {
             ("PATH", format!("{directory}/krew/bin:{directory}/bin:/usr/bin:/bin")),
         ]
     };
-    let examples = console::run_blocks(&["```console release"], Path::new("/bin"), page);
+    let examples = console::run_blocks(&["```console release"], Path::new("/bin"), page_env);
     assert!(examples > 5, "only {examples} examples found");
 }

@@ -49,7 +49,7 @@ spec:
 ";
 
 /// Runs a command with `input` on its standard input. Returns its standard output.
-fn piped(command: &mut Command, input: &str) -> String {
+fn run_piped(command: &mut Command, input: &str) -> String {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
     child.stdin.take().expect("it is a pipe").write_all(input.as_bytes()).expect("it reads");
     let output = child.wait_with_output().expect("it ends");
@@ -71,9 +71,9 @@ fn every_integration_gives_the_same_bytes() {
     assert_ne!(expected, DOCUMENTS);
 
     let integrations = [
-        ("a pipe", piped(home.command("jobplate").args(["render", "-"]).args(spec), DOCUMENTS)),
+        ("a pipe", run_piped(home.command("jobplate").args(["render", "-"]).args(spec), DOCUMENTS)),
         ("kubectl", run_stdout(home.command("kubectl").args(["jobplate", "render"]).args(spec))),
-        ("a post-renderer", piped(home.command("jobplate").arg("post-render").args(spec), DOCUMENTS)),
+        ("a post-renderer", run_piped(home.command("jobplate").arg("post-render").args(spec), DOCUMENTS)),
         ("Argo CD", run_stdout(home.command("jobplate").arg("argocd-generate"))),
         ("a file in place", {
             home.write("own.yaml", DOCUMENTS);
@@ -86,17 +86,21 @@ fn every_integration_gives_the_same_bytes() {
     }
 
     // In a ResourceList, each document is an item and indented further.
-    let list = |documents: &str| {
-        let item = |document: &str| {
+    let to_resource_list = |documents: &str| {
+        let to_item = |document: &str| {
             let lines =
                 document.lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") });
             format!("-\n{}", lines.collect::<String>())
         };
-        let items: String = documents.split("---\n").map(item).collect();
+        let items: String = documents.split("---\n").map(to_item).collect();
         let config: String = SPEC.lines().map(|line| format!("  {line}\n")).collect();
         format!("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n{items}functionConfig:\n{config}")
     };
-    assert_eq!(piped(home.command("jobplate").arg("krm"), &list(DOCUMENTS)), list(&expected), "a KRM function");
+    assert_eq!(
+        run_piped(home.command("jobplate").arg("krm"), &to_resource_list(DOCUMENTS)),
+        to_resource_list(&expected),
+        "a KRM function"
+    );
 
     // Helm 3 pipes the rendered manifests to the post-renderer and prints its output.
     home.write("chart/Chart.yaml", "apiVersion: v2\nname: chart\nversion: 0.1.0\n");
