@@ -214,7 +214,7 @@ fn check_outputs_with_env(
     let args: Vec<String> = args.iter().map(|arg| with_canary(arg)).collect();
     run::write_file(&directory.join("ERROR"), b"");
     let outcome = run::jobplate_with_env(directory, env, &args, stdin);
-    let fail = |what: &str, bytes: &[u8]| Err(format!("{what}:\n{}", String::from_utf8_lossy(bytes)));
+    let fail = |output_name: &str, bytes: &[u8]| Err(format!("{output_name}:\n{}", String::from_utf8_lossy(bytes)));
     if ![0, 1, 2].contains(&outcome.status) {
         return fail("a crash", &outcome.stderr);
     }
@@ -238,24 +238,24 @@ fn check_outputs_with_env(
 fn values_of_inputs_stay_in_the_manifest() {
     let mut leaks = String::new();
     let mut found = 0;
-    let jobs = ENVS.iter().map(|(what, env)| (*what, job_with(env)));
-    let inputs = INPUTS.iter().map(|(what, input)| (*what, (*input).to_owned()));
-    for (what, input) in jobs.chain(inputs) {
+    let jobs = ENVS.iter().map(|(label, env)| (*label, job_with(env)));
+    let inputs = INPUTS.iter().map(|(label, input)| (*label, (*input).to_owned()));
+    for (label, input) in jobs.chain(inputs) {
         let input = with_canary(&input);
         for command in COMMANDS {
-            let prints = !command.iter().any(|arg| ["--diff", "--check", "-i"].contains(arg));
+            let is_printed = !command.iter().any(|arg| ["--diff", "--check", "-i"].contains(arg));
             let piped: Vec<&str> = command.iter().map(|arg| if *arg == "input.yaml" { "-" } else { *arg }).collect();
             let with_file = tempfile::tempdir().expect("a temporary folder can be made");
             let without_file = tempfile::tempdir().expect("a temporary folder can be made");
             run::write_file(&with_file.path().join("input.yaml"), input.as_bytes());
             for result in [
-                check_outputs(with_file.path(), command, b"", prints, &["input.yaml"]),
+                check_outputs(with_file.path(), command, b"", is_printed, &["input.yaml"]),
                 // Standard input is spooled to a temporary file.
-                check_outputs(without_file.path(), &piped, input.as_bytes(), prints, &[]),
+                check_outputs(without_file.path(), &piped, input.as_bytes(), is_printed, &[]),
             ] {
                 match result {
                     Ok(is_found) => found += usize::from(is_found),
-                    Err(leak) => leaks.push_str(&format!("\n{what}: {}\n{leak}", command.join(" "))),
+                    Err(leak) => leaks.push_str(&format!("\n{label}: {}\n{leak}", command.join(" "))),
                 }
             }
         }
@@ -316,15 +316,15 @@ const ARGOCD: EnvVars = &[(
 fn values_stay_in_the_manifest_in_every_integration() {
     let mut leaks = String::new();
     let mut found = 0;
-    let jobs = ENVS.iter().map(|(what, env)| (*what, job_with(env)));
-    for (what, input) in jobs.chain(INPUTS.iter().map(|(what, input)| (*what, (*input).to_owned()))) {
+    let jobs = ENVS.iter().map(|(label, env)| (*label, job_with(env)));
+    for (label, input) in jobs.chain(INPUTS.iter().map(|(label, input)| (*label, (*input).to_owned()))) {
         let input = with_canary(&input);
-        for (env, args, prints) in INTEGRATIONS {
+        for (env, args, is_printed) in INTEGRATIONS {
             let directory = tempfile::tempdir().expect("a temporary folder can be made");
             run::write_file(&directory.path().join("input.yaml"), input.as_bytes());
-            match check_outputs_with_env(directory.path(), env, args, b"", *prints, &["input.yaml"]) {
+            match check_outputs_with_env(directory.path(), env, args, b"", *is_printed, &["input.yaml"]) {
                 Ok(is_found) => found += usize::from(is_found),
-                Err(leak) => leaks.push_str(&format!("\n{what}: {}\n{leak}", args.join(" "))),
+                Err(leak) => leaks.push_str(&format!("\n{label}: {}\n{leak}", args.join(" "))),
             }
         }
         // Also run `krm` on a ResourceList with the input as its item. Its `results` must not contain values.
@@ -339,7 +339,7 @@ fn values_stay_in_the_manifest_in_every_integration() {
         let results = printed.split("\nresults:").nth(1).unwrap_or_default();
         found += usize::from(outcome.status == 0 && contains_canary(&outcome.stdout));
         if contains_canary(results.as_bytes()) || contains_canary(&outcome.stderr) {
-            leaks.push_str(&format!("\n{what}: krm\n{results}{}", String::from_utf8_lossy(&outcome.stderr)));
+            leaks.push_str(&format!("\n{label}: krm\n{results}{}", String::from_utf8_lossy(&outcome.stderr)));
         }
     }
     assert!(leaks.is_empty(), "a value came out:\n{leaks}");
@@ -403,15 +403,15 @@ fn values_of_embedded_documents_stay_in_the_manifest() {
         "{\"kind\":\"Job\",\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"flow\",\"env\":ENV}]}}}}";
     let envs = ["[\"X=@\"]", "{\"X\":\"@\"}", "[{\"name\":\"X\",\"value\":\"@\"}]", "[{\"name\":\"X\",\"v\":\"@\"}]"];
     let lines = envs.iter().map(|env| (*env, one_line.replace("ENV", env)));
-    for (what, text) in ENVS.iter().map(|(what, env)| (*what, job_with(env))).chain(lines) {
+    for (label, text) in ENVS.iter().map(|(label, env)| (*label, job_with(env))).chain(lines) {
         for style in ["block", "double", "folded double", "single"] {
             let input = with_canary(&config_map_with(&text, style));
             for command in EMBEDDED_COMMANDS {
-                let prints = !command.iter().any(|arg| ["--diff", "--check"].contains(arg));
+                let is_printed = !command.iter().any(|arg| ["--diff", "--check"].contains(arg));
                 let directory = tempfile::tempdir().expect("a temporary folder can be made");
-                match check_outputs(directory.path(), command, input.as_bytes(), prints, &[]) {
+                match check_outputs(directory.path(), command, input.as_bytes(), is_printed, &[]) {
                     Ok(is_found) => found += usize::from(is_found),
-                    Err(leak) => leaks.push_str(&format!("\n{what}, {style}: {}\n{leak}", command.join(" "))),
+                    Err(leak) => leaks.push_str(&format!("\n{label}, {style}: {}\n{leak}", command.join(" "))),
                 }
             }
         }
@@ -423,7 +423,7 @@ fn values_of_embedded_documents_stay_in_the_manifest() {
 #[test]
 fn values_of_arguments_stay_in_the_manifest() {
     let mut leaks = String::new();
-    for (args, spec, prints) in ARGUMENTS {
+    for (args, spec, is_printed) in ARGUMENTS {
         let directory = tempfile::tempdir().expect("a temporary folder can be made");
         run::write_file(&directory.path().join("job.yaml"), JOB.as_bytes());
         let mut allowed_files = Vec::new();
@@ -435,7 +435,7 @@ fn values_of_arguments_stay_in_the_manifest() {
         if args.contains(&"-i") {
             allowed_files.push("job.yaml");
         }
-        if let Err(leak) = check_outputs(directory.path(), args, b"", *prints, &allowed_files) {
+        if let Err(leak) = check_outputs(directory.path(), args, b"", *is_printed, &allowed_files) {
             leaks.push_str(&format!("\n{}\n{spec}{leak}", args.join(" ")));
         }
     }
@@ -445,15 +445,15 @@ fn values_of_arguments_stay_in_the_manifest() {
 #[test]
 fn values_of_scenarios_stay_in_the_job() {
     let mut leaks = String::new();
-    for (flag, scenario, prints) in SCENARIOS {
+    for (flag, scenario, is_printed) in SCENARIOS {
         for output in ["json", "yaml", "env"] {
             let directory = tempfile::tempdir().expect("a temporary folder can be made");
             run::write_file(&directory.path().join("job.yaml"), JOB.as_bytes());
             run::write_file(&directory.path().join("scenario.yaml"), with_canary(scenario).as_bytes());
             let args = ["preview", "job.yaml", flag, "scenario.yaml", "-o", output];
-            let may = *prints && output != "env";
-            match check_outputs(directory.path(), &args, b"", may, &["scenario.yaml"]) {
-                Ok(is_found) if is_found == may => {}
+            let is_allowed = *is_printed && output != "env";
+            match check_outputs(directory.path(), &args, b"", is_allowed, &["scenario.yaml"]) {
+                Ok(is_found) if is_found == is_allowed => {}
                 Ok(_) => leaks.push_str(&format!("\n{scenario}: silent with -o {output}")),
                 Err(leak) => leaks.push_str(&format!("\n{scenario} -o {output}\n{leak}")),
             }
@@ -538,23 +538,23 @@ const VARIABLE_A: EnvVars = &[("PREFECT__CONTEXT__SECRETS__A", VALUE)];
 fn values_of_secrets_stay_in_the_secret() {
     let mut leaks = String::new();
     let (mut found, mut refused) = (0, 0);
-    for (env, files, stdin, args, prints) in SECRET_CASES {
+    for (env, files, stdin, args, is_printed) in SECRET_CASES {
         let directory = tempfile::tempdir().expect("a temporary folder can be made");
-        let bytes = |text: &str| with_canary(text).split('¬').map(str::as_bytes).collect::<Vec<_>>().join(&0xff);
+        let to_bytes = |text: &str| with_canary(text).split('¬').map(str::as_bytes).collect::<Vec<_>>().join(&0xff);
         let mut allowed_files = Vec::new();
         for (name, text) in *files {
-            run::write_file(&directory.path().join(name), &bytes(text));
+            run::write_file(&directory.path().join(name), &to_bytes(text));
             allowed_files.push(*name);
         }
         match check_outputs_with_env(
             directory.path(),
             env,
             &[&["secret", "s"], *args].concat(),
-            &bytes(stdin),
-            *prints,
+            &to_bytes(stdin),
+            *is_printed,
             &allowed_files,
         ) {
-            Ok(is_found) if is_found == *prints => {
+            Ok(is_found) if is_found == *is_printed => {
                 found += usize::from(is_found);
                 refused += usize::from(!is_found);
             }

@@ -63,14 +63,14 @@ fn quiet_suppresses_the_notes_of_every_command() {
         (&["secret", "s", "--from-file=A=-"], "value\n"),
     ] {
         std::fs::write(&input, text).unwrap();
-        let notes = |flags: &[&str]| {
+        let run_for_notes = |flags: &[&str]| {
             let mut command = Command::new(env!("CARGO_BIN_EXE_jobplate"));
             let output = command.args(args).args(flags).stdin(File::open(&input).unwrap()).output().unwrap();
             assert!(output.status.success(), "{args:?}: {output:?}");
             String::from_utf8(output.stderr).unwrap()
         };
-        assert!(notes(&[]).starts_with("note: "), "{args:?} has no note");
-        assert_eq!(notes(&["--quiet"]), "", "{args:?}");
+        assert!(run_for_notes(&[]).starts_with("note: "), "{args:?} has no note");
+        assert_eq!(run_for_notes(&["--quiet"]), "", "{args:?}");
     }
 }
 
@@ -84,11 +84,11 @@ fn reports_an_output_that_cannot_be_written() {
         "kind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n",
     )
     .unwrap();
-    let set = "--secret-env=A=s/k";
+    let flag = "--secret-env=A=s/k";
     for args in [
-        &["render", "a.yaml", set] as &[&str],
-        &["render", "a.yaml", set, "--diff"],
-        &["render", "a.yaml", set, "--check"],
+        &["render", "a.yaml", flag] as &[&str],
+        &["render", "a.yaml", flag, "--diff"],
+        &["render", "a.yaml", flag, "--check"],
         &["template", "job"],
         &["schema"],
         &["completion", "bash"],

@@ -120,8 +120,8 @@ impl GoldenCase {
             failures.extend(difference("stderr", expected.as_deref().unwrap_or_default().as_bytes(), bytes));
         }
         let stderr = String::from_utf8_lossy(bytes);
-        let mut require = |holds: bool, message: &str| {
-            if !holds {
+        let mut require = |is_met: bool, message: &str| {
+            if !is_met {
                 failures.push(format!("{message}:\n{stderr}"));
             }
         };
@@ -150,8 +150,8 @@ impl GoldenCase {
         if args.iter().filter(|arg| *arg == name).count() != 1 {
             return;
         }
-        let (before, after, listed) = (&self.before[name][..], &self.stdout[..], format!("{name}\n"));
-        let (check_status, check_stdout) = if before == after { (0, "") } else { (1, listed.as_str()) };
+        let (before, after, file_list) = (&self.before[name][..], &self.stdout[..], format!("{name}\n"));
+        let (check_status, check_stdout) = if before == after { (0, "") } else { (1, file_list.as_str()) };
         for (variant, option, input, status, stdout, file) in [
             ("second run", None, after, 0, after, after),
             ("from stdin", None, before, 0, after, before),
@@ -192,16 +192,16 @@ pub(crate) fn with_output(text: &str, output: &ProgramOutput) -> String {
     for (key, bytes) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
         let printed = String::from_utf8_lossy(bytes);
         let value = string_literal(&printed);
-        let stated = {
+        let current = {
             let table = toml::de::DeTable::parse(&text).expect("the case was parsed before");
             table.get_ref().get(key).map(|value| (value.span(), value.get_ref().as_str() == Some(&printed)))
         };
-        match stated {
+        match current {
             Some((span, false)) => text.replace_range(span, &value),
             None if key == "stderr" && !bytes.is_empty() => {
                 let keys_end = text.find("\n[").unwrap_or(text.len());
-                let at = text[..keys_end].trim_end().len() + 1;
-                text.insert_str(at, &format!("stderr = {value}\n"));
+                let insert_at = text[..keys_end].trim_end().len() + 1;
+                text.insert_str(insert_at, &format!("stderr = {value}\n"));
             }
             _ => {}
         }
@@ -240,8 +240,9 @@ fn decode_hex(digits: &str) -> Result<Vec<u8>, String> {
     if !digits.len().is_multiple_of(2) || !digits.is_ascii() {
         return Err("`[hex]` needs two digits for each byte".to_owned());
     }
-    let byte = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).map_err(|error| error.to_string());
-    (0..digits.len()).step_by(2).map(byte).collect()
+    let parse_byte =
+        |start: usize| u8::from_str_radix(&digits[start..start + 2], 16).map_err(|error| error.to_string());
+    (0..digits.len()).step_by(2).map(parse_byte).collect()
 }
 
 fn read_files(dir: &Path) -> Files {

@@ -41,7 +41,8 @@ pub(crate) fn run_blocks(fences: &[&str], programs: &Path, env: impl Fn() -> Vec
 /// Returns the pages with blocks that begin with one of `fences`, as paths relative to the project's root.
 pub(crate) fn pages_with_blocks(fences: &[&str]) -> Vec<PathBuf> {
     let docs = run::files_below(&project_dir().join("docs")).into_iter();
-    let docs = docs.filter(|path| path.components().count() == 1 && path.extension().is_some_and(|own| own == "md"));
+    let docs = docs
+        .filter(|path| path.components().count() == 1 && path.extension().is_some_and(|extension| extension == "md"));
     let pages = docs.map(|path| Path::new("docs").join(path)).chain(OTHER_PAGES.map(PathBuf::from));
     pages.filter(|page| !read_examples(page, fences).is_empty()).collect()
 }

@@ -10,15 +10,15 @@ const COMMANDS_IN_README: [&str; 4] = ["render", "apply", "diff", "secret"];
 /// Checks that docs/cli.md contains the help of the program and of each command. If `JOBPLATE_CMD_UPDATE` is set,
 /// rewrites the page first.
 pub(crate) fn cli_page_is_the_help() {
-    let top = help(&["--help"]);
-    let commands = listed_commands(&top);
+    let top_level_help = run_help(&["--help"]);
+    let commands = listed_commands(&top_level_help);
     assert!(commands.len() > 7, "{commands:?}");
     let mut page = "# The command line\n\nWhat `--help` says, command by command. `jobplate man COMMAND` has the \
         same as a manual page.\n"
         .to_owned();
-    page.push_str(&format!("\n## jobplate\n\n```text\n{top}```\n"));
+    page.push_str(&format!("\n## jobplate\n\n```text\n{top_level_help}```\n"));
     for command in commands {
-        page.push_str(&format!("\n## jobplate {command}\n\n```text\n{}```\n", help(&[command, "--help"])));
+        page.push_str(&format!("\n## jobplate {command}\n\n```text\n{}```\n", run_help(&[command, "--help"])));
         check_manual_page(command);
     }
     let file = project_file("docs/cli.md");
@@ -31,7 +31,7 @@ pub(crate) fn cli_page_is_the_help() {
 
 pub(crate) fn flags_in_the_readme_exist() {
     let readme = std::fs::read_to_string(project_file("README.md")).expect("README.md can be read");
-    let help: String = COMMANDS_IN_README.iter().map(|command| help(&[command, "--help"])).collect();
+    let help: String = COMMANDS_IN_README.iter().map(|command| run_help(&[command, "--help"])).collect();
     let is_in_word = |c: char| c.is_ascii_alphanumeric() || c == '-';
     let known: Vec<&str> = help.split(|c: char| !is_in_word(c)).collect();
     let section = readme.split("\n## Flags\n").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("a section");
@@ -56,15 +56,15 @@ fn listed_commands(help: &str) -> Vec<&str> {
 
 /// Checks that a command's manual page contains every flag in its help.
 fn check_manual_page(command: &str) {
-    let page = help(&["man", command]).replace('\\', "");
-    let help = help(&[command, "--help"]);
+    let page = run_help(&["man", command]).replace('\\', "");
+    let help = run_help(&[command, "--help"]);
     let flags = help.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 3);
     for flag in flags.map(|flag| flag.trim_end_matches(|c: char| !c.is_ascii_lowercase())) {
         assert!(page.contains(flag), "{flag} is not in the page about {command}:\n{page}");
     }
 }
 
-fn help(args: &[&str]) -> String {
+fn run_help(args: &[&str]) -> String {
     let dir = tempfile::tempdir().expect("a temporary directory can be created");
     let output = run::jobplate(dir.path(), args, b"");
     assert_eq!(output.status, 0, "{args:?}");

@@ -76,7 +76,7 @@ fn golden_commands() -> Vec<Test> {
 }
 
 fn has_depth_and_extension(file: &Path, depth: usize, extension: &str) -> bool {
-    file.components().count() == depth && file.extension().is_some_and(|own| own == extension)
+    file.components().count() == depth && file.extension().is_some_and(|value| value == extension)
 }
 
 /// Fails if a file is neither a case nor a module, or if a function has `#[test]`, which has no effect without Rust's
@@ -110,7 +110,7 @@ fn pages_with_examples() -> Vec<Test> {
     let fences = ["```console"];
     let pages = console::pages_with_blocks(&fences);
     assert!(pages.len() > 10, "only {} pages with examples", pages.len());
-    let test = |page: PathBuf| -> Test {
+    let to_test = |page: PathBuf| -> Test {
         let name = page.to_string_lossy().replace('\\', "/");
         let check = move || {
             console::run_page(&page, &fences, Path::new("/bin"), &[])?;
@@ -118,7 +118,7 @@ fn pages_with_examples() -> Vec<Test> {
         };
         (name, Box::new(check))
     };
-    pages.into_iter().map(test).collect()
+    pages.into_iter().map(to_test).collect()
 }
 
 /// Returns the tests that are functions. They fail by panicking.
@@ -176,7 +176,7 @@ fn functions() -> Vec<Test> {
         #[cfg(unix)]
         secrets::refuses_values_that_are_not_utf8,
         templates::agent_mounts_the_job_template,
-        templates::printed_as_in_their_files,
+        templates::printed_templates_equal_their_files,
         templates::schema_has_all_keys_of_a_spec_file,
     }
     tests
@@ -186,7 +186,7 @@ fn functions() -> Vec<Test> {
 fn print_slowest(times: &mut Vec<(Duration, String)>) {
     let is_single = times.len() < 2;
     let count = std::env::var("JOBPLATE_CMD_SLOWEST").ok().and_then(|count| count.parse().ok()).unwrap_or(10);
-    times.sort_by(|one, other| other.cmp(one));
+    times.sort_by(|left, right| right.cmp(left));
     times.truncate(count);
     if !is_single && !times.is_empty() {
         let lines = times.iter().map(|(time, name)| format!("{:8.3} s  {name}\n", time.as_secs_f64()));

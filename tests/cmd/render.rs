@@ -10,7 +10,7 @@ const JOB: &str = "kind: Job\nspec: {template: {spec: {containers: [{name: flow}
 
 /// Checks that layout, comments and key order do not change the hash.
 pub(crate) fn name_hash_depends_on_the_value_only() {
-    let hash = |manifest: &str| {
+    let render_hash = |manifest: &str| {
         let dir = tempfile::tempdir().expect("a temporary directory can be created");
         let output = run::jobplate(dir.path(), &["render", "-", "--name-hash"], manifest.as_bytes());
         assert_eq!(output.status, 0, "{}", String::from_utf8_lossy(&output.stderr));
@@ -23,8 +23,8 @@ pub(crate) fn name_hash_depends_on_the_value_only() {
     };
     let block = "kind: Job\nmetadata:\n  name: etl\nspec:\n  template:\n    spec:\n      containers:\n        - name: flow\n          image: x\n";
     let flow = "# the same\nspec: {template: {spec: {containers: [{image: 'x', name: flow}]}}}\nmetadata: {name: etl}\nkind: \"Job\"\n";
-    assert_eq!(hash(block), hash(flow));
-    assert_ne!(hash(block), hash(&block.replace("image: x", "image: y")));
+    assert_eq!(render_hash(block), render_hash(flow));
+    assert_ne!(render_hash(block), render_hash(&block.replace("image: x", "image: y")));
 }
 
 /// Runs the program with a reader that closes the pipe early, like `head`.

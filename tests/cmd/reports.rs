@@ -56,8 +56,8 @@ impl Repository {
         command.env("GITHUB_ACTIONS", "true").env("GITHUB_WORKSPACE", self.dir.path().join("repository"));
         command.env("GITHUB_STEP_SUMMARY", self.dir.path().join("summary")).args(args).stdin(Stdio::null());
         let output = command.output().expect("the program starts");
-        let text = |bytes| String::from_utf8(bytes).expect("the output is UTF-8");
-        (text(output.stdout), text(output.stderr), output.status.code().unwrap_or(-1))
+        let to_text = |bytes| String::from_utf8(bytes).expect("the output is UTF-8");
+        (to_text(output.stdout), to_text(output.stderr), output.status.code().unwrap_or(-1))
     }
 }
 
@@ -69,26 +69,26 @@ pub(crate) fn lists_all_edits() {
     };
     let output = render(&[]);
     assert_eq!(output.status, 0, "{}", String::from_utf8_lossy(&output.stderr));
-    let edit = |line: u32, container: Option<&str>, what: &str, name: &str, action: &str| {
+    let to_edit = |line: u32, container: Option<&str>, key: &str, name: &str, action: &str| {
         let mut edit = serde_json::json!({
             "file": "job.yaml", "document": 2, "line": line, "kind": "Job", "name": "etl", "action": action,
         });
-        edit[what] = name.into();
+        edit[key] = name.into();
         if let Some(container) = container {
             edit["container"] = container.into();
         }
         edit
     };
     let expected = serde_json::json!({"edits": [
-        edit(6, None, "field", "metadata.namespace", "added"),
-        edit(13, Some("flow"), "variable", "OLD", "removed"),
-        edit(14, Some("flow"), "variable", "MODE", "replaced"),
-        edit(13, Some("flow"), "variable", "POD", "added"),
+        to_edit(6, None, "field", "metadata.namespace", "added"),
+        to_edit(13, Some("flow"), "variable", "OLD", "removed"),
+        to_edit(14, Some("flow"), "variable", "MODE", "replaced"),
+        to_edit(13, Some("flow"), "variable", "POD", "added"),
     ]});
-    let report = || serde_json::from_str::<Value>(&repository.read("report.json")).expect("the report is JSON");
-    assert_eq!(report(), expected);
+    let read_report = || serde_json::from_str::<Value>(&repository.read("report.json")).expect("the report is JSON");
+    assert_eq!(read_report(), expected);
     assert_eq!(render(&["--check"]).status, 1);
-    assert_eq!(report(), expected);
+    assert_eq!(read_report(), expected);
     assert_eq!(render(&["-i"]).status, 0);
     // All edits are already in the file.
     assert_eq!(render(&["-i"]).status, 0);
@@ -111,12 +111,12 @@ pub(crate) fn refuses_to_run_if_the_report_cannot_be_written() {
     std::fs::hard_link(repository.path("job.yaml"), repository.path("hard")).expect("a link can be created");
     let spec = "apiVersion: jobplate/v1\nkind: JobPlate\nspec: {env: [{name: A, value: b}]}\n";
     run::write_file(&repository.path("../spec.yaml"), spec.as_bytes());
-    let is_input = "is one of the files that are read";
+    let input_error = "is one of the files that are read";
     for (input, report, message) in [
-        ("job.yaml", "link", is_input),
-        ("job.yaml", "hard", is_input),
-        (".", "job.yaml", is_input),
-        ("job.yaml", "../spec.yaml", is_input),
+        ("job.yaml", "link", input_error),
+        ("job.yaml", "hard", input_error),
+        (".", "job.yaml", input_error),
+        ("job.yaml", "../spec.yaml", input_error),
         ("job.yaml", "no/folder", "no/folder: can't be written: no such file or folder"),
         ("job.yaml", "-", "`--report` is a file"),
     ] {
@@ -152,8 +152,8 @@ pub(crate) fn follows_links_and_keeps_modes() {
     std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o600)).expect("the mode can be set");
     symlink(&target, repository.path("link")).expect("a link can be created");
     symlink("nowhere", repository.path("broken")).expect("a link can be created");
-    let status = |report| repository.run(&["render", "job.yaml", "--env", "A=b", "--report", report]).status;
-    assert_eq!((status("link"), status("broken")), (0, 2));
+    let run_with_report = |report| repository.run(&["render", "job.yaml", "--env", "A=b", "--report", report]).status;
+    assert_eq!((run_with_report("link"), run_with_report("broken")), (0, 2));
     assert!(repository.read("link").starts_with("{\n  \"edits\""));
     let mode = target.metadata().expect("the file exists").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);

@@ -127,8 +127,8 @@ fn secret_variables(env: &[(&str, &str)], args: &[&str]) -> BTreeMap<String, Str
     assert_eq!(output.status, 0, "{}", String::from_utf8_lossy(&output.stderr));
     let secret: serde_yaml::Value = serde_yaml::from_slice(&output.stdout).expect("it prints YAML");
     let data = secret["stringData"].as_mapping().expect("a Secret has data");
-    let string = |value: &serde_yaml::Value| value.as_str().expect("a string").to_owned();
-    data.iter().map(|(key, value)| (variable_name(&string(key)), string(value))).collect()
+    let to_text = |value: &serde_yaml::Value| value.as_str().expect("a string").to_owned();
+    data.iter().map(|(key, value)| (variable_name(&to_text(key)), to_text(value))).collect()
 }
 
 /// Returns the name of the environment variable from which Prefect 1 reads a secret.
@@ -142,16 +142,19 @@ fn ask_prefect(questions: &[Question]) -> Vec<Answers> {
     let recorded = dir.join("flow_secrets.json");
     let Some(python) = std::env::var_os("JOBPLATE_TEST_PREFECT1") else {
         let bytes = std::fs::read(recorded).expect("the answers can be read");
-        let (asked, answers): (Vec<Question>, Vec<Answers>) =
+        let (recorded_questions, answers): (Vec<Question>, Vec<Answers>) =
             serde_json::from_slice(&bytes).expect("the answers are JSON");
-        assert_eq!(asked, questions, "record new answers with JOBPLATE_TEST_PREFECT1 and JOBPLATE_CMD_UPDATE");
+        assert_eq!(
+            recorded_questions, questions,
+            "record new answers with JOBPLATE_TEST_PREFECT1 and JOBPLATE_CMD_UPDATE"
+        );
         return answers;
     };
     let mut script = Command::new(python);
     script.arg(dir.join("flow_secrets.py")).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut script = script.spawn().expect("Python starts");
-    let asked = serde_json::to_vec(questions).expect("questions are JSON");
-    script.stdin.take().expect("stdin is a pipe").write_all(&asked).expect("the script reads");
+    let request = serde_json::to_vec(questions).expect("questions are JSON");
+    script.stdin.take().expect("stdin is a pipe").write_all(&request).expect("the script reads");
     let output = script.wait_with_output().expect("the script ends");
     assert!(output.status.success(), "Prefect fails");
     let answers: Vec<Answers> = serde_json::from_slice(&output.stdout).expect("the answers are JSON");
@@ -191,33 +194,37 @@ fn test_variables() -> Vec<TestVariable> {
 /// the values in `config.toml`.
 pub(crate) fn flows_read_what_the_secret_holds() {
     let variables = test_variables();
-    let plain = &variables[..VALUES.len()];
+    let top_level = &variables[..VALUES.len()];
     let names: Vec<String> = variables.iter().map(|variable| variable_name(&variable.key)).collect();
     let env: Vec<(&str, &str)> =
         names.iter().zip(&variables).map(|(name, variable)| (name.as_str(), variable.value)).collect();
     let flags: Vec<&str> = variables.iter().flat_map(|variable| ["--text", &variable.key]).collect();
     let config: toml::Table = CONFIG.parse().expect("it is TOML");
-    let in_config: Vec<String> =
+    let config_names: Vec<String> =
         config["context"]["secrets"].as_table().expect("it has secrets").keys().cloned().collect();
-    let asks = |variables: &[TestVariable]| variables.iter().map(|variable| variable.secret.clone()).collect();
+    let collect_names = |variables: &[TestVariable]| variables.iter().map(|variable| variable.secret.clone()).collect();
     let answers = ask_prefect(&[
         Question {
-            env: plain.iter().map(|variable| (variable_name(&variable.key), variable.value.to_owned())).collect(),
-            ask: asks(plain),
+            env: top_level.iter().map(|variable| (variable_name(&variable.key), variable.value.to_owned())).collect(),
+            ask: collect_names(top_level),
             ..Question::default()
         },
         Question {
             env: secret_variables(&env, &[&["--from-environment"], &flags[..]].concat()),
-            ask: asks(&variables),
+            ask: collect_names(&variables),
             ..Question::default()
         },
-        Question { config: CONFIG.to_owned(), ask: in_config.clone(), ..Question::default() },
-        Question { env: secret_variables(&[], &["--from-config=config.toml"]), ask: in_config, ..Question::default() },
+        Question { config: CONFIG.to_owned(), ask: config_names.clone(), ..Question::default() },
+        Question {
+            env: secret_variables(&[], &["--from-config=config.toml"]),
+            ask: config_names,
+            ..Question::default()
+        },
     ]);
     let [as_is, as_strings, from_config, from_secret] = answers.as_slice() else { panic!("four answers") };
 
     let mut failures = String::new();
-    for TestVariable { key, value, .. } in plain {
+    for TestVariable { key, value, .. } in top_level {
         let expected = converted_type(&as_is[key], value);
         let predicted = secrets::describe_cast(key, value);
         if predicted.as_deref() != expected && !secrets::may_expand(value) {
@@ -242,7 +249,7 @@ pub(crate) fn flows_read_what_the_secret_holds() {
 /// `answer` is Prefect's answer: the name of the Python type, a space and the value.
 fn converted_type(answer: &str, value: &str) -> Option<&'static str> {
     match answer.split_once(' ').expect("a type and a value") {
-        ("str", read) if read == value => None,
+        ("str", text) if text == value => None,
         ("str", _) => Some(secrets::UNQUOTED),
         ("int" | "float", _) => Some("a number"),
         ("complex", _) => Some("a complex number"),

@@ -9,7 +9,7 @@ const TEMPLATES: [(&str, &str); 3] =
     [("job", "job_template.yaml"), ("cronjob", "cronjob.yaml"), ("agent", "agent.yaml")];
 
 /// Checks that the printed templates equal the files in `templates/`, which users may also copy.
-pub(crate) fn printed_as_in_their_files() {
+pub(crate) fn printed_templates_equal_their_files() {
     for (name, file) in TEMPLATES {
         let output = run_jobplate(&["template", name]);
         let expected = std::fs::read(templates_dir().join(file)).expect("the template can be read");
