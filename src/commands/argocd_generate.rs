@@ -201,7 +201,7 @@ fn to_arguments(parameters: &str, spec: Option<&str>) -> Result<Vec<String>> {
 
 /// Returns the root of the repository that contains the application's directory. Argo CD copies the whole repository.
 fn find_repository() -> Option<PathBuf> {
-    let own = env::current_dir().ok()?.canonicalize().ok()?;
+    let app_directory = env::current_dir().ok()?.canonicalize().ok()?;
     let path = env::var_os("ARGOCD_APP_SOURCE_PATH").map(PathBuf::from).unwrap_or_default();
     let (mut depth, mut is_below) = (0, true);
     for part in path.components() {
@@ -211,9 +211,10 @@ fn find_repository() -> Option<PathBuf> {
             _ => is_below = false,
         }
     }
-    let top = own.ancestors().nth(depth).filter(|_| is_below);
-    let top = top.filter(|top| top.join(&path).canonicalize().is_ok_and(|path| path == own)).map(Path::to_owned);
-    top.or(Some(own))
+    let top = app_directory.ancestors().nth(depth).filter(|_| is_below);
+    let top =
+        top.filter(|top| top.join(&path).canonicalize().is_ok_and(|path| path == app_directory)).map(Path::to_owned);
+    top.or(Some(app_directory))
 }
 
 /// Fails for a file outside of the repository: applications must not read other files of the plugin's container.
@@ -234,15 +235,15 @@ fn check_objects(rendering: &mut Rendering) -> Result<()> {
     let mut documents = rendering.documents(None);
     let (mut arena, mut count) = (NodeArena::default(), 0);
     while let Some(RenderedDocument { input, line, after, .. }) = documents.next_document()? {
-        let counted = match (find_unsupported_separator(after), jobplate_yaml::read(after, &mut arena)) {
-            (Some(at), _) => Err((at, "this line divides documents, and has more in it")),
+        let object_count = match (find_unsupported_separator(after), jobplate_yaml::read(after, &mut arena)) {
+            (Some(offset), _) => Err((offset, "this line divides documents, and has more in it")),
             (None, Err(unsupported)) => Err((unsupported.offset, "this can't be read as YAML")),
             (None, Ok(_)) => count_objects(Document::new(after, &arena).root()),
         };
-        count += counted.map_err(|(at, what)| {
-            let line = line + LineIndex::new(after).line(at) - 1;
+        count += object_count.map_err(|(offset, description)| {
+            let line = line + LineIndex::new(after).line(offset) - 1;
             // The error does not show the line, which may contain a value.
-            Error::input(format!("{what}, and Argo CD takes nothing else"))
+            Error::input(format!("{description}, and Argo CD takes nothing else"))
                 .in_file(format!("{input}, line {line}"))
                 .hint("name only files with manifests")
         })?;
@@ -274,24 +275,24 @@ type ArgocdFault = (usize, &'static str);
 
 /// Fails for a value that Argo CD rejects or reads differently.
 fn check_value(node: Node<'_>) -> Result<(), ArgocdFault> {
-    let fault = |node: Node<'_>, what| Err((node.span().start, what));
+    let reject = |node: Node<'_>, description| Err((node.span().start, description));
     if node.tag().is_some_and(|tag| tag != "!!str") {
-        return fault(node, "this has a tag");
+        return reject(node, "this has a tag");
     }
     if node.is_scalar() && node.scalar_kind() == ScalarKind::NonFinite {
-        return fault(node, "this is no number that JSON has");
+        return reject(node, "this is no number that JSON has");
     }
     let mut seen = HashSet::new();
     for (key, _) in node.entries() {
         let text = key.text().filter(|_| key.is_scalar() && key.scalar_kind() != ScalarKind::Null);
         match text {
-            None => return fault(key, "this has a key that is no text"),
+            None => return reject(key, "this has a key that is no text"),
             Some(text) if text == "<<" && key.kind() == NodeKind::Plain => {
-                return fault(key, "this has a merge key (`<<`)");
+                return reject(key, "this has a merge key (`<<`)");
             }
             Some(text) => {
                 if !seen.insert(text) {
-                    return fault(key, "this has a key twice");
+                    return reject(key, "this has a key twice");
                 }
             }
         }

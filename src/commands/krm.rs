@@ -135,25 +135,25 @@ fn read_stdin(limit: usize) -> Result<String> {
     String::from_utf8(bytes).map_err(|_| Error::input("not UTF-8").in_file("-"))
 }
 
-fn not_a_list_error(what: &str) -> Error {
-    Error::usage(format!("{what}, and `krm` reads a ResourceList"))
+fn not_a_list_error(description: &str) -> Error {
+    Error::usage(format!("{description}, and `krm` reads a ResourceList"))
         .hint("kustomize and kpt pipe one in; for manifests there is `" + ProgramName + " render`")
 }
 
 fn check_resource_list(root: Node<'_>) -> Result<()> {
-    let here = root.span().start..root.span().start;
-    let is = |key: &str, known: &[&str]| {
+    let list_start = root.span().start..root.span().start;
+    let has_value = |key: &str, known: &[&str]| {
         Ok(root.get(key)?.is_some_and(|value| known.iter().any(|known| value.has_text(known))))
     };
-    if !(is("kind", &[RESOURCE_LIST])? && is("apiVersion", &RESOURCE_LIST_VERSIONS)?) {
-        return Err(not_a_list_error("this is another kind of object").at(here));
+    if !(has_value("kind", &[RESOURCE_LIST])? && has_value("apiVersion", &RESOURCE_LIST_VERSIONS)?) {
+        return Err(not_a_list_error("this is another kind of object").at(list_start));
     }
     root.get("functionConfig")?;
     root.get("results")?;
     match root.get("items")? {
         Some(items) if items.kind() == NodeKind::Seq || items.is_null() => Ok(()),
         Some(items) => Err(not_a_list_error("`items` is no list").at(items.span())),
-        None => Err(not_a_list_error("this has no `items`").at(here)),
+        None => Err(not_a_list_error("this has no `items`").at(list_start)),
     }
 }
 
@@ -181,7 +181,7 @@ fn render_list(
 fn add_result(list: Document<'_>, error: &Error, ui: &Ui) -> Option<String> {
     let root = list.root();
     let result = to_result(list, error, ui);
-    let place = root.entries().position(|(key, _)| key.has_text("results"));
+    let results_index = root.entries().position(|(key, _)| key.has_text("results"));
     let root = StrictMap::from_node(root, "the ResourceList").ok()?;
     let edit = match root.get("results").ok()? {
         Some(results) if results.kind() == NodeKind::Seq => {
@@ -189,9 +189,9 @@ fn add_result(list: Document<'_>, error: &Error, ui: &Ui) -> Option<String> {
         }
         // Replace a value that is not a list.
         _ => {
-            let at = place.unwrap_or_else(|| root.entries().count());
+            let at = results_index.unwrap_or_else(|| root.entries().count());
             let insert = vec![(at, Child::entry("results", Value::seq([result])))];
-            root.into_editable().change_children(place.into_iter().collect(), insert)
+            root.into_editable().change_children(results_index.into_iter().collect(), insert)
         }
     };
     let mut editor = Editor::default();

@@ -148,13 +148,13 @@ mod tests {
             let is_listed = [".rs", "/"].iter().any(|end| module_docs.contains(&format!("//! | `{module}{end}` | ")));
             let has_cluster_test = root.join(format!("tests/cluster/{module}.rs")).exists();
             let has_case = has_cluster_test || cases.contains(&format!("args = [\"{name}\""));
-            for (exists, what) in [
+            for (exists, description) in [
                 (is_listed, "line in the map of src/commands/mod.rs"),
                 (has_case, "golden case in tests/cmd"),
                 (reference.contains(&format!("\n## jobplate {name}\n")), "section in docs/cli.md"),
             ] {
                 if !exists {
-                    missing.push(format!("{name} has no {what}\n"));
+                    missing.push(format!("{name} has no {description}\n"));
                 }
             }
         }
@@ -168,7 +168,7 @@ mod tests {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 files.extend(read_files_below(&path, extension));
-            } else if path.extension().is_some_and(|own| own == extension) {
+            } else if path.extension().is_some_and(|value| value == extension) {
                 let text = std::fs::read_to_string(&path).unwrap();
                 files.push((path, text));
             }
@@ -181,16 +181,17 @@ mod tests {
     fn no_string_names_the_program_before_a_command() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let sources = ["src", "crates"].into_iter().flat_map(|part| read_files_below(&root.join(part), "rs"));
-        let mut wrong = Vec::new();
+        let mut literal_names = Vec::new();
         for (path, text) in sources {
             let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-            let is_wrong = |line: &&str| {
+            let has_literal_name = |line: &&str| {
                 let names = |command: &CommandDefinition| line.contains(&format!("jobplate {}", command.name));
                 !line.trim_start().starts_with("//") && COMMANDS.iter().any(names)
             };
-            wrong.extend(code.lines().filter(is_wrong).map(|line| format!("{}: {line}\n", path.display())));
+            literal_names
+                .extend(code.lines().filter(has_literal_name).map(|line| format!("{}: {line}\n", path.display())));
         }
-        assert!(wrong.is_empty(), "{}", wrong.concat());
+        assert!(literal_names.is_empty(), "{}", literal_names.concat());
     }
 
     #[test]

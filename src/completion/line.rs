@@ -45,8 +45,8 @@ impl CommandLine {
         let last = words.last()?;
         // After splitting at `=` or `:`, bash passes that character as the fragment.
         let fragment = fragment.trim_start_matches(['=', ':']);
-        let kept = if last.ends_with(fragment) { last.len() - fragment.len() } else { 0 };
-        Some((CommandLine { words: words.into_iter().map(OsString::from).collect() }, kept))
+        let kept_length = if last.ends_with(fragment) { last.len() - fragment.len() } else { 0 };
+        Some((CommandLine { words: words.into_iter().map(OsString::from).collect() }, kept_length))
     }
 
     /// Parses the line and ignores errors, such as a flag without a value.
@@ -55,7 +55,7 @@ impl CommandLine {
         let Ok(matches) = command.try_get_matches_from(&self.words) else { return LineContext::default() };
         let Some((_, matches)) = matches.subcommand() else { return LineContext::default() };
         let being_typed = self.words.last().and_then(|word| word.to_str()).unwrap_or_default();
-        let all = |id: &str| -> Vec<String> {
+        let values_of = |id: &str| -> Vec<String> {
             let values = matches.try_get_many::<String>(id).ok().flatten();
             values.into_iter().flatten().filter(|value| *value != being_typed).cloned().collect()
         };
@@ -63,25 +63,25 @@ impl CommandLine {
         let home = std::env::var("HOME").unwrap_or_default();
         let paths = |id: &str| -> Vec<String> {
             let expand = |path: String| path.strip_prefix("~/").map(|rest| format!("{home}/{rest}")).unwrap_or(path);
-            all(id).into_iter().map(expand).collect()
+            values_of(id).into_iter().map(expand).collect()
         };
         let targets =
-            all("target").iter().filter_map(|text| flag_values::parse_target("--target", text).ok()).collect();
+            values_of("target").iter().filter_map(|text| flag_values::parse_target("--target", text).ok()).collect();
         LineContext {
             inputs: [paths("inputs"), paths("filename")].concat(),
             recursive: matches.try_get_one::<bool>("recursive").ok().flatten().copied().unwrap_or_default(),
             specs: paths("spec"),
             targets,
             #[cfg(feature = "cluster")]
-            namespace: all("namespace").pop(),
+            namespace: values_of("namespace").pop(),
             #[cfg(feature = "cluster")]
             cluster: Some(ClusterOptions {
                 kubeconfigs: find_kubeconfig(matches.try_get_one::<PathBuf>("kubeconfig").ok().flatten().cloned()),
-                context: all("context").pop(),
-                cluster: all("cluster").pop(),
-                user: all("user").pop(),
-                impersonate: all("impersonate").pop(),
-                impersonate_groups: all("groups"),
+                context: values_of("context").pop(),
+                cluster: values_of("cluster").pop(),
+                user: values_of("user").pop(),
+                impersonate: values_of("impersonate").pop(),
+                impersonate_groups: values_of("groups"),
             }),
         }
     }
@@ -94,8 +94,8 @@ mod tests {
     #[test]
     fn parses_arguments_of_the_bash_script() {
         let parse = |line: &str, fragment: &str| {
-            let (line, kept) = CommandLine::from_bash(&[line.into(), fragment.into()])?;
-            Some((line.words.last().unwrap().to_str().unwrap().to_owned(), kept))
+            let (line, kept_length) = CommandLine::from_bash(&[line.into(), fragment.into()])?;
+            Some((line.words.last().unwrap().to_str().unwrap().to_owned(), kept_length))
         };
         assert_eq!(parse("jobplate render --env ", ""), Some((String::new(), 0)));
         assert_eq!(parse("jobplate render --secret-env A=", "="), Some(("A=".to_owned(), 2)));

@@ -158,19 +158,19 @@ fn complete_key_and_path(typed: &OsStr) -> Vec<CompletionCandidate> {
 
 /// Replaces the kind in each `Kind/name` with the spelling that the user typed: another case or a short name.
 fn spell_kinds_as_typed(typed: &str, objects: Suggestions) -> Suggestions {
-    let is_kind = |own: &str, kind: &str| {
-        let is_map = kind == CONFIG_MAP && is_config_map_keyword(own);
-        is_map || own.eq_ignore_ascii_case(kind) || canonical_kind(own) == Some(kind)
+    let is_kind = |spelling: &str, kind: &str| {
+        let is_map = kind == CONFIG_MAP && is_config_map_keyword(spelling);
+        is_map || spelling.eq_ignore_ascii_case(kind) || canonical_kind(spelling) == Some(kind)
     };
     let spelled = |(object, about): (String, String)| {
         let (kind, name) = object.split_once('/').unwrap_or((&object, ""));
-        let own = match typed.split_once('/') {
-            Some((own, _)) if is_kind(own, kind) => own.to_owned(),
+        let spelling = match typed.split_once('/') {
+            Some((spelling, _)) if is_kind(spelling, kind) => spelling.to_owned(),
             None if typed.starts_with(|c: char| c.is_ascii_lowercase()) => kind.to_ascii_lowercase(),
             _ => kind.to_owned(),
         };
         let slash = if name.is_empty() { "" } else { "/" };
-        (format!("{own}{slash}{name}"), about)
+        (format!("{spelling}{slash}{name}"), about)
     };
     objects.into_iter().map(spelled).collect()
 }
@@ -196,7 +196,8 @@ fn is_safe(value: &str) -> bool {
 /// Completes directories and files with a manifest extension.
 fn complete_manifests(typed: &OsStr) -> Vec<CompletionCandidate> {
     let is_manifest = |path: &std::path::Path| {
-        path.is_dir() || path.extension().is_some_and(|own| MANIFEST_EXTENSIONS.iter().any(|known| own == *known))
+        path.is_dir()
+            || path.extension().is_some_and(|extension| MANIFEST_EXTENSIONS.iter().any(|known| extension == *known))
     };
     let mut candidates = PathCompleter::any().filter(is_manifest).complete(typed);
     candidates.retain(|path| path.get_value() != ".");

@@ -96,8 +96,8 @@ pub fn summarize_error(error: &Error, program: &str) -> String {
 
 /// Returns `text` as an inline code span for a Markdown table. Replaces the characters that would end it.
 fn inline_code(text: &str) -> String {
-    let plain = escape_controls(text).replace('\n', " ").replace('|', "\\|").replace('`', "'");
-    format!("`{plain}`")
+    let escaped = escape_controls(text).replace('\n', " ").replace('|', "\\|").replace('`', "'");
+    format!("`{escaped}`")
 }
 
 #[cfg(test)]

@@ -105,9 +105,9 @@ fn find_sensitive_ranges(text: &str, offset: usize, embedded_too: bool, masked_r
                 let mentions_values = raw.contains(':') && (raw.contains("value") || raw.contains("ata"));
                 match classify_scalar(node) {
                     ScalarContent::Manifest(inner) if embedded_too => {
-                        let mut inside = Vec::new();
-                        find_sensitive_ranges(inner.text(), 0, false, &mut inside);
-                        for range in inside {
+                        let mut embedded_ranges = Vec::new();
+                        find_sensitive_ranges(inner.text(), 0, false, &mut embedded_ranges);
+                        for range in embedded_ranges {
                             mask_lines_of_span(text, inner.source_range(range), offset, masked_ranges);
                         }
                     }
@@ -164,9 +164,9 @@ fn mask_lines_of_span(text: &str, span: Range<usize>, offset: usize, masked_rang
     let mut start = span.start;
     for line in text[span].split_inclusive('\n') {
         let content = line.trim_end_matches(['\n', '\r']);
-        let blanks = content.len() - content.trim_start_matches(' ').len();
-        if blanks < content.len() {
-            masked_ranges.push(offset + start + blanks..offset + start + content.len());
+        let leading_whitespace = content.len() - content.trim_start_matches(' ').len();
+        if leading_whitespace < content.len() {
+            masked_ranges.push(offset + start + leading_whitespace..offset + start + content.len());
         }
         start += line.len();
     }
@@ -180,9 +180,9 @@ fn mask_unparsed_lines(text: &str, offset: usize, masked_ranges: &mut Vec<Range<
         let open = content
             .find(':')
             .map_or_else(|| content.len() - content.trim_start_matches([' ', '\t', '-']).len(), |colon| colon + 1);
-        let blanks = content[open..].len() - content[open..].trim_start_matches([' ', '\t']).len();
-        if open + blanks < content.len() {
-            masked_ranges.push(offset + start + open + blanks..offset + start + content.len());
+        let leading_whitespace = content[open..].len() - content[open..].trim_start_matches([' ', '\t']).len();
+        if open + leading_whitespace < content.len() {
+            masked_ranges.push(offset + start + open + leading_whitespace..offset + start + content.len());
         }
         start += line.len();
     }
@@ -210,9 +210,9 @@ fn mask_comments(text: &str, offset: usize, masked_ranges: &mut Vec<Range<usize>
         } else if let Some(value_key) = content[hash..].find("value:").map(|value_key| hash + value_key) {
             deeper_than = Some(value_key);
             let from = value_key + "value:".len();
-            let blanks = content[from..].len() - content[from..].trim_start().len();
-            if from + blanks < content.len() {
-                masked_ranges.push(offset + start + from + blanks..offset + start + content.len());
+            let leading_whitespace = content[from..].len() - content[from..].trim_start().len();
+            if from + leading_whitespace < content.len() {
+                masked_ranges.push(offset + start + from + leading_whitespace..offset + start + content.len());
             }
         } else if !comment.is_empty() {
             deeper_than = None;

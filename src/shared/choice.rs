@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn completes_visible_values_only() {
-        let names: Vec<_> = value_candidates::<Size>().iter().map(|own| own.get_value().to_owned()).collect();
+        let names: Vec<_> =
+            value_candidates::<Size>().iter().map(|candidate| candidate.get_value().to_owned()).collect();
         assert_eq!(names, ["small", "large"]);
     }
 }

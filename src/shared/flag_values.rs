@@ -200,7 +200,7 @@ fn strip_optional(text: &str) -> (&str, bool) {
 fn parse_key_ref(kind: &str, text: &str, default_key: Option<&str>) -> Result<KeyRef, ValidationError> {
     let (rest, optional) = strip_optional(text);
     let (name, key) = match (rest.split_once('/'), default_key) {
-        (Some(both), _) => both,
+        (Some(parts), _) => parts,
         (None, Some(key)) => (rest, key),
         (None, None) => {
             let form = format!("{}/KEY", kind.to_ascii_uppercase());
@@ -322,9 +322,10 @@ mod tests {
         );
         assert!(parse_api_key("--api-key", "canary").is_err());
 
-        let both = parse_target("--target", "job/etl-*").unwrap();
+        let target = parse_target("--target", "job/etl-*").unwrap();
         assert!(
-            both.kind.matches("Job") && both.name.is_some_and(|name| name.matches("etl-1") && !name.matches("ETL-1"))
+            target.kind.matches("Job")
+                && target.name.is_some_and(|name| name.matches("etl-1") && !name.matches("ETL-1"))
         );
         assert!(parse_target("--target", "*").unwrap().name.is_none());
         let key = parse_target("--target", "cm/a:job_*.yaml").unwrap();

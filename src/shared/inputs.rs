@@ -104,7 +104,7 @@ pub(crate) fn list_manifests(directory: &Path, recursive: bool, max_entries: usi
                     pending.push(path);
                 }
             } else if path.is_file()
-                && path.extension().is_some_and(|own| MANIFEST_EXTENSIONS.iter().any(|known| own == *known))
+                && path.extension().is_some_and(|extension| MANIFEST_EXTENSIONS.iter().any(|known| extension == *known))
             {
                 files.push(path);
             }

@@ -64,9 +64,9 @@ pub(crate) fn fail_unless_allowed(
 }
 
 fn no_object_error(rendering: &Rendering, target_syntax: TargetSyntax) -> Error {
-    let what =
+    let message =
         if rendering.has_no_bytes() { "the input is empty" } else { "there is no Kubernetes object in the input" };
-    let error = Error::input(what);
+    let error = Error::input(message);
     let error = if rendering.len() == 1 { error.in_file(rendering.input_name(0)) } else { error };
     error.hint(match target_syntax {
         TargetSyntax::Parameters => {
@@ -86,7 +86,7 @@ fn no_match_error(rendering: &mut Rendering, request: &RenderRequest) -> Result<
     };
     let found = rendering.find_objects(&targets, MAX_CONSIDERED)?;
     let needs_target = injection.no_default_targets && injection.targets.is_empty() && !injection.is_settings_only();
-    let what = match rendering.unmatched_targets.first() {
+    let message = match rendering.unmatched_targets.first() {
         Some(target) => format!("nothing matches the target {}; seen:", target.display()),
         None if needs_target && request.target_syntax == TargetSyntax::FunctionConfig => {
             "only what `spec.targets` names is changed, and it is not given; seen:".to_owned()
@@ -101,7 +101,7 @@ fn no_match_error(rendering: &mut Rendering, request: &RenderRequest) -> Result<
         TargetSyntax::Parameters => " (the parameter allow-no-match makes this no error)",
     };
     let hint = suggest_fix(injection, request.target_syntax, &targets, &found) + allow;
-    Ok(Error::usage(what + &list_objects(&found)).hint(hint))
+    Ok(Error::usage(message + &list_objects(&found)).hint(hint))
 }
 
 /// Lists objects with their containers and embedded documents, one per line.

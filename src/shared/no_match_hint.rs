@@ -83,9 +83,9 @@ fn format_target(target_syntax: TargetSyntax, target: &str, flag: &str) -> Strin
 /// Finds a container that a hint can name, in an object that matches the targets.
 fn find_container<'f>(found: &'f [FoundObject], targets: &[Target]) -> Option<&'f String> {
     let mut containers = found.iter().flat_map(|object| {
-        let own = object.containers.iter().flatten().filter(|_| object.is_matched || targets.is_empty());
+        let object_containers = object.containers.iter().flatten().filter(|_| object.is_matched || targets.is_empty());
         let embedded = object.embedded.iter().filter(|document| document.is_matched || targets.is_empty());
-        own.chain(embedded.flat_map(|document| &document.containers))
+        object_containers.chain(embedded.flat_map(|document| &document.containers))
     });
     let is_plain = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     containers.find(|name| is_plain(name) && !name.starts_with('-'))

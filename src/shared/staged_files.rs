@@ -25,8 +25,8 @@ impl StagedFiles {
     /// Fails if `write` fails, if the file is not writable, or if no file can be written next to it.
     pub(crate) fn replace(&mut self, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
         let name = path.display().to_string();
-        let fail = |what: &str, error: io::Error| {
-            Error::input(format!("{what}: {}", describe_io_error(&error))).in_file(&name)
+        let fail = |description: &str, error: io::Error| {
+            Error::input(format!("{description}: {}", describe_io_error(&error))).in_file(&name)
         };
         // Replace the target of a symbolic link, not the link.
         let target = std::fs::canonicalize(path).map_err(|error| fail("can't be found", error))?;
@@ -92,8 +92,8 @@ impl StagedFiles {
 #[cfg(unix)]
 fn keep_owner(file: &File, metadata: &std::fs::Metadata) -> io::Result<()> {
     use std::os::unix::fs::MetadataExt;
-    let own = file.metadata()?;
-    if (own.uid(), own.gid()) == (metadata.uid(), metadata.gid()) {
+    let current_metadata = file.metadata()?;
+    if (current_metadata.uid(), current_metadata.gid()) == (metadata.uid(), metadata.gid()) {
         return Ok(());
     }
     std::os::unix::fs::fchown(file, Some(metadata.uid()), Some(metadata.gid()))

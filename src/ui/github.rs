@@ -78,12 +78,12 @@ impl Workflow {
 
     /// Returns the path of a file relative to the repository root, as annotations require.
     fn in_repository(&self, file: &str) -> String {
-        let inside = || {
+        let find_relative_path = || {
             let top = std::fs::canonicalize(self.workspace.as_ref()?).ok()?;
             let path = std::fs::canonicalize(Path::new(file)).ok()?;
             Some(path.strip_prefix(top).ok()?.to_string_lossy().into_owned())
         };
-        inside().unwrap_or_else(|| file.to_owned())
+        find_relative_path().unwrap_or_else(|| file.to_owned())
     }
 
     /// Appends to the step summary. Does nothing if `GITHUB_STEP_SUMMARY` is unset.

@@ -101,12 +101,12 @@ impl DeployedAgent {
             AgentVersion::V0_15 => (&[0, 15], "0.15"),
             AgentVersion::V1_4 => (&[1, 4], "1.4"),
         };
-        if let Some(own) = self.version.as_deref().filter(|own| !own.starts_with(followed.0)) {
-            let own: Vec<String> = own.iter().map(u32::to_string).collect();
+        if let Some(version) = self.version.as_deref().filter(|version| !version.starts_with(followed.0)) {
+            let version: Vec<String> = version.iter().map(u32::to_string).collect();
             add(format!(
                 "{}: the agent's image has Prefect {}, and this is what {} makes",
                 self.file,
-                own.join("."),
+                version.join("."),
                 followed.1
             ));
         }

@@ -115,9 +115,9 @@ fn read_scenario(
                 Error::usage("`--worker` and the scenario's `worker` are both given").hint("leave one of them out")
             );
         }
-        let own = deployment::find(&files.read_source(name, false)?)?;
-        own.apply_to(&mut scenario);
-        deployed = Some((name.clone(), own));
+        let worker = deployment::find(&files.read_source(name, false)?)?;
+        worker.apply_to(&mut scenario);
+        deployed = Some((name.clone(), worker));
     }
     for (flag, first_given_flag, setting) in [
         ("--api-key-secret", &args.api_key_secret, "API_KEY_SECRET"),
@@ -141,15 +141,15 @@ fn read_scenario(
 
 /// Formats the table of the flow container's variables, in the order of `env`.
 fn format_variables(arena: &Arena, preview: &WorkerPreview<'_>) -> String {
-    let name = |entry: &WorkerEnvEntry| {
+    let name_of = |entry: &WorkerEnvEntry| {
         arena.dict_get(entry.entry, "name").map_or("?".to_owned(), |name| string::str(arena, name))
     };
     let row = |(position, entry): (usize, &WorkerEnvEntry)| {
-        let own = name(entry);
-        let overridden = preview.overridden.iter().filter(|overridden| name(overridden) == own);
+        let name = name_of(entry);
+        let overridden = preview.overridden.iter().filter(|overridden| name_of(overridden) == name);
         vec![
             (position + 1).to_string(),
-            preview.redacted_names.redact(&own),
+            preview.redacted_names.redact(&name),
             preview.redacted_names.redact(&describe_value(&describe_entry(arena, entry.entry))),
             describe_source(entry),
             overridden.map(|entry| describe_overridden(arena, entry)).collect::<Vec<_>>().join("; "),

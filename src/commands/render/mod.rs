@@ -305,8 +305,8 @@ mod tests {
 
         let refused = resolve_request(&["--spec", &one, "--spec", &two]).map(|_| ()).unwrap_err();
         assert!(refused.contains("two.yaml:3:") && refused.contains("DB_PASSWORD") && !refused.contains("canary"));
-        let both = resolve_request(&["--allow-plaintext", "--spec", &one, "--spec", &two]).unwrap();
-        assert_eq!((names(&both).as_str(), both.inputs.len()), ("ABDB_PASSWORD", 3));
-        assert!(format!("{:?}", both.injection.variables[1]).contains("\"2\""));
+        let request = resolve_request(&["--allow-plaintext", "--spec", &one, "--spec", &two]).unwrap();
+        assert_eq!((names(&request).as_str(), request.inputs.len()), ("ABDB_PASSWORD", 3));
+        assert!(format!("{:?}", request.injection.variables[1]).contains("\"2\""));
     }
 }

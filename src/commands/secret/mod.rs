@@ -190,13 +190,13 @@ fn keep_value(name: &str, value: SecretValue, notes: &mut String) -> Vec<u8> {
     };
     let is_text = std::str::from_utf8(&value).is_ok_and(|text| !text.contains('\0'));
     let own = own.as_deref().filter(|_| is_text);
-    let becomes = own.filter(|_| !is_cast_already).and_then(|own| secrets::describe_cast(name, own));
+    let cast_type = own.filter(|_| !is_cast_already).and_then(|own| secrets::describe_cast(name, own));
     let warning = if !is_text {
         Some("is no text, and no variable can hold it: mount the Secret as a file".to_owned())
-    } else if let Some(becomes) = becomes {
-        Some(match becomes.as_str() {
+    } else if let Some(cast_type) = cast_type {
+        Some(match cast_type.as_str() {
             secrets::UNQUOTED => format!("has quotes, without which a flow gets it; --text {name} keeps them"),
-            _ => format!("is {becomes} when a flow gets it; --text {name} keeps the text"),
+            _ => format!("is {cast_type} when a flow gets it; --text {name} keeps the text"),
         })
     } else if own.is_some_and(secrets::may_expand) {
         Some(format!(

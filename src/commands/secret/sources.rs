@@ -156,8 +156,8 @@ impl SecretCollector {
             }
             _ => (file.to_owned(), None),
         };
-        let bytes = self.files.read_bytes(&expand_home(&shown)).map_err(|what| {
-            let error = unreadable("--from-config", &shown, what);
+        let bytes = self.files.read_bytes(&expand_home(&shown)).map_err(|reason| {
+            let error = unreadable_error("--from-config", &shown, reason);
             hint.into_iter().fold(error, Error::hint)
         })?;
         let text = utf8(bytes, &shown)?;
@@ -200,8 +200,10 @@ impl SecretCollector {
     }
 
     fn add_env_file(&mut self, file: &str) -> Result<()> {
-        let bytes =
-            self.files.read_bytes(&expand_home(file)).map_err(|what| unreadable("--from-env-file", file, what))?;
+        let bytes = self
+            .files
+            .read_bytes(&expand_home(file))
+            .map_err(|reason| unreadable_error("--from-env-file", file, reason))?;
         let lines = env_file::parse(&bytes).map_err(|(line, fault)| fault.into_error(&format!("{file}:{line}")))?;
         if lines.is_empty() {
             self.empty.push(format!("{file} has no line KEY=VALUE"));
@@ -239,12 +241,12 @@ impl SecretCollector {
     }
 }
 
-fn unreadable(flag: &str, file: &str, what: String) -> Error {
+fn unreadable_error(flag: &str, file: &str, reason: String) -> Error {
     if !file.contains('=') {
-        return Error::input(what).in_file(file);
+        return Error::input(reason).in_file(file);
     }
     // The argument may contain a value and is not quoted.
-    Error::usage(format!("`{flag}` names no file: {what}"))
+    Error::usage(format!("`{flag}` names no file: {reason}"))
         .hint("one secret comes with --from-file KEY=PATH, where PATH is a file with its value")
 }
 
@@ -279,12 +281,12 @@ fn expand_home(path: &str) -> PathBuf {
 
 /// Returns the environment variables that are valid UTF-8, for Prefect's expansion of paths.
 fn prefect_environ() -> Environ {
-    let text = |(name, value): (OsString, OsString)| {
+    let to_variable = |(name, value): (OsString, OsString)| {
         Some(EnvironVar {
             name: name.into_string().ok()?,
             value: Resolved::Text(value.into_string().ok()?),
             location: None,
         })
     };
-    Environ(std::env::vars_os().filter_map(text).collect())
+    Environ(std::env::vars_os().filter_map(to_variable).collect())
 }
