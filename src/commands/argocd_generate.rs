@@ -1,4 +1,4 @@
-//! `jobplate argocd-generate`: renders as a config management plugin of Argo CD, which runs it in an application's
+//! `jobplate argocd-generate`: renders as a config management plugin of Argo CD. Argo CD runs it in an application's
 //! directory, without standard input, and with the application's parameters in the environment.
 //!
 //! Each parameter is the flag of `render` with the same name. The output is never empty on success: Argo CD would
@@ -199,7 +199,8 @@ fn to_arguments(parameters: &str, spec: Option<&str>) -> Result<Vec<String>> {
     Ok(arguments)
 }
 
-/// Returns the root of the repository that contains the application's directory. Argo CD copies the whole repository.
+/// Returns the root of the repository that contains the application's directory: Argo CD copies the whole repository.
+/// Returns the application's directory if `ARGOCD_APP_SOURCE_PATH` is invalid, and `None` if that directory is unknown.
 fn find_repository() -> Option<PathBuf> {
     let app_directory = env::current_dir().ok()?.canonicalize().ok()?;
     let path = env::var_os("ARGOCD_APP_SOURCE_PATH").map(PathBuf::from).unwrap_or_default();
@@ -320,7 +321,7 @@ fn check_object(object: Node<'_>) -> Result<(), ArgocdFault> {
     Ok(())
 }
 
-/// Finds a `---` line with content, at which Argo CD would split the document. Returns its byte offset.
+/// Returns the byte offset of the first `---` line with content, if any: Argo CD would split the document there.
 fn find_unsupported_separator(text: &str) -> Option<usize> {
     let mut start = 0;
     for line in text.split_inclusive('\n') {

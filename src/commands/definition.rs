@@ -15,8 +15,8 @@ pub(crate) trait Command: Args {
     /// The one-line description in the help.
     const ABOUT: &'static str;
 
-    /// Returns the help text after the flags, such as examples and exit codes. `program` is the program's name as the
-    /// user types it.
+    /// Returns the help text after the flags, such as examples and exit codes, or `None` for no text. `program` is the
+    /// program's name as the user types it.
     fn after_help(_program: &str) -> Option<String> {
         None
     }
@@ -72,7 +72,7 @@ impl CommandDefinition {
         }
     }
 
-    /// Returns the command for clap. Its arguments are built only if it runs, which keeps the start-up time low.
+    /// Returns the command for clap. To keep the start-up time low, its arguments are built only if it runs.
     pub(crate) fn to_clap(self, program: &str) -> clap::Command {
         let command = clap::Command::new(self.name).about(self.about).defer(self.arguments);
         match (self.after_help)(program) {

@@ -199,7 +199,7 @@ fn add_result(list: Document<'_>, error: &Error, ui: &Ui) -> Option<String> {
     Some(edited.document.text.to_owned())
 }
 
-/// Converts an error to a result, which has its message, and the object and field that it concerns.
+/// Converts an error to a result with the error's message, object and field.
 fn to_result(list: Document<'_>, error: &Error, ui: &Ui) -> Value {
     let hint = error.hint_message().map(|hint| format!("\nhint: {}", ui.render_message(hint))).unwrap_or_default();
     let message = format!("{}{hint}", error.message());
@@ -219,9 +219,10 @@ fn to_result(list: Document<'_>, error: &Error, ui: &Ui) -> Value {
     Value::map(entries)
 }
 
-/// Finds the object that an error is about, an item or the functionConfig. Returns it with the path of the field.
+/// Finds the item that an error concerns, or the functionConfig. Returns that object with the path of the field, or
+/// `None` if the error concerns neither.
 fn find_object<'a>(list: Document<'a>, error: &Error) -> Option<(Node<'a>, String)> {
-    // Ignores errors in other documents, such as a spec file.
+    // The error may be in another document, such as a spec file.
     let at = error.location().filter(|place| *place.document == *list.text)?.span.start;
     let items = list.root().get_first("items").into_iter().flat_map(Node::items);
     let mut objects = items.chain(list.root().get_first("functionConfig"));

@@ -85,7 +85,7 @@ pub(crate) fn command_line(program: &str) -> clap::Command {
         .after_help(format!("Begin with: {program} template job > job_template.yaml"))
 }
 
-/// Parses a command line, whose first argument is the program, and runs the command. Reports errors.
+/// Parses a command line and runs the command. The first argument is the program. Reports errors.
 pub(crate) fn run(args: &[OsString], ui: &mut Ui) -> ExitCode {
     let done = match parse_command_line(args, ui).and_then(|(command, mut matches)| command.run(&mut matches, ui)) {
         Err(CommandFailure::Usage(usage)) => ui.report_usage(&usage),

@@ -30,12 +30,12 @@ fn are_files(kubeconfigs: &KubeconfigSource) -> bool {
     }
 }
 
-/// Adds the names of the cluster's Secrets to those found in files.
+/// Adds the names of the cluster's Secrets to the names found in files.
 pub(crate) fn list_secrets(context: &LineContext, names: NameList) -> Suggestions {
     add_cluster_names(context, names, ListedKind::Secret)
 }
 
-/// Adds the names of the cluster's namespaces to those found in files.
+/// Adds the names of the cluster's namespaces to the names found in files.
 pub(crate) fn list_namespaces(context: &LineContext, names: NameList) -> Suggestions {
     add_cluster_names(context, names, ListedKind::Namespace)
 }

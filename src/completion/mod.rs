@@ -1,5 +1,5 @@
-//! Completes command lines: for shells through the script of `jobplate completion`, and for kubectl, which runs a
-//! program named `kubectl_complete-jobplate`.
+//! Completes command lines: for shells through the script of `jobplate completion`, and for kubectl, which runs the
+//! program under the name `kubectl_complete-jobplate`.
 //!
 //! clap completes commands and flags. Their values come from the files on the command line (`files`) and, only if the
 //! environment opts in, from the cluster (`cluster`). Errors are ignored, because the user is typing. The values of
@@ -28,7 +28,7 @@ use jobplate_diagnostic::output_error;
 use self::line::CommandLine;
 use crate::ui::Ui;
 
-/// The environment variable with which a completion script names its shell.
+/// The environment variable in which a completion script passes the name of its shell.
 const SHELL_VARIABLE: &str = "JOBPLATE_COMPLETE";
 
 /// `ShellCompDirectiveDefault` of cobra: offer any file. kubectl reads a directive after the candidates.
@@ -40,7 +40,7 @@ const DIRECTIVE_NO_FILES: u32 = 4;
 /// `ShellCompDirectiveFilterFileExt`: offer files with the printed extensions.
 const DIRECTIVE_FILTER_EXTENSIONS: u32 = 8;
 
-/// Returns the shell that requests a completion, if any.
+/// Returns the name of the shell that requests a completion, if any.
 pub(crate) fn requesting_shell() -> Option<String> {
     std::env::var(SHELL_VARIABLE).ok().filter(|shell| !shell.is_empty())
 }
@@ -99,7 +99,7 @@ fn is_plain(text: &str) -> bool {
     text.chars().all(|c| c.is_alphanumeric() || "-._/:=@+,%".contains(c))
 }
 
-/// Quotes a word for bash, which inserts it into the line without changes.
+/// Quotes a word for bash, because bash inserts it into the line unchanged.
 fn quote_for_bash(text: &str) -> String {
     if let Some(rest) = text.strip_prefix("~/") {
         return format!("~/{}", quote_for_bash(rest));

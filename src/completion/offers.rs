@@ -136,7 +136,7 @@ impl Completers {
         })
     }
 
-    /// Returns the completer of a flag whose value is a name in the kubeconfig.
+    /// Returns the completer of a flag whose value is a name in the kubeconfig, or `None` for any other flag.
     #[cfg(feature = "cluster")]
     fn kubeconfig(&self, flag: &str) -> Option<ArgValueCompleter> {
         let context = Arc::clone(&self.context);

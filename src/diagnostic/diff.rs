@@ -5,7 +5,7 @@ use similar::{ChangeTag, TextDiff};
 
 use super::mask::MaskedText;
 
-/// The number of context lines around a change.
+/// The number of context lines before and after a change.
 const CONTEXT_LINES: usize = 3;
 
 /// Returns the hunks of a unified diff from `before` to `after`.

@@ -28,7 +28,8 @@ pub fn render_error(error: &Error, program: &str, documents: &DocumentCache) -> 
     }
     let hint = hint.as_deref().map(|hint| Group::with_title(Level::HELP.with_name("hint").secondary_title(hint)));
     let renderer = Renderer::styled().decor_style(DecorStyle::Ascii);
-    // The renderer connects the groups of one report with a bar. Without a source line there is nothing to connect.
+    // The renderer connects the groups of a report with a bar. Without a source line, render the hint as a separate
+    // report to omit the bar.
     let reports = if line.is_some() {
         vec![std::iter::once(main).chain(hint).collect()]
     } else {
@@ -42,7 +43,7 @@ pub fn render_error(error: &Error, program: &str, documents: &DocumentCache) -> 
     }
 }
 
-/// Returns a note as text.
+/// Renders a note.
 pub fn render_note(note: &str) -> String {
     let note = escape_controls(note);
     let report = [Group::with_title(Level::NOTE.secondary_title(note.as_str()))];
@@ -77,7 +78,7 @@ impl SourceLine {
         SourceLine { file: escape_controls(&location.file), number, column, text, caret }
     }
 
-    /// Replaces the column, which the renderer counts in the masked line, with that of the input.
+    /// Replaces the column in the masked line, which the renderer printed, with the column in the input.
     fn restore_column(&self, rendered: &str) -> String {
         let masked_column = self.text[..self.caret].chars().count() + 1;
         let location = |column| format!("{}:{}:{column}", self.file, self.number);
@@ -85,14 +86,14 @@ impl SourceLine {
     }
 }
 
-/// Returns a warning as text.
+/// Renders a warning.
 pub fn render_warning(warning: &str) -> String {
     let text = escape_controls(warning);
     let report = [Group::with_title(Level::WARNING.secondary_title(text.as_str()))];
     Renderer::styled().decor_style(DecorStyle::Ascii).render(&report) + "\n"
 }
 
-/// Escapes a name from an input for use in a line, so that the rest of the name can't pass for a line of the program.
+/// Escapes a name from an input for use in a line, so that no part of the name looks like a line of the program.
 pub fn escape_name(text: &str) -> String {
     // U+2028 and U+2029 break lines; the others change the text direction.
     let is_unsafe = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

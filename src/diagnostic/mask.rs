@@ -76,7 +76,7 @@ impl<T: Deref<Target = str>> MaskedText<T> {
     }
 }
 
-/// Adds the byte ranges of sensitive values in `text`, which starts at `offset` in the complete input.
+/// Adds the byte ranges of sensitive values in `text`. `offset` is the start of `text` in the complete input.
 ///
 /// If `embedded_too` is true, searches string values for embedded documents. It is false inside an embedded document,
 /// where a string that may be a document is masked completely.
@@ -190,7 +190,7 @@ fn mask_unparsed_lines(text: &str, offset: usize, masked_ranges: &mut Vec<Range<
 
 /// Adds the values of commented-out `value:` keys, including their continuation lines.
 fn mask_comments(text: &str, offset: usize, masked_ranges: &mut Vec<Range<usize>>) {
-    // The column of the last commented-out `value:`, whose value may continue on deeper lines.
+    // The column of the last commented-out `value:`. Its value may continue on lines with more indentation.
     let mut deeper_than = None;
     let mut start = 0;
     for line in text.split_inclusive('\n') {

@@ -121,7 +121,7 @@ fn is_same_file(_: &Metadata, _: &Metadata) -> bool {
     false
 }
 
-/// Returns the metadata of the file that standard input is redirected from.
+/// Returns the metadata of the file that standard input is redirected from, or `None` if that is unknown.
 #[cfg(unix)]
 fn stdin_metadata() -> Option<Metadata> {
     use std::os::fd::AsFd;

@@ -80,7 +80,7 @@ fn format_target(target_syntax: TargetSyntax, target: &str, flag: &str) -> Strin
     }
 }
 
-/// Finds a container that a hint can name, in an object that matches the targets.
+/// Finds a container that a hint can name, in an object that matches the targets. Returns its name.
 fn find_container<'f>(found: &'f [FoundObject], targets: &[Target]) -> Option<&'f String> {
     let mut containers = found.iter().flat_map(|object| {
         let object_containers = object.containers.iter().flatten().filter(|_| object.is_matched || targets.is_empty());

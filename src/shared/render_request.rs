@@ -35,7 +35,7 @@ pub(crate) struct RenderRequest {
     pub target_syntax: TargetSyntax,
 }
 
-/// The place and the syntax in which the user writes a target.
+/// The syntax of targets, which depends on where the user writes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TargetSyntax {
     /// As a `--target` flag.
@@ -103,8 +103,8 @@ impl EditArgs {
         flag_values::parse_size("--max-document-size", &self.max_document_size)
     }
 
-    /// Resolves the flags, which override spec files, which override `lower`. The request's inputs come from the spec
-    /// files.
+    /// Resolves the flags. Flags override spec files, and spec files override `lower`. The request's inputs are the
+    /// inputs of the spec files.
     fn resolve(self, lower: Option<Layer>) -> Result<RenderRequest> {
         let mut layer = self.set.to_layer()?;
         for text in &self.targets.target {

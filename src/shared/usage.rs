@@ -3,7 +3,8 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use jobplate_diagnostic::{Error, ProgramName};
 
-/// Returns a clearer error for some of clap's errors. `starts_with_flag` is true if the first argument is a flag.
+/// Returns a clearer error for some of clap's errors, or `None` for the others. `starts_with_flag` is true if the first
+/// argument is a flag.
 pub(crate) fn explain_usage_error(error: &clap::Error, starts_with_flag: bool) -> Option<Error> {
     match error.kind() {
         ErrorKind::UnknownArgument if joined_flag(error).is_some() => {
@@ -27,7 +28,7 @@ pub(crate) fn explain_usage_error(error: &clap::Error, starts_with_flag: bool) -
     }
 }
 
-/// Returns the flag if one argument contains both a known flag and its value, separated by a space.
+/// Returns the flag if one argument contains both a known flag and its value, separated by a space. Otherwise `None`.
 fn joined_flag(error: &clap::Error) -> Option<String> {
     let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else { return None };
     let (flag, value) = word.split_once(' ')?;

@@ -42,7 +42,7 @@ enum PrefectVersion {
 }
 
 impl AgentArgs {
-    /// Returns the first of these flags that is set.
+    /// Returns the first of these flags that is set, or `None` if no flag is set.
     pub(super) fn first_given_flag(&self) -> Option<&'static str> {
         let first_given_flag = [
             ("--agent", self.agent.is_some()),

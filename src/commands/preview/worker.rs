@@ -48,7 +48,7 @@ pub(super) struct WorkerArgs {
 }
 
 impl WorkerArgs {
-    /// Returns the first of these flags that is set.
+    /// Returns the first of these flags that is set, or `None` if no flag is set.
     pub(super) fn first_given_flag(&self) -> Option<&'static str> {
         let first_given_flag = [
             ("--worker", self.worker.is_some()),

@@ -138,7 +138,7 @@ Exit codes: 0 done, 1 with --check: a file would change, 2 input, or an edit tha
         if sets_nothing {
             ui.write_note("nothing to set is given, so nothing changes");
         }
-        // Prepared before files are replaced, so that an error of `--report` leaves them unchanged.
+        // Must precede the replacement of files, so that an error of `--report` leaves them unchanged.
         let report = edit_report::prepare(&mut rendering, &request, ui)?;
         let (done, status) = match output {
             RenderOutput::Check => (check_files(&mut rendering, diff, ui), EditStatus::Missing),

@@ -177,7 +177,7 @@ impl SecretCollector {
 
     fn add_environment(&mut self) -> Result<()> {
         let prefix = secret_variable("");
-        // A variable without a name after the prefix is a dict of all secrets. It is included, so that it is reported.
+        // Prefect reads a variable without a name after the prefix as a dict of all secrets. Include it to report it.
         let is_secret = |variable: &OsString| {
             let rest = variable.as_encoded_bytes().strip_prefix(prefix.trim_end_matches('_').as_bytes());
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(secrets::DICT_SEPARATOR.as_bytes()))
