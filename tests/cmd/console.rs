@@ -3,8 +3,8 @@
 //! In a fenced block marked `console`, a line that begins with `$ ` is a command for `sh`; a trailing `\` continues it
 //! on the next line. The lines up to the next command are its expected stdout and stderr, interleaved as on a terminal.
 //! A line `...` matches any number of lines. A command that fails is followed by `$ echo $?`, which is not run, and its
-//! exit code. All commands of a page run in one directory, which is also the home directory. It holds `templates/`,
-//! `charts/`, `integrations/` and the files in `docs/examples/`, and its `.local/bin` is on the `PATH`.
+//! exit code. All commands of a page share a working directory, which is also the home directory. It holds
+//! `templates/`, `charts/`, `integrations/` and the files in `docs/examples/`. Its `.local/bin` is on the `PATH`.
 //!
 //! Blocks that need a cluster, Helm or another program are marked `console cluster`, `console helm3`, `console helm4`,
 //! `console helm` (both versions) and so on. The tests that provide the program run them.

@@ -169,7 +169,7 @@ fn ask_prefect(questions: &[Question]) -> Vec<Answers> {
 struct TestVariable {
     /// The key in the Kubernetes Secret.
     key: String,
-    /// The name with which a flow reads the secret. `A/B` is the key B of the dict A.
+    /// The secret's name in the flow. `A/B` is the key B of the dict A.
     secret: String,
     value: &'static str,
 }

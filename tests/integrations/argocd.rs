@@ -47,7 +47,7 @@ fn generate(home: &TestHome, args: &[&str]) -> Vec<serde_json::Value> {
     manifests.iter().map(|manifest| serde_json::from_str(manifest).expect("each is JSON")).collect()
 }
 
-/// Generates an application's manifests, which must fail. Returns the error that Argo CD shows.
+/// Runs a generation of an application's manifests that must fail. Returns the error that Argo CD shows.
 #[track_caller]
 fn expect_failure(home: &TestHome, args: &[&str]) -> String {
     let output = run_cmp(home, &[args, &["generate"]].concat());

@@ -27,7 +27,8 @@ impl Repository {
         Self::with_checksum(&ARCHIVE.sha256)
     }
 
-    /// Creates the repository with an action that expects this checksum of the archive.
+    /// Creates the repository with an action that expects this checksum of the archive. Returns `None` if a program is
+    /// missing.
     fn with_checksum(sha256: &str) -> Option<Self> {
         let act = find("act")?;
         if !has_programs(&["bash", "curl", "git", "tar"]) {
@@ -94,7 +95,7 @@ struct WorkflowOutput {
 }
 
 impl WorkflowOutput {
-    /// Extracts the lines with the steps' output and with workflow commands, which `act` marks.
+    /// Extracts the steps' output and workflow commands. `act` marks these lines.
     fn from_output(output: Output) -> Self {
         let text = String::from_utf8_lossy(&output.stdout);
         let extract_line = |line: &str| {

@@ -22,7 +22,7 @@ pub(crate) fn find(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// Finds a program of the system on the `PATH`.
+/// Finds a program on the `PATH`. Returns `None` if it is missing.
 pub(crate) fn find_on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).map(|directory| directory.join(name)).find(|program| program.is_file())
