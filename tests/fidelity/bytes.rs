@@ -32,9 +32,9 @@ pub(crate) fn compare(before: &str, after: &str, tree: &Tree, op: &Op, all_conta
         }
     }
     let end = new.len() - tail;
-    for (line, now) in old[old.len() - tail..].iter().zip(&new[end..]) {
-        if line != now {
-            return Err(format!("a line after the edit's place (lines {window:?}) changed: {line:?} to {now:?}"));
+    for (line, new_line) in old[old.len() - tail..].iter().zip(&new[end..]) {
+        if line != new_line {
+            return Err(format!("a line after the edit's place (lines {window:?}) changed: {line:?} to {new_line:?}"));
         }
     }
     check_changed_lines(&old[window.start..old.len() - tail], &new[window.start..end], op, replaced)
@@ -43,10 +43,10 @@ pub(crate) fn compare(before: &str, after: &str, tree: &Tree, op: &Op, all_conta
 fn check_line_endings(before: &str, after: &str) -> Result<(), String> {
     let crlf = before.matches("\r\n").count();
     let lf = before.matches('\n').count() - crlf;
-    let now_crlf = after.matches("\r\n").count();
-    let now_lf = after.matches('\n').count() - now_crlf;
-    if crlf == 0 && now_crlf > 0 || lf == 0 && crlf > 0 && now_lf > 0 {
-        return Err(format!("line endings: {lf} LF and {crlf} CRLF became {now_lf} and {now_crlf}"));
+    let new_crlf = after.matches("\r\n").count();
+    let new_lf = after.matches('\n').count() - new_crlf;
+    if crlf == 0 && new_crlf > 0 || lf == 0 && crlf > 0 && new_lf > 0 {
+        return Err(format!("line endings: {lf} LF and {crlf} CRLF became {new_lf} and {new_crlf}"));
     }
     Ok(())
 }
@@ -54,13 +54,13 @@ fn check_line_endings(before: &str, after: &str) -> Result<(), String> {
 /// Checks that comments are kept, except comments in a removed entry and comments on the line of a replaced value.
 fn check_comments(before: &str, after: &str, op: &Op) -> Result<(), String> {
     let (Ok(old), Ok(new)) = (granit::comments(before), granit::comments(after)) else { return Ok(()) };
-    let (mut less, mut more) = (old.iter(), new.iter());
+    let (mut required, mut available) = (old.iter(), new.iter());
     if matches!(op, Op::Unset(_) | Op::Many(_)) {
-        std::mem::swap(&mut less, &mut more);
+        std::mem::swap(&mut required, &mut available);
     }
-    for (comment, has_line) in less {
-        let replaced = !has_line && matches!(op, Op::Secret(..) | Op::Literal(..) | Op::Many(_));
-        if !replaced && !more.any(|(other, _)| other == comment) {
+    for (comment, has_line) in required {
+        let is_replaced = !has_line && matches!(op, Op::Secret(..) | Op::Literal(..) | Op::Many(_));
+        if !is_replaced && !available.any(|(other, _)| other == comment) {
             return Err(format!("the comment {comment:?} is removed, or has added, or has moved"));
         }
     }
@@ -191,12 +191,13 @@ fn check_changed_lines(old: &[&str], new: &[&str], op: &Op, replaced: bool) -> R
     }
     for line in &removed {
         let is_filled_value = empty_values(line).any(|(head, tail)| {
-            added.iter().any(|now| now.starts_with(head)) && added.iter().any(|now| now.trim_end().ends_with(tail))
+            added.iter().any(|new_line| new_line.starts_with(head))
+                && added.iter().any(|new_line| new_line.trim_end().ends_with(tail))
         });
         let is_explained = line.trim().is_empty() || is_filled_value || is_made_of(line, &added, 0);
         // The renderer changes `|+` to `|-` at the end of a file without a line break.
-        let is_chomping_change =
-            line.contains(['|', '>']) && added.iter().any(|now| now.replace('-', "+") == line.replace('-', "+"));
+        let is_chomping_change = line.contains(['|', '>'])
+            && added.iter().any(|new_line| new_line.replace('-', "+") == line.replace('-', "+"));
         if !is_explained && !is_chomping_change {
             return Err(format!("adding changed the line {line:?}; new lines: {added:?}"));
         }

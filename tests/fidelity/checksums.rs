@@ -496,11 +496,11 @@ fn pods_restart_when_their_config_map_is_edited() {
             Err(message) => {
                 let kind = message.lines().next().unwrap_or_default().split(": ").nth(1).unwrap_or_default();
                 let kind = kind.replace(|c: char| c.is_ascii_digit(), "");
-                let known = failed.entry(kind).or_insert_with(|| (0, message.clone()));
-                known.0 += 1;
+                let entry = failed.entry(kind).or_insert_with(|| (0, message.clone()));
+                entry.0 += 1;
                 // Keep the shortest failure.
-                if message.len() < known.1.len() {
-                    known.1 = message;
+                if message.len() < entry.1.len() {
+                    entry.1 = message;
                 }
             }
         }
@@ -516,11 +516,11 @@ fn pods_restart_when_their_config_map_is_edited() {
 #[test]
 fn comparison_of_checksums_rejects_wrong_results() {
     let before = "kind: ConfigMap\nmetadata: {name: a}\ndata: {job_template.yaml: x}\n---\nkind: Deployment\nspec:\n  template:\n    metadata:\n      annotations: {note: x}\n    spec: {}\n";
-    let objects = || {
+    let create_objects = || {
         let map = Object { value: json!({}), text: Some("y".to_owned()), restarted: false };
         vec![map, Object { value: json!({}), text: None, restarted: true }]
     };
-    let stream = Stream { objects: objects(), text: before.to_owned() };
+    let stream = Stream { objects: create_objects(), text: before.to_owned() };
     let sum = "ab".repeat(32);
     let correct =
         before.replace(": x}\n---", ": y}\n---").replace("note: x", &format!("note: x, {JOBPLATE_CHECKSUM}: {sum}"));
@@ -536,9 +536,9 @@ fn comparison_of_checksums_rejects_wrong_results() {
     ] {
         assert!(compare_streams(&stream, &correct.replace(from, to)).is_err(), "{from} to {to}");
     }
-    let untouched = Stream {
-        objects: objects().into_iter().map(|object| Object { restarted: false, ..object }).collect(),
+    let without_restart = Stream {
+        objects: create_objects().into_iter().map(|object| Object { restarted: false, ..object }).collect(),
         ..stream
     };
-    assert!(compare_streams(&untouched, &correct).is_err(), "a roll that nobody asked for");
+    assert!(compare_streams(&without_restart, &correct).is_err(), "a roll that nobody asked for");
 }

@@ -83,8 +83,13 @@ impl EmbeddedResult {
 
 /// Returns the library's request for an edit of the documents under a key.
 pub(crate) fn injection(op: &Op, all_containers: bool, key: &str) -> Injection {
-    let glob = |pattern: &str| Glob::new(pattern, true).expect("a pattern");
-    let target = Target { kind: glob("ConfigMap"), name: Some(glob("*")), containers: None, key: Some(glob(key)) };
+    let parse_glob = |pattern: &str| Glob::new(pattern, true).expect("a pattern");
+    let target = Target {
+        kind: parse_glob("ConfigMap"),
+        name: Some(parse_glob("*")),
+        containers: None,
+        key: Some(parse_glob(key)),
+    };
     let containers = if all_containers { ContainerChoice::All } else { ContainerChoice::First };
     let mut injection = Injection { targets: vec![target], containers, ..Injection::default() };
     check::add_op(op, &mut injection);
@@ -239,40 +244,40 @@ fn check_equal(reader: &str, expected: &str, found: &str) -> Result<(), String> 
 }
 
 /// Checks that only the bytes of the edit changed, both outside and inside the scalar.
-fn check_bytes(case: &EmbeddedCase, embedded: &Embedded, expected: &str, now: &str) -> Result<(), String> {
+fn check_bytes(case: &EmbeddedCase, embedded: &Embedded, expected: &str, rendered: &str) -> Result<(), String> {
     let Embedded { text, span, map, .. } = embedded;
     if expected == case.document {
-        return if now == text { Ok(()) } else { Err("changed, though there was nothing to change".to_owned()) };
+        return if rendered == text { Ok(()) } else { Err("changed, though there was nothing to change".to_owned()) };
     }
     // The line break that ends a block scalar may have been the final line break of the document before the edit, but
     // not after it.
     let (prefix, suffix) = (&text[..span.start], &text[span.end..]);
-    let breaks = |text: &str| text.len() - text.trim_end_matches('\n').len();
-    let same_end = breaks(expected) == breaks(&case.document);
-    let suffix = if same_end { suffix } else { suffix.trim_start_matches(['\r', '\n']) };
-    if !now.starts_with(prefix) || !now.ends_with(suffix) || now.len() < prefix.len() + suffix.len() {
+    let count_final_breaks = |text: &str| text.len() - text.trim_end_matches('\n').len();
+    let has_same_end = count_final_breaks(expected) == count_final_breaks(&case.document);
+    let suffix = if has_same_end { suffix } else { suffix.trim_start_matches(['\r', '\n']) };
+    if !rendered.starts_with(prefix) || !rendered.ends_with(suffix) || rendered.len() < prefix.len() + suffix.len() {
         return Err("bytes outside of the scalar changed".to_owned());
     }
-    let scalar = &now[prefix.len()..now.len() - suffix.len()];
+    let scalar = &rendered[prefix.len()..rendered.len() - suffix.len()];
     if !scalar.starts_with(&text[span.start..=span.start]) {
         return Err("the scalar has another style".to_owned());
     }
-    if text.contains("\r\n") != now.contains("\r\n")
-        || text.replace("\r\n", "").contains('\n') != now.replace("\r\n", "").contains('\n')
+    if text.contains("\r\n") != rendered.contains("\r\n")
+        || text.replace("\r\n", "").contains('\n') != rendered.replace("\r\n", "").contains('\n')
     {
         return Err("other line endings".to_owned());
     }
     if case.layout.is_literal() {
         check_lines(embedded, expected, scalar)?;
     }
-    if !same_end {
+    if !has_same_end {
         return Ok(());
     }
     let (start, end) = unchanged_ends(&case.document, expected);
-    if start > 0 && !now.starts_with(&text[..map[start]]) {
+    if start > 0 && !rendered.starts_with(&text[..map[start]]) {
         return Err(format!("bytes before the edit changed: {:?} stood there", &text[span.start..map[start]]));
     }
-    if !now.ends_with(&text[map[end]..]) {
+    if !rendered.ends_with(&text[map[end]..]) {
         return Err(format!("bytes after_span the edit changed: {:?} stood there", &text[map[end]..span.end]));
     }
     Ok(())
@@ -281,14 +286,14 @@ fn check_bytes(case: &EmbeddedCase, embedded: &Embedded, expected: &str, now: &s
 /// Checks that the lines of a literal block scalar are the lines of the document, with the same indentation.
 fn check_lines(embedded: &Embedded, expected: &str, scalar: &str) -> Result<(), String> {
     let header = embedded.text[embedded.span.start..].lines().next().unwrap_or_default();
-    let mut now = scalar.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
-    let first = now.next().unwrap_or_default();
+    let mut lines = scalar.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+    let first = lines.next().unwrap_or_default();
     if first != header && first.replace(['-', '+'], "") != header.replace(['-', '+'], "") {
         return Err(format!("the header {header:?} became {first:?}"));
     }
     let count = expected.split('\n').count();
     for (at, line) in expected.split('\n').enumerate() {
-        let found = now.next().ok_or_else(|| format!("line {} is missing", at + 1))?;
+        let found = lines.next().ok_or_else(|| format!("line {} is missing", at + 1))?;
         let last = at + 1 == count;
         let is_blank = line.is_empty()
             && (!last || found.is_empty())
@@ -301,7 +306,7 @@ fn check_lines(embedded: &Embedded, expected: &str, scalar: &str) -> Result<(), 
             return Err(format!("line {} is {found:?}, expected {line:?}, {} deep", at + 1, embedded.indent));
         }
     }
-    match now.find(|line| !line.trim_start_matches(' ').is_empty()) {
+    match lines.find(|line| !line.trim_start_matches(' ').is_empty()) {
         Some(line) => Err(format!("a line too many: {line:?}")),
         None => Ok(()),
     }
@@ -350,13 +355,13 @@ fn check_location(case: &EmbeddedCase, embedded: &Embedded, standalone: &Error, 
 
 /// Checks that an error about an embedded document points to its scalar.
 fn check_error_span(embedded: &Embedded, error: &Error) -> Result<(), String> {
-    let Some(place) = error.location() else { return Err(format!("an error without a place: {}", error.message())) };
+    let Some(location) = error.location() else { return Err(format!("an error without a place: {}", error.message())) };
     let document = model::split_documents(&embedded.text)[embedded.document];
-    if *place.document != *document {
+    if *location.document != *document {
         return Err(format!("an error whose place is in another text: {}", error.message()));
     }
     let offset = document.as_ptr() as usize - embedded.text.as_ptr() as usize;
-    let (start, end) = (place.span.start + offset, place.span.end + offset);
+    let (start, end) = (location.span.start + offset, location.span.end + offset);
     if embedded.has_unsupported_key {
         return Ok(());
     }
@@ -376,11 +381,11 @@ fn check_error_span(embedded: &Embedded, error: &Error) -> Result<(), String> {
 fn batch(cases: Vec<EmbeddedCase>, go: Option<&mut GoYaml>) -> Vec<(EmbeddedCase, Result<EmbeddedResult, String>)> {
     let prepared: Vec<_> = cases.into_iter().map(|case| (case.clone(), prepare(case))).collect();
     let mut inputs = Vec::new();
-    for (_, one) in &prepared {
-        if let Ok(Some(one)) = one {
-            inputs.push(model::split_documents(&one.embedded.text)[one.embedded.document].to_owned());
-            if let Ok(nested) = &one.nested {
-                let document = model::split_documents(&nested.text).get(one.embedded.document).copied();
+    for (_, embedding) in &prepared {
+        if let Ok(Some(embedding)) = embedding {
+            inputs.push(model::split_documents(&embedding.embedded.text)[embedding.embedded.document].to_owned());
+            if let Ok(nested) = &embedding.nested {
+                let document = model::split_documents(&nested.text).get(embedding.embedded.document).copied();
                 inputs.push(document.unwrap_or_default().to_owned());
             }
         }
@@ -393,13 +398,13 @@ fn batch(cases: Vec<EmbeddedCase>, go: Option<&mut GoYaml>) -> Vec<(EmbeddedCase
     };
     prepared
         .into_iter()
-        .map(|(case, one)| match one {
+        .map(|(case, embedding)| match embedding {
             Err(message) => (case, Err(message)),
             Ok(None) => (case, Ok(EmbeddedResult::StyleUnsupported)),
-            Ok(Some(one)) => {
+            Ok(Some(embedding)) => {
                 let before = next();
-                let after = if one.nested.is_ok() { next() } else { None };
-                (case, check_case(&one, before, after))
+                let after = if embedding.nested.is_ok() { next() } else { None };
+                (case, check_case(&embedding, before, after))
             }
         })
         .collect()
@@ -423,9 +428,9 @@ impl EmbeddedReport {
             Err(message) => message,
         };
         let short: String = message.split(['"', '`', '(']).next().unwrap_or_default().chars().take(70).collect();
-        let known = self.failed.entry(short.replace(|c: char| c.is_ascii_digit(), "")).or_default();
-        *known += 1;
-        if *known <= 2 && self.shown.len() < 30 {
+        let count = self.failed.entry(short.replace(|c: char| c.is_ascii_digit(), "")).or_default();
+        *count += 1;
+        if *count <= 2 && self.shown.len() < 30 {
             self.shown.push(describe(case, message, go));
         }
     }
@@ -471,7 +476,7 @@ impl EmbeddedReport {
 
 /// Describes a failure with a shrunk document that still causes it.
 fn describe(case: &EmbeddedCase, message: &str, mut go: Option<&mut GoYaml>) -> String {
-    let kind = |message: &str| message.split(['"', '`', '(', ':']).next().unwrap_or_default().to_owned();
+    let kind_of = |message: &str| message.split(['"', '`', '(', ':']).next().unwrap_or_default().to_owned();
     let mut small = case.clone();
     let mut shorter = true;
     let mut budget = 300;
@@ -484,10 +489,10 @@ fn describe(case: &EmbeddedCase, message: &str, mut go: Option<&mut GoYaml>) -> 
             let candidate = EmbeddedCase { document, ..small.clone() };
             budget -= 1;
             let result = batch(vec![candidate.clone()], go.as_deref_mut()).remove(0).1;
-            if let Err(now) = result
-                && kind(&now) == kind(message)
+            if let Err(failure) = result
+                && kind_of(&failure) == kind_of(message)
             {
-                (small, last, shorter) = (candidate, now, true);
+                (small, last, shorter) = (candidate, failure, true);
             }
             if budget == 0 {
                 break;

@@ -635,8 +635,8 @@ fn write_broken(out: &mut Writer, document: &str, indent: usize, rng: &mut Rng) 
                 }
                 _ => {
                     out.text.push('\\');
-                    let more = rng.below(3);
-                    out.write_line_break(indent + more);
+                    let extra_spaces = rng.below(3);
+                    out.write_line_break(indent + extra_spaces);
                     if matches!(c, ' ' | '\t') {
                         out.text.push('\\');
                     }

@@ -242,7 +242,7 @@ fn quoted_strings_read_back_equal() {
         .collect();
     let responses = GoYaml::start().map(|mut go| go.parse(&documents));
     for (at, (text, document)) in texts.iter().zip(&documents).enumerate() {
-        let read = |reader: &str, reading: Result<crate::tree::Tree, String>| {
+        let check_reading = |reader: &str, reading: Result<crate::tree::Tree, String>| {
             let tree = reading.unwrap_or_else(|error| panic!("{reader} does not read {document:?}: {error}"));
             for (key, value) in tree.entries() {
                 assert_eq!(&value.text, text, "{reader} reads {} of {document:?}", key.text);
@@ -250,11 +250,11 @@ fn quoted_strings_read_back_equal() {
                 assert!(is_string, "{reader} reads {} of {document:?} as {:?}", key.text, value.kind);
             }
         };
-        read("granit", granit::read(document).map(|mut documents| documents.remove(0)));
-        read("yaml_serde", witness::read(document).map(|mut documents| documents.remove(0)));
-        read("the scanner", crate::scanner::scan(document));
+        check_reading("granit", granit::read(document).map(|mut documents| documents.remove(0)));
+        check_reading("yaml_serde", witness::read(document).map(|mut documents| documents.remove(0)));
+        check_reading("the scanner", crate::scanner::scan(document));
         if let Some(responses) = &responses {
-            read("go-yaml", responses[at].clone().map(|json| goyaml::to_tree(&json)));
+            check_reading("go-yaml", responses[at].clone().map(|json| goyaml::to_tree(&json)));
         }
         let json: Result<String, _> = serde_json::from_str(&jobplate_yaml::quote_double(text));
         assert_eq!(json.as_deref().ok(), Some(text.as_str()), "a JSON reader");

@@ -148,11 +148,11 @@ fn parse_scalar(rest: &str) -> Tree {
 /// Expands tags to their full form, like the events.
 fn resolve_tags(node: &mut Tree) {
     if let Some(tag) = &node.tag {
-        let full = match tag.strip_prefix("!!") {
+        let full_tag = match tag.strip_prefix("!!") {
             Some(name) => format!("tag:yaml.org,2002:{name}"),
             None => tag.strip_prefix("!<").and_then(|tag| tag.strip_suffix('>')).unwrap_or(tag).to_owned(),
         };
-        node.tag = Some(full);
+        node.tag = Some(full_tag);
     }
     node.children.iter_mut().for_each(resolve_tags);
 }

@@ -119,12 +119,12 @@ impl Comparison<'_, '_> {
             self.compare_embedded(before, after);
             return;
         }
-        let pod_specs = |object| pod_specs(object).unwrap_or_default();
+        let valid_pod_specs = |object| pod_specs(object).unwrap_or_default();
         if (self.template_kind)(before).is_some() {
-            let pods: Vec<u32> = pod_specs(before).iter().map(|pod| pod.index()).collect();
+            let pods: Vec<u32> = valid_pod_specs(before).iter().map(|pod| pod.index()).collect();
             self.compare_fields(String::new(), before.node, after.node, &pods);
         }
-        for (old, new) in pod_specs(before).into_iter().zip(pod_specs(after)) {
+        for (old, new) in valid_pod_specs(before).into_iter().zip(valid_pod_specs(after)) {
             self.compare_annotations(annotations(before.node, old), annotations(after.node, new), old);
             for list in ["containers", "initContainers"] {
                 let pairs = list_items(old, list).into_iter().zip(list_items(new, list));
@@ -314,8 +314,8 @@ mod tests {
             let item = match item {
                 ChangedItem::Variable(name) | ChangedItem::Source(name) | ChangedItem::Field(name) => name,
             };
-            let place = [name, embedded_in, container].map(Option::unwrap_or_default).join(" ");
-            format!("{} {kind} {place} {item} {}", lines.line(offset), action.as_str())
+            let location = [name, embedded_in, container].map(Option::unwrap_or_default).join(" ");
+            format!("{} {kind} {location} {item} {}", lines.line(offset), action.as_str())
         };
         differences(before, after, &|_| None).into_iter().map(describe).collect()
     }

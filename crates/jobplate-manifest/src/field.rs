@@ -40,8 +40,8 @@ impl FieldPath {
         let mut steps = Vec::new();
         let mut rest = text.strip_prefix('.').unwrap_or(text);
         while !rest.is_empty() {
-            if let Some(inside) = rest.strip_prefix('[') {
-                let (step, after) = parse_bracket(inside)?;
+            if let Some(bracket) = rest.strip_prefix('[') {
+                let (step, after) = parse_bracket(bracket)?;
                 steps.push(step);
                 rest = after;
             } else {
@@ -66,7 +66,7 @@ impl FieldPath {
     /// they have no name.
     pub fn between(from: Node<'_>, to: Node<'_>) -> Self {
         let nodes: Vec<Node<'_>> = from.path_to(to).chain([to]).collect();
-        let step = |pair: &[Node<'_>]| {
+        let to_step = |pair: &[Node<'_>]| {
             let (parent, child) = (pair[0], pair[1]);
             if let Some((key, _)) = parent.entries().find(|(_, value)| value.index() == child.index()) {
                 return PathStep::Key(key.text().unwrap_or_default().into_owned());
@@ -77,7 +77,7 @@ impl FieldPath {
                 None => PathStep::Index(parent.items().position(|item| item.index() == child.index()).unwrap_or(0)),
             }
         };
-        FieldPath(nodes.windows(2).map(step).collect())
+        FieldPath(nodes.windows(2).map(to_step).collect())
     }
 
     /// Returns the last step if it is a key.
@@ -151,8 +151,8 @@ fn keys_with_dots<'s>(key: &str, rest: &'s [PathStep]) -> impl Iterator<Item = (
     let mut next = Some((key.to_owned(), rest));
     std::iter::from_fn(move || {
         let (key, rest) = next.take()?;
-        if let Some((PathStep::Key(more), after)) = rest.split_first() {
-            next = Some((format!("{key}.{more}"), after));
+        if let Some((PathStep::Key(next_key), after)) = rest.split_first() {
+            next = Some((format!("{key}.{next_key}"), after));
         }
         Some((key, rest))
     })
@@ -195,19 +195,19 @@ fn value_has_keys(item: &Value, keys: &[(String, String)]) -> bool {
 /// the step is invalid.
 fn parse_bracket(text: &str) -> Option<(PathStep, &str)> {
     let close = if text.contains('"') { find_closing_bracket(text)? } else { text.find(']')? };
-    let (inside, after) = (&text[..close], &text[close + 1..]);
-    if inside.is_empty() {
+    let (content, after) = (&text[..close], &text[close + 1..]);
+    if content.is_empty() {
         return None;
     }
-    if inside.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some((PathStep::Index(inside.parse().ok()?), after));
+    if content.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some((PathStep::Index(content.parse().ok()?), after));
     }
-    if !inside.contains('=') {
+    if !content.contains('=') {
         // A key with or without quotes: `metadata.labels[team]`.
-        return Some((PathStep::Key(inside.trim_matches('"').to_owned()), after));
+        return Some((PathStep::Key(content.trim_matches('"').to_owned()), after));
     }
     let mut keys = Vec::new();
-    let mut rest = inside;
+    let mut rest = content;
     while !rest.is_empty() {
         let (key, value) = rest.split_once('=')?;
         let (value, remaining) = match value.strip_prefix('"') {

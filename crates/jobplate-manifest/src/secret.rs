@@ -64,8 +64,9 @@ mod tests {
 
     #[test]
     fn values_read_back_equal() {
-        let special = "a\"\\b\n\t\r\0\u{7f}\u{85}\u{feff}\u{2028}: # é 😀 ";
-        let data: &[(&str, &[u8])] = &[("B", b"yes"), ("123", special.as_bytes()), ("y", b"\xff\0"), ("A", b"")];
+        let special_characters = "a\"\\b\n\t\r\0\u{7f}\u{85}\u{feff}\u{2028}: # é 😀 ";
+        let data: &[(&str, &[u8])] =
+            &[("B", b"yes"), ("123", special_characters.as_bytes()), ("y", b"\xff\0"), ("A", b"")];
         let secret = Secret { name: "1", namespace: Some("no"), immutable: true, data };
         let text = secret.to_manifest().unwrap();
         let head = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: \"1\"\n  namespace: \"no\"\ntype: Opaque\nimmutable: true\nstringData:\n  B: \"yes\"\n";
@@ -73,7 +74,7 @@ mod tests {
         let mut arena = NodeArena::default();
         read(&text, &mut arena).unwrap();
         let values = Document::new(&text, &arena).root().get_first("stringData").unwrap();
-        assert_eq!(values.get_first("123").unwrap().text().unwrap(), special);
+        assert_eq!(values.get_first("123").unwrap().text().unwrap(), special_characters);
     }
 
     #[test]

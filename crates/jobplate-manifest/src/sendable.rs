@@ -178,7 +178,7 @@ fn check_container(container: Node<'_>) -> Result<()> {
 fn refuse_misspelled(map: Node<'_>, known_keys: &[&str]) -> Result<()> {
     for (key, _) in map.entries() {
         let Some(name) = key.text() else { continue };
-        let suggestion = known_keys.iter().find(|known| known.eq_ignore_ascii_case(&name) && ***known != *name);
+        let suggestion = known_keys.iter().find(|key| key.eq_ignore_ascii_case(&name) && ***key != *name);
         if let Some(suggestion) = suggestion {
             return Err(Error::input(format!("unknown key `{name}`"))
                 .at(key.span())
@@ -256,9 +256,9 @@ mod tests {
                 "d",
             ),
         ] {
-            let (found, place) = check_text(text).unwrap_or_else(|| panic!("{text} is accepted"));
+            let (found, source) = check_text(text).unwrap_or_else(|| panic!("{text} is accepted"));
             assert!(found.starts_with(message), "{text}: {found}");
-            assert_eq!(place, at, "{text}");
+            assert_eq!(source, at, "{text}");
         }
     }
 }

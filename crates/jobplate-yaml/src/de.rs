@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn errors_have_a_span_and_contain_no_value() {
-        for (text, place, message, hint) in [
+        for (text, source, message, hint) in [
             ("name: 987", "987", "`name` is a number where text belongs", "put it in quotes"),
             ("name: NO", "NO", "`name` is a word that YAML takes for true or false", "put it in quotes"),
             ("name: ~", "~", "`name` is empty where text belongs", "put it in quotes"),
@@ -316,7 +316,7 @@ mod tests {
             ("{}", "{}", "`name` is missing here", ""),
         ] {
             let error = read(text).unwrap_err();
-            assert_eq!(&text[error.span().unwrap()], place, "{text}");
+            assert_eq!(&text[error.span().unwrap()], source, "{text}");
             assert!(error.message().starts_with(message), "{text}: {}", error.message());
             assert!(
                 error.hint_message().map(|hint| hint.with_program("jobplate")).unwrap_or_default().contains(hint),

@@ -143,14 +143,14 @@ impl<'a> StrictMap<'a> {
 ///
 /// Returns the node and a description of the construct, such as "an alias", or `None` if the subtree has no such node.
 pub fn find_indirection<'a>(root: Node<'a>) -> Option<(Node<'a>, &'static str)> {
-    let indirection = |node: Node<'a>| match node {
+    let describe = |node: Node<'a>| match node {
         _ if node.anchor().is_some() => Some("an anchor"),
         _ if node.tag().is_some() => Some("a tag"),
         _ if node.kind() == NodeKind::Alias => Some("an alias"),
         _ if node.entries().any(|(key, _)| key.is_merge_key()) => Some("a merge key (`<<`)"),
         _ => None,
     };
-    root.descendants().find_map(|node| Some((node, indirection(node)?)))
+    root.descendants().find_map(|node| Some((node, describe(node)?)))
 }
 
 /// A node that may be edited. Only its methods create an [`Edit`].

@@ -33,10 +33,10 @@ fn has_same_anchors(before: Document<'_>, after: Document<'_>) -> bool {
         return true;
     }
     let has_aliases = after.root().descendants().any(|node| node.kind() == NodeKind::Alias);
-    let anchors = |document: Document<'_>| -> Vec<String> {
+    let anchors_of = |document: Document<'_>| -> Vec<String> {
         document.root().descendants().filter_map(|node| node.anchor().map(str::to_owned)).collect()
     };
-    !has_aliases || anchors(before) == anchors(after)
+    !has_aliases || anchors_of(before) == anchors_of(after)
 }
 
 /// The state of a comparison: the next node of each document, and the remaining edits.

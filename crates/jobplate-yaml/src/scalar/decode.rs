@@ -98,9 +98,9 @@ fn decode_flow(raw: &str, offset: usize, escape: Option<u8>, out: &mut impl Deco
         } else {
             let content = run.trim_end_matches([' ', '\t']);
             let (breaks, end) = line_breaks(raw, stop);
-            let fold = if breaks == 1 { Cow::Borrowed(" ") } else { Cow::Owned("\n".repeat(breaks - 1)) };
+            let decoded = if breaks == 1 { Cow::Borrowed(" ") } else { Cow::Owned("\n".repeat(breaks - 1)) };
             out.push_literal(offset + at, content);
-            out.push_decoded(offset + at + content.len()..offset + end, &fold);
+            out.push_decoded(offset + at + content.len()..offset + end, &decoded);
             at = end;
         }
     }
