@@ -2,7 +2,9 @@
 //! variables override the Job's.
 
 use jobplate_diagnostic::{Error, Result};
-use jobplate_prefect::kubernetes_job_block::{APPEND, EnvPatch, KubernetesJobBlock, PATCHES, classify_env_patch};
+use jobplate_prefect::kubernetes_job_block::{
+    APPEND_ENV_PATH, EnvPatch, KubernetesJobBlock, PATCHES, classify_env_patch,
+};
 use jobplate_yaml::{Child, Edit, Editable, Node, NodeKind, StrictMap, Value};
 
 use super::base_job_template::{RequestedNames, remove_variables};
@@ -21,7 +23,7 @@ pub(super) fn plan_block(
     if let Some((patch, _)) = patches.iter().find(|(_, effect)| *effect == EnvPatch::Other) {
         return Err(Error::refused("a patch of the flow's `env` goes by what stands where, which an edit may change")
             .at(patch.span())
-            .hint(format!("write it as `add` of a whole entry with the path `{APPEND}`")));
+            .hint(format!("write it as `add` of a whole entry with the path `{APPEND_ENV_PATH}`")));
     }
     if block.pod_spec.is_none() && desired.has_env_from() {
         let start = block.node.span().start;
@@ -93,7 +95,8 @@ fn plan_patches(
             Some((_, existing)) => set_entry(existing, entry, edits)?,
             None if block.pod_spec.is_some() => {}
             None => {
-                let patch = [("op", Value::name("add")), ("path", Value::name(APPEND)), ("value", entry.to_yaml())];
+                let patch =
+                    [("op", Value::name("add")), ("path", Value::name(APPEND_ENV_PATH)), ("value", entry.to_yaml())];
                 insert.push((patches.len(), Value::map(patch)));
             }
         }

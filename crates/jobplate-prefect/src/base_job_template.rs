@@ -19,7 +19,7 @@ pub const KIND: &str = "BaseJobTemplate";
 pub fn is_base_job_template(node: Node<'_>) -> bool {
     ["job_configuration", "variables"]
         .iter()
-        .all(|key| node.get_first(key).is_some_and(|own| own.kind() == NodeKind::Map))
+        .all(|key| node.get_first(key).is_some_and(|value| value.kind() == NodeKind::Map))
 }
 
 /// Returns whether a mapping has the key that identifies a base job template, even an incomplete one.
@@ -84,22 +84,22 @@ impl<'a> BaseJobTemplate<'a> {
         if let Some(patches) = patches(object) {
             return Err(unsupported_patches_error().at(patches.span()));
         }
-        let way = object.node.path_to(template).chain([template]);
-        way.into_iter()
+        let path = object.node.path_to(template).chain([template]);
+        path.into_iter()
             .try_for_each(|node| StrictMap::from_node(node, "a mapping around the base job template").map(drop))?;
-        let under = |from: Node<'a>, way: &[&str]| {
-            way.iter().try_fold(Some(from), |node, key| match node {
+        let get_nested = |from: Node<'a>, path: &[&str]| {
+            path.iter().try_fold(Some(from), |node, key| match node {
                 Some(node) if node.kind() == NodeKind::Map => get_on_path(node, key),
                 _ => Ok(None),
             })
         };
-        let Some(job_configuration) = under(template, &["job_configuration"])? else {
+        let Some(job_configuration) = get_nested(template, &["job_configuration"])? else {
             let error = Error::input("`job_configuration` of the base job template is empty");
             return Err(error.at(template.span()).hint("Prefect's own template has what belongs there"));
         };
         StrictMap::from_node(job_configuration, "`job_configuration`")?;
-        let pod_spec = under(job_configuration, &["job_manifest", "spec", "template", "spec"])?;
-        let default_env = under(template, &["variables", "properties", "env", "default"])?;
+        let pod_spec = get_nested(job_configuration, &["job_manifest", "spec", "template", "spec"])?;
+        let default_env = get_nested(template, &["variables", "properties", "env", "default"])?;
         Ok(BaseJobTemplate {
             job_configuration,
             pod_spec: pod_spec.filter(|spec| spec.kind() == NodeKind::Map),

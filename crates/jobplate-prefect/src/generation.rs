@@ -93,8 +93,8 @@ fn image_tag(container: Node<'_>) -> Option<String> {
     let image = container.get_first("image")?;
     let image = image.text()?;
     // `name:tag@digest`
-    let named = image.split('@').next().unwrap_or_default();
-    let (repository, tag) = named.rsplit_once(':')?;
+    let name = image.split('@').next().unwrap_or_default();
+    let (repository, tag) = name.rsplit_once(':')?;
     repository.ends_with("prefecthq/prefect").then(|| tag.to_owned())
 }
 

@@ -62,8 +62,8 @@ impl<'a> KubernetesJobBlock<'a> {
     /// # Errors
     /// Fails if a part is ambiguous, for example, because of a duplicate key.
     pub fn read(object: &Object<'a>, block: Node<'a>) -> Result<Self> {
-        let mut way = object.node.path_to(block).chain([block]);
-        way.try_for_each(|node| StrictMap::from_node(node, "a mapping around the block").map(drop))?;
+        let mut path = object.node.path_to(block).chain([block]);
+        path.try_for_each(|node| StrictMap::from_node(node, "a mapping around the block").map(drop))?;
         let pod = ["job", "spec", "template", "spec"].iter().try_fold(Some(block), |node, key| match node {
             Some(node) if node.kind() == NodeKind::Map => get_on_path(node, key),
             _ => Ok(None),
@@ -78,7 +78,7 @@ impl<'a> KubernetesJobBlock<'a> {
 }
 
 /// The path of a patch that appends an entry to the `env` of the flow's container.
-pub const APPEND: &str = "/spec/template/spec/containers/0/env/-";
+pub const APPEND_ENV_PATH: &str = "/spec/template/spec/containers/0/env/-";
 
 /// The effect of a JSON patch on the `env` of the flow's container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,15 +93,15 @@ pub enum EnvPatch {
 
 /// Classifies a JSON patch by its effect on `env`.
 pub fn classify_env_patch(patch: Node<'_>) -> EnvPatch {
-    let text = |key: &str| patch.get_first(key).and_then(Node::text);
-    let env = APPEND.trim_end_matches("/-");
+    let read_field = |key: &str| patch.get_first(key).and_then(Node::text);
+    let env = APPEND_ENV_PATH.trim_end_matches("/-");
     // `inner` is equal to `outer` or a path below it.
     let is_within = |inner: &str, outer: &str| {
         inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     let touches = |path: &str| is_within(env, path) || is_within(path, env);
-    match (text("op"), text("path"), text("from")) {
-        (Some(op), Some(path), _) if op == "add" && path == APPEND => EnvPatch::Appends,
+    match (read_field("op"), read_field("path"), read_field("from")) {
+        (Some(op), Some(path), _) if op == "add" && path == APPEND_ENV_PATH => EnvPatch::Appends,
         (_, Some(path), _) if touches(&path) => EnvPatch::Other,
         (_, _, Some(from)) if touches(&from) => EnvPatch::Other,
         _ => EnvPatch::Nothing,

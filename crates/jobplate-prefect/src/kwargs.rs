@@ -56,7 +56,7 @@ pub(crate) fn first_key(arena: &Arena, mapping: ValueId, names: &[&str]) -> Opti
 ///
 /// # Errors
 /// Fails if the value is not iterable. `label` names the value in the message.
-pub(crate) fn iterate(arena: &mut Arena, id: ValueId, what: &str) -> Result<Vec<ValueId>> {
+pub(crate) fn iterate(arena: &mut Arena, id: ValueId, label: &str) -> Result<Vec<ValueId>> {
     Ok(match arena.get(id).clone() {
         Value::List(items) | Value::Tuple(items) | Value::Set(items) => items,
         Value::Dict(pairs) => pairs.into_iter().map(|(key, _)| key).collect(),
@@ -69,7 +69,7 @@ pub(crate) fn iterate(arena: &mut Arena, id: ValueId, what: &str) -> Result<Vec<
             bytes.into_iter().map(|byte| arena.alloc(Value::Int(byte.into()), location.clone())).collect()
         }
         _ => {
-            let error = Error::input(format!("{what} must be a list, and is {}", arena.describe_kind(id)));
+            let error = Error::input(format!("{label} must be a list, and is {}", arena.describe_kind(id)));
             return Err(locate(error.hint("Prefect itself fails here"), arena.location(id)));
         }
     })

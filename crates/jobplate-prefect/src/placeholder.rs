@@ -88,7 +88,7 @@ pub fn sole_name(text: &str) -> Option<&str> {
 
 /// Returns whether a string contains a placeholder that Prefect looks up with its API.
 pub fn contains_api_placeholder(text: &str) -> bool {
-    find_all(text).any(|own| own.source() == PlaceholderSource::Api)
+    find_all(text).any(|placeholder| placeholder.source() == PlaceholderSource::Api)
 }
 
 #[cfg(test)]
@@ -112,10 +112,10 @@ mod tests {
             ("{{ a }", &[]),
             ("", &[]),
         ] {
-            assert_eq!(find_all(text).map(|own| own.name).collect::<Vec<_>>(), expected, "{text}");
+            assert_eq!(find_all(text).map(|placeholder| placeholder.name).collect::<Vec<_>>(), expected, "{text}");
         }
-        let fulls = |text| find_all(text).map(|own| own.full).collect::<Vec<_>>();
-        assert_eq!(fulls("x{{{ a }}}{{b}}"), ["{{ a }}", "{{b}}"]);
+        let find_full = |text| find_all(text).map(|placeholder| placeholder.full).collect::<Vec<_>>();
+        assert_eq!(find_full("x{{{ a }}}{{b}}"), ["{{ a }}", "{{b}}"]);
         assert_eq!(sole_name("{{ a }}"), Some("a"));
         assert_eq!(sole_name("{{ a }}-"), None);
         assert!(

@@ -13,7 +13,7 @@ pub enum ValueDescription {
     /// An empty string, or no value.
     Empty,
     /// The type of a value that is not a string, such as a number. Kubernetes rejects such a value.
-    NotText(&'static str),
+    NotString(&'static str),
     /// A reference, such as `Secret gh, key token`.
     Reference(String),
     /// The reference that a value comes from, if the value is passed on as plain text.
@@ -27,7 +27,7 @@ pub fn describe_value(arena: &Arena, value: ValueId) -> ValueDescription {
         Value::Str(_) => ValueDescription::Literal,
         Value::Unknown(text) => ValueDescription::ResolvedReference(find_references(text)),
         Value::None => ValueDescription::Empty,
-        _ => ValueDescription::NotText(arena.describe_kind(value)),
+        _ => ValueDescription::NotString(arena.describe_kind(value)),
     }
 }
 
@@ -36,6 +36,8 @@ pub fn describe_entry(arena: &Arena, entry: ValueId) -> ValueDescription {
     let Some(from) = arena.dict_get(entry, "valueFrom").filter(|from| arena.is_truthy(*from)) else {
         return arena.dict_get(entry, "value").map_or(ValueDescription::Empty, |value| describe_value(arena, value));
     };
-    let text = |of: ValueId, key: &str| arena.dict_get(of, key).and_then(|text| arena.as_str(text)).map(str::to_owned);
-    ValueDescription::Reference(describe_source(|key| arena.dict_get(from, key), text))
+    let read_text = |mapping: ValueId, key: &str| {
+        arena.dict_get(mapping, key).and_then(|text| arena.as_str(text)).map(str::to_owned)
+    };
+    ValueDescription::Reference(describe_source(|key| arena.dict_get(from, key), read_text))
 }

@@ -19,7 +19,7 @@ pub(super) fn describe_value(value: &ValueDescription) -> String {
     match value {
         ValueDescription::Literal => "***".to_owned(),
         ValueDescription::Empty => "(empty)".to_owned(),
-        ValueDescription::NotText(kind) => format!("*** ({kind})"),
+        ValueDescription::NotString(kind) => format!("*** ({kind})"),
         ValueDescription::Reference(to) => to.clone(),
         ValueDescription::ResolvedReference(from) => format!("*** (plain text of {from})"),
     }

@@ -20,7 +20,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use self::pools::{PoolAnswer, PoolOracle};
+use self::pools::{PoolOracle, PoolResponse};
 use crate::case::{Case, topics};
 use crate::oracle::report_line;
 use crate::prefect1::generate;
@@ -80,7 +80,8 @@ fn comparable_pod(job: &Value) -> Value {
     container.retain(|key, _| !matches!(key.as_str(), "name" | "args" | "env" | "image" | "imagePullPolicy"));
     for kind in ["limits", "requests"] {
         for resource in ["cpu", "memory"] {
-            if let Some(Value::Number(number)) = container.get("resources").and_then(|own| own.get(kind)?.get(resource))
+            if let Some(Value::Number(number)) =
+                container.get("resources").and_then(|resources| resources.get(kind)?.get(resource))
             {
                 let text = Value::from(number.to_string());
                 container["resources"][kind][resource] = text;
@@ -95,17 +96,17 @@ fn comparable_pod(job: &Value) -> Value {
 fn remove_nulls(value: &mut Value, flow: &str) {
     match value {
         Value::Object(map) => {
-            for (key, own) in &mut *map {
-                if key == "containerName" && *own == flow {
-                    *own = json!("FLOW");
+            for (key, value) in &mut *map {
+                if key == "containerName" && *value == flow {
+                    *value = json!("FLOW");
                 }
-                remove_nulls(own, flow);
+                remove_nulls(value, flow);
             }
-            let is_empty = |own: &Value| own.as_object().is_some_and(Map::is_empty);
+            let is_empty = |value: &Value| value.as_object().is_some_and(Map::is_empty);
             let is_resource_key = |key: &str| matches!(key, "limits" | "requests" | "resources");
-            map.retain(|key, own| !(own.is_null() || is_empty(own) && is_resource_key(key)));
+            map.retain(|key, value| !(value.is_null() || is_empty(value) && is_resource_key(key)));
         }
-        Value::Array(items) => items.iter_mut().for_each(|own| remove_nulls(own, flow)),
+        Value::Array(items) => items.iter_mut().for_each(|value| remove_nulls(value, flow)),
         _ => {}
     }
 }
@@ -128,26 +129,31 @@ fn unintended_difference(old: &Value, new: &Value, changed: &[&str]) -> Option<S
             return Some(format!("{key} is {}", new["spec"]["template"]["spec"][key]));
         }
     }
-    for (key, own) in old["spec"].as_object().into_iter().flatten() {
-        let (mut own, mut there) = (own.clone(), new["spec"][key].clone());
-        remove_nulls(&mut own, old["spec"]["template"]["spec"]["containers"][0]["name"].as_str().unwrap_or("flow"));
-        remove_nulls(&mut there, "prefect-job");
-        if key != "template" && !own.is_null() && there != own {
-            return Some(format!("spec.{key} was {own} and is {there}"));
+    for (key, expected) in old["spec"].as_object().into_iter().flatten() {
+        let (mut expected, mut actual) = (expected.clone(), new["spec"][key].clone());
+        remove_nulls(
+            &mut expected,
+            old["spec"]["template"]["spec"]["containers"][0]["name"].as_str().unwrap_or("flow"),
+        );
+        remove_nulls(&mut actual, "prefect-job");
+        if key != "template" && !expected.is_null() && actual != expected {
+            return Some(format!("spec.{key} was {expected} and is {actual}"));
         }
     }
     let is_prefect_label = |key: &str| key.starts_with("prefect.io/");
     for pointer in ["/metadata", "/spec/template/metadata"] {
-        let pairs_of =
-            |job: &Value, kind: &str| job.pointer(pointer).and_then(|own| own.get(kind)?.as_object().cloned());
+        let pairs_of = |job: &Value, kind: &str| {
+            job.pointer(pointer).and_then(|metadata| metadata.get(kind)?.as_object().cloned())
+        };
         for kind in ["labels", "annotations"] {
-            for (key, own) in pairs_of(old, kind).unwrap_or_default() {
-                let is_text = own.is_string() && key.chars().all(|c| c.is_ascii_alphanumeric() || "./-".contains(c));
-                let there = pairs_of(new, kind).and_then(|all| all.get(&key).cloned());
-                if is_text && kind == "labels" && !is_prefect_label(&key) && there.is_none() {
+            for (key, expected) in pairs_of(old, kind).unwrap_or_default() {
+                let is_text =
+                    expected.is_string() && key.chars().all(|c| c.is_ascii_alphanumeric() || "./-".contains(c));
+                let actual = pairs_of(new, kind).and_then(|all| all.get(&key).cloned());
+                if is_text && kind == "labels" && !is_prefect_label(&key) && actual.is_none() {
                     return Some(format!("{pointer}: the label {key} is missing"));
                 }
-                if is_text && kind == "annotations" && pointer == "/metadata" && there != Some(own) {
+                if is_text && kind == "annotations" && pointer == "/metadata" && actual != Some(expected) {
                     return Some(format!("{pointer}: the annotation {key} has another value"));
                 }
             }
@@ -174,19 +180,20 @@ fn converted_templates_create_the_same_jobs() {
     assert!(cases.len() >= 12, "only {}", cases.len());
     let directory = tempfile::tempdir().expect("creates a temporary directory");
     // The variables that the worker sets itself.
-    let plain =
+    let minimal =
         convert(directory.path(), b"spec: {template: {spec: {containers: [{name: flow}]}}}\n", &[]).expect("converts");
-    let own = pools.job(&plain, &json!({}));
-    let own: Vec<Value> = own.pointer(FLOW_CONTAINER).expect("a container")["env"].as_array().expect("a list").clone();
+    let worker_variables = pools.job(&minimal, &json!({}));
+    let worker_variables: Vec<Value> =
+        worker_variables.pointer(FLOW_CONTAINER).expect("a container")["env"].as_array().expect("a list").clone();
     let mut failures = Vec::new();
     for (name, case) in &cases {
-        let mut fail = |what: String| failures.push(format!("{name}: {what}"));
-        let text = |key: &str| case.get(key).and_then(toml::Value::as_str);
+        let mut fail = |message: String| failures.push(format!("{name}: {message}"));
+        let get_text = |key: &str| case.get(key).and_then(toml::Value::as_str);
         for key in case.keys() {
             let known = ["about", "template", "base", "values", "env", "job", "changed"];
             assert!(known.contains(&key.as_str()), "{name}: unknown key {key}");
         }
-        let options: &[&str] = match text("base") {
+        let options: &[&str] = match get_text("base") {
             Some("stock") => {
                 run::write_file(&directory.path().join("base.json"), pools.stock().to_string().as_bytes());
                 &["--from-default", "base.json"]
@@ -197,17 +204,17 @@ fn converted_templates_create_the_same_jobs() {
             }
             None => &[],
         };
-        let template = text("template").expect("a template");
-        let made = match convert(directory.path(), template.as_bytes(), options) {
-            Ok(made) => made,
+        let template = get_text("template").expect("a template");
+        let converted = match convert(directory.path(), template.as_bytes(), options) {
+            Ok(converted) => converted,
             Err(error) => {
                 fail(error);
                 continue;
             }
         };
-        let values: Value = text("values").map_or(json!({}), |values| serde_json::from_str(values).expect("JSON"));
-        let job = match pools.ask(&made, &values) {
-            PoolAnswer::Job(job) => job,
+        let values: Value = get_text("values").map_or(json!({}), |values| serde_json::from_str(values).expect("JSON"));
+        let job = match pools.request_job(&converted, &values) {
+            PoolResponse::Job(job) => job,
             other => {
                 fail(format!("{other:?}"));
                 continue;
@@ -221,10 +228,11 @@ fn converted_templates_create_the_same_jobs() {
                 fail(difference);
             }
         }
-        let entries = job.pointer(FLOW_CONTAINER).and_then(|own| own["env"].as_array()).expect("a list");
-        let is_own =
-            |entry: &Value| own.contains(entry) || entry["name"] == "PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR";
-        let env: Vec<String> = entries.iter().filter(|entry| !is_own(entry)).map(describe_entry).collect();
+        let entries = job.pointer(FLOW_CONTAINER).and_then(|container| container["env"].as_array()).expect("a list");
+        let is_set_by_worker = |entry: &Value| {
+            worker_variables.contains(entry) || entry["name"] == "PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR"
+        };
+        let env: Vec<String> = entries.iter().filter(|entry| !is_set_by_worker(entry)).map(describe_entry).collect();
         let expected = case.get("env").and_then(toml::Value::as_array).expect("a list of variables");
         let expected: Vec<&str> = expected.iter().filter_map(toml::Value::as_str).collect();
         if env != expected {
@@ -236,10 +244,10 @@ fn converted_templates_create_the_same_jobs() {
         }
         for (pointer, expected) in case.get("job").and_then(toml::Value::as_table).into_iter().flatten() {
             let expected: Value = serde_json::to_value(expected).expect("a value");
-            let there = job.pointer(pointer).cloned().unwrap_or_default();
+            let actual = job.pointer(pointer).cloned().unwrap_or_default();
             let expected = if expected == "null" { Value::Null } else { expected };
-            if there != expected {
-                fail(format!("{pointer} is {there}"));
+            if actual != expected {
+                fail(format!("{pointer} is {actual}"));
             }
         }
     }
@@ -256,17 +264,17 @@ fn prefect_accepts_every_converted_template() {
         cases.into_iter().map(move |case| Case { name: format!("{topic}: {}", case.name), ..case })
     });
     let random = (0..RANDOM_COUNT).map(|number| generate::generate_case(seed, number));
-    let (mut failures, mut converted, mut refused) = (Vec::new(), 0, 0);
+    let (mut failures, mut converted_count, mut refused) = (Vec::new(), 0, 0);
     for case in written.chain(random) {
         let Some(template) = &case.template else { continue };
-        let Ok(made) = convert(directory.path(), template, &[]) else {
+        let Ok(converted) = convert(directory.path(), template, &[]) else {
             refused += 1;
             continue;
         };
-        converted += 1;
-        let mut fail = |what: String| failures.push(format!("{}\n{what}", case.print()));
-        match pools.ask(&made, &json!({})) {
-            PoolAnswer::Job(job) => {
+        converted_count += 1;
+        let mut fail = |message: String| failures.push(format!("{}\n{message}", case.print()));
+        match pools.request_job(&converted, &json!({})) {
+            PoolResponse::Job(job) => {
                 // Prefect 1 changes the flow's container and, through aliases, all nodes that share a value with it.
                 let shares = template.contains(&b'&') && template.contains(&b'*');
                 let old = preview_prefect1(directory.path()).filter(|_| !shares);
@@ -276,8 +284,8 @@ fn prefect_accepts_every_converted_template() {
             other => fail(format!("{other:?}")),
         }
     }
-    report_line(&format!("convert: {converted} templates converted, {refused} refused, seed {seed}"));
-    assert!(converted > 200, "only {converted} were converted");
+    report_line(&format!("convert: {converted_count} templates converted, {refused} refused, seed {seed}"));
+    assert!(converted_count > 200, "only {converted_count} were converted");
     assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures.join("\n"));
 }
 
@@ -285,8 +293,8 @@ fn prefect_accepts_every_converted_template() {
 fn new_names_of_variables_are_settings_of_prefect() {
     let Some(mut pools) = PoolOracle::start() else { return };
     let source = include_str!("../../../crates/jobplate-prefect/src/convert/variable_mapping.rs");
-    let is_of_a_name = |c: char| c.is_ascii_uppercase() || c == '_';
-    let names = source.split(|c: char| !is_of_a_name(c)).filter(|name| {
+    let is_name_char = |c: char| c.is_ascii_uppercase() || c == '_';
+    let names = source.split(|c: char| !is_name_char(c)).filter(|name| {
         // Prefixes end with `_`, and names of Prefect 1 start with `PREFECT__`.
         name.starts_with("PREFECT_") && !name.starts_with("PREFECT__") && !name.ends_with('_')
     });
@@ -299,21 +307,21 @@ fn new_names_of_variables_are_settings_of_prefect() {
 #[test]
 fn the_built_in_base_has_the_variables_placeholders_and_types_of_prefects_default() {
     let Some(mut pools) = PoolOracle::start() else { return };
-    let own: Value =
+    let built_in: Value =
         serde_json::from_str(include_str!("../../../crates/jobplate-prefect/src/convert/base.json")).expect("JSON");
     let mut stock = pools.stock().clone();
-    let mut own = own;
-    for template in [&mut stock, &mut own] {
+    let mut built_in = built_in;
+    for template in [&mut stock, &mut built_in] {
         remove_descriptions(&mut template["variables"]);
     }
-    assert_eq!(own, stock);
+    assert_eq!(built_in, stock);
 }
 
 /// Removes descriptions, titles and examples from a schema.
 fn remove_descriptions(schema: &mut Value) {
     match schema {
         Value::Object(map) => {
-            map.retain(|key, own| !matches!(key.as_str(), "description" | "title" | "examples") || own.is_object());
+            map.retain(|key, value| !matches!(key.as_str(), "description" | "title" | "examples") || value.is_object());
             map.values_mut().for_each(remove_descriptions);
         }
         Value::Array(items) => items.iter_mut().for_each(remove_descriptions),
@@ -336,15 +344,15 @@ fn the_built_in_template_has_valid_defaults_references_and_descriptions() {
     let job = pools.job(&text, &values);
     let container = job.pointer(FLOW_CONTAINER).expect("a container");
     let entries = container["env"].as_array().expect("a list");
-    let named = |name: &str| entries.iter().filter(|entry| entry["name"] == name).collect::<Vec<_>>();
+    let entries_named = |name: &str| entries.iter().filter(|entry| entry["name"] == name).collect::<Vec<_>>();
     for (name, secret, key) in [
         ("PREFECT_API_KEY", "prefect-api-key", "key"),
         ("GITHUB_ACCESS_TOKEN", "prefect-secrets", "github-access-token"),
     ] {
         let reference = json!({"name": secret, "key": key, "optional": true});
-        assert_eq!(named(name), [&json!({"name": name, "valueFrom": {"secretKeyRef": reference}})]);
+        assert_eq!(entries_named(name), [&json!({"name": name, "valueFrom": {"secretKeyRef": reference}})]);
     }
-    assert_eq!(named("FOO"), [&json!({"name": "FOO", "value": "1"})]);
+    assert_eq!(entries_named("FOO"), [&json!({"name": "FOO", "value": "1"})]);
     assert!(!job.to_string().contains(pools::WORKER_API_KEY), "the worker's own key is in the Job");
     assert_eq!(container["image"], "registry.example/etl:1");
     assert_eq!(

@@ -23,7 +23,7 @@ pub(super) struct PoolOracle {
 
 /// Prefect's response to a template.
 #[derive(Debug)]
-pub(super) enum PoolAnswer {
+pub(super) enum PoolResponse {
     /// The Job that a worker creates.
     Job(Value),
     /// The server rejects the template or a value.
@@ -70,19 +70,19 @@ impl PoolOracle {
     }
 
     /// Requests the Job that a worker creates from a template with the job variables of a deployment.
-    pub(super) fn ask(&mut self, template: &str, values: &Value) -> PoolAnswer {
+    pub(super) fn request_job(&mut self, template: &str, values: &Value) -> PoolResponse {
         let mut answer = self.request(&json!({"template": template, "values": values}));
         match (answer["refused"].as_str(), answer["fails"].as_str()) {
-            (Some(why), _) => PoolAnswer::Refused(why.to_owned()),
-            (_, Some(why)) => PoolAnswer::Failure(why.to_owned()),
-            _ => PoolAnswer::Job(answer["job"].take()),
+            (Some(why), _) => PoolResponse::Refused(why.to_owned()),
+            (_, Some(why)) => PoolResponse::Failure(why.to_owned()),
+            _ => PoolResponse::Job(answer["job"].take()),
         }
     }
 
     /// Returns the Job that a worker creates from a template. Prefect must accept the template.
     pub(super) fn job(&mut self, template: &str, values: &Value) -> Value {
-        match self.ask(template, values) {
-            PoolAnswer::Job(job) => job,
+        match self.request_job(template, values) {
+            PoolResponse::Job(job) => job,
             other => panic!("{other:?}"),
         }
     }

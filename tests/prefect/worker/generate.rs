@@ -135,7 +135,7 @@ fn change(rng: &mut Rng, tree: &mut YamlNode, paths: &[&str]) {
         _ => {
             let (key, value) = (quoted(rng, quirks::KEYS), value(rng, 2));
             if let Some(YamlNode::Map(pairs)) = tree.node(rng.below(count)) {
-                pairs.retain(|(own, _)| *own != key);
+                pairs.retain(|(name, _)| *name != key);
                 pairs.insert(rng.below(pairs.len() + 1), (key, value));
             }
         }
@@ -193,8 +193,9 @@ fn name(rng: &mut Rng) -> String {
             1 => {
                 let (first, last) = rng.choose(quirks::LETTERS);
                 let count = rng.below(5) + 1;
-                let code = |rng: &mut Rng| first + u32::try_from(rng.below((last - first) as usize)).expect("small");
-                name.extend((0..count).filter_map(|_| char::from_u32(code(rng))));
+                let choose_code_point =
+                    |rng: &mut Rng| first + u32::try_from(rng.below((last - first) as usize)).expect("small");
+                name.extend((0..count).filter_map(|_| char::from_u32(choose_code_point(rng))));
             }
             2 => name.push_str(&rng.choose(&["a", "x-", "Ab", "0", "long-"]).repeat(rng.below(30) + 1)),
             _ => name.push_str(rng.choose(&["flow", "My", "run_1", "etl.daily", "Nightly-ETL", "42"])),
@@ -236,8 +237,8 @@ fn env(rng: &mut Rng) -> YamlNode {
     tree
 }
 
-fn either(rng: &mut Rng, placeholder: &str, own: fn(&mut Rng) -> YamlNode) -> YamlNode {
-    if rng.one_in(4) { own(rng) } else { YamlNode::text(placeholder) }
+fn either(rng: &mut Rng, placeholder: &str, generate: fn(&mut Rng) -> YamlNode) -> YamlNode {
+    if rng.one_in(4) { generate(rng) } else { YamlNode::text(placeholder) }
 }
 
 fn container(rng: &mut Rng, name: &str) -> YamlNode {
@@ -368,7 +369,7 @@ fn variable(rng: &mut Rng, name: &str) -> YamlNode {
         "name" if rng.one_in(2) => YamlNode::text(&self::name(rng)),
         "name" => YamlNode::text(&template_text(rng)),
         "m" | "l" => value(rng, 3),
-        _ => match quirks::VARIABLES.iter().find(|(own, _)| *own == name) {
+        _ => match quirks::VARIABLES.iter().find(|(known, _)| *known == name) {
             Some((_, values)) if !rng.one_in(8) => YamlNode::raw(rng.choose(values)),
             _ => value(rng, 1),
         },
@@ -392,20 +393,20 @@ fn variables(rng: &mut Rng) -> YamlNode {
 
 fn scenario(rng: &mut Rng, environment: &mut Rng) -> YamlNode {
     let mut tree = YamlNode::Map(Vec::new());
-    let some = |rng: &mut Rng, tree: &mut YamlNode, key: &str, one_in: usize, value: fn(&mut Rng) -> YamlNode| {
+    let maybe_set = |rng: &mut Rng, tree: &mut YamlNode, key: &str, one_in: usize, value: fn(&mut Rng) -> YamlNode| {
         if rng.one_in(one_in) {
             let value = value(rng);
             tree.set(key, value);
         }
     };
-    let named = |rng: &mut Rng| {
+    let record = |rng: &mut Rng| {
         let mut tree = YamlNode::Map(Vec::new());
-        some(rng, &mut tree, "name", 2, |rng| {
+        maybe_set(rng, &mut tree, "name", 2, |rng| {
             let name = name(rng);
             // The server rejects some of these names.
             YamlNode::text(&if rng.one_in(12) { name } else { name.replace(['/', '%', '&', '<', '>'], "+") })
         });
-        some(rng, &mut tree, "id", 6, |_| YamlNode::raw("00000000-0000-0000-0000-0000000ABCDE"));
+        maybe_set(rng, &mut tree, "id", 6, |_| YamlNode::raw("00000000-0000-0000-0000-0000000ABCDE"));
         tree
     };
     if !rng.one_in(3) {
@@ -414,14 +415,14 @@ fn scenario(rng: &mut Rng, environment: &mut Rng) -> YamlNode {
     if rng.one_in(8) {
         tree.set("deployment", YamlNode::raw("null"));
     } else if rng.one_in(2) {
-        let mut deployment = named(rng);
-        some(rng, &mut deployment, "updated", 5, |rng| YamlNode::raw(quoted(rng, quirks::TIMES)));
-        some(rng, &mut deployment, "job_variables", 1, variables);
+        let mut deployment = record(rng);
+        maybe_set(rng, &mut deployment, "updated", 5, |rng| YamlNode::raw(quoted(rng, quirks::TIMES)));
+        maybe_set(rng, &mut deployment, "job_variables", 1, variables);
         tree.set("deployment", deployment);
     }
     for key in ["flow", "flow_run", "work_pool"] {
         if rng.one_in(4) {
-            let mut record = named(rng);
+            let mut record = record(rng);
             if key == "flow_run" && rng.one_in(2) {
                 record.set("tags", YamlNode::raw("[t1, T 2]"));
                 record.set("parameters", mapping(rng, |rng| value(rng, 1)));
@@ -429,7 +430,7 @@ fn scenario(rng: &mut Rng, environment: &mut Rng) -> YamlNode {
             tree.set(key, record);
         }
     }
-    let mut worker = if rng.one_in(4) { named(rng) } else { YamlNode::Map(Vec::new()) };
+    let mut worker = if rng.one_in(4) { record(rng) } else { YamlNode::Map(Vec::new()) };
     let mut environ = YamlNode::Map(Vec::new());
     for _ in 0..environment.below(4) {
         let (name, value) = quirks::prefect_setting(environment);

@@ -246,7 +246,8 @@ pub(crate) const SETTINGS: &[(&str, &[&str])] = &[
 
 /// Returns the names of settings and their former names, each with the kind of its value.
 fn names_of(settings: &[Setting]) -> Vec<(&'static str, SettingKind)> {
-    let names = |own: &Setting| [Some((own.name, own.kind)), own.former_name.map(|name| (name, own.kind))];
+    let names =
+        |setting: &Setting| [Some((setting.name, setting.kind)), setting.former_name.map(|name| (name, setting.kind))];
     settings.iter().flat_map(names).flatten().collect()
 }
 

@@ -32,8 +32,8 @@ fn tables_match_prefects_models() {
         return;
     }
     // Of the recorded versions, only Prefect 2 has its own table.
-    let asked = WORKER.recorded.iter().copied().filter(|version| version.full() == "2.20.26").chain([newest]);
-    for bin in asked.filter_map(find_venv) {
+    let versions = WORKER.recorded.iter().copied().filter(|version| version.full() == "2.20.26").chain([newest]);
+    for bin in versions.filter_map(find_venv) {
         let output = Command::new(bin.join("python"))
             .arg(WORKER.driver().with_file_name("settings.py"))
             .env_clear()
@@ -44,11 +44,13 @@ fn tables_match_prefects_models() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
         for (name, rows) in found.as_object().expect("tables by name") {
-            let (_, table) = TABLES.iter().find(|(own, _)| own == name).unwrap_or_else(|| panic!("no table {name}"));
-            let (own, prefect) = (table.iter().map(row).collect::<Vec<_>>(), rows.as_array().expect("rows"));
-            let other: Vec<_> = own.iter().zip(prefect).filter(|(own, prefect)| own != prefect).collect();
+            let (_, table) =
+                TABLES.iter().find(|(table_name, _)| table_name == name).unwrap_or_else(|| panic!("no table {name}"));
+            let (table_rows, prefect) = (table.iter().map(row).collect::<Vec<_>>(), rows.as_array().expect("rows"));
+            let other: Vec<_> =
+                table_rows.iter().zip(prefect).filter(|(table_rows, prefect)| table_rows != prefect).collect();
             assert!(other.is_empty(), "{name}, ours and Prefect's: {other:?}");
-            assert_eq!(own.len(), prefect.len(), "rows of {name}");
+            assert_eq!(table_rows.len(), prefect.len(), "rows of {name}");
         }
     }
 }

@@ -86,11 +86,11 @@ pub(crate) fn parse(name: &str, table: &toml::Table) -> Result<Vec<Case>, String
         None => return parse_one(name.to_owned(), &base),
     };
     let mut cases = Vec::new();
-    for (place, own) in each.iter().enumerate() {
+    for (place, item) in each.iter().enumerate() {
         let mut table = base.clone();
-        for (key, value) in own.as_table().ok_or("each is a list of tables")? {
+        for (key, value) in item.as_table().ok_or("each is a list of tables")? {
             match (table.get_mut(key), value) {
-                (Some(toml::Value::Table(table)), toml::Value::Table(own)) => table.extend(own.clone()),
+                (Some(toml::Value::Table(table)), toml::Value::Table(other)) => table.extend(other.clone()),
                 _ => drop(table.insert(key.clone(), value.clone())),
             }
         }
@@ -101,36 +101,36 @@ pub(crate) fn parse(name: &str, table: &toml::Table) -> Result<Vec<Case>, String
 
 fn parse_one(name: String, table: &toml::Table) -> Result<Vec<Case>, String> {
     let mut selected = vec![PrefectVersion::Worker0_8];
-    let mut whole = None;
+    let mut whole_template = None;
     let mut template: Value = parse_yaml(SMALL)?;
     let mut scenario = None;
     for (key, value) in table {
-        let part = PARTS.iter().chain(&SCENARIO).any(|(name, _)| name == key);
+        let is_part = PARTS.iter().chain(&SCENARIO).any(|(name, _)| name == key);
         match key.as_str() {
             "about" => drop(string(value)?),
-            "template" => whole = Some(string(value)?),
+            "template" => whole_template = Some(string(value)?),
             "scenario" => scenario = Some(string(value)?),
             "prefect_kubernetes" => selected = versions(&WORKER, value, "all")?,
-            _ if part => {}
+            _ if is_part => {}
             other => return Err(format!("unknown key {other}")),
         }
     }
     for (part, path) in PARTS {
         let Some(value) = table.get(part) else { continue };
-        if whole.is_some() {
+        if whole_template.is_some() {
             return Err(format!("{part}: the template is given as a whole"));
         }
         replace_part(get_or_insert(&mut template, path)?, value)?;
     }
-    let given: Vec<_> = SCENARIO.iter().filter_map(|(name, path)| Some((path, table.get(*name)?))).collect();
-    if !given.is_empty() {
+    let scenario_parts: Vec<_> = SCENARIO.iter().filter_map(|(name, path)| Some((path, table.get(*name)?))).collect();
+    if !scenario_parts.is_empty() {
         let mut root = scenario.as_deref().map_or(Ok(Value::Mapping(Mapping::new())), parse_yaml)?;
-        for (path, value) in given {
+        for (path, value) in scenario_parts {
             *get_or_insert(&mut root, path)? = parse_yaml(&string(value)?)?;
         }
         scenario = Some(print_json(&root)?);
     }
-    let template = whole.map_or_else(|| print_json(&template), Ok)?;
+    let template = whole_template.map_or_else(|| print_json(&template), Ok)?;
     let case = |version| Case {
         name: name.clone(),
         version,

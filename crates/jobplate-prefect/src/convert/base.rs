@@ -60,14 +60,14 @@ impl Base {
         let root = arena.deep_copy(root);
         // `prefect work-pool inspect` prints the template as a part of the work pool.
         let root = arena.dict_get(root, "base_job_template").unwrap_or(root);
-        let configuration = part(arena, root, "job_configuration")?;
-        let variables = part(arena, root, "variables")?;
-        let properties = part(arena, variables, "properties")?;
-        let manifest = part(arena, configuration, "job_manifest")?;
-        let metadata = part_or_insert(arena, manifest, "metadata")?;
-        let spec = part(arena, manifest, "spec")?;
-        let template = part(arena, spec, "template")?;
-        let pod = part(arena, template, "spec")?;
+        let configuration = get_mapping(arena, root, "job_configuration")?;
+        let variables = get_mapping(arena, root, "variables")?;
+        let properties = get_mapping(arena, variables, "properties")?;
+        let manifest = get_mapping(arena, configuration, "job_manifest")?;
+        let metadata = get_or_insert_mapping(arena, manifest, "metadata")?;
+        let spec = get_mapping(arena, manifest, "spec")?;
+        let template = get_mapping(arena, spec, "template")?;
+        let pod = get_mapping(arena, template, "spec")?;
         let containers = arena.dict_get(pod, "containers").unwrap_or(pod);
         let first = match arena.get(containers) {
             Value::List(items) => items.first().copied(),
@@ -158,7 +158,7 @@ fn not_a_template(arena: &Arena, id: ValueId, why: &str) -> Error {
 }
 
 /// Returns the mapping under a key.
-fn part(arena: &Arena, dict: ValueId, key: &str) -> Result<ValueId> {
+fn get_mapping(arena: &Arena, dict: ValueId, key: &str) -> Result<ValueId> {
     match arena.dict_get(dict, key) {
         Some(part) if arena.as_dict(part).is_some() => Ok(part),
         Some(part) => Err(not_a_template(arena, part, &format!("`{key}` is no mapping"))),
@@ -167,12 +167,12 @@ fn part(arena: &Arena, dict: ValueId, key: &str) -> Result<ValueId> {
 }
 
 /// Returns the mapping under a key. Adds an empty mapping if the key is missing or null.
-fn part_or_insert(arena: &mut Arena, dict: ValueId, key: &str) -> Result<ValueId> {
+fn get_or_insert_mapping(arena: &mut Arena, dict: ValueId, key: &str) -> Result<ValueId> {
     if arena.dict_get(dict, key).is_none_or(|part| *arena.get(part) == Value::None) {
         let empty = arena.alloc(Value::empty_dict(), None);
         arena.dict_set_str(dict, key, empty);
     }
-    part(arena, dict, key)
+    get_mapping(arena, dict, key)
 }
 
 /// Converts a value to a type that the schema of the variable `name` accepts.
@@ -181,9 +181,9 @@ fn part_or_insert(arena: &mut Arena, dict: ValueId, key: &str) -> Result<ValueId
 /// Fails if the schema rejects the value.
 fn convert_to_schema(arena: &mut Arena, schema: ValueId, name: &str, path: &str, value: ValueId) -> Result<ValueId> {
     let types = accepted_types(arena, schema);
-    let accepts = |one: &str| types.is_empty() || types.iter().any(|own| own == one);
-    let reject = |arena: &Arena, what: &str| {
-        let error = Error::input(format!("`{path}` becomes the default of the variable `{name}`, which {what}"));
+    let accepts = |kind: &str| types.is_empty() || types.iter().any(|accepted| accepted == kind);
+    let reject = |arena: &Arena, reason: &str| {
+        let error = Error::input(format!("`{path}` becomes the default of the variable `{name}`, which {reason}"));
         Err(locate(error.hint("write what Kubernetes takes there, or leave it out"), arena.location(value)))
     };
     let value = match arena.get(value).clone() {
@@ -200,13 +200,13 @@ fn convert_to_schema(arena: &mut Arena, schema: ValueId, name: &str, path: &str,
         }
         _ => return reject(arena, &format!("does not take {}", arena.describe_kind(value))),
     };
-    if let Value::Int(whole) = arena.get(value) {
-        let limit = |key: &str| match arena.dict_get(schema, key).map(|limit| arena.get(limit)) {
+    if let Value::Int(number) = arena.get(value) {
+        let read_limit = |key: &str| match arena.dict_get(schema, key).map(|limit| arena.get(limit)) {
             Some(Value::Int(limit)) => Some(limit.clone()),
             _ => None,
         };
-        if limit("minimum").is_some_and(|min: BigInt| *whole < min)
-            || limit("maximum").is_some_and(|max: BigInt| *whole > max)
+        if read_limit("minimum").is_some_and(|min: BigInt| *number < min)
+            || read_limit("maximum").is_some_and(|max: BigInt| *number > max)
         {
             return reject(arena, "has limits that this is beyond");
         }
@@ -236,13 +236,13 @@ pub(super) fn api_placeholder_error() -> Error {
 
 /// Returns the types that a schema accepts: its `type`, or the types of its `anyOf` alternatives.
 fn accepted_types(arena: &Arena, schema: ValueId) -> Vec<String> {
-    let own = |schema: ValueId| match arena.dict_get(schema, "type").map(|own| arena.get(own)) {
-        Some(Value::Str(own)) => vec![own.clone()],
-        Some(Value::List(several)) => several.iter().filter_map(|own| arena.as_str(*own)).map(str::to_owned).collect(),
+    let types_of = |schema: ValueId| match arena.dict_get(schema, "type").map(|kind| arena.get(kind)) {
+        Some(Value::Str(kind)) => vec![kind.clone()],
+        Some(Value::List(kinds)) => kinds.iter().filter_map(|kind| arena.as_str(*kind)).map(str::to_owned).collect(),
         _ => Vec::new(),
     };
     match arena.dict_get(schema, "anyOf").map(|any| arena.get(any)) {
-        Some(Value::List(any)) => any.iter().flat_map(|one| own(*one)).collect(),
-        _ => own(schema),
+        Some(Value::List(any)) => any.iter().flat_map(|alternative| types_of(*alternative)).collect(),
+        _ => types_of(schema),
     }
 }

@@ -150,7 +150,7 @@ impl Converter<'_> {
             };
             let map = rewrite::values_to_strings(self.arena, &mut self.notes, map, &format!("`{path}.{kind}`"))?;
             let map = if kind == "annotations" { self.rename_container_in_annotations(map) } else { map };
-            let map = overlay::literal(self.arena, self.base, &mut self.notes, map)?;
+            let map = overlay::to_literal(self.arena, self.base, &mut self.notes, map)?;
             let new = self.arena.as_dict(map).unwrap_or_default().to_vec();
             if new.is_empty() {
                 continue;
@@ -162,8 +162,8 @@ impl Converter<'_> {
             if let Some(placeholder) = placeholder.filter(|_| self.arena.dict_get(configuration, kind).is_none()) {
                 self.arena.dict_set_str(configuration, kind, placeholder);
             }
-            match self.arena.dict_get(onto, kind).filter(|own| self.arena.as_dict(*own).is_some()) {
-                Some(own) => new.into_iter().for_each(|(key, value)| self.arena.dict_set(own, key, value)),
+            match self.arena.dict_get(onto, kind).filter(|existing| self.arena.as_dict(*existing).is_some()) {
+                Some(existing) => new.into_iter().for_each(|(key, value)| self.arena.dict_set(existing, key, value)),
                 None => self.arena.dict_set_str(onto, kind, map),
             }
         }
@@ -193,7 +193,7 @@ impl Converter<'_> {
     fn convert_pod_metadata(&mut self, parts: &input::Parts) -> Result<()> {
         let Some(metadata) = parts.pod_metadata else { return Ok(()) };
         let onto = match self.arena.dict_get(self.base.template, "metadata") {
-            Some(own) if self.arena.as_dict(own).is_some() => own,
+            Some(existing) if self.arena.as_dict(existing).is_some() => existing,
             _ => self.arena.alloc(Value::empty_dict(), None),
         };
         self.overlay_labels(onto, metadata, "spec.template.metadata")?;
@@ -222,7 +222,7 @@ impl Converter<'_> {
 
     fn convert_pod(&mut self, parts: &input::Parts) -> Result<()> {
         if let Some(policy) =
-            self.arena.dict_get(parts.pod, "restartPolicy").filter(|own| *self.arena.get(*own) != Value::None)
+            self.arena.dict_get(parts.pod, "restartPolicy").filter(|policy| *self.arena.get(*policy) != Value::None)
             && self.arena.as_str(policy) != Some("Never")
         {
             self.note("`restartPolicy` becomes Never, the only one that a worker takes; the variable `backoff_limit` says how often the Job tries again", policy);
@@ -234,7 +234,7 @@ impl Converter<'_> {
             self.arena.dict_set_str(parts.pod, "serviceAccountName", account);
         }
         if let Some(account) =
-            self.arena.dict_get(parts.pod, "serviceAccountName").and_then(|own| self.arena.as_str(own))
+            self.arena.dict_get(parts.pod, "serviceAccountName").and_then(|account| self.arena.as_str(account))
             && account.is_empty()
         {
             let empty = self.arena.alloc(Value::None, None);
@@ -278,10 +278,10 @@ impl Converter<'_> {
     /// it.
     fn convert_image(&mut self, parts: &input::Parts, image: ValueId) {
         let Some(text) = self.arena.as_str(image).map(str::to_owned) else { return };
-        let named = text.split('@').next().unwrap_or_default();
-        let (repository, tag) = match named.rsplit_once(':') {
+        let image_name = text.split('@').next().unwrap_or_default();
+        let (repository, tag) = match image_name.rsplit_once(':') {
             Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),
-            _ => (named, None),
+            _ => (image_name, None),
         };
         let is_prefect_1 = |tag: &str| tag.starts_with("0.") || tag.starts_with("1.") || tag == "1";
         if repository.ends_with("prefecthq/prefect") && tag.is_some_and(is_prefect_1) {
@@ -344,7 +344,7 @@ impl Converter<'_> {
                     error.hint("a worker wants the flow's container to be called so: give the other one another name");
                 return Err(locate(error, self.arena.location(other)));
             }
-            let other = overlay::literal(self.arena, self.base, &mut self.notes, other)?;
+            let other = overlay::to_literal(self.arena, self.base, &mut self.notes, other)?;
             overlay::replace_or_push(self.arena, &mut items, "name", other);
         }
         let list = self.arena.alloc(Value::List(items), None);

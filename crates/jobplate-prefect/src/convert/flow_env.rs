@@ -62,22 +62,23 @@ pub(super) fn convert_env(
         note_plaintext_secret(arena, notes, entry);
     }
     let has_variable = base.variable(arena, "env").is_some_and(|schema| !is_list(arena, schema));
-    let stay: Vec<bool> = (0..kept.len()).map(|index| !has_variable || must_stay(arena, &kept, index)).collect();
-    let mut staying = Vec::new();
-    for (entry, stays) in kept.iter().zip(stay) {
+    let in_container: Vec<bool> =
+        (0..kept.len()).map(|index| !has_variable || must_be_in_container(arena, &kept, index)).collect();
+    let mut container_entries = Vec::new();
+    for (entry, is_in_container) in kept.iter().zip(in_container) {
         let name = entry.new.clone().unwrap_or_default();
-        match entry.value.filter(|_| !stays) {
+        match entry.value.filter(|_| !is_in_container) {
             Some(value) => {
                 set_env_default(arena, base, &name, value)?;
                 remove_from_container(arena, base, &name);
             }
             None => {
                 let renamed = renamed_entry(arena, entry, &name);
-                staying.push((name, overlay::literal(arena, base, notes, renamed)?, entry.name));
+                container_entries.push((name, overlay::to_literal(arena, base, notes, renamed)?, entry.name));
             }
         }
     }
-    add_to_container(arena, base, notes, staying)?;
+    add_to_container(arena, base, notes, container_entries)?;
     Ok(renamed)
 }
 
@@ -97,8 +98,8 @@ fn read_entries(arena: &mut Arena, notes: &mut ConversionNotes, env: Option<Valu
     };
     let mut entries: Vec<FlowEnvEntry> = Vec::new();
     for entry in items {
-        let fail = |arena: &Arena, what: &str, id: ValueId| {
-            let error = Error::input(format!("an entry of `env` {what}"));
+        let fail = |arena: &Arena, problem: &str, id: ValueId| {
+            let error = Error::input(format!("an entry of `env` {problem}"));
             Err(locate(error.hint("an entry has a `name`, and a `value` or `valueFrom`"), arena.location(id)))
         };
         if arena.as_dict(entry).is_none() {
@@ -123,8 +124,8 @@ fn read_entries(arena: &mut Arena, notes: &mut ConversionNotes, env: Option<Valu
             notes.add(text, arena.location(entries[first].name));
             entries.remove(first);
         }
-        let non_null = |key: &str| arena.dict_get(entry, key).filter(|value| *arena.get(*value) != Value::None);
-        let (value, from) = (non_null("value"), non_null("valueFrom"));
+        let get_non_null = |key: &str| arena.dict_get(entry, key).filter(|value| *arena.get(*value) != Value::None);
+        let (value, from) = (get_non_null("value"), get_non_null("valueFrom"));
         let value = match (value, from) {
             (Some(value), Some(_)) if arena.as_str(value) != Some("") => {
                 return fail(arena, "has both a `value` and a `valueFrom`, which Kubernetes refuses", name);
@@ -209,8 +210,10 @@ fn have_same_value(arena: &Arena, one: &FlowEnvEntry, other: &FlowEnvEntry) -> b
     match (one.value, other.value) {
         (Some(one), Some(other)) => arena.is_same_key(one, other),
         (None, None) => {
-            let from = |entry: &FlowEnvEntry| arena.dict_get(entry.entry, "valueFrom");
-            from(one).zip(from(other)).is_some_and(|(one, other)| string::str(arena, one) == string::str(arena, other))
+            let reference_of = |entry: &FlowEnvEntry| arena.dict_get(entry.entry, "valueFrom");
+            reference_of(one)
+                .zip(reference_of(other))
+                .is_some_and(|(one, other)| string::str(arena, one) == string::str(arena, other))
         }
         _ => false,
     }
@@ -233,39 +236,43 @@ fn note_plaintext_secret(arena: &Arena, notes: &mut ConversionNotes, entry: &Flo
 
 /// Returns whether the schema of the variable `env` is a list of entries, like a container's `env`.
 fn is_list(arena: &Arena, schema: ValueId) -> bool {
-    arena.dict_get(schema, "type").and_then(|own| arena.as_str(own)) == Some("array")
+    arena.dict_get(schema, "type").and_then(|kind| arena.as_str(kind)) == Some("array")
 }
 
 /// Returns whether the entry at `index` must be kept in the container instead of becoming a default of `env`.
-fn must_stay(arena: &Arena, entries: &[&FlowEnvEntry], index: usize) -> bool {
+fn must_be_in_container(arena: &Arena, entries: &[&FlowEnvEntry], index: usize) -> bool {
     let entry = entries[index];
-    let text = |entry: &FlowEnvEntry| entry.value.and_then(|value| arena.as_str(value)).unwrap_or_default().to_owned();
+    let value_of =
+        |entry: &FlowEnvEntry| entry.value.and_then(|value| arena.as_str(value)).unwrap_or_default().to_owned();
     let Some(new) = &entry.new else { return false };
-    let own = text(entry);
-    entry.value.is_none()||is_set_by_workers(new)
-// The worker puts `env` first, and `$(NAME)` refers to an earlier entry.
-||referenced_names(&own).next().is_some()||entries[..index].iter().any(|before|referenced_names(&text(before)).any(|used|used==new))
-// Prefect replaces placeholders in the values of `env` a second time.
-||placeholder::is_contained_in(&own)
+    let value = value_of(entry);
+    let refers_to_new = |entry: &FlowEnvEntry| referenced_names(&value_of(entry)).any(|used| used == new);
+    entry.value.is_none()
+        || is_set_by_workers(new)
+        // The worker puts `env` first, and `$(NAME)` refers to an earlier entry.
+        || referenced_names(&value).next().is_some()
+        || entries[..index].iter().any(|before| refers_to_new(before))
+        // Prefect replaces placeholders in the values of `env` a second time.
+        || placeholder::is_contained_in(&value)
 }
 
 /// Returns a copy of an entry with its new name and its converted value.
 fn renamed_entry(arena: &mut Arena, entry: &FlowEnvEntry, name: &str) -> ValueId {
     let copy = arena.get(entry.entry).clone();
     let location = arena.location(entry.entry).cloned();
-    let own = arena.alloc(copy, location);
+    let renamed = arena.alloc(copy, location);
     let name = arena.alloc_str(name);
-    arena.dict_set_str(own, "name", name);
+    arena.dict_set_str(renamed, "name", name);
     if let Some(value) = entry.value {
-        arena.dict_set_str(own, "value", value);
+        arena.dict_set_str(renamed, "value", value);
     }
-    own
+    renamed
 }
 
 /// Adds a variable to the default of the variable `env`.
 fn set_env_default(arena: &mut Arena, base: &Base, name: &str, value: ValueId) -> Result<()> {
     let Some(schema) = base.variable(arena, "env") else { return Ok(()) };
-    let default = match arena.dict_get(schema, "default").filter(|own| arena.as_dict(*own).is_some()) {
+    let default = match arena.dict_get(schema, "default").filter(|default| arena.as_dict(*default).is_some()) {
         Some(default) => default,
         None => {
             let empty = arena.alloc(Value::empty_dict(), None);
@@ -281,7 +288,7 @@ fn set_env_default(arena: &mut Arena, base: &Base, name: &str, value: ValueId) -
 fn remove_from_container(arena: &mut Arena, base: &Base, name: &str) {
     let Some(list) = arena.dict_get(base.container, "env") else { return };
     let Value::List(items) = arena.get(list).clone() else { return };
-    let is_other = |item: &ValueId| arena.dict_get(*item, "name").and_then(|own| arena.as_str(own)) != Some(name);
+    let is_other = |item: &ValueId| arena.dict_get(*item, "name").and_then(|other| arena.as_str(other)) != Some(name);
     *arena.get_mut(list) = Value::List(items.into_iter().filter(is_other).collect());
 }
 
@@ -330,9 +337,10 @@ fn add_to_container(
 fn allows_null(arena: &Arena, schema: ValueId) -> bool {
     let any = arena
         .dict_get(schema, "additionalProperties")
-        .and_then(|of| arena.dict_get(of, "anyOf"))
+        .and_then(|values| arena.dict_get(values, "anyOf"))
         .map(|any| arena.get(any));
-    let is_null = |one: &ValueId| arena.dict_get(*one, "type").and_then(|own| arena.as_str(own)) == Some("null");
+    let is_null =
+        |schema: &ValueId| arena.dict_get(*schema, "type").and_then(|kind| arena.as_str(kind)) == Some("null");
     matches!(any, Some(Value::List(any)) if any.iter().any(is_null))
 }
 

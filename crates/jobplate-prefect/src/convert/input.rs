@@ -32,18 +32,18 @@ pub(super) struct Parts {
 /// Fails if it is not a job template. The error has a location and a hint.
 pub(super) fn read(arena: &Arena, job: ValueId) -> Result<Parts> {
     check_kind(arena, job)?;
-    let spec = mapping(arena, job, "spec", "spec")?;
-    let template = mapping(arena, spec, "template", "spec.template")?;
-    let pod = mapping(arena, template, "spec", "spec.template.spec")?;
-    let Some(list) = non_null(arena, pod, "containers") else {
+    let spec = get_mapping(arena, job, "spec", "spec")?;
+    let template = get_mapping(arena, spec, "template", "spec.template")?;
+    let pod = get_mapping(arena, template, "spec", "spec.template.spec")?;
+    let Some(list) = get_non_null(arena, pod, "containers") else {
         let error = Error::input("there are no `containers` here");
         return Err(locate(
             error.hint("the first of them is the one that Prefect runs the flow in: `- name: flow`"),
             arena.location(pod),
         ));
     };
-    let fail = |what: String, id: ValueId| {
-        Err(locate(Error::input(what).hint("write `containers` as a list of mappings"), arena.location(id)))
+    let fail = |message: String, id: ValueId| {
+        Err(locate(Error::input(message).hint("write `containers` as a list of mappings"), arena.location(id)))
     };
     let Value::List(items) = arena.get(list) else {
         return fail(format!("`containers` must be a list, and is {}", arena.describe_kind(list)), list);
@@ -54,15 +54,15 @@ pub(super) fn read(arena: &Arena, job: ValueId) -> Result<Parts> {
     let Some((container, others)) = items.split_first() else {
         return fail("the list of `containers` is empty".to_owned(), list);
     };
-    let name = non_null(arena, *container, "name");
+    let name = get_non_null(arena, *container, "name");
     if let Some(name) = name.filter(|name| arena.as_str(*name).is_none()) {
         return fail(format!("the name of a container must be text, and is {}", arena.describe_kind(name)), name);
     }
     Ok(Parts {
         job,
-        metadata: optional_mapping(arena, job, "metadata", "metadata")?,
+        metadata: get_optional_mapping(arena, job, "metadata", "metadata")?,
         spec,
-        pod_metadata: optional_mapping(arena, template, "metadata", "spec.template.metadata")?,
+        pod_metadata: get_optional_mapping(arena, template, "metadata", "spec.template.metadata")?,
         pod,
         container: *container,
         others: others.to_vec(),
@@ -72,7 +72,7 @@ pub(super) fn read(arena: &Arena, job: ValueId) -> Result<Parts> {
 fn check_kind(arena: &Arena, job: ValueId) -> Result<()> {
     const HINT: &str = "name a Prefect 1 job template: a Job, or a ConfigMap with one under `job_template.yaml`";
     let fail =
-        |what: String, hint: Message, id: ValueId| Err(locate(Error::input(what).hint(hint), arena.location(id)));
+        |message: String, hint: Message, id: ValueId| Err(locate(Error::input(message).hint(hint), arena.location(id)));
     match arena.get(job) {
         Value::Dict(_) => {}
         Value::None => {
@@ -103,12 +103,12 @@ fn check_kind(arena: &Arena, job: ValueId) -> Result<()> {
 }
 
 /// Returns the value of a key, unless it is null.
-fn non_null(arena: &Arena, dict: ValueId, key: &str) -> Option<ValueId> {
+fn get_non_null(arena: &Arena, dict: ValueId, key: &str) -> Option<ValueId> {
     arena.dict_get(dict, key).filter(|value| *arena.get(*value) != Value::None)
 }
 
-fn mapping(arena: &Arena, dict: ValueId, key: &str, path: &str) -> Result<ValueId> {
-    optional_mapping(arena, dict, key, path)?.ok_or_else(|| {
+fn get_mapping(arena: &Arena, dict: ValueId, key: &str, path: &str) -> Result<ValueId> {
+    get_optional_mapping(arena, dict, key, path)?.ok_or_else(|| {
         let error = Error::input(format!("there is no `{path}` here"));
         locate(
             error.hint("a job template is a Job: the containers stand in `spec.template.spec`"),
@@ -117,8 +117,8 @@ fn mapping(arena: &Arena, dict: ValueId, key: &str, path: &str) -> Result<ValueI
     })
 }
 
-fn optional_mapping(arena: &Arena, dict: ValueId, key: &str, path: &str) -> Result<Option<ValueId>> {
-    match non_null(arena, dict, key) {
+fn get_optional_mapping(arena: &Arena, dict: ValueId, key: &str, path: &str) -> Result<Option<ValueId>> {
+    match get_non_null(arena, dict, key) {
         Some(value) if arena.as_dict(value).is_none() => {
             let error = Error::input(format!("`{path}` must be a mapping, and is {}", arena.describe_kind(value)));
             Err(locate(error.hint("a job template is a Job, as kubectl takes it"), arena.location(value)))
@@ -137,8 +137,9 @@ pub(super) fn note_plaintext_secrets(arena: &Arena, notes: &mut ConversionNotes,
     for container in init.iter().chain(&parts.others) {
         let Some(Value::List(entries)) = arena.dict_get(*container, "env").map(|env| arena.get(env)) else { continue };
         for entry in entries {
-            let field = |key: &str| arena.dict_get(*entry, key).and_then(|own| arena.as_str(own)).unwrap_or_default();
-            let (name, value) = (field("name"), field("value"));
+            let get_field =
+                |key: &str| arena.dict_get(*entry, key).and_then(|value| arena.as_str(value)).unwrap_or_default();
+            let (name, value) = (get_field("name"), get_field("value"));
             if !value.is_empty() && referenced_names(value).next().is_none() && is_sensitive(name) {
                 let location = arena.dict_get(*entry, "name").and_then(|name| arena.location(name));
                 let text = format!(

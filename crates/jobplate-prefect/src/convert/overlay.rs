@@ -49,7 +49,7 @@ pub(super) fn overlay(
             pairs.into_iter().try_for_each(|(key, value)| overlay(arena, base, notes, current, key, value, &path))
         }
         (Some((current, Value::List(old))), Value::List(new)) if name == "envFrom" => {
-            let new = new.into_iter().map(|item| literal(arena, base, notes, item)).collect::<Result<Vec<_>>>()?;
+            let new = new.into_iter().map(|item| to_literal(arena, base, notes, item)).collect::<Result<Vec<_>>>()?;
             *arena.get_mut(current) = Value::List([old, new].concat());
             Ok(())
         }
@@ -57,15 +57,15 @@ pub(super) fn overlay(
             let merge_key = MERGE_KEYS.iter().find(|(list, _)| *list == name).map_or("name", |(_, key)| key);
             let mut items = old;
             for item in new {
-                let item = literal(arena, base, notes, item)?;
+                let item = to_literal(arena, base, notes, item)?;
                 replace_or_push(arena, &mut items, merge_key, item);
             }
             *arena.get_mut(current) = Value::List(items);
             Ok(())
         }
         _ => {
-            let value = literal(arena, base, notes, value)?;
-            let key = literal_key(arena, key)?;
+            let value = to_literal(arena, base, notes, value)?;
+            let key = to_literal_key(arena, key)?;
             arena.dict_set(dict, key, value);
             Ok(())
         }
@@ -75,8 +75,8 @@ pub(super) fn overlay(
 /// Adds an item to a list, or replaces the item that has the same value of `merge_key`.
 pub(super) fn replace_or_push(arena: &Arena, items: &mut Vec<ValueId>, merge_key: &str, item: ValueId) {
     let name = arena.dict_get(item, merge_key);
-    let same = items.iter().position(|own| match (arena.dict_get(*own, merge_key), name) {
-        (Some(own), Some(name)) => arena.is_same_key(own, name),
+    let same = items.iter().position(|other| match (arena.dict_get(*other, merge_key), name) {
+        (Some(other), Some(name)) => arena.is_same_key(other, name),
         _ => false,
     });
     match same {
@@ -90,7 +90,7 @@ pub(super) fn replace_or_push(arena: &Arena, items: &mut Vec<ValueId>, merge_key
 ///
 /// # Errors
 /// Fails if Prefect would replace a string or reject a key in any form.
-pub(super) fn literal(
+pub(super) fn to_literal(
     arena: &mut Arena,
     base: &mut Base,
     notes: &mut ConversionNotes,
@@ -102,16 +102,16 @@ pub(super) fn literal(
             return Err(locate(api_placeholder_error(), location.as_ref()));
         }
         Value::Str(text) if placeholder::is_contained_in(&text) => {
-            let own = base.escape(arena, &text);
-            notes.add(format!("this text looks like a placeholder of Prefect, and stays a text: as the default of the variable of {own}"), location.as_ref(),);
-            Value::Str(own)
+            let escaped = base.escape(arena, &text);
+            notes.add(format!("this text looks like a placeholder of Prefect, and stays a text: as the default of the variable of {escaped}"), location.as_ref(),);
+            Value::Str(escaped)
         }
         Value::List(items) | Value::Tuple(items) => {
-            Value::List(items.into_iter().map(|item| literal(arena, base, notes, item)).collect::<Result<_>>()?)
+            Value::List(items.into_iter().map(|item| to_literal(arena, base, notes, item)).collect::<Result<_>>()?)
         }
         Value::Dict(pairs) => {
-            let pair = |(key, value)| Ok((literal_key(arena, key)?, literal(arena, base, notes, value)?));
-            let pairs = pairs.into_iter().map(pair).collect::<Result<Vec<_>>>()?;
+            let convert_pair = |(key, value)| Ok((to_literal_key(arena, key)?, to_literal(arena, base, notes, value)?));
+            let pairs = pairs.into_iter().map(convert_pair).collect::<Result<Vec<_>>>()?;
             arena.new_dict(pairs)
         }
         data => data,
@@ -120,7 +120,7 @@ pub(super) fn literal(
 }
 
 /// Returns a key unchanged. Fails if it looks like a placeholder, which the server rejects in keys.
-fn literal_key(arena: &Arena, key: ValueId) -> Result<ValueId> {
+fn to_literal_key(arena: &Arena, key: ValueId) -> Result<ValueId> {
     match arena.as_str(key).is_some_and(placeholder::is_contained_in) {
         false => Ok(key),
         true => {

@@ -14,7 +14,12 @@ use crate::pyvalue::string;
 ///
 /// # Errors
 /// Fails if the value is a list or a mapping.
-pub(super) fn to_string(arena: &mut Arena, notes: &mut ConversionNotes, value: ValueId, what: &str) -> Result<ValueId> {
+pub(super) fn to_string(
+    arena: &mut Arena,
+    notes: &mut ConversionNotes,
+    value: ValueId,
+    label: &str,
+) -> Result<ValueId> {
     let location = arena.location(value).cloned();
     let text = match arena.get(value) {
         Value::Str(_) | Value::Unknown(_) => return Ok(value),
@@ -23,7 +28,7 @@ pub(super) fn to_string(arena: &mut Arena, notes: &mut ConversionNotes, value: V
         Value::Timestamp(time) => time.isoformat(),
         Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
             notes.add(
-                format!("{what} is {}, and is made text: quotes are missing", arena.describe_kind(value)),
+                format!("{label} is {}, and is made text: quotes are missing", arena.describe_kind(value)),
                 location.as_ref(),
             );
             // `yes` and `0123` keep their spelling.
@@ -34,7 +39,7 @@ pub(super) fn to_string(arena: &mut Arena, notes: &mut ConversionNotes, value: V
             }
         }
         _ => {
-            let error = Error::input(format!("{what} must be text, and is {}", arena.describe_kind(value)));
+            let error = Error::input(format!("{label} must be text, and is {}", arena.describe_kind(value)));
             return Err(locate(error.hint("put it in quotes"), arena.location(value)));
         }
     };
@@ -49,16 +54,16 @@ pub(super) fn values_to_strings(
     arena: &mut Arena,
     notes: &mut ConversionNotes,
     map: ValueId,
-    what: &str,
+    label: &str,
 ) -> Result<ValueId> {
     let Some(pairs) = arena.as_dict(map).map(<[_]>::to_vec) else {
-        let error = Error::input(format!("{what} must be a mapping, and is {}", arena.describe_kind(map)));
+        let error = Error::input(format!("{label} must be a mapping, and is {}", arena.describe_kind(map)));
         return Err(locate(error.hint("leave an empty key out"), arena.location(map)));
     };
     let mut texts = Vec::new();
     for (key, value) in pairs {
         let name = arena.as_str(key).unwrap_or_default().to_owned();
-        texts.push((key, to_string(arena, notes, value, &format!("`{name}` of {what}"))?));
+        texts.push((key, to_string(arena, notes, value, &format!("`{name}` of {label}"))?));
     }
     let location = arena.location(map).cloned();
     let texts = arena.new_dict(texts);
@@ -98,8 +103,8 @@ pub(super) fn rename_variables_in(
             arena.alloc(Value::List(items), location)
         }
         Value::Dict(pairs) => {
-            let pair = |(key, value)| (key, rename_variables_in(arena, notes, value, renamed));
-            let pairs: Vec<_> = pairs.into_iter().map(pair).collect();
+            let convert_pair = |(key, value)| (key, rename_variables_in(arena, notes, value, renamed));
+            let pairs: Vec<_> = pairs.into_iter().map(convert_pair).collect();
             let pairs = arena.new_dict(pairs);
             arena.alloc(pairs, location)
         }
@@ -127,7 +132,7 @@ pub(super) fn mentions(arena: &Arena, value: ValueId, word: &str) -> bool {
     match arena.get(value) {
         Value::Str(text) => text.contains(word),
         Value::List(items) => items.iter().any(|item| mentions(arena, *item, word)),
-        Value::Dict(pairs) => pairs.iter().any(|(_, own)| mentions(arena, *own, word)),
+        Value::Dict(pairs) => pairs.iter().any(|(_, value)| mentions(arena, *value, word)),
         _ => false,
     }
 }

@@ -39,16 +39,16 @@ pub(crate) struct ProgramContainer {
 /// # Errors
 /// Fails unless exactly one container runs it, or if its command is not supported.
 pub(crate) fn find(program: &Program, source: &Rc<SourceFile>) -> Result<ProgramContainer> {
-    let whole = Location { source: Rc::clone(source), span: 0..0 };
+    let file_location = Location { source: Rc::clone(source), span: 0..0 };
     let mut found = None;
     for_each_object(&source.text, &mut |offset, object| {
-        for own in pod_specs(object).unwrap_or_default().into_iter().flat_map(container::containers) {
-            if generation::agent_generation(own) != Some(program.generation) {
+        for node in pod_specs(object).unwrap_or_default().into_iter().flat_map(container::containers) {
+            if generation::agent_generation(node) != Some(program.generation) {
                 continue;
             }
-            if found.replace(ContainerReader { program, source, offset }.read(own)?).is_some() {
+            if found.replace(ContainerReader { program, source, offset }.read(node)?).is_some() {
                 let error = Error::input(program.several_error);
-                return Err(locate(error.hint("name a file with one of them"), Some(&whole)));
+                return Err(locate(error.hint("name a file with one of them"), Some(&file_location)));
             }
         }
         Ok(())
@@ -57,7 +57,7 @@ pub(crate) fn find(program: &Program, source: &Rc<SourceFile>) -> Result<Program
         let (name, start) = (program.name, program.start.join(" "));
         let article = if name.starts_with('a') { "an" } else { "a" };
         let hint = format!("{article} {name} is a container that runs `{start}`");
-        locate(Error::input(program.missing_error).hint(hint), Some(&whole))
+        locate(Error::input(program.missing_error).hint(hint), Some(&file_location))
     })
 }
 
@@ -128,7 +128,8 @@ impl ContainerReader<'_> {
             }
             let expanded = self.expand(environ, part)?;
             // The entrypoint of Prefect's images runs a single argument with spaces in a shell.
-            let is_script = is_shell || find_start(start, &shell::split_roughly(&shell::join_lines(&text))).is_some();
+            let is_script =
+                is_shell || find_start(start, &shell::split_at_whitespace(&shell::join_lines(&text))).is_some();
             if !is_script {
                 is_shell =
                     text.as_ref() == "-c" || text.starts_with('-') && !text.starts_with("--") && text.ends_with('c');
@@ -197,8 +198,9 @@ fn expand(environ: &Environ, text: &str) -> Option<Resolved> {
 
 /// Returns the placeholder for a value that `valueFrom` refers to: `<Secret NAME, key KEY>`.
 fn reference_placeholder(from: Node<'_>) -> String {
-    let text = |of: Node<'_>, key: &str| of.get_first(key).and_then(Node::text).map(|text| text.into_owned());
-    format!("<{}>", describe_source(|key| from.get_first(key), text))
+    let read_text =
+        |mapping: Node<'_>, key: &str| mapping.get_first(key).and_then(Node::text).map(|text| text.into_owned());
+    format!("<{}>", describe_source(|key| from.get_first(key), read_text))
 }
 
 #[cfg(test)]

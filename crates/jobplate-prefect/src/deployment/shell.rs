@@ -17,7 +17,7 @@ pub(super) fn join_lines(script: &str) -> String {
 }
 
 /// Splits a script or command at whitespace, ignoring quotes.
-pub(super) fn split_roughly(script: &str) -> Vec<&str> {
+pub(super) fn split_at_whitespace(script: &str) -> Vec<&str> {
     script.split_whitespace().collect()
 }
 
@@ -29,16 +29,16 @@ pub(super) fn split_roughly(script: &str) -> Vec<&str> {
 /// expands file names.
 pub(super) fn start_words(start: &[&str], script: &str, environ: &Environ) -> Option<Vec<Resolved>> {
     let commands = split_commands(&join_lines(script))?;
-    let at = commands.iter().position(|command| find_start(start, &split_roughly(command)).is_some())?;
-    let before = commands[at].split_whitespace().take_while(|word| !is_prefect(word));
-    if commands[..at].iter().any(|command| changes_later_commands(&split_roughly(command)))
+    let start_index = commands.iter().position(|command| find_start(start, &split_at_whitespace(command)).is_some())?;
+    let before = commands[start_index].split_whitespace().take_while(|word| !is_prefect(word));
+    if commands[..start_index].iter().any(|command| changes_later_commands(&split_at_whitespace(command)))
         || !before.into_iter().all(|word| matches!(word, "exec" | "tini" | "-g" | "--" | "dumb-init"))
     {
         return None;
     }
     // Marks replace variables and placeholders while the command is split into words.
     const MARK: char = '\u{e000}';
-    let command = &commands[at];
+    let command = &commands[start_index];
     if command.contains(['`', MARK, '*', '?', '[', '~'])
         || command.contains("\\$")
         || command.contains('\'') && command.contains('$')
@@ -105,14 +105,14 @@ fn changes_later_commands(command: &[&str]) -> bool {
 /// Splits a script into its commands, without redirections. Returns `None` if a quote is not closed.
 fn split_commands(script: &str) -> Option<Vec<String>> {
     let mut commands = vec![String::new()];
-    let (mut quote, mut redirected, mut comment) = (None, false, false);
+    let (mut quote, mut is_redirected, mut is_comment) = (None, false, false);
     let mut rest = script;
     while let Some(c) = rest.chars().next() {
         let reference = (c == '<').then(|| rest.split_once('>')).flatten();
-        let reference = reference.filter(|(own, _)| !find_references(&format!("{own}>")).is_empty());
-        if let (Some((own, after)), false) = (reference, comment) {
-            if !redirected {
-                commands.last_mut()?.push_str(&format!("{own}>"));
+        let reference = reference.filter(|(text, _)| !find_references(&format!("{text}>")).is_empty());
+        if let (Some((text, after)), false) = (reference, is_comment) {
+            if !is_redirected {
+                commands.last_mut()?.push_str(&format!("{text}>"));
             }
             rest = after;
             continue;
@@ -120,29 +120,29 @@ fn split_commands(script: &str) -> Option<Vec<String>> {
         rest = &rest[c.len_utf8()..];
         match (quote, c) {
             (None, '\n') => {
-                (redirected, comment) = (false, false);
+                (is_redirected, is_comment) = (false, false);
                 commands.push(String::new());
             }
-            _ if comment => {}
-            (None, '#') if commands.last()?.ends_with(' ') => comment = true,
+            _ if is_comment => {}
+            (None, '#') if commands.last()?.ends_with(' ') => is_comment = true,
             (None, ';' | '&' | '|' | '(' | ')') => {
                 // The `&` of `2>&1` does not end a command.
-                if !(redirected && c == '&') {
-                    redirected = false;
+                if !(is_redirected && c == '&') {
+                    is_redirected = false;
                     commands.push(String::new());
                 }
             }
             (None, '>' | '<') => {
-                let own = commands.last_mut()?;
-                *own = own.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
-                redirected = true;
+                let command = commands.last_mut()?;
+                *command = command.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
+                is_redirected = true;
             }
-            _ if redirected => {}
-            (own, c) => {
-                quote = match own {
+            _ if is_redirected => {}
+            (open_quote, c) => {
+                quote = match open_quote {
                     None if matches!(c, '"' | '\'') => Some(c),
                     Some(open) if open == c => None,
-                    own => own,
+                    open_quote => open_quote,
                 };
                 commands.last_mut()?.push(c);
             }

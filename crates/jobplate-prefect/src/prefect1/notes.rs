@@ -172,7 +172,7 @@ impl NoteCollector<'_> {
             let text = format!("the agent's `--env` puts {from} into every flow run as plain text, under `{name}`");
             self.add(text, variable.source.location.as_ref());
         }
-        if let ValueDescription::NotText(kind) = variable.source.shown {
+        if let ValueDescription::NotString(kind) = variable.source.shown {
             let text = match variable.source.origin {
                 FlowVariableOrigin::Agent => {
                     format!(

@@ -47,7 +47,7 @@ pub(super) struct ConfigurationSources {
 ///
 /// # Errors
 /// Fails if `variables` is missing, or if Prefect cannot read a schema.
-pub(super) fn defaults(arena: &mut Arena, version: WorkerVersion, template: ValueId) -> Result<ValueId> {
+pub(super) fn read_defaults(arena: &mut Arena, version: WorkerVersion, template: ValueId) -> Result<ValueId> {
     let dict = arena.alloc(Value::empty_dict(), None);
     let Some(variables) = arena.dict_get(template, "variables") else {
         return Err(prefect_error(arena, template, "the base job template has no `variables`"));
@@ -80,8 +80,8 @@ pub(super) fn defaults(arena: &mut Arena, version: WorkerVersion, template: Valu
                 ));
             }
         };
-        let counts = |default: &ValueId| *arena.get(*default) != Value::None || !version.drops_null_defaults();
-        if let Some(default) = default.filter(counts) {
+        let is_default = |default: &ValueId| *arena.get(*default) != Value::None || !version.drops_null_defaults();
+        if let Some(default) = default.filter(is_default) {
             arena.dict_set(dict, name, default);
         }
     }
@@ -89,13 +89,13 @@ pub(super) fn defaults(arena: &mut Arena, version: WorkerVersion, template: Valu
 }
 
 /// Returns the job variables of a flow run. The run's variables override the deployment's variables; `env` is merged.
-fn job_variables(arena: &mut Arena, version: WorkerVersion, sources: &ConfigurationSources) -> Result<ValueId> {
-    let or_empty = |arena: &mut Arena, variables: Option<ValueId>, whose: &str| match variables {
+fn merge_job_variables(arena: &mut Arena, version: WorkerVersion, sources: &ConfigurationSources) -> Result<ValueId> {
+    let or_empty = |arena: &mut Arena, variables: Option<ValueId>, owner: &str| match variables {
         Some(variables) if *arena.get(variables) != Value::None => match arena.as_dict(variables) {
             Some(_) => Ok(copy(arena, variables)),
             None => {
                 let kind = arena.describe_kind(variables);
-                Err(locate(Error::input(format!("job variables of the {whose} are {kind}")), arena.location(variables))
+                Err(locate(Error::input(format!("job variables of the {owner} are {kind}")), arena.location(variables))
                     .hint("they are a mapping: `image: my/flow:1`"))
             }
         },
@@ -108,8 +108,8 @@ fn job_variables(arena: &mut Arena, version: WorkerVersion, sources: &Configurat
     }
     if let Some(env) = arena.dict_get(variables, "env").filter(|env| arena.as_dict(*env).is_some()) {
         let merged = copy(arena, env);
-        if let Some(own) = arena.dict_get(run, "env") {
-            update(arena, merged, own)?;
+        if let Some(run_env) = arena.dict_get(run, "env") {
+            update(arena, merged, run_env)?;
             run = copy(arena, run);
             if let Value::Dict(pairs) = arena.get(run).clone() {
                 let rest = pairs.into_iter().filter(|(key, _)| arena.as_str(*key) != Some("env"));
@@ -135,8 +135,8 @@ fn nest_dotted_variables(arena: &mut Arena, variables: ValueId) -> Result<ValueI
             continue;
         }
         let value = match arena.dict_get_by_key(nested, key) {
-            Some(own) if arena.as_dict(own).is_some() && arena.as_dict(value).is_some() => {
-                deep_merge(arena, own, value)
+            Some(nested_value) if arena.as_dict(nested_value).is_some() && arena.as_dict(value).is_some() => {
+                deep_merge(arena, nested_value, value)
             }
             _ => value,
         };
@@ -155,7 +155,7 @@ pub(super) fn resolve(
     sources: &ConfigurationSources,
     environ: &Environ,
 ) -> Result<Configuration> {
-    let variables = job_variables(arena, version, sources)?;
+    let variables = merge_job_variables(arena, version, sources)?;
     let Some(base) = arena.dict_get(sources.template, "job_configuration") else {
         return Err(prefect_error(arena, sources.template, "the base job template has no `job_configuration`"));
     };
@@ -167,13 +167,13 @@ pub(super) fn resolve(
         ));
     };
     let base = copy(arena, base);
-    let defaults = defaults(arena, version, sources.template)?;
-    let own_env = |arena: &Arena, of: ValueId| arena.dict_get(of, "env").filter(|env| arena.as_dict(*env).is_some());
+    let defaults = read_defaults(arena, version, sources.template)?;
+    let env_of = |arena: &Arena, dict: ValueId| arena.dict_get(dict, "env").filter(|env| arena.as_dict(*env).is_some());
     let set_env = |arena: &mut Arena, env: ValueId| arena.dict_set_str(base, "env", env);
     if version.merges_env()
         && let Some(default) = arena.dict_get(defaults, "env").filter(|env| arena.is_truthy(*env))
     {
-        let env = match own_env(arena, base).filter(|_| version.merges_default_env()) {
+        let env = match env_of(arena, base).filter(|_| version.merges_default_env()) {
             Some(env) => union(arena, env, default)?,
             None => default,
         };
@@ -182,7 +182,7 @@ pub(super) fn resolve(
     let variables = if version.reads_dotted_variables() { nest_dotted_variables(arena, variables)? } else { variables };
     let values = union(arena, defaults, variables)?;
     if version.merges_env()
-        && let Some(env) = own_env(arena, base)
+        && let Some(env) = env_of(arena, base)
         && let Some(over) = arena.dict_get(values, "env").filter(|env| arena.is_truthy(*env))
     {
         let env = union(arena, env, over)?;
@@ -232,28 +232,28 @@ fn check_references(arena: &Arena, value: ValueId) -> Result<()> {
 /// Reads the fields of the job configuration, and validates them like pydantic in its lax mode.
 fn read_fields(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Result<Configuration> {
     let is_null = |arena: &Arena, id: ValueId| *arena.get(id) == Value::None;
-    let wrong = |arena: &Arena, id: ValueId, key: &str, expected: &str| {
+    let type_error = |arena: &Arena, id: ValueId, key: &str, expected: &str| {
         prefect_error(arena, id, format!("`{key}` is {}, and must be {expected}", arena.describe_kind(id)))
     };
-    let text = |arena: &Arena, key: &str| match arena.dict_get(filled, key) {
+    let read_string = |arena: &Arena, key: &str| match arena.dict_get(filled, key) {
         None => Ok(None),
         Some(id) if is_null(arena, id) => Ok(None),
         Some(id) => match arena.get(id) {
             Value::Str(_) | Value::Unknown(_) => Ok(Some(id)),
-            _ => Err(wrong(arena, id, key, "text")),
+            _ => Err(type_error(arena, id, key, "text")),
         },
     };
     let env = read_env(arena, version, filled)?;
-    let command = text(arena, "command")?.filter(|id| arena.is_truthy(*id));
-    let name = text(arena, "name")?;
+    let command = read_string(arena, "command")?.filter(|id| arena.is_truthy(*id));
+    let name = read_string(arena, "name")?;
     let namespace = match arena.dict_get(filled, "namespace") {
         None => arena.alloc_str("default"),
-        Some(id) if is_null(arena, id) => return Err(wrong(arena, id, "namespace", "text")),
-        Some(_) => text(arena, "namespace")?.unwrap_or(filled),
+        Some(id) if is_null(arena, id) => return Err(type_error(arena, id, "namespace", "text")),
+        Some(_) => read_string(arena, "namespace")?.unwrap_or(filled),
     };
-    let texts = |arena: &mut Arena, key: &str| -> Result<ValueId> {
+    let read_strings = |arena: &mut Arena, key: &str| -> Result<ValueId> {
         let Some(id) = arena.dict_get(filled, key) else { return Ok(arena.alloc(Value::empty_dict(), None)) };
-        let Some(pairs) = arena.as_dict(id) else { return Err(wrong(arena, id, key, "a mapping")) };
+        let Some(pairs) = arena.as_dict(id) else { return Err(type_error(arena, id, key, "a mapping")) };
         match pairs.iter().find(|(_, value)| !matches!(arena.get(*value), Value::Str(_) | Value::Unknown(_))) {
             Some((name, value)) => {
                 let name = arena.as_str(*name).unwrap_or_default();
@@ -263,9 +263,9 @@ fn read_fields(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Re
             None => Ok(id),
         }
     };
-    let labels = texts(arena, "labels")?;
+    let labels = read_strings(arena, "labels")?;
     let annotations = match version.has_annotations() {
-        true => texts(arena, "annotations")?,
+        true => read_strings(arena, "annotations")?,
         false => arena.alloc(Value::empty_dict(), None),
     };
     check_worker_fields(arena, filled)?;
@@ -274,7 +274,7 @@ fn read_fields(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Re
         return Err(prefect_error(arena, filled, "`job_configuration` has no `job_manifest`"));
     };
     if arena.as_dict(manifest).is_none() {
-        return Err(wrong(arena, manifest, "job_manifest", "a mapping"));
+        return Err(type_error(arena, manifest, "job_manifest", "a mapping"));
     }
     // Aliases share values. The copy prevents a change to one part of the manifest from affecting another part.
     let manifest = to_json(arena, manifest)?;
@@ -294,19 +294,20 @@ fn read_env(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Resul
                 Ok(pairs)
             }
             EnvListHandling::Entries => match items.iter().find(|item| arena.as_dict(**item).is_none()) {
-                Some(odd) => {
-                    Err(prefect_error(arena, *odd, format!("an entry of `env` is {}", arena.describe_kind(*odd))))
+                Some(entry) => {
+                    Err(prefect_error(arena, *entry, format!("an entry of `env` is {}", arena.describe_kind(*entry))))
                 }
                 None => Ok(env),
             },
         },
         Value::Dict(pairs) => {
-            let odd = pairs.iter().find(|(_, value)| matches!(arena.get(*value), Value::Dict(_) | Value::List(_)));
-            if let Some((_, odd)) = odd.filter(|_| !version.converts_env_values()) {
+            let collection =
+                pairs.iter().find(|(_, value)| matches!(arena.get(*value), Value::Dict(_) | Value::List(_)));
+            if let Some((_, collection)) = collection.filter(|_| !version.converts_env_values()) {
                 return Err(prefect_error(
                     arena,
-                    *odd,
-                    format!("a value of `env` is {}, and must be text", arena.describe_kind(*odd)),
+                    *collection,
+                    format!("a value of `env` is {}, and must be text", arena.describe_kind(*collection)),
                 ));
             }
             let pairs = pairs.into_iter().map(|(key, value)| {
@@ -329,14 +330,14 @@ fn read_env(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Resul
 
 /// Validates fields that have no effect on the Job.
 fn check_worker_fields(arena: &Arena, filled: ValueId) -> Result<()> {
-    let whole = |id: ValueId| match arena.get(id) {
+    let is_integer = |id: ValueId| match arena.get(id) {
         Value::Bool(_) | Value::Int(_) | Value::Unknown(_) => true,
         // pydantic converts a float to an integer only if it fits into 64 bits.
         Value::Float(float) => float.fract() == 0.0 && float.abs() < 2f64.powi(63),
         Value::Str(text) => pydantic::parse_int(text).is_some(),
         _ => false,
     };
-    let yes_or_no = |id: ValueId| match arena.get(id) {
+    let is_bool = |id: ValueId| match arena.get(id) {
         Value::Bool(_) | Value::Unknown(_) => true,
         Value::Int(_) | Value::Float(_) => {
             matches!(string::str(arena, id).as_str(), "0" | "1" | "0.0" | "1.0" | "-0.0")
@@ -346,13 +347,13 @@ fn check_worker_fields(arena: &Arena, filled: ValueId) -> Result<()> {
     };
     type Check<'c> = &'c dyn Fn(ValueId) -> bool;
     let fields: [(&str, Check<'_>, bool, &str); 3] = [
-        ("job_watch_timeout_seconds", &whole, true, "a whole number"),
-        ("pod_watch_timeout_seconds", &whole, false, "a whole number"),
-        ("stream_output", &yes_or_no, false, "true or false"),
+        ("job_watch_timeout_seconds", &is_integer, true, "a whole number"),
+        ("pod_watch_timeout_seconds", &is_integer, false, "a whole number"),
+        ("stream_output", &is_bool, false, "true or false"),
     ];
-    for (key, is_one, may_be_null, expected) in fields {
+    for (key, is_valid, may_be_null, expected) in fields {
         if let Some(id) = arena.dict_get(filled, key)
-            && !is_one(id)
+            && !is_valid(id)
             && !(may_be_null && *arena.get(id) == Value::None)
         {
             return Err(prefect_error(

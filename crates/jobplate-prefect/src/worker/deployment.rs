@@ -87,8 +87,8 @@ pub fn find(source: &Rc<SourceFile>) -> Result<WorkerDeployment> {
     if let Some(profile) = profile {
         set_profile(&mut environ, profile, &location)?;
     }
-    let one = |name: &str| options.value(name).map(str::to_owned);
-    if let Some(kind) = one("type")
+    let read_option = |name: &str| options.value(name).map(str::to_owned);
+    if let Some(kind) = read_option("type")
         && kind != "kubernetes"
         && find_references(&kind).is_empty()
     {
@@ -102,7 +102,8 @@ pub fn find(source: &Rc<SourceFile>) -> Result<WorkerDeployment> {
             Some(&location),
         ));
     }
-    let (name, pool, has_template) = (one("name"), one("pool"), options.value("base-job-template").is_some());
+    let (name, pool, has_template) =
+        (read_option("name"), read_option("pool"), options.value("base-job-template").is_some());
     Ok(WorkerDeployment { name, pool, has_template, location, environ, version, has_env_from })
 }
 
@@ -147,13 +148,14 @@ impl WorkerDeployment {
         let mut add = |text: Message, location: Option<&Location>| notes.push(Note::new(text, location));
         let supported = version.prefect_version();
         let numbers = supported.split('.').take(2).map(|number| number.parse().ok());
-        if let Some(own) = &self.version
-            && own.iter().zip(numbers).any(|(own, number)| Some(*own) != number)
+        if let Some(image_version) = &self.version
+            && image_version.iter().zip(numbers).any(|(image_version, number)| Some(*image_version) != number)
         {
-            let own: Vec<String> = own.iter().map(u32::to_string).collect();
-            let own = own.join(".");
+            let image_version: Vec<String> = image_version.iter().map(u32::to_string).collect();
+            let image_version = image_version.join(".");
             add(
-                format!("{file}: the worker's image has Prefect {own}, and this is what {supported} makes").into(),
+                format!("{file}: the worker's image has Prefect {image_version}, and this is what {supported} makes")
+                    .into(),
                 None,
             );
         }
@@ -169,8 +171,10 @@ impl WorkerDeployment {
             add(format!("{file}: variables that the worker takes by `envFrom` are not known here").into(), None);
         }
         for entry in preview.entries.iter().filter(|entry| entry.origin == WorkerEnvOrigin::Worker) {
-            let text = |key: &str| arena.dict_get(entry.entry, key).map(|id| arena.get(id));
-            let (Some(Value::Str(name)), Some(Value::Unknown(from))) = (text("name"), text("value")) else { continue };
+            let get_field = |key: &str| arena.dict_get(entry.entry, key).map(|id| arena.get(id));
+            let (Some(Value::Str(name)), Some(Value::Unknown(from))) = (get_field("name"), get_field("value")) else {
+                continue;
+            };
             if is_secret_setting(name) {
                 continue; // every preview has a note about it
             }
@@ -191,15 +195,21 @@ impl WorkerDeployment {
     ) -> Vec<Note> {
         let mut notes = Vec::new();
         // A template can read a variable of the worker: `{{ $NAME }}`.
-        let in_template =
-            placeholder::find_all(&template.text).filter(|own| own.source() == PlaceholderSource::Environment);
-        let in_template_names: HashSet<&str> = in_template.map(|own| own.name.trim_start_matches('$')).collect();
+        let in_template = placeholder::find_all(&template.text)
+            .filter(|placeholder| placeholder.source() == PlaceholderSource::Environment);
+        let in_template_names: HashSet<&str> =
+            in_template.map(|placeholder| placeholder.name.trim_start_matches('$')).collect();
         for variable in &self.environ.0 {
             let name = &variable.name;
-            let is_entry = |id| arena.dict_get(id, "name").and_then(|own| arena.as_str(own)) == Some(name.as_str());
+            let is_entry =
+                |id| arena.dict_get(id, "name").and_then(|entry_name| arena.as_str(entry_name)) == Some(name.as_str());
             let is_in_template = in_template_names.contains(name.as_str());
             let is_setting = name.to_ascii_uppercase().starts_with("PREFECT_");
-            if is_setting || name == "HOME" || is_in_template || preview.entries.iter().any(|own| is_entry(own.entry)) {
+            if is_setting
+                || name == "HOME"
+                || is_in_template
+                || preview.entries.iter().any(|entry| is_entry(entry.entry))
+            {
                 continue;
             }
             let how = match &variable.value {

@@ -48,7 +48,7 @@ pub struct WorkerEnvEntry {
 }
 
 /// The variable that determines how a flow run reacts to the termination of its pod.
-const SIGTERM: &str = "PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR";
+const SIGTERM_BEHAVIOR: &str = "PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR";
 
 /// A variable that the worker sets, with its name, value and origin.
 struct WorkerVariable {
@@ -63,28 +63,28 @@ struct WorkerVariables(Vec<WorkerVariable>);
 
 impl WorkerVariables {
     fn set(&mut self, arena: &Arena, name: ValueId, value: ValueId, origin: WorkerEnvOrigin) {
-        match self.0.iter_mut().find(|own| arena.is_same_key(own.name, name)) {
-            Some(own) => (own.value, own.origin) = (value, origin),
+        match self.0.iter_mut().find(|variable| arena.is_same_key(variable.name, name)) {
+            Some(variable) => (variable.value, variable.origin) = (value, origin),
             None => self.0.push(WorkerVariable { name, value, origin }),
         }
     }
 
     fn get(&self, arena: &Arena, name: &str) -> Option<&WorkerVariable> {
-        self.0.iter().find(|own| arena.as_str(own.name) == Some(name))
+        self.0.iter().find(|variable| arena.as_str(variable.name) == Some(name))
     }
 
     fn entries(&self, arena: &mut Arena) -> Vec<WorkerEnvEntry> {
-        let entry = |own: &WorkerVariable| {
+        let to_entry = |variable: &WorkerVariable| {
             let entry = arena.alloc(Value::empty_dict(), None);
-            arena.dict_set_str(entry, "name", own.name);
-            arena.dict_set_str(entry, "value", own.value);
+            arena.dict_set_str(entry, "name", variable.name);
+            arena.dict_set_str(entry, "value", variable.value);
             WorkerEnvEntry {
                 entry,
-                origin: own.origin,
-                location: arena.location(own.value).or(arena.location(own.name)).cloned(),
+                origin: variable.origin,
+                location: arena.location(variable.value).or(arena.location(variable.name)).cloned(),
             }
         };
-        self.0.iter().map(entry).collect()
+        self.0.iter().map(to_entry).collect()
     }
 }
 
@@ -140,19 +140,19 @@ pub(super) fn prepare(
     match arena.get(configuration.env).clone() {
         Value::Dict(pairs) => {
             for (name, value) in pairs {
-                let own = origin(arena, value);
-                let value = as_text(arena, value);
-                variables.set(arena, name, value, own);
+                let value_origin = origin(arena, value);
+                let value = to_text(arena, value);
+                variables.set(arena, name, value, value_origin);
             }
         }
         Value::List(items) => {
             // An entry with only a name sets no variable.
             for item in items {
-                let own = origin(arena, item);
+                let value_origin = origin(arena, item);
                 if arena.dict_get(item, "valueFrom").is_some() {
                     references.push(WorkerEnvEntry {
                         entry: item,
-                        origin: own,
+                        origin: value_origin,
                         location: arena.location(item).cloned(),
                     });
                 }
@@ -161,26 +161,26 @@ pub(super) fn prepare(
                         let why = format!("the name of an entry is {}", arena.describe_kind(name));
                         return Err(prefect_error(arena, name, why));
                     }
-                    variables.set(arena, name, value, own);
+                    variables.set(arena, name, value, value_origin);
                 }
             }
         }
         _ => {}
     }
-    variables.0.retain(|own| *arena.get(own.value) != Value::None);
-    let single = is_single_attempt(arena, configuration);
-    match version.eviction() {
-        EvictionHandling::RescheduleOnly => set_eviction_unconditionally(arena, single, &mut variables),
+    variables.0.retain(|variable| *arena.get(variable.value) != Value::None);
+    let is_single = is_single_attempt(arena, configuration);
+    match version.eviction_handling() {
+        EvictionHandling::RescheduleOnly => set_eviction_unconditionally(arena, is_single, &mut variables),
         EvictionHandling::RescheduleOrRelinquish if references.is_empty() => {
-            set_eviction(arena, single, &mut variables)
+            set_eviction(arena, is_single, &mut variables)
         }
         _ => {}
     }
     let mut entries = variables.entries(arena);
     if !references.is_empty() {
         entries.append(&mut references);
-        if version.eviction() == EvictionHandling::RescheduleOrRelinquish {
-            set_eviction_in_entries(arena, single, &mut entries);
+        if version.eviction_handling() == EvictionHandling::RescheduleOrRelinquish {
+            set_eviction_in_entries(arena, is_single, &mut entries);
         }
     }
     Ok(entries)
@@ -190,49 +190,51 @@ pub(super) fn prepare(
 fn is_single_attempt(arena: &Arena, configuration: &Configuration) -> bool {
     let limit = arena.dict_get(configuration.manifest, "spec").and_then(|spec| arena.dict_get(spec, "backoffLimit"));
     limit.is_some_and(|limit| match arena.get(limit) {
-        Value::Bool(is) => !is,
+        Value::Bool(flag) => !flag,
         Value::Int(_) | Value::Float(_) => !arena.is_truthy(limit),
         _ => false,
     })
 }
 
-/// Sets [`SIGTERM`] if there is a single attempt, and removes it otherwise, like the first versions.
-fn set_eviction_unconditionally(arena: &mut Arena, single: bool, variables: &mut WorkerVariables) {
-    let name = arena.alloc_str(SIGTERM);
-    match single {
+/// Sets [`SIGTERM_BEHAVIOR`] if there is a single attempt, and removes it otherwise, like the first versions.
+fn set_eviction_unconditionally(arena: &mut Arena, is_single: bool, variables: &mut WorkerVariables) {
+    let name = arena.alloc_str(SIGTERM_BEHAVIOR);
+    match is_single {
         true => {
             let value = arena.alloc_str("reschedule");
             variables.set(arena, name, value, WorkerEnvOrigin::Eviction);
         }
-        false => variables.0.retain(|own| !arena.is_same_key(own.name, name)),
+        false => variables.0.retain(|variable| !arena.is_same_key(variable.name, name)),
     }
 }
 
-/// Sets [`SIGTERM`], unless there is a single attempt and a value is already set.
-fn set_eviction(arena: &mut Arena, single: bool, variables: &mut WorkerVariables) {
-    if single && variables.get(arena, SIGTERM).is_some_and(|own| arena.is_truthy(own.value)) {
+/// Sets [`SIGTERM_BEHAVIOR`], unless there is a single attempt and a value is already set.
+fn set_eviction(arena: &mut Arena, is_single: bool, variables: &mut WorkerVariables) {
+    if is_single && variables.get(arena, SIGTERM_BEHAVIOR).is_some_and(|variable| arena.is_truthy(variable.value)) {
         return;
     }
-    let (name, value) = (arena.alloc_str(SIGTERM), arena.alloc_str(if single { "reschedule" } else { "relinquish" }));
+    let (name, value) =
+        (arena.alloc_str(SIGTERM_BEHAVIOR), arena.alloc_str(if is_single { "reschedule" } else { "relinquish" }));
     variables.set(arena, name, value, WorkerEnvOrigin::Eviction);
 }
 
-/// Adds an entry for [`SIGTERM`], unless there is a single attempt and an entry already exists.
-fn set_eviction_in_entries(arena: &mut Arena, single: bool, entries: &mut Vec<WorkerEnvEntry>) {
-    let is_own = |arena: &Arena, entry: &WorkerEnvEntry| {
-        arena.dict_get(entry.entry, "name").and_then(|name| arena.as_str(name)) == Some(SIGTERM)
+/// Adds an entry for [`SIGTERM_BEHAVIOR`], unless there is a single attempt and an entry already exists.
+fn set_eviction_in_entries(arena: &mut Arena, is_single: bool, entries: &mut Vec<WorkerEnvEntry>) {
+    let sets_sigterm = |arena: &Arena, entry: &WorkerEnvEntry| {
+        arena.dict_get(entry.entry, "name").and_then(|name| arena.as_str(name)) == Some(SIGTERM_BEHAVIOR)
     };
-    if single && entries.iter().any(|entry| is_own(arena, entry)) {
+    if is_single && entries.iter().any(|entry| sets_sigterm(arena, entry)) {
         return;
     }
-    entries.retain(|entry| !is_own(arena, entry));
-    let (name, value) = (arena.alloc_str(SIGTERM), arena.alloc_str(if single { "reschedule" } else { "relinquish" }));
-    let own = WorkerVariables(vec![WorkerVariable { name, value, origin: WorkerEnvOrigin::Eviction }]);
-    entries.append(&mut own.entries(arena));
+    entries.retain(|entry| !sets_sigterm(arena, entry));
+    let (name, value) =
+        (arena.alloc_str(SIGTERM_BEHAVIOR), arena.alloc_str(if is_single { "reschedule" } else { "relinquish" }));
+    let variables = WorkerVariables(vec![WorkerVariable { name, value, origin: WorkerEnvOrigin::Eviction }]);
+    entries.append(&mut variables.entries(arena));
 }
 
 /// Converts a value to a string with `str(value)`, unless it is a string or null.
-fn as_text(arena: &mut Arena, value: ValueId) -> ValueId {
+fn to_text(arena: &mut Arena, value: ValueId) -> ValueId {
     match arena.get(value) {
         Value::None | Value::Str(_) | Value::Unknown(_) => value,
         _ => {
@@ -251,16 +253,16 @@ pub(super) fn merge(
     arena: &Arena,
     version: WorkerVersion,
     mut entries: Vec<WorkerEnvEntry>,
-    own: Option<ValueId>,
+    container_env: Option<ValueId>,
 ) -> Result<(Vec<WorkerEnvEntry>, Vec<WorkerEnvEntry>)> {
-    let list = match own.map(|own| arena.get(own)) {
+    let list = match container_env.map(|container_env| arena.get(container_env)) {
         Some(Value::List(items)) if version.keeps_entries() => items.clone(),
         _ => return Ok((entries, Vec::new())),
     };
-    let name = |entry: ValueId| arena.dict_get(entry, "name");
+    let name_of = |entry: ValueId| arena.dict_get(entry, "name");
     let mut names = Vec::new();
     for WorkerEnvEntry { entry, .. } in &entries {
-        match name(*entry) {
+        match name_of(*entry) {
             Some(name) => names.push(name),
             None => return Err(prefect_error(arena, *entry, "an entry of `env` has no name")),
         }
@@ -270,12 +272,13 @@ pub(super) fn merge(
         if arena.as_dict(item).is_none() {
             return Err(prefect_error(arena, item, format!("an entry of `env` is {}", arena.describe_kind(item))));
         }
-        if let Some(name) = name(item).filter(|name| !arena.is_hashable(*name) && version.drops_duplicate_entries()) {
+        if let Some(name) = name_of(item).filter(|name| !arena.is_hashable(*name) && version.drops_duplicate_entries())
+        {
             return Err(prefect_error(arena, name, format!("the name of an entry is {}", arena.describe_kind(name))));
         }
         let entry =
             WorkerEnvEntry { entry: item, origin: WorkerEnvOrigin::Container, location: arena.location(item).cloned() };
-        let is_set = name(item).is_some_and(|name| names.iter().any(|own| arena.is_same_key(*own, name)));
+        let is_set = name_of(item).is_some_and(|name| names.iter().any(|other| arena.is_same_key(*other, name)));
         if is_set && version.drops_duplicate_entries() { dropped.push(entry) } else { entries.push(entry) }
     }
     Ok((entries, dropped))

@@ -14,9 +14,9 @@ use crate::pyvalue::string;
 /// only if a value contains another placeholder of the same string.
 fn distinct_placeholders(text: &str) -> Vec<Placeholder<'_>> {
     let mut found = Vec::new();
-    for own in placeholder::find_all(text) {
-        if !found.contains(&own) {
-            found.push(own);
+    for placeholder in placeholder::find_all(text) {
+        if !found.contains(&placeholder) {
+            found.push(placeholder);
         }
     }
     found
@@ -44,13 +44,16 @@ pub struct RedactedNames(Vec<String>);
 
 impl RedactedNames {
     /// Collects the known values that the placeholders in `values` copy.
-    pub fn of(arena: &Arena, values: impl IntoIterator<Item = ValueId>, environ: &Environ) -> Self {
+    pub fn collect(arena: &Arena, values: impl IntoIterator<Item = ValueId>, environ: &Environ) -> Self {
         let mut found = Vec::new();
         values.into_iter().for_each(|value| collect_placeholders(arena, value, &mut found));
-        let of_environment = found.into_iter().filter(|(_, own)| own.source() == PlaceholderSource::Environment);
-        let texts = of_environment.filter_map(|(_, own)| match &environ.get(own.name.strip_prefix('$')?)?.value {
-            Resolved::Text(text) if text.chars().count() >= MIN_REDACTED_LENGTH => Some(text.clone()),
-            _ => None,
+        let of_environment =
+            found.into_iter().filter(|(_, placeholder)| placeholder.source() == PlaceholderSource::Environment);
+        let texts = of_environment.filter_map(|(_, placeholder)| {
+            match &environ.get(placeholder.name.strip_prefix('$')?)?.value {
+                Resolved::Text(text) if text.chars().count() >= MIN_REDACTED_LENGTH => Some(text.clone()),
+                _ => None,
+            }
         });
         let mut redacted_names = RedactedNames(texts.collect());
         redacted_names.sort();

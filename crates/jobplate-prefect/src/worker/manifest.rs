@@ -34,10 +34,10 @@ pub fn container(arena: &Arena, manifest: ValueId) -> Option<ValueId> {
 /// Labels or annotations, in order.
 type LabelPairs = Vec<(ValueId, ValueId)>;
 
-fn set_label(arena: &Arena, texts: &mut LabelPairs, name: ValueId, value: ValueId) {
-    match texts.iter_mut().find(|(own, _)| arena.is_same_key(*own, name)) {
-        Some((_, own)) => *own = value,
-        None => texts.push((name, value)),
+fn set_label(arena: &Arena, pairs: &mut LabelPairs, name: ValueId, value: ValueId) {
+    match pairs.iter_mut().find(|(key, _)| arena.is_same_key(*key, name)) {
+        Some((_, current_value)) => *current_value = value,
+        None => pairs.push((name, value)),
     }
 }
 
@@ -50,61 +50,62 @@ fn prefect_labels(
 ) -> LabelPairs {
     let FlowRunContext { flow, flow_run, deployment, work_pool, deployment_updated } = &scenario.run;
     let prefect = labels::slugify_value(version.prefect_version(), true);
-    let mut own = vec![
+    let mut prefect_labels = vec![
         ("prefect.io/flow-run-id", flow_run.id.clone()),
         ("prefect.io/flow-run-name", flow_run.name.clone()),
         ("prefect.io/version", prefect.clone()),
     ];
     if version.has_recommended_labels() {
-        own.push(("app.kubernetes.io/managed-by", "prefect".to_owned()));
-        own.push(("app.kubernetes.io/part-of", "prefect".to_owned()));
-        own.push(("app.kubernetes.io/version", prefect));
+        prefect_labels.push(("app.kubernetes.io/managed-by", "prefect".to_owned()));
+        prefect_labels.push(("app.kubernetes.io/part-of", "prefect".to_owned()));
+        prefect_labels.push(("app.kubernetes.io/version", prefect));
     }
     if version.labels_pools_and_pods() {
-        own.push(("prefect.io/work-pool-name", work_pool.name.clone()));
-        own.push(("prefect.io/work-pool-id", work_pool.id.clone()));
-        own.extend(scenario.worker.name.iter().map(|name| ("prefect.io/worker-name", name.clone())));
+        prefect_labels.push(("prefect.io/work-pool-name", work_pool.name.clone()));
+        prefect_labels.push(("prefect.io/work-pool-id", work_pool.id.clone()));
+        prefect_labels.extend(scenario.worker.name.iter().map(|name| ("prefect.io/worker-name", name.clone())));
     }
-    let recommended = |own: &mut Vec<(&str, String)>, name: &str| {
+    let set_app_name = |prefect_labels: &mut Vec<(&str, String)>, name: &str| {
         if version.has_recommended_labels() {
             let name = labels::slugify_value(name, true);
-            match own.iter_mut().find(|(key, _)| *key == "app.kubernetes.io/name") {
+            match prefect_labels.iter_mut().find(|(key, _)| *key == "app.kubernetes.io/name") {
                 Some((_, value)) => *value = name,
-                None => own.push(("app.kubernetes.io/name", name)),
+                None => prefect_labels.push(("app.kubernetes.io/name", name)),
             }
         }
     };
     let of_flow = [("prefect.io/flow-id", flow.id.clone()), ("prefect.io/flow-name", flow.name.clone())];
     if version.labels_pools_and_pods() {
-        own.extend(of_flow.clone());
-        recommended(&mut own, &flow.name);
+        prefect_labels.extend(of_flow.clone());
+        set_app_name(&mut prefect_labels, &flow.name);
     }
     if let Some(deployment) = deployment {
-        own.push(("prefect.io/deployment-id", deployment.id.clone()));
-        own.push(("prefect.io/deployment-name", deployment.name.clone()));
-        own.extend(deployment_updated.iter().map(|updated| ("prefect.io/deployment-updated", updated.clone())));
-        recommended(&mut own, &deployment.name);
+        prefect_labels.push(("prefect.io/deployment-id", deployment.id.clone()));
+        prefect_labels.push(("prefect.io/deployment-name", deployment.name.clone()));
+        prefect_labels
+            .extend(deployment_updated.iter().map(|updated| ("prefect.io/deployment-updated", updated.clone())));
+        set_app_name(&mut prefect_labels, &deployment.name);
     }
     if !version.labels_pools_and_pods() {
-        own.extend(of_flow);
+        prefect_labels.extend(of_flow);
     }
-    let mut texts = LabelPairs::new();
-    for (name, value) in own {
+    let mut pairs = LabelPairs::new();
+    for (name, value) in prefect_labels {
         let (name, value) = (arena.alloc_str(name), arena.alloc_str(value));
-        texts.push((name, value));
+        pairs.push((name, value));
     }
     for (name, value) in arena.as_dict(configuration.labels).unwrap_or_default() {
-        set_label(arena, &mut texts, *name, *value);
+        set_label(arena, &mut pairs, *name, *value);
     }
-    texts
+    pairs
 }
 
 /// Returns the pairs of the mapping at a key, or no pairs if the key is missing.
 ///
 /// # Errors
 /// Fails if the value is not a mapping.
-fn pairs_at(arena: &Arena, of: ValueId, key: &str) -> Result<LabelPairs> {
-    let Some(map) = arena.dict_get(of, key) else { return Ok(LabelPairs::new()) };
+fn pairs_at(arena: &Arena, dict: ValueId, key: &str) -> Result<LabelPairs> {
+    let Some(map) = arena.dict_get(dict, key) else { return Ok(LabelPairs::new()) };
     match arena.as_dict(map) {
         Some(pairs) => Ok(pairs.to_vec()),
         None => Err(prefect_error(arena, map, format!("`{key}` is {}, not a mapping", arena.describe_kind(map)))),
@@ -146,13 +147,16 @@ fn job_name(
     configuration: &Configuration,
 ) -> Result<Option<ValueId>> {
     let run_name = arena.alloc_str(scenario.run.flow_run.name.as_str());
-    let Some(own) = configuration.name.filter(|name| arena.is_truthy(*name)) else { return Ok(Some(run_name)) };
+    let Some(configured_name) = configuration.name.filter(|name| arena.is_truthy(*name)) else {
+        return Ok(Some(run_name));
+    };
     if !version.fills_names() {
-        return Ok(Some(own));
+        return Ok(Some(configured_name));
     }
     let values = scenario.run.placeholder_values(arena);
     // A name that is a single placeholder without a value is left unchanged.
-    let filled = fill::apply_values(arena, own, values, &scenario.worker.environ)?.unwrap_or(own);
+    let filled =
+        fill::apply_values(arena, configured_name, values, &scenario.worker.environ)?.unwrap_or(configured_name);
     Ok(Some(if arena.is_truthy(filled) { filled } else { run_name }))
 }
 
@@ -168,19 +172,19 @@ pub(super) fn prepare(
 ) -> Result<()> {
     let manifest = configuration.manifest;
     let name = job_name(arena, version, scenario, configuration)?;
-    let own = prefect_labels(arena, version, scenario, configuration);
+    let prefect_labels = prefect_labels(arena, version, scenario, configuration);
     let (Some(metadata), Some(spec)) = (arena.dict_get(manifest, "metadata"), arena.dict_get(manifest, "spec")) else {
         return Ok(());
     };
     let mut job_labels = pairs_at(arena, metadata, "labels")?;
-    own.iter().for_each(|(name, value)| set_label(arena, &mut job_labels, *name, *value));
+    prefect_labels.iter().for_each(|(name, value)| set_label(arena, &mut job_labels, *name, *value));
     let labels = slugify_labels(arena, version, job_labels)?;
     arena.dict_set_str(metadata, "labels", labels);
     let mut annotations = LabelPairs::new();
     if version.has_annotations() {
         annotations = pairs_at(arena, metadata, "annotations")?;
-        let own = arena.as_dict(configuration.annotations).unwrap_or_default().to_vec();
-        own.into_iter().for_each(|(name, value)| set_label(arena, &mut annotations, name, value));
+        let configured = arena.as_dict(configuration.annotations).unwrap_or_default().to_vec();
+        configured.into_iter().for_each(|(name, value)| set_label(arena, &mut annotations, name, value));
         let dict = arena.alloc(Value::empty_dict(), None);
         for (name, value) in &annotations {
             let key = labels::slugify_key(arena.as_str(*name).unwrap_or_default(), version.keeps_case_of_keys());
@@ -198,7 +202,7 @@ pub(super) fn prepare(
         return Ok(());
     }
     let Some(template) = arena.dict_get(spec, "template") else { return Ok(()) };
-    set_pod_metadata(arena, version, template, own, annotations)
+    set_pod_metadata(arena, version, template, prefect_labels, annotations)
 }
 
 /// Sets the labels and annotations of the pod.
@@ -206,7 +210,7 @@ fn set_pod_metadata(
     arena: &mut Arena,
     version: WorkerVersion,
     template: ValueId,
-    own: LabelPairs,
+    prefect_labels: LabelPairs,
     annotations: LabelPairs,
 ) -> Result<()> {
     let metadata = match arena.dict_get(template, "metadata") {
@@ -221,14 +225,14 @@ fn set_pod_metadata(
         ));
     }
     let mut labels = pairs_at(arena, metadata, "labels")?;
-    own.into_iter().for_each(|(name, value)| set_label(arena, &mut labels, name, value));
+    prefect_labels.into_iter().for_each(|(name, value)| set_label(arena, &mut labels, name, value));
     let labels = slugify_labels(arena, version, labels)?;
     arena.dict_set_str(metadata, "labels", labels);
     if !annotations.is_empty() {
-        let mut all = pairs_at(arena, metadata, "annotations")?;
-        annotations.into_iter().for_each(|(name, value)| set_label(arena, &mut all, name, value));
-        let all = arena.new_dict(all);
-        let dict = arena.alloc(all, None);
+        let mut pod_annotations = pairs_at(arena, metadata, "annotations")?;
+        annotations.into_iter().for_each(|(name, value)| set_label(arena, &mut pod_annotations, name, value));
+        let pod_annotations = arena.new_dict(pod_annotations);
+        let dict = arena.alloc(pod_annotations, None);
         arena.dict_set_str(metadata, "annotations", dict);
     }
     arena.dict_set_str(template, "metadata", metadata);
@@ -311,15 +315,15 @@ fn set_generate_name(
     metadata: ValueId,
     name: Option<ValueId>,
 ) -> Result<()> {
-    if let Some(own) = arena.dict_get(metadata, "generateName") {
+    if let Some(generate_name) = arena.dict_get(metadata, "generateName") {
         let mut found = Vec::new();
-        fill::collect_placeholders(arena, own, &mut found);
-        let is_empty_name = match arena.as_str(own) {
+        fill::collect_placeholders(arena, generate_name, &mut found);
+        let is_empty_name = match arena.as_str(generate_name) {
             Some("-") => true,
             Some("None-") => version.ignores_null_names(),
             _ => false,
         };
-        if arena.is_truthy(own) && found.is_empty() && !is_empty_name {
+        if arena.is_truthy(generate_name) && found.is_empty() && !is_empty_name {
             return Ok(());
         }
     }
@@ -350,7 +354,7 @@ pub fn move_fields_for_kubectl(arena: &mut Arena, manifest: ValueId) {
         if arena.dict_get(spec, key).is_none() {
             arena.dict_set_str(spec, key, value);
         }
-        let rest = arena.as_dict(pod).unwrap_or_default().iter().filter(|(own, _)| arena.as_str(*own) != Some(key));
+        let rest = arena.as_dict(pod).unwrap_or_default().iter().filter(|(name, _)| arena.as_str(*name) != Some(key));
         let rest: Vec<_> = rest.copied().collect();
         *arena.get_mut(pod) = arena.new_dict(rest);
     }

@@ -33,7 +33,8 @@ pub fn find(
     if let Some(note) = version.unsupported_note() {
         notes.add(note, None);
     }
-    let variables = arena.dict_get(preview.template, "variables").and_then(|own| arena.dict_get(own, "properties"));
+    let variables =
+        arena.dict_get(preview.template, "variables").and_then(|schema| arena.dict_get(schema, "properties"));
     notes.check_template(preview, variables);
     notes.check_scenario_fields(scenario);
     notes.check_required_variables(preview, scenario);
@@ -43,16 +44,16 @@ pub fn find(
     notes.check_other_containers(preview);
     notes.check_latent_placeholders(preview);
     notes.check_names(preview);
-    for IncompleteSetting { given, missing, what, variable } in preview.settings.incomplete() {
-        let is_plain = |own: &&WorkerEnvEntry| {
-            let text = |key: &str| arena.dict_get(own.entry, key).filter(|value| arena.is_truthy(*value));
-            text("value").is_some() && text("name").and_then(|name| arena.as_str(name)) == Some(variable)
+    for IncompleteSetting { setting, missing, description, variable } in preview.settings.incomplete() {
+        let is_plain = |entry: &&WorkerEnvEntry| {
+            let read_field = |key: &str| arena.dict_get(entry.entry, key).filter(|value| arena.is_truthy(*value));
+            read_field("value").is_some() && read_field("name").and_then(|name| arena.as_str(name)) == Some(variable)
         };
         let effect = match preview.entries.iter().find(is_plain) {
-            Some(_) => format!(": the {what} stays in plain text"),
+            Some(_) => format!(": the {description} stays in plain text"),
             None => String::new(),
         };
-        notes.add(format!("`{}` does nothing without `{missing}`{effect}", given.name), given.location.as_ref());
+        notes.add(format!("`{}` does nothing without `{missing}`{effect}", setting.name), setting.location.as_ref());
     }
     for EnvironVar { name, value, location } in &preview.settings.unknown {
         let from = find_references(value.as_str());
@@ -118,8 +119,9 @@ impl PreviewNotes<'_> {
         for WorkerEnvEntry { entry, location, origin } in &preview.overridden {
             let is_reference = arena.dict_get(*entry, "valueFrom").is_some();
             let Some(name) = arena.dict_get(*entry, "name").map(|name| string::str(arena, name)) else { continue };
-            let winner = preview.entries.iter().find(|own| {
-                arena.dict_get(own.entry, "name").map(|own| string::str(arena, own)).as_deref() == Some(name.as_str())
+            let winner = preview.entries.iter().find(|other| {
+                arena.dict_get(other.entry, "name").map(|other| string::str(arena, other)).as_deref()
+                    == Some(name.as_str())
             });
             let Some(winner) = winner.filter(|_| is_reference && *origin == WorkerEnvOrigin::Container) else {
                 continue;
@@ -147,10 +149,12 @@ impl PreviewNotes<'_> {
             let Some(reference) = arena.dict_get(entry, "valueFrom").and_then(|from| arena.dict_get(from, kind)) else {
                 continue;
             };
-            let own = |key: &str| arena.dict_get(reference, key).and_then(|own| arena.as_str(own)).map(str::to_owned);
-            let place_of =
-                |key: &str| arena.dict_get(reference, key).and_then(|own| arena.location(own)).or(location).cloned();
-            let object = own("name").filter(|name| !name.is_empty());
+            let read_string =
+                |key: &str| arena.dict_get(reference, key).and_then(|value| arena.as_str(value)).map(str::to_owned);
+            let place_of = |key: &str| {
+                arena.dict_get(reference, key).and_then(|read_string| arena.location(read_string)).or(location).cloned()
+            };
+            let object = read_string("name").filter(|name| !name.is_empty());
             let fault = match &object {
                 Some(object) => names::check_object_name(word, object).err().map(ValidationError::message),
                 None => Some(format!("the {word} has no name").into()),
@@ -159,7 +163,7 @@ impl PreviewNotes<'_> {
                 let text = Message::from(format!("Kubernetes refuses the Job: {name}: "));
                 self.add(text + fault, place_of("name").as_ref());
             }
-            let fault = match own("key") {
+            let fault = match read_string("key") {
                 Some(key) => names::check_data_key(&key).err().map(ValidationError::message),
                 None => Some(format!("the key of the {word} is missing").into()),
             };
@@ -177,7 +181,7 @@ impl PreviewNotes<'_> {
             let Some(name) = arena.dict_get(*entry, "name").and_then(|name| arena.as_str(name)) else { continue };
             let is_plain = arena.dict_get(*entry, "value").is_some_and(|value| arena.is_truthy(value));
             let is_secret = is_secret_setting(name) || is_sensitive(name);
-            let what = match origin {
+            let problem = match origin {
                 _ if !is_plain || !is_secret => continue,
                 WorkerEnvOrigin::Worker if is_secret_setting(name) => {
                     format!("the worker hands its {name} on as plain text")
@@ -197,7 +201,7 @@ impl PreviewNotes<'_> {
             };
             let file = arena.location(preview.template).map_or("FILE", |location| &location.source.name);
             self.add(
-                Message::from(format!("{what}: `")) + ProgramName + format!(" render {file} {flag}`"),
+                Message::from(format!("{problem}: `")) + ProgramName + format!(" render {file} {flag}`"),
                 location.as_ref(),
             );
         }
@@ -232,14 +236,14 @@ impl PreviewNotes<'_> {
         let arena = self.arena;
         let Some(pod) = arena
             .dict_get(preview.template, "job_configuration")
-            .and_then(|own| arena.dict_get(own, "job_manifest"))
+            .and_then(|configuration| arena.dict_get(configuration, "job_manifest"))
             .and_then(|manifest| manifest::pod(arena, manifest))
         else {
             return;
         };
         let is_env = |id: ValueId| arena.as_str(id).and_then(placeholder::sole_name) == Some("env");
         // If it has an effect, the notes about the Job report it.
-        let has_effect = preview.entries.iter().any(|own| arena.dict_get(own.entry, "name").is_none());
+        let has_effect = preview.entries.iter().any(|entry| arena.dict_get(entry.entry, "name").is_none());
         let first = manifest::containers(arena, pod, "containers").first();
         let entries = first.and_then(|container| arena.dict_get(*container, "env"));
         let among = entries.and_then(|entries| arena.list_items(entries).iter().find(|entry| is_env(**entry)));
@@ -254,13 +258,13 @@ impl PreviewNotes<'_> {
         }
         let Some(job_pod) = manifest::pod(arena, preview.job) else { return };
         for (list, first) in [("containers", 1), ("initContainers", 0)] {
-            let env = |container: &ValueId| arena.dict_get(*container, "env");
+            let env_of = |container: &ValueId| arena.dict_get(*container, "env");
             let has_effect = |env: ValueId| !matches!(arena.get(env), Value::List(_) | Value::None);
-            if manifest::containers(arena, job_pod, list).iter().skip(first).filter_map(env).any(has_effect) {
+            if manifest::containers(arena, job_pod, list).iter().skip(first).filter_map(env_of).any(has_effect) {
                 continue;
             }
             for container in manifest::containers(arena, pod, list).iter().skip(first) {
-                let Some(env) = env(container).filter(|env| is_env(*env)) else { continue };
+                let Some(env) = env_of(container).filter(|env| is_env(*env)) else { continue };
                 let name = arena.dict_get(*container, "name").map_or(String::new(), |name| string::str(arena, name));
                 self.add(
                     format!(
@@ -277,9 +281,9 @@ impl PreviewNotes<'_> {
     fn check_names(&mut self, preview: &WorkerPreview<'_>) {
         let arena = self.arena;
         let metadata = arena.dict_get(preview.job, "metadata");
-        let own = |key: &str| metadata.and_then(|metadata| arena.dict_get(metadata, key));
+        let get_field = |key: &str| metadata.and_then(|metadata| arena.dict_get(metadata, key));
         for (key, ending) in [("generateName", "x"), ("name", "")] {
-            let Some(id) = own(key) else { continue };
+            let Some(id) = get_field(key) else { continue };
             let name = arena.as_str(id).unwrap_or_default();
             // The message does not show the name, because a placeholder can have inserted a secret into it.
             if let Err(fault) = names::check_object_name("Job", &format!("{name}{ending}")) {
@@ -289,12 +293,12 @@ impl PreviewNotes<'_> {
         }
         let namespace = manifest::namespace(arena, &preview.configuration);
         let location = arena.location(preview.configuration.namespace);
-        if let Some(other) = own("namespace").filter(|id| string::str(arena, *id) != namespace) {
+        if let Some(other) = get_field("namespace").filter(|id| string::str(arena, *id) != namespace) {
             let why = "Kubernetes refuses the Job: its manifest names another namespace than the variable `namespace`";
             self.add(why, arena.location(other).or(location));
         } else if namespace != "default" {
-            let what = "the namespace of the Job must be there, and the Secrets that it refers to in it";
-            self.add(format!("{what}: {namespace}"), location);
+            let requirement = "the namespace of the Job must be there, and the Secrets that it refers to in it";
+            self.add(format!("{requirement}: {namespace}"), location);
         }
     }
 }

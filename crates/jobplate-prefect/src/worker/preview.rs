@@ -65,15 +65,15 @@ fn create_job<'s>(
     let settings = SecretSettings::read(&scenario.worker)?;
     let sources =
         ConfigurationSources { template, deployment: scenario.deployment_variables, run: scenario.run_variables };
-    let origins = Origins::of(arena, &sources);
-    let mut candidates = candidates(arena, &sources, &exported);
+    let origins = Origins::collect(arena, &sources);
+    let mut candidates = collect_candidates(arena, &sources, &exported);
     let configuration = configuration::resolve(arena, version, &sources, &scenario.worker.environ)?;
-    let own = environment::prepare(arena, version, scenario, exported, &configuration, &|arena, id| {
+    let worker_entries = environment::prepare(arena, version, scenario, exported, &configuration, &|arena, id| {
         origins.get(arena.location(id)).unwrap_or(WorkerEnvOrigin::Template)
     })?;
     let container = manifest::container(arena, configuration.manifest);
     let container_env = container.and_then(|container| arena.dict_get(container, "env"));
-    let (mut entries, dropped) = environment::merge(arena, version, own, container_env)?;
+    let (mut entries, dropped) = environment::merge(arena, version, worker_entries, container_env)?;
     if let Some(container) = container {
         let list = arena.alloc(Value::List(entries.iter().map(|entry| entry.entry).collect()), None);
         arena.dict_set_str(container, "env", list);
@@ -81,12 +81,12 @@ fn create_job<'s>(
     manifest::prepare(arena, version, scenario, &configuration)?;
     let secrets = secret_references::apply(arena, &settings, &scenario.worker, &configuration, &mut entries)?;
     // A value that a placeholder copied into the container is already among the candidates.
-    candidates.extend(dropped.into_iter().filter(|own| origins.get(own.location.as_ref()).is_none()));
-    let effective = EffectiveEntries::of(arena, &entries);
-    candidates.retain(|own| !effective.contains(arena, own));
+    candidates.extend(dropped.into_iter().filter(|entry| origins.get(entry.location.as_ref()).is_none()));
+    let effective = EffectiveEntries::new(arena, &entries);
+    candidates.retain(|entry| !effective.contains(arena, entry));
     let overridden = candidates;
     let texts = [Some(template), sources.deployment, sources.run].into_iter().flatten();
-    let mut redacted_names = RedactedNames::of(arena, texts, &scenario.worker.environ);
+    let mut redacted_names = RedactedNames::collect(arena, texts, &scenario.worker.environ);
     redacted_names.extend(secrets.iter().map(|secret| secret.name.as_str()));
     Ok(WorkerPreview {
         job: configuration.manifest,
@@ -104,12 +104,16 @@ fn create_job<'s>(
 struct Origins(HashMap<(*const SourceFile, usize), WorkerEnvOrigin>);
 
 impl Origins {
-    fn of(arena: &Arena, sources: &ConfigurationSources) -> Self {
+    fn collect(arena: &Arena, sources: &ConfigurationSources) -> Self {
         let mut origins = HashMap::new();
-        let variables = arena.dict_get(sources.template, "variables").and_then(|own| arena.dict_get(own, "properties"));
-        let default =
-            variables.and_then(|own| arena.dict_get(own, "env")).and_then(|own| arena.dict_get(own, "default"));
-        let base = arena.dict_get(sources.template, "job_configuration").and_then(|own| arena.dict_get(own, "env"));
+        let variables =
+            arena.dict_get(sources.template, "variables").and_then(|schema| arena.dict_get(schema, "properties"));
+        let default = variables
+            .and_then(|schema| arena.dict_get(schema, "env"))
+            .and_then(|schema| arena.dict_get(schema, "default"));
+        let base = arena
+            .dict_get(sources.template, "job_configuration")
+            .and_then(|configuration| arena.dict_get(configuration, "env"));
         let mut add = |env: Option<ValueId>, origin| {
             for value in env.into_iter().flat_map(|env| values(arena, env)) {
                 origins.extend(arena.location(value).map(|location| (key_of(location), origin)));
@@ -142,49 +146,54 @@ fn key_of(location: &Location) -> (*const SourceFile, usize) {
 }
 
 /// Returns an entry for each variable that a source sets, including overridden entries.
-fn candidates(arena: &mut Arena, sources: &ConfigurationSources, exported: &[ExportedVariable]) -> Vec<WorkerEnvEntry> {
+fn collect_candidates(
+    arena: &mut Arena,
+    sources: &ConfigurationSources,
+    exported: &[ExportedVariable],
+) -> Vec<WorkerEnvEntry> {
     let mut found = Vec::new();
     for ExportedVariable { name, value, location } in exported {
         let value = arena.alloc(value.clone().into(), location.clone());
         found.push((name.clone(), value, WorkerEnvOrigin::Worker));
     }
-    let item = |arena: &Arena, of: Option<ValueId>, key: &str| of.and_then(|of| arena.dict_get(of, key));
-    let base = item(arena, Some(sources.template), "job_configuration");
-    let variables = item(arena, Some(sources.template), "variables");
-    let variables = item(arena, variables, "properties");
-    let of_env = item(arena, variables, "env");
+    let get_item =
+        |arena: &Arena, parent: Option<ValueId>, key: &str| parent.and_then(|parent| arena.dict_get(parent, key));
+    let base = get_item(arena, Some(sources.template), "job_configuration");
+    let variables = get_item(arena, Some(sources.template), "variables");
+    let variables = get_item(arena, variables, "properties");
+    let of_env = get_item(arena, variables, "env");
     let envs = [
-        (item(arena, base, "env"), WorkerEnvOrigin::Template),
-        (item(arena, of_env, "default"), WorkerEnvOrigin::Default),
-        (item(arena, sources.deployment, "env"), WorkerEnvOrigin::Deployment),
-        (item(arena, sources.run, "env"), WorkerEnvOrigin::JobVariables),
+        (get_item(arena, base, "env"), WorkerEnvOrigin::Template),
+        (get_item(arena, of_env, "default"), WorkerEnvOrigin::Default),
+        (get_item(arena, sources.deployment, "env"), WorkerEnvOrigin::Deployment),
+        (get_item(arena, sources.run, "env"), WorkerEnvOrigin::JobVariables),
     ];
     for (env, origin) in envs {
         let pairs = env.and_then(|env| arena.as_dict(env)).unwrap_or_default();
         let pairs = pairs.iter().filter(|(_, value)| *arena.get(*value) != Value::None);
         found.extend(pairs.filter_map(|(name, value)| Some((arena.as_str(*name)?.to_owned(), *value, origin))));
     }
-    let entry = |(name, value, origin): (String, ValueId, WorkerEnvOrigin)| {
+    let to_entry = |(name, value, origin): (String, ValueId, WorkerEnvOrigin)| {
         let location = arena.location(value).cloned();
         let (entry, name) = (arena.alloc(Value::empty_dict(), None), arena.alloc_str(name));
         arena.dict_set_str(entry, "name", name);
         arena.dict_set_str(entry, "value", value);
         WorkerEnvEntry { entry, origin, location }
     };
-    found.into_iter().map(entry).collect()
+    found.into_iter().map(to_entry).collect()
 }
 
 /// The entries of the container: their origins and names, and the entries themselves.
 struct EffectiveEntries<'h>(HashSet<(WorkerEnvOrigin, &'h str)>, HashSet<ValueId>);
 
 impl<'h> EffectiveEntries<'h> {
-    fn of(arena: &'h Arena, entries: &[WorkerEnvEntry]) -> Self {
+    fn new(arena: &'h Arena, entries: &[WorkerEnvEntry]) -> Self {
         let names = entries.iter().filter_map(|entry| Some((entry.origin, name(arena, entry)?)));
         EffectiveEntries(names.collect(), entries.iter().map(|entry| entry.entry).collect())
     }
 
-    fn contains(&self, arena: &Arena, own: &WorkerEnvEntry) -> bool {
-        self.1.contains(&own.entry) || name(arena, own).is_some_and(|name| self.0.contains(&(own.origin, name)))
+    fn contains(&self, arena: &Arena, entry: &WorkerEnvEntry) -> bool {
+        self.1.contains(&entry.entry) || name(arena, entry).is_some_and(|name| self.0.contains(&(entry.origin, name)))
     }
 }
 

@@ -83,27 +83,27 @@ pub(super) fn complete_and_check(
     let mut difference = Difference::new(arena);
     let job = if version.has_annotations() { JOB } else { JOB_WITHOUT_ANNOTATIONS };
     difference.compare_maps("", manifest, job);
-    let Difference { mut missing, mut wrong, .. } = difference;
+    let Difference { mut missing, mut mismatched, .. } = difference;
     missing.sort();
-    wrong.sort_by(|one, other| one.0.cmp(&other.0));
+    mismatched.sort_by(|one, other| one.0.cmp(&other.0));
     if let Some(first) = missing.first() {
         let (around, key) = first.rsplit_once('/').unwrap_or(("", first));
         let error = match missing.as_slice() {
             [_] => Error::input(format!("the Job of the base job template has no `{key}`{}", under(around))),
             _ => {
-                let paths: Vec<String> = missing.iter().map(|path| dotted(path)).collect();
+                let paths: Vec<String> = missing.iter().map(|path| to_dotted_path(path)).collect();
                 Error::input(format!("the Job of the base job template lacks {}", paths.join(" and ")))
             }
         };
-        let location = nearest(arena, manifest, around);
-        return Err(locate(error.hint(hint(first)), arena.location(location)));
+        let location = find_nearest(arena, manifest, around);
+        return Err(locate(error.hint(hint_for(first)), arena.location(location)));
     }
-    if let Some((path, value, required)) = wrong.into_iter().next() {
+    if let Some((path, value, required)) = mismatched.into_iter().next() {
         let key = path.rsplit('/').next().unwrap_or_default();
         let key = if key == "0" { "the first container" } else { &format!("`{key}`") };
         let error =
             Error::input(format!("{key}{} must be {required}", under(path.rsplit_once('/').map_or("", |(a, _)| a))));
-        return Err(locate(error.hint(hint(&path)), arena.location(value)));
+        return Err(locate(error.hint(hint_for(&path)), arena.location(value)));
     }
     Ok(())
 }
@@ -112,17 +112,17 @@ fn under(path: &str) -> String {
     match path.strip_suffix("/containers/0") {
         Some(_) => " of the first container".to_owned(),
         None if path.is_empty() => String::new(),
-        None => format!(" under {}", dotted(path)),
+        None => format!(" under {}", to_dotted_path(path)),
     }
 }
 
 /// Converts a JSON pointer to a path with dots between its keys.
-fn dotted(path: &str) -> String {
+fn to_dotted_path(path: &str) -> String {
     path.trim_start_matches('/').replace('/', ".")
 }
 
 /// Returns the hint for a missing or wrong field.
-fn hint(path: &str) -> &'static str {
+fn hint_for(path: &str) -> &'static str {
     match path {
         path if path.ends_with("/parallelism") || path.ends_with("/completions") => {
             "Prefect itself fails here: it wants `parallelism: 1` and `completions: 1` in the spec of the pod"
@@ -135,7 +135,7 @@ fn hint(path: &str) -> &'static str {
 }
 
 /// Returns the value at a JSON pointer, or its nearest existing parent.
-fn nearest(arena: &Arena, manifest: ValueId, path: &str) -> ValueId {
+fn find_nearest(arena: &Arena, manifest: ValueId, path: &str) -> ValueId {
     path.split('/').skip(1).fold(manifest, |at, word| match arena.get(at) {
         Value::List(items) => word.parse().ok().and_then(|position: usize| items.get(position).copied()).unwrap_or(at),
         _ => arena.dict_get(at, word).unwrap_or(at),
@@ -151,13 +151,13 @@ struct Difference<'h> {
     missing: Vec<String>,
     /// The added values: their JSON pointers and their JSON.
     added: Vec<(String, String)>,
-    wrong: Vec<(String, ValueId, String)>,
+    mismatched: Vec<(String, ValueId, String)>,
 }
 
 impl<'h> Difference<'h> {
     fn new(arena: &'h Arena) -> Self {
-        let (removed, missing, added, wrong) = (HashMap::new(), Vec::new(), Vec::new(), Vec::new());
-        Difference { arena, removed, missing, added, wrong }
+        let (removed, missing, added, mismatched) = (HashMap::new(), Vec::new(), Vec::new(), Vec::new());
+        Difference { arena, removed, missing, added, mismatched }
     }
 
     fn json(&self, id: ValueId) -> String {
@@ -172,7 +172,7 @@ impl<'h> Difference<'h> {
                     serde_json::Value::Object(pairs.into_iter().collect())
                 }
                 Value::List(items) => items.iter().map(|item| sorted(arena, *item)).collect(),
-                _ => serde_json::Value::String(scalar(arena, id)),
+                _ => serde_json::Value::String(scalar_key(arena, id)),
             }
         }
         sorted(self.arena, id).to_string()
@@ -199,15 +199,15 @@ impl<'h> Difference<'h> {
         self.missing.push(path);
     }
 
-    fn compare_maps(&mut self, path: &str, own: ValueId, required: &[(&'static str, RequiredValue)]) {
-        let pairs = self.arena.as_dict(own).unwrap_or_default().to_vec();
+    fn compare_maps(&mut self, path: &str, value: ValueId, required: &[(&'static str, RequiredValue)]) {
+        let pairs = self.arena.as_dict(value).unwrap_or_default().to_vec();
         let find = |key: ValueId| self.arena.as_str(key).and_then(|key| required.iter().find(|(name, _)| *name == key));
         let (known, others): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(key, _)| find(*key).is_some());
         let known: Vec<(&(&str, RequiredValue), ValueId)> =
             known.into_iter().filter_map(|(key, value)| Some((find(key)?, value))).collect();
         others.into_iter().for_each(|(_, value)| self.remove(value));
         for (name, required) in required {
-            if !known.iter().any(|((own, _), _)| own == name) {
+            if !known.iter().any(|((known_name, _), _)| known_name == name) {
                 self.add(format!("{path}/{name}"), required);
             }
         }
@@ -216,12 +216,12 @@ impl<'h> Difference<'h> {
         }
     }
 
-    fn compare_values(&mut self, path: String, own: ValueId, required: &RequiredValue) {
-        match (self.arena.get(own), required) {
-            (Value::Dict(_), RequiredValue::Map(required)) => self.compare_maps(&path, own, required),
+    fn compare_values(&mut self, path: String, value: ValueId, required: &RequiredValue) {
+        match (self.arena.get(value), required) {
+            (Value::Dict(_), RequiredValue::Map(required)) => self.compare_maps(&path, value, required),
             (Value::List(items), RequiredValue::List(first)) => self.compare_lists(&path, &items.clone(), first),
-            _ if self.json(own) == required.json() => {}
-            _ => self.wrong.push((path, own, required.describe())),
+            _ if self.json(value) == required.json() => {}
+            _ => self.mismatched.push((path, value, required.describe())),
         }
     }
 
@@ -229,18 +229,18 @@ impl<'h> Difference<'h> {
     fn compare_lists(&mut self, path: &str, items: &[ValueId], first: &'static [(&'static str, RequiredValue)]) {
         let item = RequiredValue::Map(first);
         let json = item.json();
-        if let Some(same) = items.iter().position(|own| self.json(*own) == json) {
+        if let Some(same) = items.iter().position(|other| self.json(*other) == json) {
             let others = items.iter().enumerate().filter(|(position, _)| *position != same);
             return others.for_each(|(_, other)| self.remove(*other));
         }
         let path = format!("{path}/0");
         match items.split_first() {
             None => self.add(path, &item),
-            Some((own, others)) => {
-                if self.arena.as_dict(*own).is_some() {
-                    self.compare_maps(&path, *own, first);
+            Some((actual, others)) => {
+                if self.arena.as_dict(*actual).is_some() {
+                    self.compare_maps(&path, *actual, first);
                 } else {
-                    self.wrong.push((path, *own, item.describe()));
+                    self.mismatched.push((path, *actual, item.describe()));
                 }
                 others.iter().for_each(|other| self.remove(*other));
             }
@@ -249,7 +249,7 @@ impl<'h> Difference<'h> {
 }
 
 /// Returns a string that is different for different scalars: `1`, `1.0`, `true` and `"1"` have four different strings.
-fn scalar(arena: &Arena, id: ValueId) -> String {
+fn scalar_key(arena: &Arena, id: ValueId) -> String {
     match arena.get(id) {
         Value::Str(text) | Value::Unknown(text) => format!("\"{text}\""),
         _ => string::repr(arena, id),

@@ -62,12 +62,12 @@ impl Record {
     ///
     /// # Errors
     /// Fails if the ID or the name is invalid.
-    pub fn read(arena: &mut Arena, given: Option<ValueId>, number: u8, name: &str) -> Result<Self> {
+    pub fn read(arena: &mut Arena, value: Option<ValueId>, number: u8, name: &str) -> Result<Self> {
         let fields = arena.alloc(Value::empty_dict(), None);
-        for (key, value) in given.and_then(|given| arena.as_dict(given)).unwrap_or_default().to_vec() {
+        for (key, value) in value.and_then(|value| arena.as_dict(value)).unwrap_or_default().to_vec() {
             arena.dict_set(fields, key, value);
         }
-        let mut text = |key: &str, default: String| -> Result<String> {
+        let mut read_text = |key: &str, default: String| -> Result<String> {
             let Some(id) = arena.dict_get(fields, key) else {
                 let value = arena.alloc_str(default.clone());
                 arena.dict_set_str(fields, key, value);
@@ -81,8 +81,8 @@ impl Record {
                 }
             }
         };
-        let id = text("id", format!("00000000-0000-0000-0000-{number:012}"))?;
-        let name = text("name", name.to_owned())?;
+        let id = read_text("id", format!("00000000-0000-0000-0000-{number:012}"))?;
+        let name = read_text("name", name.to_owned())?;
         let Some(id) = normalize_uuid(&id) else {
             let location = arena.dict_get(fields, "id").and_then(|id| arena.location(id));
             let error = Error::input("this is no id: Prefect's are UUIDs");
@@ -140,11 +140,11 @@ impl FlowRunContext {
             ("work_pool", Some(&self.work_pool), names_in(WORK_POOL_FIELDS)),
         ];
         let mut found = Vec::new();
-        for (what, record, known) in records {
+        for (record_name, record, known) in records {
             let keys = record.and_then(|record| arena.as_dict(record.fields)).unwrap_or_default();
             for (key, _) in keys {
-                if arena.as_str(*key).is_none_or(|key| known.iter().all(|own| own != key)) {
-                    found.push((*key, what, known.clone()));
+                if arena.as_str(*key).is_none_or(|key| known.iter().all(|name| name != key)) {
+                    found.push((*key, record_name, known.clone()));
                 }
             }
         }
@@ -153,11 +153,11 @@ impl FlowRunContext {
 
     /// Returns the values for `{{ ctx... }}` in names.
     pub fn placeholder_values(&self, arena: &mut Arena) -> ValueId {
-        let dict = |arena: &mut Arena| arena.alloc(Value::empty_dict(), None);
-        let (values, ctx) = (dict(arena), dict(arena));
+        let new_dict = |arena: &mut Arena| arena.alloc(Value::empty_dict(), None);
+        let (values, ctx) = (new_dict(arena), new_dict(arena));
         arena.dict_set_str(values, "ctx", ctx);
         for (key, record, defaults) in [("flow", &self.flow, FLOW), ("flow_run", &self.flow_run, FLOW_RUN)] {
-            let fields = dict(arena);
+            let fields = new_dict(arena);
             let defaults: serde_json::Value = serde_json::from_str(defaults).unwrap_or_default();
             for (name, value) in defaults.as_object().into_iter().flatten() {
                 let value = alloc_json(arena, value);
@@ -166,14 +166,14 @@ impl FlowRunContext {
             for (name, value) in arena.as_dict(record.fields).unwrap_or_default().to_vec() {
                 arena.dict_set(fields, name, value);
             }
-            let mut set = |name: &str, text: &str| {
+            let mut set_field = |name: &str, text: &str| {
                 let value = arena.alloc_str(text);
                 arena.dict_set_str(fields, name, value);
             };
-            set("id", &record.id);
+            set_field("id", &record.id);
             if key == "flow_run" {
-                set("flow_id", &self.flow.id);
-                self.deployment.iter().for_each(|deployment| set("deployment_id", &deployment.id));
+                set_field("flow_id", &self.flow.id);
+                self.deployment.iter().for_each(|deployment| set_field("deployment_id", &deployment.id));
             }
             arena.dict_set_str(ctx, key, fields);
         }
@@ -185,9 +185,9 @@ impl FlowRunContext {
 fn alloc_json(arena: &mut Arena, value: &serde_json::Value) -> ValueId {
     let data = match value {
         serde_json::Value::Null => Value::None,
-        serde_json::Value::Bool(is) => Value::Bool(*is),
+        serde_json::Value::Bool(flag) => Value::Bool(*flag),
         serde_json::Value::Number(number) => match number.as_i64() {
-            Some(whole) => Value::Int(whole.into()),
+            Some(integer) => Value::Int(integer.into()),
             None => Value::Float(number.as_f64().unwrap_or_default()),
         },
         serde_json::Value::String(text) => Value::Str(text.clone()),

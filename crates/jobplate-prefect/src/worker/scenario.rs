@@ -56,7 +56,7 @@ pub const SETTINGS_PREFIX: &str = "PREFECT_INTEGRATIONS_KUBERNETES_WORKER_";
 pub fn read_job_variables(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
     let root = load(arena, source)?;
     let has = |keys: &[&str]| keys.iter().all(|key| arena.dict_get(root, key).is_some());
-    let (what, hint) = match () {
+    let (description, hint) = match () {
         () if has(&["apiVersion", "kind"]) => ("a Kubernetes object", "the Deployment of a worker is for `--worker`"),
         () if has(&["job_configuration", "variables"]) => ("a base job template", "it is FILE, without a flag"),
         () if has(&["deployments"]) => ("a prefect.yaml", "they stand below `job_variables` of a `work_pool` there"),
@@ -66,7 +66,7 @@ pub fn read_job_variables(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<
         },
         () => return Ok(root),
     };
-    Err(locate(Error::input(format!("this is {what}, not job variables")).hint(hint), arena.location(root)))
+    Err(locate(Error::input(format!("this is {description}, not job variables")).hint(hint), arena.location(root)))
 }
 
 impl WorkerScenario {
@@ -99,26 +99,26 @@ impl WorkerScenario {
 
     fn from_value(arena: &mut Arena, root: ValueId) -> Result<Self> {
         let keys = Kwargs::read(arena, root, &KEYS, "a scenario")?;
-        let record = |arena: &mut Arena, key: &str, number: u8, name: &str| {
-            let given = keys.truthy(arena, key);
-            if let Some(given) = given.filter(|given| arena.as_dict(*given).is_none()) {
-                let error = Error::input(format!("`{key}` is {}, not a mapping", arena.describe_kind(given)));
-                return Err(locate(error.hint("write `name: NAME` below it"), arena.location(given)));
+        let read_record = |arena: &mut Arena, key: &str, number: u8, name: &str| {
+            let fields = keys.truthy(arena, key);
+            if let Some(fields) = fields.filter(|fields| arena.as_dict(*fields).is_none()) {
+                let error = Error::input(format!("`{key}` is {}, not a mapping", arena.describe_kind(fields)));
+                return Err(locate(error.hint("write `name: NAME` below it"), arena.location(fields)));
             }
-            Record::read(arena, given, number, name)
+            Record::read(arena, fields, number, name)
         };
-        let flow = record(arena, "flow", 2, "test-flow")?;
+        let flow = read_record(arena, "flow", 2, "test-flow")?;
         let has_deployment = arena.dict_get(root, "deployment").is_none_or(|id| *arena.get(id) != Value::None);
         let deployment = match has_deployment {
-            true => Some(record(arena, "deployment", 3, "test-deployment")?),
+            true => Some(read_record(arena, "deployment", 3, "test-deployment")?),
             false => None,
         };
-        let flow_run = record(arena, "flow_run", 1, "test-run")?;
+        let flow_run = read_record(arena, "flow_run", 1, "test-run")?;
         if let Some(key) = first_key(arena, flow_run.fields, &["job_variables"]) {
             let error = Error::input("a scenario has the job variables of the flow run beside `flow_run`");
             return Err(locate(error.hint("write `job_variables:` at the margin"), arena.location(key)));
         }
-        let work_pool = record(arena, "work_pool", 4, "test-pool")?;
+        let work_pool = read_record(arena, "work_pool", 4, "test-pool")?;
         for (record, forbidden, is_generated) in
             [(&flow, "/%&><", false), (&work_pool, "/%&><", false), (&flow_run, "", true)]
         {
@@ -146,12 +146,12 @@ impl WorkerScenario {
 
 /// Validates the fields that names can refer to against their types in Prefect's models.
 fn check_fields(arena: &Arena, record: &Record) -> Result<()> {
-    let field = |key: &str| arena.dict_get(record.fields, key);
+    let get_field = |key: &str| arena.dict_get(record.fields, key);
     let is_null = |id: ValueId| *arena.get(id) == Value::None;
     let fault = [
-        ("parameters", "a mapping", field("parameters").filter(|id| arena.as_dict(*id).is_none())),
-        ("labels", "a mapping", field("labels").filter(|id| arena.as_dict(*id).is_none() && !is_null(*id))),
-        ("tags", "a list", field("tags").filter(|id| !matches!(arena.get(*id), Value::List(_)))),
+        ("parameters", "a mapping", get_field("parameters").filter(|id| arena.as_dict(*id).is_none())),
+        ("labels", "a mapping", get_field("labels").filter(|id| arena.as_dict(*id).is_none() && !is_null(*id))),
+        ("tags", "a list", get_field("tags").filter(|id| !matches!(arena.get(*id), Value::List(_)))),
     ];
     match fault.into_iter().find_map(|(key, expected, id)| Some((key, expected, id?))) {
         Some((key, expected, id)) => {
@@ -179,12 +179,12 @@ fn check_name(arena: &Arena, record: &Record, forbidden: &str, is_generated: boo
 }
 
 /// Reads the worker of a scenario.
-fn read_worker(arena: &mut Arena, given: Option<ValueId>) -> Result<Worker> {
+fn read_worker(arena: &mut Arena, mapping: Option<ValueId>) -> Result<Worker> {
     let mut worker = Worker { id: None, name: Some("test-worker".to_owned()), environ: Environ::default() };
-    let Some(given) = given else { return Ok(worker) };
-    let keys = Kwargs::read(arena, given, &["id", "name", "env", "settings"], "a worker")?;
+    let Some(mapping) = mapping else { return Ok(worker) };
+    let keys = Kwargs::read(arena, mapping, &["id", "name", "env", "settings"], "a worker")?;
     worker.id = keys.get(arena, "id").map(|id| string::str(arena, id));
-    if let Some(name) = arena.dict_get(given, "name") {
+    if let Some(name) = arena.dict_get(mapping, "name") {
         let text = match arena.get(name) {
             Value::None => String::new(),
             Value::Str(text) => text.clone(),
@@ -193,21 +193,21 @@ fn read_worker(arena: &mut Arena, given: Option<ValueId>) -> Result<Worker> {
                 return Err(locate(error.hint("put it in quotes"), arena.location(name)));
             }
         };
-        let record = Record { id: String::new(), name: text.clone(), fields: given };
+        let record = Record { id: String::new(), name: text.clone(), fields: mapping };
         check_name(arena, &record, "/%", true)?;
         worker.name = Some(text);
     }
     if let Some(environ) = keys.truthy(arena, "env") {
         worker.environ = Environ::read(arena, environ, "`env` of the worker")?;
     }
-    if let Some(given) = keys.get(arena, "settings") {
+    if let Some(settings) = keys.get(arena, "settings") {
         let keys = settings::keys_with_prefix(SETTINGS_PREFIX);
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        Kwargs::read(arena, given, &keys, "the settings of a worker")?;
-        for (key, value) in arena.as_dict(given).unwrap_or_default().to_vec() {
+        Kwargs::read(arena, settings, &keys, "the settings of a worker")?;
+        for (key, value) in arena.as_dict(settings).unwrap_or_default().to_vec() {
             let name = format!("{SETTINGS_PREFIX}{}", arena.as_str(key).unwrap_or_default().to_uppercase());
             let text = match arena.get(value) {
-                Value::Bool(is) => is.to_string(),
+                Value::Bool(flag) => flag.to_string(),
                 _ => string::str(arena, value),
             };
             worker.set(&name, text, arena.location(value).cloned());

@@ -10,19 +10,25 @@ pub(super) fn rejection(arena: &Arena, value: ValueId, schema: ValueId) -> Optio
     }
     if let Some(others) = arena.dict_get(schema, "anyOf") {
         let any = arena.list_items(others);
-        let is_accepted = any.is_empty() || any.iter().any(|own| rejection(arena, value, *own).is_none());
-        return if is_accepted { None } else { any.iter().find_map(|own| rejection(arena, value, *own)) };
+        let is_accepted =
+            any.is_empty() || any.iter().any(|alternative| rejection(arena, value, *alternative).is_none());
+        return if is_accepted {
+            None
+        } else {
+            any.iter().find_map(|alternative| rejection(arena, value, *alternative))
+        };
     }
     if let Some(allowed) = arena.dict_get(schema, "enum") {
-        let is_accepted = arena.list_items(allowed).iter().any(|own| arena.is_same_key(*own, value));
+        let is_accepted =
+            arena.list_items(allowed).iter().any(|allowed_value| arena.is_same_key(*allowed_value, value));
         return (!is_accepted).then(|| "is none of the values that its schema has".to_owned());
     }
-    let types: Vec<&str> = match arena.dict_get(schema, "type").map(|own| (own, arena.get(own))) {
-        Some((_, Value::Str(one))) => vec![one],
-        Some((own, Value::List(_))) => arena.list_items(own).iter().filter_map(|own| arena.as_str(*own)).collect(),
+    let types: Vec<&str> = match arena.dict_get(schema, "type").map(|kind| (kind, arena.get(kind))) {
+        Some((_, Value::Str(kind))) => vec![kind],
+        Some((kind, Value::List(_))) => arena.list_items(kind).iter().filter_map(|kind| arena.as_str(*kind)).collect(),
         _ => return None,
     };
-    if !types.iter().any(|own| is_of_type(arena, value, own)) {
+    if !types.iter().any(|kind| is_of_type(arena, value, kind)) {
         return Some(format!("is {}, where its schema has {}", arena.describe_kind(value), types.join(" or ")));
     }
     let inner = arena.dict_get(schema, "additionalProperties")?;

@@ -34,11 +34,11 @@ pub struct WrittenSecret {
 #[derive(Debug)]
 pub struct IncompleteSetting<'w> {
     /// The setting that is set.
-    pub given: &'w EnvironVar,
+    pub setting: &'w EnvironVar,
     /// The name of the missing setting.
     pub missing: String,
     /// The description of the value that is left in plain text.
-    pub what: &'static str,
+    pub description: &'static str,
     /// The variable that holds the value.
     pub variable: &'static str,
 }
@@ -60,21 +60,22 @@ impl<'w> SecretSettings<'w> {
     /// # Errors
     /// Fails if the worker would not start with its settings.
     pub fn read(worker: &'w Worker) -> Result<Self> {
-        let given = settings::read_kubernetes_settings(&worker.environ)?;
+        let kubernetes_settings = settings::read_kubernetes_settings(&worker.environ)?;
         let find = |name: &str| {
             let name = format!("{SETTINGS_PREFIX}{name}");
-            given.iter().find(|own| name.strip_prefix("PREFECT_") == Some(own.name))
+            kubernetes_settings.iter().find(|setting| name.strip_prefix("PREFECT_") == Some(setting.name))
         };
-        let text = |name: &str| find(name).map(|own| own.variable);
+        let variable_of = |name: &str| find(name).map(|setting| setting.variable);
         let switches = ["CREATE_SECRET_FOR_API_KEY", "STORE_ENV_AS_SECRET"].map(find);
-        let is_on =
-            |own: Option<&KubernetesSetting<'_>>| own.is_some_and(|own| own.value == Resolved::Text("True".to_owned()));
+        let is_on = |setting: Option<&KubernetesSetting<'_>>| {
+            setting.is_some_and(|setting| setting.value == Resolved::Text("True".to_owned()))
+        };
         let [creates_secret, stores_env] = switches.map(is_on);
-        let is_unknown = |own: &&KubernetesSetting<'_>| matches!(own.value, Resolved::Unknown(_));
-        let unknown = switches.into_iter().flatten().filter(is_unknown).map(|own| own.variable).collect();
+        let is_unknown = |setting: &&KubernetesSetting<'_>| matches!(setting.value, Resolved::Unknown(_));
+        let unknown = switches.into_iter().flatten().filter(is_unknown).map(|setting| setting.variable).collect();
         Ok(SecretSettings {
-            api_key: [text("API_KEY_SECRET_NAME"), text("API_KEY_SECRET_KEY")],
-            auth_string: [text("API_AUTH_STRING_SECRET_NAME"), text("API_AUTH_STRING_SECRET_KEY")],
+            api_key: [variable_of("API_KEY_SECRET_NAME"), variable_of("API_KEY_SECRET_KEY")],
+            auth_string: [variable_of("API_AUTH_STRING_SECRET_NAME"), variable_of("API_AUTH_STRING_SECRET_KEY")],
             creates_secret,
             stores_env,
             unknown,
@@ -83,16 +84,23 @@ impl<'w> SecretSettings<'w> {
 
     /// Returns the settings that have no effect: the name of a Secret without a key, or a key without a name.
     pub fn incomplete(&self) -> Vec<IncompleteSetting<'w>> {
-        let incomplete =
-            |pair: [Option<&'w EnvironVar>; 2], stem: &str, what, variable| match pair.map(|own| own.filter(is_set)) {
-                [Some(given), None] => {
-                    Some(IncompleteSetting { given, missing: format!("{SETTINGS_PREFIX}{stem}_KEY"), what, variable })
-                }
-                [None, Some(given)] => {
-                    Some(IncompleteSetting { given, missing: format!("{SETTINGS_PREFIX}{stem}_NAME"), what, variable })
-                }
-                _ => None,
-            };
+        let incomplete = |pair: [Option<&'w EnvironVar>; 2], stem: &str, description, variable| match pair
+            .map(|variable| variable.filter(is_set))
+        {
+            [Some(setting), None] => Some(IncompleteSetting {
+                setting,
+                missing: format!("{SETTINGS_PREFIX}{stem}_KEY"),
+                description,
+                variable,
+            }),
+            [None, Some(setting)] => Some(IncompleteSetting {
+                setting,
+                missing: format!("{SETTINGS_PREFIX}{stem}_NAME"),
+                description,
+                variable,
+            }),
+            _ => None,
+        };
         let api_key = incomplete(self.api_key, "API_KEY_SECRET", "API key", "PREFECT_API_KEY");
         // Without a name, the worker can create its own Secret.
         let is_named = self.api_key[0].filter(is_set).is_some();
@@ -123,10 +131,10 @@ pub(super) fn apply(
     entries: &mut Vec<WorkerEnvEntry>,
 ) -> Result<Vec<WrittenSecret>> {
     let mut written = Vec::new();
-    let named = settings.api_key[0].is_some_and(|name| !name.value.as_str().is_empty());
+    let has_name = settings.api_key[0].is_some_and(|name| !name.value.as_str().is_empty());
     if let Some((name, key)) = complete_pair(settings.api_key) {
         replace(arena, entries, "PREFECT_API_KEY", name.value.as_str(), key.value.as_str(), name.location.as_ref());
-    } else if settings.creates_secret && !named && has_value(arena, entries, "PREFECT_API_KEY") {
+    } else if settings.creates_secret && !has_name && has_value(arena, entries, "PREFECT_API_KEY") {
         let slug = labels::slugify_name(worker.name.as_deref().unwrap_or_default());
         let name = format!("prefect-{}-api-key", slug.as_deref().unwrap_or("None"));
         replace(arena, entries, "PREFECT_API_KEY", &name, "value", None);
@@ -152,7 +160,7 @@ pub(super) fn apply(
 }
 
 fn is_named(arena: &Arena, entry: &WorkerEnvEntry, name: &str) -> bool {
-    arena.dict_get(entry.entry, "name").and_then(|own| arena.as_str(own)) == Some(name)
+    arena.dict_get(entry.entry, "name").and_then(|value| arena.as_str(value)) == Some(name)
 }
 
 /// Returns whether the first entry with a name has a value.
@@ -170,15 +178,16 @@ fn replace(
     location: Option<&Location>,
 ) {
     for entry in entries.iter_mut().filter(|entry| is_named(arena, entry, variable)).collect::<Vec<_>>() {
-        let dict = |arena: &mut Arena| arena.alloc(Value::empty_dict(), None);
-        let (own, from, reference) = (dict(arena), dict(arena), dict(arena));
-        for (of, name, text) in [(own, "name", variable), (reference, "name", name), (reference, "key", key)] {
+        let new_dict = |arena: &mut Arena| arena.alloc(Value::empty_dict(), None);
+        let (new_entry, from, reference) = (new_dict(arena), new_dict(arena), new_dict(arena));
+        for (parent, name, text) in [(new_entry, "name", variable), (reference, "name", name), (reference, "key", key)]
+        {
             let value = arena.alloc_str(text);
-            arena.dict_set_str(of, name, value);
+            arena.dict_set_str(parent, name, value);
         }
         arena.dict_set_str(from, "secretKeyRef", reference);
-        arena.dict_set_str(own, "valueFrom", from);
-        *entry = WorkerEnvEntry { entry: own, origin: WorkerEnvOrigin::Secret, location: location.cloned() };
+        arena.dict_set_str(new_entry, "valueFrom", from);
+        *entry = WorkerEnvEntry { entry: new_entry, origin: WorkerEnvOrigin::Secret, location: location.cloned() };
     }
 }
 
@@ -223,7 +232,7 @@ fn move_env_to_secret(
     entries.retain(|entry| arena.dict_get(entry.entry, "valueFrom").is_some());
     let mut sources = match arena.dict_get(container, "envFrom") {
         None => Vec::new(),
-        Some(own) => iterate(arena, own, "`envFrom`")?,
+        Some(env_from) => iterate(arena, env_from, "`envFrom`")?,
     };
     let (source, reference) = (arena.alloc(Value::empty_dict(), None), arena.alloc(Value::empty_dict(), None));
     let id = arena.alloc_str(name.as_str());

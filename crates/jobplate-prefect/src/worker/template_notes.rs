@@ -28,7 +28,7 @@ impl PreviewNotes<'_> {
             collect_in_keys_and_values(arena, configuration, &mut used);
         }
         for (id, placeholder) in used {
-            if !declared.iter().any(|own| own == placeholder.name) {
+            if !declared.iter().any(|name| name == placeholder.name) {
                 let hint = did_you_mean(placeholder.name, &declared);
                 self.add(
                     format!(
@@ -44,8 +44,10 @@ impl PreviewNotes<'_> {
             let location = variables.and_then(|id| arena.location(id));
             self.add("`variables` has no `properties`, so no variable has a default", location);
         }
-        for (name, schema) in variables.and_then(|own| arena.as_dict(own)).unwrap_or_default() {
-            let Some(default) = arena.dict_get(*schema, "default").filter(|own| *arena.get(*own) != Value::None) else {
+        for (name, schema) in variables.and_then(|variables| arena.as_dict(variables)).unwrap_or_default() {
+            let Some(default) =
+                arena.dict_get(*schema, "default").filter(|default| *arena.get(*default) != Value::None)
+            else {
                 continue;
             };
             if let Some(why) = schema::rejection(arena, default, *schema) {
@@ -70,19 +72,19 @@ impl PreviewNotes<'_> {
             self.add(why, arena.location(run));
         }
         let declared = self.keys_of(variables);
-        for given in [scenario.deployment_variables, scenario.run_variables].into_iter().flatten() {
-            for (key, value) in arena.as_dict(given).unwrap_or_default() {
+        for job_variables in [scenario.deployment_variables, scenario.run_variables].into_iter().flatten() {
+            for (key, value) in arena.as_dict(job_variables).unwrap_or_default() {
                 let name = string::str(arena, *key);
                 let first = name.split(['.', '[']).next().unwrap_or_default();
                 let is_read = version.reads_dotted_variables() || first == name;
-                let has_first = declared.iter().any(|own| own == first);
+                let has_first = declared.iter().any(|name| name == first);
                 if !is_read && (has_first || declared.contains(&name)) {
                     let why = "prefect-kubernetes before 0.7.0 knows no dots in job variables";
-                    let way = match has_first {
+                    let fix = match has_first {
                         true => format!("set it in `{first}`"),
                         false => "give the template's variable a name without".to_owned(),
                     };
-                    self.add(format!("`{name}` is ignored: {why}; {way}"), arena.location(*key));
+                    self.add(format!("`{name}` is ignored: {why}; {fix}"), arena.location(*key));
                     continue;
                 }
                 if !has_first && !declared.contains(&name) {
@@ -93,7 +95,7 @@ impl PreviewNotes<'_> {
                     );
                     continue;
                 }
-                let Some(schema) = variables.and_then(|own| arena.dict_get(own, &name)) else { continue };
+                let Some(schema) = variables.and_then(|variables| arena.dict_get(variables, &name)) else { continue };
                 if let Some(why) = schema::rejection(arena, *value, schema) {
                     self.add(
                         format!("the server refuses the job variable `{name}`, which {why}"),
@@ -107,11 +109,11 @@ impl PreviewNotes<'_> {
     /// Adds notes about fields in a scenario's flow, run, deployment and work pool that Prefect does not have.
     pub(super) fn check_scenario_fields(&mut self, scenario: &WorkerScenario) {
         let arena = self.arena;
-        for (key, what, known) in scenario.run.unknown_fields(arena) {
+        for (key, record_name, known) in scenario.run.unknown_fields(arena) {
             let name = string::str(arena, key);
             let hint = did_you_mean(&name, &known);
             self.add(
-                format!("`{name}` is nothing that Prefect knows of a `{what}`, and is ignored{hint}"),
+                format!("`{name}` is nothing that Prefect knows of a `{record_name}`, and is ignored{hint}"),
                 arena.location(key),
             );
         }
@@ -124,12 +126,13 @@ impl PreviewNotes<'_> {
             return;
         }
         let Some(variables) = arena.dict_get(preview.template, "variables") else { return };
-        let given = [scenario.deployment_variables, scenario.run_variables];
-        for required in arena.dict_get(variables, "required").map(|own| arena.list_items(own)).unwrap_or_default() {
+        let sources = [scenario.deployment_variables, scenario.run_variables];
+        for required in arena.dict_get(variables, "required").map(|list| arena.list_items(list)).unwrap_or_default() {
             let Some(name) = arena.as_str(*required) else { continue };
-            let schema = arena.dict_get(variables, "properties").and_then(|own| arena.dict_get(own, name));
+            let schema =
+                arena.dict_get(variables, "properties").and_then(|properties| arena.dict_get(properties, name));
             let has_default = schema.is_some_and(|schema| arena.dict_get(schema, "default").is_some());
-            let is_set = given.iter().flatten().any(|own| arena.dict_get(*own, name).is_some());
+            let is_set = sources.iter().flatten().any(|variables| arena.dict_get(*variables, name).is_some());
             if !has_default && !is_set {
                 let why = "the variable is required, has no default, and is not set";
                 self.add(

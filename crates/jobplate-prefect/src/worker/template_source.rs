@@ -57,7 +57,7 @@ pub fn read(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
 }
 
 fn find(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
-    let whole = Location { source: Rc::clone(source), span: 0..0 };
+    let file_location = Location { source: Rc::clone(source), span: 0..0 };
     if let Some(template) = json::load(arena, source).and_then(|root| find_in_value(arena, root)) {
         return to_json(arena, template);
     }
@@ -83,16 +83,16 @@ fn find(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
         (0, []) if is_block => {
             let error = Error::input("this is a KubernetesJob block, which agents of Prefect 2 make Jobs of");
             let hint = "previews are of workers: `publish_as_work_pool()` of Prefect 2 makes a base job template of it";
-            return Err(locate(error.hint(hint), Some(&whole)));
+            return Err(locate(error.hint(hint), Some(&file_location)));
         }
         (1, []) => {}
         (0, []) => {
             let error = Error::input("no base job template is here");
-            return Err(locate(error.hint("one has `job_configuration` and `variables`"), Some(&whole)));
+            return Err(locate(error.hint("one has `job_configuration` and `variables`"), Some(&file_location)));
         }
         _ => {
             let error = Error::input("there are several base job templates here");
-            return Err(locate(error.hint("name a file with one of them"), Some(&whole)));
+            return Err(locate(error.hint("name a file with one of them"), Some(&file_location)));
         }
     }
     let root = load(arena, source)?;
@@ -104,8 +104,9 @@ fn find(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
 fn find_in_value(arena: &Arena, root: ValueId) -> Option<ValueId> {
     let is_template =
         |id: &ValueId| ["job_configuration", "variables"].iter().all(|key| arena.dict_get(*id, key).is_some());
-    let mut found =
-        base_job_template::PATHS.iter().filter_map(|way| way.iter().try_fold(root, |at, key| arena.dict_get(at, key)));
+    let mut found = base_job_template::PATHS
+        .iter()
+        .filter_map(|path| path.iter().try_fold(root, |at, key| arena.dict_get(at, key)));
     found.find(is_template)
 }
 

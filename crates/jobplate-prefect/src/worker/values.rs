@@ -45,25 +45,25 @@ fn check_size(arena: &Arena, id: ValueId) -> Result<()> {
 /// Fails if JSON cannot represent the value, or if aliases make it larger than any object can be.
 pub fn to_json(arena: &mut Arena, id: ValueId) -> Result<ValueId> {
     check_size(arena, id)?;
-    unshared(arena, id)
+    copy_unshared(arena, id)
 }
 
-fn unshared(arena: &mut Arena, id: ValueId) -> Result<ValueId> {
+fn copy_unshared(arena: &mut Arena, id: ValueId) -> Result<ValueId> {
     let data = match arena.get(id).clone() {
         Value::List(items) | Value::Tuple(items) => {
-            Value::List(items.into_iter().map(|item| unshared(arena, item)).collect::<Result<_>>()?)
+            Value::List(items.into_iter().map(|item| copy_unshared(arena, item)).collect::<Result<_>>()?)
         }
         Value::Dict(pairs) => {
             let location = arena.location(id).cloned();
-            let mut own = Vec::new();
+            let mut json_pairs = Vec::new();
             for (key, value) in pairs {
-                let Some(name) = json_key(arena, key) else { return Err(no_json(arena, key)) };
+                let Some(name) = json_key(arena, key) else { return Err(json_error(arena, key)) };
                 let location = arena.location(key).cloned();
-                let (key, value) = (arena.alloc(Value::Str(name), location), unshared(arena, value)?);
-                own.push((key, value));
+                let (key, value) = (arena.alloc(Value::Str(name), location), copy_unshared(arena, value)?);
+                json_pairs.push((key, value));
             }
-            let own = arena.new_dict(own);
-            return Ok(arena.alloc(own, location));
+            let json_pairs = arena.new_dict(json_pairs);
+            return Ok(arena.alloc(json_pairs, location));
         }
         Value::Timestamp(_)
         | Value::Bytes(_)
@@ -71,7 +71,7 @@ fn unshared(arena: &mut Arena, id: ValueId) -> Result<ValueId> {
         | Value::Complex(..)
         | Value::Ellipsis
         | Value::Unsupported(_) => {
-            return Err(no_json(arena, id));
+            return Err(json_error(arena, id));
         }
         data => data,
     };
@@ -79,13 +79,16 @@ fn unshared(arena: &mut Arena, id: ValueId) -> Result<ValueId> {
     Ok(arena.alloc(data, location))
 }
 
-fn no_json(arena: &Arena, id: ValueId) -> Error {
-    let (what, hint) = match arena.get(id) {
+fn json_error(arena: &Arena, id: ValueId) -> Error {
+    let (description, hint) = match arena.get(id) {
         Value::Timestamp(_) => ("a date".to_owned(), "put it in quotes"),
-        Value::Unsupported(what) => ((*what).to_owned(), UNSUPPORTED_HINT),
+        Value::Unsupported(description) => ((*description).to_owned(), UNSUPPORTED_HINT),
         _ => (arena.describe_kind(id).to_owned(), "put it in quotes"),
     };
-    locate(Error::input(format!("{what} can't be sent to Prefect, which takes JSON")).hint(hint), arena.location(id))
+    locate(
+        Error::input(format!("{description} can't be sent to Prefect, which takes JSON")).hint(hint),
+        arena.location(id),
+    )
 }
 
 /// Returns a shallow copy of a dictionary.
@@ -106,9 +109,9 @@ pub(super) fn union(arena: &mut Arena, one: ValueId, other: ValueId) -> Result<V
             format!("{} cannot be merged into a mapping", arena.describe_kind(other)),
         ));
     };
-    let both = copy(arena, one);
-    pairs.into_iter().for_each(|(key, value)| arena.dict_set(both, key, value));
-    Ok(both)
+    let merged = copy(arena, one);
+    pairs.into_iter().for_each(|(key, value)| arena.dict_set(merged, key, value));
+    Ok(merged)
 }
 
 /// Updates a dictionary: `dict.update(other)`. `other` is a mapping or a list of pairs; a mapping with two keys counts
@@ -119,7 +122,7 @@ pub(super) fn union(arena: &mut Arena, one: ValueId, other: ValueId) -> Result<V
 pub(super) fn update(arena: &mut Arena, dict: ValueId, other: ValueId) -> Result<()> {
     let pairs = match arena.get(other).clone() {
         Value::Dict(pairs) => pairs.to_vec(),
-        Value::List(items) => items.into_iter().map(|item| pair(arena, item)).collect::<Result<Vec<_>>>()?,
+        Value::List(items) => items.into_iter().map(|item| to_pair(arena, item)).collect::<Result<Vec<_>>>()?,
         Value::Str(text) if text.is_empty() => Vec::new(),
         _ => {
             return Err(prefect_error(
@@ -133,7 +136,7 @@ pub(super) fn update(arena: &mut Arena, dict: ValueId, other: ValueId) -> Result
     Ok(())
 }
 
-fn pair(arena: &mut Arena, item: ValueId) -> Result<(ValueId, ValueId)> {
+fn to_pair(arena: &mut Arena, item: ValueId) -> Result<(ValueId, ValueId)> {
     let parts: Vec<ValueId> = match arena.get(item).clone() {
         Value::List(items) => items,
         Value::Dict(pairs) => pairs.into_iter().map(|(key, _)| key).collect(),
@@ -151,8 +154,8 @@ pub fn deep_merge(arena: &mut Arena, one: ValueId, other: ValueId) -> ValueId {
     let merged = copy(arena, one);
     for (key, value) in arena.as_dict(other).unwrap_or_default().to_vec() {
         let value = match arena.dict_get_by_key(merged, key) {
-            Some(own) if arena.as_dict(own).is_some() && arena.as_dict(value).is_some() => {
-                deep_merge(arena, own, value)
+            Some(current) if arena.as_dict(current).is_some() && arena.as_dict(value).is_some() => {
+                deep_merge(arena, current, value)
             }
             _ => value,
         };
@@ -207,14 +210,14 @@ pub(super) fn set_in_dict(arena: &mut Arena, dict: ValueId, path: ValueId, value
 pub fn get_from_dict(arena: &mut Arena, dict: ValueId, path: &str) -> Option<ValueId> {
     split_path(path).iter().try_fold(dict, |at, word| {
         let Some(number) = parse_position(word) else { return arena.dict_get(at, word) };
-        let position = |count: usize| {
+        let resolve_position = |count: usize| {
             let number = if number < 0 { number.checked_add(i64::try_from(count).ok()?)? } else { number };
             usize::try_from(number).ok()
         };
         match arena.get(at) {
-            Value::List(items) => items.get(position(items.len())?).copied(),
+            Value::List(items) => items.get(resolve_position(items.len())?).copied(),
             Value::Str(text) => {
-                let letter = text.chars().nth(position(text.chars().count())?)?;
+                let letter = text.chars().nth(resolve_position(text.chars().count())?)?;
                 Some(arena.alloc_str(letter))
             }
             _ => None,

@@ -38,13 +38,13 @@ impl WorkerVersion {
     /// Returns a note if the version is older or newer than the supported versions.
     pub fn unsupported_note(self) -> Option<String> {
         let [oldest, newest] = KNOWN;
-        let (is, end, known) = match () {
+        let (age, end, known) = match () {
             () if self < oldest => ("older", "oldest", oldest),
             () if self > newest => ("newer", "newest", newest),
             () => return None,
         };
         Some(format!(
-            "prefect-kubernetes {self} is {is} than the {end} that is known, {known}, and is taken for that one"
+            "prefect-kubernetes {self} is {age} than the {end} that is known, {known}, and is taken for that one"
         ))
     }
 
@@ -104,7 +104,7 @@ impl WorkerVersion {
     }
 
     /// Returns the handling of the variable that determines how flow runs react to the termination of their pod.
-    pub fn eviction(self) -> EvictionHandling {
+    pub fn eviction_handling(self) -> EvictionHandling {
         match () {
             () if self.is_at_least([0, 7, 12]) => EvictionHandling::RescheduleOrRelinquish,
             () if self.is_at_least([0, 5, 9]) => EvictionHandling::RescheduleOnly,

@@ -41,19 +41,19 @@ pub(super) struct EffectiveSettings {
 impl EffectiveSettings {
     /// Returns the variables to export.
     pub(super) fn into_exported(self) -> Vec<ExportedVariable> {
-        let exported = |own: EffectiveSetting| {
-            let name = format!("{PREFIX}{}", own.setting.name);
-            ExportedVariable { name, value: own.value, location: own.location }
+        let to_exported = |entry: EffectiveSetting| {
+            let name = format!("{PREFIX}{}", entry.setting.name);
+            ExportedVariable { name, value: entry.value, location: entry.location }
         };
-        self.entries.into_iter().map(exported).collect()
+        self.entries.into_iter().map(to_exported).collect()
     }
 
     fn get(&self, name: &str) -> Option<&EffectiveSetting> {
-        self.entries.iter().find(|own| own.setting.name == name)
+        self.entries.iter().find(|entry| entry.setting.name == name)
     }
 
     fn value(&self, name: &str) -> Option<&Resolved> {
-        self.get(name).map(|own| &own.value)
+        self.get(name).map(|entry| &entry.value)
     }
 
     fn text(&self, name: &str) -> Option<&str> {
@@ -71,22 +71,22 @@ impl EffectiveSettings {
     }
 
     fn unset(&mut self, name: &str) {
-        self.entries.retain(|own| own.setting.name != name);
+        self.entries.retain(|entry| entry.setting.name != name);
     }
 
     /// Returns the error for settings with which the worker does not start. The error points to the first setting that
     /// is set.
-    fn rejected(&self, names: &[&str], why: &str, write: &str) -> Error {
+    fn rejection_error(&self, names: &[&str], why: &str, correction: &str) -> Error {
         let location = names.iter().find_map(|name| self.get(name)?.location.as_ref());
         let error = Error::input(format!("the worker does not start: {why}"));
-        locate(error.hint(format!("Prefect itself fails here; {write}")), location)
+        locate(error.hint(format!("Prefect itself fails here; {correction}")), location)
     }
 
     /// Fails if Prefect's check for common mistakes cannot parse the API URL.
     pub(super) fn check_api_url(&self) -> Result<()> {
         let is_rejected = matches!(self.value("API_URL"), Some(Resolved::Text(url)) if !url::can_be_parsed(url));
         if is_rejected && !self.is_on("SILENCE_API_URL_MISCONFIGURATION") {
-            return Err(self.rejected(&["API_URL"], "PREFECT_API_URL is no URL", "write http://HOST:4200/api"));
+            return Err(self.rejection_error(&["API_URL"], "PREFECT_API_URL is no URL", "write http://HOST:4200/api"));
         }
         Ok(())
     }
@@ -97,7 +97,7 @@ impl EffectiveSettings {
         match (self.number(log, 1_000_000), self.number(batch, 4_000_000)) {
             (Some(max), Some(size)) if size < max => {
                 let why = format!("{PREFIX}{log} is more than {PREFIX}{batch}");
-                Err(self.rejected(&[log, batch], &why, "no log can be larger than a batch of them"))
+                Err(self.rejection_error(&[log, batch], &why, "no log can be larger than a batch of them"))
             }
             _ => Ok(()),
         }
@@ -108,25 +108,29 @@ impl EffectiveSettings {
     pub(super) fn resolve_database_url(&mut self) -> Result<()> {
         const URL: &str = "SERVER_DATABASE_CONNECTION_URL";
         const DRIVER: &str = "SERVER_DATABASE_DRIVER";
-        let part = |name: &str| self.text(&format!("SERVER_DATABASE_{name}"));
-        let driver = part("DRIVER").unwrap_or_default();
-        let url = match (self.text(URL), driver, part("NAME")) {
+        let get_part = |name: &str| self.text(&format!("SERVER_DATABASE_{name}"));
+        let driver = get_part("DRIVER").unwrap_or_default();
+        let url = match (self.text(URL), driver, get_part("NAME")) {
             (Some(url), ..) => url.to_owned(),
             (None, "postgresql+asyncpg", name) => {
-                let needed = [("USER", part("USER")), ("HOST", part("HOST")), ("NAME", name)];
-                if let Some((missing, _)) = needed.iter().find(|(_, own)| own.is_none()) {
+                let needed = [("USER", get_part("USER")), ("HOST", get_part("HOST")), ("NAME", name)];
+                if let Some((missing, _)) = needed.iter().find(|(_, value)| value.is_none()) {
                     let why = format!("{PREFIX}{DRIVER} needs {PREFIX}SERVER_DATABASE_{missing}");
-                    return Err(self.rejected(&[DRIVER], &why, "add it, or leave the driver out"));
+                    return Err(self.rejection_error(&[DRIVER], &why, "add it, or leave the driver out"));
                 }
-                needed.map(|(_, own)| own.unwrap_or_default()).join(" ")
+                needed.map(|(_, value)| value.unwrap_or_default()).join(" ")
             }
             (None, "sqlite+aiosqlite", Some(name)) if !name.is_empty() => name.to_owned(),
             (None, ..) => self.home.as_str().to_owned(),
         };
         if ["PREFECT_API_DATABASE_PASSWORD", "PREFECT_SERVER_DATABASE_PASSWORD"].iter().any(|name| url.contains(name)) {
-            if part("PASSWORD").is_none() {
+            if get_part("PASSWORD").is_none() {
                 let why = "the URL of the database holds a password that is not set";
-                return Err(self.rejected(&[URL, "SERVER_DATABASE_NAME"], why, "add PREFECT_SERVER_DATABASE_PASSWORD"));
+                return Err(self.rejection_error(
+                    &[URL, "SERVER_DATABASE_NAME"],
+                    why,
+                    "add PREFECT_SERVER_DATABASE_PASSWORD",
+                ));
             }
             self.unset(URL);
         }
@@ -155,13 +159,13 @@ impl EffectiveSettings {
             (None, _) => return,
             (_, None) => Resolved::Unknown(self.text(CLOUD_SIZE).unwrap_or_default().to_owned()),
         };
-        if let Some(own) = self.entries.iter_mut().find(|own| own.setting.name == SIZE) {
-            own.value = value;
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.setting.name == SIZE) {
+            entry.value = value;
             return;
         }
-        let Some(index) = PREFECT_3_SETTINGS.iter().position(|own| own.name == SIZE) else { return };
+        let Some(index) = PREFECT_3_SETTINGS.iter().position(|setting| setting.name == SIZE) else { return };
         let (before, setting) = (&PREFECT_3_SETTINGS[..index], &PREFECT_3_SETTINGS[index]);
-        let is_before = |own: &EffectiveSetting| before.iter().any(|before| before.name == own.setting.name);
+        let is_before = |entry: &EffectiveSetting| before.iter().any(|before| before.name == entry.setting.name);
         let position = self.entries.partition_point(is_before);
         self.entries.insert(position, EffectiveSetting { setting, value, location: None });
     }

@@ -77,7 +77,7 @@ fn export_prefect_2(environ: &Environ) -> Result<Vec<ExportedVariable>> {
 /// cancellation is disabled.
 pub(in crate::worker) fn runs_engine(environ: &Environ) -> bool {
     let variable = SettingVariables::new(environ).by_name("EXPERIMENTAL_ENABLE_ENHANCED_CANCELLATION");
-    variable.is_some_and(|own| pydantic::parse_bool(own.value.as_str()) == Some(false))
+    variable.is_some_and(|variable| pydantic::parse_bool(variable.value.as_str()) == Some(false))
 }
 
 #[cfg(test)]
@@ -88,9 +88,10 @@ mod tests {
     fn exported(pairs: &[(&str, &str)]) -> String {
         match export(&Environ::from_pairs(pairs), WorkerVersion::default()) {
             Ok(exported) => {
-                let line =
-                    |own: &ExportedVariable| format!("{}={}", own.name.trim_start_matches(PREFIX), own.value.as_str());
-                exported.iter().map(line).collect::<Vec<_>>().join(" ")
+                let to_line = |variable: &ExportedVariable| {
+                    format!("{}={}", variable.name.trim_start_matches(PREFIX), variable.value.as_str())
+                };
+                exported.iter().map(to_line).collect::<Vec<_>>().join(" ")
             }
             Err(error) => format!("! {}", error.message()),
         }
@@ -164,9 +165,11 @@ mod tests {
             ("PREFECT_HOME", "~/p/"),
         ]);
         let exported = export(&environ, WorkerVersion([0, 4, 6])).expect("valid values");
-        let line = |own: &ExportedVariable| format!("{}={}", own.name.trim_start_matches(PREFIX), own.value.as_str());
+        let to_line = |variable: &ExportedVariable| {
+            format!("{}={}", variable.name.trim_start_matches(PREFIX), variable.value.as_str())
+        };
         assert_eq!(
-            exported.iter().map(line).collect::<Vec<_>>(),
+            exported.iter().map(to_line).collect::<Vec<_>>(),
             [
                 "HOME=~/p",
                 "FLOW_DEFAULT_RETRIES=3",

@@ -32,7 +32,7 @@ const EPHEMERAL: &[(&str, &str)] = &[("SERVER_EPHEMERAL_ENABLED", "true")];
 
 /// Returns the settings of the active profile. The variables that select it are case-sensitive.
 pub(super) fn active_profile(environ: &Environ) -> Result<&'static [(&'static str, &'static str)]> {
-    let is_set = |name: &&str| environ.get(name).is_some_and(|own| !own.value.as_str().is_empty());
+    let is_set = |name: &&str| environ.get(name).is_some_and(|variable| !variable.value.as_str().is_empty());
     if TEST_MODES.iter().any(is_set) {
         return Ok(&[]);
     }
@@ -58,7 +58,7 @@ const TEST_MODES: [&str; 4] =
 pub(super) fn resolve_home(environ: &Environ, variable: Option<&EnvironVar>) -> Result<Resolved> {
     let text = match variable.map(|variable| &variable.value) {
         Some(Resolved::Unknown(_)) => {
-            return Ok(variable.map_or(Resolved::Text(String::new()), |own| own.value.clone()));
+            return Ok(variable.map_or(Resolved::Text(String::new()), |variable| variable.value.clone()));
         }
         Some(Resolved::Text(text)) => path(text),
         None => "~/.prefect".to_owned(),
@@ -66,8 +66,10 @@ pub(super) fn resolve_home(environ: &Environ, variable: Option<&EnvironVar>) -> 
     let user_home = environ.get("HOME").filter(|_| text == "~" || text.starts_with("~/"));
     let expanded = path(&environ.expand_user(&text));
     if expanded.starts_with('~') && text.starts_with('~') {
-        let reason =
-            InvalidValue::Rejected { is: "in the home of a user who is not known here", write: "an absolute path" };
+        let reason = InvalidValue::Rejected {
+            problem: "in the home of a user who is not known here",
+            correction: "an absolute path",
+        };
         return match variable.or(user_home) {
             Some(variable) => Err(invalid_variable(variable, &reason)),
             None => Ok(Resolved::Text(expanded)),
@@ -97,7 +99,7 @@ fn check_is_file(variable: &EnvironVar, path: &str) -> Result<()> {
     if path.split('/').all(|part| matches!(part, "" | "." | "..")) {
         return Err(invalid_variable(
             variable,
-            &InvalidValue::Rejected { is: "a folder", write: "the path of a file" },
+            &InvalidValue::Rejected { problem: "a folder", correction: "the path of a file" },
         ));
     }
     Ok(())

@@ -69,9 +69,10 @@ pub(in crate::worker) fn read_kubernetes_settings(environ: &Environ) -> Result<V
 /// in lower case. A nested group is one key.
 pub(in crate::worker) fn keys_with_prefix(prefix: &str) -> Vec<String> {
     let prefix = prefix.strip_prefix(PREFIX).unwrap_or(prefix);
-    let keys = || KUBERNETES_SETTINGS.iter().filter_map(|own| Some((own.name.strip_prefix(prefix)?, own.kind)));
+    let keys =
+        || KUBERNETES_SETTINGS.iter().filter_map(|setting| Some((setting.name.strip_prefix(prefix)?, setting.kind)));
     let is_in_group = |key: &str, group: &str| key.strip_prefix(group).is_some_and(|rest| rest.starts_with('_'));
-    let is_nested = |key: &str| keys().any(|(own, kind)| kind == Group && is_in_group(key, own));
+    let is_nested = |key: &str| keys().any(|(group, kind)| kind == Group && is_in_group(key, group));
     keys().filter(|(key, _)| !is_nested(key)).map(|(key, _)| key.to_lowercase()).collect()
 }
 
@@ -95,7 +96,7 @@ mod tests {
         ] {
             let name = format!("PREFECT_INTEGRATIONS_KUBERNETES_{name}");
             let found = match read_kubernetes_settings(&Environ::from_pairs(&[(name.as_str(), value)])) {
-                Ok(found) => found.first().map_or("-".to_owned(), |own| own.value.as_str().to_owned()),
+                Ok(found) => found.first().map_or("-".to_owned(), |setting| setting.value.as_str().to_owned()),
                 Err(error) => format!("! {}", error.message()),
             };
             assert_eq!(found, expected.replace("{}", &name), "{name}={value}");
@@ -109,7 +110,7 @@ mod tests {
             ("prefect_kubernetes_worker_add_tcp_keepalive", "0"),
         ]);
         let found = read_kubernetes_settings(&environ).expect("valid values");
-        assert_eq!(found.iter().map(|own| own.value.as_str()).collect::<Vec<_>>(), ["a", "False"]);
+        assert_eq!(found.iter().map(|setting| setting.value.as_str()).collect::<Vec<_>>(), ["a", "False"]);
         assert_eq!(keys_with_prefix("PREFECT_INTEGRATIONS_KUBERNETES_WORKER_").len(), 8);
     }
 }

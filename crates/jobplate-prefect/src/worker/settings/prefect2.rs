@@ -22,10 +22,10 @@ const MORE_LOG_LEVELS: [&str; 3] = ["FATAL", "WARN", "NOTSET"];
 /// Parses and normalizes a value like Prefect 2. Kinds that pydantic 1 and 2 treat alike are passed to
 /// [`value::normalize`].
 pub(super) fn normalize(kind: SettingKind, text: &str) -> NormalizedValue {
-    let (value, is, write) = match kind {
+    let (value, problem, correction) = match kind {
         Int(limits) => {
-            let whole = parse_int(text).filter(|whole| limits.allow(whole, BigInt::from));
-            (whole.map(|whole| whole.to_string()), "no whole number that Prefect takes", "digits")
+            let integer = parse_int(text).filter(|integer| limits.allow(integer, BigInt::from));
+            (integer.map(|integer| integer.to_string()), "no whole number that Prefect takes", "digits")
         }
         Float(limits) => {
             let float = parse_float(text).filter(|float| limits.allow(float, f64::from));
@@ -39,18 +39,18 @@ pub(super) fn normalize(kind: SettingKind, text: &str) -> NormalizedValue {
             (Duration::parse_pydantic1(text).map(Duration::to_python_string), "no span of time", "seconds, or 00:00:30")
         }
         RetryDelay => {
-            let delay = parse_int(text).map(|whole| whole.to_string()).or_else(|| truncated(text));
+            let delay = parse_int(text).map(|integer| integer.to_string()).or_else(|| truncate(text));
             (delay, "no number of seconds", "a number")
         }
         RetryDelays if parse(text) == Some(Json::Unsupported) => return Err(InvalidValue::Unsupported),
         RetryDelays => (retry_delays(text), "no number of seconds", "a number, or a list of numbers in brackets"),
         _ => return value::normalize(kind, text),
     };
-    value.map(Some).ok_or(InvalidValue::Rejected { is, write })
+    value.map(Some).ok_or(InvalidValue::Rejected { problem, correction })
 }
 
 /// Returns a number without its fraction. Prefect 2 reads its settings twice, and truncates the number the second time.
-fn truncated(text: &str) -> Option<String> {
+fn truncate(text: &str) -> Option<String> {
     let number = parse_float(text)?;
     // Adding zero turns -0.0 into 0.0; an integer has no negative zero.
     Some(if number.is_finite() { format!("{:.0}", number.trunc() + 0.0) } else { repr_float(number) })

@@ -303,12 +303,12 @@ mod tests {
     fn no_two_settings_share_a_name_and_every_nested_one_has_its_group() {
         let all = &PREFECT_3_SETTINGS;
         let mut names = HashSet::new();
-        for name in all.iter().flat_map(|own| [Some(own.name), own.former_name]).flatten() {
+        for name in all.iter().flat_map(|setting| [Some(setting.name), setting.former_name]).flatten() {
             assert!(names.insert(name), "duplicate {name}");
         }
         for setting in all {
             let first = setting.name.split('_').next().unwrap_or_default();
-            let group = all.iter().any(|own| own.kind == Group && own.name == first);
+            let group = all.iter().any(|other| other.kind == Group && other.name == first);
             assert!(group || ["HOME", "PROFILES", "DEBUG", "UI", "SILENCE"].contains(&first), "{}", setting.name);
         }
     }

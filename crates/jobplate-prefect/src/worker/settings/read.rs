@@ -18,12 +18,12 @@ impl<'e> SettingVariables<'e> {
     /// Indexes the variables of an environment. Settings ignore the case of names. If the names of several variables
     /// differ only in case, the last variable has priority.
     pub(super) fn new(environ: &'e Environ) -> Self {
-        let named = |variable: &'e EnvironVar| {
+        let to_entry = |variable: &'e EnvironVar| {
             // Python's `lower()` converts some letters of other scripts to ASCII.
             let name = variable.name.to_lowercase().to_ascii_uppercase();
             Some((name.strip_prefix(PREFIX)?.to_owned(), variable))
         };
-        SettingVariables(environ.0.iter().filter_map(named).collect())
+        SettingVariables(environ.0.iter().filter_map(to_entry).collect())
     }
 
     /// Returns the variable that sets a setting, by its current or former name.
@@ -56,8 +56,10 @@ pub(super) fn read_value(
 pub(super) fn invalid_variable(variable: &EnvironVar, reason: &InvalidValue) -> Error {
     let name = &variable.name;
     let error = match reason {
-        InvalidValue::Rejected { is, write } => Error::input(format!("the worker does not start: {name} is {is}"))
-            .hint(format!("Prefect itself fails here; write {write}")),
+        InvalidValue::Rejected { problem, correction } => {
+            Error::input(format!("the worker does not start: {name} is {problem}"))
+                .hint(format!("Prefect itself fails here; write {correction}"))
+        }
         InvalidValue::Unsupported => {
             Error::refused(format!("{name} has half a character in it, or too many brackets")).hint(UNSUPPORTED_HINT)
         }

@@ -11,8 +11,8 @@ use super::setting::{PREFIX, SettingKind};
 pub(in crate::worker) fn is_secret(variable: &str) -> bool {
     static NAMES: LazyLock<HashSet<&str>> = LazyLock::new(|| {
         let settings = PREFECT_3_SETTINGS.iter().chain(&PREFECT_2_SETTINGS);
-        let secrets = settings.filter(|own| matches!(own.kind, SettingKind::Secret | SettingKind::Headers));
-        secrets.flat_map(|own| [Some(own.name), own.former_name]).flatten().collect()
+        let secrets = settings.filter(|setting| matches!(setting.kind, SettingKind::Secret | SettingKind::Headers));
+        secrets.flat_map(|setting| [Some(setting.name), setting.former_name]).flatten().collect()
     });
     variable.strip_prefix(PREFIX).is_some_and(|name| NAMES.contains(name))
 }

@@ -35,8 +35,8 @@ fn join_set(mut items: Vec<String>) -> String {
 pub(super) fn bool_or_names(json: Json) -> Option<Option<String>> {
     let value = match json {
         Json::Bool(value) => repr_bool(value),
-        Json::Int(whole) if whole == BigInt::from(1) => repr_bool(true),
-        Json::Int(whole) if whole == BigInt::ZERO => repr_bool(false),
+        Json::Int(integer) if integer == BigInt::from(1) => repr_bool(true),
+        Json::Int(integer) if integer == BigInt::ZERO => repr_bool(false),
         Json::Float(float) if float == 1.0 || float == 0.0 => repr_bool(float == 1.0),
         Json::Text(text) => match strip(&text).to_lowercase().as_str() {
             "true" | "1" => repr_bool(true),
@@ -54,16 +54,16 @@ pub(super) fn status_codes(json: Json) -> Option<Option<String>> {
     let codes = match json {
         json if !json.is_true() => Vec::new(),
         Json::Text(text) => text.split(',').map(|code| parse_int(strip(code))).collect::<Option<Vec<_>>>()?,
-        Json::List(items) => items.into_iter().map(as_whole).collect::<Option<_>>()?,
-        json => vec![as_whole(json)?],
+        Json::List(items) => items.into_iter().map(as_integer).collect::<Option<_>>()?,
+        json => vec![as_integer(json)?],
     };
     let is_code = |code: &BigInt| *code >= BigInt::from(100) && *code <= BigInt::from(599);
     codes.iter().all(is_code).then(|| Some(join_set(codes.iter().map(BigInt::to_string).collect())))
 }
 
-fn as_whole(json: Json) -> Option<BigInt> {
+fn as_integer(json: Json) -> Option<BigInt> {
     match json {
-        Json::Int(whole) => Some(whole),
+        Json::Int(integer) => Some(integer),
         Json::Float(float) if float.fract() == 0.0 && float.abs() < 1e15 => Some(BigInt::from(float as i64)),
         Json::Text(text) => parse_int(&text),
         _ => None,
@@ -74,7 +74,7 @@ fn as_whole(json: Json) -> Option<BigInt> {
 pub(super) fn retry_delay(json: Json) -> Option<Option<String>> {
     match json {
         Json::Text(text) => match parse_int(&text) {
-            Some(whole) => Some(Some(whole.to_string())),
+            Some(integer) => Some(Some(integer.to_string())),
             None => parse_float(&text).map(json_float),
         },
         json => number_or_array(json),
@@ -96,7 +96,7 @@ pub(super) fn retry_delays(json: Json) -> Option<Option<String>> {
 fn number_or_array(json: Json) -> Option<Option<String>> {
     match json {
         Json::Bool(value) => Some(Some(u8::from(value).to_string())),
-        Json::Int(whole) => Some(Some(whole.to_string())),
+        Json::Int(integer) => Some(Some(integer.to_string())),
         Json::Float(float) => Some(json_float(float)),
         Json::List(items) => {
             let numbers = items.into_iter().map(|item| as_float(item, parse_float));
@@ -110,7 +110,7 @@ fn number_or_array(json: Json) -> Option<Option<String>> {
 pub(super) fn as_float(json: Json, parse: fn(&str) -> Option<f64>) -> Option<f64> {
     match json {
         Json::Bool(value) => Some(f64::from(u8::from(value))),
-        Json::Int(whole) => whole.to_string().parse().ok(),
+        Json::Int(integer) => integer.to_string().parse().ok(),
         Json::Float(float) => Some(float),
         Json::Text(text) => parse(&text),
         _ => None,
@@ -119,8 +119,8 @@ pub(super) fn as_float(json: Json, parse: fn(&str) -> Option<f64>) -> Option<f64
 
 /// Joins numbers with commas. Prefect sorts them as text.
 fn join_numbers(numbers: Vec<f64>) -> String {
-    let text = |number| json_float(number).unwrap_or_else(|| "None".to_owned());
-    let mut texts: Vec<String> = numbers.into_iter().map(text).collect();
+    let to_text = |number| json_float(number).unwrap_or_else(|| "None".to_owned());
+    let mut texts: Vec<String> = numbers.into_iter().map(to_text).collect();
     texts.sort();
     texts.join(",")
 }
@@ -152,7 +152,7 @@ pub(super) fn label_filters(json: Json) -> Option<Option<String>> {
         Json::Text(text) => {
             for part in text.split(',') {
                 let (label, value) = part.split_once('=').map(|(label, value)| (strip(label), strip(value)))?;
-                labels.retain(|(own, _)| own != label);
+                labels.retain(|(name, _)| name != label);
                 labels.push((label.to_owned(), value.to_owned()));
             }
         }
@@ -164,7 +164,7 @@ pub(super) fn label_filters(json: Json) -> Option<Option<String>> {
 /// Converts a JSON object of positive durations.
 pub(super) fn retention_overrides(json: Json) -> Option<String> {
     let Json::Map(pairs) = json else { return None };
-    let duration = |json: Json| match json {
+    let to_duration = |json: Json| match json {
         Json::Text(text) => {
             let number = number::parse_float(&text).filter(|number| !number.is_nan());
             number.map_or_else(|| Duration::parse(&text), Duration::from_secs_f64)
@@ -172,7 +172,7 @@ pub(super) fn retention_overrides(json: Json) -> Option<String> {
         json => Duration::from_secs_f64(as_float(json, parse_float)?),
     };
     let is_positive = |duration: &Duration| *duration > Duration::from_secs(0);
-    let pairs = pairs.into_iter().map(|(name, value)| Some((name, duration(value).filter(is_positive)?.to_iso())));
+    let pairs = pairs.into_iter().map(|(name, value)| Some((name, to_duration(value).filter(is_positive)?.to_iso())));
     Some(dump_json(pairs.collect::<Option<_>>()?))
 }
 
@@ -188,8 +188,8 @@ pub(super) fn json_float(float: f64) -> Option<String> {
 
 /// Prints a dictionary of strings like `json.dumps`.
 fn dump_json(pairs: Vec<(String, String)>) -> String {
-    let quoted = |(name, value): &(String, String)| format!("{}: {}", quote_ascii(name), quote_ascii(value));
-    format!("{{{}}}", pairs.iter().map(quoted).collect::<Vec<_>>().join(", "))
+    let to_member = |(name, value): &(String, String)| format!("{}: {}", quote_ascii(name), quote_ascii(value));
+    format!("{{{}}}", pairs.iter().map(to_member).collect::<Vec<_>>().join(", "))
 }
 
 /// Quotes a string as JSON, in ASCII.

@@ -19,9 +19,9 @@ pub(super) enum InvalidValue {
     /// Prefect rejects the value.
     Rejected {
         /// The description of the invalid value; follows "is" in the message.
-        is: &'static str,
+        problem: &'static str,
         /// The description of a valid value; follows "write" in the hint.
-        write: &'static str,
+        correction: &'static str,
     },
     /// The value contains JSON that is not supported.
     Unsupported,
@@ -37,12 +37,14 @@ pub(super) fn normalize(kind: SettingKind, text: &str) -> NormalizedValue {
         SettingKind::Path => Ok(Some(path(text))),
         SettingKind::Bool => or_rejected(parse_bool(text).map(repr_bool), "neither true nor false", "true or false"),
         SettingKind::Int(limits) => {
-            let whole = parse_int(text).ok_or(InvalidValue::Rejected { is: "no whole number", write: "digits" })?;
-            check_limits(limits.allow(&whole, BigInt::from))?;
-            Ok(Some(whole.to_string()))
+            let integer =
+                parse_int(text).ok_or(InvalidValue::Rejected { problem: "no whole number", correction: "digits" })?;
+            check_limits(limits.allow(&integer, BigInt::from))?;
+            Ok(Some(integer.to_string()))
         }
         SettingKind::Float(limits) => {
-            let float = parse_float(text).ok_or(InvalidValue::Rejected { is: "no number", write: "a number" })?;
+            let float =
+                parse_float(text).ok_or(InvalidValue::Rejected { problem: "no number", correction: "a number" })?;
             check_limits(limits.allow(&float, f64::from))?;
             Ok(json_float(float))
         }
@@ -60,7 +62,8 @@ pub(super) fn normalize(kind: SettingKind, text: &str) -> NormalizedValue {
             // A number that `timedelta` cannot hold is rejected, not parsed as a duration string.
             let number = number::parse_float(text).filter(|number| !number.is_nan());
             let span = number.map_or_else(|| Duration::parse(text), Duration::from_secs_f64);
-            let span = span.ok_or(InvalidValue::Rejected { is: "no span of time", write: "seconds, or PT30S" })?;
+            let span =
+                span.ok_or(InvalidValue::Rejected { problem: "no span of time", correction: "seconds, or PT30S" })?;
             check_limits(limits.allow(&span, |seconds| Duration::from_secs(seconds.into())))?;
             Ok(Some(span.to_iso()))
         }
@@ -95,12 +98,12 @@ pub(super) fn log_level(text: &str) -> Option<String> {
     ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"].contains(&level.as_str()).then_some(level)
 }
 
-fn or_rejected(value: Option<String>, is: &'static str, write: &'static str) -> NormalizedValue {
-    value.map(Some).ok_or(InvalidValue::Rejected { is, write })
+fn or_rejected(value: Option<String>, problem: &'static str, correction: &'static str) -> NormalizedValue {
+    value.map(Some).ok_or(InvalidValue::Rejected { problem, correction })
 }
 
 fn check_limits(is_within: bool) -> std::result::Result<(), InvalidValue> {
-    let rejected = InvalidValue::Rejected { is: "outside its bounds", write: "a value that Prefect takes" };
+    let rejected = InvalidValue::Rejected { problem: "outside its bounds", correction: "a value that Prefect takes" };
     if is_within { Ok(()) } else { Err(rejected) }
 }
 
@@ -108,13 +111,13 @@ fn check_limits(is_within: bool) -> std::result::Result<(), InvalidValue> {
 fn json_or_text(
     text: &str,
     convert: fn(Json) -> Option<Option<String>>,
-    is: &'static str,
-    write: &'static str,
+    problem: &'static str,
+    correction: &'static str,
 ) -> NormalizedValue {
     match parse(text).unwrap_or_else(|| Json::Text(text.to_owned())) {
         Json::Null => Ok(None),
         Json::Unsupported => Err(InvalidValue::Unsupported),
-        json => convert(json).ok_or(InvalidValue::Rejected { is, write }),
+        json => convert(json).ok_or(InvalidValue::Rejected { problem, correction }),
     }
 }
 
@@ -122,13 +125,13 @@ fn json_or_text(
 fn json_only(
     text: &str,
     convert: fn(Json) -> Option<String>,
-    is: &'static str,
-    write: &'static str,
+    problem: &'static str,
+    correction: &'static str,
 ) -> NormalizedValue {
     match parse(text) {
         Some(Json::Null) => Ok(None),
         Some(Json::Unsupported) => Err(InvalidValue::Unsupported),
-        json => or_rejected(json.and_then(convert), is, write),
+        json => or_rejected(json.and_then(convert), problem, correction),
     }
 }
 
