@@ -24,17 +24,17 @@ impl Answer {
                 None
             }
             (Answer::Refused(_), _) => Some(": Prefect refuses nothing".to_owned()),
-            (Answer::Wrong(what), _) | (_, Answer::Wrong(what)) => Some(format!(": {what}")),
-            (Answer::Failure(why), Answer::Job(_)) => Some(format!(": Prefect fails ({why})")),
-            (Answer::Job(_), Answer::Failure(why)) => Some(format!(": Prefect makes a Job, this fails:\n{why}")),
+            (Answer::Wrong(problem), _) | (_, Answer::Wrong(problem)) => Some(format!(": {problem}")),
+            (Answer::Failure(error), Answer::Job(_)) => Some(format!(": Prefect fails ({error})")),
+            (Answer::Job(_), Answer::Failure(error)) => Some(format!(": Prefect makes a Job, this fails:\n{error}")),
         }
     }
 
     pub(crate) fn print(&self) -> String {
         match self {
             Answer::Job(job) => job.print(),
-            Answer::Failure(why) | Answer::Refused(why) => format!("fails: {why}"),
-            Answer::Wrong(what) => what.clone(),
+            Answer::Failure(error) | Answer::Refused(error) => format!("fails: {error}"),
+            Answer::Wrong(problem) => problem.clone(),
         }
     }
 }

@@ -61,13 +61,13 @@ pub(crate) fn topics(reference: &Reference) -> Vec<(String, Vec<Case>)> {
         .map(|entry| entry.expect("an entry of it").path())
         .collect();
     files.sort();
-    let topic = |path: &PathBuf| {
+    let read_topic = |path: &PathBuf| {
         let topic = path.file_stem().expect("a name").to_string_lossy().into_owned();
         let text = fs::read_to_string(path).expect("a file of cases");
         let cases = parse(reference, &text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         (topic, cases)
     };
-    files.iter().map(topic).collect()
+    files.iter().map(read_topic).collect()
 }
 
 /// Parses a file of cases. Fails if a key is unknown: a case with a misspelled key would test nothing.
@@ -103,7 +103,7 @@ pub(crate) fn strings(value: &toml::Value) -> Result<Vec<String>, String> {
 /// Returns smaller copies of a failing case: without its scenario or its template, or without some of their lines.
 pub(crate) fn reductions(case: &Case) -> Vec<Case> {
     let mut cases = Vec::new();
-    let without = |text: &str| -> Vec<String> {
+    let remove_lines = |text: &str| -> Vec<String> {
         let lines: Vec<&str> = text.split_inclusive(['\n', '\r']).collect();
         let mut texts = Vec::new();
         for size in [8, 3, 1] {
@@ -121,10 +121,12 @@ pub(crate) fn reductions(case: &Case) -> Vec<Case> {
         cases.push(Case { template: None, ..case.clone() });
     }
     if let Some(text) = case.template.as_deref().and_then(|bytes| str::from_utf8(bytes).ok()) {
-        cases.extend(without(text).into_iter().map(|text| Case { template: Some(text.into_bytes()), ..case.clone() }));
+        cases.extend(
+            remove_lines(text).into_iter().map(|text| Case { template: Some(text.into_bytes()), ..case.clone() }),
+        );
     }
     if let Some(text) = &case.scenario {
-        cases.extend(without(text).into_iter().map(|text| Case { scenario: Some(text), ..case.clone() }));
+        cases.extend(remove_lines(text).into_iter().map(|text| Case { scenario: Some(text), ..case.clone() }));
     }
     cases
 }
@@ -133,11 +135,11 @@ pub(crate) fn reductions(case: &Case) -> Vec<Case> {
 fn printed_cases_parse() {
     for reference in Reference::ALL {
         for case in topics(reference).into_iter().flat_map(|(_, cases)| cases) {
-            let again =
+            let parsed =
                 parse(reference, &case.print()).unwrap_or_else(|error| panic!("{}: {error}", case.name)).remove(0);
-            assert_eq!(again.template, case.template, "{}", case.name);
-            assert_eq!(again.scenario, case.scenario, "{}", case.name);
-            assert_eq!((again.files, again.version), (case.files, case.version), "{}", case.name);
+            assert_eq!(parsed.template, case.template, "{}", case.name);
+            assert_eq!(parsed.scenario, case.scenario, "{}", case.name);
+            assert_eq!((parsed.files, parsed.version), (case.files, case.version), "{}", case.name);
         }
     }
 }

@@ -9,7 +9,7 @@ use serde_yaml::{Mapping, Value};
 
 use crate::answer::Answer;
 use crate::case::{Case, PrefectVersion};
-use crate::handwritten::failure;
+use crate::handwritten::describe_failure;
 use crate::json::Json;
 use crate::oracle::report_line;
 use crate::preview::{Preview, find_beside_package};
@@ -41,19 +41,19 @@ fn check_cases(reference: &Reference, read: fn(&str, Mapping, &Path) -> Case) {
     let mut failures = Vec::new();
     for (name, expected) in &expected {
         let name = String::from_utf16_lossy(name);
-        let text = fs::read_to_string(cases.join(&name)).expect("a case");
-        let root: Value = serde_yaml::from_str(&text).expect("YAML");
+        let yaml = fs::read_to_string(cases.join(&name)).expect("a case");
+        let root: Value = serde_yaml::from_str(&yaml).expect("YAML");
         let case = read(&name, root.as_mapping().cloned().unwrap_or_default(), &cases);
         let prefect = match expected.get("value") {
-            Some(job) => Answer::Job(sorted(job)),
+            Some(job) => Answer::Job(sort_keys(job)),
             None => Answer::Failure(expected.get("error").and_then(Json::as_text).expect("an error")),
         };
         let ours = match preview.ask(&case) {
-            Answer::Job(job) => Answer::Job(sorted(&job)),
+            Answer::Job(job) => Answer::Job(sort_keys(&job)),
             fails => fails,
         };
         if let Some(difference) = prefect.difference(&ours) {
-            failures.push(failure(&case, &prefect, &difference, &ours));
+            failures.push(describe_failure(&case, &prefect, &difference, &ours));
         }
     }
     assert!(failures.is_empty(), "{} of {}\n{}", failures.len(), expected.len(), failures.join("\n"));
@@ -63,17 +63,17 @@ fn check_cases(reference: &Reference, read: fn(&str, Mapping, &Path) -> Case) {
 /// Reads a case for Prefect 1: the scenario contains the template.
 fn read_prefect1_case(name: &str, mut scenario: Mapping, _: &Path) -> Case {
     let mut take = |key: &str| scenario.remove(key).and_then(|value| value.as_str().map(str::to_owned));
-    let (text, path) = (take("template_text"), take("template"));
+    let (yaml, path) = (take("template_text"), take("template"));
     if let Some(path) = path {
         let mut agent = scenario.get("agent").and_then(Value::as_mapping).cloned().unwrap_or_default();
         agent.insert("job_template_path".into(), path.into());
         scenario.insert("agent".into(), Value::Mapping(agent));
     }
-    let scenario = if scenario == Mapping::new() { String::new() } else { quoted(&Value::Mapping(scenario)) };
+    let scenario = if scenario == Mapping::new() { String::new() } else { to_quoted_yaml(&Value::Mapping(scenario)) };
     Case {
         name: name.to_owned(),
         version: PrefectVersion::V1_4,
-        template: text.map(String::into_bytes),
+        template: yaml.map(String::into_bytes),
         scenario: Some(scenario),
         files: BTreeMap::new(),
     }
@@ -81,34 +81,34 @@ fn read_prefect1_case(name: &str, mut scenario: Mapping, _: &Path) -> Case {
 
 /// Reads a case for a worker: the template is in the scenario, or in a file next to it.
 fn read_worker_case(name: &str, mut scenario: Mapping, directory: &Path) -> Case {
-    let text = |value: Value| value.as_str().expect("a text").to_owned();
-    let template = match scenario.remove("template_file").map(text) {
+    let to_text = |value: Value| value.as_str().expect("a text").to_owned();
+    let template = match scenario.remove("template_file").map(to_text) {
         Some(file) => fs::read_to_string(directory.join(file)).expect("a template"),
         None => match scenario.remove("template_text") {
-            Some(template) => text(template),
-            None => quoted(&scenario.remove("template").expect("a template")),
+            Some(template) => to_text(template),
+            None => to_quoted_yaml(&scenario.remove("template").expect("a template")),
         },
     };
     Case {
         name: name.to_owned(),
         version: PrefectVersion::Worker0_8,
         template: Some(template.into_bytes()),
-        scenario: Some(quoted(&Value::Mapping(scenario))),
+        scenario: Some(to_quoted_yaml(&Value::Mapping(scenario))),
         files: BTreeMap::new(),
     }
 }
 
 /// Formats a value as YAML that has the same meaning in every version of YAML.
-fn quoted(value: &Value) -> String {
+fn to_quoted_yaml(value: &Value) -> String {
     serde_json::to_string(value).expect("texts as keys")
 }
 
 /// Sorts the keys of a value. The external answers do not preserve the order of keys.
-fn sorted(value: &Json) -> Json {
+fn sort_keys(value: &Json) -> Json {
     match value {
-        Json::List(items) => Json::List(items.iter().map(sorted).collect()),
+        Json::List(items) => Json::List(items.iter().map(sort_keys).collect()),
         Json::Map(pairs) => {
-            let mut pairs: Vec<_> = pairs.iter().map(|(key, value)| (key.clone(), sorted(value))).collect();
+            let mut pairs: Vec<_> = pairs.iter().map(|(key, value)| (key.clone(), sort_keys(value))).collect();
             pairs.sort_by(|own, other| own.0.cmp(&other.0));
             Json::Map(pairs)
         }

@@ -42,10 +42,10 @@ fn fold_map(own: &[Pair], other: &[Pair]) -> Vec<Pair> {
         match (start, count) {
             (None, _) => folded.push(first.clone()),
             (Some(start), 0) => folded.push((first.0.clone(), fold(&first.1, &other[start].1))),
-            (_, 1) if is_container(&first.1) => folded.push((first.0.clone(), Json::text(SAME))),
+            (_, 1) if is_collection(&first.1) => folded.push((first.0.clone(), Json::text(SAME))),
             (_, 1) => folded.push(first.clone()),
             _ => {
-                let key: Vec<u16> = [&first.0[..], &units(RANGE), &rest[count - 1].0].concat();
+                let key: Vec<u16> = [&first.0[..], &to_utf16(RANGE), &rest[count - 1].0].concat();
                 folded.push((key, Json::Null));
             }
         }
@@ -61,7 +61,7 @@ fn fold_variables(own: &[Json], other: &[Json]) -> Vec<Json> {
         let start = other.iter().position(|entry| is_same(entry, first));
         let row = start.map_or(&[][..], |start| &other[start..]);
         let count = row.iter().zip(rest).take_while(|(other, own)| is_same(other, own)).count();
-        match row[..count].iter().filter_map(name).collect::<Vec<_>>().as_slice() {
+        match row[..count].iter().filter_map(name_of).collect::<Vec<_>>().as_slice() {
             [] => folded.push(first.clone()),
             [name] => folded.push(Json::text(name)),
             [first, .., last] => folded.push(Json::text(&format!("{first}{RANGE}{last}"))),
@@ -74,7 +74,7 @@ fn fold_variables(own: &[Json], other: &[Json]) -> Vec<Json> {
 /// Restores a folded value. Fails if `other` does not have a part that the folded value names.
 pub(crate) fn unfold(folded: &Json, other: &Json) -> Result<Json, String> {
     match (folded, other) {
-        (folded, other) if is_container(other) && folded.as_text().as_deref() == Some(SAME) => Ok(other.clone()),
+        (folded, other) if is_collection(other) && folded.as_text().as_deref() == Some(SAME) => Ok(other.clone()),
         (Json::Map(pairs), Json::Map(other)) => unfold_map(pairs, other).map(Json::Map),
         (Json::List(items), Json::List(other)) if are_variables(other) => {
             unfold_variables(items, other).map(Json::List)
@@ -92,7 +92,7 @@ pub(crate) fn unfold(folded: &Json, other: &Json) -> Result<Json, String> {
 
 fn unfold_map(pairs: &[Pair], other: &[Pair]) -> Result<Vec<Pair>, String> {
     let position = |key: &str| {
-        let position = other.iter().position(|pair| pair.0 == units(key));
+        let position = other.iter().position(|pair| pair.0 == to_utf16(key));
         position.ok_or_else(|| format!("nothing is called {key:?}"))
     };
     let mut unfolded = Vec::new();
@@ -113,7 +113,7 @@ fn unfold_map(pairs: &[Pair], other: &[Pair]) -> Result<Vec<Pair>, String> {
 
 fn unfold_variables(items: &[Json], other: &[Json]) -> Result<Vec<Json>, String> {
     let position = |own: &str| {
-        let position = other.iter().position(|entry| name(entry).is_some_and(|name| name == own));
+        let position = other.iter().position(|entry| name_of(entry).is_some_and(|name| name == own));
         position.ok_or_else(|| format!("no variable is called {own:?}"))
     };
     let mut unfolded = Vec::new();
@@ -131,7 +131,7 @@ fn unfold_variables(items: &[Json], other: &[Json]) -> Result<Vec<Json>, String>
 /// Returns whether the items are entries of `env` with only `name` and `value`.
 fn are_variables(items: &[Json]) -> bool {
     let is_variable = |item: &Json| match item {
-        Json::Map(pairs) => pairs.iter().all(|(key, _)| ["name", "value"].iter().any(|own| units(own) == *key)),
+        Json::Map(pairs) => pairs.iter().all(|(key, _)| ["name", "value"].iter().any(|own| to_utf16(own) == *key)),
         _ => false,
     };
     !items.is_empty() && items.iter().all(is_variable)
@@ -142,15 +142,15 @@ fn is_same(own: &Json, other: &Json) -> bool {
     own.print() == other.print()
 }
 
-fn is_container(value: &Json) -> bool {
+fn is_collection(value: &Json) -> bool {
     matches!(value, Json::Map(_) | Json::List(_))
 }
 
-fn name(entry: &Json) -> Option<String> {
+fn name_of(entry: &Json) -> Option<String> {
     entry.get("name")?.as_text()
 }
 
-fn units(text: &str) -> Vec<u16> {
+fn to_utf16(text: &str) -> Vec<u16> {
     text.encode_utf16().collect()
 }
 

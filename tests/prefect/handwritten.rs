@@ -19,7 +19,7 @@ pub(crate) fn all_expected(reference: &Reference) -> Vec<(Vec<Case>, Expected)> 
 }
 
 /// Describes a failing case in a test of many cases.
-pub(crate) fn failure(case: &Case, prefect: &Answer, difference: &str, ours: &Answer) -> String {
+pub(crate) fn describe_failure(case: &Case, prefect: &Answer, difference: &str, ours: &Answer) -> String {
     let short = |answer: &Answer| answer.print().chars().take(300).collect::<String>();
     format!(
         "== {}, Prefect {}\n{difference}\n\n{}\nPrefect: {}\nours:    {}\n",
@@ -50,7 +50,7 @@ pub(crate) fn check(reference: &Reference) {
                 refused.push(case.name.clone());
             }
             if let Some(difference) = prefect.difference(&ours) {
-                failures.push(failure(case, prefect, &difference, &ours));
+                failures.push(describe_failure(case, prefect, &difference, &ours));
             }
         }
     }
@@ -70,18 +70,23 @@ pub(crate) fn check_fresh(reference: &Reference) {
         let step = if runs_all { 1 } else { cases.len().div_ceil(12) };
         let Some(mut shared) = Oracle::start(version, &[]) else { return };
         let Some(mut fresh) = Oracle::start(version, &["--fresh"]) else { return };
-        let mut other = Vec::new();
+        let mut differences = Vec::new();
         for (number, case) in cases.iter().enumerate() {
             // All cases are sent, so the shared process has answered other cases before this case.
-            let answer = shared.ask(case);
+            let shared_answer = shared.ask(case);
             if number % step == 0 {
-                let alone = fresh.ask(case);
-                if answer.print() != alone.print() {
-                    other.push(format!("{}\nalone:  {}\nshared: {}", case.print(), alone.print(), answer.print()));
+                let fresh_answer = fresh.ask(case);
+                if shared_answer.print() != fresh_answer.print() {
+                    differences.push(format!(
+                        "{}\nalone:  {}\nshared: {}",
+                        case.print(),
+                        fresh_answer.print(),
+                        shared_answer.print()
+                    ));
                 }
             }
         }
-        assert!(other.is_empty(), "{} answers differ\n{}", other.len(), other.join("\n"));
+        assert!(differences.is_empty(), "{} answers differ\n{}", differences.len(), differences.join("\n"));
         shared.end(false);
         fresh.end(false);
     }

@@ -16,9 +16,9 @@ pub(crate) enum Json {
 
 impl Json {
     pub(crate) fn parse(text: &str) -> Result<Json, String> {
-        let mut reader = Reader { rest: text };
+        let mut reader = JsonReader { rest: text };
         let value = reader.value()?;
-        reader.skip_blanks();
+        reader.skip_whitespace();
         if reader.rest.is_empty() { Ok(value) } else { Err(reader.error("more than one value")) }
     }
 
@@ -109,8 +109,8 @@ impl Json {
             (Json::Text(own), Json::Text(other)) => own == other,
             (Json::Number(own), Json::Number(other)) => {
                 let is_integer = |number: &str| !number.contains(['.', 'e', 'E']);
-                let float = |number: &str| number.parse::<f64>().map(f64::to_bits).ok();
-                own == other || !(is_integer(own) && is_integer(other)) && float(own) == float(other)
+                let to_bits = |number: &str| number.parse::<f64>().map(f64::to_bits).ok();
+                own == other || !(is_integer(own) && is_integer(other)) && to_bits(own) == to_bits(other)
             }
             _ => false,
         }
@@ -135,21 +135,21 @@ fn print_text(text: &[u16], out: &mut String) {
     out.push('"');
 }
 
-struct Reader<'t> {
+struct JsonReader<'t> {
     rest: &'t str,
 }
 
-impl Reader<'_> {
-    fn error(&self, what: &str) -> String {
-        format!("{what} at {:?}", self.rest.chars().take(30).collect::<String>())
+impl JsonReader<'_> {
+    fn error(&self, problem: &str) -> String {
+        format!("{problem} at {:?}", self.rest.chars().take(30).collect::<String>())
     }
 
-    fn skip_blanks(&mut self) {
+    fn skip_whitespace(&mut self) {
         self.rest = self.rest.trim_start_matches([' ', '\n', '\r', '\t']);
     }
 
     fn consume(&mut self, token: &str) -> bool {
-        self.skip_blanks();
+        self.skip_whitespace();
         match self.rest.strip_prefix(token) {
             Some(rest) => {
                 self.rest = rest;
@@ -214,9 +214,9 @@ impl Reader<'_> {
                         text.push(u16::from_str_radix(&digits, 16).map_err(|_| self.error("an escape that is none"))?);
                     }
                     Some(c) => {
-                        let (names, means) = ("\"\\/bfnrt", "\"\\/\u{8}\u{c}\n\r\t");
+                        let (names, characters) = ("\"\\/bfnrt", "\"\\/\u{8}\u{c}\n\r\t");
                         let position = names.find(c).ok_or_else(|| self.error("an escape that is none"))?;
-                        text.extend(means.chars().nth(position).map(|c| c as u16));
+                        text.extend(characters.chars().nth(position).map(|c| c as u16));
                     }
                     None => return Err(self.error("a text without end")),
                 },
@@ -238,7 +238,7 @@ fn json_is_read_as_it_is_written() {
     assert!(value.difference(&Json::parse(&text.replace("890]", "891]")).unwrap()).is_some());
     let order = Json::parse(r#"{"a":1,"b":2}"#).unwrap().difference(&Json::parse(r#"{"b":2,"a":1}"#).unwrap());
     assert_eq!(order.as_deref(), Some(": key \"a\", and \"b\""));
-    for wrong in ["", "[1", "[1 2]", "{1:2}", "\"\\x\"", "nan", "[] []", "\"\n\""] {
-        assert!(Json::parse(wrong).is_err(), "{wrong}");
+    for invalid in ["", "[1", "[1 2]", "{1:2}", "\"\\x\"", "nan", "[] []", "\"\n\""] {
+        assert!(Json::parse(invalid).is_err(), "{invalid}");
     }
 }

@@ -56,13 +56,13 @@ impl Oracle {
             Ok(text) => json!(text),
             Err(_) => json!({"hex": bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()}),
         };
-        let asked = json!({
+        let request = json!({
             "template": case.template.as_deref().map(text),
             "scenario": case.scenario,
             "files": case.files,
         });
         let input = self.input.as_mut().expect("it listens");
-        writeln!(input, "{asked}").expect("it listens");
+        writeln!(input, "{request}").expect("it listens");
         let answer = read(&mut self.output);
         match (answer["job"].as_str(), answer["error"].as_str()) {
             (Some(job), None) => Answer::Job(Json::parse(job).expect("JSON")),

@@ -42,18 +42,18 @@ impl Preview {
         }
         let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
         let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
-        let wrong = |what: &str| Answer::Wrong(format!("{what}\n{stdout}{stderr}"));
+        let wrong_answer = |problem: &str| Answer::Wrong(format!("{problem}\n{stdout}{stderr}"));
         let files = case.files.keys().map(String::as_str);
         let is_named =
             || ["template.", "scenario.yaml", "`"].into_iter().chain(files).any(|name| stderr.contains(name));
         match outcome.status {
-            0 if !stderr.is_empty() => wrong("says something in spite of --quiet"),
-            0 => Json::parse(&stdout).map_or_else(|error| wrong(&error), Answer::Job),
-            2 if !stdout.is_empty() => wrong("fails, and prints a part"),
-            2 if !is_named() => wrong("fails, and names neither file nor key"),
+            0 if !stderr.is_empty() => wrong_answer("says something in spite of --quiet"),
+            0 => Json::parse(&stdout).map_or_else(|error| wrong_answer(&error), Answer::Job),
+            2 if !stdout.is_empty() => wrong_answer("fails, and prints a part"),
+            2 if !is_named() => wrong_answer("fails, and names neither file nor key"),
             2 if stderr.contains("not followed here") => Answer::Refused(stderr),
             2 => Answer::Failure(stderr),
-            code => wrong(&format!("ends with {code}")),
+            code => wrong_answer(&format!("ends with {code}")),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use crate::answer::Answer;
 use crate::case::{self, Case, PrefectVersion, topics};
 use crate::expected::{Expected, PLAIN};
-use crate::handwritten::{all_expected, failure};
+use crate::handwritten::{all_expected, describe_failure};
 use crate::oracle::{Oracle, report_line};
 use crate::preview::Preview;
 use crate::reference::Reference;
@@ -35,8 +35,8 @@ fn env_number(name: &str, default: u64) -> u64 {
 /// Checks that Prefect's answers equal the recorded answers and jobplate's answers.
 pub(crate) fn check(reference: &Reference) {
     let mut oracles = BTreeMap::new();
-    for (place, version) in reference.versions.iter().copied().enumerate() {
-        let options: &[&str] = if place == 0 { &["--coverage"] } else { &[] };
+    for (position, version) in reference.versions.iter().copied().enumerate() {
+        let options: &[&str] = if position == 0 { &["--coverage"] } else { &[] };
         let Some(oracle) = Oracle::start(version, options) else { return };
         oracles.insert(version, oracle);
     }
@@ -54,8 +54,8 @@ pub(crate) fn check(reference: &Reference) {
     for oracle in oracles.into_values() {
         oracle.end(false);
     }
-    let of = |name: &str| measured[name].as_u64().expect("a number");
-    let (covered, branches) = (of("covered"), of("branches"));
+    let get_count = |name: &str| measured[name].as_u64().expect("a number");
+    let (covered, branches) = (get_count("covered"), get_count("branches"));
     report_line(&format!(
         "{}: {about}, {} differences; {covered} of {branches} branches",
         reference.name,
@@ -94,7 +94,7 @@ fn check_recorded_answers(reference: &Reference, oracles: &mut BTreeMap<PrefectV
                 _ => answer.difference(expected).is_none(),
             };
             if !is_same {
-                failures.push(failure(case, &answer, ": this is no longer what is expected", expected));
+                failures.push(describe_failure(case, &answer, ": this is no longer what is expected", expected));
             }
         }
     }
@@ -108,12 +108,12 @@ fn compare_random_cases(
     count: u64,
     seed: u64,
 ) -> Vec<String> {
-    let cases: Vec<Case> = (0..count).map(|env_number| (reference.random)(seed, env_number)).collect();
+    let cases: Vec<Case> = (0..count).map(|number| (reference.random)(seed, number)).collect();
     let (send, receive) = mpsc::channel();
     let shown = usize::try_from(env_number("JOBPLATE_PREFECT_SHOWN", MAX_SHOWN)).expect("a small number");
     let mut failures = Vec::new();
     let mut orders = BTreeMap::new();
-    let (mut unsteady, mut jobs, mut refused) = (0, 0, 0);
+    let (mut unstable, mut jobs, mut refused) = (0, 0, 0);
     let preview = Preview::new();
     std::thread::scope(|scope| {
         let cases = &cases;
@@ -133,7 +133,7 @@ fn compare_random_cases(
             refused += u64::from(matches!((&prefect, &ours), (Answer::Job(_), Answer::Refused(_))));
             let Some(difference) = prefect.difference(&ours) else { continue };
             if depends_on_set_order(&mut orders, case, &prefect) {
-                unsteady += 1;
+                unstable += 1;
                 continue;
             }
             if failures.len() >= shown {
@@ -143,11 +143,11 @@ fn compare_random_cases(
             let small = reduce(case, oracle, &preview);
             let (prefect, ours) = (oracle.ask(&small), preview.ask(&small));
             let difference = prefect.difference(&ours).unwrap_or(difference);
-            failures.push(failure(&small, &prefect, &difference, &ours));
+            failures.push(describe_failure(&small, &prefect, &difference, &ours));
         }
     });
     report_line(&format!(
-        "{}: of {count} random cases, {jobs} make a Job, {unsteady} now this Job, now that; {refused} are not followed",
+        "{}: of {count} random cases, {jobs} make a Job, {unstable} now this Job, now that; {refused} are not followed",
         reference.name
     ));
     assert!(refused * 50 < count, "too many cases are not followed");
@@ -166,17 +166,18 @@ fn depends_on_set_order(orders: &mut BTreeMap<PrefectVersion, Vec<Oracle>>, case
 /// Removes lines from a case as long as the two programs differ in the same way: both create a Job, or the same
 /// program fails.
 fn reduce(case: &Case, oracle: &mut Oracle, preview: &Preview) -> Case {
-    let sides = |prefect: &Answer, ours: &Answer| (matches!(prefect, Answer::Job(_)), matches!(ours, Answer::Job(_)));
-    let way = sides(&oracle.ask(case), &preview.ask(case));
+    let outcome_of =
+        |prefect: &Answer, ours: &Answer| (matches!(prefect, Answer::Job(_)), matches!(ours, Answer::Job(_)));
+    let outcome = outcome_of(&oracle.ask(case), &preview.ask(case));
     let mut smallest = case.clone();
     let mut tries = 0;
     loop {
         let mut found = None;
-        for reductions in case::reductions(&smallest) {
+        for reduction in case::reductions(&smallest) {
             tries += 1;
-            let (prefect, ours) = (oracle.ask(&reductions), preview.ask(&reductions));
-            if prefect.difference(&ours).is_some() && sides(&prefect, &ours) == way {
-                found = Some(reductions);
+            let (prefect, ours) = (oracle.ask(&reduction), preview.ask(&reduction));
+            if prefect.difference(&ours).is_some() && outcome_of(&prefect, &ours) == outcome {
+                found = Some(reduction);
                 break;
             }
             if tries >= MAX_REDUCTIONS {
@@ -184,7 +185,7 @@ fn reduce(case: &Case, oracle: &mut Oracle, preview: &Preview) -> Case {
             }
         }
         match found {
-            Some(reductions) => smallest = reductions,
+            Some(reduction) => smallest = reduction,
             None => return smallest,
         }
     }

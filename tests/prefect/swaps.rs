@@ -23,7 +23,7 @@ fn swapped_arms_are_noticed() {
     let pairs: BTreeMap<usize, &str> = list
         .lines()
         .filter_map(|line| line.split_once(' '))
-        .map(|(n, what)| (n.parse().expect("a number"), what))
+        .map(|(n, description)| (n.parse().expect("a number"), description))
         .collect();
     let (chosen, trace) = (beside("swap"), beside("trace"));
     drop((fs::remove_file(&chosen), fs::remove_file(&trace)));
@@ -46,15 +46,15 @@ fn swapped_arms_are_noticed() {
     let mut equivalent: BTreeSet<&str> =
         include_str!("equivalent.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     let mut faults = Vec::new();
-    for (pair, what) in &pairs {
+    for (pair, description) in &pairs {
         fs::write(&chosen, pair.to_string()).expect("a file can be written");
         let own = by_pair.get(pair).map(Vec::as_slice).unwrap_or_default();
         let is_noticed = !own.iter().all(|check| check());
-        let (file, rest) = what.split_once(':').expect("a file");
+        let (file, rest) = description.split_once(':').expect("a file");
         let (_, patterns) = rest.split_once(": ").expect("a line");
         match (is_noticed, equivalent.take(format!("{file}: {patterns}").as_str())) {
-            (false, None) => faults.push(format!("{what}: unnoticed ({} checks come by)", own.len())),
-            (true, Some(_)) => faults.push(format!("{what}: noticed, and yet in equivalent.txt")),
+            (false, None) => faults.push(format!("{description}: unnoticed ({} checks come by)", own.len())),
+            (true, Some(_)) => faults.push(format!("{description}: noticed, and yet in equivalent.txt")),
             _ => {}
         }
     }

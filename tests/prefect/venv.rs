@@ -48,7 +48,7 @@ impl PrefectVersion {
 
 /// Returns the directory with the programs of a version, or `None` if the version is not installed.
 pub(crate) fn find_venv(version: PrefectVersion) -> Option<PathBuf> {
-    Some(place(version.full())).filter(|bin| bin.join("prefect").is_file())
+    Some(bin_directory(version.full())).filter(|bin| bin.join("prefect").is_file())
 }
 
 /// Returns the directory with the programs of a version. If it is not installed, reports that and returns `None`, or
@@ -59,7 +59,7 @@ pub(crate) fn require_venv(version: PrefectVersion) -> Option<PathBuf> {
 
 /// Returns the directory with the programs of any version that `cargo xtask oracles` installs, like [`require_venv`].
 pub(crate) fn require_venv_of(version: &str) -> Option<PathBuf> {
-    let bin = place(version);
+    let bin = bin_directory(version);
     if bin.join("prefect").is_file() {
         return Some(bin);
     }
@@ -70,8 +70,9 @@ pub(crate) fn require_venv_of(version: &str) -> Option<PathBuf> {
     None
 }
 
-fn place(version: &str) -> PathBuf {
-    let made = || Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or("target/tmp")).with_file_name("oracles");
-    let directory = std::env::var_os("JOBPLATE_TEST_ORACLES").map_or_else(made, PathBuf::from);
+fn bin_directory(version: &str) -> PathBuf {
+    let default_directory =
+        || Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or("target/tmp")).with_file_name("oracles");
+    let directory = std::env::var_os("JOBPLATE_TEST_ORACLES").map_or_else(default_directory, PathBuf::from);
     directory.join(format!("prefect-{version}")).join("bin")
 }

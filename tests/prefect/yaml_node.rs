@@ -8,7 +8,7 @@ pub(crate) enum YamlNode {
     Map(Vec<(String, YamlNode)>),
     List(Vec<YamlNode>),
     /// A tag or an anchor, and its node.
-    Of(String, Box<YamlNode>),
+    Prefixed(String, Box<YamlNode>),
 }
 
 impl YamlNode {
@@ -67,8 +67,8 @@ impl YamlNode {
                     item.print_to(out, indent + 2);
                 }
             }
-            YamlNode::Of(what, node) => {
-                out.push_str(what);
+            YamlNode::Prefixed(prefix, node) => {
+                out.push_str(prefix);
                 node.print_below(out, indent);
             }
         }
@@ -96,7 +96,7 @@ impl YamlNode {
             YamlNode::Raw(_) => 0,
             YamlNode::Map(pairs) => pairs.iter().map(|(_, value)| value.count()).sum(),
             YamlNode::List(items) => items.iter().map(YamlNode::count).sum(),
-            YamlNode::Of(_, node) => node.count(),
+            YamlNode::Prefixed(_, node) => node.count(),
         }
     }
 
@@ -115,7 +115,7 @@ impl YamlNode {
             YamlNode::Raw(_) => None,
             YamlNode::Map(pairs) => pairs.iter_mut().find_map(|(_, value)| value.find(remaining)),
             YamlNode::List(items) => items.iter_mut().find_map(|item| item.find(remaining)),
-            YamlNode::Of(_, node) => node.find(remaining),
+            YamlNode::Prefixed(_, node) => node.find(remaining),
         }
     }
 
@@ -154,7 +154,7 @@ fn trees_print_as_yaml() {
                 YamlNode::raw("|\n  x\n  y"),
             ]),
         ),
-        ("d", YamlNode::Of("&x".to_owned(), Box::new(YamlNode::map([("e", YamlNode::text("\n"))])))),
+        ("d", YamlNode::Prefixed("&x".to_owned(), Box::new(YamlNode::map([("e", YamlNode::text("\n"))])))),
     ]);
     assert_eq!(tree.print(), "a:\n  - b: 1\n    c: []\n  - |\n      x\n      y\nd: &x\n  e: \"\\n\"\n");
     assert_eq!(tree.count(), 9);

@@ -49,7 +49,7 @@ fn edge_case(rng: &mut Rng) -> YamlNode {
         ]),
         2 => {
             let tag = rng.choose(&["!!str", "!!int", "!!map", "!!seq", "!!set", "!", "!own", "&b", "!!null", "!!omap"]);
-            YamlNode::Of(tag.to_owned(), Box::new(node))
+            YamlNode::Prefixed(tag.to_owned(), Box::new(node))
         }
         _ => node,
     }
@@ -132,8 +132,8 @@ fn container(rng: &mut Rng, name: &str) -> YamlNode {
     add(rng, 2, "resources", |rng| {
         let amounts =
             [("cpu", YamlNode::raw("100m")), ("memory", YamlNode::raw("1Gi")), ("nvidia.com/gpu", YamlNode::raw("1"))];
-        let some = |rng: &mut Rng| YamlNode::map(amounts.iter().filter(|_| rng.one_in(2)).cloned());
-        let mut groups = vec![("requests", some(rng)), ("limits", some(rng))];
+        let choose_amounts = |rng: &mut Rng| YamlNode::map(amounts.iter().filter(|_| rng.one_in(2)).cloned());
+        let mut groups = vec![("requests", choose_amounts(rng)), ("limits", choose_amounts(rng))];
         groups.retain(|_| !rng.one_in(4));
         YamlNode::map(groups)
     });
@@ -241,7 +241,7 @@ fn change(rng: &mut Rng, tree: &mut YamlNode) {
                 *node = YamlNode::raw("*shared");
             }
             if let Some(node) = tree.node(first) {
-                *node = YamlNode::Of("&shared".to_owned(), Box::new(node.clone()));
+                *node = YamlNode::Prefixed("&shared".to_owned(), Box::new(node.clone()));
             }
         }
         9 => {
@@ -268,7 +268,7 @@ fn change(rng: &mut Rng, tree: &mut YamlNode) {
                     "&x",
                     "!<tag:yaml.org,2002:map>",
                 ]);
-                *node = YamlNode::Of(tag.to_owned(), Box::new(node.clone()));
+                *node = YamlNode::Prefixed(tag.to_owned(), Box::new(node.clone()));
             }
         }
         _ => {

@@ -87,34 +87,34 @@ impl Agent {
         environ: &Environ,
         config: Config,
     ) -> Result<Self> {
-        let given = arguments.kwargs.unwrap_or_else(|| arena.alloc(Value::empty_dict(), None));
-        let kwargs = Kwargs::read(arena, given, &ARGUMENTS, "KubernetesAgent")?;
+        let kwargs_value = arguments.kwargs.unwrap_or_else(|| arena.alloc(Value::empty_dict(), None));
+        let kwargs = Kwargs::read(arena, kwargs_value, &ARGUMENTS, "KubernetesAgent")?;
         set_config(arena, arguments, config);
-        let (api_key, tenant_id, is_tenant_placeholder) = credentials(arena, version, config)?;
+        let (api_key, tenant_id, is_tenant_placeholder) = read_credentials(arena, version, config)?;
         check_logging(arena, kwargs, config)?;
         let env_vars = kwargs.truthy(arena, "env_vars").or_else(|| config.get(arena, "cloud.agent.env_vars"));
         let (env_vars, unknown_env) = match env_vars {
-            Some(given) if matches!(arena.get(given), Value::Unknown(_)) => (Vec::new(), Some(given)),
-            Some(given) => (update_pairs(arena, given)?, None),
+            Some(value) if matches!(arena.get(value), Value::Unknown(_)) => (Vec::new(), Some(value)),
+            Some(value) => (update_pairs(arena, value)?, None),
             None => (Vec::new(), None),
         };
         let log_to_cloud = match kwargs.get(arena, "no_cloud_logs") {
-            Some(no) => {
-                let data = Value::Bool(!arena.is_truthy(no));
-                let location = arena.location(no).cloned();
+            Some(no_logs) => {
+                let data = Value::Bool(!arena.is_truthy(no_logs));
+                let location = arena.location(no_logs).cloned();
                 arena.alloc(data, location)
             }
             None => default_setting(arena, config, "cloud.send_flow_run_logs")?,
         };
-        let mut argument_or_variable = |argument: &str, name: &str| {
-            let given = kwargs.truthy(arena, argument);
-            given.or_else(|| {
+        let mut read_argument_or_variable = |argument: &str, name: &str| {
+            let value = kwargs.truthy(arena, argument);
+            value.or_else(|| {
                 let variable = environ.get(name)?;
                 Some(arena.alloc(variable.value.clone().into(), variable.location.clone()))
             })
         };
-        let service_account_name = argument_or_variable("service_account_name", "SERVICE_ACCOUNT_NAME");
-        let namespace = argument_or_variable("namespace", "NAMESPACE");
+        let service_account_name = read_argument_or_variable("service_account_name", "SERVICE_ACCOUNT_NAME");
+        let namespace = read_argument_or_variable("namespace", "NAMESPACE");
         let image_pull_secrets = match kwargs.truthy(arena, "image_pull_secrets") {
             Some(secrets) => Some(secrets),
             None => environ.get("IMAGE_PULL_SECRETS").and_then(|variable| {
@@ -125,7 +125,7 @@ impl Agent {
         Ok(Agent {
             env_vars,
             unknown_env,
-            labels: labels(arena, kwargs, config)?,
+            labels: format_labels(arena, kwargs, config)?,
             service_account_name,
             image_pull_secrets,
             log_to_cloud,
@@ -187,7 +187,7 @@ pub(super) fn split_at_commas(arena: &mut Arena, list: ValueId) -> ValueId {
 
 /// Returns the API key, the tenant ID, and whether the tenant ID is a placeholder. The key and the tenant ID are
 /// empty if no API key is set.
-fn credentials(arena: &mut Arena, version: AgentVersion, config: Config) -> Result<(ValueId, ValueId, bool)> {
+fn read_credentials(arena: &mut Arena, version: AgentVersion, config: Config) -> Result<(ValueId, ValueId, bool)> {
     let key = config.get(arena, "cloud.api_key").filter(|key| arena.is_truthy(*key));
     let tenant = config.get(arena, "cloud.tenant_id").filter(|tenant| arena.is_truthy(*tenant));
     let tenant = match (tenant, version) {
@@ -259,7 +259,7 @@ fn check_name(arena: &Arena, kwargs: Kwargs, config: Config) -> Result<()> {
 }
 
 /// Returns the labels as a string, formatted by Python's `str()`.
-fn labels(arena: &mut Arena, kwargs: Kwargs, config: Config) -> Result<ValueId> {
+fn format_labels(arena: &mut Arena, kwargs: Kwargs, config: Config) -> Result<ValueId> {
     if let Some(labels) = kwargs.truthy(arena, "labels") {
         let location = arena.location(labels).cloned();
         let printed = string::str(arena, labels);
@@ -271,31 +271,31 @@ fn labels(arena: &mut Arena, kwargs: Kwargs, config: Config) -> Result<ValueId> 
     }
     let items = iterate(arena, labels, "the agent's labels")?;
     // In the configuration, lists and mappings are objects of the classes `BoxList` and `Config`.
-    let shown = |item: &ValueId| match arena.get(*item) {
+    let print_item = |item: &ValueId| match arena.get(*item) {
         Value::List(_) => format!("BoxList({})", string::repr(arena, *item)),
         Value::Dict(_) => format!("Config({})", string::repr(arena, *item)),
         _ => string::repr(arena, *item),
     };
-    let printed = format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", "));
+    let printed = format!("[{}]", items.iter().map(print_item).collect::<Vec<_>>().join(", "));
     let location = arena.location(labels).cloned();
     Ok(arena.alloc(Value::Str(printed), location))
 }
 
 /// Returns the pairs that Python's `dict.update` would add. Fails if the value is neither a mapping nor an iterable
 /// of two-item iterables.
-fn update_pairs(arena: &mut Arena, given: ValueId) -> Result<Vec<(ValueId, ValueId)>> {
-    if let Some(pairs) = arena.as_dict(given) {
+fn update_pairs(arena: &mut Arena, env: ValueId) -> Result<Vec<(ValueId, ValueId)>> {
+    if let Some(pairs) = arena.as_dict(env) {
         return Ok(pairs.to_vec());
     }
     let mut out = Vec::new();
-    for item in iterate(arena, given, "the agent's env")? {
+    for item in iterate(arena, env, "the agent's env")? {
         match iterate(arena, item, "an item of the agent's env")?.as_slice() {
             [name, value] if arena.is_hashable(*name) => out.push((*name, *value)),
             _ => {
                 let error = Error::input("the agent's env is no mapping of names to values");
                 return Err(locate(
                     error.hint("Prefect itself fails here; write {\"NAME\": \"value\"}"),
-                    arena.location(given),
+                    arena.location(env),
                 ));
             }
         }

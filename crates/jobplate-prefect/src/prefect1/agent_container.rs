@@ -41,28 +41,28 @@ impl<'a> AgentContainer<'a> {
     /// plain text. Returns `None` if the settings have no API key.
     pub fn token_variable(self, settings: &RequestedSettings) -> Option<EnvVar> {
         let key = settings.api_key.as_ref()?;
-        let needed = self.knows_only_tokens() || !matches!(self.current_value(TOKEN), CurrentValue::Unset);
-        needed.then(|| EnvVar { name: TOKEN.to_owned(), value: EnvValue::SecretKey(key.clone()) })
+        let is_needed = self.knows_only_tokens() || !matches!(self.current_value(TOKEN), CurrentValue::Unset);
+        is_needed.then(|| EnvVar { name: TOKEN.to_owned(), value: EnvValue::SecretKey(key.clone()) })
     }
 
     /// Returns notes about settings of this container, which is in `object`.
     ///
-    /// `set` contains the names of all variables that the current run sets. `token` is true if the variable of
+    /// `set` contains the names of all variables that the current run sets. `sets_token` is true if the variable of
     /// [`Self::token_variable`] is one of them.
-    pub fn notes(self, settings: &RequestedSettings, object: &str, set: &[&str], token: bool) -> Vec<String> {
+    pub fn notes(self, settings: &RequestedSettings, object: &str, set: &[&str], sets_token: bool) -> Vec<String> {
         let mut notes = Vec::new();
-        if let Some(key) = settings.api_key.as_ref().filter(|_| token) {
-            notes.extend(self.on_token(key, object));
+        if let Some(key) = settings.api_key.as_ref().filter(|_| sets_token) {
+            notes.extend(self.token_note(key, object));
         }
         for (variable, long, short) in OVERRIDING_OPTIONS {
-            if set.contains(&variable) && self.starts_with(long, short) {
+            if set.contains(&variable) && self.has_start_option(long, short) {
                 notes.push(format!(
                     "the command of {object} has {long}, which wins over {variable}: take it out of the command"
                 ));
             }
         }
         if settings.backend.is_some() || settings.api.is_some() {
-            notes.extend(self.on_api(settings, object, set));
+            notes.extend(self.api_note(settings, object, set));
         }
         if settings.local_secrets.is_some() {
             notes.push(format!(
@@ -72,7 +72,7 @@ impl<'a> AgentContainer<'a> {
         notes
     }
 
-    fn on_token(self, key: &KeyRef, object: &str) -> Option<String> {
+    fn token_note(self, key: &KeyRef, object: &str) -> Option<String> {
         match self.current_value(TOKEN) {
             CurrentValue::Text(_) => Some(format!(
                 "{TOKEN} of {object} has a value, too, which becomes the same reference; if it is a key in plain text, \
@@ -89,27 +89,27 @@ impl<'a> AgentContainer<'a> {
     }
 
     /// Returns a note if the backend and the API do not match after the settings are applied.
-    fn on_api(self, settings: &RequestedSettings, object: &str, set: &[&str]) -> Option<String> {
+    fn api_note(self, settings: &RequestedSettings, object: &str, set: &[&str]) -> Option<String> {
         // A variable that is set by name can refer to a Secret, so its value is unknown.
         let is_named = |name: &str, setting: bool| set.contains(&name) && !setting;
         if is_named(BACKEND, settings.backend.is_some()) || is_named(API, settings.api.is_some()) {
             return None;
         }
-        let from_elsewhere = self.0.get_first("envFrom").is_some_and(|list| list.items().next().is_some());
+        let has_env_from = self.0.get_first("envFrom").is_some_and(|list| list.items().next().is_some());
         let backend = match (settings.backend, self.current_value(BACKEND)) {
             (Some(backend), _) => backend,
             (None, CurrentValue::Text(text)) if text == "server" => Backend::Server,
             (None, CurrentValue::Text(text)) if text == "cloud" => Backend::Cloud,
-            (None, CurrentValue::Unset) if !from_elsewhere => Backend::Cloud,
+            (None, CurrentValue::Unset) if !has_env_from => Backend::Cloud,
             (None, _) => return None,
         };
         let api = match (&settings.api, self.current_value(API)) {
             (Some(api), _) => Some(Cow::Borrowed(api.as_str())),
             (None, CurrentValue::Text(text)) if !text.contains("$(") => Some(text),
-            (None, CurrentValue::Unset) if !from_elsewhere => None,
+            (None, CurrentValue::Unset) if !has_env_from => None,
             (None, _) => return None,
         };
-        if self.starts_with("--api", "-a") {
+        if self.has_start_option("--api", "-a") {
             return None;
         }
         match (backend, api) {
@@ -117,7 +117,7 @@ impl<'a> AgentContainer<'a> {
                 "{API} of {object} is that of Prefect Cloud ({CLOUD_API_URL}), and every flow run gets it: name Prefect \
                  Server's with --api URL"
             )),
-            (Backend::Server, None) if !self.names_server() => Some(format!(
+            (Backend::Server, None) if !self.configures_server() => Some(format!(
                 "{object} has no {API}: unless its image has, it looks for Prefect Server in its own pod, and so does \
                  every flow run; name it with --api URL"
             )),
@@ -136,13 +136,13 @@ impl<'a> AgentContainer<'a> {
     }
 
     /// Returns whether another variable configures the host of Prefect Server.
-    fn names_server(self) -> bool {
+    fn configures_server(self) -> bool {
         let names = self.entries().filter_map(|entry| entry.get_first("name").and_then(Node::text));
         names.into_iter().any(|name| name.starts_with("PREFECT__SERVER__"))
     }
 
     /// Returns whether the command that starts the agent has an option.
-    fn starts_with(self, long: &str, short: &str) -> bool {
+    fn has_start_option(self, long: &str, short: &str) -> bool {
         let line = generation::command_line(self.0);
         line.split_whitespace()
             .skip_while(|word| *word != "start")
@@ -178,7 +178,9 @@ fn is_prefect_cloud(api: &str) -> bool {
 }
 
 fn refers_to(from: Node<'_>, key: &KeyRef) -> bool {
-    let own = from.get_first("secretKeyRef");
-    let is = |part: &str, text: &str| own.and_then(|own| own.get_first(part)).is_some_and(|own| own.has_text(text));
-    is("name", &key.name) && is("key", &key.key)
+    let secret_ref = from.get_first("secretKeyRef");
+    let matches = |part: &str, text: &str| {
+        secret_ref.and_then(|secret_ref| secret_ref.get_first(part)).is_some_and(|secret_ref| secret_ref.has_text(text))
+    };
+    matches("name", &key.name) && matches("key", &key.key)
 }

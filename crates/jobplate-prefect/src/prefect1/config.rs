@@ -56,9 +56,9 @@ pub(super) fn load(arena: &mut Arena, environ: &Environ, user: Option<&Rc<Source
     let mut settings = FlatSettings::default();
     for (name, value) in &SETTINGS {
         let data = match value {
-            DefaultValue::Bool(is) => Value::Bool(*is),
+            DefaultValue::Bool(boolean) => Value::Bool(*boolean),
             DefaultValue::Float(float) => Value::Float(*float),
-            DefaultValue::Int(matched) => Value::Int(BigInt::from(*matched)),
+            DefaultValue::Int(integer) => Value::Int(BigInt::from(*integer)),
             DefaultValue::Str(text) => Value::Str((*text).to_owned()),
         };
         let value = arena.alloc(data, None);

@@ -32,8 +32,8 @@ fn check_keys(arena: &Arena, section: ValueId) -> Result<()> {
 
 /// Fails if a setting prevents Prefect's agent from starting.
 fn check_settings(arena: &mut Arena, config: Config) -> Result<()> {
-    let fail = |arena: &Arena, setting: &str, what: &str| {
-        let error = Error::input(format!("Prefect can't start: its setting `{setting}` {what}"));
+    let fail = |arena: &Arena, setting: &str, problem: &str| {
+        let error = Error::input(format!("Prefect can't start: its setting `{setting}` {problem}"));
         Err(locate(error, config.get(arena, setting).and_then(|own| arena.location(own))))
     };
     for section in REQUIRED_SECTIONS {
@@ -54,12 +54,12 @@ fn check_settings(arena: &mut Arena, config: Config) -> Result<()> {
     if config.get(arena, "home_dir").is_none_or(|own| !matches!(arena.get(own), Value::Str(_) | Value::Unknown(_))) {
         return fail(arena, "home_dir", "is no text");
     }
-    let fits = |format: ValueId| match arena.get(format) {
+    let is_logging_format = |format: ValueId| match arena.get(format) {
         Value::Unknown(_) => true,
         Value::Str(text) => Regex::new(LOGGING_FIELD).is_ok_and(|pattern| pattern.is_match(text)),
         _ => false,
     };
-    if config.get(arena, "logging.format").is_some_and(|format| arena.is_truthy(format) && !fits(format)) {
+    if config.get(arena, "logging.format").is_some_and(|format| arena.is_truthy(format) && !is_logging_format(format)) {
         return fail(arena, "logging.format", "is no format of Python's logging");
     }
     if let Some(loggers) = config.get(arena, "logging.extra_loggers") {

@@ -46,16 +46,16 @@ pub fn read_secrets(source: &Rc<SourceFile>) -> Result<Vec<ConfigSecret>> {
     Ok(found)
 }
 
-/// Adds the secrets of a table to `found`. `before` is the prefix of their names.
+/// Adds the secrets of a table to `found`. `prefix` is the prefix of their names.
 fn add_secrets(
     table: &DeTable<'_>,
-    before: &str,
+    prefix: &str,
     source: &Rc<SourceFile>,
     found: &mut Vec<ConfigSecret>,
 ) -> Result<()> {
     for (key, value) in table {
         let own = key.get_ref();
-        let name = format!("{before}{own}");
+        let name = format!("{prefix}{own}");
         let location = Location { source: Rc::clone(source), span: key.span() };
         let refuse =
             |what: &str, hint: &str| locate(Error::input(format!("{name} {what}")).hint(hint), Some(&location));

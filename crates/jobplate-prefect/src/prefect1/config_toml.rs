@@ -13,8 +13,8 @@ use crate::pyvalue::timestamp::Timestamp;
 /// Parses a `config.toml`. Fails if it is invalid TOML.
 pub(super) fn parse_toml(source: &Rc<SourceFile>) -> Result<toml::Spanned<DeTable<'_>>> {
     DeTable::parse(&source.text).map_err(|error| {
-        let error_at = error.span().unwrap_or(0..0);
-        let location = Location { source: Rc::clone(source), span: error_at };
+        let span = error.span().unwrap_or(0..0);
+        let location = Location { source: Rc::clone(source), span };
         // The parser's message can quote the file, which holds secrets.
         locate(Error::input("this is no TOML").hint("see https://toml.io for its grammar"), Some(&location))
     })
@@ -32,9 +32,11 @@ pub(super) fn check_lists<'t>(
                 if items.iter().next().is_some_and(|first| first.get_ref().is_table()) {
                     continue;
                 }
-                let kind = |item: &toml::Spanned<DeValue<'_>>| item.get_ref().type_str();
-                if let Some(odd) = items.iter().find(|item| items.iter().next().map(kind) != Some(kind(item))) {
-                    let location = Location { source: Rc::clone(source), span: odd.span() };
+                let type_of = |item: &toml::Spanned<DeValue<'_>>| item.get_ref().type_str();
+                if let Some(mismatch) =
+                    items.iter().find(|item| items.iter().next().map(type_of) != Some(type_of(item)))
+                {
+                    let location = Location { source: Rc::clone(source), span: mismatch.span() };
                     let error = Error::input("Prefect can't start: a list of several types");
                     return Err(locate(error.hint("Prefect's TOML reader takes lists of one type"), Some(&location)));
                 }
@@ -55,7 +57,7 @@ pub(super) fn convert_toml(arena: &mut Arena, value: &toml::Spanned<DeValue<'_>>
             Value::Int(BigInt::parse_bytes(integer.as_str().as_bytes(), integer.radix()).unwrap_or_default())
         }
         DeValue::Float(float) => Value::Float(float.as_str().parse().unwrap_or(f64::NAN)),
-        DeValue::Boolean(is) => Value::Bool(*is),
+        DeValue::Boolean(boolean) => Value::Bool(*boolean),
         DeValue::Datetime(time) => match Timestamp::parse(&time.to_string()) {
             Some(time) => Value::Timestamp(time),
             None => Value::Unsupported("a time of day"),

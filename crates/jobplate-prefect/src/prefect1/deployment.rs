@@ -72,32 +72,32 @@ const OPTIONS: [(&str, Option<char>, bool); 15] = [
 
 /// Converts options to the arguments of `KubernetesAgent`.
 fn start_arguments(arena: &mut Arena, found: &Options, location: &Location) -> Result<AgentArguments> {
-    let put = |arena: &mut Arena, text: &str| {
+    let alloc_text = |arena: &mut Arena, text: &str| {
         arena.alloc(Resolved::from_text(text.to_owned()).into(), Some(location.clone()))
     };
-    let one = |arena: &mut Arena, name: &str| found.value(name).map(|text| put(arena, text));
+    let alloc_option = |arena: &mut Arena, name: &str| found.value(name).map(|text| alloc_text(arena, text));
     let mut labels = found.values("label");
     labels.sort();
     labels.dedup();
-    let labels = labels.iter().map(|label| put(arena, label)).collect();
+    let labels = labels.iter().map(|label| alloc_text(arena, label)).collect();
     let env_vars = arena.alloc(Value::empty_dict(), Some(location.clone()));
     for pair in found.values("env") {
         let Some((name, value)) = pair.split_once('=') else {
             return Err(locate(Error::input("an `--env` of the agent has no `=`"), Some(location)));
         };
         let name = arena.alloc(Value::Str(name.to_owned()), Some(location.clone()));
-        let value = put(arena, value);
+        let value = alloc_text(arena, value);
         arena.dict_set(env_vars, name, value);
     }
     let kwargs = arena.alloc(Value::empty_dict(), Some(location.clone()));
-    let set = |arena: &mut Arena, name: &str, value: Option<ValueId>| {
+    let set_kwarg = |arena: &mut Arena, name: &str, value: Option<ValueId>| {
         if let Some(value) = value {
             arena.dict_set_str(kwargs, name, value);
         }
     };
     let labels = arena.alloc(Value::List(labels), Some(location.clone()));
-    set(arena, "labels", Some(labels));
-    set(arena, "env_vars", Some(env_vars));
+    set_kwarg(arena, "labels", Some(labels));
+    set_kwarg(arena, "env_vars", Some(env_vars));
     for (argument, option) in [
         ("agent_config_id", "agent-config-id"),
         ("name", "name"),
@@ -105,22 +105,23 @@ fn start_arguments(arena: &mut Arena, found: &Options, location: &Location) -> R
         ("job_template_path", "job-template"),
         ("service_account_name", "service-account-name"),
     ] {
-        let value = one(arena, option);
-        set(arena, argument, value);
+        let value = alloc_option(arena, option);
+        set_kwarg(arena, argument, value);
     }
-    let secrets = one(arena, "image-pull-secrets").map(|secrets| super::agent::split_at_commas(arena, secrets));
-    set(arena, "image_pull_secrets", secrets);
+    let secrets =
+        alloc_option(arena, "image-pull-secrets").map(|secrets| super::agent::split_at_commas(arena, secrets));
+    set_kwarg(arena, "image_pull_secrets", secrets);
     if found.is_on("no-cloud-logs") {
-        let no = arena.alloc(Value::Bool(true), Some(location.clone()));
-        set(arena, "no_cloud_logs", Some(no));
+        let no_logs = arena.alloc(Value::Bool(true), Some(location.clone()));
+        set_kwarg(arena, "no_cloud_logs", Some(no_logs));
     }
     let log_level = found.value("log-level").map(str::to_uppercase);
     Ok(AgentArguments {
         kwargs: Some(kwargs),
-        key: one(arena, "key"),
-        tenant_id: one(arena, "tenant-id"),
-        api: one(arena, "api"),
-        token: one(arena, "token"),
-        log_level: log_level.map(|level| put(arena, &level)),
+        key: alloc_option(arena, "key"),
+        tenant_id: alloc_option(arena, "tenant-id"),
+        api: alloc_option(arena, "api"),
+        token: alloc_option(arena, "token"),
+        log_level: log_level.map(|level| alloc_text(arena, &level)),
     })
 }

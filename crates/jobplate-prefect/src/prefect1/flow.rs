@@ -51,9 +51,9 @@ impl Flow {
         };
         let is_old = match version {
             AgentVersion::V0_15 => is_loosely_before(core_version),
-            AgentVersion::V1_4 => pep440_rs::Version::from_str(core_version).ok().map(|own| {
+            AgentVersion::V1_4 => pep440_rs::Version::from_str(core_version).ok().map(|flow_version| {
                 let renamed = pep440_rs::Version::new([0, 13, 0]);
-                own < renamed
+                flow_version < renamed
             }),
         };
         let run = if is_old.ok_or_else(|| self.invalid_version(arena))? { "cloud-flow" } else { "flow-run" };
@@ -68,7 +68,7 @@ impl Flow {
 
 /// Returns whether Python's `LooseVersion` sorts a version before 0.13.0, or `None` if it raises a `TypeError`.
 fn is_loosely_before(version: &str) -> Option<bool> {
-    let class = |c: char| match c {
+    let class_of = |c: char| match c {
         '0'..='9' => 0,
         'a'..='z' => 1,
         '.' => 2,
@@ -78,10 +78,10 @@ fn is_loosely_before(version: &str) -> Option<bool> {
     let mut last = None;
     for c in version.chars() {
         match parts.last_mut() {
-            Some(part) if last == Some(class(c)) && class(c) != 2 => part.push(c),
+            Some(part) if last == Some(class_of(c)) && class_of(c) != 2 => part.push(c),
             _ => parts.push(c.to_string()),
         }
-        last = Some(class(c));
+        last = Some(class_of(c));
     }
     parts.retain(|part| part != ".");
     for (position, renamed) in [0_u64, 13, 0].into_iter().enumerate() {

@@ -122,14 +122,14 @@ fn set_metadata(arena: &mut Arena, run: &JobRequest<'_>, replaced: &mut Vec<(&'s
     Ok(())
 }
 
-fn fail(arena: &Arena, id: ValueId, what: impl Into<String>) -> Error {
-    locate(Error::input(what), arena.location(id)).hint("Prefect's agent fails here")
+fn fail(arena: &Arena, id: ValueId, message: impl Into<String>) -> Error {
+    locate(Error::input(message), arena.location(id)).hint("Prefect's agent fails here")
 }
 
-fn must_be_mapping(arena: &Arena, id: ValueId, what: &str) -> Result<()> {
+fn must_be_mapping(arena: &Arena, id: ValueId, label: &str) -> Result<()> {
     match arena.as_dict(id) {
         Some(_) => Ok(()),
-        None => Err(fail(arena, id, format!("{what} must be a mapping, and is {}", arena.describe_kind(id)))
+        None => Err(fail(arena, id, format!("{label} must be a mapping, and is {}", arena.describe_kind(id)))
             .hint("Prefect's agent fails here; leave an empty key out")),
     }
 }
@@ -145,11 +145,11 @@ fn get_or_create(arena: &mut Arena, root: ValueId, path: &[&str], default: Value
     let mut current = root;
     for (position, key) in path.iter().enumerate() {
         if arena.as_dict(current).is_none() {
-            let what = match position {
+            let label = match position {
                 0 => "the job template".to_owned(),
                 _ => format!("`{}`", path[..position].join(".")),
             };
-            must_be_mapping(arena, current, &what)?;
+            must_be_mapping(arena, current, &label)?;
         }
         current = match arena.dict_get(current, key) {
             Some(next) => next,
@@ -202,9 +202,9 @@ fn set_service_account(
     replaced: &mut Vec<(&'static str, ValueId)>,
 ) {
     const KEY: &str = "serviceAccountName";
-    let stays = arena.dict_get(pod, KEY).is_some() && run.run_config.has_template();
+    let is_kept = arena.dict_get(pod, KEY).is_some() && run.run_config.has_template();
     let account = match run.run_config.service_account_name {
-        None if stays => None,
+        None if is_kept => None,
         None => run.agent.service_account_name,
         own => own,
     };
@@ -222,9 +222,9 @@ fn set_pull_secrets(
     replaced: &mut Vec<(&'static str, ValueId)>,
 ) -> Result<()> {
     const KEY: &str = "imagePullSecrets";
-    let stays = arena.dict_get(pod, KEY).is_some() && run.run_config.has_template();
+    let is_kept = arena.dict_get(pod, KEY).is_some() && run.run_config.has_template();
     let names = match run.run_config.image_pull_secrets.as_slice() {
-        [] if stays => None,
+        [] if is_kept => None,
         [] => match run.agent.image_pull_secrets {
             None => None,
             Some(secrets) => Some(iterate(arena, secrets, "the agent's image pull secrets")?),
@@ -264,8 +264,8 @@ fn first_container(arena: &mut Arena, pod: ValueId) -> Result<ValueId> {
             }
         }
         _ => {
-            let what = format!("`containers` must be a list, and is {}", arena.describe_kind(containers));
-            return Err(fail(arena, containers, what));
+            let message = format!("`containers` must be a list, and is {}", arena.describe_kind(containers));
+            return Err(fail(arena, containers, message));
         }
     };
     must_be_mapping(arena, container, "the first container")?;
@@ -328,7 +328,7 @@ fn set_agent_variables(
     if run.version == AgentVersion::V1_4 && !keeps_own {
         env.set(arena, logs_name, logs, FlowVariableOrigin::Agent);
     }
-    for (name, managed) in managed::set_last(run.version) {
+    for (name, managed) in managed::variables_set_last(run.version) {
         let (value, origin) = match managed {
             ManagedValue::ApiKey => (agent.api_key, FlowVariableOrigin::Agent),
             ManagedValue::ApiUrl => (default_setting(arena, config, "cloud.api")?, FlowVariableOrigin::Agent),
@@ -383,8 +383,8 @@ mod tests {
     fn all_variables_of_a_minimal_job_are_managed() {
         let mut arena = Arena::default();
         let scenario = AgentScenario::minimal(&mut arena);
-        let none = |_: &str| Err(Error::input("no file is read"));
-        let preview = preview(&mut arena, AgentVersion::V1_4, None, &scenario, &none).unwrap();
+        let refuse_file = |_: &str| Err(Error::input("no file is read"));
+        let preview = preview(&mut arena, AgentVersion::V1_4, None, &scenario, &refuse_file).unwrap();
         let names: Vec<_> =
             preview.job.environment.variables().iter().map(|own| string::str(&arena, own.name)).collect();
         assert!(names.iter().all(|name| managed::is_managed(name)), "{names:?}");

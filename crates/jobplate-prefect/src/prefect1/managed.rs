@@ -53,14 +53,18 @@ const SET_LAST: [(&str, ManagedValue, Option<AgentVersion>); 15] = [
 ];
 
 /// Returns the variables that a version of the agent sets after all other sources, in the agent's order.
-pub(super) fn set_last(version: AgentVersion) -> impl Iterator<Item = (&'static str, ManagedValue)> {
-    let of_version = move |own: Option<AgentVersion>| own.is_none_or(|own| own == version);
-    SET_LAST.into_iter().filter(move |(.., own)| of_version(*own)).map(|(name, managed, _)| (name, managed))
+pub(super) fn variables_set_last(version: AgentVersion) -> impl Iterator<Item = (&'static str, ManagedValue)> {
+    let is_set_by =
+        move |only_version: Option<AgentVersion>| only_version.is_none_or(|only_version| only_version == version);
+    SET_LAST
+        .into_iter()
+        .filter(move |(.., only_version)| is_set_by(*only_version))
+        .map(|(name, managed, _)| (name, managed))
 }
 
 /// Returns whether the agent overrides a variable in flow runs.
 pub fn is_managed(name: &str) -> bool {
-    [LOGGING_LEVEL, SEND_LOGS].contains(&name) || set_last(AgentVersion::V1_4).any(|(own, _)| own == name)
+    [LOGGING_LEVEL, SEND_LOGS].contains(&name) || variables_set_last(AgentVersion::V1_4).any(|(own, _)| own == name)
 }
 
 /// Returns the flag that sets a variable on an agent, which passes it to flow runs. `None` if the agent computes the

@@ -23,15 +23,15 @@ use crate::variables::{CLOUD_API_URL, secret_name};
 const REMOVED_VARIABLES: [&str; 6] =
     ["JOB_MEM_REQUEST", "JOB_MEM_LIMIT", "JOB_CPU_REQUEST", "JOB_CPU_LIMIT", "IMAGE_PULL_POLICY", "YAML_TEMPLATE"];
 
-/// Returns the notes of a preview. `deployed` is true if the scenario's environment comes from a Deployment.
-pub fn collect(arena: &Arena, preview: &AgentPreview, scenario: &AgentScenario, deployed: bool) -> Vec<Note> {
+/// Returns the notes of a preview. `is_deployed` is true if the scenario's environment comes from a Deployment.
+pub fn collect(arena: &Arena, preview: &AgentPreview, scenario: &AgentScenario, is_deployed: bool) -> Vec<Note> {
     let mut notes = NoteCollector { arena, found: Vec::new() };
-    notes.on_template(preview);
-    preview.job.environment.variables().iter().for_each(|variable| notes.on_variable(variable));
-    notes.on_order(preview.job.environment.variables());
-    notes.on_agent(&preview.agent, preview.config);
-    if deployed {
-        notes.on_deployment(scenario);
+    notes.add_template_notes(preview);
+    preview.job.environment.variables().iter().for_each(|variable| notes.add_variable_notes(variable));
+    notes.add_order_notes(preview.job.environment.variables());
+    notes.add_agent_notes(&preview.agent, preview.config);
+    if is_deployed {
+        notes.add_deployment_notes(scenario);
     }
     notes.found
 }
@@ -46,7 +46,7 @@ impl NoteCollector<'_> {
         self.found.push(Note::new(text, location));
     }
 
-    fn on_template(&mut self, preview: &AgentPreview) {
+    fn add_template_notes(&mut self, preview: &AgentPreview) {
         let arena = self.arena;
         if let Some(kind) = arena.dict_get(preview.job.root, "kind").filter(|kind| arena.as_str(*kind) != Some("Job")) {
             let own = string::str(arena, kind);
@@ -58,27 +58,27 @@ impl NoteCollector<'_> {
             };
             self.add(text, arena.location(kind));
         }
-        self.on_replaced(preview);
-        self.on_containers(preview);
-        self.on_namespace(preview);
+        self.add_replaced_key_notes(preview);
+        self.add_container_notes(preview);
+        self.add_namespace_note(preview);
     }
 
     /// Adds notes about keys of the template that the agent replaces.
-    fn on_replaced(&mut self, preview: &AgentPreview) {
+    fn add_replaced_key_notes(&mut self, preview: &AgentPreview) {
         let arena = self.arena;
         for (key, own) in &preview.job.replaced {
-            let what = match *key {
+            let effect = match *key {
                 "args" => "has no effect: Prefect puts its own command line there (a `command` stays)".to_owned(),
                 "metadata.name" => "has no effect: this version names every Job prefect-job-...".to_owned(),
                 "image" if preview.run_config.image.is_some() => "is replaced by that of the run config".to_owned(),
                 "image" => "is replaced by that of the flow's storage".to_owned(),
                 key => {
                     let new = arena.dict_get(preview.job.pod, key);
-                    let of_run = match key {
+                    let is_from_run_config = match key {
                         "serviceAccountName" => preview.run_config.service_account_name.is_some(),
                         _ => !preview.run_config.image_pull_secrets.is_empty(),
                     };
-                    match (of_run, new.and_then(|new| arena.as_str(new))) {
+                    match (is_from_run_config, new.and_then(|new| arena.as_str(new))) {
                         (true, _) => "is replaced by that of the run config".to_owned(),
                         (false, Some("")) => {
                             "is blanked by the agent's SERVICE_ACCOUNT_NAME, which is empty: remove that variable"
@@ -88,21 +88,21 @@ impl NoteCollector<'_> {
                     }
                 }
             };
-            self.add(format!("`{key}` {what}"), arena.location(*own));
+            self.add(format!("`{key}` {effect}"), arena.location(*own));
         }
     }
 
     /// Adds notes about a container `flow` that does not run the flow, and about a flow's container without a name.
-    fn on_containers(&mut self, preview: &AgentPreview) {
+    fn add_container_notes(&mut self, preview: &AgentPreview) {
         let arena = self.arena;
         let containers = arena.dict_get(preview.job.pod, "containers");
         let items = match containers.map(|list| arena.get(list)) {
             Some(Value::List(items)) => items.as_slice(),
             _ => &[],
         };
-        let name = |container: &ValueId| arena.dict_get(*container, "name").and_then(|name| arena.as_str(name));
-        let first = items.first().and_then(name);
-        match items.iter().skip(1).find(|container| name(container) == Some("flow")) {
+        let name_of = |container: &ValueId| arena.dict_get(*container, "name").and_then(|name| arena.as_str(name));
+        let first = items.first().and_then(name_of);
+        match items.iter().skip(1).find(|container| name_of(container) == Some("flow")) {
             Some(flow) => {
                 let first = first.map_or(String::new(), |first| format!(", `{first}`"));
                 let text = format!(
@@ -119,7 +119,7 @@ impl NoteCollector<'_> {
     }
 
     /// Adds a note about a namespace in which the agent cannot create the Job.
-    fn on_namespace(&mut self, preview: &AgentPreview) {
+    fn add_namespace_note(&mut self, preview: &AgentPreview) {
         let arena = self.arena;
         let namespace = arena.dict_get(preview.job.root, "metadata").and_then(|own| arena.dict_get(own, "namespace"));
         if let Some(own) = namespace {
@@ -134,7 +134,7 @@ impl NoteCollector<'_> {
         }
     }
 
-    fn on_variable(&mut self, variable: &FlowVariable) {
+    fn add_variable_notes(&mut self, variable: &FlowVariable) {
         let arena = self.arena;
         let name = string::str(arena, variable.name);
         let winner = match variable.source.origin {
@@ -193,7 +193,7 @@ impl NoteCollector<'_> {
     }
 
     /// Adds notes about values that use a later variable, which Kubernetes does not expand.
-    fn on_order(&mut self, variables: &[FlowVariable]) {
+    fn add_order_notes(&mut self, variables: &[FlowVariable]) {
         let arena = self.arena;
         let names =
             variables.iter().enumerate().map(|(position, variable)| (string::str(arena, variable.name), position));
@@ -218,10 +218,10 @@ impl NoteCollector<'_> {
         }
     }
 
-    fn on_agent(&mut self, agent: &Agent, config: Config) {
+    fn add_agent_notes(&mut self, agent: &Agent, config: Config) {
         let arena = self.arena;
-        let setting = |name: &str| config.get(arena, name);
-        let (backend, api) = (setting("backend"), setting("cloud.api"));
+        let get_setting = |name: &str| config.get(arena, name);
+        let (backend, api) = (get_setting("backend"), get_setting("cloud.api"));
         let backend_is = |expected: &str| backend.and_then(|backend| arena.as_str(backend)) == Some(expected);
         let is_unknown = backend.is_some_and(|backend| matches!(arena.get(backend), Value::Unknown(_)));
         let location = backend.and_then(|backend| arena.location(backend));
@@ -255,7 +255,7 @@ impl NoteCollector<'_> {
         }
     }
 
-    fn on_deployment(&mut self, scenario: &AgentScenario) {
+    fn add_deployment_notes(&mut self, scenario: &AgentScenario) {
         for variable in &scenario.environ.0 {
             let location = variable.location.as_ref();
             if secret_name(&variable.name).is_some() {

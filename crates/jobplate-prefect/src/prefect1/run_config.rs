@@ -69,11 +69,11 @@ impl RunConfig {
     /// names the class.
     ///
     /// Fails if Prefect fails, or if the Kubernetes agent does not accept the class.
-    pub fn read(arena: &mut Arena, given: ValueId, file: &ReadFile<'_>) -> Result<Self> {
-        if !arena.is_truthy(given) {
+    pub fn read(arena: &mut Arena, input: ValueId, file: &ReadFile<'_>) -> Result<Self> {
+        if !arena.is_truthy(input) {
             return Ok(RunConfig::default());
         }
-        let kwargs = read_kwargs(arena, given)?;
+        let kwargs = read_kwargs(arena, input)?;
         let mut config = RunConfig::default();
         if let Some(env) = kwargs.get(arena, "env") {
             config.env = read_env(arena, env)?;
@@ -95,14 +95,14 @@ impl RunConfig {
             config.image_pull_policy = Some(policy);
         }
         for (argument, group, key) in RESOURCES {
-            let given = kwargs.get(arena, argument);
-            let value = match given.map(|given| arena.get(given)) {
+            let argument_value = kwargs.get(arena, argument);
+            let value = match argument_value.map(|value| arena.get(value)) {
                 // Prefect converts the CPU with `str()`, so it does not decode bytes.
-                Some(Value::Bytes(_)) if key == "cpu" => given.map(|given| {
-                    let printed = string::str(arena, given);
+                Some(Value::Bytes(_)) if key == "cpu" => argument_value.map(|value| {
+                    let printed = string::str(arena, value);
                     arena.alloc(Value::Str(printed), None)
                 }),
-                _ => to_string(arena, given)?,
+                _ => to_string(arena, argument_value)?,
             };
             if let Some(value) = value.filter(|value| arena.is_truthy(*value)) {
                 config.resources.push((group, key, value));
@@ -169,8 +169,8 @@ impl RunConfig {
 }
 
 /// Reads the arguments of the class that a run config names.
-fn read_kwargs(arena: &Arena, given: ValueId) -> Result<Kwargs> {
-    let named = ["kind", "type"].iter().filter_map(|key| arena.dict_get(given, key));
+fn read_kwargs(arena: &Arena, input: ValueId) -> Result<Kwargs> {
+    let named = ["kind", "type"].iter().filter_map(|key| arena.dict_get(input, key));
     let named = named.into_iter().find(|class| *arena.get(*class) != Value::None);
     let class = named.map(|class| string::str(arena, class)).filter(|class| !class.is_empty());
     let class = class.as_deref().unwrap_or("KubernetesRun");
@@ -185,7 +185,7 @@ fn read_kwargs(arena: &Arena, given: ValueId) -> Result<Kwargs> {
             return Err(locate(error.hint(hint), named.and_then(|named| arena.location(named))));
         }
     };
-    Kwargs::read(arena, given, known, class)
+    Kwargs::read(arena, input, known, class)
 }
 
 /// Fails if Prefect cannot serialize the labels.
@@ -232,13 +232,13 @@ fn to_string(arena: &mut Arena, value: Option<ValueId>) -> Result<Option<ValueId
     Ok(Some(arena.alloc(Value::Str(text), location)))
 }
 
-/// Converts the items of a list to strings. Fails if an item is `None`. Errors name the list as `what`.
-fn to_strings(arena: &mut Arena, list: ValueId, what: &str) -> Result<Vec<ValueId>> {
-    let items = iterate(arena, list, what)?;
+/// Converts the items of a list to strings. Fails if an item is `None`. Errors name the list as `label`.
+fn to_strings(arena: &mut Arena, list: ValueId, label: &str) -> Result<Vec<ValueId>> {
+    let items = iterate(arena, list, label)?;
     let mut out = Vec::new();
     for item in items {
         if *arena.get(item) == Value::None {
-            return Err(locate(Error::input(format!("an item of {what} is empty")), arena.location(item)));
+            return Err(locate(Error::input(format!("an item of {label} is empty")), arena.location(item)));
         }
         out.extend(to_string(arena, Some(item))?);
     }

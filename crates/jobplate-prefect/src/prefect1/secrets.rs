@@ -115,11 +115,11 @@ fn cast(arena: &mut Arena, value: &str) -> Option<ValueId> {
 
 /// Returns whether Prefect may expand variables, the home directory or settings in a string.
 pub fn may_expand(value: &str) -> bool {
-    let refers = |rest: &str| match rest.strip_prefix('{') {
+    let is_reference = |rest: &str| match rest.strip_prefix('{') {
         Some(braced) => braced.contains('}'),
         None => rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'),
     };
-    value.starts_with('~') || value.match_indices('$').any(|(at, _)| refers(&value[at + 1..]))
+    value.starts_with('~') || value.match_indices('$').any(|(at, _)| is_reference(&value[at + 1..]))
 }
 
 /// Returns the value of a variable from which a flow reads exactly this string. Returns `None` if the secret is in a

@@ -33,15 +33,15 @@ const KINDS: [(&str, &[&str]); 13] = [
 /// Returns the image of a Docker storage, or `None` for other storages. Fails if Prefect cannot deserialize the
 /// storage.
 pub(super) fn docker_image(arena: &mut Arena, storage: ValueId) -> Result<Option<ValueId>> {
-    let fail = |arena: &Arena, what: String| locate(Error::input(what), arena.location(storage));
+    let fail = |arena: &Arena, message: String| locate(Error::input(message), arena.location(storage));
     let kind = arena.dict_get(storage, "type").and_then(|kind| arena.as_str(kind)).unwrap_or_default();
-    let Some((kind, needed)) = KINDS.iter().find(|(known, _)| *known == kind) else {
+    let Some((kind, required)) = KINDS.iter().find(|(known, _)| *known == kind) else {
         let kinds: Vec<&str> = KINDS.iter().map(|(kind, _)| *kind).collect();
         let error = fail(arena, "the flow's storage has no `type` that Prefect knows".to_owned());
         return Err(error.hint(format!("it is one of {}", kinds.join(", "))));
     };
-    let filled = |key: &&&str| arena.dict_get(storage, key).is_some_and(|value| *arena.get(value) != Value::None);
-    if let Some(missing) = needed.iter().find(|key| !filled(key)) {
+    let is_set = |key: &&&str| arena.dict_get(storage, key).is_some_and(|value| *arena.get(value) != Value::None);
+    if let Some(missing) = required.iter().find(|key| !is_set(key)) {
         return Err(fail(arena, format!("the flow's {kind} storage lacks `{missing}`")));
     }
     let has_wrong_type =

@@ -152,7 +152,7 @@ impl Arena {
         match self.get(id) {
             Value::Str(text) => DictKey::Str(text.clone()),
             Value::Unknown(text) => DictKey::Unknown(text.clone()),
-            Value::Bool(is) => DictKey::Int(BigInt::from(u8::from(*is))),
+            Value::Bool(boolean) => DictKey::Int(BigInt::from(u8::from(*boolean))),
             Value::Int(integer) => DictKey::Int(integer.clone()),
             Value::Float(float) if float.is_nan() => DictKey::Identity(id),
             // Rust prints a whole number exactly and without an exponent.
@@ -187,7 +187,7 @@ impl Arena {
     pub fn is_truthy(&self, id: ValueId) -> bool {
         match self.get(id) {
             Value::None => false,
-            Value::Bool(is) => *is,
+            Value::Bool(boolean) => *boolean,
             Value::Int(integer) => *integer != BigInt::ZERO,
             Value::Float(float) => *float != 0.0,
             Value::Str(text) => !text.is_empty(),

@@ -53,7 +53,7 @@ impl Duration {
     /// Parses a string like pydantic 1.10 (`pydantic/datetime_parse.py`). Returns `None` if pydantic rejects it.
     ///
     /// Unlike pydantic 2, pydantic 1 accepts a number of seconds, and a sign for each part. It accepts no weeks,
-    /// months or years in ISO 8601 durations, and requires a comma after `days`. Unlike both, this function accepts
+    /// months or years in ISO 8601 durations, and requires a comma after `days`. Unlike pydantic 1, this function accepts
     /// only ASCII digits.
     pub(crate) fn parse_pydantic1(text: &str) -> Option<Self> {
         const UNITS: [i128; 4] = [86_400, 3600, 60, 1];

@@ -84,14 +84,14 @@ impl Environ {
         Environ(pairs.iter().map(variable).collect())
     }
 
-    /// Reads a mapping of names to values. Errors name the mapping as `what`.
+    /// Reads a mapping of names to values. Errors name the mapping as `label`.
     ///
     /// # Errors
     /// Fails if the value is not a mapping, if a name or value is not a string, or if no environment can contain it.
-    pub fn read(arena: &Arena, given: ValueId, what: &str) -> Result<Self> {
-        let Some(pairs) = arena.as_dict(given) else {
-            let error = Error::input(format!("{what} is {}, not a mapping", arena.describe_kind(given)));
-            return Err(locate(error.hint("write `NAME: \"value\"` below it"), arena.location(given)));
+    pub fn read(arena: &Arena, input: ValueId, label: &str) -> Result<Self> {
+        let Some(pairs) = arena.as_dict(input) else {
+            let error = Error::input(format!("{label} is {}, not a mapping", arena.describe_kind(input)));
+            return Err(locate(error.hint("write `NAME: \"value\"` below it"), arena.location(input)));
         };
         let variable = |(name, value): &(ValueId, ValueId)| match (arena.get(*name), arena.get(*value)) {
             (Value::Str(own), _) if own.is_empty() || own.contains(['=', '\0']) => {
@@ -132,7 +132,7 @@ impl Environ {
     pub fn expand_vars(&self, text: &str) -> String {
         static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$([0-9A-Za-z_]+|\{[^}]*\})").ok());
         let Some(pattern) = &*PATTERN else { return text.to_owned() };
-        let replaced = |found: &regex_lite::Captures<'_>| {
+        let replacement = |found: &regex_lite::Captures<'_>| {
             let name = found[1].strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(&found[1]);
             match (self.get(name), name) {
                 (Some(variable), _) => variable.value.as_str().to_owned(),
@@ -140,7 +140,7 @@ impl Environ {
                 (None, _) => found[0].to_owned(),
             }
         };
-        pattern.replace_all(text, replaced).into_owned()
+        pattern.replace_all(text, replacement).into_owned()
     }
 
     /// Replaces a leading `~` or `~root` with the home directory, like `os.path.expanduser`.

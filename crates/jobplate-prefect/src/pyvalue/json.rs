@@ -46,22 +46,22 @@ pub(crate) fn find_error(source: &Rc<SourceFile>) -> Option<(String, Location)> 
     let is_stream = text[at..].starts_with("---");
     let is_number = ["NaN", "Infinity", "-Infinity"].iter().any(|own| text[at..].starts_with(own));
     let reason = error.to_string();
-    let why = match &text[at..] {
+    let problem = match &text[at..] {
         rest if rest.starts_with(['#', '/']) => "it has no comments",
         rest if rest.starts_with(['}', ']']) => "a comma with nothing behind it",
         _ if error.is_eof() => "it ends in the middle",
         _ => reason.split(" at line ").next().unwrap_or_default(),
     };
-    let why = why.to_owned();
+    let problem = problem.to_owned();
     let span = start + at..(start + at + 1).min(source.text.len());
-    (!is_stream && !is_number).then(|| (why, Location { source: Rc::clone(source), span }))
+    (!is_stream && !is_number).then(|| (problem, Location { source: Rc::clone(source), span }))
 }
 
 /// Returns an error for a file that starts like JSON but is invalid, or `None` if [`find_error`] finds no error.
 pub(crate) fn invalid_json(source: &Rc<SourceFile>) -> Option<Error> {
-    let (why, location) = find_error(source)?;
+    let (problem, location) = find_error(source)?;
     Some(locate(
-        Error::input(format!("this is no JSON: {why}")).hint("what begins with a brace is taken for JSON"),
+        Error::input(format!("this is no JSON: {problem}")).hint("what begins with a brace is taken for JSON"),
         Some(&location),
     ))
 }
@@ -104,7 +104,7 @@ struct JsonConstructor<'h> {
 }
 
 impl JsonConstructor<'_> {
-    fn put(&mut self, node: Node<'_>, data: Value) -> ValueId {
+    fn alloc(&mut self, node: Node<'_>, data: Value) -> ValueId {
         let span = node.span();
         let span = self.start + span.start..self.start + span.end;
         self.arena.alloc(data, Some(Location { source: Rc::clone(self.source), span }))
@@ -115,15 +115,15 @@ impl JsonConstructor<'_> {
             NodeKind::Map => {
                 let pairs: Vec<_> = node.entries().map(|(key, value)| (self.value(key), self.value(value))).collect();
                 let dict = self.arena.new_dict(pairs);
-                self.put(node, dict)
+                self.alloc(node, dict)
             }
             NodeKind::Seq => {
                 let items = node.items().map(|item| self.value(item)).collect();
-                self.put(node, Value::List(items))
+                self.alloc(node, Value::List(items))
             }
             _ => {
                 let data = scalar(node.raw());
-                self.put(node, data)
+                self.alloc(node, data)
             }
         }
     }
@@ -153,8 +153,8 @@ fn construct_without_locations(arena: &mut Arena, raw: &RawValue) -> ValueId {
             Value::List(items.into_iter().map(|item| construct_without_locations(arena, item)).collect())
         }
         Some(b'{') => {
-            let Pairs(all) = serde_json::from_str(text).unwrap_or_default();
-            let pairs: Vec<_> = all
+            let Pairs(pairs) = serde_json::from_str(text).unwrap_or_default();
+            let pairs: Vec<_> = pairs
                 .into_iter()
                 .map(|(key, value)| (arena.alloc_str(key), construct_without_locations(arena, value)))
                 .collect();

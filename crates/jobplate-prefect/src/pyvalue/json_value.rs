@@ -34,7 +34,7 @@ impl Json {
     pub(crate) fn is_true(&self) -> bool {
         match self {
             Json::Null => false,
-            Json::Bool(is) => *is,
+            Json::Bool(boolean) => *boolean,
             Json::Int(integer) => *integer != BigInt::ZERO,
             Json::Float(float) => *float != 0.0,
             Json::Text(text) => !text.is_empty(),
@@ -51,9 +51,9 @@ const MAX_DEPTH: usize = 200;
 /// Parses a string. Returns `None` if Python rejects it.
 pub(crate) fn parse(text: &str) -> Option<Json> {
     let mut parser = JsonParser { rest: text, depth: 0, is_unsupported: false };
-    parser.skip();
+    parser.skip_whitespace();
     let value = parser.value()?;
-    parser.skip();
+    parser.skip_whitespace();
     let value = if parser.is_unsupported { mark_unsupported(value) } else { value };
     parser.rest.is_empty().then_some(value)
 }
@@ -73,11 +73,11 @@ struct JsonParser<'t> {
 }
 
 impl JsonParser<'_> {
-    fn skip(&mut self) {
+    fn skip_whitespace(&mut self) {
         self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
     }
 
-    fn take(&mut self, token: &str) -> bool {
+    fn consume(&mut self, token: &str) -> bool {
         let after = self.rest.strip_prefix(token);
         self.rest = after.unwrap_or(self.rest);
         after.is_some()
@@ -99,17 +99,17 @@ impl JsonParser<'_> {
             ("-Infinity", Json::Float(f64::NEG_INFINITY)),
         ];
         for (word, value) in words {
-            if self.take(word) {
+            if self.consume(word) {
                 return Some(value);
             }
         }
-        if self.take("\"") {
+        if self.consume("\"") {
             return self.text().map(Json::Text);
         }
-        if self.take("[") {
+        if self.consume("[") {
             return self.list();
         }
-        if self.take("{") {
+        if self.consume("{") {
             return self.map();
         }
         self.number()
@@ -118,16 +118,16 @@ impl JsonParser<'_> {
     fn list(&mut self) -> Option<Json> {
         self.depth += 1;
         let mut items = Vec::new();
-        self.skip();
-        while !self.take("]") {
+        self.skip_whitespace();
+        while !self.consume("]") {
             if !items.is_empty() {
-                self.comma()?;
+                self.consume_comma()?;
             }
             items.push(self.value()?);
             if self.has_stopped() {
                 return Some(Json::Unsupported);
             }
-            self.skip();
+            self.skip_whitespace();
         }
         self.depth -= 1;
         Some(Json::List(items))
@@ -137,16 +137,16 @@ impl JsonParser<'_> {
         self.depth += 1;
         let mut pairs: Vec<(String, Json)> = Vec::new();
         let mut is_first = true;
-        self.skip();
-        while !self.take("}") {
+        self.skip_whitespace();
+        while !self.consume("}") {
             if !is_first {
-                self.comma()?;
+                self.consume_comma()?;
             }
             is_first = false;
-            let key = self.take("\"").then(|| self.text())??;
-            self.skip();
-            self.take(":").then_some(())?;
-            self.skip();
+            let key = self.consume("\"").then(|| self.text())??;
+            self.skip_whitespace();
+            self.consume(":").then_some(())?;
+            self.skip_whitespace();
             let value = self.value()?;
             if self.has_stopped() {
                 return Some(Json::Unsupported);
@@ -155,7 +155,7 @@ impl JsonParser<'_> {
                 Some((_, own)) => *own = value,
                 None => pairs.push((key, value)),
             }
-            self.skip();
+            self.skip_whitespace();
         }
         self.depth -= 1;
         Some(Json::Map(pairs))
@@ -166,9 +166,9 @@ impl JsonParser<'_> {
         self.depth > MAX_DEPTH || self.is_unsupported && self.rest.is_empty()
     }
 
-    fn comma(&mut self) -> Option<()> {
-        self.take(",").then_some(())?;
-        self.skip();
+    fn consume_comma(&mut self) -> Option<()> {
+        self.consume(",").then_some(())?;
+        self.skip_whitespace();
         Some(())
     }
 
@@ -178,10 +178,10 @@ impl JsonParser<'_> {
             let end = self.rest.find(|c: char| matches!(c, '"' | '\\') || c < ' ')?;
             out.push_str(&self.rest[..end]);
             self.rest = &self.rest[end..];
-            if self.take("\"") {
+            if self.consume("\"") {
                 return Some(out);
             }
-            self.take("\\").then_some(())?;
+            self.consume("\\").then_some(())?;
             let c = self.rest.chars().next()?;
             self.rest = &self.rest[c.len_utf8()..];
             out.push(match c {
@@ -191,18 +191,18 @@ impl JsonParser<'_> {
                 'n' => '\n',
                 'r' => '\r',
                 't' => '\t',
-                'u' => self.unicode_escape()?,
+                'u' => self.parse_unicode_escape()?,
                 _ => return None,
             });
         }
     }
 
     /// Parses the digits after `\u`. Replaces a lone surrogate with U+FFFD.
-    fn unicode_escape(&mut self) -> Option<char> {
-        let code = self.four_hex_digits()?;
+    fn parse_unicode_escape(&mut self) -> Option<char> {
+        let code = self.parse_hex_digits()?;
         if (0xd800..0xdc00).contains(&code) {
             let after = self.rest;
-            let second = if self.take("\\u") { self.four_hex_digits() } else { None };
+            let second = if self.consume("\\u") { self.parse_hex_digits() } else { None };
             match second {
                 Some(second @ 0xdc00..0xe000) => {
                     return char::from_u32(0x10000 + ((code - 0xd800) << 10) + (second - 0xdc00));
@@ -215,29 +215,29 @@ impl JsonParser<'_> {
         Some(c.unwrap_or(char::REPLACEMENT_CHARACTER))
     }
 
-    fn four_hex_digits(&mut self) -> Option<u32> {
+    fn parse_hex_digits(&mut self) -> Option<u32> {
         let digits = self.rest.get(..4).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
         self.rest = &self.rest[4..];
         u32::from_str_radix(digits, 16).ok()
     }
 
     fn number(&mut self) -> Option<Json> {
-        let digits = |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let count_digits = |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let sign = usize::from(self.rest.starts_with('-'));
-        let integer = digits(&self.rest[sign..]);
+        let integer = count_digits(&self.rest[sign..]);
         let integer = if self.rest[sign..].starts_with('0') { 1 } else { integer };
         if integer == 0 {
             return None;
         }
         let mut end = sign + integer;
-        let fraction = self.rest[end..].strip_prefix('.').map_or(0, digits);
+        let fraction = self.rest[end..].strip_prefix('.').map_or(0, count_digits);
         if fraction > 0 {
             end += 1 + fraction;
         }
         let mut exponent = 0;
         if let Some(after) = self.rest[end..].strip_prefix(['e', 'E']) {
             let signed = usize::from(after.starts_with(['+', '-']));
-            exponent = digits(&after[signed..]);
+            exponent = count_digits(&after[signed..]);
             if exponent > 0 {
                 end += 1 + signed + exponent;
             }

@@ -113,14 +113,14 @@ mod tests {
             assert_eq!(parse_int(text).map(|integer| integer.to_string()).as_deref(), expected, "{text:?}");
         }
         let max_digits = "9".repeat(MAX_DIGITS);
-        for (text, is) in [
+        for (text, is_valid) in [
             (max_digits.clone(), true),
             (format!(" -0000{max_digits}.0 "), true),
             (format!("0_{max_digits}"), true),
             ("9_".repeat(MAX_DIGITS - 1) + "9", true),
             (format!("{max_digits}9"), false),
         ] {
-            assert_eq!(parse_int(&text).is_some(), is, "{} of them", text.len());
+            assert_eq!(parse_int(&text).is_some(), is_valid, "{} of them", text.len());
         }
     }
 

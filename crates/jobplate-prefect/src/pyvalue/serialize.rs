@@ -36,8 +36,8 @@ pub fn check_serializable(arena: &Arena, id: ValueId) -> Result<Serializable<'_>
 }
 
 fn check_value(arena: &Arena, id: ValueId, depth: usize) -> Result<()> {
-    let refuse = |what: &str| {
-        let error = Error::input(format!("{what} can't be sent to Kubernetes"));
+    let refuse = |subject: &str| {
+        let error = Error::input(format!("{subject} can't be sent to Kubernetes"));
         Err(locate(error.hint("Prefect itself fails here: put text in quotes"), arena.location(id)))
     };
     let Some(depth) = depth.checked_sub(1) else { return refuse("a value nested that deep") };
@@ -68,7 +68,7 @@ pub fn json_key(arena: &Arena, key: ValueId) -> Option<String> {
     Some(match arena.get(key) {
         Value::Str(text) | Value::Unknown(text) => text.clone(),
         Value::None => "null".to_owned(),
-        Value::Bool(is) => is.to_string(),
+        Value::Bool(boolean) => boolean.to_string(),
         Value::Int(_) => string::str(arena, key),
         Value::Float(float) if float.is_finite() => string::str(arena, key),
         _ => return None,
@@ -85,7 +85,7 @@ impl Serialize for Serializable<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         match self.arena.get(self.id) {
             Value::None => serializer.serialize_unit(),
-            Value::Bool(is) => serializer.serialize_bool(*is),
+            Value::Bool(boolean) => serializer.serialize_bool(*boolean),
             // serde has no integers beyond 128 bits.
             Value::Int(integer) => serde_json::value::RawValue::from_string(integer.to_string())
                 .map_err(S::Error::custom)?
@@ -140,7 +140,7 @@ fn write_mapping(arena: &Arena, pairs: &[(ValueId, ValueId)], indent: usize, out
         out.push_str(&jobplate_yaml::quote_name(&json_key(arena, *key).unwrap_or_default()));
         out.push(':');
         // Values of `env` are always quoted. Other strings are more readable without quotes.
-        let plain = arena.as_str(*key) != Some("value");
+        let may_be_plain = arena.as_str(*key) != Some("value");
         match arena.get(*value) {
             Value::Dict(pairs) if !pairs.is_empty() => {
                 out.push('\n');
@@ -154,7 +154,7 @@ fn write_mapping(arena: &Arena, pairs: &[(ValueId, ValueId)], indent: usize, out
             }
             _ => {
                 out.push(' ');
-                write_scalar(arena, *value, plain, out);
+                write_scalar(arena, *value, may_be_plain, out);
                 out.push('\n');
             }
         }
@@ -180,10 +180,10 @@ fn write_sequence(arena: &Arena, items: &[ValueId], indent: usize, out: &mut Str
     }
 }
 
-fn write_scalar(arena: &Arena, id: ValueId, plain: bool, out: &mut String) {
+fn write_scalar(arena: &Arena, id: ValueId, may_be_plain: bool, out: &mut String) {
     match arena.get(id) {
         Value::None => out.push_str("null"),
-        Value::Bool(is) => out.push_str(if *is { "true" } else { "false" }),
+        Value::Bool(boolean) => out.push_str(if *boolean { "true" } else { "false" }),
         Value::Int(integer) => out.push_str(&integer.to_string()),
         // In YAML 1.1, `1e+16` without a decimal point is a string.
         Value::Float(float) => match string::repr_float(*float).split_once('e') {
@@ -193,7 +193,7 @@ fn write_scalar(arena: &Arena, id: ValueId, plain: bool, out: &mut String) {
         Value::Dict(_) => out.push_str("{}"),
         Value::List(_) | Value::Tuple(_) => out.push_str("[]"),
         Value::Timestamp(time) => out.push_str(&jobplate_yaml::quote_double(&time.isoformat())),
-        Value::Str(text) | Value::Unknown(text) if plain => out.push_str(&jobplate_yaml::quote_name(text)),
+        Value::Str(text) | Value::Unknown(text) if may_be_plain => out.push_str(&jobplate_yaml::quote_name(text)),
         Value::Str(text) | Value::Unknown(text) => out.push_str(&jobplate_yaml::quote_double(text)),
         _ => {}
     }

@@ -56,15 +56,15 @@ impl SlugOptions {
         }
         // Each kind of reference is replaced in the result of the previous kind: `&amp;#39;` is an apostrophe. If one
         // reference is invalid, all references of its kind are kept. The results are not transliterated.
-        for kind in [named, decimal, hexadecimal] {
+        for kind in [read_named, read_decimal, read_hexadecimal] {
             plain = replace_references(&plain, kind).unwrap_or(plain);
         }
         let chars: Vec<char> = plain.nfkd().filter(|char| *char != '\'').collect();
 
         let mut slug = String::new();
         for (at, char) in chars.iter().enumerate() {
-            let digit = |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(char::is_ascii_digit);
-            if *char == ',' && digit(at.checked_sub(1)) && digit(Some(at + 1)) {
+            let is_digit = |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(char::is_ascii_digit);
+            if *char == ',' && is_digit(at.checked_sub(1)) && is_digit(Some(at + 1)) {
                 continue;
             }
             if char.is_ascii_alphanumeric() || self.allowed.contains(*char) {
@@ -81,12 +81,12 @@ impl SlugOptions {
 
 /// Returns text-unidecode's transliteration of a non-ASCII character, reduced to the distinctions that affect slugs.
 fn transliterate(char: char) -> &'static str {
-    let number = char as u32;
-    match LETTERS.get(&(number >> 4)) {
-        Some(cells) => cells.split('|').nth(number as usize & 15).unwrap_or_default(),
+    let code_point = char as u32;
+    match LETTERS.get(&(code_point >> 4)) {
+        Some(cells) => cells.split('|').nth(code_point as usize & 15).unwrap_or_default(),
         // text-unidecode's table covers the Basic Multilingual Plane. Other characters are dropped.
         None => {
-            if number <= 0xFFFF {
+            if code_point <= 0xFFFF {
                 " "
             } else {
                 ""
@@ -97,14 +97,14 @@ fn transliterate(char: char) -> &'static str {
 
 /// The error for a character reference to a number that is not a character.
 #[derive(Clone, Copy, Debug)]
-struct NoCharacter;
+struct InvalidReference;
 
 /// Replaces the character references that `read` recognizes. The argument of `read` is the text between `&` and `;`.
 /// Fails if `read` fails.
 fn replace_references(
     text: &str,
-    read: impl Fn(&str) -> Option<Result<char, NoCharacter>>,
-) -> Result<String, NoCharacter> {
+    read: impl Fn(&str) -> Option<Result<char, InvalidReference>>,
+) -> Result<String, InvalidReference> {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find('&') {
@@ -127,32 +127,32 @@ fn replace_references(
     Ok(out)
 }
 
-fn named(body: &str) -> Option<Result<char, NoCharacter>> {
+fn read_named(body: &str) -> Option<Result<char, InvalidReference>> {
     ENTITIES.get(body).map(|char| Ok(*char))
 }
 
-fn decimal(body: &str) -> Option<Result<char, NoCharacter>> {
+fn read_decimal(body: &str) -> Option<Result<char, InvalidReference>> {
     let digits = body.strip_prefix('#')?;
-    let all = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     // Leading zeros count as digits.
-    all.then(|| if digits.len() > MAX_DIGITS { Err(NoCharacter) } else { character(digits, 10) })
+    is_number.then(|| if digits.len() > MAX_DIGITS { Err(InvalidReference) } else { parse_character(digits, 10) })
 }
 
-fn hexadecimal(body: &str) -> Option<Result<char, NoCharacter>> {
+fn read_hexadecimal(body: &str) -> Option<Result<char, InvalidReference>> {
     let digits = body.strip_prefix("#x")?;
-    let all = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    all.then(|| character(digits, 16))
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_number.then(|| parse_character(digits, 16))
 }
 
 /// Returns `chr(int(digits, radix))`. Fails if Python raises an error.
-fn character(digits: &str, radix: u32) -> Result<char, NoCharacter> {
-    let number = match digits.trim_start_matches('0') {
+fn parse_character(digits: &str, radix: u32) -> Result<char, InvalidReference> {
+    let code_point = match digits.trim_start_matches('0') {
         "" => 0,
-        digits => u32::from_str_radix(digits, radix).map_err(|_| NoCharacter)?,
+        digits => u32::from_str_radix(digits, radix).map_err(|_| InvalidReference)?,
     };
     // Python's strings can hold surrogates, but no slug keeps them.
-    let scalar = if (0xD800..0xE000).contains(&number) { char::REPLACEMENT_CHARACTER as u32 } else { number };
-    char::from_u32(scalar).ok_or(NoCharacter)
+    let scalar = if (0xD800..0xE000).contains(&code_point) { char::REPLACEMENT_CHARACTER as u32 } else { code_point };
+    char::from_u32(scalar).ok_or(InvalidReference)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub fn str(arena: &Arena, id: ValueId) -> String {
 
 /// Returns `repr(value)`.
 pub fn repr(arena: &Arena, id: ValueId) -> String {
-    let list = |items: &[ValueId]| items.iter().map(|item| repr(arena, *item)).collect::<Vec<_>>().join(", ");
+    let join_items = |items: &[ValueId]| items.iter().map(|item| repr(arena, *item)).collect::<Vec<_>>().join(", ");
     match arena.get(id) {
         Value::None => "None".to_owned(),
         Value::Bool(true) => "True".to_owned(),
@@ -29,14 +29,15 @@ pub fn repr(arena: &Arena, id: ValueId) -> String {
         Value::Unknown(text) => text.clone(),
         Value::Bytes(bytes) => format!("b{}", quote_bytes(bytes)),
         Value::Timestamp(time) => time.repr(),
-        Value::List(items) => format!("[{}]", list(items)),
-        Value::Tuple(items) if items.len() == 1 => format!("({},)", list(items)),
-        Value::Tuple(items) => format!("({})", list(items)),
+        Value::List(items) => format!("[{}]", join_items(items)),
+        Value::Tuple(items) if items.len() == 1 => format!("({},)", join_items(items)),
+        Value::Tuple(items) => format!("({})", join_items(items)),
         Value::Set(items) if items.is_empty() => "set()".to_owned(),
-        Value::Set(items) => format!("{{{}}}", list(items)),
+        Value::Set(items) => format!("{{{}}}", join_items(items)),
         Value::Dict(pairs) => {
-            let pair = |(key, value): &(ValueId, ValueId)| format!("{}: {}", repr(arena, *key), repr(arena, *value));
-            format!("{{{}}}", pairs.iter().map(pair).collect::<Vec<_>>().join(", "))
+            let print_pair =
+                |(key, value): &(ValueId, ValueId)| format!("{}: {}", repr(arena, *key), repr(arena, *value));
+            format!("{{{}}}", pairs.iter().map(print_pair).collect::<Vec<_>>().join(", "))
         }
         Value::Complex(real, imaginary) => repr_complex(*real, *imaginary),
         Value::Ellipsis => "Ellipsis".to_owned(),
@@ -67,22 +68,22 @@ pub fn repr_float(float: f64) -> String {
 /// Formats a complex number like `repr()`: both parts in parentheses, or only the imaginary part if the real part is
 /// positive zero.
 fn repr_complex(real: f64, imaginary: f64) -> String {
-    let part = |float: f64| {
+    let print_part = |float: f64| {
         let text = repr_float(float);
         text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
     };
     if real == 0.0 && real.is_sign_positive() {
-        return format!("{}j", part(imaginary));
+        return format!("{}j", print_part(imaginary));
     }
     let sign = if imaginary.is_sign_negative() { "" } else { "+" };
-    format!("({}{sign}{}j)", part(real), part(imaginary))
+    format!("({}{sign}{}j)", print_part(real), print_part(imaginary))
 }
 
 /// Quotes a string like `repr()`: in double quotes if it contains single quotes and no double quotes, otherwise in
 /// single quotes.
 fn quote(chars: impl Iterator<Item = char> + Clone) -> String {
-    let has = |expected: char| chars.clone().any(|c| c == expected);
-    let mark = if has('\'') && !has('"') { '"' } else { '\'' };
+    let contains = |expected: char| chars.clone().any(|c| c == expected);
+    let mark = if contains('\'') && !contains('"') { '"' } else { '\'' };
     let mut out = String::from(mark);
     for c in chars {
         match c {

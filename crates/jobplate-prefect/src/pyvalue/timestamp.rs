@@ -21,24 +21,24 @@ impl Timestamp {
         ).ok()
         });
         let found = PATTERN.as_ref()?.captures(text)?;
-        let number = |group: usize| found.get(group).and_then(|digits| digits.as_str().parse::<u32>().ok());
-        let date = [number(1)?, number(2)?, number(3)?];
+        let parse_group = |group: usize| found.get(group).and_then(|digits| digits.as_str().parse::<u32>().ok());
+        let date = [parse_group(1)?, parse_group(2)?, parse_group(3)?];
         if date[0] == 0 || !(1..=12).contains(&date[1]) || !(1..=days_in_month(date[0], date[1])).contains(&date[2]) {
             return None;
         }
-        let Some(hour) = number(4) else { return Some(Timestamp { date, clock: None }) };
+        let Some(hour) = parse_group(4) else { return Some(Timestamp { date, clock: None }) };
         let micro = found.get(7).map_or("", |digits| digits.as_str());
         let micro: u32 = format!("{:0<6}", &micro[..micro.len().min(6)]).parse().ok()?;
-        let clock = [hour, number(5)?, number(6)?, micro];
+        let clock = [hour, parse_group(5)?, parse_group(6)?, micro];
         let offset = match found.get(9) {
             Some(sign) => {
-                let minutes = (number(10)? * 60 + number(11).unwrap_or(0)) as i32;
+                let minutes = (parse_group(10)? * 60 + parse_group(11).unwrap_or(0)) as i32;
                 Some(if sign.as_str() == "-" { -minutes } else { minutes })
             }
             None => found.get(8).map(|_| 0),
         };
-        let fits = clock[0] < 24 && clock[1] < 60 && clock[2] < 60 && offset.unwrap_or(0).abs() < 24 * 60;
-        fits.then_some(Timestamp { date, clock: Some((clock, offset)) })
+        let is_valid = clock[0] < 24 && clock[1] < 60 && clock[2] < 60 && offset.unwrap_or(0).abs() < 24 * 60;
+        is_valid.then_some(Timestamp { date, clock: Some((clock, offset)) })
     }
 
     /// Returns `isoformat()`.
@@ -78,11 +78,11 @@ impl Timestamp {
         out
     }
 
-    fn print(&self, between: &str) -> String {
+    fn print(&self, separator: &str) -> String {
         let [year, month, day] = self.date;
         let mut out = format!("{year:04}-{month:02}-{day:02}");
         if let Some(([hour, minute, second, micro], offset)) = self.clock {
-            out.push_str(&format!("{between}{hour:02}:{minute:02}:{second:02}"));
+            out.push_str(&format!("{separator}{hour:02}:{minute:02}:{second:02}"));
             if micro > 0 {
                 out.push_str(&format!(".{micro:06}"));
             }

@@ -32,7 +32,7 @@ pub(crate) fn eval(arena: &mut Arena, text: &str, location: Option<&Location>) -
     };
     parser.skip_lines()?;
     let value = parser.tuple_or_value()?;
-    parser.skip();
+    parser.skip_whitespace();
     let rest = parser.rest;
     // Only comments and blank lines may follow.
     let is_blank = |line: &str| {
@@ -75,7 +75,7 @@ impl LiteralParser<'_, '_> {
     }
 
     /// Skips spaces and tabs, and inside brackets also line breaks and comments.
-    fn skip(&mut self) {
+    fn skip_whitespace(&mut self) {
         loop {
             let before = self.rest.len();
             self.rest = self.rest.trim_start_matches([' ', '\t', '\u{c}']);
@@ -96,9 +96,9 @@ impl LiteralParser<'_, '_> {
         }
     }
 
-    fn take(&mut self, mark: &str) -> bool {
-        self.skip();
-        let after = self.rest.strip_prefix(mark);
+    fn consume(&mut self, token: &str) -> bool {
+        self.skip_whitespace();
+        let after = self.rest.strip_prefix(token);
         self.rest = after.unwrap_or(self.rest);
         after.is_some()
     }
@@ -106,17 +106,17 @@ impl LiteralParser<'_, '_> {
     /// Parses a value, or a tuple without parentheses.
     fn tuple_or_value(&mut self) -> Option<ValueId> {
         let first = self.value()?;
-        if !self.take(",") {
+        if !self.consume(",") {
             return Some(first);
         }
         let mut items = vec![first];
         loop {
-            self.skip();
+            self.skip_whitespace();
             if self.rest.is_empty() || self.rest.starts_with(['\n', '\r', '#']) {
                 break;
             }
             items.push(self.value()?);
-            if !self.take(",") {
+            if !self.consume(",") {
                 break;
             }
         }
@@ -126,7 +126,7 @@ impl LiteralParser<'_, '_> {
     /// Parses a value, or the sum or difference of a real and an imaginary number.
     fn value(&mut self) -> Option<ValueId> {
         let left = self.signed()?;
-        self.skip();
+        self.skip_whitespace();
         if !self.rest.starts_with(['+', '-']) {
             return Some(left);
         }
@@ -134,26 +134,28 @@ impl LiteralParser<'_, '_> {
         self.rest = &self.rest[1..];
         let right = self.atom()?;
         let real = match self.arena.get(left) {
-            Value::Int(source) => source.to_string().parse().ok()?,
+            Value::Int(integer) => integer.to_string().parse().ok()?,
             Value::Float(float) => *float,
             _ => return None,
         };
         match *self.arena.get(right) {
-            Value::Complex(more, imaginary) => Some(self.alloc(Value::Complex(real + sign * more, sign * imaginary))),
+            Value::Complex(added_real, imaginary) => {
+                Some(self.alloc(Value::Complex(real + sign * added_real, sign * imaginary)))
+            }
             _ => None,
         }
     }
 
     fn signed(&mut self) -> Option<ValueId> {
-        self.skip();
-        let negative = self.rest.starts_with('-');
-        if !negative && !self.rest.starts_with('+') {
+        self.skip_whitespace();
+        let is_negative = self.rest.starts_with('-');
+        if !is_negative && !self.rest.starts_with('+') {
             return self.atom();
         }
         self.rest = &self.rest[1..];
         let operand = self.atom()?;
-        let data = match (self.arena.get(operand).clone(), negative) {
-            (Value::Int(source), true) => Value::Int(-source),
+        let data = match (self.arena.get(operand).clone(), is_negative) {
+            (Value::Int(integer), true) => Value::Int(-integer),
             (Value::Float(float), true) => Value::Float(-float),
             (Value::Complex(real, imaginary), true) => Value::Complex(-real, -imaginary),
             (data @ (Value::Int(_) | Value::Float(_) | Value::Complex(..)), _) => data,
@@ -163,7 +165,7 @@ impl LiteralParser<'_, '_> {
     }
 
     fn atom(&mut self) -> Option<ValueId> {
-        self.skip();
+        self.skip_whitespace();
         let first = self.rest.chars().next()?;
         match first {
             '(' => self.tuple(),
@@ -185,27 +187,27 @@ impl LiteralParser<'_, '_> {
         (self.depth <= MAX_DEPTH).then_some(())
     }
 
-    fn close(&mut self, mark: char) -> Option<()> {
-        let closed = self.take(mark.encode_utf8(&mut [0; 4]));
+    fn close(&mut self, token: char) -> Option<()> {
+        let closed = self.consume(token.encode_utf8(&mut [0; 4]));
         self.depth -= 1;
         closed.then_some(())
     }
 
-    fn is_at(&mut self, mark: char) -> bool {
-        self.skip();
-        self.rest.starts_with(mark)
+    fn is_at(&mut self, token: char) -> bool {
+        self.skip_whitespace();
+        self.rest.starts_with(token)
     }
 
-    fn items(&mut self, mark: char) -> Option<Vec<ValueId>> {
+    fn items(&mut self, token: char) -> Option<Vec<ValueId>> {
         self.open()?;
         let mut items = Vec::new();
-        while !self.is_at(mark) {
+        while !self.is_at(token) {
             items.push(self.value()?);
-            if !self.take(",") {
+            if !self.consume(",") {
                 break;
             }
         }
-        self.close(mark)?;
+        self.close(token)?;
         Some(items)
     }
 
@@ -213,17 +215,17 @@ impl LiteralParser<'_, '_> {
     fn tuple(&mut self) -> Option<ValueId> {
         self.open()?;
         let mut items = Vec::new();
-        let mut comma = false;
+        let mut has_comma = false;
         while !self.is_at(')') {
             items.push(self.value()?);
-            comma = self.take(",");
-            if !comma {
+            has_comma = self.consume(",");
+            if !has_comma {
                 break;
             }
         }
         self.close(')')?;
         match items.as_slice() {
-            [only] if !comma => Some(*only),
+            [only] if !has_comma => Some(*only),
             _ => Some(self.alloc(Value::Tuple(items))),
         }
     }
@@ -235,7 +237,7 @@ impl LiteralParser<'_, '_> {
             return Some(self.alloc(Value::empty_dict()));
         }
         let first = self.value()?;
-        let is_dict = self.take(":");
+        let is_dict = self.consume(":");
         let mut keys = Vec::new();
         let dict = self.alloc(Value::empty_dict());
         let mut key = first;
@@ -249,11 +251,11 @@ impl LiteralParser<'_, '_> {
             } else {
                 keys.push(key);
             }
-            if !self.take(",") || self.is_at('}') {
+            if !self.consume(",") || self.is_at('}') {
                 break;
             }
             key = self.value()?;
-            if is_dict && !self.take(":") {
+            if is_dict && !self.consume(":") {
                 return None;
             }
         }
@@ -299,16 +301,16 @@ impl LiteralParser<'_, '_> {
 
     /// Parses a string literal, and concatenates adjacent string literals.
     fn strings(&mut self) -> Option<ValueId> {
-        let (mut source, rest) = parse_string(self.rest)?;
+        let (mut parts, rest) = parse_string(self.rest)?;
         self.rest = rest;
-        self.skip();
+        self.skip_whitespace();
         while starts_string(self.rest) {
             let (next, rest) = parse_string(self.rest)?;
             self.rest = rest;
-            source = source.concat(next)?;
-            self.skip();
+            parts = parts.concat(next)?;
+            self.skip_whitespace();
         }
-        Some(self.alloc(source.into_value()))
+        Some(self.alloc(parts.into_value()))
     }
 
     fn number(&mut self) -> Option<ValueId> {

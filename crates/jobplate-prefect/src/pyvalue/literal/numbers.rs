@@ -8,14 +8,14 @@ use crate::pyvalue::limits::MAX_DIGITS;
 /// Returns the length of the number at the start of `text`.
 pub(super) fn number_end(text: &str) -> usize {
     let bytes = text.as_bytes();
-    let radix = matches!(bytes, [b'0', b'x' | b'X' | b'o' | b'O' | b'b' | b'B', ..]);
+    let has_radix_prefix = matches!(bytes, [b'0', b'x' | b'X' | b'o' | b'O' | b'b' | b'B', ..]);
     let mut end = 0;
     while let Some(&byte) = bytes.get(end) {
-        let exponent = !radix && end > 0 && matches!(bytes[end - 1], b'e' | b'E');
+        let follows_exponent = !has_radix_prefix && end > 0 && matches!(bytes[end - 1], b'e' | b'E');
         let fits = byte.is_ascii_alphanumeric()
             || byte == b'_'
-            || !radix && byte == b'.'
-            || exponent && matches!(byte, b'+' | b'-');
+            || !has_radix_prefix && byte == b'.'
+            || follows_exponent && matches!(byte, b'+' | b'-');
         if !fits {
             break;
         }
@@ -34,11 +34,11 @@ pub(super) fn parse_number(text: &str) -> Option<Value> {
             return BigInt::parse_bytes(without_underscores(digits)?.as_bytes(), radix).map(Value::Int);
         }
     }
-    let (real, imaginary) = match lower.strip_suffix('j') {
+    let (real, is_imaginary) = match lower.strip_suffix('j') {
         Some(real) => (real, true),
         None => (&*lower, false),
     };
-    if !real.contains(['.', 'e']) && !imaginary {
+    if !real.contains(['.', 'e']) && !is_imaginary {
         let digits = without_underscores(real)?;
         if digits.len() > 1 && digits.starts_with('0') && digits.bytes().any(|byte| byte != b'0')
             || digits.len() > MAX_DIGITS
@@ -64,13 +64,13 @@ pub(super) fn parse_number(text: &str) -> Option<Value> {
         without_underscores(exponent)?;
     }
     let float: f64 = real.replace('_', "").parse().ok()?;
-    Some(if imaginary { Value::Complex(0.0, float) } else { Value::Float(float) })
+    Some(if is_imaginary { Value::Complex(0.0, float) } else { Value::Float(float) })
 }
 
 /// Removes the underscores between digits. Returns `None` if an underscore is not between digits, or if `digits` is
 /// empty or contains another character.
 fn without_underscores(digits: &str) -> Option<String> {
-    let misplaced = digits.is_empty() || digits.starts_with('_') || digits.ends_with('_') || digits.contains("__");
-    let plain = digits.replace('_', "");
-    (!misplaced && plain.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(plain)
+    let is_misplaced = digits.is_empty() || digits.starts_with('_') || digits.ends_with('_') || digits.contains("__");
+    let stripped = digits.replace('_', "");
+    (!is_misplaced && stripped.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(stripped)
 }

@@ -4,14 +4,14 @@ use crate::pyvalue::arena::Value;
 
 /// The characters of a string literal or of concatenated literals. In a bytes literal, each character is one byte.
 pub(super) struct StringParts {
-    bytes: bool,
+    is_bytes: bool,
     chars: Vec<char>,
 }
 
 impl StringParts {
     /// Returns the value of concatenated literals.
     pub(super) fn into_value(self) -> Value {
-        match self.bytes {
+        match self.is_bytes {
             false if self.chars.contains(&UNSUPPORTED_MARK) => Value::Unsupported(UNSUPPORTED_ESCAPE),
             true => Value::Bytes(self.chars.into_iter().map(|c| u32::from(c) as u8).collect()),
             false => Value::Str(self.chars.into_iter().collect()),
@@ -21,7 +21,7 @@ impl StringParts {
     /// Appends an adjacent literal. Returns `None` if only one of the two literals is a bytes literal.
     pub(super) fn concat(mut self, next: Self) -> Option<Self> {
         self.chars.extend(next.chars);
-        (self.bytes == next.bytes).then_some(self)
+        (self.is_bytes == next.is_bytes).then_some(self)
     }
 }
 
@@ -36,22 +36,23 @@ pub(super) fn starts_string(text: &str) -> bool {
 pub(super) fn parse_string(text: &str) -> Option<(StringParts, &str)> {
     let quote = text.find(['\'', '"'])?;
     let prefix = text[..quote].to_ascii_lowercase();
-    let (bytes, raw) = match prefix.as_str() {
+    let (is_bytes, is_raw) = match prefix.as_str() {
         "" | "u" => (false, false),
         "r" => (false, true),
         "b" => (true, false),
         "br" | "rb" => (true, true),
         _ => return None,
     };
-    let (chars, rest) = parse_quoted(&text[quote..], bytes, raw)?;
-    Some((StringParts { bytes, chars }, rest))
+    let (chars, rest) = parse_quoted(&text[quote..], is_bytes, is_raw)?;
+    Some((StringParts { is_bytes, chars }, rest))
 }
 
 /// Parses a literal without its prefix. Returns its characters and the rest of the text.
-fn parse_quoted(text: &str, bytes: bool, raw: bool) -> Option<(Vec<char>, &str)> {
+fn parse_quoted(text: &str, is_bytes: bool, is_raw: bool) -> Option<(Vec<char>, &str)> {
     let mark = &text[..1];
-    let triple = mark.repeat(3);
-    let (end, many) = if text.starts_with(&triple) { (triple.as_str(), true) } else { (mark, false) };
+    let triple_mark = mark.repeat(3);
+    let (end, is_triple_quoted) =
+        if text.starts_with(&triple_mark) { (triple_mark.as_str(), true) } else { (mark, false) };
     let mut rest = &text[end.len()..];
     let mut out = Vec::new();
     loop {
@@ -61,23 +62,23 @@ fn parse_quoted(text: &str, bytes: bool, raw: bool) -> Option<(Vec<char>, &str)>
         let c = rest.chars().next()?;
         rest = &rest[c.len_utf8()..];
         match c {
-            '\n' if !many => return None,
-            '\r' if !many => return None,
+            '\n' if !is_triple_quoted => return None,
+            '\r' if !is_triple_quoted => return None,
             '\r' => {
                 rest = rest.strip_prefix('\n').unwrap_or(rest);
                 out.push('\n');
             }
-            '\\' if raw => {
+            '\\' if is_raw => {
                 out.push('\\');
                 let next = rest.chars().next()?;
-                if bytes && !next.is_ascii() {
+                if is_bytes && !next.is_ascii() {
                     return None;
                 }
                 out.push(next);
                 rest = &rest[next.len_utf8()..];
             }
-            '\\' => rest = escape(rest, bytes, &mut out)?,
-            c if bytes && !c.is_ascii() => return None,
+            '\\' => rest = decode_escape(rest, is_bytes, &mut out)?,
+            c if is_bytes && !c.is_ascii() => return None,
             c => out.push(c),
         }
     }
@@ -92,10 +93,10 @@ const UNSUPPORTED_MARK: char = '\u{10ffff}';
 
 /// Decodes the escape after a backslash, appends the character to `out`, and returns the rest of the text. Appends
 /// [`UNSUPPORTED_MARK`] for a named character or a lone surrogate. Returns `None` if the escape is invalid.
-fn escape<'t>(rest: &'t str, bytes: bool, out: &mut Vec<char>) -> Option<&'t str> {
+fn decode_escape<'t>(rest: &'t str, is_bytes: bool, out: &mut Vec<char>) -> Option<&'t str> {
     let c = rest.chars().next()?;
     let after = &rest[c.len_utf8()..];
-    let coded = |digits: usize| {
+    let decode_hex = |digits: usize| {
         let code = u32::from_str_radix(after.get(..digits).filter(|code| !code.starts_with('+'))?, 16).ok()?;
         Some((char::from_u32(code)?, &after[digits..]))
     };
@@ -114,13 +115,13 @@ fn escape<'t>(rest: &'t str, bytes: bool, out: &mut Vec<char>) -> Option<&'t str
             let end = rest.bytes().take(3).take_while(|byte| (b'0'..=b'7').contains(byte)).count();
             (char::from_u32(u32::from_str_radix(&rest[..end], 8).ok()?)?, &rest[end..])
         }
-        'x' => coded(2)?,
-        'u' if !bytes => match coded(4) {
-            Some(coded) => coded,
-            None => return surrogate(after, out),
+        'x' => decode_hex(2)?,
+        'u' if !is_bytes => match decode_hex(4) {
+            Some(decoded) => decoded,
+            None => return decode_surrogate(after, out),
         },
-        'U' if !bytes => coded(8)?,
-        'N' if !bytes => {
+        'U' if !is_bytes => decode_hex(8)?,
+        'N' if !is_bytes => {
             let (name, after) = after.strip_prefix('{')?.split_once('}')?;
             if name.is_empty() {
                 return None;
@@ -128,7 +129,7 @@ fn escape<'t>(rest: &'t str, bytes: bool, out: &mut Vec<char>) -> Option<&'t str
             out.push(UNSUPPORTED_MARK);
             return Some(after);
         }
-        c if bytes && !c.is_ascii() => return None,
+        c if is_bytes && !c.is_ascii() => return None,
         // An unknown escape keeps its backslash.
         c => {
             out.push('\\');
@@ -141,12 +142,12 @@ fn escape<'t>(rest: &'t str, bytes: bool, out: &mut Vec<char>) -> Option<&'t str
 
 /// Decodes the digits of a `\u` escape that is a surrogate. Combines a surrogate pair into one character, like the
 /// JSON that Prefect writes.
-fn surrogate<'t>(after: &'t str, out: &mut Vec<char>) -> Option<&'t str> {
-    let unit = |text: &str| u16::from_str_radix(text.get(..4).filter(|code| !code.starts_with('+'))?, 16).ok();
-    let first = unit(after)?;
+fn decode_surrogate<'t>(after: &'t str, out: &mut Vec<char>) -> Option<&'t str> {
+    let parse_unit = |text: &str| u16::from_str_radix(text.get(..4).filter(|code| !code.starts_with('+'))?, 16).ok();
+    let first = parse_unit(after)?;
     let rest = &after[4..];
-    let second = rest.strip_prefix("\\u").and_then(unit);
-    let both = second.and_then(|second| char::decode_utf16([first, second]).next()?.ok());
-    out.push(both.unwrap_or(UNSUPPORTED_MARK));
-    Some(if both.is_some() { &rest[6..] } else { rest })
+    let second = rest.strip_prefix("\\u").and_then(parse_unit);
+    let pair = second.and_then(|second| char::decode_utf16([first, second]).next()?.ok());
+    out.push(pair.unwrap_or(UNSUPPORTED_MARK));
+    Some(if pair.is_some() { &rest[6..] } else { rest })
 }

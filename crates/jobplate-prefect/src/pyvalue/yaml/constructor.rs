@@ -51,9 +51,9 @@ impl<'h, 's> Constructor<'h, 's> {
         Location { source: Rc::clone(self.source), span: self.start + span.start..self.start + span.end }
     }
 
-    fn fail(&self, node: Node<'_>, what: impl Into<String>) -> Error {
+    fn fail(&self, node: Node<'_>, message: impl Into<String>) -> Error {
         locate(
-            Error::input(what).hint("PyYAML, which Prefect reads templates with, fails here"),
+            Error::input(message).hint("PyYAML, which Prefect reads templates with, fails here"),
             Some(&self.location(node)),
         )
     }
@@ -79,12 +79,12 @@ impl<'h, 's> Constructor<'h, 's> {
     }
 
     /// Returns the node that an alias refers to, or the node itself.
-    fn target<'d>(&self, node: Node<'d>) -> Node<'d> {
+    fn resolve_alias<'d>(&self, node: Node<'d>) -> Node<'d> {
         self.alias_targets.get(&node.index()).map_or(node, |target| node.document().node(*target))
     }
 
     fn value(&mut self, node: Node<'_>, depth: usize) -> Result<ValueId> {
-        let node = self.target(node);
+        let node = self.resolve_alias(node);
         match self.constructed.get(&node.index()) {
             Some(Some(value)) => return Ok(*value),
             Some(None) => {
@@ -145,16 +145,16 @@ impl<'h, 's> Constructor<'h, 's> {
         };
         let mut own = Vec::new();
         for (key, value) in node.entries() {
-            if !is_merge(self.target(key)) {
+            if !is_merge(self.resolve_alias(key)) {
                 own.push((key, value));
                 continue;
             }
-            let value = self.target(value);
+            let value = self.resolve_alias(value);
             match value.kind() {
                 NodeKind::Map => self.flatten(value, depth, out)?,
                 NodeKind::Seq => {
                     let mut lists = Vec::new();
-                    for item in value.items().map(|item| self.target(item)) {
+                    for item in value.items().map(|item| self.resolve_alias(item)) {
                         if item.kind() != NodeKind::Map {
                             return Err(self.fail(item, "a merge key (`<<`) takes mappings"));
                         }
@@ -184,7 +184,7 @@ impl<'h, 's> Constructor<'h, 's> {
             Some("omap" | "pairs") => {
                 let mut pairs = Vec::new();
                 for item in node.items() {
-                    let item = self.target(item);
+                    let item = self.resolve_alias(item);
                     let mut entries = item.entries();
                     let (Some((key, value)), None) = (entries.next(), entries.next()) else {
                         return Err(self.fail(item, "an ordered mapping has items of one key each"));

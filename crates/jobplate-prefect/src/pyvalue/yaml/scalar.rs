@@ -19,22 +19,22 @@ pub(super) fn parse_int(text: &str) -> Option<BigInt> {
         return None;
     }
     let plain = text.replace('_', "");
-    let (negative, digits) = match plain.strip_prefix('-') {
+    let (is_negative, digits) = match plain.strip_prefix('-') {
         Some(digits) => (true, digits),
         None => (false, plain.strip_prefix('+').unwrap_or(&plain)),
     };
-    let radix = |digits: &str, radix| {
+    let parse_digits = |digits: &str, radix| {
         let fits = !digits.is_empty() && digits.chars().all(|c| c.is_digit(radix));
         fits.then(|| BigInt::parse_bytes(digits.as_bytes(), radix)).flatten()
     };
     let integer = match digits {
         "0" => BigInt::ZERO,
-        _ if digits.starts_with("0b") => radix(&digits[2..], 2)?,
-        _ if digits.starts_with("0x") => radix(&digits[2..], 16)?,
-        _ if digits.starts_with('0') => radix(digits, 8)?,
-        _ => digits.split(':').try_fold(BigInt::ZERO, |sum, part| Some(sum * 60 + radix(part, 10)?))?,
+        _ if digits.starts_with("0b") => parse_digits(&digits[2..], 2)?,
+        _ if digits.starts_with("0x") => parse_digits(&digits[2..], 16)?,
+        _ if digits.starts_with('0') => parse_digits(digits, 8)?,
+        _ => digits.split(':').try_fold(BigInt::ZERO, |sum, part| Some(sum * 60 + parse_digits(part, 10)?))?,
     };
-    Some(if negative { -integer } else { integer })
+    Some(if is_negative { -integer } else { integer })
 }
 
 /// Parses a float of YAML 1.1, which can be in base 60: `1:30.5`.
@@ -44,7 +44,7 @@ pub(super) fn parse_float(text: &str) -> Option<f64> {
         Some(digits) => (-1.0, digits),
         None => (1.0, plain.strip_prefix('+').unwrap_or(&plain)),
     };
-    let number =
+    let parse_part =
         |digits: &str| digits.trim().parse::<f64>().ok().filter(|_| digits.contains(|c: char| c.is_ascii_digit()));
     match digits {
         ".inf" => Some(sign * f64::INFINITY),
@@ -53,11 +53,11 @@ pub(super) fn parse_float(text: &str) -> Option<f64> {
             let mut base = 1.0;
             let mut sum = 0.0;
             for part in digits.rsplit(':') {
-                sum += number(part)? * base;
+                sum += parse_part(part)? * base;
                 base *= 60.0;
             }
             Some(sign * sum)
         }
-        _ => Some(sign * number(digits)?),
+        _ => Some(sign * parse_part(digits)?),
     }
 }
