@@ -213,14 +213,14 @@ Exit codes: 0 done, 2 input, 3 refused or unreachable, 4 the Job failed, 5 out o
             workflow.report_outcomes(outcomes, report.dry_run);
         }
         let is_done = !report.dry_run && report.failure.is_none();
-        let emitted = edit_report::emit(
+        let report_result = edit_report::emit(
             edits,
             if is_done { EditStatus::Applied } else { EditStatus::Previewed },
             Ok(ExitCode::SUCCESS),
             ui,
         );
         // A failed object determines the exit code, even if the edit report can't be written.
-        report.failure.map_or(emitted, |kind| Ok(ExitCode::from(kind.exit_code())))
+        report.failure.map_or(report_result, |kind| Ok(ExitCode::from(kind.exit_code())))
     }
 }
 
@@ -230,10 +230,10 @@ fn print_report(report: &Report, format: Option<ApplyFormat>, ui: &Ui) -> Result
     match format {
         None => {
             for row in &report.rows {
-                let dry = if report.dry_run { " (server dry run)" } else { "" };
+                let suffix = if report.dry_run { " (server dry run)" } else { "" };
                 let job = row.job_result.as_ref().map(|job| format!(", {job}")).unwrap_or_default();
                 let reason = row.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-                let line = format!("{} {}{dry}{job}{reason}", row.qualified_name(), row.outcome.as_str());
+                let line = format!("{} {}{suffix}{job}{reason}", row.qualified_name(), row.outcome.as_str());
                 text.push_str(&(diagnostic::escape_controls(&line) + "\n"));
             }
         }

@@ -55,23 +55,23 @@ impl CommandLine {
         let command = command.clone().ignore_errors(true);
         let Ok(matches) = command.try_get_matches_from(&self.words) else { return LineContext::default() };
         let Some((_, matches)) = matches.subcommand() else { return LineContext::default() };
-        let being_typed = self.words.last().and_then(|word| word.to_str()).unwrap_or_default();
+        let last_word = self.words.last().and_then(|word| word.to_str()).unwrap_or_default();
         let values_of = |id: &str| -> Vec<String> {
             let values = matches.try_get_many::<String>(id).ok().flatten();
-            values.into_iter().flatten().filter(|value| *value != being_typed).cloned().collect()
+            values.into_iter().flatten().filter(|value| *value != last_word).cloned().collect()
         };
         // The shell has not expanded `~` yet.
         let home = std::env::var("HOME").unwrap_or_default();
-        let paths = |id: &str| -> Vec<String> {
+        let paths_of = |id: &str| -> Vec<String> {
             let expand = |path: String| path.strip_prefix("~/").map(|rest| format!("{home}/{rest}")).unwrap_or(path);
             values_of(id).into_iter().map(expand).collect()
         };
         let targets =
             values_of("target").iter().filter_map(|text| flag_values::parse_target("--target", text).ok()).collect();
         LineContext {
-            inputs: [paths("inputs"), paths("filename")].concat(),
+            inputs: [paths_of("inputs"), paths_of("filename")].concat(),
             recursive: matches.try_get_one::<bool>("recursive").ok().flatten().copied().unwrap_or_default(),
-            specs: paths("spec"),
+            specs: paths_of("spec"),
             targets,
             #[cfg(feature = "cluster")]
             namespace: values_of("namespace").pop(),

@@ -80,7 +80,7 @@ pub(crate) fn complete_for_kubectl(args: &[OsString], ui: &Ui) -> ExitCode {
             return writeln!(out, ":{directive}");
         }
         // kubectl's script inserts candidates without quoting them.
-        candidates.retain(|candidate| candidate.get_value().to_str().is_some_and(is_plain));
+        candidates.retain(|candidate| candidate.get_value().to_str().is_some_and(is_shell_safe));
         // kubectl's script removes `--flag=` from the word before it compares the candidates.
         let flag = if last.starts_with('-') { last.find('=').map_or(0, |at| at + 1) } else { 0 };
         for candidate in &candidates {
@@ -95,7 +95,7 @@ pub(crate) fn complete_for_kubectl(args: &[OsString], ui: &Ui) -> ExitCode {
 }
 
 /// Returns whether no shell needs quotes for `text`.
-fn is_plain(text: &str) -> bool {
+fn is_shell_safe(text: &str) -> bool {
     text.chars().all(|c| c.is_alphanumeric() || "-._/:=@+,%".contains(c))
 }
 
@@ -104,7 +104,7 @@ fn quote_for_bash(text: &str) -> String {
     if let Some(rest) = text.strip_prefix("~/") {
         return format!("~/{}", quote_for_bash(rest));
     }
-    let quote = |c: char| if is_plain(c.encode_utf8(&mut [0; 4])) { vec![c] } else { vec!['\\', c] };
+    let quote = |c: char| if is_shell_safe(c.encode_utf8(&mut [0; 4])) { vec![c] } else { vec!['\\', c] };
     text.chars().flat_map(quote).collect()
 }
 

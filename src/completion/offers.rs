@@ -162,7 +162,7 @@ fn spell_kinds_as_typed(typed: &str, objects: Suggestions) -> Suggestions {
         let is_map = kind == CONFIG_MAP && is_config_map_keyword(spelling);
         is_map || spelling.eq_ignore_ascii_case(kind) || canonical_kind(spelling) == Some(kind)
     };
-    let spelled = |(object, about): (String, String)| {
+    let spell_kind = |(object, about): (String, String)| {
         let (kind, name) = object.split_once('/').unwrap_or((&object, ""));
         let spelling = match typed.split_once('/') {
             Some((spelling, _)) if is_kind(spelling, kind) => spelling.to_owned(),
@@ -172,7 +172,7 @@ fn spell_kinds_as_typed(typed: &str, objects: Suggestions) -> Suggestions {
         let slash = if name.is_empty() { "" } else { "/" };
         (format!("{spelling}{slash}{name}"), about)
     };
-    objects.into_iter().map(spelled).collect()
+    objects.into_iter().map(spell_kind).collect()
 }
 
 /// Returns a completer that offers the values that start with the typed text.
@@ -180,11 +180,11 @@ fn completer(values: impl Fn(&str) -> Suggestions + Send + Sync + 'static) -> Ar
     ArgValueCompleter::new(move |typed: &OsStr| {
         let Some(typed) = typed.to_str() else { return Vec::new() };
         let values = values(typed).into_iter().filter(|(value, _)| value.starts_with(typed) && is_safe(value));
-        let candidate = |(value, about): (String, String)| {
+        let to_candidate = |(value, about): (String, String)| {
             let about = (!about.is_empty()).then(|| jobplate::diagnostic::escape_controls(&about).into());
             CompletionCandidate::new(value).help(about)
         };
-        values.map(candidate).collect()
+        values.map(to_candidate).collect()
     })
 }
 

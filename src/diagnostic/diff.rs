@@ -54,10 +54,10 @@ fn masked_lines(text: &str) -> Vec<String> {
     let mut start = 0;
     let lines = text.split_inclusive('\n').map(|line| {
         let content = line.strip_suffix('\n').unwrap_or(line);
-        let shown = masked.mask_range(start..start + content.len(), start).0;
+        let masked_line = masked.mask_range(start..start + content.len(), start).0;
         start += line.len();
-        let shown = shown.strip_suffix('\r').unwrap_or(&shown);
-        shown.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+        let masked_line = masked_line.strip_suffix('\r').unwrap_or(&masked_line);
+        masked_line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
     });
     lines.collect()
 }

@@ -73,8 +73,8 @@ pub enum EditedItem {
 impl ReportedEdit {
     /// Returns `Kind/name`, followed by the ConfigMap and key if the object is embedded in one.
     pub fn object_path(&self) -> String {
-        let within = |ConfigMapKeyRef { object, key }: &ConfigMapKeyRef| format!(" in {}:{key}", object.display());
-        self.object.display() + &self.within.as_ref().map(within).unwrap_or_default()
+        let format_key = |ConfigMapKeyRef { object, key }: &ConfigMapKeyRef| format!(" in {}:{key}", object.display());
+        self.object.display() + &self.within.as_ref().map(format_key).unwrap_or_default()
     }
 
     /// Returns the name of the edited entry or field.

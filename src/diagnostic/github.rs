@@ -89,8 +89,8 @@ fn hint_line(error: &Error, program: &str) -> String {
 pub fn summarize_error(error: &Error, program: &str) -> String {
     let text = escape_controls(&format!("{error}{}", hint_line(error, program)));
     // The fence must be longer than each run of backticks in the text.
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
-    let fence = "`".repeat(longest.max(2) + 1);
+    let longest_run = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest_run.max(2) + 1);
     format!("### jobplate: error\n\n{fence}text\n{text}\n{fence}\n\n")
 }
 

@@ -142,9 +142,9 @@ fn classify_scalar(node: Node<'_>) -> ScalarContent<'_> {
         return ScalarContent::Collection;
     }
     let root = Document::new(inner.text(), &arena).root();
-    let has = |wanted: &str| root.entries().any(|(key, _)| key.has_text(wanted));
+    let has_key = |name: &str| root.entries().any(|(key, _)| key.has_text(name));
     match root.kind() {
-        NodeKind::Map if has("apiVersion") && has("kind") || has_job_configuration(root) => {
+        NodeKind::Map if has_key("apiVersion") && has_key("kind") || has_job_configuration(root) => {
             ScalarContent::Manifest(inner)
         }
         NodeKind::Map | NodeKind::Seq => ScalarContent::Collection,
@@ -155,8 +155,9 @@ fn classify_scalar(node: Node<'_>) -> ScalarContent<'_> {
 /// Returns whether a scalar is exactly one Prefect placeholder, `{{ name }}`. A name with upper-case letters or digits
 /// does not count: it could be a secret value.
 fn is_placeholder(node: Node<'_>) -> bool {
-    let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'.');
-    node.is_scalar() && node.text().is_some_and(|text| placeholder::sole_name(&text).is_some_and(is_plain))
+    let is_placeholder_name =
+        |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'.');
+    node.is_scalar() && node.text().is_some_and(|text| placeholder::sole_name(&text).is_some_and(is_placeholder_name))
 }
 
 /// Adds each line of a span, without its indentation and line break.

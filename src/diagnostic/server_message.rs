@@ -48,11 +48,11 @@ impl DocumentWords {
     pub(super) fn redact(&self, message: &str) -> String {
         let vocabulary: HashSet<&str> = VOCABULARY.split_whitespace().collect();
         let is_known = |word: &str| {
-            let lower = word.to_ascii_lowercase();
+            let lowercase_word = word.to_ascii_lowercase();
             let number = word.len() <= 3 && word.bytes().all(|byte| byte.is_ascii_digit());
             let version = word.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
                 && word.len() <= 9;
-            number || version || vocabulary.contains(word) || vocabulary.contains(&*lower)
+            number || version || vocabulary.contains(word) || vocabulary.contains(&*lowercase_word)
         };
         let mut out = String::new();
         let mut rest = message;
@@ -60,8 +60,8 @@ impl DocumentWords {
             out.push_str(&rest[..start]);
             let end = rest[start..].find(|c: char| !is_word_character(c)).map_or(rest.len(), |length| start + length);
             let word = &rest[start..end];
-            let shown = self.visible.contains(word) || is_known(word) && !self.masked.contains(word);
-            out.push_str(if shown { word } else { MASK });
+            let is_shown = self.visible.contains(word) || is_known(word) && !self.masked.contains(word);
+            out.push_str(if is_shown { word } else { MASK });
             rest = &rest[end..];
         }
         out.push_str(rest);

@@ -30,12 +30,12 @@ pub(crate) fn overridden_variable_notes(
     settings: &RequestedSettings,
 ) -> Result<Vec<Message>> {
     let names = std::mem::take(&mut rendering.overridden);
-    let (of_agent, fixed): (Vec<_>, Vec<_>) = names
+    let (of_agent, fixed_names): (Vec<_>, Vec<_>) = names
         .into_iter()
         .map(|name| (managed::agent_flag(&name, settings), name))
         .partition(|(flag, _)| flag.is_some());
     let (mut flags, names): (Vec<_>, Vec<_>) = of_agent.into_iter().unzip();
-    let fixed: Vec<String> = fixed.into_iter().map(|(_, name)| name).collect();
+    let fixed_names: Vec<String> = fixed_names.into_iter().map(|(_, name)| name).collect();
     let mut notes = Vec::new();
     if !names.is_empty() {
         flags.dedup();
@@ -46,14 +46,14 @@ pub(crate) fn overridden_variable_notes(
         );
         notes.push(Message::from(note) + agent_command(&find_agents(rendering)?, &flags));
     }
-    if !fixed.is_empty() {
-        let anyway = match fixed.iter().any(|name| name == variables::LOCAL_SECRETS) {
+    if !fixed_names.is_empty() {
+        let reason = match fixed_names.iter().any(|name| name == variables::LOCAL_SECRETS) {
             true => format!("; {LOCAL_SECRETS_REASON}"),
             false => String::new(),
         };
         let note = format!(
-            "the Prefect 1 agent puts its own {} into every flow run, and nothing changes that{anyway}",
-            fixed.join(", ")
+            "the Prefect 1 agent puts its own {} into every flow run, and nothing changes that{reason}",
+            fixed_names.join(", ")
         );
         notes.push(note.into());
     }
@@ -90,9 +90,9 @@ fn find_agents(rendering: &mut Rendering) -> Result<Vec<AgentManifest>> {
             .any(|pod| detect_role(object, &container::containers(*pod)) == Role::Agent(Generation::Prefect1));
         let named = (object.display(), shlex::try_quote(input));
         // The command is pasted into a shell, so names from the input must not contain special characters.
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._/".contains(c);
+        let is_shell_safe = |c: char| c.is_ascii_alphanumeric() || "-._/".contains(c);
         if let (true, (object, Ok(input))) = (is_agent && input != STDIN, named)
-            && object.chars().all(is_plain)
+            && object.chars().all(is_shell_safe)
         {
             agents.push(AgentManifest { object, input: input.into_owned() });
         }

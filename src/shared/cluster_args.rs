@@ -161,8 +161,8 @@ pub(crate) fn find_kubeconfig(named: Option<PathBuf>) -> Option<KubeconfigSource
 /// Fails if `text` is not a duration.
 pub(crate) fn parse_duration(flag: &str, text: &str) -> Result<Option<Duration>> {
     let seconds = text.parse::<u64>().ok().map(Duration::from_secs);
-    let spelled = || text.parse::<jiff::SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok());
-    match seconds.or_else(spelled) {
+    let parse_units = || text.parse::<jiff::SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok());
+    match seconds.or_else(parse_units) {
         Some(Duration::ZERO) => Ok(None),
         Some(duration) => Ok(Some(duration.min(MAX_DURATION))),
         None => Err(Error::usage(format!("`{flag}` is no duration")).hint("write it such as 30s, 5m or 1h30m")),

@@ -150,11 +150,11 @@ fn collect_edits(rendering: &mut Rendering) -> Result<Vec<ReportedEdit>> {
             if !edited {
                 continue;
             }
-            let breaks: Vec<usize> = before.match_indices('\n').map(|(at, _)| at).collect();
+            let line_breaks: Vec<usize> = before.match_indices('\n').map(|(at, _)| at).collect();
             edits.extend(differences(before, after, &template_kind).into_iter().map(|difference| ReportedEdit {
                 file: input.to_owned(),
                 document,
-                line: line + breaks.partition_point(|&at| at < difference.offset),
+                line: line + line_breaks.partition_point(|&at| at < difference.offset),
                 object: to_object_ref(difference.object),
                 within: difference.embedded_in.map(|(map, key)| ConfigMapKeyRef { object: to_object_ref(map), key }),
                 container: difference.container,

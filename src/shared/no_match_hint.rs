@@ -31,8 +31,8 @@ fn find_candidates(found: &[FoundObject], targets: &[Target]) -> Vec<TargetCandi
         }
     }
     // The hint is pasted into a shell, so names from the input must not contain special characters.
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._/:".contains(c);
-    candidates.retain(|candidate| candidate.target.chars().all(is_plain));
+    let is_shell_safe = |c: char| c.is_ascii_alphanumeric() || "-._/:".contains(c);
+    candidates.retain(|candidate| candidate.target.chars().all(is_shell_safe));
     if targets.is_empty() {
         return candidates;
     }
@@ -42,8 +42,8 @@ fn find_candidates(found: &[FoundObject], targets: &[Target]) -> Vec<TargetCandi
         // The same name with another kind counts as one edit.
         let without_kind = |target: &str| target.split('/').next_back().unwrap_or_default().to_owned();
         let distance_from = |requested: &String| {
-            let of_names = strsim::damerau_levenshtein(&without_kind(requested), &without_kind(&candidate));
-            strsim::damerau_levenshtein(requested, &candidate).min(of_names + 1)
+            let name_distance = strsim::damerau_levenshtein(&without_kind(requested), &without_kind(&candidate));
+            strsim::damerau_levenshtein(requested, &candidate).min(name_distance + 1)
         };
         requested.iter().map(distance_from).min().unwrap_or(usize::MAX)
     };
@@ -58,8 +58,9 @@ fn find_candidates(found: &[FoundObject], targets: &[Target]) -> Vec<TargetCandi
 fn format_spec_target(target: &str) -> String {
     let (object, key) = target.split_once(':').map_or((target, None), |(object, key)| (object, Some(key)));
     let (kind, name) = object.split_once('/').map_or((object, None), |(kind, name)| (kind, Some(name)));
-    let part = |name: &str, value: Option<&str>| value.map(|value| format!(", {name}: {value}")).unwrap_or_default();
-    format!("targets: [{{kind: {kind}{}{}}}]", part("name", name), part("key", key))
+    let format_part =
+        |name: &str, value: Option<&str>| value.map(|value| format!(", {name}: {value}")).unwrap_or_default();
+    format!("targets: [{{kind: {kind}{}{}}}]", format_part("name", name), format_part("key", key))
 }
 
 /// Formats a target, and an optional flag that sets a variable, in the syntax that the user writes targets in.
@@ -87,8 +88,8 @@ fn find_container<'f>(found: &'f [FoundObject], targets: &[Target]) -> Option<&'
         let embedded = object.embedded.iter().filter(|document| document.is_matched || targets.is_empty());
         object_containers.chain(embedded.flat_map(|document| &document.containers))
     });
-    let is_plain = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-    containers.find(|name| is_plain(name) && !name.starts_with('-'))
+    let is_shell_safe = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    containers.find(|name| is_shell_safe(name) && !name.starts_with('-'))
 }
 
 /// Returns a hint for the first cause of the missing match that applies. Its flags can be pasted into a shell.

@@ -44,8 +44,8 @@ impl<'r> RenderedDocuments<'r> {
             // The location of an error is in the request body, not in the input file.
             dry_run = body.map_err(|error| error.in_file(input))?;
         }
-        let taken_over = |RequestedEntries { object, container, names }| TakeOverEntries { object, container, names };
-        Ok(Some(document.with_take_over(named.into_iter().map(taken_over).collect(), dry_run)))
+        let to_take_over = |RequestedEntries { object, container, names }| TakeOverEntries { object, container, names };
+        Ok(Some(document.with_take_over(named.into_iter().map(to_take_over).collect(), dry_run)))
     }
 }
 

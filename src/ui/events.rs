@@ -62,10 +62,10 @@ impl EventHandler for ProgressReporter<'_> {
     fn on_warning(&self, object: &InputObject, text: &str) {
         // Several objects, or the dry run and the apply of an object, may cause the same warning. Report it once.
         let document = object.document_text().unwrap_or_default();
-        let shown = self.ui.documents.redact_server_message(text, &document);
-        if self.reported_warnings.borrow_mut().insert(shown.clone()) {
+        let redacted = self.ui.documents.redact_server_message(text, &document);
+        if self.reported_warnings.borrow_mut().insert(redacted.clone()) {
             self.write_line(&diagnostic::render_warning(&format!(
-                "{}:{}: the server warns: {shown}",
+                "{}:{}: the server warns: {redacted}",
                 object.file(),
                 object.line()
             )));

@@ -23,21 +23,21 @@ pub(crate) struct Workflow {
 
 /// Escapes workflow commands in log output: the runner executes `::` at the start of a line and `##[` anywhere.
 pub(crate) fn escape_workflow_commands(text: &str) -> String {
-    let line = |line: &str| {
+    let escape_line = |line: &str| {
         let start = line.len() - line.trim_start().len();
         let (blank, rest) = line.split_at(start);
         let rest = rest.strip_prefix("::").map_or_else(|| rest.to_owned(), |rest| format!(": :{rest}"));
         format!("{blank}{rest}").replace("##[", "## [")
     };
-    text.split_inclusive('\n').map(line).collect()
+    text.split_inclusive('\n').map(escape_line).collect()
 }
 
 impl Workflow {
     /// Creates the workflow from environment variables. Returns `None` outside of GitHub Actions.
     pub(crate) fn from_environment(invocation: Invocation) -> Option<Self> {
-        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        let (workspace, summary) = (variable("GITHUB_WORKSPACE"), variable("GITHUB_STEP_SUMMARY"));
-        variable("GITHUB_ACTIONS").is_some_and(|here| here == "true").then_some(Workflow {
+        let read_variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let (workspace, summary) = (read_variable("GITHUB_WORKSPACE"), read_variable("GITHUB_STEP_SUMMARY"));
+        read_variable("GITHUB_ACTIONS").is_some_and(|value| value == "true").then_some(Workflow {
             invocation,
             workspace,
             summary,
@@ -54,8 +54,8 @@ impl Workflow {
     /// Adds edits to the step summary. Missing edits also get annotations.
     pub(crate) fn report_edits(&self, edits: &[ReportedEdit], status: EditStatus) {
         if status == EditStatus::Missing {
-            let annotation = |edited| annotate_missing_edit(edited, |file| self.in_repository(file));
-            annotate(&edits.iter().map(annotation).collect::<String>());
+            let to_annotation = |edited| annotate_missing_edit(edited, |file| self.in_repository(file));
+            annotate(&edits.iter().map(to_annotation).collect::<String>());
         }
         if edits.is_empty() {
             return;

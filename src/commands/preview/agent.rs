@@ -97,17 +97,17 @@ impl DeployedAgent {
     fn notes(&self, arena: &Arena, preview: &AgentPreview, version: AgentVersion, has_template: bool) -> Vec<Note> {
         let mut notes = Vec::new();
         let mut add = |text: String| notes.push(Note::new(text, None));
-        let followed = match version {
+        let simulated_version = match version {
             AgentVersion::V0_15 => (&[0, 15], "0.15"),
             AgentVersion::V1_4 => (&[1, 4], "1.4"),
         };
-        if let Some(version) = self.version.as_deref().filter(|version| !version.starts_with(followed.0)) {
+        if let Some(version) = self.version.as_deref().filter(|version| !version.starts_with(simulated_version.0)) {
             let version: Vec<String> = version.iter().map(u32::to_string).collect();
             add(format!(
                 "{}: the agent's image has Prefect {}, and this is what {} makes",
                 self.file,
                 version.join("."),
-                followed.1
+                simulated_version.1
             ));
         }
         if has_template && preview.is_agents_template && preview.agent.job_template_path.is_none() {

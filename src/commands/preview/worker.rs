@@ -144,7 +144,7 @@ fn format_variables(arena: &Arena, preview: &WorkerPreview<'_>) -> String {
     let name_of = |entry: &WorkerEnvEntry| {
         arena.dict_get(entry.entry, "name").map_or("?".to_owned(), |name| string::str(arena, name))
     };
-    let row = |(position, entry): (usize, &WorkerEnvEntry)| {
+    let to_row = |(position, entry): (usize, &WorkerEnvEntry)| {
         let name = name_of(entry);
         let overridden = preview.overridden.iter().filter(|overridden| name_of(overridden) == name);
         vec![
@@ -155,7 +155,7 @@ fn format_variables(arena: &Arena, preview: &WorkerPreview<'_>) -> String {
             overridden.map(|entry| describe_overridden(arena, entry)).collect::<Vec<_>>().join("; "),
         ]
     };
-    let rows: Vec<Vec<String>> = preview.entries.iter().enumerate().map(row).collect();
+    let rows: Vec<Vec<String>> = preview.entries.iter().enumerate().map(to_row).collect();
     let redact = |name: &str| preview.redacted_names.redact(name);
     format_variable_table(arena, manifest::container(arena, preview.job), &rows, &redact)
 }

@@ -29,12 +29,12 @@ pub(super) struct WrapConfigMap {
 pub(in crate::commands) fn print_all(rendering: &mut Rendering, ui: &Ui) -> Result<ExitCode> {
     ui.print(|out| {
         rendering.check_joinable()?;
-        let mut joined = StreamJoiner::new(out);
+        let mut joiner = StreamJoiner::new(out);
         for input in 0..rendering.len() {
-            joined.begin_input().map_err(|error| output_error(&error))?;
-            rendering.write_input(input, &mut joined)?;
+            joiner.begin_input().map_err(|error| output_error(&error))?;
+            rendering.write_input(input, &mut joiner)?;
         }
-        joined.finish().map_err(|error| output_error(&error))
+        joiner.finish().map_err(|error| output_error(&error))
     })
 }
 
@@ -54,17 +54,17 @@ pub(super) fn print_wrapped(rendering: &mut Rendering, map: &WrapConfigMap, ui: 
 
 /// Prints the inputs that would change, or a diff of them. The exit code is 1 if there are any.
 pub(super) fn check_files(rendering: &mut Rendering, diff: bool, ui: &Ui) -> Result<ExitCode> {
-    let changing: Vec<usize> = (0..rendering.len()).filter(|&input| rendering.is_changed(input)).collect();
+    let changed_inputs: Vec<usize> = (0..rendering.len()).filter(|&input| rendering.is_changed(input)).collect();
     if diff {
         ignore_closed_output(print_diff(rendering, ui))?;
     } else {
-        let list: String = changing
+        let list: String = changed_inputs
             .iter()
             .map(|&input| format!("{}\n", diagnostic::escape_name(rendering.input_name(input))))
             .collect();
         ignore_closed_output(ui.print_text(&list))?;
     }
-    Ok(ExitCode::from(u8::from(!changing.is_empty())))
+    Ok(ExitCode::from(u8::from(!changed_inputs.is_empty())))
 }
 
 /// Replaces the files that change. All new contents are staged before the first file is replaced.

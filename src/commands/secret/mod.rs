@@ -182,15 +182,15 @@ fn note_dicts(found: &[FoundSecret]) -> String {
 
 /// Returns a value unchanged. Adds a warning if a flow gets a different value.
 fn keep_value(name: &str, value: SecretValue, notes: &mut String) -> Vec<u8> {
-    let (own, value, is_cast_already) = match value {
+    let (string, value, is_cast_already) = match value {
         SecretValue::Variable(text) => (Some(text.clone()), text.into_bytes(), false),
-        SecretValue::Config { own, value } => (own, value.into_bytes(), true),
+        SecretValue::Config { string, value } => (string, value.into_bytes(), true),
         SecretValue::File(bytes) => (String::from_utf8(bytes.clone()).ok(), bytes, false),
         SecretValue::Unread => return Vec::new(),
     };
     let is_text = std::str::from_utf8(&value).is_ok_and(|text| !text.contains('\0'));
-    let own = own.as_deref().filter(|_| is_text);
-    let cast_type = own.filter(|_| !is_cast_already).and_then(|own| secrets::describe_cast(name, own));
+    let string = string.as_deref().filter(|_| is_text);
+    let cast_type = string.filter(|_| !is_cast_already).and_then(|string| secrets::describe_cast(name, string));
     let warning = if !is_text {
         Some("is no text, and no variable can hold it: mount the Secret as a file".to_owned())
     } else if let Some(cast_type) = cast_type {
@@ -198,7 +198,7 @@ fn keep_value(name: &str, value: SecretValue, notes: &mut String) -> Vec<u8> {
             secrets::UNQUOTED => format!("has quotes, without which a flow gets it; --text {name} keeps them"),
             _ => format!("is {cast_type} when a flow gets it; --text {name} keeps the text"),
         })
-    } else if own.is_some_and(secrets::may_expand) {
+    } else if string.is_some_and(secrets::may_expand) {
         Some(format!(
             "has `$NAME`, `${{...}}` or a leading `~` in it, which Prefect replaces; --text {name} keeps the text"
         ))
@@ -211,14 +211,15 @@ fn keep_value(name: &str, value: SecretValue, notes: &mut String) -> Vec<u8> {
 
 /// Encodes a value so that a flow gets its exact text.
 fn encode_text(name: &str, location: &str, value: SecretValue) -> Result<Vec<u8>> {
-    let own = match value {
+    let string = match value {
         SecretValue::Variable(text) => Some(text),
-        SecretValue::Config { own, .. } => own,
+        SecretValue::Config { string, .. } => string,
         SecretValue::File(bytes) => String::from_utf8(bytes).ok(),
         SecretValue::Unread => None,
     };
-    let own = own.ok_or_else(|| Error::input(format!("{name} is no text, as `--text` needs it")).in_file(location))?;
-    let text = secrets::to_string_literal(name, &own).ok_or_else(|| {
+    let string =
+        string.ok_or_else(|| Error::input(format!("{name} is no text, as `--text` needs it")).in_file(location))?;
+    let text = secrets::to_string_literal(name, &string).ok_or_else(|| {
         Error::refused(format!("Prefect replaces what {name} has as `${{...}}`, and nothing prevents that"))
             .in_file(location)
             .hint("it can be kept in a secret that is in no dict: without a `__` in its name")

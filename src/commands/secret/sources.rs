@@ -56,9 +56,9 @@ pub(super) struct FoundSecret {
 pub(super) enum SecretValue {
     /// The value of an environment variable.
     Variable(String),
-    /// A value of Prefect's configuration. `own` is the configured string, or `None` if the value has another type.
+    /// A value of Prefect's configuration. `string` is the configured string, or `None` if the value has another type.
     /// `value` is the text that gives an environment variable the same value.
-    Config { own: Option<String>, value: String },
+    Config { string: Option<String>, value: String },
     /// The content of a file.
     File(Vec<u8>),
     /// Not read, because the command needs only names.
@@ -146,7 +146,7 @@ impl SecretCollector {
     }
 
     fn add_config(&mut self, file: &str) -> Result<()> {
-        let (shown, hint) = match (file, std::env::var_os(CONFIG_VARIABLE)) {
+        let (display_name, hint) = match (file, std::env::var_os(CONFIG_VARIABLE)) {
             ("", None) => {
                 (DEFAULT_CONFIG.to_owned(), Some("if it is elsewhere, name it: --from-config=FILE".to_owned()))
             }
@@ -156,21 +156,21 @@ impl SecretCollector {
             }
             _ => (file.to_owned(), None),
         };
-        let bytes = self.files.read_bytes(&expand_home(&shown)).map_err(|reason| {
-            let error = unreadable_error("--from-config", &shown, reason);
+        let bytes = self.files.read_bytes(&expand_home(&display_name)).map_err(|reason| {
+            let error = unreadable_error("--from-config", &display_name, reason);
             hint.into_iter().fold(error, Error::hint)
         })?;
-        let text = utf8(bytes, &shown)?;
+        let text = utf8(bytes, &display_name)?;
         // Errors do not show its lines, which may contain values.
-        let source = SourceFile::new_redacted(shown.clone(), text);
+        let source = SourceFile::new_redacted(display_name.clone(), text);
         let found = config_secrets::read_secrets(&source)?;
         if found.is_empty() {
-            self.empty.push(format!("{shown} has nothing under [context.secrets]"));
+            self.empty.push(format!("{display_name} has nothing under [context.secrets]"));
         }
-        for config_secrets::ConfigSecret { name, own, value, location } in found {
+        for config_secrets::ConfigSecret { name, own: string, value, location } in found {
             let location = location.display_with_column();
             secrets::parse_name(&name).map_err(|fault| fault.into_error(&format!("{location}: {name}")))?;
-            self.add(&name, location, SecretValue::Config { own, value })?;
+            self.add(&name, location, SecretValue::Config { string, value })?;
         }
         Ok(())
     }
@@ -189,11 +189,12 @@ impl SecretCollector {
             self.empty.push(format!("the environment has no {prefix}..."));
         }
         for (variable, value) in variables {
-            let shown = variable.to_string_lossy().into_owned();
-            let variable = variable.to_str().ok_or_else(|| Error::input(format!("the name {shown} is not UTF-8")))?;
-            let name = secrets::parse_name(variable).map_err(|fault| fault.into_error(&shown))?;
+            let display_name = variable.to_string_lossy().into_owned();
+            let variable =
+                variable.to_str().ok_or_else(|| Error::input(format!("the name {display_name} is not UTF-8")))?;
+            let name = secrets::parse_name(variable).map_err(|fault| fault.into_error(&display_name))?;
             let value = value.into_string();
-            let value = value.map_err(|_| Error::input(format!("the value of {shown} is not UTF-8")))?;
+            let value = value.map_err(|_| Error::input(format!("the value of {display_name} is not UTF-8")))?;
             self.add(name, "the environment".to_owned(), SecretValue::Variable(value))?;
         }
         Ok(())
