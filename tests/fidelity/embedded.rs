@@ -278,7 +278,7 @@ fn check_bytes(case: &EmbeddedCase, embedded: &Embedded, expected: &str, rendere
         return Err(format!("bytes before the edit changed: {:?} stood there", &text[span.start..map[start]]));
     }
     if !rendered.ends_with(&text[map[end]..]) {
-        return Err(format!("bytes after_span the edit changed: {:?} stood there", &text[map[end]..span.end]));
+        return Err(format!("bytes after the edit changed: {:?} stood there", &text[map[end]..span.end]));
     }
     Ok(())
 }
