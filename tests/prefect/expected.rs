@@ -86,7 +86,7 @@ impl Expected {
                 format!(
                     "\n{}:{}",
                     Json::text(&case.name).print(),
-                    print(answer, plain.and_then(|p| p.plain(version.short())))
+                    print(answer, plain.and_then(|plain| plain.plain(version.short())))
                 )
             };
             let lines: Vec<String> = cases.iter().filter(|case| case.version == *version).map(line).collect();
@@ -102,8 +102,8 @@ fn print(answer: &Answer, plain: Option<&Json>) -> String {
     match (answer, plain) {
         (Answer::Job(job), Some(plain)) => {
             let folded = fold(job, plain);
-            let again = unfold(&folded, plain).expect("what was folded");
-            assert_eq!(again.print(), job.print(), "this Job has what folds use");
+            let unfolded = unfold(&folded, plain).expect("what was folded");
+            assert_eq!(unfolded.print(), job.print(), "this Job has what folds use");
             format!("{{\"job\":{}}}", folded.print())
         }
         (Answer::Job(job), None) => format!("{{\"job\":{}}}", job.print()),

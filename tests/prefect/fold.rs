@@ -131,7 +131,7 @@ fn unfold_variables(items: &[Json], other: &[Json]) -> Result<Vec<Json>, String>
 /// Returns whether the items are entries of `env` with only `name` and `value`.
 fn are_variables(items: &[Json]) -> bool {
     let is_variable = |item: &Json| match item {
-        Json::Map(pairs) => pairs.iter().all(|(key, _)| ["name", "value"].iter().any(|own| to_utf16(own) == *key)),
+        Json::Map(pairs) => pairs.iter().all(|(key, _)| ["name", "value"].iter().any(|name| to_utf16(name) == *key)),
         _ => false,
     };
     !items.is_empty() && items.iter().all(is_variable)

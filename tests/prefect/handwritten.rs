@@ -63,7 +63,7 @@ pub(crate) fn check(reference: &Reference) {
 /// Checks that one process for all cases gives the same answers as a new process for each case. Outside the tests,
 /// Prefect does not process thousands of cases in one process.
 pub(crate) fn check_fresh(reference: &Reference) {
-    let runs_all = std::env::var_os("JOBPLATE_PREFECT_FRESH").is_some_and(|all| all == "all");
+    let runs_all = std::env::var_os("JOBPLATE_PREFECT_FRESH").is_some_and(|value| value == "all");
     for version in reference.versions.iter().copied() {
         let cases: Vec<Case> =
             topics(reference).into_iter().flat_map(|(_, cases)| cases).filter(|case| case.version == version).collect();

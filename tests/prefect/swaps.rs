@@ -48,12 +48,12 @@ fn swapped_arms_are_noticed() {
     let mut faults = Vec::new();
     for (pair, description) in &pairs {
         fs::write(&chosen, pair.to_string()).expect("a file can be written");
-        let own = by_pair.get(pair).map(Vec::as_slice).unwrap_or_default();
-        let is_noticed = !own.iter().all(|check| check());
+        let pair_checks = by_pair.get(pair).map(Vec::as_slice).unwrap_or_default();
+        let is_noticed = !pair_checks.iter().all(|check| check());
         let (file, rest) = description.split_once(':').expect("a file");
         let (_, patterns) = rest.split_once(": ").expect("a line");
         match (is_noticed, equivalent.take(format!("{file}: {patterns}").as_str())) {
-            (false, None) => faults.push(format!("{description}: unnoticed ({} checks come by)", own.len())),
+            (false, None) => faults.push(format!("{description}: unnoticed ({} checks come by)", pair_checks.len())),
             (true, Some(_)) => faults.push(format!("{description}: noticed, and yet in equivalent.txt")),
             _ => {}
         }
@@ -86,8 +86,9 @@ fn checks() -> Vec<Check> {
         }
     }
     let directory = golden::cases_dir();
-    for file in
-        run::files_below(&directory).into_iter().filter(|file| file.extension().is_some_and(|own| own == "toml"))
+    for file in run::files_below(&directory)
+        .into_iter()
+        .filter(|file| file.extension().is_some_and(|extension| extension == "toml"))
     {
         let text = fs::read_to_string(directory.join(&file)).expect("a golden command");
         if let Ok(case) = golden::GoldenCase::parse(&text) {

@@ -155,7 +155,10 @@ impl<'a> AgentContainer<'a> {
 
     fn current_value(self, name: &str) -> CurrentValue<'a> {
         // If several entries have the same name, Kubernetes uses the last entry.
-        let entry = self.entries().filter(|entry| entry.get_first("name").is_some_and(|own| own.has_text(name))).last();
+        let entry = self
+            .entries()
+            .filter(|entry| entry.get_first("name").is_some_and(|entry_name| entry_name.has_text(name)))
+            .last();
         let Some(entry) = entry else { return CurrentValue::Unset };
         match (entry.get_first("value"), entry.get_first("valueFrom")) {
             (Some(value), _) => match value.text().filter(|text| !text.is_empty() && !value.is_null()) {

@@ -34,15 +34,15 @@ fn check_keys(arena: &Arena, section: ValueId) -> Result<()> {
 fn check_settings(arena: &mut Arena, config: Config) -> Result<()> {
     let fail = |arena: &Arena, setting: &str, problem: &str| {
         let error = Error::input(format!("Prefect can't start: its setting `{setting}` {problem}"));
-        Err(locate(error, config.get(arena, setting).and_then(|own| arena.location(own))))
+        Err(locate(error, config.get(arena, setting).and_then(|value| arena.location(value))))
     };
     for section in REQUIRED_SECTIONS {
-        if config.get(arena, section).is_none_or(|own| arena.as_dict(own).is_none()) {
+        if config.get(arena, section).is_none_or(|value| arena.as_dict(value).is_none()) {
             return fail(arena, section, "is no section");
         }
     }
     for section in ["context", "context.config"] {
-        if config.get(arena, section).is_some_and(|own| arena.as_dict(own).is_none()) {
+        if config.get(arena, section).is_some_and(|value| arena.as_dict(value).is_none()) {
             return fail(arena, section, "is no section");
         }
     }
@@ -51,7 +51,8 @@ fn check_settings(arena: &mut Arena, config: Config) -> Result<()> {
     {
         return fail(arena, "tasks.defaults.retry_delay", "is longer than Python can count");
     }
-    if config.get(arena, "home_dir").is_none_or(|own| !matches!(arena.get(own), Value::Str(_) | Value::Unknown(_))) {
+    if config.get(arena, "home_dir").is_none_or(|value| !matches!(arena.get(value), Value::Str(_) | Value::Unknown(_)))
+    {
         return fail(arena, "home_dir", "is no text");
     }
     let is_logging_format = |format: ValueId| match arena.get(format) {

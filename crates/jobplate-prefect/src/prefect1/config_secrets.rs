@@ -58,7 +58,7 @@ fn add_secrets(
         let name = format!("{prefix}{own}");
         let location = Location { source: Rc::clone(source), span: key.span() };
         let refuse =
-            |what: &str, hint: &str| locate(Error::input(format!("{name} {what}")).hint(hint), Some(&location));
+            |problem: &str, hint: &str| locate(Error::input(format!("{name} {problem}")).hint(hint), Some(&location));
         if own.contains(secrets::DICT_SEPARATOR) {
             return Err(refuse("has a `__` in its name, which in a variable's leads into a dict", "rename the secret"));
         }

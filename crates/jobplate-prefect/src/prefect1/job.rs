@@ -75,7 +75,7 @@ pub(super) fn generate(arena: &mut Arena, run: &JobRequest<'_>) -> Result<Job> {
 
     let template_image = arena.dict_get(container, "image");
     let image = run.flow.image(arena, run.run_config.image, template_image)?;
-    replaced.extend(template_image.filter(|own| !arena.is_same_key(*own, image)).map(|own| ("image", own)));
+    replaced.extend(template_image.filter(|old| !arena.is_same_key(*old, image)).map(|old| ("image", old)));
     arena.dict_set_str(container, "image", image);
     if let Some(policy) = run.run_config.image_pull_policy {
         arena.dict_set_str(container, "imagePullPolicy", policy);
@@ -96,8 +96,8 @@ fn set_metadata(arena: &mut Arena, run: &JobRequest<'_>, replaced: &mut Vec<(&'s
     let job = run.template;
     let name = match run.version {
         AgentVersion::V0_15 => {
-            let own = arena.dict_get(job, "metadata").and_then(|own| arena.dict_get(own, "name"));
-            replaced.extend(own.map(|name| ("metadata.name", name)));
+            let old_name = arena.dict_get(job, "metadata").and_then(|metadata| arena.dict_get(metadata, "name"));
+            replaced.extend(old_name.map(|name| ("metadata.name", name)));
             format!("prefect-job-{}", run.identifier)
         }
         AgentVersion::V1_4 => {
@@ -190,7 +190,7 @@ fn replace(
     value: ValueId,
     replaced: &mut Vec<(&'static str, ValueId)>,
 ) {
-    replaced.extend(arena.dict_get(pod, key).map(|own| (key, own)));
+    replaced.extend(arena.dict_get(pod, key).map(|old| (key, old)));
     arena.dict_set_str(pod, key, value);
 }
 
@@ -232,13 +232,13 @@ fn set_pull_secrets(
         own => Some(own.to_vec()),
     };
     let Some(names) = names else { return Ok(()) };
-    let entry = |name: ValueId| {
+    let new_entry = |name: ValueId| {
         let key = arena.alloc_str("name");
         let location = arena.location(name).cloned();
         let entry = arena.new_dict([(key, name)]);
         arena.alloc(entry, location)
     };
-    let entries = names.into_iter().map(entry).collect();
+    let entries = names.into_iter().map(new_entry).collect();
     let list = arena.alloc(Value::List(entries), None);
     replace(arena, pod, KEY, list, replaced);
     Ok(())
@@ -386,7 +386,7 @@ mod tests {
         let refuse_file = |_: &str| Err(Error::input("no file is read"));
         let preview = preview(&mut arena, AgentVersion::V1_4, None, &scenario, &refuse_file).unwrap();
         let names: Vec<_> =
-            preview.job.environment.variables().iter().map(|own| string::str(&arena, own.name)).collect();
+            preview.job.environment.variables().iter().map(|variable| string::str(&arena, variable.name)).collect();
         assert!(names.iter().all(|name| managed::is_managed(name)), "{names:?}");
         assert_eq!(names.len(), 14);
     }

@@ -121,7 +121,8 @@ impl NoteCollector<'_> {
     /// Adds a note about a namespace in which the agent cannot create the Job.
     fn add_namespace_note(&mut self, preview: &AgentPreview) {
         let arena = self.arena;
-        let namespace = arena.dict_get(preview.job.root, "metadata").and_then(|own| arena.dict_get(own, "namespace"));
+        let namespace =
+            arena.dict_get(preview.job.root, "metadata").and_then(|metadata| arena.dict_get(metadata, "namespace"));
         if let Some(own) = namespace {
             let agents = preview.agent.namespace.map_or("default", |agents| arena.as_str(agents).unwrap_or_default());
             let is_known =

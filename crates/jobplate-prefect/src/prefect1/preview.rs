@@ -49,7 +49,7 @@ pub fn preview(
     check_config(arena, config)?;
     let agent = Agent::start(arena, version, scenario.start, &scenario.environ, config)?;
     let run_config = match scenario.run_config {
-        Some(given) => RunConfig::read(arena, given, file)?,
+        Some(input) => RunConfig::read(arena, input, file)?,
         None => RunConfig::default(),
     };
     let is_agents_template = !run_config.has_template();

@@ -44,8 +44,9 @@ pub(super) fn docker_image(arena: &mut Arena, storage: ValueId) -> Result<Option
     if let Some(missing) = required.iter().find(|key| !is_set(key)) {
         return Err(fail(arena, format!("the flow's {kind} storage lacks `{missing}`")));
     }
-    let has_wrong_type =
-        |key: &str, fits: fn(&Value) -> bool| arena.dict_get(storage, key).is_some_and(|own| !fits(arena.get(own)));
+    let has_wrong_type = |key: &str, is_expected: fn(&Value) -> bool| {
+        arena.dict_get(storage, key).is_some_and(|value| !is_expected(arena.get(value)))
+    };
     if has_wrong_type("flows", |data| matches!(data, Value::Dict(_))) {
         return Err(fail(arena, "`flows` of the flow's storage is no mapping".to_owned()));
     }

@@ -29,7 +29,9 @@ pub fn find_in_config_map(source: Rc<SourceFile>) -> Result<Rc<SourceFile>> {
             return Ok(());
         }
         for (key, value) in embedded::config_map_data(object)?.into_iter().flat_map(|data| data.entries()) {
-            if !template_keys::JOB_TEMPLATE.iter().any(|own| key.has_text(own)) || !embedded::can_hold_document(value) {
+            if !template_keys::JOB_TEMPLATE.iter().any(|template_key| key.has_text(template_key))
+                || !embedded::can_hold_document(value)
+            {
                 continue;
             }
             let span = offset + value.span().start..offset + value.span().end;

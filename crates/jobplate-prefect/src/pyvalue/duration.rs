@@ -68,7 +68,7 @@ impl Duration {
             Regex::new(&format!("^([-+]?)P{days}(?:T{hours}{minutes}{seconds})?$")).ok()
         });
         let micros = if let Some(found) = CLOCK.as_ref()?.captures(text) {
-            let part = |at: usize| found.get(at).map(|own| own.as_str());
+            let part = |at: usize| found.get(at).map(|group| group.as_str());
             let seconds = part(4).or(part(6))?;
             let parts = [part(1), part(2), part(3).or(part(5)), Some(seconds)];
             let mut micros = 0_i128;
@@ -82,7 +82,7 @@ impl Duration {
             let found = ISO.as_ref()?.captures(text)?;
             let mut micros = 0_i128;
             for (at, unit) in UNITS.into_iter().enumerate() {
-                let count: f64 = found.get(at + 2).map_or("0", |own| own.as_str()).parse().ok()?;
+                let count: f64 = found.get(at + 2).map_or("0", |group| group.as_str()).parse().ok()?;
                 micros = micros.checked_add((count * (unit * SECOND) as f64).round_ties_even() as i128)?;
             }
             if &found[1] == "-" { -micros } else { micros }

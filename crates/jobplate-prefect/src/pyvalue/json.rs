@@ -44,7 +44,7 @@ pub(crate) fn find_error(source: &Rc<SourceFile>) -> Option<(String, Location)> 
     let at = text.floor_char_boundary(line + error.column().saturating_sub(1));
     // More documents can follow in a YAML stream, and Python's `json` accepts these numbers.
     let is_stream = text[at..].starts_with("---");
-    let is_number = ["NaN", "Infinity", "-Infinity"].iter().any(|own| text[at..].starts_with(own));
+    let is_number = ["NaN", "Infinity", "-Infinity"].iter().any(|number| text[at..].starts_with(number));
     let reason = error.to_string();
     let problem = match &text[at..] {
         rest if rest.starts_with(['#', '/']) => "it has no comments",

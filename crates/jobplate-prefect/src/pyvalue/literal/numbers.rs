@@ -12,11 +12,11 @@ pub(super) fn number_end(text: &str) -> usize {
     let mut end = 0;
     while let Some(&byte) = bytes.get(end) {
         let follows_exponent = !has_radix_prefix && end > 0 && matches!(bytes[end - 1], b'e' | b'E');
-        let fits = byte.is_ascii_alphanumeric()
+        let is_part_of_number = byte.is_ascii_alphanumeric()
             || byte == b'_'
             || !has_radix_prefix && byte == b'.'
             || follows_exponent && matches!(byte, b'+' | b'-');
-        if !fits {
+        if !is_part_of_number {
             break;
         }
         end += 1;

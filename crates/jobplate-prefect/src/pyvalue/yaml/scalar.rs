@@ -24,8 +24,8 @@ pub(super) fn parse_int(text: &str) -> Option<BigInt> {
         None => (false, plain.strip_prefix('+').unwrap_or(&plain)),
     };
     let parse_digits = |digits: &str, radix| {
-        let fits = !digits.is_empty() && digits.chars().all(|c| c.is_digit(radix));
-        fits.then(|| BigInt::parse_bytes(digits.as_bytes(), radix)).flatten()
+        let is_valid = !digits.is_empty() && digits.chars().all(|c| c.is_digit(radix));
+        is_valid.then(|| BigInt::parse_bytes(digits.as_bytes(), radix)).flatten()
     };
     let integer = match digits {
         "0" => BigInt::ZERO,
