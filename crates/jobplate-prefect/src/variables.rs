@@ -15,7 +15,7 @@ pub fn secret_variable(name: &str) -> String {
     format!("{SECRET_PREFIX}{name}")
 }
 
-/// Returns the name of the Prefect 1 secret that a variable holds, if it holds one.
+/// Returns the name of the Prefect 1 secret that a variable holds, or `None` if it does not hold a secret.
 pub fn secret_name(variable: &str) -> Option<&str> {
     variable.strip_prefix(SECRET_PREFIX)
 }

@@ -6,12 +6,12 @@
 //! | key | meaning |
 //! |---|---|
 //! | `about` | the purpose of the case, if its name does not describe it |
-//! | `template` | a base job template, instead of the small one |
+//! | `template` | a base job template, instead of the small template |
 //! | `configuration`, `job`, `metadata`, `spec`, `pod_template`, `pod`, `container`, `variables` | parts of it: `job_configuration`, its manifest, parts of that, and the properties of `variables` |
 //! | `run`, `deployment` | job variables of the run, and of the deployment |
 //! | `environ`, `settings` | the worker's environment, and its own settings |
 //! | `scenario` | other parts of the scenario, or the whole scenario |
-//! | `each` | a list of tables; each is merged with this one and becomes a case |
+//! | `each` | a list of tables; each is merged with this table to form a case |
 //! | `prefect_kubernetes` | the version, if it is not the newest, or `all` |
 
 use std::collections::BTreeMap;

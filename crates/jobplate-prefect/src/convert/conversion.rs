@@ -22,7 +22,8 @@ pub struct Conversion {
     pub notes: Vec<Note>,
 }
 
-/// Converts a job template, starting from the base job template `base` or from a built-in one.
+/// Converts a job template, starting from the base job template `base`, or from the built-in template if `base` is
+/// `None`.
 ///
 /// # Errors
 /// Fails if the job template is not a Job, or if a worker could not use the result.

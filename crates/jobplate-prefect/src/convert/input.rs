@@ -20,7 +20,7 @@ pub(super) struct Parts {
     pub(super) pod_metadata: Option<ValueId>,
     /// The spec of its pods.
     pub(super) pod: ValueId,
-    /// The container in which Prefect 1 runs the flow: the first one.
+    /// The first container, in which Prefect 1 runs the flow.
     pub(super) container: ValueId,
     /// The other containers.
     pub(super) others: Vec<ValueId>,

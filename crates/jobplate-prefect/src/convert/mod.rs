@@ -12,7 +12,7 @@
 //! | `overlay` | which values become defaults of variables, and which are kept in the Job |
 //! | `flow_env` | how each entry of the flow's `env` is converted |
 //! | `variable_mapping` | the name of each Prefect 1 variable in Prefect 2 and 3 |
-//! | `rewrite` | how names inside a value are replaced, and how scalars become strings |
+//! | `rewrite` | how names inside a value are replaced, and how scalars are converted to strings |
 //! | `notes` | the order of the notes |
 
 mod base;

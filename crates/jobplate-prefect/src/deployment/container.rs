@@ -37,7 +37,7 @@ pub(crate) struct ProgramContainer {
 /// Finds the container that runs a program in a manifest.
 ///
 /// # Errors
-/// Fails unless exactly one container runs it, or if its command is not supported.
+/// Fails if not exactly one container runs the program, or if its command is not supported.
 pub(crate) fn find(program: &Program, source: &Rc<SourceFile>) -> Result<ProgramContainer> {
     let file_location = Location { source: Rc::clone(source), span: 0..0 };
     let mut found = None;

@@ -218,7 +218,8 @@ fn set_eviction(arena: &mut Arena, is_single: bool, variables: &mut WorkerVariab
     variables.set(arena, name, value, WorkerEnvOrigin::Eviction);
 }
 
-/// Adds an entry for [`SIGTERM_BEHAVIOR`], unless there is a single attempt and an entry already exists.
+/// Replaces all entries for [`SIGTERM_BEHAVIOR`] with a new entry, unless there is a single attempt and an entry
+/// exists.
 fn set_eviction_in_entries(arena: &mut Arena, is_single: bool, entries: &mut Vec<WorkerEnvEntry>) {
     let sets_sigterm = |arena: &Arena, entry: &WorkerEnvEntry| {
         arena.dict_get(entry.entry, "name").and_then(|name| arena.as_str(name)) == Some(SIGTERM_BEHAVIOR)

@@ -18,7 +18,7 @@ pub fn pod(arena: &Arena, manifest: ValueId) -> Option<ValueId> {
     ["spec", "template", "spec"].iter().try_fold(manifest, |at, key| arena.dict_get(at, key))
 }
 
-/// Returns the items of one of a pod spec's lists of containers: `containers` or `initContainers`.
+/// Returns the containers in a list of a pod spec: `containers` or `initContainers`.
 pub fn containers<'h>(arena: &'h Arena, pod: ValueId, list: &str) -> &'h [ValueId] {
     arena.dict_get(pod, list).map(|list| arena.list_items(list)).unwrap_or_default()
 }

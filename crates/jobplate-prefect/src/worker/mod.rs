@@ -20,7 +20,7 @@
 //! | [`environment`] | how the worker's own variables, the filled `env` of `configuration` and the container's entries are merged |
 //! | [`manifest`] | which labels the worker sets; image, command and name of the Job |
 //! | `labels` | how names and labels are shortened and slugged |
-//! | `secret_references` | which values become references, and which Secrets the worker writes |
+//! | `secret_references` | which values are replaced with references, and which Secrets the worker writes |
 //! | [`settings`] | which settings a worker has, and which it passes on |
 //! | [`notes`] | the notes of a preview about the Job |
 //! | `template_notes` | the notes of a preview about the template, the scenario and job variables |

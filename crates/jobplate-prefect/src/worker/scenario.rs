@@ -18,9 +18,9 @@ use crate::pyvalue::string;
 pub struct WorkerScenario {
     /// The flow run.
     pub run: FlowRunContext,
-    /// The job variables of the deployment.
+    /// The deployment's job variables.
     pub deployment_variables: Option<ValueId>,
-    /// The job variables of the flow run.
+    /// The flow run's job variables.
     pub run_variables: Option<ValueId>,
     /// The worker.
     pub worker: Worker,
@@ -30,7 +30,7 @@ pub struct WorkerScenario {
     pub has_work_pool: bool,
 }
 
-/// A worker.
+/// The worker of a scenario.
 #[derive(Debug)]
 pub struct Worker {
     /// Its ID. Only Prefect Cloud assigns IDs to workers.

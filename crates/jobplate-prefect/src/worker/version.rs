@@ -172,8 +172,8 @@ impl WorkerVersion {
         self.is_at_least([0, 2, 12])
     }
 
-    /// Returns the command of the flow's container if the template does not set one. With `runs_engine`, workers of
-    /// Prefect 2 run Prefect's engine, like the first versions.
+    /// Returns the default command of the flow's container. With `runs_engine`, workers of Prefect 2 run Prefect's
+    /// engine, like the first versions.
     pub fn command(self, runs_engine: bool) -> &'static str {
         match self.is_at_least([0, 5, 0]) || self.is_at_least([0, 2, 12]) && !runs_engine {
             true => "prefect flow-run execute",

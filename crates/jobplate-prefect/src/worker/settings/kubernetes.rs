@@ -10,7 +10,7 @@ use super::value::normalize;
 use crate::pyvalue::environ::{Environ, EnvironVar, Resolved};
 
 /// All settings of prefect-kubernetes and their groups, in the order of its models.
-#[rustfmt::skip] // one setting a line
+#[rustfmt::skip] // one setting per line
 pub static KUBERNETES_SETTINGS: [Setting; 22] = [
     renamed("INTEGRATIONS_KUBERNETES_CLUSTER_UID", Text, "KUBERNETES_CLUSTER_UID"),
     setting("INTEGRATIONS_KUBERNETES_WORKER", Group),

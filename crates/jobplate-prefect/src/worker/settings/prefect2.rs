@@ -68,7 +68,7 @@ fn retry_delays(text: &str) -> Option<String> {
 }
 
 /// All settings of Prefect 2, in the order in which it exports them. Earlier versions have fewer settings.
-#[rustfmt::skip] // one setting a line
+#[rustfmt::skip] // one setting per line
 pub static PREFECT_2_SETTINGS: [Setting; 163] = [
     setting("HOME", Path),
     setting("EXTRA_ENTRYPOINTS", Text),

@@ -10,7 +10,7 @@ use super::setting::SettingKind::{
 use super::setting::{Setting, renamed, setting};
 
 /// All settings of Prefect 3 and their groups.
-#[rustfmt::skip] // one setting a line
+#[rustfmt::skip] // one setting per line
 pub static PREFECT_3_SETTINGS: [Setting; 279] = [
     setting("HOME", Path),
     setting("PROFILES_PATH", Path),

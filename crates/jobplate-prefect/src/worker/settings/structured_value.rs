@@ -106,7 +106,7 @@ fn number_or_array(json: Json) -> Option<Option<String>> {
     }
 }
 
-/// Converts a JSON value to a number; `parse` reads one from a string.
+/// Converts a JSON value to a number; `parse` converts a string.
 pub(super) fn as_float(json: Json, parse: fn(&str) -> Option<f64>) -> Option<f64> {
     match json {
         Json::Bool(value) => Some(f64::from(u8::from(value))),

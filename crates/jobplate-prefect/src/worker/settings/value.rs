@@ -161,7 +161,7 @@ mod tests {
     type Case = (&'static str, Option<&'static str>);
 
     /// The cases of each kind.
-    #[rustfmt::skip] // one kind a paragraph
+    #[rustfmt::skip] // one kind per paragraph
     const CASES: &[(SettingKind, &[Case])] = &[
         (Bool, &[("YES", Some("True")), ("f", Some("False")), ("2", None)]),
         (Int(Any), &[(" +007 ", Some("7")), ("0__1", Some("1")), ("1e3", None)]),
