@@ -205,7 +205,7 @@ impl Ui {
             && File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok()
             && start == *b"error:";
         if is_error {
-            // A failure is reported when an error is written to the file.
+            // Ignore a failure here: it is reported when an error is written to the file.
             let _ = std::fs::OpenOptions::new().write(true).truncate(true).open(path);
         }
     }
@@ -232,10 +232,10 @@ impl Ui {
         self.write_terminal(text);
     }
 
-    /// Writes to the terminal if Helm 4 runs the program: it hides the standard error of a post-renderer.
+    /// Writes to the terminal if Helm 4 runs the program, because Helm 4 hides a post-renderer's standard error.
     fn write_terminal(&self, text: &str) {
         if self.is_helm_plugin
-            // Fails without a controlling terminal, as in CI.
+            // Opening the terminal fails if there is none, for example in CI.
             && let Ok(mut terminal) = std::fs::OpenOptions::new().write(true).open("/dev/tty")
         {
             let _ = terminal.write_all(text.as_bytes());

@@ -96,7 +96,7 @@ impl Command for ArgocdGenerateArgs {
         let root = find_repository();
         let request = request(root.as_deref())?;
         let sources = inputs::open_inputs(&request)?;
-        // Files in a directory may be symbolic links.
+        // Check every file: files in a directory may be symbolic links.
         sources.iter().filter_map(InputSource::path).try_for_each(|file| check_inside(file, root.as_deref()))?;
         let mut rendering = plan_sources(sources, &request, MatchPolicy::Required, ui)?;
         check_objects(&mut rendering)?;
@@ -114,7 +114,7 @@ fn request(root: Option<&Path>) -> Result<RenderRequest> {
         Err(env::VarError::NotUnicode(_)) => return Err(invalid_parameters_error()),
     };
     let arguments = to_arguments(&parameters, DEFAULT_SPEC_FILES.into_iter().find(|spec| Path::new(spec).exists()))?;
-    // Checked before the spec files are read.
+    // Must precede the reading of the spec files.
     let mut specs = arguments.iter().filter_map(|word| word.strip_prefix("--spec="));
     specs.try_for_each(|spec| check_inside(Path::new(spec), root))?;
     let args = parse_arguments::<RenderArgs>(arguments).map_err(|usage| {
@@ -181,7 +181,7 @@ fn to_arguments(parameters: &str, spec: Option<&str>) -> Result<Vec<String>> {
             (ParameterType::Boolean, ..) => {
                 return Err(Error::usage(format!("the parameter `{name}` is neither \"true\" nor \"false\"")));
             }
-            // The user left an announced parameter empty.
+            // Ignore an announced parameter that the user left empty.
             (ParameterType::String | ParameterType::Array, Some(text), None, None) if text.is_empty() => {}
             (_, None, None, None) => {}
             (ParameterType::String | ParameterType::Array, Some(text), None, None) => push(text),

@@ -87,7 +87,7 @@ impl ManifestNames {
     fn add_from_source(&mut self, source: &mut InputSource, targets: &[Target]) {
         let file = source.name().to_owned();
         let Ok(reader) = source.read_from_start() else { return };
-        // After an error, the objects before it remain.
+        // Ignore errors: the objects before an invalid document are still offered.
         drop(visit_objects(reader, &mut |object| {
             self.add_object(object, targets, &file);
             true

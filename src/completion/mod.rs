@@ -128,7 +128,7 @@ impl CommandLine {
         let (mut command, extensions) = offers::attach_completers(command_line, &self);
         let is_flag = self.words[last].as_encoded_bytes().starts_with(b"-");
         if self.words[last] == "-" {
-            // Offer long flags only: their names explain them.
+            // Offer only long flags, because their names are self-explanatory.
             self.words[last] = OsString::from("--");
         }
         let mut candidates = complete(&mut command, self.words, last, directory.as_deref()).unwrap_or_default();

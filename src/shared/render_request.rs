@@ -228,7 +228,7 @@ impl NameArgs {
             names::check_object_name("object", name).map_err(|fault| fault.into_error("`--name`"))?;
         }
         if let Some(prefix) = &self.generate_name {
-            // Kubernetes appends random letters and digits.
+            // Kubernetes appends random letters and digits to the prefix, so the prefix may end with a hyphen.
             names::check_object_name("object", &format!("{prefix}x"))
                 .map_err(|fault| fault.into_error("`--generate-name`"))?;
         }

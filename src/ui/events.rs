@@ -24,7 +24,7 @@ pub(crate) struct ProgressReporter<'u> {
 
 impl<'u> ProgressReporter<'u> {
     pub(crate) fn new(ui: &'u Ui) -> Self {
-        // Draws on standard error, and only if that is a terminal.
+        // The spinner draws on standard error, but only on a terminal.
         let spinner = ProgressBar::new_spinner();
         if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
             spinner.set_style(style);

@@ -222,7 +222,7 @@ fn program_runs_in_an_empty_root_directory() {
     std::fs::copy(directory.path().join("jobplate"), root.path().join("jobplate")).expect("a file can be copied");
     assert_eq!(run_stdout(chroot_command(root.path(), "/jobplate").arg("--version")), format!("jobplate {VERSION}\n"));
 
-    // Like in a container, add a hosts file. Add the inputs. The server only detects connections.
+    // Add the inputs and a hosts file, like in a container. The server only detects connections.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let port = listener.local_addr().expect("it has an address").port();
     run::write_file(&root.path().join("etc/hosts"), b"127.0.0.1 api.test\n");
