@@ -17,7 +17,7 @@ pub(crate) enum Json {
 impl Json {
     pub(crate) fn parse(text: &str) -> Result<Json, String> {
         let mut reader = JsonReader { rest: text };
-        let value = reader.value()?;
+        let value = reader.parse_value()?;
         reader.skip_whitespace();
         if reader.rest.is_empty() { Ok(value) } else { Err(reader.error("more than one value")) }
     }
@@ -159,7 +159,7 @@ impl JsonReader<'_> {
         }
     }
 
-    fn value(&mut self) -> Result<Json, String> {
+    fn parse_value(&mut self) -> Result<Json, String> {
         for (word, value) in [("null", Json::Null), ("true", Json::Bool(true)), ("false", Json::Bool(false))] {
             if self.consume(word) {
                 return Ok(value);
@@ -171,7 +171,7 @@ impl JsonReader<'_> {
                 if !items.is_empty() && !self.consume(",") {
                     return Err(self.error("no comma"));
                 }
-                items.push(self.value()?);
+                items.push(self.parse_value()?);
             }
             return Ok(Json::List(items));
         }
@@ -181,16 +181,16 @@ impl JsonReader<'_> {
                 if !pairs.is_empty() && !self.consume(",") {
                     return Err(self.error("no comma"));
                 }
-                let Json::Text(key) = self.value()? else { return Err(self.error("a key that is no text")) };
+                let Json::Text(key) = self.parse_value()? else { return Err(self.error("a key that is no text")) };
                 if !self.consume(":") {
                     return Err(self.error("no colon"));
                 }
-                pairs.push((key, self.value()?));
+                pairs.push((key, self.parse_value()?));
             }
             return Ok(Json::Map(pairs));
         }
         if self.consume("\"") {
-            return self.text();
+            return self.parse_text();
         }
         let end = self.rest.find(|c: char| !c.is_ascii_alphanumeric() && !"+-.".contains(c)).unwrap_or(self.rest.len());
         let (number, rest) = self.rest.split_at(end);
@@ -201,7 +201,7 @@ impl JsonReader<'_> {
         Ok(Json::Number(number.to_owned()))
     }
 
-    fn text(&mut self) -> Result<Json, String> {
+    fn parse_text(&mut self) -> Result<Json, String> {
         let mut text = Vec::new();
         let mut units = [0; 2];
         let mut chars = self.rest.chars();

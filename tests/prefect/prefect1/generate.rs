@@ -31,14 +31,15 @@ pub(crate) fn generate_case(seed: u64, number: u64) -> Case {
         3 | 4 => (true, false),
         _ => (false, false),
     };
-    let template = (!rng.one_in(12)).then(|| template(rng, has_template_edge_cases));
-    let scenario = (template.is_none() || !rng.one_in(4)).then(|| scenario(rng, has_scenario_edge_cases, &mut files));
+    let template = (!rng.one_in(12)).then(|| generate_template(rng, has_template_edge_cases));
+    let scenario =
+        (template.is_none() || !rng.one_in(4)).then(|| generate_scenario(rng, has_scenario_edge_cases, &mut files));
     let template = template.map(String::into_bytes);
     Case { name: format!("random-{seed}-{number}"), version, template, scenario, files }
 }
 
 /// Generates a node of any type. One scalar in six can be invalid YAML.
-fn edge_case(rng: &mut Rng) -> YamlNode {
+fn generate_edge_case(rng: &mut Rng) -> YamlNode {
     let stock = if rng.one_in(6) { edge_cases::YAML_NODES } else { edge_cases::VALID_NODES };
     let node = YamlNode::raw(rng.choose(stock));
     match rng.below(8) {
@@ -98,7 +99,7 @@ const VARIABLE_NAMES: &[&str] = &[
     "prefect__backend",
 ];
 
-fn entry(rng: &mut Rng) -> YamlNode {
+fn generate_entry(rng: &mut Rng) -> YamlNode {
     let name = ("name", YamlNode::raw(rng.choose(VARIABLE_NAMES)));
     match rng.below(4) {
         0 => {
@@ -111,11 +112,11 @@ fn entry(rng: &mut Rng) -> YamlNode {
     }
 }
 
-fn entries(rng: &mut Rng) -> YamlNode {
-    YamlNode::List((0..rng.below(5)).map(|_| entry(rng)).collect())
+fn generate_entries(rng: &mut Rng) -> YamlNode {
+    YamlNode::List((0..rng.below(5)).map(|_| generate_entry(rng)).collect())
 }
 
-fn container(rng: &mut Rng, name: &str) -> YamlNode {
+fn generate_container(rng: &mut Rng, name: &str) -> YamlNode {
     let mut pairs = vec![("name".to_owned(), YamlNode::raw(name))];
     let mut add = |rng: &mut Rng, one_in: usize, key: &str, value: fn(&mut Rng) -> YamlNode| {
         if rng.one_in(one_in) {
@@ -127,7 +128,7 @@ fn container(rng: &mut Rng, name: &str) -> YamlNode {
     add(rng, 4, "imagePullPolicy", |_| YamlNode::raw("Always"));
     add(rng, 3, "command", |_| YamlNode::raw("[tini, --]"));
     add(rng, 3, "args", |_| YamlNode::raw("[a]"));
-    add(rng, 2, "env", entries);
+    add(rng, 2, "env", generate_entries);
     add(rng, 5, "envFrom", |_| YamlNode::raw("[{secretRef: {name: s}}]"));
     add(rng, 2, "resources", |rng| {
         let amounts =
@@ -142,7 +143,7 @@ fn container(rng: &mut Rng, name: &str) -> YamlNode {
 }
 
 /// Generates a typical job template.
-fn job(rng: &mut Rng) -> YamlNode {
+fn generate_job(rng: &mut Rng) -> YamlNode {
     let mut pod = Vec::new();
     if rng.one_in(3) {
         pod.push(("serviceAccountName", YamlNode::raw("own")));
@@ -154,11 +155,11 @@ fn job(rng: &mut Rng) -> YamlNode {
         pod.push(("restartPolicy", YamlNode::raw("OnFailure")));
     }
     if rng.one_in(4) {
-        pod.push(("initContainers", YamlNode::List(vec![container(rng, "init")])));
+        pod.push(("initContainers", YamlNode::List(vec![generate_container(rng, "init")])));
     }
-    let mut containers = vec![container(rng, "flow")];
+    let mut containers = vec![generate_container(rng, "flow")];
     if rng.one_in(4) {
-        containers.push(container(rng, "sidecar"));
+        containers.push(generate_container(rng, "sidecar"));
     }
     if !rng.one_in(12) {
         pod.push(("containers", YamlNode::List(containers)));
@@ -195,12 +196,12 @@ fn job(rng: &mut Rng) -> YamlNode {
 }
 
 /// Changes one node of a template.
-fn change(rng: &mut Rng, tree: &mut YamlNode) {
+fn change_node(rng: &mut Rng, tree: &mut YamlNode) {
     let count = tree.count();
     match rng.below(12) {
         0..=3 => {
             let path = rng.choose(READ_PATHS);
-            let value = edge_case(rng);
+            let value = generate_edge_case(rng);
             if let Some(node) = tree.at(path) {
                 *node = value;
             } else if let Some(node) = tree.at(&path[..path.len() - 1]) {
@@ -212,7 +213,7 @@ fn change(rng: &mut Rng, tree: &mut YamlNode) {
             }
         }
         4 | 5 => {
-            let value = edge_case(rng);
+            let value = generate_edge_case(rng);
             if let Some(node) = tree.node(rng.below(count)) {
                 *node = value;
             }
@@ -229,7 +230,7 @@ fn change(rng: &mut Rng, tree: &mut YamlNode) {
                     true => rng.choose(edge_cases::KEYS).to_owned(),
                     false => pairs[rng.below(pairs.len())].0.clone(),
                 };
-                let (at, value) = (rng.below(pairs.len() + 1), edge_case(rng));
+                let (at, value) = (rng.below(pairs.len() + 1), generate_edge_case(rng));
                 pairs.insert(at, (key, value));
             }
         }
@@ -248,7 +249,7 @@ fn change(rng: &mut Rng, tree: &mut YamlNode) {
             let merged = match rng.below(3) {
                 0 => YamlNode::raw("{env: [{name: M, value: m}], image: m, name: m}"),
                 1 => YamlNode::raw("[{name: m1, labels: {a: b}}, {name: m2, image: m2}]"),
-                _ => edge_case(rng),
+                _ => generate_edge_case(rng),
             };
             if let Some(YamlNode::Map(pairs)) = tree.node(rng.below(count)) {
                 let at = rng.below(pairs.len() + 1);
@@ -272,7 +273,7 @@ fn change(rng: &mut Rng, tree: &mut YamlNode) {
             }
         }
         _ => {
-            let env = entries(rng);
+            let env = generate_entries(rng);
             if let Some(container) = tree.at(&["spec", "template", "spec", "containers"])
                 && let YamlNode::List(items) = container
                 && let Some(first) = items.first_mut()
@@ -283,11 +284,11 @@ fn change(rng: &mut Rng, tree: &mut YamlNode) {
     }
 }
 
-fn template(rng: &mut Rng, has_edge_cases: bool) -> String {
-    let mut tree = job(rng);
+fn generate_template(rng: &mut Rng, has_edge_cases: bool) -> String {
+    let mut tree = generate_job(rng);
     if has_edge_cases {
         for _ in 0..rng.below(2) + 1 {
-            change(rng, &mut tree);
+            change_node(rng, &mut tree);
         }
     }
     let mut text = tree.print();
@@ -322,16 +323,19 @@ fn quoted(values: &[&str], rng: &mut Rng) -> YamlNode {
 }
 
 /// Generates a mapping of some of the `known` arguments. If `has_edge_cases` is true, some values are edge cases.
-fn arguments(rng: &mut Rng, known: &[(&str, &[&str])], has_edge_cases: bool) -> YamlNode {
+fn generate_arguments(rng: &mut Rng, known: &[(&str, &[&str])], has_edge_cases: bool) -> YamlNode {
     let mut pairs = Vec::new();
     for (name, values) in known {
         if rng.one_in(4) {
             let value = YamlNode::raw(rng.choose(values));
-            pairs.push(((*name).to_owned(), if has_edge_cases && rng.one_in(4) { edge_case(rng) } else { value }));
+            pairs.push((
+                (*name).to_owned(),
+                if has_edge_cases && rng.one_in(4) { generate_edge_case(rng) } else { value },
+            ));
         }
     }
     if has_edge_cases && rng.one_in(12) {
-        pairs.push((rng.choose(edge_cases::KEYS).to_owned(), edge_case(rng)));
+        pairs.push((rng.choose(edge_cases::KEYS).to_owned(), generate_edge_case(rng)));
     }
     YamlNode::Map(pairs)
 }
@@ -348,8 +352,8 @@ const RUN_CONFIG: &[(&str, &[&str])] = &[
     ("labels", &["[l1, l2]", "[]", "ab", "null"]),
 ];
 
-fn run_config(rng: &mut Rng, has_edge_cases: bool, files: &mut BTreeMap<String, String>) -> YamlNode {
-    let mut tree = arguments(rng, RUN_CONFIG, has_edge_cases);
+fn generate_run_config(rng: &mut Rng, has_edge_cases: bool, files: &mut BTreeMap<String, String>) -> YamlNode {
+    let mut tree = generate_arguments(rng, RUN_CONFIG, has_edge_cases);
     if rng.one_in(2) {
         let mut pairs: Vec<(String, YamlNode)> = Vec::new();
         for _ in 0..rng.below(4) {
@@ -366,18 +370,18 @@ fn run_config(rng: &mut Rng, has_edge_cases: bool, files: &mut BTreeMap<String, 
     }
     match rng.below(10) {
         0 => {
-            let mut template = job(rng);
+            let mut template = generate_job(rng);
             if has_edge_cases && rng.one_in(2) {
-                change(rng, &mut template);
+                change_node(rng, &mut template);
             }
             tree.set("job_template", template);
         }
         1 => {
-            let text = template(rng, has_edge_cases);
+            let text = generate_template(rng, has_edge_cases);
             tree.set("job_template", YamlNode::text(&text));
         }
         2 => {
-            files.insert("own.yaml".to_owned(), template(rng, has_edge_cases));
+            files.insert("own.yaml".to_owned(), generate_template(rng, has_edge_cases));
             let path = rng.choose(&[
                 "own.yaml",
                 "./own.yaml",
@@ -421,12 +425,12 @@ const AGENT: &[(&str, &[&str])] = &[
     ("volume_mounts", &["[{name: v, mountPath: /v}]"]),
 ];
 
-fn environ(rng: &mut Rng, has_edge_cases: bool) -> YamlNode {
+fn generate_environ(rng: &mut Rng, has_edge_cases: bool) -> YamlNode {
     let mut pairs: Vec<(String, YamlNode)> = Vec::new();
     for _ in 0..rng.below(4) + 1 {
         let name = rng.choose(edge_cases::ENVIRONMENT_VARIABLES);
         let value = match has_edge_cases && rng.one_in(20) {
-            true => edge_case(rng),
+            true => generate_edge_case(rng),
             false => quoted(edge_cases::ENVIRONMENT_VALUES, rng),
         };
         pairs.push((name.to_owned(), value));
@@ -434,10 +438,10 @@ fn environ(rng: &mut Rng, has_edge_cases: bool) -> YamlNode {
     YamlNode::Map(pairs)
 }
 
-fn flow(rng: &mut Rng, has_edge_cases: bool) -> YamlNode {
+fn generate_flow(rng: &mut Rng, has_edge_cases: bool) -> YamlNode {
     let mut pairs = Vec::new();
     if rng.one_in(3) {
-        pairs.push(("id", if has_edge_cases { edge_case(rng) } else { YamlNode::text("f10") }));
+        pairs.push(("id", if has_edge_cases { generate_edge_case(rng) } else { YamlNode::text("f10") }));
     }
     if rng.one_in(2) {
         let number = if has_edge_cases { rng.below(edge_cases::CORE_VERSIONS.len()) } else { rng.below(6) };
@@ -450,35 +454,35 @@ fn flow(rng: &mut Rng, has_edge_cases: bool) -> YamlNode {
     YamlNode::map(pairs)
 }
 
-fn scenario(rng: &mut Rng, has_edge_cases: bool, files: &mut BTreeMap<String, String>) -> String {
+fn generate_scenario(rng: &mut Rng, has_edge_cases: bool, files: &mut BTreeMap<String, String>) -> String {
     let mut tree = YamlNode::Map(Vec::new());
     if rng.one_in(2) {
-        tree.set("run_config", run_config(rng, has_edge_cases, files));
+        tree.set("run_config", generate_run_config(rng, has_edge_cases, files));
     }
     if rng.one_in(2) {
-        tree.set("agent", arguments(rng, AGENT, has_edge_cases));
+        tree.set("agent", generate_arguments(rng, AGENT, has_edge_cases));
     }
     if rng.one_in(2) {
-        tree.set("environ", environ(rng, has_edge_cases));
+        tree.set("environ", generate_environ(rng, has_edge_cases));
     }
     if rng.one_in(5) {
         let lines: String = (0..rng.below(2) + 1).map(|_| rng.choose(edge_cases::CONFIG_LINES)).collect();
         tree.set("user_config", YamlNode::text(&lines));
     }
     if rng.one_in(3) {
-        tree.set("flow", flow(rng, has_edge_cases));
+        tree.set("flow", generate_flow(rng, has_edge_cases));
     }
     if rng.one_in(5) {
-        tree.set("flow_run_id", if has_edge_cases { edge_case(rng) } else { YamlNode::text("run-1") });
+        tree.set("flow_run_id", if has_edge_cases { generate_edge_case(rng) } else { YamlNode::text("run-1") });
     }
     if rng.one_in(8) {
         tree.set("identifier", YamlNode::text(rng.choose(&["abcdef01", "short", "longer-than-eight", "é"])));
     }
     if has_edge_cases && rng.one_in(12) {
-        change(rng, &mut tree);
+        change_node(rng, &mut tree);
     }
     if has_edge_cases && rng.one_in(20) {
-        tree.set(rng.choose(edge_cases::KEYS), edge_case(rng));
+        tree.set(rng.choose(edge_cases::KEYS), generate_edge_case(rng));
     }
     let mut text = tree.print();
     if has_edge_cases && rng.one_in(20) {

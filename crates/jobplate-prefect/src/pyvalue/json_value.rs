@@ -52,7 +52,7 @@ const MAX_DEPTH: usize = 200;
 pub(crate) fn parse(text: &str) -> Option<Json> {
     let mut parser = JsonParser { rest: text, depth: 0, is_unsupported: false };
     parser.skip_whitespace();
-    let value = parser.value()?;
+    let value = parser.parse_value()?;
     parser.skip_whitespace();
     let value = if parser.is_unsupported { mark_unsupported(value) } else { value };
     parser.rest.is_empty().then_some(value)
@@ -83,7 +83,7 @@ impl JsonParser<'_> {
         after.is_some()
     }
 
-    fn value(&mut self) -> Option<Json> {
+    fn parse_value(&mut self) -> Option<Json> {
         if self.depth > MAX_DEPTH {
             // The whole value is refused, so the rest does not matter.
             self.is_unsupported = true;
@@ -104,18 +104,18 @@ impl JsonParser<'_> {
             }
         }
         if self.consume("\"") {
-            return self.text().map(Json::Text);
+            return self.parse_text().map(Json::Text);
         }
         if self.consume("[") {
-            return self.list();
+            return self.parse_list();
         }
         if self.consume("{") {
-            return self.map();
+            return self.parse_map();
         }
-        self.number()
+        self.parse_number()
     }
 
-    fn list(&mut self) -> Option<Json> {
+    fn parse_list(&mut self) -> Option<Json> {
         self.depth += 1;
         let mut items = Vec::new();
         self.skip_whitespace();
@@ -123,7 +123,7 @@ impl JsonParser<'_> {
             if !items.is_empty() {
                 self.consume_comma()?;
             }
-            items.push(self.value()?);
+            items.push(self.parse_value()?);
             if self.has_stopped() {
                 return Some(Json::Unsupported);
             }
@@ -133,7 +133,7 @@ impl JsonParser<'_> {
         Some(Json::List(items))
     }
 
-    fn map(&mut self) -> Option<Json> {
+    fn parse_map(&mut self) -> Option<Json> {
         self.depth += 1;
         let mut pairs: Vec<(String, Json)> = Vec::new();
         let mut is_first = true;
@@ -143,11 +143,11 @@ impl JsonParser<'_> {
                 self.consume_comma()?;
             }
             is_first = false;
-            let key = self.consume("\"").then(|| self.text())??;
+            let key = self.consume("\"").then(|| self.parse_text())??;
             self.skip_whitespace();
             self.consume(":").then_some(())?;
             self.skip_whitespace();
-            let value = self.value()?;
+            let value = self.parse_value()?;
             if self.has_stopped() {
                 return Some(Json::Unsupported);
             }
@@ -172,7 +172,7 @@ impl JsonParser<'_> {
         Some(())
     }
 
-    fn text(&mut self) -> Option<String> {
+    fn parse_text(&mut self) -> Option<String> {
         let mut out = String::new();
         loop {
             let end = self.rest.find(|c: char| matches!(c, '"' | '\\') || c < ' ')?;
@@ -221,7 +221,7 @@ impl JsonParser<'_> {
         u32::from_str_radix(digits, 16).ok()
     }
 
-    fn number(&mut self) -> Option<Json> {
+    fn parse_number(&mut self) -> Option<Json> {
         let count_digits = |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let sign = usize::from(self.rest.starts_with('-'));
         let integer = count_digits(&self.rest[sign..]);

@@ -31,7 +31,7 @@ pub(crate) fn eval(arena: &mut Arena, text: &str, location: Option<&Location>) -
         location: location.cloned(),
     };
     parser.skip_lines()?;
-    let value = parser.tuple_or_value()?;
+    let value = parser.parse_tuple_or_value()?;
     parser.skip_whitespace();
     let rest = parser.rest;
     // Only comments and blank lines may follow.
@@ -104,8 +104,8 @@ impl LiteralParser<'_, '_> {
     }
 
     /// Parses a value, or a tuple without parentheses.
-    fn tuple_or_value(&mut self) -> Option<ValueId> {
-        let first = self.value()?;
+    fn parse_tuple_or_value(&mut self) -> Option<ValueId> {
+        let first = self.parse_value()?;
         if !self.consume(",") {
             return Some(first);
         }
@@ -115,7 +115,7 @@ impl LiteralParser<'_, '_> {
             if self.rest.is_empty() || self.rest.starts_with(['\n', '\r', '#']) {
                 break;
             }
-            items.push(self.value()?);
+            items.push(self.parse_value()?);
             if !self.consume(",") {
                 break;
             }
@@ -124,15 +124,15 @@ impl LiteralParser<'_, '_> {
     }
 
     /// Parses a value, or the sum or difference of a real and an imaginary number.
-    fn value(&mut self) -> Option<ValueId> {
-        let left = self.signed()?;
+    fn parse_value(&mut self) -> Option<ValueId> {
+        let left = self.parse_signed()?;
         self.skip_whitespace();
         if !self.rest.starts_with(['+', '-']) {
             return Some(left);
         }
         let sign = if self.rest.starts_with('-') { -1.0 } else { 1.0 };
         self.rest = &self.rest[1..];
-        let right = self.atom()?;
+        let right = self.parse_atom()?;
         let real = match self.arena.get(left) {
             Value::Int(integer) => integer.to_string().parse().ok()?,
             Value::Float(float) => *float,
@@ -146,14 +146,14 @@ impl LiteralParser<'_, '_> {
         }
     }
 
-    fn signed(&mut self) -> Option<ValueId> {
+    fn parse_signed(&mut self) -> Option<ValueId> {
         self.skip_whitespace();
         let is_negative = self.rest.starts_with('-');
         if !is_negative && !self.rest.starts_with('+') {
-            return self.atom();
+            return self.parse_atom();
         }
         self.rest = &self.rest[1..];
-        let operand = self.atom()?;
+        let operand = self.parse_atom()?;
         let data = match (self.arena.get(operand).clone(), is_negative) {
             (Value::Int(integer), true) => Value::Int(-integer),
             (Value::Float(float), true) => Value::Float(-float),
@@ -164,20 +164,20 @@ impl LiteralParser<'_, '_> {
         Some(self.alloc(data))
     }
 
-    fn atom(&mut self) -> Option<ValueId> {
+    fn parse_atom(&mut self) -> Option<ValueId> {
         self.skip_whitespace();
         let first = self.rest.chars().next()?;
         match first {
-            '(' => self.tuple(),
+            '(' => self.parse_tuple(),
             '[' => {
-                let items = self.items(']')?;
+                let items = self.parse_items(']')?;
                 Some(self.alloc(Value::List(items)))
             }
-            '{' => self.braces(),
-            '0'..='9' => self.number(),
-            '.' if !self.rest.starts_with("...") => self.number(),
-            '\'' | '"' => self.strings(),
-            _ => self.keyword(),
+            '{' => self.parse_braces(),
+            '0'..='9' => self.parse_number(),
+            '.' if !self.rest.starts_with("...") => self.parse_number(),
+            '\'' | '"' => self.parse_strings(),
+            _ => self.parse_keyword(),
         }
     }
 
@@ -198,11 +198,11 @@ impl LiteralParser<'_, '_> {
         self.rest.starts_with(token)
     }
 
-    fn items(&mut self, token: char) -> Option<Vec<ValueId>> {
+    fn parse_items(&mut self, token: char) -> Option<Vec<ValueId>> {
         self.open()?;
         let mut items = Vec::new();
         while !self.is_at(token) {
-            items.push(self.value()?);
+            items.push(self.parse_value()?);
             if !self.consume(",") {
                 break;
             }
@@ -212,12 +212,12 @@ impl LiteralParser<'_, '_> {
     }
 
     /// Parses a tuple, or one value in parentheses.
-    fn tuple(&mut self) -> Option<ValueId> {
+    fn parse_tuple(&mut self) -> Option<ValueId> {
         self.open()?;
         let mut items = Vec::new();
         let mut has_comma = false;
         while !self.is_at(')') {
-            items.push(self.value()?);
+            items.push(self.parse_value()?);
             has_comma = self.consume(",");
             if !has_comma {
                 break;
@@ -230,13 +230,13 @@ impl LiteralParser<'_, '_> {
         }
     }
 
-    fn braces(&mut self) -> Option<ValueId> {
+    fn parse_braces(&mut self) -> Option<ValueId> {
         self.open()?;
         if self.is_at('}') {
             self.close('}')?;
             return Some(self.alloc(Value::empty_dict()));
         }
-        let first = self.value()?;
+        let first = self.parse_value()?;
         let is_dict = self.consume(":");
         let mut keys = Vec::new();
         let dict = self.alloc(Value::empty_dict());
@@ -246,7 +246,7 @@ impl LiteralParser<'_, '_> {
                 return None;
             }
             if is_dict {
-                let value = self.value()?;
+                let value = self.parse_value()?;
                 self.arena.dict_set(dict, key, value);
             } else {
                 keys.push(key);
@@ -254,7 +254,7 @@ impl LiteralParser<'_, '_> {
             if !self.consume(",") || self.is_at('}') {
                 break;
             }
-            key = self.value()?;
+            key = self.parse_value()?;
             if is_dict && !self.consume(":") {
                 return None;
             }
@@ -273,14 +273,14 @@ impl LiteralParser<'_, '_> {
     }
 
     /// Parses `True`, `False`, `None`, `...`, `set()`, or a string with a prefix.
-    fn keyword(&mut self) -> Option<ValueId> {
+    fn parse_keyword(&mut self) -> Option<ValueId> {
         if let Some(after) = self.rest.strip_prefix("...") {
             self.rest = after;
             return Some(self.alloc(Value::Ellipsis));
         }
         let end = self.rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(self.rest.len());
         if self.rest[end..].starts_with(['\'', '"']) {
-            return self.strings();
+            return self.parse_strings();
         }
         let data = match &self.rest[..end] {
             "True" => Value::Bool(true),
@@ -288,7 +288,7 @@ impl LiteralParser<'_, '_> {
             "None" => Value::None,
             "set" => {
                 self.rest = &self.rest[end..];
-                if !self.is_at('(') || !self.items(')')?.is_empty() {
+                if !self.is_at('(') || !self.parse_items(')')?.is_empty() {
                     return None;
                 }
                 return Some(self.alloc(Value::Set(Vec::new())));
@@ -300,7 +300,7 @@ impl LiteralParser<'_, '_> {
     }
 
     /// Parses a string literal, and concatenates adjacent string literals.
-    fn strings(&mut self) -> Option<ValueId> {
+    fn parse_strings(&mut self) -> Option<ValueId> {
         let (mut parts, rest) = parse_string(self.rest)?;
         self.rest = rest;
         self.skip_whitespace();
@@ -313,7 +313,7 @@ impl LiteralParser<'_, '_> {
         Some(self.alloc(parts.into_value()))
     }
 
-    fn number(&mut self) -> Option<ValueId> {
+    fn parse_number(&mut self) -> Option<ValueId> {
         let end = number_end(self.rest);
         let (number, after) = self.rest.split_at(end);
         if after.starts_with(|c: char| c.is_alphanumeric() || c == '_') {

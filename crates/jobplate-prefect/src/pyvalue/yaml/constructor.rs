@@ -43,7 +43,7 @@ impl<'h, 's> Constructor<'h, 's> {
     /// Constructs the value of the document.
     pub(super) fn construct(mut self, document: Document<'_>) -> Result<ValueId> {
         self.resolve_aliases(document)?;
-        self.value(document.root(), MAX_DEPTH)
+        self.construct_value(document.root(), MAX_DEPTH)
     }
 
     fn location(&self, node: Node<'_>) -> Location {
@@ -83,7 +83,7 @@ impl<'h, 's> Constructor<'h, 's> {
         self.alias_targets.get(&node.index()).map_or(node, |target| node.document().node(*target))
     }
 
-    fn value(&mut self, node: Node<'_>, depth: usize) -> Result<ValueId> {
+    fn construct_value(&mut self, node: Node<'_>, depth: usize) -> Result<ValueId> {
         let node = self.resolve_alias(node);
         match self.constructed.get(&node.index()) {
             Some(Some(value)) => return Ok(*value),
@@ -96,9 +96,9 @@ impl<'h, 's> Constructor<'h, 's> {
         let Some(depth) = depth.checked_sub(1) else { return Err(self.fail(node, "a value nested too deep")) };
         self.constructed.insert(node.index(), None);
         let data = match node.kind() {
-            NodeKind::Map => self.map(node, depth)?,
-            NodeKind::Seq => self.seq(node, depth)?,
-            _ => self.scalar(node)?,
+            NodeKind::Map => self.construct_map(node, depth)?,
+            NodeKind::Seq => self.construct_seq(node, depth)?,
+            _ => self.construct_scalar(node)?,
         };
         let location = self.location(node);
         let value = self.arena.alloc(data, Some(location));
@@ -106,7 +106,7 @@ impl<'h, 's> Constructor<'h, 's> {
         Ok(value)
     }
 
-    fn map(&mut self, node: Node<'_>, depth: usize) -> Result<Value> {
+    fn construct_map(&mut self, node: Node<'_>, depth: usize) -> Result<Value> {
         let tag = tag_name(node);
         if !matches!(tag, None | Some("!" | "map" | "set")) {
             return Err(self.fail(node, "a tag that PyYAML does not take for a mapping"));
@@ -122,12 +122,12 @@ impl<'h, 's> Constructor<'h, 's> {
             let key_value = match key.kind() {
                 // PyYAML constructs no value for a plain `=`, but accepts it as a key.
                 NodeKind::Plain if key.has_text("=") && key.tag().is_none() => self.arena.alloc_str("="),
-                _ => self.value(key, depth)?,
+                _ => self.construct_value(key, depth)?,
             };
             if !self.arena.is_hashable(key_value) {
                 return Err(self.fail(key, "a list or mapping as a key"));
             }
-            let value = self.value(value, depth)?;
+            let value = self.construct_value(value, depth)?;
             self.arena.dict_set(dict, key_value, value);
         }
         Ok(match (tag, self.arena.get(dict).clone()) {
@@ -176,10 +176,10 @@ impl<'h, 's> Constructor<'h, 's> {
         Ok(())
     }
 
-    fn seq(&mut self, node: Node<'_>, depth: usize) -> Result<Value> {
+    fn construct_seq(&mut self, node: Node<'_>, depth: usize) -> Result<Value> {
         match tag_name(node) {
             None | Some("!" | "seq") => {
-                Ok(Value::List(node.items().map(|item| self.value(item, depth)).collect::<Result<_>>()?))
+                Ok(Value::List(node.items().map(|item| self.construct_value(item, depth)).collect::<Result<_>>()?))
             }
             Some("omap" | "pairs") => {
                 let mut pairs = Vec::new();
@@ -189,7 +189,7 @@ impl<'h, 's> Constructor<'h, 's> {
                     let (Some((key, value)), None) = (entries.next(), entries.next()) else {
                         return Err(self.fail(item, "an ordered mapping has items of one key each"));
                     };
-                    let pair = vec![self.value(key, depth)?, self.value(value, depth)?];
+                    let pair = vec![self.construct_value(key, depth)?, self.construct_value(value, depth)?];
                     let location = self.location(item);
                     pairs.push(self.arena.alloc(Value::Tuple(pair), Some(location)));
                 }
@@ -199,7 +199,7 @@ impl<'h, 's> Constructor<'h, 's> {
         }
     }
 
-    fn scalar(&self, node: Node<'_>) -> Result<Value> {
+    fn construct_scalar(&self, node: Node<'_>) -> Result<Value> {
         let text = node.text().unwrap_or_default();
         if node.kind() == NodeKind::DoubleQuoted && has_escaped_quote(node.raw()) {
             return Err(self.fail(node, "an escape (`\\'`) that PyYAML does not know"));
