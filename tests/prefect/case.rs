@@ -86,7 +86,7 @@ pub(crate) fn parse(reference: &Reference, text: &str) -> Result<Vec<Case>, Stri
 /// `all`.
 pub(crate) fn versions(reference: &Reference, value: &toml::Value, all: &str) -> Result<Vec<PrefectVersion>, String> {
     let named = value.as_str().unwrap_or_default();
-    match reference.all().filter(|version| version.short() == named || named == all).collect::<Vec<_>>() {
+    match reference.all_versions().filter(|version| version.short() == named || named == all).collect::<Vec<_>>() {
         found if found.is_empty() => Err(format!("{} is a version, or `{all}`", reference.key)),
         found => Ok(found),
     }

@@ -15,7 +15,7 @@ use crate::json::Json;
 use crate::reference::Reference;
 
 /// The case without settings. Its Job is recorded in full.
-pub(crate) const PLAIN: (&str, &str) = ("plain", "nothing-is-set");
+pub(crate) const BASELINE_CASE: (&str, &str) = ("plain", "nothing-is-set");
 
 /// The recorded answers to the cases of a topic, keyed by name and version.
 #[derive(Default)]
@@ -40,14 +40,14 @@ impl Expected {
     }
 
     /// Returns the Job of the case without settings for a version. `None` if it is not recorded.
-    fn plain(&self, version: &str) -> Option<&Json> {
-        match self.answers.get(&(PLAIN.1.to_owned(), version.to_owned())) {
+    fn baseline_job(&self, version: &str) -> Option<&Json> {
+        match self.answers.get(&(BASELINE_CASE.1.to_owned(), version.to_owned())) {
             Some(Answer::Job(job)) => Some(job),
             _ => None,
         }
     }
 
-    pub(crate) fn read(reference: &Reference, topic: &str, plain: Option<&Expected>) -> Result<Self, String> {
+    pub(crate) fn read(reference: &Reference, topic: &str, baseline: Option<&Expected>) -> Result<Self, String> {
         let path = reference.directory().join("expected").join(format!("{topic}.json"));
         let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let mut expected = Expected::default();
@@ -56,11 +56,11 @@ impl Expected {
             expected.versions.insert(version, serde_json::from_str(&recorded_by.print()).map_err(|e| e.to_string())?);
         }
         for (version, answers) in pairs(root.get("cases").ok_or("no `cases`")?)? {
-            let plain = plain.and_then(|plain| plain.plain(&version));
+            let baseline = baseline.and_then(|baseline| baseline.baseline_job(&version));
             for (name, answer) in pairs(answers)? {
                 let answer = match (answer.get("job"), answer.get("error").and_then(Json::as_text)) {
-                    (Some(job), None) => Answer::Job(match plain {
-                        Some(plain) => unfold(job, plain)?,
+                    (Some(job), None) => Answer::Job(match baseline {
+                        Some(baseline) => unfold(job, baseline)?,
                         None => job.clone(),
                     }),
                     (None, Some(error)) => Answer::Failure(error),
@@ -73,9 +73,9 @@ impl Expected {
     }
 
     /// Writes the recorded answers to all cases of a topic.
-    pub(crate) fn write(&self, reference: &Reference, topic: &str, cases: &[Case], plain: Option<&Expected>) {
+    pub(crate) fn write(&self, reference: &Reference, topic: &str, cases: &[Case], baseline: Option<&Expected>) {
         let versions: Vec<PrefectVersion> =
-            reference.all().filter(|version| self.versions.contains_key(version.short())).collect();
+            reference.all_versions().filter(|version| self.versions.contains_key(version.short())).collect();
         let recorded_by =
             |version: &PrefectVersion| format!("\n\"{}\":{}", version.short(), self.versions[version.short()]);
         let mut out =
@@ -86,7 +86,7 @@ impl Expected {
                 format!(
                     "\n{}:{}",
                     Json::text(&case.name).print(),
-                    print(answer, plain.and_then(|plain| plain.plain(version.short())))
+                    print(answer, baseline.and_then(|baseline| baseline.baseline_job(version.short())))
                 )
             };
             let lines: Vec<String> = cases.iter().filter(|case| case.version == *version).map(line).collect();
@@ -98,11 +98,11 @@ impl Expected {
     }
 }
 
-fn print(answer: &Answer, plain: Option<&Json>) -> String {
-    match (answer, plain) {
-        (Answer::Job(job), Some(plain)) => {
-            let folded = fold(job, plain);
-            let unfolded = unfold(&folded, plain).expect("what was folded");
+fn print(answer: &Answer, baseline: Option<&Json>) -> String {
+    match (answer, baseline) {
+        (Answer::Job(job), Some(baseline)) => {
+            let folded = fold(job, baseline);
+            let unfolded = unfold(&folded, baseline).expect("what was folded");
             assert_eq!(unfolded.print(), job.print(), "this Job has what folds use");
             format!("{{\"job\":{}}}", folded.print())
         }

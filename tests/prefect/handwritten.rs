@@ -2,17 +2,17 @@
 
 use crate::answer::Answer;
 use crate::case::{Case, topics};
-use crate::expected::{Expected, PLAIN};
+use crate::expected::{BASELINE_CASE, Expected};
 use crate::oracle::{Oracle, report_line};
 use crate::preview::Preview;
 use crate::reference::Reference;
 
 /// Reads all hand-written cases and their recorded answers, grouped by topic.
 pub(crate) fn all_expected(reference: &Reference) -> Vec<(Vec<Case>, Expected)> {
-    let plain = Expected::read(reference, PLAIN.0, None).expect("what is expected of the plain case");
+    let baseline = Expected::read(reference, BASELINE_CASE.0, None).expect("what is expected of the plain case");
     let read = |(topic, cases): (String, Vec<Case>)| {
         let expected =
-            Expected::read(reference, &topic, Some(&plain)).unwrap_or_else(|error| panic!("{topic}: {error}"));
+            Expected::read(reference, &topic, Some(&baseline)).unwrap_or_else(|error| panic!("{topic}: {error}"));
         (cases, expected)
     };
     topics(reference).into_iter().map(read).collect()

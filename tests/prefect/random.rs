@@ -9,7 +9,7 @@ use std::sync::mpsc;
 
 use crate::answer::Answer;
 use crate::case::{self, Case, PrefectVersion, topics};
-use crate::expected::{Expected, PLAIN};
+use crate::expected::{BASELINE_CASE, Expected};
 use crate::handwritten::{all_expected, describe_failure};
 use crate::oracle::{Oracle, report_line};
 use crate::preview::Preview;
@@ -194,11 +194,11 @@ fn reduce(case: &Case, oracle: &mut Oracle, preview: &Preview) -> Case {
 /// Records Prefect's answers to the hand-written cases. Keeps the recorded answers of versions that are not
 /// installed.
 fn record_answers(reference: &Reference, oracles: &mut BTreeMap<PrefectVersion, Oracle>) {
-    let mut plain: Option<Expected> = None;
+    let mut baseline: Option<Expected> = None;
     let mut topics = topics(reference);
-    topics.sort_by_key(|(topic, _)| topic != PLAIN.0);
+    topics.sort_by_key(|(topic, _)| topic != BASELINE_CASE.0);
     for (topic, cases) in topics {
-        let old = Expected::read(reference, &topic, plain.as_ref());
+        let old = Expected::read(reference, &topic, baseline.as_ref());
         let mut expected = Expected::default();
         for case in &cases {
             let short = case.version.short().to_owned();
@@ -213,9 +213,9 @@ fn record_answers(reference: &Reference, oracles: &mut BTreeMap<PrefectVersion, 
             expected.versions.insert(short, recorded_by.expect("who made it"));
             expected.add(case, answer);
         }
-        expected.write(reference, &topic, &cases, plain.as_ref());
-        if topic == PLAIN.0 {
-            plain = Some(expected);
+        expected.write(reference, &topic, &cases, baseline.as_ref());
+        if topic == BASELINE_CASE.0 {
+            baseline = Some(expected);
         }
     }
 }

@@ -89,7 +89,7 @@ impl Reference {
     }
 
     /// Returns all its versions, starting with the first of `versions`.
-    pub(crate) fn all(&self) -> impl Iterator<Item = PrefectVersion> {
+    pub(crate) fn all_versions(&self) -> impl Iterator<Item = PrefectVersion> {
         self.versions.iter().chain(self.recorded).copied()
     }
 

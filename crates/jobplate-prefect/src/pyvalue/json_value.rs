@@ -20,7 +20,7 @@ pub(crate) enum Json {
     /// Any other number.
     Float(f64),
     /// A string.
-    Text(String),
+    Str(String),
     /// An array.
     List(Vec<Json>),
     /// An object. The first of duplicate keys determines the position, and the last key determines the value.
@@ -37,7 +37,7 @@ impl Json {
             Json::Bool(boolean) => *boolean,
             Json::Int(integer) => *integer != BigInt::ZERO,
             Json::Float(float) => *float != 0.0,
-            Json::Text(text) => !text.is_empty(),
+            Json::Str(text) => !text.is_empty(),
             Json::List(items) => !items.is_empty(),
             Json::Map(pairs) => !pairs.is_empty(),
             Json::Unsupported => true,
@@ -104,7 +104,7 @@ impl JsonParser<'_> {
             }
         }
         if self.consume("\"") {
-            return self.parse_text().map(Json::Text);
+            return self.parse_text().map(Json::Str);
         }
         if self.consume("[") {
             return self.parse_list();
@@ -257,10 +257,10 @@ mod tests {
 
     #[test]
     fn parses_json_like_python() {
-        let text = |text: &str| Some(Json::Text(text.to_owned()));
+        let text = |text: &str| Some(Json::Str(text.to_owned()));
         let int = |integer: i64| Json::Int(integer.into());
         for (written, expected) in [
-            (" [1, -0,\n\"2\"] ", Some(Json::List(vec![int(1), int(0), Json::Text("2".to_owned())]))),
+            (" [1, -0,\n\"2\"] ", Some(Json::List(vec![int(1), int(0), Json::Str("2".to_owned())]))),
             ("-Infinity", Some(Json::Float(f64::NEG_INFINITY))),
             ("1e400", Some(Json::Float(f64::INFINITY))),
             ("1.5E-1", Some(Json::Float(0.15))),

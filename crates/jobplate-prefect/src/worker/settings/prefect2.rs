@@ -58,7 +58,7 @@ fn truncate(text: &str) -> Option<String> {
 
 /// Returns a number, or the numbers of a JSON array in the format of a Python list.
 fn retry_delays(text: &str) -> Option<String> {
-    match parse(text).unwrap_or_else(|| Json::Text(text.to_owned())) {
+    match parse(text).unwrap_or_else(|| Json::Str(text.to_owned())) {
         Json::List(items) => {
             let numbers = items.into_iter().map(|item| as_float(item, parse_float).map(repr_float));
             Some(format!("[{}]", numbers.collect::<Option<Vec<_>>>()?.join(", ")))

@@ -14,14 +14,14 @@ use crate::pyvalue::string::{repr_float, strip};
 pub(super) fn names(json: Json) -> Option<Option<String>> {
     match json {
         json if !json.is_true() => Some(Some(String::new())),
-        Json::Text(text) => Some(Some(join_set(text.split(',').map(|name| strip(name).to_owned()).collect()))),
+        Json::Str(text) => Some(Some(join_set(text.split(',').map(|name| strip(name).to_owned()).collect()))),
         Json::List(items) => Some(Some(join_set(items.into_iter().map(into_text).collect::<Option<_>>()?))),
         _ => None,
     }
 }
 
 fn into_text(json: Json) -> Option<String> {
-    if let Json::Text(text) = json { Some(text) } else { None }
+    if let Json::Str(text) = json { Some(text) } else { None }
 }
 
 /// Joins the items of a set with commas. Prefect sorts them.
@@ -38,7 +38,7 @@ pub(super) fn bool_or_names(json: Json) -> Option<Option<String>> {
         Json::Int(integer) if integer == BigInt::from(1) => repr_bool(true),
         Json::Int(integer) if integer == BigInt::ZERO => repr_bool(false),
         Json::Float(float) if float == 1.0 || float == 0.0 => repr_bool(float == 1.0),
-        Json::Text(text) => match strip(&text).to_lowercase().as_str() {
+        Json::Str(text) => match strip(&text).to_lowercase().as_str() {
             "true" | "1" => repr_bool(true),
             "false" | "0" | "" => repr_bool(false),
             _ => join_set(text.split(',').map(strip).filter(|name| !name.is_empty()).map(str::to_owned).collect()),
@@ -53,7 +53,7 @@ pub(super) fn bool_or_names(json: Json) -> Option<Option<String>> {
 pub(super) fn status_codes(json: Json) -> Option<Option<String>> {
     let codes = match json {
         json if !json.is_true() => Vec::new(),
-        Json::Text(text) => text.split(',').map(|code| parse_int(strip(code))).collect::<Option<Vec<_>>>()?,
+        Json::Str(text) => text.split(',').map(|code| parse_int(strip(code))).collect::<Option<Vec<_>>>()?,
         Json::List(items) => items.into_iter().map(as_integer).collect::<Option<_>>()?,
         json => vec![as_integer(json)?],
     };
@@ -65,7 +65,7 @@ fn as_integer(json: Json) -> Option<BigInt> {
     match json {
         Json::Int(integer) => Some(integer),
         Json::Float(float) if float.fract() == 0.0 && float.abs() < 1e15 => Some(BigInt::from(float as i64)),
-        Json::Text(text) => parse_int(&text),
+        Json::Str(text) => parse_int(&text),
         _ => None,
     }
 }
@@ -73,7 +73,7 @@ fn as_integer(json: Json) -> Option<BigInt> {
 /// Converts a number of seconds, or a JSON array of numbers.
 pub(super) fn retry_delay(json: Json) -> Option<Option<String>> {
     match json {
-        Json::Text(text) => match parse_int(&text) {
+        Json::Str(text) => match parse_int(&text) {
             Some(integer) => Some(Some(integer.to_string())),
             None => parse_float(&text).map(json_float),
         },
@@ -83,7 +83,7 @@ pub(super) fn retry_delay(json: Json) -> Option<Option<String>> {
 
 /// Converts one or more numbers of seconds, separated by commas or as a JSON array.
 pub(super) fn retry_delays(json: Json) -> Option<Option<String>> {
-    let Json::Text(text) = json else { return number_or_array(json) };
+    let Json::Str(text) = json else { return number_or_array(json) };
     let parts = text.split(',').map(strip).filter(|part| !part.is_empty());
     let numbers: Vec<f64> = parts.map(parse_float).collect::<Option<_>>()?;
     match numbers[..] {
@@ -112,7 +112,7 @@ pub(super) fn as_float(json: Json, parse: fn(&str) -> Option<f64>) -> Option<f64
         Json::Bool(value) => Some(f64::from(u8::from(value))),
         Json::Int(integer) => integer.to_string().parse().ok(),
         Json::Float(float) => Some(float),
-        Json::Text(text) => parse(&text),
+        Json::Str(text) => parse(&text),
         _ => None,
     }
 }
@@ -128,7 +128,7 @@ fn join_numbers(numbers: Vec<f64>) -> String {
 /// Converts a JSON object of strings, or a JSON string that contains such an object.
 pub(super) fn headers(json: Json) -> Option<String> {
     let json = match json {
-        Json::Text(text) => {
+        Json::Str(text) => {
             // Unlike `json.loads`, pydantic's own parser refuses NaN.
             serde_json::from_str::<serde::de::IgnoredAny>(&text).ok()?;
             parse(&text)?
@@ -149,7 +149,7 @@ pub(super) fn label_filters(json: Json) -> Option<Option<String>> {
                 labels.push((label, into_text(value)?));
             }
         }
-        Json::Text(text) => {
+        Json::Str(text) => {
             for part in text.split(',') {
                 let (label, value) = part.split_once('=').map(|(label, value)| (strip(label), strip(value)))?;
                 labels.retain(|(name, _)| name != label);
@@ -165,7 +165,7 @@ pub(super) fn label_filters(json: Json) -> Option<Option<String>> {
 pub(super) fn retention_overrides(json: Json) -> Option<String> {
     let Json::Map(pairs) = json else { return None };
     let to_duration = |json: Json| match json {
-        Json::Text(text) => {
+        Json::Str(text) => {
             let number = number::parse_float(&text).filter(|number| !number.is_nan());
             number.map_or_else(|| Duration::parse(&text), Duration::from_secs_f64)
         }

@@ -114,7 +114,7 @@ fn json_or_text(
     problem: &'static str,
     correction: &'static str,
 ) -> NormalizedValue {
-    match parse(text).unwrap_or_else(|| Json::Text(text.to_owned())) {
+    match parse(text).unwrap_or_else(|| Json::Str(text.to_owned())) {
         Json::Null => Ok(None),
         Json::Unsupported => Err(InvalidValue::Unsupported),
         json => convert(json).ok_or(InvalidValue::Rejected { problem, correction }),
