@@ -98,7 +98,7 @@ fn plan_job_env(
         // Null in the default does not keep the worker from setting its own variables, so requested variables are only
         // removed here.
         let without_nulls = RequestedNames { worker_settings: Vec::new(), ..*names };
-        remove_variables(default, "the default of `env`", &without_nulls, edits, notes)?;
+        plan_variable_removal(default, "the default of `env`", &without_nulls, edits, notes)?;
     }
     let description = "`job_configuration.env`";
     let env = template.env()?;
@@ -109,7 +109,7 @@ fn plan_job_env(
                 .hint("write it as a mapping, `NAME: value`, and move references to the container's `env`"))
         }
         (Some(env), _) if matches!(env.kind(), NodeKind::Map | NodeKind::Seq) => {
-            remove_variables(env, description, names, edits, notes)
+            plan_variable_removal(env, description, names, edits, notes)
         }
         (_, []) => Ok(()),
         (Some(env), _) if is_env_placeholder(env) => {
@@ -134,7 +134,7 @@ fn plan_job_env(
 /// Removes the requested variables from a mapping of variables or from a list of entries. In a mapping, sets the
 /// variables that a worker sets itself to null instead, and adds the missing ones. `description` names the mapping or
 /// list in errors and notes.
-pub(super) fn remove_variables(
+pub(super) fn plan_variable_removal(
     env: Node<'_>,
     description: &str,
     names: &RequestedNames<'_>,
@@ -160,7 +160,7 @@ pub(super) fn remove_variables(
 /// The changes to the children of a mapping of variables or of a list of entries.
 #[derive(Default)]
 struct EnvChanges {
-    /// The positions of the children to remove.
+    /// The indices of the children to remove.
     remove: Vec<usize>,
     insert: Vec<(usize, Child)>,
     removed_names: Vec<String>,

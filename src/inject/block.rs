@@ -1,5 +1,5 @@
-//! Plans the edits of a `KubernetesJob` block outside its Job: the edits of its patches, and of its `env`, whose
-//! variables override the Job's.
+//! Plans the edits of a `KubernetesJob` block outside its Job: the edits of its patches and of its `env`. Variables in
+//! the block's `env` override the Job's variables.
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_prefect::kubernetes_job_block::{
@@ -7,7 +7,7 @@ use jobplate_prefect::kubernetes_job_block::{
 };
 use jobplate_yaml::{Child, Edit, Editable, Node, NodeKind, StrictMap, Value};
 
-use super::base_job_template::{RequestedNames, remove_variables};
+use super::base_job_template::{RequestedNames, plan_variable_removal};
 use super::env::{DesiredEnv, set_entry};
 use super::notes::Notes;
 
@@ -36,7 +36,7 @@ pub(super) fn plan_block(
     let names = RequestedNames::new(desired);
     match block.env {
         Some(env) if env.kind() == NodeKind::Map => {
-            remove_variables(env, "the block's `env`", &names, edits, notes)?;
+            plan_variable_removal(env, "the block's `env`", &names, edits, notes)?;
         }
         Some(env) => {
             return Err(Error::input("the block's `env` is no mapping")
@@ -120,7 +120,8 @@ fn plan_patches(
     }
 }
 
-/// Sets a key of the block that is missing or null. Adds a missing key to `new_keys`.
+/// Sets a key of the block that is missing or null. Replaces a null value with an edit, and adds a missing key to
+/// `new_keys`.
 fn set_missing_key(
     block: &KubernetesJobBlock<'_>,
     key: &'static str,

@@ -58,8 +58,8 @@ pub(super) struct ConfigMapReferences<'a, 'm> {
 }
 
 impl<'a, 'm> ConfigMapReferences<'a, 'm> {
-    /// Returns whether a document may refer to a changed ConfigMap, without parsing the document. All keys that refer
-    /// to a ConfigMap begin with `configMap`, which only an escape can hide.
+    /// Returns whether a document may refer to a changed ConfigMap, without parsing the document. Every key that refers
+    /// to a ConfigMap begins with `configMap`, and only an escape can hide this prefix.
     pub(super) fn may_exist_in(text: &str, changed: &ChangedConfigMaps) -> bool {
         let bytes = text.as_bytes();
         !changed.is_empty() && (memmem::find(bytes, b"configMap").is_some() || memchr::memchr(b'\\', bytes).is_some())
@@ -137,10 +137,11 @@ impl<'a, 'm> ConfigMapReferences<'a, 'm> {
     /// Adds the edits of an object's pod template annotations, if the pods use a changed ConfigMap and are replaced
     /// when the template changes.
     pub(super) fn plan_checksums(&self, object: &Object<'a>, edits: &mut Vec<Edit>) -> Result<()> {
-        // A Job's pod template is immutable, and a CronJob's next pod reads the new data anyway.
+        // A Job's pod template is immutable, and a CronJob's next pod reads the new data anyway, so neither gets a
+        // checksum.
         let keeps_pods = is_builtin_workload(object)
             && !matches!(&*object.kind, "Deployment" | "StatefulSet" | "DaemonSet" | "PodTemplate");
-        // An object that uses no changed ConfigMap is not validated.
+        // An object that uses no changed ConfigMap needs no edits, so return before its pod specs are validated.
         if self.changed.is_empty() || keeps_pods || !self.exist_in(object.node) {
             return Ok(());
         }
@@ -154,8 +155,8 @@ impl<'a, 'm> ConfigMapReferences<'a, 'm> {
     }
 }
 
-/// Adds the edits of a pod template's annotations: updates all `checksum/` annotations, or adds an annotation if they
-/// are missing.
+/// Adds the edits of a pod template's annotations: updates all `checksum/` annotations, or adds [`ADDED_ANNOTATION`] if
+/// there is no such annotation.
 fn plan_annotations(template: Node<'_>, used: &[&ChangedConfigMap], edits: &mut Vec<Edit>) -> Result<()> {
     let compute_checksum = |old: &str| {
         let hash = used.iter().fold(Sha256::new_with_prefix(old), |hash, map| hash.chain_update(map.digest));

@@ -10,11 +10,11 @@ use jobplate_yaml::{Child, Document, Edit, Editor, StrictMap, Value};
 
 use super::edit_plan::RequestedEntries;
 
-/// The newest `valueFrom` source. Servers before Kubernetes 1.34 refuse the field even if it is null.
+/// The newest `valueFrom` source. Servers before Kubernetes 1.34 reject the field even if it is null.
 const NEWEST_SOURCE: &str = "fileKeyRef";
 
-/// Returns a document's text in which every other value field of the requested entries is null. Returns `None` if the
-/// document needs no edits.
+/// Returns a document's text in which the unused value fields of the requested entries are null, or the literals are
+/// empty. Returns `None` if the document needs no edits.
 ///
 /// # Errors
 ///
@@ -41,10 +41,10 @@ pub fn dry_run_body(document: Document<'_>, requested: &[RequestedEntries]) -> R
     Ok(Some(edited.document.text.to_owned()))
 }
 
-/// Adds the edits that set the unused sources of an entry's value to null.
+/// Adds the edits that set `value` and the unused sources of an entry with `valueFrom` to null.
 ///
-/// For an entry with a literal, replaces the literal by an empty string instead: an apply request cannot remove another
-/// manager's reference, and Kubernetes accepts a reference only together with an empty literal.
+/// Replaces the literal of an entry with `value` by an empty string: an apply request cannot remove another manager's
+/// reference, and Kubernetes accepts a reference only together with an empty literal.
 fn null_other_fields(entry: StrictMap<'_>, edits: &mut Vec<Edit>) -> Result<()> {
     let append_nulls = |map: StrictMap<'_>, keys: &[&'static str]| {
         let missing = keys.iter().filter(|key| map.node().get_first(key).is_none());

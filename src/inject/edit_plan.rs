@@ -9,7 +9,7 @@ use jobplate_yaml::{Edit, Editable, Node};
 pub struct EditPlan<'a> {
     /// The edits, in document order.
     pub edits: Vec<Edit>,
-    /// The positions of the targets among the document's objects.
+    /// The indices of the targets in the document's objects.
     pub targets: Vec<usize>,
     /// The number of selected containers.
     pub containers: usize,
@@ -41,7 +41,7 @@ impl EditPlan<'_> {
 /// A document embedded in a ConfigMap's `data`, which is planned like any other document.
 #[derive(Clone, Copy, Debug)]
 pub struct EmbeddedDocument<'a> {
-    /// The ConfigMap's position among the document's objects.
+    /// The ConfigMap's index in the document's objects.
     pub object: usize,
     /// The key in `data`.
     pub key: Node<'a>,
@@ -61,7 +61,7 @@ impl EmbeddedDocument<'_> {
 /// The `env` entries of one container that an injection sets or removes.
 #[derive(Clone, Debug)]
 pub struct RequestedEntries {
-    /// The object's position among the document's objects.
+    /// The object's index in the document's objects.
     pub object: usize,
     /// The path from the object to the container.
     pub container: FieldPath,

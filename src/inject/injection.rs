@@ -35,7 +35,7 @@ pub struct MetadataChanges {
     pub generate_name: Option<String>,
     /// `--name-hash`: whether the hash of a Job is appended to its name.
     pub hash: bool,
-    /// `-n`: sets a missing namespace. A different namespace is an error.
+    /// `-n`: the namespace for targets without a namespace. A target with a different namespace is an error.
     pub namespace: Option<String>,
 }
 
@@ -63,10 +63,10 @@ pub struct Injection {
     pub selector: Option<LabelSelector>,
     /// `-c`, `--all-containers`: the containers to select in each target.
     pub containers: ContainerChoice,
-    /// `--init-containers`: also select init containers. If `containers` names containers, only the init containers
-    /// that it names.
+    /// `--init-containers`: whether init containers are also selected. If `containers` contains names, only init
+    /// containers with these names are selected.
     pub init_containers: bool,
-    /// `--skip-hooks`: leave Helm hooks unchanged.
+    /// `--skip-hooks`: whether Helm hooks are left unchanged.
     pub skip_hooks: bool,
 }
 

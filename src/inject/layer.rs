@@ -98,7 +98,7 @@ impl Layer {
     /// # Errors
     ///
     /// Fails if the layer already sets or removes one of the setting's variables.
-    pub fn set_prefect(&mut self, setting: RequestedSettings, origin: &str) -> Result<()> {
+    pub fn set_prefect_setting(&mut self, setting: RequestedSettings, origin: &str) -> Result<()> {
         let generations = [Generation::Prefect1, Generation::Prefect2Or3];
         let entries =
             generations.iter().filter_map(|generation| variables::setting_env_vars(&setting, *generation).ok());
@@ -106,7 +106,7 @@ impl Layer {
         self.assign(names, Op::Setting(setting), origin)
     }
 
-    /// Adds an `envFrom` source. It replaces an earlier source that differs only in `optional`.
+    /// Adds an `envFrom` source. An earlier source that differs only in `optional` is replaced.
     pub fn add_env_from(&mut self, source: EnvFrom) {
         let has_same_target =
             |other: &EnvFrom| (other.kind, &other.name, &other.prefix) == (source.kind, &source.name, &source.prefix);
@@ -292,14 +292,17 @@ mod tests {
             ),
             (|layer| layer.set_variable(secret("A"), "`--secret`"), ""),
             (|layer| layer.set_variable(literal("PREFECT_API_URL", "1"), "`--env`"), "by `--api` and by `--env`"),
-            (|layer| layer.set_prefect(api("x"), "`--api`"), "PREFECT__CLOUD__API is asked for twice: by `--api`"),
+            (
+                |layer| layer.set_prefect_setting(api("x"), "`--api`"),
+                "PREFECT__CLOUD__API is asked for twice: by `--api`",
+            ),
             (|layer| layer.unset_variable("U", "`--unset`"), ""),
         ];
         for (set, expected) in cases {
             let mut layer = Layer::default();
             layer.set_variable(literal("A", "0"), "`--env`").unwrap();
             layer.set_variable(secret("T"), "`--secret`").unwrap();
-            layer.set_prefect(api("x"), "`--api`").unwrap();
+            layer.set_prefect_setting(api("x"), "`--api`").unwrap();
             layer.unset_variable("U", "`--unset`").unwrap();
             let message = set(&mut layer).map_or_else(|error| error.message().to_owned(), |()| String::new());
             let is_expected = message.contains(expected) && message.is_empty() == expected.is_empty();
@@ -333,9 +336,12 @@ mod tests {
             lower.set_variable(literal(name, "lower"), "lower").unwrap();
         }
         lower.unset_variable("BACK", "lower").unwrap();
-        lower.set_prefect(api("http://lower"), "lower").unwrap();
+        lower.set_prefect_setting(api("http://lower"), "lower").unwrap();
         lower
-            .set_prefect(RequestedSettings { local_secrets: Some(true), ..RequestedSettings::default() }, "lower")
+            .set_prefect_setting(
+                RequestedSettings { local_secrets: Some(true), ..RequestedSettings::default() },
+                "lower",
+            )
             .unwrap();
         let source =
             |optional| EnvFrom { prefix: String::new(), kind: EnvFromKind::Secret, name: "s".to_owned(), optional };
@@ -347,9 +353,12 @@ mod tests {
         upper.unset_variable("REMOVED", "upper").unwrap();
         upper.unset_variable("PREFECT__CLOUD__USE_LOCAL_SECRETS", "upper").unwrap();
         upper
-            .set_prefect(RequestedSettings { backend: Some(Backend::Server), ..RequestedSettings::default() }, "upper")
+            .set_prefect_setting(
+                RequestedSettings { backend: Some(Backend::Server), ..RequestedSettings::default() },
+                "upper",
+            )
             .unwrap();
-        upper.set_prefect(api("http://upper"), "upper").unwrap();
+        upper.set_prefect_setting(api("http://upper"), "upper").unwrap();
         upper.add_env_from(source(true));
 
         let mut merged = upper.merge_over(lower);

@@ -35,7 +35,8 @@ pub(super) fn plan_metadata(object: &Object<'_>, changes: &MetadataChanges, edit
     Ok(())
 }
 
-/// The positions of the `metadata` entries to remove, and the entries to insert with their positions.
+/// The indices of the `metadata` entries to remove, and the entries to insert, each with the index before which it is
+/// inserted.
 #[derive(Default)]
 struct ChildChanges {
     remove: Vec<usize>,

@@ -165,7 +165,8 @@ impl<'i> EditPlanner<'i> {
                 plan.targets.push(position);
             }
         }
-        // On the server, a field manager owns the whole value in the ConfigMap, not the entries inside it.
+        // On the server, a field manager owns the whole value in the ConfigMap, so no entries inside it can be taken
+        // over.
         plan.requested.clear();
         plan.add_edits([])?;
         Ok(plan)
@@ -282,7 +283,7 @@ impl<'i> EditPlanner<'i> {
     /// Adds the edits of an object's selected containers.
     fn plan_object(&mut self, object: &Object<'_>, scope: Scope<'_>, plan: &mut EditPlan<'_>) -> Result<()> {
         match scope {
-            // Only agents get the settings. An object that cannot be an agent is not validated.
+            // Only agents and workers get the settings, so an object that can be neither is skipped without validation.
             Scope::SettingsOnly if !object.node.descendants().any(mentions_prefect) => return Ok(()),
             Scope::WithoutSettings if self.injection.is_settings_only() => return Ok(()),
             _ => {}

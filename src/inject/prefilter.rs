@@ -18,7 +18,7 @@ pub struct Prefilter {
     containers: memchr::memmem::Finder<'static>,
     /// The slug that a `KubernetesJob` block contains even if it has no container.
     block_slug: memchr::memmem::Finder<'static>,
-    /// The key that a block contains if its patches change containers. Such a block may not contain a kind.
+    /// The key that a block contains if its patches change containers. Such a block need not contain a kind.
     block_patches: memchr::memmem::Finder<'static>,
     /// The common prefix of a pod's keys that refer to a ConfigMap.
     config_map: memchr::memmem::Finder<'static>,
@@ -50,7 +50,7 @@ impl Prefilter {
     pub fn new(injection: &Injection) -> Self {
         let finder = |kind: &str| memchr::memmem::Finder::new(kind).into_owned();
         let kinds = if injection.targets.is_empty() {
-            // `CronJob` contains `Job`, and so does a ConfigMap with an embedded job template.
+            // `CronJob` and a ConfigMap with an embedded job template also contain `Job`, so one keyword is sufficient.
             Some(vec![finder("Job")])
         } else {
             let kind_of = |target: &Target| match target.key {
@@ -79,7 +79,7 @@ impl Prefilter {
     /// Returns whether a document can have a target. `map_changes` is true if a ConfigMap's data change. Pods that use
     /// a ConfigMap are then relevant, too.
     pub fn relevance(&self, text: &[u8], map_changes: bool) -> Relevance {
-        // Every target mentions containers. A document that does not mention containers is not searched for other
+        // Every target mentions containers, so a document that does not mention them is not searched for other
         // keywords.
         let mentions_containers = self.mentions_containers(text);
         if mentions_containers && self.mentions_target_kind(text) {
@@ -132,8 +132,8 @@ impl Prefilter {
                 b'\\' => match rest.get(1) {
                     Some(b'x' | b'u' | b'U') => true,
                     Some(b'\n' | b'\r') => self.may_be_split_keyword(&text[..at], &rest[1..]),
-                    // An escaped line break in a double-quoted scalar of an embedded document that is double-quoted
-                    // itself.
+                    // An embedded document may be double-quoted and contain a double-quoted scalar with an escaped line
+                    // break. Its backslash is then doubled, and the line break may be written as `\n` or `\r\n`.
                     Some(b'\\') => {
                         let after = rest[2..].strip_prefix(br"\r").unwrap_or(&rest[2..]);
                         let after = after.strip_prefix(br"\n").unwrap_or(after);

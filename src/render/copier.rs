@@ -28,7 +28,7 @@ pub(super) enum CopyError {
 }
 
 impl CopyError {
-    /// Converts the error to a diagnostic about the input with this name.
+    /// Converts the error to a diagnostic about the input named `name`.
     pub(super) fn into_error(self, name: &str) -> Error {
         match self {
             CopyError::Read(error) => read_error(name, StreamError::Io(error)),

@@ -149,7 +149,7 @@ impl EditLog {
 }
 
 impl EditRecord {
-    /// Returns whether the document's bytes have not changed since it was planned.
+    /// Returns whether a document has the same length and checksum as when it was planned.
     pub(super) fn matches_document(&self, document: &[u8]) -> bool {
         document.len() == self.length && xxh3_64(document) == self.checksum
     }

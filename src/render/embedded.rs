@@ -22,7 +22,7 @@ pub(super) struct EmbeddedEditor {
 pub(super) struct EmbeddedEdits {
     /// The edits of the scalars and of the ConfigMaps' metadata.
     pub edits: Vec<Edit>,
-    /// The positions, among the document's objects, of the ConfigMaps whose data change.
+    /// The indices, in the document's objects, of the ConfigMaps whose data change.
     pub config_maps: Vec<usize>,
 }
 

@@ -22,11 +22,11 @@ pub struct FoundObject {
     pub object: String,
     /// The name of the input.
     pub input: String,
-    /// Whether it is a Helm hook.
+    /// Whether the object is a Helm hook.
     pub is_hook: bool,
-    /// Whether one of the requested targets matches it.
+    /// Whether one of the requested targets matches the object.
     pub is_matched: bool,
-    /// The names of its containers. `None` if its kind has no pod template.
+    /// The names of the object's containers. `None` if the object's kind has no pod template.
     pub containers: Option<Vec<String>>,
     /// The embedded documents with containers. Empty if the object is not a ConfigMap.
     pub embedded: Vec<FoundEmbedded>,
@@ -36,11 +36,11 @@ pub struct FoundObject {
 pub struct FoundEmbedded {
     /// The key in the ConfigMap's `data`.
     pub key: String,
-    /// Whether one of the requested targets matches it.
+    /// Whether one of the requested targets matches the document.
     pub is_matched: bool,
-    /// Whether it contains a Job, a CronJob or a template of Prefect 2 or 3, in which flows run.
+    /// Whether the document contains a Job, a CronJob or a template of Prefect 2 or 3, in which flows run.
     pub is_job: bool,
-    /// The names of its containers.
+    /// The names of the document's containers.
     pub containers: Vec<String>,
 }
 

@@ -32,7 +32,7 @@ pub(super) fn refuse_directives(after_directives: bool) -> Result<()> {
 ///
 /// # Errors
 ///
-/// Fails if a document cannot be parsed that contains the keywords of a target, or that mentions containers and may
+/// Fails if a document cannot be parsed although it contains the keywords of a target, or mentions containers and may
 /// hide a target's kind.
 pub(super) fn parse_if_relevant<'t>(
     relevance: Relevance,
@@ -48,9 +48,9 @@ pub(super) fn parse_if_relevant<'t>(
     }
     let must_parse = match relevance {
         Relevance::Target => true,
-        // An escape may hide the kind of a target, but its containers are mentioned without escapes.
+        // An escape may hide the kind of a target, so a document that mentions containers must be parsed.
         Relevance::PossibleTarget { mentions_containers } => mentions_containers,
-        // A document that cannot be parsed is not a pod.
+        // The document has no target, so it is copied unchanged if it cannot be parsed.
         Relevance::UsesConfigMap | Relevance::None => false,
     };
     match result {

@@ -59,7 +59,8 @@ fn initial_context(injection: &Injection) -> PassContext {
 fn next_context(context: PassContext, findings: PassFindings) -> Option<PassContext> {
     let PassFindings { agent_gets_settings, changed_config_maps, has_embedded } = findings;
     match context.agent_gets_settings {
-        // Embedded documents are planned after all documents have been searched for an agent.
+        // Embedded documents are planned only after all documents have been searched for an agent, so another pass is
+        // needed.
         None => has_embedded
             .then(|| PassContext { agent_gets_settings: Some(agent_gets_settings), ..PassContext::default() }),
         _ if changed_config_maps == context.changed_config_maps => None,

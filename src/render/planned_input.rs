@@ -7,7 +7,8 @@ use super::input_source::InputSource;
 pub(super) struct PlannedInput {
     pub source: InputSource,
     pub log: EditLog,
-    /// Whether the input ends in a block scalar without a line break. Joining would then change the scalar's value.
+    /// Whether the input ends in a block scalar without a line break. Joining another input to it would change the
+    /// scalar's value.
     pub ends_in_open_scalar: bool,
 }
 

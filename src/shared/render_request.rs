@@ -179,21 +179,23 @@ impl SetArgs {
                 BackendName::Server => Some(Backend::Server),
                 BackendName::Cloud => Some(Backend::Cloud),
             };
-            layer.set_prefect(RequestedSettings { backend, ..RequestedSettings::default() }, "`--backend`")?;
+            layer.set_prefect_setting(RequestedSettings { backend, ..RequestedSettings::default() }, "`--backend`")?;
         }
         if let Some(url) = &self.api {
             layer::check_api_url(url).map_err(|fault| fault.into_error("`--api`"))?;
-            layer
-                .set_prefect(RequestedSettings { api: Some(url.clone()), ..RequestedSettings::default() }, "`--api`")?;
+            layer.set_prefect_setting(
+                RequestedSettings { api: Some(url.clone()), ..RequestedSettings::default() },
+                "`--api`",
+            )?;
         }
         if let Some(text) = &self.api_key {
             let api_key = Some(flag_values::parse_api_key("--api-key", text)?);
-            layer.set_prefect(RequestedSettings { api_key, ..RequestedSettings::default() }, "`--api-key`")?;
+            layer.set_prefect_setting(RequestedSettings { api_key, ..RequestedSettings::default() }, "`--api-key`")?;
         }
         if let Some(switch) = self.local_secrets {
             let switch = switch.require("`--local-secrets` is `true` or `false`")?;
             let local_secrets = Some(matches!(switch, BoolChoice::True));
-            layer.set_prefect(
+            layer.set_prefect_setting(
                 RequestedSettings { local_secrets, ..RequestedSettings::default() },
                 "`--local-secrets`",
             )?;

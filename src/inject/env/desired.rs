@@ -67,7 +67,7 @@ impl DesiredEnv {
         &self.env_from
     }
 
-    /// Returns whether there are `envFrom` sources to add.
+    /// Returns whether there is at least one `envFrom` source to add.
     pub(in crate::inject) fn has_env_from(&self) -> bool {
         !self.env_from.is_empty()
     }

@@ -21,7 +21,7 @@ pub(in crate::inject) fn set_entry(entry: Node<'_>, desired: &DesiredEntry, edit
     Ok(())
 }
 
-/// Returns whether an entry already has this value and can be left unchanged.
+/// Returns whether an entry already has the desired value and can be left unchanged.
 fn has_value(entry: Node<'_>, value: &EnvValue) -> Result<bool> {
     let mut pairs = entry.entries().filter(|(key, _)| !key.has_text("name"));
     let (Some((key, existing)), None) = (pairs.next(), pairs.next()) else { return Ok(false) };
@@ -56,7 +56,7 @@ fn is_plain_tree(node: Node<'_>) -> bool {
     node.descendants().all(|node| node.anchor().is_none() && node.tag().is_none() && node.kind() != NodeKind::Alias)
 }
 
-/// Returns the value of a key if it is the mapping's only key.
+/// Returns the value of the key `name` if the mapping has no other key. Otherwise, returns `None`.
 fn get_only_value<'a>(map: Node<'a>, name: &str) -> Option<Node<'a>> {
     let mut entries = map.entries();
     match (entries.next(), entries.next()) {
@@ -96,8 +96,8 @@ fn refuse_unknown_keys(entry: Node<'_>) -> Result<()> {
     }
 }
 
-/// Returns edits that change only the fields of a Secret or ConfigMap reference that differ, so that its comments are
-/// kept.
+/// Returns edits that change only the differing fields of a Secret or ConfigMap reference, to keep the reference's
+/// comments.
 ///
 /// Returns `None` if the entry does not have a complete reference of the same kind that can be edited in this way.
 fn update_key_ref(entry: Node<'_>, value: &EnvValue) -> Option<Vec<Edit>> {
@@ -115,7 +115,7 @@ fn update_key_ref(entry: Node<'_>, value: &EnvValue) -> Option<Vec<Edit>> {
     for (position, (field, existing)) in reference.entries().enumerate() {
         let is_simple = existing.is_scalar() && !existing.raw().is_empty() && !existing.raw().contains('\n');
         let existing = Editable::from_node(existing, DESCRIPTION).ok()?;
-        // Sets the field's text. Returns `false` if the field has occurred before.
+        // Sets the field to `text` unless it already has this value. Returns `false` if the field has occurred before.
         let mut set_text = |was_seen: &mut bool, text: &str| {
             if !(existing.has_text(text) && existing.scalar_kind() == ScalarKind::String) {
                 edits.push(existing.replace(Value::name(text)));

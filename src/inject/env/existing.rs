@@ -50,7 +50,7 @@ pub(super) fn read_entry(item: Node<'_>) -> Result<ExistingEntry<'_>> {
             has_name = value.is_scalar();
             entry.name = value.text().unwrap_or_default();
         } else if key.has_text("$patch") {
-            // A directive of a kustomize patch (`$patch: replace`) is not a variable.
+            // A directive of a kustomize patch (`$patch: replace`) is not a variable, so it needs no name.
             is_patch = true;
         } else if key.has_text("value") {
             entry.literal = value.text();
@@ -66,7 +66,8 @@ pub(super) fn read_entry(item: Node<'_>) -> Result<ExistingEntry<'_>> {
     Ok(entry)
 }
 
-/// Returns the position of a variable's entry, or `None` if the variable is missing. Fails if it has two entries.
+/// Returns the index of the entry of the variable `name`, or `None` if the variable is missing. Fails if it has two
+/// entries.
 pub(super) fn find_entry(entries: &[ExistingEntry<'_>], name: &str) -> Result<Option<usize>> {
     let mut found = None;
     for (position, entry) in entries.iter().enumerate() {

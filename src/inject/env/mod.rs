@@ -101,7 +101,7 @@ fn plan_env(
     Ok(())
 }
 
-/// Returns the positions of the entries to remove: the variables to unset and the placeholder `{{ env }}`, which the
+/// Returns the indices of the entries to remove: the variables to unset and the placeholder `{{ env }}`, which the
 /// worker would replace by a mapping in the middle of the list.
 fn removed_positions(entries: &[ExistingEntry<'_>], desired: &DesiredEnv) -> Result<Vec<usize>> {
     let placeholders = entries.iter().enumerate().filter(|(_, entry)| is_env_placeholder(entry.node));

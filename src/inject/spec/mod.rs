@@ -48,7 +48,7 @@ pub fn parse_node(root: Node<'_>, allow_plaintext: bool) -> Result<Layer> {
     to_layer(file.spec, root.get_first("spec"), allow_plaintext)
 }
 
-/// Refuses a file of another kind. Without this check, the error would be about an unknown key of that file.
+/// Refuses a file of another kind. Without this check, the error would only report an unknown key in that file.
 fn check_api_version_and_kind(root: Node<'_>) -> Result<()> {
     for (key, expected) in [("apiVersion", "jobplate/v1"), ("kind", "JobPlate")] {
         let value = root.get_first(key);
@@ -83,7 +83,7 @@ fn to_layer(spec: Spec, node: Option<Node<'_>>, allow_plaintext: bool) -> Result
         layer.targets.push(target.map_err(|error| error.into_error("`targets`").at(node.span()))?);
     }
     for setting in spec.prefect.into_settings() {
-        layer.set_prefect(setting, "`prefect`")?;
+        layer.set_prefect_setting(setting, "`prefect`")?;
     }
     let keys = child("secrets").into_iter().flat_map(|node| node.entries().map(|(key, _)| key));
     for ((name, secret), node) in spec.secrets.0.into_iter().zip(keys) {
