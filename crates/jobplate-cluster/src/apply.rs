@@ -1,8 +1,8 @@
 //! Applies documents: dry-runs every object before the first write, applies the objects in order, and reports each
 //! outcome.
 //!
-//! The [`PHASES`] determine the order. The body of an object is read from the spool only when it is sent, so only the
-//! bodies of current requests are in memory.
+//! The [`PHASES`] determine the order. An object's body is read from the spool when the object is sent, so apart from
+//! the spool, only the bodies of pending requests are in memory.
 
 use std::rc::Rc;
 
@@ -26,7 +26,8 @@ use crate::wait::{AwaitedJob, JobEnd, wait_for_jobs};
 /// Applies documents. Failures of single objects are listed in the report and passed to [`EventHandler::on_failure`].
 ///
 /// # Errors
-/// Fails if a document or the kubeconfig is invalid. In this case, no request was sent.
+/// Fails if the kubeconfig or a document is invalid, if an object is a duplicate or contradicts `-n`, if there are no
+/// objects, or if the temporary file cannot be written. In these cases, no request was sent.
 pub fn apply(
     documents: impl IntoIterator<Item = Result<Document>>,
     session: &SessionOptions,
@@ -60,9 +61,10 @@ struct ApplyRun<'a> {
     failure: Option<ErrorKind>,
     /// The applied Jobs, with the indexes of their entries.
     jobs: Vec<(usize, AwaitedJob)>,
-    /// The message of the last failure if it has no location in the input, such as a lost connection.
+    /// The message of the last failure, or `None` if the failure has a location in the input. Consecutive failures with
+    /// an equal message, such as a lost connection, are reported once.
     last_unlocated_message: Option<String>,
-    /// Whether the ownership of any entry was moved.
+    /// Whether the ownership of any env entry was moved (`--take-over`).
     has_taken_over: bool,
 }
 
@@ -76,8 +78,8 @@ struct FinishedObject {
 }
 
 impl<'a> ApplyRun<'a> {
-    /// Runs all phases. Skips the dry-run phases if `has_dry_runs` is false, and all applies if only dry runs were
-    /// requested or a dry run failed.
+    /// Runs all phases. Skips the dry-run phases if `has_dry_runs` is false. If it is true, skips the apply phases if
+    /// only dry runs were requested, if a dry run failed, or if the session should stop.
     async fn run_phases(&mut self, has_dry_runs: bool) {
         let ApplyContext { session, options, .. } = self.context;
         let mut ends_after_dry_runs = false;
@@ -114,7 +116,8 @@ impl<'a> ApplyRun<'a> {
         }
     }
 
-    /// Sends the objects of a phase, at most `concurrency` at a time.
+    /// Sends the objects of a phase, at most `concurrency` at a time. Starts no further requests once the session
+    /// should stop.
     async fn run_phase(&mut self, phase: &Phase) {
         let session = self.context.session;
         let mut tasks = FuturesUnordered::new();
@@ -182,7 +185,7 @@ impl<'a> ApplyRun<'a> {
         let first_line = error.message().lines().next().unwrap_or_default();
         row.reason = Some(first_line.trim_end_matches(':').to_owned());
         self.failure.get_or_insert(error.kind());
-        // A connection failure is reported once, not for each object.
+        // A lost connection fails for each remaining object with the same message, so report the message only once.
         let unlocated_message = error.location().is_none().then(|| error.message().to_owned());
         if unlocated_message.is_none() || self.last_unlocated_message != unlocated_message {
             self.context.session.events.on_failure(error);
@@ -190,7 +193,8 @@ impl<'a> ApplyRun<'a> {
         self.last_unlocated_message = unlocated_message;
     }
 
-    /// Reports that the server removes Jobs with a TTL, after which an apply runs them again.
+    /// Reports that the server removes the applied Jobs with a TTL after they have finished, so the next apply runs
+    /// them again. Reports nothing in a dry run.
     fn note_ttl(&self) {
         let mut with_ttl = self.entries.iter().filter(|entry| entry.has_ttl && entry.row.outcome.is_applied());
         if let Some(first) = with_ttl.next().filter(|_| !self.context.options.dry_run) {
@@ -205,7 +209,8 @@ impl<'a> ApplyRun<'a> {
         }
     }
 
-    /// Reports the end of the phases, and waits for the Jobs if the options request it.
+    /// Reports notes about the completed phases, and waits for the Jobs if the options request it and the user has not
+    /// cancelled the run.
     async fn finish(&mut self, ended_after_dry_runs: bool) {
         let ApplyContext { session, options, .. } = self.context;
         let events = session.events;
@@ -246,7 +251,7 @@ impl<'a> ApplyRun<'a> {
     }
 }
 
-/// Dry-runs or applies one object. After Ctrl-C the request has a grace period to complete.
+/// Dry-runs or applies one object. After Ctrl-C, the requests have a grace period to complete.
 async fn send_object(
     context: &ApplyContext<'_>,
     index: usize,

@@ -24,24 +24,24 @@ const SCHEMA_UPDATE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The pause between two polls of a CustomResourceDefinition.
 const CRD_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// The state that all applies of a run share.
+/// The state that all apply requests of a run share.
 pub(crate) struct ApplyContext<'a> {
     pub session: &'a Session<'a>,
     pub options: &'a ApplyOptions,
     /// The resources that the objects of the input provide.
     pub provided: ProvidedResources,
-    /// The server's state at the start of the run. `None` if dry runs precede the applies, or if the state could not be
-    /// read.
+    /// The server's state at the start of the run. `None` if dry runs precede the apply requests, or if the state could
+    /// not be read.
     pub run_start: Option<RunStart>,
 }
 
 impl ApplyContext<'_> {
     /// Applies an object. `dry_run` is the result of its dry run.
     ///
-    /// Sets `has_taken_over` to true if the ownership of entries was moved, even if the apply then fails.
+    /// Sets `has_taken_over` to true if the ownership of env entries was moved, even if the apply then fails.
     ///
     /// # Errors
-    /// Fails if the server refuses the object or cannot be reached, or if a CustomResourceDefinition is not established
+    /// Fails if the server rejects the object or cannot be reached, or if a CustomResourceDefinition is not established
     /// in time.
     pub(crate) async fn apply(
         &self,
@@ -81,8 +81,8 @@ impl ApplyContext<'_> {
         Ok(result)
     }
 
-    /// Sends the apply. If the input contains the CustomResourceDefinition of the object, repeats the request until the
-    /// server serves the kind with its new schema or a time limit has passed.
+    /// Sends the apply request. If the input contains the object's CustomResourceDefinition, repeats the request until
+    /// the server serves the kind with its new schema, a time limit has passed, or the session should stop.
     async fn send_apply(&self, object: &InputObject, resource: &Resource) -> Result<Response> {
         let ApplyContext { session, options, .. } = self;
         let params =
@@ -107,7 +107,8 @@ impl ApplyContext<'_> {
     /// serves the kind.
     ///
     /// # Errors
-    /// Fails if a discovery request fails, or if the server does not serve the kind in time.
+    /// Fails if a discovery request fails, if the server does not serve the kind in time, or if the session should stop
+    /// during the wait.
     pub(crate) async fn wait_for_resource(&self, object: &InputObject) -> Result<Resource> {
         let deadline = Instant::now() + ESTABLISH_TIMEOUT;
         loop {
@@ -126,8 +127,8 @@ impl ApplyContext<'_> {
     }
 }
 
-/// Waits until a CustomResourceDefinition has the condition `Established`, or until the run is cancelled. Fails after
-/// [`ESTABLISH_TIMEOUT`].
+/// Waits until a CustomResourceDefinition has the condition `Established`, or until the session should stop. Fails
+/// after [`ESTABLISH_TIMEOUT`], or if the CustomResourceDefinition cannot be read.
 async fn wait_until_established(session: &Session<'_>, object: &InputObject, resource: &Resource) -> Result<()> {
     let deadline = Instant::now() + ESTABLISH_TIMEOUT;
     loop {

@@ -31,7 +31,8 @@ pub enum ListedKind {
 /// `namespace` is the namespace of the Secrets; `None` means the namespace of the kubeconfig's context.
 ///
 /// # Errors
-/// Fails if the kubeconfig cannot be used, if the server refuses the request, or after `timeout`.
+/// Fails if the kubeconfig cannot be used, if the server cannot be reached, rejects the request or sends an invalid
+/// response, or after `timeout`.
 pub fn list_names(
     options: &ClusterOptions,
     kind: ListedKind,
@@ -40,7 +41,8 @@ pub fn list_names(
 ) -> Result<Vec<String>> {
     let (options, namespace) = (options.clone(), namespace.map(str::to_owned));
     let (sender, receiver) = mpsc::channel();
-    // kube waits for credential plugins without a time limit, so the thread is abandoned at the timeout.
+    // kube waits for credential plugins without a time limit, so the request runs in a thread that is abandoned at the
+    // timeout.
     std::thread::spawn(move || {
         let names = block_on(request_names(&options, kind, namespace.as_deref(), timeout));
         let _ = sender.send(names);

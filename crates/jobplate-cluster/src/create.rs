@@ -13,7 +13,7 @@ use crate::session::Session;
 /// Creates an object, or dry-runs its creation.
 ///
 /// # Errors
-/// Fails if the server refuses the object or cannot be reached, or if it is unknown whether the server created the
+/// Fails if the server rejects the object or cannot be reached, or if it is unknown whether the server created the
 /// object.
 pub(crate) async fn create(
     session: &Session<'_>,
@@ -24,7 +24,7 @@ pub(crate) async fn create(
     let request = Request::create(resource, &object.namespace, object.body()?, &session.write_options, dry_run);
     let response = session.send(&request, object).await?;
     if let Some(status) = response.refusal() {
-        // etcd may have stored the object before it failed.
+        // etcd may have stored the object before it failed, so it is unknown whether the object was created.
         if !dry_run && status.is_transient() {
             let reason = format!("the server answered {}", status.code.as_u16());
             return Err(unknown_creation_error(&reason, object));
@@ -32,7 +32,7 @@ pub(crate) async fn create(
         return Err(status.to_error(&RefusedRequest::for_new(object, resource)));
     }
     let metadata = LiveMetadata::read(&response, object)?;
-    // The name that a dry run generates differs from the name that the creation generates.
+    // The server generates a different name for the creation than for its dry run, so discard the name from a dry run.
     let name = metadata.name.filter(|_| !dry_run);
     Ok(ObjectResult { name, ..ObjectResult::with_uid(Outcome::Created, metadata.uid) })
 }

@@ -56,8 +56,8 @@ pub fn diff(
         let mut failure = None;
         let mut record = |comparison: Result<Difference>| match comparison {
             Ok(difference) => visit(&difference),
-            // An error without a location is about the connection. Such an error ends the diff and is reported only
-            // once.
+            // An error without a location is about the connection, so it ends the diff instead of being reported for
+            // each object.
             Err(error) if error.location().is_none() => Err(error),
             Err(error) => {
                 failure.get_or_insert(error.kind());
@@ -137,7 +137,8 @@ impl Comparer<'_> {
                 return Ok(build_difference(name, object, live, after, false));
             }
         }
-        // The object's namespace does not exist yet, but the input provides it.
+        // The object's namespace or another requirement does not exist yet, but the input provides it, so an apply
+        // would create the object.
         if live.is_none() && status.has_code(404) && self.provided.satisfies_any(&entry.requirements) {
             return Ok(build_difference(name, object, None, object.json()?, false));
         }
@@ -163,8 +164,8 @@ impl Comparer<'_> {
         Ok(new)
     }
 
-    /// Dry-runs the creation of a Job whose live pod template differs. The server would refuse the Job's own name, so
-    /// the request has a different name.
+    /// Dry-runs the creation of a Job whose live pod template differs. The live Job already has the Job's name, so the
+    /// request uses a placeholder name.
     async fn dry_run_as_new(&self, object: &InputObject, resource: &Resource, live: Option<&Value>) -> Result<Value> {
         let mut renamed_job = object.json()?;
         let prefix: String = object.name().chars().take(50).collect();
@@ -215,7 +216,7 @@ const CONTROLLER_LABELS: [&str; 4] =
     ["batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name", "controller-uid", "job-name"];
 
 /// Replaces the controller labels and the selector of a new Job with the values of the live Job, or removes them if
-/// there is no live Job. They contain generated values, which would appear as differences.
+/// there is no live Job. These fields contain generated values, which would appear as differences.
 fn copy_controller_fields(new: &mut Value, live: Option<&Value>) {
     for label in CONTROLLER_LABELS {
         for path in ["/metadata/labels", "/spec/template/metadata/labels"] {

@@ -70,7 +70,7 @@ impl OriginalText {
     }
 
     /// Returns the byte range of the original text that an offset in the rendered text comes from. The range is empty
-    /// if the offset is not in a replacement.
+    /// if the offset is not in a replacement, or if the replacement only inserts text.
     fn original_range(&self, offset: usize) -> Range<usize> {
         let count = self.replacements.partition_point(|replacement| replacement.rendered.start <= offset);
         match self.replacements[..count].last() {
@@ -107,8 +107,8 @@ impl Document {
 
     /// Sets the env entries whose ownership can be taken over.
     ///
-    /// `dry_run_text` is the document for the dry run of the take-over. Its env entries set the fields that they do not
-    /// use to null, since a dry run merges them with the live entries.
+    /// `dry_run_text` is the document for the dry run of the take-over, or `None` if it equals the rendered text. Its
+    /// env entries set the fields that they do not use to null, since a dry run merges them with the live entries.
     #[must_use]
     pub fn with_take_over(self, take_over_entries: Vec<TakeOverEntries>, dry_run_text: Option<String>) -> Self {
         Document { take_over_entries, dry_run_text, ..self }

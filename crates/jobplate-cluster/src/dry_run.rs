@@ -20,7 +20,7 @@ use crate::take_over;
 /// Dry-runs the apply of an object, including the effects of `--take-over` and `--on-immutable`.
 ///
 /// # Errors
-/// Fails if the server would refuse the apply or cannot be reached.
+/// Fails if the server would reject the apply or cannot be reached.
 pub(crate) async fn dry_run(
     session: &Session<'_>,
     options: &ApplyOptions,
@@ -42,7 +42,7 @@ pub(crate) async fn dry_run(
         return immutable::dry_run(session, options.on_immutable, object, resource).await;
     }
     let entries = take_over::selected_entries(options, object);
-    // Only another dry run shows whether the ownership of these entries is the only obstacle.
+    // Only a forced dry run shows whether the ownership of these entries is the only obstacle.
     if !entries.is_empty() && conflict::may_be_resolved_by_take_over(&status, entries) {
         let response = session.send(&build_request(object.take_over_dry_run_body()?, true), object).await?;
         return match response.refusal() {
@@ -70,8 +70,8 @@ async fn classify_success(
         take_over::note_remaining(session, options, object, resource, response)?;
     }
     // If the dry run makes no change, the server keeps the time of our last apply, so an older time means "unchanged".
-    // The current time is ambiguous, since the last apply may have been a moment ago. In this case, the objects are
-    // compared.
+    // The current time is ambiguous, since the last apply may have been a moment ago. In this case, or if env entries
+    // are taken over, the objects are compared.
     let entries = take_over::selected_entries(options, object);
     let changes = if !entries.is_empty() || applied_at.is_none_or(|time| response.covers(time)) {
         let live = session.get_live(object, resource, object.name()).await?.unwrap_or_default();

@@ -52,13 +52,13 @@ pub(crate) fn remove_subtree(fields: &mut Value, path: &[String]) -> Option<Valu
     Some(removed_tree)
 }
 
-/// Merges a subtree into a tree at a path.
+/// Merges `tree` into `fields` at a path.
 pub(crate) fn insert_subtree(fields: &mut Value, path: &[String], tree: Value) {
     let nested_tree = path.iter().rev().fold(tree, |inner, key| json!({ key: inner }));
     merge_trees(fields, nested_tree);
 }
 
-/// Adds all fields of `other` to a tree.
+/// Adds all fields of `other` to `fields`.
 pub(crate) fn merge_trees(fields: &mut Value, other: Value) {
     match (fields, other) {
         (Value::Object(own), Value::Object(other)) => {

@@ -23,7 +23,7 @@ const DELETION_POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// Dry-runs the action of [`apply`].
 ///
 /// # Errors
-/// Always fails with [`OnImmutable::Fail`]. Otherwise, fails if the Job may not be replaced, if the server would refuse
+/// Always fails with [`OnImmutable::Fail`]. Otherwise, fails if the Job may not be replaced, if the server would reject
 /// a request, or if the server cannot be reached.
 pub(crate) async fn dry_run(
     session: &Session<'_>,
@@ -44,11 +44,12 @@ pub(crate) async fn dry_run(
     Ok(ObjectResult::new(outcome))
 }
 
-/// Skips the Job, or deletes and creates it again.
+/// Skips the Job, or deletes it and creates it again. Only creates the Job if it no longer exists.
 ///
 /// # Errors
-/// Always fails with [`OnImmutable::Fail`]. Otherwise, fails if the Job may not be replaced, if the server refuses a
-/// request or cannot be reached, or if the deletion times out.
+/// Always fails with [`OnImmutable::Fail`]. Otherwise, fails if the Job may not be replaced, if the server rejects a
+/// request or cannot be reached, if the Job changes during each attempt, or if the deletion times out or the user
+/// cancels the run.
 pub(crate) async fn apply(
     session: &Session<'_>,
     options: &ApplyOptions,
@@ -128,7 +129,7 @@ async fn check_replaceable(
         return refuse(message, "wait until it has ended, or delete it with --recreate-running");
     }
     // A dry run of an apply would fail, since the pod template is immutable. For a creation, the server checks that the
-    // name is free only after it has validated the whole object.
+    // name is free only after it has validated the whole object, so `AlreadyExists` means that the new Job is valid.
     let request = Request::create(resource, &object.namespace, object.body()?, &session.write_options, true);
     match session.send(&request, object).await?.refusal() {
         None => Ok(Some(live)),
@@ -146,7 +147,7 @@ fn is_running(job: &Value) -> bool {
 }
 
 /// Deletes the live Job, after its pods, if its uid and resource version still match `live`. Returns false if they do
-/// not match; the Job must then be checked again.
+/// not match; the Job must then be checked again. A Job that no longer exists counts as deleted.
 async fn delete(
     session: &Session<'_>,
     object: &InputObject,
@@ -164,7 +165,8 @@ async fn delete(
     }
 }
 
-/// Waits until the server has removed the Job. Fails if the deadline passes or the user cancels the run.
+/// Waits until the server has removed the Job. Fails if a request fails, if the deadline passes, or if the user cancels
+/// the run.
 async fn wait_until_deleted(
     session: &Session<'_>,
     object: &InputObject,
@@ -194,7 +196,7 @@ async fn wait_until_deleted(
     }
 }
 
-/// Wraps an error that occurred after the deletion. The message first states that the Job no longer exists.
+/// Wraps an error that occurred after the deletion request. The message first states that the Job is deleted.
 fn recreate_error(object: &InputObject, resource: &Resource, error: &Error) -> Error {
     let message =
         format!("{} is deleted, and not made anew: {}", resource.qualified_name(object.name()), error.message());

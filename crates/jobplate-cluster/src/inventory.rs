@@ -20,25 +20,26 @@ use crate::spool::Spool;
 /// An object of the input and the state of its apply.
 pub(crate) struct InventoryEntry {
     pub object: Rc<InputObject>,
-    /// Its row in the report.
+    /// The object's row in the report.
     pub row: ReportRow,
-    /// The stage in which it is applied.
+    /// The stage in which the object is applied.
     pub stage: Stage,
-    /// The resource that it provides to other objects, if any.
+    /// The resource that the object provides to other objects, if any.
     pub provides: Option<ProvidedResource>,
-    /// The resources that it requires from other objects.
+    /// The resources that the object requires from other objects.
     pub requirements: Requirements,
-    /// Whether its dry run is skipped, because it needs a resource that only this run creates or changes.
+    /// Whether the object's dry run is skipped, because the object needs a resource that only this run creates or
+    /// changes.
     pub skips_dry_run: bool,
-    /// The result of its dry run.
+    /// The result of the object's dry run.
     pub dry_run: DryRunResult,
-    /// Whether it is a Job with `ttlSecondsAfterFinished`. The server removes such a Job some time after it has
+    /// Whether the object is a Job with `ttlSecondsAfterFinished`. The server removes such a Job some time after it has
     /// finished.
     pub has_ttl: bool,
 }
 
 impl InventoryEntry {
-    /// Creates the entry of an object whose mapping is `node`.
+    /// Creates the entry for `object`. `node` is the object's mapping in the document.
     fn new(object: InputObject, node: Node<'_>) -> Self {
         let (kind, namespace) = (&*object.kind, &*object.namespace);
         let provides = match (&*object.api_version, kind) {
@@ -85,7 +86,7 @@ pub(crate) enum ProvidedResource {
     Role(RoleKey),
 }
 
-/// The resources without which an object cannot exist.
+/// The resources that must exist before an object can be created.
 pub(crate) struct Requirements {
     namespace: Option<String>,
     /// The group and kind of the object.
@@ -240,7 +241,7 @@ mod tests {
 
     #[test]
     fn reads_a_list_in_linear_time() {
-        // Uses the shortest of several runs, since other processes can only slow down a run.
+        // Use the shortest of several runs, since other processes can only slow down a run.
         let runs: Vec<[Duration; 2]> = (0..5).map(|_| [1000, 8000].map(measure_read)).collect();
         let shortest_run = |size: usize| runs.iter().map(|times| times[size]).min().unwrap().as_secs_f64();
         let ratio = shortest_run(1) / shortest_run(0);

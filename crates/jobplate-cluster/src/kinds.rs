@@ -87,7 +87,7 @@ impl DiscoveryCache {
         }
         let list: ApiResourceList = serde_json::from_slice(response).ok()?;
         let (group, version) = split_api_version(api_version);
-        // A name with a slash belongs to a subresource, such as `flows/status`.
+        // Skip subresources, whose names contain a slash, such as `flows/status`.
         let resources = list.resources.into_iter().filter(|item| !item.name.contains('/')).map(|item| Resource {
             group: group.to_owned(),
             version: version.to_owned(),

@@ -39,8 +39,8 @@
 //! | `completion.rs` | which names from a cluster are completion candidates |
 //! | `kinds.rs` | the resource of a kind: from a table, or by API discovery |
 //! | `request.rs` | the path, query, headers and body of each request, and which requests may be retried |
-//! | `refusal.rs` | the error for a refused apply, and the flags that it suggests |
-//! | `errors/status.rs` | what can be read from the status of a refused request |
+//! | `refusal.rs` | the error for a rejected apply, and the flags that it suggests |
+//! | `errors/status.rs` | what can be read from the status of a rejected request |
 //! | `errors/describe.rs` | the error for a status, with the table of general statuses |
 //! | `errors/rules.rs` | how a status is matched against a table |
 //! | `errors/forbidden.rs` | the error for 403: missing permissions and denials, with their table |

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// Returns the object without the fields that the server sets: `status` and generated `metadata`, such as `uid`. Also
-/// removes empty annotations.
+/// removes an empty `annotations` mapping.
 pub(crate) fn without_server_fields(mut object: Value) -> Value {
     if let Some(map) = object.as_object_mut() {
         map.remove("status");

@@ -82,7 +82,7 @@ async fn report_lines(session: &Session<'_>, log: &ContainerLog, mut body: Body,
     while let Some(frame) = body.frame().await {
         match frame {
             Ok(frame) => buffer.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data)),
-            // The resumed log repeats the incomplete line.
+            // Drop the incomplete line, since the resumed log repeats it.
             Err(_) => return,
         }
         while let Some(end) = find_line_end(&buffer, searched_len) {
@@ -130,7 +130,7 @@ fn find_line_end(bytes: &[u8], searched_len: usize) -> Option<usize> {
 /// reported.
 #[derive(Default)]
 struct LogCursor {
-    /// The time of the last line.
+    /// The time of the last reported line that has a timestamp.
     last_time: Option<Timestamp>,
     /// The number of reported lines with that time.
     count_at_last_time: usize,

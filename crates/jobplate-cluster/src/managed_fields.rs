@@ -12,7 +12,7 @@ use crate::fields_v1::{get_subtree, insert_subtree, merge_trees, remove_subtree,
 /// A plan to transfer the ownership of env entries to our field manager.
 #[derive(Debug)]
 pub(crate) struct OwnershipTransfer {
-    /// The JSON patch for the live object. It tests the resource version.
+    /// The JSON patch for the live object. The patch tests the resource version, so it fails if the object has changed.
     pub patch: Value,
     /// The managers that owned the entries; empty if the entries had no owner.
     pub previous_owners: Vec<String>,
@@ -22,8 +22,9 @@ pub(crate) struct OwnershipTransfer {
     pub removes_last_applied: bool,
 }
 
-/// Plans the transfer of env entries, with or without an owner, to the applies of `manager`. Returns `None` if
-/// `entries` is empty, or if no ownership has to move and there is no last-applied annotation.
+/// Plans the transfer of env entries, with or without an owner, to `manager` with the operation `Apply`. Returns `None`
+/// if `entries` is empty, if `live` has no `apiVersion`, or if no ownership has to move and there is no last-applied
+/// annotation.
 ///
 /// The other fields keep their owners, so the apply that follows does not reset them. The patch also removes the
 /// last-applied annotation of kubectl's client-side apply, which quotes the values of the entries.
@@ -68,8 +69,8 @@ pub(crate) fn plan_transfer(live: &Value, entries: &[TakeOverEntries], manager: 
     Some(OwnershipTransfer { patch: Value::Array(patch), previous_owners, moves_entries, removes_last_applied })
 }
 
-/// Removes the entries from all owners except `manager`. Returns the merged trees of the removed entries and of the
-/// entries without an owner, and the names of the previous owners.
+/// Removes the entries from all owners except `manager` and the owners of subresources. Returns the merged trees of the
+/// removed entries and of the entries without an owner, and the names of the previous owners.
 fn move_entries(
     live: &Value,
     entries: &[TakeOverEntries],
@@ -104,8 +105,8 @@ fn move_entries(
 /// The manager to which Kubernetes assigns the fields that were set before ownership was tracked.
 const BEFORE_FIRST_APPLY: &str = "before-first-apply";
 
-/// Assigns an owner to the other entries of these containers that have no owner. Otherwise, when an apply omits our
-/// entries, the server would also remove these entries.
+/// Assigns the owner [`BEFORE_FIRST_APPLY`] to the unowned env entries of these containers that are not in `entries`.
+/// Otherwise, the server would also remove the unowned entries when an apply omits our entries.
 fn preserve_unowned(live: &Value, entries: &[TakeOverEntries], owners: &mut Vec<Value>, api_version: &str) {
     let mut preserved_fields = json!({});
     for container_entries in entries {
@@ -125,7 +126,7 @@ fn preserve_unowned(live: &Value, entries: &[TakeOverEntries], owners: &mut Vec<
         return;
     }
     // The server identifies an owner by all its properties except the owned fields, and would keep only one of two
-    // identical owners.
+    // identical owners. Therefore, merge the fields into an existing owner.
     let is_before_first_apply = |owner: &&mut Value| {
         owner["manager"] == BEFORE_FIRST_APPLY && owner["operation"] == "Update" && owner["apiVersion"] == api_version
     };
@@ -154,14 +155,14 @@ pub(crate) fn is_unowned(live: &Value) -> bool {
 pub(crate) struct RemainingEntry {
     /// The name of the entry.
     pub name: String,
-    /// The name of its container.
+    /// The name of the entry's container.
     pub container: String,
-    /// The managers that own it.
+    /// The managers that own the entry.
     pub owners: Vec<String>,
 }
 
-/// Returns the entries that are in the live object but not in the document `ours`, with their owners other than
-/// `manager`.
+/// Returns the entries that are in the live object but not in `ours`, the object in the document, with their owners
+/// other than `manager`.
 pub(crate) fn find_remaining(
     live: &Value,
     ours: &Value,
@@ -215,7 +216,8 @@ fn is_apply_by(owner: &Value, manager: &str) -> bool {
     owner["manager"] == manager && owner["operation"] == "Apply" && !has_subresource(owner)
 }
 
-/// Returns the managers, other than the applies of `manager`, that own the field `key` of an entry.
+/// Returns the managers that own the field `key` of `entry`. Omits `manager` if it owns the field with the operation
+/// `Apply`.
 pub(crate) fn find_value_owners(live: &Value, entry: &FieldPath, key: &str, manager: &str) -> Vec<String> {
     let Some(path) = to_tree_path(&entry.clone().join(PathStep::Key(key.to_owned()))) else { return Vec::new() };
     let owners = live.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
@@ -225,12 +227,12 @@ pub(crate) fn find_value_owners(live: &Value, entry: &FieldPath, key: &str, mana
         .collect()
 }
 
-/// Returns the path step to the list item with this name.
+/// Returns the path step to the list item named `name`.
 pub(crate) fn named_item(name: &str) -> PathStep {
     PathStep::Item(vec![("name".to_owned(), name.to_owned())])
 }
 
-/// Removes from `object` the entries that are not in the document `ours`.
+/// Removes from `object` those of `entries` that are not in `ours`, the object in the document.
 pub(crate) fn remove_unset_entries(object: &mut Value, ours: &Value, entries: &[TakeOverEntries]) {
     for TakeOverEntries { container, names, .. } in entries {
         let our_env = container.follow(ours).and_then(|container| container["env"].as_array());

@@ -150,7 +150,8 @@ impl InputObject {
         self.spool.read_text(self.body).map(String::into_bytes)
     }
 
-    /// Reads the bytes to send for the dry run of a take-over.
+    /// Reads the bytes to send for the dry run of a take-over. They equal [`InputObject::body`] if the document has no
+    /// separate text for that dry run.
     ///
     /// # Errors
     /// Fails if the temporary file cannot be read.
@@ -188,7 +189,8 @@ impl InputObject {
         self.spool.read_document(&self.document).map_or(self.line, |document| document.line_at(offset))
     }
 
-    /// Adds the location in the input file to an error: the error's span, or the object's first byte if it has no span.
+    /// Adds the location in the input file to an error: the error's span, or the object's first byte if the error has
+    /// no span. Adds only the file if the document cannot be read.
     pub(crate) fn locate(&self, error: Error) -> Error {
         match self.spool.read_document(&self.document) {
             Ok(document) => document.locate(error.at(self.start..self.start + 1)),

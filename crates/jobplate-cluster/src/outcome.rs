@@ -33,9 +33,9 @@ pub(crate) enum DryRunResult {
     New,
     /// The object exists.
     Exists {
-        /// Its resource version at the time of the dry run.
+        /// The object's resource version at the time of the dry run.
         resource_version: Option<String>,
-        /// The time of our last apply that changed the object.
+        /// The time of our last apply that changed the object, or `None` if our field manager has not applied it.
         applied_at: Option<Timestamp>,
         /// Whether an apply would change the object.
         changes: bool,
@@ -99,7 +99,8 @@ impl DryRunResult {
 
 impl RunStart {
     /// Reads the cluster's current revision and time. Returns `None` if the request fails, for example because the user
-    /// may not list namespaces. Outcomes are then determined without this state.
+    /// may not list namespaces, or if the response has no revision or date. Outcomes are then determined without this
+    /// state.
     pub(crate) async fn read(session: &Session<'_>) -> Option<Self> {
         let response = session.try_send(&Request::revision()).await.ok()?;
         let list: PartialObject = serde_json::from_slice(&response.body).unwrap_or_default();
@@ -132,6 +133,8 @@ impl LiveMetadata {
     /// Returns whether the manager's last apply, at `time`, was part of this run.
     ///
     /// Times in `managedFields` are whole seconds, so an apply in the run's first second may be older than the run.
+    /// Such an apply counts as part of the run unless another manager has written the object since the run's first
+    /// second.
     fn is_applied_since(&self, start: RunStart, time: Option<Timestamp>, manager: &str) -> bool {
         let revision = self.resource_version.as_deref().and_then(|text| text.parse::<u64>().ok());
         if revision.is_some_and(|revision| revision <= start.revision) {
@@ -171,13 +174,14 @@ pub(crate) fn classify_apply(
     let metadata = LiveMetadata::read(response, object)?;
     let time = metadata.applied_at(manager);
     let is_applied_now = time.is_none_or(|time| response.covers(time));
-    // A first attempt whose response was lost may have created the object.
+    // A first attempt whose response was lost may have created the object, so the retry did not return code 201.
     let is_created_by_retry =
         || response.was_retried && metadata.creation_timestamp.is_some_and(|time| response.covers(time));
     let is_configured = match dry_run {
         DryRunResult::Exists { resource_version, .. } if *resource_version == metadata.resource_version => false,
         DryRunResult::Exists { changes: true, .. } => true,
-        // The object changed after the dry run. This apply changed it if the time of our last apply differs.
+        // The object changed after the dry run. This apply also changed it if the time of our last apply is no longer
+        // `applied_at`.
         DryRunResult::Exists { applied_at, .. } => is_applied_now && *applied_at != time,
         DryRunResult::New | DryRunResult::NotRun if is_created_by_retry() => {
             return Ok(ObjectResult::with_uid(Outcome::Created, metadata.uid));

@@ -3,7 +3,8 @@
 use crate::kinds::RBAC_API_VERSION;
 use crate::object::InputObject;
 
-/// The kinds that other objects refer to. The server refuses an object if the object that it refers to does not exist.
+/// Kinds that must exist before the objects that reference them: the API server rejects a reference to a missing object
+/// of these kinds.
 const PREREQUISITE_KINDS: [&str; 3] = ["PriorityClass", "ServiceAccount", "StorageClass"];
 
 /// The position of an object in the order of an apply.
@@ -11,7 +12,7 @@ const PREREQUISITE_KINDS: [&str; 3] = ["PriorityClass", "ServiceAccount", "Stora
 pub(crate) enum Stage {
     /// Namespaces and CustomResourceDefinitions: other objects cannot exist without them.
     Definitions,
-    /// Roles and the kinds in [`PREREQUISITE_KINDS`]: the server checks other objects against them.
+    /// Roles, ClusterRoles and the kinds in [`PREREQUISITE_KINDS`]: the server checks other objects against them.
     Prerequisites,
     /// All other kinds.
     General,
@@ -38,7 +39,7 @@ impl Stage {
 pub(crate) enum Mode {
     /// As dry runs (`dryRun=All`), which change nothing.
     DryRun,
-    /// As applies.
+    /// As apply requests, which change the cluster.
     Apply,
 }
 
@@ -53,8 +54,8 @@ pub(crate) struct Phase {
 
 /// All phases, in order.
 ///
-/// The dry runs are split by stage so that an object is not dry-run if an earlier phase found that one of its
-/// requirements does not exist yet.
+/// The dry runs are split by stage so that an object is not dry-run if an earlier phase found that the run will create
+/// or change one of its requirements.
 pub(crate) const PHASES: [Phase; 7] = [
     Phase { mode: Mode::DryRun, stages: (Stage::Definitions, Stage::Definitions) },
     Phase { mode: Mode::DryRun, stages: (Stage::Prerequisites, Stage::Prerequisites) },

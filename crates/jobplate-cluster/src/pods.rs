@@ -14,7 +14,7 @@ pub(crate) fn container_statuses(pod: &Value) -> impl Iterator<Item = &Value> {
         .flat_map(|key| pod["status"][key].as_array().into_iter().flatten())
 }
 
-/// Returns a name in a response, or `?` if it is missing.
+/// Returns the name in `value`, or `?` if `value` is not a string.
 pub(crate) fn name_or_placeholder(value: &Value) -> &str {
     value.as_str().unwrap_or("?")
 }

@@ -1,5 +1,5 @@
-//! Explains a refused apply with data from the live object: the owners of conflicting fields, and the env entries whose
-//! live value has another source.
+//! Explains a rejected apply with data from the live object: the owners of conflicting fields, and the env entries
+//! whose live value has another source.
 
 use jobplate_diagnostic::{Error, ErrorKind};
 use jobplate_manifest::field::{FieldPath, PathStep};
@@ -13,7 +13,7 @@ use crate::object::InputObject;
 use crate::request::{Resource, Verb};
 use crate::session::Session;
 
-/// Returns the error for a refused apply. `take_over` is true if `--take-over` was passed.
+/// Returns the error for a rejected apply. `take_over` is true if `--take-over` was passed.
 pub(crate) async fn explain_refusal(
     session: &Session<'_>,
     object: &InputObject,
@@ -49,7 +49,7 @@ pub(crate) async fn explain_refusal(
 
 /// Returns the error about env entries whose live value has another source, such as `value` instead of
 /// `valueFrom.secretKeyRef`. The error lists the owners, and its hint lists the flags that take over the entries.
-/// Returns `None` if all such entries are already selected for a take-over.
+/// Returns `None` if there are no such entries, or if all of them are already selected for a take-over.
 fn env_source_error(
     session: &Session<'_>,
     object: &InputObject,
@@ -85,8 +85,8 @@ fn env_source_error(
     }))
 }
 
-/// Returns the flags that select the conflicting entries of the first container and of all containers with the same
-/// entries. A single command cannot select different entries for different containers.
+/// Returns the flags that select the conflicting entries of the first container, and of each other container whose
+/// conflicting entries need identical flags. A single command cannot select different entries for different containers.
 fn take_over_flags(object: &InputObject, conflicts: &[EnvSourceConflict]) -> String {
     let select_flags = |container: &FieldPath| -> Vec<String> {
         let container_conflicts = conflicts.iter().filter(|conflict| conflict.container == *container);
@@ -116,7 +116,7 @@ fn take_over_flags(object: &InputObject, conflicts: &[EnvSourceConflict]) -> Str
     flags.join(" ")
 }
 
-/// Returns the byte offset of an entry in the document, or `None` if the document does not contain the entry.
+/// Returns the byte offset of the conflicting env entry in the document, or `None` if the document does not contain it.
 fn entry_offset(root: Node<'_>, conflict: &EnvSourceConflict) -> Option<usize> {
     let name = PathStep::Item(vec![("name".to_owned(), conflict.name.clone())]);
     let found = conflict.container.clone().join(PathStep::Key("env".to_owned())).join(name).resolve(root);

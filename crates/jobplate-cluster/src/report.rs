@@ -21,7 +21,7 @@ pub enum Outcome {
     Recreated,
     /// The object was left unchanged although it differs (`--on-immutable=skip`).
     Skipped,
-    /// The server refused the object, or could not be reached.
+    /// The server rejected the object, or could not be reached.
     Failed,
     /// The run ended before the object was applied.
     NotApplied,

@@ -72,7 +72,7 @@ pub(crate) fn qualified_name(group: &str, kind: &str, name: &str) -> String {
 /// The server's handling of unknown and duplicate fields (`fieldValidation`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldValidation {
-    /// Refuse the object.
+    /// Reject the object.
     Strict,
     /// Drop the fields with a warning.
     Warn,
@@ -187,7 +187,7 @@ impl Request {
         Request::new(Verb::Get, group_path(group, version))
     }
 
-    /// Creates a request for the objects of a namespace that match a label selector.
+    /// Creates a request for the objects in a namespace that match a label selector.
     pub(crate) fn list(resource: &Resource, namespace: &str, selector: &str) -> Self {
         Request::new(Verb::List, resource.path(namespace, None)).with_query("labelSelector", selector)
     }
@@ -265,7 +265,8 @@ impl Request {
         Request { is_write: !dry_run, ..request.with_body(JSON, options.to_string().into_bytes()) }
     }
 
-    /// Creates a request that follows the log of a container, with timestamps. `since` is an RFC 3339 time.
+    /// Creates a request that follows the log of a container, with timestamps. `since` is an RFC 3339 time; `None`
+    /// requests the whole log.
     pub(crate) fn follow_log(
         pod_resource: &Resource,
         namespace: &str,

@@ -11,7 +11,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> 
         Error::new(ErrorKind::Cluster, format!("no runtime can be started: {}", describe_io_error(&error)))
     })?;
     let result = runtime.block_on(future);
-    // A normal shutdown would wait for a hanging credential plugin.
+    // Dropping the runtime would wait for a hanging credential plugin, so shut it down in the background.
     runtime.shutdown_background();
     result
 }

@@ -19,17 +19,18 @@ pub(crate) fn selected_entries<'o>(options: &ApplyOptions, object: &'o InputObje
 }
 
 /// Moves the ownership of entries to our field manager, so that the apply that follows can replace and remove them.
-/// Returns whether a transfer was necessary.
+/// Returns false if no transfer was necessary or the object does not exist.
 ///
 /// # Errors
-/// Fails if the server refuses a request or cannot be reached, or if the object changes during each attempt.
+/// Fails if the server rejects a request or cannot be reached, or if the object changes during each attempt.
 pub(crate) async fn take_over(
     session: &Session<'_>,
     object: &InputObject,
     resource: &Resource,
     entries: &[TakeOverEntries],
 ) -> Result<bool> {
-    // A transfer that was sent again because a response was lost. The next read shows whether it took effect.
+    // A transfer that was retried and then rejected. Its first attempt may have taken effect; the next read shows
+    // whether it did.
     let mut unconfirmed_transfer: Option<OwnershipTransfer> = None;
     for _ in 0..MAX_CONFLICT_ATTEMPTS {
         let Some(live) = session.get_live(object, resource, object.name()).await? else { return Ok(false) };

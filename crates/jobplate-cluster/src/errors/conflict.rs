@@ -38,12 +38,12 @@ pub(crate) struct EnvSourceConflict {
     pub live_source: &'static str,
     /// The managers that own the live source.
     pub owners: Vec<String>,
-    /// The flag that sets the entry to its value in the document, if the source has a flag.
+    /// The flag that sets the entry to its value in the document, or `None` if the source has no flag.
     pub flag: Option<String>,
 }
 
 /// Returns the source of an entry's value: `value`, or the key below `valueFrom`. Returns `None` if the entry has no
-/// source.
+/// source. An empty `value` does not count as a source.
 fn value_source(entry: &Value) -> Option<&'static str> {
     if entry["value"].as_str().is_some_and(|value| !value.is_empty()) {
         return Some("value");
@@ -51,8 +51,8 @@ fn value_source(entry: &Value) -> Option<&'static str> {
     VALUE_FROM_SOURCES.into_iter().find(|source| entry["valueFrom"].get(source).is_some())
 }
 
-/// Returns the flag that sets an entry, or `None` if the entry's source has no flag. Replaces a literal value, which
-/// may be a secret, with `...`.
+/// Returns the flag that sets an entry. Returns `None` if the entry has no source, if the source has no flag, or if a
+/// name or key is missing. Replaces a literal value, which may be a secret, with `...`.
 fn flag_for(entry: &Value) -> Option<String> {
     let name = entry["name"].as_str()?;
     let format_key_flag = |flag: &str, source: &Value| {
@@ -69,8 +69,8 @@ fn flag_for(entry: &Value) -> Option<String> {
     }
 }
 
-/// Returns the env entries of the document `ours` whose value has another source in `live`, with their owners other
-/// than `manager`.
+/// Returns the env entries of `ours`, the object in the document, whose value has another source in `live`. Each has
+/// the owners of its live source other than `manager`. `pod_spec` is the path to the pod spec.
 pub(crate) fn find_env_source_conflicts(
     live: &Value,
     ours: &Value,
@@ -109,7 +109,8 @@ pub(crate) fn find_env_source_conflicts(
     conflicts
 }
 
-/// Returns whether taking over these entries may resolve a refusal. For code 422, only a dry run can confirm that.
+/// Returns whether a take-over of `entries` may resolve the status: either all conflicting fields belong to `entries`,
+/// or the code is 422. For code 422, only a dry run can show whether the take-over helps.
 pub(crate) fn may_be_resolved_by_take_over(status: &Status, entries: &[TakeOverEntries]) -> bool {
     match status.conflicts() {
         Some(conflicts) => conflicts.iter().all(|cause| is_within_entries(cause, entries)),
@@ -117,7 +118,7 @@ pub(crate) fn may_be_resolved_by_take_over(status: &Status, entries: &[TakeOverE
     }
 }
 
-/// Returns whether the field of a conflict belongs to one of the entries.
+/// Returns whether the field of the conflict `cause` belongs to one of `entries`.
 fn is_within_entries(cause: &StatusCause, entries: &[TakeOverEntries]) -> bool {
     let Some(path) = FieldPath::parse(&cause.field) else { return false };
     entries.iter().any(|entries| {
@@ -171,7 +172,8 @@ pub(crate) fn format_conflict_table(conflicts: &[&StatusCause], live: &Value, ou
 }
 
 fn display_value(field: &str, is_workload: bool, value: &Value) -> String {
-    // Outside of `spec`, such as in `data`, the user chooses the keys, and they may end like a public field.
+    // Outside of `spec`, such as in `data`, the user chooses the keys, which may end like a public field, so only
+    // strings in `spec` can be public.
     let is_public =
         is_workload && field.starts_with(".spec.") && PUBLIC_FIELD_SUFFIXES.iter().any(|end| field.ends_with(end));
     match value {

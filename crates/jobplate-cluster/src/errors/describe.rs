@@ -1,4 +1,5 @@
-//! Describes a refusal: chooses the best explanation of the status, and contains the table of general statuses.
+//! Describes a rejected request: chooses the best explanation of the status, and contains the table of general
+//! statuses.
 
 use jobplate_diagnostic::{Error, ErrorKind, ProgramName};
 
@@ -10,7 +11,7 @@ use super::status::{RefusedRequest, Status};
 use crate::object::InputObject;
 
 impl Status {
-    /// Returns the error for a refused request, with the location of the object or field in the input.
+    /// Returns the error for a rejected request, with the location of the object or field in the input.
     pub(crate) fn to_error(&self, request: &RefusedRequest<'_>) -> Error {
         if self.has_code(422) && !self.message_contains("ValidatingAdmissionPolicy '") {
             return invalid_error(self, request);

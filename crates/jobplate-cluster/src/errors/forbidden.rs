@@ -94,12 +94,12 @@ fn is_permission_missing(status: &Status) -> bool {
     status.message_contains("cannot ") && status.message_contains(" resource ")
 }
 
-/// Returns the error for a missing permission, with the rule that grants it.
+/// Returns the error for a missing permission, with the RBAC rule that grants it.
 fn permission_error(status: &Status, request: &RefusedRequest<'_>) -> Error {
     let RefusedRequest { object, resource, verb, .. } = request;
     let namespace = &*object.namespace;
     let name = resource.qualified_name(object.name());
-    // A server-side apply that creates the object also needs the verb `create`.
+    // A server-side apply that creates the object also needs the verb `create`, so `create` may be the denied verb.
     let denied_verb = if status.message_contains("cannot create ") { Verb::Create } else { *verb };
     let scope = if resource.namespaced { format!(" in namespace {namespace}") } else { String::new() };
     let resources = match resource.group.is_empty() {

@@ -1,4 +1,4 @@
-//! The error for code 422 (Invalid): the fields that the server refuses, and the reasons.
+//! The error for code 422 (Invalid): the fields that the server rejects, and the reasons.
 
 use std::ops::Range;
 
@@ -161,9 +161,9 @@ struct FoundField {
     is_set: bool,
 }
 
-/// Finds a field, or its deepest parent, in the document. Returns `None` if the document contains neither the field nor
-/// a parent. Also returns `None` for a path with indexes if the object is not new: the indexes then refer to the result
-/// of the merge with the live object.
+/// Finds a field, or its deepest parent, in the document. Returns `None` if the path is invalid, or if the document
+/// contains neither the field nor a parent. Also returns `None` for a path with indexes if the object is not new: the
+/// indexes then refer to the result of the merge with the live object.
 fn find_field(field: &str, root: Node<'_>, is_new: bool) -> Option<FoundField> {
     let path = FieldPath::parse(field)?;
     if path.has_index() && !is_new {

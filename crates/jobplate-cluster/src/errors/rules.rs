@@ -74,7 +74,7 @@ pub(super) fn apply_rules(rules: &[StatusRule], status: &Status, request: &Refus
 
 /// Replaces the placeholders of a message or hint: `{object}` (such as `job.batch/etl`), `{namespace}`, `{code}`,
 /// `{kind}` (the plural name of the kind that the status is about) and `{webhook}` (a space and the name of the webhook
-/// in the message, or nothing).
+/// in the message, or an empty string if the message does not name a webhook).
 fn fill_placeholders(template: &str, status: &Status, request: &RefusedRequest<'_>) -> String {
     let value_of = |placeholder: &str| match placeholder {
         "object" => request.resource.qualified_name(request.object.name()),

@@ -5,7 +5,7 @@ use jobplate_manifest::field::FieldPath;
 
 use super::status::{RefusedRequest, Status};
 
-/// The maximum length of the marked span, in bytes: a whole mapping would be too long.
+/// The maximum length of a marked span, in bytes. A field may span a whole mapping, which would be too long to mark.
 pub(super) const MAX_SPAN: usize = 200;
 
 /// The known problems: the beginning of the server's message after the field path, and our description. The first
@@ -32,8 +32,8 @@ impl Status {
         (self.has_code(400) || self.has_code(500)) && self.schema_faults().is_some()
     }
 
-    /// Parses a message about a schema. Returns the path to each field and the problem with the field, or `None` for
-    /// any other message.
+    /// Parses the message if it is about a schema. Returns the path to each field that it names, with the problem of
+    /// the field; the list may be empty. Returns `None` for any other message.
     fn schema_faults(&self) -> Option<Vec<(FieldPath, &'static str)>> {
         // Strict field validation: k8s.io/apimachinery: pkg/runtime/converter.go.
         if let Some((_, rest)) = self.message.split_once("unknown field \"") {
@@ -66,7 +66,8 @@ pub(super) fn schema_error(status: &Status, request: &RefusedRequest<'_>) -> Err
     let first_in_document = object.with_node(|root| {
         faults.iter().find_map(|(path, problem)| {
             let found = path.resolve(root);
-            // A path through an item without a name cannot be followed to its end. The key may still be in the subtree.
+            // A path through an item without a name cannot be followed to its end, but its last key may be in the
+            // subtree.
             let iter_keys = || found.node.descendants().flat_map(|node| node.entries().map(|(key, _)| key));
             let key = match (found.key, path.last_key()) {
                 (Some(key), Some(_)) if found.is_complete => Some(key),

@@ -1,4 +1,4 @@
-//! The status with which an API server refuses a request, and its interpretation.
+//! The status with which an API server rejects a request, and its interpretation.
 //!
 //! The messages of a status quote the object, including literal values of env vars. The messages are matched against
 //! known phrases and never shown.
@@ -12,7 +12,7 @@ use crate::request::{Resource, Verb};
 /// The maximum number of bytes that are searched for known phrases if the body is not a `Status`.
 const MAX_SEARCHED_BYTES: usize = 4096;
 
-/// The response to a request that the server refused.
+/// The response to a request that the server rejected.
 #[derive(Clone, Debug)]
 pub(crate) struct Status {
     /// The HTTP status code.
@@ -22,12 +22,13 @@ pub(crate) struct Status {
     reason: String,
     /// The message. It must not be shown, since it may quote values.
     pub(super) message: String,
-    /// The plural name of the kind that the status is about. For a missing namespace it is `namespaces`.
+    /// The plural name of the kind that the status is about. For a missing namespace, this is `namespaces`. Empty if
+    /// the status does not name a kind.
     pub(super) details_kind: String,
     pub(super) causes: Vec<StatusCause>,
 }
 
-/// The body of a response: a Kubernetes `Status`.
+/// The part of a Kubernetes `Status` (`metav1.Status`) that is read.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct StatusBody {
@@ -43,7 +44,7 @@ struct StatusDetails {
     causes: Vec<StatusCause>,
 }
 
-/// One of several problems in a status.
+/// A cause in the `details` of a Kubernetes `Status` (`metav1.StatusCause`).
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct StatusCause {
@@ -60,7 +61,7 @@ impl StatusCause {
         self.message.ends_with("field is immutable")
     }
 
-    /// Returns the field manager that owns the field, if the cause is a conflict.
+    /// Returns the field manager that owns the field, or `None` if the cause is not a conflict with a field manager.
     pub(crate) fn manager(&self) -> Option<&str> {
         if self.reason != "FieldManagerConflict" {
             return None;
@@ -80,7 +81,7 @@ impl Status {
     pub(crate) fn read(code: StatusCode, body: &[u8]) -> Self {
         let status_body: Option<StatusBody> = serde_json::from_slice(body).ok();
         let is_status = status_body.is_some();
-        // Errors from proxies, and some errors from the server, are plain text.
+        // Errors from proxies, and some errors from the server, are plain text that may contain a known phrase.
         let read_text = || String::from_utf8_lossy(&body[..body.len().min(MAX_SEARCHED_BYTES)]).into_owned();
         let StatusBody { reason, message, details } =
             status_body.unwrap_or_else(|| StatusBody { message: read_text(), ..StatusBody::default() });
@@ -103,13 +104,13 @@ impl Status {
             || self.message_contains("trying to send message larger than max")
     }
 
-    /// Returns whether a retry may succeed after a status with code 500. Most other statuses with this code are about
-    /// the object.
+    /// Returns whether a 500 response is transient, so a retry may succeed. Most other 500 responses are caused by the
+    /// object itself and would recur.
     pub(crate) fn is_transient(&self) -> bool {
         (self.message_contains("etcdserver") || self.message_contains("failed calling webhook")) && !self.is_too_large()
     }
 
-    /// Returns whether the server refused only changes to the immutable pod template of a Job.
+    /// Returns whether the server rejected only changes to the immutable pod template of a Job.
     ///
     /// An env entry with two sources also counts as a change: it results from merging the entry into the live template.
     pub(crate) fn is_immutable(&self) -> bool {
@@ -122,7 +123,7 @@ impl Status {
             && self.causes.iter().all(is_about_change)
     }
 
-    /// Returns whether the server refused the request because an object with this name exists.
+    /// Returns whether the server rejected the request because an object with this name exists.
     pub(crate) fn already_exists(&self) -> bool {
         self.has_code(409) && self.reason == "AlreadyExists"
     }
@@ -138,7 +139,7 @@ impl Status {
         self.has_code(422) && self.causes.iter().any(StatusCause::is_env_source_fault)
     }
 
-    /// Returns whether the server does not know the kind.
+    /// Returns whether the server does not serve the kind: the code is 404, and the status does not name a kind.
     pub(crate) fn is_unknown_kind(&self) -> bool {
         self.has_code(404) && self.details_kind.is_empty()
     }
@@ -148,7 +149,8 @@ impl Status {
         self.has_code(404) && self.details_kind == "namespaces"
     }
 
-    /// Returns the quoted string after a phrase in the message, if the string looks like the name of an object.
+    /// Returns the quoted string directly after `phrase` in the message. Returns `None` if there is no such string, or
+    /// if it does not look like an object name with a dot or hyphen.
     pub(super) fn name_after(&self, phrase: &str) -> Option<&str> {
         let rest = self.message.split_once(phrase)?.1;
         let quote = rest.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
@@ -159,7 +161,7 @@ impl Status {
     }
 }
 
-/// A request that the server refused.
+/// A request that the server rejected.
 #[derive(Clone, Copy)]
 pub(crate) struct RefusedRequest<'a> {
     /// The object that was sent.

@@ -109,7 +109,7 @@ impl TransportError {
 struct ErrorChain {
     /// The messages of the error and of all its sources.
     messages: String,
-    /// The kind of the innermost I/O error.
+    /// The kind of the innermost I/O error, or `None` if no source is an I/O error.
     io_error: Option<io::ErrorKind>,
 }
 

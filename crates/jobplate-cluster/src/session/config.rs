@@ -67,15 +67,16 @@ impl KubeconfigNames {
     }
 }
 
-/// The name of the context that is added for `--cluster` if the kubeconfig has no current context. The leading NUL
-/// distinguishes it from real names.
+/// The name of the context that is added for `--cluster` if there is neither `--context` nor a current context. The
+/// leading NUL distinguishes it from real names.
 const PLACEHOLDER_CONTEXT: &str = "\u{0}jobplate";
 
 /// Builds the configuration of kube's client, without kube's own retries.
 ///
 /// # Errors
 /// Fails if there is no kubeconfig, if a file cannot be read or is invalid, if the kubeconfig lacks the selected
-/// context, cluster or user, or if `--as-group` is set without `--as`.
+/// context, cluster or user, or if `--as-group` is set but neither `--as` nor the kubeconfig contains a user to
+/// impersonate.
 pub(crate) async fn load(options: &ClusterOptions) -> Result<Config> {
     let Some(kubeconfigs) = &options.kubeconfigs else {
         return Err(config_error("no cluster is configured")
@@ -87,8 +88,8 @@ pub(crate) async fn load(options: &ClusterOptions) -> Result<Config> {
     };
     config.default_retry = false;
     if let Some(file) = &config.auth_info.token_file {
-        // kube reads the file later, with an error that does not contain the path. It also keeps a trailing line break,
-        // which is invalid in a header.
+        // Read the token here, since kube reads the file later, reports errors without the path, and keeps a trailing
+        // line break, which is invalid in a header.
         let token = std::fs::read_to_string(file).map_err(|error| {
             config_error(format!("the token can't be read from {file}: {}", describe_io_error(&error)))
                 .hint("check `tokenFile` in the kubeconfig")
@@ -160,7 +161,8 @@ fn names_hint<'n>(label: &str, names: impl Iterator<Item = &'n str>) -> String {
 fn read_file(path: &PathBuf) -> Result<Kubeconfig> {
     let mut kubeconfig =
         Kubeconfig::read_from(path).map_err(|error| kubeconfig_error(&error).in_file(path.display().to_string()))?;
-    // Paths are relative to the directory of the kubeconfig. kube resolves all paths except that of the token file.
+    // Paths are relative to the directory of the kubeconfig. kube resolves all paths except the path of the token file,
+    // so resolve it here.
     let directory = path.parent().unwrap_or(Path::new(""));
     for user in kubeconfig.auth_infos.iter_mut().filter_map(|named| named.auth_info.as_mut()) {
         if let Some(file) = &mut user.token_file {

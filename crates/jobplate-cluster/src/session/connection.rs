@@ -51,7 +51,7 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    /// Returns the server's status if it refused the request, or `None` if the request succeeded.
+    /// Returns the server's status if it rejected the request, or `None` if the request succeeded.
     pub(crate) fn refusal(&self) -> Option<Status> {
         (!self.code.is_success()).then(|| Status::read(self.code, &self.body))
     }
@@ -79,7 +79,7 @@ impl Response {
     }
 }
 
-/// A connection to an API server. Concurrent requests share the cells with the server's state.
+/// A connection to an API server. The cells hold the server's state, which concurrent requests share.
 pub(crate) struct Connection<'e> {
     client: Client,
     /// The host and port, for error messages.
@@ -111,7 +111,7 @@ impl<'e> Connection<'e> {
         events: &'e dyn EventHandler,
     ) -> Result<Self, Error> {
         let server = config.cluster_url.authority().map_or_else(String::new, |authority| {
-            // The user information of a URL may contain a password.
+            // The user information of a URL may contain a password, so omit it.
             let authority = authority.as_str();
             authority.rsplit_once('@').map_or(authority, |(_, host)| host).to_owned()
         });
@@ -129,8 +129,8 @@ impl<'e> Connection<'e> {
         })
     }
 
-    /// Sends a request, and retries it if that is safe and may succeed. Returns the last response, which may be a
-    /// refusal.
+    /// Sends a request, and retries it if that is safe and may succeed. Returns the last response, even if the server
+    /// rejected the request.
     ///
     /// # Errors
     /// Fails if there is no response.
@@ -151,7 +151,7 @@ impl<'e> Connection<'e> {
             };
             let Some((reason, retry_after)) = retry else { return result };
             let pause = retry_after.map_or(backoff, |retry_after| retry_after.max(backoff));
-            // Earlier requests may already have waited for the server.
+            // Earlier requests may already have waited for the server, so the time of their waits counts as well.
             let unreachable_for = self.unreachable_since.get().map_or(Duration::ZERO, |since| since.elapsed());
             let retry_timeout = match self.has_responded.get() {
                 true => self.retry_timeout,
@@ -216,7 +216,7 @@ impl<'e> Connection<'e> {
                     elapsed: start.elapsed(),
                     was_retried: is_retry,
                 };
-                // A load balancer responds even if no server is available.
+                // A load balancer responds even if no server is available, so a retryable error counts as unreachable.
                 match self.retry_reason(request, &response) {
                     Some(_) => self.mark_unreachable(),
                     None => self.unreachable_since.set(None),
@@ -225,7 +225,7 @@ impl<'e> Connection<'e> {
             }
             Err(mut error) => {
                 self.mark_unreachable();
-                // A server that requires TLS closes plaintext connections.
+                // A server that requires TLS closes plaintext connections, so suggest HTTPS.
                 if self.is_plaintext && !self.has_responded.get() && error.may_have_acted {
                     let hint = "does the server want https:// in the `server` of the kubeconfig?";
                     error.hint.get_or_insert(hint.to_owned());
@@ -239,7 +239,7 @@ impl<'e> Connection<'e> {
     /// request is not retried.
     ///
     /// # Errors
-    /// Fails if there is no response. A refusal is `Ok(Err(status))`.
+    /// Fails if there is no response. If the server rejects the request, the result is `Ok(Err(status))`.
     pub(crate) async fn stream(&self, request: &Request) -> Result<Result<Body, Status>, TransportError> {
         let http_request = request.to_http().map_err(|_| invalid_request_error())?;
         let (parts, body) = self.within_timeout(self.client.send(http_request)).await?.into_parts();

@@ -27,7 +27,7 @@ use crate::session::interrupt::CancellationToken;
 /// The time for which a request is retried while the server cannot be reached.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The hint for a retryable write that got no response.
+/// The hint for a retryable write that got no response, or only an error response from a gateway.
 const MAY_HAVE_ACTED: &str = "the last request may have been carried out; running again is safe";
 
 /// The options of a session.
@@ -43,8 +43,8 @@ pub struct SessionOptions {
     pub concurrency: usize,
     /// The parameters of all writes.
     pub write_options: WriteOptions,
-    /// The function that is called at the second Ctrl-C, while requests complete in the grace period after the first
-    /// Ctrl-C.
+    /// The function that is called at the second Ctrl-C or SIGTERM. It can end the process without waiting for pending
+    /// requests.
     pub on_second_interrupt: fn(),
 }
 
@@ -59,7 +59,7 @@ pub(crate) struct Session<'e> {
     pub(crate) concurrency: usize,
     pub(crate) namespaces: Namespaces,
     pub(crate) cancellation: CancellationToken,
-    /// Whether the server is unreachable or refuses the credentials. Concurrent requests share the flag.
+    /// Whether the server is unreachable or rejects the credentials. Concurrent requests share the flag.
     is_unusable: Cell<bool>,
 }
 
@@ -97,7 +97,7 @@ impl<'e> Session<'e> {
     ///
     /// # Errors
     /// Fails if there is no response, if the server does not accept the credentials, or if a gateway responds to a
-    /// write with an error. All other responses are `Ok`, including refusals.
+    /// write with an error. All other responses are `Ok`, even if the server rejected the request.
     pub(crate) async fn send(&self, request: &Request, object: &InputObject) -> Result<Response> {
         let response =
             self.try_send(request).await.map_err(|error| self.on_transport_error(&error, request, object))?;
@@ -109,7 +109,8 @@ impl<'e> Session<'e> {
         if response.code.is_server_error() && self.connection.is_unreachable() {
             self.is_unusable.set(true);
         }
-        // The gateway does not know whether the server has processed the request.
+        // The gateway does not know whether the server has processed the request, so report that the write may have
+        // taken effect.
         if request.is_write && matches!(code, 502..=504) {
             let reason = format!("the server is not there: {code} was the answer");
             if !request.is_retryable {
@@ -122,7 +123,7 @@ impl<'e> Session<'e> {
         Ok(response)
     }
 
-    /// Sends a request. If there is no response, does not mark the session as unusable.
+    /// Sends a request. Unlike [`Session::send`], never marks the session as unusable, and reports no warnings.
     ///
     /// # Errors
     /// Fails if there is no response.
@@ -161,7 +162,7 @@ impl<'e> Session<'e> {
     /// server has no such kind.
     ///
     /// # Errors
-    /// Fails if the discovery request fails, is refused, or has an invalid response.
+    /// Fails if the discovery request fails, is rejected, or has an invalid response.
     pub(crate) async fn find_resource(&self, object: &InputObject) -> Result<Option<Resource>> {
         if let Some(resource) = built_in_resource(&object.api_version, &object.kind) {
             return Ok(Some(resource));
@@ -196,7 +197,7 @@ impl<'e> Session<'e> {
     /// Reads a live object. Returns `None` if it does not exist.
     ///
     /// # Errors
-    /// Fails if the request fails, is refused, or has an invalid response.
+    /// Fails if the request fails, is rejected, or has an invalid response.
     pub(crate) async fn get_live(
         &self,
         object: &InputObject,

@@ -13,7 +13,7 @@ pub(super) const NO_POD: &str = "no pod yet";
 
 /// The state of a Job.
 pub(super) enum JobState {
-    /// The Job has not ended. The phrase describes its progress.
+    /// The Job has not ended. The phrase describes the Job's progress.
     Running(String),
     /// The Job has ended, or one of its pods cannot start. `failure` is the kind of failure with an optional hint, or
     /// `None` if the Job is complete.

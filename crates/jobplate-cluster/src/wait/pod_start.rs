@@ -70,7 +70,7 @@ struct MissingReference<'m> {
 }
 
 /// Parses a kubelet's message, such as `secret "x" not found` or `couldn't find key k in Secret ns/x`. Returns `None`
-/// for other messages.
+/// for other messages, and for messages with an invalid name.
 ///
 /// Source: kubernetes:pkg/kubelet/kubelet_pods.go, `makeEnvironmentVariables`.
 fn parse_missing_reference(message: &str) -> Option<MissingReference<'_>> {

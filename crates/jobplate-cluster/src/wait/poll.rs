@@ -39,7 +39,7 @@ pub(super) struct JobPoll {
 /// The state that all polls share.
 pub(super) struct Poller<'p> {
     pub session: &'p Session<'p>,
-    /// Whether the logs of the pods are followed. If not, errors suggest `--logs`.
+    /// Whether the logs of the pods are followed. If not, the hint for a failed Job suggests `--logs`.
     pub follows_logs: bool,
     job_resource: Resource,
     pub pod_resource: Resource,
@@ -100,7 +100,7 @@ impl<'p> Poller<'p> {
     /// Lists the pods of a Job. Returns `None` if the user may not list pods, and an empty list if the request fails
     /// for another reason.
     async fn list_pods(&self, job: &AwaitedJob) -> Option<Vec<Value>> {
-        // Kubernetes before 1.27 sets only this label. Newer versions also set `batch.kubernetes.io/job-name`.
+        // All versions of Kubernetes set this label. Versions before 1.27 do not set `batch.kubernetes.io/job-name`.
         let request = Request::list(&self.pod_resource, &job.namespace, &format!("job-name={}", job.name));
         let Ok(response) = self.session.try_send(&request).await else { return Some(Vec::new()) };
         if let Some(status) = response.refusal() {
