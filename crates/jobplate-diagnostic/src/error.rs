@@ -18,19 +18,19 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum ErrorKind {
     /// The command line or a spec file is invalid.
     Usage,
-    /// An input can't be read or is invalid.
+    /// An input cannot be read or is invalid.
     Input,
-    /// An edit was not made because its correctness can't be proven.
+    /// An edit was not made because its correctness cannot be proven.
     Refused,
-    /// The API server refused a request or could not be reached.
+    /// The API server rejected a request or could not be reached.
     Cluster,
-    /// A Job failed, or one of its pods can't start.
+    /// A Job failed, or one of its pods cannot start.
     JobFailed,
     /// A wait timed out.
     Timeout,
     /// The user pressed Ctrl-C.
     Interrupted,
-    /// The output can't be written.
+    /// The output cannot be written.
     Output,
     /// The reader closed the pipe. The program exits silently.
     ClosedOutput,
@@ -73,7 +73,7 @@ impl Location {
         self.line_column_with(&LineIndex::new(&self.document))
     }
 
-    /// Returns the same as [`Location::line_column`], using an existing index of the document's lines.
+    /// Returns the line and column like [`Location::line_column`]. `lines` must be the index of the document's lines.
     pub fn line_column_with(&self, lines: &LineIndex) -> (usize, usize) {
         let (line, column) = lines.line_column(&self.document, self.span.start);
         (self.first_line + line - 1, column)
@@ -145,8 +145,8 @@ impl Error {
         self
     }
 
-    /// Maps the byte range set by [`Error::at`] to a byte range of an enclosing document. Has no effect if the location
-    /// is known.
+    /// Maps the byte range set by [`Error::at`] to a byte range of an enclosing document. Has no effect if no byte
+    /// range is set or if the location is known.
     #[must_use]
     pub fn map_span(mut self, to_outer: impl FnOnce(Range<usize>) -> Range<usize>) -> Self {
         self.0.span = self.0.span.map(to_outer);
@@ -213,7 +213,7 @@ impl Error {
 pub fn describe_io_error(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "no such file or folder".to_owned(),
-        // The operating system's message contains no path.
+        // The operating system's message contains no path, so it can be returned unchanged.
         _ if error.raw_os_error().is_some() => error.to_string(),
         kind => kind.to_string(),
     }
