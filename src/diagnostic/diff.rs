@@ -47,8 +47,8 @@ fn push_line(out: &mut String, style: Style, line: &str) {
     out.push_str(&format!("{style}{line}{style:#}\n"));
 }
 
-/// Returns the lines of a string with values masked, without line breaks. Replaces control characters, which could
-/// change the state of a terminal.
+/// Returns the lines of a string with values masked, without line breaks. Replaces control characters other than tabs,
+/// since they could change the state of a terminal.
 fn masked_lines(text: &str) -> Vec<String> {
     let masked = MaskedText::new(text);
     let mut start = 0;

@@ -14,7 +14,7 @@ pub(super) struct CachedDocument {
     document: Arc<str>,
     pub masked: MaskedText<Arc<str>>,
     pub lines: LineIndex,
-    /// The document's words. Collected for the first server message about it.
+    /// The document's words. Collected for the first server message about the document.
     pub words: OnceCell<DocumentWords>,
 }
 
@@ -36,7 +36,7 @@ impl DocumentCache {
         cached
     }
 
-    /// Returns a server's message about a document with each word masked that may be a value.
+    /// Returns `message`, a server's message about `document`, with each word masked that may be a value.
     pub fn redact_server_message(&self, message: &str, document: &Arc<str>) -> String {
         let cached = self.get(document);
         cached.words.get_or_init(|| DocumentWords::new(&cached.masked)).redact(message)

@@ -6,13 +6,13 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReportedEdit {
-    /// The input as the user named it; `-` is standard input.
+    /// The path of the input, as given by the user. `-` is standard input.
     pub file: String,
     /// The 1-based index of the document in the file.
     pub document: usize,
-    /// The 1-based line in the file: of the previous entry, or of the list that an entry was added to.
+    /// The 1-based line in the file of the entry before the edit, or of the list to which the entry was added.
     pub line: usize,
-    /// The edited object, by its names before the edit.
+    /// The edited object, with its names before the edit.
     #[serde(flatten)]
     pub object: ObjectRef,
     /// The ConfigMap and key that contain the object as an embedded document.
@@ -47,7 +47,7 @@ pub struct ConfigMapKeyRef {
     /// The ConfigMap.
     #[serde(flatten)]
     pub object: ObjectRef,
-    /// The key in its `data`.
+    /// The key in the ConfigMap's `data`.
     pub key: String,
 }
 

@@ -94,7 +94,8 @@ pub fn summarize_error(error: &Error, program: &str) -> String {
     format!("### jobplate: error\n\n{fence}text\n{text}\n{fence}\n\n")
 }
 
-/// Returns `text` as an inline code span for a Markdown table. Replaces the characters that would end it.
+/// Returns `text` as an inline code span for a Markdown table. Replaces the characters that would end the code span or
+/// the table cell.
 fn inline_code(text: &str) -> String {
     let escaped = escape_controls(text).replace('\n', " ").replace('|', "\\|").replace('`', "'");
     format!("`{escaped}`")

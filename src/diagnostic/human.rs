@@ -1,4 +1,5 @@
-//! Renders errors, warnings and notes for a terminal. An error has its source line and a caret.
+//! Renders errors, warnings and notes for a terminal. An error with a location is shown with its source line and a
+//! caret.
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -71,14 +72,14 @@ impl SourceLine {
         let start = if text[start..].starts_with('\u{feff}') { start + 3 } else { start };
         let (line, caret) = shown.masked.mask_range(start..end.max(start), at.max(start));
         let caret = line.floor_char_boundary(caret);
-        // Replace each control character, such as a tab, with one space to keep the caret below the right column.
+        // Replace each control character, such as a tab, with one space to keep the caret below the correct character.
         let text: String = line.trim_end_matches('\r').chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let caret = line[..caret].chars().map(|c| if c.is_control() { 1 } else { c.len_utf8() }).sum();
         let (number, column) = location.line_column_with(&shown.lines);
         SourceLine { file: escape_controls(&location.file), number, column, text, caret }
     }
 
-    /// Replaces the column in the masked line, which the renderer printed, with the column in the input.
+    /// Replaces the printed column, which is a column in the masked line, with the column in the unmasked line.
     fn restore_column(&self, rendered: &str) -> String {
         let masked_column = self.text[..self.caret].chars().count() + 1;
         let location = |column| format!("{}:{}:{column}", self.file, self.number);
@@ -100,7 +101,7 @@ pub fn escape_name(text: &str) -> String {
     text.chars().flat_map(|c| if is_unsafe(c) { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
-/// Escapes all control characters except line feeds, so that an input or argument can't control the terminal.
+/// Escapes all control characters except line feeds, so that an input or argument cannot control the terminal.
 pub fn escape_controls(text: &str) -> String {
     text.chars()
         .flat_map(|c| if c.is_control() && c != '\n' { c.escape_default().collect() } else { vec![c] })

@@ -1,4 +1,4 @@
-//! Masks sensitive values of an input. No other module decides what is masked.
+//! Masks sensitive values of an input. No other module determines which text is masked.
 //!
 //! Masks the values of `value` keys (env vars), of a Secret's `data` and `stringData`, and of last-applied
 //! annotations, including those in embedded documents. In text that no parser accepts, masks all text except keys.
@@ -17,7 +17,7 @@ pub(super) const MASK: &str = "***";
 /// A document and the byte ranges of its sensitive values.
 pub(super) struct MaskedText<T> {
     text: T,
-    /// Ascending and not overlapping.
+    /// The byte ranges of the sensitive values, in ascending order and without overlaps.
     masked_ranges: Vec<Range<usize>>,
 }
 
@@ -65,7 +65,7 @@ impl<T: Deref<Target = str>> MaskedText<T> {
                 });
             }
             out.push_str(&self.text[from..start]);
-            // A masked range ends before its line break, so that line breaks remain visible.
+            // A masked range ends before its line break, so line breaks remain visible.
             out.push_str(MASK);
             from = end;
         }
@@ -78,8 +78,8 @@ impl<T: Deref<Target = str>> MaskedText<T> {
 
 /// Adds the byte ranges of sensitive values in `text`. `offset` is the start of `text` in the complete input.
 ///
-/// If `embedded_too` is true, searches string values for embedded documents. It is false inside an embedded document,
-/// where a string that may be a document is masked completely.
+/// If `embedded_too` is true, searches string values for embedded documents. The flag is false inside an embedded
+/// document, where a string that may be a document is masked completely.
 fn find_sensitive_ranges(text: &str, offset: usize, embedded_too: bool, masked_ranges: &mut Vec<Range<usize>>) {
     let mut arena = NodeArena::default();
     if read(text, &mut arena).is_err() {
@@ -127,7 +127,7 @@ enum ScalarContent<'a> {
     Manifest(DecodedScalar<'a>),
     /// Another mapping or list, or invalid YAML: any part of it may be sensitive.
     Collection,
-    /// A plain string.
+    /// Any other string.
     Text,
 }
 
@@ -138,7 +138,7 @@ fn classify_scalar(node: Node<'_>) -> ScalarContent<'_> {
     let inner = DecodedScalar::new(node);
     let mut arena = NodeArena::default();
     if read(inner.text(), &mut arena).is_err() {
-        // Several documents or invalid YAML.
+        // The string contains several documents or invalid YAML, so any part of it may be sensitive.
         return ScalarContent::Collection;
     }
     let root = Document::new(inner.text(), &arena).root();
@@ -160,7 +160,7 @@ fn is_placeholder(node: Node<'_>) -> bool {
     node.is_scalar() && node.text().is_some_and(|text| placeholder::sole_name(&text).is_some_and(is_placeholder_name))
 }
 
-/// Adds each line of a span, without its indentation and line break.
+/// Adds the byte range of each line of a span, without its indentation and line break.
 fn mask_lines_of_span(text: &str, span: Range<usize>, offset: usize, masked_ranges: &mut Vec<Range<usize>>) {
     let mut start = span.start;
     for line in text[span].split_inclusive('\n') {
@@ -173,7 +173,7 @@ fn mask_lines_of_span(text: &str, span: Range<usize>, offset: usize, masked_rang
     }
 }
 
-/// Adds the text of each line except its key, for text that no parser accepts.
+/// Adds the byte range of each line of `text` except its key. Used for text that no parser accepts.
 fn mask_unparsed_lines(text: &str, offset: usize, masked_ranges: &mut Vec<Range<usize>>) {
     let mut start = 0;
     for line in text.split_inclusive('\n') {
@@ -189,7 +189,7 @@ fn mask_unparsed_lines(text: &str, offset: usize, masked_ranges: &mut Vec<Range<
     }
 }
 
-/// Adds the values of commented-out `value:` keys, including their continuation lines.
+/// Adds the byte ranges of the values of commented-out `value:` keys, including their continuation lines.
 fn mask_comments(text: &str, offset: usize, masked_ranges: &mut Vec<Range<usize>>) {
     // The column of the last commented-out `value:`. Its value may continue on lines with more indentation.
     let mut deeper_than = None;

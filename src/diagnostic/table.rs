@@ -11,7 +11,7 @@ pub fn format_table(header: &[&str], rows: &[Vec<String>]) -> String {
     let mut columns = TabWriter::new(Vec::new());
     let mut text = header.join("\t") + "\n";
     for row in rows {
-        // An escaped name contains no tab.
+        // An escaped cell contains no tab, so each tab separates two cells.
         text.push_str(&row.iter().map(|cell| escape_name(cell)).collect::<Vec<_>>().join("\t"));
         text.push('\n');
     }
