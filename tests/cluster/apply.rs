@@ -176,7 +176,7 @@ fn sends_what_render_prints() {
             let expected = if env_flags.is_empty() { text.clone() } else { rendered.stdout };
             fixture.apply(&text, env_flags).assert_exit(0, &[]);
             let bodies = fixture.bodies();
-            // The end marker is not part of the document.
+            // The end marker is not part of the document, so the comparison ignores it.
             let body = bodies[0].trim_end_matches("...\n");
             assert!(
                 bodies.len() == 1 && body == expected.trim_end_matches("...\n"),
@@ -199,7 +199,7 @@ fn sends_what_render_prints() {
     let rendered = fixture.run.run(&["render", "all.yaml", "--secret-env", "TOKEN=s/k"]).stdout;
     let mut rest = &*rendered;
     for body in fixture.bodies() {
-        // The body may begin with the separator.
+        // A body may or may not begin with the separator before its document.
         let next = rest.strip_prefix(&*body).or_else(|| rest.strip_prefix("---\n")?.strip_prefix(&*body));
         rest = next.unwrap_or_else(|| panic!("{body}\n{rest}"));
     }
@@ -467,7 +467,7 @@ fn refuses_invalid_input() {
     let generated = job("generateName: g-");
     let output = fixture.apply(&format!("{generated}---\n{generated}"), &[]).assert_exit(0, &[]);
     assert_eq!(output.stdout.matches("job.batch/g-").count(), 2, "{output:?}");
-    // The same name with another kind or namespace is another object.
+    // An object with the same name but another kind is not a duplicate.
     let other =
         format!("{map}---\n{}---\n{CRON_JOB}", map.replace("ConfigMap", "Secret").replace("data: {k: v}\n", ""));
     fixture.apply(&other, &[]).assert_exit(0, &[]);
@@ -503,7 +503,7 @@ fn resolves_namespaces() {
     fixture.admin.get(&api_path(&default_namespace, "configmaps", "c")).expect_success();
     fixture.admin.get(&api_path(&other_namespace, "configmaps", "a")).expect_success();
 
-    // A namespace that does not exist.
+    // A namespace that does not exist. A conflict with the manifest's namespace is found first.
     let output = fixture.run.run(&["apply", "all.yaml", "--kubeconfig", "config", "-n", "nowhere"]).assert_exit(2, &[]);
     assert!(output.stderr.contains(&other_namespace), "{output:?}");
     fixture.run.write("all.yaml", config_map("c", "v"));
@@ -547,7 +547,7 @@ fn uses_the_field_manager_of_the_flag() {
         assert_eq!((&owner["manager"], &owner["operation"]), (&json!(manager), &json!("Apply")));
         assert_eq!(fixture.apply(&text, args).stdout, format!("configmap/m{} unchanged\n", args.len()));
     }
-    // If a second manager applies the same value, it is an owner, too.
+    // A second manager that applies the same value becomes an owner, too.
     fixture.apply(&config_map("m0", "v"), &["--field-manager=second"]).assert_exit(0, &[]);
     assert_eq!(fixture.get("configmaps", "m0")["metadata"]["managedFields"].as_array().map(Vec::len), Some(2));
     let output = fixture
@@ -561,7 +561,8 @@ fn uses_the_field_manager_of_the_flag() {
 fn reports_warnings_of_the_server() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = ApplyFixture::new(servers);
-    // A server-side apply always refuses unknown fields. A creation accepts them with `--validate=warn`.
+    // The server always rejects unknown fields in a server-side apply. With `--validate=warn` it accepts them in a
+    // creation.
     let text = job("generateName: etl-").replace("restartPolicy: Never", "restartPolicy: Never\n      parallelism: 1");
     fixture.apply(&text, &[]).assert_exit(3, &["`parallelism`", "all.yaml:10:7"]);
     assert!(fixture.proxy.writes().is_empty());

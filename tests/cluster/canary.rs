@@ -27,7 +27,7 @@ fn contains_canary(text: &str) -> bool {
     [CANARY, CANARY_IN_BASE64, &CANARY[..8], &CANARY_IN_BASE64[..10]].iter().any(|canary| text.contains(canary))
 }
 
-/// Returns a description of the fault if the output contains the canary or the program crashed.
+/// Returns a description of the fault if the output contains the canary or the program crashed, otherwise `None`.
 fn find_leak(output: &RunOutput) -> Option<String> {
     let has_crashed = !(0..=5).contains(&output.status) || output.stderr.contains("panicked");
     let streams = [("stdout", &output.stdout), ("stderr", &output.stderr), ("the error file", &output.error_file)];
@@ -459,7 +459,7 @@ fn hides_values_in_responses() {
     for (kind, input, command) in commands {
         let (_, is_match) = REQUEST_KINDS.iter().find(|(name, _)| name == kind).expect("it is in the table");
         for response in &responses {
-            // All other writes are rejected. Otherwise the next command would find changed objects.
+            // Rejects all other writes, since the next command must find unchanged objects.
             let (action, is_match) = (response.clone(), *is_match);
             let rule = move |request: &Request| {
                 let reads = request.method == "GET" || request.is_dry_run();

@@ -14,7 +14,8 @@ use crate::servers::{ADMIN, Servers};
 
 const CANARY: &str = "kanarie7f3a";
 const SERVER: [&str; 2] = ["--set", "api=http://prefect-apollo.prefect:4200"];
-/// Without a server, `helm template` assumes the Kubernetes version that it was built with.
+/// Sets the Kubernetes version for `helm template`. Without this flag or a server, Helm assumes the version that it was
+/// built with.
 const VERSION: [&str; 2] = ["--kube-version", "1.30.0"];
 const RELEASE: &str = "prefect-agent";
 
@@ -59,7 +60,7 @@ fn job_template(objects: &[Value]) -> &str {
     find_only(objects, "ConfigMap")["data"]["job_template.yaml"].as_str().expect("it is a string")
 }
 
-/// A version of Helm that runs in the chart's directory.
+/// A version of Helm with its own namespace. It runs in the chart's directory.
 struct ChartFixture {
     servers: &'static Servers,
     program: &'static str,
@@ -436,7 +437,7 @@ fn installs_upgrades_and_uninstalls() {
         // The API server knows every field that the chart sets.
         for file in value_files() {
             let text = helm.run_ok(&[&["template", RELEASE, "."], &VERSION[..], &["-f", &file]].concat());
-            // The Role and RoleBinding may be in another namespace.
+            // The Role and RoleBinding may be in another namespace, which is replaced with the test's namespace.
             let text = text.replace("\"flows\"", &format!("{:?}", helm.namespace));
             let path = helm.write("all.yaml", text);
             let args = ["create", "--dry-run=server", "--validate=strict", "-f", &path, "-n", &helm.namespace];
@@ -459,7 +460,7 @@ fn installs_upgrades_and_uninstalls() {
         assert_eq!(names, expected);
         assert_eq!(helm.live_template(RELEASE), read_file("templates/job_template.yaml"));
 
-        // The authorizer sees a new Role after a short delay.
+        // The authorizer sees a new Role after a short delay, so the check is repeated.
         wait_for("its permissions", || {
             helm.is_allowed(RELEASE, &helm.namespace, "create", "batch", "jobs").then_some(())
         });

@@ -31,7 +31,7 @@ pub(crate) struct RunOutput {
 }
 
 impl Run {
-    /// Creates a run with a kubeconfig in `KUBECONFIG`.
+    /// Creates a run with the path `kubeconfig` in `KUBECONFIG`.
     pub(crate) fn new(kubeconfig: impl AsRef<OsStr>) -> Self {
         Run::without_kubeconfig().env("KUBECONFIG", kubeconfig)
     }
@@ -42,7 +42,7 @@ impl Run {
         Run { directory, environment: Vec::new() }
     }
 
-    /// Sets an environment variable.
+    /// Sets an environment variable of the program.
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.environment.push((name.into(), value.as_ref().into()));
         self

@@ -57,7 +57,7 @@ fn offers_names_from_the_cluster_only_on_request() {
         assert!(complete_with_kubectl(servers, &config, false, arguments).is_empty(), "{arguments:?}");
         assert!(proxy.requests().is_empty(), "{arguments:?}: the cluster was asked");
     }
-    // On a busy machine one completion may time out. A user presses Tab again.
+    // On a busy machine a completion may time out, so each completion is tried up to five times.
     let is_offered = |arguments: &[&str], name: &str| {
         (0..5)
             .any(|_| complete_with_kubectl(servers, &config, true, arguments).iter().any(|candidate| candidate == name))

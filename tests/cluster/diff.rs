@@ -95,9 +95,9 @@ impl DiffFixture {
             let list = self.admin.get(&api_path(&self.namespace, resource, "")).expect_success();
             list["items"].as_array().cloned().unwrap_or_default()
         });
-        // A controller may create this ConfigMap at any time.
+        // A controller may create this ConfigMap at any time, so the snapshot omits it.
         let objects = objects.filter(|object| object["metadata"]["name"] != "kube-root-ca.crt");
-        // A controller may change the status of Jobs at any time.
+        // A controller may change the status of Jobs at any time, so the snapshot omits the fields that change with it.
         let stable_objects = objects.map(|mut object| {
             if object["status"].take() != Value::Null {
                 object["metadata"]["resourceVersion"].take();
@@ -211,12 +211,12 @@ fn masks_secrets_on_both_sides() {
     let mut lines: Vec<String> = changed_lines(&output).into_iter().map(|line| line.replace(' ', "")).collect();
     lines.sort_unstable();
     assert_eq!(lines, ["+more:***", "+token:***", "-token:***"], "{}", output.stdout);
-    // The server converts `stringData` to `data`.
+    // The server converts `stringData` to `data`, so the values must be masked in both fields.
     let text = format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: t}}\nstringData: {{token: {CANARY}}}\n");
     assert_eq!(fixture.diff(&text, &[]).status, 1);
     fixture.apply(&text, &[]);
     assert_eq!(fixture.diff(&text.replace(CANARY, &format!("{CANARY}-2")), &[]).status, 1);
-    // kubectl's last-applied annotation contains all values.
+    // kubectl's last-applied annotation contains all values, so it must be masked, too.
     fixture.run.write("theirs.yaml", format!("{}---\n{text}", CRON_JOB.replace("name: nightly", "name: theirs")));
     let file = fixture.run.directory().join("theirs.yaml");
     let args = ["apply", "--force-conflicts", "--server-side", "-n", &fixture.namespace, "-f", &file.to_string_lossy()];
@@ -296,7 +296,7 @@ fn shows_a_different_pod_template_of_a_job() {
         let output = fixture.diff(&job.replace(CANARY, &format!("{CANARY}-2")), &[]);
         let lines: Vec<String> = changed_lines(&output).into_iter().map(|line| line.replace(' ', "")).collect();
         assert_eq!(lines, ["-value:***", "+value:***"], "{output:?}");
-        // A new Job that the server would refuse is an error.
+        // A new Job that the server would reject is an error.
         let output = fixture.diff(&job.replace("image: none", "image: other").replace("Never", "Always"), &[]);
         assert_eq!(output.status, 3, "{output:?}");
         assert!(output.stderr.contains("restartPolicy"), "{output:?}");

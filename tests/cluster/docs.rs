@@ -29,7 +29,7 @@ fn examples_run_on_a_real_server() {
 #[test]
 fn examples_run_with_helm() {
     for version in VERSIONS {
-        // The examples create a namespace and a release with fixed names.
+        // The examples create a namespace and a release with fixed names, so each Helm version needs its own servers.
         let Some(servers) = Servers::start_separate() else { return };
         // Each page starts with a new environment, since a reader may not have read the other pages.
         let environments = RefCell::new(Vec::new());

@@ -57,7 +57,7 @@ spec:
             env: [{name: X, value: plain}]
 ";
 
-/// Words in errors of kube and its dependencies. They do not help a user.
+/// Words from error messages of kube and its dependencies, which do not help a user.
 const INTERNALS: &[&str] =
     &["ApiError", "HyperError", "ServiceError", "hyper", "kube::", "Status {", "rustls", "Os {", "panicked", "serde"];
 
@@ -82,7 +82,7 @@ fn server_url(servers: &Servers) -> String {
     format!("https://127.0.0.1:{}", servers.endpoint().port)
 }
 
-/// Creates a run with `config` as its kubeconfig. The kubeconfig is not in the directory of the input.
+/// Creates a run with `config` as the content of its kubeconfig, which is in a subdirectory of the input's directory.
 fn run_with_kubeconfig(config: &str) -> Run {
     let run = Run::without_kubeconfig().file("input.yaml", CONFIG_MAP).file("conf/config", config);
     let path = run.directory().join("conf/config");
@@ -99,7 +99,7 @@ fn reports_rejected_credentials() {
     }
 }
 
-/// Returns the RBAC rule that a hint suggests.
+/// Returns the RBAC rule that a hint suggests. Panics if no hint suggests a rule.
 #[track_caller]
 fn suggested_rule(output: &RunOutput) -> String {
     let rules = output.stderr.lines().filter_map(|line| line.split_once("allows it: "));
@@ -153,7 +153,7 @@ fn suggested_rules_grant_enough() {
                 rules.join(", ")
             );
             admin.patch(&format!("{base}/roles/suggested?fieldManager=t&force=true"), "apply", role).expect_success();
-            // The authorizer sees a new Role after a short delay.
+            // The authorizer sees a new Role after a short delay, so the command is repeated.
             let next = wait_for(&format!("more than {rules:?} to allow"), || {
                 let output = run.run(&args);
                 (output.status != 3 || !rules.contains(&suggested_rule(&output))).then_some(output)
@@ -288,7 +288,8 @@ fn reports_objects_that_are_too_large() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.create_namespace("large");
     let start = Instant::now();
-    // Too large for the API server's request limit, for a ConfigMap, and for etcd. Each limit has its own error.
+    // These objects exceed the API server's request limit, the limit for a ConfigMap, or etcd's limit. Each limit has
+    // its own error.
     let config_map_of_size = |size| CONFIG_MAP.replace("k: v", &format!("k: {}", "x".repeat(size)));
     let job_of_size = |size| JOB.replace("image: none", &format!("image: none, args: [{}]", "x".repeat(size)));
     for input in
@@ -572,8 +573,8 @@ fn selects_contexts_clusters_and_users_by_name() {
     run.run(&["apply", "input.yaml"]).assert_fails(3, &["no current context", "its contexts: away, home"]);
 }
 
-/// Starts an HTTP proxy that tunnels connections, or rejects all of them. Returns its port and the number of `CONNECT`
-/// requests.
+/// Starts an HTTP proxy that tunnels connections, or rejects them if `refuses_all` is true. Returns its port and the
+/// number of `CONNECT` requests.
 fn start_connect_proxy(refuses_all: bool) -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
     let port = listener.local_addr().expect("it has an address").port();
@@ -636,7 +637,7 @@ fn reports_an_exceeded_quota() {
     let status = json!({"status": {"hard": zero, "used": zero}}).to_string();
     admin.patch(&format!("{quotas}q/status"), "merge", status).expect_success();
     let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CRON_JOB);
-    // The admission plugin sees the quota after a short delay.
+    // The admission plugin sees the quota after a short delay, so the command is repeated.
     let output = wait_for("the quota", || {
         let output = apply(&run, &namespace, &["--dry-run=server"]);
         (output.status != 0).then_some(output)
@@ -708,7 +709,7 @@ fn reports_denied_admission() {
         (output.status != 0).then_some(output)
     });
     output.assert_fails(3, &["does not allow pods like that of pod/p", "--show-labels"]);
-    // For a Job the server only warns. The warning is passed on.
+    // The server accepts a Job, but warns about its pods. The program passes the warning on.
     let run = run.file("input.yaml", JOB);
     apply(&run, &namespace, &["--no-preflight"])
         .assert_exit(0, &["warning: input.yaml:1: the server warns: ", "PodSecurity"]);
@@ -830,7 +831,7 @@ fn discovers_custom_kinds_once() {
     let discovery_targets: Vec<String> = discovery_requests(&proxy);
     assert_eq!(discovery_targets, [group_path]);
 
-    // Built-in kinds need no discovery.
+    // The program knows the URLs of built-in kinds, so it sends no discovery requests.
     let proxy = Proxy::start(servers, |_| Action::Forward);
     let input = [CONFIG_MAP, JOB, CRON_JOB, GENERATED].join("---\n");
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", input);

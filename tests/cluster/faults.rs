@@ -16,7 +16,7 @@ use crate::proxy::{Action, Proxy, Request};
 use crate::rows::api_path;
 use crate::servers::{ADMIN, Servers};
 
-/// The maximum time in which the program gives up on a server or reacts to Ctrl-C.
+/// The maximum time until the program gives up on a server or reacts to Ctrl-C.
 const MAX_DELAY: Duration = Duration::from_secs(15);
 /// The maximum duration of a run against an unreachable server: the retry time of one request, plus a reserve for a
 /// busy machine.
@@ -79,7 +79,7 @@ fn count_jobs(admin: &Client, namespace: &str, label: &str) -> usize {
     list["items"].as_array().map_or(0, Vec::len)
 }
 
-/// Returns the names of a namespace's objects, without the ConfigMap that Kubernetes puts into each namespace.
+/// Returns the names of a namespace's objects, without the ConfigMap that Kubernetes creates in each namespace.
 fn object_names(admin: &Client, namespace: &str, resource: &str) -> HashSet<String> {
     let list = admin.get(&api_path(namespace, resource, "")).expect_success();
     let names = list["items"].as_array().into_iter().flatten().filter_map(|item| item["metadata"]["name"].as_str());
@@ -144,8 +144,8 @@ fn reports_a_change_whose_response_was_lost() {
         let namespace = servers.create_namespace("change");
         let direct = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", config_map("a"));
         assert_eq!(apply(&direct, &namespace, &[]).outcomes(), ["created"]);
-        // Creation times have a precision of one second. An object that changes within its first second looks like a
-        // new one.
+        // Creation times have a precision of one second. An object that changes within its first second looks newly
+        // created.
         thread::sleep(Duration::from_millis(2100));
         let proxy = Proxy::start(servers, inject_once(is_write, Action::ResetAfter));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a").replace("k: v", "k: w"));
@@ -578,7 +578,7 @@ fn reports_correctly_after_ctrl_c() {
     assert_report_is_correct(&admin, &namespace, &output);
     let counts = count_outcomes(&output);
     assert!(counts["created"] >= 16 && counts["not tried"] >= 100, "{counts:?}");
-    // Requests in progress could finish.
+    // Requests in progress are completed, so no object is reported as failed.
     assert!(!counts.contains_key("failed"), "{counts:?}");
 }
 
@@ -632,7 +632,7 @@ fn a_second_ctrl_c_exits_at_once() {
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
     let program = run.start(&[APPLY, &[&namespace]].concat());
     wait_for("the first request", || (count_requests(&proxy, |_| true) > 0).then_some(()));
-    // Several signals in quick succession can arrive as one.
+    // Several signals in quick succession can arrive as one, so the test sends many.
     for _ in 0..20 {
         program.interrupt();
         std::thread::sleep(Duration::from_millis(50));
@@ -691,7 +691,7 @@ fn waits_despite_invalid_responses() {
     let ok_with_body = |body: &str| Action::Respond(200, Vec::new(), body.as_bytes().to_vec());
     let invalid_responses = [html_page(200), ok_with_body("{}"), ok_with_body("{"), html_page(404), html_page(500)]
         .map(|action| ("an invalid answer", action));
-    // Each case mostly waits for its Job, so all run in parallel.
+    // Each case mostly waits for its Job, so the cases run in parallel.
     thread::scope(|scope| {
         for (fault, action) in transient_faults().into_iter().chain(invalid_responses) {
             let kubelet = &kubelet;

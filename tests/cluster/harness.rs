@@ -122,7 +122,7 @@ fn fake_kubelet_serves_followed_logs() {
     let kubectl = kubectl.args(["logs", "-f", &pod, "-n", &namespace]);
     let mut kubectl = kubectl.stdout(Stdio::piped()).spawn().expect("kubectl starts");
     let mut lines = BufReader::new(kubectl.stdout.take().expect("it is a pipe")).lines();
-    // A line is written only after the previous line has arrived.
+    // Each line is written only after the previous line has arrived, so buffered output would fail the test.
     for line in ["one", "two", "three"] {
         kubelet.append_log(&namespace, &pod, "flow", &format!("{line}\n"));
         assert_eq!(lines.next().expect("a line comes").expect("it is text"), line);
@@ -260,7 +260,7 @@ fn api_server_restarts_with_its_objects() {
 fn is_killed() {
     let Some(servers) = Servers::shared() else { return };
     println!("\nfolder {}", servers.kubeconfig("").display());
-    // A shell with a child process is run instead of Prefect's server.
+    // Runs a shell with a child process in place of Prefect's server.
     let directory = tempfile::tempdir().expect("a temporary folder can be made").keep();
     std::fs::write(directory.join("log"), "").expect("a file can be written");
     let mut supervisor = prefect_server::supervisor_command(&directory, Path::new("/bin/sh"));
@@ -294,7 +294,7 @@ fn stops_servers_of_a_killed_test() {
     }
 }
 
-/// Returns the IDs of the processes that have a directory on their command line.
+/// Returns the IDs of the processes whose command line contains `directory`.
 fn processes_of(directory: &str) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").expect("this is Linux").flatten();
     let ids = processes.filter_map(|process| process.file_name().to_string_lossy().parse().ok());

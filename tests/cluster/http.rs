@@ -28,7 +28,7 @@ pub(crate) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 /// A header: its lowercase name and its value.
 pub(crate) type Header = (String, String);
 
-/// Returns the value of the first header with a name. `name` must be lowercase.
+/// Returns the value of the first header named `name`, or `None` if there is no such header. `name` must be lowercase.
 pub(crate) fn header<'h>(headers: &'h [Header], name: &str) -> Option<&'h str> {
     headers.iter().find(|(candidate, _)| candidate == name).map(|(_, value)| value.as_str())
 }

@@ -298,7 +298,7 @@ fn keeps_a_job_that_a_cron_job_owns() {
     assert!(fixture.proxy.writes().iter().all(|request| request.method != "DELETE"));
 }
 
-/// A replacement that the server would refuse is reported before the deletion.
+/// A replacement that the server would reject is reported before the deletion.
 #[test]
 fn deletes_nothing_for_an_invalid_replacement() {
     let Some(servers) = Servers::shared() else { return };
@@ -308,7 +308,7 @@ fn deletes_nothing_for_an_invalid_replacement() {
     fixture.finish(&kubelet, "etl", &PodState::Succeeded);
     let uid = fixture.uid("etl");
 
-    // This policy applies only to creations, so the dry run of an apply does not find it.
+    // This policy applies only to creations, so the dry run of an apply does not trigger it.
     let name = format!("no-other.{}", fixture.namespace);
     let rules =
         json!([{"apiGroups": ["batch"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["jobs"]}]);
@@ -356,7 +356,7 @@ fn updates_or_recreates_a_suspended_job() {
     let suspended_job = with_spec(JOB, "suspend: true");
     fixture.apply(&suspended_job, &[]).assert_exit(0, &[]);
     let uid = fixture.uid("etl");
-    // The image of a suspended Job is immutable, too. The server reports it with another message.
+    // The image of a suspended Job is immutable, too. The server reports this with a different message.
     let other = suspended_job.replace("image: none", "image: other");
     fixture.apply(&other, &[]).assert_exit(3, &["--on-immutable"]);
     let output = fixture.apply(&other, &["--on-immutable=recreate"]).assert_exit(0, &[]);
@@ -366,7 +366,7 @@ fn updates_or_recreates_a_suspended_job() {
     assert_eq!(output.stdout, "job.batch/etl configured\n");
 }
 
-/// Another client resumes the Job after the check found it suspended.
+/// Another client resumes the Job after the program has found it suspended.
 #[test]
 fn keeps_a_job_that_changes_before_its_deletion() {
     let Some(servers) = Servers::shared() else { return };
@@ -391,7 +391,7 @@ fn keeps_a_job_that_changes_before_its_deletion() {
     assert!(live["metadata"]["uid"] == uid.as_str() && live["metadata"]["deletionTimestamp"].is_null(), "{live}");
 }
 
-/// After the check, another client replaces the Job with a Job of the same name.
+/// After the program has checked the Job, another client replaces the Job with a Job of the same name.
 #[test]
 fn keeps_another_job_with_the_name() {
     let Some(servers) = Servers::shared() else { return };
@@ -453,13 +453,13 @@ fn deletes_nothing_in_a_dry_run() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = JobFixture::new(servers);
     fixture.apply(&with_spec(JOB, "suspend: true"), &[]).assert_exit(0, &[]);
-    // The controller writes the condition `Suspended` once.
+    // Waits until the controller has written the condition `Suspended`, so the Job no longer changes by itself.
     wait_for("the controller", || fixture.live_job("etl")["status"]["conditions"].is_array().then_some(()));
     let before = fixture.live_job("etl");
     let changed = with_spec(&changed_job(), "suspend: true");
     let output = fixture.apply(&changed, &["--on-immutable=recreate", "--dry-run=server"]).assert_exit(0, &[]);
     assert_eq!(output.stdout, "job.batch/etl recreated (server dry run)\n");
-    // The Job is not deleted if another object of the input is refused.
+    // The Job is not deleted if the server rejects another object of the input.
     let bad = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: UPPER}\n";
     fixture.apply(&(changed + bad), &["--on-immutable=recreate"]).assert_exit(3, &["UPPER"]);
     assert_eq!(fixture.live_job("etl"), before);
@@ -521,7 +521,7 @@ fn uses_the_hashed_name_of_render() {
         fixture.proxy.writes().iter().map(|request| String::from_utf8_lossy(&request.body).into_owned()).collect();
     assert_eq!(bodies, [rendered.stdout]);
 
-    // The manifest itself, and the manifest with other comments and another layout.
+    // The hash in the name does not depend on comments and layout, so no second Job is created.
     let args = ["--on-immutable=new-name", "--secret-env", "TOKEN=s/k"];
     for text in [
         JOB.to_owned(),
@@ -842,7 +842,7 @@ fn prints_log_lines_as_they_arrive() {
     let (fixture, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
     let mut watched_run = fixture.watch(JOB, &["--logs"]);
     let pod = kubelet.start_pod(&fixture.namespace, "etl", &PodState::Running);
-    // A line is written only after the previous line has arrived.
+    // Each line is written only after the previous line has arrived, so buffered output would fail the test.
     for (second, line) in [(1, "one"), (2, "two: a b"), (3, ""), (4, "  indented")] {
         kubelet.append_log(&fixture.namespace, &pod, "flow", &timestamped_line(second, line));
         assert_eq!(watched_run.next_log_line(), line);

@@ -86,7 +86,7 @@ struct LogStore {
     by_container: Mutex<HashMap<String, Log>>,
     /// Notified about each change to a log or to `break_count`.
     changed: Notify,
-    /// The number of calls of `break_logs`. A change breaks the open connections.
+    /// The number of calls to `break_logs`. A change breaks the open connections.
     break_count: AtomicUsize,
     /// The paths and queries of the API server's requests.
     requests: Mutex<Vec<String>>,
@@ -137,7 +137,7 @@ impl Kubelet {
         self.wait_for_pod(namespace, "batch.kubernetes.io/job-name", job)
     }
 
-    /// Waits for an unfinished pod with a label and returns the pod's name.
+    /// Waits for an unfinished pod whose label `label` is `value` and returns the pod's name.
     pub(crate) fn wait_for_pod(&self, namespace: &str, label: &str, value: &str) -> String {
         let selector = format!("/api/v1/namespaces/{namespace}/pods?labelSelector={label}%3D{value}");
         wait_for(&format!("a pod with {label}={value}"), || {
@@ -306,7 +306,7 @@ fn respond(
 
 /// Deletes the node's pods that are marked for deletion, like a kubelet whose containers have stopped.
 fn confirm_deletions(client: &Client, node: &str) {
-    // If the API server is down, the next call tries again.
+    // Ignores failures, since the API server may be down. The next call tries again.
     let get = |path: &str| client.request("GET", path, "", b"").ok().filter(|response| response.status == 200);
     let Some(pods) = get(&format!("/api/v1/pods?fieldSelector=spec.nodeName%3D{node}")) else { return };
     for pod in pods.json()["items"].as_array().into_iter().flatten() {

@@ -102,7 +102,7 @@ fn adds_only_the_requested_entries() {
             helm.run_ok(&["template", "r", "web", "--include-crds", "--post-renderer", "cat"])
         };
         let added = added_lines(&before, &after);
-        // Helm 3 does not pass hooks to a post-renderer.
+        // Helm 3 does not pass hooks to a post-renderer, so the pod of the hook is not edited.
         let pods = if version == "helm3" { 2 } else { 3 };
         assert_eq!(added.iter().filter(|line| line.contains("name: ADDED")).count(), pods, "{version}:\n{after}");
         assert!(added.len() <= pods * 6, "{version}: {added:?}");
@@ -164,7 +164,7 @@ fn changes_nothing_without_a_target() {
 #[test]
 fn replaces_a_literal_of_the_chart_on_upgrade() {
     let Some(servers) = Servers::shared() else { return };
-    // The versions before and after the upgrade: a release may move from Helm 3 to Helm 4.
+    // Covers upgrades with the same Helm version, and with Helm 4 for a release that Helm 3 installed.
     for (from, to) in [("helm3", "helm3"), ("helm4", "helm4"), ("helm3", "helm4")] {
         let helm = Helm::new(servers, from);
         helm.write_chart("web", UNMODIFIED_CHART);

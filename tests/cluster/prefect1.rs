@@ -41,7 +41,7 @@ spec:
 ";
 
 /// A namespace, a fake Prefect Server with one flow run, and a directory with the flow. The flow writes the value of
-/// its secret to the file `kept`.
+/// its secret to the file `secret.txt`.
 struct AgentFixture {
     servers: &'static Servers,
     kubelet: Kubelet,
@@ -57,14 +57,14 @@ struct AgentFixture {
 
 impl AgentFixture {
     /// Creates the fixture. If the servers or Prefect are not installed, prints a message and returns `None`.
-    /// `run_config` has the arguments of `KubernetesRun`.
+    /// `run_config` holds the arguments of a `KubernetesRun`, or of a `UniversalRun` if its `type` is `UniversalRun`.
     fn new(version: PrefectVersion, run_config: &Value) -> Option<Self> {
         let (servers, bin) = (Servers::shared()?, oracles::require_venv(version)?);
         let run = Run::new(servers.kubeconfig(ADMIN));
-        let (flow, kept) = (run.directory().join("flow.py"), run.directory().join("kept"));
+        let (flow, secret_file) = (run.directory().join("flow.py"), run.directory().join("secret.txt"));
         let text = format!(
             "from prefect import Flow, task\nfrom prefect.client import Secret\n\n@task\ndef keep():\n    \
-             value = Secret(\"GITHUB_ACCESS_TOKEN\").get()\n    open({kept:?}, \"w\").write(repr(value))\n\n\
+             value = Secret(\"GITHUB_ACCESS_TOKEN\").get()\n    open({secret_file:?}, \"w\").write(repr(value))\n\n\
              with Flow(\"etl\") as flow:\n    keep()\n"
         );
         run.write("flow.py", text);
@@ -85,7 +85,7 @@ impl AgentFixture {
             "image_pull_secrets",
             "image_pull_policy",
         ];
-        // Prefect serializes a run config with every argument.
+        // Prefect serializes every argument of a run config, so missing arguments are null.
         let mut serialized = json!({"type": "KubernetesRun", "labels": [], "__version__": core_version});
         let is_universal = run_config["type"] == "UniversalRun";
         for name in ["env"].iter().chain(kubernetes_arguments.iter().filter(|_| !is_universal)) {
@@ -106,7 +106,7 @@ impl AgentFixture {
         Some(AgentFixture { servers, kubelet, apollo, proxy, namespace, bin, version, run })
     }
 
-    /// Runs `jobplate render` on a string.
+    /// Runs `jobplate render` on a manifest and returns the rendered manifest.
     fn render(&self, text: &str, flags: &[&str]) -> String {
         self.run.write("render.yaml", text);
         self.run_jobplate(&[&["render", "render.yaml", "-q"], flags].concat()).assert_exit(0, &[]).stdout
@@ -186,7 +186,7 @@ impl AgentFixture {
         let output = flow.run(&self.bin, &[], &[]);
         let end = if output.status.success() { PodState::Succeeded } else { PodState::Failed(1, "Error") };
         self.kubelet.set_state(&self.namespace, &pod, &end);
-        std::fs::read_to_string(self.run.directory().join("kept")).map_err(|_| output_text(&output))
+        std::fs::read_to_string(self.run.directory().join("secret.txt")).map_err(|_| output_text(&output))
     }
 
     /// Returns the Job of `jobplate preview` for a template and a scenario.
@@ -354,8 +354,9 @@ fn a_local_agent_passes_its_environment_on() {
     agent.env("PATH", format!("{}:/usr/bin:/bin", fixture.bin.display()));
     let output = agent.args(["agent", "local", "start", "--max-polls", "1"]).output().expect("it starts");
     assert!(output.status.success(), "{}", output_text(&output));
-    let kept = directory.join("kept");
-    let secret_value = wait_for("the flow", || std::fs::read_to_string(&kept).ok().filter(|text| text.ends_with('\'')));
+    let secret_file = directory.join("secret.txt");
+    let secret_value =
+        wait_for("the flow", || std::fs::read_to_string(&secret_file).ok().filter(|text| text.ends_with('\'')));
     assert_eq!(secret_value, format!("'{SECRET_VALUE}'"));
     wait_for("its end", || fixture.apollo.states().contains(&"Success".to_owned()).then_some(()));
 
@@ -400,7 +401,7 @@ fn a_reference_works_only_in_the_first_container() {
         assert_eq!(template == default_template, works, "by default it is the first");
         let job = fixture.run_agent(&template, &json!([]), &[]);
         match (fixture.run_flow(&job), works) {
-            (Ok(kept), true) => assert_eq!(kept, format!("'{SECRET_VALUE}'")),
+            (Ok(value), true) => assert_eq!(value, format!("'{SECRET_VALUE}'")),
             (Err(error), false) => assert!(error.contains("was not found"), "{error}"),
             (other, _) => panic!("{container}: {other:?}"),
         }

@@ -155,7 +155,7 @@ fn kubectl_creates_the_previewed_job() {
         let created = parse_json(&String::from_utf8_lossy(&output.stdout));
         let pod_spec = |job: &Value| job["spec"]["template"]["spec"].clone();
         let mut dropped_fields = differences(&pod_spec(&previewed_job), &pod_spec(&created));
-        // The API server drops empty objects.
+        // The API server drops empty objects, so these differences are expected.
         dropped_fields.retain(|difference| !difference.ends_with(": {} is null"));
         assert_eq!(dropped_fields, [".completions: 1 is null", ".parallelism: 1 is null"]);
         assert_eq!((&created["spec"]["completions"], &created["spec"]["parallelism"]), (&json!(1), &json!(1)));
@@ -280,7 +280,7 @@ fn a_preview_reports_what_will_fail() {
         return;
     }
     let default_template = PrefectServer::shared().expect("it runs").default_template();
-    // Each case mostly waits for Prefect's server, so all run in parallel.
+    // Each case mostly waits for Prefect's server, so the cases run in parallel.
     thread::scope(|threads| {
         for case in invalid_templates(default_template) {
             threads.spawn(move || assert_fails_as_reported(&case));
@@ -290,7 +290,7 @@ fn a_preview_reports_what_will_fail() {
 
 fn assert_fails_as_reported(case: &InvalidTemplate) {
     let fixture = WorkerFixture::new().expect("they run");
-    // The preview has only the template and the job variables.
+    // The preview gets only the template and the job variables.
     fixture.run.write("preview.json", case.template.to_string());
     fixture.run.write("scenario.json", json!({"deployment": {"job_variables": case.variables}}).to_string());
     let previewed_job = fixture.run_jobplate(&["preview", "preview.json", "--scenario", "scenario.json"]);

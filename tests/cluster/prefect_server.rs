@@ -163,8 +163,8 @@ impl PrefectServer {
         format!("pool-{}", self.names.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Creates a pool with a base job template and returns the pool's name. The server validates the template in the
-    /// same way as for `prefect work-pool create`.
+    /// Creates a pool with a base job template and returns the pool's name. The server validates the template
+    /// like for `prefect work-pool create`.
     #[track_caller]
     pub(crate) fn create_pool(&self, template: &Value) -> String {
         let name = self.fresh_pool_name();
@@ -173,8 +173,8 @@ impl PrefectServer {
         name
     }
 
-    /// Deploys the flow `f` from `flow.py` in `directory` to a pool and schedules a flow run. The deployment and the
-    /// flow run have job variables.
+    /// Deploys the flow `f` from `flow.py` in `directory` to a pool and schedules a flow run. `deployment_variables`
+    /// and `run_variables` are the job variables of the deployment and of the flow run.
     #[track_caller]
     pub(crate) fn schedule_flow_run(
         &self,

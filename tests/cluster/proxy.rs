@@ -28,7 +28,7 @@ pub(crate) struct Request {
     pub(crate) body: Vec<u8>,
     /// The number of earlier requests with the same method and path. The query is ignored.
     pub(crate) earlier_count: usize,
-    /// The 0-based position among all requests.
+    /// The 0-based index among all requests.
     pub(crate) index: usize,
 }
 

@@ -12,12 +12,13 @@ use crate::servers::{ADMIN, Servers};
 /// A manifest that is applied with strict validation to an empty namespace, and the expected response.
 pub(crate) struct Row {
     pub(crate) label: &'static str,
-    /// The resource and the name in the URL.
+    /// The resource in the URL, such as `jobs`.
     pub(crate) resource: &'static str,
+    /// The object's name in the URL.
     pub(crate) name: &'static str,
     pub(crate) text: String,
     pub(crate) status: u16,
-    /// Parts of the server's message.
+    /// Strings that the server's message must contain.
     pub(crate) message_parts: &'static [&'static str],
 }
 
@@ -153,7 +154,7 @@ fn ignores_a_second_document() {
     assert_eq!(admin.get(&api_path(&namespace, "configmaps", "z")).status, 404);
 }
 
-/// A server-side apply refuses unknown fields with any `fieldValidation`.
+/// The server rejects unknown fields in a server-side apply with any `fieldValidation`.
 #[test]
 fn refuses_unknown_fields_with_500() {
     let Some(servers) = Servers::shared() else { return };
@@ -284,7 +285,8 @@ fn refuses_a_reference_next_to_a_literal_of_another_manager() {
         }
         admin.delete(&cron_job).expect_success();
     }
-    // kubectl's own migration to server-side apply comes too late.
+    // kubectl migrates the owner of the literal to server-side apply only after the apply, so the server rejects the
+    // apply.
     assert!(run_kubectl(CRON_JOB, &[]).success());
     assert_eq!(run_kubectl(&reference, &["--server-side"]).code(), Some(1));
     // A manifest without the entry changes no other entries.
@@ -295,7 +297,7 @@ fn refuses_a_reference_next_to_a_literal_of_another_manager() {
         env,
         json!([{"name": "X", "value": "kanarie"}, {"name": "OTHER", "value": "kept"}, {"name": "OURS", "value": "a"}])
     );
-    // An explicit null removes the literal, but not from the annotation.
+    // An explicit null removes the literal from the entry, but not from kubectl's annotation.
     let with_null = reference.replace("name: X,", "name: X, value: null,");
     let object = apply(&admin, &cron_job, "&force=true", &with_null).expect_success();
     assert_eq!(env_of(&object)[0]["valueFrom"]["secretKeyRef"]["key"], "k");

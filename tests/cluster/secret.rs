@@ -66,7 +66,7 @@ fn accepts_as_much_data_as_the_server() {
     assert_eq!(apply(&largest.stdout), 0);
 }
 
-/// The API server merges `stringData` into `data` and never removes a key. The docs say so.
+/// The API server merges `stringData` into `data` and never removes a key, as the docs describe.
 #[test]
 fn applying_keeps_keys_that_are_no_longer_printed() {
     let Some(servers) = Servers::shared() else { return };

@@ -28,10 +28,10 @@ const OUTCOMES: &[(&str, ApplyOutcome)] = &[
     ("two documents: the second is ignored", Applied),
     ("creationTimestamp: null", Applied),
     ("generateName and a name", Applied),
-    // `generateName` is sent with POST.
+    // An object with `generateName` is sent with POST, which needs no name in the URL.
     ("generateName alone", Applied),
     ("no name", RefusedBeforehand("apiVersion", 1, "the object has no name")),
-    // The program derives the URL from the manifest's name.
+    // The program derives the URL from the manifest's name, so the two names cannot differ.
     ("another name than the URL's", Applied),
     ("another namespace than the URL's", RefusedBeforehand("other", 1, "namespace")),
     ("a directive", RefusedBeforehand("%YAML", 1, "%YAML")),
@@ -66,7 +66,7 @@ const OUTCOMES: &[(&str, ApplyOutcome)] = &[
     ("a name that is refused", RefusedByServer(&["env[0].name"])),
 ];
 
-/// Returns the location of the n-th occurrence of a string in a manifest, as `x.yaml:LINE:COLUMN`.
+/// Returns the location of an occurrence of `needle` in a manifest, as `x.yaml:LINE:COLUMN`. `occurrence` is 1-based.
 fn locate(text: &str, needle: &str, occurrence: usize) -> String {
     let (offset, _) = text.match_indices(needle).nth(occurrence - 1).expect("it is there");
     // A string that ends with a space is a key. Its error points to the value.

@@ -175,7 +175,7 @@ impl Servers {
             // With this plugin, the creation of pods fails until a controller has created the ServiceAccount.
             ("disable-admission-plugins", "ServiceAccount"),
             ("service-cluster-ip-range", "10.0.0.0/24"),
-            // The fake nodes have no DNS names.
+            // The fake nodes have no DNS names, so the server must connect to their IP addresses.
             ("kubelet-preferred-address-types", "InternalIP"),
         ]);
         let controllers_args = to_flags(&[
@@ -259,12 +259,13 @@ impl Servers {
         name
     }
 
-    /// Runs one of the programs as `ADMIN` until it exits.
+    /// Runs a program from the directory of the servers as `ADMIN` until it exits.
     pub(crate) fn run(&self, program: &str, args: &[&str]) -> std::process::Output {
         self.command(program).args(args).stdin(Stdio::null()).output().expect("it was built, so it starts")
     }
 
-    /// Returns a command for one of the programs, with the kubeconfig of `ADMIN` and a clean environment.
+    /// Returns a command for a program from the directory of the servers, with the kubeconfig of `ADMIN` and a clean
+    /// environment.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.program(program));
         command.env_clear().env("HOME", &self.directory).env("KUBECONFIG", self.kubeconfig(ADMIN));

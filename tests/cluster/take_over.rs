@@ -49,7 +49,8 @@ containers:
     value: kanarie7f3a
 ";
 
-/// Returns a manifest of a workload with a pod spec, and with further metadata and spec fields.
+/// Returns the manifest of a workload with the pod spec `pod`. `labels` and `spec` are further lines of its metadata
+/// and its spec.
 fn manifest(kind: &str, labels: &str, spec: &str, pod: &str) -> String {
     let (version, wrapper, depth, policy) = match kind {
         "CronJob" => {
@@ -140,7 +141,7 @@ impl TakeOverFixture {
         self.run_program("kubectl", args);
     }
 
-    /// Runs our program in the namespace. A kind that is not a default target needs `--target`.
+    /// Runs our program in the namespace. Adds `--target` for a Deployment, which is not a default target.
     fn run_jobplate(&self, args: &[&str]) -> RunOutput {
         let target = if self.kind == "Deployment" { &["--target", "Deployment"][..] } else { &[] };
         let output = self.run.run(&[args, &["-n", &self.namespace], target].concat());
@@ -384,7 +385,7 @@ fn drop_token(text: &str) -> String {
     lines.map(|line| format!("{line}\n")).collect()
 }
 
-/// Replaces all `env` entries with a name, or removes them if `entry` is `None`.
+/// Replaces all `env` entries named `name`, or removes them if `entry` is `None`.
 fn replace_entry(value: &mut Value, name: &str, entry: Option<&Value>) {
     match value {
         Value::Object(map) => {
@@ -881,7 +882,7 @@ fn takes_over_entries_with_unusual_names() {
         fixture.run.write("old.yaml", drop_token(&our_manifest("CronJob")));
         for flags in [["--secret-env", &format!("{name}=s/k")], ["--unset", name]] {
             let output = fixture.run_jobplate(&[&["apply", "old.yaml", "--take-over"][..], &flags].concat());
-            // The server rejects some of these names. In that case nothing is changed.
+            // jobplate refuses some of these names before any request.
             if output.status == 2 {
                 continue;
             }

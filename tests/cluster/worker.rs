@@ -25,7 +25,8 @@ pub(crate) const SECRET_FLAGS: [&str; 4] =
     ["--secret-env", "GITHUB_ACCESS_TOKEN=gh/token", "--api-key", "prefect/api-key"];
 pub(crate) const SETTING_PREFIX: &str = "PREFECT_INTEGRATIONS_KUBERNETES_WORKER";
 
-/// A namespace with two Secrets, and a directory with a flow that writes its environment variables to the file `kept`.
+/// A namespace with two Secrets, and a directory with a flow that writes three environment variables to the
+/// file `env.json`.
 pub(crate) struct WorkerFixture {
     pub(crate) servers: &'static Servers,
     pub(crate) prefect: &'static PrefectServer,
@@ -48,10 +49,11 @@ impl WorkerFixture {
     pub(crate) fn new() -> Option<Self> {
         let (servers, prefect) = (Servers::shared()?, PrefectServer::shared()?);
         let run = Run::new(servers.kubeconfig(ADMIN));
-        let kept = run.directory().join("kept");
+        let written_env = run.directory().join("env.json");
         let flow = format!(
             "import json, os\nfrom prefect import flow\n\n@flow\ndef f():\n    names = [\"GITHUB_ACCESS_TOKEN\", \
-             \"PREFECT_API_KEY\", \"REGION\"]\n    json.dump([os.environ.get(name) for name in names], open({kept:?}, \"w\"))\n"
+             \"PREFECT_API_KEY\", \"REGION\"]\n    json.dump([os.environ.get(name) for name in names], \
+             open({written_env:?}, \"w\"))\n"
         );
         run.write("flow/flow.py", flow);
         let namespace = servers.create_namespace("worker");
@@ -67,7 +69,7 @@ impl WorkerFixture {
         self.run.run(args)
     }
 
-    /// Runs `jobplate render` on a base job template.
+    /// Runs `jobplate render` on a base job template and returns the rendered template.
     pub(crate) fn render(&self, template: &str, flags: &[&str]) -> String {
         self.run.write("render.json", template);
         self.run_jobplate(&[&["render", "render.json", "-q"], flags].concat()).assert_exit(0, &[]).stdout
@@ -110,7 +112,7 @@ impl WorkerFixture {
         let run = self.prefect.schedule_flow_run(pool, &self.run.directory().join("flow"), &variables, run_variables);
         let kubeconfig = self.proxy.kubeconfig().display().to_string();
         let connection = [("KUBECONFIG", kubeconfig.as_str()), ("PREFECT_API_KEY", WORKER_API_KEY)];
-        // The observer watches running Jobs, which no test needs.
+        // The observer watches running Jobs, which no test needs, so it is turned off.
         let observer = [("PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_ENABLED", "false")];
         let start = ["worker", "start", "--type", "kubernetes", "--pool", pool, "--run-once", "--name", "Worker 1"];
         let (environ, output) = self.run_prefect(&start, &[&connection[..], &observer, more_env].concat());
@@ -189,8 +191,9 @@ impl WorkerFixture {
         let output = flow.run(self.prefect.bin(), &[], &[("DO_NOT_TRACK", "1".as_ref())]);
         let end = if output.status.success() { PodState::Succeeded } else { PodState::Failed(1, "Error") };
         self.kubelet.set_state(&self.namespace, &pod, &end);
-        let kept = std::fs::read_to_string(self.run.directory().join("kept"));
-        serde_json::from_str(&kept.unwrap_or_else(|_| panic!("{}", output_text(&output)))).expect("it writes JSON")
+        let written_env = std::fs::read_to_string(self.run.directory().join("env.json"));
+        serde_json::from_str(&written_env.unwrap_or_else(|_| panic!("{}", output_text(&output))))
+            .expect("it writes JSON")
     }
 
     /// Resolves the environment of a Job's first container.
@@ -266,7 +269,7 @@ pub(crate) fn assert_matches_preview(previewed: &Value, sent: &Value, live: &Val
     assert_eq!((differences(previewed, sent), additions(previewed, sent)), (vec![], vec![]));
     assert_eq!(previewed, sent);
     let mut dropped_fields = differences(previewed, live);
-    // The API server drops empty objects.
+    // The API server drops empty objects, so these differences are expected.
     dropped_fields.retain(|difference| !difference.ends_with(": {} is null"));
     assert_eq!(dropped_fields, DROPPED_FIELDS);
     let mut added_fields = additions(previewed, live);

@@ -21,7 +21,8 @@ const RELEASE: &str = "worker";
 const DEPLOYMENT: &str = "apis/apps/v1/deployments";
 const CONFIG_MAP: &str = "prefect-worker-base-job-template";
 
-/// A version of Helm with the chart, Secrets in its namespace, and its own pool.
+/// An environment for one Helm version: a namespace with the Secrets that the worker and its flow runs need, and the
+/// name of a pool that no other test uses.
 struct WorkerChartFixture {
     servers: &'static Servers,
     prefect: &'static PrefectServer,
@@ -91,7 +92,7 @@ impl WorkerChartFixture {
         self.helm.live_object(DEPLOYMENT, "prefect-worker").expect("it exists")
     }
 
-    /// Waits for the worker pod of the latest rollout.
+    /// Waits for the worker pod of the latest rollout and returns it.
     fn pod(&self) -> Value {
         let expected = checksum(&self.deployment()).to_owned();
         let path = format!(
@@ -124,7 +125,8 @@ impl WorkerChartFixture {
     #[track_caller]
     fn run_worker(&self, proxy: &Proxy) -> Output {
         let mut container = self.pod()["spec"]["containers"][0].clone();
-        // The entrypoint of Prefect's image is not available here.
+        // The chart's command is the entrypoint of Prefect's image, which is not available here. The arguments are a
+        // complete command line.
         container["command"] = Value::Null;
         let observer = ("PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_ENABLED", "false".as_ref());
         self.run(&container, &[("KUBECONFIG", &proxy.kubeconfig()), observer])
