@@ -219,6 +219,10 @@ fn string_literal(text: &str) -> String {
 }
 
 /// Splits a diff of a complete file into the old and the new content.
+///
+/// # Errors
+///
+/// Fails if a line does not begin with a space, `-` or `+`, unless the line is empty.
 fn split_diff(diff: &str) -> Result<(Vec<u8>, Vec<u8>), String> {
     let (mut before, mut after) = (Vec::new(), Vec::new());
     for line in diff.split_inclusive('\n') {

@@ -9,7 +9,7 @@
 //! Blocks that need a cluster, Helm or another program are marked `console cluster`, `console helm3`, `console helm4`,
 //! `console helm` (both versions) and so on. The tests that provide the program run them.
 //!
-//! The crate trycmd runs similar blocks, but without a shell: its commands can't have pipes or redirections.
+//! The crate trycmd runs similar blocks, but without a shell: its commands cannot have pipes or redirections.
 
 use std::path::{Path, PathBuf};
 
@@ -131,7 +131,7 @@ impl Example {
         let shell = shell.env("PATH", format!("{path}:/usr/local/bin:/usr/bin:/bin"));
         let output = shell.envs(env.iter().cloned()).stderr_to_stdout().output().expect("sh starts");
         let mut printed = String::from_utf8_lossy(&output.stdout).into_owned();
-        // A page can't show whether the last line ends with a newline.
+        // A page cannot show whether the last line ends with a newline, so a missing newline is added.
         if !printed.is_empty() && !printed.ends_with('\n') {
             printed.push('\n');
         }

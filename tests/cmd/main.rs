@@ -1,8 +1,8 @@
 //! Tests of the command line: golden commands, examples in the documentation, and functions.
 //!
 //! Every file `tests/cmd/TOPIC/CASE.toml` is a golden command, and the test `TOPIC/CASE`. The examples of a page are
-//! the test `docs/PAGE.md` or `README.md`. The functions listed in `functions` are tests that a golden command can't
-//! express. Accepts the arguments of Rust's own test harness: `cargo test --test cmd -- --skip preview/`.
+//! the test `docs/PAGE.md` or `README.md`. The functions listed in `functions` are tests that a golden command
+//! cannot express. Accepts the arguments of Rust's own test harness: `cargo test --test cmd -- --skip preview/`.
 //!
 //! | variable | effect |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! Tests of `jobplate render` that a golden case can't express: hashes in names, closed pipes and file metadata.
+//! Tests of `jobplate render` that a golden case cannot express: hashes in names, closed pipes and file metadata.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -46,7 +46,8 @@ pub(crate) fn closed_stdout_is_not_an_error() {
     assert_eq!(output.status.code(), Some(0));
 }
 
-/// Checks the content of the file named by `JOBPLATE_ERROR_FILE`. It is for callers that hide stderr, such as Helm 4.
+/// Checks the content of the file named by `JOBPLATE_ERROR_FILE`. The file is for callers that hide stderr, such as
+/// Helm 4.
 pub(crate) fn error_file_holds_the_error() {
     let dir = tempfile::tempdir().expect("a temporary directory can be created");
     let file = dir.path().join("ERROR");

@@ -22,7 +22,7 @@ pub(crate) fn binary() -> &'static Path {
 pub(crate) fn isolated_command(program: impl AsRef<OsStr>, dir: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear().current_dir(dir).env("HOME", dir).env("TERM", "dumb").env("LC_ALL", "C.UTF-8");
-    // Windows programs do not start without these.
+    // Windows programs do not start without these variables.
     for name in ["SystemRoot", "TEMP", "TMP"] {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);
@@ -70,7 +70,7 @@ pub(crate) fn files_below(dir: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Writes a file. Creates its parent directories.
+/// Writes a file. Creates missing parent directories.
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) {
     std::fs::create_dir_all(path.parent().expect("a file has a parent")).expect("directories can be created");
     std::fs::write(path, bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));

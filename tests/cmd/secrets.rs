@@ -1,8 +1,8 @@
 //! Tests `jobplate secret` by comparing its output with the secrets that flows of Prefect 1 read.
 //!
-//! `tests/oracles/prefect1/flow_secrets.json` holds the values that Prefect 1.4.1 reads; 0.15.13 reads the same.
-//! `JOBPLATE_TEST_PREFECT1` selects a Python interpreter whose Prefect reads the secrets instead. If
-//! `JOBPLATE_CMD_UPDATE` is set as well, the answers of that Prefect are written to the file.
+//! `tests/oracles/prefect1/flow_secrets.json` holds the values that Prefect 1.4.1 reads. Prefect 0.15.13 reads
+//! the same values. `JOBPLATE_TEST_PREFECT1` selects a Python interpreter whose Prefect reads the secrets instead. If
+//! `JOBPLATE_CMD_UPDATE` is also set, the answers of that Prefect are written to the file.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

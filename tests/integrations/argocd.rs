@@ -9,7 +9,7 @@ use crate::programs::{TestHome, find};
 
 use crate::run;
 
-/// The page about the integration.
+/// The page of `docs/` about the integration.
 const PAGE: &str = "argocd.md";
 
 const JOB: &str = "\

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// The page about CI integrations.
+/// The page of `docs/` about CI integrations.
 pub(crate) const CI: &str = "ci.md";
 
 /// Returns the content of an example file in a page of `docs/`.

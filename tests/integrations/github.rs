@@ -27,8 +27,8 @@ impl Repository {
         Self::with_checksum(&ARCHIVE.sha256)
     }
 
-    /// Creates the repository with an action that expects this checksum of the archive. Returns `None` if a program is
-    /// missing.
+    /// Creates the repository with an action that expects the archive to have the checksum `sha256`. Returns `None` if
+    /// a program is missing.
     fn with_checksum(sha256: &str) -> Option<Self> {
         let act = find("act")?;
         if !has_programs(&["bash", "curl", "git", "tar"]) {
@@ -55,7 +55,7 @@ impl Repository {
         WorkflowOutput::from_output(act.output().expect("act starts"))
     }
 
-    /// Runs the action with these inputs (lines of YAML), then a step that prints the action's outputs and copies k8s/.
+    /// Runs the action with `inputs` (lines of YAML), then a step that prints the action's outputs and copies k8s/.
     fn run_action(&self, inputs: &str) -> WorkflowOutput {
         let inputs: String = inputs.lines().map(|line| format!("          {line}\n")).collect();
         self.run(&format!(

@@ -7,14 +7,14 @@ use crate::run;
 
 const TEMPLATE: &str = "kind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n";
 
-/// Runs the job in a repository with this template. Returns whether the job passed and its output, or `None` if a
-/// program is missing.
+/// Runs the job in a repository with the template `template`. The job expects the archive to have the checksum
+/// `sha256`. Returns whether the job passed and its output, or `None` if a program is missing.
 fn run_job(template: &str, sha256: &str) -> Option<(bool, String)> {
     let gitlab = find("gitlab-ci-local")?;
     if !has_programs(&["curl", "git", "node", "rsync", "tar"]) {
         return None;
     }
-    // Node.js is often installed outside of /usr/bin.
+    // Node.js is often installed outside of /usr/bin, so `node` is linked into the home directory.
     let node = find_on_path("node")?;
     let (home, server) = (TestHome::new(&[("gitlab-ci-local", &gitlab), ("node", &node)]), Server::start());
     let local_archive = ARCHIVE.name.replace(VERSION, "$JOBPLATE_VERSION");
@@ -32,7 +32,7 @@ fn run_job(template: &str, sha256: &str) -> Option<(bool, String)> {
     let mut command = home.command("gitlab-ci-local");
     command.current_dir(home.directory().join("repo")).args(["--force-shell-executor", "--no-color"]);
     let output = command.output().expect("gitlab-ci-local starts");
-    // gitlab-ci-local marks the lines of the job's output, but not those of its script.
+    // gitlab-ci-local marks the lines of the job's output, but not the lines of its script.
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     let extract_line = |line: &str| line.split_once("jobplate > ").map(|(_, printed)| format!("{printed}\n"));
     Some((output.status.success(), text.lines().filter_map(extract_line).collect()))

@@ -63,7 +63,7 @@ fn parse_documents(text: &str) -> Vec<serde_json::Value> {
 fn kustomize_gets_what_render_prints() {
     let Some(home) = create_home(SPEC) else { return };
     let through_kustomize = run_stdout(home.command("kustomize").args(KUSTOMIZE));
-    // Render the output of a build without the function.
+    // Renders the output of a build without the function.
     let unmodified = run_stdout(home.command("kustomize").args(["build", "plain"]));
     home.write("built.yaml", unmodified);
     let rendered = run_stdout(home.command("jobplate").args(["render", "built.yaml", "--spec", "spec.yaml"]));

@@ -28,7 +28,7 @@ pub(crate) fn find_on_path(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|directory| directory.join(name)).find(|program| program.is_file())
 }
 
-/// Returns whether all of these programs are on the `PATH`. Reports the first missing program. In CI, panics instead.
+/// Returns whether all programs in `names` are on the `PATH`. Reports the first missing program. In CI, panics instead.
 pub(crate) fn has_programs(names: &[&str]) -> bool {
     let is_missing = |name: &&&str| find_on_path(name).is_none();
     let Some(name) = names.iter().find(is_missing) else { return true };

@@ -70,7 +70,7 @@ fn create_reusable_dir(name: &str) -> PathBuf {
 /// Builds a release with `cargo xtask dist`. `url` is the release's base URL.
 fn run_dist(url: &str, out: &Path) {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // The working tree may have uncommitted changes.
+    // The working tree may have uncommitted changes, so `--allow-dirty` is needed.
     command.args(["xtask", "dist", "--allow-dirty", "--base-url", url, "--version", VERSION, "--out"]).arg(out);
     command.current_dir(ROOT);
     // This variable describes the test's package and would make some build scripts run again.
@@ -84,7 +84,7 @@ fn serve(directory: PathBuf) -> String {
     let url = format!("http://{}", listener.local_addr().expect("it has an address"));
     std::thread::spawn(move || {
         for connection in listener.incoming().flatten() {
-            // Ignore clients that close the connection.
+            // Ignores clients that close the connection.
             drop(handle_request(connection, &directory));
         }
     });
@@ -222,7 +222,7 @@ fn program_runs_in_an_empty_root_directory() {
     std::fs::copy(directory.path().join("jobplate"), root.path().join("jobplate")).expect("a file can be copied");
     assert_eq!(run_stdout(chroot_command(root.path(), "/jobplate").arg("--version")), format!("jobplate {VERSION}\n"));
 
-    // Add the inputs and a hosts file, like in a container. The server only detects connections.
+    // Adds the inputs and a hosts file, like in a container. The server only detects connections.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let port = listener.local_addr().expect("it has an address").port();
     run::write_file(&root.path().join("etc/hosts"), b"127.0.0.1 api.test\n");
@@ -275,7 +275,7 @@ fn krew_installs_the_plugin() {
     assert_eq!(run_stdout(command("kubectl").arg("jobplate").args(ARGS)), RENDERED);
     assert_eq!(run_stdout(Command::new(run::binary()).args(ARGS).current_dir(home.directory())), RENDERED);
 
-    // Run the command in the manifest's caveats.
+    // Runs the command in the manifest's caveats.
     let text = std::fs::read_to_string(&manifest).expect("text");
     let link = text.lines().find(|line| line.trim_start().starts_with("ln -s ")).expect("the caveats have a command");
     let link = link.replace("DIR-ON-PATH", "bin");
