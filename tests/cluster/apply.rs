@@ -409,7 +409,7 @@ fn applies_nothing_if_a_dry_run_fails() {
     assert!(!fixture.proxy.requests()[request_count..].iter().any(Request::is_dry_run));
 }
 
-/// Invalid input is refused before any request.
+/// jobplate refuses invalid input before any request.
 #[test]
 fn refuses_invalid_input() {
     let Some(servers) = Servers::shared() else { return };
@@ -479,7 +479,7 @@ fn resolves_namespaces() {
     let fixture = ApplyFixture::new(servers);
     let config_map_in =
         |namespace: &str| config_map("a", "v").replace("{name: a}", &format!("{{name: a, namespace: {namespace}}}"));
-    // A namespace that differs from `-n` is refused.
+    // jobplate refuses a namespace in the manifest that differs from `-n`.
     let output =
         fixture.apply(&config_map_in("other"), &[]).assert_exit(2, &["all.yaml:3:32", "other", &fixture.namespace]);
     assert!(output.stdout.is_empty() && fixture.proxy.requests().is_empty());
