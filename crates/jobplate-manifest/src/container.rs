@@ -15,7 +15,7 @@ pub fn containers(pod_spec: Node<'_>) -> Vec<Node<'_>> {
 /// Selects containers of a pod spec: first from `containers`, then from `initContainers`, each in document order.
 ///
 /// If `include_init` is true, init containers are also selected: the init containers with a matching name, or all of
-/// them if the choice is by position.
+/// them if the choice does not contain names.
 ///
 /// # Errors
 /// Fails if a list of containers or a selected container has the wrong type, or if an alias, anchor, merge key or

@@ -21,7 +21,7 @@ pub struct Difference {
     pub object: ObjectName,
     /// The ConfigMap and key that contain the object, or `None` if it is not embedded.
     pub embedded_in: Option<(ObjectName, String)>,
-    /// The name of the container, or its position (`containers[0]`) if it has none. `None` outside of containers.
+    /// The name of the container, or its index (`containers[0]`) if it has no name. `None` outside of containers.
     pub container: Option<String>,
     /// The changed item.
     pub item: ChangedItem,
@@ -89,12 +89,12 @@ pub fn differences(before: &str, after: &str, template_kind: TemplateKind<'_>) -
 /// Calls `report` with each difference between two versions of a document.
 fn compare_documents(before: &str, after: &str, template_kind: TemplateKind<'_>, report: &mut dyn FnMut(Difference)) {
     let (mut old_nodes, mut new_nodes) = (NodeArena::default(), NodeArena::default());
-    // An edited document can always be parsed, before and after.
+    // Both versions of an edited document were parsed before, so neither read fails.
     if jobplate_yaml::read(before, &mut old_nodes).is_err() || jobplate_yaml::read(after, &mut new_nodes).is_err() {
         return;
     }
     let (before, after) = (Document::new(before, &old_nodes), Document::new(after, &new_nodes));
-    // An edit neither adds nor removes objects.
+    // An edit neither adds nor removes objects, so both versions list the same objects in the same order.
     let pairs = objects(before).unwrap_or_default().into_iter().zip(objects(after).unwrap_or_default());
     pairs.for_each(|(before, after)| Comparison { object: &before, template_kind, report }.compare(&before, &after));
 }
@@ -266,7 +266,7 @@ fn annotations<'a>(root: Node<'a>, pod_spec: Node<'a>) -> Vec<(String, Node<'a>)
 fn split_documents(text: &str) -> Vec<(usize, &str)> {
     let mut documents = Documents::new(text.as_bytes(), usize::MAX);
     let mut parts = Vec::new();
-    // Reading a stream from memory can't fail.
+    // Reading a stream from memory cannot fail.
     while let Ok(Some(document)) = documents.next() {
         let start = document.offset as usize;
         parts.push((start, &text[start..start + document.bytes.len()]));

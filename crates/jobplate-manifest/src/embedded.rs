@@ -29,7 +29,8 @@ pub fn config_map_data<'a>(object: &Object<'a>) -> Result<Option<StrictMap<'a>>>
     data.map(|data| StrictMap::from_node(data, "`data`")).transpose()
 }
 
-/// Returns whether a value can be a manifest. A plain scalar can't contain the `: ` of a mapping.
+/// Returns whether a value can be a manifest: a quoted or block scalar. A plain scalar cannot contain the `: ` of a
+/// mapping.
 pub fn can_hold_document(value: Node<'_>) -> bool {
     matches!(value.kind(), NodeKind::Literal | NodeKind::Folded | NodeKind::DoubleQuoted | NodeKind::SingleQuoted)
 }
@@ -43,7 +44,7 @@ pub fn document_candidates(map: &Object<'_>) -> Vec<(String, String)> {
     candidates.map(|(key, value)| (to_text(key), to_text(value))).collect()
 }
 
-/// Returns the value of a key in a ConfigMap's data, or `None` if it can't be a manifest.
+/// Returns the value of a key in a ConfigMap's data, or `None` if it cannot be a manifest.
 ///
 /// # Errors
 /// Fails if the key is duplicate, or if the value is not a scalar, has a tag or anchor, or is an alias.

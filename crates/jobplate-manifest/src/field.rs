@@ -1,8 +1,8 @@
 //! Field paths, and their resolution to nodes or values.
 //!
-//! Kubernetes has two notations: validation uses positions (`spec.containers[0].env[1].name`), and field management
-//! uses keys (`.spec.containers[name="flow"].env[name="TOKEN"].value`). A path in an API server's response may contain
-//! values, so it may only be shown if it resolves in the user's own document.
+//! Kubernetes has two notations: validation uses indices (`spec.containers[0].env[1].name`), and field management uses
+//! keys (`.spec.containers[name="flow"].env[name="TOKEN"].value`). A path in an API server's response may contain
+//! values, so it must be shown only if it resolves in the user's own document.
 
 use jobplate_yaml::Node;
 use serde_json::Value;
@@ -12,7 +12,7 @@ use serde_json::Value;
 pub enum PathStep {
     /// A key of a mapping.
     Key(String),
-    /// A 0-based position in a list.
+    /// A 0-based index in a list.
     Index(usize),
     /// The list item with these keys and values.
     Item(Vec<(String, String)>),
@@ -62,8 +62,8 @@ impl FieldPath {
         (!steps.is_empty()).then_some(FieldPath(steps))
     }
 
-    /// Returns the path from a node to one of its descendants. List items are identified by `name`, or by position if
-    /// they have no name.
+    /// Returns the path from a node to one of its descendants. List items are identified by `name`, or by index if they
+    /// have no name.
     pub fn between(from: Node<'_>, to: Node<'_>) -> Self {
         let nodes: Vec<Node<'_>> = from.path_to(to).chain([to]).collect();
         let to_step = |pair: &[Node<'_>]| {
@@ -102,12 +102,13 @@ impl FieldPath {
         follow(&self.0, value)
     }
 
-    /// Returns whether the path contains positions. In a response, positions refer to the object on the server.
+    /// Returns whether the path contains a list index. In a response, an index refers to the object on the server,
+    /// whose lists may differ from the lists in the user's document.
     pub fn has_index(&self) -> bool {
         self.0.iter().any(|step| matches!(step, PathStep::Index(_)))
     }
 
-    /// Resolves the path in a document, as far as it exists.
+    /// Resolves the path from the node `root`, as far as the path exists.
     pub fn resolve<'a>(&self, root: Node<'a>) -> ResolvedPath<'a> {
         resolve(&self.0, ResolvedPath { node: root, key: None, is_complete: true })
     }
@@ -226,7 +227,7 @@ fn parse_bracket(text: &str) -> Option<(PathStep, &str)> {
     Some((PathStep::Item(keys), after))
 }
 
-/// Returns the position of the first `]` outside of quotes.
+/// Returns the byte offset of the first `]` outside of quotes, or `None` if there is no such bracket.
 fn find_closing_bracket(text: &str) -> Option<usize> {
     let mut is_quoted = false;
     text.bytes().position(|byte| {

@@ -87,7 +87,7 @@ fn parse_decimal(text: &str) -> Option<Number> {
     Number::from_f64(text.parse().ok()?)
 }
 
-/// Returns the error for a node that can't be converted.
+/// Returns the error for a node that cannot be converted.
 fn unsupported(label: &str, node: Node<'_>, hint: &str) -> Error {
     let hint = format!("{hint}; the items of a List are sent one by one, as JSON made of them");
     Error::refused(format!("{label} in an item of a List")).at(node.span()).hint(hint)

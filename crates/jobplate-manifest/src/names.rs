@@ -58,7 +58,7 @@ const OBJECT_NAME_HINT: &str =
 /// Checks the name of an object, which must be a DNS subdomain. `kind` is the object's kind in the error.
 ///
 /// # Errors
-/// Fails if Kubernetes refuses the name.
+/// Fails if Kubernetes rejects the name.
 pub fn check_object_name(kind: &str, name: &str) -> Result<(), ValidationError> {
     let subject = format!("the {kind}'s name");
     check_length(&subject, name, 253)?;
@@ -83,7 +83,7 @@ pub fn check_object_name(kind: &str, name: &str) -> Result<(), ValidationError> 
 /// Checks the name of a namespace or container, which must be a DNS label.
 ///
 /// # Errors
-/// Fails if Kubernetes refuses the name.
+/// Fails if Kubernetes rejects the name.
 pub fn check_label_name(subject: &str, name: &str) -> Result<(), ValidationError> {
     let subject = format!("the {subject}'s name");
     check_length(&subject, name, 63)?;
@@ -97,7 +97,7 @@ pub fn check_label_name(subject: &str, name: &str) -> Result<(), ValidationError
 /// Checks a key in the data of a Secret or ConfigMap.
 ///
 /// # Errors
-/// Fails if Kubernetes refuses the key.
+/// Fails if Kubernetes rejects the key.
 pub fn check_data_key(key: &str) -> Result<(), ValidationError> {
     check_length("the key", key, 253)?;
     let is_valid = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
@@ -111,7 +111,7 @@ pub fn check_data_key(key: &str) -> Result<(), ValidationError> {
 /// Checks the name of an environment variable, or a prefix of such names.
 ///
 /// # Errors
-/// Fails if Kubernetes refuses the name.
+/// Fails if Kubernetes rejects the name.
 pub fn check_env_name(name: &str) -> Result<(), ValidationError> {
     if name.is_empty() {
         return Err(ValidationError::new("the variable's name is empty"));

@@ -97,7 +97,8 @@ impl<'a> Object<'a> {
     /// selector matches.
     ///
     /// # Errors
-    /// Fails if `metadata`, `labels` or `annotations` is an alias or has a merge key. The error points to it.
+    /// Fails if `metadata`, `labels` or `annotations` is an alias or has a merge key. The error points to the alias or
+    /// merge key.
     pub fn check_metadata(&self) -> Result<()> {
         let Some(metadata) = self.node.get_first("metadata") else { return Ok(()) };
         let metadata = StrictMap::from_node(metadata, "`metadata`")?;

@@ -1,4 +1,4 @@
-//! Selects objects by kind and name, and containers by position or name.
+//! Selects objects by kind and name, and containers by index or name.
 
 use glob::{MatchOptions, Pattern};
 
@@ -82,7 +82,7 @@ pub enum ContainerChoice {
     /// The first of `containers`, in which Prefect runs a flow.
     #[default]
     First,
-    /// The container at this 0-based position.
+    /// The container with this 0-based index.
     Index(usize),
     /// The containers whose name matches one of the globs.
     Named(Vec<Glob>),

@@ -59,7 +59,7 @@ fn require_identity(object: &Object<'_>) -> Result<()> {
         (false, false) => {}
     }
     match object.name() {
-        // These rules apply to the names of all kinds, because a name is part of a URL.
+        // A name is part of a URL, so the API server rejects these characters in the names of all kinds.
         Some(name) if matches!(&*name, "." | "..") || name.contains(['/', '%', '?', '#']) => {
             let keys = ["name", "generateName"].into_iter();
             let value = keys.filter_map(|key| object.metadata?.get_first(key)).next();
@@ -88,7 +88,8 @@ fn refuse_export(object: &Object<'_>) -> Result<()> {
         }
     }
     for (key, value) in object.node.entries().filter(|(key, _)| key.has_text("status")) {
-        // Generated CustomResourceDefinitions have a `status` without values.
+        // Generated CustomResourceDefinitions have a `status` without values, so only a `status` with a value indicates
+        // an export.
         let has_value = |node: Node<'_>| node.text().is_some_and(|text| !text.is_empty()) && !node.is_null();
         let descendants =
             value.descendants().flat_map(|node| node.entries().map(|(_, value)| value).chain(node.items()));

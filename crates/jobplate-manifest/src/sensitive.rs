@@ -36,7 +36,7 @@ pub fn looks_secret(name: &str) -> bool {
 /// Recognizes values in formats other than Kubernetes manifests.
 #[derive(Clone, Copy, Debug)]
 pub struct Recognizer {
-    /// Returns whether a value is a template. The values in a template are checked one by one.
+    /// Returns whether a value is a template. The template itself is not sensitive, but each value in it may be.
     pub is_template: fn(Node<'_>) -> bool,
     /// Returns whether a value is only a placeholder.
     pub is_placeholder: fn(Node<'_>) -> bool,
@@ -69,7 +69,7 @@ pub fn find_sensitive_nodes<'a>(root: Node<'a>, is_fragment: bool, recognizer: R
             }
         }
     }
-    // An alias contains only the name of an anchor, not a value.
+    // An alias contains only the name of an anchor, so it is not masked.
     found.retain(|node| node.kind() != NodeKind::Alias);
     found
 }

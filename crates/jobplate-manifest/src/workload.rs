@@ -22,7 +22,7 @@ const WORKLOADS: [(&str, &[&str]); 9] = [
 /// Returns the canonical spelling of a built-in workload kind, or `None` for any other kind. Accepts any case, plurals
 /// and short names such as `deploy`.
 pub fn canonical_kind(kind: &str) -> Option<&'static str> {
-    // kubectl prints kinds with their group: `deployment.apps`.
+    // kubectl prints kinds with their group (`deployment.apps`), so the group of a built-in kind is removed.
     if let Some((kind, "apps" | "batch")) = kind.split_once('.') {
         return canonical_kind(kind);
     }
@@ -104,7 +104,7 @@ fn find_by_shape(root: Node<'_>) -> Result<Vec<Node<'_>>> {
     for node in root.descendants() {
         let is_nested = found.last().is_some_and(|last| last.span().end > node.span().start);
         if node.kind() == NodeKind::Map && !is_nested && is_pod_spec(node) {
-            // An alias may share any node on the path.
+            // An alias may refer to any node on the path, and an edit would also change the alias, so check each node.
             for ancestor in root.path_to(node) {
                 let ancestor = StrictMap::from_node(ancestor, "a mapping on the way to the containers")?;
                 if let Some((key, _)) = ancestor.entries().find(|(_, value)| value.contains(node)) {
