@@ -58,7 +58,7 @@ pub fn check_characters(text: &str) -> Result<(), ForbiddenCharacter> {
 
 /// Returns whether `bytes` contain only printable ASCII, tabs and line feeds.
 ///
-/// This is the common case. The fold over 64 bytes has no early exit, so that the compiler can vectorize it.
+/// This is the common case. The fold over 64 bytes has no early exit, so the compiler can vectorize it.
 fn is_plain_ascii(bytes: &[u8]) -> bool {
     let is_plain = |byte: u8| byte.wrapping_sub(b' ') < 0x5f || byte == b'\n' || byte == b'\t';
     let mut blocks = bytes.chunks_exact(64);

@@ -76,7 +76,7 @@ impl<'a> DecodedScalar<'a> {
         start..end.max(start)
     }
 
-    /// Converts a splice of the content to a splice of the document. Returns `None` if the scalar style can't represent
+    /// Converts a splice of the content to a splice of the document. Returns `None` if the scalar style cannot represent
     /// it.
     pub(super) fn splice(&self, range: Range<usize>, text: &str) -> Option<(Range<usize>, String)> {
         match self.node.kind() {
@@ -159,7 +159,8 @@ impl<'a> DecodedScalar<'a> {
         let begins_line = |at: usize| at == 0 || self.text.as_bytes()[at - 1] == b'\n';
         let ends_line = if text.is_empty() { begins_line(start) } else { text.ends_with('\n') };
         if end == self.text.len() && ends_line != begins_line(end) {
-            // The chomping indicator determines whether the content ends with a line break.
+            // The chomping indicator determines whether the content ends with a line break, so a splice cannot change
+            // that.
             return None;
         }
         let from = match (begins_line(start), start == end) {
@@ -201,7 +202,7 @@ mod tests {
     use crate::{Document, NodeArena, scan};
 
     /// Replaces `from` with `to` in the content of the first key's value. Returns the new document, or `None` if the
-    /// scalar style can't represent it.
+    /// scalar style cannot represent it.
     fn replace_in_content(document: &str, from: &str, to: &str) -> Option<String> {
         let mut arena = NodeArena::default();
         scan(document, &mut arena).unwrap();

@@ -1,7 +1,7 @@
 //! Edits: the changed nodes and their new content, independent of text and byte offsets.
 //!
 //! `layout` writes an [`Edit`], and `verify` checks that the edited text means what was requested. Both work from the
-//! same edits and neither uses the other, so they can't share a mistake.
+//! same edits and neither uses the other, so they cannot share a mistake.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -85,12 +85,14 @@ pub(super) enum Change {
         /// The decoded content after the change.
         text: Rc<str>,
     },
-    /// Removes and inserts children of a collection. Positions are 0-based and refer to the items or key-value pairs
-    /// before the edit. In a mapping, an entry that is inserted at the position of a removed entry replaces it.
+    /// Removes and inserts children of a collection. Indices are 0-based and refer to the items or key-value pairs
+    /// before the edit. In a mapping, an entry that is inserted at the index of a removed entry replaces the removed
+    /// entry.
     Children {
-        /// The positions of the removed children, in ascending order.
+        /// The indices of the removed children, in ascending order.
         remove: Vec<usize>,
-        /// The new children in ascending order of position. Each is inserted before the child at its position.
+        /// The new children in ascending order of index. Each is inserted before the existing child with its index, or
+        /// at the end if there is no such child.
         insert: Vec<(usize, Child)>,
     },
 }

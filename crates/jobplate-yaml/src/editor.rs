@@ -1,7 +1,7 @@
 //! Turns edits into verified text: writes them as splices, parses the result and compares it with the edits.
 //!
 //! This is the only code that turns edits into text, and it returns only verified text. It also refuses documents that
-//! can't be edited, selects the parsers that must agree, and reports edits that can't be verified.
+//! cannot be edited, selects the parsers that must agree, and reports edits that cannot be verified.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -50,7 +50,7 @@ impl Editor {
     ///
     /// # Errors
     ///
-    /// Fails if the edits can't be written safely, or if they can't be verified in a document that only the fallback
+    /// Fails if the edits cannot be written safely, or if they cannot be verified in a document that only the fallback
     /// parser reads or in the style of a scalar. Any other failed verification is a bug and is reported as
     /// [`Internal`](ErrorKind::Internal). The error points to the part of the document that caused it.
     pub fn apply(&mut self, before: Document<'_>, edits: &[Edit]) -> Result<Edited<'_>> {
@@ -141,7 +141,8 @@ fn refuse_shared_parents(document: Document<'_>, edits: &[Edit]) -> Result<()> {
     if document.arena.properties.is_empty() {
         return Ok(());
     }
-    // Edits are sorted by node index, and the indices of a subtree are contiguous.
+    // Edits are sorted by node index and the indices of a subtree are contiguous, so a binary search finds the first
+    // edit inside a node.
     let contains_edit = |node: &Node<'_>| {
         let first = edits.partition_point(|edit| edit.node <= node.index());
         edits.get(first).is_some_and(|edit| edit.node < node.subtree_end())

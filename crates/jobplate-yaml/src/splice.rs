@@ -54,11 +54,12 @@ impl Splices {
         self.list.iter().any(|splice| splice.whole_lines && splice.range == (offset..offset))
     }
 
-    /// Adjusts the splices of a document without a final line break, so that the edited text has none either.
+    /// Adjusts the splices of a document without a final line break, so that the edited text also lacks a final line
+    /// break.
     ///
-    /// Lines that are inserted at the end need a line break before them. If the last lines are removed, the line
-    /// break before them is removed too, unless `needs_break` returns true for their offset: a block scalar there
-    /// keeps its final line break. The splices must be sorted.
+    /// Lines that are inserted at the end need a line break before them. If the last lines are removed, the line break
+    /// before them is removed too, unless `needs_break` returns true for their offset, because a block scalar before
+    /// them keeps its final line break. The splices must be sorted.
     pub(super) fn fix_final_newline(&mut self, original: &str, newline: &str, needs_break: impl Fn(usize) -> bool) {
         let end = original.len();
         let inserted = self.list.partition_point(|splice| splice.range.start < end || !splice.whole_lines);
@@ -99,7 +100,7 @@ impl Splices {
         }
     }
 
-    /// Sorts the splices by position. Returns false if two of them overlap.
+    /// Sorts the splices by position. Returns `false` if two of them overlap.
     pub(super) fn sort(&mut self) -> bool {
         // The sort is stable, so insertions at one offset keep the order in which they were added.
         self.list.sort_by_key(|splice| (splice.range.start, splice.range.end));

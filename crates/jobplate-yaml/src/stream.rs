@@ -1,7 +1,7 @@
 //! Splits a stream of bytes into documents. Only one document is in memory at a time.
 //!
 //! A document begins at a line that starts with `---`, followed by whitespace or the end of the stream. Such a line
-//! can't be inside a scalar: YAML forbids it in plain and quoted scalars (`c-forbidden`), and the lines of a block
+//! cannot be inside a scalar: YAML forbids it in plain and quoted scalars (`c-forbidden`), and the lines of a block
 //! scalar are indented.
 
 use std::io::{self, Read};
@@ -20,7 +20,7 @@ pub struct RawDocument<'a> {
     pub offset: u64,
 }
 
-/// The reason why the next document can't be read.
+/// The reason why the next document cannot be read.
 #[derive(Debug)]
 pub enum StreamError {
     /// The reader failed.

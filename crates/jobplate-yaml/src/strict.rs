@@ -206,8 +206,8 @@ impl<'a> Editable<'a> {
 
     /// Removes and inserts children of a collection.
     ///
-    /// Positions are 0-based, refer to the items or key-value pairs before the edit, and must be in ascending order. In
-    /// a mapping, an entry that is inserted at the position of a removed entry replaces it.
+    /// Indices are 0-based, refer to the items or key-value pairs before the edit, and must be in ascending order. In a
+    /// mapping, an entry that is inserted at the index of a removed entry replaces the removed entry.
     pub fn change_children(self, remove: Vec<usize>, insert: Vec<(usize, Child)>) -> Edit {
         self.edit(Change::Children { remove, insert })
     }

@@ -116,7 +116,7 @@ impl<'a> Node<'a> {
         &self.document.arena.nodes[self.index as usize]
     }
 
-    /// Returns the node's index in the arena, which identifies it as long as the document is not edited.
+    /// Returns the node's index in the arena. The index identifies the node as long as the document is not edited.
     pub fn index(self) -> u32 {
         self.index
     }

@@ -1,6 +1,6 @@
 //! Verifies that an edited document means the original with exactly the requested edits.
 //!
-//! The comparison uses the nodes of both documents and not the splices, so it can't share a mistake with `layout`.
+//! The comparison uses the nodes of both documents and not the splices, so it cannot share a mistake with `layout`.
 //! Subtrees without an edit are first compared by bytes and positions, so most scalars need no decoding.
 
 use super::edit::{Change, Child, Edit, Value};
@@ -26,8 +26,8 @@ pub(super) fn verify(before: Document<'_>, edits: &[Edit], after: Document<'_>) 
     if is_complete && verifier.edits.is_empty() { Ok(()) } else { Err(Mismatch { offset: after.text.len() }) }
 }
 
-/// Returns whether both documents have the same anchors, so that every alias keeps its target. If the edited document
-/// has no aliases, returns true.
+/// Returns whether both documents have the same anchors, so every alias keeps its target. Also returns `true` if the
+/// edited document has no aliases.
 fn has_same_anchors(before: Document<'_>, after: Document<'_>) -> bool {
     if after.arena.properties.is_empty() && before.arena.properties.is_empty() {
         return true;
@@ -63,7 +63,7 @@ struct EditedCollection<'a> {
 struct ChildEdits<'a> {
     remove: &'a [usize],
     insert: &'a [(usize, Child)],
-    /// The position of the child at `old`.
+    /// The index, in the collection, of the child at `old`.
     position: usize,
 }
 
@@ -146,7 +146,7 @@ impl<'a> Verifier<'a> {
         }
         self.check(self.new < collection.new_end)?;
         if collection.is_map {
-            // A key is never edited.
+            // A key is never edited, so the next edit must not belong to the key.
             self.check(self.edits.first().is_none_or(|edit| edit.node != self.old))?;
             self.compare_unedited()?;
             self.check(self.new < collection.new_end)?;
@@ -214,7 +214,7 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    /// Moves `new` past an inserted child. Returns false if the edited document has a different node there.
+    /// Moves `new` past an inserted child. Returns `false` if the edited document has a different node there.
     fn consume_inserted(&mut self, child: &Child) -> bool {
         let value = match child {
             Child::Item(value) => value,
@@ -248,7 +248,8 @@ impl<'a> Verifier<'a> {
         let is_only_moved = self.before.arena.properties.is_empty()
             && self.after.arena.properties.is_empty()
             && old.raw().as_bytes() == new.raw().as_bytes()
-            // A block scalar's last line break is after its span, and a document may end without a line break.
+            // A block scalar's last line break is after its span. If only one document ends without it, the contents
+            // differ.
             && is_at_end(self.before, old) == is_at_end(self.after, new)
             && differ_only_in_position(old_nodes, new_nodes);
         if !is_only_moved {
@@ -278,7 +279,7 @@ fn differ_only_in_position(old: &[NodeData], new: &[NodeData]) -> bool {
             && new.next.wrapping_sub(old.next) == nodes
             && new.kind == old.kind
             && new.flags == old.flags
-            // The column of a block scalar determines its content.
+            // The column determines the content of a block scalar, so it must not differ.
             && new.column == old.column
     })
 }

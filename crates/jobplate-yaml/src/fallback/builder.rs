@@ -15,8 +15,8 @@ use super::super::unsupported::Unsupported;
 ///
 /// # Errors
 ///
-/// Fails if the text is not valid YAML, contains more than one document or is 4 GiB or larger, or if the position of a
-/// node is not found.
+/// Fails if the text is not valid YAML, contains more than one document, or is 4 GiB or larger, or if a node is not
+/// found in the text.
 pub fn parse_with_granit(text: &str, arena: &mut NodeArena) -> Result<(), Unsupported> {
     arena.clear();
     if u32::try_from(text.len()).is_err() {
@@ -45,7 +45,7 @@ pub fn parse_with_granit(text: &str, arena: &mut NodeArena) -> Result<(), Unsupp
                 builder.skip_document_start(span)?;
                 continue;
             }
-            // The node's own event also reports the anchor.
+            // The node's own event also reports the anchor, so this event is skipped.
             Event::Anchor(..) => continue,
             _ => {}
         }

@@ -222,7 +222,7 @@ impl<'a> Layout<'a, '_> {
     /// Removes all children of a collection and leaves `env: []` or `env: {}`.
     pub(super) fn empty_block_collection(&mut self, node: Node<'a>, list: &[Element<'a>]) -> Result<()> {
         self.refuse_properties(node)?;
-        // The node before a value is its key.
+        // The node before a collection in a mapping is its key.
         let key = node.index().checked_sub(1).map(|index| self.document.node(index));
         let colon = key.and_then(|key| {
             let key_end = key.span().end;

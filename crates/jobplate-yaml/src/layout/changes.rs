@@ -17,7 +17,7 @@ use super::local_style::{ChildChanges, Layout, LocalStyle, collection_of, elemen
 ///
 /// # Errors
 ///
-/// Fails if an edit can't be written safely.
+/// Fails if an edit cannot be written safely.
 pub(in super::super) fn layout(document: Document<'_>, edits: &[Edit], splices: &mut Splices) -> Result<()> {
     splices.clear();
     let mut layout = Layout { text: document.text, document, splices };
@@ -41,7 +41,7 @@ pub(in super::super) fn layout(document: Document<'_>, edits: &[Edit], splices: 
     let newline = layout.newline(layout.text.len());
     let mut is_sorted = splices.sort();
     if lacks_final_newline && is_sorted {
-        // The line break after a block scalar is part of its content.
+        // The line break after a block scalar is part of its content, so it must not be removed.
         let ends_block_scalar = |offset: usize| {
             let before = document.last_node_before(offset);
             before.is_some_and(|node| matches!(node.kind(), NodeKind::Literal | NodeKind::Folded))
@@ -104,7 +104,7 @@ impl<'a> Layout<'a, '_> {
         }
         let start = last.span().start;
         if self.splices.covers(start) || !last.raw().contains('\n') {
-            // The scalar is removed, or has no content lines.
+            // The scalar is removed or has no content lines, so it needs no indicator.
             return;
         }
         match scalar::chomping(last.raw()) {

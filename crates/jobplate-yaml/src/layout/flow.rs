@@ -163,7 +163,8 @@ impl<'a> Layout<'a, '_> {
         let changed = remove.iter().chain(insert.iter().map(|(position, _)| position));
         let after_removed = remove.iter().map(|position| position + 1);
         for element in changed.copied().chain(after_removed).filter_map(|position| list.get(position)) {
-            // A tag or anchor is before its element, outside of the element's span.
+            // A tag or anchor precedes its element and is outside of the element's span, so the edit could separate it
+            // from its element.
             self.refuse_properties(element.first)?;
         }
         if remove.len() == list.len() && (node.kind() == NodeKind::Seq || insert.is_empty()) {
@@ -234,7 +235,7 @@ impl<'a> Layout<'a, '_> {
         Ok(())
     }
 
-    /// Inserts new children of a collection. Returns the positions of the removed children that new children replaced.
+    /// Inserts new children of a collection. Returns the indices of the removed children that new children replaced.
     fn insert_into_flow(&mut self, children: ChildChanges<'_, 'a>, style: &FlowStyle<'_>) -> Vec<usize> {
         let ChildChanges { node, list, remove, insert } = children;
         let mut replaced = Vec::new();
@@ -276,7 +277,7 @@ impl<'a> Layout<'a, '_> {
                 let range = match (position.checked_sub(1), list.get(last + 1)) {
                     (Some(before), _) => list[before].end()..list[last].end(),
                     (None, Some(next)) => list[0].start()..next.start(),
-                    // `replace_flow_content` removes all children of a collection.
+                    // `replace_flow_content` handles the removal of all children, so nothing is removed here.
                     (None, None) => list[0].start()..list[0].start(),
                 };
                 self.refuse_comments(range.clone())?;
@@ -297,7 +298,7 @@ impl<'a> Layout<'a, '_> {
             .hint("put the comment on a line above the brackets"))
     }
 
-    /// Returns the whitespace between the child at `position` and the child before it.
+    /// Returns the whitespace between the child with the index `position` and the child before it.
     fn flow_gap(&self, node: Node<'a>, list: &[Element<'a>], position: usize, style: &FlowStyle<'_>) -> String {
         let read_gap = |range: Range<usize>| {
             let between = &self.text[range];

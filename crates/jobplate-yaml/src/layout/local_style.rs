@@ -33,9 +33,10 @@ pub(super) struct ChildChanges<'c, 'a> {
     pub node: Node<'a>,
     /// The children of the collection before the change.
     pub list: &'c [Element<'a>],
-    /// The positions of the removed children, in ascending order.
+    /// The indices of the removed children, in ascending order.
     pub remove: &'c [usize],
-    /// The new children in ascending order of position. Each is inserted before the child at its position.
+    /// The new children in ascending order of index. Each is inserted before the existing child with its index, or at
+    /// the end if there is no such child.
     pub insert: &'c [(usize, Child)],
 }
 

@@ -1,6 +1,6 @@
 //! Layout: writes edits as splices, in the style of the document.
 //!
-//! New text follows the surrounding style, and comments are kept in place. An edit that can't be written safely is
+//! New text follows the surrounding style, and comments are kept in place. An edit that cannot be written safely is
 //! refused. `verify` checks that the result means what was requested.
 //!
 //! | file | decides |

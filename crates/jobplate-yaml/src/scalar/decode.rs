@@ -131,8 +131,8 @@ fn decode_escape(raw: &str, offset: usize, start: usize, out: &mut impl DecodeSi
     end.min(raw.len())
 }
 
-/// Counts consecutive line breaks (LF, CRLF or CR) from `at` on, and skips the spaces and tabs after each. Returns
-/// their number and the offset after them.
+/// Counts consecutive line breaks (LF, CRLF or CR) from `at` on, and skips the spaces and tabs after each. Returns the
+/// number of line breaks and the offset after them.
 fn line_breaks(raw: &str, at: usize) -> (usize, usize) {
     let (mut rest, mut breaks) = (&raw[at..], 0);
     while let Some(after) = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix(['\n', '\r'])) {
@@ -209,7 +209,7 @@ fn decode_block(scalar: &ScalarSource<'_>, out: &mut impl DecodeSink) {
             let indented = content.starts_with([' ', '\t']);
             let folds = folded && has_content && !after_indented && !indented;
             match breaks.as_slice() {
-                // The space also replaces the indentation of the next line.
+                // The space replaces the line break and the indentation of the next line.
                 [only] if folds => out.push_decoded(only.start..at + indent, " "),
                 [first, rest @ ..] if folds => {
                     out.push_decoded(first.start..rest[0].end, "\n");
@@ -221,7 +221,7 @@ fn decode_block(scalar: &ScalarSource<'_>, out: &mut impl DecodeSink) {
             out.push_literal(at + indent, content);
             (has_content, after_indented) = (true, indented);
         }
-        // The span ends before the last line break, but the line break is part of the content.
+        // The span ends before the last line break. The line break may be content, so it is read from the document.
         let rest = &text[line_end..];
         let length = if rest.starts_with("\r\n") { 2 } else { usize::from(rest.starts_with(['\n', '\r'])) };
         if length > 0 {

@@ -102,7 +102,7 @@ impl Scanner<'_> {
             }
             self.push_empty();
         }
-        // A deeper line must continue a plain scalar.
+        // A line that is deeper than the innermost collection must continue a plain scalar.
         match self.open.last() {
             Some(top) if column <= top.column => {}
             _ => return self.continue_plain(at),

@@ -121,7 +121,7 @@ impl Scanner<'_> {
             end = end_with_blanks;
         }
         if column == 0 {
-            // Without content lines, every line is blank, regardless of its width.
+            // Without content lines, the widest blank line determines the column.
             column = widest_blank.max(1);
         }
         Ok(Body { end, column, next_line: line.min(text.len()) })

@@ -18,7 +18,7 @@ impl Scanner<'_> {
             let expect = self.flow.last().map(|top| top.expect);
             match byte {
                 b',' | b'}' if expect == Some(Expect::Value) => {
-                    // The empty value of `{key: }`.
+                    // Add the empty value of `{key: }`.
                     let end = self.last_end as usize;
                     self.push(NodeKind::Empty, end, end, 0, 0);
                     self.end_flow_node(at)?;
@@ -237,7 +237,8 @@ impl Scanner<'_> {
                 }
                 byte => {
                     if let (Some(start), Some(_)) = (line_start, byte) {
-                        // libyaml, go-yaml and granit-parser all accept any indentation here.
+                        // libyaml, go-yaml and granit-parser all accept any indentation here, so only a document marker
+                        // is rejected.
                         if at == start && self.is_document_marker(at) {
                             return unsupported(at, "a bracket that is never closed");
                         }

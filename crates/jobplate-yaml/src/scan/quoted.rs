@@ -60,7 +60,8 @@ impl Scanner<'_> {
             Some(b'x') => 2,
             Some(b'u') => 4,
             Some(b'U') => 8,
-            // The caller checks the next line, so it must see the line feed.
+            // The caller must see the line feed to check the indentation of the next line, so the escape ends before
+            // it.
             Some(b'\n') => return Ok(at + 1),
             Some(b'\r') => return Ok(at + 2),
             Some(byte) if simple_escape(char::from(byte)).is_some() => return Ok(at + 2),
