@@ -1,6 +1,6 @@
-//! `cargo xtask oracles`: installs released versions of Prefect. Tests compare their results with jobplate's.
-//! `tests/oracles/prefect1/` and `tests/oracles/prefect3/` pin each version and its dependencies, and contain the
-//! programs that run Prefect.
+//! `cargo xtask oracles`: installs released versions of Prefect. Tests compare jobplate's results with Prefect's
+//! results. `tests/oracles/prefect1/` and `tests/oracles/prefect3/` pin each version and its dependencies, and contain
+//! the programs that run Prefect.
 //!
 //! The first run takes a few minutes. Later runs install only environments whose inputs have changed. If
 //! `JOBPLATE_TEST_ORACLES` is set to a directory of existing environments, the command installs none.
@@ -20,7 +20,7 @@ pub const DIRECTORY_VARIABLE: &str = "JOBPLATE_TEST_ORACLES";
 /// The versions of Prefect, each with the directory of its pinned dependencies.
 const VERSIONS: [(&str, &str); 3] = [("1.4.1", "prefect1"), ("0.15.13", "prefect1"), ("3.8.8", "prefect3")];
 
-/// The last version of pip that can install Prefect 0.15.13. Later versions of pip refuse its invalid requirements.
+/// The last version of pip that can install Prefect 0.15.13. Later versions of pip reject its invalid requirements.
 const PIP: &str = "pip==24.0";
 
 /// The Python interpreters, in order of preference. The expected results in the tests were recorded with the first

@@ -45,7 +45,7 @@ pub fn files() -> Result<Vec<String>> {
     list.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(root());
     let listed = list.output().context("git does not start")?;
     let listed = String::from_utf8(listed.stdout)?;
-    // Git also lists files that are deleted but not committed.
+    // Git also lists files whose deletion is not committed, so check that each file exists.
     let files: Vec<String> =
         listed.split_terminator('\0').filter(|file| root().join(file).is_file()).map(str::to_owned).collect();
     if files.is_empty() {

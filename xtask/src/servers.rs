@@ -142,7 +142,7 @@ fn install_npm(program: &str, source: &Path, home: &Path) -> Result<PathBuf> {
     for name in ["package.json", "package-lock.json"] {
         fs::copy(source.join(name), home.join(name)).with_context(|| name.to_owned())?;
     }
-    // Scripts in packages must not run.
+    // Installation scripts of packages could run any code, so npm must not run them.
     run_step(program, Command::new("npm").args(["ci", "--ignore-scripts"]).current_dir(home))?;
     Ok(home.join("node_modules/.bin").join(program))
 }

@@ -173,7 +173,8 @@ impl ProjectCopy {
                 unviable.extend(swaps);
             }
         }
-        // An error about the type of a body may point to the pattern before the body.
+        // An error about the type of a body may point to the pattern before the body, so try the swaps of the next
+        // body.
         if unviable.len() == unviable_before {
             unviable.extend(unexplained.iter().flat_map(|message| swaps_after_error(&message["spans"], &printed)));
         }
@@ -221,7 +222,7 @@ impl SourceFile {
         Ok(source)
     }
 
-    /// Prints the file with its swaps. Returns the text and the positions of the arms' bodies in it.
+    /// Prints the file with its swaps. Returns the text and the printed bodies of the arms.
     fn print_swaps(&self, unviable: &BTreeSet<usize>) -> (String, Vec<PrintedBody>) {
         let mut printer = Printer { source: self, unviable, text: String::new(), bodies: Vec::new() };
         printer.print(0..self.text.len(), 0);
@@ -317,7 +318,7 @@ impl Printer<'_> {
         arms.sort_by_key(|index| (source.arms[*index].body.start, Reverse(source.arms[*index].body.end)));
         for index in arms {
             let body = &source.arms[index].body;
-            // An arm inside another arm was printed with that arm.
+            // An arm inside another arm was already printed with that arm, so it is skipped.
             if body.start >= printed {
                 self.text.push_str(&source.text[printed..body.start]);
                 self.print_arm(index);

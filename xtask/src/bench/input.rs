@@ -17,7 +17,7 @@ pub fn write_workloads(path: &Path, documents: usize) -> Result<()> {
 
 fn write_workload(out: &mut impl Write, number: usize) -> Result<()> {
     let is_job = number.is_multiple_of(2);
-    // A list's dashes are indented like its key, or by two more spaces.
+    // Alternate between both styles: dashes are indented like the list's key, or by two more spaces.
     let dash = if number.is_multiple_of(4) || number % 4 == 3 { "" } else { "  " };
     let name = if is_job { "nightly-import" } else { "report-service" };
     writeln!(out, "---\n# Source: platform/templates/{name}-{number}.yaml")?;

@@ -119,7 +119,7 @@ fn compare_with_peers(
     } else {
         missing.push("kubectl");
     }
-    // There is another program named yq, which converts YAML to JSON and loses comments.
+    // Another program named yq converts YAML to JSON and loses comments, so only mikefarah's yq is compared.
     let yq = run::first_output_line("yq", &["--version"]).filter(|version| version.contains("mikefarah"));
     if is_included("yq") && yq.is_some() {
         let entry = r#"{"name": "BENCH_TOKEN", "valueFrom": {"secretKeyRef": {"name": "bench", "key": "token"}}}"#;
@@ -251,7 +251,7 @@ fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
-/// Prints a table of measurements. If `reference` is the position of a command, the last column is the wall time as a
+/// Prints a table of measurements. If `reference` is the index of a command, the last column is the wall time as a
 /// multiple of that command's.
 fn print_table(candidates: &[Candidate], medians: &[Measurement], reference: Option<usize>) {
     println!(

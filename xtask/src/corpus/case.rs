@@ -54,7 +54,7 @@ impl Scenario {
 /// An injection for a file, with the expected result.
 pub(super) struct Case {
     pub injection: Injection,
-    /// The expected value of each document. `None` for a document that go-yaml refuses.
+    /// The expected value of each document. `None` for a document that go-yaml rejects.
     pub expected: Vec<Option<Value>>,
     pub changes: ExpectedChanges,
 }
@@ -199,7 +199,7 @@ fn change_container(
         sources.push(json!({"configMapRef": {"name": SOURCE, "optional": true}}));
     }
     let entries = get_or_insert_list(container, "env")?;
-    // `$patch` is a directive of a kustomize patch, not a variable.
+    // `$patch` is a directive of a kustomize patch, not a variable, so it needs no name.
     if !entries.iter().all(|entry| entry["name"].is_string() || entry["$patch"].is_string()) {
         return Err("an entry has no name");
     }

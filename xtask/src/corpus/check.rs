@@ -33,7 +33,7 @@ pub(super) fn split_documents(text: &str) -> Vec<&str> {
 pub(super) enum CheckResult {
     /// The file has no target and was not changed.
     Untouched,
-    /// The file has no target and was refused, and go-yaml also refuses one of its documents.
+    /// The file has no target and was refused, and go-yaml also rejects one of its documents.
     InvalidInput(Refusal),
     /// The file was edited as expected.
     Edited,
@@ -59,7 +59,7 @@ impl std::fmt::Display for Refusal {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Tally {
     pub files: usize,
-    /// The number of files with a document that go-yaml refuses. They are checked like other files.
+    /// The number of files with a document that go-yaml rejects. They are checked like other files.
     pub unreadable: usize,
     /// The number of files with a target.
     pub targets: usize,

@@ -28,7 +28,7 @@ impl GoYaml {
         Ok(GoYaml { process, requests, responses })
     }
 
-    /// Returns the values of documents. A value is `None` if go-yaml refuses the document.
+    /// Returns the values of documents. A value is `None` if go-yaml rejects the document.
     pub(super) fn read(&mut self, documents: &[&str]) -> Result<Vec<Option<Value>>> {
         let requests = self.requests.as_mut().context("goyaml has ended")?;
         std::thread::scope(|scope| {
@@ -53,7 +53,7 @@ impl GoYaml {
 
 impl Drop for GoYaml {
     fn drop(&mut self) {
-        // The process exits at the end of its input.
+        // The process exits at the end of its input, so close the input before waiting.
         drop(self.requests.take());
         self.process.wait().ok();
     }

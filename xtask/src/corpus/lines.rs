@@ -164,13 +164,13 @@ impl AllowedLines {
     /// YAML parser that keeps the last of two equal keys does not detect an extra line.
     fn check_complete(&self, added: &[&str], new: &[&str]) -> Result<(), String> {
         let added: Vec<String> = added.iter().map(|line| squeeze(line)).collect();
-        // A line with only a bracket is empty in this form.
+        // A line with only a bracket is empty in this form and may be between the lines of an entry, so it is ignored.
         let new: Vec<String> = new.iter().map(|line| squeeze(line)).filter(|line| !line.is_empty()).collect();
         let count = |line: &str| added.iter().filter(|added| *added == line).count();
         for (lines, heads) in &self.blocks {
             let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
             let complete_count = new.windows(lines.len()).filter(|window| *window == lines).count();
-            // The original file may already contain the other lines.
+            // The original file may already contain the other lines, so only lines with a unique name must be complete.
             let is_unique = |line: &str| line.contains("jobplate-corpus");
             let has_wrong_count =
                 |line: &str| count(line) > complete_count || is_unique(line) && count(line) < complete_count;
@@ -199,7 +199,7 @@ impl AllowedLines {
     /// Returns whether a line may be changed to another line. The new line may add the entry, omit a replaced value, or
     /// add and remove the commas and brackets that an adjacent entry requires.
     fn may_become(&self, old: &str, new: &str) -> bool {
-        // A block scalar at the end of the document gets a chomping indicator, so that its value does not change.
+        // A block scalar at the end of the document may get the chomping indicator `-`, which keeps its value.
         if new
             .strip_suffix('-')
             .is_some_and(|new| new.ends_with(['|', '>']) && (new == old || old.strip_suffix('+') == Some(new)))
@@ -223,11 +223,11 @@ impl AllowedLines {
         let remove_pieces = |line: &str, pieces: &mut dyn Iterator<Item = &String>| {
             let mut line = squeeze(line);
             pieces.for_each(|piece| line = line.replace(piece.as_str(), ""));
-            // The original line may or may not contain the list keys.
+            // The edit may add the list keys, so they are ignored in both lines.
             line.replace("envFrom:", "").replace("env:", "")
         };
         let old = remove_pieces(old, &mut self.replaced.iter().filter(|piece| piece.contains(':')));
-        // The line with the name of a replaced entry is kept. A new entry adds its name.
+        // A new entry adds its name, but a replaced entry keeps its name.
         let is_new = old == remove_pieces(new, &mut self.entries.iter());
         let is_replaced =
             || old == remove_pieces(new, &mut self.entries.iter().filter(|piece| !piece.starts_with("name:")));

@@ -23,7 +23,7 @@ impl Entry {
 }
 
 /// Packs files into a `.tar.gz` archive, sorted by name. `time` is the modification time of all files, in seconds since
-/// 1970. The archive has no links, because krew refuses archives with links.
+/// 1970. The archive has no links, because krew rejects archives with links.
 pub fn pack(mut entries: Vec<Entry>, time: u64) -> Result<Vec<u8>> {
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     ensure!(entries.windows(2).all(|pair| pair[0].name != pair[1].name), "a name stands twice in an archive");

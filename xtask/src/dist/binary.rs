@@ -33,7 +33,8 @@ pub fn build(version: &str) -> Result<PathBuf> {
     // Panic messages contain the paths of source files. The remapped paths are the same on every machine.
     let flags = [
         "-Ctarget-feature=+crt-static".to_owned(),
-        // A packed relocation has 8 bytes instead of 24, which saves half a megabyte to read at each start.
+        // Pack the relative relocations (RELR). This makes the program half a megabyte smaller, and less is read at
+        // each start.
         "-Clink-arg=-Wl,-z,pack-relative-relocs".to_owned(),
         format!("--remap-path-prefix={}=/cargo", home.display()),
         format!("--remap-path-prefix={}=/jobplate", root.display()),

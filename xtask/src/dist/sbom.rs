@@ -34,7 +34,8 @@ pub fn generate(target: &str, time: u64) -> Result<String> {
     cyclonedx.args(["--override-filename=sbom", "--target", target, "--manifest-path"]).arg(copy.join("Cargo.toml"));
     run_step("the SBOM", cyclonedx.env("SOURCE_DATE_EPOCH", time.to_string()).current_dir(run::root()))?;
     let text = fs::read_to_string(copy.join("sbom.json")).context("cargo cyclonedx")?;
-    // The IDs of the workspace's crates contain the path of the copy.
+    // The IDs of the workspace's crates contain the temporary path of the copy, which would make the SBOM
+    // irreproducible.
     let text = text.replace(&copy.display().to_string(), "/jobplate");
     ensure!(!text.contains(&directory.path().display().to_string()), "the SBOM names {}", directory.path().display());
     let mut sbom = serde_json::from_str(&text)?;
