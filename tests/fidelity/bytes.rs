@@ -114,12 +114,12 @@ fn find_entry<'t>(list: &'t Tree, op: &Op) -> Option<&'t Tree> {
     list.items().iter().find(|item| item.entries().any(|(key, value)| key.has_text("name") && value.has_text(name)))
 }
 
-/// Returns the lines from the leaf before a node to the node after it.
+/// Returns the lines from the last flow scalar or alias before a node to the first node after it.
 fn lines_around(text: &str, nodes: &[&Tree], node: &Tree) -> Range<usize> {
     let first = position(nodes, node);
     let past = first + count_nodes(node);
-    // granit reports the position of a block scalar's content and of a sequence's first item. Headers and dashes are
-    // above it.
+    // granit reports the position of a block scalar's content and of a collection's first child. The header or dash may
+    // be above this position, so these nodes are skipped.
     let mut before = first;
     while before > 0 {
         before -= 1;
@@ -177,7 +177,7 @@ fn check_changed_lines(old: &[&str], new: &[&str], op: &Op, replaced: bool) -> R
         }
     }
     if let Op::Unset(_) = op {
-        // The edit writes only the remainders of one or two lines, or `[]` after a key.
+        // A removal writes only the remainders of one or two lines, or `[]` after a key.
         return match added.iter().find(|line| !is_made_of(line, &removed, " []".len())) {
             Some(line) => Err(format!("removing wrote the line {line:?}")),
             None => Ok(()),
@@ -195,7 +195,7 @@ fn check_changed_lines(old: &[&str], new: &[&str], op: &Op, replaced: bool) -> R
                 && added.iter().any(|new_line| new_line.trim_end().ends_with(tail))
         });
         let is_explained = line.trim().is_empty() || is_filled_value || is_made_of(line, &added, 0);
-        // The renderer changes `|+` to `|-` at the end of a file without a line break.
+        // The renderer changes `|` and `|+` to `|-` at the end of a file without a line break.
         let is_chomping_change = line.contains(['|', '>'])
             && added.iter().any(|new_line| new_line.replace('-', "+") == line.replace('-', "+"));
         if !is_explained && !is_chomping_change {
@@ -210,7 +210,7 @@ fn empty_values(line: &str) -> impl Iterator<Item = (&str, &str)> {
     let empties = ["[", "]", "{", "}", "~", "null", "Null", "NULL", "\"\"", "''"];
     empties.into_iter().flat_map(move |empty| line.match_indices(empty)).map(move |(at, empty)| {
         let after = &line[at + empty.len()..];
-        // `[ ]` is removed as a whole.
+        // An empty value may contain spaces (`[ ]`), so the closing bracket is also removed.
         let close = after.trim_start().strip_prefix([']', '}']).filter(|_| matches!(empty, "[" | "{"));
         (line[..at].trim_end(), close.unwrap_or(after).trim_end())
     })

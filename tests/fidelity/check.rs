@@ -65,7 +65,7 @@ pub(crate) struct CaseResult {
     pub by_fallback: bool,
     /// The message of the refusal.
     pub refused: Option<String>,
-    /// go-yaml's error for the original of a document that was edited.
+    /// go-yaml's error for a document that go-yaml cannot read and that was nevertheless edited.
     pub unreadable_edited: Option<String>,
 }
 
@@ -306,7 +306,7 @@ pub(crate) fn finish(
         if trees[*at].is_none() {
             let reason = before[*at].as_ref().err().cloned();
             match &after[position] {
-                // The edit may have removed the part that go-yaml can't read.
+                // The edit may have removed the part that go-yaml cannot read, so a readable result is accepted.
                 Ok(_) if matches!(case.op, Op::Unset(_) | Op::Secret("TOKEN", ..) | Op::Many(_)) => {
                     result.unreadable_edited = reason
                 }

@@ -156,7 +156,7 @@ fn generate_pod_spec(rng: &mut Rng) -> (Value, Vec<&'static str>) {
                 push("env", json!({"name": format!("E{at}"), "valueFrom": reference}));
                 true
             }
-            // The Secret has the name of a ConfigMap, but the pod does not use the ConfigMap.
+            // The Secret has the name of a ConfigMap, but the pod does not use the ConfigMap and must not be restarted.
             6 => {
                 volumes.push(json!({"name": name, "secret": {"secretName": name}}));
                 false
@@ -422,7 +422,7 @@ fn compare_streams(stream: &Stream, after: &str) -> Result<Vec<(String, String)>
 fn check_lines(before: &str, after: &str) -> Result<(), String> {
     const EXPECTED_WORDS: [&str; 8] =
         ["checksum/", KEY, "metadata", "annotations", "containers", "template", "spec", "kind"];
-    // In JSON, a new entry adds a comma to the previous entry.
+    // In JSON, a new entry adds a comma to the previous entry, so commas at line ends are ignored.
     let strip_line_ends = |text: &str| -> Vec<String> {
         text.split('\n').map(|line| line.trim_end_matches(['\r', ',']).to_owned()).collect()
     };

@@ -48,7 +48,7 @@ struct EmbeddedCase {
     document: String,
     op: Op,
     all_containers: bool,
-    /// Whether the request has no targets: the edit then applies to Jobs, CronJobs, and documents under the key of
+    /// Whether the request has no targets. The edit then applies to Jobs, CronJobs, and documents under the key of
     /// Prefect's templates.
     no_target: bool,
     layout: Layout,
@@ -65,7 +65,7 @@ struct PreparedEmbedding {
 /// The result of a case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum EmbeddedResult {
-    /// The scalar style can't represent the document.
+    /// The scalar style cannot represent the document.
     StyleUnsupported,
     Edited,
     Unchanged,
@@ -140,7 +140,7 @@ fn prepare(case: EmbeddedCase) -> Result<Option<PreparedEmbedding>, String> {
     let nested = render(&embedded.text, &embedded_request(&case));
     match (standalone, nested) {
         (Ok(standalone), Ok(nested)) => Ok(Some(PreparedEmbedding { case, embedded, standalone, nested })),
-        // Other tests check that rendering a standalone document does not panic.
+        // Other tests check that rendering a standalone document does not panic, so the case is skipped.
         (Err(_), _) => Ok(None),
         (_, Err(message)) => Err(message),
     }
@@ -154,7 +154,8 @@ fn embedded_request(case: &EmbeddedCase) -> Injection {
     injection
 }
 
-/// Returns the same request for the standalone document: its targets are all objects with a pod spec.
+/// Returns the request of [`embedded_request`] for the standalone document. If the request has targets, they are
+/// changed to match all objects.
 fn plain_request(case: &EmbeddedCase) -> Injection {
     let mut injection = embedded_request(case);
     for target in &mut injection.targets {
@@ -198,7 +199,7 @@ fn check_case(
         }
         (Err(error), Ok(_)) => return Err(format!("refused alone, not inside: {}", error.message())),
         (Ok(standalone), Err(error)) => {
-            // The header of a block scalar determines whether the string ends with a line break. An edit can't change
+            // The header of a block scalar determines whether the string ends with a line break. An edit cannot change
             // that.
             let ends_alike = standalone.text.ends_with('\n') == case.document.ends_with('\n');
             let document = model::split_documents(&embedded.text)[embedded.document];
@@ -334,8 +335,8 @@ fn unchanged_ends(before: &str, after: &str) -> (usize, usize) {
 fn check_location(case: &EmbeddedCase, embedded: &Embedded, standalone: &Error, nested: &Error) -> Result<(), String> {
     check_error_span(embedded, nested)?;
     let (Some(expected), Some(found)) = (standalone.location(), nested.location()) else { return Ok(()) };
-    // If the document has two errors, either may be reported. An invalid character may be reported for the whole
-    // ConfigMap.
+    // Locations are compared only if both errors are the same: either of two errors in the document may be reported,
+    // and an invalid character may be reported for the whole ConfigMap.
     let is_admitted_document = is_admitted(model::split_documents(&embedded.text)[embedded.document]);
     if !case.layout.is_literal() || !is_admitted_document || standalone.message() != nested.message() {
         return Ok(());

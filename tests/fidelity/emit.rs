@@ -1,7 +1,7 @@
 //! Writes ConfigMaps with an embedded document in every scalar style and in many layouts, without the library's code.
 //!
 //! Records the position of each byte of the document. The tests check with other readers that the scalar reads as the
-//! document, because a style that can't represent the document results in YAML that reads differently.
+//! document, because a style that cannot represent the document results in YAML that reads differently.
 
 use std::ops::Range;
 
@@ -80,15 +80,16 @@ pub(crate) struct Layout {
 #[derive(Clone, Debug)]
 pub(crate) struct Embedded {
     pub text: String,
-    /// The position of the ConfigMap's document in the stream.
+    /// The 0-based index of the ConfigMap's document in the stream.
     pub document: usize,
     /// The span of the scalar, with its quotes or header.
     pub span: Range<usize>,
-    /// The position of each byte of the document, and of its end.
+    /// The offset in the stream of each byte of the embedded document, followed by the offset of its end.
     pub map: Vec<usize>,
     /// The indentation of the lines of a block scalar.
     pub indent: usize,
-    /// Whether `data` contains an explicit key, so that an error may point outside the scalar.
+    /// Whether `data` contains an explicit key, which only the fallback parser supports. An error may then point to
+    /// this key instead of the scalar.
     pub has_unsupported_key: bool,
 }
 
@@ -178,7 +179,7 @@ impl Writer {
         self.text.push_str(written);
     }
 
-    /// Records the current position as the position of the document's next bytes.
+    /// Records the current offset in the stream as the offset of the document's next `bytes` bytes.
     fn record_position(&mut self, bytes: usize) {
         self.map.extend(std::iter::repeat_n(self.text.len(), bytes));
     }
@@ -206,7 +207,7 @@ zzz: |+
 const UNSUPPORTED: &str = "? odd\n: key\n";
 const OTHER_DOCUMENT: &str = "{{ template }}: [\n";
 
-/// Writes a document into a ConfigMap. Returns `None` if the style can't represent the document.
+/// Writes a document into a ConfigMap. Returns `None` if the style cannot represent the document.
 pub(crate) fn embed(document: &str, layout: &Layout) -> Option<Embedded> {
     let mut out = Writer { text: String::new(), eol: layout.eol(), map: Vec::new() };
     let mut rng = Rng::new(layout.seed, 0);
@@ -413,7 +414,7 @@ fn write_block(
         if line.is_empty() {
             continue;
         }
-        // The first of the line breaks after a line is folded, so it is written twice.
+        // Folding removes the first line break between two such lines, so it is written twice.
         if is_folded && is_normal(before) && is_normal(line) {
             out.text.push_str(out.eol);
         }
@@ -623,7 +624,7 @@ fn write_broken(out: &mut Writer, document: &str, indent: usize, rng: &mut Rng) 
         let before_space = chars.peek().is_none_or(|next| matches!(next, ' ' | '\t' | '\n'));
         if rng.one_in(interval) {
             match c {
-                // Folding drops spaces next to a line break.
+                // Folding drops spaces next to a line break, so a line is broken only between two other characters.
                 ' ' | '\n' if !after_space && !before_space => {
                     out.record_position(1);
                     if c == '\n' {
@@ -651,7 +652,7 @@ fn write_broken(out: &mut Writer, document: &str, indent: usize, rng: &mut Rng) 
     out.text.push('"');
 }
 
-/// Writes a single-quoted scalar on one line, or folded. Returns `None` if the style can't represent the document.
+/// Writes a single-quoted scalar on one line, or folded. Returns `None` if the style cannot represent the document.
 fn write_single(out: &mut Writer, document: &str, layout: &Layout, indent: usize, rng: &mut Rng) -> Option<()> {
     let is_multiline = layout.style == Style::SingleBroken;
     let lines: Vec<&str> = document.split('\n').collect();

@@ -103,7 +103,7 @@ pub(crate) fn to_tree(json: &str) -> Tree {
             }
         }
     }
-    // The JSON is nested as deeply as the YAML, and every reader limits the nesting of YAML.
+    // The JSON is nested as deeply as the YAML. Every reader limits this depth, so the recursion is bounded.
     convert(serde_json::from_str(json).expect("the oracle's JSON"))
 }
 

@@ -11,7 +11,7 @@ pub(crate) fn read(text: &str) -> Result<Vec<Tree>, String> {
     let mut options = Options::default();
     options.set_emit_comments(false);
     options.emit_anchor_events = true;
-    // libyaml and go-yaml do not add a line break to a block scalar at the end of a file without one.
+    // Like libyaml and go-yaml, add no line break to a block scalar at the end of a file that lacks one.
     options.block_scalar_eof_without_line_feed = true;
     let mut documents: Vec<Tree> = Vec::new();
     let mut open: Vec<Tree> = Vec::new();
@@ -75,7 +75,7 @@ fn with_start(mut node: Tree, span: &Span) -> Tree {
 
 fn scalar(text: &str, value: &str, style: ScalarStyle, tag: Option<&Tag>, span: &Span) -> Tree {
     let kind = match style {
-        // granit reports an empty node as a `~` that is not in the text.
+        // granit reports an empty node as `~`, although the text does not contain this `~`.
         ScalarStyle::Plain if value == "~" && span.slice(text) != Some("~") => NodeKind::Empty,
         ScalarStyle::Plain if value.is_empty() => NodeKind::Empty,
         ScalarStyle::Plain => NodeKind::Plain,

@@ -38,12 +38,12 @@ fn env_number(variable: &str) -> Option<u64> {
     Some(value.parse().unwrap_or_else(|_| panic!("{variable} is no number: {value}")))
 }
 
-/// Returns whether an edit of a seed may be refused, because the layout is rare or can't be kept.
+/// Returns whether an edit of a seed may be refused, because the layout is rare or cannot be kept.
 fn may_be_refused(seed: &str, op: &Op) -> bool {
     let removes = matches!(op, Op::Unset(_) | Op::Many(_));
     match seed {
         "env-key-explicit" => true,
-        // A comment after the comma of the removed entry, or a tag before the entry that follows it.
+        // The removal would have to move a comment after the entry's comma, or a tag before the next entry.
         "flow-env-trailing-comma-lines" | "flow-entry-tagged-after-another" => removes,
         _ => false,
     }

@@ -270,7 +270,7 @@ fn has_meaning_of(node: &Tree, new: &Tree) -> bool {
         _ => {
             let is_string = match node.kind {
                 NodeKind::String | NodeKind::DoubleQuoted | NodeKind::SingleQuoted | NodeKind::Literal | NodeKind::Folded => true,
-                // For a reader without types: plain scalars that every reader resolves to a string.
+                // The reader reports no types, so accept only plain scalars that every reader resolves to a string.
                 NodeKind::Plain => node.text.starts_with(|first: char| first.is_ascii_alphabetic()) && node.text.len() > 3,
                 _ => false,
             };
@@ -279,7 +279,7 @@ fn has_meaning_of(node: &Tree, new: &Tree) -> bool {
     }
 }
 
-/// The position of the list under a key of a container. A missing or null list must be added.
+/// The child index of the list under a key of a container. A missing or null list must be added.
 enum List {
     Existing(usize),
     Null(usize),
@@ -366,7 +366,7 @@ fn edit_env(container: &mut Tree, op: &Op, aliases: &[&str]) -> Result<bool, &'s
             check_unshared(old, aliases)?;
             new.anchor.clone_from(&old.anchor);
             if let (Some(at), _) = old.find("name") {
-                // The edit may keep the source text of the name.
+                // The edit may keep the source text of the name, so the expected tree keeps its tags.
                 new.children[0].tag.clone_from(&old.children[at - 1].tag);
                 new.children[1].tag.clone_from(&old.children[at].tag);
             }

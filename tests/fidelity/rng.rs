@@ -3,7 +3,7 @@
 //! The generator is the project's own instead of `proptest` because any of millions of mutants must be reproducible
 //! from its number alone, in every later version.
 
-/// SplitMix64: small, accepts any number as its seed, and is good enough for choices.
+/// SplitMix64, a small generator that accepts any number as its seed and is good enough for choices.
 #[derive(Clone, Debug)]
 pub(crate) struct Rng(u64);
 

@@ -42,7 +42,7 @@ fn read_cases() -> Option<Vec<SuiteCase>> {
     while let Some(directory) = open.pop() {
         for entry in fs::read_dir(&directory).expect("a readable directory") {
             let path = entry.expect("a readable directory").path();
-            // The links in `name` and `tags` lead to the same cases again.
+            // The links in `name` and `tags` lead to the same cases again, so they are skipped.
             if path.is_dir()
                 && !path.is_symlink()
                 && !matches!(path.file_name().and_then(|name| name.to_str()), Some("name" | "tags" | ".git"))
@@ -163,13 +163,14 @@ fn have_same_styles(expected: &Tree, actual: &Tree) -> bool {
 
 /// Scans a case and adds mismatches to `failures`. Returns the reason if the scanner does not support the case.
 fn scan(case: &SuiteCase, failures: &mut String) -> Option<String> {
-    // The suite adds a missing line break at the end of a block scalar, but Kubernetes does not.
+    // The suite's events have a line break at the end of a block scalar even if the text lacks it, but the scanner does
+    // not add it, so add it to the text.
     let terminated_text = if case.text.ends_with('\n') { case.text.clone() } else { format!("{}\n", case.text) };
     let texts = model::split_documents(&terminated_text);
     let mut readings = Vec::new();
     for text in &texts {
         match scanner::scan(text) {
-            // Comments before the first `---` are not a document.
+            // Comments before the first `---` are not a document, so their empty node is skipped.
             Ok(tree) if tree.kind == NodeKind::Empty && texts.len() > 1 && !text.starts_with("---") => {}
             Ok(mut tree) => {
                 resolve_tags(&mut tree);

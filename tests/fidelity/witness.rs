@@ -7,7 +7,7 @@ use crate::tree::{NodeKind, Tree};
 
 /// Parses all documents of a stream. Aliases are expanded, and merge keys are kept.
 pub(crate) fn read(text: &str) -> Result<Vec<Tree>, String> {
-    // yaml_serde reads a byte order mark as a part of the `---` after it.
+    // yaml_serde reads a byte order mark as a part of the `---` after it, so remove the mark.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     Deserializer::from_str(text)
         .map(|document| Value::deserialize(document).map(to_tree).map_err(|error| error.to_string()))
