@@ -36,8 +36,8 @@ pub struct Difference {
 /// Compares the objects in the documents with the live objects, and calls `visit` with each [`Difference`] in input
 /// order. `force` and `take_over` correspond to `--force-conflicts` and `--take-over`.
 ///
-/// Failures of single objects are passed to [`EventHandler::on_failure`], with the same errors as in an apply. Returns
-/// the kind of the first failure, or `None` if no object failed.
+/// Failures of single objects are passed to [`EventHandler::on_failure`], with the errors that an apply would report.
+/// Returns the kind of the first failure, or `None` if no object failed.
 ///
 /// # Errors
 /// Fails if a document or the kubeconfig is invalid, if the server cannot be reached, if the user presses Ctrl-C, or

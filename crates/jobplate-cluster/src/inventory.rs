@@ -78,16 +78,17 @@ type ObjectKey = [String; 4];
 /// A resource that an object provides to other objects.
 #[derive(Clone)]
 pub(crate) enum ProvidedResource {
-    /// The namespace with this name.
+    /// A namespace, by name.
     Namespace(String),
-    /// The kind with this group and name.
+    /// A kind, by group and name.
     Kind(String, String),
-    /// The Role or ClusterRole with this key.
+    /// A Role or ClusterRole, by key.
     Role(RoleKey),
 }
 
 /// The resources that must exist before an object can be created.
 pub(crate) struct Requirements {
+    /// The object's namespace, or `None` if its kind is a built-in kind that is not namespaced.
     namespace: Option<String>,
     /// The group and kind of the object.
     kind: (String, String),

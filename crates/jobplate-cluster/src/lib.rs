@@ -16,7 +16,7 @@
 //! | `object.rs` | which bytes are sent for an object (items of a List as JSON), and where errors about it are shown |
 //! | `namespaces.rs` | the namespace of an object; that `-n` and the manifest agree |
 //! | `inventory.rs` | the objects to apply and their requirements; that there are no duplicates |
-//! | `phases.rs` | the order of dry runs and applies: Namespaces and CustomResourceDefinitions first, Jobs last |
+//! | `phases.rs` | the order in which objects are sent: Namespaces and CustomResourceDefinitions first, Jobs last |
 //! | `apply.rs` | how many objects are sent concurrently, which failures end a run, and what is reported after Ctrl-C |
 //! | `dry_run.rs` | what counts as a successful dry run, and whether an apply would change anything |
 //! | `apply_object.rs` | how one object is applied, and how long the apply waits for a new CustomResourceDefinition |

@@ -150,8 +150,8 @@ impl InputObject {
         self.spool.read_text(self.body).map(String::into_bytes)
     }
 
-    /// Reads the bytes to send for the dry run of a take-over. They equal [`InputObject::body`] if the document has no
-    /// separate text for that dry run.
+    /// Reads the bytes to send for the dry run of a take-over. The bytes equal [`InputObject::body`] if the document
+    /// has no separate text for that dry run.
     ///
     /// # Errors
     /// Fails if the temporary file cannot be read.

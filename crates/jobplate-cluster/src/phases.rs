@@ -7,7 +7,7 @@ use crate::object::InputObject;
 /// of these kinds.
 const PREREQUISITE_KINDS: [&str; 3] = ["PriorityClass", "ServiceAccount", "StorageClass"];
 
-/// The position of an object in the order of an apply.
+/// The stage of a run in which an object is sent. The variants are in the order of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
     /// Namespaces and CustomResourceDefinitions: other objects cannot exist without them.

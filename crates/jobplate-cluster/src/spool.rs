@@ -12,7 +12,7 @@ use tempfile::SpooledTempFile;
 
 use crate::document::{Document, OriginalText, Replacement};
 
-/// The maximum number of bytes in memory. A larger spool is moved to the file.
+/// The maximum size of a spool in memory, in bytes. A larger spool is moved to a temporary file.
 const MAX_IN_MEMORY: usize = 16 * 1024 * 1024;
 
 /// A range of bytes in the spool.
@@ -38,7 +38,7 @@ pub(crate) struct SpooledDocument {
 #[derive(Debug)]
 pub(crate) struct Spool {
     file: RefCell<SpooledTempFile>,
-    /// The document that was read last. It is cached, since consecutive reads are usually about one document.
+    /// The document that was read last. This is a cache, since consecutive reads usually concern one document.
     last_read: RefCell<Option<(Rc<SpooledDocument>, Rc<Document>)>>,
 }
 

@@ -109,8 +109,8 @@ pub(crate) fn find_env_source_conflicts(
     conflicts
 }
 
-/// Returns whether a take-over of `entries` may resolve the status: either all conflicting fields belong to `entries`,
-/// or the code is 422. For code 422, only a dry run can show whether the take-over helps.
+/// Returns whether the server may accept the object after a take-over of `entries`: either all conflicting fields
+/// belong to `entries`, or the code is 422. For code 422, only a dry run can confirm that.
 pub(crate) fn may_be_resolved_by_take_over(status: &Status, entries: &[TakeOverEntries]) -> bool {
     match status.conflicts() {
         Some(conflicts) => conflicts.iter().all(|cause| is_within_entries(cause, entries)),

@@ -32,8 +32,8 @@ impl Status {
         (self.has_code(400) || self.has_code(500)) && self.schema_faults().is_some()
     }
 
-    /// Parses the message if it is about a schema. Returns the path to each field that it names, with the problem of
-    /// the field; the list may be empty. Returns `None` for any other message.
+    /// Parses the message if it is about a schema. Returns the path to each known problem's field, with our description
+    /// of the problem; the list may be empty. Returns `None` for any other message.
     fn schema_faults(&self) -> Option<Vec<(FieldPath, &'static str)>> {
         // Strict field validation: k8s.io/apimachinery: pkg/runtime/converter.go.
         if let Some((_, rest)) = self.message.split_once("unknown field \"") {

@@ -123,7 +123,7 @@ impl Status {
             && self.causes.iter().all(is_about_change)
     }
 
-    /// Returns whether the server rejected the request because an object with this name exists.
+    /// Returns whether the server rejected the request because an object with the requested name already exists.
     pub(crate) fn already_exists(&self) -> bool {
         self.has_code(409) && self.reason == "AlreadyExists"
     }

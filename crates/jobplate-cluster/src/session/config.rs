@@ -162,7 +162,7 @@ fn read_file(path: &PathBuf) -> Result<Kubeconfig> {
     let mut kubeconfig =
         Kubeconfig::read_from(path).map_err(|error| kubeconfig_error(&error).in_file(path.display().to_string()))?;
     // Paths are relative to the directory of the kubeconfig. kube resolves all paths except the path of the token file,
-    // so resolve it here.
+    // so resolve that path here.
     let directory = path.parent().unwrap_or(Path::new(""));
     for user in kubeconfig.auth_infos.iter_mut().filter_map(|named| named.auth_info.as_mut()) {
         if let Some(file) = &mut user.token_file {

@@ -38,8 +38,8 @@ pub(crate) struct JobEnd {
     pub failure: Option<ErrorKind>,
 }
 
-/// Waits for all Jobs, at most until the timeout. Reports the end of each Job, and follows the logs if the options
-/// request it. The indexes identify the Jobs in the results.
+/// Waits for all Jobs, at most for `timeout`. Reports the end of each Job, and follows the logs if the options request
+/// it. The indexes identify the Jobs in the results.
 pub(crate) async fn wait_for_jobs(
     session: &Session<'_>,
     jobs: Vec<(usize, AwaitedJob)>,

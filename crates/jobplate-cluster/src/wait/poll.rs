@@ -54,8 +54,8 @@ impl<'p> Poller<'p> {
         Some(Poller { session, follows_logs, job_resource, pod_resource, warned_forbidden: Cell::new(false) })
     }
 
-    /// Reads a Job and its pods. A Job counts as ended if it cannot be read, or if another Job has replaced it under
-    /// the same name.
+    /// Reads a Job and its pods. A Job counts as ended if it cannot be read, or if its name now belongs to a Job with
+    /// another uid.
     pub(super) async fn poll(&self, index: usize, job: AwaitedJob) -> JobPoll {
         let end_poll = |job, text: String, kind, hint: Option<&str>| {
             let failure = Some((kind, hint.map(str::to_owned)));
