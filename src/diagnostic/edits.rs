@@ -10,12 +10,12 @@ pub struct ReportedEdit {
     pub file: String,
     /// The 1-based index of the document in the file.
     pub document: usize,
-    /// The 1-based line in the file of the entry before the edit, or of the list to which the entry was added.
+    /// The 1-based line, in the file, of the entry before the edit, or of the list to which an entry was added.
     pub line: usize,
     /// The edited object, with its names before the edit.
     #[serde(flatten)]
     pub object: ObjectRef,
-    /// The ConfigMap and key that contain the object as an embedded document.
+    /// The ConfigMap and key that contain the object as an embedded document, or `None` if the object is not embedded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub within: Option<ConfigMapKeyRef>,
     /// The container's name, or its index if it has no name: `containers[0]`. `None` for an edit outside of containers.

@@ -94,14 +94,14 @@ pub fn render_warning(warning: &str) -> String {
     Renderer::styled().decor_style(DecorStyle::Ascii).render(&report) + "\n"
 }
 
-/// Escapes a name from an input for use in a line, so that no part of the name looks like a line of the program.
+/// Escapes a name from an input so that no part of the name looks like a separate line of output.
 pub fn escape_name(text: &str) -> String {
     // U+2028 and U+2029 break lines; the others change the text direction.
     let is_unsafe = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars().flat_map(|c| if is_unsafe(c) { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
-/// Escapes all control characters except line feeds, so that an input or argument cannot control the terminal.
+/// Escapes all control characters except line feeds so that an input or argument cannot control the terminal.
 pub fn escape_controls(text: &str) -> String {
     text.chars()
         .flat_map(|c| if c.is_control() && c != '\n' { c.escape_default().collect() } else { vec![c] })

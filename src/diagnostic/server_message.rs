@@ -44,7 +44,7 @@ impl DocumentWords {
     }
 
     /// Masks each word of a server's message that may be a value. Shows a word if it is visible in the document, or if
-    /// it is in no masked range and is in the vocabulary, a short number or a version.
+    /// it is in no masked range and is a vocabulary word, a short number or a version.
     pub(super) fn redact(&self, message: &str) -> String {
         let vocabulary: HashSet<&str> = VOCABULARY.split_whitespace().collect();
         let is_known = |word: &str| {
