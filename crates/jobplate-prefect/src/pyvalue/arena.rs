@@ -11,7 +11,7 @@ use super::dict::{Dict, DictKey};
 use super::source::Location;
 use super::timestamp::Timestamp;
 
-/// A Python value. The variants have the names of Python's types.
+/// A Python value, or a placeholder for a value that is unknown or that this crate cannot represent.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// `None`
@@ -47,7 +47,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// Returns a dictionary without pairs.
+    /// Returns an empty dictionary.
     pub fn empty_dict() -> Self {
         Value::Dict(Dict::default())
     }
@@ -60,30 +60,31 @@ pub struct Arena {
 }
 
 impl Arena {
-    /// Adds a value, with the location where it is written.
+    /// Adds a value and the location where it is written, if any. Returns the value's ID.
     pub fn alloc(&mut self, data: Value, location: Option<Location>) -> ValueId {
         self.values.push((data, location));
         ValueId(self.values.len() as u32 - 1)
     }
 
-    /// Adds a string without a location.
+    /// Adds a string without a location. Returns the value's ID.
     pub fn alloc_str(&mut self, text: impl Into<String>) -> ValueId {
         self.alloc(Value::Str(text.into()), None)
     }
 
-    /// Returns a dictionary with these pairs. If several pairs have the same key, the last pair sets the value.
+    /// Returns a dictionary of `pairs`. If several pairs have the same key, the first pair determines the key and its
+    /// position, and the last pair determines the value.
     pub fn new_dict(&self, pairs: impl IntoIterator<Item = (ValueId, ValueId)>) -> Value {
         let mut dict = Dict::default();
         pairs.into_iter().for_each(|(key, value)| dict.insert(self.dict_key(key), key, value));
         Value::Dict(dict)
     }
 
-    /// Returns a value.
+    /// Returns the value that `id` identifies.
     pub fn get(&self, id: ValueId) -> &Value {
         &self.values[id.0 as usize].0
     }
 
-    /// Returns a mutable reference to a value.
+    /// Returns a mutable reference to the value that `id` identifies.
     pub fn get_mut(&mut self, id: ValueId) -> &mut Value {
         &mut self.values[id.0 as usize].0
     }
@@ -147,7 +148,8 @@ impl Arena {
         self.dict_set(dict, key, value);
     }
 
-    /// Returns the dictionary key of a value. The key of a value that is not hashable is equal only to itself.
+    /// Returns the dictionary key of a value. The key of NaN, or of a value that is not hashable, is equal only to
+    /// itself.
     pub fn dict_key(&self, id: ValueId) -> DictKey {
         match self.get(id) {
             Value::Str(text) => DictKey::Str(text.clone()),
@@ -155,7 +157,7 @@ impl Arena {
             Value::Bool(boolean) => DictKey::Int(BigInt::from(u8::from(*boolean))),
             Value::Int(integer) => DictKey::Int(integer.clone()),
             Value::Float(float) if float.is_nan() => DictKey::Identity(id),
-            // Rust prints a whole number exactly and without an exponent.
+            // Rust prints a whole number exactly and without an exponent, so the output parses as an integer.
             Value::Float(float) => match format!("{float}").parse() {
                 Ok(integer) => DictKey::Int(integer),
                 Err(_) => DictKey::Other(format!("{float}")),
@@ -199,7 +201,7 @@ impl Arena {
         }
     }
 
-    /// Returns the description of a value's type in messages.
+    /// Returns the description of a value's type for messages.
     pub fn describe_kind(&self, id: ValueId) -> &'static str {
         match self.get(id) {
             Value::None => "empty",
@@ -218,8 +220,8 @@ impl Arena {
         }
     }
 
-    /// Returns whether a value consists of more than `max` values. A value in several collections counts once for
-    /// each collection.
+    /// Returns whether a value consists of more than `max` values. A value in several collections counts once for each
+    /// collection. The keys of a `dict` do not count.
     pub fn exceeds_size(&self, id: ValueId, max: usize) -> bool {
         self.subtract_size(id, max).is_none()
     }
@@ -239,7 +241,8 @@ impl Arena {
         }
     }
 
-    /// Copies a value so that its collections share no values, like serializing the value and parsing it again.
+    /// Copies a value. The lists and dictionaries in the copy share no values, as if the value were serialized and
+    /// parsed again.
     pub fn deep_copy(&mut self, id: ValueId) -> ValueId {
         let data = match self.get(id).clone() {
             Value::List(items) => Value::List(items.into_iter().map(|item| self.deep_copy(item)).collect()),
@@ -301,8 +304,8 @@ mod tests {
 
     #[test]
     fn insertion_time_grows_linearly() {
-        // Other processes can distort a measurement, so only one of 20 measurements must be linear. In quadratic
-        // time, twice as many keys take four times as long.
+        // Other processes can distort a measurement, so one linear measurement out of 20 is enough. In quadratic time,
+        // twice as many keys take four times as long.
         let is_linear = |_| {
             let single = fill(4_000);
             fill(8_000) < single * 3

@@ -57,10 +57,10 @@ impl Equivalent<DictKey> for StrKey<'_> {
     }
 }
 
-/// The pairs of key and value of a `dict`, in insertion order. Dereferences to a slice of them.
+/// The key-value pairs of a `dict`, in insertion order. Dereferences to a slice of the pairs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Dict {
-    /// The key of each pair, at the same position.
+    /// The key of each pair, at the same index as the pair.
     keys: IndexSet<DictKey>,
     pairs: Vec<(ValueId, ValueId)>,
 }
@@ -76,8 +76,8 @@ impl Dict {
         Some(self.pairs[self.keys.get_index_of(key)?].1)
     }
 
-    /// Sets the value of a key. Like in Python, an existing key keeps its position and its original value, such as
-    /// `1` for `True`.
+    /// Sets the value of a key. Like in Python, an existing key keeps its position and its form: `True` does not
+    /// replace the key `1`.
     pub(super) fn insert(&mut self, key: DictKey, id: ValueId, value: ValueId) {
         match self.keys.insert_full(key) {
             (position, false) => self.pairs[position].1 = value,

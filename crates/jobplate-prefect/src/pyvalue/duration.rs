@@ -1,4 +1,4 @@
-//! `datetime.timedelta`: parses it like pydantic 1 and 2, and formats it like Python and pydantic 2.
+//! Parses `datetime.timedelta` values like pydantic 1 and 2, and formats them like Python and pydantic 2.
 
 use std::sync::LazyLock;
 
@@ -18,7 +18,7 @@ const TIME_CONFIG: TimeConfig = TimeConfig {
 const SECOND: i128 = 1_000_000;
 const DAY: i128 = 86_400 * SECOND;
 
-/// The maximum absolute number of days in a `timedelta`.
+/// The maximum number of days in a `timedelta`, positive or negative.
 const MAX_DAYS: i128 = 999_999_999;
 
 impl Duration {
@@ -27,8 +27,8 @@ impl Duration {
         Duration(i128::from(seconds) * SECOND)
     }
 
-    /// Returns `timedelta(seconds=...)`, or `None` if it is out of range. Rounds to microseconds, and half a
-    /// microsecond to the even neighbor.
+    /// Returns `timedelta(seconds=...)`, or `None` if `seconds` is not finite or is out of range. Rounds to whole
+    /// microseconds, with ties to even.
     pub(crate) fn from_secs_f64(seconds: f64) -> Option<Self> {
         if !seconds.is_finite() || seconds.abs() > 1e15 {
             return None;
@@ -43,7 +43,7 @@ impl Duration {
     }
 
     /// Parses a string like pydantic 2: `P1DT2H`, `1 day, 2:00:00` or `02:00:00`. Returns `None` if pydantic rejects
-    /// it.
+    /// the string.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let parsed = speedate::Duration::parse_bytes_with_config(text.as_bytes(), &TIME_CONFIG).ok()?;
         let micros = i128::from(parsed.day) * DAY + i128::from(parsed.second) * SECOND + i128::from(parsed.microsecond);
@@ -52,9 +52,9 @@ impl Duration {
 
     /// Parses a string like pydantic 1.10 (`pydantic/datetime_parse.py`). Returns `None` if pydantic rejects it.
     ///
-    /// Unlike pydantic 2, pydantic 1 accepts a number of seconds, and a sign for each part. It accepts no weeks,
-    /// months or years in ISO 8601 durations, and requires a comma after `days`. Unlike pydantic 1, this function accepts
-    /// only ASCII digits.
+    /// Unlike pydantic 2, pydantic 1 accepts a number of seconds and a sign for each part, rejects weeks, months and
+    /// years in ISO 8601 durations, and requires a comma after `days`. Unlike pydantic 1, this function accepts only
+    /// ASCII digits.
     pub(crate) fn parse_pydantic1(text: &str) -> Option<Self> {
         const UNITS: [i128; 4] = [86_400, 3600, 60, 1];
         static CLOCK: LazyLock<Option<Regex>> = LazyLock::new(|| {

@@ -11,27 +11,27 @@ use super::source::{Location, locate};
 /// An environment variable.
 #[derive(Clone, Debug)]
 pub struct EnvironVar {
-    /// The name.
+    /// The name of the variable.
     pub name: String,
-    /// The value.
+    /// The value of the variable.
     pub value: Resolved,
-    /// The location of the value, if it is in a file.
+    /// The location of the value. `None` if the value is not in a file.
     pub location: Option<Location>,
 }
 
 /// The value of a variable, as far as it can be resolved without the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolved {
-    /// The value.
+    /// A known value.
     Text(String),
-    /// The placeholder of a value that only the cluster knows.
+    /// A string with placeholders for values that only the cluster knows.
     Unknown(String),
 }
 
 /// Returns the placeholders in a string without their angle brackets, joined by `and`, for example `Secret gh, key
-/// token`.
+/// token`. Omits a placeholder that repeats the previous placeholder.
 ///
-/// Returns an empty string if there is no placeholder.
+/// Returns an empty string if `text` contains no placeholder.
 pub fn find_references(text: &str) -> String {
     static PATTERN: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new("<((?:Secret|ConfigMap) [^<>, ]*, key [^<>, ]*|field [^<> ]*|a reference)>").ok());
@@ -57,7 +57,7 @@ impl Resolved {
         if find_references(&text).is_empty() { Resolved::Text(text) } else { Resolved::Unknown(text) }
     }
 
-    /// Returns the value, or its placeholder.
+    /// Returns the string, with or without placeholders.
     pub fn as_str(&self) -> &str {
         match self {
             Resolved::Text(text) | Resolved::Unknown(text) => text,
@@ -73,7 +73,7 @@ const DEFAULT_HOME: &str = "/root";
 pub struct Environ(pub Vec<EnvironVar>);
 
 impl Environ {
-    /// Returns variables without a location.
+    /// Returns an environment of variables without locations.
     #[cfg(test)]
     pub(crate) fn from_pairs(pairs: &[(&str, &str)]) -> Self {
         let variable = |(name, value): &(&str, &str)| EnvironVar {
@@ -84,10 +84,11 @@ impl Environ {
         Environ(pairs.iter().map(variable).collect())
     }
 
-    /// Reads a mapping of names to values. Errors name the mapping as `label`.
+    /// Reads a mapping of names to values. Errors call the mapping `label`.
     ///
     /// # Errors
-    /// Fails if the value is not a mapping, if a name or value is not a string, or if no environment can contain it.
+    /// Fails if `input` is not a mapping, if a name or value is not a string, or if an environment cannot contain the
+    /// name or value.
     pub fn read(arena: &Arena, input: ValueId, label: &str) -> Result<Self> {
         let Some(pairs) = arena.as_dict(input) else {
             let error = Error::input(format!("{label} is {}, not a mapping", arena.describe_kind(input)));
@@ -114,12 +115,13 @@ impl Environ {
         pairs.iter().map(variable).collect::<Result<_>>().map(Environ)
     }
 
-    /// Returns the last variable with a name.
+    /// Returns the last variable named `name`, or `None` if no variable has this name.
     pub fn get(&self, name: &str) -> Option<&EnvironVar> {
         self.0.iter().rev().find(|variable| variable.name == name)
     }
 
-    /// Applies `os.path.expandvars`, then `os.path.expanduser`. The result is unknown if it contains a placeholder.
+    /// Applies `os.path.expandvars`, then `os.path.expanduser`. Returns an unknown value unchanged. The result of
+    /// replacing variables is unknown if it contains a placeholder.
     pub fn expand(&self, value: &Resolved) -> Resolved {
         match value {
             Resolved::Unknown(_) => value.clone(),
@@ -128,7 +130,8 @@ impl Environ {
         }
     }
 
-    /// Replaces `$NAME` and `${NAME}` if the variable is set, like `os.path.expandvars`.
+    /// Replaces `$NAME` and `${NAME}` if the variable is set, like `os.path.expandvars`. If `HOME` is not set, uses
+    /// `/root`.
     pub fn expand_vars(&self, text: &str) -> String {
         static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$([0-9A-Za-z_]+|\{[^}]*\})").ok());
         let Some(pattern) = &*PATTERN else { return text.to_owned() };

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use super::arena::{Arena, Value, ValueId};
 use super::source::{Location, SourceFile, locate};
 
-/// Reads a file. Returns `None` if it is not JSON.
+/// Reads a file. Returns `None` if [`is_json`] does not accept the file's text.
 pub(crate) fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Option<ValueId> {
     let text = source.text.strip_prefix('\u{feff}').unwrap_or(&source.text);
     let start = source.text.len() - text.len();
@@ -24,7 +24,7 @@ pub(crate) fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Option<ValueId
     let mut nodes = NodeArena::default();
     match read(text, &mut nodes) {
         Ok(_) => Some(JsonConstructor { arena, source, start }.value(Document::new(text, &nodes).root())),
-        // The file is valid JSON but invalid YAML, for example because of a lone surrogate. Its values have no
+        // The file is valid JSON but invalid YAML, for example because of a lone surrogate, so its values have no
         // locations.
         Err(_) => Some(construct_without_locations(arena, raw)),
     }
@@ -42,7 +42,7 @@ pub(crate) fn find_error(source: &Rc<SourceFile>) -> Option<(String, Location)> 
     let error = serde_json::from_str::<serde::de::IgnoredAny>(text).err()?;
     let line = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
     let at = text.floor_char_boundary(line + error.column().saturating_sub(1));
-    // More documents can follow in a YAML stream, and Python's `json` accepts these numbers.
+    // Neither case is an error: more documents can follow in a YAML stream, and Python's `json` accepts these numbers.
     let is_stream = text[at..].starts_with("---");
     let is_number = ["NaN", "Infinity", "-Infinity"].iter().any(|number| text[at..].starts_with(number));
     let reason = error.to_string();
@@ -77,7 +77,7 @@ pub(crate) fn is_json(text: &str) -> bool {
         && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 
-/// Returns the maximum depth of nested lists and mappings.
+/// Returns the maximum depth of nested lists and objects in JSON text.
 fn depth(text: &str) -> usize {
     let (mut depth, mut max, mut quoted, mut escaped) = (0_usize, 0, false, false);
     for byte in text.bytes() {
@@ -96,7 +96,7 @@ fn depth(text: &str) -> usize {
     max
 }
 
-/// A constructor of values from the YAML nodes of a JSON file.
+/// Constructs values from the YAML nodes of a JSON file.
 struct JsonConstructor<'h> {
     arena: &'h mut Arena,
     source: &'h Rc<SourceFile>,
@@ -138,7 +138,7 @@ fn scalar(raw: &str) -> Value {
         raw if raw.starts_with('"') => Value::Str(serde_json::from_str(raw).unwrap_or_default()),
         raw => match raw.parse::<BigInt>() {
             Ok(raw) => Value::Int(raw),
-            // Like in Python, an overflow is infinity.
+            // Like in Python, a float that overflows is infinity.
             Err(_) => Value::Float(raw.parse().unwrap_or(f64::NAN)),
         },
     }

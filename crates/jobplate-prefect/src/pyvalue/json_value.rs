@@ -45,10 +45,10 @@ impl Json {
     }
 }
 
-/// The maximum depth of nested brackets. No setting has more than two.
+/// The maximum depth of nested brackets. No valid setting is nested deeper than two levels.
 const MAX_DEPTH: usize = 200;
 
-/// Parses a string. Returns `None` if Python rejects it.
+/// Parses JSON text. Returns `None` if `json.loads` rejects the text.
 pub(crate) fn parse(text: &str) -> Option<Json> {
     let mut parser = JsonParser { rest: text, depth: 0, is_unsupported: false };
     parser.skip_whitespace();
@@ -85,7 +85,7 @@ impl JsonParser<'_> {
 
     fn parse_value(&mut self) -> Option<Json> {
         if self.depth > MAX_DEPTH {
-            // The whole value is refused, so the rest does not matter.
+            // jobplate refuses the whole value, so the rest is not parsed.
             self.is_unsupported = true;
             self.rest = "";
             return Some(Json::Unsupported);
@@ -197,7 +197,8 @@ impl JsonParser<'_> {
         }
     }
 
-    /// Parses the digits after `\u`. Replaces a lone surrogate with U+FFFD.
+    /// Parses the digits after `\u`, and the second escape of a surrogate pair. Replaces a lone surrogate with U+FFFD
+    /// and marks the input as unsupported. Returns `None` if the digits are invalid.
     fn parse_unicode_escape(&mut self) -> Option<char> {
         let code = self.parse_hex_digits()?;
         if (0xd800..0xdc00).contains(&code) {

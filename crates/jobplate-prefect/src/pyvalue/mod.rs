@@ -7,18 +7,18 @@
 //! | [`dict`] | which keys of a `dict` are the same |
 //! | [`source`] | which line a value is written on, and how errors show it |
 //! | [`yaml`] | which values PyYAML's `safe_load` reads from a YAML file |
-//! | `json` | which values `json.load` reads from a JSON file, with locations; why a file is not JSON |
+//! | `json` | which values `json.load` reads from a JSON file, with locations, and which error an invalid file has |
 //! | `json_value` | which values `json.loads` reads from a variable, without locations |
-//! | `literal` | which value a string has to `ast.literal_eval` |
-//! | `number` | which number a string is to `int()` and `float()` |
-//! | `duration` | which `timedelta` a string is, and how it is printed |
-//! | `timestamp` | which strings are dates to PyYAML, and how dates are printed |
-//! | `pydantic` | which boolean, number or datetime a string is to pydantic 2 |
+//! | `literal` | which value `ast.literal_eval` returns for a string |
+//! | `number` | which number `int()` and `float()` parse from a string |
+//! | `duration` | which `timedelta` a string represents, and how a `timedelta` is printed |
+//! | `timestamp` | which strings PyYAML reads as dates, and how dates are printed |
+//! | `pydantic` | which boolean, number or datetime pydantic 2 parses from a string |
 //! | [`environ`] | which variables a process has, and how `os.path` expands them |
-//! | [`string`] | `str()`, `repr()` and `str.strip()` |
-//! | `slug` | which slug python-slugify makes of a string |
-//! | [`serialize`] | which JSON and YAML a value becomes, and what cannot be serialized |
-//! | `limits` | how many digits Python accepts, and the hint on unsupported input |
+//! | [`string`] | which strings `str()`, `repr()` and `str.strip()` return |
+//! | `slug` | which slug python-slugify creates from a string |
+//! | [`serialize`] | which JSON and YAML a value is serialized to, and which values cannot be serialized |
+//! | `limits` | how many digits Python accepts, and which hint errors about unsupported input have |
 
 pub mod arena;
 pub mod dict;

@@ -6,7 +6,7 @@ use num_bigint::BigInt;
 use super::limits::MAX_DIGITS;
 use super::string::strip;
 
-/// The digit zero of each script except ASCII; its other nine digits follow (Unicode 14, as in Python 3.11).
+/// The zero of each range of non-ASCII decimal digits. The digits 1 to 9 follow it (Unicode 14, like in Python 3.11).
 const ZEROS: [char; 65] = [
     '\u{660}',
     '\u{6f0}',

@@ -5,7 +5,7 @@ use speedate::{Date, DateTime, DateTimeConfig, Time, TimestampUnit};
 
 use super::limits::MAX_DIGITS;
 
-/// Parses a boolean.
+/// Parses a boolean. Returns `None` if pydantic rejects the string.
 pub(crate) fn parse_bool(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "1" | "on" | "t" | "true" | "y" | "yes" => Some(true),
@@ -15,7 +15,7 @@ pub(crate) fn parse_bool(text: &str) -> Option<bool> {
 }
 
 /// Parses an integer. Accepts surrounding whitespace, a sign, leading zeros, zeros after a decimal point, and
-/// underscores between digits. Rejects `0-1`, which pydantic reads as -1.
+/// underscores between digits. Returns `None` for other strings, including `0-1`, which pydantic reads as -1.
 pub(crate) fn parse_int(text: &str) -> Option<BigInt> {
     let text = text.trim();
     let (is_negative, digits) = match text.strip_prefix('-') {
@@ -41,7 +41,8 @@ pub(crate) fn parse_int(text: &str) -> Option<BigInt> {
     Some(if is_negative { -integer } else { integer })
 }
 
-/// Parses a float. Accepts either surrounding whitespace or underscores, but not both.
+/// Parses a float. Accepts either surrounding whitespace or underscores, but not both. Returns `None` for other
+/// strings.
 pub(crate) fn parse_float(text: &str) -> Option<f64> {
     let is_grouped = text.contains('_') && !text.starts_with('_') && !text.ends_with('_') && !text.contains("__");
     let grouped = || is_grouped.then(|| text.replace('_', "").parse().ok()).flatten();

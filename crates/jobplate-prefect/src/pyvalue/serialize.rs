@@ -25,8 +25,8 @@ pub struct Serializable<'h> {
 /// Checks that a value can be serialized.
 ///
 /// # Errors
-/// Fails if JSON cannot represent a value, or if the value is too large or nested too deeply. The error points to the
-/// value.
+/// Fails if the value contains a value that JSON cannot represent, or if it is too large or nested too deeply. The
+/// error points to the invalid part.
 pub fn check_serializable(arena: &Arena, id: ValueId) -> Result<Serializable<'_>> {
     if arena.exceeds_size(id, MAX_VALUES) {
         return Err(locate(Error::input("aliases make this larger than any object can be"), arena.location(id)));
@@ -63,7 +63,7 @@ fn check_value(arena: &Arena, id: ValueId, depth: usize) -> Result<()> {
     }
 }
 
-/// Converts a dictionary key to a JSON key. Returns `None` if `json.dumps` rejects it.
+/// Converts a dictionary key to a JSON key. Returns `None` if the key cannot be sent to Kubernetes.
 pub fn json_key(arena: &Arena, key: ValueId) -> Option<String> {
     Some(match arena.get(key) {
         Value::Str(text) | Value::Unknown(text) => text.clone(),
@@ -86,7 +86,7 @@ impl Serialize for Serializable<'_> {
         match self.arena.get(self.id) {
             Value::None => serializer.serialize_unit(),
             Value::Bool(boolean) => serializer.serialize_bool(*boolean),
-            // serde has no integers beyond 128 bits.
+            // serde does not support integers of more than 128 bits, so integers are serialized as raw JSON.
             Value::Int(integer) => serde_json::value::RawValue::from_string(integer.to_string())
                 .map_err(S::Error::custom)?
                 .serialize(serializer),
@@ -139,7 +139,8 @@ fn write_mapping(arena: &Arena, pairs: &[(ValueId, ValueId)], indent: usize, out
         }
         out.push_str(&jobplate_yaml::quote_name(&json_key(arena, *key).unwrap_or_default()));
         out.push(':');
-        // Values of `env` are always quoted. Other strings are more readable without quotes.
+        // A string under the key `value`, such as the value of a variable, is always quoted. Other strings are more
+        // readable without quotes.
         let may_be_plain = arena.as_str(*key) != Some("value");
         match arena.get(*value) {
             Value::Dict(pairs) if !pairs.is_empty() => {
@@ -185,7 +186,7 @@ fn write_scalar(arena: &Arena, id: ValueId, may_be_plain: bool, out: &mut String
         Value::None => out.push_str("null"),
         Value::Bool(boolean) => out.push_str(if *boolean { "true" } else { "false" }),
         Value::Int(integer) => out.push_str(&integer.to_string()),
-        // In YAML 1.1, `1e+16` without a decimal point is a string.
+        // In YAML 1.1, `1e+16` without a decimal point is a string, so `.0` is added.
         Value::Float(float) => match string::repr_float(*float).split_once('e') {
             Some((digits, exponent)) if !digits.contains('.') => out.push_str(&format!("{digits}.0e{exponent}")),
             _ => out.push_str(&string::repr_float(*float)),

@@ -45,7 +45,8 @@ pub(crate) struct SlugOptions {
 impl SlugOptions {
     /// Returns the slug of a string. It can be empty.
     pub(crate) fn slugify(&self, text: &str) -> String {
-        // An apostrophe in the input separates words. An apostrophe in a transliteration does not.
+        // An apostrophe in the input separates words, so a dash replaces it. An apostrophe in a transliteration is
+        // removed below.
         let mut plain = String::new();
         for char in text.replace('\'', "-").nfkd() {
             if char.is_ascii() {
@@ -54,8 +55,8 @@ impl SlugOptions {
                 plain.push_str(transliterate(char));
             }
         }
-        // Each kind of reference is replaced in the result of the previous kind: `&amp;#39;` is an apostrophe. If one
-        // reference is invalid, all references of its kind are kept. The results are not transliterated.
+        // Each kind of reference is replaced in the result of the previous kind, so `&amp;#39;` is an apostrophe. If
+        // one reference is invalid, all references of its kind are kept. The results are not transliterated.
         for kind in [read_named, read_decimal, read_hexadecimal] {
             plain = replace_references(&plain, kind).unwrap_or(plain);
         }
@@ -73,7 +74,7 @@ impl SlugOptions {
                 slug.push('-');
             }
         }
-        // Dashes at the end are removed before and after the slug is truncated.
+        // Truncation can leave a dash at the end, so dashes are removed before and after it.
         let slug = slug.trim_end_matches('-');
         slug.get(..self.max_length).unwrap_or(slug).trim_end_matches('-').to_owned()
     }
@@ -84,7 +85,8 @@ fn transliterate(char: char) -> &'static str {
     let code_point = char as u32;
     match LETTERS.get(&(code_point >> 4)) {
         Some(cells) => cells.split('|').nth(code_point as usize & 15).unwrap_or_default(),
-        // text-unidecode's table covers the Basic Multilingual Plane. Other characters are dropped.
+        // text-unidecode's table covers only the Basic Multilingual Plane. A character without a row separates words,
+        // and a character of another plane is dropped.
         None => {
             if code_point <= 0xFFFF {
                 " "
@@ -134,7 +136,7 @@ fn read_named(body: &str) -> Option<Result<char, InvalidReference>> {
 fn read_decimal(body: &str) -> Option<Result<char, InvalidReference>> {
     let digits = body.strip_prefix('#')?;
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    // Leading zeros count as digits.
+    // Python counts leading zeros toward its limit, so they are not removed before this check.
     is_number.then(|| if digits.len() > MAX_DIGITS { Err(InvalidReference) } else { parse_character(digits, 10) })
 }
 
@@ -150,7 +152,8 @@ fn parse_character(digits: &str, radix: u32) -> Result<char, InvalidReference> {
         "" => 0,
         digits => u32::from_str_radix(digits, radix).map_err(|_| InvalidReference)?,
     };
-    // Python's strings can hold surrogates, but no slug keeps them.
+    // A Python string can contain a surrogate, but a Rust `char` cannot be one. U+FFFD replaces it, because slugs keep
+    // neither.
     let scalar = if (0xD800..0xE000).contains(&code_point) { char::REPLACEMENT_CHARACTER as u32 } else { code_point };
     char::from_u32(scalar).ok_or(InvalidReference)
 }

@@ -10,11 +10,11 @@ use jobplate_diagnostic::{Error, LineIndex};
 /// A file, or a document embedded in a file, from which values are read.
 #[derive(Debug)]
 pub struct SourceFile {
-    /// The name in errors: the path that the user passed.
+    /// The name in errors, such as the path that the user passed.
     pub name: String,
     /// The 1-based line of the file on which the text begins.
     first_line: usize,
-    /// The text.
+    /// The text of the file or of the embedded document.
     pub text: String,
     /// Whether each line of the text is a line of the file. If not, errors name only `first_line`.
     has_lines: bool,
@@ -36,7 +36,8 @@ impl SourceFile {
         Self::new(name.into(), 1, text.into(), true, false)
     }
 
-    /// Returns the document in the scalar at `location`. The lines of a literal block scalar are lines of the file.
+    /// Returns the document embedded in the scalar at `location`. `text` is the text of the document. The lines of a
+    /// literal block scalar are lines of the file.
     ///
     /// If `shown` is true, errors show the lines of a literal block scalar.
     pub fn new_embedded(location: &Location, text: impl Into<String>, shown: bool) -> Rc<Self> {
@@ -58,9 +59,9 @@ impl SourceFile {
 /// The byte range of a value in a source file.
 #[derive(Clone, Debug)]
 pub struct Location {
-    /// The file.
+    /// The file or embedded document.
     pub source: Rc<SourceFile>,
-    /// The bytes of the value.
+    /// The byte range of the value in the text of the source.
     pub span: Range<usize>,
 }
 
@@ -72,7 +73,8 @@ impl fmt::Display for Location {
 }
 
 impl Location {
-    /// Returns the 1-based line in the file.
+    /// Returns the 1-based line of the file on which the value begins. If the lines of the source are not lines of the
+    /// file, returns the first line of the source.
     pub fn line(&self) -> usize {
         let before = if self.source.has_lines { self.source.lines().line(self.span.start) - 1 } else { 0 };
         self.source.first_line + before
@@ -88,7 +90,7 @@ impl Location {
     }
 }
 
-/// Adds a location to an error, if it is known.
+/// Adds a location to an error. Returns the error unchanged if `location` is `None`.
 pub fn locate(error: Error, location: Option<&Location>) -> Error {
     match location {
         None => error,

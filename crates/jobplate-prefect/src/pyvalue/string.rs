@@ -109,14 +109,14 @@ fn quote(chars: impl Iterator<Item = char> + Clone) -> String {
 
 /// Quotes bytes like a string. Escapes each byte that is not printable ASCII.
 fn quote_bytes(bytes: &[u8]) -> String {
-    // `quote` keeps printable Latin-1 characters, which Python escapes in bytes.
+    // `quote` keeps printable Latin-1 characters, which Python escapes in bytes, so they are escaped here.
     let quoted = quote(bytes.iter().map(|byte| char::from(*byte)));
     let escape = |c: char| if c.is_ascii() { c.to_string() } else { format!("\\x{:02x}", u32::from(c)) };
     quoted.chars().map(escape).collect()
 }
 
-/// Returns `str.isprintable()`. Rust's `escape_debug` escapes the same categories. It also escapes combining
-/// characters at the start of a string, so a letter precedes the character.
+/// Returns `str.isprintable()`. Rust's `escape_debug` escapes the same categories. `escape_debug` also escapes
+/// combining characters at the start of a string, so a letter is placed before the character.
 fn is_printable(c: char) -> bool {
     let mut pair = String::from("a");
     pair.push(c);

@@ -68,7 +68,8 @@ impl Timestamp {
             None => {}
             Some(0) => out.push_str(", tzinfo=datetime.timezone.utc"),
             Some(offset) => {
-                // A `timedelta` has negative days, but no negative seconds.
+                // The seconds of a `timedelta` cannot be negative, so a negative offset is -1 day plus positive
+                // seconds.
                 let (days, seconds) = (offset.div_euclid(24 * 60), offset.rem_euclid(24 * 60) * 60);
                 let days = if days == 0 { String::new() } else { format!("days={days}, ") };
                 out.push_str(&format!(", tzinfo=datetime.timezone(datetime.timedelta({days}seconds={seconds}))"));

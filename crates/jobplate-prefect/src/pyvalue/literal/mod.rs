@@ -21,7 +21,7 @@ use super::source::Location;
 /// Python's maximum depth of nested brackets.
 const MAX_DEPTH: usize = 200;
 
-/// Evaluates a literal. Returns `None` if `text` is not a literal.
+/// Evaluates a literal. All its values have the location `location`. Returns `None` if `text` is not a literal.
 pub(crate) fn eval(arena: &mut Arena, text: &str, location: Option<&Location>) -> Option<ValueId> {
     let mut parser = LiteralParser {
         rest: text.trim_start_matches([' ', '\t']),
@@ -61,7 +61,8 @@ impl LiteralParser<'_, '_> {
         self.arena.alloc(data, self.location.clone())
     }
 
-    /// Skips blank lines and comments before the literal. Returns `None` if the literal is indented after them.
+    /// Skips blank lines and comments before the literal. Returns `None` if the text ends with a comment, or if the
+    /// literal is indented after the skipped lines.
     fn skip_lines(&mut self) -> Option<()> {
         loop {
             let line = self.rest.trim_start_matches([' ', '\t', '\u{c}']);
@@ -74,7 +75,7 @@ impl LiteralParser<'_, '_> {
             .then_some(())
     }
 
-    /// Skips spaces and tabs, and inside brackets also line breaks and comments.
+    /// Skips spaces, tabs, form feeds and line continuations, and inside brackets also line breaks and comments.
     fn skip_whitespace(&mut self) {
         loop {
             let before = self.rest.len();

@@ -24,8 +24,8 @@ pub(super) fn number_end(text: &str) -> usize {
     end
 }
 
-/// Parses a number literal. Returns `None` if an underscore is not between digits, or if a decimal integer has a
-/// leading zero.
+/// Parses a number literal. Returns `None` if the literal is invalid, or if a decimal integer has more than
+/// [`MAX_DIGITS`] digits.
 pub(super) fn parse_number(text: &str) -> Option<Value> {
     let lower = text.to_ascii_lowercase();
     for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
@@ -68,7 +68,7 @@ pub(super) fn parse_number(text: &str) -> Option<Value> {
 }
 
 /// Removes the underscores between digits. Returns `None` if an underscore is not between digits, or if `digits` is
-/// empty or contains another character.
+/// empty or contains a character that is not a hexadecimal digit.
 fn without_underscores(digits: &str) -> Option<String> {
     let is_misplaced = digits.is_empty() || digits.starts_with('_') || digits.ends_with('_') || digits.contains("__");
     let stripped = digits.replace('_', "");

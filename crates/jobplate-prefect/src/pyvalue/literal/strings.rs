@@ -9,7 +9,7 @@ pub(super) struct StringParts {
 }
 
 impl StringParts {
-    /// Returns the value of concatenated literals.
+    /// Converts the characters to `bytes` or `str`, or to an unsupported value if an escape is not supported.
     pub(super) fn into_value(self) -> Value {
         match self.is_bytes {
             false if self.chars.contains(&UNSUPPORTED_MARK) => Value::Unsupported(UNSUPPORTED_ESCAPE),
@@ -47,7 +47,8 @@ pub(super) fn parse_string(text: &str) -> Option<(StringParts, &str)> {
     Some((StringParts { is_bytes, chars }, rest))
 }
 
-/// Parses a literal without its prefix. Returns its characters and the rest of the text.
+/// Parses a literal without its prefix. Returns its characters and the rest of the text, or `None` if the literal is
+/// invalid.
 fn parse_quoted(text: &str, is_bytes: bool, is_raw: bool) -> Option<(Vec<char>, &str)> {
     let mark = &text[..1];
     let triple_mark = mark.repeat(3);
@@ -84,7 +85,7 @@ fn parse_quoted(text: &str, is_bytes: bool, is_raw: bool) -> Option<(Vec<char>, 
     }
 }
 
-/// The description of a string that this crate cannot represent: with a named character (`\N{...}`) or a lone
+/// The description of a string that this crate cannot represent: a string with a named character (`\N{...}`) or a lone
 /// surrogate (`\ud800`).
 pub(in crate::pyvalue) const UNSUPPORTED_ESCAPE: &str = "text with the name of a character, or half of one, in it";
 
@@ -140,8 +141,9 @@ fn decode_escape<'t>(rest: &'t str, is_bytes: bool, out: &mut Vec<char>) -> Opti
     Some(after)
 }
 
-/// Decodes the digits of a `\u` escape that is a surrogate. Combines a surrogate pair into one character, like the
-/// JSON that Prefect writes.
+/// Decodes the digits of a `\u` escape that is a surrogate, appends the character to `out`, and returns the rest of the
+/// text. Combines a surrogate pair into one character, which the pair is in the JSON that Prefect writes. Appends
+/// [`UNSUPPORTED_MARK`] for a lone surrogate. Returns `None` if the digits are invalid.
 fn decode_surrogate<'t>(after: &'t str, out: &mut Vec<char>) -> Option<&'t str> {
     let parse_unit = |text: &str| u16::from_str_radix(text.get(..4).filter(|code| !code.starts_with('+'))?, 16).ok();
     let first = parse_unit(after)?;

@@ -20,27 +20,28 @@ const MAX_PAIRS: usize = 200_000;
 /// The maximum depth of nested collections. PyYAML reaches Python's recursion limit at a slightly greater depth.
 const MAX_DEPTH: usize = 200;
 
-/// A constructor of Python values from the nodes of a document.
+/// Constructs Python values from the nodes of a document.
 pub(super) struct Constructor<'h, 's> {
     arena: &'h mut Arena,
     source: &'s Rc<SourceFile>,
     /// The offset of the document in the source.
     start: usize,
-    /// The index of each alias, with the index of the node to which it refers.
+    /// The index of the node to which each alias refers, keyed by the alias's index.
     alias_targets: HashMap<u32, u32>,
-    /// The value of each node, keyed by the node's index. `None` while it is under construction.
+    /// The value of each node, keyed by the node's index. `None` while the value is under construction, to detect a
+    /// value that contains itself.
     constructed: HashMap<u32, Option<ValueId>>,
     resolver: Resolver,
 }
 
 impl<'h, 's> Constructor<'h, 's> {
-    /// Returns a constructor for a document that begins at `start` in its source.
+    /// Returns a constructor for a document that begins at the offset `start` in its source.
     pub(super) fn new(arena: &'h mut Arena, source: &'s Rc<SourceFile>, start: usize) -> Result<Self> {
         let resolver = Resolver::new()?;
         Ok(Constructor { arena, source, start, alias_targets: HashMap::new(), constructed: HashMap::new(), resolver })
     }
 
-    /// Constructs the value of the document.
+    /// Constructs the value of the document. Fails if PyYAML fails, or if this module does not support the document.
     pub(super) fn construct(mut self, document: Document<'_>) -> Result<ValueId> {
         self.resolve_aliases(document)?;
         self.construct_value(document.root(), MAX_DEPTH)
@@ -249,7 +250,7 @@ fn tag_name<'d>(node: Node<'d>) -> Option<&'d str> {
     })
 }
 
-/// Returns whether a double-quoted scalar has the escape `\'`.
+/// Returns whether a double-quoted scalar contains the escape `\'`.
 fn has_escaped_quote(raw: &str) -> bool {
     let mut chars = raw.chars();
     while let Some(c) = chars.next() {

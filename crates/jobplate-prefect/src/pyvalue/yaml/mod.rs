@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `resolver` | which type a plain scalar has |
 //! | `scalar` | which value the text of an integer, a float or binary data has |
-//! | `constructor` | which Python value a node becomes |
+//! | `constructor` | which Python value is constructed from a node |
 
 mod constructor;
 mod resolver;
@@ -27,8 +27,7 @@ use super::source::{Location, SourceFile, locate};
 /// Reads the single document of a file. An empty file is Python's `None`.
 ///
 /// # Errors
-/// Fails if PyYAML fails, or if the file has characters that YAML parsers treat differently. The error points to the
-/// location.
+/// Fails if PyYAML fails, or if the file has characters or syntax that this module does not support.
 pub fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
     let location = |span| Location { source: Rc::clone(source), span };
     let text = normalize_line_breaks(&source.text);
@@ -46,12 +45,12 @@ pub fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
     }
     let start = document_start(&text).map_err(|error| locate(error, Some(&location(0..0))))?;
     let mut nodes = NodeArena::default();
-    // The lines before `start` are blank, comments or directives.
+    // The lines before `start` are blank, comments or directives, so they are not parsed.
     let text = &text[start..];
     if let Err(unsupported) = read(&letters[start..], &mut nodes) {
         let from = start + unsupported.offset;
-        // PyYAML accepts this syntax, but `jobplate_yaml` does not. Its fallback parser rejects every document with a
-        // verbatim tag (`!<`).
+        // PyYAML accepts this syntax, but `jobplate_yaml` does not, so jobplate refuses the file as unsupported. The
+        // fallback parser of `jobplate_yaml` rejects every document with a verbatim tag (`!<`).
         let unsupported_syntax = ["an unusual tag", "an escape that is no Unicode character", "text behind an alias"];
         let is_supported_by_pyyaml = unsupported_syntax.contains(&unsupported.reason) || letters.contains("!<");
         let error = match is_supported_by_pyyaml {
@@ -70,7 +69,7 @@ pub fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
     Constructor::new(arena, source, start)?.construct(document)
 }
 
-/// Replaces each lone carriage return with a line feed. PyYAML treats both as line breaks.
+/// Replaces each lone carriage return with a line feed, because PyYAML treats both as line breaks.
 fn normalize_line_breaks(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
@@ -80,8 +79,8 @@ fn normalize_line_breaks(text: &str) -> String {
     out
 }
 
-/// Returns the offset of the single document in a file. Fails if there are several documents, or if a directive is
-/// not supported.
+/// Returns the offset of the single document in a file, or 0 if the file has no document. Fails if there are several
+/// documents, if a document consists of its end marker (`...`), or if a directive is invalid or not supported.
 fn document_start(text: &str) -> Result<usize> {
     let mut documents = Documents::new(text.as_bytes(), usize::MAX);
     let mut found = None;
@@ -122,7 +121,8 @@ fn document_start(text: &str) -> Result<usize> {
     }
 }
 
-/// Returns the offset of the first tab that is neither in a comment nor in a quoted or block scalar.
+/// Returns the offset of the first tab that is neither in a comment nor in a quoted or block scalar. Returns `None` if
+/// there is no such tab.
 fn find_tab(document: Document<'_>) -> Option<usize> {
     let text = document.text;
     if !text.contains('\t') {

@@ -27,7 +27,7 @@ impl Resolver {
         })
     }
 
-    /// Returns the tag of a plain scalar, without `tag:yaml.org,2002:`.
+    /// Returns the tag of a plain scalar, without the prefix `tag:yaml.org,2002:`.
     pub(super) fn tag(&self, text: &str) -> &'static str {
         match text {
             "" | "~" | "null" | "Null" | "NULL" => "null",

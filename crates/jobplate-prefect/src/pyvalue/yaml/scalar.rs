@@ -13,7 +13,8 @@ pub(super) fn parse_bytes(text: &str) -> Option<Vec<u8>> {
     text.is_ascii().then(|| base64::engine::general_purpose::STANDARD.decode(letters).ok())?
 }
 
-/// Parses an integer of YAML 1.1: `1:30` is in base 60, `010` in base 8.
+/// Parses an integer of YAML 1.1: `1:30` is in base 60, `010` in base 8. Returns `None` if the text is not an integer,
+/// or is longer than [`MAX_DIGITS`].
 pub(super) fn parse_int(text: &str) -> Option<BigInt> {
     if text.len() > MAX_DIGITS {
         return None;
@@ -37,7 +38,7 @@ pub(super) fn parse_int(text: &str) -> Option<BigInt> {
     Some(if is_negative { -integer } else { integer })
 }
 
-/// Parses a float of YAML 1.1, which can be in base 60: `1:30.5`.
+/// Parses a float of YAML 1.1, which can be in base 60: `1:30.5`. Returns `None` if the text is not a float.
 pub(super) fn parse_float(text: &str) -> Option<f64> {
     let plain = text.replace('_', "").to_lowercase();
     let (sign, digits) = match plain.strip_prefix('-') {
