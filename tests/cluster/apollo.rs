@@ -89,7 +89,7 @@ fn lock(run: &Mutex<RunRecord>) -> MutexGuard<'_, RunRecord> {
 fn respond(flow: &Flow, run: &mut RunRecord, request: &Request) -> Action {
     let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
     let query = body["query"].as_str().unwrap_or_default();
-    // The first field of the operation. Prefect's clients send one field per operation.
+    // Reads only the first field of the operation, since Prefect's clients send one field per operation.
     let field = query.split_once('{').map_or("", |(_, rest)| rest.trim_start());
     let field = field.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default();
     let variables = body["variables"].as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null);

@@ -145,7 +145,7 @@ fn reports_a_change_whose_response_was_lost() {
         let direct = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", config_map("a"));
         assert_eq!(apply(&direct, &namespace, &[]).outcomes(), ["created"]);
         // Creation times have a precision of one second. An object that changes within its first second looks newly
-        // created.
+        // created, so the test waits.
         thread::sleep(Duration::from_millis(2100));
         let proxy = Proxy::start(servers, inject_once(is_write, Action::ResetAfter));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a").replace("k: v", "k: w"));

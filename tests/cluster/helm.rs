@@ -74,7 +74,8 @@ impl Helm {
 
     /// Returns the environment variables of a user's shell.
     pub(crate) fn environment(&self) -> Vec<(&'static str, PathBuf)> {
-        // Helm installs plugins below `HELM_DATA_HOME`, even if `HELM_PLUGINS` names another directory.
+        // Helm installs plugins below `HELM_DATA_HOME`, even if `HELM_PLUGINS` names another directory, so the
+        // two variables must agree.
         let homes = [
             ("HELM_CACHE_HOME", "cache"),
             ("HELM_CONFIG_HOME", "config"),

@@ -889,7 +889,7 @@ fn resumes_a_broken_log_without_repeating_lines() {
     let mut watched_run = fixture.watch(JOB, &["--logs"]);
     let pod = kubelet.start_pod(&fixture.namespace, "etl", &PodState::Running);
     let mut printed_lines = Vec::new();
-    // A long Job outlives many log connections.
+    // Breaks the connection repeatedly, since a long Job outlives many log connections.
     for round in 0..8 {
         for (second, line) in [(3 * round, "a"), (3 * round + 1, "b"), (3 * round + 2, "c")] {
             let line = format!("{line}{round}");

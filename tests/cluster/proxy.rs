@@ -278,7 +278,7 @@ fn write_head(to: &mut TcpStream, status: u16, headers: &[Header], body: Body) -
         head += &format!("{name}: {value}\r\n");
     }
     head += &match body {
-        // Responses with these codes have no body.
+        // Responses with these codes have no body, so they get no header for its length.
         _ if matches!(status, 204 | 304) => String::new(),
         Body::Bytes(length) => format!("content-length: {length}\r\n"),
         Body::Chunks => "transfer-encoding: chunked\r\n".to_owned(),

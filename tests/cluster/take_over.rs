@@ -294,7 +294,8 @@ fn replaces_a_literal_with_a_reference() {
             others.for_each(|owner| {
                 assert!(failed_output.stderr.contains(owner), "{label}: {owner}: {}", failed_output.stderr)
             });
-            // A controller writes the status of a Deployment, so the resource version may change.
+            // A controller may write the status of a Deployment. This changes the resource version, but not the
+            // generation.
             assert_eq!(fixture.live_object()["metadata"]["generation"], before["metadata"]["generation"], "{label}");
             assert_eq!(without_server_fields(fixture.live_object()), without_server_fields(before.clone()), "{label}");
 
