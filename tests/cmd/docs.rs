@@ -49,7 +49,7 @@ pub(crate) fn flags_in_the_readme_exist() {
 /// Returns the names of the commands that the top-level help lists.
 fn listed_commands(help: &str) -> Vec<&str> {
     let list = help.split("Commands:\n").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("it lists commands");
-    // A line that is indented further continues a description.
+    // A line that is indented further continues a description, so it does not begin with a command.
     let lines = list.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
     lines.filter_map(|line| line.split(' ').next()).filter(|name| *name != "help").collect()
 }

@@ -182,7 +182,7 @@ fn test_variables() -> Vec<TestVariable> {
         variables.push(TestVariable { key: name.clone(), secret: name, value });
     }
     for (at, &value) in VALUES.iter().enumerate() {
-        // In a dict, Prefect 1 expands `${...}` even in quoted strings.
+        // In a dict, Prefect 1 expands `${...}` even in quoted strings, so these values are left out.
         if !value.contains("${") {
             variables.push(TestVariable { key: format!("D__V{at:02}"), secret: format!("D/V{at:02}"), value });
         }

@@ -131,7 +131,7 @@ fn fails_without_objects() {
         ("", "the input is empty"),
         ("# nothing\n---\n", "there is no Kubernetes object"),
         ("kind: List\napiVersion: v1\nitems: []\n", "there is no Kubernetes object"),
-        // Argo CD expands any object that has `items` as a list.
+        // Argo CD expands any object that has `items` as a list, so it would drop an object with empty `items`.
         (&format!("{}items: []\n", JOB), "this is no List, and has `items`"),
         (&format!("{}items: null\n", JOB), "this is no List, and has `items`"),
         (&format!("{}<<: {{items: []}}\n", JOB), "has a merge key"),
@@ -204,7 +204,8 @@ fn refuses_files_outside_of_the_repository() {
             assert!(stderr.contains("outside of the application's repository"), "{input}: {stderr}");
         }
     }
-    // A symbolic link in a directory. (Argo CD itself refuses a link that leads out of the repository.)
+    // A symbolic link that leads out of the repository is an error. Argo CD itself refuses such a link, so this runs
+    // jobplate without Argo CD.
     let directory = home.directory().join("repo/apps/etl/links");
     std::fs::create_dir(&directory).expect("a folder can be made");
     std::os::unix::fs::symlink(&outside, directory.join("x.yaml")).expect("a link can be made");

@@ -144,7 +144,7 @@ fn kubectl_completes_its_plugin() {
         (&["render", "--spec", "pipe.yaml", "--target", ""], &[]),
         (&["apply", "--kubeconfig", "pipe.yaml", "--context", ""], &[]),
         (&["render", "~/all.yaml", "--target", "D"], &["Deployment/web"]),
-        // The command line may be invalid.
+        // Completion must not fail if the command line is invalid.
         (&["render", "missing.yaml", "notes.txt", "--nonsense", "--target", "[", "-c", ""], &[]),
     ] {
         let (found, omits_space) = complete(&home, words);

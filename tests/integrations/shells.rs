@@ -38,14 +38,14 @@ fn bash_shows_candidates() {
     assert_eq!(complete_in_bash(&home, "jobplate rend", "rend"), ["render"]);
     assert_eq!(complete_in_bash(&home, "jobplate render j", "j"), ["job.yaml"]);
     assert_eq!(complete_in_bash(&home, "jobplate render job.yaml --secret-env M", "M"), ["MODE="]);
-    // bash replaces only the text after the last `=` or `:`.
+    // bash replaces only the text after the last `=` or `:`, so the candidates must omit the text before it.
     assert_eq!(complete_in_bash(&home, "jobplate render job.yaml --secret-env MODE=", ""), ["db/"]);
     assert_eq!(complete_in_bash(&home, "jobplate render job.yaml --secret-env MODE=d", "d"), ["db/"]);
     assert_eq!(complete_in_bash(&home, "jobplate render 'job.yaml' --target ", ""), ["Job/etl"]);
     assert!(complete_in_bash(&home, "jobplate render 'job.yaml --target ", "").is_empty());
     assert_eq!(complete_in_bash(&home, "jobplate render ~/jo", "~/jo"), ["~/job.yaml"]);
     assert_eq!(complete_in_bash(&home, "jobplate render ~/job.yaml --target j", "j"), ["job/etl"]);
-    // bash inserts candidates without quoting them.
+    // bash inserts candidates without quoting them, so the script must escape special characters.
     home.write("a b$(touch pwned);*.yaml", JOB);
     assert_eq!(complete_in_bash(&home, "jobplate render a", "a"), [r"a\ b\$\(touch\ pwned\)\;\*.yaml"]);
     assert_eq!(complete_in_bash(&home, r"jobplate render a\ b", r"a\ b"), [r"a\ b\$\(touch\ pwned\)\;\*.yaml"]);
