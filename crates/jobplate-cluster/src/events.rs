@@ -19,6 +19,6 @@ pub trait EventHandler {
     fn on_finished(&self, _row: &ReportRow) {}
     /// Receives a line of a container's log.
     fn on_log_line(&self, _pod: &str, _container: &str, _line: &str) {}
-    /// Receives the current state of a wait. Each text replaces the previous text. An empty text clears it.
+    /// Receives the current state of a wait. Each text replaces the previous text. An empty text clears the display.
     fn on_progress(&self, _text: &str) {}
 }

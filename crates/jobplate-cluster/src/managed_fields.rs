@@ -105,8 +105,8 @@ fn move_entries(
 /// The manager to which Kubernetes assigns the fields that were set before ownership was tracked.
 const BEFORE_FIRST_APPLY: &str = "before-first-apply";
 
-/// Assigns the owner [`BEFORE_FIRST_APPLY`] to the unowned env entries of these containers that are not in `entries`.
-/// Otherwise, the server would also remove the unowned entries when an apply omits our entries.
+/// Assigns the owner [`BEFORE_FIRST_APPLY`] to the unowned env entries that are in the containers of `entries` but not
+/// in `entries`. Otherwise, the server would also remove the unowned entries when an apply omits our entries.
 fn preserve_unowned(live: &Value, entries: &[TakeOverEntries], owners: &mut Vec<Value>, api_version: &str) {
     let mut preserved_fields = json!({});
     for container_entries in entries {

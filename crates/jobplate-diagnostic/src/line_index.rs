@@ -18,7 +18,7 @@ pub struct LineIndex {
 }
 
 impl LineIndex {
-    /// Builds the index of a string whose lines end with a line feed.
+    /// Builds the index of `text`. A line ends with a line feed.
     pub fn new(text: &str) -> Self {
         let line_starts = text.match_indices('\n').map(|(at, _)| at + 1);
         LineIndex { starts: std::iter::once(0).chain(line_starts).collect() }

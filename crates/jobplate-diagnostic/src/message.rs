@@ -27,7 +27,7 @@ impl Message {
         self.parts.join(name)
     }
 
-    /// Applies `change` to each part of the text between the placeholders.
+    /// Applies `change` to each part of the text before, between and after the placeholders.
     #[must_use]
     pub fn map(self, change: impl Fn(&str) -> String) -> Self {
         Message { parts: self.parts.iter().map(|part| change(part)).collect() }

@@ -38,7 +38,7 @@ impl StatusRule {
         StatusRule { codes, predicate, explanation: Explanation::Text { message, hint } }
     }
 
-    /// Creates a row whose error is built by a function.
+    /// Creates a row whose error is built by `build`.
     pub(super) const fn with_function(
         codes: RangeInclusive<u16>,
         predicate: StatusPredicate,

@@ -176,12 +176,12 @@ pub(crate) struct RefusedRequest<'a> {
 }
 
 impl<'a> RefusedRequest<'a> {
-    /// Creates the description of a request about an object that may exist.
+    /// Creates the description of a request about `object`, which may exist.
     pub(crate) fn new(object: &'a InputObject, resource: &'a Resource, verb: Verb) -> Self {
         RefusedRequest { object, resource, verb, is_new: false }
     }
 
-    /// Creates the description of a request that creates an object.
+    /// Creates the description of a request that creates `object`.
     pub(crate) fn for_new(object: &'a InputObject, resource: &'a Resource) -> Self {
         RefusedRequest { object, resource, verb: Verb::Create, is_new: true }
     }

@@ -56,7 +56,7 @@ impl CancellationToken {
         }
     }
 
-    /// Runs a future. Returns `None` if it has not completed within the grace period after a cancellation.
+    /// Runs a future. Returns `None` if the future has not completed within the grace period after a cancellation.
     pub(crate) async fn run_with_grace<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         let expiry = async {
             self.cancelled().await;
@@ -68,7 +68,7 @@ impl CancellationToken {
         }
     }
 
-    /// Runs a future. Returns `None` if the user cancels the run before it completes.
+    /// Runs a future. Returns `None` if the user cancels the run before the future completes.
     pub(crate) async fn run_until_cancelled<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         match select(Box::pin(future), Box::pin(self.cancelled())).await {
             Either::Left((output, _)) => Some(output),
