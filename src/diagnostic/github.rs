@@ -62,8 +62,8 @@ pub fn summarize_edits(heading: &str, edits: &[ReportedEdit]) -> String {
     table + "\n"
 }
 
-/// Returns a section with a table of objects for the step summary. An outcome is a triple of object, outcome and
-/// reason.
+/// Returns a section with a table of objects for the step summary. Each item of `outcomes` is a triple of object,
+/// outcome and reason. If `dry_run` is true, the heading indicates a server dry run.
 pub fn summarize_outcomes<'r>(
     mut outcomes: impl Iterator<Item = (String, &'static str, Option<&'r str>)>,
     dry_run: bool,

@@ -7,7 +7,8 @@ use jobplate_diagnostic::{Error, Location};
 
 use super::document_cache::{CachedDocument, DocumentCache};
 
-/// Returns an error with its location, its source line and its hint. `program` is the program's name in the hint.
+/// Renders an error with its location, its source line and its hint, as far as they are known. `program` is the
+/// program's name in the hint.
 ///
 /// The result contains ANSI colour codes; the output stream strips them where colour is off.
 pub fn render_error(error: &Error, program: &str, documents: &DocumentCache) -> String {

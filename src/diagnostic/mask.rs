@@ -48,8 +48,8 @@ impl<T: Deref<Target = str>> MaskedText<T> {
         (visible, self.masked_ranges.iter().map(|range| &self.text[range.clone()]).collect())
     }
 
-    /// Returns the text of a byte range with sensitive values masked, and the byte offset in it that corresponds to
-    /// `offset` in the document.
+    /// Returns the text of a byte range with sensitive values masked, and the byte offset in that text that corresponds
+    /// to `offset` in the document.
     pub(super) fn mask_range(&self, range: Range<usize>, offset: usize) -> (String, usize) {
         let mut out = String::new();
         let mut masked_offset = None;
