@@ -26,7 +26,7 @@ pub struct AgentArguments {
     pub tenant_id: Option<ValueId>,
     /// `--api`
     pub api: Option<ValueId>,
-    /// `--token`. Prefect 1.0 removed it.
+    /// `--token`. Prefect 1.0 removed this option.
     pub token: Option<ValueId>,
     /// `--log-level`
     pub log_level: Option<ValueId>,
@@ -37,25 +37,25 @@ pub struct AgentArguments {
 pub struct Agent {
     /// The names and values of the variables that every flow run gets, in order.
     pub env_vars: Vec<(ValueId, ValueId)>,
-    /// The value of `env_vars` if only the cluster knows it. The field `env_vars` is empty then.
+    /// The value of `env_vars` if only the cluster knows it. If this value is set, the field `env_vars` is empty.
     pub unknown_env: Option<ValueId>,
     /// The labels as a string, formatted by Python's `str()`.
     pub labels: ValueId,
-    /// The default service account of Jobs.
+    /// The default service account of Jobs, if any.
     pub service_account_name: Option<ValueId>,
-    /// The default image pull secrets of Jobs.
+    /// The default image pull secrets of Jobs, if any.
     pub image_pull_secrets: Option<ValueId>,
     /// Whether flow runs send their logs to Prefect's API.
     pub log_to_cloud: ValueId,
-    /// The API key, or an empty string.
+    /// The API key, or an empty string if no API key is set.
     pub api_key: ValueId,
-    /// The tenant ID. Empty if there is no API key.
+    /// The tenant ID, or an empty string if no API key is set.
     pub tenant_id: ValueId,
     /// Whether the tenant ID is a placeholder.
     pub is_tenant_placeholder: bool,
-    /// The path of the job template.
+    /// The path of the agent's job template, if any.
     pub job_template_path: Option<ValueId>,
-    /// The namespace of Jobs.
+    /// The namespace of Jobs, if the agent has one.
     pub namespace: Option<ValueId>,
 }
 
@@ -138,7 +138,7 @@ impl Agent {
     }
 }
 
-/// Overrides settings with the options of `prefect agent kubernetes start`.
+/// Overrides settings with the options of `prefect agent kubernetes start`. Ignores empty options.
 fn set_config(arena: &mut Arena, arguments: AgentArguments, config: Config) {
     for (setting, value) in [
         ("cloud.api_key", arguments.key),
@@ -160,7 +160,7 @@ fn check_logging(arena: &mut Arena, kwargs: Kwargs, config: Config) -> Result<()
     let attributes = config.get(arena, "logging.log_attributes");
     let is_debug = config.get(arena, "cloud.agent.level").is_some_and(|level| arena.as_str(level) == Some("DEBUG"));
     if let Some(attributes) = attributes.filter(|_| is_debug) {
-        // At this level, the agent logs the attributes when it starts.
+        // At the level DEBUG, the agent logs the attributes when it starts, so they must be iterable.
         iterate(arena, attributes, "`logging.log_attributes`")?;
     }
     Ok(())
@@ -185,8 +185,9 @@ pub(super) fn split_at_commas(arena: &mut Arena, list: ValueId) -> ValueId {
     arena.alloc(Value::List(items), location)
 }
 
-/// Returns the API key, the tenant ID, and whether the tenant ID is a placeholder. The key and the tenant ID are
-/// empty if no API key is set.
+/// Returns the API key, the tenant ID, and whether the tenant ID is a placeholder. The key and the tenant ID are empty
+/// if no API key is set. Fails if Prefect's agent does not start, or if a placeholder is needed and the backend is
+/// unknown.
 fn read_credentials(arena: &mut Arena, version: AgentVersion, config: Config) -> Result<(ValueId, ValueId, bool)> {
     let key = config.get(arena, "cloud.api_key").filter(|key| arena.is_truthy(*key));
     let tenant = config.get(arena, "cloud.tenant_id").filter(|tenant| arena.is_truthy(*tenant));
@@ -197,7 +198,8 @@ fn read_credentials(arena: &mut Arena, version: AgentVersion, config: Config) ->
             let has_token = has("cloud.agent.auth_token") || has("cloud.auth_token");
             let is_cloud = arena.as_str(default_setting(arena, config, "backend")?) == Some("cloud");
             if key.is_none() && !has_token && is_cloud {
-                // The agent reads a token from a file that is named after the API, and logs in to the tenant.
+                // The agent reads a token from a file that is named after the API, and logs in to the tenant, so the
+                // API must be a string and the tenant a UUID.
                 let api = default_setting(arena, config, "cloud.api")?;
                 if arena.is_truthy(api) && !matches!(arena.get(api), Value::Str(_) | Value::Unknown(_)) {
                     let error = Error::input("Prefect's agent can't start: its API is no text");
@@ -223,7 +225,8 @@ fn read_credentials(arena: &mut Arena, version: AgentVersion, config: Config) ->
     Ok((key, arena.alloc_str(DEFAULT_TENANT_ID), true))
 }
 
-/// Normalizes a tenant ID like Python's `uuid.UUID`. Fails if it does not have 32 hexadecimal digits.
+/// Normalizes a tenant ID like Python's `uuid.UUID`. Returns an unknown value unchanged. Fails if the ID does not have
+/// 32 hexadecimal digits.
 fn parse_uuid(arena: &mut Arena, tenant: ValueId) -> Result<ValueId> {
     if let Value::Unknown(_) = arena.get(tenant) {
         return Ok(tenant);
@@ -270,7 +273,8 @@ fn format_labels(arena: &mut Arena, kwargs: Kwargs, config: Config) -> Result<Va
         return Ok(labels);
     }
     let items = iterate(arena, labels, "the agent's labels")?;
-    // In the configuration, lists and mappings are objects of the classes `BoxList` and `Config`.
+    // In the configuration, lists and mappings are objects of the classes `BoxList` and `Config`, and their `repr()`
+    // contains the name of the class.
     let print_item = |item: &ValueId| match arena.get(*item) {
         Value::List(_) => format!("BoxList({})", string::repr(arena, *item)),
         Value::Dict(_) => format!("Config({})", string::repr(arena, *item)),

@@ -13,18 +13,18 @@ use crate::generation;
 use crate::requested_settings::{Backend, RequestedSettings};
 use crate::variables::{API, API_KEY, BACKEND, CLOUD_API_URL, LOCAL_SECRETS};
 
-/// The deprecated variable for the API key. Agents before 0.15.0 read only this variable. 0.15 passes its value to
-/// flow runs as `PREFECT__CLOUD__AUTH_TOKEN`, or the API key if it is empty. 1.0 and later ignore it, but `prefect
-/// agent kubernetes install --key` sets both variables.
+/// The deprecated variable for the API key. Agents before 0.15.0 read only this variable. Prefect 0.15 passes its
+/// value, or the API key if the value is empty, to flow runs as `PREFECT__CLOUD__AUTH_TOKEN`. Prefect 1.0 and later
+/// ignore the variable, but `prefect agent kubernetes install --key` still sets it in addition to the current variable.
 pub const TOKEN: &str = "PREFECT__CLOUD__AGENT__AUTH_TOKEN";
 
 /// The reason why `USE_LOCAL_SECRETS` is not needed.
 pub const LOCAL_SECRETS_REASON: &str = "under Prefect Server flows find the secrets in their environment all the same";
 
-/// The first version with API keys.
+/// The first version of Prefect that supports API keys.
 const FIRST_WITH_KEYS: [u32; 2] = [0, 15];
 
-/// An agent's container before its edits.
+/// An agent's container before jobplate edits it.
 #[derive(Clone, Copy)]
 pub struct AgentContainer<'a>(pub Node<'a>);
 
@@ -45,7 +45,7 @@ impl<'a> AgentContainer<'a> {
         is_needed.then(|| EnvVar { name: TOKEN.to_owned(), value: EnvValue::SecretKey(key.clone()) })
     }
 
-    /// Returns notes about settings of this container, which is in `object`.
+    /// Returns notes about settings of this container, which is part of `object`.
     ///
     /// `set` contains the names of all variables that the current run sets. `sets_token` is true if the variable of
     /// [`Self::token_variable`] is one of them.
@@ -135,13 +135,13 @@ impl<'a> AgentContainer<'a> {
         generation::image_version(self.0).is_some_and(|version| version.as_slice() < FIRST_WITH_KEYS.as_slice())
     }
 
-    /// Returns whether another variable configures the host of Prefect Server.
+    /// Returns whether a variable configures Prefect Server, such as its host.
     fn configures_server(self) -> bool {
         let names = self.entries().filter_map(|entry| entry.get_first("name").and_then(Node::text));
         names.into_iter().any(|name| name.starts_with("PREFECT__SERVER__"))
     }
 
-    /// Returns whether the command that starts the agent has an option.
+    /// Returns whether the command that starts the agent has the option `long`, or its short form `short`.
     fn has_start_option(self, long: &str, short: &str) -> bool {
         let line = generation::command_line(self.0);
         line.split_whitespace()
@@ -171,7 +171,8 @@ impl<'a> AgentContainer<'a> {
     }
 }
 
-/// Options of `prefect agent kubernetes start` that override a variable.
+/// Options of `prefect agent kubernetes start` that override a variable: the variable, the long option and the short
+/// option.
 const OVERRIDING_OPTIONS: [(&str, &str, &str); 3] =
     [(API, "--api", "-a"), (API_KEY, "--key", "-k"), (TOKEN, "--token", "-t")];
 

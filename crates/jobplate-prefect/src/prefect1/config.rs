@@ -1,5 +1,5 @@
-//! Prefect 1's configuration (`prefect/configuration.py`): defaults, `config.toml` and `PREFECT__*` variables, with types
-//! cast, environment variables expanded and `${section.key}` interpolated.
+//! Prefect 1's configuration (`prefect/configuration.py`): defaults, `config.toml` and `PREFECT__*` variables, with
+//! types cast, environment variables expanded and `${section.key}` interpolated.
 
 use std::rc::Rc;
 
@@ -38,7 +38,7 @@ impl Config {
         setting.split('.').try_fold(self.0, |section, key| arena.dict_get(section, key))
     }
 
-    /// Sets `section.key`. Does nothing if the section does not exist.
+    /// Sets a setting such as `cloud.api`. Does nothing if its section does not exist.
     pub fn set(self, arena: &mut Arena, setting: &str, value: ValueId) {
         if let Some((section, key)) = setting.rsplit_once('.')
             && let Some(section) = self.get(arena, section)
@@ -92,7 +92,7 @@ fn setting_path(option: &str) -> Vec<String> {
 }
 
 /// Returns a variable's value after environment variables are expanded and its type is cast. References to other
-/// settings are resolved later.
+/// settings are resolved later. Fails if repeated expansion results in a value that is not a string.
 fn variable_value(arena: &mut Arena, environ: &Environ, variable: &EnvironVar) -> Result<ValueId> {
     let location = variable.location.as_ref();
     let expanded = expand(arena, environ, &variable.value, location);
@@ -110,7 +110,7 @@ fn variable_value(arena: &mut Arena, environ: &Environ, variable: &EnvironVar) -
     }
 }
 
-/// Expands and casts a value if it is a string.
+/// Expands and casts a string. Returns other values unchanged.
 fn expand_and_cast(arena: &mut Arena, environ: &Environ, value: ValueId) -> ValueId {
     let Value::Str(text) = arena.get(value).clone() else { return value };
     let location = arena.location(value).cloned();
@@ -121,8 +121,8 @@ fn expand_and_cast(arena: &mut Arena, environ: &Environ, value: ValueId) -> Valu
     }
 }
 
-/// Expands a string until it does not change, like `interpolate_env_vars`. Casts it if it was expanded more than
-/// once. Returns Python's `None` if it still changes after [`MAX_ROUNDS`] rounds.
+/// Expands a string until it does not change, like `interpolate_env_vars`. Casts the string if it was expanded more
+/// than once. Returns Python's `None` if the string still changes after [`MAX_ROUNDS`] rounds.
 fn expand(arena: &mut Arena, environ: &Environ, value: &Resolved, location: Option<&Location>) -> ValueId {
     let mut current = value.clone();
     for round in 0..MAX_ROUNDS {
@@ -184,7 +184,8 @@ impl FlatSettings {
         }
     }
 
-    /// Replaces `${section.key}` with the value of that setting, in at most [`MAX_ROUNDS`] rounds.
+    /// Replaces `${section.key}` with the value of that setting, or with an empty string if the setting does not exist.
+    /// Replaces one reference per value in each of [`MAX_ROUNDS`] rounds.
     fn resolve_references(&mut self, arena: &mut Arena) -> Result<()> {
         let pattern =
             Regex::new(r"\$\{(.[^${}]*)\}").map_err(|_| Error::new(ErrorKind::Internal, "a pattern that is none"))?;

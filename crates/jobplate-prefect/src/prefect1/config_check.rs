@@ -86,7 +86,7 @@ const REQUIRED_SECTIONS: [&str; 8] =
 /// A pattern for a field of a Python logging format. Python requires at least one field.
 const LOGGING_FIELD: &str = r"%\([a-zA-Z_][0-9A-Za-z_]*\)[#0+ -]*(\*|\d+)?(\.(\*|\d+))?[diouxefgcrsaDIOUXEFGCRSA%]";
 
-/// Fails if a setting is not one of Python's logging levels.
+/// Fails if a setting is neither a number nor the name of a Python logging level. A missing setting is valid.
 pub(super) fn check_level(arena: &Arena, config: Config, setting: &str) -> Result<()> {
     const LEVELS: [&str; 8] = ["CRITICAL", "FATAL", "ERROR", "WARN", "WARNING", "INFO", "DEBUG", "NOTSET"];
     let Some(level) = config.get(arena, setting) else { return Ok(()) };

@@ -17,11 +17,11 @@ use crate::pyvalue::source::{Location, SourceFile, locate};
 /// A secret of a `config.toml`.
 #[derive(Debug)]
 pub struct ConfigSecret {
-    /// The name. For a key in a table: the table's name and the key, joined by `__`.
+    /// The name of the secret. For a key in a table, the name consists of the table's name and the key, joined by `__`.
     pub name: String,
-    /// The value in the file, if it is a string.
+    /// The value in the file. `None` if the value is not a string.
     pub own: Option<String>,
-    /// The value that the variable must have.
+    /// The value of the variable from which a flow reads the secret's value.
     pub value: String,
     /// The location of the key.
     pub location: Location,
@@ -46,7 +46,7 @@ pub fn read_secrets(source: &Rc<SourceFile>) -> Result<Vec<ConfigSecret>> {
     Ok(found)
 }
 
-/// Adds the secrets of a table to `found`. `prefix` is the prefix of their names.
+/// Adds the secrets of a table and its nested tables to `found`. `prefix` is the prefix of their names.
 fn add_secrets(
     table: &DeTable<'_>,
     prefix: &str,

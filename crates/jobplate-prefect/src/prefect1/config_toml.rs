@@ -15,12 +15,13 @@ pub(super) fn parse_toml(source: &Rc<SourceFile>) -> Result<toml::Spanned<DeTabl
     DeTable::parse(&source.text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
         let location = Location { source: Rc::clone(source), span };
-        // The parser's message can quote the file, which holds secrets.
+        // The parser's message can quote the file, which can contain secrets, so the error omits the message.
         locate(Error::input("this is no TOML").hint("see https://toml.io for its grammar"), Some(&location))
     })
 }
 
-/// Fails if a list has items of several types. Prefect's TOML parser rejects such a list.
+/// Fails if a list has items of several types, because Prefect's TOML parser rejects such a list. Accepts any list that
+/// begins with a table.
 pub(super) fn check_lists<'t>(
     values: impl Iterator<Item = &'t toml::Spanned<DeValue<'t>>>,
     source: &Rc<SourceFile>,
@@ -48,7 +49,7 @@ pub(super) fn check_lists<'t>(
     Ok(())
 }
 
-/// Converts a value of a `config.toml`.
+/// Converts a value of a `config.toml` to a Python value.
 pub(super) fn convert_toml(arena: &mut Arena, value: &toml::Spanned<DeValue<'_>>, source: &Rc<SourceFile>) -> ValueId {
     let location = Location { source: Rc::clone(source), span: value.span() };
     let data = match value.get_ref() {
@@ -63,7 +64,7 @@ pub(super) fn convert_toml(arena: &mut Arena, value: &toml::Spanned<DeValue<'_>>
             None => Value::Unsupported("a time of day"),
         },
         DeValue::Array(items) => {
-            // If the first item is a table, Prefect's parser skips items that are not tables.
+            // If the first item is a table, Prefect's parser drops the items that are not tables.
             let tables_only = items.iter().next().is_some_and(|first| first.get_ref().is_table());
             let items = items.iter().filter(|item| !tables_only || item.get_ref().is_table());
             Value::List(items.map(|item| convert_toml(arena, item, source)).collect())

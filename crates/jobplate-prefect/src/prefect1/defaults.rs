@@ -10,8 +10,9 @@ pub(super) enum DefaultValue {
 
 use DefaultValue::{Bool, Float, Int, Str};
 
-/// The settings of Prefect 1.4.1 (`src/prefect/config.toml`), with their sections and keys. 0.15 does not have the
-/// four settings of `cloud.rate_limiting`. No other setting refers to them.
+/// The settings of Prefect 1.4.1 (`src/prefect/config.toml`), each with its path and its default value. Prefect 0.15
+/// does not have the four settings of `cloud.rate_limiting`, but no other setting refers to them, so this table is also
+/// valid for 0.15.
 pub(super) const SETTINGS: [(&str, DefaultValue); 78] = [
     ("debug", Bool(false)),
     ("home_dir", Str("~/.prefect")),

@@ -19,7 +19,7 @@ use crate::pyvalue::source::{Location, SourceFile, locate};
 pub struct AgentDeployment {
     /// The arguments of the agent.
     pub start: AgentArguments,
-    /// The environment of its container.
+    /// The environment of the agent's container.
     pub environ: Environ,
     /// The version of Prefect. `None` if the image is not one of Prefect's own images.
     pub version: Option<Vec<u32>>,
@@ -27,7 +27,7 @@ pub struct AgentDeployment {
     pub has_env_from: bool,
 }
 
-/// The agent's command, its options, and the texts of errors about it.
+/// The agent's command, its options, and the error messages about it.
 pub const AGENT: Program = Program {
     generation: Generation::Prefect1,
     start: &["prefect", "agent", "kubernetes", "start"],
@@ -70,7 +70,7 @@ const OPTIONS: [(&str, Option<char>, bool); 15] = [
     ("image-pull-secrets", None, false),
 ];
 
-/// Converts options to the arguments of `KubernetesAgent`.
+/// Converts options to the arguments of `KubernetesAgent`. Fails if the value of an `--env` has no `=`.
 fn start_arguments(arena: &mut Arena, found: &Options, location: &Location) -> Result<AgentArguments> {
     let alloc_text = |arena: &mut Arena, text: &str| {
         arena.alloc(Resolved::from_text(text.to_owned()).into(), Some(location.clone()))

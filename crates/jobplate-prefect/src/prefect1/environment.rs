@@ -28,9 +28,9 @@ pub enum FlowVariableOrigin {
 /// A source of a variable.
 #[derive(Clone, Debug)]
 pub struct FlowVariableSource {
-    /// The origin.
+    /// The origin of the variable.
     pub origin: FlowVariableOrigin,
-    /// The location of the value, if it is in a file.
+    /// The location of the value. `None` if the value is not in a file.
     pub location: Option<Location>,
     /// The description of the value in notes and tables.
     pub shown: ValueDescription,
@@ -39,9 +39,9 @@ pub struct FlowVariableSource {
 /// A variable of the flow container.
 #[derive(Clone, Debug)]
 pub struct FlowVariable {
-    /// The name.
+    /// The name of the variable.
     pub name: ValueId,
-    /// The value. For a variable of the template, its whole entry in `env`.
+    /// The value of the variable. For a variable of the template, the whole entry in `env`.
     pub value: ValueId,
     /// The source that sets the value.
     pub source: FlowVariableSource,
@@ -53,22 +53,22 @@ pub struct FlowVariable {
 #[derive(Debug, Default)]
 pub struct FlowEnvironment {
     variables: Vec<FlowVariable>,
-    /// The position of each variable that is not an entry of the template.
+    /// The index in `variables` of each variable that is not an entry of the template.
     positions: HashMap<DictKey, usize>,
 }
 
 impl FlowEnvironment {
-    /// Returns the variables.
+    /// Returns the variables in order.
     pub fn variables(&self) -> &[FlowVariable] {
         &self.variables
     }
 
-    /// Returns whether [`FlowEnvironment::set`] has set a variable.
+    /// Returns whether [`FlowEnvironment::set`] has set the variable `name`.
     pub(super) fn is_set(&self, arena: &Arena, name: ValueId) -> bool {
         self.positions.contains_key(&arena.dict_key(name))
     }
 
-    /// Sets a variable. Overrides an earlier source.
+    /// Sets a variable. If the variable is already set, records its earlier source as overridden.
     pub(super) fn set(&mut self, arena: &Arena, name: ValueId, value: ValueId, origin: FlowVariableOrigin) {
         let location = arena.location(value).or_else(|| arena.location(name)).cloned();
         let source = FlowVariableSource { origin, location, shown: describe_value(arena, value) };

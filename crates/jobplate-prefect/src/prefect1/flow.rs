@@ -11,7 +11,7 @@ use crate::pyvalue::source::locate;
 /// The data of a flow in Prefect's API.
 #[derive(Clone, Copy, Debug)]
 pub struct Flow {
-    /// The ID.
+    /// The ID of the flow.
     pub id: ValueId,
     /// The version of Prefect that registered the flow, if it is known.
     pub core_version: Option<ValueId>,
@@ -21,7 +21,8 @@ pub struct Flow {
 
 impl Flow {
     /// Returns the image of the flow's container: from the Docker storage, the run config or the template, in this
-    /// order. Returns Prefect's image for the flow's `core_version` if none of them has an image.
+    /// order. Returns Prefect's image for the flow's `core_version` if none of them has an image. Fails if the storage
+    /// or the `core_version` is invalid.
     pub fn image(self, arena: &mut Arena, run_config: Option<ValueId>, template: Option<ValueId>) -> Result<ValueId> {
         if let Some(storage) = self.storage
             && let Some(image) = storage::docker_image(arena, storage)?
@@ -42,8 +43,8 @@ impl Flow {
         Ok(arena.alloc(Value::Str(image), self.core_version.and_then(|version| arena.location(version).cloned())))
     }
 
-    /// Returns the command that executes a flow run. Prefect 0.13 renamed it. Fails if the flow's `core_version` is
-    /// invalid.
+    /// Returns the command that executes a flow run. Prefect 0.13 renamed the subcommand. Fails if the flow's
+    /// `core_version` is invalid.
     pub fn command(self, arena: &Arena, version: AgentVersion) -> Result<[&'static str; 3]> {
         let core_version = match self.core_version.filter(|version| arena.is_truthy(*version)) {
             None => "0.0.0",

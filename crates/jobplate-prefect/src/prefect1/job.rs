@@ -16,7 +16,7 @@ use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::locate;
 use crate::pyvalue::string;
 
-/// The input of a Job.
+/// The input from which a Job is generated.
 #[derive(Debug)]
 pub(super) struct JobRequest<'r> {
     /// The version of Prefect.
@@ -40,9 +40,9 @@ pub(super) struct JobRequest<'r> {
 /// A generated Job.
 #[derive(Debug)]
 pub struct Job {
-    /// The whole object.
+    /// The whole Job object.
     pub root: ValueId,
-    /// The spec of its pod template.
+    /// The spec of the Job's pod template.
     pub pod: ValueId,
     /// The container that runs the flow.
     pub container: ValueId,
@@ -62,7 +62,7 @@ pub(super) fn generate(arena: &mut Arena, run: &JobRequest<'_>) -> Result<Job> {
     set_metadata(arena, run, &mut replaced)?;
     let template = get_required(arena, job, "spec").and_then(|spec| get_required(arena, spec, "template"))?;
     let Some(pod) = arena.dict_get(template, "spec") else {
-        // Values that this module creates have no location.
+        // Values that this module creates have no location, so the error may have to point to the Job.
         let nearest = if arena.location(template).is_some() { template } else { job };
         return Err(fail(arena, nearest, "there is no `spec.template.spec` here")
             .hint("a job template is a Job: the containers stand in `spec.template.spec`"));
@@ -182,7 +182,7 @@ fn first_part(arena: &mut Arena, name: ValueId) -> Result<String> {
     }
 }
 
-/// Sets a key of the pod spec. Adds the old value to `replaced`.
+/// Sets a key of the pod spec. Adds the old value, if any, to `replaced`.
 fn replace(
     arena: &mut Arena,
     pod: ValueId,
@@ -194,7 +194,8 @@ fn replace(
     arena.dict_set_str(pod, key, value);
 }
 
-/// Sets the service account. The run config has priority, then its template, the agent, and the agent's template.
+/// Sets the service account. In descending priority, it comes from the run config, the run config's template, the
+/// agent, or the agent's template.
 fn set_service_account(
     arena: &mut Arena,
     run: &JobRequest<'_>,
@@ -244,7 +245,8 @@ fn set_pull_secrets(
     Ok(())
 }
 
-/// Returns the first container, which runs the flow. Creates it if the list is empty.
+/// Returns the first container, which runs the flow. Creates the container if the list is missing or empty. Fails if
+/// Prefect fails.
 fn first_container(arena: &mut Arena, pod: ValueId) -> Result<ValueId> {
     let containers = get_or_create(arena, pod, &["containers"], Value::List(Vec::new()))?;
     let container = match arena.get(containers).clone() {
@@ -358,7 +360,7 @@ fn set_agent_variables(
     Ok(())
 }
 
-/// Sets the resources of the run config. Always creates `requests` and `limits`.
+/// Sets the resources of the run config. Creates `requests` and `limits` even if the run config has no resources.
 fn set_resources(arena: &mut Arena, run: &JobRequest<'_>, container: ValueId) -> Result<()> {
     for group in ["requests", "limits"] {
         get_or_create(arena, container, &["resources", group], Value::empty_dict())?;

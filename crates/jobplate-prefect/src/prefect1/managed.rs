@@ -1,4 +1,4 @@
-//! The variables that the agent sets itself in each flow run and so overrides in the job template (`generate_job_spec` of
+//! The variables that the agent sets itself in each flow run, overriding the job template (`generate_job_spec` of
 //! prefect 0.14.7 to 1.4.1).
 
 use super::version::AgentVersion;
@@ -67,8 +67,8 @@ pub fn is_managed(name: &str) -> bool {
     [LOGGING_LEVEL, SEND_LOGS].contains(&name) || variables_set_last(AgentVersion::V1_4).any(|(own, _)| own == name)
 }
 
-/// Returns the flag that sets a variable on an agent, which passes it to flow runs. `None` if the agent computes the
-/// value, such as the ID of the flow run.
+/// Returns the flag that sets a variable on an agent, which passes it to flow runs. Returns `None` if no flag sets the
+/// variable, for example because the agent computes the value.
 pub fn agent_flag(name: &str, settings: &RequestedSettings) -> Option<String> {
     Some(match name {
         BACKEND => format!("--backend {}", settings.backend.map_or("BACKEND", Backend::name)),

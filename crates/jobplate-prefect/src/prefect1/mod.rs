@@ -13,14 +13,14 @@
 //! | `agent` | the attributes of an agent, from its arguments, environment and configuration |
 //! | `config` | Prefect's configuration: defaults, `config.toml`, variables, and how values are type-cast |
 //! | `config_toml` | which values a `config.toml` has |
-//! | `config_check` | with which settings Prefect does not start |
+//! | `config_check` | which settings prevent Prefect from starting |
 //! | `defaults` | Prefect's own settings, job template and reserved names |
 //! | `run_config` | which settings a run config may have |
 //! | `flow` | the image and the command of the flow's container |
 //! | `storage` | the image of a flow's storage |
 //! | `job` | what the agent changes in the template, and in which order sources set variables |
 //! | [`managed`] | which variables the agent sets itself, and which flags set them on the agent |
-//! | [`environment`] | which source of a variable wins |
+//! | [`environment`] | which source of a variable has priority |
 //! | [`notes`] | which notes a preview has |
 //! | [`agent_container`] | which variables a setting needs on an agent, and when it has no effect |
 //! | [`secrets`] | which names a secret can have, and which value a flow reads from a string |

@@ -92,7 +92,8 @@ impl NoteCollector<'_> {
         }
     }
 
-    /// Adds notes about a container `flow` that does not run the flow, and about a flow's container without a name.
+    /// Adds notes about a container named `flow` that does not run the flow, and about a flow's container without a
+    /// name.
     fn add_container_notes(&mut self, preview: &AgentPreview) {
         let arena = self.arena;
         let containers = arena.dict_get(preview.job.pod, "containers");
@@ -198,7 +199,8 @@ impl NoteCollector<'_> {
         let arena = self.arena;
         let names =
             variables.iter().enumerate().map(|(position, variable)| (string::str(arena, variable.name), position));
-        // Kubernetes can expand a variable after the first entry with its name.
+        // Kubernetes can expand a variable in every entry after the first entry with its name, so the first index is
+        // kept.
         let mut first: HashMap<String, usize> = HashMap::new();
         names.for_each(|(name, position)| {
             first.entry(name).or_insert(position);

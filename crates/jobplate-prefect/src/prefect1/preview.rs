@@ -33,8 +33,8 @@ pub struct AgentPreview {
 
 /// Creates the Job of a flow run.
 ///
-/// `template` is the agent's job template. Without it, the scenario's `job_template_path` or Prefect's default applies.
-/// `file` reads other files that the scenario names.
+/// `template` is the agent's job template. Without it, the agent's `job_template_path` or Prefect's default is used. A
+/// template of the run config overrides all of them. `file` reads the files that the scenario names.
 ///
 /// # Errors
 /// Fails if Prefect fails, or if this crate does not support the input.

@@ -10,7 +10,7 @@ use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::{SourceFile, locate};
 use crate::pyvalue::{serialize, string, yaml};
 
-/// Reads the file at a path.
+/// A function that reads the file at a path.
 pub(super) type ReadFile<'r> = dyn Fn(&str) -> Result<Rc<SourceFile>> + 'r;
 
 /// A run config for Kubernetes.
@@ -168,7 +168,8 @@ impl RunConfig {
     }
 }
 
-/// Reads the arguments of the class that a run config names.
+/// Reads the arguments of the class that a run config names, `KubernetesRun` by default. Fails if the Kubernetes agent
+/// does not accept the class.
 fn read_kwargs(arena: &Arena, input: ValueId) -> Result<Kwargs> {
     let named = ["kind", "type"].iter().filter_map(|key| arena.dict_get(input, key));
     let named = named.into_iter().find(|class| *arena.get(*class) != Value::None);
@@ -211,7 +212,8 @@ pub(super) fn locate_path_error(error: Error, arena: &Arena, path: ValueId, hint
     }
 }
 
-/// Returns a string value as an embedded source file.
+/// Returns a string value as a source file that is embedded in the value's file, or as a redacted source file if the
+/// value has no location.
 pub(super) fn embedded_source(arena: &Arena, id: ValueId, text: String) -> Rc<SourceFile> {
     match arena.location(id) {
         Some(location) => SourceFile::new_embedded(location, text, false),
@@ -219,7 +221,8 @@ pub(super) fn embedded_source(arena: &Arena, id: ValueId, text: String) -> Rc<So
     }
 }
 
-/// Converts a value to a string. Decodes bytes as UTF-8.
+/// Converts a value to a string. Decodes bytes as UTF-8, and fails if they are not UTF-8. Returns `None` if `value` is
+/// `None`.
 fn to_string(arena: &mut Arena, value: Option<ValueId>) -> Result<Option<ValueId>> {
     let Some(value) = value else { return Ok(None) };
     let text = match arena.get(value) {
@@ -232,7 +235,7 @@ fn to_string(arena: &mut Arena, value: Option<ValueId>) -> Result<Option<ValueId
     Ok(Some(arena.alloc(Value::Str(text), location)))
 }
 
-/// Converts the items of a list to strings. Fails if an item is `None`. Errors name the list as `label`.
+/// Converts the items of a list to strings. Fails if an item is `None`. Errors call the list `label`.
 fn to_strings(arena: &mut Arena, list: ValueId, label: &str) -> Result<Vec<ValueId>> {
     let items = iterate(arena, list, label)?;
     let mut out = Vec::new();
@@ -245,7 +248,8 @@ fn to_strings(arena: &mut Arena, list: ValueId, label: &str) -> Result<Vec<Value
     Ok(out)
 }
 
-/// Reads `env` and converts its names to strings.
+/// Reads `env` and converts its names to strings. Fails if `env` is not a mapping, or if a name is null or cannot be
+/// converted.
 fn read_env(arena: &mut Arena, env: ValueId) -> Result<Vec<(ValueId, ValueId)>> {
     let Some(pairs) = arena.as_dict(env) else {
         let error = Error::input(format!("`env` of the run config is {}, not a mapping", arena.describe_kind(env)));

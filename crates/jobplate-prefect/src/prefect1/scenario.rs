@@ -22,7 +22,7 @@ pub struct AgentScenario {
     pub start: AgentArguments,
     /// The environment of the agent.
     pub environ: Environ,
-    /// The agent's `config.toml`.
+    /// The agent's `config.toml`, if it has one.
     pub user_config: Option<Rc<SourceFile>>,
     /// The flow.
     pub flow: Flow,

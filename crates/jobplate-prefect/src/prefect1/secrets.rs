@@ -1,8 +1,8 @@
 //! Secrets of Prefect 1: their names, the value that a flow reads from a variable, and the variable from which a flow
 //! reads a value unchanged.
 //!
-//! Prefect evaluates a variable twice as a Python literal and expands `$NAME` and `${...}` in it. `Secret(...).get()` then
-//! parses a string as JSON. Errors contain no values.
+//! Prefect evaluates a variable twice as a Python literal and expands `$NAME` and `${...}` in it. `Secret(...).get()`
+//! then parses a string as JSON. Errors contain no values.
 
 use jobplate_diagnostic::ProgramName;
 use jobplate_manifest::names::{self, ValidationError};
@@ -57,7 +57,7 @@ pub fn enclosing_dicts(name: &str) -> impl Iterator<Item = &str> {
 pub fn describe_cast(name: &str, value: &str) -> Option<String> {
     let mut arena = Arena::default();
     if let Some(read) = cast(&mut arena, value) {
-        // Prefect casts a string twice, so a quoted literal is evaluated, too.
+        // Prefect casts a string twice, so it also evaluates a literal inside a quoted literal.
         let inner = arena.as_str(read).map(str::to_owned);
         let read = inner.and_then(|inner| cast(&mut arena, &inner)).unwrap_or(read);
         let inner = arena.as_str(read).map(str::to_owned);
@@ -150,7 +150,7 @@ fn quote_literal(value: &str) -> String {
 
 /// Returns the Python literal of a value, in which Prefect expands no variables or settings.
 pub(super) fn to_literal(arena: &Arena, value: ValueId) -> String {
-    // Only strings contain a dollar sign.
+    // Only strings contain a dollar sign, so the escape is always inside quotes.
     string::repr(arena, value).replace('$', "\\x24")
 }
 

@@ -48,8 +48,8 @@ pub fn find_in_config_map(source: Rc<SourceFile>) -> Result<Rc<SourceFile>> {
     Ok(found.unwrap_or(source))
 }
 
-/// Reads the job template at an agent's path. Fails if the path refers to another host, or if the file cannot be
-/// read.
+/// Reads the job template at the path in a run config or an agent's settings. Fails if the path refers to another host,
+/// or if the file cannot be read.
 pub(super) fn read(arena: &mut Arena, path: ValueId, file: &ReadFile<'_>) -> Result<ValueId> {
     let Some(text) = arena.as_str(path) else {
         return Err(locate(Error::input("the path of a job template must be text"), arena.location(path)));

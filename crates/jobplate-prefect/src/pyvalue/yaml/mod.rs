@@ -122,7 +122,7 @@ fn document_start(text: &str) -> Result<usize> {
 }
 
 /// Returns the offset of the first tab that is neither in a comment nor in a quoted or block scalar. Returns `None` if
-/// there is no such tab.
+/// no tab is found.
 fn find_tab(document: Document<'_>) -> Option<usize> {
     let text = document.text;
     if !text.contains('\t') {
