@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn reports_next_to_nodes_that_cannot_be_edited() {
-        // An anchor on another container, a container without a name, and entries with the same name.
+        // The document has an anchor on another container, a container without a name, and entries with the same name.
         let before = "kind: Job\nspec:\n  template:\n    spec:\n      initContainers: [{<<: {a: b}}]\n      containers:\n      - env:\n        - {name: U, value: a}\n        - {name: U, value: b}\n      - &side {name: side}\n";
         let after =
             before.replace("value: b}\n", "value: b}\n        - {name: A, value: x}\n        - {name: U, value: c}\n");

@@ -55,38 +55,39 @@ impl<'a> Object<'a> {
         self.api_version.split_once('/').map_or("", |(group, _)| group)
     }
 
-    /// Returns the string under a key of `metadata`, or `None` if it is missing or null.
+    /// Returns the string under `key` in `metadata`, or `None` if it is missing or null.
     fn metadata_text(&self, key: &str) -> Option<Cow<'a, str>> {
         let value = self.metadata?.get_first(key)?;
         value.text().filter(|_| !value.is_null())
     }
 
-    /// Returns `metadata.name`, or `metadata.generateName` if the name is missing.
+    /// Returns `metadata.name`, or `metadata.generateName` if the name is missing or null. Returns `None` if both are.
     pub fn name(&self) -> Option<Cow<'a, str>> {
         self.metadata_name().or_else(|| self.metadata_text("generateName"))
     }
 
-    /// Returns `metadata.name`.
+    /// Returns `metadata.name`, or `None` if it is missing or null.
     pub fn metadata_name(&self) -> Option<Cow<'a, str>> {
         self.metadata_text("name")
     }
 
-    /// Returns `metadata.namespace`, if it is not empty.
+    /// Returns `metadata.namespace`, or `None` if it is missing, null or empty.
     pub fn namespace(&self) -> Option<Cow<'a, str>> {
         self.metadata_text("namespace").filter(|namespace| !namespace.is_empty())
     }
 
-    /// Returns the value of a label.
+    /// Returns the value of the label `key`, or `None` if the object does not have this label.
     pub fn label(&self, key: &str) -> Option<Cow<'a, str>> {
         self.metadata_entry("labels", key)
     }
 
-    /// Returns the value of an annotation.
+    /// Returns the value of the annotation `key`, or `None` if the object does not have this annotation.
     pub fn annotation(&self, key: &str) -> Option<Cow<'a, str>> {
         self.metadata_entry("annotations", key)
     }
 
-    /// Returns the string under a key of a mapping in `metadata`, such as `labels`.
+    /// Returns the string under `key` in the mapping `map` of `metadata`, such as `labels`. Returns `None` if it is
+    /// missing.
     fn metadata_entry(&self, map: &str, key: &str) -> Option<Cow<'a, str>> {
         let map = self.metadata?.get_first(map)?;
         let value = map.get_first(key)?;
@@ -106,7 +107,8 @@ impl<'a> Object<'a> {
         maps.try_for_each(|(_, map)| StrictMap::from_node(map, "a mapping that objects are chosen by").map(drop))
     }
 
-    /// Returns the name of the object in reports and errors: `Kind/name`, or `Kind` if the object has no name.
+    /// Returns the name of the object in reports and errors: `Kind/name`, or `Kind` if the object has no name. A
+    /// missing kind is written as `(no kind)`.
     pub fn display(&self) -> String {
         let kind = if self.kind.is_empty() { "(no kind)" } else { &self.kind };
         match self.name() {

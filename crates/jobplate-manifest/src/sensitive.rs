@@ -80,7 +80,8 @@ fn scalar_values(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
     node.descendants().filter(move |node| node.is_scalar() && !keys.contains(&node.index()))
 }
 
-/// Adds the values of `env` or `secrets`, in any of their forms. Values that are only names are left out.
+/// Adds the values of `env` or `secrets`, which may be a mapping, a list or a scalar. Omits the values of
+/// [`NAMING_KEYS`] and scalars that are placeholders.
 fn add_env_values<'a>(entries: Node<'a>, recognizer: Recognizer, found: &mut Vec<Node<'a>>) {
     let is_naming = |key: Node<'_>| NAMING_KEYS.iter().any(|name| key.has_text(name));
     let add_map = |map: Node<'a>, found: &mut Vec<Node<'a>>| {
