@@ -112,7 +112,8 @@ impl Splices {
         self.list.iter().map(|splice| (splice.range.clone(), &self.text[splice.text.clone()]))
     }
 
-    /// Maps an offset of the edited text to the range of the original that it comes from.
+    /// Maps an offset of the edited text to the original: to the replaced range if the offset is in a replacement,
+    /// otherwise to an empty range.
     pub(super) fn origin(&self, edited: usize) -> Range<usize> {
         let mut shift = 0usize;
         for (range, text) in self.iter() {

@@ -96,7 +96,7 @@ struct Builder<'a, 't> {
 type BuildResult<T = ()> = Result<T, Unsupported>;
 
 impl Builder<'_, '_> {
-    /// Returns the error for a node whose position is not found.
+    /// Returns the error for a node that is not found in the text.
     fn fail<T>(&self) -> BuildResult<T> {
         Err(Unsupported { offset: self.cursor, reason: "YAML that is read, but whose places are not found again" })
     }

@@ -150,7 +150,7 @@ impl<'a> Layout<'a, '_> {
         }
         for (position, child) in insert {
             let Child::Item(value) = child else { continue };
-            // A new item has as many spaces after its dash as its neighbour.
+            // A new item has as many spaces after its dash as the neighboring item.
             let neighbour = (*position).min(list.len() - 1);
             let dash = self.dash_of(node, list[neighbour].first)?;
             let after_dash = &self.text[dash + 1..list[neighbour].start().max(dash + 1)];
