@@ -57,7 +57,7 @@ pub fn files() -> Result<Vec<String>> {
 /// Returns a cargo command with the project's directory as its working directory.
 ///
 /// Removes the variables that describe xtask, which `cargo run` sets. The build script of ring depends on them, so ring
-/// and everything that uses it would be built again, and once more by the next cargo command from a shell.
+/// and the crates that use it would be built again, and once more by the next cargo command from a shell.
 pub fn cargo_command(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).args(args);
@@ -120,8 +120,7 @@ pub fn check_tools(needed: &[(&str, &[&str], &str)]) -> Result<()> {
     Ok(())
 }
 
-/// Returns the value of an option as a number. Returns `None` if the option is missing. Fails if the value is not a
-/// number.
+/// Returns the value of `option` as a number, or `None` if the option is missing. Fails if the value is not a number.
 pub fn option_number(args: &[String], option: &str) -> Result<Option<u64>> {
     let Some(at) = args.iter().position(|arg| arg == option) else { return Ok(None) };
     let value = args.get(at + 1).with_context(|| format!("{option} needs a number"))?;

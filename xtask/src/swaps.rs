@@ -397,7 +397,7 @@ fn bodies_of_span<'p>(span: &Value, printed: &'p [PrintedFile<'_>]) -> impl Iter
     file.into_iter().flat_map(|file| &file.bodies)
 }
 
-/// Returns an offset of a compiler error's span, in bytes.
+/// Returns the byte offset under `key` of a compiler error's span, or `usize::MAX` if the offset is missing.
 fn span_offset(span: &Value, key: &str) -> usize {
     span[key].as_u64().and_then(|offset| usize::try_from(offset).ok()).unwrap_or(usize::MAX)
 }

@@ -101,7 +101,7 @@ impl Case {
     }
 }
 
-/// Returns the name of the first `env` entry with a literal.
+/// Returns the name of the first `env` entry with a literal, or `None` if there is no such entry or its name is empty.
 fn find_first_literal(values: &[Option<Value>]) -> Option<String> {
     let mut found = None;
     for value in values.iter().flatten() {

@@ -30,7 +30,7 @@ pub fn build(version: &str) -> Result<PathBuf> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))).context("cargo has no home")?;
     let root = fs::canonicalize(run::root())?;
-    // Panic messages contain the paths of source files. The remapped paths are the same on every machine.
+    // Panic messages contain the paths of source files, so remap them to paths that are the same on every machine.
     let flags = [
         "-Ctarget-feature=+crt-static".to_owned(),
         // Pack the relative relocations (RELR). This makes the program half a megabyte smaller, and less is read at

@@ -162,7 +162,7 @@ impl Release {
     }
 }
 
-/// Returns the value of an option.
+/// Returns the argument after `option`, or `None` if the option is missing or the last argument.
 fn option_value(args: &[String], option: &str) -> Option<String> {
     let at = args.iter().position(|arg| arg == option)?;
     args.get(at + 1).cloned()
