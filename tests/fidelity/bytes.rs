@@ -108,7 +108,8 @@ fn container_lines(text: &str, nodes: &[&Tree], container: &Tree, op: &Op) -> Ra
     }
 }
 
-/// Returns the item of a list that defines the variable of an edit.
+/// Returns the item of a list that defines the variable of an edit. Returns `None` if there is no such item, or if the
+/// edit is not about one variable.
 fn find_entry<'t>(list: &'t Tree, op: &Op) -> Option<&'t Tree> {
     let (Op::Secret(name, ..) | Op::Literal(name, _) | Op::Unset(name)) = op else { return None };
     list.items().iter().find(|item| item.entries().any(|(key, value)| key.has_text("name") && value.has_text(name)))

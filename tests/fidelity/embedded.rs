@@ -111,7 +111,7 @@ fn find_value_below<'t>(tree: &'t Tree, key: &str) -> Option<&'t Tree> {
     matches!(tree.kind, NodeKind::Map | NodeKind::Seq).then(|| find_value(tree, key)).flatten()
 }
 
-/// Returns the string that a reader finds under the key.
+/// Returns the string that a reader finds under `job_template.yaml`. Fails if reading fails or the key is missing.
 fn read(reading: Result<Tree, String>) -> Result<String, String> {
     let tree = reading?;
     find_value(&tree, "job_template.yaml").map(|value| value.text.clone()).ok_or_else(|| "the key is gone".to_owned())

@@ -1,6 +1,6 @@
 //! Writes ConfigMaps with an embedded document in every scalar style and in many layouts, without the library's code.
 //!
-//! Records the position of each byte of the document. The tests check with other readers that the scalar reads as the
+//! Records the offset of each byte of the document. The tests check with other readers that the scalar reads as the
 //! document, because a style that cannot represent the document results in YAML that reads differently.
 
 use std::ops::Range;

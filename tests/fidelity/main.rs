@@ -4,10 +4,10 @@
 //! test suite and random scalars. The results are checked with granit-parser, yaml_serde and go-yaml (the reader of
 //! Kubernetes). `model` is a second definition of the edits, so the checks share no code with the library.
 //!
-//! `cargo xtask test` runs these tests in an optimised build with many mutants, and `cargo xtask mutants` runs even
+//! `cargo xtask test` runs these tests in an optimized build with many mutants, and `cargo xtask mutants` runs even
 //! more. The tests use only the library's public interface.
 
-#![allow(clippy::print_stdout, clippy::print_stderr)] // counts, and what had to be left out
+#![allow(clippy::print_stdout, clippy::print_stderr)] // The tests print counts and warnings.
 
 mod bytes;
 mod check;
