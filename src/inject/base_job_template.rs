@@ -14,7 +14,7 @@ use jobplate_yaml::{Child, Edit, Editable, Node, NodeKind, Value};
 use super::env::DesiredEnv;
 use super::notes::Notes;
 
-/// Adds the edits outside the container. Fails if a worker of this version would still override one of the container's
+/// Adds the edits outside the container. Fails if a worker of `version` would still override one of the container's
 /// entries.
 pub(super) fn plan_base_job_template(
     template: &BaseJobTemplate<'_>,
@@ -70,7 +70,7 @@ impl<'d> RequestedNames<'d> {
         RequestedNames { desired, worker_settings }
     }
 
-    /// Returns whether a node contains one of the names.
+    /// Returns whether a node is the name of a variable to set or to remove.
     fn contains(&self, node: Node<'_>) -> bool {
         self.desired.all_names().any(|name| node.has_text(name))
     }
@@ -132,7 +132,7 @@ fn plan_job_env(
 }
 
 /// Removes the requested variables from a mapping of variables or from a list of entries. In a mapping, sets the
-/// variables that a worker sets itself to null instead, and adds the missing ones. `description` names the mapping or
+/// variables that a worker sets itself to null instead, and adds missing variables. `description` names the mapping or
 /// list in errors and notes.
 pub(super) fn plan_variable_removal(
     env: Node<'_>,
@@ -187,8 +187,7 @@ fn plan_mapping_changes(env: Node<'_>, names: &RequestedNames<'_>) -> Result<Env
     }
     let count = env.entries().count();
     let is_free = |position: &usize| insert.iter().all(|(taken, _)| taken != position);
-    // If every entry is removed, the first new entry is inserted at the position of a removed entry, so that the
-    // mapping is never empty.
+    // If every entry is removed, the first new entry gets the index of a removed entry, so the mapping is never empty.
     let first = remove.iter().copied().find(|position| remove.len() == count && is_free(position)).unwrap_or(count);
     let missing = names.worker_settings.iter().filter(|name| env.get_first(name).is_none());
     let positions = std::iter::once(first).chain(std::iter::repeat(count));
