@@ -30,7 +30,7 @@ pub(super) struct Base {
     pub(super) template: ValueId,
     /// `spec.template.spec` of the manifest
     pub(super) pod: ValueId,
-    /// The flow's container.
+    /// The flow's container: the first container of the pod.
     pub(super) container: ValueId,
     /// `variables.properties`
     properties: ValueId,
@@ -92,23 +92,25 @@ impl Base {
         })
     }
 
-    /// Returns the schema of a variable.
+    /// Returns the schema of the variable `name`, or `None` if the template does not declare the variable.
     pub(super) fn variable(&self, arena: &Arena, name: &str) -> Option<ValueId> {
         arena.dict_get(self.properties, name).filter(|schema| arena.as_dict(*schema).is_some())
     }
 
-    /// Returns the name of the declared variable whose placeholder is the value of `key` in `dict`.
+    /// Returns the name of the declared variable whose placeholder is the value of `key` in `dict`, if any.
     pub(super) fn variable_at(&self, arena: &Arena, dict: ValueId, key: ValueId) -> Option<String> {
         let text = arena.as_str(arena.dict_get_by_key(dict, key)?)?;
         let name = placeholder::sole_name(text)?;
         self.variable(arena, name).map(|_| name.to_owned())
     }
 
-    /// Sets the default of a variable, unless the conversion has already set a different default. Returns whether
-    /// `value` is now the default. `path` is the path of the value in the job template.
+    /// Sets the default of the variable `name`, unless the template does not declare the variable or the conversion has
+    /// already set a different default. Returns whether `value` is now the default. `path` is the path of the value in
+    /// the job template.
     ///
     /// # Errors
-    /// Fails if the variable's schema rejects the value. The server would reject it later, without a location.
+    /// Fails if the variable's schema rejects the value, or if Prefect would replace a placeholder in the value. The
+    /// server would reject the value later, without a location.
     pub(super) fn set_default(&mut self, arena: &mut Arena, name: &str, path: &str, value: ValueId) -> Result<bool> {
         let Some(schema) = self.variable(arena, name) else { return Ok(false) };
         let value = convert_to_schema(arena, schema, name, path, value)?;
@@ -157,7 +159,10 @@ fn not_a_template(arena: &Arena, id: ValueId, why: &str) -> Error {
     )
 }
 
-/// Returns the mapping under a key.
+/// Returns the mapping at `key` in `dict`.
+///
+/// # Errors
+/// Fails if the key is missing or its value is not a mapping.
 fn get_mapping(arena: &Arena, dict: ValueId, key: &str) -> Result<ValueId> {
     match arena.dict_get(dict, key) {
         Some(part) if arena.as_dict(part).is_some() => Ok(part),
@@ -166,7 +171,7 @@ fn get_mapping(arena: &Arena, dict: ValueId, key: &str) -> Result<ValueId> {
     }
 }
 
-/// Returns the mapping under a key. Adds an empty mapping if the key is missing or null.
+/// Returns the mapping at `key` in `dict`. Adds an empty mapping if the key is missing or null.
 fn get_or_insert_mapping(arena: &mut Arena, dict: ValueId, key: &str) -> Result<ValueId> {
     if arena.dict_get(dict, key).is_none_or(|part| *arena.get(part) == Value::None) {
         let empty = arena.alloc(Value::empty_dict(), None);
@@ -175,10 +180,10 @@ fn get_or_insert_mapping(arena: &mut Arena, dict: ValueId, key: &str) -> Result<
     get_mapping(arena, dict, key)
 }
 
-/// Converts a value to a type that the schema of the variable `name` accepts.
+/// Converts a value to a type that the schema of the variable `name` accepts. Only numbers are converted, to strings.
 ///
 /// # Errors
-/// Fails if the schema rejects the value.
+/// Fails if the schema rejects the value, or if Prefect would replace a placeholder in the value.
 fn convert_to_schema(arena: &mut Arena, schema: ValueId, name: &str, path: &str, value: ValueId) -> Result<ValueId> {
     let types = accepted_types(arena, schema);
     let accepts = |kind: &str| types.is_empty() || types.iter().any(|accepted| accepted == kind);
@@ -193,7 +198,7 @@ fn convert_to_schema(arena: &mut Arena, schema: ValueId, name: &str, path: &str,
         Value::Bool(_) if accepts("boolean") => value,
         Value::Dict(_) if accepts("object") => value,
         Value::List(_) if accepts("array") => value,
-        // Quantities: `cpu: 2`
+        // Quantities such as `cpu: 2` can be numbers in a Job, but the schema can require strings.
         Value::Int(_) | Value::Float(_) if accepts("string") => {
             let (text, location) = (string::str(arena, value), arena.location(value).cloned());
             arena.alloc(Value::Str(text), location)
@@ -234,7 +239,8 @@ pub(super) fn api_placeholder_error() -> Error {
         .hint("write it in another way: without `{{ prefect.blocks...` and `{{ prefect.variables...`")
 }
 
-/// Returns the types that a schema accepts: its `type`, or the types of its `anyOf` alternatives.
+/// Returns the types that a schema accepts: its `type`, or the types of its `anyOf` alternatives. An empty list means
+/// that the schema does not restrict the type.
 fn accepted_types(arena: &Arena, schema: ValueId) -> Vec<String> {
     let types_of = |schema: ValueId| match arena.dict_get(schema, "type").map(|kind| arena.get(kind)) {
         Some(Value::Str(kind)) => vec![kind.clone()],

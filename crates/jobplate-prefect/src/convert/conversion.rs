@@ -62,14 +62,14 @@ const CONTAINER_VALUE_ANNOTATIONS: [&str; 2] =
 const CONTAINER_KEY_PREFIXES: [&str; 2] =
     ["container.apparmor.security.beta.kubernetes.io/", "container.seccomp.security.alpha.kubernetes.io/"];
 
-/// The fields of metadata that the API server sets.
+/// The fields of metadata that the API server sets. The conversion omits them.
 const SERVER_FIELDS: [&str; 6] =
     ["creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"];
 
 impl Converter<'_> {
     fn convert_job(&mut self, parts: &input::Parts) -> Result<()> {
         let name = self.arena.dict_get(parts.container, "name").and_then(|name| self.arena.as_str(name));
-        // Prefect 1 gives this name to a container without a name.
+        // Prefect 1 names an unnamed container `flow`.
         self.flow = name.unwrap_or("flow").to_owned();
         let flow = self.flow.clone();
         rewrite::rename_container(self.arena, parts.job, &flow, FLOW_CONTAINER);
@@ -90,8 +90,8 @@ impl Converter<'_> {
         self.notes.add(text, location.as_ref());
     }
 
-    /// Overlays a mapping on the mapping `onto` of the base, without the keys `except`. `path` is its path in the job
-    /// template.
+    /// Overlays a mapping on the mapping `onto` of the base, without the keys `except`. `path` is the path of `mapping`
+    /// in the job template.
     fn overlay_all(&mut self, onto: ValueId, mapping: ValueId, except: &[&str], path: &str) -> Result<()> {
         for (key, value) in self.arena.as_dict(mapping).unwrap_or_default().to_vec() {
             if !self.arena.as_str(key).is_some_and(|key| except.contains(&key)) {
@@ -132,7 +132,7 @@ impl Converter<'_> {
             }
         }
         if let Some(namespace) = self.arena.dict_get(metadata, "namespace") {
-            // The worker creates the Job in this namespace.
+            // The worker creates the Job in the namespace of `job_configuration`, not in the namespace of the manifest.
             let (configuration, key) = (self.base.configuration, self.arena.alloc_str("namespace"));
             overlay::overlay(self.arena, self.base, &mut self.notes, configuration, key, namespace, "metadata")?;
         }
@@ -141,8 +141,8 @@ impl Converter<'_> {
         self.overlay_all(self.base.metadata, metadata, &except, "metadata")
     }
 
-    /// Overlays labels and annotations on the metadata `onto`. They are kept in the template itself. The worker adds
-    /// the variables' labels and annotations to them.
+    /// Overlays labels and annotations on the metadata `onto`. The labels and annotations are kept in the template
+    /// itself. The worker adds the variables' labels and annotations to them.
     fn overlay_labels(&mut self, onto: ValueId, metadata: ValueId, path: &str) -> Result<()> {
         for kind in ["labels", "annotations"] {
             let Some(map) = self.arena.dict_get(metadata, kind).filter(|map| *self.arena.get(*map) != Value::None)
@@ -158,7 +158,8 @@ impl Converter<'_> {
             }
             let key = self.arena.alloc_str(kind);
             let placeholder = self.base.variable_at(self.arena, onto, key).and(self.arena.dict_get(onto, kind));
-            // The worker ignores a variable whose placeholder is not in the template.
+            // The worker ignores a variable whose placeholder is not in the template, so the placeholder is moved to
+            // `job_configuration`.
             let configuration = self.base.configuration;
             if let Some(placeholder) = placeholder.filter(|_| self.arena.dict_get(configuration, kind).is_none()) {
                 self.arena.dict_set_str(configuration, kind, placeholder);
@@ -228,7 +229,8 @@ impl Converter<'_> {
         {
             self.note("`restartPolicy` becomes Never, the only one that a worker takes; the variable `backoff_limit` says how often the Job tries again", policy);
         }
-        // `serviceAccount` is the deprecated name of the field.
+        // `serviceAccount` is the deprecated name of `serviceAccountName`. Its value is used if only the deprecated
+        // name is set.
         if let Some(account) = self.arena.dict_get(parts.pod, "serviceAccount")
             && self.arena.dict_get(parts.pod, "serviceAccountName").is_none()
         {
@@ -275,8 +277,8 @@ impl Converter<'_> {
         self.overlay_all(self.base.container, container, &["name", "env", "args"], "spec.template.spec.containers[0]")
     }
 
-    /// Adds a note about an image of Prefect 1. Sets the pull policy of a `latest` image if the template does not set
-    /// it.
+    /// Adds a note if the image is an official image of Prefect 1. Sets the pull policy of an image whose tag is
+    /// `latest` or missing, unless the job template sets the policy.
     fn convert_image(&mut self, parts: &input::Parts, image: ValueId) {
         let Some(text) = self.arena.as_str(image).map(str::to_owned) else { return };
         let image_name = text.split('@').next().unwrap_or_default();
@@ -291,7 +293,8 @@ impl Converter<'_> {
         }
         let is_latest = !text.contains('@') && tag.is_none_or(|tag| tag == "latest");
         if is_latest && self.arena.dict_get(parts.container, "imagePullPolicy").is_none() {
-            // This is Kubernetes' default for such a tag. The variable's default can differ.
+            // `Always` is Kubernetes' default for such a tag. The default of the base's variable can differ, so the
+            // policy is set explicitly.
             let policy = self.arena.alloc_str("Always");
             self.arena.dict_set_str(parts.container, "imagePullPolicy", policy);
         }
@@ -327,7 +330,11 @@ impl Converter<'_> {
         }
     }
 
-    /// Adds the other containers, unchanged.
+    /// Names the flow's container, adds the other containers, and adds notes about their secrets in plain text.
+    ///
+    /// # Errors
+    /// Fails if another container has the name of the flow's container, or if a container cannot be written as a
+    /// literal.
     fn convert_other_containers(&mut self, parts: &input::Parts) -> Result<()> {
         let containers = self.arena.dict_get(self.base.pod, "containers");
         let mut items = match containers.map(|list| self.arena.get(list).clone()) {

@@ -38,7 +38,8 @@ struct FlowEnvEntry {
 /// Converts the `env` of the flow's container. Returns the new names of its variables.
 ///
 /// # Errors
-/// Fails if Kubernetes rejects an entry, or if new names clash.
+/// Fails if the API server rejects an entry, if new names clash, or if the base cannot prevent the worker from
+/// overriding an entry.
 pub(super) fn convert_env(
     arena: &mut Arena,
     base: &mut Base,
@@ -82,10 +83,11 @@ pub(super) fn convert_env(
     Ok(renamed)
 }
 
-/// Reads the entries of `env`.
+/// Reads the entries of `env`. If a name occurs more than once, keeps the last entry and adds a note.
 ///
 /// # Errors
-/// Fails if Kubernetes rejects an entry. The error points to the entry.
+/// Fails if the API server rejects an entry, if a name contains a placeholder, or if a value refers to a name that
+/// occurs more than once. The error points to the entry.
 fn read_entries(arena: &mut Arena, notes: &mut ConversionNotes, env: Option<ValueId>) -> Result<Vec<FlowEnvEntry>> {
     let Some(env) = env else { return Ok(Vec::new()) };
     let items = match arena.get(env).clone() {
@@ -113,7 +115,8 @@ fn read_entries(arena: &mut Arena, notes: &mut ConversionNotes, env: Option<Valu
             return fail(arena, "has a `name` with a placeholder in it", name);
         }
         if let Some(first) = entries.iter().position(|other| other.old == old) {
-            // The position of `$(NAME)` determines which of the two entries it refers to.
+            // The position of `$(NAME)` determines which of the two entries it refers to, so removing one of them could
+            // change a value.
             if rewrite::mentions(arena, env, &format!("$({old})")) {
                 let error = Error::refused(format!("the variable `{old}` stands twice in `env`, and others use it"));
                 return Err(locate(error.hint("remove one of the two"), arena.location(name)));
@@ -205,7 +208,7 @@ fn resolve_clashes(arena: &Arena, entries: &mut [FlowEnvEntry]) -> Result<()> {
     Ok(())
 }
 
-/// Returns whether two entries have the same value or reference.
+/// Returns whether two entries have equal values or equal references.
 fn have_same_value(arena: &Arena, one: &FlowEnvEntry, other: &FlowEnvEntry) -> bool {
     match (one.value, other.value) {
         (Some(one), Some(other)) => arena.is_same_key(one, other),
@@ -223,7 +226,7 @@ fn have_same_value(arena: &Arena, one: &FlowEnvEntry, other: &FlowEnvEntry) -> b
 fn note_plaintext_secret(arena: &Arena, notes: &mut ConversionNotes, entry: &FlowEnvEntry) {
     let (Some(new), Some(value)) = (&entry.new, entry.value) else { return };
     let is_empty = arena.as_str(value).is_none_or(str::is_empty);
-    // If `$(NAME)` composes the value, the secret is in another variable.
+    // If the value refers to other variables (`$(NAME)`), the secret is in one of those variables.
     let is_composed = arena.as_str(value).is_some_and(|text| referenced_names(text).next().is_some());
     if !is_empty && !is_composed && (is_sensitive(new) || is_sensitive(&entry.old)) {
         let text = format!(
@@ -249,7 +252,8 @@ fn must_be_in_container(arena: &Arena, entries: &[&FlowEnvEntry], index: usize) 
     let refers_to_new = |entry: &FlowEnvEntry| referenced_names(&value_of(entry)).any(|used| used == new);
     entry.value.is_none()
         || is_set_by_workers(new)
-        // The worker puts `env` first, and `$(NAME)` refers to an earlier entry.
+        // The worker puts the variables of `env` before the container's entries, and `$(NAME)` can only refer to an
+        // earlier entry.
         || referenced_names(&value).next().is_some()
         || entries[..index].iter().any(|before| refers_to_new(before))
         // Prefect replaces placeholders in the values of `env` a second time.
@@ -269,7 +273,7 @@ fn renamed_entry(arena: &mut Arena, entry: &FlowEnvEntry, name: &str) -> ValueId
     renamed
 }
 
-/// Adds a variable to the default of the variable `env`.
+/// Adds the variable `name` to the default of the base's variable `env`.
 fn set_env_default(arena: &mut Arena, base: &Base, name: &str, value: ValueId) -> Result<()> {
     let Some(schema) = base.variable(arena, "env") else { return Ok(()) };
     let default = match arena.dict_get(schema, "default").filter(|default| arena.as_dict(*default).is_some()) {
@@ -284,7 +288,7 @@ fn set_env_default(arena: &mut Arena, base: &Base, name: &str, value: ValueId) -
     Ok(())
 }
 
-/// Removes the entry with a name from the container of the base.
+/// Removes the entry named `name` from the base's container.
 fn remove_from_container(arena: &mut Arena, base: &Base, name: &str) {
     let Some(list) = arena.dict_get(base.container, "env") else { return };
     let Value::List(items) = arena.get(list).clone() else { return };
@@ -307,7 +311,8 @@ fn add_to_container(
         return Ok(());
     }
     let mut items = match arena.dict_get(base.container, "env").map(|list| arena.get(list).clone()) {
-        // Prefect replaces a placeholder among entries with a mapping, which Kubernetes rejects.
+        // Prefect replaces a placeholder among entries with a mapping, which the API server rejects. The placeholder is
+        // therefore removed.
         Some(Value::List(items)) => items.into_iter().filter(|item| arena.as_dict(*item).is_some()).collect(),
         _ => Vec::new(),
     };
@@ -344,7 +349,7 @@ fn allows_null(arena: &Arena, schema: ValueId) -> bool {
     matches!(any, Some(Value::List(any)) if any.iter().any(is_null))
 }
 
-/// Sets a variable to null in `job_configuration.env`, so the worker does not set it.
+/// Sets the variable `name` to null in `job_configuration.env`, so the worker does not set it.
 ///
 /// # Errors
 /// Fails if `job_configuration.env` is a list.
@@ -370,8 +375,9 @@ fn unset_worker_setting(arena: &mut Arena, base: &Base, name: &str, location: Va
     });
     let null = arena.alloc(Value::None, None);
     arena.dict_set_str(env, name, null);
-    // Prefect 2.20 and the first versions of 3 replace `job_configuration.env` with the variable's default, if it has
-    // one. The default then needs the null as well, if its schema allows nulls, like Prefect 3's schema.
+    // Prefect 2.20 and the first versions of 3 replace `job_configuration.env` with the default of the variable `env`,
+    // if there is one. The null is therefore also added to a non-empty default if the schema allows nulls, like Prefect
+    // 3's schema.
     let schema = base.variable(arena, "env");
     let default = schema.and_then(|schema| arena.dict_get(schema, "default"));
     if let (Some(schema), Some(default)) = (schema, default)

@@ -12,13 +12,13 @@ use crate::variables::is_sensitive;
 pub(super) struct Parts {
     /// The Job.
     pub(super) job: ValueId,
-    /// Its metadata.
+    /// The Job's metadata, if it is set.
     pub(super) metadata: Option<ValueId>,
-    /// Its spec.
+    /// The Job's spec.
     pub(super) spec: ValueId,
-    /// The metadata of its pods.
+    /// The metadata of the Job's pods, if it is set.
     pub(super) pod_metadata: Option<ValueId>,
-    /// The spec of its pods.
+    /// The spec of the Job's pods.
     pub(super) pod: ValueId,
     /// The first container, in which Prefect 1 runs the flow.
     pub(super) container: ValueId,
@@ -29,7 +29,7 @@ pub(super) struct Parts {
 /// Reads the parts of a Job.
 ///
 /// # Errors
-/// Fails if it is not a job template. The error has a location and a hint.
+/// Fails if `job` is not a job template. The error has a location and a hint.
 pub(super) fn read(arena: &Arena, job: ValueId) -> Result<Parts> {
     check_kind(arena, job)?;
     let spec = get_mapping(arena, job, "spec", "spec")?;
@@ -86,7 +86,7 @@ fn check_kind(arena: &Arena, job: ValueId) -> Result<()> {
         return fail("this is a base job template already".to_owned(), hint, job);
     }
     match arena.dict_get(job, "kind").map(|kind| (kind, arena.as_str(kind))) {
-        // Prefect 1's agent does not check `kind` either.
+        // A missing `kind` is accepted, because Prefect 1's agent does not check `kind` either.
         None | Some((_, Some("Job"))) => Ok(()),
         Some((kind, Some("CronJob"))) => {
             let hint = "convert its `jobTemplate`, with `kind: Job` before it; the schedule belongs to a deployment";
@@ -102,7 +102,7 @@ fn check_kind(arena: &Arena, job: ValueId) -> Result<()> {
     }
 }
 
-/// Returns the value of a key, unless it is null.
+/// Returns the value of `key` in `dict`, unless it is missing or null.
 fn get_non_null(arena: &Arena, dict: ValueId, key: &str) -> Option<ValueId> {
     arena.dict_get(dict, key).filter(|value| *arena.get(*value) != Value::None)
 }
@@ -127,7 +127,8 @@ fn get_optional_mapping(arena: &Arena, dict: ValueId, key: &str, path: &str) -> 
     }
 }
 
-/// Adds notes about literals in the other containers if the names of their variables look secret.
+/// Adds notes about variables of init containers, and of containers other than the flow's, that have a literal value
+/// and a name that looks secret.
 pub(super) fn note_plaintext_secrets(arena: &Arena, notes: &mut ConversionNotes, parts: &Parts) -> Result<()> {
     let init = arena.dict_get(parts.pod, "initContainers").map(|list| arena.get(list));
     let init = match init {

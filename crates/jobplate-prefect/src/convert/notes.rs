@@ -10,7 +10,7 @@ use crate::pyvalue::source::Location;
 pub(super) struct ConversionNotes(Vec<Note>);
 
 impl ConversionNotes {
-    /// Adds a note about a location, if there is one.
+    /// Adds a note with the text `text` about `location`, if there is one.
     pub(super) fn add(&mut self, text: impl Into<Message>, location: Option<&Location>) {
         self.0.push(Note::new(text, location));
     }

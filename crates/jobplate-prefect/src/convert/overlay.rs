@@ -1,5 +1,6 @@
-//! Overlays a Job on the Job of a base job template. Mappings are merged. Where the base has a placeholder, the value
-//! becomes the default of the placeholder's variable. All other values are added.
+//! Overlays a Job on the Job of a base job template. Mappings are merged, and so are lists that Kubernetes merges.
+//! Where the base has a placeholder, the value becomes the default of the placeholder's variable. Any other value is
+//! added or overrides the base's value.
 
 use jobplate_diagnostic::{Error, Result};
 
@@ -19,7 +20,8 @@ const MERGE_KEYS: [(&str, &str); 6] = [
     ("volumeDevices", "devicePath"),
 ];
 
-/// Overlays a value on the key of a mapping in the base. `path` is the path of the mapping, for messages.
+/// Overlays `value` on `key` of the mapping `dict` in the base. `path` is the path of the mapping in the job template,
+/// for messages.
 ///
 /// # Errors
 /// Fails if the schema of a variable rejects the value, or if the value cannot be written as a literal.
@@ -32,7 +34,7 @@ pub(super) fn overlay(
     value: ValueId,
     path: &str,
 ) -> Result<()> {
-    // Kubernetes treats a null as a missing field.
+    // Kubernetes treats a null as a missing field, so the base's value is kept.
     if *arena.get(value) == Value::None {
         return Ok(());
     }

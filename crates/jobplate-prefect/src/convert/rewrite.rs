@@ -9,8 +9,8 @@ use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::locate;
 use crate::pyvalue::string;
 
-/// Converts a scalar to the string that Kubernetes requires. Prefect 1 sends the scalar unchanged, and Kubernetes
-/// rejects it. `label` names the value in messages.
+/// Converts a scalar to the string that the API server requires. Prefect 1 sends the scalar unchanged, and the API
+/// server rejects a number or boolean. Adds a note about such a value. `label` names the value in messages.
 ///
 /// # Errors
 /// Fails if the value is a list or a mapping.
@@ -31,7 +31,7 @@ pub(super) fn to_string(
                 format!("{label} is {}, and is made text: quotes are missing", arena.describe_kind(value)),
                 location.as_ref(),
             );
-            // `yes` and `0123` keep their spelling.
+            // Keeps the spelling in the source, such as `yes` or `0123`.
             let source = location.as_ref().map(|location| location.source.text[location.span.clone()].trim());
             match source.filter(|source| !source.is_empty() && !source.contains([' ', '!', '&', '\n'])) {
                 Some(source) => source.to_owned(),
@@ -88,7 +88,7 @@ pub(super) fn rename_variables(
     if new == old { value } else { arena.alloc(Value::Str(new), location) }
 }
 
-/// Renames variables in all strings of a value.
+/// Renames variables in the `$(NAME)` references in all strings of a value.
 pub(super) fn rename_variables_in(
     arena: &mut Arena,
     notes: &mut ConversionNotes,
@@ -137,7 +137,7 @@ pub(super) fn mentions(arena: &Arena, value: ValueId, word: &str) -> bool {
     }
 }
 
-/// Renames a container in every `containerName` of a value.
+/// Renames the container `old` to `new` in every `containerName` of a value.
 pub(super) fn rename_container(arena: &mut Arena, value: ValueId, old: &str, new: &str) {
     match arena.get(value).clone() {
         Value::List(items) => items.into_iter().for_each(|item| rename_container(arena, item, old, new)),

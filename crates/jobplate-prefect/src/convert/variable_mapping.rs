@@ -28,10 +28,11 @@ pub(super) enum AcceptedValue {
 }
 
 impl AcceptedValue {
-    /// Converts a literal for the setting. Returns `None` if the setting rejects it, `Some(None)` if it needs no change.
+    /// Converts the literal `value` for the setting. Returns `None` if the setting does not accept the value, and
+    /// `Some(None)` if the value needs no change.
     pub(super) fn convert(self, arena: &mut Arena, value: ValueId) -> Option<Option<ValueId>> {
         let text = arena.as_str(value).unwrap_or_default().to_owned();
-        // Kubernetes expands the references, so the value is not known here.
+        // Kubernetes expands the references, so the value is not known here and is left unchanged.
         if referenced_names(&text).next().is_some() {
             return Some(None);
         }
@@ -51,7 +52,7 @@ impl AcceptedValue {
                 return Some(Some(arena.alloc(Value::Str(names?.join(",")), location)));
             }
         };
-        // Prefect 1 accepts whitespace around these values; pydantic does not.
+        // Prefect 1 accepts leading and trailing whitespace in these values; pydantic does not.
         let is_trimmed = matches!(self, AcceptedValue::LogLevel | AcceptedValue::Bool) && text.trim() != text;
         let location = arena.location(value).cloned();
         is_valid.then(|| is_trimmed.then(|| arena.alloc(Value::Str(text.trim().to_owned()), location)))
@@ -64,22 +65,23 @@ pub(super) type RenamedVariables = Vec<(String, Option<String>)>;
 /// The treatment of a variable in a conversion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Disposition<'n> {
-    /// Keeps it: it is not a variable of Prefect 1.
+    /// Keeps the variable, because it is not a variable of Prefect 1, or because workers set it.
     Keep,
-    /// Keeps it and adds a note: its name looks like a Prefect 1 variable, but Prefect itself does not read it.
+    /// Keeps the variable and adds a note. Its name looks like a Prefect 1 variable, but Prefect itself does not read
+    /// it.
     KeepWithNote,
-    /// Renames it to the name of a setting. The last field is more text for the note.
+    /// Renames the variable to the name of a setting. The last field is additional text for the note.
     Rename(&'static str, AcceptedValue, &'static str),
-    /// Renames it to the name of the Prefect 1 secret that it holds.
+    /// Renames the variable to the name of the Prefect 1 secret that it holds.
     Secret(&'n str),
-    /// Removes it, because Prefect 2 and 3 do not read it. The field describes a replacement.
+    /// Removes the variable, because Prefect 2 and 3 do not read it. The field describes a replacement.
     Remove(&'static str),
 }
 
 use AcceptedValue::{Bool, Count, LogLevel, Names, Seconds, Text};
 
-/// Old names, new names, accepted values and more text for the note. If several old names map to the same new name, the
-/// first has priority.
+/// Old names, new names, accepted values and additional text for the note. If several old names map to the same new
+/// name, the first old name has priority.
 const RENAMED: [(&str, &str, AcceptedValue, &str); 12] = [
     (
         "PREFECT__CLOUD__API",
