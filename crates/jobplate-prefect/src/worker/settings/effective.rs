@@ -12,9 +12,9 @@ use crate::pyvalue::source::{Location, locate};
 /// A variable that a worker exports to its flow runs.
 #[derive(Clone, Debug)]
 pub(in crate::worker) struct ExportedVariable {
-    /// Its name.
+    /// The name of the variable.
     pub name: String,
-    /// Its value.
+    /// The value of the variable.
     pub value: Resolved,
     /// The location in the worker's environment; `None` if Prefect sets the variable by default.
     pub location: Option<Location>,
@@ -24,9 +24,9 @@ pub(in crate::worker) struct ExportedVariable {
 pub(super) struct EffectiveSetting {
     /// The setting.
     pub(super) setting: &'static Setting,
-    /// Its value in the form that Prefect exports.
+    /// The value of the setting in the form that Prefect exports.
     pub(super) value: Resolved,
-    /// The location that sets it.
+    /// The location that sets the setting; `None` if Prefect sets it by default.
     pub(super) location: Option<Location>,
 }
 
@@ -74,15 +74,15 @@ impl EffectiveSettings {
         self.entries.retain(|entry| entry.setting.name != name);
     }
 
-    /// Returns the error for settings with which the worker does not start. The error points to the first setting that
-    /// is set.
+    /// Returns the error for settings with which the worker does not start. The error points to the first of `names`
+    /// that has a location.
     fn rejection_error(&self, names: &[&str], why: &str, correction: &str) -> Error {
         let location = names.iter().find_map(|name| self.get(name)?.location.as_ref());
         let error = Error::input(format!("the worker does not start: {why}"));
         locate(error.hint(format!("Prefect itself fails here; {correction}")), location)
     }
 
-    /// Fails if Prefect's check for common mistakes cannot parse the API URL.
+    /// Fails if Prefect's check for common mistakes cannot parse the API URL, unless a setting disables the check.
     pub(super) fn check_api_url(&self) -> Result<()> {
         let is_rejected = matches!(self.value("API_URL"), Some(Resolved::Text(url)) if !url::can_be_parsed(url));
         if is_rejected && !self.is_on("SILENCE_API_URL_MISCONFIGURATION") {
@@ -103,8 +103,11 @@ impl EffectiveSettings {
         }
     }
 
-    /// Resolves the URL of the server's database. A URL counts as not set once Prefect has inserted the password into
-    /// it.
+    /// Checks the settings of the server's database. Unsets its URL if Prefect inserts the password into the URL,
+    /// because the URL then counts as not set.
+    ///
+    /// # Errors
+    /// Fails if a part of a PostgreSQL URL is missing, or if the URL contains a password that is not set.
     pub(super) fn resolve_database_url(&mut self) -> Result<()> {
         const URL: &str = "SERVER_DATABASE_CONNECTION_URL";
         const DRIVER: &str = "SERVER_DATABASE_DRIVER";

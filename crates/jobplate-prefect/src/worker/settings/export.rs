@@ -18,7 +18,7 @@ use crate::worker::version::WorkerVersion;
 /// Files that could hold more settings are assumed to be missing: profiles, `.env`, `prefect.toml`, `pyproject.toml`.
 ///
 /// # Errors
-/// Fails if the worker would not start.
+/// Fails if the worker would not start, or if the value of a setting is not supported.
 pub(crate) fn export(environ: &Environ, version: WorkerVersion) -> Result<Vec<ExportedVariable>> {
     if !version.is_prefect_3() {
         return export_prefect_2(environ);
@@ -52,7 +52,7 @@ pub(crate) fn export(environ: &Environ, version: WorkerVersion) -> Result<Vec<Ex
     Ok(settings.into_exported())
 }
 
-/// Returns a setting of a profile as the variable that would set it.
+/// Returns the variable that would set `setting` to its value in `profile`, or `None` if the profile does not set it.
 fn profile_variable(profile: &[(&str, &str)], setting: &Setting) -> Option<EnvironVar> {
     let (name, value) = profile.iter().find(|(name, _)| *name == setting.name)?;
     Some(EnvironVar { name: format!("{PREFIX}{name}"), value: Resolved::Text((*value).to_owned()), location: None })
@@ -73,7 +73,7 @@ fn export_prefect_2(environ: &Environ) -> Result<Vec<ExportedVariable>> {
     Ok(settings.into_exported())
 }
 
-/// Returns whether a worker of Prefect 2 starts flow runs with `python -m prefect.engine`. It does if enhanced
+/// Returns whether a worker of Prefect 2 starts flow runs with `python -m prefect.engine`. A worker does so if enhanced
 /// cancellation is disabled.
 pub(in crate::worker) fn runs_engine(environ: &Environ) -> bool {
     let variable = SettingVariables::new(environ).by_name("EXPERIMENTAL_ENABLE_ENHANCED_CANCELLATION");

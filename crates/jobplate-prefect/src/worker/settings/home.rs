@@ -9,12 +9,13 @@ use crate::pyvalue::environ::{Environ, EnvironVar, Resolved};
 /// The variable that names the active profile.
 pub(crate) const PROFILE_VARIABLE: &str = "PREFECT_PROFILE";
 
-/// Returns whether Prefect ships a profile with this name.
+/// Returns whether Prefect ships a profile named `name`.
 pub(crate) fn has_profile(name: &str) -> bool {
     shipped_profile(name).is_some()
 }
 
-/// Returns the settings of a profile that Prefect ships (`prefect/settings/profiles.toml`), without `PREFECT_`.
+/// Returns the settings of the profile named `name`, without `PREFECT_`, or `None` if Prefect does not ship the profile
+/// (`prefect/settings/profiles.toml`).
 fn shipped_profile(name: &str) -> Option<&'static [(&'static str, &'static str)]> {
     Some(match name {
         "ephemeral" => EPHEMERAL,
@@ -27,10 +28,14 @@ fn shipped_profile(name: &str) -> Option<&'static [(&'static str, &'static str)]
     })
 }
 
-/// The profile that is active by default.
+/// The settings of the profile that is active by default.
 const EPHEMERAL: &[(&str, &str)] = &[("SERVER_EPHEMERAL_ENABLED", "true")];
 
-/// Returns the settings of the active profile. The variables that select it are case-sensitive.
+/// Returns the settings of the active profile, or no settings in test modes. The names of the variables that select the
+/// profile are case-sensitive.
+///
+/// # Errors
+/// Fails if `PREFECT_PROFILES_PATH` is a directory.
 pub(super) fn active_profile(environ: &Environ) -> Result<&'static [(&'static str, &'static str)]> {
     let is_set = |name: &&str| environ.get(name).is_some_and(|variable| !variable.value.as_str().is_empty());
     if TEST_MODES.iter().any(is_set) {
@@ -51,7 +56,8 @@ pub(super) fn active_profile(environ: &Environ) -> Result<&'static [(&'static st
 const TEST_MODES: [&str; 4] =
     ["PREFECT_TEST_MODE", "PREFECT_UNIT_TEST_MODE", "PREFECT_TESTING_UNIT_TEST_MODE", "PREFECT_TESTING_TEST_MODE"];
 
-/// Returns Prefect's home directory: the value of `PREFECT_HOME`, or `~/.prefect`.
+/// Returns Prefect's home directory: the value of `variable` (`PREFECT_HOME`), or `~/.prefect` if it is `None`. Expands
+/// a leading `~`.
 ///
 /// # Errors
 /// Fails if the directory is in the home directory of another user.

@@ -39,11 +39,11 @@ pub static KUBERNETES_SETTINGS: [Setting; 22] = [
 /// A setting of prefect-kubernetes that is set.
 #[derive(Debug)]
 pub(in crate::worker) struct KubernetesSetting<'e> {
-    /// Its name, without `PREFECT_`.
+    /// The name of the setting, without `PREFECT_`.
     pub name: &'static str,
-    /// The variable that sets it.
+    /// The variable that sets the setting.
     pub variable: &'e EnvironVar,
-    /// Its value in the form that Prefect exports.
+    /// The value of the setting in the form that Prefect exports.
     pub value: Resolved,
 }
 
@@ -65,7 +65,7 @@ pub(in crate::worker) fn read_kubernetes_settings(environ: &Environ) -> Result<V
     Ok(found)
 }
 
-/// Returns the keys of `settings` in a scenario: the names of settings that start with a prefix, without the prefix and
+/// Returns the keys of `settings` in a scenario: the names of settings that start with `prefix`, without the prefix and
 /// in lower case. A nested group is one key.
 pub(in crate::worker) fn keys_with_prefix(prefix: &str) -> Vec<String> {
     let prefix = prefix.strip_prefix(PREFIX).unwrap_or(prefix);

@@ -19,19 +19,20 @@ impl<'e> SettingVariables<'e> {
     /// differ only in case, the last variable has priority.
     pub(super) fn new(environ: &'e Environ) -> Self {
         let to_entry = |variable: &'e EnvironVar| {
-            // Python's `lower()` converts some letters of other scripts to ASCII.
+            // Python's `lower()` converts some letters of other scripts to ASCII, so ASCII functions alone would miss
+            // names.
             let name = variable.name.to_lowercase().to_ascii_uppercase();
             Some((name.strip_prefix(PREFIX)?.to_owned(), variable))
         };
         SettingVariables(environ.0.iter().filter_map(to_entry).collect())
     }
 
-    /// Returns the variable that sets a setting, by its current or former name.
+    /// Returns the variable that sets a setting, by the setting's current name or else its former name.
     pub(super) fn get(&self, setting: &Setting) -> Option<&'e EnvironVar> {
         self.by_name(setting.name).or_else(|| self.by_name(setting.former_name?))
     }
 
-    /// Returns the variable with the name of a setting, given without `PREFECT_`.
+    /// Returns the variable of the setting named `name`, which is written without `PREFECT_`.
     pub(super) fn by_name(&self, name: &str) -> Option<&'e EnvironVar> {
         self.0.get(name).copied()
     }
@@ -67,7 +68,7 @@ pub(super) fn invalid_variable(variable: &EnvironVar, reason: &InvalidValue) -> 
     locate(error, variable.location.as_ref())
 }
 
-/// Checks a variable with the name of a group.
+/// Checks the variable that has the name of a group of settings.
 ///
 /// # Errors
 /// Fails if the variable sets the group's settings as a JSON object, which is not supported, or if the worker would not

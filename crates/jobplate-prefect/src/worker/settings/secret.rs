@@ -7,7 +7,8 @@ use super::prefect2::PREFECT_2_SETTINGS;
 use super::prefect3::PREFECT_3_SETTINGS;
 use super::setting::{PREFIX, SettingKind};
 
-/// Returns whether a variable sets a setting whose value must not be shown. HTTP headers often hold credentials.
+/// Returns whether a variable sets a setting whose value must not be shown. These settings include HTTP headers, which
+/// often hold credentials.
 pub(in crate::worker) fn is_secret(variable: &str) -> bool {
     static NAMES: LazyLock<HashSet<&str>> = LazyLock::new(|| {
         let settings = PREFECT_3_SETTINGS.iter().chain(&PREFECT_2_SETTINGS);

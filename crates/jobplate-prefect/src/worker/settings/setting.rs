@@ -6,11 +6,12 @@ pub(super) const PREFIX: &str = "PREFECT_";
 /// A setting of Prefect or prefect-kubernetes. Names are written without `PREFECT_`.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
-    /// Its name.
+    /// The name of the setting.
     pub name: &'static str,
-    /// The kind of its value.
+    /// The kind of the setting's value.
     pub kind: SettingKind,
-    /// The name in earlier versions. Prefect reads it if the current name is not set.
+    /// The name in earlier versions, if it was different. Prefect reads the variable of this name if the variable of
+    /// the current name is not set.
     pub former_name: Option<&'static str>,
 }
 
@@ -31,7 +32,7 @@ pub enum SettingKind {
     Float(Limits),
     /// A level of Python's `logging`.
     LogLevel,
-    /// One of these values.
+    /// One of the listed values.
     OneOf(&'static [&'static str]),
     /// A `timedelta`.
     TimeDelta,
@@ -45,7 +46,7 @@ pub enum SettingKind {
     StatusCodes,
     /// A number of seconds, or a JSON array of numbers.
     RetryDelay,
-    /// One or more numbers of seconds.
+    /// One or more numbers of seconds, separated by commas or as a JSON array.
     RetryDelays,
     /// Labels and their values.
     LabelFilters,
@@ -53,7 +54,8 @@ pub enum SettingKind {
     Headers,
     /// A JSON object of event types and the retention periods of their events.
     RetentionOverrides,
-    /// Not a setting, but the prefix of several settings. Its variable would hold them as a JSON object.
+    /// Not a setting, but the name prefix of a group of settings. A variable of this name holds the group's settings as
+    /// a JSON object.
     Group,
 }
 

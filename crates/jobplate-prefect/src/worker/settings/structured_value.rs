@@ -129,7 +129,7 @@ fn join_numbers(numbers: Vec<f64>) -> String {
 pub(super) fn headers(json: Json) -> Option<String> {
     let json = match json {
         Json::Str(text) => {
-            // Unlike `json.loads`, pydantic's own parser refuses NaN.
+            // Unlike `json.loads`, pydantic's own parser rejects NaN, so a string with NaN is rejected here.
             serde_json::from_str::<serde::de::IgnoredAny>(&text).ok()?;
             parse(&text)?
         }

@@ -1,5 +1,5 @@
 //! Parses the value of a setting like pydantic 2, and normalizes it like `Settings.to_environment_variables`, which
-//! converts it to JSON first.
+//! first converts the value to JSON.
 
 use num_bigint::BigInt;
 
@@ -27,7 +27,7 @@ pub(super) enum InvalidValue {
     Unsupported,
 }
 
-/// A value in the form that Prefect exports; `None` if it counts as not set, like JSON's null.
+/// A value in the form that Prefect exports; `None` if the value counts as not set, like JSON's null.
 pub(super) type NormalizedValue = std::result::Result<Option<String>, InvalidValue>;
 
 /// Parses and normalizes the value of a setting like Prefect 3.
