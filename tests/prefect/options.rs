@@ -27,7 +27,7 @@ fn check_options(program: &Program, versions: &[PrefectVersion]) {
         let Some(bin) = require_venv(*version) else { return };
         let home = tempfile::tempdir().expect("a temporary folder can be made");
         let help = Command::new(bin.join("prefect"))
-            .args(&program.start[1..])
+            .args(&program.command[1..])
             .arg("--help")
             .env_clear()
             .env("HOME", home.path())
@@ -44,5 +44,5 @@ fn check_options(program: &Program, versions: &[PrefectVersion]) {
         ours.insert(format!("--{long}"));
         ours.extend(short.map(|short| format!("-{short}")));
     }
-    assert_eq!(ours, listed, "`{}`", program.start.join(" "));
+    assert_eq!(ours, listed, "`{}`", program.command.join(" "));
 }

@@ -21,23 +21,24 @@ use crate::pyvalue::source::{Location, SourceFile, locate};
 pub(crate) struct ProgramContainer {
     /// The options that the program is started with.
     pub options: Options,
-    /// The active profile: the value of a `--profile` directly after `prefect`. After the command, `--profile` is an
-    /// ordinary option with another meaning.
+    /// The active profile: the value of a `--profile` directly after `prefect`. `None` for a program that has no such
+    /// option. After the command, `--profile` is an ordinary option with another meaning.
     pub profile: Option<Resolved>,
     /// The location of the options.
     pub location: Location,
-    /// Its environment.
+    /// The container's environment.
     pub environ: Environ,
     /// The Prefect version of the image, if it is an official Prefect image with a numeric version in its tag.
     pub version: Option<Vec<u32>>,
-    /// Whether it has a non-empty `envFrom`, which adds variables from whole Secrets or ConfigMaps.
+    /// Whether the container has a non-empty `envFrom`, which adds variables from whole Secrets or ConfigMaps.
     pub has_env_from: bool,
 }
 
 /// Finds the container that runs a program in a manifest.
 ///
 /// # Errors
-/// Fails if not exactly one container runs the program, or if its command is not supported.
+/// Fails if not exactly one container runs the program, or if the container's variables, command or options are not
+/// supported.
 pub(crate) fn find(program: &Program, source: &Rc<SourceFile>) -> Result<ProgramContainer> {
     let file_location = Location { source: Rc::clone(source), span: 0..0 };
     let mut found = None;
@@ -54,7 +55,7 @@ pub(crate) fn find(program: &Program, source: &Rc<SourceFile>) -> Result<Program
         Ok(())
     })?;
     found.ok_or_else(|| {
-        let (name, start) = (program.name, program.start.join(" "));
+        let (name, start) = (program.name, program.command.join(" "));
         let article = if name.starts_with('a') { "an" } else { "a" };
         let hint = format!("{article} {name} is a container that runs `{start}`");
         locate(Error::input(program.missing_error).hint(hint), Some(&file_location))
@@ -89,7 +90,10 @@ impl ContainerReader<'_> {
         })
     }
 
-    /// Returns the container's variables, in order.
+    /// Returns the container's variables, in order. If a name occurs more than once, the last variable is kept.
+    ///
+    /// # Errors
+    /// Fails if an expanded value is too long.
     fn environ(&self, container: Node<'_>) -> Result<Environ> {
         let mut environ = Environ::default();
         for entry in container.get_first("env").into_iter().flat_map(Node::items) {
@@ -107,6 +111,9 @@ impl ContainerReader<'_> {
     }
 
     /// Returns the text of a scalar with `$(VAR)` expanded.
+    ///
+    /// # Errors
+    /// Fails if the expanded text is too long.
     fn expand(&self, environ: &Environ, node: Node<'_>) -> Result<Resolved> {
         expand(environ, &node.text().unwrap_or_default()).ok_or_else(|| {
             let error = Error::input("with its variables put in, this is longer than Linux takes");
@@ -115,8 +122,11 @@ impl ContainerReader<'_> {
     }
 
     /// Returns the command that starts the program.
+    ///
+    /// # Errors
+    /// Fails if the container runs another command, or a shell script that is not supported.
     fn command(&self, container: Node<'_>, environ: &Environ) -> Result<StartCommand> {
-        let start = self.program.start;
+        let start = self.program.command;
         let parts = ["command", "args"].into_iter().filter_map(|key| container.get_first(key)).flat_map(Node::items);
         let mut words: Vec<Resolved> = Vec::new();
         let mut location = self.location(container);
@@ -127,7 +137,8 @@ impl ContainerReader<'_> {
                 location = self.location(part);
             }
             let expanded = self.expand(environ, part)?;
-            // The entrypoint of Prefect's images runs a single argument with spaces in a shell.
+            // The entrypoint of Prefect's images runs a single argument with spaces in a shell, so an argument that
+            // contains the whole command is also a script.
             let is_script =
                 is_shell || find_start(start, &shell::split_at_whitespace(&shell::join_lines(&text))).is_some();
             if !is_script {
@@ -160,7 +171,8 @@ impl ContainerReader<'_> {
             }
             all => (None, all),
         };
-        // Before the command, `-p` means `--profile`; after it, `--pool`.
+        // Before the command, `-p` is short for `--profile`; after it, for `--pool`. All options are parsed together,
+        // so the first `-p` is replaced with its long name.
         let long =
             |word: &Resolved| if word.as_str() == "-p" { Resolved::Text("--profile".to_owned()) } else { word.clone() };
         let options = global_options.iter().map(long).chain(words[end..].iter().cloned()).collect();

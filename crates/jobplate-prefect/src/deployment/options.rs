@@ -26,23 +26,23 @@ impl Options {
         let switches = switches.map(|long| Arg::new(*long).long(*long).action(ArgAction::SetTrue));
         let matches = command.args(options).args(switches).try_get_matches_from(words.iter().map(Resolved::as_str));
         matches.map(Options).map_err(|_| {
-            let start = program.start.join(" ");
+            let start = program.command.join(" ");
             let error = Error::input(format!("`{start}` takes no such options"));
             locate(error.hint(format!("look at `{start} --help`")), Some(location))
         })
     }
 
-    /// Returns the value of the option with a long name.
+    /// Returns the value of the option whose long name is `name`, or `None` if it is not set.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.0.get_one::<String>(name).map(String::as_str)
     }
 
-    /// Returns the values of the repeatable option with a long name.
+    /// Returns the values of the repeatable option whose long name is `name`, in order.
     pub(crate) fn values(&self, name: &str) -> Vec<&str> {
         self.0.get_many::<String>(name).into_iter().flatten().map(String::as_str).collect()
     }
 
-    /// Returns whether a switch is set.
+    /// Returns whether the switch whose long name is `switch` is set.
     pub(crate) fn is_on(&self, switch: &str) -> bool {
         self.0.get_flag(switch)
     }

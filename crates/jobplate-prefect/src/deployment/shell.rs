@@ -24,9 +24,10 @@ pub(super) fn split_at_whitespace(script: &str) -> Vec<&str> {
 /// Returns the words of the command that starts the program (`start`) in a shell script, beginning with `prefect`. The
 /// shell's variables are the container's variables.
 ///
-/// Returns `None` if the script does not start the program, sets or exports variables, writes files that Prefect reads,
-/// substitutes commands, uses unknown variables or variables that the shell would split, quotes a dollar sign, or
-/// expands file names.
+/// Returns `None` if the script does not start the program, starts it through a command other than `exec`, `tini` or
+/// `dumb-init`, sets or exports variables, writes files that Prefect reads, substitutes commands, uses unknown
+/// variables or variables that the shell would split, escapes or single-quotes a dollar sign, does not close a quote,
+/// or uses brace, tilde or file name expansion.
 pub(super) fn start_words(start: &[&str], script: &str, environ: &Environ) -> Option<Vec<Resolved>> {
     let commands = split_commands(&join_lines(script))?;
     let start_index = commands.iter().position(|command| find_start(start, &split_at_whitespace(command)).is_some())?;
@@ -36,7 +37,7 @@ pub(super) fn start_words(start: &[&str], script: &str, environ: &Environ) -> Op
     {
         return None;
     }
-    // Marks replace variables and placeholders while the command is split into words.
+    // Marks replace variables and placeholders, so whitespace in their values does not split words.
     const MARK: char = '\u{e000}';
     let command = &commands[start_index];
     if command.contains(['`', MARK, '*', '?', '[', '~'])

@@ -30,7 +30,7 @@ pub struct AgentDeployment {
 /// The agent's command, its options, and the error messages about it.
 pub const AGENT: Program = Program {
     generation: Generation::Prefect1,
-    start: &["prefect", "agent", "kubernetes", "start"],
+    command: &["prefect", "agent", "kubernetes", "start"],
     name: "agent",
     several_error: "there are several Prefect 1 agents here",
     missing_error: "no Prefect 1 agent is here",

@@ -26,7 +26,7 @@ const PLACEHOLDER_NAME: &str = "KubernetesWorker 00000000-0000-0000-0000-0000000
 /// The worker program and its messages.
 pub const WORKER: Program = Program {
     generation: Generation::Prefect2Or3,
-    start: &["prefect", "worker", "start"],
+    command: &["prefect", "worker", "start"],
     name: "worker",
     several_error: "there are several workers of Prefect 2 or 3 here",
     missing_error: "no worker of Prefect 2 or 3 is here",
@@ -65,22 +65,24 @@ pub struct WorkerDeployment {
     pub name: Option<String>,
     /// `--pool`
     pub pool: Option<String>,
-    /// Whether it has the option `--base-job-template`.
+    /// Whether the worker is started with `--base-job-template`.
     pub has_template: bool,
-    /// The location of its options.
+    /// The location of the worker's options.
     pub location: Location,
-    /// Its environment.
+    /// The worker's environment.
     pub environ: Environ,
-    /// The Prefect version of its image, if it is an official Prefect image with a numeric version in its tag.
+    /// The Prefect version of the worker's image, if the image is an official Prefect image with a numeric version in
+    /// its tag.
     pub version: Option<Vec<u32>>,
-    /// Whether it has a non-empty `envFrom`, which adds variables from whole Secrets or ConfigMaps.
+    /// Whether the worker's container has a non-empty `envFrom`, which adds variables from whole Secrets or ConfigMaps.
     pub has_env_from: bool,
 }
 
 /// Finds the worker in a manifest.
 ///
 /// # Errors
-/// Fails if there is not exactly one worker, or if the worker creates no Jobs.
+/// Fails if there is not exactly one worker, if the worker is of another type than `kubernetes`, or if its command,
+/// options or profile are not supported.
 pub fn find(source: &Rc<SourceFile>) -> Result<WorkerDeployment> {
     let deployment::ProgramContainer { options, profile, location, mut environ, version, has_env_from } =
         deployment::find(&WORKER, source)?;
@@ -126,7 +128,7 @@ fn set_profile(environ: &mut Environ, profile: Resolved, location: &Location) ->
 }
 
 impl WorkerDeployment {
-    /// Sets this worker in a scenario.
+    /// Sets this worker in a scenario. Also sets the name of the work pool, unless the scenario sets the work pool.
     pub fn apply_to(&self, scenario: &mut WorkerScenario) {
         scenario.worker.name = Some(self.name.clone().unwrap_or_else(|| PLACEHOLDER_NAME.to_owned()));
         scenario.worker.environ = self.environ.clone();
@@ -135,7 +137,8 @@ impl WorkerDeployment {
         }
     }
 
-    /// Returns notes about the worker. `file` is the file that it was read from.
+    /// Returns notes about the worker. `file` is the name of the file that the worker was read from; `template` is the
+    /// file with the base job template.
     pub fn notes(
         &self,
         arena: &Arena,
@@ -176,7 +179,7 @@ impl WorkerDeployment {
                 continue;
             };
             if is_secret_setting(name) {
-                continue; // every preview has a note about it
+                continue; // `notes::find` adds a note about the setting.
             }
             let from = find_references(from);
             let text = format!("the worker hands `{name}` ({from}) to every flow run as plain text");
@@ -194,7 +197,7 @@ impl WorkerDeployment {
         template: &SourceFile,
     ) -> Vec<Note> {
         let mut notes = Vec::new();
-        // A template can read a variable of the worker: `{{ $NAME }}`.
+        // A template can read a variable of the worker with `{{ $NAME }}`, so the variable reaches flow runs.
         let in_template = placeholder::find_all(&template.text)
             .filter(|placeholder| placeholder.source() == PlaceholderSource::Environment);
         let in_template_names: HashSet<&str> =
