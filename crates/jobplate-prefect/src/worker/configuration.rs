@@ -26,9 +26,9 @@ pub struct Configuration {
     pub annotations: ValueId,
     /// `name`: a string; `None` if it is missing or null.
     pub name: Option<ValueId>,
-    /// `namespace`: the namespace of the Job.
+    /// `namespace`: the namespace of the Job; `default` if it is missing.
     pub namespace: ValueId,
-    /// `job_manifest`
+    /// `job_manifest`: the Job, with the metadata that it must have.
     pub manifest: ValueId,
 }
 
@@ -43,10 +43,10 @@ pub(super) struct ConfigurationSources {
     pub run: Option<ValueId>,
 }
 
-/// Returns the defaults of the template's variables.
+/// Returns the defaults of the template's variables, without null defaults if the version ignores them.
 ///
 /// # Errors
-/// Fails if `variables` is missing, or if Prefect cannot read a schema.
+/// Fails if `variables` is missing or not a mapping, or if Prefect cannot read its `properties` or a schema in them.
 pub(super) fn read_defaults(arena: &mut Arena, version: WorkerVersion, template: ValueId) -> Result<ValueId> {
     let dict = arena.alloc(Value::empty_dict(), None);
     let Some(variables) = arena.dict_get(template, "variables") else {
@@ -89,6 +89,7 @@ pub(super) fn read_defaults(arena: &mut Arena, version: WorkerVersion, template:
 }
 
 /// Returns the job variables of a flow run. The run's variables override the deployment's variables; `env` is merged.
+/// Versions that do not read the run's variables use only the deployment's variables.
 fn merge_job_variables(arena: &mut Arena, version: WorkerVersion, sources: &ConfigurationSources) -> Result<ValueId> {
     let or_empty = |arena: &mut Arena, variables: Option<ValueId>, owner: &str| match variables {
         Some(variables) if *arena.get(variables) != Value::None => match arena.as_dict(variables) {
@@ -121,8 +122,8 @@ fn merge_job_variables(arena: &mut Arena, version: WorkerVersion, sources: &Conf
     union(arena, variables, run)
 }
 
-/// Converts variables with dots in their names to nested mappings. The other variables override these mappings or are
-/// merged with them.
+/// Converts variables with dots in their names to nested mappings. A variable without dots is merged into the nested
+/// mapping of its name if the variable's value is also a mapping. Otherwise, the variable overrides the nested mapping.
 fn nest_dotted_variables(arena: &mut Arena, variables: ValueId) -> Result<ValueId> {
     let pairs = arena.as_dict(variables).unwrap_or_default().to_vec();
     let is_dotted = |arena: &Arena, key: ValueId| arena.as_str(key).is_some_and(|key| key.contains('.'));
@@ -282,7 +283,8 @@ fn read_fields(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Re
     Ok(Configuration { command, env, labels, annotations, name, namespace, manifest })
 }
 
-/// Reads `env`. Converts the values of a mapping to strings with Python's `str()`.
+/// Reads `env`; a missing `env` is an empty mapping. Converts the values of a mapping, except nulls, to strings with
+/// Python's `str()`. The handling of a list depends on the version.
 fn read_env(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Result<ValueId> {
     let Some(env) = arena.dict_get(filled, "env") else { return Ok(arena.alloc(Value::empty_dict(), None)) };
     match arena.get(env).clone() {

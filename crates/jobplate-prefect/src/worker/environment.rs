@@ -146,7 +146,7 @@ pub(super) fn prepare(
             }
         }
         Value::List(items) => {
-            // An entry with only a name sets no variable.
+            // An entry with only a name sets no variable, so the worker drops it.
             for item in items {
                 let value_origin = origin(arena, item);
                 if arena.dict_get(item, "valueFrom").is_some() {
@@ -196,7 +196,7 @@ fn is_single_attempt(arena: &Arena, configuration: &Configuration) -> bool {
     })
 }
 
-/// Sets [`SIGTERM_BEHAVIOR`] if there is a single attempt, and removes it otherwise, like the first versions.
+/// Sets [`SIGTERM_BEHAVIOR`] to `reschedule` if there is a single attempt, and removes the variable otherwise.
 fn set_eviction_unconditionally(arena: &mut Arena, is_single: bool, variables: &mut WorkerVariables) {
     let name = arena.alloc_str(SIGTERM_BEHAVIOR);
     match is_single {
@@ -208,7 +208,8 @@ fn set_eviction_unconditionally(arena: &mut Arena, is_single: bool, variables: &
     }
 }
 
-/// Sets [`SIGTERM_BEHAVIOR`], unless there is a single attempt and a value is already set.
+/// Sets [`SIGTERM_BEHAVIOR`] to `reschedule` if there is a single attempt and no value is set yet. Sets it to
+/// `relinquish` if there can be several attempts, overriding any value.
 fn set_eviction(arena: &mut Arena, is_single: bool, variables: &mut WorkerVariables) {
     if is_single && variables.get(arena, SIGTERM_BEHAVIOR).is_some_and(|variable| arena.is_truthy(variable.value)) {
         return;
@@ -245,11 +246,12 @@ fn to_text(arena: &mut Arena, value: ValueId) -> ValueId {
     }
 }
 
-/// Appends the container's own entries to the entries that the worker sets. Returns the merged entries and the removed
-/// entries.
+/// Appends the container's own entries to the entries that the worker sets. Returns the merged entries and the entries
+/// of the container that were removed as duplicates. The first versions ignore the container's entries.
 ///
 /// # Errors
-/// Fails if an entry has no name, or a name that cannot be a key of a Python dictionary.
+/// Fails if an entry of the worker has no name, if an entry of the container is not a mapping, or if the name of such
+/// an entry cannot be a key of a Python dictionary.
 pub(super) fn merge(
     arena: &Arena,
     version: WorkerVersion,

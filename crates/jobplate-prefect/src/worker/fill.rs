@@ -10,8 +10,8 @@ use crate::pyvalue::serialize::MAX_VALUES;
 use crate::pyvalue::source::locate;
 use crate::pyvalue::string;
 
-/// Returns the distinct placeholders in a string, in order. Prefect iterates over an unordered set. The order matters
-/// only if a value contains another placeholder of the same string.
+/// Returns the distinct placeholders in a string, in order. Prefect iterates over an unordered set instead. The result
+/// can differ only if a value contains another placeholder of the string.
 fn distinct_placeholders(text: &str) -> Vec<Placeholder<'_>> {
     let mut found = Vec::new();
     for placeholder in placeholder::find_all(text) {
@@ -43,7 +43,8 @@ const MIN_REDACTED_LENGTH: usize = 4;
 pub struct RedactedNames(Vec<String>);
 
 impl RedactedNames {
-    /// Collects the known values that the placeholders in `values` copy.
+    /// Collects the known values of the worker's environment that the placeholders in `values` copy, except short
+    /// values.
     pub fn collect(arena: &Arena, values: impl IntoIterator<Item = ValueId>, environ: &Environ) -> Self {
         let mut found = Vec::new();
         values.into_iter().for_each(|value| collect_placeholders(arena, value, &mut found));
@@ -81,7 +82,7 @@ impl RedactedNames {
 }
 
 /// Replaces the placeholders of a template. Returns `None` if the template is a single placeholder without a value. The
-/// caller then removes its key or item.
+/// caller then removes the key or item that holds the template.
 ///
 /// # Errors
 /// Fails if a string becomes too long. Strings can grow because values can contain placeholders.

@@ -13,7 +13,7 @@ pub(super) fn slugify_name(text: &str) -> Option<String> {
 }
 
 /// Returns the slug of a label or annotation key (`_slugify_label_key`). The prefix and the name are converted
-/// separately. Up to prefect-kubernetes 0.6.5, the slug is lowercase.
+/// separately. The slug is lowercase unless `keeps_case` is true, which is the case since prefect-kubernetes 0.7.0.
 pub(super) fn slugify_key(text: &str, keeps_case: bool) -> String {
     let (prefix, label) =
         (SlugOptions { lowercase: !keeps_case, ..PREFIX }, SlugOptions { lowercase: !keeps_case, ..LABEL });
@@ -24,13 +24,14 @@ pub(super) fn slugify_key(text: &str, keeps_case: bool) -> String {
     }
 }
 
-/// Returns the slug of a label value (`_slugify_label_value`). Up to prefect-kubernetes 0.5.8, the slug is lowercase.
+/// Returns the slug of a label value (`_slugify_label_value`). The slug is lowercase unless `keeps_case` is true, which
+/// is the case since prefect-kubernetes 0.6.0.
 pub(super) fn slugify_value(text: &str, keeps_case: bool) -> String {
     trimmed_slug(SlugOptions { lowercase: !keeps_case, ..LABEL }, text)
 }
 
-/// Returns a slug that starts and ends with a letter or digit, or the unchanged text if the slug is empty. Kubernetes
-/// then rejects the text.
+/// Returns a slug that starts and ends with a letter or digit, or the unchanged text if the slug is empty. The API
+/// server then rejects the text.
 fn trimmed_slug(slug: SlugOptions, text: &str) -> String {
     let slug = slug.slugify(text);
     let trimmed = slug.trim_matches(['_', '-', '.']);

@@ -18,12 +18,13 @@ pub fn pod(arena: &Arena, manifest: ValueId) -> Option<ValueId> {
     ["spec", "template", "spec"].iter().try_fold(manifest, |at, key| arena.dict_get(at, key))
 }
 
-/// Returns the containers in a list of a pod spec: `containers` or `initContainers`.
+/// Returns the containers in the list at `list` in a pod spec: `containers` or `initContainers`.
 pub fn containers<'h>(arena: &'h Arena, pod: ValueId, list: &str) -> &'h [ValueId] {
     arena.dict_get(pod, list).map(|list| arena.list_items(list)).unwrap_or_default()
 }
 
-/// Returns the flow's container. Every checked manifest has one.
+/// Returns the flow's container, which is the first container. Every manifest that passed the check in `required` has a
+/// flow container.
 pub fn container(arena: &Arena, manifest: ValueId) -> Option<ValueId> {
     match arena.get(arena.dict_get(pod(arena, manifest)?, "containers")?) {
         Value::List(items) => items.first().copied(),
@@ -41,7 +42,7 @@ fn set_label(arena: &Arena, pairs: &mut LabelPairs, name: ValueId, value: ValueI
     }
 }
 
-/// Returns the labels that Prefect sets on a Job and its pod. The configuration's labels override them.
+/// Returns the labels that Prefect sets on a Job and its pod. The configuration's labels override Prefect's labels.
 fn prefect_labels(
     arena: &mut Arena,
     version: WorkerVersion,
@@ -100,7 +101,7 @@ fn prefect_labels(
     pairs
 }
 
-/// Returns the pairs of the mapping at a key, or no pairs if the key is missing.
+/// Returns the pairs of the mapping at `key` in `dict`, or no pairs if the key is missing.
 ///
 /// # Errors
 /// Fails if the value is not a mapping.
@@ -112,7 +113,8 @@ fn pairs_at(arena: &Arena, dict: ValueId, key: &str) -> Result<LabelPairs> {
     }
 }
 
-/// Converts labels to slugs that Kubernetes accepts.
+/// Converts the keys and values of labels to slugs that Kubernetes accepts. Values that only the cluster knows are left
+/// unchanged.
 ///
 /// # Errors
 /// Fails if a key or value is not a string.
@@ -139,7 +141,8 @@ fn slugify_labels(arena: &mut Arena, version: WorkerVersion, texts: LabelPairs) 
     Ok(dict)
 }
 
-/// Returns the name that `generateName` is derived from.
+/// Returns the name that `generateName` is derived from: the configured name, or the flow run's name if the configured
+/// name is empty.
 fn job_name(
     arena: &mut Arena,
     version: WorkerVersion,
@@ -239,7 +242,9 @@ fn set_pod_metadata(
     Ok(())
 }
 
-/// Sets the image and the command of the flow's container, unless the template sets them.
+/// Sets the image of the flow's container if it is missing. Sets the container's arguments to the words of the
+/// template's command, or of `default` if the command is missing or null. A command that is already a list is left
+/// unchanged.
 fn set_image_and_command(arena: &mut Arena, version: WorkerVersion, container: ValueId, default: &str) -> Result<()> {
     if arena.dict_get(container, "image").is_none() {
         let image = arena.alloc_str(format!("prefecthq/prefect:{}-python3.11", version.prefect_version()));
@@ -269,8 +274,8 @@ fn set_image_and_command(arena: &mut Arena, version: WorkerVersion, container: V
     Ok(())
 }
 
-/// Splits a command into words: `shlex.split(line, posix=True)`. Returns `None` if a quote is not closed, or if an escape
-/// is the last character.
+/// Splits a command into words: `shlex.split(line, posix=True)`. Returns `None` if a quote is not closed, or if the
+/// last character is an escape.
 fn split_command(line: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -308,7 +313,7 @@ fn split_command(line: &str) -> Option<Vec<String>> {
     Some(words)
 }
 
-/// Sets `generateName`, unless the template sets it.
+/// Sets `generateName`, unless the template sets it to a non-empty name without unresolved placeholders.
 fn set_generate_name(
     arena: &mut Arena,
     version: WorkerVersion,

@@ -1,4 +1,4 @@
-//! Notes about a preview: values that Prefect's server or Kubernetes rejects, overridden variables, and secrets in
+//! Notes about a preview: values that Prefect's server or the API server rejects, overridden variables, and secrets in
 //! plain text.
 
 use jobplate_diagnostic::{Message, ProgramName};
@@ -69,7 +69,7 @@ pub fn find(
     notes.found
 }
 
-/// The notes about a preview. Each text occurs once, with names redacted.
+/// The notes about a preview. Each text occurs once, with sensitive names redacted.
 pub(super) struct PreviewNotes<'h> {
     pub(super) arena: &'h Arena,
     redacted_names: &'h RedactedNames,
@@ -142,7 +142,7 @@ impl PreviewNotes<'_> {
         }
     }
 
-    /// Adds notes about a reference that Kubernetes rejects.
+    /// Adds notes about a reference that the API server rejects.
     fn check_reference(&mut self, name: &str, entry: ValueId, location: Option<&Location>) {
         let arena = self.arena;
         for (kind, word) in KEY_SOURCES {
@@ -174,7 +174,7 @@ impl PreviewNotes<'_> {
         }
     }
 
-    /// Adds notes about secrets in plain text. Everyone who can read the Job can read them.
+    /// Adds notes about secrets in plain text. Everyone who can read the Job can read these secrets.
     fn check_plain_text(&mut self, preview: &WorkerPreview<'_>) {
         let arena = self.arena;
         for WorkerEnvEntry { entry, location, origin } in &preview.entries {
@@ -230,8 +230,8 @@ impl PreviewNotes<'_> {
         }
     }
 
-    /// Adds notes about a misplaced `{{ env }}` that has no effect yet. The worker and Kubernetes accept it until a
-    /// deployment sets a variable.
+    /// Adds notes about a misplaced `{{ env }}` that has no effect yet. The worker and the API server accept the
+    /// placeholder until a source sets a variable.
     fn check_latent_placeholders(&mut self, preview: &WorkerPreview<'_>) {
         let arena = self.arena;
         let Some(pod) = arena
@@ -242,7 +242,7 @@ impl PreviewNotes<'_> {
             return;
         };
         let is_env = |id: ValueId| arena.as_str(id).and_then(placeholder::sole_name) == Some("env");
-        // If it has an effect, the notes about the Job report it.
+        // If a placeholder has an effect, the notes about the Job already report it.
         let has_effect = preview.entries.iter().any(|entry| arena.dict_get(entry.entry, "name").is_none());
         let first = manifest::containers(arena, pod, "containers").first();
         let entries = first.and_then(|container| arena.dict_get(*container, "env"));

@@ -34,11 +34,11 @@ pub struct WorkerPreview<'s> {
     pub settings: SecretSettings<'s>,
     /// The Secrets that the worker writes.
     pub secrets: Vec<WrittenSecret>,
-    /// The values of the worker's environment that names can contain.
+    /// The values of the worker's environment that output must not show.
     pub redacted_names: RedactedNames,
 }
 
-/// Returns the Job of a flow run.
+/// Returns the Job that a worker creates for a flow run, and the values that the Job was created from.
 ///
 /// # Errors
 /// Fails if Prefect raises an error, or if the input is not supported.
@@ -80,7 +80,8 @@ fn create_job<'s>(
     }
     manifest::prepare(arena, version, scenario, &configuration)?;
     let secrets = secret_references::apply(arena, &settings, &scenario.worker, &configuration, &mut entries)?;
-    // A value that a placeholder copied into the container is already among the candidates.
+    // A value that a placeholder copied into the container is already among the candidates, so its entry is not added
+    // again.
     candidates.extend(dropped.into_iter().filter(|entry| origins.get(entry.location.as_ref()).is_none()));
     let effective = EffectiveEntries::new(arena, &entries);
     candidates.retain(|entry| !effective.contains(arena, entry));
@@ -100,7 +101,7 @@ fn create_job<'s>(
     })
 }
 
-/// The source of each value of `env`, keyed by the value's position in its file. Copies of a value keep the position.
+/// The source of each value of `env`, keyed by the value's file and offset. Copies of a value keep its location.
 struct Origins(HashMap<(*const SourceFile, usize), WorkerEnvOrigin>);
 
 impl Origins {
@@ -201,7 +202,7 @@ fn name<'h>(arena: &'h Arena, entry: &WorkerEnvEntry) -> Option<&'h str> {
     arena.dict_get(entry.entry, "name").and_then(|name| arena.as_str(name))
 }
 
-/// Returns the values of a mapping, or the entries of a list.
+/// Returns the values of a mapping or the entries of a list. Returns any other value itself.
 fn values(arena: &Arena, env: ValueId) -> Vec<ValueId> {
     match arena.get(env) {
         Value::List(items) => items.clone(),

@@ -121,7 +121,7 @@ fn to_dotted_path(path: &str) -> String {
     path.trim_start_matches('/').replace('/', ".")
 }
 
-/// Returns the hint for a missing or wrong field.
+/// Returns the hint for a missing or wrong field at the JSON pointer `path`.
 fn hint_for(path: &str) -> &'static str {
     match path {
         path if path.ends_with("/parallelism") || path.ends_with("/completions") => {
@@ -134,7 +134,7 @@ fn hint_for(path: &str) -> &'static str {
     }
 }
 
-/// Returns the value at a JSON pointer, or its nearest existing parent.
+/// Returns the value at a JSON pointer, or the nearest existing parent of the pointer.
 fn find_nearest(arena: &Arena, manifest: ValueId, path: &str) -> ValueId {
     path.split('/').skip(1).fold(manifest, |at, word| match arena.get(at) {
         Value::List(items) => word.parse().ok().and_then(|position: usize| items.get(position).copied()).unwrap_or(at),
@@ -180,7 +180,7 @@ impl<'h> Difference<'h> {
 
     fn remove(&mut self, id: ValueId) {
         let json = self.json(id);
-        // The value was added in another place, so it is moved.
+        // An equal value was added in another place, so the patch moves the value instead of removing it.
         if let Some(position) = self.added.iter().rposition(|(_, added)| *added == json) {
             let (path, _) = self.added.remove(position);
             self.missing.retain(|missing| *missing != path);

@@ -9,11 +9,11 @@ use crate::pyvalue::source::locate;
 /// An object of Prefect's API: a flow, flow run, deployment or work pool.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// Its ID.
+    /// The ID of the object.
     pub id: String,
-    /// Its name.
+    /// The name of the object.
     pub name: String,
-    /// All fields that the scenario sets.
+    /// All fields that the scenario sets, and the default ID and name if it does not set them.
     pub fields: ValueId,
 }
 
@@ -28,7 +28,7 @@ pub struct FlowRunContext {
     pub deployment: Option<Record>,
     /// The work pool.
     pub work_pool: Record,
-    /// The time of the deployment's last update, as a label value.
+    /// The time of the deployment's last update, as a label value, if it is set.
     pub deployment_updated: Option<String>,
 }
 
@@ -108,7 +108,7 @@ fn normalize_uuid(text: &str) -> Option<String> {
         .then_some(dashed)
 }
 
-/// Returns the time of a deployment's last update in UTC, as a label value.
+/// Returns the time of a deployment's last update in UTC, as a label value, or `None` if the time is missing or null.
 ///
 /// # Errors
 /// Fails if `updated` is not a time that pydantic accepts.

@@ -33,11 +33,11 @@ pub struct WorkerScenario {
 /// The worker of a scenario.
 #[derive(Debug)]
 pub struct Worker {
-    /// Its ID. Only Prefect Cloud assigns IDs to workers.
+    /// The worker's ID. Only Prefect Cloud assigns IDs to workers.
     pub id: Option<String>,
-    /// Its name.
+    /// The worker's name.
     pub name: Option<String>,
-    /// Its environment.
+    /// The worker's environment.
     pub environ: Environ,
 }
 
@@ -52,7 +52,7 @@ pub const SETTINGS_PREFIX: &str = "PREFECT_INTEGRATIONS_KUBERNETES_WORKER_";
 /// Loads a file of job variables.
 ///
 /// # Errors
-/// Fails if it is a file of another kind, such as a scenario.
+/// Fails if the file cannot be loaded, or if it is a file of another kind, such as a scenario.
 pub fn read_job_variables(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
     let root = load(arena, source)?;
     let has = |keys: &[&str]| keys.iter().all(|key| arena.dict_get(root, key).is_some());
@@ -162,8 +162,9 @@ fn check_fields(arena: &Arena, record: &Record) -> Result<()> {
     }
 }
 
-/// Fails if the server rejects a name. Also fails if a name is empty and `is_generated`, because Prefect then generates
-/// a random name, which is not supported.
+/// Fails if the server rejects the record's name because the name is empty or contains a character of `forbidden`. If
+/// `is_generated` is true, Prefect generates a random name instead of rejecting an empty name. This is not supported,
+/// so an empty name also fails.
 fn check_name(arena: &Arena, record: &Record, forbidden: &str, is_generated: bool) -> Result<()> {
     let error = match record.name.as_str() {
         "" if is_generated => Error::input("an empty name: Prefect draws one").hint("leave it out, or give one"),
@@ -178,7 +179,7 @@ fn check_name(arena: &Arena, record: &Record, forbidden: &str, is_generated: boo
     Err(locate(error, location))
 }
 
-/// Reads the worker of a scenario.
+/// Reads the worker of a scenario, or returns the default worker if the scenario does not set one.
 fn read_worker(arena: &mut Arena, mapping: Option<ValueId>) -> Result<Worker> {
     let mut worker = Worker { id: None, name: Some("test-worker".to_owned()), environ: Environ::default() };
     let Some(mapping) = mapping else { return Ok(worker) };
@@ -217,7 +218,7 @@ fn read_worker(arena: &mut Arena, mapping: Option<ValueId>) -> Result<Worker> {
 }
 
 impl Worker {
-    /// Sets a variable of the worker.
+    /// Sets the variable `name` of the worker, overriding any value.
     pub fn set(&mut self, name: &str, text: String, location: Option<crate::pyvalue::source::Location>) {
         self.environ.0.retain(|variable| variable.name != name);
         self.environ.0.push(EnvironVar { name: name.to_owned(), value: Resolved::Text(text), location });

@@ -3,7 +3,8 @@
 
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 
-/// Returns the reason why a schema rejects a value, or `None` if it accepts the value.
+/// Returns the reason why a schema rejects a value, or `None` if it accepts the value or if only the cluster knows the
+/// value.
 pub(super) fn rejection(arena: &Arena, value: ValueId, schema: ValueId) -> Option<String> {
     if matches!(arena.get(value), Value::Unknown(_)) {
         return None;

@@ -22,9 +22,9 @@ const PLACEHOLDER_SUFFIX: &str = "0a1b2c3d";
 /// A Secret that the worker writes.
 #[derive(Debug)]
 pub struct WrittenSecret {
-    /// Its name.
+    /// The name of the Secret.
     pub name: String,
-    /// Its keys.
+    /// The keys of the Secret.
     pub keys: Vec<String>,
     /// Whether the worker deletes the Secret when it stops. Otherwise, the Secret is deleted with its Job.
     pub ends_with_worker: bool,
@@ -33,7 +33,7 @@ pub struct WrittenSecret {
 /// A setting that has no effect without another setting.
 #[derive(Debug)]
 pub struct IncompleteSetting<'w> {
-    /// The setting that is set.
+    /// The variable that sets the setting.
     pub setting: &'w EnvironVar,
     /// The name of the missing setting.
     pub missing: String,
@@ -102,7 +102,7 @@ impl<'w> SecretSettings<'w> {
             _ => None,
         };
         let api_key = incomplete(self.api_key, "API_KEY_SECRET", "API key", "PREFECT_API_KEY");
-        // Without a name, the worker can create its own Secret.
+        // A worker that creates its own Secret does not need a name, so a key alone is then not reported.
         let is_named = self.api_key[0].filter(is_set).is_some();
         let api_key = api_key.filter(|_| is_named || !self.creates_secret);
         let (stem, variable) = ("API_AUTH_STRING_SECRET", "PREFECT_API_AUTH_STRING");
@@ -110,7 +110,7 @@ impl<'w> SecretSettings<'w> {
     }
 }
 
-/// Returns the settings of a reference, if both are set.
+/// Returns the settings for the name and the key of a reference, if both are set.
 fn complete_pair([name, key]: [Option<&EnvironVar>; 2]) -> Option<(&EnvironVar, &EnvironVar)> {
     Some((name.filter(is_set)?, key.filter(is_set)?))
 }
@@ -119,7 +119,8 @@ fn is_set(variable: &&EnvironVar) -> bool {
     !variable.value.as_str().is_empty()
 }
 
-/// Applies the settings for secrets to the entries of `env`. Returns the Secrets that the worker writes.
+/// Applies the settings for secrets to the entries of `env`, and sets the `env` of the flow's container to the result.
+/// Returns the Secrets that the worker writes.
 ///
 /// # Errors
 /// Fails if the worker cannot name a Secret, or if `envFrom` is not a list.
@@ -163,7 +164,7 @@ fn is_named(arena: &Arena, entry: &WorkerEnvEntry, name: &str) -> bool {
     arena.dict_get(entry.entry, "name").and_then(|value| arena.as_str(value)) == Some(name)
 }
 
-/// Returns whether the first entry with a name has a value.
+/// Returns whether the first entry named `name` has a non-empty value.
 fn has_value(arena: &Arena, entries: &[WorkerEnvEntry], name: &str) -> bool {
     let entry = entries.iter().find(|entry| is_named(arena, entry, name));
     entry.and_then(|entry| arena.dict_get(entry.entry, "value")).is_some_and(|value| arena.is_truthy(value))
@@ -220,7 +221,8 @@ fn move_env_to_secret(
     let base = match generated.map(|name| (name, arena.get(name))) {
         None => "prefect-job-",
         Some((_, Value::Str(text) | Value::Unknown(text))) => text,
-        // The manifest is not validated, and the Secret is named after `generateName`.
+        // Prefect does not validate `generateName`, so it can have any type. The worker fails when it derives the
+        // Secret's name.
         Some((name, _)) => {
             let why =
                 format!("`generateName` is {}, and the worker names its Secret after it", arena.describe_kind(name));

@@ -13,7 +13,8 @@ use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::{json, string};
 
 impl PreviewNotes<'_> {
-    /// Adds notes about values in a template that the server rejects (`validate_base_job_template`).
+    /// Adds notes about a template that is not valid JSON or has no `properties`, and about values that the server
+    /// rejects (`validate_base_job_template`).
     pub(super) fn check_template(&mut self, preview: &WorkerPreview<'_>, variables: Option<ValueId>) {
         let arena = self.arena;
         if let Some((why, location)) =
@@ -58,7 +59,8 @@ impl PreviewNotes<'_> {
         }
     }
 
-    /// Adds notes about job variables that the template does not declare, or whose values the server rejects.
+    /// Adds notes about job variables that the template does not declare, that the version ignores, or whose values the
+    /// server rejects.
     pub(super) fn check_job_variables(
         &mut self,
         version: WorkerVersion,
@@ -119,7 +121,8 @@ impl PreviewNotes<'_> {
         }
     }
 
-    /// Adds notes about required variables that are not set (`validate_job_variables_for_deployment_flow_run`).
+    /// Adds notes about required variables that have no default and are not set, if the flow run has a deployment
+    /// (`validate_job_variables_for_deployment_flow_run`).
     pub(super) fn check_required_variables(&mut self, preview: &WorkerPreview<'_>, scenario: &WorkerScenario) {
         let arena = self.arena;
         if scenario.run.deployment.is_none() {

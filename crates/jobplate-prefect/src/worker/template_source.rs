@@ -16,9 +16,11 @@ use crate::{base_job_template, kubernetes_job_block, template_keys};
 /// The path of the base job template in the values of the chart `prefect-worker`. The template is a string.
 const CHART_VALUE: [&str; 4] = ["worker", "config", "baseJobTemplate", "configuration"];
 
-/// Returns whether a file is for Prefect 2 or 3, that is, contains a base job template or a `KubernetesJob` block.
+/// Returns whether a file is for Prefect 2 or 3, that is, contains a base job template, a `KubernetesJob` block or a
+/// `PrefectWorkPool`.
 pub fn is_base_job_template(text: &str) -> bool {
-    // JSON that is not valid YAML (with surrogates) counts as a template, and so does invalid JSON.
+    // A JSON object that mentions `job_configuration` counts as a template, even if it is not valid YAML (with
+    // surrogates) or not valid JSON.
     let mut found =
         text.trim_start_matches('\u{feff}').trim_start().starts_with('{') && text.contains("job_configuration");
     let looked = for_each_object(text, &mut |_, object| {
@@ -51,7 +53,8 @@ fn embedded_templates<'a>(object: &Object<'a>) -> Vec<Node<'a>> {
 /// Loads the base job template of a file.
 ///
 /// # Errors
-/// Fails if the file does not contain exactly one template.
+/// Fails if the file cannot be parsed, if it does not contain exactly one template, or if Prefect's operator would
+/// patch the template.
 pub fn read(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
     find(arena, source).map_err(|error| json::invalid_json(source).unwrap_or(error))
 }
@@ -100,7 +103,7 @@ fn find(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
     to_json(arena, template)
 }
 
-/// Returns the base job template that a value is or contains.
+/// Returns the base job template that a value is or contains, if any.
 fn find_in_value(arena: &Arena, root: ValueId) -> Option<ValueId> {
     let is_template =
         |id: &ValueId| ["job_configuration", "variables"].iter().all(|key| arena.dict_get(*id, key).is_some());
@@ -110,9 +113,10 @@ fn find_in_value(arena: &Arena, root: ValueId) -> Option<ValueId> {
     found.find(is_template)
 }
 
-/// Returns the value of a ConfigMap's key as a source file.
+/// Returns an embedded template as a source file. `offset` is the start of its document in `source`.
 fn embedded_file(source: &Rc<SourceFile>, offset: usize, value: Node<'_>) -> Rc<SourceFile> {
-    // The chart also accepts a mapping, which Kubernetes rejects as data. The mapping is read as the template.
+    // The chart also accepts a mapping, which the API server rejects in a ConfigMap. The mapping is read as the
+    // template.
     let text = if value.is_scalar() { value.text().unwrap_or_default().into_owned() } else { value.raw().to_owned() };
     let span = offset + value.span().start..offset + value.span().end;
     SourceFile::new_embedded(&Location { source: Rc::clone(source), span }, text, true)

@@ -21,7 +21,7 @@ pub fn prefect_error(arena: &Arena, id: ValueId, why: impl Into<String>) -> Erro
 /// Loads a file as JSON if it is JSON, otherwise as YAML.
 ///
 /// # Errors
-/// Fails if the file is neither.
+/// Fails if the file is neither JSON nor YAML, or if aliases make its value larger than any object can be.
 pub fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
     let root = match json::load(arena, source) {
         Some(root) => root,
@@ -97,7 +97,7 @@ pub fn copy(arena: &mut Arena, dict: ValueId) -> ValueId {
     arena.alloc(data, location)
 }
 
-/// Merges two dictionaries: `one | other`.
+/// Merges two dictionaries: `one | other`. Values of `other` have priority.
 ///
 /// # Errors
 /// Fails if `other` is not a dictionary.
@@ -114,11 +114,11 @@ pub(super) fn union(arena: &mut Arena, one: ValueId, other: ValueId) -> Result<V
     Ok(merged)
 }
 
-/// Updates a dictionary: `dict.update(other)`. `other` is a mapping or a list of pairs; a mapping with two keys counts
-/// as a pair of its keys.
+/// Updates a dictionary: `dict.update(other)`. `other` is a mapping, a list of pairs, or an empty string. A mapping
+/// with two keys counts as a pair of its keys, and a string of two characters as a pair of its characters.
 ///
 /// # Errors
-/// Fails if `other` is neither a mapping nor a list of pairs.
+/// Fails if `other` is any other value, or if the first item of a pair cannot be a key.
 pub(super) fn update(arena: &mut Arena, dict: ValueId, other: ValueId) -> Result<()> {
     let pairs = match arena.get(other).clone() {
         Value::Dict(pairs) => pairs.to_vec(),
@@ -149,7 +149,7 @@ fn to_pair(arena: &mut Arena, item: ValueId) -> Result<(ValueId, ValueId)> {
     }
 }
 
-/// Merges nested mappings; `other` overrides values that are not mappings (Prefect's `deep_merge`).
+/// Merges nested mappings. The values of `other` override values, unless both are mappings (Prefect's `deep_merge`).
 pub fn deep_merge(arena: &mut Arena, one: ValueId, other: ValueId) -> ValueId {
     let merged = copy(arena, one);
     for (key, value) in arena.as_dict(other).unwrap_or_default().to_vec() {
@@ -172,7 +172,7 @@ fn split_path(path: &str) -> Vec<String> {
 /// Sets a value at a path, and adds missing mappings (Prefect's `set_in_dict`).
 ///
 /// # Errors
-/// Fails if the path leads through a value that is not a mapping, or if it is too long.
+/// Fails if the path leads through a value that is not a mapping, or if the path is too long.
 pub(super) fn set_in_dict(arena: &mut Arena, dict: ValueId, path: ValueId, value: ValueId) -> Result<()> {
     let keys = split_path(arena.as_str(path).unwrap_or_default());
     if keys.len() > MAX_PATH_LENGTH {
@@ -205,8 +205,8 @@ pub(super) fn set_in_dict(arena: &mut Arena, dict: ValueId, path: ValueId, value
     Ok(())
 }
 
-/// Returns the value at a path, if there is one (Prefect's `get_from_dict`). An integer is a position in a list or
-/// string, counted from the end if it is negative. An integer is never a string key.
+/// Returns the value at a path, if there is one (Prefect's `get_from_dict`). An integer in the path is an index into a
+/// list or string, counted from the end if it is negative. It is never a key of a mapping.
 pub fn get_from_dict(arena: &mut Arena, dict: ValueId, path: &str) -> Option<ValueId> {
     split_path(path).iter().try_fold(dict, |at, word| {
         let Some(number) = parse_position(word) else { return arena.dict_get(at, word) };
@@ -225,7 +225,7 @@ pub fn get_from_dict(arena: &mut Arena, dict: ValueId, path: &str) -> Option<Val
     })
 }
 
-/// Parses a position like Python's `int(text)`.
+/// Parses an index like Python's `int(text)`. Returns `None` if `text` is not an integer.
 fn parse_position(text: &str) -> Option<i64> {
     let digits = text.trim();
     let digits =

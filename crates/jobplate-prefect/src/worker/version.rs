@@ -1,7 +1,7 @@
 //! Versions of prefect-kubernetes, the package of Kubernetes workers, and the differences in their behaviour.
 //!
-//! The handling of `env` depends on this version, not on Prefect's version. For behaviour that depends on Prefect's
-//! version, the version that was current at the time is assumed.
+//! The handling of `env` depends on this version, not on Prefect's version. Where the behaviour depends on Prefect's
+//! version, the worker is assumed to run with the version in `PREFECT_VERSIONS`.
 
 use std::fmt;
 
@@ -19,7 +19,8 @@ impl Default for WorkerVersion {
     }
 }
 
-/// Versions of prefect-kubernetes, each with the version of Prefect that was current from its release on.
+/// Versions of prefect-kubernetes in ascending order, each with the version of Prefect that is assumed from that
+/// version on.
 const PREFECT_VERSIONS: [([u32; 3], &str); 7] = [
     ([0, 0, 0], "2.10.21"),
     ([0, 2, 12], "2.13.8"),
@@ -35,7 +36,7 @@ impl WorkerVersion {
         self.0 >= version
     }
 
-    /// Returns a note if the version is older or newer than the supported versions.
+    /// Returns a note if the version is older or newer than the supported versions, otherwise `None`.
     pub fn unsupported_note(self) -> Option<String> {
         let [oldest, newest] = KNOWN;
         let (age, end, known) = match () {
@@ -48,7 +49,7 @@ impl WorkerVersion {
         ))
     }
 
-    /// Returns the version of Prefect that the worker runs with.
+    /// Returns the version of Prefect that the worker is assumed to run with.
     pub fn prefect_version(self) -> &'static str {
         PREFECT_VERSIONS
             .iter()
@@ -72,7 +73,7 @@ impl WorkerVersion {
         self.is_at_least([0, 4, 0])
     }
 
-    /// Returns whether the default of the variable `env` is merged with `job_configuration.env`, too. Earlier versions
+    /// Returns whether the default of the variable `env` is also merged with `job_configuration.env`. Earlier versions
     /// replace `job_configuration.env` with the default.
     pub fn merges_default_env(self) -> bool {
         self.is_at_least([0, 7, 0])
@@ -162,7 +163,7 @@ impl WorkerVersion {
         self.is_at_least([0, 7, 0])
     }
 
-    /// Returns whether the ID of the flow run keeps its dashes.
+    /// Returns whether the variable with the ID of the flow run keeps the dashes of the ID.
     pub fn keeps_dashes(self) -> bool {
         self.is_at_least([0, 2, 12])
     }
@@ -172,8 +173,8 @@ impl WorkerVersion {
         self.is_at_least([0, 2, 12])
     }
 
-    /// Returns the default command of the flow's container. With `runs_engine`, workers of Prefect 2 run Prefect's
-    /// engine, like the first versions.
+    /// Returns the default command of the flow's container. If `runs_engine` is true, workers of Prefect 2 run
+    /// Prefect's engine, like the first versions.
     pub fn command(self, runs_engine: bool) -> &'static str {
         match self.is_at_least([0, 5, 0]) || self.is_at_least([0, 2, 12]) && !runs_engine {
             true => "prefect flow-run execute",
