@@ -22,7 +22,7 @@ pub fn is_base_job_template(node: Node<'_>) -> bool {
         .all(|key| node.get_first(key).is_some_and(|value| value.kind() == NodeKind::Map))
 }
 
-/// Returns whether a mapping has the key that identifies a base job template, even an incomplete one.
+/// Returns whether a mapping has the key `job_configuration`, which identifies even an incomplete base job template.
 pub fn has_job_configuration(node: Node<'_>) -> bool {
     node.get_first("job_configuration").is_some()
 }
@@ -31,7 +31,7 @@ pub fn has_job_configuration(node: Node<'_>) -> bool {
 /// work-pool inspect`; in a `PrefectWorkPool` of Prefect's operator.
 pub const PATHS: [&[&str]; 3] = [&[], &["base_job_template"], &["spec", "baseJobTemplate", "value"]];
 
-/// Returns the base job template that an object is or contains.
+/// Returns the base job template that an object is or contains, if any.
 pub fn find<'a>(object: &Object<'a>) -> Option<Node<'a>> {
     let paths = PATHS.iter().filter(|path| match path.len() {
         0 | 1 => object.kind.is_empty(),
@@ -41,8 +41,8 @@ pub fn find<'a>(object: &Object<'a>) -> Option<Node<'a>> {
     found.find(|node| is_base_job_template(*node))
 }
 
-/// Returns the patches that Prefect's operator applies to the template of a `PrefectWorkPool`, or `None` if there are
-/// no patches.
+/// Returns the patches that Prefect's operator applies to the template of a `PrefectWorkPool`. Returns `None` if the
+/// object is of another kind or has no patches.
 pub fn patches<'a>(object: &Object<'a>) -> Option<Node<'a>> {
     if object.kind != "PrefectWorkPool" {
         return None;
@@ -57,8 +57,8 @@ pub fn unsupported_patches_error() -> Error {
         .hint("write what they change into `value`, and take them out")
 }
 
-/// Returns whether a variable is a Prefect setting. A worker passes its settings to flow runs as plain text. Variables
-/// that start with `PREFECT__` are not settings: they identify the flow run.
+/// Returns whether the variable `name` is a Prefect setting. A worker passes its settings to flow runs as plain text.
+/// Variables that start with `PREFECT__` are not settings: they identify the flow run.
 pub fn is_worker_setting(name: &str) -> bool {
     name.starts_with("PREFECT_") && !name.starts_with("PREFECT__")
 }
@@ -68,9 +68,9 @@ pub fn is_worker_setting(name: &str) -> bool {
 pub struct BaseJobTemplate<'a> {
     /// `job_configuration`
     pub job_configuration: Node<'a>,
-    /// The pod spec of the Job; `None` if it is missing or a placeholder.
+    /// The pod spec of the Job; `None` if it is missing or not a mapping, for example, a placeholder.
     pub pod_spec: Option<Node<'a>>,
-    /// `variables.properties.env.default`, if it is set.
+    /// `variables.properties.env.default`, if it is set and not null.
     pub default_env: Option<Node<'a>>,
 }
 
@@ -110,7 +110,7 @@ impl<'a> BaseJobTemplate<'a> {
     /// Returns `job_configuration.env`, if it is set and not null.
     ///
     /// # Errors
-    /// Fails if the key is a duplicate.
+    /// Fails if `env` is a duplicate key.
     pub fn env(&self) -> Result<Option<Node<'a>>> {
         get_on_path(self.job_configuration, "env")
     }
@@ -121,8 +121,8 @@ pub fn is_env_placeholder(node: Node<'_>) -> bool {
     node.is_scalar() && node.text().is_some_and(|text| placeholder::sole_name(&text) == Some("env"))
 }
 
-/// Returns the item `{{ env }}` of a container's `env`. If any variable is set, the worker replaces this item with a
-/// mapping of names to values, which the API server rejects as an entry.
+/// Returns the item `{{ env }}` of a container's `env` list, if any. If any variable is set, the worker replaces this
+/// item with a mapping of names to values, which the API server rejects as an entry.
 pub fn mixed_placeholder(container: Node<'_>) -> Option<Node<'_>> {
     container.get_first("env")?.items().find(|item| is_env_placeholder(*item))
 }

@@ -6,7 +6,7 @@ use jobplate_yaml::Node;
 use super::base_job_template::is_env_placeholder;
 use super::placeholder;
 
-/// The generations of Prefect. Each reads its own variables.
+/// A generation of Prefect. Each generation reads variables with its own prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Generation {
     /// Prefect 0.x and 1.x: `PREFECT__...`
@@ -26,7 +26,8 @@ pub enum Role {
     Other,
 }
 
-/// Detects the role of an object from its kind and the containers of its pod.
+/// Detects the role of an object from its kind and the containers of its pod. A Job or CronJob is a flow run, of
+/// Prefect 1 unless a container identifies another generation.
 pub fn detect_role(object: &Object<'_>, containers: &[Node<'_>]) -> Role {
     match &*object.kind {
         "Job" | "CronJob" => {
@@ -41,7 +42,8 @@ pub fn detect_role(object: &Object<'_>, containers: &[Node<'_>]) -> Role {
 /// prefect_kubernetes.worker).
 pub const FLOW_CONTAINER: &str = "prefect-job";
 
-/// Detects the generation of Prefect from a flow run's container: its image, its variables, or its name.
+/// Detects the generation of Prefect from a container of a flow run: from the image, then the variables, then the name
+/// or the placeholder `{{ env }}`. Returns `None` if the container does not identify the generation.
 fn flow_run_generation(container: Node<'_>) -> Option<Generation> {
     // Most containers have no such variable. Searching the raw bytes avoids decoding the names.
     let is_literal = |env: &Node<'_>| env.raw().contains("PREFECT_") && !env.descendants().any(has_placeholder);
@@ -55,7 +57,8 @@ fn has_placeholder(node: Node<'_>) -> bool {
     node.is_scalar() && placeholder::is_contained_in(node.raw())
 }
 
-/// Returns the generation that reads the variables of an `env`. If it contains variables of both, returns Prefect 1.
+/// Returns the generation that the variable names in an `env` identify: Prefect 1 if a name begins with `PREFECT__` and
+/// workers do not set the variable, otherwise Prefect 2 or 3 if a name begins with `PREFECT_API_`.
 fn generation_by_variables(env: Node<'_>) -> Option<Generation> {
     let names = || env.items().filter_map(|entry| entry.get_first("name")?.text());
     if names().any(|name| name.starts_with("PREFECT__") && !is_set_by_workers(&name)) {
@@ -81,24 +84,26 @@ pub fn is_set_by_workers(name: &str) -> bool {
     SET_BY_WORKERS.contains(&name)
 }
 
-/// Returns whether a container is the flow's container in a template of Prefect 2 or 3. Its name or the placeholder `{{
-/// env }}` identifies it.
+/// Returns whether a container is the flow's container in a template of Prefect 2 or 3. The flow's container is named
+/// [`FLOW_CONTAINER`], or its `env` is the placeholder `{{ env }}`.
 pub fn is_prefect2_or_3_flow_container(container: Node<'_>) -> bool {
     container.get_first("name").is_some_and(|name| name.has_text(FLOW_CONTAINER))
         || container.get_first("env").is_some_and(is_env_placeholder)
 }
 
-/// Returns the tag of an official Prefect image. The tag contains the version (`prefecthq/prefect:1.4.1-python3.9`).
+/// Returns the tag of an official Prefect image, which contains the version (`prefecthq/prefect:1.4.1-python3.9`).
+/// Returns `None` for other images and images without a tag.
 fn image_tag(container: Node<'_>) -> Option<String> {
     let image = container.get_first("image")?;
     let image = image.text()?;
-    // `name:tag@digest`
+    // A digest can follow the tag: `name:tag@digest`.
     let name = image.split('@').next().unwrap_or_default();
     let (repository, tag) = name.rsplit_once(':')?;
     repository.ends_with("prefecthq/prefect").then(|| tag.to_owned())
 }
 
-/// Returns the version in an image tag. The version can follow a word: `all_extras-0.14.22`.
+/// Returns the version in an image tag: the first dash-separated part that begins with a digit. The version can follow
+/// a word: `all_extras-0.14.22`.
 fn version_in_tag(tag: &str) -> Option<&str> {
     tag.split('-').find(|part| part.starts_with(|c: char| c.is_ascii_digit()))
 }
@@ -121,15 +126,15 @@ fn image_generation(container: Node<'_>) -> Option<Generation> {
 /// Returns the generation of the Prefect agent or worker that a container's command line starts, or `None` if it starts
 /// neither.
 ///
-/// Prefect 1: `prefect agent kubernetes start` (before 0.13: `prefect agent start kubernetes`); Prefect 2: `prefect
-/// agent start`, possibly followed by a work queue that is called `kubernetes`; Prefect 2 and 3: `prefect worker
-/// start`.
+/// Prefect 1: `prefect agent kubernetes start` (before 0.13: `prefect agent start kubernetes`); Prefect 2:
+/// `prefect agent start`, possibly followed by a work queue named `kubernetes`; Prefect 2 and 3:
+/// `prefect worker start`.
 pub fn agent_generation(container: Node<'_>) -> Option<Generation> {
     // For most containers, searching the raw bytes avoids decoding any scalar.
     if !command_lists(container).any(|value| value.raw().contains("prefect")) {
         return None;
     }
-    // A shell continues a line after a backslash.
+    // A shell joins a line that ends with a backslash to the next line.
     let line = command_line(container).replace("\\\n", "");
     let words: Vec<&str> = line.split_whitespace().collect();
     let programs = words.iter().enumerate().filter(|(_, word)| is_prefect(word));
@@ -150,12 +155,13 @@ pub fn agent_generation(container: Node<'_>) -> Option<Generation> {
     })
 }
 
-/// Returns whether a word of a command line is Prefect's program, in any directory.
+/// Returns whether a word of a command line is `prefect` or a path that ends with `/prefect`.
 pub(super) fn is_prefect(word: &str) -> bool {
     word.rsplit('/').next() == Some("prefect")
 }
 
-/// Counts the words after `prefect` that are global options of Prefect 2 and 3, including their values.
+/// Counts the leading words of `words`, the arguments of `prefect`, that are global options of Prefect 2 and 3 or
+/// values of these options.
 pub(super) fn count_global_options(words: &[&str]) -> usize {
     let mut count = 0;
     loop {

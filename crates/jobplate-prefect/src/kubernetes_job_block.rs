@@ -22,7 +22,7 @@ pub const SLUG: &str = "kubernetes-job";
 /// The key of the block's patches.
 pub const PATCHES: &str = "customizations";
 
-/// Returns the block that an object is or contains.
+/// Returns the block that an object is or contains, if any.
 pub fn find<'a>(object: &Object<'a>) -> Option<Node<'a>> {
     if !object.kind.is_empty() {
         return None;

@@ -34,12 +34,12 @@ impl Kwargs {
         Ok(Kwargs(mapping))
     }
 
-    /// Returns the value of an argument, unless it is missing or Python's `None`.
+    /// Returns the value of the argument `name`, unless it is missing or Python's `None`.
     pub(crate) fn get(self, arena: &Arena, name: &str) -> Option<ValueId> {
         arena.dict_get(self.0, name).filter(|value| *arena.get(*value) != Value::None)
     }
 
-    /// Returns the value of an argument if `bool(value)` is true.
+    /// Returns the value of the argument `name` if it is set and `bool(value)` is true.
     pub(crate) fn truthy(self, arena: &Arena, name: &str) -> Option<ValueId> {
         self.get(arena, name).filter(|value| arena.is_truthy(*value))
     }
@@ -51,8 +51,8 @@ pub(crate) fn first_key(arena: &Arena, mapping: ValueId, names: &[&str]) -> Opti
     pairs.iter().map(|(key, _)| *key).find(|key| arena.as_str(*key).is_some_and(|key| names.contains(&key)))
 }
 
-/// Returns the items that Python yields when it iterates over a value: the items of a list, the characters of a string,
-/// the bytes of a bytes object, the keys of a mapping.
+/// Returns the items that Python yields when it iterates over a value: the items of a list, tuple or set, the
+/// characters of a string, the bytes of a bytes object, and the keys of a mapping.
 ///
 /// # Errors
 /// Fails if the value is not iterable. `label` names the value in the message.

@@ -9,12 +9,12 @@ use crate::pyvalue::source::Location;
 pub struct Note {
     /// The text: one sentence.
     pub text: Message,
-    /// The location that the note is about.
+    /// The location that the note is about, if any.
     pub location: Option<Location>,
 }
 
 impl Note {
-    /// Returns a note about a location, if there is one.
+    /// Returns a note with the text `text` about `location`, if there is one.
     pub fn new(text: impl Into<Message>, location: Option<&Location>) -> Self {
         Note { text: text.into(), location: location.cloned() }
     }

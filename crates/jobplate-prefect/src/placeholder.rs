@@ -28,7 +28,7 @@ pub enum PlaceholderSource {
 }
 
 impl Placeholder<'_> {
-    /// Returns the source of its value.
+    /// Returns the source of the placeholder's value.
     pub fn source(&self) -> PlaceholderSource {
         match self.name {
             name if API_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) => PlaceholderSource::Api,
@@ -59,7 +59,8 @@ pub fn is_contained_in(text: &str) -> bool {
     find_all(text).next().is_some()
 }
 
-/// Parses the text after the opening braces. Returns the name, and the text after the closing braces.
+/// Parses the text after the opening braces. Returns the name and the text after the closing braces, or `None` if the
+/// braces do not enclose a name.
 fn parse_name(text: &str) -> Option<(&str, &str)> {
     let text = text.trim_start_matches(is_python_whitespace);
     let end = text.find(|c: char| !(is_python_alphanumeric(c) || "_.-[]$".contains(c))).filter(|end| *end > 0)?;
@@ -74,8 +75,8 @@ fn is_python_alphanumeric(c: char) -> bool {
     c.is_alphanumeric() && !is_combining_mark(c) && !is_circled
 }
 
-/// Returns whether `\s` of Python's `re` matches a character. Unlike `char::is_whitespace`, `\s` matches four control
-/// characters.
+/// Returns whether `\s` of Python's `re` matches a character. Unlike `char::is_whitespace`, `\s` matches the control
+/// characters U+001C to U+001F.
 fn is_python_whitespace(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
@@ -86,7 +87,7 @@ pub fn sole_name(text: &str) -> Option<&str> {
     after.is_empty().then_some(name)
 }
 
-/// Returns whether a string contains a placeholder that Prefect looks up with its API.
+/// Returns whether a string contains a placeholder that Prefect looks up through its API.
 pub fn contains_api_placeholder(text: &str) -> bool {
     find_all(text).any(|placeholder| placeholder.source() == PlaceholderSource::Api)
 }

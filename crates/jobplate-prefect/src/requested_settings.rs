@@ -12,7 +12,7 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Returns the name that flags and Prefect use for it.
+    /// Returns the name of the backend in flags and in Prefect's settings.
     pub fn name(self) -> &'static str {
         match self {
             Backend::Server => "server",

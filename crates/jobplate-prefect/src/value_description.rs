@@ -12,7 +12,7 @@ pub enum ValueDescription {
     Literal,
     /// An empty string, or no value.
     Empty,
-    /// The type of a value that is not a string, such as a number. Kubernetes rejects such a value.
+    /// The type of a value that is not a string, such as a number. The API server rejects such a value.
     NotString(&'static str),
     /// A reference, such as `Secret gh, key token`.
     Reference(String),
@@ -20,7 +20,7 @@ pub enum ValueDescription {
     ResolvedReference(String),
 }
 
-/// Describes a value.
+/// Describes a value that is set directly, without `valueFrom`.
 pub fn describe_value(arena: &Arena, value: ValueId) -> ValueDescription {
     match arena.get(value) {
         Value::Str(text) if text.is_empty() => ValueDescription::Empty,
