@@ -48,11 +48,11 @@ fn is_patch_of_containers(item: Node<'_>) -> bool {
 pub struct KubernetesJobBlock<'a> {
     /// The block.
     pub node: Node<'a>,
-    /// The pod spec of its Job; `None` if it is missing or not a mapping.
+    /// The pod spec of the block's Job; `None` if it is missing or not a mapping.
     pub pod_spec: Option<Node<'a>>,
-    /// Its patches, if they are set and not null.
+    /// The block's patches, if they are set and not null.
     pub customizations: Option<Node<'a>>,
-    /// Its variables, if they are set and not null.
+    /// The block's variables, if they are set and not null.
     pub env: Option<Node<'a>>,
 }
 

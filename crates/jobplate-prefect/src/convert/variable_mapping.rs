@@ -103,7 +103,7 @@ const RENAMED: [(&str, &str, AcceptedValue, &str); 12] = [
 ];
 
 /// The names and name prefixes (with `*`) of variables without a successor, with the text of the note. The first match
-/// applies.
+/// determines the note.
 const REMOVED: [(&str, &str); 20] = [
     ("PREFECT__BACKEND", "the worker's PREFECT_API_URL alone says which API there is"),
     ("PREFECT__CLOUD__USE_LOCAL_SECRETS", "secrets are Secret blocks, or variables like any other"),

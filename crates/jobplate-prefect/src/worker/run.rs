@@ -13,7 +13,7 @@ pub struct Record {
     pub id: String,
     /// The name of the object.
     pub name: String,
-    /// All fields that the scenario sets, and the default ID and name if it does not set them.
+    /// All fields that the scenario sets, and the default ID and name if the scenario does not set them.
     pub fields: ValueId,
 }
 

@@ -149,7 +149,8 @@ fn to_pair(arena: &mut Arena, item: ValueId) -> Result<(ValueId, ValueId)> {
     }
 }
 
-/// Merges nested mappings. The values of `other` override values, unless both are mappings (Prefect's `deep_merge`).
+/// Merges nested mappings. If the two values of a key are not both mappings, the value of `other` has priority
+/// (Prefect's `deep_merge`).
 pub fn deep_merge(arena: &mut Arena, one: ValueId, other: ValueId) -> ValueId {
     let merged = copy(arena, one);
     for (key, value) in arena.as_dict(other).unwrap_or_default().to_vec() {
