@@ -1,7 +1,7 @@
 //! Prefect's recorded answers to the hand-written cases, in files `expected/TOPIC.json` with one line per case.
 //!
-//! Most of a Job is the same in all cases, which would hide the effect of a case. So the parts that equal the Job of
-//! the case without settings are recorded by name only (`fold.rs`).
+//! Most of a Job is the same in all cases and would hide the effect of a case, so the parts that equal the Job of the
+//! baseline case are recorded by name only (`fold.rs`).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::fold::{fold, unfold};
 use crate::json::Json;
 use crate::reference::Reference;
 
-/// The case without settings. Its Job is recorded in full.
+/// The topic and the name of the baseline case, in which nothing is set. Its Job is recorded in full.
 pub(crate) const BASELINE_CASE: (&str, &str) = ("plain", "nothing-is-set");
 
 /// The recorded answers to the cases of a topic, keyed by name and version.
@@ -39,7 +39,7 @@ impl Expected {
         self.answers.len()
     }
 
-    /// Returns the Job of the case without settings for a version. `None` if it is not recorded.
+    /// Returns the baseline case's Job for a version, or `None` if no Job is recorded.
     fn baseline_job(&self, version: &str) -> Option<&Json> {
         match self.answers.get(&(BASELINE_CASE.1.to_owned(), version.to_owned())) {
             Some(Answer::Job(job)) => Some(job),

@@ -2,8 +2,8 @@
 //!
 //! | in the folded Job | meaning |
 //! |---|---|
-//! | a key `FIRST .. LAST` | the keys of the other Job from the first to the last, in this place |
-//! | a value `=` | the mapping or list of the other Job in this place |
+//! | a key `FIRST .. LAST` | the keys of the other Job from the first to the last, with their values |
+//! | a value `=` | the mapping or list at the same path of the other Job |
 //! | a string `NAME`, or `FIRST .. LAST`, among variables | the variables of the other Job with these names |
 
 use crate::json::Json;

@@ -8,10 +8,11 @@
 //!
 //! | variable | effect |
 //! |---|---|
-//! | `JOBPLATE_TEST_ORACLES` | the directory with Prefect (`target/oracles`) |
+//! | `JOBPLATE_TEST_ORACLES` | the directory with the installed versions of Prefect (default: `target/oracles`) |
 //! | `JOBPLATE_PREFECT_UPDATE=1` | records `expected/` again, with the versions of Prefect that are installed |
-//! | `JOBPLATE_PREFECT_COUNT`, `JOBPLATE_PREFECT_SEED` | the number of random cases (2000 and 1000), and their seed |
-//! | `JOBPLATE_PREFECT_SHOWN` | the number of failing cases that are reduced and shown (12) |
+//! | `JOBPLATE_PREFECT_COUNT` | the number of random cases (default: 2000 for Prefect 1, 1000 for workers) |
+//! | `JOBPLATE_PREFECT_SEED` | the seed of the random cases (default: 1) |
+//! | `JOBPLATE_PREFECT_SHOWN` | the number of failing cases that are reduced and shown (default: 12) |
 //! | `JOBPLATE_PREFECT_FRESH=all` | runs all cases, not only a sample, in a new process each |
 
 mod answer;

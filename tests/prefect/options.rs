@@ -20,7 +20,7 @@ fn options_are_those_of_the_workers_help() {
     check_options(&WORKER, &[PrefectVersion::Worker0_8]);
 }
 
-/// Checks that jobplate's options are the options of all `versions` together.
+/// Checks that jobplate's options are the union of the options of `versions`.
 fn check_options(program: &Program, versions: &[PrefectVersion]) {
     let mut listed = BTreeSet::new();
     for version in versions {

@@ -32,7 +32,7 @@ impl Oracle {
     }
 
     /// Starts Prefect with a seed for Python's hashes, which determines the order of sets. Prefect iterates over some
-    /// sets. Returns `None` without a report if this version is not installed.
+    /// sets, so its answer can depend on the seed. Returns `None` without a report if this version is not installed.
     pub(crate) fn start_seeded(version: PrefectVersion, options: &[&str], seed: u32) -> Option<Self> {
         let mut process = Command::new(find_venv(version)?.join("python"))
             .arg(Reference::of(version).driver())

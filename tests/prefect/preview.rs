@@ -28,7 +28,8 @@ impl Preview {
             run::write_file(&directory.join(name), template);
             args.push(name);
         }
-        // Without a template and a scenario, `preview` would have no input.
+        // Without a template and a scenario, `preview` would have no input, so an empty scenario replaces a missing
+        // template.
         if case.scenario.is_some() || case.template.is_none() {
             run::write_file(&directory.join("scenario.yaml"), case.scenario.as_deref().unwrap_or_default().as_bytes());
             args.extend(["--scenario", "scenario.yaml"]);
@@ -58,8 +59,8 @@ impl Preview {
     }
 }
 
-/// Returns a path relative to the package, or `None` if it does not exist. Tests that need it run only on some
-/// machines.
+/// Resolves a path relative to the package's directory. Returns `None` if the path does not exist: some tests need
+/// files that exist only on some machines.
 pub(crate) fn find_beside_package(path: &str) -> Option<std::path::PathBuf> {
     Some(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).filter(|path| path.exists())
 }

@@ -18,7 +18,7 @@ use crate::reference::Reference;
 /// The default number of failures that are reduced and shown. Only the names of other failures are shown.
 const MAX_SHOWN: u64 = 12;
 
-/// The number of set orders with which Prefect runs, to find answers that depend on the order of a set.
+/// The number of hash seeds with which Prefect runs to find answers that depend on the order of a set.
 const SET_ORDERS: u32 = 6;
 
 /// The maximum number of reductions that are tried for a failing case.
@@ -163,8 +163,8 @@ fn depends_on_set_order(orders: &mut BTreeMap<PrefectVersion, Vec<Oracle>>, case
     orders.iter_mut().any(|oracle| oracle.ask(case).print() != answer.print())
 }
 
-/// Removes lines from a case as long as the two programs differ in the same way: both create a Job, or the same
-/// program fails.
+/// Removes lines from a case as long as the two programs differ in the same way: both create a Job, or the same program
+/// fails. Returns the smallest case that was found.
 fn reduce(case: &Case, oracle: &mut Oracle, preview: &Preview) -> Case {
     let outcome_of =
         |prefect: &Answer, ours: &Answer| (matches!(prefect, Answer::Job(_)), matches!(ours, Answer::Job(_)));

@@ -7,13 +7,13 @@ use crate::{prefect1, worker};
 
 /// A reference program.
 pub(crate) struct Reference {
-    /// Its name in messages.
+    /// The name of the program in messages.
     pub(crate) name: &'static str,
-    /// The directory of its cases and recorded answers.
+    /// The directory of the cases and recorded answers, in `tests/prefect/`.
     directory: &'static str,
-    /// The script that runs it, in `tests/oracles/`.
+    /// The directory of the script that runs the program, in `tests/oracles/`.
     driver: &'static str,
-    /// The option of `jobplate preview` that accepts a version.
+    /// The option of `jobplate preview` that selects the version.
     pub(crate) option: &'static str,
     /// The key for the version in hand-written cases.
     pub(crate) key: &'static str,
@@ -27,14 +27,15 @@ pub(crate) struct Reference {
     pub(crate) parse: fn(&str, &toml::Table) -> Result<Vec<Case>, String>,
     /// Generates the random case for a seed and a number.
     pub(crate) random: fn(u64, u64) -> Case,
-    /// The number of random cases.
+    /// The default number of random cases.
     pub(crate) count: u64,
     /// The minimum number of hand-written cases.
     pub(crate) min_cases: usize,
     /// The hand-written cases from which Prefect creates a Job but which jobplate does not support, in document
     /// order.
     pub(crate) refused: &'static [&'static str],
-    /// The directory of the cases that are not part of the package, and their number.
+    /// The directory of the cases that are not part of the package, relative to the package, and the number of these
+    /// cases.
     pub(crate) external_cases: (&'static str, usize),
 }
 
@@ -88,17 +89,17 @@ impl Reference {
         }
     }
 
-    /// Returns all its versions, starting with the first of `versions`.
+    /// Returns all versions of the program, starting with the first of `versions`.
     pub(crate) fn all_versions(&self) -> impl Iterator<Item = PrefectVersion> {
         self.versions.iter().chain(self.recorded).copied()
     }
 
-    /// Returns the directory of its hand-written cases and recorded answers.
+    /// Returns the directory of the hand-written cases and recorded answers.
     pub(crate) fn directory(&self) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/prefect").join(self.directory)
     }
 
-    /// Returns the path of the script that runs it.
+    /// Returns the path of the script that runs the program.
     pub(crate) fn driver(&self) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles").join(self.driver).join("oracle.py")
     }

@@ -1,5 +1,5 @@
-//! Checks that these cases and the golden commands detect a wrong preview. `cargo xtask swaps` builds a program that
-//! can swap two arms of any `match`, and runs this test with it.
+//! Checks that the hand-written cases and the golden commands detect a wrong preview. `cargo xtask swaps` builds a
+//! program that can swap two arms of any `match`, and runs this test with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

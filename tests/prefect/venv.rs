@@ -51,8 +51,8 @@ pub(crate) fn find_venv(version: PrefectVersion) -> Option<PathBuf> {
     Some(bin_directory(version.full())).filter(|bin| bin.join("prefect").is_file())
 }
 
-/// Returns the directory with the programs of a version. If it is not installed, reports that and returns `None`, or
-/// panics in CI.
+/// Returns the directory with the programs of a version. If the version is not installed, reports that and returns
+/// `None`, or panics in CI.
 pub(crate) fn require_venv(version: PrefectVersion) -> Option<PathBuf> {
     require_venv_of(version.full())
 }
@@ -65,7 +65,7 @@ pub(crate) fn require_venv_of(version: &str) -> Option<PathBuf> {
     }
     let message = format!("no prefect in {}; `cargo xtask oracles` makes it", bin.display());
     assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{message}");
-    // Visible even if the output of passing tests is captured.
+    // Unlike the output of `eprintln!`, this line is visible even if the output of passing tests is captured.
     drop(writeln!(std::io::stderr(), "LEFT OUT, a test with Prefect {version}: {message}"));
     None
 }

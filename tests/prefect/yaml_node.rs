@@ -34,7 +34,7 @@ impl YamlNode {
     fn print_to(&self, out: &mut String, indent: usize) {
         match self {
             YamlNode::Raw(text) => {
-                // Continuation lines have the indentation of the node.
+                // Continuation lines are indented like the node.
                 let mut lines = text.split('\n');
                 out.push_str(lines.next().unwrap_or_default());
                 for line in lines {

@@ -66,7 +66,8 @@ fn comparable_pod(job: &Value) -> Value {
     if let Some(account) = spec.remove("serviceAccount") {
         spec.entry("serviceAccountName").or_insert(account);
     }
-    // Variables are strings, as Kubernetes requires.
+    // The converted template has the account as a string, which Kubernetes requires, so a number is converted here,
+    // too.
     if let Some(Value::Number(number)) = spec.get("serviceAccountName") {
         let text = Value::from(number.to_string());
         spec.insert("serviceAccountName".to_owned(), text);
@@ -111,8 +112,8 @@ fn remove_nulls(value: &mut Value, flow: &str) {
     }
 }
 
-/// Returns an unintended difference between the Jobs of Prefect 1 and 3. `changed` lists the JSON pointers of intended
-/// differences in the pod.
+/// Returns the first unintended difference between the Jobs of Prefect 1 and 3, or `None` if all differences are
+/// intended. `changed` lists the JSON pointers of intended differences in the pod.
 fn unintended_difference(old: &Value, new: &Value, changed: &[&str]) -> Option<String> {
     let (mut old_pod, mut new_pod) = (comparable_pod(old), comparable_pod(new));
     for pointer in changed {
@@ -254,7 +255,8 @@ fn converted_templates_create_the_same_jobs() {
     assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures.join("\n"));
 }
 
-/// The templates are all cases of Prefect 1, and random templates. A conversion may also fail with an error message.
+/// Converts the templates of all cases of Prefect 1, and random templates. A conversion may also fail with an error
+/// message.
 #[test]
 fn prefect_accepts_every_converted_template() {
     let Some(mut pools) = PoolOracle::start() else { return };
@@ -275,7 +277,8 @@ fn prefect_accepts_every_converted_template() {
         let mut fail = |message: String| failures.push(format!("{}\n{message}", case.print()));
         match pools.request_job(&converted, &json!({})) {
             PoolResponse::Job(job) => {
-                // Prefect 1 changes the flow's container and, through aliases, all nodes that share a value with it.
+                // Prefect 1 changes the flow's container and, through aliases, all nodes that share a value with it, so
+                // Jobs of templates with aliases are not compared.
                 let shares = template.contains(&b'&') && template.contains(&b'*');
                 let old = preview_prefect1(directory.path()).filter(|_| !shares);
                 let found = old.and_then(|old| unintended_difference(&old, &job, &[]));

@@ -33,7 +33,8 @@ pub(super) enum PoolResponse {
 }
 
 impl PoolOracle {
-    /// Starts the oracle. Returns `None` if this version of Prefect is not installed.
+    /// Starts the oracle. If this version of Prefect is not installed, reports that and returns `None`, or panics in
+    /// CI.
     pub(super) fn start() -> Option<Self> {
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/prefect3/pools.py");
         let mut process = Command::new(require_venv_of(VERSION)?.join("python"))
@@ -87,7 +88,7 @@ impl PoolOracle {
         }
     }
 
-    /// Returns the names that are not settings.
+    /// Returns the items of `names` that are not settings of Prefect.
     pub(super) fn unknown_settings(&mut self, names: &[&str]) -> Vec<String> {
         serde_json::from_value(self.request(&json!({"settings": names}))["unknown"].take()).expect("names")
     }

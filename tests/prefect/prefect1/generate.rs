@@ -13,10 +13,10 @@ use crate::choose::Choose as _;
 use crate::rng::Rng;
 use crate::yaml_node::YamlNode;
 
-/// The number of cases for Prefect 0.15 in a thousand cases.
+/// The number of cases for Prefect 0.15 in each thousand cases.
 const CASES_OF_0_15: u64 = 150;
 
-/// Generates the case with a number.
+/// Generates the case with the number `number`.
 pub(crate) fn generate_case(seed: u64, number: u64) -> Case {
     let version = match number * CASES_OF_0_15 % 1_000 < CASES_OF_0_15 {
         true => PrefectVersion::V0_15,
@@ -24,7 +24,7 @@ pub(crate) fn generate_case(seed: u64, number: u64) -> Case {
     };
     let rng = &mut Rng::new(seed, number);
     let mut files = BTreeMap::new();
-    // Most cases have edge cases in only one part, since the first failure hides the others.
+    // Most cases have edge cases in only one part, because the first failure hides other failures.
     let (has_template_edge_cases, has_scenario_edge_cases) = match rng.below(6) {
         0 => (true, true),
         1 | 2 => (false, true),
@@ -234,7 +234,7 @@ fn change_node(rng: &mut Rng, tree: &mut YamlNode) {
                 pairs.insert(at, (key, value));
             }
         }
-        // An alias: the agent changes both nodes at once.
+        // With an alias, the agent changes both nodes at once.
         8 => {
             let (first, second) = (rng.below(count), rng.below(count));
             let (first, second) = (first.min(second), first.max(second));

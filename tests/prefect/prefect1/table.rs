@@ -9,7 +9,7 @@
 //! | `values` | a template with each of these YAML scalars as an annotation |
 //! | `each` | like `values`, but with a case for each value |
 //! | `scenario` | the scenario |
-//! | `settings` | a scenario with each of these as an environment variable of the agent |
+//! | `settings` | a scenario with each of these values as a variable that the agent passes to flow runs |
 //! | `each_setting` | like `settings`, but with a case for each setting |
 //! | `scenarios` | a case for each of these scenarios |
 //! | `files` | files in the current directory |

@@ -1,5 +1,5 @@
-//! Generates random cases: realistic base job templates with changes in the parts that Prefect reads, and job variables,
-//! names, environments and settings for them. A seed and a number determine a case.
+//! Generates random cases: realistic base job templates with changes to the parts that Prefect reads, and job
+//! variables, names, environments and settings for them. A seed and a number determine a case.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::yaml_node::YamlNode;
 /// The number of different environments. It is small because reading an environment is the slowest step in Prefect.
 const ENVIRONMENTS: u64 = 150;
 
-/// Generates the case with the given number.
+/// Generates the case with the number `number`.
 pub(crate) fn case(seed: u64, number: u64) -> Case {
     let rng = &mut Rng::new(seed, number);
     // Most cases change only one part, because an early failure hides later failures.
@@ -142,12 +142,12 @@ fn change(rng: &mut Rng, tree: &mut YamlNode, paths: &[&str]) {
     }
 }
 
-/// Chooses a string and quotes it. NEL is escaped, because YAML parsers treat it differently.
+/// Chooses a string and quotes it. Escapes U+0085 (NEL), because YAML parsers treat it differently.
 fn quoted(rng: &mut Rng, from: &[&str]) -> String {
     serde_json::Value::String(rng.choose(from).to_owned()).to_string().replace('\u{85}', "\\u0085")
 }
 
-/// Generates a value of limited depth.
+/// Generates a value with collections nested at most `depth` deep.
 fn value(rng: &mut Rng, depth: usize) -> YamlNode {
     match rng.below(if depth == 0 { 6 } else { 9 }) {
         0 | 1 => YamlNode::raw(rng.choose(quirks::SCALARS)),
@@ -184,7 +184,7 @@ fn template_text(rng: &mut Rng) -> String {
     text
 }
 
-/// Generates a name that must be converted before it can be a label or part of an object name.
+/// Generates a name that Prefect must convert before using it in a label or an object name.
 fn name(rng: &mut Rng) -> String {
     let mut name = String::new();
     for _ in 0..rng.below(4) + 1 {
@@ -403,7 +403,7 @@ fn scenario(rng: &mut Rng, environment: &mut Rng) -> YamlNode {
         let mut tree = YamlNode::Map(Vec::new());
         maybe_set(rng, &mut tree, "name", 2, |rng| {
             let name = name(rng);
-            // The server rejects some of these names.
+            // Prefect's server rejects some of these names, so most of them are changed to valid names.
             YamlNode::text(&if rng.one_in(12) { name } else { name.replace(['/', '%', '&', '<', '>'], "+") })
         });
         maybe_set(rng, &mut tree, "id", 6, |_| YamlNode::raw("00000000-0000-0000-0000-0000000ABCDE"));

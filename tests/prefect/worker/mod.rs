@@ -8,7 +8,7 @@ pub(crate) mod table;
 use crate::reference::WORKER;
 use crate::{handwritten, random};
 
-/// The cases in which Prefect creates a Job and jobplate refuses the input as unsupported, in order.
+/// The cases from which Prefect creates a Job but which jobplate refuses, in document order.
 pub(crate) const REFUSED: [&str; 4] = ["groups-as-json 1", "groups-as-json 2", "groups-as-json 3", "surrogates 1"];
 
 #[test]

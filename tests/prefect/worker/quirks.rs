@@ -109,7 +109,7 @@ pub(crate) const KEYS: &[&str] = &[
     "a.b",
 ];
 
-/// Names of variables, including those that a worker sets.
+/// Names of variables, including variables that a worker sets.
 pub(crate) const NAMES: &[&str] = &[
     "A",
     "B",
