@@ -47,8 +47,8 @@ impl<'a> AgentContainer<'a> {
 
     /// Returns notes about settings of this container, which is part of `object`.
     ///
-    /// `set` contains the names of all variables that the current run sets. `sets_token` is true if the variable of
-    /// [`Self::token_variable`] is one of them.
+    /// `set` contains the names of all variables that the current run sets. `sets_token` is true if these include the
+    /// variable of [`Self::token_variable`].
     pub fn notes(self, settings: &RequestedSettings, object: &str, set: &[&str], sets_token: bool) -> Vec<String> {
         let mut notes = Vec::new();
         if let Some(key) = settings.api_key.as_ref().filter(|_| sets_token) {

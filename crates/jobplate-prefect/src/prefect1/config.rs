@@ -33,7 +33,7 @@ impl Config {
         self.0
     }
 
-    /// Returns the value of a setting such as `cloud.api`, or `None` if it does not exist.
+    /// Returns the value of a setting such as `cloud.api`, or `None` if the setting does not exist.
     pub fn get(self, arena: &Arena, setting: &str) -> Option<ValueId> {
         setting.split('.').try_fold(self.0, |section, key| arena.dict_get(section, key))
     }

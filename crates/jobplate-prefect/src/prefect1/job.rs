@@ -25,11 +25,11 @@ pub(super) struct JobRequest<'r> {
     pub template: ValueId,
     /// The run config of the flow.
     pub run_config: &'r RunConfig,
-    /// The agent.
+    /// The agent that creates the Job.
     pub agent: &'r Agent,
     /// The agent's configuration.
     pub config: Config,
-    /// The flow.
+    /// The flow that the Job runs.
     pub flow: Flow,
     /// The ID of the flow run.
     pub flow_run_id: ValueId,

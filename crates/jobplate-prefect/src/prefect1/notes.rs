@@ -119,7 +119,7 @@ impl NoteCollector<'_> {
         }
     }
 
-    /// Adds a note about a namespace in which the agent cannot create the Job.
+    /// Adds a note if the template's namespace differs from the namespace in which the agent creates its Jobs.
     fn add_namespace_note(&mut self, preview: &AgentPreview) {
         let arena = self.arena;
         let namespace =

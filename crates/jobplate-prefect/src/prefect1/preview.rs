@@ -19,15 +19,15 @@ use crate::pyvalue::yaml;
 /// A Job, with the input from which it was generated.
 #[derive(Debug)]
 pub struct AgentPreview {
-    /// The Job.
+    /// The generated Job.
     pub job: Job,
-    /// The agent.
+    /// The agent that creates the Job.
     pub agent: Agent,
     /// The configuration of the agent.
     pub config: Config,
     /// The run config of the flow.
     pub run_config: RunConfig,
-    /// Whether the template comes from the agent. If not, it comes from the run config.
+    /// Whether the template comes from the agent. If false, the template comes from the run config.
     pub is_agents_template: bool,
 }
 

@@ -24,7 +24,7 @@ pub struct AgentScenario {
     pub environ: Environ,
     /// The agent's `config.toml`, if it has one.
     pub user_config: Option<Rc<SourceFile>>,
-    /// The flow.
+    /// The flow of the flow run.
     pub flow: Flow,
     /// The ID of the flow run.
     pub flow_run_id: ValueId,

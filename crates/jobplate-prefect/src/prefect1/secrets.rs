@@ -73,7 +73,7 @@ pub fn describe_cast(name: &str, value: &str) -> Option<String> {
             (None, _) => arena.describe_kind(read).to_owned(),
         });
     }
-    // A value in a dict is not parsed as JSON.
+    // A value in a dict is not parsed as JSON, so the flow reads the string unchanged.
     (split_dict(name).is_none()).then(|| json_kind(value)).flatten().map(str::to_owned)
 }
 
@@ -129,7 +129,7 @@ pub fn to_string_literal(name: &str, value: &str) -> Option<String> {
         let json = serde_json::Value::from(value).to_string().replace('$', "\\u0024");
         return Some(quote_literal(&quote_literal(&json)));
     }
-    // A value in a dict is not parsed as JSON.
+    // A value in a dict is not parsed as JSON, so the string itself is quoted.
     (!value.contains("${")).then(|| quote_literal(&quote_literal(value)))
 }
 

@@ -226,8 +226,8 @@ impl Arena {
         self.subtract_size(id, max).is_none()
     }
 
-    /// Subtracts the number of values in `id` from `budget`. Returns the remaining budget, or `None` if `id` has more
-    /// values.
+    /// Subtracts the number of values in `id` from `budget`. Returns the remaining budget, or `None` if the value
+    /// exceeds the budget.
     fn subtract_size(&self, id: ValueId, budget: usize) -> Option<usize> {
         let budget = budget.checked_sub(1)?;
         match self.get(id) {
