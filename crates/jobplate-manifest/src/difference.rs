@@ -155,7 +155,7 @@ impl Comparison<'_, '_> {
     fn compare_container(&mut self, container: &str, before: Node<'_>, after: Node<'_>) {
         for list in ["env", "envFrom"] {
             let (old, new) = (env_items(before, list), env_items(after, list));
-            // Entries with the same name are compared in order.
+            // Entries with the same name are compared in order, so each name has a queue of new entries.
             let mut remaining: HashMap<&ChangedItem, VecDeque<Node<'_>>> = HashMap::new();
             new.iter().for_each(|(item, node)| remaining.entry(item).or_default().push_back(*node));
             for (item, node) in &old {
@@ -266,7 +266,7 @@ fn annotations<'a>(root: Node<'a>, pod_spec: Node<'a>) -> Vec<(String, Node<'a>)
 fn split_documents(text: &str) -> Vec<(usize, &str)> {
     let mut documents = Documents::new(text.as_bytes(), usize::MAX);
     let mut parts = Vec::new();
-    // Reading a stream from memory cannot fail.
+    // Reading a stream from memory cannot fail, so an error is not handled.
     while let Ok(Some(document)) = documents.next() {
         let start = document.offset as usize;
         parts.push((start, &text[start..start + document.bytes.len()]));

@@ -1,5 +1,5 @@
-//! Parses env files like `kubectl create secret generic --from-env-file`: lines of `KEY=VALUE`, in which quotes are part
-//! of the value.
+//! Parses env files like `kubectl create secret generic --from-env-file`: lines of `KEY=VALUE`, in which quotes are
+//! part of the value.
 //!
 //! There are two differences from kubectl. If a key has no value and is not set in the environment, kubectl uses an
 //! empty value, but the caller of this module fails. kubectl silently stops at a line of 64 KiB, but this module does

@@ -232,7 +232,7 @@ mod tests {
     fn suggests_a_valid_name_only_for_one_in_capitals() {
         let hint = |name| check_object_name("Secret", name).unwrap_err().hint.unwrap().with_program("jobplate");
         assert!(hint("GITHUB_ACCESS_TOKEN").contains("`github-access-token`"));
-        // These may be secrets that were passed instead of a name.
+        // These values may be secrets that were passed instead of a name, so no error may contain them.
         for value in ["ghp_AbCd", "AKIA0123", "_A"] {
             assert_eq!(hint(value), OBJECT_NAME_HINT);
         }
