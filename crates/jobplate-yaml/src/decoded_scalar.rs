@@ -76,8 +76,8 @@ impl<'a> DecodedScalar<'a> {
         start..end.max(start)
     }
 
-    /// Converts a splice of the content to a splice of the document. Returns `None` if the scalar style cannot represent
-    /// it.
+    /// Converts a splice of the content to a splice of the document. Returns `None` if the scalar style cannot
+    /// represent it.
     pub(super) fn splice(&self, range: Range<usize>, text: &str) -> Option<(Range<usize>, String)> {
         match self.node.kind() {
             NodeKind::DoubleQuoted | NodeKind::SingleQuoted => self.splice_quoted(range, text),
@@ -129,7 +129,8 @@ impl<'a> DecodedScalar<'a> {
             self.start_at(range.start)?..self.end_before(range.end)?
         };
         if self.node.kind() == NodeKind::SingleQuoted {
-            // Single quotes have no escapes for control characters, and a line break would be folded.
+            // Single quotes have no escapes for control characters, and a line break would be folded, so neither can be
+            // written.
             return (!text.contains(char::is_control)).then(|| (raw, text.replace('\'', "''")));
         }
         let quoted = scalar::quote_double(text);

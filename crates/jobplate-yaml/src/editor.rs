@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn verifies_documents_of_the_fallback_parser() {
-        // The scanner does not support explicit keys.
+        // The scanner does not support explicit keys, so the fallback parser reads these documents.
         let replace = || Change::Replace(Value::name("x"));
         assert_eq!(apply("? a\n: b\n", replace()).unwrap(), "? a\n: x\n");
         let error = apply("? a\n: b\n? [c]\n: d\n", replace()).unwrap_err();

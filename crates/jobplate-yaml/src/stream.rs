@@ -100,7 +100,7 @@ impl<R: Read> Documents<R> {
                 Some(length) => break length,
                 None if self.is_at_end => break pending.len(),
                 None => {
-                    // The last bytes may be the start of a separator.
+                    // The last bytes may be the start of a separator, so they are searched again.
                     searched = pending.len().saturating_sub(4);
                     if pending.len() > self.limit {
                         return Err(StreamError::TooLarge(self.offset));

@@ -200,7 +200,7 @@ impl<'a> Layout<'a, '_> {
         let newline = self.newline(at);
         let column = lines.len() - lines.trim_start_matches(' ').len();
         let mut next = self.next_line(at);
-        // Deeper comments belong to the lines above them.
+        // Deeper comments belong to the lines above them, so new lines are inserted after these comments.
         while let Some(line) = self.text.get(next..).filter(|_| next > at) {
             let content = line.trim_start_matches(' ');
             if !content.starts_with('#') || line.len() - content.len() <= column {
