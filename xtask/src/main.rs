@@ -81,7 +81,7 @@ fn main() -> ExitCode {
 fn run_with_library(args: &[String]) -> anyhow::Result<()> {
     let manifest = run::root().join("xtask/Cargo.toml");
     let mut xtask = run::cargo_command(&["run", "--quiet", "--features", "corpus", "--manifest-path"]);
-    // Paths in the arguments are relative to this directory.
+    // Paths in the arguments are relative to the current directory, so run the command there.
     xtask.current_dir(std::env::current_dir()?).arg(manifest).args(["--", "corpus"]).args(args);
     run::run_step("corpus", &mut xtask)
 }

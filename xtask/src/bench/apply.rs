@@ -33,7 +33,7 @@ const MAX_RATIOS: [(&str, f64); 2] = [("jobplate apply --no-preflight", 1.3), ("
 pub fn run(programs: Programs<'_>, directory: &Path, runs: usize) -> Result<()> {
     let programs_directory = crate::servers::install_all()?.context("Go is not here, and builds the servers")?;
     let servers = Servers::start(&programs_directory).map_err(|error| anyhow!(error))?;
-    // Otherwise, the controllers would process new CronJobs while the next command is measured.
+    // Stop the controllers, which would otherwise process new CronJobs while the next command is measured.
     servers.stop_controllers();
     let (manifests, rendered) = (directory.join("cronjobs.yaml"), directory.join("cronjobs-rendered.yaml"));
     input::write_cron_jobs(&manifests, CRON_JOBS)?;
