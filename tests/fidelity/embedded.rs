@@ -366,7 +366,7 @@ fn check_error_span(embedded: &Embedded, error: &Error) -> Result<(), String> {
     if embedded.has_unsupported_key {
         return Ok(());
     }
-    // The key counts as part of the scalar.
+    // An error may also point to the key, so the key counts as part of the scalar.
     let key = embedded.text[..embedded.span.start].rfind("job_template.yaml").unwrap_or(0).saturating_sub(1);
     if start < key || end > embedded.span.end + 1 || start > end || !embedded.text.is_char_boundary(start) {
         return Err(format!(
@@ -702,7 +702,8 @@ fn checks_reject_wrong_results() {
                 .and_then(|found| check_text(prepared, &found))
                 .and_then(|()| check_bytes(&prepared.case, &prepared.embedded, &standalone_text(prepared), text))
         };
-        // In other styles, long lines need new line breaks, and the content can absorb comments.
+        // In other styles, long lines need new line breaks and the content can absorb comments, so only these two are
+        // compared.
         if matches!(style, Style::Literal | Style::Double)
             && read_by_granit(&reference.text, reference.document).as_ref() == Ok(&standalone.text)
         {
@@ -721,7 +722,8 @@ fn checks_reject_wrong_results() {
             } else {
                 text.remove(at);
             }
-            // Blank lines in a block scalar may be indented, and its header may have another chomping indicator.
+            // Blank lines in a block scalar may be indented, and its header may have another chomping indicator, so
+            // these differences are ignored.
             let normalize =
                 |text: &str| text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n").replace(['-', '+'], "");
             if normalize(&text) != normalize(&reference.text) && style == Style::Literal {

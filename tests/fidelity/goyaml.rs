@@ -115,7 +115,7 @@ fn program() -> Option<PathBuf> {
 
 fn build() -> Option<PathBuf> {
     let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/goyaml");
-    // The parent of the profile's directory: the test binary is target/PROFILE/deps/fidelity-*.
+    // The test binary is target/PROFILE/deps/fidelity-*, so the third ancestor is the target directory.
     let target = std::env::current_exe().ok()?.ancestors().nth(3)?.join("oracles");
     let program = target.join("goyaml");
     let built = Command::new("go")

@@ -375,7 +375,8 @@ fn edit_env(container: &mut Tree, op: &Op, aliases: &[&str]) -> Result<bool, &'s
         }
         (None, Some(new)) => {
             let first_use = env.children.iter().position(|item| {
-                // Readers that accept a duplicate key use its last value.
+                // Readers that accept a duplicate key use its last value, so only this value can reference the
+                // variable.
                 let value = item.entries().filter(|(key, _)| key.has_text("value")).last();
                 value.is_some_and(|(_, value)| value.is_scalar() && has_reference(&value.text, name))
             });

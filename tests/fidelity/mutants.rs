@@ -97,7 +97,7 @@ impl MutantReport {
         self.compared_documents += result.compared_documents as u64;
         self.by_fallback += u64::from(result.by_fallback);
         if let Some(reason) = &result.unreadable_edited {
-            // Remove line numbers and quoted input, so that equal reasons are counted together.
+            // Remove line numbers and quoted input, to count equal reasons together.
             let reason = reason.replace(|c: char| c.is_ascii_digit(), "");
             let reason = reason.split(['\'', '"', '`']).next().unwrap_or_default();
             *self.unreadable_edited.entry(reason.to_owned()).or_default() += 1;

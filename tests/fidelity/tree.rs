@@ -1,4 +1,4 @@
-//! A common tree for the results of all readers, so that all results can be compared and edited in the same way.
+//! A common tree for the results of all readers, so the checks can compare and edit all results in the same way.
 //!
 //! The tree depends neither on the readers nor on Kubernetes. `granit`, `scanner`, `witness` and `goyaml` create these
 //! trees.
