@@ -167,7 +167,7 @@ spec:
             assert!(parse("x", &format!("{HEAD}{rest}\n"), false).is_ok(), "{rest}");
         }
         assert!(parse("x", "{\"kind\": \"JobPlate\", \"apiVersion\": \"jobplate/v1\"}", false).is_ok());
-        // The scanner does not support an explicit key. The fallback parser reads it.
+        // The scanner does not support an explicit key, so the fallback parser must read the spec file.
         assert!(parse("x", &format!("{HEAD}? spec\n: {{}}\n"), false).is_ok());
     }
 
