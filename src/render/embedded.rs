@@ -79,7 +79,7 @@ impl EmbeddedEditor {
         let mut documents = Documents::new(decoded.text().as_bytes(), usize::MAX);
         let (mut splices, mut text) = (Vec::<(Range<usize>, String)>::new(), String::new());
         let mut directives = Directives::default();
-        // Reading from memory cannot fail.
+        // Reading from memory cannot fail, so an error is not handled.
         while let Ok(Some(chunk)) = documents.next() {
             let offset = chunk.offset as usize;
             let document = &decoded.text()[offset..offset + chunk.bytes.len()];

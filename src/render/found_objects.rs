@@ -150,7 +150,7 @@ fn find_embedded(map: &Object<'_>, targets: &[Target]) -> Vec<FoundEmbedded> {
     for (key, text) in embedded::document_candidates(map) {
         let is_matched = targets.iter().any(|target| target.matches_embedded(map, &key));
         let mut document = FoundEmbedded { key, is_matched, is_job: false, containers: Vec::new() };
-        // Reading from memory cannot fail.
+        // Reading from memory cannot fail, so the result is ignored.
         drop(visit_objects(text.as_bytes(), &mut |object| {
             let names = container::names(object);
             document.is_job |= !names.is_empty() && (is_job(object) || template_kind(object).is_some());
