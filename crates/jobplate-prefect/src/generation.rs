@@ -96,7 +96,7 @@ pub fn is_prefect2_or_3_flow_container(container: Node<'_>) -> bool {
 fn image_tag(container: Node<'_>) -> Option<String> {
     let image = container.get_first("image")?;
     let image = image.text()?;
-    // A digest can follow the tag: `name:tag@digest`.
+    // A digest can follow the tag (`name:tag@digest`) and is not part of it.
     let name = image.split('@').next().unwrap_or_default();
     let (repository, tag) = name.rsplit_once(':')?;
     repository.ends_with("prefecthq/prefect").then(|| tag.to_owned())
@@ -134,7 +134,8 @@ pub fn agent_generation(container: Node<'_>) -> Option<Generation> {
     if !command_lists(container).any(|value| value.raw().contains("prefect")) {
         return None;
     }
-    // A shell joins a line that ends with a backslash to the next line.
+    // A shell joins a line that ends with a backslash to the next line, so the command can be split at any of its
+    // words.
     let line = command_line(container).replace("\\\n", "");
     let words: Vec<&str> = line.split_whitespace().collect();
     let programs = words.iter().enumerate().filter(|(_, word)| is_prefect(word));

@@ -58,7 +58,7 @@ impl Base {
             ));
         }
         let root = arena.deep_copy(root);
-        // `prefect work-pool inspect` prints the template as a part of the work pool.
+        // `prefect work-pool inspect` prints the template as a part of the work pool, so the root can be a work pool.
         let root = arena.dict_get(root, "base_job_template").unwrap_or(root);
         let configuration = get_mapping(arena, root, "job_configuration")?;
         let variables = get_mapping(arena, root, "variables")?;

@@ -252,11 +252,11 @@ fn must_be_in_container(arena: &Arena, entries: &[&FlowEnvEntry], index: usize) 
     let refers_to_new = |entry: &FlowEnvEntry| referenced_names(&value_of(entry)).any(|used| used == new);
     entry.value.is_none()
         || is_set_by_workers(new)
-        // The worker puts the variables of `env` before the container's entries, and `$(NAME)` can only refer to an
-        // earlier entry.
+        // `$(NAME)` can only refer to an earlier entry. The worker puts the variables of `env` before the container's
+        // entries, which would change the order.
         || referenced_names(&value).next().is_some()
         || entries[..index].iter().any(|before| refers_to_new(before))
-        // Prefect replaces placeholders in the values of `env` a second time.
+        // Prefect also replaces placeholders in the values of `env`, so the value would not be kept as it is.
         || placeholder::is_contained_in(&value)
 }
 

@@ -24,7 +24,7 @@ pub(super) fn to_string(
     let text = match arena.get(value) {
         Value::Str(_) | Value::Unknown(_) => return Ok(value),
         Value::None => String::new(),
-        // Prefect sends a date as a string.
+        // Prefect also sends a date as a string, so no note is needed.
         Value::Timestamp(time) => time.isoformat(),
         Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
             notes.add(

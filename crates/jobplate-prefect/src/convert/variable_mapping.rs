@@ -52,7 +52,8 @@ impl AcceptedValue {
                 return Some(Some(arena.alloc(Value::Str(names?.join(",")), location)));
             }
         };
-        // Prefect 1 accepts leading and trailing whitespace in these values; pydantic does not.
+        // Prefect 1 accepts leading and trailing whitespace in these values; pydantic does not, so the whitespace is
+        // removed.
         let is_trimmed = matches!(self, AcceptedValue::LogLevel | AcceptedValue::Bool) && text.trim() != text;
         let location = arena.location(value).cloned();
         is_valid.then(|| is_trimmed.then(|| arena.alloc(Value::Str(text.trim().to_owned()), location)))

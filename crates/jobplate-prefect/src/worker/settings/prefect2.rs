@@ -52,7 +52,7 @@ pub(super) fn normalize(kind: SettingKind, text: &str) -> NormalizedValue {
 /// Returns a number without its fraction. Prefect 2 reads its settings twice, and truncates the number the second time.
 fn truncate(text: &str) -> Option<String> {
     let number = parse_float(text)?;
-    // Adding zero turns -0.0 into 0.0; an integer has no negative zero.
+    // Adding zero turns -0.0 into 0.0, because Python's integers have no negative zero.
     Some(if number.is_finite() { format!("{:.0}", number.trunc() + 0.0) } else { repr_float(number) })
 }
 
