@@ -80,7 +80,8 @@ pub struct WorkerDeployment {
 
 /// Finds the worker in a manifest.
 ///
-/// # Errors Fails if there is not exactly one worker, if the worker's type is not `kubernetes`, or if its command,
+/// # Errors
+/// Fails if there is not exactly one worker, if the worker's type is not `kubernetes`, or if its command,
 /// options or profile are not supported.
 pub fn find(source: &Rc<SourceFile>) -> Result<WorkerDeployment> {
     let deployment::ProgramContainer { options, profile, location, mut environ, version, has_env_from } =

@@ -229,9 +229,7 @@ pub fn get_from_dict(arena: &mut Arena, dict: ValueId, path: &str) -> Option<Val
 /// Parses an index like Python's `int(text)`. Returns `None` if `text` is not an integer.
 fn parse_position(text: &str) -> Option<i64> {
     let digits = text.trim();
-    let digits =
-        digits.strip_prefix('+').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit())).unwrap_or(digits);
-    let is_grouped = digits.split('_').all(|group| !group.is_empty() && group != "-");
+    let is_grouped = digits.split('_').all(|group| !["", "-", "+"].contains(&group));
     if !is_grouped { None } else { digits.replace('_', "").parse().ok() }
 }
 
@@ -242,6 +240,13 @@ mod tests {
 
     fn load(arena: &mut Arena, text: &str) -> ValueId {
         yaml::load(arena, &SourceFile::new_manifest("t", text)).unwrap()
+    }
+
+    #[test]
+    fn parses_positions_like_pythons_int() {
+        for (text, expected) in [("+1_0", Some(10)), (" -1 ", Some(-1)), ("+_1", None), ("1__0", None), ("_1", None)] {
+            assert_eq!(parse_position(text), expected, "{text:?}");
+        }
     }
 
     #[test]
