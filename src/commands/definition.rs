@@ -100,11 +100,11 @@ fn run<C: Command>(matches: &mut ArgMatches, ui: &mut Ui) -> Result<ExitCode, Co
     Ok(C::from_arg_matches_mut(matches)?.run(ui)?)
 }
 
-/// Parses the arguments of a command, without the program and the subcommand's name.
+/// Parses the arguments of a command. They exclude the names of the program and the subcommand.
 ///
 /// # Errors
 ///
-/// Fails if clap refuses the arguments.
+/// Fails if the arguments are invalid.
 pub(crate) fn parse_arguments<C: Command>(
     words: impl IntoIterator<Item: Into<OsString> + Clone>,
 ) -> Result<C, clap::Error> {

@@ -119,8 +119,8 @@ fn print_candidate(candidate: &CompletionCandidate, from: usize, out: &mut dyn W
 }
 
 impl CommandLine {
-    /// Completes the last word. The second value is set if the word is a file: the extensions that it may have, or
-    /// empty for any.
+    /// Returns the completions of the last word. If the word is a file, also returns the extensions that it may have.
+    /// An empty list allows any extension.
     fn candidates(mut self, ui: &Ui) -> (Vec<CompletionCandidate>, Option<&'static [&'static str]>) {
         let Some(last) = self.words.len().checked_sub(1) else { return Default::default() };
         let directory = std::env::current_dir().ok();

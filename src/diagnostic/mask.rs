@@ -2,7 +2,7 @@
 //!
 //! Masks the values of `value` keys (env vars), of a Secret's `data` and `stringData`, and of last-applied
 //! annotations, including those in embedded documents. In text that no parser accepts, masks all text except keys.
-//! In doubt, a value is masked.
+//! When in doubt, masks the value.
 
 use std::ops::{Deref, Range};
 

@@ -76,8 +76,8 @@ impl Prefilter {
         }
     }
 
-    /// Returns whether a document can have a target. `map_changes` is true if a ConfigMap's data change. Pods that use
-    /// a ConfigMap are then relevant, too.
+    /// Returns why a document may be relevant, from its bytes alone. If `map_changes` is true, the data of a ConfigMap
+    /// change, so Pods that use a ConfigMap are relevant too.
     pub fn relevance(&self, text: &[u8], map_changes: bool) -> Relevance {
         // Every target mentions containers, so a document that does not mention them is not searched for other
         // keywords.

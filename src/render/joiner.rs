@@ -52,7 +52,7 @@ impl<'a> StreamJoiner<'a> {
 
     fn flush_head(&mut self) -> io::Result<()> {
         let Some(head) = self.head.take() else { return Ok(()) };
-        // A byte order mark is valid only at the start of a stream, so it is removed from later inputs.
+        // Not every reader accepts a byte order mark after the start of a stream, so it is removed from later inputs.
         let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
         if head.is_empty() {
             return Ok(());

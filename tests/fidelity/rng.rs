@@ -1,7 +1,7 @@
 //! Random numbers for choices, determined by a seed.
 //!
-//! The generator is the project's own instead of `proptest` because any of millions of mutants must be reproducible
-//! from its number alone, in every later version.
+//! This is a custom generator rather than `proptest`, because each of millions of mutants must be reproducible from its
+//! number alone, in all future versions.
 
 /// SplitMix64, a small generator that accepts any number as its seed and is good enough for choices.
 #[derive(Clone, Debug)]

@@ -120,7 +120,7 @@ fn refuse_duplicate_keys(root: Node<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Refuses values of a mapping that are not strings.
+/// Fails if a value in the mapping is not a string.
 fn refuse_non_strings(map: Option<Node<'_>>, label: &str) -> Result<()> {
     map.into_iter().flat_map(|map| map.entries()).try_for_each(|(_, value)| refuse_non_string(value, label))
 }

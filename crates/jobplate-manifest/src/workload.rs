@@ -44,7 +44,7 @@ pub fn pod_spec_path(kind: &str) -> Option<FieldPath> {
     WORKLOADS.iter().find(|(builtin, _)| *builtin == kind).map(|(_, path)| FieldPath::from_keys(path))
 }
 
-/// Returns whether `name` is a kind or its plural, in any case.
+/// Returns whether `name` is `kind` or its plural, ignoring ASCII case.
 fn is_kind_or_plural(kind: &str, name: &str) -> bool {
     kind.eq_ignore_ascii_case(name)
         || name.strip_suffix('s').is_some_and(|singular| kind.eq_ignore_ascii_case(singular))

@@ -185,7 +185,7 @@ pub(crate) const TIMES: &[&str] = &[
     "2024-01-01T00:00:00+14:00",
 ];
 
-/// Text that must be converted for a label.
+/// Strings that Prefect must convert before it uses them in a label.
 pub(crate) const MARKS: &[&str] = &[
     " ",
     "_",

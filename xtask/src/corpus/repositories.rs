@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// The size, in bytes, from which files are skipped. Large files are generated, and partial clones do not contain them.
+/// Files of this size in bytes, or larger, are skipped. They are usually generated, and partial clones do not contain
+/// them.
 const MIN_SKIPPED_FILE_SIZE: usize = 3 << 20;
 
 /// A repository in the list.

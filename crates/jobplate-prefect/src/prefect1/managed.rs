@@ -14,7 +14,7 @@ pub(super) const SEND_LOGS: &str = "PREFECT__CLOUD__SEND_FLOW_RUN_LOGS";
 const LABELS: &str = "PREFECT__CLOUD__AGENT__LABELS";
 const TENANT_ID: &str = "PREFECT__CLOUD__TENANT_ID";
 
-/// The source of the value that the agent sets.
+/// A value that the agent assigns to a managed variable.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ManagedValue {
     ApiKey,

@@ -161,7 +161,8 @@ pub(super) fn label_filters(json: Json) -> Option<Option<String>> {
     Some(Some(dump_json(labels)))
 }
 
-/// Converts a JSON object of positive durations.
+/// Converts the durations in a JSON object to their normalized form. Returns `None` if the value is not an object, or
+/// if a duration is invalid or not positive.
 pub(super) fn retention_overrides(json: Json) -> Option<String> {
     let Json::Map(pairs) = json else { return None };
     let to_duration = |json: Json| match json {
