@@ -96,7 +96,8 @@ fn tls_config(roots: RootCertStore) -> ClientConfig {
         .with_no_client_auth()
 }
 
-/// An HTTP client that authenticates with a bearer token and reuses connections.
+/// An HTTP client that authenticates with a bearer token. It opens a connection for each request, because a server may
+/// close an idle connection at the moment of its reuse.
 pub(crate) struct Client {
     endpoint: Endpoint,
     token: String,
@@ -110,7 +111,9 @@ impl Client {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        let client = legacy::Client::builder(TokioExecutor::new()).build(connector.wrap_connector(tcp));
+        let mut builder = legacy::Client::builder(TokioExecutor::new());
+        builder.pool_max_idle_per_host(0);
+        let client = builder.build(connector.wrap_connector(tcp));
         Client { endpoint, token: token.to_owned(), client }
     }
 

@@ -35,9 +35,8 @@ impl Hash for DictKey {
             DictKey::Str(text) => StrKey(text).hash(state),
             DictKey::Int(integer) => (1_u8, integer).hash(state),
             DictKey::Tuple(items) => (2_u8, items).hash(state),
-            DictKey::Unknown(text) => (3_u8, text).hash(state),
-            DictKey::Other(text) => (4_u8, text).hash(state),
-            DictKey::Identity(id) => (5_u8, id).hash(state),
+            DictKey::Unknown(text) | DictKey::Other(text) => (3_u8, text).hash(state),
+            DictKey::Identity(id) => (4_u8, id).hash(state),
         }
     }
 }
