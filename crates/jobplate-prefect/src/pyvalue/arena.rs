@@ -168,11 +168,12 @@ impl Arena {
         }
     }
 
-    /// Returns whether two values are the same key of a `dict`, like `1`, `1.0` and `True`.
+    /// Returns whether two values are the same key of a `dict`, like `1`, `1.0` and `True`. Collections, which cannot be
+    /// keys, are the same if they contain the same values by identity: two empty lists are.
     pub fn is_same_key(&self, one: ValueId, other: ValueId) -> bool {
         match (self.get(one), self.get(other)) {
             (Value::Str(one), Value::Str(other)) => one == other,
-            _ => self.dict_key(one) == self.dict_key(other),
+            (value, other_value) => value == other_value || self.dict_key(one) == self.dict_key(other),
         }
     }
 
@@ -300,6 +301,14 @@ mod tests {
             }
         }
         start.elapsed()
+    }
+
+    #[test]
+    fn empty_collections_are_the_same() {
+        let mut arena = Arena::default();
+        let mut list = || arena.alloc(Value::List(Vec::new()), None);
+        let (one, other) = (list(), list());
+        assert!(arena.is_same_key(one, other));
     }
 
     #[test]
