@@ -8,6 +8,7 @@ use num_bigint::BigInt;
 
 pub use super::dict::ValueId;
 use super::dict::{Dict, DictKey};
+use super::limits::Budget;
 use super::source::Location;
 use super::timestamp::Timestamp;
 
@@ -57,6 +58,8 @@ impl Value {
 #[derive(Debug, Default)]
 pub struct Arena {
     values: Vec<(Value, Option<Location>)>,
+    /// What remains for copies of values and text.
+    pub(crate) budget: Budget,
 }
 
 impl Arena {

@@ -1,7 +1,73 @@
-//! Python's limits, and the hint for input that Python accepts but this crate does not support.
+//! Python's limits, the limits of what an input can multiply, and the hint for unsupported input.
+
+use jobplate_diagnostic::{Error, Result};
 
 /// The hint for input that Prefect may accept but this crate does not support.
 pub(crate) const UNSUPPORTED_HINT: &str = "Prefect may take this, but it is not followed here: write it in another way";
 
 /// The maximum number of digits of a decimal integer in a string (`sys.int_info.default_max_str_digits`).
 pub(crate) const MAX_DIGITS: usize = 4300;
+
+/// The maximum number of values of one [`Budget`]. An object of 1.5 MiB, which is the most that etcd accepts, has fewer
+/// values.
+const MAX_VALUES: usize = 500_000;
+
+/// The maximum size of the text of one [`Budget`], in MiB.
+const MAX_MEBIBYTES: usize = 8;
+
+/// What remains of the memory for values that an input can multiply: values of aliases and merge keys, literals, and
+/// text that replaces variables, references and placeholders.
+///
+/// An [`Arena`](super::arena::Arena) has the budget of a run. Whoever copies a value or text pays for the copy first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    values: usize,
+    bytes: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Budget { values: MAX_VALUES, bytes: MAX_MEBIBYTES << 20 }
+    }
+}
+
+impl Budget {
+    /// Pays for `count` values. Errors name `subject`, which multiplies the values.
+    ///
+    /// # Errors
+    /// Fails if the budget has fewer values left.
+    pub(crate) fn spend_values(&mut self, count: usize, subject: &str) -> Result<()> {
+        let remaining = self.values.checked_sub(count);
+        self.values = remaining.ok_or_else(|| exceeded(subject, &format!("{MAX_VALUES} values")))?;
+        Ok(())
+    }
+
+    /// Pays for text of `count` bytes. Errors name `subject`, which multiplies the text.
+    ///
+    /// # Errors
+    /// Fails if the budget has fewer bytes left.
+    pub(crate) fn spend_bytes(&mut self, count: usize, subject: &str) -> Result<()> {
+        let remaining = self.bytes.checked_sub(count);
+        self.bytes = remaining.ok_or_else(|| exceeded(subject, &format!("{MAX_MEBIBYTES} MiB for expanded values")))?;
+        Ok(())
+    }
+}
+
+fn exceeded(subject: &str, limit: &str) -> Error {
+    Error::input(format!("`{subject}` exceeds the limit of {limit}")).hint("use fewer or shorter values")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_values_and_bytes_in_total() {
+        let mut budget = Budget::default();
+        assert!(budget.spend_values(MAX_VALUES, "<<").is_ok());
+        assert_eq!(budget.spend_values(1, "<<").unwrap_err().message(), "`<<` exceeds the limit of 500000 values");
+        assert!(budget.spend_bytes(8 << 20, "$A").is_ok());
+        let error = budget.spend_bytes(1, "$A").unwrap_err();
+        assert_eq!(error.message(), "`$A` exceeds the limit of 8 MiB for expanded values");
+    }
+}

@@ -13,10 +13,6 @@ use crate::pyvalue::limits::UNSUPPORTED_HINT;
 use crate::pyvalue::source::{Location, SourceFile, locate};
 use crate::pyvalue::timestamp::Timestamp;
 
-/// The maximum number of pairs of a mapping. The pairs of a merged mapping count for each merge key that refers to
-/// it.
-const MAX_PAIRS: usize = 200_000;
-
 /// The maximum depth of nested collections. PyYAML reaches Python's recursion limit at a slightly greater depth.
 const MAX_DEPTH: usize = 200;
 
@@ -120,6 +116,12 @@ impl<'h, 's> Constructor<'h, 's> {
             if key.kind() == NodeKind::Empty && !before.ends_with('?') {
                 return Err(self.fail(key, "a `:` without a key"));
             }
+            let target = self.resolve_alias(key);
+            if self.constructed.contains_key(&target.index()) {
+                // The key of an alias or a merged mapping: each dictionary has a copy of it.
+                let subject = if key.kind() == NodeKind::Alias { key.raw() } else { "<<" };
+                self.spend(subject, key, 0, target.raw().len())?;
+            }
             let key_value = match key.kind() {
                 // PyYAML constructs no value for a plain `=`, but accepts it as a key.
                 NodeKind::Plain if key.has_text("=") && key.tag().is_none() => self.arena.alloc_str("="),
@@ -137,8 +139,15 @@ impl<'h, 's> Constructor<'h, 's> {
         })
     }
 
+    /// Pays for the mapping or text at `node` that is used once more.
+    fn spend(&mut self, subject: &str, node: Node<'_>, values: usize, bytes: usize) -> Result<()> {
+        let budget = &mut self.arena.budget;
+        let paid = budget.spend_values(values, subject).and_then(|()| budget.spend_bytes(bytes, subject));
+        paid.map_err(|error| locate(error, Some(&self.location(node))))
+    }
+
     /// Appends the pairs of a mapping to `out`: first the pairs of its merge keys, then its own pairs.
-    fn flatten<'d>(&self, node: Node<'d>, depth: usize, out: &mut Vec<(Node<'d>, Node<'d>)>) -> Result<()> {
+    fn flatten<'d>(&mut self, node: Node<'d>, depth: usize, out: &mut Vec<(Node<'d>, Node<'d>)>) -> Result<()> {
         let Some(depth) = depth.checked_sub(1) else { return Err(self.fail(node, "a value nested too deep")) };
         let is_merge = |key: Node<'_>| match (key.kind(), tag_name(key)) {
             (NodeKind::Plain, None | Some("!")) | (_, Some("!")) => key.has_text("<<"),
@@ -152,10 +161,15 @@ impl<'h, 's> Constructor<'h, 's> {
             }
             let value = self.resolve_alias(value);
             match value.kind() {
-                NodeKind::Map => self.flatten(value, depth, out)?,
+                NodeKind::Map => {
+                    self.spend("<<", key, 1 + value.entries().count(), 0)?;
+                    self.flatten(value, depth, out)?;
+                }
                 NodeKind::Seq => {
                     let mut lists = Vec::new();
-                    for item in value.items().map(|item| self.resolve_alias(item)) {
+                    for item in value.items() {
+                        let item = self.resolve_alias(item);
+                        self.spend("<<", key, 1 + item.entries().count(), 0)?;
                         if item.kind() != NodeKind::Map {
                             return Err(self.fail(item, "a merge key (`<<`) takes mappings"));
                         }
@@ -171,9 +185,6 @@ impl<'h, 's> Constructor<'h, 's> {
             }
         }
         out.extend(own);
-        if out.len() > MAX_PAIRS {
-            return Err(self.fail(node, "a mapping that merge keys (`<<`) make that large"));
-        }
         Ok(())
     }
 
