@@ -157,11 +157,11 @@ impl Ui {
     /// Reports the error that ends the program, and returns its exit code.
     pub(crate) fn report_failure(&self, error: &Error) -> ExitCode {
         if error.kind() != ErrorKind::ClosedOutput {
-            let helm = "to see it without Helm: helm template RELEASE CHART | "
+            let hint = "to see it without Helm: helm template RELEASE CHART | "
                 + ProgramName
                 + " post-render, with the same arguments";
-            let helm = self.is_helm_plugin.then(|| diagnostic::render_note(&self.render_message(&helm)));
-            self.report_error(error, &helm.unwrap_or_default());
+            let helm_note = self.is_helm_plugin.then(|| diagnostic::render_note(&self.render_message(&hint)));
+            self.report_error(error, &helm_note.unwrap_or_default());
         }
         ExitCode::from(error.kind().exit_code())
     }

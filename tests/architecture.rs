@@ -60,7 +60,7 @@ struct File {
     /// The names that `use` declarations import into its module, each with its full path.
     imports: BTreeMap<String, Vec<String>>,
     /// The rows of the table in its module documentation.
-    map: Vec<String>,
+    map_rows: Vec<String>,
 }
 
 /// The files of one crate.
@@ -209,7 +209,7 @@ impl File {
             module: module.clone(),
             paths: Vec::new(),
             imports: BTreeMap::new(),
-            map: text.lines().filter(|line| line.starts_with("//! |")).map(str::to_owned).collect(),
+            map_rows: text.lines().filter(|line| line.starts_with("//! |")).map(str::to_owned).collect(),
         };
         let mut collector = Collector { module, depth: 0, file };
         let parsed = syn::parse_file(text).unwrap_or_else(|error| panic!("{path}: {error}"));
@@ -446,7 +446,7 @@ fn every_file_has_a_row_in_a_map_above_it() {
                 let Some(position) = parsed.position(&file.module[..above]) else { return false };
                 let path = file.module[above..].join("/");
                 let names = ["`", ".rs`", "/"].map(|end| format!("`{path}{end}"));
-                parsed.files[position].map.iter().any(|row| names.iter().any(|name| row.contains(name)))
+                parsed.files[position].map_rows.iter().any(|row| names.iter().any(|name| row.contains(name)))
             });
             if !has_row {
                 missing.insert(format!("no map has a row for {}\n", file.path));

@@ -235,7 +235,7 @@ impl<'ast> Visit<'ast> for TypeNames {
     }
 }
 
-/// A function of a file.
+/// A function in a source file, with its lines.
 struct Function {
     name: String,
     /// The line of `fn`.

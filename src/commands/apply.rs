@@ -147,7 +147,7 @@ impl ApplyArgs {
             OnImmutableChoice::Fail => OnImmutable::Fail,
             OnImmutableChoice::Recreate => OnImmutable::Recreate { include_running: running },
             OnImmutableChoice::NewName => {
-                request.injection.metadata.hash = true;
+                request.injection.metadata.append_hash = true;
                 OnImmutable::Fail
             }
             OnImmutableChoice::Skip => OnImmutable::Skip,

@@ -65,14 +65,14 @@ impl Command for KrmArgs {
         let text = read_stdin(self.edit.max_document_size()?)?;
         let stream = ResourceListStream::parse(&text)?;
         let mut arena = NodeArena::default();
-        let in_list = |error: Error| error.in_document("-", stream.line, stream.list);
+        let locate_in_list = |error: Error| error.in_document("-", stream.line, stream.list);
         jobplate_yaml::read(stream.list, &mut arena).map_err(|unsupported| {
             let at = unsupported.offset;
-            in_list(not_a_list_error("this is no YAML").at(at..at))
+            locate_in_list(not_a_list_error("this is no YAML").at(at..at))
         })?;
         let list = Document::new(stream.list, &arena);
-        check_resource_list(list.root()).map_err(in_list)?;
-        match render_list(self, &text, list, &in_list, ui) {
+        check_resource_list(list.root()).map_err(locate_in_list)?;
+        match render_list(self, &text, list, &locate_in_list, ui) {
             // The list is rendered completely before its first byte is printed.
             Ok((rendered, edits)) => {
                 let done = ui.print(|out| out.write_all(&rendered).map_err(|error| output_error(&error)));
@@ -162,12 +162,12 @@ fn render_list(
     args: KrmArgs,
     text: &str,
     list: Document<'_>,
-    in_list: &dyn Fn(Error) -> Error,
+    locate_in_list: &dyn Fn(Error) -> Error,
     ui: &mut Ui,
 ) -> Result<(Vec<u8>, Option<EditReport>)> {
     let config = list.root().get_first("functionConfig").filter(|config| !config.is_null());
     let config = config.map(|config| spec::parse_node(config, args.edit.allow_plaintext())).transpose();
-    let request = args.resolve(config.map_err(in_list)?)?;
+    let request = args.resolve(config.map_err(locate_in_list)?)?;
     ui.quiet = request.quiet;
     let source = InputSource::spool("-".to_owned(), text.as_bytes())?;
     let mut rendering = plan_sources(vec![source], &request, MatchPolicy::RequiredIfAnyObject, ui)?;

@@ -87,12 +87,12 @@ pub(crate) fn command_line(program: &str) -> clap::Command {
 
 /// Parses a command line and runs the command. The first argument is the program. Reports errors.
 pub(crate) fn run(args: &[OsString], ui: &mut Ui) -> ExitCode {
-    let done = match parse_command_line(args, ui).and_then(|(command, mut matches)| command.run(&mut matches, ui)) {
+    let result = match parse_command_line(args, ui).and_then(|(command, mut matches)| command.run(&mut matches, ui)) {
         Err(CommandFailure::Usage(usage)) => ui.report_usage(&usage),
         Err(CommandFailure::Error(error)) => Err(error),
         Ok(code) => Ok(code),
     };
-    done.unwrap_or_else(|error| ui.report_failure(&error))
+    result.unwrap_or_else(|error| ui.report_failure(&error))
 }
 
 /// Parses a command line into a command and its arguments.

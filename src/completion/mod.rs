@@ -94,7 +94,7 @@ pub(crate) fn complete_for_kubectl(args: &[OsString], ui: &Ui) -> ExitCode {
     })
 }
 
-/// Returns whether no shell needs quotes for `text`.
+/// Returns whether bash and zsh read `text`, as part of a word, unchanged without quotes.
 fn is_shell_safe(text: &str) -> bool {
     text.chars().all(|c| c.is_alphanumeric() || "-._/:=@+,%".contains(c))
 }

@@ -106,7 +106,7 @@ mod tests {
     use super::super::edits::{EditedItem, ObjectRef};
     use super::*;
 
-    fn edit_record() -> ReportedEdit {
+    fn sample_reported_edit() -> ReportedEdit {
         ReportedEdit {
             file: "a,b:c|`.yaml".into(),
             document: 1,
@@ -128,7 +128,7 @@ mod tests {
             "::error title=jobplate,file=sub/k8s/a%2Cb.yaml,line=2,col=1::100%25%0Aof it%0Ahint: a, b\n"
         );
         assert_eq!(
-            annotate_missing_edit(&edit_record(), str::to_owned),
+            annotate_missing_edit(&sample_reported_edit(), str::to_owned),
             "::error title=jobplate,file=a%2Cb%3Ac|`.yaml,line=3::TOKEN is to be added in Job/etl, container flow\n"
         );
         assert_eq!(
@@ -145,8 +145,8 @@ mod tests {
 
     #[test]
     fn escapes_names_in_a_table() {
-        let table = summarize_edits("done", &[edit_record()]);
+        let table = summarize_edits("done", &[sample_reported_edit()]);
         assert!(table.ends_with("| `a,b:c\\|'.yaml:3` | `Job/etl` | `flow` | `TOKEN` | added |\n\n"), "{table}");
-        assert!(summarize_edits("done", &vec![edit_record(); 201]).ends_with("\nand 1 more\n\n"));
+        assert!(summarize_edits("done", &vec![sample_reported_edit(); 201]).ends_with("\nand 1 more\n\n"));
     }
 }

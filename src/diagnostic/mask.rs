@@ -6,7 +6,7 @@
 
 use std::ops::{Deref, Range};
 
-use jobplate_manifest::sensitive::{self, Recognizer};
+use jobplate_manifest::sensitive::{self, ValuePredicates};
 use jobplate_prefect::base_job_template::has_job_configuration;
 use jobplate_prefect::placeholder;
 use jobplate_yaml::{DecodedScalar, Document, Node, NodeArena, NodeKind, read};
@@ -89,7 +89,7 @@ fn find_sensitive_ranges(text: &str, offset: usize, embedded_too: bool, masked_r
     for node in sensitive::find_sensitive_nodes(
         root,
         !embedded_too,
-        Recognizer { is_template: has_job_configuration, is_placeholder },
+        ValuePredicates { is_template: has_job_configuration, is_placeholder },
     ) {
         mask_lines_of_span(text, node.span(), offset, masked_ranges);
     }

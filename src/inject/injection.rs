@@ -34,7 +34,7 @@ pub struct MetadataChanges {
     /// `--generate-name`: the new `generateName`.
     pub generate_name: Option<String>,
     /// `--name-hash`: whether the hash of a Job is appended to its name.
-    pub hash: bool,
+    pub append_hash: bool,
     /// `-n`: the namespace for targets without a namespace. A target with a different namespace is an error.
     pub namespace: Option<String>,
 }
@@ -73,11 +73,11 @@ pub struct Injection {
 impl Injection {
     /// Refuses changes to `metadata` for a base job template, because the worker generates the names of its Jobs.
     pub(super) fn refuse_metadata_changes(&self, template: Node<'_>) -> Result<()> {
-        let MetadataChanges { name, generate_name, hash, namespace } = &self.metadata;
+        let MetadataChanges { name, generate_name, append_hash, namespace } = &self.metadata;
         let flags = [
             ("--name", name.is_some()),
             ("--generate-name", generate_name.is_some()),
-            ("--name-hash", *hash),
+            ("--name-hash", *append_hash),
             ("--namespace", namespace.is_some()),
         ];
         let Some((flag, _)) = flags.into_iter().find(|(_, is_given)| *is_given) else { return Ok(()) };
@@ -119,8 +119,8 @@ impl Injection {
 
     /// Returns whether no changes are requested.
     pub fn is_empty(&self) -> bool {
-        let MetadataChanges { name, generate_name, hash, namespace } = &self.metadata;
-        let renames = *hash || [name, generate_name, namespace].into_iter().any(Option::is_some);
+        let MetadataChanges { name, generate_name, append_hash, namespace } = &self.metadata;
+        let renames = *append_hash || [name, generate_name, namespace].into_iter().any(Option::is_some);
         self.is_settings_only() && self.prefect.is_empty() && !renames
     }
 }

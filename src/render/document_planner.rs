@@ -70,7 +70,7 @@ impl<'i> DocumentPlanner<'i> {
         let EmbeddedEdits { edits, config_maps } =
             self.embedded_editor.plan_all(&self.prefilter, &mut self.edit_planner, document, &embedded, &mut counts)?;
         plan.add_edits(edits.iter().cloned())?;
-        if self.injection.metadata.hash && !plan.targets.is_empty() {
+        if self.injection.metadata.append_hash && !plan.targets.is_empty() {
             let names = match plan.edits.is_empty() {
                 true => hash_job_names(document, &plan)?,
                 false => {

@@ -234,8 +234,8 @@ impl NameArgs {
             names::check_object_name("object", &format!("{prefix}x"))
                 .map_err(|fault| fault.into_error("`--generate-name`"))?;
         }
-        let NameArgs { name, generate_name, name_hash: hash } = self;
-        Ok(MetadataChanges { name, generate_name, hash, namespace: None })
+        let NameArgs { name, generate_name, name_hash: append_hash } = self;
+        Ok(MetadataChanges { name, generate_name, append_hash, namespace: None })
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::cli::{Run, RunOutput};
+use crate::cli::{RunOutput, Sandbox};
 use crate::http::Client;
 use crate::proxy::{Action, Proxy, Request};
 use crate::rows::api_path;
@@ -50,26 +50,26 @@ struct ApplyFixture {
     namespace: String,
     admin: Client,
     proxy: Proxy,
-    run: Run,
+    sandbox: Sandbox,
 }
 
 impl ApplyFixture {
     fn new(servers: &'static Servers) -> Self {
         let proxy = Proxy::start(servers, |_| Action::Forward);
-        let run = Run::new(proxy.kubeconfig());
-        ApplyFixture { namespace: servers.create_namespace("apply"), admin: servers.client(ADMIN), proxy, run }
+        let sandbox = Sandbox::new(proxy.kubeconfig());
+        ApplyFixture { namespace: servers.create_namespace("apply"), admin: servers.client(ADMIN), proxy, sandbox }
     }
 
     /// Runs the program in the fixture's namespace. Asserts that only `render` prints the canary.
     fn run(&self, args: &[&str]) -> RunOutput {
-        let output = self.run.run(&[args, &["-n", &self.namespace]].concat());
+        let output = self.sandbox.run(&[args, &["-n", &self.namespace]].concat());
         let may_show = args[0] == "render";
         assert!(may_show || !format!("{output:?}").contains(CANARY), "{output:?}");
         output
     }
 
     fn apply(&self, text: &str, args: &[&str]) -> RunOutput {
-        self.run.write("all.yaml", text);
+        self.sandbox.write("all.yaml", text);
         self.run(&[&["apply", "all.yaml"], args].concat())
     }
 
@@ -118,9 +118,9 @@ fn applies_prerequisites_first_and_jobs_last() {
         format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {new_namespace}}}\n"),
     ];
     for extra_args in [&[][..], &["--concurrency=1"], &["--no-preflight"]] {
-        fixture.run.write("all.yaml", documents.join("---\n"));
+        fixture.sandbox.write("all.yaml", documents.join("---\n"));
         let before = fixture.proxy.writes().len();
-        let output = fixture.run.run(&[&["apply", "all.yaml"], extra_args].concat()).assert_exit(0, &[]);
+        let output = fixture.sandbox.run(&[&["apply", "all.yaml"], extra_args].concat()).assert_exit(0, &[]);
         let objects = [
             "job.batch/first".to_owned(),
             format!("flow.{group}/own"),
@@ -171,8 +171,8 @@ fn sends_what_render_prints() {
                 continue;
             }
             let fixture = ApplyFixture::new(servers);
-            fixture.run.write("all.yaml", &text);
-            let rendered = fixture.run.run(&[&["render", "all.yaml"], env_flags].concat());
+            fixture.sandbox.write("all.yaml", &text);
+            let rendered = fixture.sandbox.run(&[&["render", "all.yaml"], env_flags].concat());
             let expected = if env_flags.is_empty() { text.clone() } else { rendered.stdout };
             fixture.apply(&text, env_flags).assert_exit(0, &[]);
             let bodies = fixture.bodies();
@@ -196,7 +196,7 @@ fn sends_what_render_prints() {
     let manifest = format!("# first\n{}--- # second\n{block}---\n# third\n{CRON_JOB}", config_map("a", "v"));
     let output = fixture.apply(&manifest, &["--secret-env", "TOKEN=s/k", "--concurrency=1"]).assert_exit(0, &[]);
     assert_eq!(output.stdout, "configmap/a created\nconfigmap/block created\ncronjob.batch/nightly created\n");
-    let rendered = fixture.run.run(&["render", "all.yaml", "--secret-env", "TOKEN=s/k"]).stdout;
+    let rendered = fixture.sandbox.run(&["render", "all.yaml", "--secret-env", "TOKEN=s/k"]).stdout;
     let mut rest = &*rendered;
     for body in fixture.bodies() {
         // A body may or may not begin with the separator before its document.
@@ -256,14 +256,14 @@ fn reads_files_directories_and_standard_input() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = ApplyFixture::new(servers);
     for (name, map) in [("b.yaml", "b"), ("a.yaml", "a"), ("folder/c.yaml", "c"), ("folder/d.json", "d")] {
-        fixture.run.write(name, config_map(map, "v"));
+        fixture.sandbox.write(name, config_map(map, "v"));
     }
     let output = fixture.run(&["apply", "b.yaml", "-f", "a.yaml", "folder"]).assert_exit(0, &[]);
     let mut lines: Vec<&str> = output.stdout.lines().collect();
     lines.sort_unstable();
     assert_eq!(lines, ["configmap/a created", "configmap/b created", "configmap/c created", "configmap/d created"]);
 
-    let mut command = run::isolated_command(run::binary(), fixture.run.directory());
+    let mut command = run::isolated_command(run::binary(), fixture.sandbox.directory());
     command.env("KUBECONFIG", fixture.proxy.kubeconfig()).args(["apply", "a.yaml", "-", "-n", &fixture.namespace]);
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
@@ -458,7 +458,7 @@ fn refuses_invalid_input() {
     }
     assert!(fixture.proxy.requests().is_empty());
     // The duplicate may be in another file.
-    fixture.run.write("other.yaml", &map);
+    fixture.sandbox.write("other.yaml", &map);
     let output = fixture
         .apply(&format!("{CRON_JOB}---\n{map}"), &["other.yaml"])
         .assert_exit(2, &["other.yaml:1:1", "all.yaml, line"]);
@@ -495,20 +495,22 @@ fn resolves_namespaces() {
     let (default_namespace, other_namespace) = (servers.create_namespace("default"), servers.create_namespace("own"));
     let config = kubeconfig(&format!("http://127.0.0.1:{}", fixture.proxy.port()), None, ADMIN);
     let config = config.replace("{cluster: test,", &format!("{{cluster: test, namespace: {default_namespace},"));
-    fixture.run.write("config", config);
-    fixture.run.write("all.yaml", format!("{}---\n{}", config_map("c", "v"), config_map_in(&other_namespace)));
-    let output = fixture.run.run(&["apply", "all.yaml", "--kubeconfig", "config", "-o", "json"]).assert_exit(0, &[]);
+    fixture.sandbox.write("config", config);
+    fixture.sandbox.write("all.yaml", format!("{}---\n{}", config_map("c", "v"), config_map_in(&other_namespace)));
+    let output =
+        fixture.sandbox.run(&["apply", "all.yaml", "--kubeconfig", "config", "-o", "json"]).assert_exit(0, &[]);
     let namespaces: Vec<Value> = output.objects().iter().map(|object| object["namespace"].clone()).collect();
     assert_eq!(namespaces, [&*default_namespace, &*other_namespace]);
     fixture.admin.get(&api_path(&default_namespace, "configmaps", "c")).expect_success();
     fixture.admin.get(&api_path(&other_namespace, "configmaps", "a")).expect_success();
 
     // A namespace that does not exist. A conflict with the manifest's namespace is found first.
-    let output = fixture.run.run(&["apply", "all.yaml", "--kubeconfig", "config", "-n", "nowhere"]).assert_exit(2, &[]);
+    let output =
+        fixture.sandbox.run(&["apply", "all.yaml", "--kubeconfig", "config", "-n", "nowhere"]).assert_exit(2, &[]);
     assert!(output.stderr.contains(&other_namespace), "{output:?}");
-    fixture.run.write("all.yaml", config_map("c", "v"));
+    fixture.sandbox.write("all.yaml", config_map("c", "v"));
     fixture
-        .run
+        .sandbox
         .run(&["apply", "all.yaml", "-n", "nowhere"])
         .assert_exit(3, &["no namespace nowhere", "kubectl create namespace nowhere"]);
 }
@@ -585,9 +587,9 @@ fn masks_values_in_warnings() {
     let text = format!("299 - \"spec.template.spec.containers[0].env[0]: {CANARY} hides {CANARY}-2\"");
     let proxy = Proxy::start(servers, move |_| Action::AddHeader("warning", text.clone()));
     let namespace = servers.create_namespace("warned");
-    let run = Run::new(proxy.kubeconfig()).file("job.yaml", job("name: etl"));
+    let sandbox = Sandbox::new(proxy.kubeconfig()).file("job.yaml", job("name: etl"));
     for args in [&["apply"][..], &["apply", "-v"], &["diff"]] {
-        let output = run.run(&[args, &["job.yaml", "-n", &namespace]].concat());
+        let output = sandbox.run(&[args, &["job.yaml", "-n", &namespace]].concat());
         assert!(output.stderr.contains("warning") && !format!("{output:?}").contains(CANARY), "{output:?}");
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
-use crate::cli::Run;
+use crate::cli::Sandbox;
 use crate::proxy::{Action, Proxy};
 use crate::rows::api_path;
 use crate::servers::{ADMIN, Servers};
@@ -38,21 +38,23 @@ fn applies_a_role_and_its_binding_without_cluster_admin() {
     });
     admin.post(&rbac_path("rolebindings"), &binding).expect_success();
     let user = format!("system:serviceaccount:{namespace}:ci");
-    let run = Run::new(servers.kubeconfig(ADMIN)).file("agent.yaml", include_str!("../../templates/agent.yaml"));
+    let sandbox =
+        Sandbox::new(servers.kubeconfig(ADMIN)).file("agent.yaml", include_str!("../../templates/agent.yaml"));
     let args =
         ["apply", "agent.yaml", "-n", &namespace, "--as", &user, "--backend", "server", "--api", "http://a:4200"];
-    let output = run.run(&[&args[..], &["--dry-run=server", "-o", "json"]].concat()).assert_exit(0, &[]);
+    let output = sandbox.run(&[&args[..], &["--dry-run=server", "-o", "json"]].concat()).assert_exit(0, &[]);
     assert_eq!(output.outcomes().iter().filter(|outcome| *outcome == "not tried").count(), 1, "{output:?}");
     for extra_args in [&[][..], &["--no-preflight"]] {
-        run.run(&[&args[..], extra_args].concat()).assert_exit(0, &[]);
+        sandbox.run(&[&args[..], extra_args].concat()).assert_exit(0, &[]);
         admin.delete(&format!("{}/prefect-agent", rbac_path("rolebindings"))).expect_success();
         admin.delete(&format!("{}/prefect-agent", rbac_path("roles"))).expect_success();
     }
     // This Role grants a permission that the user does not have.
     let role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: more}\nrules:\n- {apiGroups: [\"\"], resources: [nodes], verbs: [get]}\n";
     let role = role.replace("\"\"", "storage.k8s.io");
-    let run = run.file("more.yaml", role);
-    run.run(&["apply", "more.yaml", "-n", &namespace, "--as", &user])
+    let sandbox = sandbox.file("more.yaml", role);
+    sandbox
+        .run(&["apply", "more.yaml", "-n", &namespace, "--as", &user])
         .assert_exit(3, &["role.rbac.authorization.k8s.io/more grants rights that you do not have yourself"]);
 }
 
@@ -75,22 +77,22 @@ fn applies_a_changed_crd_together_with_its_objects() {
             "apiVersion: {group}/v1\nkind: Gizmo\nmetadata: {{name: own, namespace: {namespace}}}\nspec: {{{spec}}}\n"
         )
     };
-    let run = Run::new(servers.kubeconfig(ADMIN));
+    let sandbox = Sandbox::new(servers.kubeconfig(ADMIN));
     let (old_fields, new_fields) = ("a: {type: string}", "a: {type: string}, b: {type: string}");
-    run.write("all.yaml", definition(old_fields) + &gizmo_with("a: x"));
-    run.run(&["diff", "all.yaml"]).assert_exit(1, &[]);
-    run.run(&["apply", "all.yaml"]).assert_exit(0, &[]);
-    run.run(&["diff", "all.yaml"]).assert_exit(0, &[]);
-    run.write("all.yaml", definition(new_fields) + &gizmo_with("a: x, b: z"));
-    let output = run.run(&["apply", "all.yaml", "-o", "json"]).assert_exit(0, &[]);
+    sandbox.write("all.yaml", definition(old_fields) + &gizmo_with("a: x"));
+    sandbox.run(&["diff", "all.yaml"]).assert_exit(1, &[]);
+    sandbox.run(&["apply", "all.yaml"]).assert_exit(0, &[]);
+    sandbox.run(&["diff", "all.yaml"]).assert_exit(0, &[]);
+    sandbox.write("all.yaml", definition(new_fields) + &gizmo_with("a: x, b: z"));
+    let output = sandbox.run(&["apply", "all.yaml", "-o", "json"]).assert_exit(0, &[]);
     assert_eq!(output.outcomes(), ["configured", "configured"]);
 
     // An object in an existing namespace can be dry-run even if the input also creates other namespaces.
     let new_namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {other}}}\n---\n");
     let existing_namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {namespace}}}\n---\n");
-    run.write("all.yaml", new_namespace + &existing_namespace + &config_map("a", "v"));
+    sandbox.write("all.yaml", new_namespace + &existing_namespace + &config_map("a", "v"));
     let output =
-        run.run(&["apply", "all.yaml", "-n", &namespace, "--dry-run=server", "-o", "json"]).assert_exit(0, &[]);
+        sandbox.run(&["apply", "all.yaml", "-n", &namespace, "--dry-run=server", "-o", "json"]).assert_exit(0, &[]);
     assert_eq!(output.outcomes()[2], "created", "{output:?}");
 }
 
@@ -112,7 +114,7 @@ fn sends_what_was_dry_run_if_the_file_changes() {
         }
         Action::Forward
     });
-    let output = Run::new(proxy.kubeconfig()).run(&["apply", &file.to_string_lossy(), "-n", &namespace]);
+    let output = Sandbox::new(proxy.kubeconfig()).run(&["apply", &file.to_string_lossy(), "-n", &namespace]);
     let output = output.assert_exit(0, &[]);
     let requests = proxy.requests();
     let count_requests = |text: &str| requests.iter().filter(|request| request.target.contains(text)).count();
@@ -129,16 +131,16 @@ fn recreates_a_job_to_replace_a_literal() {
          restartPolicy: Never\n      containers:\n      - name: flow\n        image: none\n        env:\n        \
          - {{name: TOKEN, value: {CANARY}}}\n"
     );
-    let run = Run::new(servers.kubeconfig(ADMIN)).file("job.yaml", job);
-    let file = run.directory().join("job.yaml");
+    let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("job.yaml", job);
+    let file = sandbox.directory().join("job.yaml");
     let created = servers.run("kubectl", &["apply", "-n", &namespace, "-f", &file.to_string_lossy()]);
     assert!(created.status.success(), "{created:?}");
     let args = ["apply", "job.yaml", "-n", &namespace, "--secret-env", "TOKEN=s/k"];
     for extra_args in [&[][..], &["--take-over"], &["--no-preflight"]] {
-        run.run(&[&args[..], extra_args].concat()).assert_exit(3, &["another pod template", "--on-immutable"]);
+        sandbox.run(&[&args[..], extra_args].concat()).assert_exit(3, &["another pod template", "--on-immutable"]);
     }
-    run.run(&[&args[..], &["--on-immutable=skip", "--take-over"]].concat()).assert_exit(0, &[]);
-    let output = run.run(&[&args[..], &["--on-immutable=recreate", "--take-over"]].concat()).assert_exit(0, &[]);
+    sandbox.run(&[&args[..], &["--on-immutable=skip", "--take-over"]].concat()).assert_exit(0, &[]);
+    let output = sandbox.run(&[&args[..], &["--on-immutable=recreate", "--take-over"]].concat()).assert_exit(0, &[]);
     assert_eq!(output.stdout, "job.batch/etl recreated\n");
     let live = admin.get(&api_path(&namespace, "jobs", "etl")).expect_success();
     assert!(!live.to_string().contains(CANARY), "{live}");
@@ -152,7 +154,7 @@ fn server_errors_point_into_the_file() {
     let text = "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: x}\nspec:\n  schedule: '@daily'\n  jobTemplate:\n    \
                 spec:\n      template:\n        spec:\n          restartPolicy: Never\n          containers:\n          \
                 - name: flow\n            image: none\n          dnsPolicies: [] # line 14\n";
-    let run = Run::new(servers.kubeconfig(ADMIN)).file("cron.yaml", text);
+    let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("cron.yaml", text);
     let args = ["apply", "cron.yaml", "-n", &namespace, "--secret-env", "A=s/k", "--secret-env", "B=s/k"];
-    run.run(&args).assert_exit(3, &["cron.yaml:14:11", "`dnsPolicies`", "# line 14"]);
+    sandbox.run(&args).assert_exit(3, &["cron.yaml:14:11", "`dnsPolicies`", "# line 14"]);
 }

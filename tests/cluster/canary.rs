@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::cli::{Run, RunOutput};
+use crate::cli::{RunOutput, Sandbox};
 use crate::http::{Client, Header};
 use crate::kubelet::{Kubelet, PodState, wait_for};
 use crate::proxy::{Action, Proxy, Request};
@@ -212,10 +212,10 @@ fn assert_no_leaks(servers: &Servers, commands: &[&[&str]]) {
         create_live_objects(servers, &namespace);
         let reads_only = command[0] == "diff" || command.contains(&"--dry-run=server");
         for (label, input) in inputs() {
-            let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", with_canary(&input));
+            let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", with_canary(&input));
             let args: Vec<String> = command.iter().map(|arg| with_canary(arg)).collect();
             let args = [&args[..1], &["input.yaml", "-n", &namespace].map(str::to_owned), &args[1..]].concat();
-            let output = run.run(&args);
+            let output = sandbox.run(&args);
             if let Some(leak) = find_leak(&output) {
                 let _ = write!(leaks, "\n{label}: {}\n{leak}\n", command.join(" "));
             }
@@ -267,9 +267,9 @@ fn the_canary_can_be_found() {
     assert!(rejection.status == 422 && contains_canary(&rejection.text()), "{}", rejection.text());
     let mut printed_count = 0;
     for (label, input) in inputs() {
-        let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", with_canary(&input));
+        let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", with_canary(&input));
         let args = ["render", "input.yaml", "--env", "A=b", "--target", "*", "--allow-no-match"];
-        let render_output = run.run(&args);
+        let render_output = sandbox.run(&args);
         assert!(render_output.status != 0 || contains_canary(&render_output.stdout), "{label}: {render_output:?}");
         printed_count += usize::from(render_output.status == 0);
     }
@@ -277,14 +277,14 @@ fn the_canary_can_be_found() {
     // `diff` shows a difference even if only the value changes.
     for document in [CRON_JOB, SECRET, CONFIG_MAP] {
         let changed = with_canary(&document.replace('@', "@b").replace('%', "eA=="));
-        let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", changed);
-        let output = run.run(&["diff", "input.yaml", "-n", &namespace, "--force-conflicts"]);
+        let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", changed);
+        let output = sandbox.run(&["diff", "input.yaml", "-n", &namespace, "--force-conflicts"]);
         assert!(output.status == 1 && !output.stdout.is_empty() && !contains_canary(&output.stdout), "{output:?}");
     }
     // `apply` sends the value unmasked.
-    let run =
-        Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", with_canary(&SECRET.replace("name: s", "name: new")));
-    run.run(&["apply", "input.yaml", "-n", &namespace]).assert_exit(0, &[]);
+    let sandbox = Sandbox::new(servers.kubeconfig(ADMIN))
+        .file("input.yaml", with_canary(&SECRET.replace("name: s", "name: new")));
+    sandbox.run(&["apply", "input.yaml", "-n", &namespace]).assert_exit(0, &[]);
     assert!(contains_canary(&admin.get(&api_path(&namespace, "secrets", "new")).text()));
 }
 
@@ -470,8 +470,8 @@ fn hides_values_in_responses() {
                 }
             };
             let proxy = Proxy::start(servers, rule);
-            let run = Run::new(proxy.kubeconfig()).file("input.yaml", with_canary(input));
-            let output = run.run(&[&command[..1], &["input.yaml", "-n", &namespace], &command[1..]].concat());
+            let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", with_canary(input));
+            let output = sandbox.run(&[&command[..1], &["input.yaml", "-n", &namespace], &command[1..]].concat());
             if let Some(leak) = find_leak(&output) {
                 let Action::Respond(code, _, body) = response else { unreachable!("all are answers") };
                 let body = String::from_utf8_lossy(body);
@@ -505,9 +505,9 @@ fn hides_values_in_pod_statuses() {
     let running = with_canary(&JOB.replace("suspend: true", "backoffLimit: 0"));
     for state in states {
         let (namespace, admin) = (servers.create_namespace("pods"), servers.client(ADMIN));
-        let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", &running);
+        let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", &running);
         let args = ["apply", "input.yaml", "-n", &namespace, "--wait", "-v", "-o", "json", "--timeout", "60s"];
-        let program = run.start(&args);
+        let program = sandbox.start(&args);
         let pod = kubelet.start_pod(&namespace, "etl", &PodState::Running);
         set_status_messages(&admin, &namespace, &pod);
         kubelet.set_state(&namespace, &pod, &state);
@@ -576,10 +576,10 @@ fn hides_values_in_kubeconfigs() {
     ];
     let mut leaks = String::new();
     for config in configs {
-        let run = Run::without_kubeconfig().file("input.yaml", with_canary(CRON_JOB));
-        let run = run.file("config", with_canary(&config)).env("KUBECONFIG", "config");
+        let sandbox = Sandbox::without_kubeconfig().file("input.yaml", with_canary(CRON_JOB));
+        let sandbox = sandbox.file("config", with_canary(&config)).env("KUBECONFIG", "config");
         for command in [&["apply", "input.yaml", "-n", "x", "-v"][..], &["diff", "input.yaml", "-n", "x"]] {
-            let output = run.run(command);
+            let output = sandbox.run(command);
             // Without valid credentials no command can succeed.
             let leak = find_leak(&output).or_else(|| (![2, 3].contains(&output.status)).then(|| format!("{output:?}")));
             if let Some(leak) = leak {
@@ -590,7 +590,7 @@ fn hides_values_in_kubeconfigs() {
     assert!(leaks.is_empty(), "a value was printed:\n{leaks}");
     // The same kubeconfig with a valid token works.
     let namespace = servers.create_namespace("right");
-    let run = Run::without_kubeconfig().file("input.yaml", with_canary(CRON_JOB));
-    let run = run.file("config", valid.replace("TOKEN", ADMIN)).env("KUBECONFIG", "config");
-    wait_for("the apply", || (run.run(&["apply", "input.yaml", "-n", &namespace]).status == 0).then_some(()));
+    let sandbox = Sandbox::without_kubeconfig().file("input.yaml", with_canary(CRON_JOB));
+    let sandbox = sandbox.file("config", valid.replace("TOKEN", ADMIN)).env("KUBECONFIG", "config");
+    wait_for("the apply", || (sandbox.run(&["apply", "input.yaml", "-n", &namespace]).status == 0).then_some(()));
 }

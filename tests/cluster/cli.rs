@@ -11,11 +11,11 @@ use tempfile::TempDir;
 
 use crate::run;
 
-/// The name of the error file in the run's directory.
+/// The name of the error file in the sandbox directory.
 const ERROR_FILE: &str = "ERROR";
 
 /// A directory of files and the environment variables with which the program runs.
-pub(crate) struct Run {
+pub(crate) struct Sandbox {
     directory: TempDir,
     environment: Vec<(OsString, OsString)>,
 }
@@ -30,16 +30,16 @@ pub(crate) struct RunOutput {
     pub(crate) error_file: String,
 }
 
-impl Run {
-    /// Creates a run with the path `kubeconfig` in `KUBECONFIG`.
+impl Sandbox {
+    /// Creates a sandbox with the path `kubeconfig` in `KUBECONFIG`.
     pub(crate) fn new(kubeconfig: impl AsRef<OsStr>) -> Self {
-        Run::without_kubeconfig().env("KUBECONFIG", kubeconfig)
+        Sandbox::without_kubeconfig().env("KUBECONFIG", kubeconfig)
     }
 
-    /// Creates a run without a kubeconfig.
+    /// Creates a sandbox without a kubeconfig.
     pub(crate) fn without_kubeconfig() -> Self {
         let directory = tempfile::tempdir().expect("a temporary folder can be made");
-        Run { directory, environment: Vec::new() }
+        Sandbox { directory, environment: Vec::new() }
     }
 
     /// Sets an environment variable of the program.
@@ -48,7 +48,7 @@ impl Run {
         self
     }
 
-    /// Writes a file into the run's directory.
+    /// Writes a file into the sandbox directory.
     pub(crate) fn file(self, name: &str, text: impl AsRef<[u8]>) -> Self {
         self.write(name, text);
         self

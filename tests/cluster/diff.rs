@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::{Run, RunOutput};
+use crate::cli::{RunOutput, Sandbox};
 use crate::http::Client;
 use crate::proxy::{Action, Proxy};
 use crate::rows::api_path;
@@ -54,32 +54,38 @@ struct DiffFixture {
     namespace: String,
     admin: Client,
     proxy: Proxy,
-    run: Run,
+    sandbox: Sandbox,
 }
 
 impl DiffFixture {
     fn new(servers: &'static Servers) -> Self {
         let proxy = Proxy::start(servers, |_| Action::Forward);
-        let run = Run::new(proxy.kubeconfig());
-        DiffFixture { servers, namespace: servers.create_namespace("diff"), admin: servers.client(ADMIN), proxy, run }
+        let sandbox = Sandbox::new(proxy.kubeconfig());
+        DiffFixture {
+            servers,
+            namespace: servers.create_namespace("diff"),
+            admin: servers.client(ADMIN),
+            proxy,
+            sandbox,
+        }
     }
 
     /// Applies a manifest without the proxy, so the proxy records only the requests of `diff`.
     fn apply(&self, text: &str, args: &[&str]) {
-        self.run.write("live.yaml", text);
+        self.sandbox.write("live.yaml", text);
         let config = self.servers.kubeconfig(ADMIN);
         let config = config.to_string_lossy();
         let output =
-            self.run.run(&[&["apply", "live.yaml", "-n", &self.namespace, "--kubeconfig", &config], args].concat());
+            self.sandbox.run(&[&["apply", "live.yaml", "-n", &self.namespace, "--kubeconfig", &config], args].concat());
         assert_eq!(output.status, 0, "{output:?}");
     }
 
     /// Runs `diff` on a manifest. Asserts that it changes no object, prints no canary and lists no Secrets.
     #[track_caller]
     fn diff(&self, text: &str, args: &[&str]) -> RunOutput {
-        self.run.write("new.yaml", text);
+        self.sandbox.write("new.yaml", text);
         let before = self.snapshot();
-        let output = self.run.run(&[&["diff", "new.yaml", "-n", &self.namespace], args].concat());
+        let output = self.sandbox.run(&[&["diff", "new.yaml", "-n", &self.namespace], args].concat());
         let printed_text = format!("{output:?}");
         assert!(!printed_text.contains(CANARY) && !printed_text.contains(CANARY_IN_BASE64), "{printed_text}");
         assert_eq!(self.snapshot(), before);
@@ -138,8 +144,8 @@ fn prints_nothing_without_a_difference() {
 fn ignores_the_ownership_of_equal_values() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = DiffFixture::new(servers);
-    fixture.run.write("theirs.yaml", CRON_JOB);
-    let file = fixture.run.directory().join("theirs.yaml");
+    fixture.sandbox.write("theirs.yaml", CRON_JOB);
+    let file = fixture.sandbox.directory().join("theirs.yaml");
     let args = ["apply", "-n", &fixture.namespace, "-f", &file.to_string_lossy()];
     assert!(servers.run("kubectl", &args).status.success());
     let output = fixture.diff(CRON_JOB, &[]);
@@ -217,8 +223,8 @@ fn masks_secrets_on_both_sides() {
     fixture.apply(&text, &[]);
     assert_eq!(fixture.diff(&text.replace(CANARY, &format!("{CANARY}-2")), &[]).status, 1);
     // kubectl's last-applied annotation contains all values, so it must be masked, too.
-    fixture.run.write("theirs.yaml", format!("{}---\n{text}", CRON_JOB.replace("name: nightly", "name: theirs")));
-    let file = fixture.run.directory().join("theirs.yaml");
+    fixture.sandbox.write("theirs.yaml", format!("{}---\n{text}", CRON_JOB.replace("name: nightly", "name: theirs")));
+    let file = fixture.sandbox.directory().join("theirs.yaml");
     let args = ["apply", "--force-conflicts", "--server-side", "-n", &fixture.namespace, "-f", &file.to_string_lossy()];
     assert!(servers.run("kubectl", &args).status.success());
     let args = ["apply", "-n", &fixture.namespace, "-f", &file.to_string_lossy()];
@@ -252,8 +258,8 @@ fn shows_new_objects() {
     let name = servers.fresh_name("diff-new");
     let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n---\n");
     let namespaced_map = CONFIG_MAP.replace("name: plain", &format!("name: plain, namespace: {name}"));
-    fixture.run.write("two.yaml", namespace + &namespaced_map);
-    let output = fixture.run.run(&["diff", "two.yaml"]);
+    fixture.sandbox.write("two.yaml", namespace + &namespaced_map);
+    let output = fixture.sandbox.run(&["diff", "two.yaml"]);
     assert_eq!(output.status, 1, "{output:?}");
     assert_eq!(output.stdout.matches("+++ two.yaml ").count(), 2, "{output:?}");
     assert_eq!(fixture.admin.get(&format!("/api/v1/namespaces/{name}")).status, 404);
@@ -329,7 +335,7 @@ fn reports_conflicts_like_apply() {
     let new = CRON_JOB.replace("image: none", "image: other").replace(CANARY, &format!("{CANARY}-2"));
     let output = fixture.diff(&new, &[]).assert_exit(3, &["somebody", "image", "none", "other", "--force-conflicts"]);
     assert_eq!(output.stdout, "");
-    let apply_output = fixture.run.run(&["apply", "new.yaml", "-n", &fixture.namespace, "--dry-run=server"]);
+    let apply_output = fixture.sandbox.run(&["apply", "new.yaml", "-n", &fixture.namespace, "--dry-run=server"]);
     let conflict_rows =
         |text: &str| text.lines().filter(|line| line.contains("somebody")).map(str::to_owned).collect::<Vec<_>>();
     assert!(!conflict_rows(&output.stderr).is_empty());
@@ -343,8 +349,8 @@ fn reports_conflicts_like_apply() {
 fn shows_a_take_over_without_doing_it() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = DiffFixture::new(servers);
-    fixture.run.write("theirs.yaml", CRON_JOB);
-    let file = fixture.run.directory().join("theirs.yaml");
+    fixture.sandbox.write("theirs.yaml", CRON_JOB);
+    let file = fixture.sandbox.directory().join("theirs.yaml");
     let args = ["apply", "-n", &fixture.namespace, "-f", &file.to_string_lossy()];
     assert!(servers.run("kubectl", &args).status.success());
     fixture.diff(CRON_JOB, &["--secret-env", "TOKEN=s/k"]).assert_exit(3, &["TOKEN", "--take-over"]);
@@ -414,7 +420,7 @@ fn prints_no_workflow_commands() {
     let mut fixture = DiffFixture::new(servers);
     let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: log}\ndata:\n  a: |\n    ::add-mask::x\n    ##[group]y\n  b: v\n";
     fixture.apply(map, &[]);
-    fixture.run = fixture.run.env("GITHUB_ACTIONS", "true");
+    fixture.sandbox = fixture.sandbox.env("GITHUB_ACTIONS", "true");
     let output = fixture.diff(&map.replace("b: v", "b: w"), &[]);
     assert!(output.stdout.contains("\n     : :add-mask::x\n     ## [group]y\n"), "{output:?}");
 }

@@ -1,6 +1,6 @@
 //! Tests of the edits and outcomes of `apply` in `--report` and in GitHub Actions.
 
-use crate::cli::Run;
+use crate::cli::Sandbox;
 use crate::servers::{ADMIN, Servers};
 
 const JOB: &str = "\
@@ -19,13 +19,14 @@ spec:
 fn reports_edits_and_outcomes() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.create_namespace("edits");
-    let run = Run::new(servers.kubeconfig(ADMIN)).env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", "summary");
-    let run = run.file("job.yaml", JOB);
-    let read_file = |name: &str| std::fs::read_to_string(run.directory().join(name)).unwrap_or_default();
+    let sandbox =
+        Sandbox::new(servers.kubeconfig(ADMIN)).env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", "summary");
+    let sandbox = sandbox.file("job.yaml", JOB);
+    let read_file = |name: &str| std::fs::read_to_string(sandbox.directory().join(name)).unwrap_or_default();
     let apply = |value: &str, more_args: &[&str]| {
         let set = format!("TOKEN=s/{value}");
         let args = ["apply", "job.yaml", "-n", &namespace, "--secret-env", &set, "--report", "report.json"];
-        run.run(&[&args[..], more_args].concat())
+        sandbox.run(&[&args[..], more_args].concat())
     };
 
     apply("one", &["--dry-run=server"]).assert_exit(0, &[]);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::cli::{Run, RunOutput};
+use crate::cli::{RunOutput, Sandbox};
 use crate::kubelet::wait_for;
 use crate::proxy::{Action, Proxy, Request};
 use crate::rows::api_path;
@@ -74,8 +74,8 @@ impl RunOutput {
     }
 }
 
-fn apply(run: &Run, namespace: &str, more_args: &[&str]) -> RunOutput {
-    run.run(&[&["apply", "input.yaml", "-n", namespace], more_args].concat())
+fn apply(sandbox: &Sandbox, namespace: &str, more_args: &[&str]) -> RunOutput {
+    sandbox.run(&[&["apply", "input.yaml", "-n", namespace], more_args].concat())
 }
 
 fn server_url(servers: &Servers) -> String {
@@ -83,19 +83,19 @@ fn server_url(servers: &Servers) -> String {
 }
 
 /// Creates a run with `config` as the content of its kubeconfig, which is in a subdirectory of the input's directory.
-fn run_with_kubeconfig(config: &str) -> Run {
-    let run = Run::without_kubeconfig().file("input.yaml", CONFIG_MAP).file("conf/config", config);
-    let path = run.directory().join("conf/config");
-    run.env("KUBECONFIG", path)
+fn run_with_kubeconfig(config: &str) -> Sandbox {
+    let sandbox = Sandbox::without_kubeconfig().file("input.yaml", CONFIG_MAP).file("conf/config", config);
+    let path = sandbox.directory().join("conf/config");
+    sandbox.env("KUBECONFIG", path)
 }
 
 #[test]
 fn reports_rejected_credentials() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.create_namespace("unknown");
-    let run = run_with_kubeconfig(&kubeconfig(&server_url(servers), Some(&servers.authority()), "unknown-token"));
+    let sandbox = run_with_kubeconfig(&kubeconfig(&server_url(servers), Some(&servers.authority()), "unknown-token"));
     for args in [&["apply", "input.yaml", "-n", &namespace][..], &["diff", "input.yaml", "-n", &namespace]] {
-        run.run(args).assert_fails(3, &["does not accept the credentials (401)", "log in again"]);
+        sandbox.run(args).assert_fails(3, &["does not accept the credentials (401)", "log in again"]);
     }
 }
 
@@ -130,11 +130,11 @@ fn suggested_rules_grant_enough() {
     for (live, input, command, flags, expected) in cases {
         let namespace = servers.create_namespace("rbac");
         if !live.is_empty() {
-            let before = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", live);
+            let before = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", live);
             let manager = if flags.contains(&"--take-over") { "other" } else { "jobplate" };
             apply(&before, &namespace, &["--field-manager", manager]).assert_exit(0, &[]);
         }
-        let run = Run::new(servers.kubeconfig(NOBODY)).file("input.yaml", input);
+        let sandbox = Sandbox::new(servers.kubeconfig(NOBODY)).file("input.yaml", input);
         let args = [&[*command, "input.yaml", "-n", &namespace], *flags].concat();
         let base = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}");
         let binding = json!({
@@ -143,7 +143,7 @@ fn suggested_rules_grant_enough() {
             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": NOBODY}],
         });
         admin.post(&format!("{base}/rolebindings"), &binding).expect_success();
-        let first = run.run(&args).assert_fails(3, expected);
+        let first = sandbox.run(&args).assert_fails(3, expected);
         assert!(first.stderr.contains(&namespace), "{}", first.stderr);
         let mut rules = vec![suggested_rule(&first)];
         // Each attempt may suggest another rule, but never a rule that the user already has.
@@ -155,7 +155,7 @@ fn suggested_rules_grant_enough() {
             admin.patch(&format!("{base}/roles/suggested?fieldManager=t&force=true"), "apply", role).expect_success();
             // The authorizer sees a new Role after a short delay, so the command is repeated.
             let next = wait_for(&format!("more than {rules:?} to allow"), || {
-                let output = run.run(&args);
+                let output = sandbox.run(&args);
                 (output.status != 3 || !rules.contains(&suggested_rule(&output))).then_some(output)
             });
             if next.status != 3 {
@@ -175,10 +175,10 @@ fn suggests_a_cluster_role_for_cluster_scoped_objects() {
     let (user, role) = (servers.fresh_name("somebody"), servers.fresh_name("suggested"));
     let namespace = servers.fresh_name("made");
     let text = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {namespace}}}\n");
-    let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", text);
+    let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", text);
     let args = ["apply", "input.yaml", "--as", &user];
     let output =
-        run.run(&args).assert_fails(3, &["namespaces", &format!("so not namespace/{namespace}"), "a ClusterRole"]);
+        sandbox.run(&args).assert_fails(3, &["namespaces", &format!("so not namespace/{namespace}"), "a ClusterRole"]);
     let base = "/apis/rbac.authorization.k8s.io/v1";
     let object = format!(
         "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: {role}}}\nrules: [{}]\n",
@@ -191,21 +191,21 @@ fn suggests_a_cluster_role_for_cluster_scoped_objects() {
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
     });
     admin.post(&format!("{base}/clusterrolebindings"), &binding).expect_success();
-    wait_for("the rule to allow it", || (run.run(&args).status == 0).then_some(()));
+    wait_for("the rule to allow it", || (sandbox.run(&args).status == 0).then_some(()));
 }
 
 #[test]
 fn reports_missing_impersonation_permissions() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.create_namespace("as");
-    let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
-    apply(&run, &namespace, &["--as", "nobody"]).assert_fails(3, &["you may not"]);
-    apply(&run, &namespace, &["--as", "nobody", "--as-group", "system:masters"])
+    let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
+    apply(&sandbox, &namespace, &["--as", "nobody"]).assert_fails(3, &["you may not"]);
+    apply(&sandbox, &namespace, &["--as", "nobody", "--as-group", "system:masters"])
         .assert_exit(0, &["configmap/a created"]);
-    apply(&run, &namespace, &["--as-group", "system:masters"]).assert_fails(2, &["`--as-group` needs `--as`"]);
+    apply(&sandbox, &namespace, &["--as-group", "system:masters"]).assert_fails(2, &["`--as-group` needs `--as`"]);
     // The message is about impersonation, not about the ConfigMap.
-    let run = Run::new(servers.kubeconfig(NOBODY)).file("input.yaml", CONFIG_MAP);
-    let output = apply(&run, &namespace, &["--as", "admin"]).assert_fails(3, &["impersonate"]);
+    let sandbox = Sandbox::new(servers.kubeconfig(NOBODY)).file("input.yaml", CONFIG_MAP);
+    let output = apply(&sandbox, &namespace, &["--as", "admin"]).assert_fails(3, &["impersonate"]);
     assert!(!output.stderr.contains("you may not patch configmaps"), "{}", output.stderr);
 }
 
@@ -214,25 +214,26 @@ fn reports_unknown_kinds_and_namespaces() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.create_namespace("missing");
     let run_with_kind = |api_version: &str, kind: &str| {
-        Run::new(servers.kubeconfig(ADMIN))
+        Sandbox::new(servers.kubeconfig(ADMIN))
             .file("input.yaml", format!("apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: a}}\n"))
     };
     for (api_version, kind) in [("example.io/v1", "Flow"), ("batch/v2", "Job"), ("apps/v1", "Flow"), ("v1", "Flow")] {
-        let run = run_with_kind(api_version, kind);
+        let sandbox = run_with_kind(api_version, kind);
         for command in ["apply", "diff"] {
             let message = format!("the server has no kind {kind} in {api_version}");
-            let output = run.run(&[command, "input.yaml", "-n", &namespace]);
+            let output = sandbox.run(&[command, "input.yaml", "-n", &namespace]);
             output.assert_fails(3, &[&message, "input.yaml:1:1", "kubectl api-resources", "CustomResourceDefinition"]);
         }
     }
-    let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
-    apply(&run, "nowhere", &[]).assert_fails(3, &["there is no namespace nowhere", "kubectl create namespace nowhere"]);
-    let run = run.file("input.yaml", GENERATED);
-    apply(&run, "nowhere", &[]).assert_fails(3, &["there is no namespace nowhere"]);
+    let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
+    apply(&sandbox, "nowhere", &[])
+        .assert_fails(3, &["there is no namespace nowhere", "kubectl create namespace nowhere"]);
+    let sandbox = sandbox.file("input.yaml", GENERATED);
+    apply(&sandbox, "nowhere", &[]).assert_fails(3, &["there is no namespace nowhere"]);
 }
 
 #[test]
-fn reports_a_namespace_in_deletion() {
+fn reports_a_terminating_namespace() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.create_namespace("going"), servers.client(ADMIN));
     let blocker =
@@ -240,8 +241,8 @@ fn reports_a_namespace_in_deletion() {
     admin.post(&api_path(&namespace, "configmaps", ""), &blocker).expect_success();
     admin.delete(&format!("/api/v1/namespaces/{namespace}")).expect_success();
     for (input, more_args) in [(CONFIG_MAP, &[][..]), (CONFIG_MAP, &["--no-preflight"]), (GENERATED, &[])] {
-        let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", input);
-        apply(&run, &namespace, more_args).assert_fails(3, &["is being deleted", "wait until it is gone"]);
+        let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", input);
+        apply(&sandbox, &namespace, more_args).assert_fails(3, &["is being deleted", "wait until it is gone"]);
     }
     let patch = json!({"metadata": {"finalizers": null}}).to_string();
     admin.patch(&api_path(&namespace, "configmaps", "h"), "merge", patch).expect_success();
@@ -260,12 +261,12 @@ fn prints_conflicts_as_a_table() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.create_namespace("conflict");
     let input = format!("{CRON_JOB}---\n{CONFIG_MAP}");
-    let before = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", &input);
+    let before = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", &input);
     apply(&before, &namespace, &["--field-manager", "other"]).assert_exit(0, &[]);
     let changed = input.replace("'0 0 1 1 *'", "'5 5 * * *'").replace("suspend: true", "suspend: false");
     let changed = changed.replace("value: plain", "value: hush").replace("k: v", "k: hush");
-    let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", changed);
-    let output = apply(&run, &namespace, &[]).assert_fails(3, &["--force-conflicts", "--take-over"]);
+    let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", changed);
+    let output = apply(&sandbox, &namespace, &[]).assert_fails(3, &["--force-conflicts", "--take-over"]);
     let table = table_cells(&output.stderr);
     let entry = ".spec.jobTemplate.spec.template.spec.containers[name=\"flow\"].env[name=\"X\"].value";
     for row in [
@@ -279,7 +280,7 @@ fn prints_conflicts_as_a_table() {
     }
     assert!(!output.stderr.contains("hush") && !output.stderr.contains("plain"), "{}", output.stderr);
     assert!(output.stderr.contains("nothing was applied"), "{}", output.stderr);
-    let output = apply(&run, &namespace, &["--force-conflicts"]).assert_exit(0, &[]);
+    let output = apply(&sandbox, &namespace, &["--force-conflicts"]).assert_exit(0, &[]);
     assert_eq!(output.stdout, "cronjob.batch/nightly configured\nconfigmap/a configured\n");
 }
 
@@ -295,8 +296,8 @@ fn reports_objects_that_are_too_large() {
     for input in
         [config_map_of_size(4_000_000), job_of_size(2_600_000), job_of_size(1_700_000), config_map_of_size(1_200_000)]
     {
-        let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", input);
-        let output = apply(&run, &namespace, &[]).assert_fails(3, &["too l"]);
+        let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", input);
+        let output = apply(&sandbox, &namespace, &[]).assert_fails(3, &["too l"]);
         assert!(output.stderr.len() < 5_000, "{}", output.stderr.len());
     }
     // An object that is too large must not be retried.
@@ -332,8 +333,8 @@ fn points_at_invalid_fields() {
     ];
     let mut failures = String::new();
     for (text, location, message) in cases {
-        let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", &text);
-        let output = apply(&run, &namespace, &[]);
+        let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", &text);
+        let output = apply(&sandbox, &namespace, &[]);
         let stderr = &output.stderr;
         let is_expected = [2, 3].contains(&output.status)
             && stderr.contains(location)
@@ -344,9 +345,10 @@ fn points_at_invalid_fields() {
         }
     }
     assert!(failures.is_empty(), "{failures}");
-    let run = Run::new(servers.kubeconfig(ADMIN));
-    let run = run.file("input.yaml", format!("{CONFIG_MAP}---\n{}", CRON_JOB.replace("'0 0 1 1 *'", "'at noon'")));
-    apply(&run, &namespace, &[]).assert_fails(3, &["input.yaml:10:", "spec.schedule"]);
+    let sandbox = Sandbox::new(servers.kubeconfig(ADMIN));
+    let sandbox =
+        sandbox.file("input.yaml", format!("{CONFIG_MAP}---\n{}", CRON_JOB.replace("'0 0 1 1 *'", "'at noon'")));
+    apply(&sandbox, &namespace, &[]).assert_fails(3, &["input.yaml:10:", "spec.schedule"]);
 }
 
 #[test]
@@ -380,10 +382,10 @@ fn reports_unreachable_servers() {
     ];
     let mut failures = String::new();
     for (config, expected) in cases {
-        let run = run_with_kubeconfig(&config);
+        let sandbox = run_with_kubeconfig(&config);
         for args in [&["apply", "input.yaml", "-n", "x"][..], &["diff", "input.yaml", "-n", "x"]] {
             let start = Instant::now();
-            let output = run.run(args);
+            let output = sandbox.run(args);
             let is_expected = output.status == 3
                 && expected.iter().all(|part| output.stderr.contains(part))
                 && output.stderr.contains("hint: ")
@@ -403,20 +405,20 @@ fn reports_unreachable_servers() {
 }
 
 /// Creates a run whose kubeconfig names a credential plugin. The plugin is a script in the kubeconfig's directory.
-fn run_with_plugin(servers: &Servers, command: &str, script: &str) -> Run {
+fn run_with_plugin(servers: &Servers, command: &str, script: &str) -> Sandbox {
     let exec = format!(
         "exec: {{apiVersion: client.authentication.k8s.io/v1, command: '{command}', \
          interactiveMode: Never, provideClusterInfo: false, args: [hush], env: [{{name: WHO, value: admin}}]}}"
     );
     let config = kubeconfig(&server_url(servers), Some(&servers.authority()), "TOKEN").replace("token: TOKEN", &exec);
-    let run = run_with_kubeconfig(&config).file("conf/plugin.sh", format!("#!/bin/sh\n{script}\n"));
+    let sandbox = run_with_kubeconfig(&config).file("conf/plugin.sh", format!("#!/bin/sh\n{script}\n"));
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
         let mode = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(run.directory().join("conf/plugin.sh"), mode).expect("a mode can be set");
+        std::fs::set_permissions(sandbox.directory().join("conf/plugin.sh"), mode).expect("a mode can be set");
     }
-    run
+    sandbox
 }
 
 fn print_credential(status: &str) -> String {
@@ -448,8 +450,8 @@ fn runs_credential_plugins() {
     ];
     let mut failures = String::new();
     for (script, command, status, expected) in cases {
-        let run = run_with_plugin(servers, command, &script);
-        let output = apply(&run, &namespace, &[]);
+        let sandbox = run_with_plugin(servers, command, &script);
+        let output = apply(&sandbox, &namespace, &[]);
         let is_expected = output.status == status
             && expected.iter().all(|part| output.stderr.contains(part))
             && !output.stderr.contains("hush")
@@ -468,11 +470,11 @@ fn resolves_paths_relative_to_the_kubeconfig() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.create_namespace("beside");
     let config = kubeconfig(&server_url(servers), Some(Path::new("own.crt")), "TOKEN");
-    let run = run_with_kubeconfig(&config.replace("token: TOKEN", "tokenFile: own.token"));
-    std::fs::copy(servers.authority(), run.directory().join("conf/own.crt")).expect("a file can be copied");
-    apply(&run, &namespace, &[]).assert_fails(3, &["own.token"]);
-    run.write("conf/own.token", format!("{ADMIN}\n"));
-    apply(&run, &namespace, &[]).assert_exit(0, &[]);
+    let sandbox = run_with_kubeconfig(&config.replace("token: TOKEN", "tokenFile: own.token"));
+    std::fs::copy(servers.authority(), sandbox.directory().join("conf/own.crt")).expect("a file can be copied");
+    apply(&sandbox, &namespace, &[]).assert_fails(3, &["own.token"]);
+    sandbox.write("conf/own.token", format!("{ADMIN}\n"));
+    apply(&sandbox, &namespace, &[]).assert_exit(0, &[]);
 }
 
 #[test]
@@ -485,9 +487,9 @@ fn merges_several_kubeconfigs() {
     let one = format!("{head}current-context: test\ncontexts:{second}");
     let other =
         format!("{head}current-context: other\n{clusters}users:\n- {{name: test, user: {{token: unknown-token}}}}\n");
-    let run = Run::without_kubeconfig().file("input.yaml", CONFIG_MAP).file("one", &one).file("other", other);
+    let sandbox = Sandbox::without_kubeconfig().file("input.yaml", CONFIG_MAP).file("one", &one).file("other", other);
     let join_paths = |names: &[&str]| {
-        let paths = names.iter().map(|name| run.directory().join(name));
+        let paths = names.iter().map(|name| sandbox.directory().join(name));
         std::env::join_paths(paths).expect("they can be joined")
     };
     // The first file takes precedence. Missing files are ignored.
@@ -497,17 +499,19 @@ fn merges_several_kubeconfigs() {
         (join_paths(&["other", "one"]), 3),
     ];
     let (missing, with_broken) = (join_paths(&["missing"]), join_paths(&["one", "broken"]));
-    let mut run = run;
+    let mut sandbox = sandbox;
     for (list, status) in lists {
-        run = run.env("KUBECONFIG", list);
-        let output = apply(&run, &namespace, &[]);
+        sandbox = sandbox.env("KUBECONFIG", list);
+        let output = apply(&sandbox, &namespace, &[]);
         assert_eq!(output.status, status, "{output:?}");
     }
-    run =
-        run.env("KUBECONFIG", missing).env("KUBERNETES_SERVICE_HOST", "127.0.0.1").env("KUBERNETES_SERVICE_PORT", "1");
-    apply(&run, &namespace, &[]).assert_exit(3, &["KUBECONFIG"]);
-    run = run.file("broken", "apiVersion: v1\nkind: [Config\n").env("KUBECONFIG", with_broken);
-    apply(&run, &namespace, &[]).assert_fails(3, &["broken", "is no kubeconfig"]);
+    sandbox = sandbox
+        .env("KUBECONFIG", missing)
+        .env("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+        .env("KUBERNETES_SERVICE_PORT", "1");
+    apply(&sandbox, &namespace, &[]).assert_exit(3, &["KUBECONFIG"]);
+    sandbox = sandbox.file("broken", "apiVersion: v1\nkind: [Config\n").env("KUBECONFIG", with_broken);
+    apply(&sandbox, &namespace, &[]).assert_fails(3, &["broken", "is no kubeconfig"]);
 }
 
 #[test]
@@ -524,19 +528,20 @@ fn uses_only_the_named_kubeconfig() {
     ];
     // Neither the kubeconfig in `KUBECONFIG` nor the service account of a pod is used instead.
     for (text, expected) in cases {
-        let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP).file("named", text);
-        let run = run.env("KUBERNETES_SERVICE_HOST", "127.0.0.1").env("KUBERNETES_SERVICE_PORT", "1");
-        let output = apply(&run, &namespace, &["--kubeconfig", "named"]).assert_exit(3, expected);
+        let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP).file("named", text);
+        let sandbox = sandbox.env("KUBERNETES_SERVICE_HOST", "127.0.0.1").env("KUBERNETES_SERVICE_PORT", "1");
+        let output = apply(&sandbox, &namespace, &["--kubeconfig", "named"]).assert_exit(3, expected);
         assert!(!output.stderr.contains("hush"), "{}", output.stderr);
-        let run = run.env("KUBECONFIG", "named");
-        apply(&run, &namespace, &[]).assert_exit(3, expected);
+        let sandbox = sandbox.env("KUBECONFIG", "named");
+        apply(&sandbox, &namespace, &[]).assert_exit(3, expected);
     }
-    let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
-    apply(&run, &namespace, &["--kubeconfig", "missing"]).assert_exit(3, &["missing", "can't be read"]);
-    apply(&Run::without_kubeconfig().file("input.yaml", CONFIG_MAP), &namespace, &[])
+    let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
+    apply(&sandbox, &namespace, &["--kubeconfig", "missing"]).assert_exit(3, &["missing", "can't be read"]);
+    apply(&Sandbox::without_kubeconfig().file("input.yaml", CONFIG_MAP), &namespace, &[])
         .assert_fails(3, &["no cluster is configured", "--kubeconfig"]);
-    let run = Run::without_kubeconfig().file("input.yaml", CONFIG_MAP).env("KUBERNETES_SERVICE_HOST", "127.0.0.1");
-    apply(&run, &namespace, &[]).assert_fails(3, &["service account"]);
+    let sandbox =
+        Sandbox::without_kubeconfig().file("input.yaml", CONFIG_MAP).env("KUBERNETES_SERVICE_HOST", "127.0.0.1");
+    apply(&sandbox, &namespace, &[]).assert_fails(3, &["service account"]);
 }
 
 #[test]
@@ -553,7 +558,7 @@ fn selects_contexts_clusters_and_users_by_name() {
         server_url(servers),
         servers.authority().display().to_string()
     );
-    let run = run_with_kubeconfig(&config);
+    let sandbox = run_with_kubeconfig(&config);
     #[rustfmt::skip]
     let cases: &[(&[&str], i32, &[&str])] = &[
         (&["--context", "home"], 0, &["configmap/a created"]),
@@ -564,13 +569,14 @@ fn selects_contexts_clusters_and_users_by_name() {
         (&["--user", "on"], 3, &["no user on", "its users: one, two"]),
     ];
     for (flags, status, expected) in cases {
-        run.run(&[&["apply", "input.yaml"], *flags].concat()).assert_exit(*status, expected);
+        sandbox.run(&[&["apply", "input.yaml"], *flags].concat()).assert_exit(*status, expected);
     }
     // Without a current context, `--cluster` and `--user` are enough.
-    let run = run_with_kubeconfig(&config.replace("current-context: away\n", ""));
-    run.run(&["apply", "input.yaml", "--cluster", "here", "--user", "one", "-n", &namespace])
+    let sandbox = run_with_kubeconfig(&config.replace("current-context: away\n", ""));
+    sandbox
+        .run(&["apply", "input.yaml", "--cluster", "here", "--user", "one", "-n", &namespace])
         .assert_exit(0, &["configmap/a unchanged"]);
-    run.run(&["apply", "input.yaml"]).assert_fails(3, &["no current context", "its contexts: away, home"]);
+    sandbox.run(&["apply", "input.yaml"]).assert_fails(3, &["no current context", "its contexts: away, home"]);
 }
 
 /// Starts an HTTP proxy that tunnels connections, or rejects them if `refuses_all` is true. Returns its port and the
@@ -636,15 +642,15 @@ fn reports_an_exceeded_quota() {
     // The quota controller does not run here, so the test sets the status.
     let status = json!({"status": {"hard": zero, "used": zero}}).to_string();
     admin.patch(&format!("{quotas}q/status"), "merge", status).expect_success();
-    let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CRON_JOB);
+    let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", CRON_JOB);
     // The admission plugin sees the quota after a short delay, so the command is repeated.
     let output = wait_for("the quota", || {
-        let output = apply(&run, &namespace, &["--dry-run=server"]);
+        let output = apply(&sandbox, &namespace, &["--dry-run=server"]);
         (output.status != 0).then_some(output)
     });
     let describe = format!("kubectl describe quota -n {namespace}");
     output.assert_fails(3, &["does not fit into a quota", &describe]);
-    apply(&run, &namespace, &["--no-preflight"]).assert_fails(3, &["does not fit into a quota", &describe]);
+    apply(&sandbox, &namespace, &["--no-preflight"]).assert_fails(3, &["does not fit into a quota", &describe]);
 }
 
 #[test]
@@ -665,18 +671,18 @@ fn reports_failing_webhooks() {
     });
     let collection = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
     admin.post(collection, &webhook).expect_success();
-    let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
+    let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
     let probe = format!("{}?fieldManager=t&dryRun=All", api_path(&namespace, "configmaps", "probe"));
     wait_for("the webhook to be asked", || {
         let text = CONFIG_MAP.replace("name: a", "name: probe");
         (admin.patch(&probe, "apply", text).status == 500).then_some(())
     });
     // The webhook may recover, so the request is retried.
-    let output = apply(&run, &namespace, &["-v"])
+    let output = apply(&sandbox, &namespace, &["-v"])
         .assert_fails(3, &["the webhook checks.example.io does not answer", "again in"]);
     assert!(!output.stderr.contains("hush"), "{}", output.stderr);
     admin.delete(&format!("{collection}/{configuration}")).expect_success();
-    wait_for("the webhook to be gone", || (apply(&run, &namespace, &[]).status == 0).then_some(()));
+    wait_for("the webhook to be gone", || (apply(&sandbox, &namespace, &[]).status == 0).then_some(()));
 
     // A `v1` webhook must not have side effects in dry runs, but an older webhook may have them. In that case the
     // server rejects the dry run with this message.
@@ -686,13 +692,13 @@ fn reports_failing_webhooks() {
         false => Action::Forward,
     };
     let proxy = Proxy::start(servers, rule);
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", CONFIG_MAP);
+    let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", CONFIG_MAP);
     for command in ["apply", "diff"] {
-        let output = run.run(&[command, "input.yaml", "-n", &namespace]);
+        let output = sandbox.run(&[command, "input.yaml", "-n", &namespace]);
         output.assert_fails(3, &["the webhook checks.example.io knows no dry run"]);
     }
-    apply(&run, &namespace, &[]).assert_exit(3, &["--no-preflight"]);
-    apply(&run, &namespace, &["--no-preflight"]).assert_exit(0, &[]);
+    apply(&sandbox, &namespace, &[]).assert_exit(3, &["--no-preflight"]);
+    apply(&sandbox, &namespace, &["--no-preflight"]).assert_exit(0, &[]);
 }
 
 #[test]
@@ -703,15 +709,15 @@ fn reports_denied_admission() {
     let labels = json!({"metadata": {"labels": Value::Object(labels.into_iter().collect())}});
     admin.patch(&format!("/api/v1/namespaces/{namespace}"), "merge", labels.to_string()).expect_success();
     let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: flow, image: none}]}\n";
-    let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", pod);
+    let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", pod);
     let output = wait_for("the labels to count", || {
-        let output = apply(&run, &namespace, &["--dry-run=server"]);
+        let output = apply(&sandbox, &namespace, &["--dry-run=server"]);
         (output.status != 0).then_some(output)
     });
     output.assert_fails(3, &["does not allow pods like that of pod/p", "--show-labels"]);
     // The server accepts a Job, but warns about its pods. The program passes the warning on.
-    let run = run.file("input.yaml", JOB);
-    apply(&run, &namespace, &["--no-preflight"])
+    let sandbox = sandbox.file("input.yaml", JOB);
+    apply(&sandbox, &namespace, &["--no-preflight"])
         .assert_exit(0, &["warning: input.yaml:1: the server warns: ", "PodSecurity"]);
 }
 
@@ -721,9 +727,9 @@ fn masks_warnings_of_the_server() {
     let namespace = servers.create_namespace("warning");
     let text = "299 - \"unknown field \\\"spec.schedule\\\", not hush9 and not aHVzaDkx1=\"".to_owned();
     let proxy = Proxy::start(servers, move |_| Action::AddHeader("warning", text.clone()));
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", CRON_JOB.replace("plain", "hush9"));
+    let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", CRON_JOB.replace("plain", "hush9"));
     for args in [&["apply", "input.yaml", "-n", &namespace, "-q"][..], &["diff", "input.yaml", "-n", &namespace]] {
-        let output = run.run(args).assert_exit(0, &["the server warns", "unknown field \"spec.schedule\", "]);
+        let output = sandbox.run(args).assert_exit(0, &["the server warns", "unknown field \"spec.schedule\", "]);
         assert!(!output.stderr.contains("hush9") && !output.stderr.contains("aHVzaDk"), "{}", output.stderr);
     }
 }
@@ -736,9 +742,9 @@ fn masks_a_warning_by_all_items_of_a_list() {
     let proxy = Proxy::start(servers, move |_| Action::AddHeader("warning", text.clone()));
     let item_named = |name| format!("- {{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}}}}}\n");
     let list = format!("apiVersion: v1\nkind: List\nitems:\n{}{}", item_named("okapi"), item_named("zebra"));
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", list);
+    let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", list);
     // Both items cause the same warning, so it is reported once.
-    let output = apply(&run, &namespace, &[]).assert_exit(0, &["the server warns: okapi and zebra, not ***"]);
+    let output = apply(&sandbox, &namespace, &[]).assert_exit(0, &["the server warns: okapi and zebra, not ***"]);
     assert_eq!(output.stderr.matches("the server warns").count(), 1, "{}", output.stderr);
 }
 
@@ -770,9 +776,9 @@ fn rejects_invalid_input_without_any_request() {
     ];
     let mut failures = String::new();
     for (input, expected) in cases {
-        let run = Run::new(proxy.kubeconfig()).file("input.yaml", &input);
+        let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", &input);
         for more_args in [&[][..], &["--no-preflight"], &["--dry-run=server"]] {
-            let output = apply(&run, &namespace, more_args);
+            let output = apply(&sandbox, &namespace, more_args);
             let is_expected = output.status == 2
                 && output.stdout.is_empty()
                 && expected.iter().all(|part| output.stderr.contains(part));
@@ -813,7 +819,7 @@ fn discovers_custom_kinds_once() {
     let proxy = Proxy::start(servers, |_| Action::Forward);
     let flow_manifest = |number: usize| format!("apiVersion: {group}/v1\nkind: Flow\nmetadata: {{name: f{number}}}\n");
     let flows: Vec<String> = (0..12).map(flow_manifest).collect();
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", flows.join("---\n"));
+    let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", flows.join("---\n"));
     let discovery_requests = |proxy: &Proxy| {
         let requests: Vec<Request> = proxy.requests();
         requests
@@ -822,20 +828,20 @@ fn discovers_custom_kinds_once() {
             .map(|request| request.target)
             .collect()
     };
-    apply(&run, &namespace, &[]).assert_exit(0, &[]);
+    apply(&sandbox, &namespace, &[]).assert_exit(0, &[]);
     let discovery_targets: Vec<String> = discovery_requests(&proxy);
     assert_eq!(discovery_targets, std::slice::from_ref(&group_path));
     let proxy = Proxy::start(servers, |_| Action::Forward);
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", flows.join("---\n"));
-    run.run(&["diff", "input.yaml", "-n", &namespace]).assert_exit(0, &[]);
+    let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", flows.join("---\n"));
+    sandbox.run(&["diff", "input.yaml", "-n", &namespace]).assert_exit(0, &[]);
     let discovery_targets: Vec<String> = discovery_requests(&proxy);
     assert_eq!(discovery_targets, [group_path]);
 
     // The program knows the URLs of built-in kinds, so it sends no discovery requests.
     let proxy = Proxy::start(servers, |_| Action::Forward);
     let input = [CONFIG_MAP, JOB, CRON_JOB, GENERATED].join("---\n");
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", input);
-    apply(&run, &namespace, &[]).assert_exit(0, &[]);
+    let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", input);
+    apply(&sandbox, &namespace, &[]).assert_exit(0, &[]);
     let discovery_targets: Vec<String> = discovery_requests(&proxy);
     assert!(discovery_targets.is_empty(), "{discovery_targets:?}");
     // One dry run and one write for each object, and no other requests.
@@ -851,11 +857,11 @@ fn discovers_custom_kinds_once() {
 #[test]
 fn writes_errors_to_the_error_file() {
     let Some(servers) = Servers::shared() else { return };
-    let run = Run::new(servers.kubeconfig(NOBODY)).file("input.yaml", format!("{CONFIG_MAP}---\n{JOB}"));
+    let sandbox = Sandbox::new(servers.kubeconfig(NOBODY)).file("input.yaml", format!("{CONFIG_MAP}---\n{JOB}"));
     let namespace = servers.create_namespace("file");
-    let output = apply(&run, &namespace, &[]).assert_fails(3, &["so not configmap/a"]);
+    let output = apply(&sandbox, &namespace, &[]).assert_fails(3, &["so not configmap/a"]);
     assert!(output.error_file.contains("so not configmap/a"), "{output:?}");
-    let output = run.run(&["diff", "input.yaml", "-n", &namespace]).assert_fails(3, &["so not configmap/a"]);
+    let output = sandbox.run(&["diff", "input.yaml", "-n", &namespace]).assert_fails(3, &["so not configmap/a"]);
     assert!(output.error_file.contains("so not configmap/a"), "{output:?}");
 }
 
@@ -864,7 +870,7 @@ fn writes_errors_to_the_error_file() {
 fn exits_with_the_first_failure() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.create_namespace("first");
-    let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
+    let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
     for (flags, status) in [
         (&["--dry-run=client"][..], 2),
         (&["--on-immutable=often"], 2),
@@ -877,13 +883,13 @@ fn exits_with_the_first_failure() {
         (&["--field-manager", ""], 2),
         (&["-n", "Not A Name"], 2),
     ] {
-        let output = run.run(&[&["apply", "input.yaml"], flags].concat());
+        let output = sandbox.run(&[&["apply", "input.yaml"], flags].concat());
         assert_eq!(output.status, status, "{flags:?}: {output:?}");
     }
     // The server rejects one object and applies the other. Each has a line in the report.
     let input = format!("{CONFIG_MAP}---\n{}", CRON_JOB.replace("'0 0 1 1 *'", "'at noon'"));
-    let run = run.file("input.yaml", input);
-    let output = apply(&run, &namespace, &["--no-preflight"]).assert_fails(3, &["spec.schedule"]);
+    let sandbox = sandbox.file("input.yaml", input);
+    let output = apply(&sandbox, &namespace, &["--no-preflight"]).assert_fails(3, &["spec.schedule"]);
     assert_eq!(output.stdout.lines().next(), Some("configmap/a created"));
     assert!(
         output.stdout.lines().nth(1).is_some_and(|line| line.starts_with("cronjob.batch/nightly failed: ")),

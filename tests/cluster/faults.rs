@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::cli::{Run, RunOutput};
+use crate::cli::{RunOutput, Sandbox};
 use crate::http::Client;
 use crate::kubelet::{Kubelet, PodState, wait_for};
 use crate::proxy::{Action, Proxy, Request};
@@ -88,8 +88,8 @@ fn object_names(admin: &Client, namespace: &str, resource: &str) -> HashSet<Stri
 
 const APPLY: &[&str] = &["apply", "input.yaml", "-o", "json", "-n"];
 
-fn apply(run: &Run, namespace: &str, more_args: &[&str]) -> RunOutput {
-    run.run(&[APPLY, &[namespace], more_args].concat())
+fn apply(sandbox: &Sandbox, namespace: &str, more_args: &[&str]) -> RunOutput {
+    sandbox.run(&[APPLY, &[namespace], more_args].concat())
 }
 
 /// Returns faults that occur in one attempt and not in the next.
@@ -119,8 +119,8 @@ fn retries_an_apply_and_reports_its_outcome() {
         for (fault, action) in transient_faults() {
             let (namespace, admin) = (servers.create_namespace("again"), servers.client(ADMIN));
             let proxy = Proxy::start(servers, inject_once(is_write, action));
-            let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
-            let output = apply(&run, &namespace, more_args);
+            let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
+            let output = apply(&sandbox, &namespace, more_args);
             assert_eq!(output.status, 0, "{fault}: {output:?}");
             // The object did not exist before, so the outcome is `created`, even if the response to the creation was
             // lost.
@@ -132,7 +132,7 @@ fn retries_an_apply_and_reports_its_outcome() {
                 "v",
                 "{fault}"
             );
-            assert_eq!(apply(&run, &namespace, more_args).outcomes(), ["unchanged"], "{fault}, {more_args:?}");
+            assert_eq!(apply(&sandbox, &namespace, more_args).outcomes(), ["unchanged"], "{fault}, {more_args:?}");
         }
     }
 }
@@ -142,18 +142,18 @@ fn reports_a_change_whose_response_was_lost() {
     let Some(servers) = Servers::shared() else { return };
     for more_args in [&[][..], &["--no-preflight"]] {
         let namespace = servers.create_namespace("change");
-        let direct = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", config_map("a"));
+        let direct = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", config_map("a"));
         assert_eq!(apply(&direct, &namespace, &[]).outcomes(), ["created"]);
         // Creation times have a precision of one second. An object that changes within its first second looks newly
         // created, so the test waits.
         thread::sleep(Duration::from_millis(2100));
         let proxy = Proxy::start(servers, inject_once(is_write, Action::ResetAfter));
-        let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a").replace("k: v", "k: w"));
-        assert_eq!(apply(&run, &namespace, more_args).outcomes(), ["configured"], "{more_args:?}");
+        let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", config_map("a").replace("k: v", "k: w"));
+        assert_eq!(apply(&sandbox, &namespace, more_args).outcomes(), ["configured"], "{more_args:?}");
         thread::sleep(Duration::from_millis(2100));
         let proxy = Proxy::start(servers, inject_once(is_write, Action::ResetAfter));
-        let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a").replace("k: v", "k: w"));
-        assert_eq!(apply(&run, &namespace, more_args).outcomes(), ["unchanged"], "{more_args:?}");
+        let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", config_map("a").replace("k: v", "k: w"));
+        assert_eq!(apply(&sandbox, &namespace, more_args).outcomes(), ["unchanged"], "{more_args:?}");
     }
 }
 
@@ -163,14 +163,14 @@ fn retries_dry_runs_and_reads() {
     for (fault, action) in transient_faults() {
         let namespace = servers.create_namespace("dry-run");
         let proxy = Proxy::start(servers, inject_once(|_| true, action));
-        let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
+        let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
         assert_eq!(
-            apply(&run, &namespace, &["--dry-run=server"]).assert_exit(0, &[]).outcomes(),
+            apply(&sandbox, &namespace, &["--dry-run=server"]).assert_exit(0, &[]).outcomes(),
             ["created"],
             "{fault}"
         );
         // `diff` sends a GET for the live object, and a dry run.
-        let output = run.run(&["diff", "input.yaml", "-n", &namespace]).assert_exit(1, &[]);
+        let output = sandbox.run(&["diff", "input.yaml", "-n", &namespace]).assert_exit(1, &[]);
         assert!(output.stdout.contains("+++"), "{fault}: {}", output.stdout);
     }
 }
@@ -181,8 +181,8 @@ fn prints_retries_with_verbose() {
     for (fault, action) in transient_faults() {
         let namespace = servers.create_namespace("verbose");
         let proxy = Proxy::start(servers, inject_once(is_write, action));
-        let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
-        let output = apply(&run, &namespace, &["-v"]).assert_exit(0, &["PATCH /api/v1/namespaces/", "again in"]);
+        let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
+        let output = apply(&sandbox, &namespace, &["-v"]).assert_exit(0, &["PATCH /api/v1/namespaces/", "again in"]);
         assert_eq!(output.stderr.matches("again in").count(), 1, "{fault}: {}", output.stderr);
     }
 }
@@ -211,8 +211,8 @@ fn retries_a_creation_only_if_the_server_rejected_it() {
     for (fault, action, sent, created, message_parts) in cases {
         let (namespace, admin) = (servers.create_namespace("creation"), servers.client(ADMIN));
         let proxy = Proxy::start(servers, inject_once(is_write, action));
-        let run = Run::new(proxy.kubeconfig()).file("input.yaml", generated_job("a"));
-        let output = apply(&run, &namespace, &["--request-timeout", "2s"]);
+        let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", generated_job("a"));
+        let output = apply(&sandbox, &namespace, &["--request-timeout", "2s"]);
         let success = created == 1 && sent == 2;
         let outcome = if success { "created" } else { "failed" };
         let is_expected = output.status == if success { 0 } else { 3 }
@@ -242,8 +242,8 @@ fn a_lost_creation_does_not_end_the_run() {
     let (namespace, admin) = (servers.create_namespace("rest"), servers.client(ADMIN));
     let proxy = Proxy::start(servers, inject_once(is_write, Action::ResetAfter));
     let input = ["a", "b", "c"].map(generated_job).join("---\n");
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", input);
-    let output = apply(&run, &namespace, &["--concurrency", "1"]).assert_exit(3, &["may have been made"]);
+    let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", input);
+    let output = apply(&sandbox, &namespace, &["--concurrency", "1"]).assert_exit(3, &["may have been made"]);
     assert_eq!(output.outcomes(), ["failed", "created", "created"]);
     for label in ["a", "b", "c"] {
         assert_eq!(count_jobs(&admin, &namespace, label), 1, "{label}");
@@ -268,8 +268,8 @@ fn does_not_retry_permanent_errors() {
     for action in cases {
         let (namespace, text) = (servers.create_namespace("final"), format!("{action:?}"));
         let proxy = Proxy::start(servers, inject_once(is_write, action));
-        let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
-        let output = apply(&run, &namespace, &["--no-preflight"]).assert_exit(3, &["error: ", "hint: "]);
+        let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
+        let output = apply(&sandbox, &namespace, &["--no-preflight"]).assert_exit(3, &["error: ", "hint: "]);
         assert_eq!(output.outcomes(), ["failed"], "{text}");
         assert_eq!(count_requests(&proxy, is_write), 1, "{text}");
         assert!(
@@ -285,9 +285,9 @@ fn respects_retry_after() {
     let namespace = servers.create_namespace("busy");
     let apply_with = |rule: Box<dyn Fn(&Request) -> Action + Send + Sync>| {
         let proxy = Proxy::start(servers, rule);
-        let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
+        let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
         let start = Instant::now();
-        let output = apply(&run, &namespace, &["--no-preflight"]);
+        let output = apply(&sandbox, &namespace, &["--no-preflight"]);
         (output, start.elapsed(), count_requests(&proxy, is_write))
     };
     let (output, elapsed, sent) = apply_with(Box::new(inject_once(is_write, Action::too_many_requests(2))));
@@ -308,21 +308,21 @@ fn gives_up_on_a_slow_server() {
     for action in [Action::Delay(Duration::from_secs(3)), Action::DelaySecondHalf(Duration::from_secs(3))] {
         // Only the first request is slow.
         let proxy = Proxy::start(servers, inject_once(is_write, action.clone()));
-        let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
-        let output = apply(&run, &namespace, &["--request-timeout", "1s"]).assert_exit(0, &[]);
+        let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
+        let output = apply(&sandbox, &namespace, &["--request-timeout", "1s"]).assert_exit(0, &[]);
         assert_eq!(output.outcomes(), ["created"], "{action:?}");
         servers.client(ADMIN).delete(&api_path(&namespace, "configmaps", "a")).expect_success();
         // With a longer timeout no second attempt is needed.
         let proxy = Proxy::start(servers, inject_once(is_write, action.clone()));
-        let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
-        apply(&run, &namespace, &[]).assert_exit(0, &[]);
+        let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
+        apply(&sandbox, &namespace, &[]).assert_exit(0, &[]);
         assert_eq!(count_requests(&proxy, is_write), 1, "{action:?}");
         servers.client(ADMIN).delete(&api_path(&namespace, "configmaps", "a")).expect_success();
     }
     let proxy = Proxy::start(servers, |_| Action::Delay(Duration::from_secs(3)));
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
+    let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
     let start = Instant::now();
-    let output = apply(&run, &namespace, &["--request-timeout", "1s"]);
+    let output = apply(&sandbox, &namespace, &["--request-timeout", "1s"]);
     assert!(start.elapsed() < MAX_DELAY, "{:?}", start.elapsed());
     output.assert_exit(3, &["took too long to answer", "--request-timeout"]);
 }
@@ -351,8 +351,8 @@ fn rejects_responses_without_the_object() {
                 let is_match = move |request: &Request| request.is_dry_run() == affects_dry_runs;
                 let rule = move |request: &Request| if is_match(request) { action.clone() } else { Action::Forward };
                 let proxy = Proxy::start(servers, rule);
-                let run = Run::new(proxy.kubeconfig()).file("input.yaml", &input);
-                let output = apply(&run, &namespace, &[]);
+                let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", &input);
+                let output = apply(&sandbox, &namespace, &[]);
                 let created = object_names(&admin, &namespace, kind);
                 if output.status != 3 || output.outcomes() != ["failed"] || !created.is_empty() {
                     let _ = write!(
@@ -373,9 +373,9 @@ fn limits_the_retry_time_of_the_whole_run() {
     let namespace = servers.create_namespace("balancer");
     let proxy = Proxy::start(servers, |_| html_page(503));
     let input: Vec<String> = (0..20).map(|number| config_map(&format!("m{number}"))).collect();
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", input.join("---\n"));
+    let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", input.join("---\n"));
     let start = Instant::now();
-    let output = apply(&run, &namespace, &[]);
+    let output = apply(&sandbox, &namespace, &[]);
     assert!(start.elapsed() < MAX_RETRY_TIME, "{:?}", start.elapsed());
     assert!(
         output.status == 3 && output.outcomes().iter().all(|outcome| outcome == "failed" || outcome == "not tried"),
@@ -392,13 +392,13 @@ fn recreates_a_job_if_the_response_to_the_deletion_is_lost() {
     {
         let (namespace, admin, text) =
             (servers.create_namespace("deletion"), servers.client(ADMIN), format!("{action:?}"));
-        let direct = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", job("one"));
+        let direct = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", job("one"));
         assert_eq!(apply(&direct, &namespace, &[]).assert_exit(0, &[]).outcomes(), ["created"]);
         let read_uid = || admin.get(&api_path(&namespace, "jobs", "etl")).expect_success()["metadata"]["uid"].clone();
         let old_uid = read_uid();
         let proxy = Proxy::start(servers, inject_once(|request| request.method == "DELETE", action));
-        let run = Run::new(proxy.kubeconfig()).file("input.yaml", job("two"));
-        let output = apply(&run, &namespace, &["--on-immutable", "recreate"]);
+        let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", job("two"));
+        let output = apply(&sandbox, &namespace, &["--on-immutable", "recreate"]);
         assert_eq!(output.status, 0, "{text}: {output:?}");
         assert_eq!(output.outcomes(), ["recreated"], "{text}");
         assert_ne!(read_uid(), old_uid, "{text}");
@@ -418,8 +418,8 @@ fn expired_credentials_end_the_run() {
     });
     let names: Vec<String> = (0..40).map(|number| format!("m{number}")).collect();
     let input: Vec<String> = names.iter().map(|name| config_map(name)).collect();
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", input.join("---\n"));
-    let output = apply(&run, &namespace, &[]).assert_exit(3, &["credentials", "log in again"]);
+    let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", input.join("---\n"));
+    let output = apply(&sandbox, &namespace, &[]).assert_exit(3, &["credentials", "log in again"]);
     // One error for the run, not one for each object.
     assert_eq!(output.stderr.matches("error: ").count(), 1, "{}", output.stderr);
     assert!(count_requests(&proxy, is_write) <= 24);
@@ -496,16 +496,16 @@ fn waits_for_a_restarting_server() {
             servers.start_apiserver();
         });
     });
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(10));
-    let output = apply(&run, &namespace, &[]);
+    let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", document_stream(10));
+    let output = apply(&sandbox, &namespace, &[]);
     assert_eq!(output.status, 0, "{output:?}");
     assert_eq!(count_outcomes(&output), HashMap::from([("created".to_owned(), DOCUMENTS)]));
     assert_report_is_correct(&admin, &namespace, &output);
     for number in 0..10 {
         assert_eq!(count_jobs(&admin, &namespace, &format!("g{number}")), 1);
     }
-    run.write("input.yaml", document_stream(0));
-    let rerun = apply(&run, &namespace, &[]).assert_exit(0, &[]);
+    sandbox.write("input.yaml", document_stream(0));
+    let rerun = apply(&sandbox, &namespace, &[]).assert_exit(0, &[]);
     assert_eq!(count_outcomes(&rerun)["unchanged"], DOCUMENTS - 10);
 }
 
@@ -517,9 +517,9 @@ fn reports_correctly_if_the_server_stays_down() {
     let Some(servers) = Servers::start_separate().map(Arc::new) else { return };
     let (namespace, admin) = (servers.create_namespace("away"), servers.client(ADMIN));
     let proxy = kill_apiserver_at_write(&servers, 80, |_| {});
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(10));
+    let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", document_stream(10));
     let start = Instant::now();
-    let output = apply(&run, &namespace, &[]).assert_exit(3, &["can't be reached", "running again is safe"]);
+    let output = apply(&sandbox, &namespace, &[]).assert_exit(3, &["can't be reached", "running again is safe"]);
     assert!(start.elapsed() < MAX_RETRY_TIME + MAX_DELAY, "{:?}", start.elapsed());
     servers.start_apiserver();
     assert_report_is_correct(&admin, &namespace, &output);
@@ -534,7 +534,7 @@ fn reports_correctly_if_the_server_stays_down() {
     // One error for the run, not one for each request in progress.
     assert_eq!(output.stderr.matches("error: ").count(), 1, "{}", output.stderr);
 
-    let rerun = apply(&run, &namespace, &[]).assert_exit(0, &[]);
+    let rerun = apply(&sandbox, &namespace, &[]).assert_exit(0, &[]);
     let first_outcomes: Vec<String> = output.outcomes();
     for (before, after) in first_outcomes.iter().zip(rerun.outcomes()) {
         let expected: &[&str] = match before.as_str() {
@@ -552,8 +552,8 @@ fn changes_nothing_if_the_server_fails_during_dry_runs() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.create_namespace("dry-runs"), servers.client(ADMIN));
     let proxy = Proxy::start(servers, |request| if request.index < 20 { Action::Forward } else { Action::ResetAfter });
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(0));
-    let output = apply(&run, &namespace, &[]).assert_exit(3, &["can't be reached", "nothing was applied"]);
+    let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", document_stream(0));
+    let output = apply(&sandbox, &namespace, &[]).assert_exit(3, &["can't be reached", "nothing was applied"]);
     assert!(!output.stderr.contains("may have been"), "{}", output.stderr);
     assert!(output.outcomes().iter().all(|outcome| outcome == "failed" || outcome == "not tried"), "{output:?}");
     assert_eq!(count_requests(&proxy, is_write), 0);
@@ -567,8 +567,8 @@ fn reports_correctly_after_ctrl_c() {
     let delay_writes =
         |request: &Request| if is_write(request) { Action::Delay(Duration::from_millis(300)) } else { Action::Forward };
     let proxy = Proxy::start(servers, delay_writes);
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(10));
-    let program = run.start(&[APPLY, &[&namespace]].concat());
+    let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", document_stream(10));
+    let program = sandbox.start(&[APPLY, &[&namespace]].concat());
     wait_for("some writes", || (count_requests(&proxy, is_write) >= 20).then_some(()));
     let start = Instant::now();
     program.interrupt();
@@ -592,8 +592,8 @@ fn ctrl_c_does_not_wait_for_missing_responses() {
         let hangs = is_write(request) && write_count.fetch_add(1, Ordering::SeqCst) >= 10;
         if hangs { Action::Delay(Duration::from_secs(50)) } else { Action::Forward }
     });
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(0));
-    let program = run.start(&[APPLY, &[&namespace]].concat());
+    let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", document_stream(0));
+    let program = sandbox.start(&[APPLY, &[&namespace]].concat());
     wait_for("writes that hang", || (count_requests(&proxy, is_write) == 14).then_some(()));
     let start = Instant::now();
     program.interrupt();
@@ -613,8 +613,8 @@ fn ctrl_c_during_dry_runs_changes_nothing() {
     let namespace = servers.create_namespace("early");
     let rule = |request: &Request| Action::Delay(Duration::from_secs(if request.index < 8 { 0 } else { 30 }));
     let proxy = Proxy::start(servers, rule);
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(0));
-    let program = run.start(&[APPLY, &[&namespace]].concat());
+    let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", document_stream(0));
+    let program = sandbox.start(&[APPLY, &[&namespace]].concat());
     wait_for("dry runs that hang", || (count_requests(&proxy, |_| true) == 12).then_some(()));
     program.interrupt();
     let output = program.wait().assert_exit(130, &["interrupted", "nothing was applied"]);
@@ -629,8 +629,8 @@ fn a_second_ctrl_c_exits_at_once() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.create_namespace("twice");
     let proxy = Proxy::start(servers, |_| Action::Delay(Duration::from_secs(50)));
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
-    let program = run.start(&[APPLY, &[&namespace]].concat());
+    let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
+    let program = sandbox.start(&[APPLY, &[&namespace]].concat());
     wait_for("the first request", || (count_requests(&proxy, |_| true) > 0).then_some(()));
     // Several signals in quick succession can arrive as one, so the test sends many.
     for _ in 0..20 {
@@ -647,8 +647,8 @@ fn ctrl_c_interrupts_a_retry_delay() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.create_namespace("patience");
     let proxy = Proxy::start(servers, |_| Action::too_many_requests(20));
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
-    let program = run.start(&[APPLY, &[&namespace]].concat());
+    let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
+    let program = sandbox.start(&[APPLY, &[&namespace]].concat());
     wait_for("the first request", || (count_requests(&proxy, |_| true) > 0).then_some(()));
     let start = Instant::now();
     program.interrupt();
@@ -672,8 +672,8 @@ fn completes_a_take_over_if_its_response_is_lost() {
     admin.post(&format!("{}?fieldManager=other", api_path(&namespace, "cronjobs", "")), &cron_job).expect_success();
     let is_transfer = |request: &Request| request.header("content-type") == Some("application/json-patch+json");
     let proxy = Proxy::start(servers, inject_once(is_transfer, Action::ResetAfter));
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", cron_job.to_string());
-    let output = apply(&run, &namespace, &["--secret-env", "X=s/k", "--take-over"]);
+    let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", cron_job.to_string());
+    let output = apply(&sandbox, &namespace, &["--secret-env", "X=s/k", "--take-over"]);
     assert_eq!(output.status, 0, "{output:?}");
     assert_eq!(output.outcomes(), ["configured"]);
     let live = admin.get(&api_path(&namespace, "cronjobs", "x")).expect_success();
@@ -709,8 +709,8 @@ fn wait_with_invalid_responses(servers: &Servers, kubelet: &Kubelet, fault: &str
         if is_bad { action.clone() } else { Action::Forward }
     });
     let input = job("none").replace("suspend: true", "backoffLimit: 0");
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", input);
-    let program = run.start(&[APPLY, &[&namespace, "--wait", "--timeout", "60s"]].concat());
+    let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", input);
+    let program = sandbox.start(&[APPLY, &[&namespace, "--wait", "--timeout", "60s"]].concat());
     let pod = kubelet.start_pod(&namespace, "etl", &PodState::Running);
     wait_for("some reads", || (count_requests(&proxy, |request| request.method == "GET") >= 5).then_some(()));
     kubelet.set_state(&namespace, &pod, &PodState::Succeeded);
@@ -726,8 +726,8 @@ fn a_diff_can_be_interrupted() {
     let namespace = servers.create_namespace("compare");
     let rule = |request: &Request| Action::Delay(Duration::from_secs(if request.index < 20 { 0 } else { 30 }));
     let proxy = Proxy::start(servers, rule);
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(0));
-    let program = run.start(&["diff", "input.yaml", "-n", &namespace]);
+    let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", document_stream(0));
+    let program = sandbox.start(&["diff", "input.yaml", "-n", &namespace]);
     wait_for("answers that do not come", || (count_requests(&proxy, |_| true) >= 24).then_some(()));
     let start = Instant::now();
     program.interrupt();
@@ -736,6 +736,6 @@ fn a_diff_can_be_interrupted() {
     assert_eq!(output.status, 130, "{}", output.stderr);
     // A connection failure is an error, neither "no differences" nor "differences found".
     let proxy = Proxy::start(servers, |request| if request.index < 20 { Action::Forward } else { Action::ResetBefore });
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(0));
-    run.run(&["diff", "input.yaml", "-n", &namespace]).assert_exit(3, &["can't be reached"]);
+    let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", document_stream(0));
+    sandbox.run(&["diff", "input.yaml", "-n", &namespace]).assert_exit(3, &["can't be reached"]);
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::cli::{Run, RunOutput};
+use crate::cli::{RunOutput, Sandbox};
 use crate::http::Client;
 use crate::run;
 use crate::servers::{ADMIN, Servers, kubeconfig};
@@ -20,7 +20,7 @@ pub(crate) struct Helm {
     pub(crate) version: &'static str,
     pub(crate) namespace: String,
     pub(crate) admin: Client,
-    run: Run,
+    sandbox: Sandbox,
 }
 
 impl Helm {
@@ -37,11 +37,14 @@ impl Helm {
     /// Creates the environment without any plugin.
     pub(crate) fn without_plugin(servers: &Servers, version: &'static str) -> Self {
         let namespace = servers.create_namespace("helm");
-        let run = Run::without_kubeconfig();
+        let sandbox = Sandbox::without_kubeconfig();
         let server = format!("https://127.0.0.1:{}", servers.endpoint().port);
         let context = format!("context: {{namespace: {namespace}, ");
-        run.write("kubeconfig", kubeconfig(&server, Some(&servers.authority()), ADMIN).replace("context: {", &context));
-        let helm = Helm { version, namespace, admin: servers.client(ADMIN), run };
+        sandbox.write(
+            "kubeconfig",
+            kubeconfig(&server, Some(&servers.authority()), ADMIN).replace("context: {", &context),
+        );
+        let helm = Helm { version, namespace, admin: servers.client(ADMIN), sandbox };
         let bin = helm.directory().join("bin");
         std::fs::create_dir(&bin).expect("a directory can be created");
         for (name, program) in [
@@ -56,12 +59,12 @@ impl Helm {
 
     /// Returns the directory of charts and other files.
     pub(crate) fn directory(&self) -> &Path {
-        self.run.directory()
+        self.sandbox.directory()
     }
 
     /// Writes a file into the directory of charts and other files.
     pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
-        self.run.write(name, text);
+        self.sandbox.write(name, text);
     }
 
     /// Writes a chart that consists of `Chart.yaml` and `templates`, pairs of a path and its content.

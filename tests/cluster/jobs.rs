@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::cli::{Run, RunOutput};
+use crate::cli::{RunOutput, Sandbox};
 use crate::http::Client;
 use crate::kubelet::{Kubelet, PodState, wait_for};
 use crate::proxy::{Action, Proxy, Request};
@@ -50,7 +50,7 @@ struct JobFixture {
     namespace: String,
     admin: Client,
     proxy: Proxy,
-    run: Run,
+    sandbox: Sandbox,
 }
 
 impl JobFixture {
@@ -60,15 +60,15 @@ impl JobFixture {
 
     fn with_rule(servers: &Servers, rule: impl Fn(&Request) -> Action + Send + Sync + 'static) -> Self {
         let proxy = Proxy::start(servers, rule);
-        let run = Run::new(proxy.kubeconfig()).file("job.yaml", JOB);
-        JobFixture { namespace: servers.create_namespace("job"), admin: servers.client(ADMIN), proxy, run }
+        let sandbox = Sandbox::new(proxy.kubeconfig()).file("job.yaml", JOB);
+        JobFixture { namespace: servers.create_namespace("job"), admin: servers.client(ADMIN), proxy, sandbox }
     }
 
     /// Writes a manifest to `job.yaml` and applies it. Asserts that the output has no canary and that no request is
     /// for Secrets.
     fn apply(&self, text: &str, args: &[&str]) -> RunOutput {
-        self.run.write("job.yaml", text);
-        let output = self.run.run(&[&["apply", "job.yaml", "-n", &self.namespace], args].concat());
+        self.sandbox.write("job.yaml", text);
+        let output = self.sandbox.run(&[&["apply", "job.yaml", "-n", &self.namespace], args].concat());
         assert!(!format!("{output:?}").contains(CANARY), "{output:?}");
         assert!(!self.proxy.requests().iter().any(|request| request.target.contains("/secrets")));
         output
@@ -105,8 +105,8 @@ impl JobFixture {
 
     /// Starts an apply whose stderr can be read line by line.
     fn watch(&self, text: &str, args: &[&str]) -> WatchedRun {
-        self.run.write("job.yaml", text);
-        let mut command = run::isolated_command(run::binary(), self.run.directory());
+        self.sandbox.write("job.yaml", text);
+        let mut command = run::isolated_command(run::binary(), self.sandbox.directory());
         command.env("KUBECONFIG", self.proxy.kubeconfig()).args(["apply", "job.yaml", "-n", &self.namespace]);
         command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("it starts");
@@ -515,7 +515,7 @@ fn uses_the_hashed_name_of_render() {
     let name = name.unwrap_or_else(|| panic!("{output:?}")).to_owned();
     assert!(name.len() == "etl-".len() + 8 && name.starts_with("etl-"), "{name}");
     let rendered =
-        fixture.run.run(&["render", "job.yaml", "--name-hash", "--secret-env", "TOKEN=s/k"]).assert_exit(0, &[]);
+        fixture.sandbox.run(&["render", "job.yaml", "--name-hash", "--secret-env", "TOKEN=s/k"]).assert_exit(0, &[]);
     assert!(rendered.stdout.contains(&name) && rendered.stdout.contains("# where the flow runs"));
     let bodies: Vec<String> =
         fixture.proxy.writes().iter().map(|request| String::from_utf8_lossy(&request.body).into_owned()).collect();

@@ -11,7 +11,7 @@ use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use crate::apollo::{self, Apollo, Flow};
-use crate::cli::{Run, RunOutput};
+use crate::cli::{RunOutput, Sandbox};
 use crate::compare::differences;
 use crate::container::{self, Container, Environment, find_variable, items};
 use crate::helm::repository;
@@ -52,7 +52,7 @@ struct AgentFixture {
     /// The directory with Prefect's programs.
     bin: PathBuf,
     version: PrefectVersion,
-    run: Run,
+    sandbox: Sandbox,
 }
 
 impl AgentFixture {
@@ -60,17 +60,17 @@ impl AgentFixture {
     /// `run_config` holds the arguments of a `KubernetesRun`, or of a `UniversalRun` if its `type` is `UniversalRun`.
     fn new(version: PrefectVersion, run_config: &Value) -> Option<Self> {
         let (servers, bin) = (Servers::shared()?, oracles::require_venv(version)?);
-        let run = Run::new(servers.kubeconfig(ADMIN));
-        let (flow, secret_file) = (run.directory().join("flow.py"), run.directory().join("secret.txt"));
+        let sandbox = Sandbox::new(servers.kubeconfig(ADMIN));
+        let (flow, secret_file) = (sandbox.directory().join("flow.py"), sandbox.directory().join("secret.txt"));
         let text = format!(
             "from prefect import Flow, task\nfrom prefect.client import Secret\n\n@task\ndef keep():\n    \
              value = Secret(\"GITHUB_ACCESS_TOKEN\").get()\n    open({secret_file:?}, \"w\").write(repr(value))\n\n\
              with Flow(\"etl\") as flow:\n    keep()\n"
         );
-        run.write("flow.py", text);
+        sandbox.write("flow.py", text);
         let core_version = version.full();
         let storage = json!({
-            "type": "Local", "directory": run.directory(), "path": flow, "flows": {"etl": flow}, "secrets": [],
+            "type": "Local", "directory": sandbox.directory(), "path": flow, "flows": {"etl": flow}, "secrets": [],
             "stored_as_script": true, "__version__": core_version,
         });
         let kubernetes_arguments = [
@@ -103,30 +103,30 @@ impl AgentFixture {
         servers.client(ADMIN).post(&format!("/api/v1/namespaces/{namespace}/secrets"), &secret).expect_success();
         let (kubelet, apollo) = (Kubelet::start(servers), Apollo::start(servers, flow));
         let proxy = Proxy::start(servers, |_| Action::Forward);
-        Some(AgentFixture { servers, kubelet, apollo, proxy, namespace, bin, version, run })
+        Some(AgentFixture { servers, kubelet, apollo, proxy, namespace, bin, version, sandbox })
     }
 
     /// Runs `jobplate render` on a manifest and returns the rendered manifest.
     fn render(&self, text: &str, flags: &[&str]) -> String {
-        self.run.write("render.yaml", text);
+        self.sandbox.write("render.yaml", text);
         self.run_jobplate(&[&["render", "render.yaml", "-q"], flags].concat()).assert_exit(0, &[]).stdout
     }
 
     fn run_jobplate(&self, args: &[&str]) -> RunOutput {
-        self.run.run(args)
+        self.sandbox.run(args)
     }
 
     /// Runs an agent with a job template in the environment of a pod, until the agent has polled once. Returns the
     /// live Job that the agent created.
     fn run_agent(&self, template: &str, env: &Value, options: &[&str]) -> Value {
-        self.run.write("job_template.yaml", template);
+        self.sandbox.write("job_template.yaml", template);
         let agent_env = json!([
             {"name": "PREFECT__BACKEND", "value": "server"},
             {"name": "PREFECT__CLOUD__API", "value": self.apollo.url()},
             {"name": "NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
         ]);
         let env: Vec<&Value> = items(&agent_env).chain(items(env)).collect();
-        let template = self.run.directory().join("job_template.yaml");
+        let template = self.sandbox.directory().join("job_template.yaml");
         let start = ["prefect", "agent", "kubernetes", "start", "--job-template"];
         let args: Vec<String> =
             start.iter().map(|word| (*word).to_owned()).chain([template.display().to_string()]).collect();
@@ -186,7 +186,7 @@ impl AgentFixture {
         let output = flow.run(&self.bin, &[], &[]);
         let end = if output.status.success() { PodState::Succeeded } else { PodState::Failed(1, "Error") };
         self.kubelet.set_state(&self.namespace, &pod, &end);
-        std::fs::read_to_string(self.run.directory().join("secret.txt")).map_err(|_| output_text(&output))
+        std::fs::read_to_string(self.sandbox.directory().join("secret.txt")).map_err(|_| output_text(&output))
     }
 
     /// Returns the Job of `jobplate preview` for a template and a scenario.
@@ -194,8 +194,8 @@ impl AgentFixture {
         let mut scenario = self.apollo.scenario();
         scenario["environ"] = environ.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
         scenario["identifier"] = json!(identifier);
-        self.run.write("preview.yaml", template);
-        self.run.write("scenario.yaml", scenario.to_string());
+        self.sandbox.write("preview.yaml", template);
+        self.sandbox.write("scenario.yaml", scenario.to_string());
         let args = ["preview", "preview.yaml", "--scenario", "scenario.yaml", "--prefect", self.version.short(), "-q"];
         let output = self.run_jobplate(&[&args[..], &["-o", "json"]].concat()).assert_exit(0, &[]);
         serde_json::from_str(&output.stdout).expect("it prints JSON")
@@ -203,7 +203,7 @@ impl AgentFixture {
 
     /// Returns the output of `prefect agent kubernetes install`.
     fn install(&self, options: &[&str]) -> String {
-        let mut install = crate::run::isolated_command(self.bin.join("prefect"), self.run.directory());
+        let mut install = crate::run::isolated_command(self.bin.join("prefect"), self.sandbox.directory());
         let output = install.args(["agent", "kubernetes", "install"]).args(options).output().expect("it starts");
         assert!(output.status.success(), "{}", output_text(&output));
         String::from_utf8(output.stdout).expect("it prints UTF-8")
@@ -211,7 +211,7 @@ impl AgentFixture {
 
     /// Runs a Python program with an environment and returns the JSON that it prints.
     fn run_python(&self, program: &str, environment: &Environment) -> Value {
-        let mut python = crate::run::isolated_command(self.bin.join("python"), self.run.directory());
+        let mut python = crate::run::isolated_command(self.bin.join("python"), self.sandbox.directory());
         let output = python.envs(environment.iter().cloned()).args(["-c", program]).output().expect("it starts");
         assert!(output.status.success(), "{}", output_text(&output));
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", output_text(&output)))
@@ -241,7 +241,7 @@ fn run_from_template_to_flow(version: PrefectVersion) {
     let Some(fixture) = AgentFixture::new(version, &run_config) else { return };
     let (namespace, client) = (fixture.namespace.as_str(), fixture.servers.client(ADMIN));
     let agent = fixture.run_jobplate(&["template", "agent"]).assert_exit(0, &[]).stdout;
-    fixture.run.write(
+    fixture.sandbox.write(
         "agent.yaml",
         agent.replace("prefecthq/prefect:1.4.1", &format!("prefecthq/prefect:{}", version.full())),
     );
@@ -275,7 +275,7 @@ fn run_from_template_to_flow(version: PrefectVersion) {
     assert_eq!(previewed_job, sent_job);
     // A preview from the user's files, without a scenario, differs only in placeholders.
     let files = ["preview", "agent.yaml", "--agent", "agent.yaml", "--run-config", "run.yaml"];
-    fixture.run.write("run.yaml", run_config.to_string());
+    fixture.sandbox.write("run.yaml", run_config.to_string());
     let preview = fixture
         .run_jobplate(&[&files[..], &["--prefect", version.short(), "-o", "json", "-q"]].concat())
         .assert_exit(0, &[]);
@@ -348,7 +348,7 @@ fn an_option_overrides_a_variable() {
 #[test]
 fn a_local_agent_passes_its_environment_on() {
     let Some(fixture) = AgentFixture::new(PrefectVersion::V1_4, &json!({"type": "UniversalRun"})) else { return };
-    let (url, directory) = (fixture.apollo.url(), fixture.run.directory());
+    let (url, directory) = (fixture.apollo.url(), fixture.sandbox.directory());
     let mut agent = crate::run::isolated_command(fixture.bin.join("prefect"), directory);
     agent.env("PREFECT__BACKEND", "server").env("PREFECT__CLOUD__API", &url).env(SECRET_VARIABLE, SECRET_VALUE);
     agent.env("PATH", format!("{}:/usr/bin:/bin", fixture.bin.display()));
@@ -360,7 +360,7 @@ fn a_local_agent_passes_its_environment_on() {
     assert_eq!(secret_value, format!("'{SECRET_VALUE}'"));
     wait_for("its end", || fixture.apollo.states().contains(&"Success".to_owned()).then_some(()));
 
-    let shell = Run::without_kubeconfig().env(SECRET_VARIABLE, SECRET_VALUE);
+    let shell = Sandbox::without_kubeconfig().env(SECRET_VARIABLE, SECRET_VALUE);
     let secret = shell.run(&["secret", "s", "--from-environment", "-q"]).assert_exit(0, &[]).stdout;
     assert!(secret.contains(&format!("GITHUB_ACCESS_TOKEN: \"{SECRET_VALUE}\"")), "{secret}");
 }
@@ -380,8 +380,8 @@ fn plain_text_overrides_a_reference() {
 
         let args = [&["prefect", "agent", "kubernetes", "start"], options].concat();
         let pod = json!({"spec": {"containers": [{"name": "agent", "args": args}]}});
-        fixture.run.write("agent.json", json!({"kind": "Deployment", "spec": {"template": pod}}).to_string());
-        fixture.run.write("run.json", run_config.to_string());
+        fixture.sandbox.write("agent.json", json!({"kind": "Deployment", "spec": {"template": pod}}).to_string());
+        fixture.sandbox.write("run.json", run_config.to_string());
         let preview =
             ["preview", "job_template.yaml", "--agent", "agent.json", "--run-config", "run.json", "-o", "env"];
         let reference = "its reference to Secret prefect-secrets, key github-access-token";
@@ -413,7 +413,7 @@ fn a_reference_works_only_in_the_first_container() {
 #[test]
 fn rejects_capital_letters_in_a_secret_name() {
     let Some(fixture) = AgentFixture::new(PrefectVersion::V1_4, &json!({})) else { return };
-    fixture.run.write("render.yaml", JOB);
+    fixture.sandbox.write("render.yaml", JOB);
     fixture
         .run_jobplate(&["render", "render.yaml", "--secret", "X=GITHUB_ACCESS_TOKEN/x"])
         .assert_exit(2, &["--secret"]);
@@ -518,19 +518,19 @@ fn a_secret_gives_the_values_of_config_toml() {
     let config = "[context.secrets]\nTOKEN = \"ghp_x\"\nNUMBER = 42\nTEXT_NUMBER = \"42\"\nTUPLE = \"1,2\"\nYES = true\n\
         LIST = [1, 2]\nJSON = '{\"a\": [true, null]}'\nQUOTED = '\"x\"'\nLINES = \"a\\nb\\n\"\nUMLAUT = \"\u{e4}\"\nEMPTY = \"\"\n\
         HEX = \"0x1F\"\nDOLLAR = \"p$HOME\"\n[context.secrets.AWS_CREDENTIALS]\nACCESS_KEY = \"a\"\n";
-    fixture.run.write("config.toml", config);
+    fixture.sandbox.write("config.toml", config);
     let program = "
 import json, prefect
 from prefect.client import Secret
 print(json.dumps({name: repr(Secret(name).get()) for name in sorted(prefect.config.context.secrets)}))
 ";
-    let file = fixture.run.directory().join("config.toml").display().to_string();
+    let file = fixture.sandbox.directory().join("config.toml").display().to_string();
     let server = ("PREFECT__BACKEND".to_owned(), "server".to_owned());
     let from_file = fixture.run_python(program, &vec![server.clone(), ("PREFECT__USER_CONFIG_PATH".to_owned(), file)]);
     assert!(from_file.as_object().is_some_and(|secrets| secrets.len() == 14), "{from_file}");
 
     let secret = ["secret", "from-config", "--from-config=config.toml", "-q"];
-    fixture.run.write("secret.yaml", fixture.run_jobplate(&secret).assert_exit(0, &[]).stdout);
+    fixture.sandbox.write("secret.yaml", fixture.run_jobplate(&secret).assert_exit(0, &[]).stdout);
     fixture.run_jobplate(&["apply", "secret.yaml", "-n", &fixture.namespace, "-q"]).assert_exit(0, &[]);
     let flags = fixture.run_jobplate(&[&secret[..], &["--print-flags"]].concat()).assert_exit(0, &[]).stdout;
     let flags: Vec<&str> = flags.split_whitespace().collect();

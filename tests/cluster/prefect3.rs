@@ -21,7 +21,7 @@ fn a_flow_gets_the_secrets_of_its_template() {
     assert!(output.status.success(), "{}", output_text(&output));
     let (deployment_variables, run_variables) = (json!({"env": {"REGION": "eu"}}), json!({"cpu_request": "250m"}));
     let worker_run = fixture.run_worker(&pool, &deployment_variables, &run_variables, &[("OF_WORKER", "stays7f3a")]);
-    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.run));
+    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.sandbox));
     assert_matches_preview(&fixture.preview_job(&template, &worker_run), &sent_job, &job);
 
     // The API server receives no key, no token and no variable of the worker.
@@ -31,7 +31,7 @@ fn a_flow_gets_the_secrets_of_its_template() {
     assert_eq!(entry(&job, "GITHUB_ACCESS_TOKEN"), Some(&reference("GITHUB_ACCESS_TOKEN", "gh", "token")));
     assert_eq!(entry(&job, "PREFECT_API_KEY"), Some(&reference("PREFECT_API_KEY", "prefect", "api-key")));
     assert_eq!(fixture.run_flow(&job), json!([TOKEN, API_KEY, "eu"]));
-    fixture.assert_completes(&worker_run.run);
+    fixture.assert_completes(&worker_run.sandbox);
 }
 
 /// Returns the first container of a base job template's manifest.
@@ -54,7 +54,7 @@ fn a_worker_replaces_an_unprotected_reference() {
     let Some(fixture) = WorkerFixture::new() else { return };
     let template = without_api_key_null(fixture.prefect.default_template());
     let worker_run = fixture.run_worker(&fixture.prefect.create_pool(&template), &json!({}), &json!({}), &[]);
-    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.run));
+    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.sandbox));
     assert_matches_preview(&fixture.preview_job(&template.to_string(), &worker_run), &sent_job, &job);
     let plain_text = json!({"name": "PREFECT_API_KEY", "value": WORKER_API_KEY});
     assert_eq!(entry(&job, "PREFECT_API_KEY"), Some(&plain_text));
@@ -71,7 +71,7 @@ fn a_worker_sets_the_reference_of_its_settings() {
     let [name, key] = ["NAME", "KEY"].map(|part| format!("{SETTING_PREFIX}_API_KEY_SECRET_{part}"));
     let settings = [(name.as_str(), "prefect"), (key.as_str(), "api-key")];
     let worker_run = fixture.run_worker(&fixture.prefect.create_pool(&template), &json!({}), &json!({}), &settings);
-    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.run));
+    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.sandbox));
     assert_matches_preview(&fixture.preview_job(&template.to_string(), &worker_run), &sent_job, &job);
     assert_eq!(entry(&job, "PREFECT_API_KEY"), Some(&reference("PREFECT_API_KEY", "prefect", "api-key")));
     assert!(!fixture.has_sent(WORKER_API_KEY));
@@ -90,7 +90,7 @@ fn a_worker_stores_plain_text_in_a_secret() {
     let variables = json!({"env": {"REGION": "eu"}});
     let worker_run =
         fixture.run_worker(&fixture.prefect.create_pool(&template), &variables, &json!({}), &[(&setting, "true")]);
-    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.run));
+    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.sandbox));
     let secret = &sent_job["spec"]["template"]["spec"]["containers"][0]["envFrom"][0]["secretRef"]["name"];
     let random_part =
         secret.as_str().and_then(|name| name.strip_prefix("nightly-run-env-")).expect("a Secret of its own");
@@ -117,7 +117,7 @@ fn a_worker_deletes_its_secret_when_it_stops() {
     let setting = format!("{SETTING_PREFIX}_CREATE_SECRET_FOR_API_KEY");
     let worker_run =
         fixture.run_worker(&fixture.prefect.create_pool(&template), &json!({}), &json!({}), &[(&setting, "true")]);
-    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.run));
+    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.sandbox));
     assert_matches_preview(&fixture.preview_job(&template.to_string(), &worker_run), &sent_job, &job);
     let worker_reference = reference("PREFECT_API_KEY", "prefect-worker-1-api-key", "value");
     assert_eq!(entry(&job, "PREFECT_API_KEY"), Some(&worker_reference));
@@ -133,15 +133,15 @@ fn kubectl_creates_the_previewed_job() {
     for template in [fixture.render(fixture.prefect.default_template(), &SECRET_FLAGS), builtin] {
         // Prefect's server accepts the template too.
         fixture.prefect.create_pool(&parse_json(&template));
-        fixture.run.write("preview.json", template);
+        fixture.sandbox.write("preview.json", template);
         fixture
-            .run
+            .sandbox
             .write("variables.json", json!({"namespace": fixture.namespace, "env": {"REGION": "eu"}}).to_string());
         let preview = ["preview", "preview.json", "--job-variables", "variables.json", "-q"];
         let previewed_job = fixture.run_jobplate(&[&preview[..], &["-o", "json"]].concat()).assert_exit(0, &[]).stdout;
         let create_job = |job: &str| {
-            fixture.run.write("job.yaml", job);
-            let file = fixture.run.directory().join("job.yaml").display().to_string();
+            fixture.sandbox.write("job.yaml", job);
+            let file = fixture.sandbox.directory().join("job.yaml").display().to_string();
             fixture.servers.run("kubectl", &["create", "--validate=strict", "-o", "json", "-f", &file])
         };
         // Strict validation rejects the Job that the worker sends.
@@ -189,16 +189,16 @@ spec:
 #[test]
 fn a_converted_template_runs() {
     let Some(fixture) = WorkerFixture::new() else { return };
-    fixture.run.write("job_template.yaml", PREFECT_1_TEMPLATE);
+    fixture.sandbox.write("job_template.yaml", PREFECT_1_TEMPLATE);
     let template = fixture.run_jobplate(&["convert", "job_template.yaml", "-q"]).assert_exit(0, &[]).stdout;
     let worker_run =
         fixture.run_worker(&fixture.prefect.create_pool(&parse_json(&template)), &json!({}), &json!({}), &[]);
-    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.run));
+    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.sandbox));
     assert_matches_preview(&fixture.preview_job(&template, &worker_run), &sent_job, &job);
     assert!(!fixture.has_sent(WORKER_API_KEY));
     assert_eq!(job["spec"]["template"]["spec"]["volumes"], json!([{"name": "scratch", "emptyDir": {}}]));
     assert_eq!(fixture.run_flow(&job), json!([TOKEN, API_KEY, "eu"]));
-    fixture.assert_completes(&worker_run.run);
+    fixture.assert_completes(&worker_run.sandbox);
 }
 
 /// The step at which an invalid template fails.
@@ -291,8 +291,8 @@ fn a_preview_reports_what_will_fail() {
 fn assert_fails_as_reported(case: &InvalidTemplate) {
     let fixture = WorkerFixture::new().expect("they run");
     // The preview gets only the template and the job variables.
-    fixture.run.write("preview.json", case.template.to_string());
-    fixture.run.write("scenario.json", json!({"deployment": {"job_variables": case.variables}}).to_string());
+    fixture.sandbox.write("preview.json", case.template.to_string());
+    fixture.sandbox.write("scenario.json", json!({"deployment": {"job_variables": case.variables}}).to_string());
     let previewed_job = fixture.run_jobplate(&["preview", "preview.json", "--scenario", "scenario.json"]);
     let previewed_job = previewed_job.assert_exit(case.status, case.expected_stderr);
     assert_eq!(previewed_job.stdout.is_empty(), case.status == 2, "{previewed_job:?}");
@@ -306,9 +306,9 @@ fn assert_fails_as_reported(case: &InvalidTemplate) {
             let max_retries = format!("{SETTING_PREFIX}_CREATE_JOB_RETRY_MAX_RETRIES");
             let pool = fixture.prefect.create_pool(&case.template);
             let worker_run = fixture.run_worker(&pool, &case.variables, &json!({}), &[(&max_retries, "1")]);
-            let state = fixture.prefect.flow_run_state(&worker_run.run);
+            let state = fixture.prefect.flow_run_state(&worker_run.sandbox);
             assert_eq!(state["type"], "CRASHED", "{state}");
-            assert_eq!(fixture.job_names(&worker_run.run), [] as [&str; 0]);
+            assert_eq!(fixture.job_names(&worker_run.sandbox), [] as [&str; 0]);
             let message = state["message"].as_str().unwrap_or_default();
             message_parts.iter().for_each(|part| assert!(message.contains(part), "{part}: {message}"));
         }

@@ -189,12 +189,12 @@ impl PrefectServer {
             "job_variables": deployment_variables,
         });
         let deployment = self.post("/deployments/", &deployment).expect_success();
-        let run = json!({"name": "Nightly Run", "state": {"type": "SCHEDULED"}, "job_variables": run_variables});
+        let sandbox = json!({"name": "Nightly Run", "state": {"type": "SCHEDULED"}, "job_variables": run_variables});
         let id = deployment["id"].as_str().expect("it has an ID");
-        let run = self.post(&format!("/deployments/{id}/create_flow_run"), &run).expect_success();
-        let id = run["id"].as_str().expect("it has an ID").to_owned();
+        let sandbox = self.post(&format!("/deployments/{id}/create_flow_run"), &sandbox).expect_success();
+        let id = sandbox["id"].as_str().expect("it has an ID").to_owned();
         // Reads the deployment and the flow run back, like a worker.
-        let [deployment, run] =
+        let [deployment, sandbox] =
             [&format!("/deployments/{}", string_at(&deployment, "id")), &format!("/flow_runs/{id}")]
                 .map(|path| self.get(path));
         let pool_as_stored = self.get(&format!("/work_pools/{pool}"));
@@ -204,16 +204,16 @@ impl PrefectServer {
                 "id": deployment["id"], "name": deployment["name"], "updated": deployment["updated"],
                 "job_variables": deployment["job_variables"],
             },
-            "flow_run": {"id": id, "name": run["name"], "labels": run["labels"]},
-            "job_variables": run["job_variables"],
+            "flow_run": {"id": id, "name": sandbox["name"], "labels": sandbox["labels"]},
+            "job_variables": sandbox["job_variables"],
             "work_pool": {"id": pool_as_stored["id"], "name": pool},
         });
         FlowRun { id, scenario }
     }
 
     /// Returns the state of a flow run: type, name and message.
-    pub(crate) fn flow_run_state(&self, run: &FlowRun) -> Value {
-        self.get(&format!("/flow_runs/{}", run.id))["state"].clone()
+    pub(crate) fn flow_run_state(&self, sandbox: &FlowRun) -> Value {
+        self.get(&format!("/flow_runs/{}", sandbox.id))["state"].clone()
     }
 }
 

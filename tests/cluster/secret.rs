@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::cli::Run;
+use crate::cli::Sandbox;
 use crate::rows::api_path;
 use crate::servers::{ADMIN, Servers};
 
@@ -18,18 +18,19 @@ fn the_server_stores_the_printed_values() {
     let text = "a\"\\ \t\r\n: # \u{0}\u{1b}\u{7f}\u{85}\u{a0}\u{2028}\u{feff}\u{fffe}é😀 \n";
     let files: [(&str, &[u8]); 5] =
         [("on", text.as_bytes()), ("1.0", b"yes"), ("bytes", b"\xff\0a"), ("empty", b""), ("TOKEN", b"x")];
-    let mut run = Run::new(servers.kubeconfig(ADMIN));
+    let mut sandbox = Sandbox::new(servers.kubeconfig(ADMIN));
     for (name, bytes) in files {
-        run = run.file(name, bytes);
+        sandbox = sandbox.file(name, bytes);
     }
     let flags: Vec<String> = files.iter().map(|(name, _)| format!("--from-file={name}={name}")).collect();
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-    let secret_output = run.run(&[&["secret", "special", "-n", &namespace, "-q", "--immutable"], &flags[..]].concat());
+    let secret_output =
+        sandbox.run(&[&["secret", "special", "-n", &namespace, "-q", "--immutable"], &flags[..]].concat());
     assert_eq!((secret_output.status, secret_output.stderr.as_str()), (0, ""));
-    run.write("secret.yaml", &secret_output.stdout);
-    let first_apply = run.run(&["apply", "secret.yaml", "-q"]);
+    sandbox.write("secret.yaml", &secret_output.stdout);
+    let first_apply = sandbox.run(&["apply", "secret.yaml", "-q"]);
     assert_eq!((first_apply.status, first_apply.stdout.as_str()), (0, "secret/special created\n"), "{first_apply:?}");
-    let second_apply = run.run(&["apply", "secret.yaml", "-q"]);
+    let second_apply = sandbox.run(&["apply", "secret.yaml", "-q"]);
     assert_eq!(
         (second_apply.status, second_apply.stdout.as_str()),
         (0, "secret/special unchanged\n"),
@@ -50,17 +51,17 @@ fn the_server_stores_the_printed_values() {
 fn accepts_as_much_data_as_the_server() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.create_namespace("secret");
-    let run = Run::new(servers.kubeconfig(ADMIN))
+    let sandbox = Sandbox::new(servers.kubeconfig(ADMIN))
         .file("most", "x".repeat(MAX_DATA_BYTES - 1))
         .file("one", "x")
         .file("two", "xx");
     let args = ["secret", "big", "-n", &namespace, "--from-file=A=most"];
-    let largest = run.run(&[&args[..], &["--from-file=B=one"]].concat());
+    let largest = sandbox.run(&[&args[..], &["--from-file=B=one"]].concat());
     assert_eq!(largest.status, 0, "{}", largest.stderr);
-    run.run(&[&args[..], &["--from-file=B=two"]].concat()).assert_exit(2, &["more than 1 MiB"]);
+    sandbox.run(&[&args[..], &["--from-file=B=two"]].concat()).assert_exit(2, &["more than 1 MiB"]);
     let apply = |text: &str| {
-        run.write("secret.yaml", text);
-        run.run(&["apply", "secret.yaml", "-q"]).status
+        sandbox.write("secret.yaml", text);
+        sandbox.run(&["apply", "secret.yaml", "-q"]).status
     };
     assert_eq!(apply(&largest.stdout.replace("B: \"x\"", "B: \"xx\"")), 3);
     assert_eq!(apply(&largest.stdout), 0);
@@ -71,12 +72,12 @@ fn accepts_as_much_data_as_the_server() {
 fn applying_keeps_keys_that_are_no_longer_printed() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.create_namespace("secret");
-    let run = Run::new(servers.kubeconfig(ADMIN));
+    let sandbox = Sandbox::new(servers.kubeconfig(ADMIN));
     for (lines, keys) in [("A=1\nB=1\n", "AB"), ("A=2\n", "AB")] {
-        run.write("a.env", lines);
-        let secret_output = run.run(&["secret", "less", "-n", &namespace, "--from-env-file=a.env"]);
-        run.write("secret.yaml", &secret_output.stdout);
-        assert_eq!(run.run(&["apply", "secret.yaml"]).status, 0);
+        sandbox.write("a.env", lines);
+        let secret_output = sandbox.run(&["secret", "less", "-n", &namespace, "--from-env-file=a.env"]);
+        sandbox.write("secret.yaml", &secret_output.stdout);
+        assert_eq!(sandbox.run(&["apply", "secret.yaml"]).status, 0);
         let stored = servers.client(ADMIN).get(&api_path(&namespace, "secrets", "less")).expect_success();
         assert_eq!(stored["data"].as_object().expect("it has data").keys().cloned().collect::<String>(), keys);
         assert_eq!(stored["data"]["A"], STANDARD.encode(&lines[2..3]));

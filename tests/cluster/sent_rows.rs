@@ -1,7 +1,7 @@
 //! Applies each manifest of `rows` with jobplate. The manifest is applied, rejected with a location before any
 //! request, or rejected by the server with an error and a hint.
 
-use crate::cli::Run;
+use crate::cli::Sandbox;
 use crate::proxy::{Action, Proxy};
 use crate::rows::{Row, api_path, rows};
 use crate::servers::{ADMIN, Servers};
@@ -96,8 +96,8 @@ fn find_fault(servers: &Servers, row: &Row, outcome: &ApplyOutcome, flags: &[&st
     let (namespace, proxy) = (servers.create_namespace("sent"), Proxy::start(servers, |_| Action::Forward));
     let text = row.text.replace("value: a", &format!("value: {CANARY}"));
     let text = text.replace("value: b", &format!("value: {CANARY}-2")).replace("1_000", "7_654_321");
-    let run = Run::new(proxy.kubeconfig()).file("x.yaml", &text);
-    let output = run.run(&[&["apply", "x.yaml", "-n", &namespace], flags].concat());
+    let sandbox = Sandbox::new(proxy.kubeconfig()).file("x.yaml", &text);
+    let output = sandbox.run(&[&["apply", "x.yaml", "-n", &namespace], flags].concat());
     let printed_text = format!("{output:?}");
     if printed_text.contains(CANARY) || printed_text.contains("7_654_321") || printed_text.contains("7654321") {
         return Some(format!("a value is shown: {printed_text}"));
@@ -130,8 +130,8 @@ fn applies_both_of_two_documents() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.create_namespace("sent");
     let row = rows().into_iter().find(|row| row.label.starts_with("two documents")).expect("it is in the table");
-    let run = Run::new(servers.kubeconfig(ADMIN)).file("x.yaml", &row.text);
-    let output = run.run(&["apply", "x.yaml", "-n", &namespace]).assert_exit(0, &[]);
+    let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("x.yaml", &row.text);
+    let output = sandbox.run(&["apply", "x.yaml", "-n", &namespace]).assert_exit(0, &[]);
     assert_eq!(output.stdout, "configmap/x created\nconfigmap/z created\n");
     for name in ["x", "z"] {
         servers.client(ADMIN).get(&api_path(&namespace, "configmaps", name)).expect_success();

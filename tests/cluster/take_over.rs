@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::cli::{Run, RunOutput};
+use crate::cli::{RunOutput, Sandbox};
 use crate::http::Client;
 use crate::proxy::{Action, Proxy};
 use crate::servers::{ADMIN, Servers};
@@ -83,7 +83,7 @@ struct TakeOverFixture {
     namespace: String,
     kind: &'static str,
     admin: Client,
-    run: Run,
+    sandbox: Sandbox,
 }
 
 impl TakeOverFixture {
@@ -93,8 +93,8 @@ impl TakeOverFixture {
 
     fn with_kubeconfig(servers: &'static Servers, kind: &'static str, kubeconfig: &Path) -> Self {
         let namespace = servers.create_namespace("take");
-        let run = Run::new(kubeconfig).file("old.yaml", our_manifest(kind));
-        TakeOverFixture { servers, namespace, kind, admin: servers.client(ADMIN), run }
+        let sandbox = Sandbox::new(kubeconfig).file("old.yaml", our_manifest(kind));
+        TakeOverFixture { servers, namespace, kind, admin: servers.client(ADMIN), sandbox }
     }
 
     fn path(&self) -> String {
@@ -129,22 +129,22 @@ impl TakeOverFixture {
     fn run_program(&self, program: &str, args: &[&str]) {
         let mut command = self.servers.command(program);
         for name in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME", "HELM_PLUGINS"] {
-            command.env(name, self.run.directory().join(program));
+            command.env(name, self.sandbox.directory().join(program));
         }
-        command.current_dir(self.run.directory()).args(args).args(["-n", &self.namespace]).stdin(Stdio::null());
+        command.current_dir(self.sandbox.directory()).args(args).args(["-n", &self.namespace]).stdin(Stdio::null());
         let output = command.output().expect("it was built, so it starts");
         assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
     fn run_kubectl(&self, text: &str, args: &[&str]) {
-        self.run.write("theirs.yaml", text);
+        self.sandbox.write("theirs.yaml", text);
         self.run_program("kubectl", args);
     }
 
     /// Runs our program in the namespace. Adds `--target` for a Deployment, which is not a default target.
     fn run_jobplate(&self, args: &[&str]) -> RunOutput {
         let target = if self.kind == "Deployment" { &["--target", "Deployment"][..] } else { &[] };
-        let output = self.run.run(&[args, &["-n", &self.namespace], target].concat());
+        let output = self.sandbox.run(&[args, &["-n", &self.namespace], target].concat());
         assert!(!format!("{output:?}").contains(CANARY), "{output:?}");
         output
     }
@@ -237,9 +237,9 @@ fn paste_hint(args: &[&str], output: &RunOutput) -> Vec<String> {
 
 /// A function that creates the object with another tool. Its arguments are a manifest with the literal and a manifest
 /// without it.
-type Maker = fn(&TakeOverFixture, &str, &str);
+type CreateObject = fn(&TakeOverFixture, &str, &str);
 
-const MAKERS: &[(&str, Maker)] = &[
+const OTHER_CLIENTS: &[(&str, CreateObject)] = &[
     ("kubectl apply", |fixture, text, _| fixture.run_kubectl(text, &["apply", "-f", "theirs.yaml"])),
     ("kubectl apply --server-side", |fixture, text, _| {
         fixture.run_kubectl(text, &["apply", "--server-side", "-f", "theirs.yaml"])
@@ -267,8 +267,8 @@ const MAKERS: &[(&str, Maker)] = &[
 ];
 
 fn install_with_helm(fixture: &TakeOverFixture, program: &str, text: &str) {
-    fixture.run.write("chart/Chart.yaml", "apiVersion: v2\nname: chart\nversion: 0.1.0\n");
-    fixture.run.write("chart/templates/x.yaml", text);
+    fixture.sandbox.write("chart/Chart.yaml", "apiVersion: v2\nname: chart\nversion: 0.1.0\n");
+    fixture.sandbox.write("chart/templates/x.yaml", text);
     fixture.run_program(program, &["install", "x", "chart"]);
 }
 
@@ -279,8 +279,8 @@ fn replaces_a_literal_with_a_reference() {
         let apply_args = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k"];
         let bare =
             their_manifest(kind).replace(&format!("- {{name: TOKEN, value: {CANARY}}}"), "- {name: NONE, value: kept}");
-        for (maker, make) in MAKERS {
-            let label = format!("{maker}, {kind}");
+        for (client, make) in OTHER_CLIENTS {
+            let label = format!("{client}, {kind}");
             let fixture = TakeOverFixture::new(servers, kind);
             make(&fixture, &their_manifest(kind), &bare);
             fixture.run_kubectl("", &["label", kind, "x", "team=data"]);
@@ -303,7 +303,7 @@ fn replaces_a_literal_with_a_reference() {
             let take_over_output =
                 fixture.run_jobplate(&args.iter().map(String::as_str).collect::<Vec<_>>()).assert_exit(0, &["rotate"]);
             assert!(take_over_output.stdout.contains("/x configured\n"), "{label}: {take_over_output:?}");
-            if maker.starts_with("Helm") {
+            if client.starts_with("Helm") {
                 assert!(take_over_output.stderr.contains("Helm"), "{label}: {take_over_output:?}");
             }
             fixture.assert_no_canary();
@@ -328,7 +328,7 @@ fn replaces_a_literal_with_a_reference() {
             }
 
             // An entry that we own is removed once our manifest no longer has it.
-            fixture.run.write("without.yaml", drop_token(&our_manifest(kind)));
+            fixture.sandbox.write("without.yaml", drop_token(&our_manifest(kind)));
             fixture.run_jobplate(&["apply", "without.yaml"]).assert_exit(0, &[]);
             let mut expected = before;
             replace_entry(&mut expected, "TOKEN", None);
@@ -351,8 +351,8 @@ fn leaves_the_other_tool_working() {
         ("Helm 4", |fixture| fixture.run_program("helm4", &["upgrade", "x", "chart"])),
     ];
     for kind in KINDS {
-        for (maker, rerun) in &rerun {
-            let (_, make) = MAKERS.iter().find(|(name, _)| name == maker).expect("it is among them");
+        for (client, rerun) in &rerun {
+            let (_, make) = OTHER_CLIENTS.iter().find(|(name, _)| name == client).expect("it is among them");
             let fixture = TakeOverFixture::new(servers, kind);
             make(&fixture, &their_manifest(kind), "");
             fixture
@@ -361,20 +361,20 @@ fn leaves_the_other_tool_working() {
             let next = their_manifest(kind)
                 .replace(&format!("value: {CANARY}"), "valueFrom: {secretKeyRef: {name: s, key: k}}");
             let next = next.replace("made: by-them", "made: anew");
-            fixture.run.write("theirs.yaml", &next);
-            fixture.run.write("chart/templates/x.yaml", &next);
+            fixture.sandbox.write("theirs.yaml", &next);
+            fixture.sandbox.write("chart/templates/x.yaml", &next);
             rerun(&fixture);
-            assert_eq!(fixture.live_object()["metadata"]["labels"]["made"], "anew", "{maker}, {kind}");
-            assert_eq!(fixture.entry("flow", "TOKEN"), Some(reference("TOKEN")), "{maker}, {kind}");
+            assert_eq!(fixture.live_object()["metadata"]["labels"]["made"], "anew", "{client}, {kind}");
+            assert_eq!(fixture.entry("flow", "TOKEN"), Some(reference("TOKEN")), "{client}, {kind}");
             fixture.assert_no_canary();
             // Our program keeps working, too.
             let output = fixture
                 .run_jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"])
                 .assert_exit(0, &[]);
-            assert!(!output.stdout.contains("failed"), "{maker}, {kind}: {output:?}");
+            assert!(!output.stdout.contains("failed"), "{client}, {kind}: {output:?}");
             fixture.assert_no_canary();
             for (container, name) in [("flow", "BEFORE"), ("side", "SIDE"), ("first", "FIRST")] {
-                assert!(fixture.entry(container, name).is_some(), "{maker}, {kind}, {name}");
+                assert!(fixture.entry(container, name).is_some(), "{client}, {kind}, {name}");
             }
         }
     }
@@ -425,23 +425,29 @@ containers:
 fn takes_over_in_all_containers() {
     let Some(servers) = Servers::shared() else { return };
     for kind in KINDS {
-        for (maker, make) in MAKERS.iter().filter(|(maker, _)| !maker.contains("set env") && !maker.contains("we")) {
+        for (client, make) in
+            OTHER_CLIENTS.iter().filter(|(client, _)| !client.contains("set env") && !client.contains("we"))
+        {
             let fixture = TakeOverFixture::new(servers, kind);
             make(&fixture, &manifest(kind, "", "", EVERYWHERE), "");
             fixture
-                .run
+                .sandbox
                 .write("old.yaml", manifest(kind, "", "", &EVERYWHERE.replace(", {name: SIDE, value: kept}", "")));
             let apply_args =
                 ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--all-containers", "--init-containers"];
             fixture.run_jobplate(&[&apply_args[..], &["--take-over"]].concat()).assert_exit(0, &[]);
             fixture.assert_no_canary();
             for container in ["first", "flow", "side"] {
-                assert_eq!(fixture.entry(container, "TOKEN"), Some(reference("TOKEN")), "{maker}, {kind}, {container}");
+                assert_eq!(
+                    fixture.entry(container, "TOKEN"),
+                    Some(reference("TOKEN")),
+                    "{client}, {kind}, {container}"
+                );
             }
             assert_eq!(
                 fixture.entry("side", "SIDE"),
                 Some(json!({"name": "SIDE", "value": "kept"})),
-                "{maker}, {kind}"
+                "{client}, {kind}"
             );
         }
     }
@@ -476,14 +482,14 @@ fn gives_hints_that_can_be_pasted() {
                 let entry = format!("{{name: TOKEN, valueFrom: {source}}}");
                 ours.replace_range(from.., &ours[from..].replacen("{name: TOKEN, value: kanarie7f3a}", &entry, 1));
             }
-            fixture.run.write("new.yaml", manifest(kind, "", "", &ours));
+            fixture.sandbox.write("new.yaml", manifest(kind, "", "", &ours));
             let target: &[&str] =
                 if kind == "Deployment" && !flags.is_empty() { &["--target", "Deployment"] } else { &[] };
             let args = [&["apply", "new.yaml"], flags, target, &["-n", &fixture.namespace]].concat();
-            let mut output = fixture.run.run(&args);
+            let mut output = fixture.sandbox.run(&args);
             assert_eq!(output.status, 3, "{label}, {kind}: {output:?}");
             let pasted_args = paste_hint(&args, &output);
-            output = fixture.run.run(&pasted_args);
+            output = fixture.sandbox.run(&pasted_args);
             let is_replaced = |container: &&str| {
                 let entry = fixture.entry(container, "TOKEN").unwrap_or_default();
                 entry["valueFrom"] == source && entry["value"].is_null()
@@ -502,23 +508,23 @@ fn removes_entries_of_others() {
     for kind in KINDS {
         let bare =
             their_manifest(kind).replace(&format!("- {{name: TOKEN, value: {CANARY}}}"), "- {name: NONE, value: kept}");
-        for (maker, make) in MAKERS {
+        for (client, make) in OTHER_CLIENTS {
             let fixture = TakeOverFixture::new(servers, kind);
             make(&fixture, &their_manifest(kind), &bare);
             let before = fixture.live_object();
             let args = ["apply", "old.yaml", "--unset", "TOKEN", "--take-over"];
             let output = fixture.run_jobplate(&args).assert_exit(0, &[]);
-            assert!(output.stdout.contains("/x configured\n"), "{maker}, {kind}: {output:?}");
+            assert!(output.stdout.contains("/x configured\n"), "{client}, {kind}: {output:?}");
             fixture.assert_no_canary();
             let mut expected = before;
             replace_entry(&mut expected, "TOKEN", None);
             assert_eq!(
                 without_server_fields(fixture.live_object()),
                 without_server_fields(expected),
-                "{maker}, {kind}"
+                "{client}, {kind}"
             );
             let output = fixture.run_jobplate(&args).assert_exit(0, &[]);
-            assert!(output.stdout.contains("/x unchanged\n"), "{maker}, {kind}: {output:?}");
+            assert!(output.stdout.contains("/x unchanged\n"), "{client}, {kind}: {output:?}");
         }
     }
 }
@@ -575,7 +581,7 @@ fn takes_over_entries_of_any_source() {
         let pod = THEIRS.replace("{name: TOKEN, value: kanarie7f3a}", &format!("{{name: TOKEN, {theirs}}}"));
         fixture.run_kubectl(&manifest("CronJob", "", "", &pod), &["apply", "-f", "theirs.yaml"]);
         let args = ["apply", "old.yaml", env_flags[0], env_flags[1], "--take-over", "--allow-plaintext"];
-        fixture.run.write("old.yaml", drop_token(&our_manifest("CronJob")));
+        fixture.sandbox.write("old.yaml", drop_token(&our_manifest("CronJob")));
         let output = fixture.run_jobplate(&args);
         if output.status != 0 || fixture.entry("flow", "TOKEN").as_ref() != Some(&expected) {
             failures += &format!("\n{label}: {}{:?}", output.stderr, fixture.entry("flow", "TOKEN"));
@@ -630,7 +636,7 @@ fn takes_over_literals_without_an_owner() {
                 );
             }
             // Removing the entry later changes no other field.
-            fixture.run.write("without.yaml", drop_token(&our_manifest("CronJob")));
+            fixture.sandbox.write("without.yaml", drop_token(&our_manifest("CronJob")));
             let output = fixture.run_jobplate(&["apply", "without.yaml"]);
             let (actual, expected_fields) =
                 (without_server_fields(fixture.live_object()), without_server_fields(expected));
@@ -657,12 +663,12 @@ fn takes_over_only_named_entries() {
         "  - name: TOKEN",
         "  - {name: SECOND, valueFrom: {secretKeyRef: {name: s, key: k}}}\n  - name: TOKEN",
     );
-    fixture.run.write("old.yaml", manifest("CronJob", "", "", &new));
+    fixture.sandbox.write("old.yaml", manifest("CronJob", "", "", &new));
     let args = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"];
     let output = fixture.run_jobplate(&args).assert_exit(3, &["SECOND"]);
     assert_eq!(fixture.live_object(), before, "{output:?}");
     // If only `TOKEN` conflicts, the apply succeeds, and `SECOND` keeps its owner.
-    fixture.run.write("old.yaml", our_manifest("CronJob"));
+    fixture.sandbox.write("old.yaml", our_manifest("CronJob"));
     fixture.run_jobplate(&args).assert_exit(0, &[]);
     assert_eq!(fixture.entry("flow", "SECOND"), Some(json!({"name": "SECOND", "value": CANARY})));
     assert_eq!(fixture.owners("flow", "SECOND", "f:value"), ["kubectl-client-side-apply"]);
@@ -775,7 +781,7 @@ fn writes_nothing_if_the_dry_run_fails() {
         let fixture = TakeOverFixture::with_kubeconfig(servers, "CronJob", &proxy.kubeconfig());
         fixture.run_kubectl(&their_manifest("CronJob"), &["apply", "-f", "theirs.yaml"]);
         let before = fixture.live_object();
-        fixture.run.write("old.yaml", text);
+        fixture.sandbox.write("old.yaml", text);
         let output = fixture
             .run_jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"])
             .assert_exit(3, &[expected_message]);
@@ -854,7 +860,7 @@ fn takes_over_in_the_items_of_a_list() {
     };
     fixture.run_kubectl(&list_of(&their_manifest("CronJob"), ["x", "z"]), &["apply", "-f", "theirs.yaml"]);
     let before = fixture.live_object();
-    fixture.run.write("list.yaml", list_of(&our_manifest("CronJob"), ["z", "x"]));
+    fixture.sandbox.write("list.yaml", list_of(&our_manifest("CronJob"), ["z", "x"]));
     let line = ["apply", "list.yaml", "--secret-env", "TOKEN=s/k"];
     fixture.run_jobplate(&line).assert_exit(3, &["--take-over"]);
     let line = [&line[..], &["--take-over"]].concat();
@@ -880,7 +886,7 @@ fn takes_over_entries_with_unusual_names() {
         let fixture = TakeOverFixture::new(servers, "CronJob");
         let theirs = THEIRS.replace("name: TOKEN", &format!("name: {}", json!(name)));
         fixture.run_kubectl(&manifest("CronJob", "", "", &theirs), &["apply", "-f", "theirs.yaml"]);
-        fixture.run.write("old.yaml", drop_token(&our_manifest("CronJob")));
+        fixture.sandbox.write("old.yaml", drop_token(&our_manifest("CronJob")));
         for flags in [["--secret-env", &format!("{name}=s/k")], ["--unset", name]] {
             let output = fixture.run_jobplate(&[&["apply", "old.yaml", "--take-over"][..], &flags].concat());
             // jobplate refuses some of these names before any request.
@@ -906,7 +912,7 @@ fn takes_over_in_many_objects() {
         copies.collect::<Vec<_>>().join("---\n")
     };
     fixture.run_kubectl(&copies_of(&their_manifest("CronJob")), &["apply", "-f", "theirs.yaml"]);
-    fixture.run.write("old.yaml", copies_of(&our_manifest("CronJob")));
+    fixture.sandbox.write("old.yaml", copies_of(&our_manifest("CronJob")));
     let args = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over", "--concurrency=6"];
     let output = fixture.run_jobplate(&args).assert_exit(0, &[]);
     assert_eq!(

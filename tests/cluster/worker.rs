@@ -8,7 +8,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::cli::{Run, RunOutput};
+use crate::cli::{RunOutput, Sandbox};
 use crate::compare::{additions, differences};
 use crate::container::{Container, Environment, items, resolve_environment};
 use crate::kubelet::{Kubelet, PodState, wait_for};
@@ -34,12 +34,12 @@ pub(crate) struct WorkerFixture {
     /// Records the worker's requests to the API server.
     pub(crate) proxy: Proxy,
     pub(crate) namespace: String,
-    pub(crate) run: Run,
+    pub(crate) sandbox: Sandbox,
 }
 
 /// A worker that has exited, and the flow run that it processed.
 pub(crate) struct WorkerRun {
-    pub(crate) run: FlowRun,
+    pub(crate) sandbox: FlowRun,
     pub(crate) environ: Variables,
     pub(crate) output: Output,
 }
@@ -48,36 +48,36 @@ impl WorkerFixture {
     /// Creates the fixture. If the servers or Prefect are not installed, prints a message and returns `None`.
     pub(crate) fn new() -> Option<Self> {
         let (servers, prefect) = (Servers::shared()?, PrefectServer::shared()?);
-        let run = Run::new(servers.kubeconfig(ADMIN));
-        let written_env = run.directory().join("env.json");
+        let sandbox = Sandbox::new(servers.kubeconfig(ADMIN));
+        let written_env = sandbox.directory().join("env.json");
         let flow = format!(
             "import json, os\nfrom prefect import flow\n\n@flow\ndef f():\n    names = [\"GITHUB_ACCESS_TOKEN\", \
              \"PREFECT_API_KEY\", \"REGION\"]\n    json.dump([os.environ.get(name) for name in names], \
              open({written_env:?}, \"w\"))\n"
         );
-        run.write("flow/flow.py", flow);
+        sandbox.write("flow/flow.py", flow);
         let namespace = servers.create_namespace("worker");
         for (name, key, value) in [("gh", "token", TOKEN), ("prefect", "api-key", API_KEY)] {
             let secret = json!({"metadata": {"name": name}, "stringData": {key: value}});
             servers.client(ADMIN).post(&format!("/api/v1/namespaces/{namespace}/secrets"), &secret).expect_success();
         }
         let (kubelet, proxy) = (Kubelet::start(servers), Proxy::start(servers, |_| Action::Forward));
-        Some(WorkerFixture { servers, prefect, kubelet, proxy, namespace, run })
+        Some(WorkerFixture { servers, prefect, kubelet, proxy, namespace, sandbox })
     }
 
     pub(crate) fn run_jobplate(&self, args: &[&str]) -> RunOutput {
-        self.run.run(args)
+        self.sandbox.run(args)
     }
 
     /// Runs `jobplate render` on a base job template and returns the rendered template.
     pub(crate) fn render(&self, template: &str, flags: &[&str]) -> String {
-        self.run.write("render.json", template);
+        self.sandbox.write("render.json", template);
         self.run_jobplate(&[&["render", "render.json", "-q"], flags].concat()).assert_exit(0, &[]).stdout
     }
 
     /// Runs `prefect`. Returns its environment and its output.
     pub(crate) fn run_prefect(&self, args: &[&str], more_env: &[(&str, &str)]) -> (Variables, Output) {
-        let home = self.run.directory().join("home");
+        let home = self.sandbox.directory().join("home");
         std::fs::create_dir_all(&home).expect("a directory can be created");
         let mut environ = self.prefect.environment(&home);
         environ.extend(more_env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -88,8 +88,8 @@ impl WorkerFixture {
     /// Creates a pool with `prefect work-pool create`. Returns the pool's name and the command's output.
     pub(crate) fn create_pool(&self, template: &str) -> (String, Output) {
         let name = self.prefect.fresh_pool_name();
-        self.run.write("pool.json", template);
-        let file = self.run.directory().join("pool.json").display().to_string();
+        self.sandbox.write("pool.json", template);
+        let file = self.sandbox.directory().join("pool.json").display().to_string();
         let create = ["work-pool", "create", &name, "--type", "kubernetes", "--base-job-template", &file];
         let (_, output) = self.run_prefect(&create, &[]);
         (name, output)
@@ -109,7 +109,8 @@ impl WorkerFixture {
             .as_object_mut()
             .expect("it is a map")
             .extend(deployment_variables.as_object().expect("a map").clone());
-        let run = self.prefect.schedule_flow_run(pool, &self.run.directory().join("flow"), &variables, run_variables);
+        let sandbox =
+            self.prefect.schedule_flow_run(pool, &self.sandbox.directory().join("flow"), &variables, run_variables);
         let kubeconfig = self.proxy.kubeconfig().display().to_string();
         let connection = [("KUBECONFIG", kubeconfig.as_str()), ("PREFECT_API_KEY", WORKER_API_KEY)];
         // The observer watches running Jobs, which no test needs, so it is turned off.
@@ -118,7 +119,7 @@ impl WorkerFixture {
         let (environ, output) = self.run_prefect(&start, &[&connection[..], &observer, more_env].concat());
         // The worker succeeds even if its flow run crashes.
         assert!(output.status.success(), "{}", output_text(&output));
-        WorkerRun { run, environ, output }
+        WorkerRun { sandbox, environ, output }
     }
 
     /// Returns the objects that the worker sent for creation. `plural` is the resource in the URL.
@@ -144,27 +145,27 @@ impl WorkerFixture {
     }
 
     /// Returns the names of a flow run's Jobs in all namespaces.
-    pub(crate) fn job_names(&self, run: &FlowRun) -> Vec<String> {
-        let path = format!("/apis/batch/v1/jobs?labelSelector=prefect.io%2Fflow-run-id%3D{}", run.id);
+    pub(crate) fn job_names(&self, sandbox: &FlowRun) -> Vec<String> {
+        let path = format!("/apis/batch/v1/jobs?labelSelector=prefect.io%2Fflow-run-id%3D{}", sandbox.id);
         let list = self.servers.client(ADMIN).get(&path).expect_success();
         items(&list["items"]).filter_map(|job| Some(job["metadata"]["name"].as_str()?.to_owned())).collect()
     }
 
     /// Returns the only Job of a flow run.
     #[track_caller]
-    pub(crate) fn job(&self, run: &FlowRun) -> Value {
-        let names = self.job_names(run);
-        assert_eq!(names.len(), 1, "{}", self.prefect.flow_run_state(run));
+    pub(crate) fn job(&self, sandbox: &FlowRun) -> Value {
+        let names = self.job_names(sandbox);
+        assert_eq!(names.len(), 1, "{}", self.prefect.flow_run_state(sandbox));
         let path = format!("/apis/batch/v1/namespaces/{}/jobs/{}", self.namespace, names[0]);
         self.servers.client(ADMIN).get(&path).expect_success()
     }
 
     /// Runs `jobplate preview` with the scenario of a flow run.
     pub(crate) fn preview(&self, template: &str, worker_run: &WorkerRun, options: &[&str]) -> RunOutput {
-        let mut scenario = worker_run.run.scenario.clone();
+        let mut scenario = worker_run.sandbox.scenario.clone();
         scenario["worker"] = json!({"name": "Worker 1", "env": worker_run.environ});
-        self.run.write("preview.json", template);
-        self.run.write("scenario.json", scenario.to_string());
+        self.sandbox.write("preview.json", template);
+        self.sandbox.write("scenario.json", scenario.to_string());
         self.run_jobplate(&[&["preview", "preview.json", "--scenario", "scenario.json", "-q"], options].concat())
     }
 
@@ -191,7 +192,7 @@ impl WorkerFixture {
         let output = flow.run(self.prefect.bin(), &[], &[("DO_NOT_TRACK", "1".as_ref())]);
         let end = if output.status.success() { PodState::Succeeded } else { PodState::Failed(1, "Error") };
         self.kubelet.set_state(&self.namespace, &pod, &end);
-        let written_env = std::fs::read_to_string(self.run.directory().join("env.json"));
+        let written_env = std::fs::read_to_string(self.sandbox.directory().join("env.json"));
         serde_json::from_str(&written_env.unwrap_or_else(|_| panic!("{}", output_text(&output))))
             .expect("it writes JSON")
     }
@@ -204,11 +205,11 @@ impl WorkerFixture {
     }
 
     #[track_caller]
-    pub(crate) fn assert_completes(&self, run: &FlowRun) {
-        let state = self.prefect.flow_run_state(run);
+    pub(crate) fn assert_completes(&self, sandbox: &FlowRun) {
+        let state = self.prefect.flow_run_state(sandbox);
         assert_eq!(state["type"], "COMPLETED", "{state}");
         wait_for("the end of the Job", || {
-            let job = self.job(run);
+            let job = self.job(sandbox);
             items(&job["status"]["conditions"])
                 .find(|condition| condition["type"] == "Complete" && condition["status"] == "True")
                 .map(|_| ())

@@ -17,7 +17,7 @@ pub(crate) fn compare(before: &str, after: &str, tree: &Tree, op: &Op, all_conta
     let old: Vec<&str> = before.split_inclusive('\n').collect();
     let new: Vec<&str> = after.split_inclusive('\n').collect();
     let window = editable_lines(before, tree, op, all_containers)?;
-    let replaced = nodes_in_order(tree).into_iter().any(|node| find_entry(node, op).is_some());
+    let replaced = nodes_in_preorder(tree).into_iter().any(|node| find_entry(node, op).is_some());
     let tail = old.len() - window.end.min(old.len());
     if new.len() < window.start + tail {
         return Err("lines are removed".to_owned());
@@ -75,7 +75,7 @@ fn editable_lines(text: &str, tree: &Tree, op: &Op, all_containers: bool) -> Res
         let ranges = windows.into_iter().reduce(|a, b| a.start.min(b.start)..a.end.max(b.end));
         return ranges.ok_or_else(|| "no edit at all".to_owned());
     }
-    let nodes = nodes_in_order(tree);
+    let nodes = nodes_in_preorder(tree);
     let mut window: Option<Range<usize>> = None;
     for target in model::targets(tree)? {
         let count = if all_containers { target.containers.len() } else { 1 };
@@ -141,7 +141,7 @@ fn lines_around(text: &str, nodes: &[&Tree], node: &Tree) -> Range<usize> {
     start..end
 }
 
-fn nodes_in_order(tree: &Tree) -> Vec<&Tree> {
+fn nodes_in_preorder(tree: &Tree) -> Vec<&Tree> {
     let mut out = vec![tree];
     let mut at = 0;
     while at < out.len() {

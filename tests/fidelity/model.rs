@@ -45,7 +45,7 @@ const WORKLOADS: [(&str, &[&str]); 9] = [
     ("ReplicationController", &["spec", "template", "spec"]),
 ];
 
-/// Returns the kinds of the targets of every edit.
+/// Returns the workload kinds that the generated edits target.
 pub(crate) fn kinds() -> impl Iterator<Item = &'static str> {
     WORKLOADS.iter().map(|(kind, _)| *kind)
 }

@@ -106,7 +106,7 @@ impl WorkflowOutput {
     }
 
     /// Returns the locations of error annotations.
-    fn annotations(&self) -> Vec<&str> {
+    fn error_locations(&self) -> Vec<&str> {
         let annotations = self.text.lines().filter_map(|line| line.strip_prefix("::error title=jobplate,"));
         annotations.filter_map(|rest| Some(rest.split_once("::")?.0)).collect()
     }
@@ -134,7 +134,7 @@ fn the_workflow_of_the_page_checks() {
     let run = repository.run(&workflow);
     assert!(!run.success, "{}", run.text);
     run.assert_prints("jobplate would change:\nk8s/job_template.yaml\n--- k8s/job_template.yaml");
-    assert_eq!(run.annotations(), ["file=k8s/job_template.yaml,line=4"]);
+    assert_eq!(run.error_locations(), ["file=k8s/job_template.yaml,line=4"]);
     let secret = "--secret=GITHUB_ACCESS_TOKEN=prefect-secrets/github-access-token";
     repository.home.write("repo/k8s/job_template.yaml", render_template(&[secret]));
     let run = repository.run(&workflow);
@@ -169,7 +169,7 @@ fn sets_outputs_for_checked_and_changed_files() {
     assert_eq!(repository.read_result("job_template.yaml"), TEMPLATE);
     let run = repository.run_action(&format!("{inputs}mode: in-place"));
     run.assert_prints("<success><true><k8s/job_template.yaml>");
-    assert!(run.annotations().is_empty(), "{}", run.text);
+    assert!(run.error_locations().is_empty(), "{}", run.text);
     let rendered = render_template(&["--secret=GITHUB_ACCESS_TOKEN=prefect-secrets/github-access-token"]);
     assert_eq!(repository.read_result("job_template.yaml"), rendered);
     repository.home.write("repo/k8s/job_template.yaml", rendered);

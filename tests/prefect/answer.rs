@@ -30,9 +30,9 @@ impl Answer {
         }
     }
 
-    pub(crate) fn print(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         match self {
-            Answer::Job(job) => job.print(),
+            Answer::Job(job) => job.to_text(),
             Answer::Failure(error) | Answer::Refused(error) => format!("fails: {error}"),
             Answer::Wrong(problem) => problem.clone(),
         }

@@ -21,7 +21,7 @@ pub(crate) struct Case {
 
 impl Case {
     /// Formats the case as a table for a file of cases.
-    pub(crate) fn print(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let mut out = format!("[{}]\n", self.name.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
         let reference = Reference::of(self.version);
         if reference.versions[0] != self.version {
@@ -136,7 +136,7 @@ fn printed_cases_parse() {
     for reference in Reference::ALL {
         for case in topics(reference).into_iter().flat_map(|(_, cases)| cases) {
             let parsed =
-                parse(reference, &case.print()).unwrap_or_else(|error| panic!("{}: {error}", case.name)).remove(0);
+                parse(reference, &case.to_text()).unwrap_or_else(|error| panic!("{}: {error}", case.name)).remove(0);
             assert_eq!(parsed.template, case.template, "{}", case.name);
             assert_eq!(parsed.scenario, case.scenario, "{}", case.name);
             assert_eq!((parsed.files, parsed.version), (case.files, case.version), "{}", case.name);

@@ -53,7 +53,7 @@ impl Expected {
         let mut expected = Expected::default();
         let root = Json::parse(&text)?;
         for (version, recorded_by) in pairs(root.get("made by").ok_or("no `made by`")?)? {
-            expected.versions.insert(version, serde_json::from_str(&recorded_by.print()).map_err(|e| e.to_string())?);
+            expected.versions.insert(version, serde_json::from_str(&recorded_by.to_text()).map_err(|e| e.to_string())?);
         }
         for (version, answers) in pairs(root.get("cases").ok_or("no `cases`")?)? {
             let baseline = baseline.and_then(|baseline| baseline.baseline_job(&version));
@@ -85,7 +85,7 @@ impl Expected {
                 let answer = self.get(case).expect("an answer to every case");
                 format!(
                     "\n{}:{}",
-                    Json::text(&case.name).print(),
+                    Json::text(&case.name).to_text(),
                     print(answer, baseline.and_then(|baseline| baseline.baseline_job(version.short())))
                 )
             };
@@ -103,12 +103,12 @@ fn print(answer: &Answer, baseline: Option<&Json>) -> String {
         (Answer::Job(job), Some(baseline)) => {
             let folded = fold(job, baseline);
             let unfolded = unfold(&folded, baseline).expect("what was folded");
-            assert_eq!(unfolded.print(), job.print(), "this Job has what folds use");
-            format!("{{\"job\":{}}}", folded.print())
+            assert_eq!(unfolded.to_text(), job.to_text(), "this Job has what folds use");
+            format!("{{\"job\":{}}}", folded.to_text())
         }
-        (Answer::Job(job), None) => format!("{{\"job\":{}}}", job.print()),
+        (Answer::Job(job), None) => format!("{{\"job\":{}}}", job.to_text()),
         (Answer::Failure(why) | Answer::Refused(why) | Answer::Wrong(why), _) => {
-            format!("{{\"error\":{}}}", Json::text(why).print())
+            format!("{{\"error\":{}}}", Json::text(why).to_text())
         }
     }
 }

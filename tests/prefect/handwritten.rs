@@ -20,12 +20,12 @@ pub(crate) fn all_expected(reference: &Reference) -> Vec<(Vec<Case>, Expected)> 
 
 /// Describes a failing case in a test of many cases.
 pub(crate) fn describe_failure(case: &Case, prefect: &Answer, difference: &str, ours: &Answer) -> String {
-    let short = |answer: &Answer| answer.print().chars().take(300).collect::<String>();
+    let short = |answer: &Answer| answer.to_text().chars().take(300).collect::<String>();
     format!(
         "== {}, Prefect {}\n{difference}\n\n{}\nPrefect: {}\nours:    {}\n",
         case.name,
         case.version.full(),
-        case.print(),
+        case.to_text(),
         short(prefect),
         short(ours)
     )
@@ -76,12 +76,12 @@ pub(crate) fn check_fresh(reference: &Reference) {
             let shared_answer = shared.ask(case);
             if number % step == 0 {
                 let fresh_answer = fresh.ask(case);
-                if shared_answer.print() != fresh_answer.print() {
+                if shared_answer.to_text() != fresh_answer.to_text() {
                     differences.push(format!(
                         "{}\nalone:  {}\nshared: {}",
-                        case.print(),
-                        fresh_answer.print(),
-                        shared_answer.print()
+                        case.to_text(),
+                        fresh_answer.to_text(),
+                        shared_answer.to_text()
                     ));
                 }
             }

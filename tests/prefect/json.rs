@@ -41,13 +41,13 @@ impl Json {
     }
 
     /// Formats the value as compact JSON in ASCII.
-    pub(crate) fn print(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let mut out = String::new();
-        self.print_to(&mut out);
+        self.write_to(&mut out);
         out
     }
 
-    fn print_to(&self, out: &mut String) {
+    fn write_to(&self, out: &mut String) {
         match self {
             Json::Null => out.push_str("null"),
             Json::Bool(is) => out.push_str(if *is { "true" } else { "false" }),
@@ -56,7 +56,7 @@ impl Json {
             Json::List(items) => {
                 for (position, item) in items.iter().enumerate() {
                     out.push(if position == 0 { '[' } else { ',' });
-                    item.print_to(out);
+                    item.write_to(out);
                 }
                 out.push_str(if items.is_empty() { "[]" } else { "]" });
             }
@@ -65,7 +65,7 @@ impl Json {
                     out.push(if position == 0 { '{' } else { ',' });
                     print_text(key, out);
                     out.push(':');
-                    value.print_to(out);
+                    value.write_to(out);
                 }
                 out.push_str(if pairs.is_empty() { "{}" } else { "}" });
             }
@@ -98,7 +98,7 @@ impl Json {
                 (own.len() != others.len()).then_some(counts)
             }
             _ if self.is_same(other) => None,
-            _ => Some(format!(": {}, and {}", self.print(), other.print())),
+            _ => Some(format!(": {}, and {}", self.to_text(), other.to_text())),
         }
     }
 
@@ -233,7 +233,7 @@ impl JsonReader<'_> {
 fn json_is_read_as_it_is_written() {
     let text = r#"{"b":[1,-2.5e3,12345678901234567890],"a":{},"b":"\ud800\u00e9\n\"","c":[null,true,false]}"#;
     let value = Json::parse(text).unwrap();
-    assert_eq!(value.print(), text);
+    assert_eq!(value.to_text(), text);
     assert_eq!(Json::parse("[1.0, 1e2]").unwrap().difference(&Json::parse("[1.00,100.0]").unwrap()), None);
     assert!(value.difference(&Json::parse(&text.replace("890]", "891]")).unwrap()).is_some());
     let order = Json::parse(r#"{"a":1,"b":2}"#).unwrap().difference(&Json::parse(r#"{"b":2,"a":1}"#).unwrap());

@@ -160,7 +160,7 @@ fn compare_random_cases(
 fn depends_on_set_order(orders: &mut BTreeMap<PrefectVersion, Vec<Oracle>>, case: &Case, answer: &Answer) -> bool {
     let start = || (1..=SET_ORDERS).filter_map(|seed| Oracle::start_seeded(case.version, &[], seed)).collect();
     let orders: &mut Vec<Oracle> = orders.entry(case.version).or_insert_with(start);
-    orders.iter_mut().any(|oracle| oracle.ask(case).print() != answer.print())
+    orders.iter_mut().any(|oracle| oracle.ask(case).to_text() != answer.to_text())
 }
 
 /// Removes lines from a case as long as the two programs differ in the same way: both create a Job, or the same program

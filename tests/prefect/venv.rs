@@ -57,7 +57,8 @@ pub(crate) fn require_venv(version: PrefectVersion) -> Option<PathBuf> {
     require_venv_of(version.full())
 }
 
-/// Returns the directory with the programs of any version that `cargo xtask oracles` installs, like [`require_venv`].
+/// Does the same as [`require_venv`] for a full version number, such as `3.8.8`. `cargo xtask oracles` installs the
+/// supported versions.
 pub(crate) fn require_venv_of(version: &str) -> Option<PathBuf> {
     let bin = bin_directory(version);
     if bin.join("prefect").is_file() {

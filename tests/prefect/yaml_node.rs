@@ -25,13 +25,13 @@ impl YamlNode {
         YamlNode::Map(pairs.into_iter().map(|(key, value)| (key.into(), value)).collect())
     }
 
-    pub(crate) fn print(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let mut out = String::new();
-        self.print_to(&mut out, 0);
+        self.write_to(&mut out, 0);
         out
     }
 
-    fn print_to(&self, out: &mut String, indent: usize) {
+    fn write_to(&self, out: &mut String, indent: usize) {
         match self {
             YamlNode::Raw(text) => {
                 // Continuation lines are indented like the node.
@@ -64,7 +64,7 @@ impl YamlNode {
                         out.push_str(&" ".repeat(indent));
                     }
                     out.push_str("- ");
-                    item.print_to(out, indent + 2);
+                    item.write_to(out, indent + 2);
                 }
             }
             YamlNode::Prefixed(prefix, node) => {
@@ -87,7 +87,7 @@ impl YamlNode {
         } else {
             out.push(' ');
         }
-        self.print_to(out, indent);
+        self.write_to(out, indent);
     }
 
     /// Returns the number of nodes, including this one.
@@ -156,9 +156,9 @@ fn trees_print_as_yaml() {
         ),
         ("d", YamlNode::Prefixed("&x".to_owned(), Box::new(YamlNode::map([("e", YamlNode::text("\n"))])))),
     ]);
-    assert_eq!(tree.print(), "a:\n  - b: 1\n    c: []\n  - |\n      x\n      y\nd: &x\n  e: \"\\n\"\n");
+    assert_eq!(tree.to_text(), "a:\n  - b: 1\n    c: []\n  - |\n      x\n      y\nd: &x\n  e: \"\\n\"\n");
     assert_eq!(tree.count(), 9);
     let mut tree = tree;
-    assert_eq!(tree.node(3).map(|node| node.print()).as_deref(), Some("1\n"));
+    assert_eq!(tree.node(3).map(|node| node.to_text()).as_deref(), Some("1\n"));
     assert!(tree.at(&["a", "b"]).is_some());
 }

@@ -35,7 +35,7 @@ const EXCLUDED_FILES: [&str; 4] = ["prefect1/secrets.rs", "pyvalue/duration.rs",
 ///
 /// A file next to the program, with the extension `.swap`, contains the number of the active swap. If a file with the
 /// extension `.trace` exists, the numbers of the swaps that a run reaches are appended to it.
-const IS_ACTIVE: &str = r#"
+const IS_ACTIVE_SOURCE: &str = r#"
 #[allow(missing_docs)]
 pub(crate) fn is_active(swap: usize) -> bool {
     use std::io::Write as _;
@@ -130,7 +130,7 @@ impl ProjectCopy {
         for file in files.iter().filter(|file| !is_swapped(file)) {
             let bytes = fs::read(run::root().join(file)).with_context(|| file.clone())?;
             let bytes = match file.as_str() {
-                "crates/jobplate-prefect/src/lib.rs" => [bytes.as_slice(), IS_ACTIVE.as_bytes()].concat(),
+                "crates/jobplate-prefect/src/lib.rs" => [bytes.as_slice(), IS_ACTIVE_SOURCE.as_bytes()].concat(),
                 "tests/cmd/run.rs" => {
                     let text = String::from_utf8(bytes)?;
                     if text.matches(START_CODE).count() != 1 {

@@ -33,9 +33,9 @@ pub fn looks_secret(name: &str) -> bool {
     SENSITIVE_ENDINGS.iter().any(|ending| unnumbered.ends_with(ending))
 }
 
-/// Recognizes values in formats other than Kubernetes manifests.
+/// Predicates for values in formats other than Kubernetes manifests.
 #[derive(Clone, Copy, Debug)]
-pub struct Recognizer {
+pub struct ValuePredicates {
     /// Returns whether a value is a template. The template itself is not sensitive, but each value in it may be.
     pub is_template: fn(Node<'_>) -> bool,
     /// Returns whether a value is only a placeholder.
@@ -46,7 +46,7 @@ pub struct Recognizer {
 /// values with an anchor, because an alias may insert them as sensitive values.
 ///
 /// If `is_fragment` is true, the document may be a part of a Secret without its `kind`.
-pub fn find_sensitive_nodes<'a>(root: Node<'a>, is_fragment: bool, recognizer: Recognizer) -> Vec<Node<'a>> {
+pub fn find_sensitive_nodes<'a>(root: Node<'a>, is_fragment: bool, predicates: ValuePredicates) -> Vec<Node<'a>> {
     let mut found = Vec::new();
     let has_aliases = root.descendants().any(|node| node.kind() == NodeKind::Alias);
     for node in root.descendants() {
@@ -61,11 +61,11 @@ pub fn find_sensitive_nodes<'a>(root: Node<'a>, is_fragment: bool, recognizer: R
                 found.extend(scalar_values(value));
             } else if is_invalid_source
                 || key.has_text(LAST_APPLIED)
-                || key.has_text("value") && !(recognizer.is_template)(value)
+                || key.has_text("value") && !(predicates.is_template)(value)
             {
                 found.push(value);
             } else if key.has_text("env") || key.has_text("secrets") {
-                add_env_values(value, recognizer, &mut found);
+                add_env_values(value, predicates, &mut found);
             }
         }
     }
@@ -82,7 +82,7 @@ fn scalar_values(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
 
 /// Adds the values of `env` or `secrets`, which may be a mapping, a list or a scalar. Omits the values of
 /// [`NAMING_KEYS`] and scalars that are placeholders.
-fn add_env_values<'a>(entries: Node<'a>, recognizer: Recognizer, found: &mut Vec<Node<'a>>) {
+fn add_env_values<'a>(entries: Node<'a>, predicates: ValuePredicates, found: &mut Vec<Node<'a>>) {
     let is_naming = |key: Node<'_>| NAMING_KEYS.iter().any(|name| key.has_text(name));
     let add_map = |map: Node<'a>, found: &mut Vec<Node<'a>>| {
         for (_, value) in map.entries().filter(|(key, value)| !is_naming(*key) && !value.is_null()) {
@@ -100,12 +100,12 @@ fn add_env_values<'a>(entries: Node<'a>, recognizer: Recognizer, found: &mut Vec
             for item in entries.items() {
                 match item.kind() {
                     NodeKind::Map => add_map(item, found),
-                    _ if (recognizer.is_placeholder)(item) => {}
+                    _ if (predicates.is_placeholder)(item) => {}
                     _ => found.push(item),
                 }
             }
         }
-        _ if (recognizer.is_placeholder)(entries) => {}
+        _ if (predicates.is_placeholder)(entries) => {}
         _ => found.push(entries),
     }
 }

@@ -224,8 +224,11 @@ mod tests {
         assert_eq!(injection.prefect.local_secrets, Some(true));
         assert!(matches!(injection.containers, ContainerChoice::Named(_)) && injection.init_containers);
         assert!(injection.selector.is_some() && !injection.skip_hooks);
-        let MetadataChanges { name, generate_name, hash, namespace } = injection.metadata;
-        assert_eq!((name, generate_name, hash, namespace), (None, Some("etl-".into()), false, Some("data".into())));
+        let MetadataChanges { name, generate_name, append_hash, namespace } = injection.metadata;
+        assert_eq!(
+            (name, generate_name, append_hash, namespace),
+            (None, Some("etl-".into()), false, Some("data".into()))
+        );
     }
 
     #[test]

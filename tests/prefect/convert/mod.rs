@@ -274,7 +274,7 @@ fn prefect_accepts_every_converted_template() {
             continue;
         };
         converted_count += 1;
-        let mut fail = |message: String| failures.push(format!("{}\n{message}", case.print()));
+        let mut fail = |message: String| failures.push(format!("{}\n{message}", case.to_text()));
         match pools.request_job(&converted, &json!({})) {
             PoolResponse::Job(job) => {
                 // Prefect 1 changes the flow's container and, through aliases, all nodes that share a value with it, so

@@ -291,7 +291,7 @@ fn generate_template(rng: &mut Rng, has_edge_cases: bool) -> String {
             change_node(rng, &mut tree);
         }
     }
-    let mut text = tree.print();
+    let mut text = tree.to_text();
     if !has_edge_cases || !rng.one_in(4) {
         return text;
     }
@@ -484,7 +484,7 @@ fn generate_scenario(rng: &mut Rng, has_edge_cases: bool, files: &mut BTreeMap<S
     if has_edge_cases && rng.one_in(20) {
         tree.set(rng.choose(edge_cases::KEYS), generate_edge_case(rng));
     }
-    let mut text = tree.print();
+    let mut text = tree.to_text();
     if has_edge_cases && rng.one_in(20) {
         corrupt(rng, &mut text);
     }
@@ -494,7 +494,7 @@ fn generate_scenario(rng: &mut Rng, has_edge_cases: bool, files: &mut BTreeMap<S
 #[test]
 fn a_number_determines_the_case() {
     for number in 0..50 {
-        let print = || generate_case(7, number).print();
+        let print = || generate_case(7, number).to_text();
         assert_eq!(print(), print());
     }
 }

@@ -36,8 +36,8 @@ pub(crate) fn case(seed: u64, number: u64) -> Case {
     Case {
         name: format!("random-{seed}-{number}"),
         version: PrefectVersion::Worker0_8,
-        template: Some(template.print().into_bytes()),
-        scenario: (!rng.one_in(12)).then(|| scenario.print()),
+        template: Some(template.to_text().into_bytes()),
+        scenario: (!rng.one_in(12)).then(|| scenario.to_text()),
         files: BTreeMap::new(),
     }
 }
@@ -466,7 +466,7 @@ fn scenario(rng: &mut Rng, environment: &mut Rng) -> YamlNode {
 #[test]
 fn generates_the_same_case_for_a_number() {
     for number in 0..50 {
-        let print = || case(7, number).print();
+        let print = || case(7, number).to_text();
         assert_eq!(print(), print());
     }
 }

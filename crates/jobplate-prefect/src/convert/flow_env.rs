@@ -179,7 +179,7 @@ fn rename_entry(arena: &mut Arena, entry: &mut FlowEnvEntry) {
     (entry.new, entry.note) = (new, note);
 }
 
-/// Removes entries whose new name belongs to an entry with a higher priority.
+/// Clears the new name of each entry if another entry with a higher priority has the same new name.
 ///
 /// # Errors
 /// Fails if a Prefect 1 secret and the variable with its name have different values.

@@ -151,8 +151,8 @@ impl PreviewNotes<'_> {
             };
             let read_string =
                 |key: &str| arena.dict_get(reference, key).and_then(|value| arena.as_str(value)).map(str::to_owned);
-            let place_of = |key: &str| {
-                arena.dict_get(reference, key).and_then(|read_string| arena.location(read_string)).or(location).cloned()
+            let location_of = |key: &str| {
+                arena.dict_get(reference, key).and_then(|value| arena.location(value)).or(location).cloned()
             };
             let object = read_string("name").filter(|name| !name.is_empty());
             let fault = match &object {
@@ -161,7 +161,7 @@ impl PreviewNotes<'_> {
             };
             if let Some(fault) = fault {
                 let text = Message::from(format!("Kubernetes refuses the Job: {name}: "));
-                self.add(text + fault, place_of("name").as_ref());
+                self.add(text + fault, location_of("name").as_ref());
             }
             let fault = match read_string("key") {
                 Some(key) => names::check_data_key(&key).err().map(ValidationError::message),
@@ -169,7 +169,7 @@ impl PreviewNotes<'_> {
             };
             if let Some(fault) = fault {
                 let text = Message::from(format!("Kubernetes refuses the Job: {name}: "));
-                self.add(text + fault, place_of("key").as_ref());
+                self.add(text + fault, location_of("key").as_ref());
             }
         }
     }

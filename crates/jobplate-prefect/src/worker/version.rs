@@ -6,7 +6,7 @@
 use std::fmt;
 
 /// The oldest and the newest supported version.
-const KNOWN: [WorkerVersion; 2] = [WorkerVersion([0, 2, 10]), WorkerVersion([0, 8, 0])];
+const SUPPORTED_RANGE: [WorkerVersion; 2] = [WorkerVersion([0, 2, 10]), WorkerVersion([0, 8, 0])];
 
 /// A version of prefect-kubernetes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,7 +15,7 @@ pub struct WorkerVersion(pub [u32; 3]);
 impl Default for WorkerVersion {
     /// Returns the newest supported version.
     fn default() -> Self {
-        KNOWN[1]
+        SUPPORTED_RANGE[1]
     }
 }
 
@@ -38,7 +38,7 @@ impl WorkerVersion {
 
     /// Returns a note if the version is older or newer than the supported versions, otherwise `None`.
     pub fn unsupported_note(self) -> Option<String> {
-        let [oldest, newest] = KNOWN;
+        let [oldest, newest] = SUPPORTED_RANGE;
         let (age, end, known) = match () {
             () if self < oldest => ("older", "oldest", oldest),
             () if self > newest => ("newer", "newest", newest),

@@ -119,8 +119,8 @@ impl<'a> Layout<'a, '_> {
         }
     }
 
-    /// Returns the start of the line that contains `at`, or of the first comment line directly above it in the same
-    /// column. The result is at least `min`.
+    /// Returns the start of the line that contains `at`, or the start of the block of comment lines that is directly
+    /// above that line and in the same column as `at`. The result is at least `min`.
     fn start_with_comments(&self, at: usize, min: usize) -> usize {
         let column = self.column_of(at);
         let mut start = self.line_start(at);

@@ -153,7 +153,7 @@ impl<'a> Layout<'a, '_> {
     /// Removes and inserts children of a flow collection.
     pub(super) fn change_flow_children(&mut self, children: ChildChanges<'_, 'a>) -> Result<()> {
         let ChildChanges { node, list, remove, insert } = children;
-        self.refuse_unbracketed(node)?;
+        self.refuse_pair_without_braces(node)?;
         self.refuse_empty_values(list)?;
         let style = self.flow_style(node);
         if list.is_empty() {
@@ -175,7 +175,7 @@ impl<'a> Layout<'a, '_> {
     }
 
     /// Refuses the mapping of `[key: value]`, which has no brackets of its own.
-    fn refuse_unbracketed(&self, node: Node<'a>) -> Result<()> {
+    fn refuse_pair_without_braces(&self, node: Node<'a>) -> Result<()> {
         if node.raw().starts_with(['{', '[']) {
             return Ok(());
         }

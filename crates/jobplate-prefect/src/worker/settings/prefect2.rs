@@ -56,7 +56,8 @@ fn truncate(text: &str) -> Option<String> {
     Some(if number.is_finite() { format!("{:.0}", number.trunc() + 0.0) } else { repr_float(number) })
 }
 
-/// Returns a number, or the numbers of a JSON array in the format of a Python list.
+/// Formats retry delays like Prefect: a number as a Python float, and a JSON array of numbers as a Python list. Returns
+/// `None` if `text` is neither.
 fn retry_delays(text: &str) -> Option<String> {
     match parse(text).unwrap_or_else(|| Json::Str(text.to_owned())) {
         Json::List(items) => {
