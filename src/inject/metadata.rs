@@ -60,7 +60,7 @@ fn plan_name(
                 remove.extend(position_of(metadata, other_key));
             }
             (Some(old), _) => {
-                edits.push(plain_scalar(old, key)?.replace(Value::name(new)));
+                edits.push(editable_scalar(old, key)?.replace(Value::name(new)));
                 remove.extend(position_of(metadata, other_key));
             }
             (None, Some(_)) => {
@@ -84,7 +84,7 @@ fn plan_namespace(
 ) -> Result<()> {
     let Some(new) = &changes.namespace else { return Ok(()) };
     match metadata.get("namespace")? {
-        Some(old) if old.tag().is_some() => return plain_scalar(old, "namespace").map(drop),
+        Some(old) if old.tag().is_some() => return editable_scalar(old, "namespace").map(drop),
         Some(old) if old.has_text(new) => {}
         Some(old) if !old.is_null() => {
             return Err(Error::refused(format!("{} is in another namespace than -n asks for", object.display()))
@@ -109,7 +109,7 @@ fn position_of(metadata: Node<'_>, key: &str) -> Option<usize> {
 
 /// Returns the value of a `metadata` key for editing. Fails if the value is not a scalar on one line, or has an anchor
 /// or tag.
-fn plain_scalar<'a>(node: Node<'a>, key: &str) -> Result<Editable<'a>> {
+fn editable_scalar<'a>(node: Node<'a>, key: &str) -> Result<Editable<'a>> {
     let is_plain = node.is_scalar() && node.anchor().is_none() && node.tag().is_none();
     let is_one_line = !node.raw().contains('\n');
     if is_plain && is_one_line {
@@ -157,7 +157,7 @@ pub fn hashed_name(object: &Object<'_>) -> Result<String> {
             .at(start..start + 1)
             .hint("give it a name, with --name or in the manifest"));
     };
-    plain_scalar(name, "name")?;
+    editable_scalar(name, "name")?;
     let text = name.text().unwrap_or_default();
     if let Some((base, suffix)) = text.rsplit_once('-')
         && suffix.len() == 8

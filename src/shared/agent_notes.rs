@@ -5,7 +5,7 @@ use jobplate_diagnostic::{Message, ProgramName, Result};
 use jobplate_manifest::container;
 use jobplate_manifest::workload::pod_specs;
 use jobplate_prefect::generation::{Generation, Role, detect_role};
-use jobplate_prefect::prefect1::agent_container::LOCAL_SECRETS_REASON;
+use jobplate_prefect::prefect1::agent_container::LOCAL_SECRETS_UNNEEDED_REASON;
 use jobplate_prefect::prefect1::managed;
 use jobplate_prefect::requested_settings::RequestedSettings;
 use jobplate_prefect::variables;
@@ -48,7 +48,7 @@ pub(crate) fn overridden_variable_notes(
     }
     if !fixed_names.is_empty() {
         let reason = match fixed_names.iter().any(|name| name == variables::LOCAL_SECRETS) {
-            true => format!("; {LOCAL_SECRETS_REASON}"),
+            true => format!("; {LOCAL_SECRETS_UNNEEDED_REASON}"),
             false => String::new(),
         };
         let note = format!(

@@ -21,7 +21,7 @@ fn a_flow_gets_the_secrets_of_its_template() {
     assert!(output.status.success(), "{}", output_text(&output));
     let (deployment_variables, run_variables) = (json!({"env": {"REGION": "eu"}}), json!({"cpu_request": "250m"}));
     let worker_run = fixture.run_worker(&pool, &deployment_variables, &run_variables, &[("OF_WORKER", "stays7f3a")]);
-    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.sandbox));
+    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.flow_run));
     assert_matches_preview(&fixture.preview_job(&template, &worker_run), &sent_job, &job);
 
     // The API server receives no key, no token and no variable of the worker.
@@ -31,7 +31,7 @@ fn a_flow_gets_the_secrets_of_its_template() {
     assert_eq!(entry(&job, "GITHUB_ACCESS_TOKEN"), Some(&reference("GITHUB_ACCESS_TOKEN", "gh", "token")));
     assert_eq!(entry(&job, "PREFECT_API_KEY"), Some(&reference("PREFECT_API_KEY", "prefect", "api-key")));
     assert_eq!(fixture.run_flow(&job), json!([TOKEN, API_KEY, "eu"]));
-    fixture.assert_completes(&worker_run.sandbox);
+    fixture.assert_completes(&worker_run.flow_run);
 }
 
 /// Returns the first container of a base job template's manifest.
@@ -54,7 +54,7 @@ fn a_worker_replaces_an_unprotected_reference() {
     let Some(fixture) = WorkerFixture::new() else { return };
     let template = without_api_key_null(fixture.prefect.default_template());
     let worker_run = fixture.run_worker(&fixture.prefect.create_pool(&template), &json!({}), &json!({}), &[]);
-    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.sandbox));
+    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.flow_run));
     assert_matches_preview(&fixture.preview_job(&template.to_string(), &worker_run), &sent_job, &job);
     let plain_text = json!({"name": "PREFECT_API_KEY", "value": WORKER_API_KEY});
     assert_eq!(entry(&job, "PREFECT_API_KEY"), Some(&plain_text));
@@ -71,7 +71,7 @@ fn a_worker_sets_the_reference_of_its_settings() {
     let [name, key] = ["NAME", "KEY"].map(|part| format!("{SETTING_PREFIX}_API_KEY_SECRET_{part}"));
     let settings = [(name.as_str(), "prefect"), (key.as_str(), "api-key")];
     let worker_run = fixture.run_worker(&fixture.prefect.create_pool(&template), &json!({}), &json!({}), &settings);
-    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.sandbox));
+    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.flow_run));
     assert_matches_preview(&fixture.preview_job(&template.to_string(), &worker_run), &sent_job, &job);
     assert_eq!(entry(&job, "PREFECT_API_KEY"), Some(&reference("PREFECT_API_KEY", "prefect", "api-key")));
     assert!(!fixture.has_sent(WORKER_API_KEY));
@@ -90,7 +90,7 @@ fn a_worker_stores_plain_text_in_a_secret() {
     let variables = json!({"env": {"REGION": "eu"}});
     let worker_run =
         fixture.run_worker(&fixture.prefect.create_pool(&template), &variables, &json!({}), &[(&setting, "true")]);
-    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.sandbox));
+    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.flow_run));
     let secret = &sent_job["spec"]["template"]["spec"]["containers"][0]["envFrom"][0]["secretRef"]["name"];
     let random_part =
         secret.as_str().and_then(|name| name.strip_prefix("nightly-run-env-")).expect("a Secret of its own");
@@ -117,7 +117,7 @@ fn a_worker_deletes_its_secret_when_it_stops() {
     let setting = format!("{SETTING_PREFIX}_CREATE_SECRET_FOR_API_KEY");
     let worker_run =
         fixture.run_worker(&fixture.prefect.create_pool(&template), &json!({}), &json!({}), &[(&setting, "true")]);
-    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.sandbox));
+    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.flow_run));
     assert_matches_preview(&fixture.preview_job(&template.to_string(), &worker_run), &sent_job, &job);
     let worker_reference = reference("PREFECT_API_KEY", "prefect-worker-1-api-key", "value");
     assert_eq!(entry(&job, "PREFECT_API_KEY"), Some(&worker_reference));
@@ -193,12 +193,12 @@ fn a_converted_template_runs() {
     let template = fixture.run_jobplate(&["convert", "job_template.yaml", "-q"]).assert_exit(0, &[]).stdout;
     let worker_run =
         fixture.run_worker(&fixture.prefect.create_pool(&parse_json(&template)), &json!({}), &json!({}), &[]);
-    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.sandbox));
+    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.flow_run));
     assert_matches_preview(&fixture.preview_job(&template, &worker_run), &sent_job, &job);
     assert!(!fixture.has_sent(WORKER_API_KEY));
     assert_eq!(job["spec"]["template"]["spec"]["volumes"], json!([{"name": "scratch", "emptyDir": {}}]));
     assert_eq!(fixture.run_flow(&job), json!([TOKEN, API_KEY, "eu"]));
-    fixture.assert_completes(&worker_run.sandbox);
+    fixture.assert_completes(&worker_run.flow_run);
 }
 
 /// The step at which an invalid template fails.
@@ -306,9 +306,9 @@ fn assert_fails_as_reported(case: &InvalidTemplate) {
             let max_retries = format!("{SETTING_PREFIX}_CREATE_JOB_RETRY_MAX_RETRIES");
             let pool = fixture.prefect.create_pool(&case.template);
             let worker_run = fixture.run_worker(&pool, &case.variables, &json!({}), &[(&max_retries, "1")]);
-            let state = fixture.prefect.flow_run_state(&worker_run.sandbox);
+            let state = fixture.prefect.flow_run_state(&worker_run.flow_run);
             assert_eq!(state["type"], "CRASHED", "{state}");
-            assert_eq!(fixture.job_names(&worker_run.sandbox), [] as [&str; 0]);
+            assert_eq!(fixture.job_names(&worker_run.flow_run), [] as [&str; 0]);
             let message = state["message"].as_str().unwrap_or_default();
             message_parts.iter().for_each(|part| assert!(message.contains(part), "{part}: {message}"));
         }

@@ -189,13 +189,13 @@ impl PrefectServer {
             "job_variables": deployment_variables,
         });
         let deployment = self.post("/deployments/", &deployment).expect_success();
-        let sandbox = json!({"name": "Nightly Run", "state": {"type": "SCHEDULED"}, "job_variables": run_variables});
-        let id = deployment["id"].as_str().expect("it has an ID");
-        let sandbox = self.post(&format!("/deployments/{id}/create_flow_run"), &sandbox).expect_success();
-        let id = sandbox["id"].as_str().expect("it has an ID").to_owned();
+        let flow_run = json!({"name": "Nightly Run", "state": {"type": "SCHEDULED"}, "job_variables": run_variables});
+        let deployment_id = deployment["id"].as_str().expect("it has an ID");
+        let flow_run = self.post(&format!("/deployments/{deployment_id}/create_flow_run"), &flow_run).expect_success();
+        let flow_run_id = flow_run["id"].as_str().expect("it has an ID").to_owned();
         // Reads the deployment and the flow run back, like a worker.
-        let [deployment, sandbox] =
-            [&format!("/deployments/{}", string_at(&deployment, "id")), &format!("/flow_runs/{id}")]
+        let [deployment, flow_run] =
+            [&format!("/deployments/{}", string_at(&deployment, "id")), &format!("/flow_runs/{flow_run_id}")]
                 .map(|path| self.get(path));
         let pool_as_stored = self.get(&format!("/work_pools/{pool}"));
         let scenario = json!({
@@ -204,16 +204,16 @@ impl PrefectServer {
                 "id": deployment["id"], "name": deployment["name"], "updated": deployment["updated"],
                 "job_variables": deployment["job_variables"],
             },
-            "flow_run": {"id": id, "name": sandbox["name"], "labels": sandbox["labels"]},
-            "job_variables": sandbox["job_variables"],
+            "flow_run": {"id": flow_run_id, "name": flow_run["name"], "labels": flow_run["labels"]},
+            "job_variables": flow_run["job_variables"],
             "work_pool": {"id": pool_as_stored["id"], "name": pool},
         });
-        FlowRun { id, scenario }
+        FlowRun { id: flow_run_id, scenario }
     }
 
     /// Returns the state of a flow run: type, name and message.
-    pub(crate) fn flow_run_state(&self, sandbox: &FlowRun) -> Value {
-        self.get(&format!("/flow_runs/{}", sandbox.id))["state"].clone()
+    pub(crate) fn flow_run_state(&self, flow_run: &FlowRun) -> Value {
+        self.get(&format!("/flow_runs/{}", flow_run.id))["state"].clone()
     }
 }
 

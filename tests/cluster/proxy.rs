@@ -103,7 +103,14 @@ struct Shared {
     endpoint: Endpoint,
     rule: Rule,
     is_stopped: AtomicBool,
-    log: Mutex<(Vec<Request>, HashMap<String, usize>)>,
+    log: Mutex<RequestLog>,
+}
+
+#[derive(Default)]
+struct RequestLog {
+    requests: Vec<Request>,
+    /// The number of requests for each method and path.
+    counts: HashMap<String, usize>,
 }
 
 /// A running proxy. It stops when dropped.
@@ -160,7 +167,7 @@ impl Proxy {
 
     /// Returns all requests so far in order.
     pub(crate) fn requests(&self) -> Vec<Request> {
-        self.shared.log.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+        self.shared.log.lock().unwrap_or_else(PoisonError::into_inner).requests.clone()
     }
 
     /// Returns all requests so far that are neither GET requests nor dry runs, in order.
@@ -221,11 +228,11 @@ impl Shared {
         };
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let (method, target, headers) = (method.to_owned(), target.to_owned(), head.headers);
-        let mut request = Request { method, target, headers, body, earlier_count: 0, index: log.0.len() };
-        let earlier_count = log.1.entry(format!("{} {}", request.method, request.path())).or_default();
+        let mut request = Request { method, target, headers, body, earlier_count: 0, index: log.requests.len() };
+        let earlier_count = log.counts.entry(format!("{} {}", request.method, request.path())).or_default();
         request.earlier_count = *earlier_count;
         *earlier_count += 1;
-        log.0.push(request.clone());
+        log.requests.push(request.clone());
         Ok(request)
     }
 }

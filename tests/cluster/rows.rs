@@ -52,7 +52,7 @@ const CONFIG_MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n
 
 /// The message of a `Status` for a schema violation. Its code is 500, although the manifest is invalid.
 const TYPED_PATCH_FAILED: &str = "failed to create typed patch object";
-const EXPECTED_STRING: &[&str] = &[TYPED_PATCH_FAILED, "expected string, got &value.valueUnstructured"];
+const WRONG_TYPE_MESSAGES: &[&str] = &[TYPED_PATCH_FAILED, "expected string, got &value.valueUnstructured"];
 const UNDECLARED_FIELD: &[&str] = &[TYPED_PATCH_FAILED, "field not declared in schema"];
 const INVALID_REFERENCE: &str =
     "Job.batch \"x\" is invalid: spec.template.spec.containers[0].env[0].valueFrom.secretKeyRef";
@@ -94,7 +94,7 @@ pub(crate) fn rows() -> Vec<Row> {
         job("a reference without a key", "[{name: X, valueFrom: {secretKeyRef: {name: s}}}]", 422, &[INVALID_REFERENCE]),
     ];
     for value in ["true", "yes", "1_000"] {
-        rows.push(job("a value that is no string", &format!("[{{name: X, value: {value}}}]"), 500, EXPECTED_STRING));
+        rows.push(job("a value that is no string", &format!("[{{name: X, value: {value}}}]"), 500, WRONG_TYPE_MESSAGES));
     }
     rows.push(job("a name that is no string", "[{name: Y}]", 500, &[TYPED_PATCH_FAILED]));
     for name in ["A-B.c", "1A", "a b", "A\"B"] {

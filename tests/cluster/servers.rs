@@ -40,7 +40,7 @@ const CONTROLLERS: &str =
     "job,cronjob,garbagecollector,namespace,serviceaccount,ttl-after-finished,deployment,replicaset,statefulset";
 
 /// The path to the certificate that the API server generates, relative to the set's directory.
-const AUTHORITY: &str = "certificates/apiserver.crt";
+const CA_CERTIFICATE_PATH: &str = "certificates/apiserver.crt";
 
 /// The token of a user with all permissions.
 pub(crate) const ADMIN: &str = "admin";
@@ -139,7 +139,7 @@ impl Servers {
         let cleaner =
             shell_command(CLEANER, Path::new("/")).arg(&directory).spawn().map_err(|error| error.to_string())?;
         let [client_port, peer_port, port] = free_ports();
-        let (certificates, authority) = (directory.join("certificates"), directory.join(AUTHORITY));
+        let (certificates, authority) = (directory.join("certificates"), directory.join(CA_CERTIFICATE_PATH));
         let path_to = |name: &str| directory.join(name).to_string_lossy().into_owned();
         let write_file =
             |name: &str, text: &str| fs::write(directory.join(name), text).map_err(|error| error.to_string());
@@ -234,7 +234,7 @@ impl Servers {
 
     /// Returns the path to the API server's certificate.
     pub(crate) fn authority(&self) -> PathBuf {
-        self.directory.join(AUTHORITY)
+        self.directory.join(CA_CERTIFICATE_PATH)
     }
 
     /// Returns the path to the kubeconfig of `ADMIN` or `NOBODY`.

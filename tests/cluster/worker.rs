@@ -39,7 +39,7 @@ pub(crate) struct WorkerFixture {
 
 /// A worker that has exited, and the flow run that it processed.
 pub(crate) struct WorkerRun {
-    pub(crate) sandbox: FlowRun,
+    pub(crate) flow_run: FlowRun,
     pub(crate) environ: Variables,
     pub(crate) output: Output,
 }
@@ -109,7 +109,7 @@ impl WorkerFixture {
             .as_object_mut()
             .expect("it is a map")
             .extend(deployment_variables.as_object().expect("a map").clone());
-        let sandbox =
+        let flow_run =
             self.prefect.schedule_flow_run(pool, &self.sandbox.directory().join("flow"), &variables, run_variables);
         let kubeconfig = self.proxy.kubeconfig().display().to_string();
         let connection = [("KUBECONFIG", kubeconfig.as_str()), ("PREFECT_API_KEY", WORKER_API_KEY)];
@@ -119,7 +119,7 @@ impl WorkerFixture {
         let (environ, output) = self.run_prefect(&start, &[&connection[..], &observer, more_env].concat());
         // The worker succeeds even if its flow run crashes.
         assert!(output.status.success(), "{}", output_text(&output));
-        WorkerRun { sandbox, environ, output }
+        WorkerRun { flow_run, environ, output }
     }
 
     /// Returns the objects that the worker sent for creation. `plural` is the resource in the URL.
@@ -145,24 +145,24 @@ impl WorkerFixture {
     }
 
     /// Returns the names of a flow run's Jobs in all namespaces.
-    pub(crate) fn job_names(&self, sandbox: &FlowRun) -> Vec<String> {
-        let path = format!("/apis/batch/v1/jobs?labelSelector=prefect.io%2Fflow-run-id%3D{}", sandbox.id);
+    pub(crate) fn job_names(&self, flow_run: &FlowRun) -> Vec<String> {
+        let path = format!("/apis/batch/v1/jobs?labelSelector=prefect.io%2Fflow-run-id%3D{}", flow_run.id);
         let list = self.servers.client(ADMIN).get(&path).expect_success();
         items(&list["items"]).filter_map(|job| Some(job["metadata"]["name"].as_str()?.to_owned())).collect()
     }
 
     /// Returns the only Job of a flow run.
     #[track_caller]
-    pub(crate) fn job(&self, sandbox: &FlowRun) -> Value {
-        let names = self.job_names(sandbox);
-        assert_eq!(names.len(), 1, "{}", self.prefect.flow_run_state(sandbox));
+    pub(crate) fn job(&self, flow_run: &FlowRun) -> Value {
+        let names = self.job_names(flow_run);
+        assert_eq!(names.len(), 1, "{}", self.prefect.flow_run_state(flow_run));
         let path = format!("/apis/batch/v1/namespaces/{}/jobs/{}", self.namespace, names[0]);
         self.servers.client(ADMIN).get(&path).expect_success()
     }
 
     /// Runs `jobplate preview` with the scenario of a flow run.
     pub(crate) fn preview(&self, template: &str, worker_run: &WorkerRun, options: &[&str]) -> RunOutput {
-        let mut scenario = worker_run.sandbox.scenario.clone();
+        let mut scenario = worker_run.flow_run.scenario.clone();
         scenario["worker"] = json!({"name": "Worker 1", "env": worker_run.environ});
         self.sandbox.write("preview.json", template);
         self.sandbox.write("scenario.json", scenario.to_string());
@@ -205,11 +205,11 @@ impl WorkerFixture {
     }
 
     #[track_caller]
-    pub(crate) fn assert_completes(&self, sandbox: &FlowRun) {
-        let state = self.prefect.flow_run_state(sandbox);
+    pub(crate) fn assert_completes(&self, flow_run: &FlowRun) {
+        let state = self.prefect.flow_run_state(flow_run);
         assert_eq!(state["type"], "COMPLETED", "{state}");
         wait_for("the end of the Job", || {
-            let job = self.job(sandbox);
+            let job = self.job(flow_run);
             items(&job["status"]["conditions"])
                 .find(|condition| condition["type"] == "Complete" && condition["status"] == "True")
                 .map(|_| ())

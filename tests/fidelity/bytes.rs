@@ -70,10 +70,10 @@ fn check_comments(before: &str, after: &str, op: &Op) -> Result<(), String> {
 /// Returns the lines that an edit may change.
 fn editable_lines(text: &str, tree: &Tree, op: &Op, all_containers: bool) -> Result<Range<usize>, String> {
     if let Op::Many(ops) = op {
-        let windows =
+        let ranges =
             ops.iter().map(|op| editable_lines(text, tree, op, all_containers)).collect::<Result<Vec<_>, _>>()?;
-        let ranges = windows.into_iter().reduce(|a, b| a.start.min(b.start)..a.end.max(b.end));
-        return ranges.ok_or_else(|| "no edit at all".to_owned());
+        let merged = ranges.into_iter().reduce(|a, b| a.start.min(b.start)..a.end.max(b.end));
+        return merged.ok_or_else(|| "no edit at all".to_owned());
     }
     let nodes = nodes_in_preorder(tree);
     let mut window: Option<Range<usize>> = None;
@@ -212,8 +212,8 @@ fn empty_values(line: &str) -> impl Iterator<Item = (&str, &str)> {
     empties.into_iter().flat_map(move |empty| line.match_indices(empty)).map(move |(at, empty)| {
         let after = &line[at + empty.len()..];
         // An empty value may contain spaces (`[ ]`), so the closing bracket is also removed.
-        let close = after.trim_start().strip_prefix([']', '}']).filter(|_| matches!(empty, "[" | "{"));
-        (line[..at].trim_end(), close.unwrap_or(after).trim_end())
+        let after_bracket = after.trim_start().strip_prefix([']', '}']).filter(|_| matches!(empty, "[" | "{"));
+        (line[..at].trim_end(), after_bracket.unwrap_or(after).trim_end())
     })
 }
 

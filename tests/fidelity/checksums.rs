@@ -347,7 +347,7 @@ fn is_checksum(node: &Tree) -> bool {
 /// Replaces the new checksums of a template with the old checksums. Returns pairs of old and new checksums.
 fn restore_checksums(before: &Tree, after: &mut Tree) -> Result<Vec<(String, String)>, String> {
     const ANNOTATIONS_PATH: [&str; 4] = ["spec", "template", "metadata", "annotations"];
-    let mut sums = Vec::new();
+    let mut changed_checksums = Vec::new();
     let old: Vec<(String, Tree)> = get(before, &ANNOTATIONS_PATH)
         .into_iter()
         .flat_map(Tree::entries)
@@ -360,18 +360,18 @@ fn restore_checksums(before: &Tree, after: &mut Tree) -> Result<Vec<(String, Str
         if !is_checksum(new) || new.text == old.text {
             return Err(format!("{key} is {:?}, was {:?}", new.text, old.text));
         }
-        sums.push((old.text.clone(), new.text.clone()));
+        changed_checksums.push((old.text.clone(), new.text.clone()));
         *new = old.clone();
     }
     if !old.is_empty() {
-        return Ok(sums);
+        return Ok(changed_checksums);
     }
     let (at, is_duplicate) = annotations.find(JOBPLATE_CHECKSUM);
     let at = at.filter(|_| !is_duplicate).ok_or_else(|| format!("no {JOBPLATE_CHECKSUM}, or two"))?;
     if !is_checksum(&annotations.children[at]) {
         return Err(format!("{JOBPLATE_CHECKSUM} is {:?}", annotations.children[at].text));
     }
-    sums.push((String::new(), annotations.children[at].text.clone()));
+    changed_checksums.push((String::new(), annotations.children[at].text.clone()));
     annotations.children.drain(at - 1..=at);
     // Remove the mappings that were added for the annotation.
     for length in (3..=4).rev() {
@@ -388,7 +388,7 @@ fn restore_checksums(before: &Tree, after: &mut Tree) -> Result<Vec<(String, Str
             }
         }
     }
-    Ok(sums)
+    Ok(changed_checksums)
 }
 
 /// Compares a rendered stream with the expectation. Returns pairs of old and new checksums.
@@ -398,11 +398,12 @@ fn compare_streams(stream: &Stream, after: &str) -> Result<Vec<(String, String)>
     if before.len() != stream.objects.len() || rendered_objects.len() != before.len() {
         return Err(format!("{} objects, {} read, {} now", stream.objects.len(), before.len(), rendered_objects.len()));
     }
-    let mut sums = Vec::new();
+    let mut changed_checksums = Vec::new();
     for ((object, before), rendered_objects) in stream.objects.iter().zip(&before).zip(&mut rendered_objects) {
         let name = format!("{}/{}", object.value["kind"], object.value["metadata"]["name"]);
         if object.restarted {
-            sums.extend(restore_checksums(before, rendered_objects).map_err(|message| format!("{name}: {message}"))?);
+            changed_checksums
+                .extend(restore_checksums(before, rendered_objects).map_err(|message| format!("{name}: {message}"))?);
         }
         let mut expected = before.clone();
         if let Some(text) = &object.text {
@@ -410,12 +411,12 @@ fn compare_streams(stream: &Stream, after: &str) -> Result<Vec<(String, String)>
         }
         expected.expect(rendered_objects).map_err(|message| format!("{name}: {message}"))?;
     }
-    for (at, (old, new)) in sums.iter().enumerate() {
-        if sums[..at].iter().any(|(other, sum)| other != old && sum == new) {
+    for (at, (old, new)) in changed_checksums.iter().enumerate() {
+        if changed_checksums[..at].iter().any(|(other, sum)| other != old && sum == new) {
             return Err("two checksums are one".to_owned());
         }
     }
-    Ok(sums)
+    Ok(changed_checksums)
 }
 
 /// Checks that lines unrelated to the edit are unchanged.
@@ -462,8 +463,8 @@ fn check_stream(number: u64) -> Result<usize, String> {
     };
     let render = |text: &str| to_string(text, &injection).map_err(|error| error.to_string());
     let rendered = render(&first.text).map_err(|message| failure("", message))?.text;
-    let sums = compare_streams(&first, &rendered)
-        .and_then(|sums| check_lines(&first.text, &rendered).map(|()| sums))
+    let changed_checksums = compare_streams(&first, &rendered)
+        .and_then(|changed_checksums| check_lines(&first.text, &rendered).map(|()| changed_checksums))
         .map_err(|message| failure(&rendered, message))?;
     let second_rendering = render(&rendered).map_err(|message| failure(&rendered, message))?;
     if second_rendering.text != rendered || second_rendering.edited > 0 {
@@ -479,10 +480,11 @@ fn check_stream(number: u64) -> Result<usize, String> {
     let second = generate("z");
     let other = render(&second.text).map_err(|message| failure("", message))?.text;
     let other_sums = compare_streams(&second, &other).map_err(|message| failure(&other, message))?;
-    if sums.len() != other_sums.len() || sums.iter().zip(&other_sums).any(|(a, b)| a.1 == b.1) {
+    if changed_checksums.len() != other_sums.len() || changed_checksums.iter().zip(&other_sums).any(|(a, b)| a.1 == b.1)
+    {
         return Err(failure(&other, "other data, but the same checksum".to_owned()));
     }
-    Ok(sums.len())
+    Ok(changed_checksums.len())
 }
 
 #[test]
@@ -492,7 +494,7 @@ fn pods_restart_when_their_config_map_is_edited() {
     let mut failed: BTreeMap<String, (u64, String)> = BTreeMap::new();
     for number in 0..count {
         match check_stream(number) {
-            Ok(sums) => restarted += sums,
+            Ok(changed_checksums) => restarted += changed_checksums,
             Err(message) => {
                 let kind = message.lines().next().unwrap_or_default().split(": ").nth(1).unwrap_or_default();
                 let kind = kind.replace(|c: char| c.is_ascii_digit(), "");

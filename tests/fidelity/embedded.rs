@@ -342,8 +342,8 @@ fn check_location(case: &EmbeddedCase, embedded: &Embedded, standalone: &Error, 
         return Ok(());
     }
     let (line, column) = expected.line_column();
-    let above = embedded.text[..embedded.span.start].matches('\n').count() + 1;
-    let expected = (above + line, embedded.indent + column);
+    let lines_above = embedded.text[..embedded.span.start].matches('\n').count() + 1;
+    let expected = (lines_above + line, embedded.indent + column);
     let at_end = line > case.document.trim_end_matches('\n').matches('\n').count() + 1;
     // Blank lines need no indentation, so their columns are not compared.
     let empty = case.document.lines().nth(line - 1).is_none_or(str::is_empty);

@@ -49,10 +49,10 @@ fn swapped_arms_are_noticed() {
     for (pair, description) in &pairs {
         fs::write(&chosen, pair.to_string()).expect("a file can be written");
         let pair_checks = by_pair.get(pair).map(Vec::as_slice).unwrap_or_default();
-        let is_noticed = !pair_checks.iter().all(|check| check());
+        let is_caught = !pair_checks.iter().all(|check| check());
         let (file, rest) = description.split_once(':').expect("a file");
         let (_, patterns) = rest.split_once(": ").expect("a line");
-        match (is_noticed, equivalent.take(format!("{file}: {patterns}").as_str())) {
+        match (is_caught, equivalent.take(format!("{file}: {patterns}").as_str())) {
             (false, None) => faults.push(format!("{description}: unnoticed ({} checks come by)", pair_checks.len())),
             (true, Some(_)) => faults.push(format!("{description}: noticed, and yet in equivalent.txt")),
             _ => {}

@@ -73,14 +73,14 @@ async fn classify_success(
     // The current time is ambiguous, since the last apply may have been a moment ago. In this case, or if env entries
     // are taken over, the objects are compared.
     let entries = take_over::selected_entries(options, object);
-    let changes = if !entries.is_empty() || applied_at.is_none_or(|time| response.covers(time)) {
+    let would_change = if !entries.is_empty() || applied_at.is_none_or(|time| response.covers(time)) {
         let live = session.get_live(object, resource, object.name()).await?.unwrap_or_default();
         let moves_ownership = plan_transfer(&live, entries, &session.write_options.field_manager).is_some();
         moves_ownership || without_server_fields(live) != without_server_fields(response.parse_object(object)?)
     } else {
         false
     };
-    let dry_run = DryRunResult::Exists { resource_version: metadata.resource_version, applied_at, changes };
-    let outcome = if changes { Outcome::Configured } else { Outcome::Unchanged };
+    let dry_run = DryRunResult::Exists { resource_version: metadata.resource_version, applied_at, would_change };
+    let outcome = if would_change { Outcome::Configured } else { Outcome::Unchanged };
     Ok(ObjectResult { dry_run, ..ObjectResult::new(outcome) })
 }

@@ -38,7 +38,7 @@ pub(crate) enum DryRunResult {
         /// The time of our last apply that changed the object, or `None` if our field manager has not applied it.
         applied_at: Option<Timestamp>,
         /// Whether an apply would change the object.
-        changes: bool,
+        would_change: bool,
     },
 }
 
@@ -93,7 +93,7 @@ impl ObjectResult {
 impl DryRunResult {
     /// Returns whether an apply would create or change the object.
     pub(crate) fn is_created_or_changed(&self) -> bool {
-        matches!(self, DryRunResult::New | DryRunResult::Exists { changes: true, .. })
+        matches!(self, DryRunResult::New | DryRunResult::Exists { would_change: true, .. })
     }
 }
 
@@ -179,7 +179,7 @@ pub(crate) fn classify_apply(
         || response.was_retried && metadata.creation_timestamp.is_some_and(|time| response.covers(time));
     let is_configured = match dry_run {
         DryRunResult::Exists { resource_version, .. } if *resource_version == metadata.resource_version => false,
-        DryRunResult::Exists { changes: true, .. } => true,
+        DryRunResult::Exists { would_change: true, .. } => true,
         // The object changed after the dry run. This apply also changed it if the time of our last apply is no longer
         // `applied_at`.
         DryRunResult::Exists { applied_at, .. } => is_applied_now && *applied_at != time,

@@ -19,7 +19,8 @@ use crate::variables::{API, API_KEY, BACKEND, CLOUD_API_URL, LOCAL_SECRETS};
 pub const TOKEN: &str = "PREFECT__CLOUD__AGENT__AUTH_TOKEN";
 
 /// The reason why `USE_LOCAL_SECRETS` is not needed.
-pub const LOCAL_SECRETS_REASON: &str = "under Prefect Server flows find the secrets in their environment all the same";
+pub const LOCAL_SECRETS_UNNEEDED_REASON: &str =
+    "under Prefect Server flows find the secrets in their environment all the same";
 
 /// The first version of Prefect that supports API keys.
 const FIRST_WITH_KEYS: [u32; 2] = [0, 15];
@@ -66,7 +67,7 @@ impl<'a> AgentContainer<'a> {
         }
         if settings.local_secrets.is_some() {
             notes.push(format!(
-                "{LOCAL_SECRETS} has no effect on {object}: an agent gives every flow run \"false\"; {LOCAL_SECRETS_REASON}"
+                "{LOCAL_SECRETS} has no effect on {object}: an agent gives every flow run \"false\"; {LOCAL_SECRETS_UNNEEDED_REASON}"
             ));
         }
         notes

@@ -81,14 +81,14 @@ const NO_LITERAL: &str = "holds a date, an infinity or a NaN, and no variable ca
 fn literal(value: &Spanned<DeValue<'_>>, source: &Rc<SourceFile>) -> Option<String> {
     let mut arena = Arena::default();
     let value = convert_toml(&mut arena, value, source);
-    has_literal(&arena, value).then(|| secrets::to_literal(&arena, value))
+    is_expressible_as_literal(&arena, value).then(|| secrets::to_literal(&arena, value))
 }
 
-fn has_literal(arena: &Arena, value: ValueId) -> bool {
+fn is_expressible_as_literal(arena: &Arena, value: ValueId) -> bool {
     match arena.get(value) {
         Value::Float(float) => float.is_finite(),
-        Value::List(items) => items.iter().all(|item| has_literal(arena, *item)),
-        Value::Dict(pairs) => pairs.iter().all(|(_, value)| has_literal(arena, *value)),
+        Value::List(items) => items.iter().all(|item| is_expressible_as_literal(arena, *item)),
+        Value::Dict(pairs) => pairs.iter().all(|(_, value)| is_expressible_as_literal(arena, *value)),
         other => matches!(other, Value::Str(_) | Value::Int(_) | Value::Bool(_)),
     }
 }

@@ -225,12 +225,12 @@ impl JsonParser<'_> {
     fn parse_number(&mut self) -> Option<Json> {
         let count_digits = |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let sign = usize::from(self.rest.starts_with('-'));
-        let integer = count_digits(&self.rest[sign..]);
-        let integer = if self.rest[sign..].starts_with('0') { 1 } else { integer };
-        if integer == 0 {
+        let integer_digits = count_digits(&self.rest[sign..]);
+        let integer_digits = if self.rest[sign..].starts_with('0') { 1 } else { integer_digits };
+        if integer_digits == 0 {
             return None;
         }
-        let mut end = sign + integer;
+        let mut end = sign + integer_digits;
         let fraction = self.rest[end..].strip_prefix('.').map_or(0, count_digits);
         if fraction > 0 {
             end += 1 + fraction;
@@ -248,7 +248,7 @@ impl JsonParser<'_> {
         if fraction > 0 || exponent > 0 {
             return text.parse().ok().map(Json::Float);
         }
-        if integer > MAX_DIGITS { None } else { text.parse().ok().map(Json::Int) }
+        if integer_digits > MAX_DIGITS { None } else { text.parse().ok().map(Json::Int) }
     }
 }
 

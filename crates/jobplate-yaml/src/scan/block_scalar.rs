@@ -130,12 +130,12 @@ impl Scanner<'_> {
     /// Returns the column of the first content line, or `None` if the line is not part of the scalar.
     fn detect_content_column(
         &self,
-        line: usize,
+        line_start: usize,
         content: usize,
         widest_blank: usize,
         parent: i64,
     ) -> ScanResult<Option<usize>> {
-        let column = content - line;
+        let column = content - line_start;
         if i64::try_from(column).is_ok_and(|column| column <= parent) || column == 0 && self.is_document_marker(content)
         {
             return Ok(None);
@@ -144,10 +144,10 @@ impl Scanner<'_> {
             return unsupported(content, "a tab where the indentation of a block scalar is expected");
         }
         if widest_blank > column {
-            return unsupported(line, "a block scalar that begins with a blank line wider than its text");
+            return unsupported(line_start, "a block scalar that begins with a blank line wider than its text");
         }
         if column == 0 {
-            return unsupported(line, "a block scalar without indentation");
+            return unsupported(line_start, "a block scalar without indentation");
         }
         Ok(Some(column))
     }
