@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::cli::{RunOutput, Sandbox};
 use crate::http::{Client, Header};
 use crate::kubelet::{Kubelet, PodState, wait_for};
+use crate::manifests::{cron_job, job};
 use crate::proxy::{Action, Proxy, Request};
 use crate::rows::api_path;
 use crate::servers::{ADMIN, Servers, kubeconfig};
@@ -39,23 +40,7 @@ fn find_leak(output: &RunOutput) -> Option<String> {
     }
 }
 
-const CRON_JOB: &str = "apiVersion: batch/v1
-kind: CronJob
-metadata: {name: nightly}
-spec:
-  schedule: '0 0 1 1 *'
-  jobTemplate:
-    spec:
-      template:
-        spec:
-          restartPolicy: Never
-          containers:
-          - name: flow
-            image: none
-            env:
-            - {name: X, value: @}
-            - {name: OTHER, value: kept}
-";
+const CRON_JOB: &str = cron_job!("{name: nightly}", "{name: X, value: @}", "{name: OTHER, value: kept}");
 const DEPLOYMENT: &str = "apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web}
@@ -68,17 +53,7 @@ spec:
       containers:
       - {name: flow, image: none, env: [{name: X, value: @}]}
 ";
-const JOB: &str = "apiVersion: batch/v1
-kind: Job
-metadata: {name: etl}
-spec:
-  suspend: true
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - {name: flow, image: none, env: [{name: X, value: @}]}
-";
+const JOB: &str = job!("{name: etl}", "suspend: true", "{name: flow, image: none, env: [{name: X, value: @}]}");
 const SECRET: &str = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {a: %}\n";
 const CONFIG_MAP: &str = "apiVersion: v1
 kind: ConfigMap

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{RunOutput, Sandbox};
 use crate::http::Client;
+use crate::manifests::{config_map, cron_job, job};
 use crate::proxy::{Action, Proxy};
 use crate::rows::api_path;
 use crate::servers::{ADMIN, Servers};
@@ -12,42 +13,12 @@ const CANARY: &str = "kanarie7f3a";
 /// The canary in base64, as in the `data` of a Secret.
 const CANARY_IN_BASE64: &str = "a2FuYXJpZTdmM2E";
 
-const CRON_JOB: &str = "apiVersion: batch/v1
-kind: CronJob
-metadata:
-  name: nightly
-spec:
-  schedule: '0 0 1 1 *'
-  suspend: true
-  jobTemplate:
-    spec:
-      template:
-        spec:
-          restartPolicy: Never
-          containers:
-          - name: flow
-            image: none
-            env:
-            - {name: MODE, value: fast}
-            - {name: TOKEN, value: kanarie7f3a}
-";
+const CRON_JOB: &str = cron_job!("\n  name: nightly", "{name: MODE, value: fast}", "{name: TOKEN, value: kanarie7f3a}");
 
-const JOB: &str = "apiVersion: batch/v1
-kind: Job
-metadata:
-  name: etl
-spec:
-  suspend: true
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: flow
-        image: none
-        env: [{name: TOKEN, value: kanarie7f3a}]
-";
+const JOB: &str =
+    job!("\n  name: etl", "suspend: true", "{name: flow, image: none, env: [{name: TOKEN, value: kanarie7f3a}]}");
 
-const CONFIG_MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: plain}\ndata: {k: v}\n";
+const CONFIG_MAP: &str = config_map!("plain", "{k: v}");
 
 struct DiffFixture {
     servers: &'static Servers,

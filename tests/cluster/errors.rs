@@ -13,49 +13,15 @@ use serde_json::{Value, json};
 
 use crate::cli::{RunOutput, Sandbox};
 use crate::kubelet::wait_for;
+use crate::manifests::{config_map, cron_job, job};
 use crate::proxy::{Action, Proxy, Request};
 use crate::rows::api_path;
 use crate::servers::{ADMIN, NOBODY, Servers, kubeconfig};
 
-const CONFIG_MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: v}\n";
-const JOB: &str = "apiVersion: batch/v1
-kind: Job
-metadata: {name: etl}
-spec:
-  suspend: true
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - {name: flow, image: none}
-";
-const GENERATED: &str = "apiVersion: batch/v1
-kind: Job
-metadata: {generateName: run-}
-spec:
-  suspend: true
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - {name: flow, image: none}
-";
-const CRON_JOB: &str = "apiVersion: batch/v1
-kind: CronJob
-metadata: {name: nightly}
-spec:
-  schedule: '0 0 1 1 *'
-  suspend: true
-  jobTemplate:
-    spec:
-      template:
-        spec:
-          restartPolicy: Never
-          containers:
-          - name: flow
-            image: none
-            env: [{name: X, value: plain}]
-";
+const CONFIG_MAP: &str = config_map!("a", "{k: v}");
+const JOB: &str = job!("{name: etl}", "suspend: true", "{name: flow, image: none}");
+const GENERATED: &str = job!("{generateName: run-}", "suspend: true", "{name: flow, image: none}");
+const CRON_JOB: &str = cron_job!("{name: nightly}", "{name: X, value: plain}");
 
 /// Words from error messages of kube and its dependencies, which do not help a user.
 const INTERNALS: &[&str] =
@@ -327,7 +293,7 @@ fn points_at_invalid_fields() {
         (job_with("{name: etl}", "{name: ETL}"), "input.yaml:3:", "name"),
         (cron_job_with("'0 0 1 1 *'", "'at noon'"), "input.yaml:5:", "spec.schedule"),
         (cron_job_with("suspend: true", "concurrencyPolicy: Sometimes"), "input.yaml:6:", "spec.concurrencyPolicy"),
-        (cron_job_with("value: plain", "valueFrom: {fieldRef: {fieldPath: spec.nothing}}"), "input.yaml:15:", "fieldPath"),
+        (cron_job_with("value: plain", "valueFrom: {fieldRef: {fieldPath: spec.nothing}}"), "input.yaml:16:", "fieldPath"),
         // The server responds with 500, not 422, to a field that pods do not have.
         (job_with("restartPolicy: Never", "restartPolicy: Never\n      parallelism: 1"), "input.yaml:9:", "`parallelism`"),
     ];

@@ -10,19 +10,19 @@ use serde_json::json;
 use crate::container;
 use crate::http::{Client, Endpoint};
 use crate::kubelet::{Kubelet, PodState, wait_for};
+use crate::manifests::{config_map, job};
 use crate::prefect_server;
 use crate::proxy::{Action, Proxy, Request};
 use crate::servers::{ADMIN, NOBODY, Servers};
 
-const JOB: &str = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: job}\nspec:\n  backoffLimit: 0\n  template:\n    \
-    spec:\n      restartPolicy: Never\n      containers: [{name: flow, image: none}]\n";
+const JOB: &str = job!("{name: job}", "backoffLimit: 0", "{name: flow, image: none}");
 const APPLY: &str = "fieldManager=harness&fieldValidation=Strict";
 
 fn config_map(namespace: &str, name: &str) -> String {
     format!("/api/v1/namespaces/{namespace}/configmaps/{name}")
 }
 
-const CONFIG_MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: v}\n";
+const CONFIG_MAP: &str = config_map!("a", "{k: v}");
 
 #[test]
 fn servers_report_their_version_and_authenticate_users() {

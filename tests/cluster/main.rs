@@ -26,6 +26,7 @@ mod helm;
 mod http;
 mod jobs;
 mod kubelet;
+mod manifests;
 #[path = "../prefect/venv.rs"]
 #[allow(dead_code)] // tests/prefect uses all of it
 mod oracles;

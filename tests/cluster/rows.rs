@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::http::{Client, Response};
 use crate::kubelet::{Kubelet, PodState, wait_for};
+use crate::manifests::{cron_job, job};
 use crate::servers::{ADMIN, Servers};
 
 /// A manifest that is applied with strict validation to an empty namespace, and the expected response.
@@ -36,17 +37,7 @@ fn job_with(env: &str) -> String {
     JOB.replace("{name: flow, image: none}", &container)
 }
 
-const JOB: &str = "apiVersion: batch/v1
-kind: Job
-metadata: {name: x}
-spec:
-  backoffLimit: 0
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - {name: flow, image: none}
-";
+const JOB: &str = job!("{name: x}", "backoffLimit: 0", "{name: flow, image: none}");
 
 const CONFIG_MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n";
 
@@ -238,23 +229,7 @@ fn kubectl_wait_does_not_notice_a_failed_job() {
     assert!(!wait("complete", "--timeout=2s"));
 }
 
-const CRON_JOB: &str = "apiVersion: batch/v1
-kind: CronJob
-metadata: {name: x}
-spec:
-  schedule: '0 0 1 1 *'
-  jobTemplate:
-    spec:
-      template:
-        spec:
-          restartPolicy: Never
-          containers:
-          - name: flow
-            image: none
-            env:
-            - {name: X, value: kanarie}
-            - {name: OTHER, value: kept}
-";
+const CRON_JOB: &str = cron_job!("{name: x}", "{name: X, value: kanarie}", "{name: OTHER, value: kept}");
 const REFERENCE: &str = "{name: X, valueFrom: {secretKeyRef: {name: s, key: k}}}";
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
