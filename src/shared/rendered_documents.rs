@@ -44,7 +44,11 @@ impl<'r> RenderedDocuments<'r> {
             // The location of an error is in the request body, not in the input file.
             dry_run = body.map_err(|error| error.in_file(input))?;
         }
-        let to_take_over = |RequestedEntries { object, container, names }| TakeOverEntries { object, container, names };
+        let to_take_over = |RequestedEntries { object, container, names }| TakeOverEntries {
+            object,
+            container,
+            names: names.into_iter().collect(),
+        };
         Ok(Some(document.with_take_over(named.into_iter().map(to_take_over).collect(), dry_run)))
     }
 }

@@ -1,6 +1,7 @@
 //! A rendered document, and the mapping from its bytes to the bytes of the input.
 
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -53,7 +54,7 @@ pub struct TakeOverEntries {
     /// The path from the object to the container.
     pub container: FieldPath,
     /// The names of the entries.
-    pub names: Vec<String>,
+    pub names: BTreeSet<String>,
 }
 
 impl OriginalText {

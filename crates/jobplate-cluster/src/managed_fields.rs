@@ -2,6 +2,8 @@
 //!
 //! Works on JSON, and sends no requests.
 
+use std::collections::HashSet;
+
 use jobplate_manifest::field::{FieldPath, PathStep};
 use jobplate_manifest::sensitive::LAST_APPLIED;
 use serde_json::{Map, Value, json};
@@ -113,7 +115,7 @@ fn preserve_unowned(live: &Value, entries: &[TakeOverEntries], owners: &mut Vec<
         let env = container_entries.container.clone().join(PathStep::Key("env".to_owned()));
         let live_env = env.follow(live).and_then(Value::as_array).into_iter().flatten();
         let names = live_env.filter_map(|entry| entry["name"].as_str().map(str::to_owned));
-        let names: Vec<String> = names.filter(|name| !container_entries.names.contains(name)).collect();
+        let names = names.filter(|name| !container_entries.names.contains(name)).collect();
         let other_entries =
             TakeOverEntries { object: container_entries.object, container: container_entries.container.clone(), names };
         for (path, tree) in live_entry_trees(live, &other_entries) {
@@ -196,7 +198,8 @@ fn live_entry_trees(live: &Value, entries: &TakeOverEntries) -> Vec<(Vec<String>
     let env = entries.container.clone().join(PathStep::Key("env".to_owned()));
     let Some(env_path) = to_tree_path(&env) else { return Vec::new() };
     let live_env = env.follow(live).and_then(Value::as_array).into_iter().flatten();
-    let selected_entries = live_env.filter(|entry| entries.names.iter().any(|name| entry["name"] == name.as_str()));
+    let selected_entries =
+        live_env.filter(|entry| entry["name"].as_str().is_some_and(|name| entries.names.contains(name)));
     let to_path_and_tree = |entry: &Value| {
         let item = to_tree_path(&FieldPath(vec![named_item(entry["name"].as_str()?)]))?;
         let mut tree = json!({".": {}, "f:name": {}});
@@ -236,22 +239,25 @@ pub(crate) fn named_item(name: &str) -> PathStep {
 pub(crate) fn remove_unset_entries(object: &mut Value, ours: &Value, entries: &[TakeOverEntries]) {
     for TakeOverEntries { container, names, .. } in entries {
         let our_env = container.follow(ours).and_then(|container| container["env"].as_array());
-        let is_in_document = |name: &str| our_env.into_iter().flatten().any(|entry| entry["name"] == name);
-        let unset: Vec<&String> = names.iter().filter(|name| !is_in_document(name)).collect();
+        let our_names: HashSet<&str> =
+            our_env.into_iter().flatten().filter_map(|entry| entry["name"].as_str()).collect();
+        let is_unset = |name: &str| names.contains(name) && !our_names.contains(name);
         let env = container.clone().join(PathStep::Key("env".to_owned()));
         if let Some(env) = env.follow_mut(object).and_then(Value::as_array_mut) {
-            env.retain(|entry| !unset.iter().any(|name| entry["name"] == name.as_str()));
+            env.retain(|entry| !entry["name"].as_str().is_some_and(is_unset));
         }
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn entries() -> TakeOverEntries {
         let container = FieldPath::parse(".spec.containers[name=\"c\"]").unwrap();
-        TakeOverEntries { object: 0, container, names: vec!["X".to_owned()] }
+        TakeOverEntries { object: 0, container, names: BTreeSet::from(["X".to_owned()]) }
     }
 
     pub(crate) fn live_pod() -> Value {
@@ -302,7 +308,7 @@ pub(crate) mod tests {
             json!([{"manager": "jobplate", "operation": "Apply", "fieldsV1": entry}]);
         owned_pod["metadata"]["annotations"] = json!({});
         assert!(plan_transfer(&owned_pod, &[entries()], "jobplate").is_none());
-        let other = TakeOverEntries { names: vec!["Y".to_owned()], ..entries() };
+        let other = TakeOverEntries { names: BTreeSet::from(["Y".to_owned()]), ..entries() };
         assert!(plan_transfer(&owned_pod, &[other], "jobplate").is_none());
     }
 
