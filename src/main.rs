@@ -47,6 +47,7 @@ fn hide_panics(invocation: Invocation) {
         let error = Error::new(ErrorKind::Internal, format!("a bug in jobplate{location}; nothing more was written"))
             .hint("please report this place with the command, without any secrets");
         let _ = Ui::from_environment(invocation, command_line).report_failure(&error);
+        shared::temp_files::remove_all();
         std::process::exit(i32::from(ErrorKind::Internal.exit_code()));
     }));
 }

@@ -44,7 +44,11 @@ const RESTRICTED: [(&str, &[&str], &[&str]); 3] = [
         &["io::stdout", "io::stderr", "print!", "println!", "eprint!", "eprintln!"],
         &["src/ui"],
     ),
-    ("ends the process", &["process::exit", "process::abort"], &["src/main.rs", "src/ui.rs"]),
+    (
+        "ends the process",
+        &["process::exit", "process::abort", "low_level::emulate_default_handler"],
+        &["src/main.rs", "src/shared/temp_files.rs", "src/ui.rs"],
+    ),
 ];
 
 /// The path of a module, from the root of its crate. The path of the root is empty.

@@ -12,6 +12,7 @@ use super::choice::{Choice, ChoiceParser, value_candidates};
 use super::edit_args::ManifestArgs;
 use super::flag_values::parse_namespace;
 use super::render_request::RenderRequest;
+use super::temp_files;
 
 /// The longest duration of a flag, 100 years. Also means "no timeout".
 pub(crate) const MAX_DURATION: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
@@ -130,7 +131,10 @@ impl ClusterArgs {
             request_timeout: parse_duration("--request-timeout", &self.request_timeout)?,
             concurrency,
             write_options: WriteOptions { field_manager: manager, field_validation: validation },
-            on_second_interrupt: crate::ui::exit_interrupted,
+            on_second_interrupt: || {
+                temp_files::remove_all();
+                crate::ui::exit_interrupted();
+            },
         })
     }
 }

@@ -17,7 +17,9 @@
 //! | `preview_common.rs` | the error without a template, and how `preview` and `convert` report notes |
 //! | `rendered_documents.rs` | which documents are sent to a cluster |
 //! | `edit_report.rs` | where edits are reported: `--report`, GitHub Actions |
-//! | `staged_files.rs` | how files are replaced: none before all of them are written |
+//! | `staged_files.rs` | how files are replaced: none before all of them are written, all or none |
+//! | `file_attributes.rs` | which files can be replaced, and which of their attributes are kept |
+//! | `temp_files.rs` | when temporary files are removed: after use, and when a signal ends the process |
 
 pub(crate) mod agent_notes;
 pub(crate) mod choice;
@@ -25,6 +27,7 @@ pub(crate) mod choice;
 pub(crate) mod cluster_args;
 pub(crate) mod edit_args;
 pub(crate) mod edit_report;
+mod file_attributes;
 pub(crate) mod flag_values;
 pub(crate) mod input_reader;
 pub(crate) mod inputs;
@@ -36,4 +39,5 @@ pub(crate) mod render_request;
 #[cfg(feature = "cluster")]
 pub(crate) mod rendered_documents;
 pub(crate) mod staged_files;
+pub(crate) mod temp_files;
 pub(crate) mod usage;

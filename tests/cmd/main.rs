@@ -15,6 +15,8 @@ mod case;
 mod console;
 #[cfg(feature = "cluster")] // without the feature, the help lacks commands
 mod docs;
+#[cfg(target_os = "linux")]
+mod in_place;
 mod render;
 #[cfg(unix)]
 mod reports;
@@ -150,6 +152,16 @@ fn functions() -> Vec<Test> {
         docs::cli_page_is_the_help,
         #[cfg(feature = "cluster")]
         docs::flags_in_the_readme_exist,
+        #[cfg(target_os = "linux")]
+        in_place::changes_all_files_or_none,
+        #[cfg(target_os = "linux")]
+        in_place::keeps_extended_attributes,
+        #[cfg(target_os = "linux")]
+        in_place::needs_few_descriptors,
+        #[cfg(target_os = "linux")]
+        in_place::refuses_hard_links,
+        #[cfg(target_os = "linux")]
+        in_place::removes_temporary_files_when_a_signal_ends_it,
         render::closed_stdout_is_not_an_error,
         render::error_file_holds_the_error,
         #[cfg(unix)]
