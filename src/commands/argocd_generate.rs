@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use jobplate::diagnostic::edits::EditStatus;
-use jobplate::render::{InputSource, RenderedDocument, Rendering};
+use jobplate::render::{RenderedDocument, Rendering};
 use jobplate_diagnostic::{Error, LineIndex, ProgramName, Result, suggest};
 use jobplate_yaml::{Document, Node, NodeArena, NodeKind, ScalarKind};
 use serde::Deserialize;
@@ -95,9 +95,8 @@ impl Command for ArgocdGenerateArgs {
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         let root = find_repository();
         let request = request(root.as_deref())?;
-        let sources = inputs::open_inputs(&request)?;
-        // Check every file: files in a directory may be symbolic links.
-        sources.iter().filter_map(InputSource::path).try_for_each(|file| check_inside(file, root.as_deref()))?;
+        // Files in a directory may be symbolic links.
+        let sources = inputs::open_checked_inputs(&request, &|link| check_inside(link, root.as_deref()))?;
         let mut rendering = plan_sources(sources, &request, MatchPolicy::Required, ui)?;
         check_objects(&mut rendering)?;
         let report = edit_report::prepare(&mut rendering, &request, ui)?;
@@ -113,7 +112,7 @@ fn request(root: Option<&Path>) -> Result<RenderRequest> {
         Err(env::VarError::NotPresent) => String::new(),
         Err(env::VarError::NotUnicode(_)) => return Err(invalid_parameters_error()),
     };
-    let arguments = to_arguments(&parameters, DEFAULT_SPEC_FILES.into_iter().find(|spec| Path::new(spec).exists()))?;
+    let arguments = to_arguments(&parameters, DEFAULT_SPEC_FILES.into_iter().find(|spec| is_name_used(spec)))?;
     // Must precede the reading of the spec files.
     let mut specs = arguments.iter().filter_map(|word| word.strip_prefix("--spec="));
     specs.try_for_each(|spec| check_inside(Path::new(spec), root))?;
@@ -141,7 +140,7 @@ fn request(root: Option<&Path>) -> Result<RenderRequest> {
 
 fn no_files_error() -> Error {
     let others = ["kustomization.yaml", "kustomization.yml", "Kustomization", "Chart.yaml"];
-    let other = match others.iter().any(|other| Path::new(other).exists()) {
+    let other = match others.into_iter().any(is_name_used) {
         true => "; this plugin runs neither kustomize nor Helm",
         false => "",
     };
@@ -218,16 +217,20 @@ fn find_repository() -> Option<PathBuf> {
     top.or(Some(app_directory))
 }
 
-/// Fails for a file outside of the repository: applications must not read other files of the plugin's container.
+/// Returns whether a directory entry with this name exists in the application's directory. Does not follow a symbolic
+/// link, whose target may be outside of the repository.
+fn is_name_used(name: &str) -> bool {
+    Path::new(name).symlink_metadata().is_ok()
+}
+
+/// Fails for a file outside of the repository: applications must not read other files of the plugin's container. A
+/// missing file gets the same error, because a link must not reveal whether a path outside of the repository exists.
 fn check_inside(file: &Path, root: Option<&Path>) -> Result<()> {
-    let is_inside = match file.canonicalize() {
-        Ok(path) => root.is_some_and(|root| path.starts_with(root)),
-        // A missing file is reported when it is opened, unless its path may lead outside of the repository.
-        Err(_) => file.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)),
-    };
+    let is_inside = file.canonicalize().is_ok_and(|path| root.is_some_and(|root| path.starts_with(root)));
     match is_inside {
         true => Ok(()),
-        false => Err(Error::usage("is outside of the application's repository").in_file(file.display().to_string())),
+        false => Err(Error::usage("is missing, or is outside of the application's repository")
+            .in_file(file.display().to_string())),
     }
 }
 

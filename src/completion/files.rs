@@ -69,7 +69,7 @@ impl ManifestNames {
             inputs = specs.flat_map(|spec| render_request::read_spec_inputs(spec)).collect();
         }
         let files = inputs.iter().map(Path::new).flat_map(|input| match input.is_dir() {
-            true => inputs::list_manifests(input, context.recursive, MAX_ENTRIES).unwrap_or_default(),
+            true => inputs::list_manifests(input, context.recursive, MAX_ENTRIES, &|_| Ok(())).unwrap_or_default(),
             false => vec![input.to_owned()],
         });
         let mut remaining = MAX_BYTES;

@@ -20,6 +20,19 @@ pub(crate) const MANIFEST_EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 ///
 /// Fails if an input can't be opened, if a directory has no manifests, or if standard input is named twice.
 pub(crate) fn open_inputs(request: &RenderRequest) -> Result<Vec<InputSource>> {
+    open_checked_inputs(request, &|_| Ok(()))
+}
+
+/// Opens the inputs like [`open_inputs`]. Calls `check_link` with each symbolic link in a directory before it is
+/// followed.
+///
+/// # Errors
+///
+/// Fails like [`open_inputs`], or if `check_link` fails.
+pub(crate) fn open_checked_inputs(
+    request: &RenderRequest,
+    check_link: &dyn Fn(&Path) -> Result<()>,
+) -> Result<Vec<InputSource>> {
     let mut sources = Vec::new();
     let mut stdin_was_read = false;
     let specs: Vec<PathBuf> = request.specs.iter().filter_map(|spec| std::fs::canonicalize(spec).ok()).collect();
@@ -33,7 +46,7 @@ pub(crate) fn open_inputs(request: &RenderRequest) -> Result<Vec<InputSource>> {
         }
         let path = Path::new(input);
         if path.is_dir() {
-            let mut files = list_manifests(path, request.recursive, usize::MAX)?;
+            let mut files = list_manifests(path, request.recursive, usize::MAX, check_link)?;
             if !specs.is_empty() {
                 files.retain(|file| std::fs::canonicalize(file).map_or(true, |file| !specs.contains(&file)));
             }
@@ -75,12 +88,18 @@ fn push_source(sources: &mut Vec<InputSource>, mut source: InputSource) {
 }
 
 /// Lists the manifests in a directory, sorted by path: files with one of [`MANIFEST_EXTENSIONS`], without hidden files
-/// and spec files with a default name. Visits at most `max_entries` directory entries.
+/// and spec files with a default name. Visits at most `max_entries` directory entries. Calls `check_link` with each
+/// symbolic link that may be a manifest.
 ///
 /// # Errors
 ///
-/// Fails if a directory can't be listed.
-pub(crate) fn list_manifests(directory: &Path, recursive: bool, max_entries: usize) -> Result<Vec<PathBuf>> {
+/// Fails if a directory can't be listed, or if `check_link` fails.
+pub(crate) fn list_manifests(
+    directory: &Path,
+    recursive: bool,
+    max_entries: usize,
+    check_link: &dyn Fn(&Path) -> Result<()>,
+) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut remaining = max_entries;
     let mut pending = vec![directory.to_owned()];
@@ -98,15 +117,22 @@ pub(crate) fn list_manifests(directory: &Path, recursive: bool, max_entries: usi
             if name.as_encoded_bytes().starts_with(b".") || DEFAULT_SPEC_FILES.iter().any(|spec| name == *spec) {
                 continue;
             }
+            let file_type = entry.file_type().map_err(fail)?;
             // Symbolic links to directories are not followed: they could form a cycle.
-            if entry.file_type().map_err(fail)?.is_dir() {
+            if file_type.is_dir() {
                 if recursive {
                     pending.push(path);
                 }
-            } else if path.is_file()
-                && path.extension().is_some_and(|extension| MANIFEST_EXTENSIONS.iter().any(|known| extension == *known))
+            } else if path
+                .extension()
+                .is_some_and(|extension| MANIFEST_EXTENSIONS.iter().any(|known| extension == *known))
             {
-                files.push(path);
+                if file_type.is_symlink() {
+                    check_link(&path)?;
+                }
+                if path.is_file() {
+                    files.push(path);
+                }
             }
         }
     }

@@ -17,6 +17,8 @@ mod console;
 mod docs;
 #[cfg(target_os = "linux")]
 mod in_place;
+#[cfg(unix)]
+mod links;
 mod render;
 #[cfg(unix)]
 mod reports;
@@ -162,6 +164,8 @@ fn functions() -> Vec<Test> {
         in_place::refuses_hard_links,
         #[cfg(target_os = "linux")]
         in_place::removes_temporary_files_when_a_signal_ends_it,
+        #[cfg(unix)]
+        links::argocd_generate_reveals_nothing_outside_of_the_repository,
         render::closed_stdout_is_not_an_error,
         render::error_file_holds_the_error,
         #[cfg(unix)]
