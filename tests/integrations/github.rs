@@ -140,8 +140,17 @@ fn the_workflow_of_the_page_checks() {
     let run = repository.run(&workflow);
     assert!(run.success, "{}", run.text);
     run.assert_prints("jobplate: nothing to change");
-    // The second run reuses the first run's download.
-    assert_eq!(repository.server.requested_paths(), [format!("v{VERSION}/{}", ARCHIVE.name)]);
+    // The second run reuses the first run's download, unless that has changed.
+    let download = format!("v{VERSION}/{}", ARCHIVE.name);
+    assert_eq!(repository.server.requested_paths(), [download.clone()]);
+    let directory = repository.home.directory();
+    let files = run::files_below(directory);
+    let is_kept = |file: &&PathBuf| file.to_string_lossy().ends_with(&format!("{}.tar.gz", ARCHIVE.sha256));
+    let kept = files.iter().find(is_kept).unwrap_or_else(|| panic!("no archive is kept: {files:?}"));
+    std::fs::write(directory.join(kept), "another program").expect("it can be written");
+    let run = repository.run(&workflow);
+    assert!(run.success, "{}", run.text);
+    assert_eq!(repository.server.requested_paths(), [download]);
 }
 
 #[test]
@@ -212,7 +221,8 @@ fn refuses_an_archive_with_another_checksum() {
     run.assert_prints(&ARCHIVE.sha256);
     assert!(!run.text.contains("jobplate would change"), "{}", run.text);
     let cached_files = run::files_below(&repository.home.directory().join(".cache"));
-    assert!(!cached_files.iter().any(|file| file.ends_with("jobplate")), "{cached_files:?}");
+    let is_release = |file: &PathBuf| file.ends_with("jobplate") || file.to_string_lossy().ends_with("0000.tar.gz");
+    assert!(!cached_files.iter().any(is_release), "{cached_files:?}");
     // A checksum in the inputs overrides the action's own checksum.
     let run = repository.run_action(&format!("{inputs}sha256: {}", ARCHIVE.sha256));
     run.assert_prints("<failure><true><k8s/job_template.yaml>");

@@ -20,6 +20,7 @@ fn run_job(template: &str, sha256: &str) -> Option<(bool, String)> {
     let local_archive = ARCHIVE.name.replace(VERSION, "$JOBPLATE_VERSION");
     let values = [
         ("https://releases.example/jobplate", server.url.as_str()),
+        ("--proto '=https' ", ""),
         (&"0".repeat(64), sha256),
         ("jobplate-$JOBPLATE_VERSION-linux-amd64.tar.gz", &local_archive),
     ];

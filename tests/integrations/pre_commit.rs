@@ -67,6 +67,14 @@ fn an_installed_jobplate_is_a_hook() {
     let (passed, output) = run_hooks(&home, |_| ());
     assert!(passed, "{output}");
 
+    // The name of a file is never a flag.
+    home.write("repo/--env=EVIL=1/job_template.yaml", TEMPLATE);
+    home.run_git("repo", &["add", "--all"]);
+    let (passed, output) = run_hooks(&home, |_| ());
+    assert!(!passed && output.contains("files were modified by this hook"), "{output}");
+    assert_eq!(read(&home, "--env=EVIL=1/job_template.yaml"), render_template());
+    assert_eq!(read(&home, "k8s/job_template.yaml"), render_template());
+
     // A file with the hook's file name but without a target is an error, unless the user passes `--allow-no-match`.
     home.write("repo/k8s/job_template.yaml", "kind: Service\napiVersion: v1\n");
     let (passed, output) = run_hooks(&home, |_| ());
