@@ -150,7 +150,7 @@ fn read_scenario(
     if scenario.start.kwargs.is_some() {
         return both_given_error("--agent", "agent");
     }
-    if !scenario.environ.0.is_empty() {
+    if !scenario.environ.is_empty() {
         return both_given_error("--agent", "environ");
     }
     let deployment::AgentDeployment { start, environ, version, has_env_from } =

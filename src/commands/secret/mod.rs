@@ -11,6 +11,7 @@
 
 mod sources;
 
+use std::collections::{HashMap, HashSet};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -142,11 +143,13 @@ type SecretData = Vec<(String, Vec<u8>)>;
 
 /// Returns the data of the Secret, and the notes and warnings about it. `as_text` lists the names given to `--text`.
 fn to_secret_data(found: Vec<FoundSecret>, as_text: &[String]) -> Result<(SecretData, String)> {
-    if as_text.iter().any(|wanted| found.iter().all(|found| found.name != *wanted)) {
+    let names: HashSet<&str> = found.iter().map(|found| found.name.as_str()).collect();
+    if as_text.iter().any(|wanted| !names.contains(wanted.as_str())) {
         let names: Vec<_> = found.iter().map(|found| found.name.as_str()).collect();
         return Err(Error::usage("`--text` names a secret that was not found")
             .hint(format!("these were found: {}", names.join(", "))));
     }
+    let as_text: HashSet<&str> = as_text.iter().map(String::as_str).collect();
     let (mut data, mut notes) = (SecretData::new(), note_dicts(&found));
     for FoundSecret { name, location, value } in found {
         if matches!(&value, SecretValue::File(bytes) if bytes.ends_with(b"\n")) {
@@ -154,10 +157,10 @@ fn to_secret_data(found: Vec<FoundSecret>, as_text: &[String]) -> Result<(Secret
                 "{name} ends with a line break, which is kept; `printf %s` writes none where `echo` does"
             )));
         }
-        let value = if as_text.contains(&name) {
+        let value = if as_text.contains(name.as_str()) {
             encode_text(&name, &location, value)?
         } else {
-            keep_value(&name, value, &mut notes)
+            keep_value(&name, value, &mut notes).map_err(|error| error.in_file(&location))?
         };
         data.push((name, value));
     }
@@ -167,9 +170,11 @@ fn to_secret_data(found: Vec<FoundSecret>, as_text: &[String]) -> Result<(Secret
 /// Returns the notes on secrets that Prefect combines into one dict.
 fn note_dicts(found: &[FoundSecret]) -> String {
     let mut dicts: Vec<(&str, Vec<&str>)> = Vec::new();
+    let mut positions = HashMap::new();
     for name in found.iter().map(|found| found.name.as_str()) {
         let Some((dict, _)) = secrets::split_dict(name) else { continue };
-        match dicts.iter_mut().find(|(known, _)| *known == dict) {
+        let position = *positions.entry(dict).or_insert(dicts.len());
+        match dicts.get_mut(position) {
             Some((_, parts)) => parts.push(name),
             None => dicts.push((dict, vec![name])),
         }
@@ -180,17 +185,21 @@ fn note_dicts(found: &[FoundSecret]) -> String {
     dicts.iter().map(note).collect()
 }
 
-/// Returns a value unchanged. Adds a warning if a flow gets a different value.
-fn keep_value(name: &str, value: SecretValue, notes: &mut String) -> Vec<u8> {
+/// Returns a value unchanged. Adds a warning if a flow gets a different value. Fails if a value is a literal with too
+/// many values.
+fn keep_value(name: &str, value: SecretValue, notes: &mut String) -> Result<Vec<u8>> {
     let (string, value, is_cast_already) = match value {
         SecretValue::Variable(text) => (Some(text.clone()), text.into_bytes(), false),
         SecretValue::Config { string, value } => (string, value.into_bytes(), true),
         SecretValue::File(bytes) => (String::from_utf8(bytes.clone()).ok(), bytes, false),
-        SecretValue::Unread => return Vec::new(),
+        SecretValue::Unread => return Ok(Vec::new()),
     };
     let is_text = std::str::from_utf8(&value).is_ok_and(|text| !text.contains('\0'));
     let string = string.as_deref().filter(|_| is_text);
-    let cast_type = string.filter(|_| !is_cast_already).and_then(|string| secrets::describe_cast(name, string));
+    let cast_type = match string {
+        Some(string) if !is_cast_already => secrets::describe_cast(name, string)?,
+        _ => None,
+    };
     let warning = if !is_text {
         Some("is no text, and no variable can hold it: mount the Secret as a file".to_owned())
     } else if let Some(cast_type) = cast_type {
@@ -206,7 +215,7 @@ fn keep_value(name: &str, value: SecretValue, notes: &mut String) -> Vec<u8> {
         None
     };
     notes.extend(warning.map(|warning| diagnostic::render_warning(&format!("{name} {warning}"))));
-    value
+    Ok(value)
 }
 
 /// Encodes a value so that a flow gets its exact text.

@@ -11,6 +11,7 @@ use jobplate_diagnostic::{Error, ProgramName, Result};
 use jobplate_manifest::env_file;
 use jobplate_prefect::prefect1::{config_secrets, secrets};
 use jobplate_prefect::pyvalue::environ::{Environ, EnvironVar, Resolved};
+use jobplate_prefect::pyvalue::limits::Budget;
 use jobplate_prefect::pyvalue::source::SourceFile;
 use jobplate_prefect::variables::secret_variable;
 
@@ -152,7 +153,10 @@ impl SecretCollector {
             }
             ("", Some(path)) => {
                 let path = path.to_str().ok_or_else(|| Error::usage(format!("{CONFIG_VARIABLE} is not UTF-8")))?;
-                (prefect_environ().expand_vars(path), Some(format!("{CONFIG_VARIABLE} says that it is there")))
+                (
+                    prefect_environ().expand_vars(path, &mut Budget::default())?,
+                    Some(format!("{CONFIG_VARIABLE} says that it is there")),
+                )
             }
             _ => (file.to_owned(), None),
         };
@@ -289,5 +293,5 @@ fn prefect_environ() -> Environ {
             location: None,
         })
     };
-    Environ(std::env::vars_os().filter_map(to_variable).collect())
+    std::env::vars_os().filter_map(to_variable).collect()
 }

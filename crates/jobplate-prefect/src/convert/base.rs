@@ -9,7 +9,7 @@ use num_bigint::BigInt;
 use crate::placeholder;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::{SourceFile, locate};
-use crate::pyvalue::{serialize, string, yaml};
+use crate::pyvalue::{string, yaml};
 
 /// The template that a conversion starts from by default.
 const BUILT_IN: &str = include_str!("base.json");
@@ -51,12 +51,7 @@ impl Base {
     /// # Errors
     /// Fails if the template is too large, or if it lacks a part that a Job is overlaid on.
     pub(super) fn read(arena: &mut Arena, root: ValueId) -> Result<Self> {
-        if arena.exceeds_size(root, serialize::MAX_VALUES) {
-            return Err(locate(
-                Error::input("aliases make this larger than any template can be"),
-                arena.location(root),
-            ));
-        }
+        arena.check_size(root, "the template")?;
         let root = arena.deep_copy(root);
         // `prefect work-pool inspect` prints the template as a part of the work pool, so the root can be a work pool.
         let root = arena.dict_get(root, "base_job_template").unwrap_or(root);
@@ -115,7 +110,7 @@ impl Base {
         let Some(schema) = self.variable(arena, name) else { return Ok(false) };
         let value = convert_to_schema(arena, schema, name, path, value)?;
         if let Some(other) = self.defaults.get(name)
-            && !arena.is_same_key(*other, value)
+            && !arena.equals(*other, value)
         {
             return Ok(false);
         }
@@ -217,7 +212,7 @@ fn convert_to_schema(arena: &mut Arena, schema: ValueId, name: &str, path: &str,
         }
     }
     if let Some(Value::List(allowed)) = arena.dict_get(schema, "enum").map(|allowed| arena.get(allowed))
-        && !allowed.iter().any(|allowed| arena.is_same_key(*allowed, value))
+        && !allowed.iter().any(|allowed| arena.equals(*allowed, value))
     {
         let allowed: Vec<&str> = allowed.iter().filter_map(|allowed| arena.as_str(*allowed)).collect();
         // Messages show only alphabetic values, because other values can be sensitive.

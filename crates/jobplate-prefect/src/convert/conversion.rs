@@ -28,9 +28,7 @@ pub struct Conversion {
 /// # Errors
 /// Fails if the job template is not a Job, or if a worker could not use the result.
 pub fn convert(arena: &mut Arena, job: ValueId, base: Option<ValueId>) -> Result<Conversion> {
-    if arena.exceeds_size(job, serialize::MAX_VALUES) {
-        return Err(locate(Error::input("aliases make this larger than any object can be"), arena.location(job)));
-    }
+    arena.check_size(job, "the job template")?;
     let base = match base {
         Some(base) => base,
         None => base::load_built_in(arena)?,
@@ -214,7 +212,7 @@ impl Converter<'_> {
             |metadata: Option<ValueId>| metadata.and_then(|metadata| self.arena.dict_get(metadata, "annotations"));
         let (Some(job), Some(pod)) = (annotations(parts.metadata), annotations(parts.pod_metadata)) else { return };
         let overridden = self.arena.as_dict(pod).unwrap_or_default().iter().filter(|(key, value)| {
-            self.arena.dict_get_by_key(job, *key).is_some_and(|other| !self.arena.is_same_key(other, *value))
+            self.arena.dict_get_by_key(job, *key).is_some_and(|other| !self.arena.equals(other, *value))
         });
         for key in overridden.map(|(key, _)| *key).collect::<Vec<_>>() {
             let text = "this annotation of the pod gets the value that the Job's has: workers since prefect-kubernetes 0.7.6 copy those to the pod";

@@ -211,7 +211,7 @@ fn resolve_clashes(arena: &Arena, entries: &mut [FlowEnvEntry]) -> Result<()> {
 /// Returns whether two entries have equal values or equal references.
 fn have_same_value(arena: &Arena, one: &FlowEnvEntry, other: &FlowEnvEntry) -> bool {
     match (one.value, other.value) {
-        (Some(one), Some(other)) => arena.is_same_key(one, other),
+        (Some(one), Some(other)) => arena.equals(one, other),
         (None, None) => {
             let reference_of = |entry: &FlowEnvEntry| arena.dict_get(entry.entry, "valueFrom");
             reference_of(one)

@@ -45,7 +45,11 @@ impl AcceptedValue {
             AcceptedValue::Seconds => lower.parse::<f64>().is_ok_and(f64::is_finite),
             AcceptedValue::Names => {
                 let location = arena.location(value).cloned();
-                let Some(list) = literal::eval(arena, &text, location.as_ref()) else { return Some(None) };
+                let list = match literal::eval(arena, &text, location.as_ref()) {
+                    Ok(Some(list)) => list,
+                    Ok(None) => return Some(None),
+                    Err(_) => return None,
+                };
                 let (Value::List(items) | Value::Tuple(items)) = arena.get(list).clone() else { return None };
                 let names: Option<Vec<String>> =
                     items.iter().map(|item| arena.as_str(*item).map(str::to_owned)).collect();

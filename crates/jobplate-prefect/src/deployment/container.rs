@@ -14,6 +14,7 @@ use super::shell;
 use super::start::{Program, find_start};
 use crate::generation;
 use crate::pyvalue::environ::{Environ, EnvironVar, Resolved};
+use crate::pyvalue::limits::Budget;
 use crate::pyvalue::source::{Location, SourceFile, locate};
 
 /// The container that runs a program.
@@ -47,7 +48,8 @@ pub(crate) fn find(program: &Program, source: &Rc<SourceFile>) -> Result<Program
             if generation::agent_generation(node) != Some(program.generation) {
                 continue;
             }
-            if found.replace(ContainerReader { program, source, offset }.read(node)?).is_some() {
+            let reader = ContainerReader { program, source, offset, budget: Budget::default() };
+            if found.replace(reader.read(node)?).is_some() {
                 let error = Error::input(program.several_error);
                 return Err(locate(error.hint("name a file with one of them"), Some(&file_location)));
             }
@@ -67,6 +69,8 @@ struct ContainerReader<'s> {
     program: &'s Program,
     source: &'s Rc<SourceFile>,
     offset: usize,
+    /// What remains for values that replace `$(VAR)`.
+    budget: Budget,
 }
 
 impl ContainerReader<'_> {
@@ -75,7 +79,7 @@ impl ContainerReader<'_> {
         Location { source: Rc::clone(self.source), span: self.offset + span.start..self.offset + span.end }
     }
 
-    fn read(&self, container: Node<'_>) -> Result<ProgramContainer> {
+    fn read(mut self, container: Node<'_>) -> Result<ProgramContainer> {
         let environ = self.environ(container)?;
         let StartCommand { profile, options, location } = self.command(container, &environ)?;
         let options = Options::parse(self.program, &options, &location)?;
@@ -90,11 +94,11 @@ impl ContainerReader<'_> {
         })
     }
 
-    /// Returns the container's variables, in order. If a name occurs more than once, the last variable is kept.
+    /// Returns the container's variables, in order.
     ///
     /// # Errors
     /// Fails if an expanded value is too long.
-    fn environ(&self, container: Node<'_>) -> Result<Environ> {
+    fn environ(&mut self, container: Node<'_>) -> Result<Environ> {
         let mut environ = Environ::default();
         for entry in container.get_first("env").into_iter().flat_map(Node::items) {
             let Some(name) = entry.get_first("name").and_then(Node::text) else { continue };
@@ -104,8 +108,7 @@ impl ContainerReader<'_> {
                 (None, None) => Resolved::Text(String::new()),
             };
             let location = Some(self.location(entry.get_first("value").or(entry.get_first("name")).unwrap_or(entry)));
-            environ.0.retain(|variable| variable.name != name);
-            environ.0.push(EnvironVar { name: name.into_owned(), value, location });
+            environ.set(EnvironVar { name: name.into_owned(), value, location });
         }
         Ok(environ)
     }
@@ -114,18 +117,16 @@ impl ContainerReader<'_> {
     ///
     /// # Errors
     /// Fails if the expanded text is too long.
-    fn expand(&self, environ: &Environ, node: Node<'_>) -> Result<Resolved> {
-        expand(environ, &node.text().unwrap_or_default()).ok_or_else(|| {
-            let error = Error::input("with its variables put in, this is longer than Linux takes");
-            locate(error.hint("no program can be started like this"), Some(&self.location(node)))
-        })
+    fn expand(&mut self, environ: &Environ, node: Node<'_>) -> Result<Resolved> {
+        let expanded = expand(environ, &node.text().unwrap_or_default(), &mut self.budget);
+        expanded.map_err(|error| locate(error, Some(&self.location(node))))
     }
 
     /// Returns the command that starts the program.
     ///
     /// # Errors
     /// Fails if the container runs another command, or a shell script that is not supported.
-    fn command(&self, container: Node<'_>, environ: &Environ) -> Result<StartCommand> {
+    fn command(&mut self, container: Node<'_>, environ: &Environ) -> Result<StartCommand> {
         let start = self.program.command;
         let parts = ["command", "args"].into_iter().filter_map(|key| container.get_first(key)).flat_map(Node::items);
         let mut words: Vec<Resolved> = Vec::new();
@@ -191,21 +192,33 @@ struct StartCommand {
 const MAX_ARG_LENGTH: usize = 128 << 10;
 
 /// Expands `$(VAR)` like Kubernetes: `$$` is an escaped dollar sign, and a reference to an unset variable is left
-/// unchanged. Returns `None` if the result is too long.
-fn expand(environ: &Environ, text: &str) -> Option<Resolved> {
+/// unchanged.
+///
+/// # Errors
+/// Fails if the result is longer than Linux accepts, or if the values of variables exceed the budget.
+fn expand(environ: &Environ, text: &str, budget: &mut Budget) -> Result<Resolved> {
+    let too_long = || {
+        let error = Error::input("with its variables put in, this is longer than Linux takes");
+        error.hint("no program can be started like this")
+    };
     let mut out = String::new();
     for part in segments(text) {
         match part {
             Segment::Text(text) => out.push_str(text),
             Segment::EscapedDollar => out.push('$'),
             Segment::Reference(name) => match environ.get(name) {
-                Some(variable) if out.len() + variable.value.as_str().len() > MAX_ARG_LENGTH => return None,
-                Some(variable) => out.push_str(variable.value.as_str()),
+                Some(variable) => {
+                    budget.spend_bytes(variable.value.as_str().len(), format_args!("`$({name})`"))?;
+                    out.push_str(variable.value.as_str());
+                }
                 None => out.extend(["$(", name, ")"]),
             },
         }
+        if out.len() > MAX_ARG_LENGTH {
+            return Err(too_long());
+        }
     }
-    Some(Resolved::from_text(out))
+    Ok(Resolved::from_text(out))
 }
 
 /// Returns the placeholder for a value that `valueFrom` refers to: `<Secret NAME, key KEY>`.
@@ -223,13 +236,14 @@ mod tests {
     fn expands_variables_as_kubernetes_does() {
         let variable = |name: &str, value: Resolved| EnvironVar { name: name.to_owned(), value, location: None };
         let unknown = Resolved::Unknown("<Secret s, key k>".to_owned());
-        let environ = Environ(vec![variable("A", Resolved::Text("a".to_owned())), variable("S", unknown)]);
+        let environ = Environ::from_iter([variable("A", Resolved::Text("a".to_owned())), variable("S", unknown)]);
+        let expand = |text: &str| expand(&environ, text, &mut Budget::default()).ok();
         for (text, expected) in
             [("$(A)b$(C)$", "ab$(C)$"), ("$$(A)", "$(A)"), ("$A", "$A"), ("$(A", "$(A"), ("$(C$(A))", "$(C$(A))")]
         {
-            assert_eq!(expand(&environ, text), Some(Resolved::Text(expected.to_owned())), "{text}");
+            assert_eq!(expand(text), Some(Resolved::Text(expected.to_owned())), "{text}");
         }
         let unknown = Resolved::Unknown("x<Secret s, key k>".to_owned());
-        assert_eq!(expand(&environ, "x$(S)"), Some(unknown));
+        assert_eq!(expand("x$(S)"), Some(unknown));
     }
 }

@@ -167,7 +167,7 @@ mod tests {
         let variable = |name: &str, value: Resolved| EnvironVar { name: name.to_owned(), value, location: None };
         let secret = variable("S", Resolved::Unknown("<Secret s, key k>".to_owned()));
         let with_space = variable("W", Resolved::Text("a b".to_owned()));
-        let environ = Environ(vec![variable("A", Resolved::Text("a".to_owned())), secret, with_space]);
+        let environ = Environ::from_iter([variable("A", Resolved::Text("a".to_owned())), secret, with_space]);
         let options_of = |options: &str| {
             let words = start_words(&format!("cd /x && exec {START} {options}"), &environ)?;
             Some(words.into_iter().skip(5).collect::<Vec<_>>())

@@ -1,6 +1,7 @@
 //! Prefect 1's configuration (`prefect/configuration.py`): defaults, `config.toml` and `PREFECT__*` variables, with
 //! types cast, environment variables expanded and `${section.key}` interpolated.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use indexmap::IndexMap;
@@ -13,6 +14,7 @@ use super::config_toml::{check_lists, convert_toml, parse_toml};
 use super::defaults::{DefaultValue, SETTINGS};
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::environ::{Environ, EnvironVar, Resolved};
+use crate::pyvalue::limits::{Budget, UNSUPPORTED_HINT};
 use crate::pyvalue::literal;
 use crate::pyvalue::source::{Location, SourceFile, locate};
 use crate::pyvalue::string;
@@ -22,6 +24,9 @@ pub(super) const PREFIX: &str = "PREFECT__";
 
 /// The maximum number of rounds in which Prefect expands a string.
 const MAX_ROUNDS: usize = 10;
+
+/// The maximum number of nested sections. Python reaches its recursion limit at a greater depth.
+const MAX_DEPTH: usize = 100;
 
 /// The configuration of a process.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +58,7 @@ impl Config {
 /// Fails if the TOML is invalid, or if Prefect cannot nest or expand a value. `config_check` checks the settings
 /// themselves.
 pub(super) fn load(arena: &mut Arena, environ: &Environ, user: Option<&Rc<SourceFile>>) -> Result<Config> {
-    let mut settings = FlatSettings::default();
+    let mut file = Section::default();
     for (name, value) in &SETTINGS {
         let data = match value {
             DefaultValue::Bool(boolean) => Value::Bool(*boolean),
@@ -62,19 +67,26 @@ pub(super) fn load(arena: &mut Arena, environ: &Environ, user: Option<&Rc<Source
             DefaultValue::Str(text) => Value::Str((*text).to_owned()),
         };
         let value = arena.alloc(data, None);
-        settings.set(name.split('.').map(str::to_owned).collect(), value);
+        file.set(name, value);
     }
     if let Some(user) = user {
         let table = parse_toml(user)?;
         check_lists(table.get_ref().values(), user)?;
-        settings.merge(arena, &mut Vec::new(), table.get_ref(), user);
+        file.merge(arena, table.get_ref(), user);
     }
-    for variable in environ.0.iter().filter(|variable| variable.name.starts_with(PREFIX)) {
+    let mut settings = FlatSettings::default();
+    settings.add_section(&mut arena.budget, &mut Vec::new(), file)?;
+    for variable in environ.iter().filter(|variable| variable.name.starts_with(PREFIX)) {
         let value = variable_value(arena, environ, variable)?;
-        settings.set(setting_path(&variable.name[PREFIX.len()..]), value);
+        let path = setting_path(&variable.name[PREFIX.len()..]);
+        if path.len() > MAX_DEPTH {
+            let error = Error::refused(format!("a variable's name leads into more than {MAX_DEPTH} sections"));
+            return Err(locate(error.hint(UNSUPPORTED_HINT), variable.location.as_ref()));
+        }
+        settings.0.insert(path, value);
     }
     for value in settings.0.values_mut() {
-        *value = expand_and_cast(arena, environ, *value);
+        *value = expand_and_cast(arena, environ, *value)?;
     }
     settings.resolve_references(arena)?;
     let root = settings.nest(arena)?;
@@ -95,9 +107,9 @@ fn setting_path(option: &str) -> Vec<String> {
 /// settings are resolved later. Fails if repeated expansion results in a value that is not a string.
 fn variable_value(arena: &mut Arena, environ: &Environ, variable: &EnvironVar) -> Result<ValueId> {
     let location = variable.location.as_ref();
-    let expanded = expand(arena, environ, &variable.value, location);
+    let expanded = expand(arena, environ, &variable.value, location)?;
     match arena.get(expanded).clone() {
-        Value::Str(text) => Ok(string_to_type(arena, &text, location)),
+        Value::Str(text) => string_to_type(arena, &text, location),
         Value::Unknown(_) => Ok(expanded),
         _ => Err(locate(
             Error::input(format!(
@@ -110,46 +122,96 @@ fn variable_value(arena: &mut Arena, environ: &Environ, variable: &EnvironVar) -
     }
 }
 
-/// Expands and casts a string. Returns other values unchanged.
-fn expand_and_cast(arena: &mut Arena, environ: &Environ, value: ValueId) -> ValueId {
-    let Value::Str(text) = arena.get(value).clone() else { return value };
+/// Expands and casts a string. Returns other values unchanged. Fails if the result exceeds the arena's budget.
+fn expand_and_cast(arena: &mut Arena, environ: &Environ, value: ValueId) -> Result<ValueId> {
+    let Some(text) = arena.as_str(value).map(str::to_owned) else { return Ok(value) };
     let location = arena.location(value).cloned();
-    let expanded = expand(arena, environ, &Resolved::Text(text), location.as_ref());
-    match arena.get(expanded).clone() {
-        Value::Str(text) => string_to_type(arena, &text, location.as_ref()),
-        _ => expanded,
+    let expanded = expand(arena, environ, &Resolved::Text(text), location.as_ref())?;
+    match arena.as_str(expanded).map(str::to_owned) {
+        Some(text) => string_to_type(arena, &text, location.as_ref()),
+        None => Ok(expanded),
     }
 }
 
 /// Expands a string until it does not change, like `interpolate_env_vars`. Casts the string if it was expanded more
 /// than once. Returns Python's `None` if the string still changes after [`MAX_ROUNDS`] rounds.
-fn expand(arena: &mut Arena, environ: &Environ, value: &Resolved, location: Option<&Location>) -> ValueId {
+///
+/// Fails if the result exceeds the arena's budget.
+fn expand(arena: &mut Arena, environ: &Environ, value: &Resolved, location: Option<&Location>) -> Result<ValueId> {
     let mut current = value.clone();
     for round in 0..MAX_ROUNDS {
-        let next = environ.expand(&current);
+        let next = environ.expand(&current, &mut arena.budget).map_err(|error| locate(error, location))?;
         if next != current {
             current = next;
             continue;
         }
-        return match current {
+        return Ok(match current {
             Resolved::Unknown(text) => arena.alloc(Value::Unknown(text), location.cloned()),
-            Resolved::Text(text) if round > 1 => string_to_type(arena, &text, location),
+            Resolved::Text(text) if round > 1 => return string_to_type(arena, &text, location),
             Resolved::Text(text) => arena.alloc(Value::Str(text), location.cloned()),
-        };
+        });
     }
-    arena.alloc(Value::None, location.cloned())
+    Ok(arena.alloc(Value::None, location.cloned()))
 }
 
 /// Casts a string like Prefect's `string_to_type`: `true` and `false` in any letter case to a boolean, and a Python
 /// literal to its value. Returns other strings unchanged.
-pub(super) fn string_to_type(arena: &mut Arena, text: &str, location: Option<&Location>) -> ValueId {
-    match text.to_uppercase().as_str() {
+///
+/// Fails if the values of a literal exceed the arena's budget.
+pub(super) fn string_to_type(arena: &mut Arena, text: &str, location: Option<&Location>) -> Result<ValueId> {
+    Ok(match text.to_uppercase().as_str() {
         "TRUE" => arena.alloc(Value::Bool(true), location.cloned()),
         "FALSE" => arena.alloc(Value::Bool(false), location.cloned()),
-        _ => match literal::eval(arena, text, location) {
+        _ => match literal::eval(arena, text, location)? {
             Some(value) => value,
             None => arena.alloc(Value::Str(text.to_owned()), location.cloned()),
         },
+    })
+}
+
+/// The entries of a section of a `config.toml`, in insertion order.
+#[derive(Default)]
+struct Section(IndexMap<String, Entry>);
+
+/// An entry of a [`Section`].
+enum Entry {
+    Setting(ValueId),
+    Section(Section),
+}
+
+impl Section {
+    /// Sets a setting such as `cloud.api`.
+    fn set(&mut self, setting: &str, value: ValueId) {
+        match setting.split_once('.') {
+            None => drop(self.0.insert(setting.to_owned(), Entry::Setting(value))),
+            Some((name, rest)) => self.edit_section(name, |section| section.set(rest, value)),
+        }
+    }
+
+    /// Edits a nested section, which replaces a setting of the same name.
+    fn edit_section(&mut self, name: &str, edit: impl FnOnce(&mut Section)) {
+        let mut section = match self.0.get_mut(name) {
+            Some(Entry::Section(section)) => std::mem::take(section),
+            _ => Section::default(),
+        };
+        edit(&mut section);
+        self.0.insert(name.to_owned(), Entry::Section(section));
+    }
+
+    /// Merges a table like `merge_dicts`: its values replace settings and sections of the same name, its tables are
+    /// merged into sections.
+    fn merge(&mut self, arena: &mut Arena, table: &DeTable<'_>, source: &Rc<SourceFile>) {
+        for (key, value) in table {
+            match value.get_ref() {
+                DeValue::Table(inner) => {
+                    self.edit_section(key.get_ref(), |section| section.merge(arena, inner, source));
+                }
+                _ => {
+                    let value = convert_toml(arena, value, source);
+                    self.0.insert(key.get_ref().to_string(), Entry::Setting(value));
+                }
+            }
+        }
     }
 }
 
@@ -158,63 +220,41 @@ pub(super) fn string_to_type(arena: &mut Arena, text: &str, location: Option<&Lo
 struct FlatSettings(IndexMap<Vec<String>, ValueId>);
 
 impl FlatSettings {
-    fn set(&mut self, path: Vec<String>, value: ValueId) {
-        self.0.insert(path, value);
-    }
-
-    /// Merges a table into the settings and overrides existing settings. `section` is the table's path.
-    fn merge(&mut self, arena: &mut Arena, section: &mut Vec<String>, table: &DeTable<'_>, source: &Rc<SourceFile>) {
-        for (key, value) in table {
-            section.push(key.get_ref().to_string());
-            let is_below = |path: &Vec<String>| path.len() > section.len() && path.starts_with(section);
-            match value.get_ref() {
-                DeValue::Table(inner) => {
-                    if !self.0.keys().any(is_below) {
-                        self.0.shift_remove(section);
-                    }
-                    self.merge(arena, section, inner, source);
+    /// Adds the settings of a section. `path` is the path of the section. Fails if the paths exceed the budget.
+    fn add_section(&mut self, budget: &mut Budget, path: &mut Vec<String>, section: Section) -> Result<()> {
+        for (name, entry) in section.0 {
+            path.push(name);
+            match entry {
+                Entry::Setting(value) => {
+                    budget.spend_bytes(path.iter().map(String::len).sum(), "a name of a section in `config.toml`")?;
+                    self.0.insert(path.clone(), value);
                 }
-                _ => {
-                    self.0.retain(|path, _| !is_below(path));
-                    let value = convert_toml(arena, value, source);
-                    self.set(section.clone(), value);
-                }
+                Entry::Section(inner) => self.add_section(budget, path, inner)?,
             }
-            section.pop();
+            path.pop();
         }
+        Ok(())
     }
 
     /// Replaces `${section.key}` with the value of that setting, or with an empty string if the setting does not exist.
-    /// Replaces one reference per value in each of [`MAX_ROUNDS`] rounds.
+    /// Replaces one reference per value in each of [`MAX_ROUNDS`] rounds. Fails if the results exceed the arena's
+    /// budget.
     fn resolve_references(&mut self, arena: &mut Arena) -> Result<()> {
         let pattern =
             Regex::new(r"\$\{(.[^${}]*)\}").map_err(|_| Error::new(ErrorKind::Internal, "a pattern that is none"))?;
+        let mut to_check: Vec<usize> = (0..self.0.len()).collect();
         for _ in 0..MAX_ROUNDS {
-            for position in 0..self.0.len() {
+            let mut replaced = Vec::new();
+            for position in to_check {
                 let value = self.0[position];
-                let Value::Str(text) = arena.get(value).clone() else { continue };
-                let Some(found) = pattern.captures(&text) else { continue };
-                let (matched, key) = (found[0].to_owned(), found[1].split('.').map(str::to_owned).collect::<Vec<_>>());
-                let referred = self.0.get(&key).copied();
-                let location =
-                    arena.location(value).or(referred.and_then(|referred| arena.location(referred))).cloned();
-                self.0[position] = match referred {
-                    Some(referred) if text == matched => match arena.location(referred) {
-                        Some(_) => referred,
-                        // A default of Prefect gets the location of the reference.
-                        None => {
-                            let data = arena.get(referred).clone();
-                            arena.alloc(data, location)
-                        }
-                    },
-                    _ => {
-                        let inner = referred.map_or(String::new(), |referred| string::str(arena, referred));
-                        let replaced = text.replacen(&matched, &inner, 1);
-                        let unknown = referred.is_some_and(|referred| matches!(arena.get(referred), Value::Unknown(_)));
-                        arena.alloc(if unknown { Value::Unknown(replaced) } else { Value::Str(replaced) }, location)
-                    }
-                };
+                let Some(text) = arena.as_str(value) else { continue };
+                let Some(found) = pattern.captures(text) else { continue };
+                let reference = found.get(0).map_or(0..0, |reference| reference.range());
+                let key: Vec<String> = found[1].split('.').map(str::to_owned).collect();
+                self.0[position] = resolve_reference(arena, value, reference, self.0.get(&key).copied())?;
+                replaced.push(position);
             }
+            to_check = replaced;
         }
         Ok(())
     }
@@ -242,5 +282,106 @@ impl FlatSettings {
             arena.dict_set_str(section, key, *value);
         }
         Ok(root)
+    }
+}
+
+/// Returns a string in which a reference, at the byte range `reference`, is replaced with the value `referred`. Fails if
+/// the result exceeds the arena's budget.
+fn resolve_reference(
+    arena: &mut Arena,
+    value: ValueId,
+    reference: Range<usize>,
+    referred: Option<ValueId>,
+) -> Result<ValueId> {
+    let text = arena.as_str(value).unwrap_or_default();
+    let location = arena.location(value).or(referred.and_then(|referred| arena.location(referred))).cloned();
+    if let Some(referred) = referred
+        && reference == (0..text.len())
+    {
+        // A default of Prefect gets the location of the reference.
+        return Ok(match arena.location(referred) {
+            Some(_) => referred,
+            None => {
+                let data = arena.get(referred).clone();
+                arena.alloc(data, location)
+            }
+        });
+    }
+    let inner = referred.map_or(String::new(), |referred| string::str(arena, referred));
+    let (before, after) = (&text[..reference.start], &text[reference.end..]);
+    let (replaced, name) = ([before, &inner, after].concat(), text[reference.clone()].to_owned());
+    let paid = arena.budget.spend_bytes(replaced.len(), format_args!("`{name}`"));
+    paid.map_err(|error| locate(error, location.as_ref()))?;
+    let is_unknown = referred.is_some_and(|referred| matches!(arena.get(referred), Value::Unknown(_)));
+    Ok(arena.alloc(if is_unknown { Value::Unknown(replaced) } else { Value::Str(replaced) }, location))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::growth::assert_grows_linearly;
+
+    fn load_error(pairs: &[(&str, &str)], user: &str) -> String {
+        let user = SourceFile::new_redacted("c.toml", user);
+        let loaded = load(&mut Arena::default(), &Environ::from_pairs(pairs), Some(&user));
+        loaded.err().map_or(String::new(), |error| error.message().to_owned())
+    }
+
+    #[test]
+    fn limits_what_variables_and_references_multiply() {
+        const BYTES: &str = "exceeds the limit of 8 MiB of text";
+        let many = |text: &str, count: usize| text.repeat(count);
+        let one = &many("x", 50_000);
+        let settings = |value: &str| (0..200).map(|at| format!("k{at} = \"{value}\"\n")).collect::<String>();
+        for (pairs, user, expected) in [
+            (vec![("A", "$A$A$A$A$A$A$A"), ("PREFECT__CONTEXT__X", "$A")], String::new(), format!("`$A` {BYTES}")),
+            (vec![("A", "$A$A$A$A$A$A$A")], "[context]\nx = \"$A\"".to_owned(), format!("`$A` {BYTES}")),
+            (vec![("A", one)], format!("[context]\n{}", settings("${A}b")), format!("`$A` {BYTES}")),
+            (vec![("HOME", one)], format!("[context]\n{}", settings("~/b")), format!("`~` {BYTES}")),
+            (
+                vec![],
+                format!("[context]\nk = \"{}\"", many("${context.k}", 2_000)),
+                format!("`${{context.k}}` {BYTES}"),
+            ),
+            (
+                vec![],
+                format!("[context]\nx = \"{one}\"\n{}", settings("a${context.x}")),
+                format!("`${{context.x}}` {BYTES}"),
+            ),
+            (
+                vec![("A", "1,1,1,1,1,1,1,1,1,1,"), ("PREFECT__CONTEXT__X", &many("$A", 60_000))],
+                String::new(),
+                "the literal exceeds the limit of 500000 values".to_owned(),
+            ),
+            (
+                vec![],
+                format!("[context.{}]\n{}", many("s", 50_000), settings("v")),
+                format!("a name of a section in `config.toml` {BYTES}"),
+            ),
+            (
+                vec![(&*format!("PREFECT__{}", many("A__", 200)), "x")],
+                String::new(),
+                "a variable's name leads into more than 100 sections".to_owned(),
+            ),
+        ] {
+            assert_eq!(load_error(&pairs, &user), expected);
+        }
+    }
+
+    /// Loads `count` settings in a file, and as many variables that refer to them.
+    fn load_settings(count: usize) {
+        let user: String = (0..count).map(|at| format!("[context.s{at}]\nk = \"x\"\n")).collect();
+        let user = SourceFile::new_redacted("c.toml", user);
+        let variables = (0..count).map(|at| EnvironVar {
+            name: format!("PREFECT__CONTEXT__V{at}"),
+            value: Resolved::Text(format!("${{context.s{at}.k}} $HOME")),
+            location: None,
+        });
+        load(&mut Arena::default(), &variables.collect(), Some(&user)).unwrap();
+    }
+
+    #[test]
+    fn loading_time_grows_linearly() {
+        assert_grows_linearly(500, load_settings);
     }
 }

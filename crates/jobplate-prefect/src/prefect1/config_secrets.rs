@@ -67,7 +67,10 @@ fn add_secrets(
                 add_secrets(inner, &format!("{name}{}", secrets::DICT_SEPARATOR), source, found)?;
                 continue;
             }
-            DeValue::String(text) => (Some(text.to_string()), secrets::from_config(text)),
+            DeValue::String(text) => {
+                let value = secrets::from_config(text).map_err(|error| locate(error, Some(&location)))?;
+                (Some(text.to_string()), value)
+            }
             _ => (None, literal(value, source).ok_or_else(|| refuse(NO_LITERAL, "write it as a text, in quotes"))?),
         };
         found.push(ConfigSecret { name, own, value, location });

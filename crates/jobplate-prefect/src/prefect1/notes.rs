@@ -259,7 +259,7 @@ impl NoteCollector<'_> {
     }
 
     fn add_deployment_notes(&mut self, scenario: &AgentScenario) {
-        for variable in &scenario.environ.0 {
+        for variable in scenario.environ.iter() {
             let location = variable.location.as_ref();
             if secret_name(&variable.name).is_some() {
                 let text = Message::from(format!(

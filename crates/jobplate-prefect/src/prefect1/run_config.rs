@@ -8,7 +8,7 @@ use jobplate_diagnostic::{Error, Result};
 use crate::kwargs::{Kwargs, iterate};
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::{SourceFile, locate};
-use crate::pyvalue::{serialize, string, yaml};
+use crate::pyvalue::{string, yaml};
 
 /// A function that reads the file at a path.
 pub(super) type ReadFile<'r> = dyn Fn(&str) -> Result<Rc<SourceFile>> + 'r;
@@ -155,12 +155,7 @@ impl RunConfig {
             ));
             return Err(locate(error, arena.location(template)));
         }
-        if arena.exceeds_size(template, serialize::MAX_VALUES) {
-            return Err(locate(
-                Error::input("aliases make this template larger than any Job can be"),
-                arena.location(template),
-            ));
-        }
+        arena.check_size(template, "the job template")?;
         check_json(arena, template)?;
         // Prefect ignores an empty template.
         self.job_template = arena.is_truthy(template).then(|| arena.deep_copy(template));

@@ -4,7 +4,7 @@
 //! Prefect evaluates a variable twice as a Python literal and expands `$NAME` and `${...}` in it. `Secret(...).get()`
 //! then parses a string as JSON. Errors contain no values.
 
-use jobplate_diagnostic::ProgramName;
+use jobplate_diagnostic::{ProgramName, Result};
 use jobplate_manifest::names::{self, ValidationError};
 
 use super::config::string_to_type;
@@ -21,7 +21,7 @@ pub const DICT_SEPARATOR: &str = "__";
 ///
 /// # Errors
 /// Fails if Prefect or Kubernetes does not accept the name.
-pub fn parse_name(key: &str) -> Result<&str, ValidationError> {
+pub fn parse_name(key: &str) -> std::result::Result<&str, ValidationError> {
     let name = secret_name(key).unwrap_or(key);
     names::check_data_key(name)?;
     if name.starts_with("PREFECT__") {
@@ -54,15 +54,18 @@ pub fn enclosing_dicts(name: &str) -> impl Iterator<Item = &str> {
 
 /// Describes the value that a flow reads instead of the string itself. Returns `None` if the flow reads the string
 /// unchanged.
-pub fn describe_cast(name: &str, value: &str) -> Option<String> {
+///
+/// # Errors
+/// Fails if a literal has too many values.
+pub fn describe_cast(name: &str, value: &str) -> Result<Option<String>> {
     let mut arena = Arena::default();
-    if let Some(read) = cast(&mut arena, value) {
+    if let Some(read) = cast(&mut arena, value)? {
         // Prefect casts a string twice, so it also evaluates a literal inside a quoted literal.
         let inner = arena.as_str(read).map(str::to_owned);
-        let read = inner.and_then(|inner| cast(&mut arena, &inner)).unwrap_or(read);
+        let read = inner.map_or(Ok(None), |inner| cast(&mut arena, &inner))?.unwrap_or(read);
         let inner = arena.as_str(read).map(str::to_owned);
         let json = inner.filter(|_| split_dict(name).is_none()).and_then(|inner| json_kind(&inner));
-        return Some(match (json, arena.get(read)) {
+        return Ok(Some(match (json, arena.get(read)) {
             (Some(kind), _) => kind.to_owned(),
             (None, Value::Str(_)) => UNQUOTED.to_owned(),
             (None, Value::None) => NONE.to_owned(),
@@ -71,10 +74,10 @@ pub fn describe_cast(name: &str, value: &str) -> Option<String> {
                 None => DICT.to_owned(),
             },
             (None, _) => arena.describe_kind(read).to_owned(),
-        });
+        }));
     }
     // A value in a dict is not parsed as JSON, so the flow reads the string unchanged.
-    (split_dict(name).is_none()).then(|| json_kind(value)).flatten().map(str::to_owned)
+    Ok((split_dict(name).is_none()).then(|| json_kind(value)).flatten().map(str::to_owned))
 }
 
 /// The description of a string that loses its quotes.
@@ -108,9 +111,9 @@ fn json_kind(value: &str) -> Option<&'static str> {
 }
 
 /// Casts a string like Prefect. Returns `None` if the result is the same string.
-fn cast(arena: &mut Arena, value: &str) -> Option<ValueId> {
-    let read = string_to_type(arena, value, None);
-    (arena.as_str(read) != Some(value)).then_some(read)
+fn cast(arena: &mut Arena, value: &str) -> Result<Option<ValueId>> {
+    let read = string_to_type(arena, value, None)?;
+    Ok((arena.as_str(read) != Some(value)).then_some(read))
 }
 
 /// Returns whether Prefect may expand variables, the home directory or settings in a string.
@@ -135,10 +138,13 @@ pub fn to_string_literal(name: &str, value: &str) -> Option<String> {
 
 /// Returns the value of a variable from which a flow reads the same value as from this string in `config.toml`.
 /// Prefect casts a string in `config.toml` once, and a variable twice.
-pub fn from_config(value: &str) -> String {
+///
+/// # Errors
+/// Fails if a literal has too many values.
+pub fn from_config(value: &str) -> Result<String> {
     let mut arena = Arena::default();
-    let is_text = cast(&mut arena, value).is_some_and(|read| arena.as_str(read).is_some());
-    if is_text { quote_literal(value) } else { value.to_owned() }
+    let is_text = cast(&mut arena, value)?.is_some_and(|read| arena.as_str(read).is_some());
+    Ok(if is_text { quote_literal(value) } else { value.to_owned() })
 }
 
 /// Quotes a string as a Python literal in which Prefect expands no variables or settings.
@@ -199,9 +205,9 @@ mod tests {
             ("[null]", Some("a list")),
             ("b'x'", Some("binary data")),
         ] {
-            assert_eq!(describe_cast("A", value).as_deref(), expected, "{value}");
+            assert_eq!(describe_cast("A", value).unwrap().as_deref(), expected, "{value}");
         }
-        assert_eq!(describe_cast("A__B", "null"), None);
+        assert_eq!(describe_cast("A__B", "null").unwrap(), None);
         for value in ["p$HOME", "${a.b}", "~/x", "~"] {
             assert!(may_expand(value), "{value}");
         }
@@ -216,8 +222,8 @@ mod tests {
         assert_eq!(to_string_literal("A", "$x").as_deref(), Some(r#"'\'"\\\\u0024x"\''"#));
         assert_eq!(to_string_literal("A__B", "42").as_deref(), Some(r#""'42'""#));
         assert_eq!(to_string_literal("A__B", "${x}"), None);
-        assert_eq!(from_config("42"), "42");
-        assert_eq!(from_config("a'b"), "a'b");
-        assert_eq!(from_config("'$x'"), r#""'\x24x'""#);
+        assert_eq!(from_config("42").unwrap(), "42");
+        assert_eq!(from_config("a'b").unwrap(), "a'b");
+        assert_eq!(from_config("'$x'").unwrap(), r#""'\x24x'""#);
     }
 }

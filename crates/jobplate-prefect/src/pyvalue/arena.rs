@@ -4,12 +4,15 @@
 //! A list or dictionary has an identity in Python. With a YAML alias, two collections contain the same object, and a
 //! change to it is visible in both. So an [`Arena`] owns all values, and a [`ValueId`] identifies one of them.
 
+use std::collections::HashSet;
+
+use jobplate_diagnostic::Result;
 use num_bigint::BigInt;
 
 pub use super::dict::ValueId;
 use super::dict::{Dict, DictKey};
 use super::limits::Budget;
-use super::source::Location;
+use super::source::{Location, locate};
 use super::timestamp::Timestamp;
 
 /// A Python value, or a placeholder for a value that is unknown or that this crate cannot represent.
@@ -171,12 +174,44 @@ impl Arena {
         }
     }
 
-    /// Returns whether two values are the same key of a `dict`, like `1`, `1.0` and `True`. Collections, which cannot be
-    /// keys, are the same if they contain the same values by identity: two empty lists are.
+    /// Returns whether two values are the same key of a `dict`, like `1`, `1.0` and `True`.
     pub fn is_same_key(&self, one: ValueId, other: ValueId) -> bool {
         match (self.get(one), self.get(other)) {
             (Value::Str(one), Value::Str(other)) => one == other,
-            (value, other_value) => value == other_value || self.dict_key(one) == self.dict_key(other),
+            _ => self.dict_key(one) == self.dict_key(other),
+        }
+    }
+
+    /// Returns whether `one == other`. Collections are equal if they have equal items. Values that are too large to
+    /// compare are not equal.
+    pub fn equals(&self, one: ValueId, other: ValueId) -> bool {
+        self.equals_within(one, other, &mut Budget::default())
+    }
+
+    fn equals_within(&self, one: ValueId, other: ValueId, budget: &mut Budget) -> bool {
+        if one == other {
+            return true;
+        }
+        if budget.spend_values(1, "").is_err() {
+            return false;
+        }
+        match (self.get(one), self.get(other)) {
+            (Value::List(items), Value::List(others)) | (Value::Tuple(items), Value::Tuple(others)) => {
+                let mut pairs = items.iter().zip(others);
+                items.len() == others.len() && pairs.all(|(one, other)| self.equals_within(*one, *other, budget))
+            }
+            (Value::Dict(pairs), Value::Dict(others)) => {
+                let is_in_others = |(key, value): &(ValueId, ValueId)| {
+                    let other = others.get(&self.dict_key(*key));
+                    other.is_some_and(|other| self.equals_within(*value, other, budget))
+                };
+                pairs.len() == others.len() && pairs.iter().all(is_in_others)
+            }
+            (Value::Set(items), Value::Set(others)) => {
+                let others: HashSet<DictKey> = others.iter().map(|item| self.dict_key(*item)).collect();
+                items.len() == others.len() && items.iter().all(|item| others.contains(&self.dict_key(*item)))
+            }
+            _ => self.is_same_key(one, other),
         }
     }
 
@@ -224,24 +259,28 @@ impl Arena {
         }
     }
 
-    /// Returns whether a value consists of more than `max` values. A value in several collections counts once for each
-    /// collection. The keys of a `dict` do not count.
-    pub fn exceeds_size(&self, id: ValueId, max: usize) -> bool {
-        self.subtract_size(id, max).is_none()
+    /// Fails if a value has more values and text than one [`Budget`]. A value in several collections counts once for
+    /// each collection. Errors call the value `subject`.
+    ///
+    /// # Errors
+    /// Fails if aliases make the value too large.
+    pub fn check_size(&self, id: ValueId, subject: &str) -> Result<()> {
+        self.spend_size(id, subject, &mut Budget::default()).map_err(|error| locate(error, self.location(id)))
     }
 
-    /// Subtracts the number of values in `id` from `budget`. Returns the remaining budget, or `None` if the value
-    /// exceeds the budget.
-    fn subtract_size(&self, id: ValueId, budget: usize) -> Option<usize> {
-        let budget = budget.checked_sub(1)?;
+    fn spend_size(&self, id: ValueId, subject: &str, budget: &mut Budget) -> Result<()> {
+        budget.spend_values(1, subject)?;
         match self.get(id) {
+            Value::Str(text) | Value::Unknown(text) => budget.spend_bytes(text.len(), subject),
+            Value::Bytes(bytes) => budget.spend_bytes(bytes.len(), subject),
             Value::List(items) | Value::Tuple(items) | Value::Set(items) => {
-                items.iter().try_fold(budget, |budget, item| self.subtract_size(*item, budget))
+                items.iter().try_for_each(|item| self.spend_size(*item, subject, budget))
             }
-            Value::Dict(pairs) => {
-                pairs.iter().try_fold(budget, |budget, (_, value)| self.subtract_size(*value, budget))
-            }
-            _ => Some(budget),
+            Value::Dict(pairs) => pairs.iter().try_for_each(|(key, value)| {
+                budget.spend_bytes(self.as_str(*key).map_or(0, str::len), subject)?;
+                self.spend_size(*value, subject, budget)
+            }),
+            _ => Ok(()),
         }
     }
 
@@ -263,9 +302,9 @@ impl Arena {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
-
     use super::*;
+    use crate::growth::assert_grows_linearly;
+    use crate::pyvalue::literal;
     use crate::pyvalue::string::repr;
 
     #[test]
@@ -292,8 +331,7 @@ mod tests {
     }
 
     /// Sets `count` keys, then sets and reads each of them again.
-    fn fill(count: usize) -> Duration {
-        let start = Instant::now();
+    fn fill(count: usize) {
         let mut arena = Arena::default();
         let dict = arena.alloc(Value::empty_dict(), None);
         for _ in 0..2 {
@@ -303,25 +341,51 @@ mod tests {
                 assert_eq!(arena.dict_get(dict, &number.to_string()), Some(value));
             }
         }
-        start.elapsed()
     }
 
     #[test]
-    fn empty_collections_are_the_same() {
+    fn compares_values_like_python() {
+        // The expected results are those of `==` in Python 3.11.
+        for (one, other, expected) in [
+            ("[]", "[]", true),
+            ("[1, 'a', {2: [3]}]", "[True, 'a', {2.0: [3]}]", true),
+            ("{'a': 1, 'b': 2}", "{'b': 2, 'a': 1}", true),
+            ("{'a': 1}", "{'a': 2}", false),
+            ("{'a': 1}", "{'a': 1, 'b': 1}", false),
+            ("{1, 2}", "{2, 1}", true),
+            ("{1, 2}", "{1, 3}", false),
+            ("[1]", "(1,)", false),
+            ("(1, (2,))", "(1, (2,))", true),
+            ("[1]", "[1, 2]", false),
+            ("'1'", "1", false),
+            ("None", "0", false),
+            ("b'a'", "b'a'", true),
+        ] {
+            let mut arena = Arena::default();
+            let [one, other] = [one, other].map(|text| literal::eval(&mut arena, text, None).unwrap().unwrap());
+            assert_eq!(arena.equals(one, other), expected, "{one:?} {other:?}");
+        }
+    }
+
+    #[test]
+    fn compares_and_measures_shared_values_in_bounded_time() {
         let mut arena = Arena::default();
-        let mut list = || arena.alloc(Value::List(Vec::new()), None);
-        let (one, other) = (list(), list());
-        assert!(arena.is_same_key(one, other));
+        let [one, other] = [0, 1].map(|_| {
+            let mut list = arena.alloc(Value::List(Vec::new()), None);
+            for _ in 0..100 {
+                list = arena.alloc(Value::List(vec![list, list]), None);
+            }
+            list
+        });
+        assert!(!arena.equals(one, other));
+        assert_eq!(arena.check_size(one, "this").unwrap_err().message(), "this exceeds the limit of 500000 values");
+        let text = arena.alloc_str("x".repeat(1 << 20));
+        let list = arena.alloc(Value::List(vec![text; 9]), None);
+        assert_eq!(arena.check_size(list, "this").unwrap_err().message(), "this exceeds the limit of 8 MiB of text");
     }
 
     #[test]
     fn insertion_time_grows_linearly() {
-        // Other processes can distort a measurement, so one linear measurement out of 20 is enough. In quadratic time,
-        // twice as many keys take four times as long.
-        let is_linear = |_| {
-            let single = fill(4_000);
-            fill(8_000) < single * 3
-        };
-        assert!((0..20).any(is_linear), "twice as many keys take more than three times as long");
+        assert_grows_linearly(4_000, fill);
     }
 }

@@ -1,11 +1,13 @@
 //! The environment of a process, and the expansion of variables in strings like in `os.path`.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use jobplate_diagnostic::{Error, Result};
 use regex_lite::Regex;
 
 use super::arena::{Arena, Value, ValueId};
+use super::limits::Budget;
 use super::source::{Location, locate};
 
 /// An environment variable.
@@ -35,7 +37,7 @@ pub enum Resolved {
 pub fn find_references(text: &str) -> String {
     static PATTERN: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new("<((?:Secret|ConfigMap) [^<>, ]*, key [^<>, ]*|field [^<> ]*|a reference)>").ok());
-    let Some(pattern) = &*PATTERN else { return String::new() };
+    let Some(pattern) = PATTERN.as_ref().filter(|_| text.contains('<')) else { return String::new() };
     let mut found: Vec<&str> =
         pattern.captures_iter(text).filter_map(|captures| Some(captures.get(1)?.as_str())).collect();
     found.dedup();
@@ -68,9 +70,21 @@ impl Resolved {
 /// The home directory if `HOME` is not set. Prefect's own images run as root.
 const DEFAULT_HOME: &str = "/root";
 
-/// The variables of a process, in order.
+/// The variables of a process, in order. Of several variables with one name, the process has the last.
 #[derive(Clone, Debug, Default)]
-pub struct Environ(pub Vec<EnvironVar>);
+pub struct Environ {
+    variables: Vec<EnvironVar>,
+    /// The index in `variables` of each name's last variable.
+    positions: HashMap<String, usize>,
+}
+
+impl FromIterator<EnvironVar> for Environ {
+    fn from_iter<I: IntoIterator<Item = EnvironVar>>(variables: I) -> Self {
+        let mut environ = Environ::default();
+        variables.into_iter().for_each(|variable| environ.set(variable));
+        environ
+    }
+}
 
 impl Environ {
     /// Returns an environment of variables without locations.
@@ -81,7 +95,7 @@ impl Environ {
             value: Resolved::from_text((*value).to_owned()),
             location: None,
         };
-        Environ(pairs.iter().map(variable).collect())
+        pairs.iter().map(variable).collect()
     }
 
     /// Reads a mapping of names to values. Errors call the mapping `label`.
@@ -112,38 +126,85 @@ impl Environ {
                 Err(locate(error.hint("put it in quotes"), arena.location(*value)))
             }
         };
-        pairs.iter().map(variable).collect::<Result<_>>().map(Environ)
+        pairs.iter().map(variable).collect()
     }
 
-    /// Returns the last variable named `name`, or `None` if no variable has this name.
+    /// Adds a variable after all others. It replaces a variable with the same name.
+    pub fn set(&mut self, variable: EnvironVar) {
+        self.positions.insert(variable.name.clone(), self.variables.len());
+        self.variables.push(variable);
+    }
+
+    /// Returns the variables in order.
+    pub fn iter(&self) -> impl Iterator<Item = &EnvironVar> {
+        let variables = self.variables.iter().enumerate();
+        variables
+            .filter(|(position, variable)| self.positions.get(&variable.name) == Some(position))
+            .map(|found| found.1)
+    }
+
+    /// Returns whether there is no variable.
+    pub fn is_empty(&self) -> bool {
+        self.variables.is_empty()
+    }
+
+    /// Returns the variable named `name`, or `None` if no variable has this name.
     pub fn get(&self, name: &str) -> Option<&EnvironVar> {
-        self.0.iter().rev().find(|variable| variable.name == name)
+        self.positions.get(name).map(|position| &self.variables[*position])
     }
 
     /// Applies `os.path.expandvars`, then `os.path.expanduser`. Returns an unknown value unchanged. The result of
     /// replacing variables is unknown if it contains a placeholder.
-    pub fn expand(&self, value: &Resolved) -> Resolved {
+    ///
+    /// # Errors
+    /// Fails if the values that replace variables exceed the budget.
+    pub fn expand(&self, value: &Resolved, budget: &mut Budget) -> Result<Resolved> {
         match value {
-            Resolved::Unknown(_) => value.clone(),
-            Resolved::Text(text) if !text.contains('$') => Resolved::Text(self.expand_user(text)),
-            Resolved::Text(text) => Resolved::from_text(self.expand_user(&self.expand_vars(text))),
+            Resolved::Unknown(_) => Ok(value.clone()),
+            Resolved::Text(text) => {
+                let vars = self.expand_vars(text, budget)?;
+                let expanded = self.expand_user(&vars);
+                budget.spend_bytes(expanded.len().saturating_sub(vars.len()), "`~`")?;
+                Ok(if text.contains('$') { Resolved::from_text(expanded) } else { Resolved::Text(expanded) })
+            }
         }
     }
 
     /// Replaces `$NAME` and `${NAME}` if the variable is set, like `os.path.expandvars`. If `HOME` is not set, uses
     /// `/root`.
-    pub fn expand_vars(&self, text: &str) -> String {
-        static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$([0-9A-Za-z_]+|\{[^}]*\})").ok());
-        let Some(pattern) = &*PATTERN else { return text.to_owned() };
-        let replacement = |found: &regex_lite::Captures<'_>| {
-            let name = found[1].strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(&found[1]);
+    ///
+    /// # Errors
+    /// Fails if the values that replace variables exceed the budget.
+    pub fn expand_vars(&self, text: &str, budget: &mut Budget) -> Result<String> {
+        let mut out = String::new();
+        let mut rest = text;
+        // After the last closing brace, `${` does not start a reference.
+        let last_brace = text.rfind('}').unwrap_or(0);
+        while let Some((before, after)) = rest.split_once('$') {
+            out.push_str(before);
+            let (name, end) = match after.strip_prefix('{') {
+                Some(inner) if last_brace >= text.len() - inner.len() => {
+                    let end = inner.find('}').unwrap_or(inner.len());
+                    (&inner[..end], end + 2)
+                }
+                Some(_) => ("", 0),
+                None => {
+                    let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(after.len());
+                    (&after[..end], end)
+                }
+            };
             match (self.get(name), name) {
-                (Some(variable), _) => variable.value.as_str().to_owned(),
-                (None, "HOME") => DEFAULT_HOME.to_owned(),
-                (None, _) => found[0].to_owned(),
+                (Some(variable), _) => {
+                    budget.spend_bytes(variable.value.as_str().len(), format_args!("`${name}`"))?;
+                    out.push_str(variable.value.as_str());
+                }
+                (None, "HOME") => out.push_str(DEFAULT_HOME),
+                (None, _) => out.extend(["$", &after[..end]]),
             }
-        };
-        pattern.replace_all(text, replacement).into_owned()
+            rest = &after[end..];
+        }
+        out.push_str(rest);
+        Ok(out)
     }
 
     /// Replaces a leading `~` or `~root` with the home directory, like `os.path.expanduser`.
@@ -163,23 +224,23 @@ impl Environ {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::growth::assert_grows_linearly;
 
     #[test]
     fn expands_variables_and_home() {
-        let variable = |name: &str, value: &str| EnvironVar {
-            name: name.to_owned(),
-            value: Resolved::Text(value.to_owned()),
-            location: None,
-        };
-        let environ = Environ(vec![variable("A", "x$B"), variable("B", "y"), variable("HOME", "/h/")]);
+        let environ = Environ::from_pairs(&[("A", "z"), ("A", "x$B"), ("B", "y"), ("HOME", "/h/")]);
+        let mut budget = Budget::default();
         for (text, vars) in [
             ("$A", "x$B"),
             ("${A}b$Ab$C", "x$Bb$Ab$C"),
             ("$$A${", "$x$B${"),
             ("${}", "${}"),
+            ("${C${B}", "${C${B}"),
+            ("}${B", "}${B"),
+            ("${B}${$B", "y${y"),
             ("\u{e9}$B\u{e9}", "\u{e9}y\u{e9}"),
         ] {
-            assert_eq!(environ.expand_vars(text), vars, "{text}");
+            assert_eq!(environ.expand_vars(text, &mut budget).unwrap(), vars, "{text}");
         }
         for (text, user) in
             [("~", "/h"), ("~/a", "/h/a"), ("a~", "a~"), ("~root/a", "/root/a"), ("~nobody/a", "~nobody/a")]
@@ -187,5 +248,35 @@ mod tests {
             assert_eq!(environ.expand_user(text), user, "{text}");
         }
         assert_eq!(Environ::default().expand_user("~/a"), "/root/a");
+        let names: Vec<_> = environ.iter().map(|variable| variable.name.as_str()).collect();
+        assert_eq!(names, ["A", "B", "HOME"]);
+    }
+
+    #[test]
+    fn expansion_time_grows_linearly() {
+        let environ = Environ::from_pairs(&[("A", "x")]);
+        for part in ["${", "}${", "$A${", "$A", "${A}"] {
+            assert_grows_linearly(50_000, |count| {
+                drop(environ.expand_vars(&part.repeat(count), &mut Budget::default()));
+            });
+        }
+        assert_grows_linearly(10_000, |count| {
+            let variable =
+                |at| EnvironVar { name: format!("A{at}"), value: Resolved::Text("x".to_owned()), location: None };
+            let environ: Environ = (0..count).chain(0..count).map(variable).collect();
+            assert!((0..count).all(|at| environ.get(&format!("A{at}")).is_some()) && environ.iter().count() == count);
+        });
+    }
+
+    #[test]
+    fn limits_the_length_of_expanded_variables() {
+        let long = "x".repeat(1 << 20);
+        let environ = Environ::from_pairs(&[("A", &long), ("HOME", &long)]);
+        for text in ["$A$A$A$A$A$A$A$A$A", "~"] {
+            let mut budget = Budget::default();
+            let mut expand = || environ.expand(&Resolved::Text(text.to_owned()), &mut budget);
+            let error = (0..9).find_map(|_| expand().err()).unwrap();
+            assert_eq!(error.message(), format!("`{}` exceeds the limit of 8 MiB of text", &text[..text.len().min(2)]));
+        }
     }
 }

@@ -5,29 +5,37 @@
 
 use std::rc::Rc;
 
-use jobplate_diagnostic::Error;
+use jobplate_diagnostic::{Error, Result};
 use jobplate_yaml::{Document, Node, NodeArena, NodeKind, read};
 use num_bigint::BigInt;
 use serde_json::value::RawValue;
 
 use super::arena::{Arena, Value, ValueId};
+use super::limits::{LONG_INTEGER, MAX_DIGITS};
 use super::source::{Location, SourceFile, locate};
+use super::yaml::spend_nodes;
 
 /// Reads a file. Returns `None` if [`is_json`] does not accept the file's text.
-pub(crate) fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Option<ValueId> {
+///
+/// # Errors
+/// Fails if the file has too many values.
+pub(crate) fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<Option<ValueId>> {
     let text = source.text.strip_prefix('\u{feff}').unwrap_or(&source.text);
     let start = source.text.len() - text.len();
     if !is_json(text) {
-        return None;
+        return Ok(None);
     }
-    let raw: &RawValue = serde_json::from_str(text).ok()?;
+    let Ok(raw) = serde_json::from_str::<&RawValue>(text) else { return Ok(None) };
     let mut nodes = NodeArena::default();
-    match read(text, &mut nodes) {
-        Ok(_) => Some(JsonConstructor { arena, source, start }.value(Document::new(text, &nodes).root())),
+    Ok(match read(text, &mut nodes) {
+        Ok(_) => {
+            spend_nodes(arena, &nodes, source)?;
+            Some(JsonConstructor { arena, source, start }.value(Document::new(text, &nodes).root()))
+        }
         // The file is valid JSON but invalid YAML, for example because of a lone surrogate, so its values have no
         // locations.
         Err(_) => Some(construct_without_locations(arena, raw)),
-    }
+    })
 }
 
 /// Returns the error in a file that starts like JSON, and the location of the error. Returns `None` if the file does
@@ -136,6 +144,9 @@ fn scalar(raw: &str) -> Value {
         "true" => Value::Bool(true),
         "false" => Value::Bool(false),
         raw if raw.starts_with('"') => Value::Str(serde_json::from_str(raw).unwrap_or_default()),
+        raw if raw.len() > MAX_DIGITS && raw.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') => {
+            Value::Unsupported(LONG_INTEGER)
+        }
         raw => match raw.parse::<BigInt>() {
             Ok(raw) => Value::Int(raw),
             // Like in Python, a float that overflows is infinity.
@@ -170,7 +181,7 @@ fn construct_without_locations(arena: &mut Arena, raw: &RawValue) -> ValueId {
 struct Pairs<'t>(Vec<(String, &'t RawValue)>);
 
 impl<'de: 't, 't> serde::Deserialize<'de> for Pairs<'t> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         struct Visitor;
         impl<'de> serde::de::Visitor<'de> for Visitor {
             type Value = Vec<(String, &'de RawValue)>;
@@ -179,7 +190,7 @@ impl<'de: 't, 't> serde::Deserialize<'de> for Pairs<'t> {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self::Value, A::Error> {
                 let mut pairs = Vec::new();
                 while let Some(pair) = map.next_entry()? {
                     pairs.push(pair);
@@ -208,7 +219,7 @@ mod tests {
             ("{\n\t\"a\": 1\n}", "{'a': 1}"),
         ] {
             let mut arena = Arena::default();
-            let root = load(&mut arena, &SourceFile::new_manifest("t", json)).unwrap();
+            let root = load(&mut arena, &SourceFile::new_manifest("t", json)).unwrap().unwrap();
             assert_eq!(string::repr(&arena, root), expected, "{json}");
         }
         assert!(!is_json("{a: b}") && !is_json("1"));

@@ -4,6 +4,7 @@
 //! jiter, pydantic's parser, cannot replace this module: it differs from `json.loads` in the treatment of lone
 //! surrogates and `NaN`, and would add a second version of num-bigint.
 
+use indexmap::IndexMap;
 use num_bigint::BigInt;
 
 use super::limits::MAX_DIGITS;
@@ -135,7 +136,7 @@ impl JsonParser<'_> {
 
     fn parse_map(&mut self) -> Option<Json> {
         self.depth += 1;
-        let mut pairs: Vec<(String, Json)> = Vec::new();
+        let mut pairs: IndexMap<String, Json> = IndexMap::new();
         let mut is_first = true;
         self.skip_whitespace();
         while !self.consume("}") {
@@ -151,14 +152,11 @@ impl JsonParser<'_> {
             if self.has_stopped() {
                 return Some(Json::Unsupported);
             }
-            match pairs.iter_mut().find(|(own, _)| *own == key) {
-                Some((_, own)) => *own = value,
-                None => pairs.push((key, value)),
-            }
+            pairs.insert(key, value);
             self.skip_whitespace();
         }
         self.depth -= 1;
-        Some(Json::Map(pairs))
+        Some(Json::Map(pairs.into_iter().collect()))
     }
 
     /// Returns whether the parser stopped because brackets are nested too deeply.

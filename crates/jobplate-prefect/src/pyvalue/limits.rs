@@ -1,5 +1,7 @@
 //! Python's limits, the limits of what an input can multiply, and the hint for unsupported input.
 
+use std::fmt::Display;
+
 use jobplate_diagnostic::{Error, Result};
 
 /// The hint for input that Prefect may accept but this crate does not support.
@@ -7,6 +9,12 @@ pub(crate) const UNSUPPORTED_HINT: &str = "Prefect may take this, but it is not 
 
 /// The maximum number of digits of a decimal integer in a string (`sys.int_info.default_max_str_digits`).
 pub(crate) const MAX_DIGITS: usize = 4300;
+
+/// The maximum number of bits of an integer that has at most [`MAX_DIGITS`] digits.
+pub(crate) const MAX_BITS: u64 = 14_284;
+
+/// The description of an integer with more digits, which Python cannot print.
+pub(crate) const LONG_INTEGER: &str = "a number of more than 4300 digits";
 
 /// The maximum number of values of one [`Budget`]. An object of 1.5 MiB, which is the most that etcd accepts, has fewer
 /// values.
@@ -20,7 +28,7 @@ const MAX_MEBIBYTES: usize = 8;
 ///
 /// An [`Arena`](super::arena::Arena) has the budget of a run. Whoever copies a value or text pays for the copy first.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Budget {
+pub struct Budget {
     values: usize,
     bytes: usize,
 }
@@ -32,29 +40,29 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// Pays for `count` values. Errors name `subject`, which multiplies the values.
+    /// Pays for `count` values. Errors name `subject`, which has the values, in backticks.
     ///
     /// # Errors
     /// Fails if the budget has fewer values left.
-    pub(crate) fn spend_values(&mut self, count: usize, subject: &str) -> Result<()> {
+    pub fn spend_values(&mut self, count: usize, subject: impl Display) -> Result<()> {
         let remaining = self.values.checked_sub(count);
-        self.values = remaining.ok_or_else(|| exceeded(subject, &format!("{MAX_VALUES} values")))?;
+        self.values = remaining.ok_or_else(|| exceeded(subject, format_args!("{MAX_VALUES} values")))?;
         Ok(())
     }
 
-    /// Pays for text of `count` bytes. Errors name `subject`, which multiplies the text.
+    /// Pays for text of `count` bytes. Errors name `subject`, which has the text, in backticks.
     ///
     /// # Errors
     /// Fails if the budget has fewer bytes left.
-    pub(crate) fn spend_bytes(&mut self, count: usize, subject: &str) -> Result<()> {
+    pub fn spend_bytes(&mut self, count: usize, subject: impl Display) -> Result<()> {
         let remaining = self.bytes.checked_sub(count);
-        self.bytes = remaining.ok_or_else(|| exceeded(subject, &format!("{MAX_MEBIBYTES} MiB for expanded values")))?;
+        self.bytes = remaining.ok_or_else(|| exceeded(subject, format_args!("{MAX_MEBIBYTES} MiB of text")))?;
         Ok(())
     }
 }
 
-fn exceeded(subject: &str, limit: &str) -> Error {
-    Error::input(format!("`{subject}` exceeds the limit of {limit}")).hint("use fewer or shorter values")
+fn exceeded(subject: impl Display, limit: impl Display) -> Error {
+    Error::input(format!("{subject} exceeds the limit of {limit}")).hint("use fewer or shorter values")
 }
 
 #[cfg(test)]
@@ -64,10 +72,10 @@ mod tests {
     #[test]
     fn limits_values_and_bytes_in_total() {
         let mut budget = Budget::default();
-        assert!(budget.spend_values(MAX_VALUES, "<<").is_ok());
-        assert_eq!(budget.spend_values(1, "<<").unwrap_err().message(), "`<<` exceeds the limit of 500000 values");
-        assert!(budget.spend_bytes(8 << 20, "$A").is_ok());
-        let error = budget.spend_bytes(1, "$A").unwrap_err();
-        assert_eq!(error.message(), "`$A` exceeds the limit of 8 MiB for expanded values");
+        assert!(budget.spend_values(MAX_VALUES, "`<<`").is_ok());
+        assert_eq!(budget.spend_values(1, "`<<`").unwrap_err().message(), "`<<` exceeds the limit of 500000 values");
+        assert!(budget.spend_bytes(8 << 20, "`$A`").is_ok());
+        let error = budget.spend_bytes(1, "`$A`").unwrap_err();
+        assert_eq!(error.message(), "`$A` exceeds the limit of 8 MiB of text");
     }
 }

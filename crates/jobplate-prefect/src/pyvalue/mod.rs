@@ -18,7 +18,7 @@
 //! | [`string`] | which strings `str()`, `repr()` and `str.strip()` return |
 //! | `slug` | which slug python-slugify creates from a string |
 //! | [`serialize`] | which JSON and YAML a value is serialized to, and which values cannot be serialized |
-//! | `limits` | how many digits Python accepts, how much an input can multiply, and which hint errors about unsupported input have |
+//! | [`limits`] | how many digits Python accepts, how much an input can multiply, and which hint errors about unsupported input have |
 
 pub mod arena;
 pub mod dict;
@@ -26,7 +26,7 @@ pub(crate) mod duration;
 pub mod environ;
 pub(crate) mod json;
 pub(crate) mod json_value;
-pub(crate) mod limits;
+pub mod limits;
 pub(crate) mod literal;
 pub(crate) mod number;
 pub(crate) mod pydantic;

@@ -28,9 +28,7 @@ pub struct Serializable<'h> {
 /// Fails if the value contains a value that JSON cannot represent, or if it is too large or nested too deeply. The
 /// error points to the invalid part.
 pub fn check_serializable(arena: &Arena, id: ValueId) -> Result<Serializable<'_>> {
-    if arena.exceeds_size(id, MAX_VALUES) {
-        return Err(locate(Error::input("aliases make this larger than any object can be"), arena.location(id)));
-    }
+    arena.check_size(id, "the object")?;
     check_value(arena, id, MAX_DEPTH)?;
     Ok(Serializable { arena, id })
 }

@@ -118,8 +118,7 @@ fn set_profile(environ: &mut Environ, profile: Resolved, location: &Location) ->
         let error = Error::input("the worker's profile is none of Prefect's own, and its file is not known here");
         return Err(locate(error.hint("set the profile's settings as variables of the worker"), Some(location)));
     }
-    environ.0.retain(|variable| variable.name != settings::PROFILE_VARIABLE);
-    environ.0.push(EnvironVar {
+    environ.set(EnvironVar {
         name: settings::PROFILE_VARIABLE.to_owned(),
         value: profile,
         location: Some(location.clone()),
@@ -202,7 +201,7 @@ impl WorkerDeployment {
             .filter(|placeholder| placeholder.source() == PlaceholderSource::Environment);
         let in_template_names: HashSet<&str> =
             in_template.map(|placeholder| placeholder.name.trim_start_matches('$')).collect();
-        for variable in &self.environ.0 {
+        for variable in self.environ.iter() {
             let name = &variable.name;
             let is_entry =
                 |id| arena.dict_get(id, "name").and_then(|entry_name| arena.as_str(entry_name)) == Some(name.as_str());

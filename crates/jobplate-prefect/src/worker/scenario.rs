@@ -220,7 +220,6 @@ fn read_worker(arena: &mut Arena, mapping: Option<ValueId>) -> Result<Worker> {
 impl Worker {
     /// Sets the variable `name` of the worker, overriding any value.
     pub fn set(&mut self, name: &str, text: String, location: Option<crate::pyvalue::source::Location>) {
-        self.environ.0.retain(|variable| variable.name != name);
-        self.environ.0.push(EnvironVar { name: name.to_owned(), value: Resolved::Text(text), location });
+        self.environ.set(EnvironVar { name: name.to_owned(), value: Resolved::Text(text), location });
     }
 }

@@ -20,8 +20,7 @@ pub(super) fn rejection(arena: &Arena, value: ValueId, schema: ValueId) -> Optio
         };
     }
     if let Some(allowed) = arena.dict_get(schema, "enum") {
-        let is_accepted =
-            arena.list_items(allowed).iter().any(|allowed_value| arena.is_same_key(*allowed_value, value));
+        let is_accepted = arena.list_items(allowed).iter().any(|allowed_value| arena.equals(*allowed_value, value));
         return (!is_accepted).then(|| "is none of the values that its schema has".to_owned());
     }
     let types: Vec<&str> = match arena.dict_get(schema, "type").map(|kind| (kind, arena.get(kind))) {

@@ -61,7 +61,7 @@ pub fn read(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
 
 fn find(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
     let file_location = Location { source: Rc::clone(source), span: 0..0 };
-    if let Some(template) = json::load(arena, source).and_then(|root| find_in_value(arena, root)) {
+    if let Some(template) = json::load(arena, source)?.and_then(|root| find_in_value(arena, root)) {
         return to_json(arena, template);
     }
     let mut inner: Vec<Rc<SourceFile>> = Vec::new();

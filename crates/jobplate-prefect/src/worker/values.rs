@@ -6,7 +6,7 @@ use jobplate_diagnostic::{Error, Result};
 
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::limits::UNSUPPORTED_HINT;
-use crate::pyvalue::serialize::{MAX_VALUES, json_key};
+use crate::pyvalue::serialize::json_key;
 use crate::pyvalue::source::{SourceFile, locate};
 use crate::pyvalue::{json, yaml};
 
@@ -23,7 +23,7 @@ pub fn prefect_error(arena: &Arena, id: ValueId, why: impl Into<String>) -> Erro
 /// # Errors
 /// Fails if the file is neither JSON nor YAML, or if aliases make its value larger than any object can be.
 pub fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
-    let root = match json::load(arena, source) {
+    let root = match json::load(arena, source)? {
         Some(root) => root,
         None => yaml::load(arena, source).map_err(|error| json::invalid_json(source).unwrap_or(error))?,
     };
@@ -33,10 +33,7 @@ pub fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
 
 /// Fails if aliases make a value larger than any object can be.
 fn check_size(arena: &Arena, id: ValueId) -> Result<()> {
-    match arena.exceeds_size(id, MAX_VALUES) {
-        true => Err(locate(Error::input("this is larger than any object can be"), arena.location(id))),
-        false => Ok(()),
-    }
+    arena.check_size(id, "the value")
 }
 
 /// Converts a value like a round trip through JSON: keys are strings, and no value is shared.

@@ -13,36 +13,36 @@
 mod numbers;
 pub(super) mod strings;
 
+use std::collections::HashSet;
+
+use jobplate_diagnostic::{Error, Result};
+
 use self::numbers::{number_end, parse_number};
 use self::strings::{parse_string, starts_string};
 use super::arena::{Arena, Value, ValueId};
-use super::source::Location;
+use super::source::{Location, locate};
 
 /// Python's maximum depth of nested brackets.
 const MAX_DEPTH: usize = 200;
 
 /// Evaluates a literal. All its values have the location `location`. Returns `None` if `text` is not a literal.
-pub(crate) fn eval(arena: &mut Arena, text: &str, location: Option<&Location>) -> Option<ValueId> {
+///
+/// # Errors
+/// Fails if the values of the literal exceed the arena's budget.
+pub(crate) fn eval(arena: &mut Arena, text: &str, location: Option<&Location>) -> Result<Option<ValueId>> {
     let mut parser = LiteralParser {
         rest: text.trim_start_matches([' ', '\t']),
         source: text,
         depth: 0,
         arena,
         location: location.cloned(),
+        excess: None,
     };
-    parser.skip_lines()?;
-    let value = parser.parse_tuple_or_value()?;
-    parser.skip_whitespace();
-    let rest = parser.rest;
-    // Only comments and blank lines may follow.
-    let is_blank = |line: &str| {
-        let line = line.trim_start_matches([' ', '\t', '\u{c}', '\r']);
-        line.is_empty() || line.starts_with('#')
-    };
-    // To Python, a last line that contains only spaces or tabs is an unexpected indent.
-    let last = rest.rsplit_once('\n').map_or("", |(_, last)| last);
-    let is_indented = !last.is_empty() && last.trim_matches([' ', '\t']).is_empty();
-    (rest.lines().all(is_blank) && !is_indented && !parser.source.contains('\0')).then_some(value)
+    let value = parser.parse();
+    match parser.excess {
+        Some(error) => Err(locate(error, location)),
+        None => Ok(value),
+    }
 }
 
 /// A parser for one literal.
@@ -54,11 +54,37 @@ struct LiteralParser<'h, 't> {
     depth: usize,
     arena: &'h mut Arena,
     location: Option<Location>,
+    /// The error if the values exceed the budget.
+    excess: Option<Error>,
 }
 
 impl LiteralParser<'_, '_> {
-    fn alloc(&mut self, data: Value) -> ValueId {
-        self.arena.alloc(data, self.location.clone())
+    /// Parses the whole text.
+    fn parse(&mut self) -> Option<ValueId> {
+        self.skip_lines()?;
+        let value = self.parse_tuple_or_value()?;
+        self.skip_whitespace();
+        let rest = self.rest;
+        // Only comments and blank lines may follow.
+        let is_blank = |line: &str| {
+            let line = line.trim_start_matches([' ', '\t', '\u{c}', '\r']);
+            line.is_empty() || line.starts_with('#')
+        };
+        // To Python, a last line that contains only spaces or tabs is an unexpected indent.
+        let last = rest.rsplit_once('\n').map_or("", |(_, last)| last);
+        let is_indented = !last.is_empty() && last.trim_matches([' ', '\t']).is_empty();
+        (rest.lines().all(is_blank) && !is_indented && !self.source.contains('\0')).then_some(value)
+    }
+
+    /// Adds a value to the arena. Returns `None` if it exceeds the budget.
+    fn alloc(&mut self, data: Value) -> Option<ValueId> {
+        match self.arena.budget.spend_values(1, "the literal") {
+            Ok(()) => Some(self.arena.alloc(data, self.location.clone())),
+            Err(error) => {
+                self.excess = Some(error);
+                None
+            }
+        }
     }
 
     /// Skips blank lines and comments before the literal. Returns `None` if the text ends with a comment, or if the
@@ -121,7 +147,7 @@ impl LiteralParser<'_, '_> {
                 break;
             }
         }
-        Some(self.alloc(Value::Tuple(items)))
+        self.alloc(Value::Tuple(items))
     }
 
     /// Parses a value, or the sum or difference of a real and an imaginary number.
@@ -141,7 +167,7 @@ impl LiteralParser<'_, '_> {
         };
         match *self.arena.get(right) {
             Value::Complex(added_real, imaginary) => {
-                Some(self.alloc(Value::Complex(real + sign * added_real, sign * imaginary)))
+                self.alloc(Value::Complex(real + sign * added_real, sign * imaginary))
             }
             _ => None,
         }
@@ -162,7 +188,7 @@ impl LiteralParser<'_, '_> {
             (data @ (Value::Int(_) | Value::Float(_) | Value::Complex(..)), _) => data,
             _ => return None,
         };
-        Some(self.alloc(data))
+        self.alloc(data)
     }
 
     fn parse_atom(&mut self) -> Option<ValueId> {
@@ -172,7 +198,7 @@ impl LiteralParser<'_, '_> {
             '(' => self.parse_tuple(),
             '[' => {
                 let items = self.parse_items(']')?;
-                Some(self.alloc(Value::List(items)))
+                self.alloc(Value::List(items))
             }
             '{' => self.parse_braces(),
             '0'..='9' => self.parse_number(),
@@ -227,7 +253,7 @@ impl LiteralParser<'_, '_> {
         self.close(')')?;
         match items.as_slice() {
             [only] if !has_comma => Some(*only),
-            _ => Some(self.alloc(Value::Tuple(items))),
+            _ => self.alloc(Value::Tuple(items)),
         }
     }
 
@@ -235,12 +261,12 @@ impl LiteralParser<'_, '_> {
         self.open()?;
         if self.is_at('}') {
             self.close('}')?;
-            return Some(self.alloc(Value::empty_dict()));
+            return self.alloc(Value::empty_dict());
         }
         let first = self.parse_value()?;
         let is_dict = self.consume(":");
         let mut keys = Vec::new();
-        let dict = self.alloc(Value::empty_dict());
+        let dict = self.alloc(Value::empty_dict())?;
         let mut key = first;
         loop {
             if !self.arena.is_hashable(key) {
@@ -264,20 +290,16 @@ impl LiteralParser<'_, '_> {
         if is_dict {
             return Some(dict);
         }
-        let mut items: Vec<ValueId> = Vec::new();
-        for key in keys {
-            if !items.iter().any(|item| self.arena.is_same_key(*item, key)) {
-                items.push(key);
-            }
-        }
-        Some(self.alloc(Value::Set(items)))
+        let mut known = HashSet::new();
+        keys.retain(|key| known.insert(self.arena.dict_key(*key)));
+        self.alloc(Value::Set(keys))
     }
 
     /// Parses `True`, `False`, `None`, `...`, `set()`, or a string with a prefix.
     fn parse_keyword(&mut self) -> Option<ValueId> {
         if let Some(after) = self.rest.strip_prefix("...") {
             self.rest = after;
-            return Some(self.alloc(Value::Ellipsis));
+            return self.alloc(Value::Ellipsis);
         }
         let end = self.rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(self.rest.len());
         if self.rest[end..].starts_with(['\'', '"']) {
@@ -292,12 +314,12 @@ impl LiteralParser<'_, '_> {
                 if !self.is_at('(') || !self.parse_items(')')?.is_empty() {
                     return None;
                 }
-                return Some(self.alloc(Value::Set(Vec::new())));
+                return self.alloc(Value::Set(Vec::new()));
             }
             _ => return None,
         };
         self.rest = &self.rest[end..];
-        Some(self.alloc(data))
+        self.alloc(data)
     }
 
     /// Parses a string literal, and concatenates adjacent string literals.
@@ -311,7 +333,7 @@ impl LiteralParser<'_, '_> {
             parts = parts.concat(next)?;
             self.skip_whitespace();
         }
-        Some(self.alloc(parts.into_value()))
+        self.alloc(parts.into_value())
     }
 
     fn parse_number(&mut self) -> Option<ValueId> {
@@ -322,7 +344,7 @@ impl LiteralParser<'_, '_> {
         }
         self.rest = after;
         let data = parse_number(number)?;
-        Some(self.alloc(data))
+        self.alloc(data)
     }
 }
 
@@ -334,7 +356,7 @@ mod tests {
 
     fn eval_and_print(text: &str) -> Option<String> {
         let mut arena = Arena::default();
-        eval(&mut arena, text, None).map(|id| repr(&arena, id))
+        eval(&mut arena, text, None).unwrap().map(|id| repr(&arena, id))
     }
 
     /// Literals, each with its `repr(ast.literal_eval(text))` in Python 3.11.

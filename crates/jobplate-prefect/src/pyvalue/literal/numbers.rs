@@ -3,7 +3,7 @@
 use num_bigint::BigInt;
 
 use crate::pyvalue::arena::Value;
-use crate::pyvalue::limits::MAX_DIGITS;
+use crate::pyvalue::limits::{LONG_INTEGER, MAX_BITS, MAX_DIGITS};
 
 /// Returns the length of the number at the start of `text`.
 pub(super) fn number_end(text: &str) -> usize {
@@ -31,7 +31,13 @@ pub(super) fn parse_number(text: &str) -> Option<Value> {
     for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
         if let Some(digits) = lower.strip_prefix(prefix) {
             let digits = digits.strip_prefix('_').unwrap_or(digits);
-            return BigInt::parse_bytes(without_underscores(digits)?.as_bytes(), radix).map(Value::Int);
+            let integer = BigInt::parse_bytes(without_underscores(digits)?.as_bytes(), radix)?;
+            // Python can read the number, but not print it.
+            return Some(if integer.bits() > MAX_BITS {
+                Value::Unsupported(LONG_INTEGER)
+            } else {
+                Value::Int(integer)
+            });
         }
     }
     let (real, is_imaginary) = match lower.strip_suffix('j') {

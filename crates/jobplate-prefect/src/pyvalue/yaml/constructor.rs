@@ -119,8 +119,9 @@ impl<'h, 's> Constructor<'h, 's> {
             let target = self.resolve_alias(key);
             if self.constructed.contains_key(&target.index()) {
                 // The key of an alias or a merged mapping: each dictionary has a copy of it.
-                let subject = if key.kind() == NodeKind::Alias { key.raw() } else { "<<" };
-                self.spend(subject, key, 0, target.raw().len())?;
+                let subject =
+                    if key.kind() == NodeKind::Alias { format!("`{}`", key.raw()) } else { "`<<`".to_owned() };
+                self.spend(&subject, key, 0, target.raw().len())?;
             }
             let key_value = match key.kind() {
                 // PyYAML constructs no value for a plain `=`, but accepts it as a key.
@@ -162,14 +163,14 @@ impl<'h, 's> Constructor<'h, 's> {
             let value = self.resolve_alias(value);
             match value.kind() {
                 NodeKind::Map => {
-                    self.spend("<<", key, 1 + value.entries().count(), 0)?;
+                    self.spend("`<<`", key, 1 + value.entries().count(), 0)?;
                     self.flatten(value, depth, out)?;
                 }
                 NodeKind::Seq => {
                     let mut lists = Vec::new();
                     for item in value.items() {
                         let item = self.resolve_alias(item);
-                        self.spend("<<", key, 1 + item.entries().count(), 0)?;
+                        self.spend("`<<`", key, 1 + item.entries().count(), 0)?;
                         if item.kind() != NodeKind::Map {
                             return Err(self.fail(item, "a merge key (`<<`) takes mappings"));
                         }

@@ -66,7 +66,17 @@ pub fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
         let error = Error::input("a tab where PyYAML, which Prefect reads templates with, takes none");
         return Err(locate(error.hint("write spaces"), Some(&location(start + tab..start + tab + 1))));
     }
+    spend_nodes(arena, &nodes, source)?;
     Constructor::new(arena, source, start)?.construct(document)
+}
+
+/// Pays for the values of a file.
+///
+/// # Errors
+/// Fails if the file has too many values.
+pub(super) fn spend_nodes(arena: &mut Arena, nodes: &NodeArena, source: &Rc<SourceFile>) -> Result<()> {
+    let paid = arena.budget.spend_values(nodes.len(), "the file");
+    paid.map_err(|error| error.in_file(&source.name))
 }
 
 /// Replaces each lone carriage return with a line feed, because PyYAML treats both as line breaks.

@@ -24,7 +24,7 @@ impl<'e> SettingVariables<'e> {
             let name = variable.name.to_lowercase().to_ascii_uppercase();
             Some((name.strip_prefix(PREFIX)?.to_owned(), variable))
         };
-        SettingVariables(environ.0.iter().filter_map(to_entry).collect())
+        SettingVariables(environ.iter().filter_map(to_entry).collect())
     }
 
     /// Returns the variable that sets a setting, by the setting's current name or else its former name.
