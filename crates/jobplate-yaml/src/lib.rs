@@ -38,6 +38,8 @@
 //! | `tree` | how nodes are compared, and how a document is traversed |
 //! | `scalar` | the content of a scalar, its type in Kubernetes (string, number, boolean), and when a name is quoted |
 //! | `strict` | which nodes may be edited; that duplicate keys, aliases and merge keys are refused |
+//! | `key_index` | how many keys of one mapping are looked up |
+//! | `path_cursor` | how the paths to many nodes of one document are found |
 //! | `edit` | which changes an edit can make |
 //! | `editor` | which documents can be edited, which parsers verify the new text, how a failed verification is reported |
 //! | `layout` | how an edit is written in its document |
@@ -53,8 +55,10 @@ mod decoded_scalar;
 mod edit;
 mod editor;
 mod fallback;
+mod key_index;
 mod layout;
 mod node_kind;
+mod path_cursor;
 mod scalar;
 mod scan;
 mod splice;
@@ -70,7 +74,9 @@ pub use decoded_scalar::DecodedScalar;
 pub use edit::{Child, Edit, Value};
 pub use editor::{Edited, Editor};
 pub use fallback::{parse_with_granit, read};
+pub use key_index::KeyIndex;
 pub use node_kind::NodeKind;
+pub use path_cursor::{PathCursor, PathStep};
 pub use scalar::{ScalarKind, quote_double, quote_name};
 pub use scan::scan;
 pub use stream::{Documents, RawDocument, StreamError};

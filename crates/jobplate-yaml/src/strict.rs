@@ -11,6 +11,7 @@ use std::rc::Rc;
 use jobplate_diagnostic::{Error, Result};
 
 use super::edit::{Change, Child, Edit, Value};
+use super::key_index::{KeyIndex, duplicate_key};
 use super::node_kind::NodeKind;
 use super::tree::Node;
 
@@ -32,9 +33,7 @@ impl<'a> Node<'a> {
         for (name, value) in self.entries() {
             if name.has_text(key) {
                 if found.is_some() {
-                    return Err(Error::refused(format!("the key `{key}` stands twice in one mapping"))
-                        .at(name.span())
-                        .hint("remove one of the two; YAML readers disagree about which one counts"));
+                    return Err(duplicate_key(name));
                 }
                 found = Some(value);
             }
@@ -48,12 +47,8 @@ impl<'a> Node<'a> {
     ///
     /// Fails if a mapping has a key twice. The error points to the second occurrence.
     pub fn refuse_duplicate_keys(self) -> Result<()> {
-        for map in self.descendants().filter(|node| node.kind() == NodeKind::Map) {
-            for (key, _) in map.entries() {
-                map.get(&key.text().unwrap_or_default())?;
-            }
-        }
-        Ok(())
+        let mut maps = self.descendants().filter(|node| node.kind() == NodeKind::Map);
+        maps.try_for_each(|map| KeyIndex::new(map).refuse_duplicates())
     }
 }
 
@@ -71,13 +66,11 @@ pub(super) fn refuse_shared(node: Node<'_>, label: &str) -> Result<()> {
             .hint("write it out here, so that it can be edited on its own"));
     }
     match node.anchor() {
-        Some(anchor) if node.document().root().descendants().any(|other| other.refers_to(anchor)) => {
-            Err(Error::refused(format!(
-                "{label} carries the anchor `&{anchor}`, which is used elsewhere: an edit would change both"
-            ))
-            .at(node.anchor_span().unwrap_or(node.span()))
-            .hint("write the other use out, so that each can be edited on its own"))
-        }
+        Some(anchor) if node.document().has_alias(anchor) => Err(Error::refused(format!(
+            "{label} carries the anchor `&{anchor}`, which is used elsewhere: an edit would change both"
+        ))
+        .at(node.anchor_span().unwrap_or(node.span()))
+        .hint("write the other use out, so that each can be edited on its own")),
         _ => Ok(()),
     }
 }

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use super::node_kind::{ESCAPED, FLOW, MULTILINE, NodeKind, PROPERTIES};
 use super::scalar::{self, ScalarKind, ScalarSource};
@@ -45,6 +46,8 @@ pub struct NodeArena {
     pub(super) properties: Vec<Properties>,
     /// The scanner's reason for rejecting the document, if the fallback parser read it.
     pub(super) fallback_reason: Option<Unsupported>,
+    /// The indices of all aliases, sorted by name. Collected by the first search for an alias.
+    aliases: OnceLock<Vec<u32>>,
 }
 
 impl NodeArena {
@@ -67,6 +70,7 @@ impl NodeArena {
         self.nodes.clear();
         self.properties.clear();
         self.fallback_reason = None;
+        self.aliases = OnceLock::new();
     }
 }
 
@@ -95,6 +99,19 @@ impl<'a> Document<'a> {
     pub(super) fn last_node_before(self, offset: usize) -> Option<Node<'a>> {
         let count = self.arena.nodes.partition_point(|node| (node.start as usize) < offset);
         Some(self.node(count.checked_sub(1)? as u32))
+    }
+
+    /// Returns whether the document has an alias of the anchor with this name.
+    pub(super) fn has_alias(self, anchor: &str) -> bool {
+        let name = |index: &u32| &self.node(*index).raw()[1..];
+        let aliases = self.arena.aliases.get_or_init(|| {
+            let mut aliases: Vec<u32> = (0..self.arena.nodes.len() as u32)
+                .filter(|index| self.node(*index).kind() == NodeKind::Alias)
+                .collect();
+            aliases.sort_unstable_by_key(name);
+            aliases
+        });
+        aliases.binary_search_by_key(&anchor, name).is_ok()
     }
 
     /// Returns the node with this arena index.
