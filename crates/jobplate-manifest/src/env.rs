@@ -70,7 +70,7 @@ pub struct EnvVar {
 }
 
 /// The kind of object that an `envFrom` source refers to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EnvFromKind {
     /// `secretRef`
     Secret,

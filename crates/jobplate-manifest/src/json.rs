@@ -37,12 +37,19 @@ pub fn to_json(node: Node<'_>) -> Result<Value> {
     }
 }
 
+/// Returns the value of a boolean like Kubernetes' YAML reader, which also accepts the words of YAML 1.1, such as `yes`
+/// and `off`. Returns `None` for any other node.
+pub fn to_bool(node: Node<'_>) -> Option<bool> {
+    let is_true = |text: &str| matches!(text.to_ascii_lowercase().as_str(), "y" | "yes" | "on" | "true");
+    (node.scalar_kind() == ScalarKind::Bool).then(|| node.text().is_some_and(|text| is_true(&text)))
+}
+
 /// Converts a scalar to JSON.
 fn scalar_to_json(node: Node<'_>) -> Result<Value> {
     let text = node.text().unwrap_or_default();
     Ok(match node.scalar_kind() {
         ScalarKind::Null => Value::Null,
-        ScalarKind::Bool => Value::Bool(matches!(&*text.to_ascii_lowercase(), "y" | "yes" | "on" | "true")),
+        ScalarKind::Bool => Value::Bool(to_bool(node).unwrap_or_default()),
         ScalarKind::String => Value::String(text.into_owned()),
         ScalarKind::Number | ScalarKind::NonFinite => match parse_integer(&text).or_else(|| parse_decimal(&text)) {
             Some(number) => Value::Number(number),
