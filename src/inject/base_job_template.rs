@@ -9,7 +9,7 @@
 use jobplate_diagnostic::{Error, Result};
 use jobplate_prefect::base_job_template::{BaseJobTemplate, is_env_placeholder, is_worker_setting};
 use jobplate_prefect::worker::version::WorkerVersion;
-use jobplate_yaml::{Child, Edit, Editable, Node, NodeKind, Value};
+use jobplate_yaml::{Child, Edit, Editable, KeyIndex, Node, NodeKind, Value};
 
 use super::env::DesiredEnv;
 use super::notes::Notes;
@@ -38,7 +38,7 @@ pub(super) fn plan_base_job_template(
     }
     let edits_before = edits.len();
     plan_job_env(template, &names, edits, notes)?;
-    let [name, ..] = names.worker_settings.as_slice() else { return Ok(()) };
+    let [name, ..] = names.worker_settings else { return Ok(()) };
     if !version.merges_env() && edits.len() > edits_before {
         let reason = format!(
             "{name}: it must be null in `job_configuration.env`, and with prefect-kubernetes {version} a mapping there \
@@ -61,23 +61,28 @@ pub(super) fn plan_base_job_template(
 pub(super) struct RequestedNames<'d> {
     desired: &'d DesiredEnv,
     /// The names of variables that a worker sets itself.
-    pub(super) worker_settings: Vec<&'d str>,
+    pub(super) worker_settings: &'d [String],
 }
 
 impl<'d> RequestedNames<'d> {
     pub(super) fn new(desired: &'d DesiredEnv) -> Self {
-        let worker_settings = desired.all_names().filter(|name| is_worker_setting(name)).collect();
-        RequestedNames { desired, worker_settings }
+        RequestedNames { desired, worker_settings: desired.worker_settings() }
     }
 
     /// Returns whether a node is the name of a variable to set or to remove.
     fn contains(&self, node: Node<'_>) -> bool {
-        self.desired.all_names().any(|name| node.has_text(name))
+        node.text().is_some_and(|name| self.desired.requests(&name))
+    }
+
+    /// Returns whether a mapping sets each of the worker's variables to null.
+    fn are_null_in(&self, env: Node<'_>) -> bool {
+        let index = KeyIndex::new(env);
+        self.worker_settings.iter().all(|name| index.get_first(name).is_some_and(Node::is_null))
     }
 
     /// Returns a mapping that sets each of the worker's variables to null, so that the worker omits it.
     pub(super) fn null_worker_settings(&self) -> Value {
-        Value::map(self.worker_settings.iter().map(|name| ((*name).to_owned(), Value::Null)))
+        Value::map(self.worker_settings.iter().map(|name| (name.clone(), Value::Null)))
     }
 }
 
@@ -97,16 +102,25 @@ fn plan_job_env(
         }
         // Null in the default does not keep the worker from setting its own variables, so requested variables are only
         // removed here.
-        let without_nulls = RequestedNames { worker_settings: Vec::new(), ..*names };
+        let without_nulls = RequestedNames { worker_settings: &[], ..*names };
         plan_variable_removal(default, "the default of `env`", &without_nulls, edits, notes)?;
     }
     let description = "`job_configuration.env`";
     let env = template.env()?;
-    match (env, names.worker_settings.as_slice()) {
+    match (env, names.worker_settings) {
         (Some(env), [name, ..]) if env.kind() == NodeKind::Seq => {
             Err(Error::refused(format!("{description} is a list, which can't keep the worker from setting {name}"))
                 .at(env.span())
                 .hint("write it as a mapping, `NAME: value`, and move references to the container's `env`"))
+        }
+        (env, [name, ..]) if template.has_env_list() && !env.is_some_and(|env| names.are_null_in(env)) => {
+            let list = template.default_env.filter(|default| default.kind() == NodeKind::Seq);
+            let start = list.or(template.env_schema).unwrap_or(template.job_configuration).span().start;
+            Err(Error::refused(format!(
+                "the variable `env` can be a list, which a worker cannot merge with `{name}: null` in {description}"
+            ))
+            .at(start..start + 1)
+            .hint("make `env` a mapping, `NAME: value`, or set this setting of the worker itself"))
         }
         (Some(env), _) if matches!(env.kind(), NodeKind::Map | NodeKind::Seq) => {
             plan_variable_removal(env, description, names, edits, notes)
@@ -150,7 +164,7 @@ pub(super) fn plan_variable_removal(
         return Ok(());
     }
     let env = Editable::from_node(env, description)?;
-    for name in changes.removed_names.iter().filter(|name| names.desired.names().any(|requested| requested == *name)) {
+    for name in changes.removed_names.iter().filter(|name| names.desired.sets(name)) {
         notes.add(format!("{name} was set by {description}, too: it was taken out there"));
     }
     edits.push(env.change_children(changes.remove, changes.insert));
@@ -168,30 +182,32 @@ struct EnvChanges {
 
 fn plan_mapping_changes(env: Node<'_>, names: &RequestedNames<'_>) -> Result<EnvChanges> {
     let EnvChanges { mut remove, mut insert, mut removed_names } = EnvChanges::default();
+    let index = KeyIndex::new(env);
     for (position, (key, value)) in env.entries().enumerate() {
         if !names.contains(key) {
             continue;
         }
-        env.get(&key.text().unwrap_or_default())?;
-        let becomes_null = names.worker_settings.iter().any(|name| key.has_text(name));
+        let name = key.text().unwrap_or_default();
+        index.get(&name)?;
+        let becomes_null = !names.worker_settings.is_empty() && is_worker_setting(&name);
         if becomes_null && value.is_null() {
             continue;
         }
         Editable::from_node(value, "the variable")?;
         remove.push(position);
-        let name = key.text().unwrap_or_default().into_owned();
+        let name = name.into_owned();
         removed_names.push(name.clone());
         if becomes_null {
             insert.push((position, Child::entry(name, Value::Null)));
         }
     }
     let count = env.entries().count();
-    let is_free = |position: &usize| insert.iter().all(|(taken, _)| taken != position);
+    let is_free = |position: &usize| insert.binary_search_by_key(position, |(taken, _)| *taken).is_err();
     // If every entry is removed, the first new entry gets the index of a removed entry, so the mapping is never empty.
     let first = remove.iter().copied().find(|position| remove.len() == count && is_free(position)).unwrap_or(count);
-    let missing = names.worker_settings.iter().filter(|name| env.get_first(name).is_none());
+    let missing = names.worker_settings.iter().filter(|name| index.get_first(name).is_none());
     let positions = std::iter::once(first).chain(std::iter::repeat(count));
-    insert.extend(positions.zip(missing).map(|(at, name)| (at, Child::entry((*name).to_owned(), Value::Null))));
+    insert.extend(positions.zip(missing).map(|(at, name)| (at, Child::entry(name.clone(), Value::Null))));
     insert.sort_by_key(|(position, _)| *position);
     Ok(EnvChanges { remove, insert, removed_names })
 }

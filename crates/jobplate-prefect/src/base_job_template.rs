@@ -72,6 +72,8 @@ pub struct BaseJobTemplate<'a> {
     pub pod_spec: Option<Node<'a>>,
     /// `variables.properties.env.default`, if it is set and not null.
     pub default_env: Option<Node<'a>>,
+    /// `variables.properties.env`, the schema of the variable `env`, if it is set and not null.
+    pub env_schema: Option<Node<'a>>,
 }
 
 impl<'a> BaseJobTemplate<'a> {
@@ -99,12 +101,29 @@ impl<'a> BaseJobTemplate<'a> {
         };
         StrictMap::from_node(job_configuration, "`job_configuration`")?;
         let pod_spec = get_nested(job_configuration, &["job_manifest", "spec", "template", "spec"])?;
-        let default_env = get_nested(template, &["variables", "properties", "env", "default"])?;
+        let env_schema = get_nested(template, &["variables", "properties", "env"])?;
+        let default_env = env_schema.map_or(Ok(None), |schema| get_nested(schema, &["default"]))?;
         Ok(BaseJobTemplate {
             job_configuration,
             pod_spec: pod_spec.filter(|spec| spec.kind() == NodeKind::Map),
             default_env,
+            env_schema,
         })
+    }
+
+    /// Returns whether the variable `env` can be a list of entries: its default is a list, or its schema or an
+    /// alternative in it has the type `array`. A worker cannot merge a list with a mapping in `job_configuration.env`.
+    pub fn has_env_list(&self) -> bool {
+        let is_array = |schema: Node<'_>| {
+            let types = schema.get_first("type");
+            types.is_some_and(|types| types.has_text("array") || types.items().any(|name| name.has_text("array")))
+        };
+        let has_array_schema = |schema: Node<'_>| {
+            let alternatives = ["anyOf", "oneOf", "allOf"].iter().filter_map(|key| schema.get_first(key));
+            is_array(schema) || alternatives.flat_map(Node::items).any(is_array)
+        };
+        self.default_env.is_some_and(|default| default.kind() == NodeKind::Seq)
+            || self.env_schema.is_some_and(has_array_schema)
     }
 
     /// Returns `job_configuration.env`, if it is set and not null.
