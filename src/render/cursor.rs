@@ -35,6 +35,7 @@ pub struct RenderedDocument<'c> {
 /// [`Iterator`].
 pub struct DocumentCursor<'r> {
     remaining_inputs: std::slice::IterMut<'r, PlannedInput>,
+    log: &'r mut EditLog,
     current: Option<CurrentInput<'r>>,
     max_document_size: usize,
     after: Vec<u8>,
@@ -44,7 +45,6 @@ pub struct DocumentCursor<'r> {
 struct CurrentInput<'r> {
     name: String,
     documents: Documents<Box<dyn Read + 'r>>,
-    log: &'r mut EditLog,
     /// The record of the next edited document. `None` after the last one.
     record: Option<EditRecord>,
     line: usize,
@@ -52,19 +52,19 @@ struct CurrentInput<'r> {
 }
 
 impl<'r> DocumentCursor<'r> {
-    pub(super) fn new(inputs: &'r mut [PlannedInput], max_document_size: usize) -> Self {
-        DocumentCursor { remaining_inputs: inputs.iter_mut(), current: None, max_document_size, after: Vec::new() }
+    pub(super) fn new(inputs: &'r mut [PlannedInput], log: &'r mut EditLog, max_document_size: usize) -> Self {
+        DocumentCursor { remaining_inputs: inputs.iter_mut(), log, current: None, max_document_size, after: Vec::new() }
     }
 
     /// Opens the next input. Returns `false` after the last one.
     fn open_next_input(&mut self) -> Result<bool> {
-        let Some(PlannedInput { source, log, .. }) = self.remaining_inputs.next() else { return Ok(false) };
+        let Some(PlannedInput { source, log_section, .. }) = self.remaining_inputs.next() else { return Ok(false) };
         let (name, change_detector) = (source.name().to_owned(), source.change_detector());
         change_detector.check_unchanged()?;
-        log.rewind().map_err(|error| spool_error(&error))?;
-        let record = log.read_record().map_err(|error| spool_error(&error))?;
+        self.log.seek(*log_section).map_err(|error| spool_error(&error))?;
+        let record = self.log.read_record().map_err(|error| spool_error(&error))?;
         let documents = Documents::new(source.read_from_start()?, self.max_document_size);
-        self.current = Some(CurrentInput { name, documents, log, record, line: 1, change_detector });
+        self.current = Some(CurrentInput { name, documents, record, line: 1, change_detector });
         Ok(true)
     }
 
@@ -93,7 +93,7 @@ impl<'r> DocumentCursor<'r> {
                 current.change_detector.check_unchanged()?;
             }
         }
-        let Some(CurrentInput { name, documents, log, record, line, .. }) = &mut self.current else { return Ok(None) };
+        let Some(CurrentInput { name, documents, record, line, .. }) = &mut self.current else { return Ok(None) };
         let Some(chunk) = documents.next().map_err(|error| read_error(name, error))? else { return Ok(None) };
         let first_line = *line;
         *line += memchr::memchr_iter(b'\n', chunk.bytes).count();
@@ -113,7 +113,7 @@ impl<'r> DocumentCursor<'r> {
             after = std::str::from_utf8(&self.after).map_err(|_| input_changed_error(name))?;
         }
         if edited {
-            *record = log.read_record().map_err(|error| spool_error(&error))?;
+            *record = self.log.read_record().map_err(|error| spool_error(&error))?;
         }
         Ok(Some(RenderedDocument { input: name, line: first_line, before, after, edited, changes }))
     }

@@ -1,10 +1,10 @@
-//! The edit log, which keeps the planned splices until the input is printed.
+//! The edit log, which keeps the planned splices of all inputs until the inputs are printed.
 //!
 //! The log has one record for each edited document, with the document's offset, its length, a checksum of its bytes,
 //! and its splices. A large log is moved to a temporary file, so memory use does not grow with the input.
 
 use std::collections::HashMap;
-use std::io::{self, BufReader, Read, Seek, Write};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -16,11 +16,16 @@ const MAX_MEMORY_SIZE: usize = 256 * 1024;
 /// The maximum number of inserted texts that get a number. Most edits insert the same few texts. Each numbered text is
 /// written once, and later splices refer to its number.
 const MAX_NUMBERED_TEXTS: usize = 256;
+/// The maximum length, in bytes, of a text that gets a number. Numbered texts stay in memory.
+const MAX_NUMBERED_TEXT_LENGTH: usize = 64 * 1024;
 
-/// A log that is written once and then read from the start any number of times.
+/// A log that is written once and then read any number of times.
 pub(super) struct EditLog {
-    file: LogFile,
-    records: usize,
+    file: BufReader<SpooledTempFile>,
+    /// The length of the file in bytes.
+    length: u64,
+    /// The number of records of the current section that have not been read.
+    remaining_records: usize,
     /// The texts that have a number, indexed by number.
     texts: Vec<Rc<str>>,
     /// The numbers, keyed by text.
@@ -29,12 +34,19 @@ pub(super) struct EditLog {
     record: Vec<u8>,
 }
 
-/// The file of a log and its current use.
-enum LogFile {
-    Writing(SpooledTempFile),
-    Reading(BufReader<SpooledTempFile>),
-    /// The placeholder while the file is moved from one variant to another.
-    Taken,
+/// The part of a log with the records of one input.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LogSection {
+    /// The offset of the first record.
+    start: u64,
+    records: usize,
+}
+
+impl LogSection {
+    /// Returns whether the section has no records.
+    pub(super) fn is_empty(self) -> bool {
+        self.records == 0
+    }
 }
 
 /// The splices of one document.
@@ -47,26 +59,30 @@ pub(super) struct EditRecord {
     splices: Vec<(Range<usize>, Rc<str>)>,
 }
 
-impl EditLog {
-    pub(super) fn new() -> Self {
+impl Default for EditLog {
+    fn default() -> Self {
         EditLog {
-            file: LogFile::Writing(SpooledTempFile::new(MAX_MEMORY_SIZE)),
-            records: 0,
+            file: BufReader::with_capacity(16 * 1024, SpooledTempFile::new(MAX_MEMORY_SIZE)),
+            length: 0,
+            remaining_records: 0,
             texts: Vec::new(),
             text_numbers: HashMap::new(),
             record: Vec::new(),
         }
     }
+}
 
-    /// Returns whether the log has no records.
-    pub(super) fn is_empty(&self) -> bool {
-        self.records == 0
+impl EditLog {
+    /// Begins the section of the next input.
+    pub(super) fn begin_section(&self) -> LogSection {
+        LogSection { start: self.length, records: 0 }
     }
 
-    /// Writes the record of the document at an offset. Records must be pushed in ascending order of offsets, before the
-    /// log is read.
+    /// Writes the record of the document at an offset of an input. `section` must be the last one that began, and
+    /// records must be pushed in ascending order of offsets, before the log is read.
     pub(super) fn push<'t>(
         &mut self,
+        section: &mut LogSection,
         offset: u64,
         document: &str,
         splices: impl ExactSizeIterator<Item = (Range<usize>, &'t str)>,
@@ -92,38 +108,36 @@ impl EditLog {
                 }
             }
         }
-        if let LogFile::Writing(file) = &mut self.file {
-            file.write_all(&record)?;
-        }
-        self.records += 1;
+        self.file.get_mut().write_all(&record)?;
+        self.length += record.len() as u64;
+        section.records += 1;
         self.record = record;
         Ok(())
     }
 
     fn number_text(&mut self, text: &str) {
-        if self.texts.len() < MAX_NUMBERED_TEXTS && !text.is_empty() {
+        if self.texts.len() < MAX_NUMBERED_TEXTS && (1..=MAX_NUMBERED_TEXT_LENGTH).contains(&text.len()) {
             let text: Rc<str> = Rc::from(text);
             self.text_numbers.insert(Rc::clone(&text), self.texts.len() as u64);
             self.texts.push(text);
         }
     }
 
-    /// Moves back to the first record. Ends writing.
-    pub(super) fn rewind(&mut self) -> io::Result<()> {
-        let mut file = match std::mem::replace(&mut self.file, LogFile::Taken) {
-            LogFile::Writing(file) => file,
-            LogFile::Reading(reader) => reader.into_inner(),
-            LogFile::Taken => return Err(io::ErrorKind::Other.into()),
-        };
-        file.rewind()?;
-        self.file = LogFile::Reading(BufReader::with_capacity(16 * 1024, file));
+    /// Moves to the first record of a section. Ends writing.
+    pub(super) fn seek(&mut self, section: LogSection) -> io::Result<()> {
+        self.remaining_records = section.records;
+        if !section.is_empty() {
+            self.file.seek(SeekFrom::Start(section.start))?;
+        }
         Ok(())
     }
 
-    /// Reads the next record. Returns `None` after the last record.
+    /// Reads the next record of the section. Returns `None` after the last record.
     pub(super) fn read_record(&mut self) -> io::Result<Option<EditRecord>> {
-        let LogFile::Reading(file) = &mut self.file else { return Err(io::ErrorKind::Other.into()) };
-        let Some(offset) = read_number_or_end(file)? else { return Ok(None) };
+        let Some(remaining) = self.remaining_records.checked_sub(1) else { return Ok(None) };
+        self.remaining_records = remaining;
+        let file = &mut self.file;
+        let offset = read_number(file)?;
         let length = read_size(file)?;
         let mut checksum = [0; 8];
         file.read_exact(&mut checksum)?;
@@ -180,31 +194,19 @@ fn write_number(out: &mut Vec<u8>, mut number: u64) {
     out.push(number as u8);
 }
 
-fn read_number(file: &mut impl Read) -> io::Result<u64> {
-    read_number_or_end(file)?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
-}
-
 fn read_size(file: &mut impl Read) -> io::Result<usize> {
     usize::try_from(read_number(file)?).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
-/// Reads a number in unsigned LEB128. Returns `None` at the end of the file.
-fn read_number_or_end(file: &mut impl Read) -> io::Result<Option<u64>> {
+/// Reads a number in unsigned LEB128.
+fn read_number(file: &mut impl Read) -> io::Result<u64> {
     let (mut number, mut shift) = (0, 0);
     let mut byte = [0];
     loop {
-        let read = loop {
-            match file.read(&mut byte) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                read => break read?,
-            }
-        };
-        if read == 0 {
-            return if shift == 0 { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
-        }
+        file.read_exact(&mut byte)?;
         number |= u64::from(byte[0] & 0x7f) << shift;
         if byte[0] < 0x80 {
-            return Ok(Some(number));
+            return Ok(number);
         }
         shift += 7;
         if shift > 63 {
@@ -218,17 +220,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_the_same_records_twice() {
+    fn reads_the_records_of_each_section_twice() {
         let document = "kind: Job\nmetadata:\n  name: a\n";
-        let mut log = EditLog::new();
-        for offset in [0, 500, 1 << 40] {
-            log.push(offset, document, [(28..29, "b")].into_iter()).unwrap();
+        let mut log = EditLog::default();
+        let mut sections = Vec::new();
+        for offsets in [vec![0, 500, 1 << 40], vec![], vec![7]] {
+            let mut section = log.begin_section();
+            for offset in &offsets {
+                log.push(&mut section, *offset, document, [(28..29, "b")].into_iter()).unwrap();
+            }
+            assert_eq!(section.is_empty(), offsets.is_empty());
+            sections.push((section, offsets));
         }
-        for _ in 0..2 {
-            log.rewind().unwrap();
-            for offset in [0, 500, 1 << 40] {
+        for (section, offsets) in sections.iter().chain(&sections) {
+            log.seek(*section).unwrap();
+            for offset in offsets {
                 let record = log.read_record().unwrap().unwrap();
-                assert_eq!(record.offset, offset);
+                assert_eq!(record.offset, *offset);
                 assert!(record.matches_document(document.as_bytes()) && !record.matches_document(b"another"));
                 let mut out = Vec::new();
                 record.write_edited(document.as_bytes(), &mut out).unwrap();

@@ -1,12 +1,13 @@
 //! An input with the planned edits of its documents.
 
-use super::edit_log::EditLog;
+use super::edit_log::LogSection;
 use super::input_source::InputSource;
 
 /// An input with its planned edits.
 pub(super) struct PlannedInput {
     pub source: InputSource,
-    pub log: EditLog,
+    /// The input's records in the edit log.
+    pub log_section: LogSection,
     /// Whether the input ends in a block scalar without a line break. Joining another input to it would change the
     /// scalar's value.
     pub ends_in_open_scalar: bool,
@@ -15,6 +16,6 @@ pub(super) struct PlannedInput {
 impl PlannedInput {
     /// Creates an input without planned edits.
     pub(super) fn new(source: InputSource) -> Self {
-        PlannedInput { source, log: EditLog::new(), ends_in_open_scalar: false }
+        PlannedInput { source, log_section: LogSection::default(), ends_in_open_scalar: false }
     }
 }

@@ -26,6 +26,7 @@ pub const MAX_OPEN_FILES: usize = 128;
 #[derive(Default)]
 pub struct Rendering {
     pub(super) inputs: Vec<PlannedInput>,
+    log: EditLog,
     /// The notes for the user.
     pub notes: Notes,
     /// The variables set on flow runs that their Prefect 1 agent overrides.
@@ -68,7 +69,7 @@ impl Rendering {
     }
 
     fn plan_source(&mut self, mut source: InputSource, planner: &mut DocumentPlanner<'_>) -> Result<()> {
-        let mut log = EditLog::new();
+        let mut log_section = self.log.begin_section();
         planner.begin_stream();
         let name = source.name().to_owned();
         let mut first_error = None;
@@ -103,7 +104,9 @@ impl Rendering {
                     Ok(DocumentOutcome { counts, edited, .. }) => {
                         self.add_counts(&counts);
                         if let Some(edited) = edited {
-                            log.push(chunk.offset, text, edited.splices()).map_err(|error| spool_error(&error))?;
+                            self.log
+                                .push(&mut log_section, chunk.offset, text, edited.splices())
+                                .map_err(|error| spool_error(&error))?;
                         }
                     }
                     Err(error) => {
@@ -120,7 +123,7 @@ impl Rendering {
         if self.inputs.len() >= MAX_OPEN_FILES {
             source.close();
         }
-        self.inputs.push(PlannedInput { source, log, ends_in_open_scalar });
+        self.inputs.push(PlannedInput { source, log_section, ends_in_open_scalar });
         Ok(())
     }
 
@@ -178,7 +181,7 @@ impl Rendering {
 
     /// Returns whether rendering changes an input.
     pub fn is_changed(&self, input: usize) -> bool {
-        !self.inputs[input].log.is_empty()
+        !self.inputs[input].log_section.is_empty()
     }
 
     /// Writes one input with its edits.
@@ -187,12 +190,12 @@ impl Rendering {
     ///
     /// Fails if the input cannot be read again or has changed, or if the output cannot be written.
     pub fn write_input(&mut self, input: usize, out: &mut dyn Write) -> Result<()> {
-        let PlannedInput { source, log, .. } = &mut self.inputs[input];
+        let PlannedInput { source, log_section, .. } = &mut self.inputs[input];
         let name = source.name().to_owned();
         let mut copier = Copier { reader: source.read_from_start()?, out, position: 0, buffer: vec![0; 128 * 1024] };
-        log.rewind().map_err(|error| spool_error(&error))?;
+        self.log.seek(*log_section).map_err(|error| spool_error(&error))?;
         let mut document = Vec::new();
-        while let Some(record) = log.read_record().map_err(|error| spool_error(&error))? {
+        while let Some(record) = self.log.read_record().map_err(|error| spool_error(&error))? {
             copier.copy_until(Some(record.offset)).map_err(|error| error.into_error(&name))?;
             copier.read_document(&mut document, record.length).map_err(|error| error.into_error(&name))?;
             if !record.matches_document(&document) {
@@ -212,7 +215,7 @@ impl Rendering {
     /// Returns a cursor over the documents of one input, or of all inputs if `input` is `None`.
     pub fn documents(&mut self, input: Option<usize>) -> DocumentCursor<'_> {
         let range = input.map_or(0..self.inputs.len(), |input| input..input + 1);
-        DocumentCursor::new(&mut self.inputs[range], self.max_document_size)
+        DocumentCursor::new(&mut self.inputs[range], &mut self.log, self.max_document_size)
     }
 
     /// Returns whether all inputs are empty.
