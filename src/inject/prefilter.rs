@@ -12,7 +12,8 @@ use super::injection::Injection;
 ///
 /// Keys and kinds appear literally in YAML, except in a document with escapes in double quotes, `!!binary` or `%TAG`. A
 /// document without these exceptions has no target if it does not contain `containers`, or does not contain the kind of
-/// a target (if the kinds are known). The filter searches for `ontainers`, which is also part of `initContainers`.
+/// a target (if the kinds are known). The filter searches for `ontainers`, which is also part of `initContainers`. An
+/// item of a typed List may have no kind, but its List has one that contains the item's kind, such as `JobList`.
 #[derive(Debug)]
 pub struct Prefilter {
     containers: memchr::memmem::Finder<'static>,
@@ -77,14 +78,15 @@ impl Prefilter {
     }
 
     /// Returns why a document may be relevant, from its bytes alone. If `map_changes` is true, the data of a ConfigMap
-    /// change, so Pods that use a ConfigMap are relevant too.
-    pub fn relevance(&self, text: &[u8], map_changes: bool) -> Relevance {
+    /// change, so Pods that use a ConfigMap are relevant too. If `after_directives` is true, directives may precede the
+    /// document, and a tag of any name may stand for `!!binary`.
+    pub fn relevance(&self, text: &[u8], after_directives: bool, map_changes: bool) -> Relevance {
         // Every target mentions containers, so a document that does not mention them is not searched for other
         // keywords.
         let mentions_containers = self.mentions_containers(text);
         if mentions_containers && self.mentions_target_kind(text) {
             Relevance::Target
-        } else if self.may_contain_escapes(text) {
+        } else if self.may_contain_escapes(text, after_directives) {
             Relevance::PossibleTarget { mentions_containers }
         } else if mentions_containers && map_changes && self.config_map.find(text).is_some() {
             Relevance::UsesConfigMap
@@ -95,11 +97,11 @@ impl Prefilter {
 
     /// Returns whether an embedded document can have a target. `is_named` is true if a target names the document. All
     /// its workloads are then targets, whatever their kind.
-    pub fn relevance_of_embedded(&self, text: &[u8], is_named: bool) -> Relevance {
+    pub fn relevance_of_embedded(&self, text: &[u8], after_directives: bool, is_named: bool) -> Relevance {
         let mentions_containers = self.mentions_containers(text);
         if mentions_containers && (is_named || self.mentions_target_kind(text)) {
             Relevance::Target
-        } else if self.may_contain_escapes(text) {
+        } else if self.may_contain_escapes(text, after_directives) {
             Relevance::PossibleTarget { mentions_containers }
         } else {
             Relevance::None
@@ -118,30 +120,26 @@ impl Prefilter {
             None => true,
             Some(kinds) => kinds.iter().any(|kind| kind.find(text).is_some()),
         };
-        let mentions_block =
-            || [&self.block_slug, &self.block_patches].iter().any(|keyword| keyword.find(text).is_some());
-        has_kind || self.includes_agents && memchr::memmem::find(text, b"prefect").is_some() || mentions_block()
+        let block_keywords = [&self.block_slug, &self.block_patches];
+        has_kind
+            || self.includes_agents && memchr::memmem::find(text, b"prefect").is_some()
+            || block_keywords.iter().any(|keyword| keyword.find(text).is_some())
     }
 
     /// Returns whether a document contains an escape, an escaped line break, a binary scalar or a tag that may hide a
     /// keyword.
-    fn may_contain_escapes(&self, text: &[u8]) -> bool {
+    fn may_contain_escapes(&self, text: &[u8], after_directives: bool) -> bool {
         memchr::memchr3_iter(b'\\', b'!', b'%', text).any(|at| {
             let rest = &text[at..];
             match rest[0] {
                 b'\\' => match rest.get(1) {
                     Some(b'x' | b'u' | b'U') => true,
-                    Some(b'\n' | b'\r') => self.may_be_split_keyword(&text[..at], &rest[1..]),
-                    // An embedded document may be double-quoted and contain a double-quoted scalar with an escaped line
-                    // break. Its backslash is then doubled, and the line break may be written as `\n` or `\r\n`.
-                    Some(b'\\') => {
-                        let after = rest[2..].strip_prefix(br"\r").unwrap_or(&rest[2..]);
-                        let after = after.strip_prefix(br"\n").unwrap_or(after);
-                        after.len() < rest.len() - 2 && self.may_be_split_keyword(&text[..at], after)
+                    _ => {
+                        let after = skip_escaped_break(&rest[1..]);
+                        after.is_some_and(|after| self.may_be_split_keyword(&text[..at], after))
                     }
-                    _ => false,
                 },
-                b'!' => rest.starts_with(b"!<") || rest.starts_with(b"!!binary"),
+                b'!' => after_directives || rest.starts_with(b"!<") || rest.starts_with(b"!!binary"),
                 _ => rest.starts_with(b"%TAG"),
             }
         })
@@ -153,12 +151,46 @@ impl Prefilter {
         /// The maximum length of a keyword in bytes.
         const MAX_KEYWORD_LENGTH: usize = 32;
         let before = &before[before.len().saturating_sub(MAX_KEYWORD_LENGTH)..];
-        let after = after.trim_ascii_start();
         let after = &after[..after.len().min(MAX_KEYWORD_LENGTH)];
         let joined = [before, after].concat();
-        let has_kind = self.kinds.iter().flatten().any(|kind| kind.find(&joined).is_some());
-        let has_key = [&self.block_patches, &self.config_map].iter().any(|keyword| keyword.find(&joined).is_some());
-        let is_keyword = has_kind || has_key || self.mentions_containers(&joined);
-        joined.contains(&b'\\') || self.kinds.is_none() || is_keyword
+        joined.contains(&b'\\')
+            || self.mentions_containers(&joined)
+            || self.mentions_target_kind(&joined)
+            || self.config_map.find(&joined).is_some()
+    }
+}
+
+/// Returns the bytes after an escaped line break and the indentation after it. `rest` are the bytes after the
+/// backslash. Returns `None` if no line break follows the backslash.
+///
+/// An embedded document may be double-quoted and contain a double-quoted scalar with an escaped line break. The backslash
+/// is then doubled, and the line break may be written as an escape, such as `\n`, or follow an escaped line break.
+fn skip_escaped_break(rest: &[u8]) -> Option<&[u8]> {
+    let mut after = rest.strip_prefix(b"\\").unwrap_or(rest);
+    let mut has_break = false;
+    loop {
+        let next = strip_line_break(after).or_else(|| match after {
+            [b'\\', b'n' | b'r' | b'N' | b'L' | b'P', after @ ..] => Some(after),
+            [b'\\', after @ ..] => strip_line_break(after),
+            _ => None,
+        });
+        after = match (next, after) {
+            (Some(next), _) => {
+                has_break = true;
+                next
+            }
+            (None, [b' ' | b'\t', next @ ..]) if has_break => next,
+            _ => return has_break.then_some(after),
+        };
+    }
+}
+
+/// Returns the bytes after a line break of YAML 1.1, or `None` if the bytes do not begin with one.
+fn strip_line_break(bytes: &[u8]) -> Option<&[u8]> {
+    /// NEL, LS and PS.
+    const UNICODE_BREAKS: [&str; 3] = ["\u{85}", "\u{2028}", "\u{2029}"];
+    match bytes {
+        [b'\n' | b'\r', after @ ..] => Some(after),
+        _ => UNICODE_BREAKS.iter().find_map(|line_break| bytes.strip_prefix(line_break.as_bytes())),
     }
 }

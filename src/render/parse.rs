@@ -13,7 +13,10 @@ pub(super) struct Directives(bool);
 impl Directives {
     /// Returns whether directives may precede this document, which must be the stream's next document.
     pub(super) fn may_precede(&mut self, text: &str) -> bool {
-        let has_directives = text.trim_start_matches('\u{feff}').starts_with('%') || text.contains("\n%");
+        let is_line_break = |c| matches!(c, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}');
+        let is_line_start = |before: &str| before.is_empty() || before.ends_with(is_line_break);
+        let has_directives =
+            text.match_indices('%').any(|(at, _)| is_line_start(text[..at].trim_start_matches('\u{feff}')));
         std::mem::replace(&mut self.0, has_directives)
     }
 }
@@ -42,10 +45,6 @@ pub(super) fn parse_if_relevant<'t>(
     if relevance == Relevance::None {
         return Ok(None);
     }
-    let result = jobplate_yaml::read(text, arena);
-    if relevance == Relevance::Target && (result.is_err() || arena.fallback_reason().is_some()) {
-        check_characters(text).map_err(ForbiddenCharacter::into_error)?;
-    }
     let must_parse = match relevance {
         Relevance::Target => true,
         // An escape may hide the kind of a target, so a document that mentions containers must be parsed.
@@ -53,6 +52,10 @@ pub(super) fn parse_if_relevant<'t>(
         // The document has no target, so it is copied unchanged if it cannot be parsed.
         Relevance::UsesConfigMap | Relevance::None => false,
     };
+    let result = jobplate_yaml::read(text, arena);
+    if must_parse && (result.is_err() || arena.fallback_reason().is_some()) {
+        check_characters(text).map_err(ForbiddenCharacter::into_error)?;
+    }
     match result {
         Ok(()) => Ok(Some(Document::new(text, arena))),
         Err(unsupported) if must_parse => Err(parse_error(text, unsupported)),

@@ -1,6 +1,7 @@
 //! The objects of a document: its root, or the items of its List.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_yaml::{Document, Documents, Node, NodeArena, NodeKind, StrictMap, read};
@@ -16,20 +17,29 @@ pub struct Object<'a> {
     pub api_version: Cow<'a, str>,
     /// `metadata`, if it is a mapping.
     pub metadata: Option<Node<'a>>,
+    /// Whether the object has no `kind` of its own, but inherits it from a typed List, such as `JobList`.
+    pub kind_is_inferred: bool,
 }
 
 impl<'a> Object<'a> {
-    /// Reads an object from a mapping. Fails if `kind`, `apiVersion` or `metadata` is duplicate, or if the value of
-    /// `kind` or `apiVersion` is an alias or has a tag other than `!!str`.
-    fn from_node(node: Node<'a>) -> Result<Self> {
-        let mut object = Object { node, kind: Cow::Borrowed(""), api_version: Cow::Borrowed(""), metadata: None };
+    /// Reads an object from a mapping. Fails if `kind`, `apiVersion` or `metadata` is duplicate, if the value of `kind`
+    /// or `apiVersion` is an alias or has a tag other than `!!str`, or if a merge key or an alias may set `kind`.
+    fn from_node(node: Node<'a>, merges: &mut MergeSources<'a>) -> Result<Self> {
+        let mut object = Object {
+            node,
+            kind: Cow::Borrowed(""),
+            api_version: Cow::Borrowed(""),
+            metadata: None,
+            kind_is_inferred: false,
+        };
         let mut seen = [false; 3];
         for (key, value) in node.entries() {
+            let text = || value.text().filter(|_| !value.is_null()).unwrap_or_default();
             let position = if key.has_text("kind") {
-                object.kind = value.text().unwrap_or_default();
+                object.kind = text();
                 0
             } else if key.has_text("apiVersion") {
-                object.api_version = value.text().unwrap_or_default();
+                object.api_version = text();
                 1
             } else if key.has_text("metadata") {
                 object.metadata = (value.kind() == NodeKind::Map).then_some(value);
@@ -47,7 +57,29 @@ impl<'a> Object<'a> {
                     .hint("write it out"));
             }
         }
+        if !seen[0]
+            && let Some(key) = merges.find_hidden_kind(node)
+        {
+            return Err(Error::refused("a merge key, an alias or a tag may set the `kind` of an object")
+                .at(key.span())
+                .hint("write `kind` out in the object"));
+        }
         Ok(object)
+    }
+
+    /// Adds the kind and version that an item of a typed List inherits, such as `Job` in a `JobList`. Source:
+    /// `decodeToList` in `apimachinery:pkg/apis/meta/v1/unstructured/helpers.go`.
+    fn inherit_from_list(&mut self, list: &Object<'a>) {
+        let item_kind = match &list.kind {
+            Cow::Borrowed(kind) => kind.strip_suffix("List").map(Cow::Borrowed),
+            Cow::Owned(kind) => kind.strip_suffix("List").map(|kind| Cow::Owned(kind.to_owned())),
+        };
+        let Some(item_kind) = item_kind.filter(|kind| !kind.is_empty()) else { return };
+        self.kind_is_inferred = self.kind.is_empty();
+        if self.kind_is_inferred || self.kind == item_kind && self.api_version.is_empty() {
+            self.kind = item_kind;
+            self.api_version = list.api_version.clone();
+        }
     }
 
     /// Returns the API group: the part of `apiVersion` before the `/`, or `""` for the core group.
@@ -107,6 +139,22 @@ impl<'a> Object<'a> {
         maps.try_for_each(|(_, map)| StrictMap::from_node(map, "a mapping that objects are chosen by").map(drop))
     }
 
+    /// Refuses an object whose name is ambiguous, because readers may disagree about whether a target matches it.
+    ///
+    /// # Errors
+    /// Fails if `metadata` or the name in it is an alias or may come from a merge key.
+    pub fn check_name(&self) -> Result<()> {
+        let metadata = self.node.get_first("metadata");
+        let name = metadata.and_then(|metadata| metadata.get_first("name"));
+        let may_merge = |node: Node<'_>| name.is_none() && node.entries().any(|(key, _)| key.is_merge_key());
+        for (node, label) in [(Some(self.node), "the object"), (metadata, "`metadata`"), (name, "`metadata.name`")] {
+            if let Some(node) = node.filter(|node| node.kind() == NodeKind::Alias || may_merge(*node)) {
+                StrictMap::from_node(node, label)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Returns the name of the object in reports and errors: `Kind/name`, or `Kind` if the object has no name. A
     /// missing kind is written as `(no kind)`.
     pub fn display(&self) -> String {
@@ -159,15 +207,99 @@ pub fn objects(document: Document<'_>) -> Result<Vec<Object<'_>>> {
     if root.kind() != NodeKind::Map {
         return Ok(Vec::new());
     }
-    let object = Object::from_node(root)?;
-    if object.kind.ends_with("List")
-        && let Some(items) = root.get("items")?
-    {
-        StrictMap::from_node(root, "the List")?;
-        StrictMap::from_node(items, "`items`")?;
-        return items.items().filter(|item| item.kind() == NodeKind::Map).map(Object::from_node).collect();
+    let mut merges = MergeSources::default();
+    let object = Object::from_node(root, &mut merges)?;
+    if !object.kind.ends_with("List") {
+        return Ok(vec![object]);
     }
-    Ok(vec![object])
+    let Some(items) = root.get("items")? else {
+        if root.entries().any(|(key, _)| key.is_merge_key()) {
+            StrictMap::from_node(root, "the List")?;
+        }
+        return Ok(vec![object]);
+    };
+    StrictMap::from_node(root, "the List")?;
+    StrictMap::from_node(items, "`items`")?;
+    let mut found = Vec::new();
+    for item in items.items() {
+        match item.kind() {
+            NodeKind::Map => {
+                let mut item = Object::from_node(item, &mut merges)?;
+                item.inherit_from_list(&object);
+                found.push(item);
+            }
+            NodeKind::Alias => drop(StrictMap::from_node(item, "an item of the List")?),
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+/// The mappings that merge keys refer to, searched for `kind`. Each of them is searched once for the whole document.
+#[derive(Default)]
+struct MergeSources<'a> {
+    /// The nodes with an anchor, keyed by the anchor's name, in document order. Collected by the first search.
+    anchors: Option<HashMap<&'a str, Vec<Node<'a>>>>,
+    /// The nodes that were searched and have no `kind`.
+    searched: HashSet<u32>,
+}
+
+impl<'a> MergeSources<'a> {
+    /// Returns the key of an object without `kind` that may set its kind nevertheless, if any: an alias, a tagged key, or
+    /// a merge key that refers to a mapping with `kind`.
+    fn find_hidden_kind(&mut self, object: Node<'a>) -> Option<Node<'a>> {
+        object.entries().find_map(|(key, value)| {
+            let is_hidden = self.may_be_kind(key) || key.is_merge_key() && self.has_kind(value);
+            is_hidden.then_some(key)
+        })
+    }
+
+    /// Returns whether a key other than a plain `kind` may mean `kind`.
+    fn may_be_kind(&mut self, key: Node<'a>) -> bool {
+        match key.kind() {
+            NodeKind::Alias => self.resolve(key).is_some_and(|target| target.has_text("kind")),
+            _ => key.is_scalar() && key.tag().is_some_and(|tag| tag != "!!str"),
+        }
+    }
+
+    /// Returns whether the value of a merge key has a `kind`: a mapping, an alias of one, or a list of these.
+    fn has_kind(&mut self, value: Node<'a>) -> bool {
+        let mut pending = vec![value];
+        while let Some(node) = pending.pop() {
+            if !self.searched.insert(node.index()) {
+                continue;
+            }
+            match node.kind() {
+                NodeKind::Alias => pending.extend(self.resolve(node)),
+                NodeKind::Seq => pending.extend(node.items()),
+                _ => {
+                    for (key, value) in node.entries() {
+                        if key.has_text("kind") || self.may_be_kind(key) {
+                            return true;
+                        }
+                        pending.extend(Some(value).filter(|_| key.is_merge_key()));
+                    }
+                }
+            }
+        }
+        false
+    }
+
+    /// Returns the last node before an alias that has its anchor.
+    fn resolve(&mut self, alias: Node<'a>) -> Option<Node<'a>> {
+        let anchors = self.anchors.get_or_insert_with(|| {
+            let mut anchors: HashMap<&str, Vec<Node<'_>>> = HashMap::new();
+            for node in alias.document().root().descendants() {
+                if let Some(anchor) = node.anchor() {
+                    anchors.entry(anchor).or_default().push(node);
+                }
+            }
+            anchors
+        });
+        let nodes = anchors.get(&alias.raw()[1..])?;
+        let before = nodes.partition_point(|node| node.index() < alias.index());
+        Some(nodes[before.checked_sub(1)?])
+    }
 }
 
 /// Returns the value of a key on the path to the containers, or `None` if the key is missing or its value is null.
