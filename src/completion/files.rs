@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use indexmap::IndexMap;
 use jobplate::render::{InputSource, visit_objects};
 use jobplate_manifest::embedded::{self, is_config_map};
 use jobplate_manifest::object::Object;
@@ -31,19 +32,19 @@ fn regular_file_size(file: &Path) -> Option<u64> {
 
 /// A list of unique names with their descriptions, in the order of their insertion.
 #[derive(Default)]
-pub(crate) struct NameList(Vec<(String, String)>);
+pub(crate) struct NameList(IndexMap<String, String>);
 
 impl NameList {
     pub(crate) fn add(&mut self, name: impl Into<String>, about: impl Into<String>) {
         let name = name.into();
-        if !name.is_empty() && self.0.iter().all(|(known, _)| *known != name) {
-            self.0.push((name, about.into()));
+        if !name.is_empty() {
+            self.0.entry(name).or_insert_with(|| about.into());
         }
     }
 
     /// Returns the names with their descriptions.
     pub(crate) fn into_suggestions(self) -> Suggestions {
-        self.0
+        self.0.into_iter().collect()
     }
 }
 

@@ -1,6 +1,9 @@
 //! Plans the edits of a `KubernetesJob` block outside its Job: the edits of its patches and of its `env`. Variables in
 //! the block's `env` override the Job's variables.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use jobplate_diagnostic::{Error, Result};
 use jobplate_prefect::kubernetes_job_block::{
     APPEND_ENV_PATH, EnvPatch, KubernetesJobBlock, PATCHES, classify_env_patch,
@@ -72,21 +75,21 @@ fn plan_patches(
     new_keys: &mut Vec<Child>,
     edits: &mut Vec<Edit>,
 ) -> Result<()> {
-    let find_appended = |name: &str| -> Result<Option<(usize, Node<'_>)>> {
-        let appended = patches.iter().enumerate().filter(|(_, (_, effect))| *effect == EnvPatch::Appends);
-        let mut found = appended.filter_map(|(position, (patch, _))| {
-            let value = patch.get_first("value")?;
-            value.get_first("name").filter(|node| node.has_text(name)).map(|_| (position, value))
-        });
-        match (found.next(), found.next()) {
-            (_, Some((_, value))) => Err(Error::refused(format!("the variable {name} is patched in twice"))
-                .at(value.span())
-                .hint("remove one of the two patches")),
-            (first, None) => Ok(first),
+    let mut appended: HashMap<Cow<'_, str>, Vec<(usize, Node<'_>)>> = HashMap::new();
+    for (position, (patch, _)) in patches.iter().enumerate().filter(|(_, (_, effect))| *effect == EnvPatch::Appends) {
+        let value = patch.get_first("value");
+        if let Some((value, name)) = value.and_then(|value| Some((value, value.get_first("name")?.text()?))) {
+            appended.entry(name).or_default().push((position, value));
         }
+    }
+    let find_appended = |name: &str| match appended.get(name).map_or(&[][..], Vec::as_slice) {
+        [_, (_, value), ..] => Err(Error::refused(format!("the variable {name} is patched in twice"))
+            .at(value.span())
+            .hint("remove one of the two patches")),
+        patches => Ok(patches.first().copied()),
     };
     let (mut remove, mut insert) = (Vec::new(), Vec::new());
-    for name in desired.unset() {
+    for name in appended.keys().filter(|name| desired.requests(name) && !desired.sets(name)) {
         remove.extend(find_appended(name)?.map(|(position, _)| position));
     }
     for entry in desired.entries() {

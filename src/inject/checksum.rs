@@ -4,12 +4,13 @@
 //! Helm charts set `checksum/...` annotations on pod templates for this purpose. A post-renderer changes the ConfigMap
 //! after the chart has computed the checksums, so each checksum is computed again from its old value and the new data.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::object::Object;
 use jobplate_manifest::workload::{is_builtin_workload, pod_specs};
-use jobplate_yaml::{Child, Document, Edit, Editable, Node, NodeKind, Value};
+use jobplate_yaml::{Child, Document, Edit, Editable, KeyIndex, Node, NodeKind, PathCursor, PathStep, Value};
 use memchr::memmem;
 use sha2::{Digest, Sha256};
 
@@ -20,17 +21,23 @@ const ANNOTATION_PREFIX: &str = "checksum/";
 /// The annotation that is added to a pod template without a `checksum/` annotation.
 const ADDED_ANNOTATION: &str = "checksum/jobplate";
 
-/// A ConfigMap whose data change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct ChangedConfigMap {
-    namespace: Option<String>,
-    /// The SHA-256 hash of the name and the new data.
-    digest: [u8; 32],
-}
+/// The maximum number of nodes that are searched through the aliases of one document. Each pod template that uses an
+/// alias is searched through it.
+const MAX_ALIASED_NODES: usize = 1_000_000;
+/// The maximum number of changed ConfigMaps with the same name that one pod can use. There is more than one if several
+/// namespaces have a ConfigMap with this name and the pod has no namespace.
+const MAX_EQUAL_NAMES: usize = 100;
 
-/// The ConfigMaps whose data change in a run, keyed by name.
+/// The maximum number of digests that are hashed for the annotations of one pod template.
+const MAX_HASHED_DIGESTS: usize = 100_000;
+
+/// The SHA-256 hash of the name and the new data of a ConfigMap.
+type ConfigMapDigest = [u8; 32];
+
+/// The ConfigMaps whose data change in a run, keyed by name and namespace. The digests are sorted: a checksum must not
+/// depend on the order of documents, which differs between Helm 3 and Helm 4.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ChangedConfigMaps(HashMap<String, Vec<ChangedConfigMap>>);
+pub struct ChangedConfigMaps(HashMap<String, BTreeMap<Option<String>, BTreeSet<ConfigMapDigest>>>);
 
 impl ChangedConfigMaps {
     /// Returns whether no ConfigMap changes.
@@ -45,8 +52,8 @@ impl ChangedConfigMaps {
         let Some(data) = object.node.get_first("data") else { return };
         let namespace = object.namespace().map(|namespace| namespace.into_owned());
         let digest = Sha256::new_with_prefix(name.as_bytes()).chain_update(canonical::compute_digest(data, None));
-        let map = ChangedConfigMap { namespace, digest: digest.finalize().into() };
-        self.0.entry(name.into_owned()).or_default().push(map);
+        let namespaces = self.0.entry(name.into_owned()).or_default();
+        namespaces.entry(namespace).or_default().insert(digest.finalize().into());
     }
 }
 
@@ -55,6 +62,8 @@ pub(super) struct ConfigMapReferences<'a, 'm> {
     changed: &'m ChangedConfigMaps,
     /// The nodes with an anchor, keyed by the anchor's name, in document order. Used to resolve aliases.
     anchors: HashMap<&'a str, Vec<Node<'a>>>,
+    /// The number of nodes that may still be searched through aliases.
+    remaining_aliased_nodes: Cell<usize>,
 }
 
 impl<'a, 'm> ConfigMapReferences<'a, 'm> {
@@ -75,21 +84,29 @@ impl<'a, 'm> ConfigMapReferences<'a, 'm> {
                 }
             }
         }
-        ConfigMapReferences { changed, anchors }
+        ConfigMapReferences { changed, anchors, remaining_aliased_nodes: Cell::new(MAX_ALIASED_NODES) }
     }
 
     /// Returns whether a subtree refers to the name of a changed ConfigMap.
-    pub(super) fn exist_in(&self, node: Node<'a>) -> bool {
-        !self.changed.is_empty() && self.referenced_names(node).iter().any(|name| self.changed.0.contains_key(name))
+    ///
+    /// # Errors
+    ///
+    /// Fails if the aliases of the document repeat more than [`MAX_ALIASED_NODES`] nodes.
+    pub(super) fn exist_in(&self, node: Node<'a>) -> Result<bool> {
+        Ok(!self.changed.is_empty()
+            && self.referenced_names(node)?.iter().any(|name| self.changed.0.contains_key(name)))
     }
 
     /// Returns the names of the ConfigMaps that a subtree refers to in volumes, projected volumes, `envFrom` and `env`.
-    fn referenced_names(&self, node: Node<'a>) -> BTreeSet<String> {
+    fn referenced_names(&self, node: Node<'a>) -> Result<BTreeSet<String>> {
         let references = ["configMap", "configMapRef", "configMapKeyRef"];
         let (mut names, mut visited, mut pending) = (BTreeSet::new(), HashSet::new(), vec![node]);
         while let Some(root) = pending.pop() {
             if !visited.insert(root.index()) {
                 continue;
+            }
+            if visited.len() > 1 {
+                self.count_aliased_nodes(root)?;
             }
             for node in root.descendants() {
                 if node.kind() == NodeKind::Alias {
@@ -103,7 +120,19 @@ impl<'a, 'm> ConfigMapReferences<'a, 'm> {
                 names.extend(referenced.map(|name| name.into_owned()));
             }
         }
-        names
+        Ok(names)
+    }
+
+    fn count_aliased_nodes(&self, root: Node<'a>) -> Result<()> {
+        match self.remaining_aliased_nodes.get().checked_sub(root.descendants().count()) {
+            Some(remaining) => self.remaining_aliased_nodes.set(remaining),
+            None => {
+                return Err(Error::refused(format!("aliases repeat more than {MAX_ALIASED_NODES} nodes"))
+                    .at(root.span())
+                    .hint("split the document, or replace aliases with copies"));
+            }
+        }
+        Ok(())
     }
 
     /// Resolves an alias to the last node with that anchor before it. Returns the alias itself if its anchor is
@@ -117,21 +146,26 @@ impl<'a, 'm> ConfigMapReferences<'a, 'm> {
         before.checked_sub(1).map_or(node, |last| nodes[last])
     }
 
-    /// Returns the changed ConfigMaps that a pod uses. If the object or the ConfigMap has no namespace, both are
-    /// treated as being in the same namespace, because the missing namespace is set when the manifest is applied.
-    fn used_by_pod(&self, object: &Object<'a>, pod_spec: Node<'a>) -> Vec<&'m ChangedConfigMap> {
-        let namespace = object.namespace();
-        let is_same_namespace = |map: &&ChangedConfigMap| match (&namespace, &map.namespace) {
-            (Some(pod), Some(map)) => pod == map,
-            _ => true,
-        };
-        let used = self.referenced_names(pod_spec);
-        let mut maps: Vec<_> =
-            used.iter().filter_map(|name| self.changed.0.get(name)).flatten().filter(is_same_namespace).collect();
-        // The checksum must not depend on the order of documents, which differs between Helm 3 and Helm 4.
-        maps.sort_by_key(|map| map.digest);
-        maps.dedup_by_key(|map| map.digest);
-        maps
+    /// Returns the digests of the changed ConfigMaps that a pod uses. If the object or the ConfigMap has no namespace,
+    /// both are treated as being in the same namespace, because the missing namespace is set when the manifest is
+    /// applied.
+    fn used_by_pod(&self, namespace: Option<&str>, pod_spec: Node<'a>) -> Result<BTreeSet<ConfigMapDigest>> {
+        let mut digests = BTreeSet::new();
+        for name in self.referenced_names(pod_spec)? {
+            let Some(namespaces) = self.changed.0.get(&name) else { continue };
+            let same = match namespace {
+                Some(own) => [Some(own.to_owned()), None].iter().filter_map(|key| namespaces.get(key)).collect(),
+                None => namespaces.values().collect::<Vec<_>>(),
+            };
+            let used: Vec<_> = same.into_iter().flatten().take(MAX_EQUAL_NAMES + 1).collect();
+            if used.len() > MAX_EQUAL_NAMES {
+                return Err(Error::refused(format!("more than {MAX_EQUAL_NAMES} ConfigMaps `{name}` change"))
+                    .at(pod_spec.span())
+                    .hint("set `metadata.namespace` of each object, or remove the duplicates"));
+            }
+            digests.extend(used);
+        }
+        Ok(digests)
     }
 
     /// Adds the edits of an object's pod template annotations, if the pods use a changed ConfigMap and are replaced
@@ -142,12 +176,14 @@ impl<'a, 'm> ConfigMapReferences<'a, 'm> {
         let keeps_pods = is_builtin_workload(object)
             && !matches!(&*object.kind, "Deployment" | "StatefulSet" | "DaemonSet" | "PodTemplate");
         // An object that uses no changed ConfigMap needs no edits, so return before its pod specs are validated.
-        if self.changed.is_empty() || keeps_pods || !self.exist_in(object.node) {
+        if self.changed.is_empty() || keeps_pods || !self.exist_in(object.node)? {
             return Ok(());
         }
+        let namespace = object.namespace();
+        let mut paths = PathCursor::new(object.node);
         for pod_spec in pod_specs(object)? {
-            let used = self.used_by_pod(object, pod_spec);
-            if let Some(template) = find_pod_template(object, pod_spec).filter(|_| !used.is_empty()) {
+            let used = self.used_by_pod(namespace.as_deref(), pod_spec)?;
+            if let Some(template) = find_pod_template(paths.steps_to(pod_spec)).filter(|_| !used.is_empty()) {
                 plan_annotations(template, &used, edits)?;
             }
         }
@@ -157,9 +193,9 @@ impl<'a, 'm> ConfigMapReferences<'a, 'm> {
 
 /// Adds the edits of a pod template's annotations: updates all `checksum/` annotations, or adds [`ADDED_ANNOTATION`] if
 /// there is no such annotation.
-fn plan_annotations(template: Node<'_>, used: &[&ChangedConfigMap], edits: &mut Vec<Edit>) -> Result<()> {
+fn plan_annotations(template: Node<'_>, used: &BTreeSet<ConfigMapDigest>, edits: &mut Vec<Edit>) -> Result<()> {
     let compute_checksum = |old: &str| {
-        let hash = used.iter().fold(Sha256::new_with_prefix(old), |hash, map| hash.chain_update(map.digest));
+        let hash = used.iter().fold(Sha256::new_with_prefix(old), |hash, digest| hash.chain_update(digest));
         Value::string(&canonical::to_hex(&hash.finalize()))
     };
     let added_annotation = || Value::map([(ADDED_ANNOTATION, compute_checksum(""))]);
@@ -186,8 +222,15 @@ fn plan_annotations(template: Node<'_>, used: &[&ChangedConfigMap], edits: &mut 
         .entries()
         .filter(|(key, _)| key.text().is_some_and(|key| key.starts_with(ANNOTATION_PREFIX)))
         .collect();
+    if checksums.len() * used.len() > MAX_HASHED_DIGESTS {
+        let count = checksums.len();
+        return Err(Error::refused(format!("{count} `checksum/` annotations for {} changed ConfigMaps", used.len()))
+            .at(annotations.span())
+            .hint("remove annotations: one `checksum/` annotation is enough"));
+    }
+    let index = KeyIndex::new(*annotations);
     for (key, value) in &checksums {
-        annotations.get(&key.text().unwrap_or_default())?;
+        index.get(&key.text().unwrap_or_default())?;
         let value = Editable::from_node(*value, "the checksum")?;
         if !value.is_scalar() {
             return Err(Error::input("a checksum is no text").at(value.span()).hint("an annotation holds text only"));
@@ -212,12 +255,12 @@ fn mapping_or_null<'a>(node: Node<'a>, description: &str) -> Result<Editable<'a>
     }
 }
 
-/// Returns the pod template of a pod spec, or `None` if the pod spec is not `template.spec` of another mapping.
-fn find_pod_template<'a>(object: &Object<'a>, pod_spec: Node<'a>) -> Option<Node<'a>> {
-    let path: Vec<Node<'a>> = object.node.path_to(pod_spec).collect();
-    let [.., parent, template] = path.as_slice() else { return None };
-    let is_child = |map: Node<'a>, key: &str, child: Node<'a>| {
-        map.entries().any(|(name, value)| name.has_text(key) && value.index() == child.index())
-    };
-    (is_child(*parent, "template", *template) && is_child(*template, "spec", pod_spec)).then_some(*template)
+/// Returns the pod template of a pod spec, or `None` if the pod spec is not `template.spec` of another mapping. `steps`
+/// lead from the object to the pod spec.
+fn find_pod_template<'a>(steps: &[PathStep<'a>]) -> Option<Node<'a>> {
+    let has_key = |step: &PathStep<'_>, name: &str| step.key.is_some_and(|key| key.has_text(name));
+    match steps {
+        [.., template, spec] if has_key(template, "template") && has_key(spec, "spec") => Some(spec.parent),
+        _ => None,
+    }
 }

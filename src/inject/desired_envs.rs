@@ -1,7 +1,9 @@
 //! Determines which environment each container gets, and adds notes about it for the user.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
+use indexmap::IndexSet;
 use jobplate_diagnostic::Result;
 use jobplate_manifest::env::{EnvValue, EnvVar};
 use jobplate_manifest::object::Object;
@@ -28,9 +30,9 @@ pub(super) struct DesiredEnvs<'i> {
     /// One environment for each kind of container, shared by all containers of that kind.
     cache: Vec<(EnvTarget, Rc<DesiredEnv>)>,
     /// Variables set on flow runs that the Prefect 1 agent overrides.
-    overridden_by_agent: Vec<String>,
+    overridden_by_agent: IndexSet<String>,
     /// Variables set on Prefect 1 agents.
-    set_on_agents: Vec<String>,
+    set_on_agents: HashSet<String>,
 }
 
 /// The properties of a container that determine its environment.
@@ -48,8 +50,8 @@ impl<'i> DesiredEnvs<'i> {
             injection,
             notes: Notes::default(),
             cache: Vec::new(),
-            overridden_by_agent: Vec::new(),
-            set_on_agents: Vec::new(),
+            overridden_by_agent: IndexSet::new(),
+            set_on_agents: HashSet::new(),
         }
     }
 
@@ -96,13 +98,7 @@ impl<'i> DesiredEnvs<'i> {
     /// Returns the variables set on flow runs that their Prefect 1 agent overrides, except variables that are also set
     /// on an agent.
     pub(super) fn overridden(&self) -> Vec<String> {
-        let mut names: Vec<String> = Vec::new();
-        for name in &self.overridden_by_agent {
-            if !self.set_on_agents.contains(name) && !names.contains(name) {
-                names.push(name.clone());
-            }
-        }
-        names
+        self.overridden_by_agent.iter().filter(|name| !self.set_on_agents.contains(*name)).cloned().collect()
     }
 
     fn for_role(
@@ -197,8 +193,9 @@ fn collect_env_vars(role: Role, injection: &Injection, with_settings: bool) -> R
         Role::Other => Generation::Prefect1,
     };
     if with_settings && !injection.prefect.is_empty() {
+        let requested = entries.len();
         for setting in variables::setting_env_vars(&injection.prefect, generation)? {
-            if !entries.iter().any(|variable| variable.name == setting.name) {
+            if !entries[..requested].iter().any(|variable| variable.name == setting.name) {
                 entries.push(setting);
             }
         }

@@ -3,10 +3,12 @@
 //! While another manager owns an entry's `value`, an apply request without `value` does not remove the field. Only
 //! `value: null` removes it. The body with nulls is sent only as a dry run and is never applied.
 
+use std::collections::HashSet;
+
 use jobplate_diagnostic::Result;
 use jobplate_manifest::env::VALUE_FROM_SOURCES;
 use jobplate_manifest::object::objects;
-use jobplate_yaml::{Child, Document, Edit, Editor, StrictMap, Value};
+use jobplate_yaml::{Child, Document, Edit, Editor, Node, StrictMap, Value};
 
 use super::edit_plan::RequestedEntries;
 
@@ -25,9 +27,10 @@ pub fn dry_run_body(document: Document<'_>, requested: &[RequestedEntries]) -> R
     for RequestedEntries { object, container, names } in requested {
         let Some(object) = objects.get(*object) else { continue };
         let resolved = container.resolve(object.node);
+        let names: HashSet<&str> = names.iter().map(String::as_str).collect();
         let env = resolved.node.entries().find(|(key, _)| resolved.is_complete && key.has_text("env"));
         for entry in env.into_iter().flat_map(|(_, env)| env.items()) {
-            if entry.get_first("name").is_some_and(|name| names.iter().any(|requested| name.has_text(requested))) {
+            if entry.get_first("name").and_then(Node::text).is_some_and(|name| names.contains(&*name)) {
                 null_other_fields(StrictMap::from_node(entry, "the entry of `env`")?, &mut edits)?;
             }
         }

@@ -3,9 +3,11 @@
 //! Both sources call the same methods, so both are validated in the same way. The module does not depend on flags or
 //! YAML: each setting has an `origin`, the name of its flag or key, which appears only in errors.
 
+use std::collections::HashMap;
+
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::embedded::{CONFIG_MAP, is_config_map_keyword};
-use jobplate_manifest::env::{EnvFrom, EnvValue};
+use jobplate_manifest::env::{EnvFrom, EnvFromKind, EnvValue};
 use jobplate_manifest::names::{self, ValidationError};
 use jobplate_manifest::select::{ContainerChoice, Glob, Target};
 use jobplate_prefect::generation::Generation;
@@ -14,15 +16,26 @@ use jobplate_prefect::variables;
 
 use super::injection::{Injection, RequestedVariable, VariableSource};
 
+/// The maximum number of targets. Every object is compared with every target.
+const MAX_TARGETS: usize = 256;
+/// The maximum length of a pattern in bytes. The names of objects and keys have at most 253 characters, and the
+/// matching of patterns recurses.
+const MAX_PATTERN_LENGTH: usize = 1024;
+
 /// The settings from one source: the command line or a spec file.
 #[derive(Debug, Default)]
 pub struct Layer {
     /// The input files, as they are written in the source.
     pub inputs: Vec<String>,
     /// The targets. If empty, the lower layer's targets or the default targets are used.
-    pub targets: Vec<Target>,
+    targets: Vec<Target>,
     assignments: Vec<Assignment>,
-    env_from: Vec<EnvFrom>,
+    /// The positions in `assignments`, keyed by the variables that they set or remove.
+    assigned: HashMap<String, usize>,
+    /// The `envFrom` sources. `None` for a source that a later one replaces.
+    env_from: Vec<Option<EnvFrom>>,
+    /// The positions of the sources in `env_from`.
+    env_from_positions: HashMap<(EnvFromKind, String, String), usize>,
     allow_plaintext: bool,
 }
 
@@ -41,13 +54,6 @@ enum Op {
     Set(RequestedVariable),
     Unset,
     Setting(RequestedSettings),
-}
-
-impl Assignment {
-    /// Returns a variable that both assignments set or remove, or `None` if they have none in common.
-    fn shared_variable<'c>(&'c self, other: &Assignment) -> Option<&'c str> {
-        self.variables.iter().find(|name| other.variables.contains(name)).map(String::as_str)
-    }
 }
 
 impl Layer {
@@ -106,19 +112,43 @@ impl Layer {
         self.assign(names, Op::Setting(setting), origin)
     }
 
+    /// Adds a target.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there are more than [`MAX_TARGETS`] targets.
+    pub fn add_target(&mut self, target: Target) -> Result<()> {
+        if self.targets.len() == MAX_TARGETS {
+            return Err(Error::usage(format!("more than {MAX_TARGETS} targets"))
+                .hint("use patterns such as `job/etl-*` that match several objects"));
+        }
+        self.targets.push(target);
+        Ok(())
+    }
+
+    /// Removes the choice of containers from all targets.
+    pub fn ignore_target_containers(&mut self) {
+        self.targets.iter_mut().for_each(|target| target.containers = None);
+    }
+
     /// Adds an `envFrom` source. An earlier source that differs only in `optional` is replaced.
     pub fn add_env_from(&mut self, source: EnvFrom) {
-        let has_same_target =
-            |other: &EnvFrom| (other.kind, &other.name, &other.prefix) == (source.kind, &source.name, &source.prefix);
-        self.env_from.retain(|other| !has_same_target(other));
-        self.env_from.push(source);
+        let key = (source.kind, source.name.clone(), source.prefix.clone());
+        if let Some(earlier) = self.env_from_positions.insert(key, self.env_from.len()) {
+            self.env_from[earlier] = None;
+        }
+        self.env_from.push(Some(source));
     }
 
     fn assign(&mut self, variables: Vec<String>, op: Op, origin: &str) -> Result<()> {
-        let assignment = Assignment { variables, op, origin: origin.to_owned() };
-        match self.assignments.iter().find_map(|earlier| Some((earlier, earlier.shared_variable(&assignment)?))) {
-            None => self.assignments.push(assignment),
-            Some((Assignment { op: Op::Unset, .. }, _)) if matches!(assignment.op, Op::Unset) => {}
+        // Of several shared variables, the error names the variable of the first assignment.
+        let shared = variables.iter().filter_map(|name| Some((*self.assigned.get(name)?, name)));
+        match shared.min_by_key(|(position, _)| *position).map(|(position, name)| (&self.assignments[position], name)) {
+            None => {
+                self.assigned.extend(variables.iter().map(|name| (name.clone(), self.assignments.len())));
+                self.assignments.push(Assignment { variables, op, origin: origin.to_owned() });
+            }
+            Some((Assignment { op: Op::Unset, .. }, _)) if matches!(op, Op::Unset) => {}
             Some((earlier, name)) => {
                 let origins = if earlier.origin == origin {
                     origin.to_owned()
@@ -137,11 +167,15 @@ impl Layer {
     /// and targets of this layer replace those of the lower layer.
     #[must_use]
     pub fn merge_over(self, mut lower: Layer) -> Layer {
-        lower
-            .assignments
-            .retain(|assignment| self.assignments.iter().all(|upper| upper.shared_variable(assignment).is_none()));
+        let is_overridden =
+            |assignment: &Assignment| assignment.variables.iter().any(|name| self.assigned.contains_key(name));
+        lower.assignments.retain(|assignment| !is_overridden(assignment));
         lower.assignments.extend(self.assignments);
-        self.env_from.into_iter().for_each(|source| lower.add_env_from(source));
+        let variables = |(position, assignment): (usize, &Assignment)| {
+            assignment.variables.iter().map(move |name| (name.clone(), position)).collect::<Vec<_>>()
+        };
+        lower.assigned = lower.assignments.iter().enumerate().flat_map(variables).collect();
+        self.env_from.into_iter().flatten().for_each(|source| lower.add_env_from(source));
         if !self.inputs.is_empty() {
             lower.inputs = self.inputs;
         }
@@ -153,7 +187,8 @@ impl Layer {
 
     /// Returns the injection that the settings request.
     pub fn into_injection(self) -> Injection {
-        let mut injection = Injection { env_from: self.env_from, targets: self.targets, ..Injection::default() };
+        let env_from = self.env_from.into_iter().flatten().collect();
+        let mut injection = Injection { env_from, targets: self.targets, ..Injection::default() };
         for Assignment { variables, op, .. } in self.assignments {
             match op {
                 Op::Set(variable) => injection.variables.push(variable),
@@ -247,6 +282,9 @@ pub fn parse_glob(subject: &str, pattern: &str, any_case: bool) -> Result<Glob, 
     if pattern.is_empty() {
         return Err(ValidationError::new(format!("the {subject} is missing")));
     }
+    if pattern.len() > MAX_PATTERN_LENGTH {
+        return Err(ValidationError::new(format!("the {subject} has more than {MAX_PATTERN_LENGTH} characters")));
+    }
     if pattern.contains(char::is_whitespace) {
         return Err(ValidationError::new(format!("the {subject} has a blank in it, as none has"))
             .hint("a flag and its value are two words, or one with `=` between them"));
@@ -331,7 +369,7 @@ mod tests {
     fn keeps_the_upper_layers_assignments() {
         let mut lower = Layer::new(false);
         lower.inputs = vec!["lower".to_owned()];
-        lower.targets = vec![parse_target("Job", None, None, None).unwrap()];
+        lower.add_target(parse_target("Job", None, None, None).unwrap()).unwrap();
         for name in ["KEPT", "SET", "REMOVED", "PREFECT__BACKEND"] {
             lower.set_variable(literal(name, "lower"), "lower").unwrap();
         }

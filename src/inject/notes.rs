@@ -1,14 +1,14 @@
 //! Collects the notes for the user without duplicates.
 
+use indexmap::IndexSet;
+
 /// Notes for the user, without duplicates, in the order in which they were added.
 #[derive(Clone, Debug, Default)]
-pub struct Notes(Vec<String>);
+pub struct Notes(IndexSet<String>);
 
 impl Notes {
     pub(super) fn add(&mut self, note: String) {
-        if !self.0.contains(&note) {
-            self.0.push(note);
-        }
+        self.0.insert(note);
     }
 
     /// Returns the notes in the order in which they were added.

@@ -9,7 +9,7 @@ use jobplate_manifest::select::{ContainerChoice, Target};
 use jobplate_manifest::workload::{is_job, pod_specs};
 use jobplate_prefect::generation::{Role, agent_generation, detect_role};
 use jobplate_prefect::template_keys;
-use jobplate_yaml::{Document, Edit, Node};
+use jobplate_yaml::{Document, Edit, KeyIndex, Node, PathCursor};
 
 use super::checksum::ConfigMapReferences;
 use super::desired_envs::{DesiredEnvs, PREFECT_2_OR_3_REASON};
@@ -78,6 +78,9 @@ impl<'i> EditPlanner<'i> {
     pub fn plan_document<'a>(&mut self, document: Document<'a>, names: &[Option<String>]) -> Result<EditPlan<'a>> {
         let mut plan = self.plan_checksums(document)?;
         for (position, object) in objects(document)?.iter().enumerate() {
+            if self.injection.targets.iter().any(|target| target.name.is_some() && target.matches_kind(object)) {
+                object.check_name()?;
+            }
             if is_config_map(object) {
                 self.find_embedded(object, position, &mut plan)?;
                 continue;
@@ -125,7 +128,7 @@ impl<'i> EditPlanner<'i> {
             return Ok(plan);
         }
         let references = ConfigMapReferences::new(document, changed);
-        if references.exist_in(document.root()) {
+        if references.exist_in(document.root())? {
             objects(document)?.iter().try_for_each(|object| references.plan_checksums(object, &mut plan.edits))?;
             plan.add_edits([])?;
         }
@@ -266,6 +269,7 @@ impl<'i> EditPlanner<'i> {
             return Ok(());
         }
         let Some(data) = embedded::config_map_data(object)? else { return Ok(()) };
+        let index = KeyIndex::new(data.node());
         for (key, _) in data.entries() {
             let name = key.text().unwrap_or_default();
             let target = targets.iter().position(|target| target.matches_embedded(object, &name));
@@ -273,7 +277,7 @@ impl<'i> EditPlanner<'i> {
             if !(target.is_some() || is_default_target) {
                 continue;
             }
-            if let Some(value) = embedded::find_document(data, key)? {
+            if let Some(value) = embedded::find_document(&index, key)? {
                 plan.embedded.push(EmbeddedDocument { object: position, key, value, target });
             }
         }
@@ -290,6 +294,7 @@ impl<'i> EditPlanner<'i> {
         }
         let injection = self.injection;
         let settings_only = matches!(scope, Scope::SettingsOnly);
+        let mut paths = PathCursor::new(object.node);
         for pod_spec in pod_specs(object)? {
             let containers = container::containers(pod_spec);
             let role = detect_role(object, &containers);
@@ -305,7 +310,7 @@ impl<'i> EditPlanner<'i> {
                 plan.containers += 1;
                 plan.fully_injected += usize::from(!settings_only);
                 if self.collects_requested {
-                    let container = FieldPath::between(object.node, *container);
+                    let container = FieldPath::from_steps(paths.steps_to(*container));
                     let names = desired.all_names().map(str::to_owned).collect();
                     plan.requested.push(RequestedEntries { object: 0, container, names });
                 }

@@ -7,6 +7,10 @@ use jobplate_manifest::select::{ContainerChoice, Target};
 
 use super::render_request::TargetSyntax;
 
+/// The maximum length of a target, in bytes, that is compared with the objects that were found. The time to compare two
+/// texts is the product of their lengths.
+const MAX_COMPARED_LENGTH: usize = 512;
+
 /// A target that could be passed to `--target`.
 struct TargetCandidate {
     /// `KIND/NAME[:KEY]`.
@@ -36,7 +40,10 @@ fn find_candidates(found: &[FoundObject], targets: &[Target]) -> Vec<TargetCandi
     if targets.is_empty() {
         return candidates;
     }
-    let requested: Vec<String> = targets.iter().map(|target| target.display().to_ascii_lowercase()).collect();
+    let is_comparable = |target: &String| target.len() <= MAX_COMPARED_LENGTH;
+    let requested: Vec<String> =
+        targets.iter().map(|target| target.display().to_ascii_lowercase()).filter(is_comparable).collect();
+    candidates.retain(|candidate| is_comparable(&candidate.target));
     let distance = |candidate: &TargetCandidate| {
         let candidate = candidate.target.to_ascii_lowercase();
         // The same name with another kind counts as one edit.

@@ -108,7 +108,7 @@ impl EditArgs {
     fn resolve(self, lower: Option<Layer>) -> Result<RenderRequest> {
         let mut layer = self.set.to_layer()?;
         for text in &self.targets.target {
-            layer.targets.push(flag_values::parse_target("--target", text)?);
+            layer.add_target(flag_values::parse_target("--target", text)?)?;
         }
         for path in self.set.spec.iter().rev() {
             layer = layer.merge_over(read_spec(path, self.set.allow_plaintext)?);
@@ -126,7 +126,7 @@ impl EditArgs {
             .map(|text| flag_values::parse_worker_version("--prefect-kubernetes", text));
         let containers = self.targets.resolve_containers()?;
         if containers.is_some() {
-            layer.targets.iter_mut().for_each(|target| target.containers = None);
+            layer.ignore_target_containers();
         }
         let injection = Injection {
             worker_version: worker_version.transpose()?.unwrap_or_default(),

@@ -4,9 +4,9 @@
 //! changes. Differences contain only names, never values.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
-use jobplate_yaml::{DecodedScalar, Document, Documents, Node, NodeArena, NodeKind};
+use jobplate_yaml::{DecodedScalar, Document, Documents, KeyIndex, Node, NodeArena, NodeKind, PathCursor};
 
 use super::container;
 use super::embedded::{can_hold_document, is_config_map};
@@ -96,17 +96,34 @@ fn compare_documents(before: &str, after: &str, template_kind: TemplateKind<'_>,
     let (before, after) = (Document::new(before, &old_nodes), Document::new(after, &new_nodes));
     // An edit neither adds nor removes objects, so both versions list the same objects in the same order.
     let pairs = objects(before).unwrap_or_default().into_iter().zip(objects(after).unwrap_or_default());
-    pairs.for_each(|(before, after)| Comparison { object: &before, template_kind, report }.compare(&before, &after));
+    pairs.for_each(|(before, after)| Comparison::new(&before, template_kind, report).compare(&before, &after));
 }
 
 /// The comparison of two versions of an object.
-struct Comparison<'c, 'a> {
-    object: &'c Object<'a>,
+struct Comparison<'c> {
+    /// The identity of the object before the edit.
+    name: ObjectName,
+    is_template: bool,
     template_kind: TemplateKind<'c>,
     report: &'c mut dyn FnMut(Difference),
 }
 
-impl Comparison<'_, '_> {
+impl<'c> Comparison<'c> {
+    fn new(object: &Object<'_>, template_kind: TemplateKind<'c>, report: &'c mut dyn FnMut(Difference)) -> Self {
+        let into_string = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
+        let template = template_kind(object);
+        Comparison {
+            is_template: template.is_some(),
+            name: ObjectName {
+                kind: template.unwrap_or_else(|| object.kind.clone().into_owned()),
+                name: into_string(object.name()),
+                namespace: into_string(object.namespace()),
+            },
+            template_kind,
+            report,
+        }
+    }
+
     /// Compares names, annotations and containers, or the embedded documents of a ConfigMap.
     fn compare(&mut self, before: &Object<'_>, after: &Object<'_>) {
         for field in ["name", "generateName", "namespace"] {
@@ -120,12 +137,20 @@ impl Comparison<'_, '_> {
             return;
         }
         let valid_pod_specs = |object| pod_specs(object).unwrap_or_default();
-        if (self.template_kind)(before).is_some() {
-            let pods: Vec<u32> = valid_pod_specs(before).iter().map(|pod| pod.index()).collect();
-            self.compare_fields(String::new(), before.node, after.node, &pods);
+        let (old_pods, new_pods) = (valid_pod_specs(before), valid_pod_specs(after));
+        if self.is_template {
+            let pods: HashSet<u32> = old_pods.iter().map(|pod| pod.index()).collect();
+            self.compare_fields(&mut Vec::new(), before.node, after.node, &pods);
         }
-        for (old, new) in valid_pod_specs(before).into_iter().zip(valid_pod_specs(after)) {
-            self.compare_annotations(annotations(before.node, old), annotations(after.node, new), old);
+        let (mut old_paths, mut new_paths) = (PathCursor::new(before.node), PathCursor::new(after.node));
+        // Pod specs that are found by their shape can have the same parent.
+        let mut templates = HashSet::new();
+        for (old, new) in old_pods.into_iter().zip(new_pods) {
+            if let (Some(old_template), Some(new_template)) = (parent(&mut old_paths, old), parent(&mut new_paths, new))
+                && templates.insert(old_template.index())
+            {
+                self.compare_annotations(annotations(old_template), annotations(new_template), old);
+            }
             for list in ["containers", "initContainers"] {
                 let pairs = list_items(old, list).into_iter().zip(list_items(new, list));
                 for (position, (old, new)) in pairs.enumerate() {
@@ -139,14 +164,14 @@ impl Comparison<'_, '_> {
     /// Compares the annotations of a pod template. Duplicate keys are compared in order.
     fn compare_annotations(
         &mut self,
-        before: Vec<(String, Node<'_>)>,
-        after: Vec<(String, Node<'_>)>,
+        before: Vec<(Cow<'_, str>, Node<'_>)>,
+        after: Vec<(Cow<'_, str>, Node<'_>)>,
         pod_spec: Node<'_>,
     ) {
         let mut old: HashMap<&str, VecDeque<Node<'_>>> = HashMap::new();
         before.iter().for_each(|(key, value)| old.entry(key).or_default().push_back(*value));
         for (key, new) in &after {
-            let old = old.get_mut(key.as_str()).and_then(VecDeque::pop_front);
+            let old = old.get_mut(&**key).and_then(VecDeque::pop_front);
             self.compare_values(&format!("template.metadata.annotations[{key}]"), pod_spec, old, Some(*new));
         }
     }
@@ -167,13 +192,9 @@ impl Comparison<'_, '_> {
                 self.report_item(Some(container), item.clone(), action, node.span().start);
             }
             let at = before.get_first(list).unwrap_or(before).span().start;
-            for (item, node) in &new {
-                if remaining
-                    .get(item)
-                    .is_some_and(|remaining| remaining.iter().any(|added| added.index() == node.index()))
-                {
-                    self.report_item(Some(container), item.clone(), Action::Added, at);
-                }
+            let added: HashSet<u32> = remaining.values().flatten().map(|node| node.index()).collect();
+            for (item, _) in new.iter().filter(|(_, node)| added.contains(&node.index())) {
+                self.report_item(Some(container), item.clone(), Action::Added, at);
             }
         }
     }
@@ -189,40 +210,76 @@ impl Comparison<'_, '_> {
         self.report_item(None, ChangedItem::Field(field.to_owned()), action, before.unwrap_or(parent).span().start);
     }
 
-    /// Compares all fields of a template except `metadata` and the pod specs, which are compared separately.
-    fn compare_fields(&mut self, path: String, before: Node<'_>, after: Node<'_>, pods: &[u32]) {
+    /// Compares all fields of a template except `metadata` and the pod specs, which are compared separately. `path` is
+    /// the path to the two nodes. It is only joined if a field differs.
+    fn compare_fields<'n>(
+        &mut self,
+        path: &mut Vec<Cow<'n, str>>,
+        before: Node<'n>,
+        after: Node<'n>,
+        pods: &HashSet<u32>,
+    ) {
         if before.kind() != after.kind() || !matches!(before.kind(), NodeKind::Map | NodeKind::Seq) {
-            return self.compare_values(&path, before, Some(before), Some(after));
+            return self.compare_field(path, before, Some(before), Some(after));
         }
-        let join_path = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+        let (old_keys, new_keys) = (KeyIndex::new(before), KeyIndex::new(after));
         for (key, old) in entries(before) {
-            match after.get_first(&key) {
-                _ if pods.contains(&old.index()) || path.is_empty() && key == "metadata" => {}
-                Some(new) => self.compare_fields(join_path(&key), old, new, pods),
-                None => self.compare_values(&join_path(&key), old, Some(old), None),
+            let is_compared_separately = pods.contains(&old.index()) || path.is_empty() && key == "metadata";
+            let new = new_keys.get_first(&key);
+            path.push(key);
+            match new {
+                _ if is_compared_separately => {}
+                Some(new) => self.compare_fields(path, old, new, pods),
+                None => self.compare_field(path, old, Some(old), None),
             }
+            path.pop();
         }
-        for (key, new) in entries(after).into_iter().filter(|(key, _)| before.get_first(key).is_none()) {
-            self.compare_values(&join_path(&key), before, None, Some(new));
+        for (key, new) in entries(after).into_iter().filter(|(key, _)| old_keys.get_first(key).is_none()) {
+            path.push(key);
+            self.compare_field(path, before, None, Some(new));
+            path.pop();
         }
-        let (old, new): (Vec<_>, Vec<_>) = (before.items().collect(), after.items().collect());
-        for (at, (old, new)) in old.iter().zip(&new).enumerate() {
-            self.compare_fields(format!("{path}[{at}]"), *old, *new, pods);
+        let (mut old, mut new) = (before.items(), after.items());
+        for position in 0.. {
+            let (old, new) = (old.next(), new.next());
+            if old.is_none() && new.is_none() {
+                break;
+            }
+            path.push(Cow::Owned(format!("[{position}]")));
+            match (old, new) {
+                (Some(old), Some(new)) => self.compare_fields(path, old, new, pods),
+                (old, new) => self.compare_field(path, old.unwrap_or(before), old, new),
+            }
+            path.pop();
         }
-        for (at, item) in old.iter().enumerate().skip(new.len()) {
-            self.compare_values(&format!("{path}[{at}]"), *item, Some(*item), None);
-        }
-        for (at, item) in new.iter().enumerate().skip(old.len()) {
-            self.compare_values(&format!("{path}[{at}]"), before, None, Some(*item));
+    }
+
+    /// Reports the field at `path` if its value differs.
+    fn compare_field(
+        &mut self,
+        path: &[Cow<'_, str>],
+        parent: Node<'_>,
+        before: Option<Node<'_>>,
+        after: Option<Node<'_>>,
+    ) {
+        let is_equal = before.zip(after).is_some_and(|(before, after)| before.equals(after));
+        if !is_equal {
+            let mut field = String::new();
+            for step in path {
+                let separator = if field.is_empty() || step.starts_with('[') { "" } else { "." };
+                field.push_str(separator);
+                field.push_str(step);
+            }
+            self.compare_values(&field, parent, before, after);
         }
     }
 
     /// Compares the embedded documents of a ConfigMap.
     fn compare_embedded(&mut self, before: &Object<'_>, after: &Object<'_>) {
-        let after = after.node.get_first("data").map(entries).unwrap_or_default();
+        let Some(after) = after.node.get_first("data").map(KeyIndex::new) else { return };
         for (key, old) in before.node.get_first("data").map(entries).unwrap_or_default() {
-            let Some((_, new)) = after.iter().find(|(new, _)| *new == key) else { continue };
-            if !can_hold_document(old) || old.equals(*new) {
+            let Some(new) = after.get_first(&key) else { continue };
+            if !can_hold_document(old) || old.equals(new) {
                 continue;
             }
             let (decoded, text) = (DecodedScalar::new(old), new.text().unwrap_or_default().into_owned());
@@ -231,7 +288,7 @@ impl Comparison<'_, '_> {
             {
                 compare_documents(document, new, self.template_kind, &mut |difference| {
                     let offset = decoded.source_offset(offset + difference.offset);
-                    let embedded_in = Some((self.object_name(), key.clone()));
+                    let embedded_in = Some((self.name.clone(), key.clone().into_owned()));
                     (self.report)(Difference { embedded_in, offset, ..difference });
                 });
             }
@@ -241,25 +298,19 @@ impl Comparison<'_, '_> {
     /// Reports a difference in this object.
     fn report_item(&mut self, container: Option<&str>, item: ChangedItem, action: Action, offset: usize) {
         let container = container.map(str::to_owned);
-        let object = self.object_name();
-        (self.report)(Difference { object, embedded_in: None, container, item, action, offset });
-    }
-
-    /// Returns the identity of the object.
-    fn object_name(&self) -> ObjectName {
-        let into_string = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
-        let kind = (self.template_kind)(self.object).unwrap_or_else(|| self.object.kind.clone().into_owned());
-        ObjectName { kind, name: into_string(self.object.name()), namespace: into_string(self.object.namespace()) }
+        (self.report)(Difference { object: self.name.clone(), embedded_in: None, container, item, action, offset });
     }
 }
 
-/// Returns the annotations of the pod template that contains a pod spec.
-fn annotations<'a>(root: Node<'a>, pod_spec: Node<'a>) -> Vec<(String, Node<'a>)> {
-    let template = root.path_to(pod_spec).last();
-    template
-        .and_then(|template| template.get_first("metadata")?.get_first("annotations"))
-        .map(entries)
-        .unwrap_or_default()
+/// Returns the mapping that contains a pod spec. `paths` is a cursor of the object.
+fn parent<'a>(paths: &mut PathCursor<'a>, pod_spec: Node<'_>) -> Option<Node<'a>> {
+    paths.steps_to(pod_spec).last().map(|step| step.parent)
+}
+
+/// Returns the annotations of a pod template.
+fn annotations(template: Node<'_>) -> Vec<(Cow<'_, str>, Node<'_>)> {
+    let annotations = template.get_first("metadata").and_then(|metadata| metadata.get_first("annotations"));
+    annotations.map(entries).unwrap_or_default()
 }
 
 /// Splits a stream into its documents, with their offsets.
@@ -275,8 +326,8 @@ fn split_documents(text: &str) -> Vec<(usize, &str)> {
 }
 
 /// Returns the entries of a mapping with their keys as strings.
-fn entries(map: Node<'_>) -> Vec<(String, Node<'_>)> {
-    map.entries().map(|(key, value)| (key.text().unwrap_or_default().into_owned(), value)).collect()
+fn entries(map: Node<'_>) -> Vec<(Cow<'_, str>, Node<'_>)> {
+    map.entries().map(|(key, value)| (key.text().unwrap_or_default(), value)).collect()
 }
 
 /// Returns the entries of `env` or `envFrom`, each with the item that identifies it.

@@ -2,7 +2,8 @@
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_yaml::{
-    Document, Editable, Node, NodeArena, NodeKind, StrictMap, check_characters, quote_double, quote_name, scan,
+    Document, Editable, KeyIndex, Node, NodeArena, NodeKind, StrictMap, check_characters, quote_double, quote_name,
+    scan,
 };
 
 use super::object::Object;
@@ -44,11 +45,12 @@ pub fn document_candidates(map: &Object<'_>) -> Vec<(String, String)> {
     candidates.map(|(key, value)| (to_text(key), to_text(value))).collect()
 }
 
-/// Returns the value of a key in a ConfigMap's data, or `None` if it cannot be a manifest.
+/// Returns the value of a key in a ConfigMap's data, or `None` if it cannot be a manifest. `data` is the index of
+/// [`config_map_data`].
 ///
 /// # Errors
 /// Fails if the key is duplicate, or if the value is not a scalar, has a tag or anchor, or is an alias.
-pub fn find_document<'a>(data: StrictMap<'a>, key: Node<'a>) -> Result<Option<Editable<'a>>> {
+pub fn find_document<'a>(data: &KeyIndex<'a>, key: Node<'a>) -> Result<Option<Editable<'a>>> {
     let name = key.text().unwrap_or_default();
     let Some(value) = data.get(&name)? else { return Ok(None) };
     let value = Editable::from_node(value, "the text")?;

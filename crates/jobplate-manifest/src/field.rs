@@ -62,22 +62,19 @@ impl FieldPath {
         (!steps.is_empty()).then_some(FieldPath(steps))
     }
 
-    /// Returns the path from a node to one of its descendants. List items are identified by `name`, or by index if they
-    /// have no name.
-    pub fn between(from: Node<'_>, to: Node<'_>) -> Self {
-        let nodes: Vec<Node<'_>> = from.path_to(to).chain([to]).collect();
-        let to_step = |pair: &[Node<'_>]| {
-            let (parent, child) = (pair[0], pair[1]);
-            if let Some((key, _)) = parent.entries().find(|(_, value)| value.index() == child.index()) {
+    /// Converts the steps from a node to one of its descendants. List items are identified by `name`, or by index if
+    /// they have no name.
+    pub fn from_steps(steps: &[jobplate_yaml::PathStep<'_>]) -> Self {
+        let convert = |step: &jobplate_yaml::PathStep<'_>| {
+            if let Some(key) = step.key {
                 return PathStep::Key(key.text().unwrap_or_default().into_owned());
             }
-            let name = child.get_first("name").and_then(Node::text);
-            match name {
+            match step.child.get_first("name").and_then(Node::text) {
                 Some(name) => PathStep::Item(vec![("name".to_owned(), name.into_owned())]),
-                None => PathStep::Index(parent.items().position(|item| item.index() == child.index()).unwrap_or(0)),
+                None => PathStep::Index(step.position),
             }
         };
-        FieldPath(nodes.windows(2).map(to_step).collect())
+        FieldPath(steps.iter().map(convert).collect())
     }
 
     /// Returns the last step if it is a key.

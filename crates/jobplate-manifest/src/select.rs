@@ -10,6 +10,8 @@ use super::workload::canonical_kind;
 pub struct Glob {
     pattern: Pattern,
     ignore_case: bool,
+    /// The built-in workload that the pattern names in any case, as a plural or by a short name.
+    workload: Option<&'static str>,
 }
 
 impl Glob {
@@ -18,7 +20,8 @@ impl Glob {
     /// # Errors
     /// Fails if the pattern is invalid.
     pub fn new(pattern: &str, ignore_case: bool) -> Result<Self, glob::PatternError> {
-        Ok(Glob { pattern: Pattern::new(pattern)?, ignore_case })
+        let workload = canonical_kind(pattern).filter(|_| ignore_case);
+        Ok(Glob { pattern: Pattern::new(pattern)?, ignore_case, workload })
     }
 
     /// Returns whether the pattern matches all of `text`.
@@ -58,13 +61,18 @@ impl Target {
         self.key.as_ref().is_some_and(|glob| glob.matches(key)) && self.matches_kind_and_name(map)
     }
 
-    /// Returns whether the globs for kind and name match an object.
-    pub fn matches_kind_and_name(&self, object: &Object<'_>) -> bool {
-        let kind_matches = match canonical_kind(self.kind.as_str()) {
+    /// Returns whether the glob for the kind matches an object.
+    pub fn matches_kind(&self, object: &Object<'_>) -> bool {
+        match self.kind.workload {
             Some(kind) => kind == object.kind,
             None => self.kind.matches(&object.kind),
-        };
-        kind_matches && self.name.as_ref().is_none_or(|glob| object.name().is_some_and(|name| glob.matches(&name)))
+        }
+    }
+
+    /// Returns whether the globs for kind and name match an object.
+    pub fn matches_kind_and_name(&self, object: &Object<'_>) -> bool {
+        self.matches_kind(object)
+            && self.name.as_ref().is_none_or(|glob| object.name().is_some_and(|name| glob.matches(&name)))
     }
 
     /// Returns the target in the form `KIND[/NAME][:KEY]`.

@@ -56,6 +56,9 @@ fn require_identity(object: &Object<'_>) -> Result<()> {
             return fail("the object has no `apiVersion`", "an API server wants it, such as `apiVersion: batch/v1`");
         }
         (false, true) => return fail("the object has no `kind`", "an API server wants it, such as `kind: Job`"),
+        (false, false) if object.kind_is_inferred => {
+            return fail("the item of the List has no `kind`", "write `apiVersion` and `kind` in each item");
+        }
         (false, false) => {}
     }
     match object.name() {
@@ -142,7 +145,7 @@ const ENV_VAR_KEYS: [&str; 3] = ["name", "value", "valueFrom"];
 
 /// Checks the `env` of a container.
 fn check_container(container: Node<'_>) -> Result<()> {
-    let mut names: Vec<std::borrow::Cow<'_, str>> = Vec::new();
+    let mut names = std::collections::HashSet::new();
     let container_name = match container::name(container) {
         Some(name) => format!("container {name}"),
         None => "a container without a name".to_owned(),
@@ -151,7 +154,7 @@ fn check_container(container: Node<'_>) -> Result<()> {
         let Some(name) = entry.get_first("name") else { continue };
         refuse_non_string(name, "the name of a variable")?;
         let text = name.text().unwrap_or_default();
-        if names.contains(&text) {
+        if !names.insert(text.clone()) {
             return Err(Error::input(format!("the variable {text} stands twice in the env of {container_name}"))
                 .at(name.span())
                 .hint("remove one of the two; server-side apply takes neither"));
@@ -170,7 +173,6 @@ fn check_container(container: Node<'_>) -> Result<()> {
                     .hint("remove one of the two"));
             }
         }
-        names.push(text);
     }
     Ok(())
 }

@@ -1,7 +1,10 @@
 //! Workloads: the objects with a pod spec, and the path to it.
 
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+
 use jobplate_diagnostic::Result;
-use jobplate_yaml::{Node, NodeKind, StrictMap};
+use jobplate_yaml::{KeyIndex, Node, NodeKind, PathCursor, PathStep, StrictMap};
 
 use super::field::FieldPath;
 use super::object::{Object, get_on_path};
@@ -89,27 +92,38 @@ pub fn is_job(object: &Object<'_>) -> bool {
     matches!(&*object.kind, "Job" | "CronJob") && has_builtin_group(object)
 }
 
-/// Returns whether a node has the shape of a pod spec: a list of mappings under `containers`.
+/// Returns whether a node has the shape of a pod spec: a list of mappings under `containers`. An alias may stand for a
+/// list or a mapping, so it also counts: the selection of containers refuses it.
 fn is_pod_spec(node: Node<'_>) -> bool {
     node.entries().any(|(key, value)| {
+        let first_item = || value.items().next().map(Node::kind);
         key.has_text("containers")
-            && value.kind() == NodeKind::Seq
-            && value.items().next().is_some_and(|item| item.kind() == NodeKind::Map)
+            && (value.kind() == NodeKind::Alias || matches!(first_item(), Some(NodeKind::Map | NodeKind::Alias)))
     })
 }
 
 /// Returns all outermost nodes with the shape of a pod spec.
 fn find_by_shape(root: Node<'_>) -> Result<Vec<Node<'_>>> {
     let mut found: Vec<Node<'_>> = Vec::new();
+    let mut cursor = PathCursor::new(root);
+    // The nodes on paths that were checked before, and the keys of their parents.
+    let mut checked: HashSet<u32> = HashSet::new();
+    let mut parents: HashMap<u32, KeyIndex<'_>> = HashMap::new();
     for node in root.descendants() {
-        let is_nested = found.last().is_some_and(|last| last.span().end > node.span().start);
+        let is_nested = found.last().is_some_and(|last| last.contains(node));
         if node.kind() == NodeKind::Map && !is_nested && is_pod_spec(node) {
             // An alias may refer to any node on the path, and an edit would also change the alias, so check each node.
-            for ancestor in root.path_to(node) {
-                let ancestor = StrictMap::from_node(ancestor, "a mapping on the way to the containers")?;
-                if let Some((key, _)) = ancestor.entries().find(|(_, value)| value.contains(node)) {
-                    ancestor.get(&key.text().unwrap_or_default())?;
-                }
+            let steps = cursor.steps_to(node);
+            let unchecked = steps.iter().rev().take_while(|step| checked.insert(step.child.index())).count();
+            for PathStep { parent, key, .. } in &steps[steps.len() - unchecked..] {
+                let parent = match parents.entry(parent.index()) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => {
+                        StrictMap::from_node(*parent, "a mapping on the way to the containers")?;
+                        new.insert(KeyIndex::new(*parent))
+                    }
+                };
+                key.map_or(Ok(None), |key| parent.get(&key.text().unwrap_or_default()))?;
             }
             StrictMap::from_node(node, "the pod spec")?;
             found.push(node);

@@ -1,6 +1,9 @@
 //! The environment that a container must have after the edits.
 
+use std::collections::HashMap;
+
 use jobplate_manifest::env::{EnvFrom, EnvValue, EnvVar, KeyRef};
+use jobplate_prefect::base_job_template::is_worker_setting;
 use jobplate_yaml::Value;
 
 /// The variables and sources that a container must have, and the variables that it must not have.
@@ -9,7 +12,15 @@ pub(in crate::inject) struct DesiredEnv {
     entries: Vec<DesiredEntry>,
     env_from: Vec<EnvFrom>,
     unset: Vec<String>,
+    /// All names, if there are more than [`MAX_COMPARED_NAMES`], each with whether the variable is set, not removed.
+    hashed_names: HashMap<String, bool>,
+    /// The names of the variables that a worker sets itself.
+    worker_settings: Vec<String>,
 }
+
+/// The maximum number of requested names that are compared one by one. Hashing a name takes longer than a few
+/// comparisons.
+const MAX_COMPARED_NAMES: usize = 16;
 
 /// A variable to set, with the YAML of its entry.
 #[derive(Debug)]
@@ -53,8 +64,32 @@ impl DesiredEnv {
         env_from: &[EnvFrom],
         unset: &[String],
     ) -> Self {
-        let entries = variables.into_iter().map(DesiredEntry::new).collect();
-        DesiredEnv { entries, env_from: env_from.to_vec(), unset: unset.to_vec() }
+        let entries: Vec<_> = variables.into_iter().map(DesiredEntry::new).collect();
+        let (env_from, unset) = (env_from.to_vec(), unset.to_vec());
+        let mut desired = DesiredEnv { entries, env_from, unset, ..DesiredEnv::default() };
+        desired.worker_settings =
+            desired.all_names().filter(|name| is_worker_setting(name)).map(str::to_owned).collect();
+        if desired.all_names().nth(MAX_COMPARED_NAMES).is_some() {
+            let unset = desired.unset.iter().map(|name| (name.clone(), false));
+            desired.hashed_names = unset.chain(desired.names().map(|name| (name.to_owned(), true))).collect();
+        }
+        desired
+    }
+
+    /// Returns whether a variable is to be set or to be removed.
+    pub(in crate::inject) fn requests(&self, name: &str) -> bool {
+        match self.hashed_names.is_empty() {
+            true => self.all_names().any(|requested| requested == name),
+            false => self.hashed_names.contains_key(name),
+        }
+    }
+
+    /// Returns whether a variable is to be set.
+    pub(in crate::inject) fn sets(&self, name: &str) -> bool {
+        match self.hashed_names.is_empty() {
+            true => self.names().any(|set| set == name),
+            false => self.hashed_names.get(name).is_some_and(|is_set| *is_set),
+        }
     }
 
     /// Returns the entries to set.
@@ -85,6 +120,11 @@ impl DesiredEnv {
     /// Returns the names of the variables to set or to remove.
     pub(in crate::inject) fn all_names(&self) -> impl Iterator<Item = &str> {
         self.names().chain(self.unset())
+    }
+
+    /// Returns the names of the variables to set or to remove that a worker sets itself.
+    pub(in crate::inject) fn worker_settings(&self) -> &[String] {
+        &self.worker_settings
     }
 
     pub(in crate::inject) fn is_empty(&self) -> bool {

@@ -1,10 +1,13 @@
 //! Reads the existing entries of `env`.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_prefect::base_job_template::is_env_placeholder;
 use jobplate_yaml::{Node, NodeKind};
+
+use super::desired::DesiredEnv;
 
 /// The name of an entry in errors.
 pub(super) const DESCRIPTION: &str = "the entry of `env`";
@@ -66,19 +69,19 @@ pub(super) fn read_entry(item: Node<'_>) -> Result<ExistingEntry<'_>> {
     Ok(entry)
 }
 
-/// Returns the index of the entry of the variable `name`, or `None` if the variable is missing. Fails if it has two
-/// entries.
-pub(super) fn find_entry(entries: &[ExistingEntry<'_>], name: &str) -> Result<Option<usize>> {
-    let mut found = None;
-    for (position, entry) in entries.iter().enumerate() {
-        if entry.name == name {
-            if found.is_some() {
-                return Err(Error::refused(format!("the variable {name} stands twice in one container"))
-                    .at(entry.node.span())
-                    .hint("remove one of the two; Kubernetes keeps the last, server-side apply refuses both"));
-            }
-            found = Some(position);
+/// Returns the positions of the existing entries of requested variables, keyed by name. Fails if one of these variables
+/// has two entries.
+pub(super) fn find_requested<'e>(
+    entries: &'e [ExistingEntry<'_>],
+    desired: &DesiredEnv,
+) -> Result<HashMap<&'e str, usize>> {
+    let mut positions = HashMap::new();
+    for (position, entry) in entries.iter().enumerate().filter(|(_, entry)| desired.requests(&entry.name)) {
+        if positions.insert(&*entry.name, position).is_some() {
+            return Err(Error::refused(format!("the variable {} stands twice in one container", entry.name))
+                .at(entry.node.span())
+                .hint("remove one of the two; Kubernetes keeps the last, server-side apply refuses both"));
         }
     }
-    Ok(found)
+    Ok(positions)
 }

@@ -16,6 +16,8 @@ mod existing;
 mod list;
 mod order;
 
+use std::collections::HashMap;
+
 use jobplate_diagnostic::Result;
 use jobplate_manifest::env::EnvValue;
 use jobplate_prefect::base_job_template::is_env_placeholder;
@@ -24,7 +26,7 @@ use jobplate_yaml::{Child, Edit, Editable, Node, Value};
 pub(super) use self::desired::DesiredEnv;
 pub(super) use self::entry::set_entry;
 use self::env_from::plan_env_from;
-use self::existing::{ExistingEntry, find_entry, read_entry};
+use self::existing::{ExistingEntry, find_requested, read_entry};
 use self::list::{EnvList, change_list, read_list};
 use self::order::{insert_positions, refuse_later_references};
 
@@ -76,40 +78,47 @@ fn plan_env(
             entries.push(read_entry(item)?);
         }
     }
-    let mut removed = removed_positions(&entries, desired)?;
-    removed.sort_unstable();
-    let (mut new_entries, mut changed_positions) = (Vec::new(), Vec::new());
+    let requested = find_requested(&entries, desired)?;
+    let removed = removed_positions(&entries, &requested, desired)?;
+    let (mut new_entries, mut changed) = (Vec::new(), Vec::new());
     for entry in desired.entries() {
-        match find_entry(&entries, entry.name())? {
+        match requested.get(entry.name()).copied() {
             None => new_entries.push(entry),
             Some(position) => {
-                let existing = &mut entries[position];
-                set_entry(existing.node, entry, edits)?;
-                changed_positions.push(position);
-                existing.literal = match entry.value() {
-                    EnvValue::Literal(text) => Some(text.clone().into()),
-                    _ => None,
-                };
+                set_entry(entries[position].node, entry, edits)?;
+                changed.push((position, entry));
             }
         }
     }
-    for position in changed_positions {
-        refuse_later_references(&entries, position)?;
+    let changed_positions: Vec<usize> = changed.iter().map(|(position, _)| *position).collect();
+    for (position, entry) in changed {
+        entries[position].literal = match entry.value() {
+            EnvValue::Literal(text) => Some(text.into()),
+            _ => None,
+        };
     }
+    refuse_later_references(&entries, &changed_positions)?;
     let insert = insert_positions(&entries, &removed, &new_entries)?;
     change_list(&list, "env", removed, insert, new_keys, edits);
     Ok(())
 }
 
-/// Returns the indices of the entries to remove: the variables to unset and the placeholder `{{ env }}`, which the
+/// Returns the indices of the entries to remove, in ascending order: the variables to unset and the placeholder `{{ env }}`, which the
 /// worker would replace by a mapping in the middle of the list.
-fn removed_positions(entries: &[ExistingEntry<'_>], desired: &DesiredEnv) -> Result<Vec<usize>> {
+fn removed_positions(
+    entries: &[ExistingEntry<'_>],
+    requested: &HashMap<&str, usize>,
+    desired: &DesiredEnv,
+) -> Result<Vec<usize>> {
     let placeholders = entries.iter().enumerate().filter(|(_, entry)| is_env_placeholder(entry.node));
     let mut removed: Vec<usize> = placeholders.map(|(position, _)| position).collect();
-    for name in desired.unset() {
-        if let Some(position) = find_entry(entries, name)? {
+    for (_, &position) in requested.iter().filter(|(name, _)| !desired.sets(name)) {
+        removed.push(position);
+    }
+    removed.sort_unstable();
+    for &position in &removed {
+        if !is_env_placeholder(entries[position].node) {
             Editable::for_replacement(entries[position].node, existing::DESCRIPTION)?;
-            removed.push(position);
         }
     }
     Ok(removed)

@@ -1,30 +1,56 @@
 //! Orders new entries of `env`: Kubernetes expands `$(VAR)` only if `VAR` is defined earlier in the list.
 
+use std::collections::HashMap;
+
 use jobplate_diagnostic::{Error, Result};
-use jobplate_manifest::env::{EnvValue, references};
+use jobplate_manifest::env::{EnvValue, referenced_names};
 use jobplate_yaml::Value;
 
 use super::desired::DesiredEntry;
 use super::existing::ExistingEntry;
 
-/// Refuses a changed literal that references a variable defined after it.
-pub(super) fn refuse_later_references(entries: &[ExistingEntry<'_>], position: usize) -> Result<()> {
-    let Some(text) = entries[position].literal.as_deref() else { return Ok(()) };
-    match entries[position + 1..].iter().find(|later| references(text, &later.name)) {
-        None => Ok(()),
-        Some(later) => Err(Error::refused(format!(
-            "{} uses $({}), which is defined behind it",
-            entries[position].name, later.name
-        ))
-        .at(later.node.span())
-        .hint("move that entry up: Kubernetes expands only what stands before")),
+/// The positions of the entries of a list, in ascending order, keyed by the variables that they define.
+struct Definitions<'e>(HashMap<&'e str, Vec<usize>>);
+
+impl<'e> Definitions<'e> {
+    fn new(existing: &'e [ExistingEntry<'_>], is_included: impl Fn(usize) -> bool) -> Self {
+        let mut positions: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (position, entry) in existing.iter().enumerate().filter(|(position, _)| is_included(*position)) {
+            positions.entry(&entry.name).or_default().push(position);
+        }
+        Definitions(positions)
     }
+
+    /// Returns the first entry at or after a position that defines a variable that `text` references.
+    fn first_referenced(&self, text: &str, from: usize) -> Option<usize> {
+        let defined = referenced_names(text).filter_map(|name| self.0.get(name));
+        defined.filter_map(|positions| positions.get(positions.partition_point(|at| *at < from))).min().copied()
+    }
+}
+
+/// Refuses a changed literal that references a variable defined after it. `changed` are the positions of the changed
+/// entries.
+pub(super) fn refuse_later_references(existing: &[ExistingEntry<'_>], changed: &[usize]) -> Result<()> {
+    let mut definitions = None;
+    for &position in changed {
+        let entry = &existing[position];
+        let Some(text) = entry.literal.as_deref().filter(|text| text.contains('$')) else { continue };
+        let definitions = definitions.get_or_insert_with(|| Definitions::new(existing, |_| true));
+        if let Some(later) = definitions.first_referenced(text, position + 1) {
+            let later = &existing[later];
+            return Err(Error::refused(format!("{} uses $({}), which is defined behind it", entry.name, later.name))
+                .at(later.node.span())
+                .hint("move that entry up: Kubernetes expands only what stands before"));
+        }
+    }
+    Ok(())
 }
 
 /// Returns the new entries with their positions in the list.
 ///
 /// A new entry is inserted at the end of the list, or before the first existing entry that references it. New entries
 /// keep the order in which they were requested, except that an entry always follows the new entries that it references.
+/// `removed` are the positions of the existing entries that are removed, in ascending order.
 ///
 /// # Errors
 ///
@@ -35,63 +61,116 @@ pub(super) fn insert_positions(
     removed: &[usize],
     new: &[&DesiredEntry],
 ) -> Result<Vec<(usize, Value)>> {
-    let kept: Vec<usize> = (0..existing.len()).filter(|position| !removed.contains(position)).collect();
-    let mut positions: Vec<usize> = new
-        .iter()
-        .map(|entry| {
-            let references_it = |position: &usize| {
-                existing[*position].literal.as_ref().is_some_and(|text| references(text, entry.name()))
-            };
-            kept.iter().copied().find(references_it).unwrap_or(existing.len())
-        })
-        .collect();
-    let mut sequence = order_by_references(new, &mut positions);
-    for (index, entry) in new.iter().enumerate() {
-        let Some(text) = expandable_literal(entry) else { continue };
-        let mut later_new = sequence.iter().skip_while(|&&other| other != index).skip(1);
-        if let Some(&other) = later_new.find(|&&other| references(text, new[other].name())) {
-            return Err(Error::usage(format!("{} and {} use each other", entry.name(), new[other].name()))
-                .hint("Kubernetes expands only what stands before: one of them has to do without"));
-        }
-        let mut later_kept = kept.iter().filter(|position| **position >= positions[index]);
-        if let Some(&later_entry) = later_kept.find(|position| references(text, &existing[**position].name)) {
-            return Err(Error::refused(format!(
-                "{own} uses $({}), which is defined behind an entry that uses {own} in turn",
-                existing[later_entry].name,
-                own = entry.name()
-            ))
-            .at(existing[later_entry].node.span())
-            .hint("move that entry up: Kubernetes expands only what stands before"));
-        }
+    if new.is_empty() {
+        return Ok(Vec::new());
     }
-    sequence.sort_by_key(|&index| positions[index]);
+    let is_kept = |position: usize| removed.binary_search(&position).is_err();
+    let mut positions = vec![existing.len(); new.len()];
+    let mut sequence: Vec<usize> = (0..new.len()).collect();
+    let has_references = new.iter().any(|entry| expandable_literal(entry).is_some());
+    let is_expandable = |entry: &ExistingEntry<'_>| entry.literal.as_ref().is_some_and(|text| text.contains('$'));
+    if has_references || existing.iter().any(is_expandable) {
+        let indices: HashMap<&str, usize> =
+            new.iter().enumerate().map(|(index, entry)| (entry.name(), index)).collect();
+        for (position, entry) in existing.iter().enumerate().filter(|(position, _)| is_kept(*position)) {
+            for name in entry.literal.iter().flat_map(|text| referenced_names(text)) {
+                if let Some(&index) = indices.get(name) {
+                    positions[index] = positions[index].min(position);
+                }
+            }
+        }
+        sequence = order_by_references(new, &indices, &mut positions)?;
+        let definitions = Definitions::new(existing, is_kept);
+        for (entry, position) in new.iter().zip(&positions) {
+            let Some(text) = expandable_literal(entry) else { continue };
+            if let Some(later) = definitions.first_referenced(text, *position) {
+                let later = &existing[later];
+                return Err(Error::refused(format!(
+                    "{own} uses $({}), which is defined behind an entry that uses {own} in turn",
+                    later.name,
+                    own = entry.name()
+                ))
+                .at(later.node.span())
+                .hint("move that entry up: Kubernetes expands only what stands before"));
+            }
+        }
+        sequence.sort_by_key(|&index| positions[index]);
+    }
     Ok(sequence.into_iter().map(|index| (positions[index], new[index].to_yaml())).collect())
 }
 
 /// Sorts the indices of the new entries so that each entry follows the entries that it references. Lowers the position
-/// of a referenced entry in the list to the position of the entry that references it. The order of entries that
-/// reference each other is unspecified.
-fn order_by_references(new: &[&DesiredEntry], positions: &mut [usize]) -> Vec<usize> {
-    let mut sequence: Vec<usize> = (0..new.len()).collect();
-    for _ in 0..new.len() {
-        for referencing in 0..new.len() {
-            let Some(text) = expandable_literal(new[referencing]) else { continue };
-            for referenced in (0..new.len())
-                .filter(|&referenced| referenced != referencing && references(text, new[referenced].name()))
-            {
-                positions[referenced] = positions[referenced].min(positions[referencing]);
-                let position_of =
-                    |sequence: &[usize], entry: usize| sequence.iter().position(|&index| index == entry).unwrap_or(0);
-                let (referenced_position, referencing_position) =
-                    (position_of(&sequence, referenced), position_of(&sequence, referencing));
-                if referenced_position > referencing_position {
-                    sequence.remove(referenced_position);
-                    sequence.insert(referencing_position, referenced);
+/// of a referenced entry in the list to the position of the entry that references it. `indices` are keyed by name.
+///
+/// # Errors
+///
+/// Fails if two entries reference each other.
+fn order_by_references(
+    new: &[&DesiredEntry],
+    indices: &HashMap<&str, usize>,
+    positions: &mut [usize],
+) -> Result<Vec<usize>> {
+    // The indices of the entries that each entry references, in descending order, so that the first one is popped first.
+    let mut remaining: Vec<Vec<usize>> = Vec::with_capacity(new.len());
+    for (index, entry) in new.iter().enumerate() {
+        let names = expandable_literal(entry).into_iter().flat_map(referenced_names);
+        let mut referenced: Vec<usize> = names.filter_map(|name| indices.get(name).copied()).collect();
+        referenced.retain(|other| *other != index);
+        referenced.sort_unstable_by(|one, other| other.cmp(one));
+        referenced.dedup();
+        remaining.push(referenced);
+    }
+    let references = remaining.clone();
+    // A depth-first search with an explicit stack. Its path has the entries whose references are being visited.
+    let mut states = vec![VisitState::Unvisited; new.len()];
+    let mut sequence = Vec::with_capacity(new.len());
+    let mut path = Vec::new();
+    for start in 0..new.len() {
+        if states[start] == VisitState::Unvisited {
+            states[start] = VisitState::OnPath;
+            path.push(start);
+        }
+        while let Some(&index) = path.last() {
+            match remaining[index].pop() {
+                None => {
+                    states[index] = VisitState::Visited;
+                    sequence.push(index);
+                    path.pop();
                 }
+                Some(referenced) => match states[referenced] {
+                    VisitState::Visited => {}
+                    VisitState::Unvisited => {
+                        states[referenced] = VisitState::OnPath;
+                        path.push(referenced);
+                    }
+                    VisitState::OnPath => {
+                        let (first, second) = (index.min(referenced), index.max(referenced));
+                        return Err(Error::usage(format!(
+                            "{} and {} use each other",
+                            new[first].name(),
+                            new[second].name()
+                        ))
+                        .hint("Kubernetes expands only what stands before: one of them has to do without"));
+                    }
+                },
             }
         }
     }
-    sequence
+    // In reverse order, the position of an entry is final before the entries that it references get it.
+    for &index in sequence.iter().rev() {
+        for &referenced in &references[index] {
+            positions[referenced] = positions[referenced].min(positions[index]);
+        }
+    }
+    Ok(sequence)
+}
+
+/// The state of an entry in a depth-first search.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum VisitState {
+    Unvisited,
+    OnPath,
+    Visited,
 }
 
 /// Returns the literal of an entry if it may reference a variable.
@@ -99,5 +178,50 @@ fn expandable_literal(entry: &DesiredEntry) -> Option<&str> {
     match entry.value() {
         EnvValue::Literal(text) if text.contains('$') => Some(text),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jobplate_manifest::env::EnvVar;
+
+    use super::super::desired::DesiredEnv;
+    use super::*;
+
+    /// Returns the names of new entries in the order in which they are added, and the error's message on failure.
+    fn order(entries: &[(&str, &str)]) -> Result<String, String> {
+        let variables = entries
+            .iter()
+            .map(|(name, value)| EnvVar { name: (*name).to_owned(), value: EnvValue::Literal((*value).to_owned()) });
+        let desired = DesiredEnv::new(variables, &[], &[]);
+        let new: Vec<&DesiredEntry> = desired.entries().iter().collect();
+        let indices = new.iter().enumerate().map(|(index, entry)| (entry.name(), index)).collect();
+        let sequence = order_by_references(&new, &indices, &mut vec![0; new.len()]);
+        let sequence = sequence.map_err(|error| error.message().to_owned())?;
+        Ok(sequence.into_iter().map(|index| new[index].name()).collect())
+    }
+
+    #[test]
+    fn keeps_the_requested_order_where_it_is_free() {
+        for (entries, expected) in [
+            (&[("A", ""), ("B", ""), ("C", "")] as &[_], "ABC"),
+            (&[("A", "$(C)"), ("B", ""), ("C", "")], "CAB"),
+            (&[("A", "$(C)$(B)"), ("B", ""), ("C", "")], "BCA"),
+            (&[("A", "$(B)"), ("B", "$(C)"), ("C", "$(D)"), ("D", "$(D)$(X)")], "DCBA"),
+            (&[("A", "$(D)"), ("B", "$(A)"), ("C", "$(B)$(A)"), ("D", "$$(C)")], "DABC"),
+        ] {
+            assert_eq!(order(entries).as_deref(), Ok(expected), "{entries:?}");
+        }
+    }
+
+    #[test]
+    fn refuses_cycles() {
+        for (entries, expected) in [
+            (&[("A", "$(B)"), ("B", "$(A)")] as &[_], "A and B use each other"),
+            (&[("A", "$(B)"), ("B", "$(C)"), ("C", "$(A)")], "A and C use each other"),
+            (&[("A", ""), ("B", "$(A)$(D)"), ("C", ""), ("D", "$(B)")], "B and D use each other"),
+        ] {
+            assert_eq!(order(entries), Err(expected.to_owned()), "{entries:?}");
+        }
     }
 }

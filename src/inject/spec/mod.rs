@@ -80,7 +80,10 @@ fn to_layer(spec: Spec, node: Option<Node<'_>>, allow_plaintext: bool) -> Result
     for (target, node) in spec.targets.iter().zip(items("targets")) {
         let Target { kind, name, key, container } = target;
         let target = layer::parse_target(kind, name.as_deref(), key.as_deref(), container.as_deref());
-        layer.targets.push(target.map_err(|error| error.into_error("`targets`").at(node.span()))?);
+        target
+            .map_err(|error| error.into_error("`targets`"))
+            .and_then(|target| layer.add_target(target))
+            .map_err(|error| error.at(node.span()))?;
     }
     for setting in spec.prefect.into_settings() {
         layer.set_prefect_setting(setting, "`prefect`")?;
