@@ -6,22 +6,18 @@
 use std::collections::HashMap;
 
 use jobplate_diagnostic::{Error, Result};
-use jobplate_manifest::embedded::{CONFIG_MAP, is_config_map_keyword};
 use jobplate_manifest::env::{EnvFrom, EnvFromKind, EnvValue};
 use jobplate_manifest::names::{self, ValidationError};
-use jobplate_manifest::select::{ContainerChoice, Glob, Target};
+use jobplate_manifest::select::Target;
 use jobplate_prefect::generation::Generation;
 use jobplate_prefect::requested_settings::RequestedSettings;
 use jobplate_prefect::variables;
 
 use super::injection::{Injection, RequestedVariable, VariableSource};
+pub use super::target_pattern::{parse_glob, parse_target};
 
 /// The maximum number of targets. Every object is compared with every target.
 const MAX_TARGETS: usize = 256;
-/// The maximum length of a pattern in bytes. The names of objects and keys have at most 253 characters, and the
-/// matching of patterns recurses.
-const MAX_PATTERN_LENGTH: usize = 1024;
-
 /// The settings from one source: the command line or a spec file.
 #[derive(Debug, Default)]
 pub struct Layer {
@@ -238,61 +234,6 @@ pub fn check_api_url(url: &str) -> Result<(), ValidationError> {
     Err(ValidationError::new("this is no URL").hint("it looks like http://HOST:4200 or https://HOST/api"))
 }
 
-/// Parses a target from its parts. Each part is a glob.
-///
-/// # Errors
-///
-/// Fails if a part is not a valid pattern, or if `key` is set and `kind` is not a ConfigMap.
-pub fn parse_target(
-    kind: &str,
-    name: Option<&str>,
-    key: Option<&str>,
-    container: Option<&str>,
-) -> Result<Target, ValidationError> {
-    let is_invalid = |part: &&str| part.contains(|c: char| c == '=' || c == ',' || c.is_whitespace());
-    if [Some(kind), name, key].into_iter().flatten().any(|part| is_invalid(&part)) {
-        // The message does not contain the value, which may be a secret that was passed to the wrong flag.
-        return Err(ValidationError::new("no kind, name or key is like this".to_owned())
-            .hint("write KIND, KIND/NAME or ConfigMap/NAME:KEY, one in each flag"));
-    }
-    let kind = match key {
-        _ if is_config_map_keyword(kind) => CONFIG_MAP,
-        None => kind,
-        Some(_) => {
-            return Err(ValidationError::new("only a ConfigMap has keys with documents under them".to_owned())
-                .hint("write ConfigMap/NAME:KEY, or leave the key out"));
-        }
-    };
-    Ok(Target {
-        kind: parse_glob("kind", kind, true)?,
-        name: name.map(|name| parse_glob("name", name, false)).transpose()?,
-        key: key.map(|key| parse_glob("key", key, false)).transpose()?,
-        containers: container
-            .map(|name| Ok(ContainerChoice::Named(vec![parse_glob("container", name, false)?])))
-            .transpose()?,
-    })
-}
-
-/// Parses a glob. Ignores case if `any_case` is true. `subject` names the glob in errors.
-///
-/// # Errors
-///
-/// Fails if the pattern is empty, contains whitespace, or is not a valid glob.
-pub fn parse_glob(subject: &str, pattern: &str, any_case: bool) -> Result<Glob, ValidationError> {
-    if pattern.is_empty() {
-        return Err(ValidationError::new(format!("the {subject} is missing")));
-    }
-    if pattern.len() > MAX_PATTERN_LENGTH {
-        return Err(ValidationError::new(format!("the {subject} has more than {MAX_PATTERN_LENGTH} characters")));
-    }
-    if pattern.contains(char::is_whitespace) {
-        return Err(ValidationError::new(format!("the {subject} has a blank in it, as none has"))
-            .hint("a flag and its value are two words, or one with `=` between them"));
-    }
-    Glob::new(pattern, any_case)
-        .map_err(|error| ValidationError::new(format!("the {subject} is no pattern: {}", error.msg)))
-}
-
 #[cfg(test)]
 mod tests {
     use jobplate_manifest::env::{EnvFromKind, KeyRef};
@@ -363,6 +304,16 @@ mod tests {
                 .with_program("jobplate")
                 .contains("--secret-env")
         );
+    }
+
+    #[test]
+    fn refuses_too_many_targets() {
+        let mut layer = Layer::default();
+        let job = || parse_target("Job", Some("a"), None, None).unwrap();
+        for _ in 0..MAX_TARGETS {
+            layer.add_target(job()).unwrap();
+        }
+        assert_eq!(layer.add_target(job()).unwrap_err().message(), "more than 256 targets");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `injection` | which changes one invocation can request |
 //! | `layer` | how flags and spec files are merged, which of them contradict each other, and that a literal with a secret-looking name is refused (`--allow-plaintext`) |
+//! | `target_pattern` | which patterns a target may have |
 //! | `spec` | which keys a spec file may have |
 //! | `prefilter` | which documents cannot have a target and are copied without being parsed |
 //! | `scope` | which objects get an injection, and whether all of it or only Prefect's settings; `--skip-hooks` and `-l` |
@@ -41,6 +42,7 @@ mod prefect_template;
 mod prefilter;
 mod scope;
 pub mod spec;
+mod target_pattern;
 
 pub use checksum::ChangedConfigMaps;
 pub use dry_run::dry_run_body;

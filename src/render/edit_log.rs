@@ -16,7 +16,7 @@ const MAX_MEMORY_SIZE: usize = 256 * 1024;
 /// The maximum number of inserted texts that get a number. Most edits insert the same few texts. Each numbered text is
 /// written once, and later splices refer to its number.
 const MAX_NUMBERED_TEXTS: usize = 256;
-/// The maximum length, in bytes, of a text that gets a number. Numbered texts stay in memory.
+/// The maximum length, in bytes, of an inserted text that gets a number. Numbered texts stay in memory.
 const MAX_NUMBERED_TEXT_LENGTH: usize = 64 * 1024;
 
 /// A log that is written once and then read any number of times.

@@ -1,5 +1,6 @@
 //! Writes each change in the style of its node, and handles documents without a final line break.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -20,7 +21,7 @@ use super::local_style::{ChildChanges, Layout, LocalStyle, collection_of, elemen
 /// Fails if an edit cannot be written safely.
 pub(in super::super) fn layout(document: Document<'_>, edits: &[Edit], splices: &mut Splices) -> Result<()> {
     splices.clear();
-    let mut layout = Layout { text: document.text, document, splices };
+    let mut layout = Layout { text: document.text, document, splices, first_styles: OnceCell::new() };
     let mut previous_path = Vec::new();
     let styles = edits.iter().map(|edit| layout.style_at(document.node(edit.node), &mut previous_path));
     let styles = styles.collect::<Result<Vec<_>>>()?;

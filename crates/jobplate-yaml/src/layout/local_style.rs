@@ -1,5 +1,7 @@
 //! Detects the style that surrounds an edited node (indentation, dashes, line endings), and inserts new lines.
 
+use std::cell::OnceCell;
+
 use jobplate_diagnostic::{Error, Result};
 
 use super::super::edit::{Child, Value};
@@ -12,6 +14,8 @@ pub(super) struct Layout<'a, 's> {
     pub(super) document: Document<'a>,
     pub(super) text: &'a str,
     pub(super) splices: &'s mut Splices,
+    /// The step and the dash offset that the document uses first. Edits without an own style share them.
+    pub(super) first_styles: OnceCell<(Option<usize>, Option<usize>)>,
 }
 
 /// The style that surrounds a node.
@@ -150,11 +154,14 @@ impl<'a> Layout<'a, '_> {
         if style.in_flow {
             return Ok(style);
         }
-        if style.step == 0 {
-            style.step = self.first_step().unwrap_or(2);
-        }
-        if style.dash_offset == usize::MAX {
-            style.dash_offset = self.first_dash_offset().unwrap_or(style.step);
+        if style.step == 0 || style.dash_offset == usize::MAX {
+            let (step, dash_offset) = *self.first_styles.get_or_init(|| (self.first_step(), self.first_dash_offset()));
+            if style.step == 0 {
+                style.step = step.unwrap_or(2);
+            }
+            if style.dash_offset == usize::MAX {
+                style.dash_offset = dash_offset.unwrap_or(style.step);
+            }
         }
         Ok(style)
     }
