@@ -71,6 +71,8 @@ fn parse_error(text: &str, unsupported: Unsupported) -> Error {
         "indent with spaces".into()
     } else if unsupported.reason.contains("quote") {
         "close the quote, or check the quotes before it".into()
+    } else if unsupported.reason.contains("inside brackets") {
+        "write it in quotes".into()
     } else {
         "mend this place; documents without a target would pass as they are".into()
     };

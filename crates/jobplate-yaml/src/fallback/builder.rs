@@ -7,7 +7,7 @@
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle};
 
 use super::super::node_kind::{ESCAPED, FLOW, MULTILINE, NodeKind, PROPERTIES};
-use super::super::scan::block_scalar_span;
+use super::super::scan::{LEADING_COLON, MULTILINE_KEY, QUESTION_MARK, block_scalar_span};
 use super::super::tree::{Document, NodeArena, NodeData, Properties};
 use super::super::unsupported::Unsupported;
 
@@ -27,7 +27,8 @@ pub fn parse_with_granit(text: &str, arena: &mut NodeArena) -> Result<(), Unsupp
     options.emit_anchor_events = true;
     options.emit_unresolved_aliases = false;
     options.block_scalar_eof_without_line_feed = true;
-    let mut builder = Builder { text, arena, open: Vec::new(), cursor: 0, last_end: 0 };
+    let mut builder =
+        Builder { text, arena, open: Vec::new(), cursor: 0, last_end: 0, column_at: (0, 0), flow_depth: 0 };
     let mut documents = 0;
     let mut pending: Option<(Event<'_>, Span)> = None;
     let mut parser = Parser::new_from_str_with_options(text, options);
@@ -62,6 +63,18 @@ pub fn parse_with_granit(text: &str, arena: &mut NodeArena) -> Result<(), Unsupp
     Ok(())
 }
 
+/// Refuses a plain scalar inside brackets that YAML 1.2 readers accept, but neither go-yaml nor PyYAML: they take each
+/// `?` in it, and a `:` at its start, for an indicator. `at` is the offset of the scalar.
+fn check_flow_plain(raw: &str, at: usize) -> BuildResult {
+    if let Some(question_mark) = raw.find('?') {
+        return Err(Unsupported { offset: at + question_mark, reason: QUESTION_MARK });
+    }
+    if raw.starts_with(':') {
+        return Err(Unsupported { offset: at, reason: LEADING_COLON });
+    }
+    Ok(())
+}
+
 /// The kind of an open collection, which determines the indicators between its children.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum CollectionKind {
@@ -79,6 +92,8 @@ struct OpenCollection {
     kind: CollectionKind,
     /// The number of children so far. In a mapping, keys and values count separately.
     children: usize,
+    /// The start of the last key, or `None` if a `?` precedes it.
+    implicit_key: Option<usize>,
 }
 
 /// Adds the nodes of a stream of events to an arena.
@@ -90,6 +105,10 @@ struct Builder<'a, 't> {
     cursor: usize,
     /// The end of the last scalar, alias, node property or indicator.
     last_end: usize,
+    /// The last offset whose column was requested, and the start of its line.
+    column_at: (usize, usize),
+    /// The number of open flow collections.
+    flow_depth: usize,
 }
 
 /// The result of adding a part of a document.
@@ -147,8 +166,14 @@ impl Builder<'_, '_> {
     }
 
     /// Returns the column of a byte offset, not counting a byte order mark.
-    fn column_of(&self, at: usize) -> u32 {
-        let start = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    ///
+    /// The offsets of successive calls usually increase, so only the text since the last call is searched for a line
+    /// break.
+    fn column_of(&mut self, at: usize) -> u32 {
+        let (last, line) = self.column_at;
+        let (from, line) = if last <= at { (last, line) } else { (0, 0) };
+        let start = memchr::memrchr(b'\n', &self.text.as_bytes()[from..at]).map_or(line, |newline| from + newline + 1);
+        self.column_at = (at, start);
         self.text[start..at].trim_start_matches('\u{feff}').len() as u32
     }
 
@@ -163,25 +188,32 @@ impl Builder<'_, '_> {
                 }
                 if position == 0 {
                     let dash = self.cursor - 1;
+                    let column = self.column_of(dash);
                     self.arena.nodes[node].start = dash as u32;
-                    self.arena.nodes[node].column = self.column_of(dash);
+                    self.arena.nodes[node].column = column;
                 }
             }
             CollectionKind::BlockMap | CollectionKind::FlowMap | CollectionKind::FlowPair => {
                 if position % 2 == 1 {
-                    self.consume(b':');
+                    self.consume_colon(parent.implicit_key.filter(|_| kind != CollectionKind::BlockMap))?;
                 } else {
                     if kind != CollectionKind::BlockMap && position > 0 && !self.consume(b',') {
                         return self.fail();
                     }
                     self.skip_trivia();
                     let start = self.cursor;
-                    if self.byte() == b'?' && self.text[start + 1..].starts_with([' ', '\n', '\t', '\r']) {
+                    let is_explicit =
+                        self.byte() == b'?' && self.text[start + 1..].starts_with([' ', '\n', '\t', '\r']);
+                    if is_explicit {
                         self.consume(b'?');
                     }
+                    if let Some(parent) = self.open.last_mut() {
+                        parent.implicit_key = (!is_explicit).then_some(start);
+                    }
                     if position == 0 && kind == CollectionKind::BlockMap {
+                        let column = self.column_of(start);
                         self.arena.nodes[node].start = start as u32;
-                        self.arena.nodes[node].column = self.column_of(start);
+                        self.arena.nodes[node].column = column;
                     }
                 }
             }
@@ -192,6 +224,18 @@ impl Builder<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// Consumes the `:` before a value. Fails if the key begins on another line, at `key`: YAML 1.2 allows that inside
+    /// brackets, but neither go-yaml nor PyYAML reads it.
+    fn consume_colon(&mut self, key: Option<usize>) -> BuildResult {
+        let colon = self.consume(b':').then(|| self.cursor - 1);
+        match (key, colon) {
+            (Some(start), Some(end)) if self.text[start..end].contains('\n') => {
+                Err(Unsupported { offset: start, reason: MULTILINE_KEY })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Consumes the anchor and tag of the next node, in either order.
@@ -274,14 +318,10 @@ impl Builder<'_, '_> {
                     return self.fail();
                 }
                 let node = self.arena.nodes.len() as u32;
-                self.push(
-                    if is_map { NodeKind::Map } else { NodeKind::Seq },
-                    start,
-                    start,
-                    self.column_of(start),
-                    flags,
-                );
-                self.open.push(OpenCollection { node, kind, children: 0 });
+                let column = self.column_of(start);
+                self.push(if is_map { NodeKind::Map } else { NodeKind::Seq }, start, start, column, flags);
+                self.open.push(OpenCollection { node, kind, children: 0, implicit_key: None });
+                self.flow_depth += usize::from(flags == FLOW);
                 Ok(())
             }
             Event::SequenceEnd | Event::MappingEnd => self.close_collection(),
@@ -300,6 +340,7 @@ impl Builder<'_, '_> {
         }
         let next = self.arena.nodes.len() as u32;
         let node = &mut self.arena.nodes[closed.node as usize];
+        self.flow_depth -= usize::from(node.flags & FLOW != 0);
         node.next = next;
         node.end = self.last_end as u32;
         Ok(())
@@ -329,6 +370,9 @@ impl Builder<'_, '_> {
         let raw = &self.text[range.clone()];
         if range.start != self.cursor || raw.is_empty() {
             return self.fail();
+        }
+        if kind == NodeKind::Plain && self.flow_depth > 0 {
+            check_flow_plain(raw, range.start)?;
         }
         let mut flags = 0;
         if !matches!(kind, NodeKind::Literal | NodeKind::Folded) {

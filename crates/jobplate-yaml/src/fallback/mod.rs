@@ -8,7 +8,7 @@
 mod builder;
 mod cross_check;
 
-use super::scan::scan;
+use super::scan::{LEADING_COLON, MULTILINE_KEY, QUESTION_MARK, scan};
 use super::tree::NodeArena;
 use super::unsupported::Unsupported;
 
@@ -21,10 +21,53 @@ pub(super) use cross_check::agrees_with_yaml_serde;
 ///
 /// # Errors
 ///
-/// Fails if both parsers reject the text. The error contains the scanner's position and reason.
+/// Fails if both parsers reject the text. The error contains the scanner's position and reason, unless granit-parser
+/// accepts a construct that no reader in use accepts.
 pub fn read(text: &str, arena: &mut NodeArena) -> Result<(), Unsupported> {
     let Err(unsupported) = scan(text, arena) else { return Ok(()) };
-    parse_with_granit(text, arena).map_err(|_| unsupported)?;
+    parse_with_granit(text, arena).map_err(|error| match error.reason {
+        LEADING_COLON | MULTILINE_KEY | QUESTION_MARK => error,
+        _ => unsupported,
+    })?;
     arena.fallback_reason = Some(unsupported);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(text: &str) -> Option<&'static str> {
+        read(text, &mut NodeArena::default()).err().map(|unsupported| unsupported.reason)
+    }
+
+    #[test]
+    fn both_parsers_refuse_flow_scalars_that_go_yaml_and_pyyaml_refuse() {
+        // An explicit key, so that the scanner stops before the part in question.
+        for before in ["", "? k\n: v\n"] {
+            for (flow, expected) in [
+                ("{b: http://h/?c=1}", Some(QUESTION_MARK)),
+                ("{b: c?}", Some(QUESTION_MARK)),
+                ("{b: c ? d}", Some(QUESTION_MARK)),
+                ("{b?c: d}", Some(QUESTION_MARK)),
+                ("[b?c, d]", Some(QUESTION_MARK)),
+                ("[[{b: [-?c]}]]", Some(QUESTION_MARK)),
+                ("[:b]", Some(LEADING_COLON)),
+                ("{b: ::c}", Some(LEADING_COLON)),
+                ("{:b: c}", Some(LEADING_COLON)),
+                ("{\"b\n  c\": d}", Some(MULTILINE_KEY)),
+                ("{b: 'c?d', e: \"f?\", g: h:i}", None),
+                ("b?c", None),
+                (":b", None),
+            ] {
+                assert_eq!(reason(&format!("{before}a: {flow}\n")), expected, "{before:?} {flow}");
+            }
+        }
+        for flow in ["{b\n  c: d}", "{b\n  : c}", "{\"b\"\n  : c}"] {
+            assert_eq!(reason(&format!("? k\n: v\na: {flow}\n")), Some(MULTILINE_KEY), "{flow}");
+        }
+        for flow in ["{? b\n  c : d}", "[b\n  c]", "{b:\n  c}", "{b c\n  }"] {
+            assert_eq!(reason(&format!("a: {flow}\n")), None, "{flow}");
+        }
+    }
 }

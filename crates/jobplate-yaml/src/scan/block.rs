@@ -7,6 +7,7 @@ use super::super::node_kind::{MULTILINE, NodeKind};
 use super::super::tree::NodeArena;
 use super::super::unsupported::Unsupported;
 use super::bytes::{line_end, skip_spaces};
+use super::flow::MULTILINE_KEY;
 use super::plain::PlainEnd;
 use super::scanner::{ScanResult, Scanner, Slot, unsupported};
 
@@ -242,7 +243,7 @@ impl Scanner<'_> {
     /// Adds a quoted key, scans its value, and returns the start of the next line.
     fn scan_quoted_key(&mut self, at: usize, end: usize, flags: u8, colon: usize) -> ScanResult<usize> {
         if flags & MULTILINE != 0 {
-            return unsupported(at, "a key over several lines");
+            return unsupported(at, MULTILINE_KEY);
         }
         let kind = if self.text[at] == b'"' { NodeKind::DoubleQuoted } else { NodeKind::SingleQuoted };
         self.push_key(kind, at, end, flags)?;

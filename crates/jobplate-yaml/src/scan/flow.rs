@@ -4,6 +4,12 @@ use super::super::node_kind::{FLOW, MULTILINE, NodeKind};
 use super::bytes::{is_space_or_tab, line_end, skip_spaces};
 use super::scanner::{Expect, MAX_DEPTH, OpenFlow, ScanResult, Scanner, Slot, unsupported};
 
+/// The reasons to refuse flow collections that YAML 1.2 readers accept, but neither go-yaml nor PyYAML. The fallback
+/// parser refuses them too.
+pub(in super::super) const QUESTION_MARK: &str = "a `?` in a plain scalar inside brackets";
+pub(in super::super) const LEADING_COLON: &str = "a plain scalar that begins with `:` inside brackets";
+pub(in super::super) const MULTILINE_KEY: &str = "a key over several lines";
+
 impl Scanner<'_> {
     /// Scans a flow collection over all its lines, and returns the end of its closing bracket.
     pub(super) fn scan_flow_collection(&mut self, start: usize) -> ScanResult<usize> {
@@ -146,7 +152,7 @@ impl Scanner<'_> {
         let end = if is_quoted {
             let (end, flags) = self.scan_quoted(at, parent)?;
             if flags & MULTILINE != 0 {
-                return unsupported(at, "a key over several lines");
+                return unsupported(at, MULTILINE_KEY);
             }
             let kind = if self.text[at] == b'"' { NodeKind::DoubleQuoted } else { NodeKind::SingleQuoted };
             self.push_key(kind, at, end, flags)?;
@@ -175,6 +181,7 @@ impl Scanner<'_> {
         let text = self.text;
         match text[at] {
             b'-' if self.byte(at + 1).is_some_and(|next| !self.is_space_at(at + 1) && !b",[]{}".contains(&next)) => {}
+            b':' if !self.is_space_at(at + 1) => return unsupported(at, LEADING_COLON),
             b'-' | b'?' | b':' => return unsupported(at, "an indicator where text is expected"),
             b'#' | b'|' | b'>' | b'%' | b'@' | b'`' => {
                 return unsupported(at, "a character that no plain scalar can begin with");
@@ -205,9 +212,7 @@ impl Scanner<'_> {
                 Some(b':') if matches!(self.byte(end + 1), Some(b',' | b'[' | b']' | b'{' | b'}')) => {
                     return unsupported(end, "a `:` that readers take differently");
                 }
-                Some(b'?') if self.is_space_at(end + 1) => {
-                    return unsupported(end, "a `?` that readers take differently");
-                }
+                Some(b'?') => return unsupported(end, QUESTION_MARK),
                 Some(_) => end += 1,
             }
         }

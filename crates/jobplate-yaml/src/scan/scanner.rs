@@ -191,6 +191,9 @@ impl<'a> Scanner<'a> {
         if end - start > MAX_KEY_BYTES {
             return unsupported(start, "a key longer than 1000 bytes");
         }
+        if kind == NodeKind::Plain && matches!(&self.text[start..end], b"~" | b"null" | b"Null" | b"NULL") {
+            return unsupported(start, "a null key");
+        }
         self.push(kind, start, end, 0, flags);
         Ok(())
     }
