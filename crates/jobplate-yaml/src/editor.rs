@@ -3,7 +3,7 @@
 //! This is the only code that turns edits into text, and it returns only verified text. It also refuses documents that
 //! cannot be edited, selects the parsers that must agree, and reports edits that cannot be verified.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::ops::Range;
 
 use jobplate_diagnostic::{Error, ErrorKind, ProgramName, Result};
@@ -19,6 +19,10 @@ use super::strict::refuse_shared;
 use super::tree::{Document, Node, NodeArena};
 use super::unsupported::Unsupported;
 use super::verify::verify;
+
+/// The maximum number of nodes of an edited document that only the fallback parser reads: yaml_serde, which must agree,
+/// needs about 130 bytes of memory for each.
+const MAX_FALLBACK_NODES: usize = 250_000;
 
 /// Edits one document after another and reuses its buffers.
 #[derive(Debug, Default)]
@@ -55,10 +59,13 @@ impl Editor {
     /// [`Internal`](ErrorKind::Internal). The error points to the part of the document that caused it.
     pub fn apply(&mut self, before: Document<'_>, edits: &[Edit]) -> Result<Edited<'_>> {
         let fallback = before.arena.fallback_reason();
-        if fallback.is_some() {
+        if let Some(unsupported) = fallback {
+            refuse_large_fallback(before, unsupported)?;
             check_characters(before.text).map_err(ForbiddenCharacter::into_error)?;
-            refuse_collections_as_keys(before)?;
+            refuse_unreadable_keys(before)?;
+            before.check_expanded_size()?;
         }
+        before.refuse_cyclic_alias()?;
         refuse_shared_parents(before, edits)?;
         refuse_removed_anchors(before, edits)?;
         layout(before, edits, &mut self.splices)?;
@@ -87,9 +94,12 @@ impl Editor {
         edits: &[Edit],
         unsupported: Unsupported,
     ) -> Result<()> {
+        // `verify` proves that granit-parser's nodes of the new text have exactly the edits. So yaml_serde must only
+        // agree with granit-parser about both texts.
         let verified = parse_with_granit(&self.text, &mut self.arena).is_ok()
             && verify(before, edits, Document::new(&self.text, &self.arena)).is_ok()
-            && agrees_with_yaml_serde(before, edits, &self.text);
+            && agrees_with_yaml_serde(before)
+            && agrees_with_yaml_serde(Document::new(&self.text, &self.arena));
         if verified {
             return Ok(());
         }
@@ -118,12 +128,27 @@ fn not_verified(before: Document<'_>, edits: &[Edit], span: Range<usize>) -> Err
     }
 }
 
-/// Refuses a collection as a key: YAML allows it, but Kubernetes does not. The usual cause is a template expression
-/// (`{{ }}`).
-fn refuse_collections_as_keys(document: Document<'_>) -> Result<()> {
+/// Refuses to edit a document with more than [`MAX_FALLBACK_NODES`] nodes that only the fallback parser reads.
+fn refuse_large_fallback(document: Document<'_>, unsupported: Unsupported) -> Result<()> {
+    if document.arena.len() <= MAX_FALLBACK_NODES {
+        return Ok(());
+    }
+    let reason = unsupported.reason;
+    Err(Error::refused(format!("too many nodes in a document with {reason}: more than {MAX_FALLBACK_NODES}"))
+        .at(unsupported.offset..unsupported.offset)
+        .hint("write that part in a more usual way, or split the document"))
+}
+
+/// Refuses a key that YAML allows, but Kubernetes does not: null, or a collection. The usual cause of a collection is a
+/// template expression (`{{ }}`).
+fn refuse_unreadable_keys(document: Document<'_>) -> Result<()> {
     let mut keys = document.root().descendants().flat_map(|node| node.entries()).map(|(key, _)| key);
-    match keys.find(|key| matches!(key.kind(), NodeKind::Map | NodeKind::Seq)) {
+    let is_null = |key: Node<'_>| key.is_null() || key.tag() == Some("!!null");
+    match keys.find(|&key| matches!(key.kind(), NodeKind::Map | NodeKind::Seq) || is_null(key)) {
         None => Ok(()),
+        Some(key) if key.is_scalar() => Err(Error::input("invalid key: null, which Kubernetes does not read")
+            .at(key.span())
+            .hint("write the key in quotes")),
         Some(key) => {
             Err(Error::input("a mapping or list stands where a key is expected, which Kubernetes does not read")
                 .at(key.span())
@@ -147,10 +172,7 @@ fn refuse_shared_parents(document: Document<'_>, edits: &[Edit]) -> Result<()> {
         let first = edits.partition_point(|edit| edit.node <= node.index());
         edits.get(first).is_some_and(|edit| edit.node < node.subtree_end())
     };
-    let all_nodes = || document.root().descendants();
-    let aliases: HashSet<&str> =
-        all_nodes().filter(|node| node.kind() == NodeKind::Alias).map(|node| &node.raw()[1..]).collect();
-    let shared = all_nodes().filter(|node| node.anchor().is_some_and(|anchor| aliases.contains(anchor)));
+    let shared = document.root().descendants().filter(|node| node.is_alias_target());
     shared.filter(contains_edit).try_for_each(|node| refuse_shared(node, "a parent of the edited node"))
 }
 
@@ -159,14 +181,22 @@ fn refuse_removed_anchors(document: Document<'_>, edits: &[Edit]) -> Result<()> 
     if document.arena.properties.is_empty() {
         return Ok(());
     }
+    // The first and the last alias of each name.
+    let mut aliases: HashMap<&str, (u32, u32)> = HashMap::new();
+    for alias in document.root().descendants().filter(|node| node.kind() == NodeKind::Alias) {
+        let index = alias.index();
+        aliases.entry(&alias.raw()[1..]).and_modify(|(_, last)| *last = index).or_insert((index, index));
+    }
     for edit in edits {
         let Change::Children { remove, .. } = &edit.change else { continue };
         let node = document.node(edit.node);
         let children = node.items().chain(node.entries().map(|(_, value)| value));
-        for (_, child) in children.enumerate().filter(|(position, _)| remove.contains(position)) {
-            let outside_nodes = || document.root().descendants().filter(|other| !child.contains(*other));
+        for (_, child) in children.enumerate().filter(|(position, _)| remove.binary_search(position).is_ok()) {
+            let removed = child.index()..child.subtree_end();
+            let is_used = |anchor: &str| {
+                aliases.get(anchor).is_some_and(|(first, last)| !removed.contains(first) || !removed.contains(last))
+            };
             let anchored = child.descendants().filter_map(|node| Some((node, node.anchor()?)));
-            let is_used = |anchor: &str| outside_nodes().any(|other| other.refers_to(anchor));
             if let Some((node, anchor)) = anchored.into_iter().find(|(_, anchor)| is_used(anchor)) {
                 return Err(Error::refused(format!("cannot remove the anchor `&{anchor}`: an alias uses it"))
                     .at(node.anchor_span().unwrap_or(node.span()))
@@ -262,5 +292,58 @@ mod tests {
         let error = apply("? a\n: b\n? [c]\n: d\n", replace()).unwrap_err();
         assert!(error.message().starts_with("a mapping or list stands where a key is expected"), "{error}");
         assert!(apply("? a\n: b # \u{85}\n", replace()).unwrap_err().message().contains("NEL"));
+    }
+
+    #[test]
+    fn refuses_what_kubernetes_does_not_read() {
+        let replace = || Change::Replace(Value::name("x"));
+        for (text, message) in [
+            ("a: b\n~: c\n", "invalid key: null"),
+            ("a: b\nc: {null: d}\n", "invalid key: null"),
+            ("a: b\n!!null x: c\n", "invalid key: null"),
+            ("a: b\nc: &x [*x]\n", "invalid alias `*x`"),
+            ("a: b\n? c\n: &x [*x]\n", "invalid alias `*x`"),
+        ] {
+            let error = apply(text, replace()).unwrap_err();
+            assert!(error.message().starts_with(message), "{text}: {error}");
+        }
+        for text in ["a: b\n'': c\n\"null\": d\n", "a: b\nnulls: c\n"] {
+            assert!(apply(text, replace()).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_duplicate_key_elsewhere_does_not_matter_to_the_fallback_parser() {
+        let text = |value: &str| format!("a: {value}\n? c\n: d\ne: {{f: 1, f: 2}}\n");
+        assert_eq!(apply(&text("b"), Change::Replace(Value::name("x"))).unwrap(), text("x"));
+    }
+
+    #[test]
+    fn limits_the_nodes_of_the_fallback_parser_and_expanded_aliases() {
+        let mut arena = NodeArena::default();
+        let text = format!("[{}]\n", "1,".repeat(MAX_FALLBACK_NODES));
+        read(&text, &mut arena).unwrap();
+        let unsupported = Unsupported { offset: 0, reason: "an explicit key" };
+        let error = refuse_large_fallback(Document::new(&text, &arena), unsupported).unwrap_err();
+        assert_eq!(error.message(), "too many nodes in a document with an explicit key: more than 250000");
+
+        let items = "1,".repeat(2000);
+        let bomb = format!("a: b\n? c\n: &x [{items}]\nd: [{}]\n", "*x,".repeat(1000));
+        let error = apply(&bomb, Change::Replace(Value::name("x"))).unwrap_err();
+        assert_eq!(error.message(), "too many nodes after aliases are expanded: more than 1000000");
+        // The scanner does not expand aliases, so it has no limit.
+        let bomb = bomb.replace("? c\n: ", "c: ");
+        assert!(apply(&bomb, Change::Replace(Value::name("x"))).is_ok());
+    }
+
+    #[test]
+    fn limits_the_indentation_that_new_lines_repeat() {
+        let insert = || Change::Children { remove: Vec::new(), insert: vec![(1, Child::Item(Value::name("c")))] };
+        let spaces = |count| " ".repeat(count);
+        assert!(apply(&format!("a:\n{}- b\n", spaces(900)), insert()).is_ok());
+        let error = apply(&format!("a:\n{}- b\n", spaces(1100)), insert()).unwrap_err();
+        assert_eq!(error.message(), "the edited lines are indented by more than 1000 columns");
+        let text = format!("a: [b,{}d]\n", spaces(1100));
+        assert_eq!(apply(&text, insert()).unwrap(), format!("a: [b,{}c, d]\n", spaces(1100)));
     }
 }

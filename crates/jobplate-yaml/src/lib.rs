@@ -36,6 +36,7 @@
 //! | `scan` | what the scanner supports, and what it rejects |
 //! | `fallback` | when granit-parser parses a document, and whether yaml_serde agrees with an edit |
 //! | `tree` | how nodes are compared, and how a document is traversed |
+//! | `aliases` | which node an alias refers to, and how large a document may be after its aliases are expanded |
 //! | `scalar` | the content of a scalar, its type in Kubernetes (string, number, boolean), and when a name is quoted |
 //! | `strict` | which nodes may be edited; that duplicate keys, aliases and merge keys are refused |
 //! | `key_index` | how many keys of one mapping are looked up |
@@ -49,6 +50,7 @@
 //! | `de` | how the project's own files are deserialized, and how an unknown key is reported |
 //! | `node_kind`, `unsupported` | which kinds of nodes there are, and how a parser reports why it rejects a document |
 
+mod aliases;
 mod characters;
 mod de;
 mod decoded_scalar;
@@ -68,6 +70,7 @@ mod tree;
 mod unsupported;
 mod verify;
 
+pub use aliases::{MAX_EXPANDED_BYTES, MAX_EXPANDED_NODES};
 pub use characters::{ForbiddenCharacter, check_characters};
 pub use de::from_node;
 pub use decoded_scalar::DecodedScalar;

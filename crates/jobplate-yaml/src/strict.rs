@@ -66,7 +66,7 @@ pub(super) fn refuse_shared(node: Node<'_>, label: &str) -> Result<()> {
             .hint("write it out here, so that it can be edited on its own"));
     }
     match node.anchor() {
-        Some(anchor) if node.document().has_alias(anchor) => Err(Error::refused(format!(
+        Some(anchor) if node.is_alias_target() => Err(Error::refused(format!(
             "{label} carries the anchor `&{anchor}`, which is used elsewhere: an edit would change both"
         ))
         .at(node.anchor_span().unwrap_or(node.span()))

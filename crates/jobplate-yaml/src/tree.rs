@@ -5,6 +5,7 @@
 //! that found the positions (`scan` or `fallback`) nor on the meaning of the nodes.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -39,6 +40,19 @@ pub(super) struct Properties {
     pub tag: Option<Range<u32>>,
 }
 
+/// The aliases of one document.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Aliases {
+    /// The aliases with their targets, both as arena indices, in ascending order of alias.
+    pub targets: Vec<(u32, u32)>,
+    /// The names of all aliases.
+    pub names: HashSet<Box<str>>,
+    /// The first alias inside its own target.
+    pub cyclic: Option<u32>,
+    /// The limit that the expanded document exceeds, and what the limit counts.
+    pub exceeded: Option<(u64, &'static str)>,
+}
+
 /// The nodes of one document. An arena can be reused: a parser clears it first but keeps its memory.
 #[derive(Clone, Debug, Default)]
 pub struct NodeArena {
@@ -46,8 +60,8 @@ pub struct NodeArena {
     pub(super) properties: Vec<Properties>,
     /// The scanner's reason for rejecting the document, if the fallback parser read it.
     pub(super) fallback_reason: Option<Unsupported>,
-    /// The indices of all aliases, sorted by name. Collected by the first search for an alias.
-    aliases: OnceLock<Vec<u32>>,
+    /// The aliases of the document, which [`Document::aliases`] resolves.
+    pub(super) aliases: OnceLock<Aliases>,
 }
 
 impl NodeArena {
@@ -99,19 +113,6 @@ impl<'a> Document<'a> {
     pub(super) fn last_node_before(self, offset: usize) -> Option<Node<'a>> {
         let count = self.arena.nodes.partition_point(|node| (node.start as usize) < offset);
         Some(self.node(count.checked_sub(1)? as u32))
-    }
-
-    /// Returns whether the document has an alias of the anchor with this name.
-    pub(super) fn has_alias(self, anchor: &str) -> bool {
-        let name = |index: &u32| &self.node(*index).raw()[1..];
-        let aliases = self.arena.aliases.get_or_init(|| {
-            let mut aliases: Vec<u32> = (0..self.arena.nodes.len() as u32)
-                .filter(|index| self.node(*index).kind() == NodeKind::Alias)
-                .collect();
-            aliases.sort_unstable_by_key(name);
-            aliases
-        });
-        aliases.binary_search_by_key(&anchor, name).is_ok()
     }
 
     /// Returns the node with this arena index.
@@ -286,11 +287,6 @@ impl<'a> Node<'a> {
     /// Returns whether `other` is this node or one of its descendants.
     pub fn contains(self, other: Node<'_>) -> bool {
         (self.index..self.subtree_end()).contains(&other.index)
-    }
-
-    /// Returns whether the node is an alias of the anchor with this name.
-    pub(super) fn refers_to(self, anchor: &str) -> bool {
-        self.kind() == NodeKind::Alias && &self.raw()[1..] == anchor
     }
 
     fn properties(self) -> Option<&'a Properties> {

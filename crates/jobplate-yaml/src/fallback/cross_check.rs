@@ -1,108 +1,115 @@
-//! A second verification for edits of documents that the scanner rejects, with yaml_serde, which is derived from
-//! libyaml.
+//! A second opinion on documents that the scanner rejects, from yaml_serde, which is derived from libyaml.
+//!
+//! yaml_serde's events are compared with the nodes one by one, so no value is built and numbers are compared as they
+//! are written.
 
-use serde_yaml::{Mapping, Value as SerdeValue};
+use std::fmt;
 
-use super::super::edit::{Change, Child, Edit, Value};
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
+
 use super::super::node_kind::NodeKind;
 use super::super::tree::{Document, Node};
 
-/// Returns whether yaml_serde also reads `after` as `before` with the edits applied.
-pub(in super::super) fn agrees_with_yaml_serde(before: Document<'_>, edits: &[Edit], after: &str) -> bool {
-    let read = |text: &str| serde_yaml::from_str::<SerdeValue>(text.trim_start_matches('\u{feff}')).ok();
-    match (read(before.text), read(after)) {
-        (Some(old), Some(new)) => {
-            matches_node(&old, before.root()) && apply_edits(old, before.root(), edits) == Some(new)
-        }
-        _ => false,
-    }
-}
-
-/// Returns whether yaml_serde's value has the same structure and strings as a node.
+/// Returns whether yaml_serde reads the text of a document as its nodes: the same structure, scalars and aliases.
 ///
-/// Numbers and booleans have no text to compare. The value of an alias is compared at its anchor.
-fn matches_node(value: &SerdeValue, node: Node<'_>) -> bool {
-    let is_plain = matches!(node.kind(), NodeKind::Plain | NodeKind::Empty);
-    match value {
-        _ if node.kind() == NodeKind::Alias => true,
-        SerdeValue::Tagged(tagged) => matches_node(&tagged.value, node),
-        SerdeValue::Sequence(items) => {
-            let mut actual = node.items();
-            node.kind() == NodeKind::Seq
-                && items.iter().all(|item| actual.next().is_some_and(|actual| matches_node(item, actual)))
-                && actual.next().is_none()
+/// Tags and anchors are not compared. The time grows with the expanded size of the document, so the caller must check
+/// that size first.
+pub(in super::super) fn agrees_with_yaml_serde(document: Document<'_>) -> bool {
+    let text = document.text.trim_start_matches('\u{feff}');
+    ExpectedNode(document.root()).deserialize(serde_yaml::Deserializer::from_str(text)).is_ok()
+}
+
+/// Deserializes a value that must match a node. Otherwise fails.
+struct ExpectedNode<'a>(Node<'a>);
+
+impl<'de> DeserializeSeed<'de> for ExpectedNode<'_> {
+    type Value = ();
+
+    // The recursion is bounded: yaml_serde refuses more than 128 levels, also across aliases.
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        let node = match self.0.kind() {
+            NodeKind::Alias => self.0.alias_target().ok_or_else(|| D::Error::custom("an alias without a target"))?,
+            _ => self.0,
+        };
+        let visitor = ExpectedNode(node);
+        match (node.kind(), node.tag()) {
+            (NodeKind::Map | NodeKind::Seq, None) => deserializer.deserialize_any(visitor),
+            // `deserialize_any` turns a tag into an enum.
+            (NodeKind::Map, Some(_)) => deserializer.deserialize_map(visitor),
+            (NodeKind::Seq, Some(_)) => deserializer.deserialize_seq(visitor),
+            // This returns the content of every scalar, whatever its type.
+            _ => deserializer.deserialize_str(visitor),
         }
-        SerdeValue::Mapping(entries) => {
-            let mut actual = node.entries();
-            let matches_next = |(key, value): (&SerdeValue, &SerdeValue)| {
-                actual.next().is_some_and(|(actual_key, actual_value)| {
-                    matches_node(key, actual_key) && matches_node(value, actual_value)
-                })
-            };
-            node.kind() == NodeKind::Map && entries.iter().all(matches_next) && node.entries().count() == entries.len()
-        }
-        SerdeValue::String(text) => node.is_scalar() && node.has_text(text),
-        SerdeValue::Null | SerdeValue::Bool(_) | SerdeValue::Number(_) => is_plain,
     }
 }
 
-/// Applies the edits in a node's subtree to yaml_serde's value of the node. Returns `None` if they do not fit the
-/// value.
-fn apply_edits(value: SerdeValue, node: Node<'_>, edits: &[Edit]) -> Option<SerdeValue> {
-    let is_inside = |edit: &&Edit| (node.index()..node.subtree_end()).contains(&edit.node);
-    let Some(edit) = edits.iter().find(is_inside) else { return Some(value) };
-    let (remove, insert): (&[usize], &[(usize, Child)]) = match &edit.change {
-        Change::Replace(new) if edit.node == node.index() => return Some(to_serde_value(new)),
-        Change::Text { text, .. } if edit.node == node.index() => return Some(SerdeValue::from(&**text)),
-        Change::Children { remove, insert } if edit.node == node.index() => (remove, insert),
-        _ => (&[], &[]),
-    };
-    let inserted_at = |position: usize| insert.iter().filter(move |(at, _)| *at == position).map(|(_, child)| child);
-    match value {
-        SerdeValue::Sequence(items) => {
-            let mut out = Vec::new();
-            let count = items.len();
-            for (position, (item, node)) in items.into_iter().zip(node.items()).enumerate() {
-                out.extend(
-                    inserted_at(position).cloned().filter_map(Child::into_item).map(|value| to_serde_value(&value)),
-                );
-                if !remove.contains(&position) {
-                    out.push(apply_edits(item, node, edits)?);
-                }
-            }
-            out.extend(inserted_at(count).cloned().filter_map(Child::into_item).map(|value| to_serde_value(&value)));
-            Some(SerdeValue::Sequence(out))
+impl<'de> Visitor<'de> for ExpectedNode<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the node of the fallback parser")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        if self.0.is_scalar() && self.0.has_text(text) { Ok(()) } else { Err(E::custom("another scalar")) }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        if self.0.kind() != NodeKind::Seq {
+            return Err(A::Error::custom("a sequence"));
         }
-        SerdeValue::Mapping(entries) => {
-            let mut out = Mapping::new();
-            let count = entries.len();
-            let insert_at = |position: usize, out: &mut Mapping| {
-                for (key, value) in inserted_at(position).cloned().filter_map(Child::into_entry) {
-                    out.insert(SerdeValue::from(key), to_serde_value(&value));
-                }
-            };
-            for (position, ((key, item), (_, node))) in entries.into_iter().zip(node.entries()).enumerate() {
-                insert_at(position, &mut out);
-                if !remove.contains(&position) {
-                    out.insert(key, apply_edits(item, node, edits)?);
-                }
-            }
-            insert_at(count, &mut out);
-            Some(SerdeValue::Mapping(out))
+        // yaml_serde fails after this if there are more items.
+        for item in self.0.items() {
+            items.next_element_seed(ExpectedNode(item))?.ok_or_else(|| A::Error::custom("a missing item"))?;
         }
-        _ => None,
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        if self.0.kind() != NodeKind::Map {
+            return Err(A::Error::custom("a mapping"));
+        }
+        for (key, value) in self.0.entries() {
+            entries.next_key_seed(ExpectedNode(key))?.ok_or_else(|| A::Error::custom("a missing key"))?;
+            entries.next_value_seed(ExpectedNode(value))?;
+        }
+        Ok(())
     }
 }
 
-/// Converts a new value to yaml_serde's type.
-fn to_serde_value(value: &Value) -> SerdeValue {
-    match value {
-        Value::Name(text) | Value::String(text) => SerdeValue::from(&**text),
-        Value::Bool(value) => SerdeValue::from(*value),
-        Value::Null => SerdeValue::Null,
-        Value::Map(entries) => SerdeValue::Mapping(
-            entries.iter().map(|(key, value)| (SerdeValue::from(&**key), to_serde_value(value))).collect(),
-        ),
-        Value::Seq(items) => SerdeValue::Sequence(items.iter().map(to_serde_value).collect()),
+#[cfg(test)]
+mod tests {
+    use super::super::super::tree::NodeArena;
+    use super::super::read;
+    use super::*;
+
+    fn nodes_of(text: &str) -> NodeArena {
+        let mut arena = NodeArena::default();
+        read(text, &mut arena).unwrap();
+        arena
+    }
+
+    #[test]
+    fn compares_structure_scalars_and_expanded_aliases() {
+        let text = "? a\n: [1, 0x1F, ~, 'b', \"\\x41\", {}, []]\nc: &x {d: }\ne: *x\nf: !t [g]\n'': |\n  h\na: b\n";
+        assert!(agrees_with_yaml_serde(Document::new(text, &nodes_of(text))));
+        assert!(agrees_with_yaml_serde(Document::new("\u{feff}a: b\n", &nodes_of("\u{feff}a: b\n"))));
+        for (text, other) in [
+            ("a: [b, c]\n", "a: {b: c}\n"),
+            ("a: [b, c]\n", "a: [b, d]\n"),
+            ("a: [b, c]\n", "a: [b]   \n"),
+            ("a: [b]   \n", "a: [b, c]\n"),
+            ("a: {b: 1}\n", "a: {b: 2}\n"),
+            ("a: {b: 1}\n", "a: {}    \n"),
+            ("a: ''\n", "a: []\n"),
+            ("a: &x 1\nb: &y 2\nc: *x\n", "a: &x 1\nb: &y 2\nc: *y\n"),
+        ] {
+            let (arena, other_arena) = (nodes_of(text), nodes_of(other));
+            let root = Document::new(other, &other_arena).root();
+            let compared = ExpectedNode(root).deserialize(serde_yaml::Deserializer::from_str(text));
+            assert!(compared.is_err(), "{text:?} {other:?}");
+            assert!(agrees_with_yaml_serde(Document::new(text, &arena)), "{text:?}");
+        }
     }
 }
