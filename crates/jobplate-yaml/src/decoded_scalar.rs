@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::edit::MAX_INDENTATION;
 use super::node_kind::NodeKind;
 use super::scalar::{self, DecodeSink};
 use super::tree::Node;
@@ -14,6 +15,8 @@ pub struct DecodedScalar<'a> {
     node: Node<'a>,
     text: String,
     segments: Vec<Segment>,
+    /// The document offset of the start of the content: after the opening quote or after the header line.
+    content_start: usize,
 }
 
 /// A part of the content, from its start to the start of the next segment.
@@ -43,7 +46,14 @@ impl DecodeSink for DecodedScalar<'_> {
 impl<'a> DecodedScalar<'a> {
     /// Decodes a scalar.
     pub fn new(node: Node<'a>) -> Self {
-        let mut decoded = DecodedScalar { node, text: String::with_capacity(node.raw().len()), segments: Vec::new() };
+        let raw = node.raw();
+        let header = match node.kind() {
+            NodeKind::Literal | NodeKind::Folded => raw.find('\n').map_or(raw.len(), |at| at + 1),
+            _ => 1,
+        };
+        let content_start = node.span().start + header;
+        let mut decoded =
+            DecodedScalar { node, text: String::with_capacity(raw.len()), segments: Vec::new(), content_start };
         scalar::decode_into(&node.scalar_source(), &mut decoded);
         decoded
     }
@@ -70,7 +80,7 @@ impl<'a> DecodedScalar<'a> {
         let end = match last.map(|index| &self.segments[index]) {
             Some(Segment { start, raw, is_literal: true }) => raw.start + range.end - start,
             Some(segment) => segment.raw.end,
-            None => self.content_start(),
+            None => self.content_start,
         };
         let start = self.source_offset(range.start);
         start..end.max(start)
@@ -90,7 +100,7 @@ impl<'a> DecodedScalar<'a> {
     fn end_before(&self, at: usize) -> Option<usize> {
         let count = self.segments.partition_point(|segment| segment.start < at);
         let Some(Segment { start, raw, is_literal }) = count.checked_sub(1).map(|index| &self.segments[index]) else {
-            return Some(self.content_start());
+            return Some(self.content_start);
         };
         let end = self.segments.get(count).map_or(self.text.len(), |next| next.start);
         match is_literal {
@@ -107,17 +117,6 @@ impl<'a> DecodedScalar<'a> {
         let count = self.segments.partition_point(|segment| segment.start <= at);
         let Segment { start, raw, is_literal } = self.segments.get(count.checked_sub(1)?)?;
         (*is_literal || at == *start).then_some(raw.start + at - start)
-    }
-
-    /// Returns the document offset of the start of the content: after the opening quote or after the header line.
-    fn content_start(&self) -> usize {
-        let start = self.node.span().start;
-        match self.node.kind() {
-            NodeKind::Literal | NodeKind::Folded => {
-                start + self.node.raw().find('\n').map_or(self.node.raw().len(), |at| at + 1)
-            }
-            _ => start + 1,
-        }
     }
 
     /// Converts a splice of a quoted scalar's content to a splice of the document.
@@ -154,8 +153,11 @@ impl<'a> DecodedScalar<'a> {
     /// Each line of the content is one indented line of the document, so a splice that adds or removes a line also adds
     /// or removes its indentation.
     fn splice_block(&self, Range { start, end }: Range<usize>, text: &str) -> Option<(Range<usize>, String)> {
+        if self.node.column() > MAX_INDENTATION {
+            return None;
+        }
         let indentation = " ".repeat(self.node.column());
-        let header = &self.node.document().text[..self.content_start()];
+        let header = &self.node.document().text[..self.content_start];
         let newline = if header.ends_with("\r\n") { "\r\n" } else { "\n" };
         let begins_line = |at: usize| at == 0 || self.text.as_bytes()[at - 1] == b'\n';
         let ends_line = if text.is_empty() { begins_line(start) } else { text.ends_with('\n') };

@@ -7,6 +7,10 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::rc::Rc;
 
+/// The maximum indentation of edited lines in columns, and the maximum gap between children of a flow collection in
+/// bytes. Each new line repeats them, so without a limit the edited text could be much larger than the document.
+pub(super) const MAX_INDENTATION: usize = 1000;
+
 /// A new key. Most keys are constants and need no allocation.
 pub(super) type Key = Cow<'static, str>;
 

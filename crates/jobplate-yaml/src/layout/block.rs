@@ -8,9 +8,10 @@ use super::super::edit::{Child, Value};
 use super::super::node_kind::NodeKind;
 use super::super::scalar::{self, Chomping, quote_double, quote_name};
 use super::super::tree::Node;
-use super::local_style::{ChildChanges, Element, Layout, LocalStyle, push_spaces};
+use super::local_style::{ChildChanges, Element, Layout, LocalStyle, is_in, push_spaces};
 
 /// The style of new lines in a block collection.
+#[derive(Clone, Copy)]
 pub(super) struct BlockStyle {
     newline: &'static str,
     /// The number of spaces after a dash.
@@ -19,6 +20,16 @@ pub(super) struct BlockStyle {
     step: usize,
     /// The number of columns from a key to the dashes of its sequence.
     dash_offset: usize,
+}
+
+/// The place of new items of a block sequence.
+#[derive(Clone, Copy)]
+struct ItemPlace {
+    /// The index of the item before which new items are inserted, or the number of items.
+    position: usize,
+    style: BlockStyle,
+    /// The offset at which lines are inserted, or `None` if they follow the last item.
+    line: Option<usize>,
 }
 
 /// Returns whether a value is an empty collection.
@@ -112,7 +123,9 @@ impl<'a> Layout<'a, '_> {
             if is_dash {
                 return Ok(dash);
             }
-            if start == 0 || (line.iter().any(|byte| !byte.is_ascii_whitespace()) && at != item.span().start) {
+            // Only blank lines and comments can be between the dash and the line of the item.
+            let content = line.trim_ascii_start();
+            if start == 0 || !(content.is_empty() || content[0] == b'#' || at == item.span().start) {
                 return Err(Error::refused("a sequence inside a sequence on one line can't be edited").at(item.span()));
             }
             at = start - 1;
@@ -148,39 +161,56 @@ impl<'a> Layout<'a, '_> {
             let dash = self.dash_of(node, list[position].first)?;
             self.remove_lines(dash, list[position].end())?;
         }
+        let mut place: Option<ItemPlace> = None;
         for (position, child) in insert {
             let Child::Item(value) = child else { continue };
-            // A new item has as many spaces after its dash as the neighboring item.
-            let neighbour = (*position).min(list.len() - 1);
-            let dash = self.dash_of(node, list[neighbour].first)?;
-            let after_dash = &self.text[dash + 1..list[neighbour].start().max(dash + 1)];
-            let is_on_line =
-                !after_dash.is_empty() && after_dash.len() <= 8 && after_dash.bytes().all(|byte| byte == b' ');
-            let gap = if is_on_line { after_dash.len() } else { 1 };
-            let near = list[neighbour].start();
-            let style = BlockStyle { gap, ..self.block_style(near, local_style) };
+            let current = match place.filter(|place| place.position == *position) {
+                Some(place) => place,
+                None => self.item_place(children, *position, local_style)?,
+            };
+            place = Some(current);
+            let ItemPlace { style, line, .. } = current;
             let mut lines = String::new();
             push_spaces(&mut lines, column);
             lines.push('-');
-            push_spaces(&mut lines, gap);
-            self.write_block(&mut lines, value, column + 1 + gap, &style);
-            if *position == list.len() {
-                self.insert_lines(list[position - 1].end(), &lines);
-            } else {
-                let min = match position.checked_sub(1) {
-                    None => self.first_comment_above(self.line_start(node.span().start)),
-                    Some(before) => self.next_line(list[before].end()),
-                };
-                // The comments above a removed item are kept above the item that replaces it.
-                let is_replaced = remove.contains(position);
-                let at = if is_replaced { self.line_start(dash) } else { self.start_with_comments(dash, min) };
-                self.splices.push_lines(at..at, |out| {
+            push_spaces(&mut lines, style.gap);
+            self.write_block(&mut lines, value, column + 1 + style.gap, &style);
+            match line {
+                None => self.insert_lines(list[position - 1].end(), &lines),
+                Some(at) => self.splices.push_lines(at..at, |out| {
                     out.push_str(&lines);
                     out.push_str(style.newline);
-                });
+                }),
             }
         }
         Ok(())
+    }
+
+    /// Returns the place of new items at the index `position` of a block sequence.
+    fn item_place(
+        &self,
+        children: ChildChanges<'_, 'a>,
+        position: usize,
+        local_style: &LocalStyle,
+    ) -> Result<ItemPlace> {
+        let ChildChanges { node, list, remove, .. } = children;
+        // A new item has as many spaces after its dash as the neighboring item.
+        let neighbour = position.min(list.len() - 1);
+        let dash = self.dash_of(node, list[neighbour].first)?;
+        let after_dash = &self.text[dash + 1..list[neighbour].start().max(dash + 1)];
+        let is_on_line = !after_dash.is_empty() && after_dash.len() <= 8 && after_dash.bytes().all(|byte| byte == b' ');
+        let gap = if is_on_line { after_dash.len() } else { 1 };
+        let style = BlockStyle { gap, ..self.block_style(list[neighbour].start(), local_style) };
+        if position == list.len() {
+            return Ok(ItemPlace { position, style, line: None });
+        }
+        let min = match position.checked_sub(1) {
+            None => self.first_comment_above(self.line_start(node.span().start)),
+            Some(before) => self.next_line(list[before].end()),
+        };
+        // The comments above a removed item are kept above the item that replaces it.
+        let line = if is_in(remove, position) { self.line_start(dash) } else { self.start_with_comments(dash, min) };
+        Ok(ItemPlace { position, style, line: Some(line) })
     }
 
     /// Returns the start of the first comment line directly above the line at `start`, in any column. If there are no
@@ -253,11 +283,12 @@ impl<'a> Layout<'a, '_> {
             list.iter().map(|entry| entry.last).filter(|value| value.kind() == NodeKind::Seq && !value.is_flow());
         let existing_offset = sequences.map(|value| value.column().saturating_sub(column)).next();
         let dash_offset = existing_offset.unwrap_or(local_style.dash_offset);
-        let nested = LocalStyle { in_flow: false, column, step: local_style.step, dash_offset };
+        let nested =
+            LocalStyle { parent: Some(node.index()), in_flow: false, column, step: local_style.step, dash_offset };
         let mut replaced = Vec::new();
         for (position, child) in insert {
             let Child::Entry(key, value) = child else { continue };
-            if remove.contains(position) && !replaced.contains(position) {
+            if is_in(remove, *position) && replaced.last() != Some(position) {
                 replaced.push(*position);
                 self.replace_entry(&list[*position], key, value, column, &nested);
                 continue;
@@ -272,7 +303,7 @@ impl<'a> Layout<'a, '_> {
             self.write_entry(&mut lines, key, value, column, &style);
             self.insert_lines(near, &lines);
         }
-        for &position in remove.iter().filter(|position| !replaced.contains(position)) {
+        for &position in remove.iter().filter(|position| !is_in(&replaced, **position)) {
             let entry = &list[position];
             let line = self.line_start(entry.start());
             let begins_line = self.text[line..entry.start()].bytes().all(|byte| byte == b' ');
@@ -320,10 +351,8 @@ impl<'a> Layout<'a, '_> {
             let next = self.next_line(line);
             let content = self.text[line..next].trim_start_matches(' ');
             let start = next - content.len();
-            let in_scalar = entry
-                .last
-                .descendants()
-                .any(|node| node.is_scalar() && (node.span().start + 1..node.span().end).contains(&start));
+            let before = self.document.last_node_before(start);
+            let in_scalar = before.is_some_and(|node| node.is_scalar() && start < node.span().end);
             if content.starts_with('#') && !in_scalar {
                 comments.push(line..next);
             }

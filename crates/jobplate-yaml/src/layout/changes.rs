@@ -1,6 +1,5 @@
 //! Writes each change in the style of its node, and handles documents without a final line break.
 
-use std::cell::OnceCell;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -21,7 +20,7 @@ use super::local_style::{ChildChanges, Layout, LocalStyle, collection_of, elemen
 /// Fails if an edit cannot be written safely.
 pub(in super::super) fn layout(document: Document<'_>, edits: &[Edit], splices: &mut Splices) -> Result<()> {
     splices.clear();
-    let mut layout = Layout { text: document.text, document, splices, first_styles: OnceCell::new() };
+    let mut layout = Layout::new(document, splices);
     let mut previous_path = Vec::new();
     let styles = edits.iter().map(|edit| layout.style_at(document.node(edit.node), &mut previous_path));
     let styles = styles.collect::<Result<Vec<_>>>()?;
@@ -78,7 +77,7 @@ impl<'a> Layout<'a, '_> {
             if node.kind() == NodeKind::Empty {
                 return Err(Error::refused("an empty value inside brackets can't be edited").at(node.span()));
             }
-            let style = self.flow_style(node);
+            let style = self.flow_style(node, local_style);
             let span = node.span();
             let mut text = String::new();
             self.write_flow(&mut text, value, &style, 0);
@@ -134,7 +133,7 @@ impl<'a> Layout<'a, '_> {
         }
         let children = ChildChanges { node, list: &list, remove, insert };
         if node.is_flow() {
-            self.change_flow_children(children)
+            self.change_flow_children(children, local_style)
         } else if remove.len() == list.len() && insert.is_empty() {
             self.empty_block_collection(node, &list)
         } else if node.kind() == NodeKind::Seq {

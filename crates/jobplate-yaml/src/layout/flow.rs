@@ -5,11 +5,13 @@ use std::ops::Range;
 
 use jobplate_diagnostic::{Error, Result};
 
-use super::super::edit::{Child, Value};
+use super::super::edit::{Child, MAX_INDENTATION, Value};
 use super::super::node_kind::NodeKind;
 use super::super::scalar::{quote_double, quote_name};
 use super::super::tree::Node;
-use super::local_style::{ChildChanges, Element, Layout, collection_of, elements};
+use super::local_style::{
+    ChildChanges, Element, Layout, LocalStyle, collection_of, first_child, first_flow_entry, is_in,
+};
 
 /// The style of new children in a flow collection.
 pub(super) struct FlowStyle<'a> {
@@ -94,28 +96,25 @@ impl<'a> Layout<'a, '_> {
 
     /// Returns the style for new children of a flow collection: the style of its existing children or, if it is empty,
     /// of the enclosing collection.
-    pub(super) fn flow_style(&self, node: Node<'a>) -> FlowStyle<'a> {
+    pub(super) fn flow_style(&self, node: Node<'a>, local_style: &LocalStyle) -> FlowStyle<'a> {
         let mut style = FlowStyle { is_json: false, colon: ": ", comma: ", ", lines: None };
         // The first key in the node is the model, or else the first key of a flow mapping in the document.
-        let maps = node.descendants().chain(self.document.root().descendants());
-        if let Some((key, value)) = maps.filter(|map| map.is_flow()).find_map(|map| map.entries().next()) {
+        if let Some((key, value)) = first_flow_entry(node).or_else(|| self.first_flow_entry()) {
             style.is_json = key.kind() == NodeKind::DoubleQuoted;
             if style.is_json && key.span().end + 1 == value.span().start {
                 style.colon = ":";
                 style.comma = ",";
             }
         }
-        let list = elements(node);
-        let model = match (node.kind(), list.first()) {
+        let model = match (node.kind(), first_child(node)) {
             // New entries, and the collections in them, are written on separate lines if the existing entries are.
             (NodeKind::Map, Some(_)) => Some(node),
             // Items on separate lines may themselves be on one line each, so the first item with children is the model.
             (NodeKind::Seq, Some(first)) => {
-                let items = list.iter().map(|element| element.first);
-                Some(items.clone().find(|item| !elements(*item).is_empty()).unwrap_or(first.first))
+                Some(node.items().find(|item| first_child(*item).is_some()).unwrap_or(first))
             }
             // An empty collection follows the enclosing collection.
-            _ => self.enclosing_flow(node),
+            _ => local_style.parent.map(|index| self.document.node(index)).filter(|parent| parent.is_flow()),
         };
         if style.is_json {
             style.lines = model.and_then(|collection| self.lines_in(collection, node));
@@ -123,24 +122,18 @@ impl<'a> Layout<'a, '_> {
         style
     }
 
-    /// Returns the innermost collection that encloses a node, if it is a flow collection.
-    fn enclosing_flow(&self, node: Node<'a>) -> Option<Node<'a>> {
-        let contains_node = |outer: &Node<'a>| outer.index() < node.index() && node.index() < outer.subtree_end();
-        self.document.root().descendants().filter(contains_node).last().filter(|outer| outer.is_flow())
-    }
-
     /// Returns the indentation of new children of `node`, or `None` if the first child of `collection` does not begin a
     /// line.
     fn lines_in(&self, collection: Node<'a>, node: Node<'a>) -> Option<PrettyPrint<'a>> {
-        let first = elements(collection).first()?.start();
+        let first = first_child(collection)?.span().start;
         let open = collection.span().start;
         if first <= open || !self.text[open..first].contains('\n') {
             return None;
         }
         let (outer, inner) = (self.indent_of(open), self.indent_of(first));
-        let step = inner.strip_prefix(outer)?;
+        let step = inner.strip_prefix(outer).filter(|_| inner.len() <= MAX_INDENTATION)?;
         // An empty collection is indented like the children of the enclosing collection.
-        let indent = if elements(node).is_empty() { inner } else { self.indent_of(node.span().start) };
+        let indent = if first_child(node).is_none() { inner } else { self.indent_of(node.span().start) };
         Some(PrettyPrint { newline: self.newline(first), indent, step })
     }
 
@@ -151,11 +144,15 @@ impl<'a> Layout<'a, '_> {
     }
 
     /// Removes and inserts children of a flow collection.
-    pub(super) fn change_flow_children(&mut self, children: ChildChanges<'_, 'a>) -> Result<()> {
+    pub(super) fn change_flow_children(
+        &mut self,
+        children: ChildChanges<'_, 'a>,
+        local_style: &LocalStyle,
+    ) -> Result<()> {
         let ChildChanges { node, list, remove, insert } = children;
         self.refuse_pair_without_braces(node)?;
         self.refuse_empty_values(list)?;
-        let style = self.flow_style(node);
+        let style = self.flow_style(node, local_style);
         if list.is_empty() {
             self.fill_empty_flow(node, insert, &style);
             return Ok(());
@@ -171,7 +168,7 @@ impl<'a> Layout<'a, '_> {
             return self.replace_flow_content(children, &style);
         }
         let replaced = self.insert_into_flow(children, &style);
-        self.remove_from_flow(list, |position| remove.contains(position) && !replaced.contains(position))
+        self.remove_from_flow(list, |position| is_in(remove, *position) && !is_in(&replaced, *position))
     }
 
     /// Refuses the mapping of `[key: value]`, which has no brackets of its own.
@@ -247,7 +244,7 @@ impl<'a> Layout<'a, '_> {
                 appended.push(text);
                 continue;
             };
-            if remove.contains(position) && !replaced.contains(position) {
+            if is_in(remove, *position) && replaced.last() != Some(position) {
                 replaced.push(*position);
                 self.splices.push(old.start()..old.end(), |out| out.push_str(&text));
                 continue;
@@ -304,13 +301,14 @@ impl<'a> Layout<'a, '_> {
             let between = &self.text[range];
             let whitespace = &between[between.trim_end_matches([' ', '\t', '\n', '\r']).len()..];
             // After a comment line or an empty line, only the last line break is repeated.
-            match whitespace.rfind('\n') {
+            let gap = match whitespace.rfind('\n') {
                 Some(newline) => {
                     let start = if whitespace[..newline].ends_with('\r') { newline - 1 } else { newline };
-                    whitespace[start..].to_owned()
+                    &whitespace[start..]
                 }
-                None => whitespace.to_owned(),
-            }
+                None => whitespace,
+            };
+            if gap.len() <= MAX_INDENTATION { gap.to_owned() } else { style.comma[1..].to_owned() }
         };
         match list.get(position) {
             Some(element) if position > 0 => read_gap(list[position - 1].end()..element.start()),

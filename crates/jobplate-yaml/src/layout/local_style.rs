@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use jobplate_diagnostic::{Error, Result};
 
-use super::super::edit::{Child, Value};
+use super::super::edit::{Child, MAX_INDENTATION, Value};
 use super::super::node_kind::NodeKind;
 use super::super::splice::Splices;
 use super::super::tree::{Document, Node};
@@ -14,12 +14,23 @@ pub(super) struct Layout<'a, 's> {
     pub(super) document: Document<'a>,
     pub(super) text: &'a str,
     pub(super) splices: &'s mut Splices,
-    /// The step and the dash offset that the document uses first. Edits without an own style share them.
-    pub(super) first_styles: OnceCell<(Option<usize>, Option<usize>)>,
+    /// The column and the offset of the last call of [`Layout::insert_lines`], and where it inserted the lines.
+    last_insertion: Option<(usize, usize, usize)>,
+    first_styles: FirstStyles<'a>,
+}
+
+/// Styles of the first collections of a document, which are searched once.
+#[derive(Default)]
+struct FirstStyles<'a> {
+    step: OnceCell<Option<usize>>,
+    dash_offset: OnceCell<Option<usize>>,
+    flow_entry: OnceCell<Option<(Node<'a>, Node<'a>)>>,
 }
 
 /// The style that surrounds a node.
 pub(super) struct LocalStyle {
+    /// The index of the innermost collection that encloses the node.
+    pub(super) parent: Option<u32>,
     /// Whether the node is inside a flow collection.
     pub(super) in_flow: bool,
     /// The column of the enclosing block mapping.
@@ -65,6 +76,11 @@ impl Element<'_> {
     }
 }
 
+/// Returns the first key or item of a collection.
+pub(super) fn first_child<'a>(node: Node<'a>) -> Option<Node<'a>> {
+    node.entries().next().map(|(key, _)| key).or_else(|| node.items().next())
+}
+
 /// Returns the children of a collection.
 pub(super) fn elements<'a>(node: Node<'a>) -> Vec<Element<'a>> {
     match node.kind() {
@@ -82,9 +98,27 @@ pub(super) fn collection_of(kind: NodeKind, insert: &[(usize, Child)]) -> Value 
     }
 }
 
+/// Returns whether ascending indices contain an index.
+pub(super) fn is_in(indices: &[usize], index: usize) -> bool {
+    indices.binary_search(&index).is_ok()
+}
+
 /// Appends `count` spaces.
 pub(super) fn push_spaces(out: &mut String, count: usize) {
     out.extend(std::iter::repeat_n(' ', count));
+}
+
+/// Returns the first key and value of a flow mapping in a subtree.
+pub(super) fn first_flow_entry<'a>(node: Node<'a>) -> Option<(Node<'a>, Node<'a>)> {
+    node.descendants().filter(|map| map.is_flow()).find_map(|map| map.entries().next())
+}
+
+impl<'a, 's> Layout<'a, 's> {
+    /// Prepares the layout of edits of a document.
+    pub(super) fn new(document: Document<'a>, splices: &'s mut Splices) -> Self {
+        let first_styles = FirstStyles::default();
+        Layout { document, text: document.text, splices, last_insertion: None, first_styles }
+    }
 }
 
 impl<'a> Layout<'a, '_> {
@@ -120,7 +154,7 @@ impl<'a> Layout<'a, '_> {
     /// `previous_path` contains the path to the node of the previous call. The search starts there, so edits of many
     /// siblings take linear time in total.
     pub(super) fn style_at(&self, node: Node<'a>, previous_path: &mut Vec<u32>) -> Result<LocalStyle> {
-        let mut style = LocalStyle { in_flow: false, column: 0, step: 0, dash_offset: usize::MAX };
+        let mut style = LocalStyle { parent: None, in_flow: false, column: 0, step: 0, dash_offset: usize::MAX };
         let mut current = self.document.root();
         let mut column_of_map = None;
         let mut depth = 0;
@@ -148,36 +182,46 @@ impl<'a> Layout<'a, '_> {
                 previous_path.truncate(depth);
                 previous_path.push(child.index());
             }
+            style.parent = Some(current.index());
             current = child;
             depth += 1;
         }
         if style.in_flow {
             return Ok(style);
         }
-        if style.step == 0 || style.dash_offset == usize::MAX {
-            let (step, dash_offset) = *self.first_styles.get_or_init(|| (self.first_step(), self.first_dash_offset()));
-            if style.step == 0 {
-                style.step = step.unwrap_or(2);
-            }
-            if style.dash_offset == usize::MAX {
-                style.dash_offset = dash_offset.unwrap_or(style.step);
-            }
+        let column = style.column.max(if node.is_flow() { 0 } else { node.column() });
+        if column.max(style.step) > MAX_INDENTATION || style.dash_offset.wrapping_add(1) > MAX_INDENTATION {
+            let message = format!("the edited lines are indented by more than {MAX_INDENTATION} columns");
+            return Err(Error::refused(message).at(node.span()).hint("indent them less"));
+        }
+        if style.step == 0 {
+            style.step = self.first_step().unwrap_or(2);
+        }
+        if style.dash_offset == usize::MAX {
+            style.dash_offset = self.first_dash_offset().unwrap_or(style.step);
         }
         Ok(style)
     }
 
     /// Returns the indentation of the first mapping in a mapping.
     fn first_step(&self) -> Option<usize> {
-        self.block_values()
-            .find(|(_, value)| value.kind() == NodeKind::Map)
-            .map(|(column, value)| value.column().saturating_sub(column))
+        *self.first_styles.step.get_or_init(|| self.first_offset(NodeKind::Map))
     }
 
     /// Returns the number of columns from a key to the dashes of its sequence, for the first sequence in a mapping.
     fn first_dash_offset(&self) -> Option<usize> {
-        self.block_values()
-            .find(|(_, value)| value.kind() == NodeKind::Seq)
-            .map(|(column, value)| value.column().saturating_sub(column))
+        *self.first_styles.dash_offset.get_or_init(|| self.first_offset(NodeKind::Seq))
+    }
+
+    /// Returns the number of columns from a mapping to the first collection of this kind in it.
+    fn first_offset(&self, kind: NodeKind) -> Option<usize> {
+        let (column, value) = self.block_values().find(|(_, value)| value.kind() == kind)?;
+        Some(value.column().saturating_sub(column)).filter(|offset| *offset <= MAX_INDENTATION)
+    }
+
+    /// Returns the first key and value of a flow mapping in the document.
+    pub(super) fn first_flow_entry(&self) -> Option<(Node<'a>, Node<'a>)> {
+        *self.first_styles.flow_entry.get_or_init(|| first_flow_entry(self.document.root()))
     }
 
     /// Returns the block collections that are values of block mappings, each with the column of the mapping.
@@ -206,8 +250,21 @@ impl<'a> Layout<'a, '_> {
     pub(super) fn insert_lines(&mut self, at: usize, lines: &str) {
         let newline = self.newline(at);
         let column = lines.len() - lines.trim_start_matches(' ').len();
+        let next = match self.last_insertion {
+            Some((last_column, last_at, next)) if (last_column, last_at) == (column, at) => next,
+            _ => self.insertion_point(at, column),
+        };
+        self.last_insertion = Some((column, at, next));
+        self.splices.push_lines(next..next, |out| {
+            out.push_str(lines);
+            out.push_str(newline);
+        });
+    }
+
+    /// Returns the start of the line after the line that contains `at` and after the comments that belong to that line,
+    /// which are deeper than `column`.
+    fn insertion_point(&self, at: usize, column: usize) -> usize {
         let mut next = self.next_line(at);
-        // Deeper comments belong to the lines above them, so new lines are inserted after these comments.
         while let Some(line) = self.text.get(next..).filter(|_| next > at) {
             let content = line.trim_start_matches(' ');
             if !content.starts_with('#') || line.len() - content.len() <= column {
@@ -215,9 +272,6 @@ impl<'a> Layout<'a, '_> {
             }
             next = self.next_line(next);
         }
-        self.splices.push_lines(next..next, |out| {
-            out.push_str(lines);
-            out.push_str(newline);
-        });
+        next
     }
 }
