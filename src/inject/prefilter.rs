@@ -126,6 +126,14 @@ impl Prefilter {
             || block_keywords.iter().any(|keyword| keyword.find(text).is_some())
     }
 
+    /// Returns whether escapes in a document may hide the key of a container list. The escapes are undone twice, because
+    /// an embedded document can have its own.
+    pub fn may_hide_containers(&self, text: &[u8]) -> bool {
+        let outer = undo_escapes(text);
+        let inner = undo_escapes(&outer);
+        [&outer, &inner].iter().any(|text| self.mentions_containers(text) || has_binary_tag(text))
+    }
+
     /// Returns whether a document contains an escape, an escaped line break, a binary scalar or a tag that may hide a
     /// keyword.
     fn may_contain_escapes(&self, text: &[u8], after_directives: bool) -> bool {
@@ -134,12 +142,14 @@ impl Prefilter {
             match rest[0] {
                 b'\\' => match rest.get(1) {
                     Some(b'x' | b'u' | b'U') => true,
+                    // An escaped line break after an escaped backslash may split any escape of an embedded document.
+                    Some(b'\\') if rest.get(2) == Some(&b'\\') && strip_line_break(&rest[3..]).is_some() => true,
                     _ => {
                         let after = skip_escaped_break(&rest[1..]);
                         after.is_some_and(|after| self.may_be_split_keyword(&text[..at], after))
                     }
                 },
-                b'!' => after_directives || rest.starts_with(b"!<") || rest.starts_with(b"!!binary"),
+                b'!' => after_directives || BINARY_TAGS.iter().any(|tag| rest.starts_with(tag)),
                 _ => rest.starts_with(b"%TAG"),
             }
         })
@@ -154,6 +164,7 @@ impl Prefilter {
         let after = &after[..after.len().min(MAX_KEYWORD_LENGTH)];
         let joined = [before, after].concat();
         joined.contains(&b'\\')
+            || has_binary_tag(&joined)
             || self.mentions_containers(&joined)
             || self.mentions_target_kind(&joined)
             || self.config_map.find(&joined).is_some()
@@ -183,6 +194,47 @@ fn skip_escaped_break(rest: &[u8]) -> Option<&[u8]> {
             _ => return has_break.then_some(after),
         };
     }
+}
+
+/// The beginnings of tags that may mean `!!binary` without a directive.
+const BINARY_TAGS: [&[u8]; 2] = [b"!<", b"!!binary"];
+
+/// Returns whether the bytes contain a tag that may mean `!!binary`, or declares one.
+fn has_binary_tag(text: &[u8]) -> bool {
+    BINARY_TAGS.iter().chain([&&b"%TAG"[..]]).any(|tag| memchr::memmem::find(text, tag).is_some())
+}
+
+/// Replaces the escapes of double quotes by what they mean. An escaped line break is removed with the blanks after it.
+fn undo_escapes(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        out.extend_from_slice(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(after) = strip_line_break(rest) {
+            rest = after.trim_ascii_start();
+            continue;
+        }
+        let (name, after) = rest.split_first().unwrap_or((&b'\\', &[]));
+        let digits = match name {
+            b'x' => 2,
+            b'u' => 4,
+            b'U' => 8,
+            _ => 0,
+        };
+        let code =
+            after.get(..digits).and_then(|digits| u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        let c = match name {
+            b'n' | b'r' => '\n',
+            b'N' => '\u{85}',
+            b'L' | b'P' => '\u{2028}',
+            _ => code.and_then(char::from_u32).unwrap_or(char::from(*name)),
+        };
+        out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+        rest = after.get(if code.is_some() { digits } else { 0 }..).unwrap_or_default();
+    }
+    out.extend_from_slice(rest);
+    out
 }
 
 /// Returns the bytes after a line break of YAML 1.1, or `None` if the bytes do not begin with one.

@@ -52,7 +52,7 @@ impl<'i> DocumentPlanner<'i> {
         let after_directives = self.directives.may_precede(text);
         let map_changes = !self.edit_planner.context().changed_config_maps.is_empty();
         let relevance = self.prefilter.relevance(text.as_bytes(), after_directives, map_changes);
-        let Some(document) = parse_if_relevant(relevance, text, &mut self.arena)? else {
+        let Some(document) = parse_if_relevant(&self.prefilter, relevance, text, &mut self.arena)? else {
             return Ok(DocumentOutcome::default());
         };
         let mut plan = match relevance {

@@ -124,7 +124,7 @@ impl EmbeddedEditor {
         counts: &mut TargetCounts,
     ) -> Result<Option<Edited<'_>>> {
         let relevance = prefilter.relevance_of_embedded(text.as_bytes(), after_directives, embedded.is_named());
-        let Some(document) = parse_if_relevant(relevance, text, &mut self.arena)? else { return Ok(None) };
+        let Some(document) = parse_if_relevant(prefilter, relevance, text, &mut self.arena)? else { return Ok(None) };
         let plan = edit_planner.plan_embedded(document, embedded)?;
         counts.targets += usize::from(!plan.targets.is_empty());
         counts.containers += plan.containers;

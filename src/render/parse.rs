@@ -3,7 +3,7 @@
 use jobplate_diagnostic::{Error, ProgramName, Result};
 use jobplate_yaml::{Document, ForbiddenCharacter, NodeArena, Unsupported, check_characters};
 
-use crate::inject::Relevance;
+use crate::inject::{Prefilter, Relevance};
 
 /// Whether the previous document of a stream has directives (`%YAML`). A stream is split at `---`, so directives form a
 /// separate document before the document that they apply to.
@@ -35,9 +35,10 @@ pub(super) fn refuse_directives(after_directives: bool) -> Result<()> {
 ///
 /// # Errors
 ///
-/// Fails if a document cannot be parsed although it contains the keywords of a target, or mentions containers and may
-/// hide a target's kind.
+/// Fails if a document cannot be parsed although it contains the keywords of a target, or mentions containers, perhaps
+/// with escapes, and may hide a target's kind.
 pub(super) fn parse_if_relevant<'t>(
+    prefilter: &Prefilter,
     relevance: Relevance,
     text: &'t str,
     arena: &'t mut NodeArena,
@@ -45,15 +46,20 @@ pub(super) fn parse_if_relevant<'t>(
     if relevance == Relevance::None {
         return Ok(None);
     }
+    let result = jobplate_yaml::read(text, arena);
+    if result.is_ok() && arena.fallback_reason().is_none() {
+        return Ok(Some(Document::new(text, arena)));
+    }
     let must_parse = match relevance {
         Relevance::Target => true,
         // An escape may hide the kind of a target, so a document that mentions containers must be parsed.
-        Relevance::PossibleTarget { mentions_containers } => mentions_containers,
+        Relevance::PossibleTarget { mentions_containers } => {
+            mentions_containers || prefilter.may_hide_containers(text.as_bytes())
+        }
         // The document has no target, so it is copied unchanged if it cannot be parsed.
         Relevance::UsesConfigMap | Relevance::None => false,
     };
-    let result = jobplate_yaml::read(text, arena);
-    if must_parse && (result.is_err() || arena.fallback_reason().is_some()) {
+    if must_parse {
         check_characters(text).map_err(ForbiddenCharacter::into_error)?;
     }
     match result {

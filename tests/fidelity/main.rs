@@ -20,6 +20,7 @@ mod granit;
 mod model;
 mod mutants;
 mod mutate;
+mod prefilter;
 mod rng;
 mod scalars;
 mod scanner;
@@ -90,6 +91,15 @@ fn unsafe_edits_are_refused() {
         }
     }
     assert!(failures.is_empty(), "\n{failures}");
+}
+
+#[test]
+fn hidden_targets_are_edited_or_refused() {
+    let count = env_number("JOBPLATE_MUTANTS").unwrap_or(3000);
+    let seed = env_number("JOBPLATE_MUTANT_SEED").unwrap_or(1);
+    let [edited, refused] = prefilter::check_hidden_targets(seed, count);
+    println!("{edited} edited, {refused} refused");
+    assert!(edited > 0 && refused > 0);
 }
 
 #[test]
