@@ -141,8 +141,8 @@ fn the_workflow_of_the_page_checks() {
     assert!(run.success, "{}", run.text);
     run.assert_prints("jobplate: nothing to change");
     // The second run reuses the first run's download, unless that has changed.
-    let download = format!("v{VERSION}/{}", ARCHIVE.name);
-    assert_eq!(repository.server.requested_paths(), [download.clone()]);
+    let download = [format!("v{VERSION}/{}", ARCHIVE.name)];
+    assert_eq!(repository.server.requested_paths(), download);
     let directory = repository.home.directory();
     let files = run::files_below(directory);
     let is_kept = |file: &&PathBuf| file.to_string_lossy().ends_with(&format!("{}.tar.gz", ARCHIVE.sha256));
@@ -150,7 +150,7 @@ fn the_workflow_of_the_page_checks() {
     std::fs::write(directory.join(kept), "another program").expect("it can be written");
     let run = repository.run(&workflow);
     assert!(run.success, "{}", run.text);
-    assert_eq!(repository.server.requested_paths(), [download]);
+    assert_eq!(repository.server.requested_paths(), download);
 }
 
 #[test]
