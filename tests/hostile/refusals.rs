@@ -1,0 +1,92 @@
+//! Inputs that are refused, because their result would be much larger than the input, or because of their depth.
+
+use super::edits::{JOB, file, repeat};
+use super::measure::{Expectation, Family, InputFiles};
+use super::previews::base_job_template;
+
+const RENDER: &str = "render f.yaml -q --env T=b";
+const PREVIEW: &str = "preview f.yaml -q";
+const SCENARIO: &str = "preview --scenario s.yaml -q";
+
+fn manifest(text: String) -> InputFiles {
+    file("f.yaml", text)
+}
+
+fn scenario(text: String) -> InputFiles {
+    file("s.yaml", text)
+}
+
+/// Returns ten lists, each with N aliases of the one before it.
+fn alias_bomb(n: usize) -> String {
+    let level = |i: usize| format!("b{}: &b{} [{}]\n", i + 1, i + 1, vec![format!("*b{i}"); n].join(", "));
+    format!("b0: &b0 x\n{}", repeat(10, level))
+}
+
+pub(crate) fn table() -> Vec<Family> {
+    let row = |name, n, command, message, generate| {
+        let expected = Expectation::Refused(message);
+        Family { name, generate, command, n, expected }
+    };
+    vec![
+        row("refusals/brackets", 500_000, RENDER, "levels", |n| manifest(format!("{JOB}x: {}", "[".repeat(n)))),
+        row("refusals/dashes", 500_000, RENDER, "levels", |n| manifest(format!("{JOB}x:\n{}a\n", "- ".repeat(n)))),
+        row("refusals/indented_lines", 1_000, RENDER, "levels", |n| {
+            manifest(format!("{JOB}{}", repeat(n, |i| format!("{}a:\n", " ".repeat(i)))))
+        }),
+        row("refusals/preview_of_an_alias_bomb", 10, PREVIEW, "exceeds the limit", |n| {
+            manifest(format!("{}{JOB}", alias_bomb(n)))
+        }),
+        row("refusals/convert_of_an_alias_bomb", 10, "convert f.yaml -q", "exceeds the limit", |n| {
+            manifest(format!("{}{JOB}", alias_bomb(n)))
+        }),
+        row(
+            "refusals/spec_with_an_alias_bomb",
+            10,
+            "render f.yaml -q --spec s.yaml",
+            "an anchor has no meaning",
+            |n| {
+                let spec = format!("apiVersion: jobplate/v1\nkind: JobPlate\n{}", alias_bomb(n));
+                vec![("f.yaml".to_owned(), JOB.to_owned()), ("s.yaml".to_owned(), spec)]
+            },
+        ),
+        row("refusals/keys_of_an_entry", 8_000, RENDER, "neither name, value nor valueFrom", |n| {
+            let keys = repeat(n, |i| format!(", k{i}: 1"));
+            manifest(format!("{JOB}        env:\n        - {{name: T{keys}}}\n"))
+        }),
+        row("refusals/targets", 2_000, "render f.yaml -q --spec s.yaml", "more than 256 targets", |n| {
+            let targets = repeat(n, |i| format!("  - {{kind: Job, name: x{i}}}\n"));
+            let env = "  env: [{name: A, value: b}]\n";
+            let spec = format!("apiVersion: jobplate/v1\nkind: JobPlate\nspec:\n{env}  targets:\n{targets}");
+            vec![("f.yaml".to_owned(), JOB.to_owned()), ("s.yaml".to_owned(), spec)]
+        }),
+        row("refusals/merge_keys", 3_000, PREVIEW, "exceeds the limit", |n| {
+            let keys = repeat(n, |i| format!("k{i}: 1, "));
+            manifest(format!("{JOB}a: &a {{{keys}}}\nz:\n{}", "- {<<: *a}\n".repeat(n)))
+        }),
+        row("refusals/repeated_aliases_in_the_fallback", 10_000, RENDER, "", |n| {
+            let elements = vec!["1"; n].join(",");
+            manifest(format!("{JOB}? q\n: r\nb: &b [{elements}]\nc:\n{}", "- *b\n".repeat(1_000)))
+        }),
+        row("refusals/variable_of_itself", 7, SCENARIO, "exceeds the limit", |n| {
+            scenario(format!("environ:\n  A: \"{}\"\n  PREFECT__CONTEXT__X: $A\n", "$A".repeat(n)))
+        }),
+        row("refusals/setting_of_itself", 20_000, SCENARIO, "exceeds the limit", |n| {
+            scenario(format!("user_config: |\n  [context]\n  k = \"{}\"\n", "${context.k}".repeat(n)))
+        }),
+        row("refusals/doubled_variables", 40, SCENARIO, "several times over", |n| {
+            let doubled = repeat(n, |i| format!("  A{i}: \"$A{}$A{}\"\n", i + 1, i + 1));
+            scenario(format!("environ:\n{doubled}  A{n}: xxxxxxxxxx\n  PREFECT__CONTEXT__X: $A0\n"))
+        }),
+        row("refusals/default_in_many_strings", 3_000, "preview f.json -q", "exceeds the limit", |n| {
+            let annotations: Vec<String> = (0..n).map(|i| format!("\"a{i}\": \"{{{{ v }}}}x\"")).collect();
+            let default = format!(", \"v\": {{\"default\": \"{}\"}}", "x".repeat(10 * n));
+            file("f.json", base_job_template(&annotations.join(", "), "", "", "", &default))
+        }),
+        row("refusals/toml_depth", 10_000, "secret x --from-config=c.toml -q", "TOML", |n| {
+            file("c.toml", format!("[context.secrets]\na = {}{}\n", "[".repeat(n), "]".repeat(n)))
+        }),
+        row("refusals/json_depth", 10_000, "preview f.json -q", "levels", |n| {
+            file("f.json", format!("{}{}", "[".repeat(n), "]".repeat(n)))
+        }),
+    ]
+}
