@@ -63,7 +63,7 @@ pub(crate) fn table() -> Vec<Family> {
             let keys = repeat(n, |i| format!("k{i}: 1, "));
             manifest(format!("{JOB}a: &a {{{keys}}}\nz:\n{}", "- {<<: *a}\n".repeat(n)))
         }),
-        row("refusals/repeated_aliases_in_the_fallback", 10_000, RENDER, "", |n| {
+        row("refusals/repeated_aliases_in_the_fallback", 10_000, RENDER, "after aliases are expanded", |n| {
             let elements = vec!["1"; n].join(",");
             manifest(format!("{JOB}? q\n: r\nb: &b [{elements}]\nc:\n{}", "- *b\n".repeat(1_000)))
         }),
@@ -81,6 +81,40 @@ pub(crate) fn table() -> Vec<Family> {
             let annotations: Vec<String> = (0..n).map(|i| format!("\"a{i}\": \"{{{{ v }}}}x\"")).collect();
             let default = format!(", \"v\": {{\"default\": \"{}\"}}", "x".repeat(10 * n));
             file("f.json", base_job_template(&annotations.join(", "), "", "", "", &default))
+        }),
+        row("refusals/long_pattern", 1_100, "render f.yaml -q --spec s.yaml", "more than 1024 characters", |n| {
+            let spec = "apiVersion: jobplate/v1\nkind: JobPlate\nspec:\n  env: [{name: A, value: b}]\n  targets: [{kind: Job, name: \"";
+            vec![
+                ("f.yaml".to_owned(), JOB.to_owned()),
+                ("s.yaml".to_owned(), format!("{spec}{}\"}}]\n", "*a".repeat(n))),
+            ]
+        }),
+        row(
+            "refusals/wrapped_manifest",
+            1 << 20,
+            "render f.yaml -q --env T=b --wrap configmap/x",
+            "are too much",
+            |n| manifest(format!("{JOB}x: {}\n", "a".repeat(n))),
+        ),
+        row("refusals/large_secret", 1_100_000, "secret x --from-env-file e.env -q", "more than 1 MiB", |n| {
+            file("e.env", format!("A={}\n", "a".repeat(n)))
+        }),
+        row("refusals/long_integer", 4_301, "preview f.yaml -q", "this is no int", |n| {
+            manifest(format!("{JOB}x: {}\n", "1".repeat(n)))
+        }),
+        row(
+            "refusals/large_document",
+            2_000_000,
+            "render f.yaml -q --env T=b --max-document-size 1MiB",
+            "is larger than",
+            |n| manifest(format!("{JOB}x: {}\n", "a".repeat(n))),
+        ),
+        row("refusals/sections_of_a_variable", 101, SCENARIO, "more than 100 sections", |n| {
+            scenario(format!("environ:\n  PREFECT{}: x\n", "__A".repeat(n)))
+        }),
+        row("refusals/dotted_job_variable", 201, "preview f.json --job-variables v.json", "more than 200 words", |n| {
+            let variables = format!("{{\"env{}\": 1}}", ".a".repeat(n));
+            vec![("f.json".to_owned(), base_job_template("", "", "", "", "")), ("v.json".to_owned(), variables)]
         }),
         row("refusals/toml_depth", 10_000, "secret x --from-config=c.toml -q", "TOML", |n| {
             file("c.toml", format!("[context.secrets]\na = {}{}\n", "[".repeat(n), "]".repeat(n)))

@@ -145,8 +145,8 @@ fn workspace_command(command: &str) -> Command {
 /// Runs a test target: a file or directory in `tests/`.
 fn run_target(suites: &mut Suites, name: &str, cargo_test: &mut Command) -> Result<()> {
     cargo_test.args(["--test", name]);
-    if name == "cmd" {
-        // This target has hundreds of tests. A line for each of them would hide the results of the other suites.
+    if ["cmd", "hostile"].contains(&name) {
+        // These targets have many tests. A line for each of them would hide the results of the other suites.
         cargo_test.args(["--", "--quiet"]);
     }
     suites.run_command(&format!("tests/{name}"), cargo_test)
