@@ -129,26 +129,31 @@ impl ContainerReader<'_> {
     fn command(&mut self, container: Node<'_>, environ: &Environ) -> Result<StartCommand> {
         let start = self.program.command;
         let parts = ["command", "args"].into_iter().filter_map(|key| container.get_first(key)).flat_map(Node::items);
-        let mut words: Vec<Resolved> = Vec::new();
         let mut location = self.location(container);
-        let mut is_shell = false;
+        let mut arguments = Vec::new();
         for part in parts {
             let text = part.text().unwrap_or_default();
             if text.contains("prefect") || text.starts_with("--") {
                 location = self.location(part);
             }
-            let expanded = self.expand(environ, part)?;
+            arguments.push((self.expand(environ, part)?, text));
+        }
+        let texts: Vec<&str> = arguments.iter().map(|(argument, _)| argument.as_str()).collect();
+        let has_script = find_start(start, &texts).is_none();
+        let mut words: Vec<Resolved> = Vec::new();
+        let mut is_shell = false;
+        for (argument, text) in &arguments {
             // The entrypoint of Prefect's images runs a single argument with spaces in a shell, so an argument that
             // contains the whole command is also a script.
             let is_script =
-                is_shell || find_start(start, &shell::split_at_whitespace(&shell::join_lines(&text))).is_some();
-            if !is_script {
-                is_shell =
-                    text.as_ref() == "-c" || text.starts_with('-') && !text.starts_with("--") && text.ends_with('c');
-                words.push(expanded);
+                is_shell || find_start(start, &shell::split_at_whitespace(&shell::join_lines(text))).is_some();
+            if !has_script || !is_script {
+                is_shell = text.starts_with('-') && !text.starts_with("--") && text.ends_with('c');
+                words.push(argument.clone());
                 continue;
             }
-            let Some(start_words) = shell::start_words(start, expanded.as_str(), environ) else {
+            let start_words = shell::start_words(start, argument.as_str(), environ, &mut self.budget);
+            let Some(start_words) = start_words.map_err(|error| locate(error, Some(&location)))? else {
                 let error = Error::input(format!(
                     "the {}'s command uses more of its shell than can be followed here",
                     self.program.name

@@ -1,8 +1,11 @@
 //! Splits a shell script that starts a program into words, if that is possible without running a shell.
 
+use jobplate_diagnostic::Result;
+
 use super::start::find_start;
 use crate::generation::{count_global_options, is_prefect};
 use crate::pyvalue::environ::{Environ, Resolved, find_references};
+use crate::pyvalue::limits::Budget;
 
 /// Shell commands that can change the arguments or the environment of later commands.
 const SETTING_COMMANDS: [&str; 13] =
@@ -21,72 +24,40 @@ pub(super) fn split_at_whitespace(script: &str) -> Vec<&str> {
     script.split_whitespace().collect()
 }
 
-/// Returns the words of the command that starts the program (`start`) in a shell script, beginning with `prefect`. The
-/// shell's variables are the container's variables.
+/// Returns the words of the command that starts the program (`start`) in a shell script. The shell's variables are the
+/// container's variables.
 ///
 /// Returns `None` if the script does not start the program, starts it through a command other than `exec`, `tini` or
-/// `dumb-init`, sets or exports variables, writes files that Prefect reads, substitutes commands, uses unknown
-/// variables or variables that the shell would split, escapes or single-quotes a dollar sign, does not close a quote,
-/// or uses brace, tilde or file name expansion.
-pub(super) fn start_words(start: &[&str], script: &str, environ: &Environ) -> Option<Vec<Resolved>> {
-    let commands = split_commands(&join_lines(script))?;
-    let start_index = commands.iter().position(|command| find_start(start, &split_at_whitespace(command)).is_some())?;
-    let before = commands[start_index].split_whitespace().take_while(|word| !is_prefect(word));
-    if commands[..start_index].iter().any(|command| changes_later_commands(&split_at_whitespace(command)))
-        || !before.into_iter().all(|word| matches!(word, "exec" | "tini" | "-g" | "--" | "dumb-init"))
-    {
-        return None;
-    }
-    // Marks replace variables and placeholders, so whitespace in their values does not split words.
-    const MARK: char = '\u{e000}';
-    let command = &commands[start_index];
-    if command.contains(['`', MARK, '*', '?', '[', '~'])
-        || command.contains("\\$")
-        || command.contains('\'') && command.contains('$')
-    {
-        return None;
-    }
-    let mut values = Vec::new();
-    let mut marked = String::new();
-    let mut rest = command.as_str();
-    let mut quoted = false;
-    while let Some(c) = rest.chars().next() {
-        quoted ^= c == '"';
-        if c == '<' {
-            // Redirections are already removed, so this is the placeholder for a value in the cluster.
-            let (reference, after) = rest.split_once('>')?;
-            marked.push_str(&format!("{MARK}{}{MARK}", values.len()));
-            values.push(format!("{reference}>"));
-            rest = after;
-        } else if c == '$' {
-            let inner = &rest[1..];
-            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            let (name, after) = match inner.strip_prefix('{') {
-                Some(inner) => inner.split_once('}')?,
-                None => inner.split_at(inner.find(|c| !is_name(c)).unwrap_or(inner.len())),
-            };
-            let value = environ.get(name)?.value.as_str();
-            let splits = value.is_empty() || value.contains([' ', '\t', '\n', '*', '?', '[']);
-            if name.is_empty() || !name.chars().all(is_name) || splits && !quoted && find_references(value).is_empty() {
-                return None;
-            }
-            marked.push_str(&format!("{MARK}{}{MARK}", values.len()));
-            values.push(value.to_owned());
-            rest = after;
-        } else if c == '{' {
-            return None;
-        } else {
-            marked.push(c);
-            rest = &rest[c.len_utf8()..];
+/// `dumb-init`, sets or exports variables, writes files that Prefect reads, does not close a quote, has a here-document,
+/// or if the command substitutes commands, uses unknown variables or variables that the shell would split, or uses
+/// brace, tilde or file name expansion.
+///
+/// # Errors
+/// Fails if the values of variables exceed the budget.
+pub(super) fn start_words(
+    start: &[&str],
+    script: &str,
+    environ: &Environ,
+    budget: &mut Budget,
+) -> Result<Option<Vec<Resolved>>> {
+    let Some(commands) = (ScriptReader { environ, budget, commands: vec![Vec::new()], word: None }).read(script)?
+    else {
+        return Ok(None);
+    };
+    for command in &commands {
+        let words: Vec<&str> = command.iter().map(|word| word.text.as_str()).collect();
+        if find_start(start, &words).is_some() {
+            let mut before = words.iter().take_while(|word| !is_prefect(word));
+            let is_supported = before.all(|word| matches!(*word, "exec" | "tini" | "-g" | "--" | "dumb-init"))
+                && command.iter().all(|word| word.is_supported);
+            let words = words.iter().map(|word| Resolved::from_text((*word).to_owned()));
+            return Ok(is_supported.then(|| words.collect()));
+        }
+        if changes_later_commands(&words) {
+            return Ok(None);
         }
     }
-    let words = shlex::split(&marked)?;
-    // The parts between marks are alternately text and the index of a value.
-    let value_of = |(position, part): (usize, &str)| match position % 2 {
-        0 => part.to_owned(),
-        _ => part.parse::<usize>().ok().and_then(|index| values.get(index).cloned()).unwrap_or_default(),
-    };
-    Some(words.iter().map(|word| Resolved::from_text(word.split(MARK).enumerate().map(value_of).collect())).collect())
+    Ok(None)
 }
 
 /// Returns whether a command can change the arguments or the environment of later commands.
@@ -103,63 +74,152 @@ fn changes_later_commands(command: &[&str]) -> bool {
     is_setting || (0..command.len()).filter(|at| is_prefect(command[*at])).any(writes_files)
 }
 
-/// Splits a script into its commands, without redirections. Returns `None` if a quote is not closed.
-fn split_commands(script: &str) -> Option<Vec<String>> {
-    let mut commands = vec![String::new()];
-    let (mut quote, mut is_redirected, mut is_comment) = (None, false, false);
-    let mut rest = script;
-    while let Some(c) = rest.chars().next() {
-        let reference = (c == '<').then(|| rest.split_once('>')).flatten();
-        let reference = reference.filter(|(text, _)| !find_references(&format!("{text}>")).is_empty());
-        if let (Some((text, after)), false) = (reference, is_comment) {
-            if !is_redirected {
-                commands.last_mut()?.push_str(&format!("{text}>"));
+/// A word of a shell command.
+#[derive(Debug)]
+struct ShellWord {
+    /// The text without quotes, and with the values of variables.
+    text: String,
+    /// Whether the text is known to be what the shell passes to the command.
+    is_supported: bool,
+}
+
+/// Splits a script into commands and their words.
+struct ScriptReader<'e> {
+    environ: &'e Environ,
+    budget: &'e mut Budget,
+    commands: Vec<Vec<ShellWord>>,
+    /// The current word, or `None` between words.
+    word: Option<ShellWord>,
+}
+
+impl ScriptReader<'_> {
+    /// Returns the commands of a script, without redirections and comments. Returns `None` if a quote is not closed, or
+    /// if the script has a here-document.
+    ///
+    /// # Errors
+    /// Fails if the values of variables exceed the budget.
+    fn read(mut self, script: &str) -> Result<Option<Vec<Vec<ShellWord>>>> {
+        let mut rest = script;
+        let mut quote = None;
+        // The number of words before the file name of a redirection, which is not a word of the command.
+        let mut redirected: Option<usize> = None;
+        while let Some(c) = rest.chars().next() {
+            if let Some(reference) = reference_at_start(rest) {
+                self.current_word().text.push_str(reference);
+                rest = &rest[reference.len()..];
+                continue;
             }
-            rest = after;
-            continue;
-        }
-        rest = &rest[c.len_utf8()..];
-        match (quote, c) {
-            (None, '\n') => {
-                (is_redirected, is_comment) = (false, false);
-                commands.push(String::new());
-            }
-            _ if is_comment => {}
-            (None, '#') if commands.last()?.ends_with(' ') => is_comment = true,
-            (None, ';' | '&' | '|' | '(' | ')') => {
-                // The `&` of `2>&1` does not end a command.
-                if !(is_redirected && c == '&') {
-                    is_redirected = false;
-                    commands.push(String::new());
+            rest = &rest[c.len_utf8()..];
+            match (quote, c) {
+                (Some(open), c) if c == open => quote = None,
+                (Some('\''), c) => self.current_word().text.push(c),
+                (None, '\'' | '"') => {
+                    self.current_word();
+                    quote = Some(c);
                 }
+                (_, '\\') => rest = self.read_escape(rest, quote.is_some()),
+                (_, '$') => rest = self.read_variable(rest, quote.is_some())?,
+                (Some(_), c) => self.push(c, c != '`'),
+                (None, ' ' | '\t') => self.end_word(&mut redirected),
+                (None, '#') if self.word.is_none() => rest = &rest[rest.find('\n').unwrap_or(rest.len())..],
+                (None, '\n' | ';' | '&' | '|' | '(' | ')') => {
+                    self.end_word(&mut redirected);
+                    redirected = None;
+                    self.commands.push(Vec::new());
+                }
+                (None, '<') if rest.starts_with('<') => return Ok(None),
+                (None, '<' | '>') => {
+                    // A number before the operator is a file descriptor.
+                    self.word.take_if(|word| word.text.bytes().all(|byte| byte.is_ascii_digit()));
+                    self.end_word(&mut redirected);
+                    redirected = self.commands.last().map(Vec::len);
+                    rest = rest.trim_start_matches(['>', '&', '|', ' ', '\t']);
+                }
+                (None, c) => self.push(c, !matches!(c, '`' | '*' | '?' | '[' | '{' | '~')),
             }
-            (None, '>' | '<') => {
-                let command = commands.last_mut()?;
-                *command = command.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
-                is_redirected = true;
-            }
-            _ if is_redirected => {}
-            (open_quote, c) => {
-                quote = match open_quote {
-                    None if matches!(c, '"' | '\'') => Some(c),
-                    Some(open) if open == c => None,
-                    open_quote => open_quote,
-                };
-                commands.last_mut()?.push(c);
-            }
+        }
+        self.end_word(&mut redirected);
+        Ok(quote.is_none().then_some(self.commands))
+    }
+
+    /// Returns the current word. Begins a word between words.
+    fn current_word(&mut self) -> &mut ShellWord {
+        self.word.get_or_insert_with(|| ShellWord { text: String::new(), is_supported: true })
+    }
+
+    fn push(&mut self, c: char, is_supported: bool) {
+        let word = self.current_word();
+        word.text.push(c);
+        word.is_supported &= is_supported;
+    }
+
+    /// Adds the current word to the command, unless it is the file name of a redirection.
+    fn end_word(&mut self, redirected: &mut Option<usize>) {
+        if let (Some(word), Some(command)) = (self.word.take(), self.commands.last_mut())
+            && redirected.take() != Some(command.len())
+        {
+            command.push(word);
         }
     }
-    quote.is_none().then_some(commands)
+
+    /// Reads the character after a backslash. Returns the text after it.
+    fn read_escape<'t>(&mut self, rest: &'t str, is_quoted: bool) -> &'t str {
+        let Some(c) = rest.chars().next() else {
+            self.push('\\', true);
+            return rest;
+        };
+        if is_quoted && !matches!(c, '$' | '`' | '"' | '\\' | '\n') {
+            self.push('\\', true);
+            return rest;
+        }
+        // A backslash before a line break joins the lines.
+        if c != '\n' {
+            self.push(c, true);
+        }
+        &rest[c.len_utf8()..]
+    }
+
+    /// Reads the variable after a dollar sign. Returns the text after it.
+    ///
+    /// # Errors
+    /// Fails if the value exceeds the budget.
+    fn read_variable<'t>(&mut self, rest: &'t str, is_quoted: bool) -> Result<&'t str> {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let (inner, closing) = rest.strip_prefix('{').map_or((rest, ""), |inner| (inner, "}"));
+        let (name, after) = inner.split_at(inner.find(|c| !is_name(c)).unwrap_or(inner.len()));
+        let (Some(variable), Some(after)) = (self.environ.get(name), after.strip_prefix(closing)) else {
+            self.push('$', false);
+            return Ok(rest);
+        };
+        let value = variable.value.as_str();
+        let splits = value.is_empty() || value.contains([' ', '\t', '\n', '*', '?', '[']);
+        self.budget.spend_bytes(value.len(), format_args!("`${name}`"))?;
+        let word = self.current_word();
+        word.text.push_str(value);
+        word.is_supported &= is_quoted || !splits || !find_references(value).is_empty();
+        Ok(after)
+    }
+}
+
+/// Returns the placeholder for a value in the cluster at the start of `text`, or `None` if there is none.
+fn reference_at_start(text: &str) -> Option<&str> {
+    let inner = text.strip_prefix('<')?;
+    let end = inner.find(['<', '>']).filter(|end| inner[*end..].starts_with('>'))?;
+    let reference = &text[..end + 2];
+    (!find_references(reference).is_empty()).then_some(reference)
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::growth::assert_grows_linearly;
     use crate::pyvalue::environ::{Environ, EnvironVar, Resolved};
+    use crate::pyvalue::limits::Budget;
 
     const START: &str = "prefect agent kubernetes start";
 
     fn start_words(script: &str, environ: &Environ) -> Option<Vec<Resolved>> {
-        super::start_words(&START.split(' ').collect::<Vec<_>>(), script, environ)
+        let start: Vec<&str> = START.split(' ').collect();
+        super::start_words(&start, script, environ, &mut Budget::default()).unwrap()
     }
 
     #[test]
@@ -179,7 +239,18 @@ mod tests {
             options_of("K=$S -e x=<Secret s, key k>y"),
             Some(vec![unknown("K=<Secret s, key k>"), known("-e"), unknown("x=<Secret s, key k>y")])
         );
-        for rest in ["a \\\n b", "a b; sleep 1", "a b&& c", "a b 2>&1 | tee log", "a b > log", "a b\nc", "a b # c"] {
+        for rest in [
+            "a \\\n b",
+            "a b; sleep 1",
+            "a b&& c",
+            "a b 2>&1 | tee log",
+            "a b > log",
+            "a 2> 'x y' b",
+            "a b\nc",
+            "a b # c",
+            "a b >'*'",
+            "<x a >>y b",
+        ] {
             assert_eq!(options_of(rest), Some(vec![known("a"), known("b")]), "{rest:?}");
         }
         for script in [&format!("prefect config view; {START} a"), "prefect agent \\\n kubernetes start a"] {
@@ -189,7 +260,21 @@ mod tests {
                 "{script}"
             );
         }
-        for rest in ["a `b`", "$(b)", "'$A'", "$B", "${A:-x}", "\"a", "\\$A", "$W", "{a,b}", "*", "~/x"] {
+        for (rest, word) in [
+            (r#"'OPTS={"a": 1}'"#, r#"OPTS={"a": 1}"#),
+            ("'$A `b` *?[~\\'", "$A `b` *?[~\\"),
+            (r#""~/x {a} * [""#, "~/x {a} * ["),
+            (r#"\$A\ \*\"'"'"#, r#"$A *"""#),
+            (r#""\$A\a\"""#, r#"$A\a""#),
+            ("\"a\\\nb\"", "ab"),
+            ("a=''", "a="),
+        ] {
+            assert_eq!(options_of(rest), Some(vec![known(word)]), "{rest}");
+        }
+        for rest in [
+            "a `b`", "\"`b`\"", "$(b)", "\"$(b)\"", "$B", "${A:-x}", "${A", "\"a", "$W", "{a,b}", "*", "a?", "[a]",
+            "~/x", "<<E",
+        ] {
             assert_eq!(options_of(rest), None, "{rest}");
         }
         for script in [
@@ -198,9 +283,18 @@ mod tests {
             format!("if true; then {START}; fi"),
             "prefect agent local start".to_owned(),
             format!("prefect backend server && {START}"),
+            format!("echo '{START}'"),
             format!("timeout 9 /bin/prefect -p x config set A=b; {START}"),
         ] {
             assert_eq!(start_words(&script, &environ), None, "{script}");
+        }
+    }
+
+    #[test]
+    fn reading_time_grows_linearly() {
+        let environ = Environ::from_pairs(&[("A", "x")]);
+        for part in ["<", "< a ", "$A", "${", "'a'", "a;", ">x ", "# a\n", "prefect config ", "<Secret a"] {
+            assert_grows_linearly(10_000, |count| drop(start_words(&part.repeat(count), &environ)));
         }
     }
 }

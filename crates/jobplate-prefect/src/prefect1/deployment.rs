@@ -11,7 +11,8 @@ use super::agent::AgentArguments;
 use crate::deployment::{self, Options, Program};
 use crate::generation::Generation;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
-use crate::pyvalue::environ::{Environ, Resolved};
+use crate::pyvalue::environ::{Environ, Resolved, find_references};
+use crate::pyvalue::number;
 use crate::pyvalue::source::{Location, SourceFile, locate};
 
 /// An agent, read from its Deployment.
@@ -46,9 +47,24 @@ pub const AGENT: Program = Program {
 pub fn find(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<AgentDeployment> {
     let deployment::ProgramContainer { options, location, environ, version, has_env_from, .. } =
         deployment::find(&AGENT, source)?;
+    let is_invalid = |name: &str, is_valid: fn(&str) -> bool| {
+        options.value(name).is_some_and(|value| find_references(value).is_empty() && !is_valid(value))
+    };
+    let is_level = |level: &str| LOG_LEVELS.contains(&level.to_ascii_uppercase().as_str());
+    // Prefect 1.0 removed `--token`.
+    let has_no_token = version.as_ref().is_some_and(|version| version.first() == Some(&1));
+    if is_invalid("max-polls", |number| number::parse_int(number).is_some())
+        || is_invalid("log-level", is_level)
+        || has_no_token && options.value("token").is_some()
+    {
+        return Err(Options::refuse(&AGENT, &location));
+    }
     let start = start_arguments(arena, &options, &location)?;
     Ok(AgentDeployment { start, environ, version, has_env_from })
 }
+
+/// The values of `--log-level`, in any letter case.
+const LOG_LEVELS: [&str; 4] = ["DEBUG", "INFO", "WARNING", "ERROR"];
 
 /// The options of `prefect agent kubernetes start` that have a value: the long name, the short name, and whether the
 /// option can be repeated.
