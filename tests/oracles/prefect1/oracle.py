@@ -168,6 +168,8 @@ class Prefect:
         self._replace("config", self.configuration.config, self.configuration.load_default_config())
         self._replace("context", self.context.context, self.context.Context())
         logging.Logger.manager.loggerDict.clear()
+        # A name in `extra_loggers` can be that of the root logger.
+        logging.root.setLevel(logging.WARNING)
         logger = self.logging.configure_logging()
         self.logging.context.logger = self.logging.prefect_logger = logger
         self.logging.configure_extra_loggers()
@@ -185,6 +187,8 @@ class Prefect:
         if case.template is not None:
             arguments["job_template_path"] = case.template
         agent = self.agent.KubernetesAgent(**arguments)
+        # Logging, which the agent does when it starts, fails with some settings.
+        agent.logger.info("Starting")
         flow = scenario.get("flow") or {}
         check_keys(flow, FLOW, "a flow")
         storage = flow.get("storage") or {

@@ -2,6 +2,7 @@
 //! (`Agent.__init__`, `KubernetesAgent.__init__`, `Client.__init__`).
 
 use jobplate_diagnostic::{Error, Result};
+use num_bigint::BigInt;
 
 use super::config::Config;
 use super::config_check::check_level;
@@ -157,13 +158,26 @@ fn set_config(arena: &mut Arena, arguments: AgentArguments, config: Config) {
 fn check_logging(arena: &mut Arena, kwargs: Kwargs, config: Config) -> Result<()> {
     check_name(arena, kwargs, config)?;
     check_level(arena, config, "cloud.agent.level")?;
-    let attributes = config.get(arena, "logging.log_attributes");
-    let is_debug = config.get(arena, "cloud.agent.level").is_some_and(|level| arena.as_str(level) == Some("DEBUG"));
-    if let Some(attributes) = attributes.filter(|_| is_debug) {
-        // At the level DEBUG, the agent logs the attributes when it starts, so they must be iterable.
-        iterate(arena, attributes, "`logging.log_attributes`")?;
+    // The agent logs at the level INFO when it starts, and sets these attributes of the log record.
+    let attributes = config.get(arena, "logging.log_attributes").filter(|_| logs_info(arena, config));
+    if let Some(attributes) = attributes.filter(|attributes| !matches!(arena.get(*attributes), Value::Unknown(_))) {
+        let names = iterate(arena, attributes, "`logging.log_attributes`")?;
+        if names.iter().any(|name| arena.as_str(*name).is_none()) {
+            let error = Error::input("Prefect can't start: its setting `logging.log_attributes` holds what is no text");
+            return Err(locate(error, arena.location(attributes)));
+        }
     }
     Ok(())
+}
+
+/// Returns whether the agent logs records of the level INFO (20).
+fn logs_info(arena: &Arena, config: Config) -> bool {
+    config.get(arena, "cloud.agent.level").is_some_and(|level| match arena.get(level) {
+        Value::Str(name) => ["DEBUG", "INFO"].contains(&name.as_str()),
+        Value::Int(level) => *level > BigInt::ZERO && *level <= BigInt::from(20),
+        Value::Bool(is_lowest) => *is_lowest,
+        _ => false,
+    })
 }
 
 /// Returns the value of a setting that has a default in Prefect. Fails if the setting is missing.

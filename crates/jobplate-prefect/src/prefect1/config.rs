@@ -10,7 +10,7 @@ use num_bigint::BigInt;
 use regex_lite::Regex;
 use toml::de::{DeTable, DeValue};
 
-use super::config_toml::{check_lists, convert_toml, parse_toml};
+use super::config_toml::{check_values, convert_toml, parse_toml};
 use super::defaults::{DefaultValue, SETTINGS};
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::environ::{Environ, EnvironVar, Resolved};
@@ -71,7 +71,7 @@ pub(super) fn load(arena: &mut Arena, environ: &Environ, user: Option<&Rc<Source
     }
     if let Some(user) = user {
         let table = parse_toml(user)?;
-        check_lists(table.get_ref().values(), user)?;
+        check_values(table.get_ref().values(), user)?;
         file.merge(arena, table.get_ref(), user);
     }
     let mut settings = FlatSettings::default();

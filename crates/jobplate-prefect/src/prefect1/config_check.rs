@@ -86,10 +86,14 @@ const REQUIRED_SECTIONS: [&str; 8] =
 /// A pattern for a field of a Python logging format. Python requires at least one field.
 const LOGGING_FIELD: &str = r"%\([a-zA-Z_][0-9A-Za-z_]*\)[#0+ -]*(\*|\d+)?(\.(\*|\d+))?[diouxefgcrsaDIOUXEFGCRSA%]";
 
-/// Fails if a setting is neither a number nor the name of a Python logging level. A missing setting is valid.
+/// Fails if a setting is neither a number nor the name of a Python logging level.
 pub(super) fn check_level(arena: &Arena, config: Config, setting: &str) -> Result<()> {
     const LEVELS: [&str; 8] = ["CRITICAL", "FATAL", "ERROR", "WARN", "WARNING", "INFO", "DEBUG", "NOTSET"];
-    let Some(level) = config.get(arena, setting) else { return Ok(()) };
+    let Some(level) = config.get(arena, setting) else {
+        let section = setting.rsplit_once('.').and_then(|(section, _)| config.get(arena, section));
+        let error = Error::input(format!("Prefect can't start: it has no setting `{setting}`"));
+        return Err(locate(error, section.and_then(|section| arena.location(section))));
+    };
     let is_level = match arena.get(level) {
         Value::Int(_) | Value::Bool(_) | Value::Unknown(_) => true,
         Value::Str(name) => LEVELS.contains(&name.as_str()),

@@ -7,6 +7,7 @@ use num_bigint::BigInt;
 use toml::de::{DeTable, DeValue};
 
 use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::limits::UNSUPPORTED_HINT;
 use crate::pyvalue::source::{Location, SourceFile, locate};
 use crate::pyvalue::timestamp::Timestamp;
 
@@ -20,17 +21,19 @@ pub(super) fn parse_toml(source: &Rc<SourceFile>) -> Result<toml::Spanned<DeTabl
     })
 }
 
-/// Fails if a list has items of several types, because Prefect's TOML parser rejects such a list. Accepts any list that
-/// begins with a table.
-pub(super) fn check_lists<'t>(
+/// Fails if a list has items of several types, because Prefect's TOML parser rejects such a list, or if a value is a time
+/// without a date, which this module does not support. Accepts any list that begins with a table.
+pub(super) fn check_values<'t>(
     values: impl Iterator<Item = &'t toml::Spanned<DeValue<'t>>>,
     source: &Rc<SourceFile>,
 ) -> Result<()> {
     for value in values {
         match value.get_ref() {
-            DeValue::Table(table) => check_lists(table.values(), source)?,
+            DeValue::Table(table) => check_values(table.values(), source)?,
             DeValue::Array(items) => {
                 if items.iter().next().is_some_and(|first| first.get_ref().is_table()) {
+                    let tables = items.iter().filter_map(|item| item.get_ref().as_table());
+                    tables.into_iter().try_for_each(|table| check_values(table.values(), source))?;
                     continue;
                 }
                 let type_of = |item: &toml::Spanned<DeValue<'_>>| item.get_ref().type_str();
@@ -41,7 +44,12 @@ pub(super) fn check_lists<'t>(
                     let error = Error::input("Prefect can't start: a list of several types");
                     return Err(locate(error.hint("Prefect's TOML reader takes lists of one type"), Some(&location)));
                 }
-                check_lists(items.iter(), source)?;
+                check_values(items.iter(), source)?;
+            }
+            DeValue::Datetime(time) if time.date.is_none() => {
+                let location = Location { source: Rc::clone(source), span: value.span() };
+                let error = Error::refused("a time of day stands here").hint(UNSUPPORTED_HINT);
+                return Err(locate(error, Some(&location)));
             }
             _ => {}
         }
