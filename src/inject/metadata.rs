@@ -107,15 +107,16 @@ fn position_of(metadata: Node<'_>, key: &str) -> Option<usize> {
     metadata.entries().position(|(name, _)| name.has_text(key))
 }
 
-/// Returns the value of a `metadata` key for editing. Fails if the value is not a scalar on one line, or has an anchor
-/// or tag.
+/// Returns the value of a `metadata` key for editing. Fails if the value is a collection or block scalar, or has an
+/// anchor or tag.
 fn editable_scalar<'a>(node: Node<'a>, key: &str) -> Result<Editable<'a>> {
-    let is_plain = node.is_scalar() && node.anchor().is_none() && node.tag().is_none();
-    let is_one_line = !node.raw().contains('\n');
-    if is_plain && is_one_line {
+    let has_properties = node.anchor().is_some() || node.tag().is_some();
+    if !has_properties && node.is_scalar() && !matches!(node.kind(), NodeKind::Literal | NodeKind::Folded) {
         return Editable::from_node(node, &format!("`metadata.{key}`"));
     }
-    Err(Error::refused(format!("`metadata.{key}` is not a plain text on one line")).at(node.span()).hint("write it so"))
+    Err(Error::refused(format!("`metadata.{key}` must be a plain or quoted string without anchor or tag"))
+        .at(node.span())
+        .hint("write it on one line"))
 }
 
 /// Returns the entries of a new `metadata`.
@@ -145,7 +146,7 @@ fn create_metadata(object: &Object<'_>, changes: &MetadataChanges, edits: &mut V
 ///
 /// # Errors
 ///
-/// Fails if the object has no name or two names, or if the name is not an untagged scalar on one line.
+/// Fails if the object has no name or two names, or if the name is a collection or block scalar, or has an anchor or tag.
 pub fn hashed_name(object: &Object<'_>) -> Result<String> {
     let name = match object.metadata {
         Some(metadata) => metadata.get("name")?,
