@@ -2,11 +2,13 @@
 //!
 //! A document begins at a line that starts with `---`, followed by whitespace or the end of the stream. Such a line
 //! cannot be inside a scalar: YAML forbids it in plain and quoted scalars (`c-forbidden`), and the lines of a block
-//! scalar are indented.
+//! scalar are indented. Several JSON objects on lines of their own, such as the output of `jq`, are documents too: no
+//! YAML document contains them, and kubectl reads them one after another.
 
 use std::io::{self, Read};
 
 use memchr::memmem::Finder;
+use serde::de::IgnoredAny;
 
 /// The initial size of the buffer in bytes.
 const READ_SIZE: usize = 256 * 1024;
@@ -41,6 +43,8 @@ pub struct Documents<R> {
     is_at_end: bool,
     limit: usize,
     separator: Finder<'static>,
+    /// The number of bytes from `start` up to the next separator, if JSON objects before it were returned.
+    rest: usize,
 }
 
 impl<R: Read> Documents<R> {
@@ -56,6 +60,7 @@ impl<R: Read> Documents<R> {
             is_at_end: false,
             limit,
             separator,
+            rest: 0,
         }
     }
 
@@ -69,10 +74,13 @@ impl<R: Read> Documents<R> {
         reason = "the document borrows from the buffer, which `Iterator` does not allow"
     )]
     pub fn next(&mut self) -> Result<Option<RawDocument<'_>>, StreamError> {
-        let length = self.find_end()?;
-        if length == 0 {
+        let until_separator = if self.rest > 0 { self.rest } else { self.find_end()? };
+        if until_separator == 0 {
             return Ok(None);
         }
+        let bytes = &self.buffer[self.start..self.start + until_separator];
+        let length = next_json_object(bytes).unwrap_or(until_separator);
+        self.rest = until_separator - length;
         let document = RawDocument { bytes: &self.buffer[self.start..self.start + length], offset: self.offset };
         self.start += length;
         self.offset += length as u64;
@@ -136,6 +144,22 @@ impl<R: Read> Documents<R> {
     }
 }
 
+/// Returns the offset of the second object in `bytes`, or `None` if `bytes` are not a JSON object that is followed by
+/// another on a new line.
+fn next_json_object(bytes: &[u8]) -> Option<usize> {
+    let begins_object = |bytes: &[u8]| bytes.trim_ascii_start().starts_with(b"{");
+    // Between two values of one object there is always a comma.
+    let is_second = |at: usize| bytes[..at].trim_ascii_end().ends_with(b"}");
+    if !begins_object(bytes) || !memchr::memchr_iter(b'{', bytes).any(is_second) {
+        return None;
+    }
+    let mut objects = serde_json::Deserializer::from_slice(bytes).into_iter::<IgnoredAny>();
+    objects.next()?.ok()?;
+    let rest = &bytes[objects.byte_offset()..];
+    let gap = rest.len() - rest.trim_ascii_start().len();
+    (begins_object(rest) && rest[..gap].contains(&b'\n')).then_some(bytes.len() - rest.len() + gap)
+}
+
 /// Returns the length of the first document in `bytes`, or `None` if no separator follows it in `bytes`.
 ///
 /// The search begins at `searched`. If `is_at_end` is true, no bytes follow `bytes` in the stream.
@@ -191,6 +215,27 @@ mod tests {
             ("a\r\n---\r\nb", &["a\r\n", "---\r\nb"]),
             ("a\n---\n---\n", &["a\n", "---\n", "---\n"]),
             ("\n---\n", &["\n", "---\n"]),
+        ];
+        for (text, documents) in cases {
+            for step in [1, 3, 1000] {
+                assert_eq!(split(text, step), documents, "{text:?} in steps of {step}");
+            }
+        }
+    }
+
+    #[test]
+    fn splits_json_objects_on_lines_of_their_own() {
+        let cases: [(&str, &[&str]); 9] = [
+            ("{}\n{}\n", &["{}\n", "{}\n"]),
+            (" {\"a\": [{}]}\n\n  {\n}\r\n{}", &[" {\"a\": [{}]}\n\n  ", "{\n}\r\n", "{}"]),
+            ("{\"a\": \"}\\\"\\n{\"}\n{}\n---\n{}\n{}\n", &["{\"a\": \"}\\\"\\n{\"}\n", "{}\n", "---\n{}\n{}\n"]),
+            ("{}\n---\na: b\n", &["{}\n", "---\na: b\n"]),
+            // These are not JSON objects on lines of their own.
+            ("{} {}\n", &["{} {}\n"]),
+            ("{a: b}\n{c: d}\n", &["{a: b}\n{c: d}\n"]),
+            ("{\n\"a\": {}\n,\"b\":\n{}}\n", &["{\n\"a\": {}\n,\"b\":\n{}}\n"]),
+            ("[]\n{}\n", &["[]\n{}\n"]),
+            ("{}\n[]\n{}\n", &["{}\n[]\n{}\n"]),
         ];
         for (text, documents) in cases {
             for step in [1, 3, 1000] {
