@@ -241,6 +241,8 @@ mod tests {
             ("a: \"b\n  c\"\n", "c", " c", "a: \"b\n  \\ c\"\n"),
             ("a: \"b\\n\\\n  \\  c\\n  d\"\n", "  c\n", "", "a: \"b\\n\\\n  \\  d\"\n"),
             ("a: '{\"b\": ''c''}'\n", "'c'", "'x'", "a: '{\"b\": ''x''}'\n"),
+            (r#"{"a": "\ud83d\ude00c\/"}"#, "c", "x", r#"{"a": "\ud83d\ude00x\/"}"#),
+            (r#"{"a": "\ud83d\ude00\/c"}"#, "/", "", r#"{"a": "\ud83d\ude00c"}"#),
             ("{\"a\": \"b\\nc\"}", "c", "\tx\n", "{\"a\": \"b\\n\\tx\\n\"}"),
         ] {
             assert_eq!(replace_in_content(document, from, to).as_deref(), Some(after), "{document:?}");

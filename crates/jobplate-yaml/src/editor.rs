@@ -13,7 +13,7 @@ use super::edit::{Change, Edit};
 use super::fallback::{agrees_with_yaml_serde, parse_with_granit};
 use super::layout::layout;
 use super::node_kind::NodeKind;
-use super::scan::scan;
+use super::scan::{check_escapes, scan};
 use super::splice::Splices;
 use super::strict::refuse_shared;
 use super::tree::{Document, Node, NodeArena};
@@ -63,6 +63,7 @@ impl Editor {
             refuse_large_fallback(before, unsupported)?;
             check_characters(before.text).map_err(ForbiddenCharacter::into_error)?;
             refuse_unreadable_keys(before)?;
+            refuse_unreadable_escapes(before)?;
             before.check_expanded_size()?;
         }
         before.refuse_cyclic_alias()?;
@@ -159,6 +160,16 @@ fn refuse_unreadable_keys(document: Document<'_>) -> Result<()> {
                 ))
         }
     }
+}
+
+/// Refuses an escape that Kubernetes does not read, such as a surrogate pair outside of JSON.
+fn refuse_unreadable_escapes(document: Document<'_>) -> Result<()> {
+    let double_quoted = document.root().descendants().filter(|node| node.kind() == NodeKind::DoubleQuoted);
+    check_escapes(document.text, double_quoted.map(Node::span)).map_err(|unsupported| {
+        Error::input(format!("{}, which Kubernetes does not read in YAML", unsupported.reason))
+            .at(unsupported.offset..unsupported.offset + 1)
+            .hint("write the character itself")
+    })
 }
 
 /// Refuses an edit inside a node that an alias refers to, because the edit would also change the value of the alias.
@@ -303,6 +314,9 @@ mod tests {
             ("a: b\n!!null x: c\n", "invalid key: null"),
             ("a: b\nc: &x [*x]\n", "invalid alias `*x`"),
             ("a: b\n? c\n: &x [*x]\n", "invalid alias `*x`"),
+            ("a: b\nc: \"\\ud83d\\ude00\"\n", "an escape that is no Unicode character"),
+            ("a: b\n? c\n: \"\\ud83d\\ude00\"\n", "an escape that is no Unicode character"),
+            ("a: b\nc: \"\\/\"\n", "an unknown escape"),
         ] {
             let error = apply(text, replace()).unwrap_err();
             assert!(error.message().starts_with(message), "{text}: {error}");

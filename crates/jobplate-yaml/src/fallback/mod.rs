@@ -70,4 +70,23 @@ mod tests {
             assert_eq!(reason(&format!("a: {flow}\n")), None, "{flow}");
         }
     }
+
+    #[test]
+    fn only_json_has_surrogate_pairs_and_escaped_slashes() {
+        for text in [r#"{"a": "\ud83d\uDE00"}"#, " {\n\t\"a\": [\"x\\ud83d\\ude00y\"]}\n", r#"{"a": "b\/c"}"#] {
+            let mut arena = NodeArena::default();
+            assert_eq!(read(text, &mut arena), Ok(()), "{text}");
+            assert!(arena.fallback_reason().is_none());
+        }
+        for text in [r#"a: "\ud83d\ude00""#, r#"{"a": "\ud83d\ude00", }"#, r#"["\ud83d\ude00"]"#, r#"{a: "b\/c"}"#] {
+            let mut arena = NodeArena::default();
+            read(text, &mut arena).unwrap();
+            // An edit of this document is refused.
+            assert!(arena.fallback_reason().is_some(), "{text}");
+        }
+        for escapes in [r"\ud83d", r"\ude00\ud83d", r"\ud83d\ud83d\ude00", r"\ud83dx\ude00", r"\ud83d\u0041"] {
+            let expected = Some("an escape that is no Unicode character");
+            assert_eq!(reason(&format!("{{\"a\": \"{escapes}\"}}")), expected, "{escapes}");
+        }
+    }
 }

@@ -121,14 +121,38 @@ fn decode_escape(raw: &str, offset: usize, start: usize, out: &mut impl DecodeSi
         }
         _ => 0,
     };
-    let end = start + 1 + escape.len_utf8() + digits;
+    let mut end = start + 1 + escape.len_utf8() + digits;
     let from_hex = || u32::from_str_radix(raw.get(start + 2..end)?, 16).ok().and_then(char::from_u32);
     let decoded = match digits {
         0 => simple_escape(escape).unwrap_or(escape),
-        _ => from_hex().unwrap_or(char::REPLACEMENT_CHARACTER),
+        _ => match (from_hex(), surrogate_pair(&raw.as_bytes()[start..])) {
+            (Some(decoded), _) => decoded,
+            (None, Some(decoded)) => {
+                end = start + SURROGATE_PAIR_BYTES;
+                decoded
+            }
+            (None, None) => char::REPLACEMENT_CHARACTER,
+        },
     };
     out.push_decoded(offset + start..offset + end, decoded.encode_utf8(&mut [0; 4]));
     end.min(raw.len())
+}
+
+/// The number of bytes of two `\u` escapes.
+pub(in super::super) const SURROGATE_PAIR_BYTES: usize = 12;
+
+/// Returns the character of a UTF-16 surrogate pair that `text` begins with, such as `\ud83d\ude00`. Only JSON has such
+/// pairs.
+pub(in super::super) fn surrogate_pair(text: &[u8]) -> Option<char> {
+    let unit = |escape: &[u8]| {
+        let hex = escape.strip_prefix(b"\\u").filter(|hex| hex.iter().all(u8::is_ascii_hexdigit))?;
+        u16::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()
+    };
+    let units = [unit(text.get(..6)?)?, unit(text.get(6..SURROGATE_PAIR_BYTES)?)?];
+    let mut chars = char::decode_utf16(units);
+    // Two units are one character only if they are a pair.
+    let decoded = chars.next()?.ok()?;
+    chars.next().is_none().then_some(decoded)
 }
 
 /// Counts consecutive line breaks (LF, CRLF or CR) from `at` on, and skips the spaces and tabs after each. Returns the

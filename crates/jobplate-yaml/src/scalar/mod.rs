@@ -13,7 +13,10 @@ mod decode;
 mod quote;
 mod resolve;
 
-pub(super) use decode::{Chomping, DecodeSink, ScalarSource, chomping, decode, decode_into, simple_escape};
+pub(super) use decode::{
+    Chomping, DecodeSink, SURROGATE_PAIR_BYTES, ScalarSource, chomping, decode, decode_into, simple_escape,
+    surrogate_pair,
+};
 pub use quote::{quote_double, quote_name};
 pub use resolve::ScalarKind;
 pub(super) use resolve::resolve;

@@ -28,3 +28,4 @@ mod scanner;
 pub use block::scan;
 pub(super) use block_scalar::block_scalar_span;
 pub(super) use flow::{LEADING_COLON, MULTILINE_KEY, QUESTION_MARK};
+pub(super) use quoted::check_escapes;

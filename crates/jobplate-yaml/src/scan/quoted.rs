@@ -1,9 +1,27 @@
 //! Scans quoted scalars on one or more lines.
 
+use std::ops::Range;
+
+use serde::de::IgnoredAny;
+
 use super::super::node_kind::{ESCAPED, MULTILINE};
-use super::super::scalar::simple_escape;
+use super::super::scalar::{SURROGATE_PAIR_BYTES, simple_escape, surrogate_pair};
+use super::super::tree::NodeArena;
 use super::bytes::skip_spaces;
 use super::scanner::{ScanResult, Scanner, unsupported};
+
+/// Checks the escapes of double-quoted scalars. Fails at the first escape that Kubernetes does not read.
+pub(in super::super) fn check_escapes(text: &str, mut scalars: impl Iterator<Item = Range<usize>>) -> ScanResult {
+    let mut arena = NodeArena::default();
+    let scanner = Scanner::new(text, &mut arena);
+    scalars.try_for_each(|scalar| {
+        let mut at = scalar.start + 1;
+        while let Some(offset) = memchr::memchr(b'\\', &text.as_bytes()[at..scalar.end]) {
+            at = scanner.scan_escape(at + offset)?;
+        }
+        Ok(())
+    })
+}
 
 impl Scanner<'_> {
     /// Scans a quoted scalar from its opening quote, and returns its end and flags.
@@ -65,7 +83,8 @@ impl Scanner<'_> {
             Some(b'\n') => return Ok(at + 1),
             Some(b'\r') => return Ok(at + 2),
             Some(byte) if simple_escape(char::from(byte)).is_some() => return Ok(at + 2),
-            _ => return unsupported(at, "an escape that Kubernetes does not know"),
+            Some(b'/') if self.is_json() => return Ok(at + 2),
+            _ => return unsupported(at, "an unknown escape"),
         };
         let hex = self.text.get(at + 2..at + 2 + digits).and_then(|hex| std::str::from_utf8(hex).ok());
         let code = hex
@@ -73,7 +92,17 @@ impl Scanner<'_> {
             .and_then(|hex| u32::from_str_radix(hex, 16).ok());
         match code.and_then(char::from_u32) {
             Some(_) => Ok(at + 2 + digits),
+            // Kubernetes reads a file that begins with `{` as JSON. Its YAML reader knows no surrogates.
+            None if surrogate_pair(&self.text[at..]).is_some() && self.is_json() => Ok(at + SURROGATE_PAIR_BYTES),
             None => unsupported(at, "an escape that is no Unicode character"),
         }
+    }
+
+    /// Returns whether the document is a JSON object, which Kubernetes reads with a JSON reader.
+    #[cold]
+    fn is_json(&self) -> bool {
+        *self.is_json.get_or_init(|| {
+            self.text.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(self.text).is_ok()
+        })
     }
 }

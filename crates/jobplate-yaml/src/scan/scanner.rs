@@ -1,5 +1,6 @@
 //! The scanner's state, and the code that block and flow collections share: adding nodes, node properties, line ends.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 
 use super::super::node_kind::{NodeKind, PROPERTIES};
@@ -62,6 +63,8 @@ pub(super) struct Scanner<'a> {
     /// The names of all anchors so far.
     pub(super) anchors: HashSet<&'a [u8]>,
     pub(super) flow: Vec<OpenFlow>,
+    /// Whether the document is a JSON object. Only some escapes need it.
+    pub(super) is_json: OnceCell<bool>,
 }
 
 /// The result of scanning a part of a document.
@@ -85,6 +88,7 @@ impl<'a> Scanner<'a> {
             properties: None,
             anchors: HashSet::new(),
             flow: Vec::new(),
+            is_json: OnceCell::new(),
         }
     }
 
