@@ -390,6 +390,9 @@ fn write_block(
     let is_folded = layout.style == Style::Folded;
     let first = body.lines().find(|line| !line.is_empty()).unwrap_or_default();
     let has_indicator = first.starts_with([' ', '\t']) || rng.one_in(4);
+    let begins_with_digit = rng.one_in(2);
+    let after_header = if rng.one_in(4) { *rng.pick(&["  # the template", " #", "  "]) } else { "" };
+    // The number of line breaks, which an edit may change, must not change the choices before.
     let chomping = match breaks {
         0 if may_end_text => *rng.pick(&["", "-", "+"]),
         0 => "-",
@@ -398,11 +401,9 @@ fn write_block(
     };
     out.text.push(if is_folded { '>' } else { '|' });
     let digit = if has_indicator { layout.extra_indent.to_string() } else { String::new() };
-    let header = if rng.one_in(2) { format!("{digit}{chomping}") } else { format!("{chomping}{digit}") };
+    let header = if begins_with_digit { format!("{digit}{chomping}") } else { format!("{chomping}{digit}") };
     out.text.push_str(&header);
-    if rng.one_in(4) {
-        out.text.push_str(rng.pick::<&str>(&["  # the template", " #", "  "]));
-    }
+    out.text.push_str(after_header);
     out.write_line_break(0);
     let is_normal = |line: &str| !line.is_empty() && !line.starts_with([' ', '\t']);
     let mut before = "";

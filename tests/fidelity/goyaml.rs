@@ -54,7 +54,8 @@ impl GoYaml {
                 input.write_all(&frames).expect("the oracle reads");
                 input
             });
-            let responses = documents.iter().map(|_| read_response(output)).collect();
+            let read = |document: &T| read_response(output).or_else(|error| read_json(document.as_ref()).ok_or(error));
+            let responses = documents.iter().map(read).collect();
             (responses, writer.join().expect("the writer ends"))
         });
         self.input = Some(input);
@@ -67,6 +68,13 @@ impl Drop for GoYaml {
         drop(self.input.take());
         let _ = self.child.wait();
     }
+}
+
+/// Reads a JSON object like kubectl, which passes a file that begins with `{` to a JSON reader.
+fn read_json(document: &str) -> Option<String> {
+    let is_object = document.trim_start().starts_with('{');
+    let value: Value = is_object.then(|| serde_json::from_str(document).ok())??;
+    Some(value.to_string())
 }
 
 fn read_response(output: &mut BufReader<ChildStdout>) -> Result<String, String> {

@@ -50,7 +50,8 @@ pub(crate) fn kinds() -> impl Iterator<Item = &'static str> {
     WORKLOADS.iter().map(|(kind, _)| *kind)
 }
 
-/// Splits a stream into documents before every line that begins with `---` and whitespace, or that is only `---`.
+/// Splits a stream into documents before every line that begins with `---` and whitespace, or that is only `---`, and
+/// before every JSON object on a new line after another.
 pub(crate) fn split_documents(stream: &str) -> Vec<&str> {
     let mut cuts = vec![0];
     let mut at = 0;
@@ -64,7 +65,26 @@ pub(crate) fn split_documents(stream: &str) -> Vec<&str> {
         at += line.len();
     }
     cuts.push(stream.len());
-    cuts.windows(2).map(|pair| &stream[pair[0]..pair[1]]).collect()
+    cuts.windows(2).flat_map(|pair| split_json_objects(&stream[pair[0]..pair[1]])).collect()
+}
+
+/// Splits a document before every JSON object on a new line after another. Keeps other documents whole.
+fn split_json_objects(document: &str) -> Vec<&str> {
+    let (mut objects, mut rest) = (Vec::new(), document);
+    while rest.trim_start().starts_with('{') {
+        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<serde_json::Value>();
+        let Some(Ok(_)) = values.next() else { break };
+        let after = &rest[values.byte_offset()..];
+        let next = after.trim_start_matches([' ', '\t', '\r', '\n']);
+        if !next.starts_with('{') || !after[..after.len() - next.len()].contains('\n') {
+            break;
+        }
+        let (object, others) = rest.split_at(rest.len() - next.len());
+        objects.push(object);
+        rest = others;
+    }
+    objects.push(rest);
+    objects
 }
 
 /// A target: paths of child indices from the document's root.

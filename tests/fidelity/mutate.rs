@@ -92,6 +92,33 @@ const TOKENS: &[&str] = &[
     "a b",
     "#\n",
     "  #\n",
+    "?",
+    "?a",
+    ":a",
+    "[a?b]",
+    "{a: http://b/?c=d}",
+    "[:a]",
+    "{a: :b}",
+    "{\"a\"\n  : b}",
+    "{a\n  b: c}",
+    "null: a\n",
+    "~: a\n",
+    "{null: a}",
+    "&a [*a]",
+    "&a {b: [*a]}",
+    "&a [b]\nc: [*a, *a]\n",
+    "\\ud83d\\ude00",
+    "\\ud83d",
+    "\\/",
+    "\"\\ud83d\\ude00\"",
+    "\"a\\/b\"",
+    "-\t",
+    "- # c\n",
+    "-\n  # c\n",
+    "\n{}\n",
+    "}\n{",
+    "{a: b, a: c}",
+    "? a\n: {b: c, b: d}\n",
 ];
 
 /// Comments and blank lines to insert between other lines.
@@ -125,7 +152,7 @@ pub(crate) fn mutant<'s>(seeds: &'s [Seed], rng: &mut Rng) -> (&'s Seed, String)
 }
 
 fn mutate(mut text: String, seeds: &[Seed], rng: &mut Rng) -> String {
-    match rng.below(16) {
+    match rng.below(17) {
         0..=2 => {
             let token: &str = rng.pick::<&str>(TOKENS);
             text.insert_str(random_offset(&text, rng), token);
@@ -202,6 +229,14 @@ fn mutate(mut text: String, seeds: &[Seed], rng: &mut Rng) -> String {
                     lines.insert(rng.below(lines.len() + 1), (*rng.pick(LINES)).to_owned());
                 }
             });
+        }
+        15 => {
+            // Another document after this one, which begins without `---`.
+            let other = &rng.pick(seeds).text;
+            if !text.ends_with('\n') {
+                text.push('\n');
+            }
+            text.push_str(if rng.one_in(2) { &other[..] } else { "{\"kind\": \"Pod\"}\n" });
         }
         _ => {
             let other = &rng.pick(seeds).text;

@@ -126,7 +126,9 @@ impl<'a> Layout<'a, '_> {
             // Only blank lines and comments can be between the dash and the line of the item.
             let content = line.trim_ascii_start();
             if start == 0 || !(content.is_empty() || content[0] == b'#' || at == item.span().start) {
-                return Err(Error::refused("a sequence inside a sequence on one line can't be edited").at(item.span()));
+                return Err(
+                    Error::refused("an item whose dash does not begin its line can't be edited").at(item.span())
+                );
             }
             at = start - 1;
         }
