@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::config_toml::{convert_toml, parse_toml};
 use super::secrets;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::limits::Budget;
 use crate::pyvalue::source::{Location, SourceFile, locate};
 
 /// A secret of a `config.toml`.
@@ -37,7 +38,7 @@ pub fn read_secrets(source: &Rc<SourceFile>) -> Result<Vec<ConfigSecret>> {
     let Some(DeValue::Table(context)) = root.get_ref().get("context").map(Spanned::get_ref) else { return Ok(found) };
     match context.get("secrets").map(|secrets| (secrets.get_ref(), secrets.span())) {
         None => {}
-        Some((DeValue::Table(table), _)) => add_secrets(table, "", source, &mut found)?,
+        Some((DeValue::Table(table), _)) => add_secrets(table, "", source, &mut Budget::default(), &mut found)?,
         Some((_, span)) => {
             let location = Location { source: Rc::clone(source), span };
             return Err(locate(Error::input("`context.secrets` is no table"), Some(&location)));
@@ -51,12 +52,15 @@ fn add_secrets(
     table: &DeTable<'_>,
     prefix: &str,
     source: &Rc<SourceFile>,
+    budget: &mut Budget,
     found: &mut Vec<ConfigSecret>,
 ) -> Result<()> {
     for (key, value) in table {
         let own = key.get_ref();
         let name = format!("{prefix}{own}");
         let location = Location { source: Rc::clone(source), span: key.span() };
+        let paid = budget.spend_bytes(prefix.len(), "a name in `context.secrets`");
+        paid.map_err(|error| locate(error, Some(&location)))?;
         let refuse =
             |problem: &str, hint: &str| locate(Error::input(format!("{name} {problem}")).hint(hint), Some(&location));
         if own.contains(secrets::DICT_SEPARATOR) {
@@ -64,7 +68,7 @@ fn add_secrets(
         }
         let (own, value) = match value.get_ref() {
             DeValue::Table(inner) => {
-                add_secrets(inner, &format!("{name}{}", secrets::DICT_SEPARATOR), source, found)?;
+                add_secrets(inner, &format!("{name}{}", secrets::DICT_SEPARATOR), source, budget, found)?;
                 continue;
             }
             DeValue::String(text) => {
@@ -146,6 +150,7 @@ mod tests {
 
     #[test]
     fn errors_have_a_location_and_no_value() {
+        let keys: String = (0..200).map(|at| format!("k{at} = 1\n")).collect();
         for (text, expected) in [
             ("[context.secrets]\nA = canary", "c.toml:2:5: this is no TOML"),
             ("[context.secrets]\nA = 'canary'\nA = 'canary'", "c.toml:3:1: this is no TOML"),
@@ -154,6 +159,10 @@ mod tests {
             ("[context.secrets]\nB.A = 2020-01-01", "c.toml:2:3: B__A holds a date"),
             ("[context.secrets]\nA = [1, nan]", "c.toml:2:1: A holds a date, an infinity or a NaN"),
             ("[context.secrets]\nA = -inf", "c.toml:2:1: A holds"),
+            (
+                &format!("[context.secrets.{}]\n{keys}", "A".repeat(50_000)),
+                "c.toml:169:1: a name in `context.secrets` exceeds the limit of 8 MiB of text",
+            ),
         ] {
             let error = read_secrets(&source(text)).unwrap_err().to_string();
             assert!(error.starts_with(expected) && !error.contains("canary"), "{text}: {error}");

@@ -280,8 +280,8 @@ fn set_env(arena: &mut Arena, run: &JobRequest<'_>, container: ValueId, image: V
     let mut env = FlowEnvironment::default();
     set_agent_variables(arena, run, image, &mut env)?;
     let mut entries = Vec::new();
+    let keys = ["name", "value"].map(|key| arena.alloc_str(key));
     for variable in env.variables() {
-        let keys = ["name", "value"].map(|key| arena.alloc_str(key));
         let entry = arena.new_dict([(keys[0], variable.name), (keys[1], variable.value)]);
         entries.push(arena.alloc(entry, None));
     }
