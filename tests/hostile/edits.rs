@@ -70,6 +70,17 @@ fn documents(row: Row<'_>) -> Vec<Family> {
             };
             manifest(format!("kind: List\nitems:\n{}", repeat(n, item)))
         }),
+        row("edits/anchors_and_an_alias", 2_000, RENDER, |n| {
+            let item = |i| {
+                format!("- kind: Job\n  spec: &a{i}\n    template: {{spec: {{containers: [{{name: a}}]}}}}\n  x: *b\n")
+            };
+            manifest(format!("x: &b y\nkind: List\nitems:\n{}", repeat(n, item)))
+        }),
+        row("edits/merged_items", 2_000, RENDER, |n| {
+            let keys = repeat(n, |i| format!("a{i}: 1, "));
+            let items = "- {<<: *b}\n".repeat(n);
+            manifest(format!("kind: List\nx: &b {{{keys}}}\nitems:\n- {FLOW_JOB}\n{items}"))
+        }),
         row("edits/json_empty_env", 2_000, "render f.json -q --env T=b", |n| {
             let item = r#"{"kind":"Job","spec":{"template":{"spec":{"containers":[{"env":[]}]}}}}"#;
             file("f.json", format!("{{\"kind\":\"List\",\"items\":[{}]}}", vec![item; n].join(",")))
@@ -93,6 +104,14 @@ fn documents(row: Row<'_>) -> Vec<Family> {
             manifest(format!(
                 "{CONFIG_MAP_WITH_JOB}---\nkind: Deployment\nspec:\n  template:\n    metadata:\n      annotations:\n{annotations}    spec: {{containers: [{{name: a}}], volumes: [{{configMap: {{name: m}}}}]}}\n"
             ))
+        }),
+        row("edits/pods_of_a_changed_config_map", 500, RENDER, |n| {
+            let pod = |i| {
+                format!(
+                    "  k{i}: {{template: {{spec: {{containers: [{{}}], volumes: [{{configMap: {{name: m}}}}]}}}}}}\n"
+                )
+            };
+            manifest(format!("{CONFIG_MAP_WITH_JOB}---\nkind: Foo\nspec:\n{}", repeat(n, pod)))
         }),
         row("edits/changed_config_maps", 150, RENDER, |n| {
             let map = |i| {

@@ -33,6 +33,9 @@ pub(crate) fn table() -> Vec<Family> {
         row("refusals/indented_lines", 1_000, RENDER, "levels", |n| {
             manifest(format!("{JOB}{}", repeat(n, |i| format!("{}a:\n", " ".repeat(i)))))
         }),
+        row("refusals/keys_of_an_entry", 20_000, RENDER, "neither name, value nor valueFrom", |n| {
+            manifest(format!("{JOB}        env:\n        - {{name: T{}}}\n", repeat(n, |i| format!(", k{i}: 1"))))
+        }),
         row("refusals/preview_of_an_alias_bomb", 10, PREVIEW, "exceeds the limit", |n| {
             manifest(format!("{}{JOB}", alias_bomb(n)))
         }),

@@ -54,6 +54,37 @@ pub(crate) fn table() -> Vec<Family> {
             let users = repeat(n, |i| format!("        - {{name: A{i}, value: \"$(B{i})\"}}\n"));
             spec(format!("  env:\n{env}"), users)
         }),
+        row("specs/changed_entries_with_references", 1_000, |n| {
+            let env = repeat(n, |i| format!("  - {{name: A{i}, value: $(B)}}\n"));
+            spec(format!("  env:\n{env}"), entries(n))
+        }),
+        row("specs/unset_in_documents", 1_000, |n| {
+            let documents = format!("---\n{JOB}        env: [{{name: B, value: x}}]\n").repeat(n);
+            let mut files = spec(format!("  unset:\n{}", repeat(n, |i| format!("  - A{i}\n"))), String::new());
+            files[1].1 = documents;
+            files
+        }),
+        row("specs/unset_in_a_base_job_template", 1_000, |n| {
+            let env = repeat(n, |i| format!("\"B{i}\": 1, \"PREFECT_A{i}\": null, "));
+            let job = r#"{"kind": "Job", "spec": {"template": {"spec": {"containers": [{"name": "a"}]}}}}"#;
+            let template = format!(
+                "{{\"job_configuration\": {{\"env\": {{{env}\"B\": 1}}, \"job_manifest\": {job}}}, \"variables\": {{}}}}"
+            );
+            let names = repeat(n, |i| format!("  - A{i}\n  - PREFECT_A{i}\n"));
+            let mut files = spec(format!("  unset:\n{names}"), String::new());
+            files[1].1 = template;
+            files
+        }),
+        Family {
+            name: "specs/report",
+            command: "render f.yaml -q --spec s.yaml --report r",
+            n: 1_000,
+            expected: linear(),
+            generate: |n| {
+                let env = repeat(n, |i| format!("  - {{name: A{i}, value: b}}\n"));
+                spec(format!("  env:\n{env}"), String::new())
+            },
+        },
         row("specs/one_file_many_times", 1_000, |n| {
             spec(format!("  env: [{{name: A, value: b}}]\n  inputs:\n{}", "  - g.yaml\n".repeat(n)), String::new())
                 .into_iter()
