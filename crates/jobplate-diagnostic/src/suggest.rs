@@ -3,6 +3,9 @@
 /// The maximum edit distance between a misspelled name and a suggestion.
 const MAX_EDITS: usize = 3;
 
+/// The maximum length of a misspelled name, in characters. The time of a comparison grows with the square of it.
+const MAX_LENGTH: usize = 200;
+
 /// Returns the known name that is closest to `name`, or the first of several names that are equally close. Returns
 /// `None` if no known name is close enough.
 ///
@@ -16,8 +19,12 @@ const MAX_EDITS: usize = 3;
 /// assert_eq!(suggest::closest("inputs", ["env", "secrets"]), None);
 /// ```
 pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let max_edits = name.chars().count().div_ceil(3).min(MAX_EDITS);
-    let distances = known.into_iter().map(|known| (strsim::damerau_levenshtein(name, known), known));
+    let length = name.chars().count();
+    let max_edits = length.div_ceil(3).min(MAX_EDITS);
+    // Each edit changes the length by at most one.
+    let is_candidate = |known: &&str| length <= MAX_LENGTH && known.chars().count().abs_diff(length) <= max_edits;
+    let known = known.into_iter().filter(is_candidate);
+    let distances = known.map(|known| (strsim::damerau_levenshtein(name, known), known));
     let (distance, known) = distances.min_by_key(|(distance, _)| *distance)?;
     (distance <= max_edits).then_some(known)
 }
@@ -30,6 +37,15 @@ pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ignores_long_names() {
+        let name = "a".repeat(MAX_LENGTH);
+        assert_eq!(closest(&name, [&*name]), Some(&*name));
+        let long = "a".repeat(1_000_000);
+        assert_eq!(closest(&long, [&*long]), None);
+        assert_eq!(closest("key", [&*long, "kye"]), Some("kye"));
+    }
 
     #[test]
     fn allows_a_third_of_the_characters_to_differ_and_at_most_three() {
