@@ -1,15 +1,17 @@
 //! The base job template that a conversion starts from. The Job is overlaid on the template's Job, and some of its
 //! values become defaults of the template's variables.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jobplate_diagnostic::{Error, Result};
 use num_bigint::BigInt;
 
 use crate::placeholder;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::dict::DictKey;
 use crate::pyvalue::source::{SourceFile, locate};
 use crate::pyvalue::{string, yaml};
+use crate::worker::values::spend_repetitions;
 
 /// The template that a conversion starts from by default.
 const BUILT_IN: &str = include_str!("base.json");
@@ -36,8 +38,21 @@ pub(super) struct Base {
     properties: ValueId,
     /// The defaults that the conversion has set, keyed by variable name.
     defaults: HashMap<String, ValueId>,
+    /// The values that variables accept, keyed by variable name.
+    accepted: HashMap<String, AcceptedValues>,
     /// The placeholders that replace strings that look like placeholders, keyed by string.
     escaped: HashMap<String, String>,
+    /// The first number that can be free for a variable of such a string.
+    next_number: usize,
+}
+
+/// Copies a value, so that changes to one part do not affect a part that an alias repeats.
+///
+/// # Errors
+/// Fails if aliases repeat too many values.
+pub(super) fn copy_with_aliases(arena: &mut Arena, id: ValueId) -> Result<ValueId> {
+    spend_repetitions(arena, id, "a value that aliases repeat")?;
+    Ok(arena.deep_copy(id))
 }
 
 /// Loads the template that a conversion starts from by default.
@@ -51,8 +66,7 @@ impl Base {
     /// # Errors
     /// Fails if the template is too large, or if it lacks a part that a Job is overlaid on.
     pub(super) fn read(arena: &mut Arena, root: ValueId) -> Result<Self> {
-        arena.check_size(root, "the template")?;
-        let root = arena.deep_copy(root);
+        let root = copy_with_aliases(arena, root)?;
         // `prefect work-pool inspect` prints the template as a part of the work pool, so the root can be a work pool.
         let root = arena.dict_get(root, "base_job_template").unwrap_or(root);
         let configuration = get_mapping(arena, root, "job_configuration")?;
@@ -71,7 +85,7 @@ impl Base {
         let Some(container) = first.filter(|first| arena.as_dict(*first).is_some()) else {
             return Err(not_a_template(arena, containers, "its Job has no list of `containers`"));
         };
-        let (defaults, escaped) = (HashMap::new(), HashMap::new());
+        let (defaults, accepted, escaped) = (HashMap::new(), HashMap::new(), HashMap::new());
         Ok(Base {
             root,
             configuration,
@@ -83,7 +97,9 @@ impl Base {
             container,
             properties,
             defaults,
+            accepted,
             escaped,
+            next_number: 1,
         })
     }
 
@@ -108,7 +124,8 @@ impl Base {
     /// server would reject the value later, without a location.
     pub(super) fn set_default(&mut self, arena: &mut Arena, name: &str, path: &str, value: ValueId) -> Result<bool> {
         let Some(schema) = self.variable(arena, name) else { return Ok(false) };
-        let value = convert_to_schema(arena, schema, name, path, value)?;
+        let accepted = self.accepted.entry(name.to_owned()).or_insert_with(|| AcceptedValues::read(arena, schema));
+        let value = accepted.convert(arena, schema, name, path, value)?;
         if let Some(other) = self.defaults.get(name)
             && !arena.equals(*other, value)
         {
@@ -125,9 +142,13 @@ impl Base {
         if let Some(placeholder) = self.escaped.get(text) {
             return placeholder.clone();
         }
-        let numbers = 1..;
-        let name =
-            numbers.map(|number| format!("text_{number}")).find(|name| arena.dict_get(self.properties, name).is_none());
+        let numbers = self.next_number..;
+        let mut names = numbers.map(|number| (number, format!("text_{number}")));
+        let name = names.find(|(_, name)| arena.dict_get(self.properties, name).is_none());
+        let name = name.map(|(number, name)| {
+            self.next_number = number + 1;
+            name
+        });
         let name = name.unwrap_or_default();
         let schema = arena.alloc(Value::empty_dict(), None);
         for (key, value) in [
@@ -175,57 +196,82 @@ fn get_or_insert_mapping(arena: &mut Arena, dict: ValueId, key: &str) -> Result<
     get_mapping(arena, dict, key)
 }
 
-/// Converts a value to a type that the schema of the variable `name` accepts. Only numbers are converted, to strings.
-///
-/// # Errors
-/// Fails if the schema rejects the value, or if Prefect would replace a placeholder in the value.
-fn convert_to_schema(arena: &mut Arena, schema: ValueId, name: &str, path: &str, value: ValueId) -> Result<ValueId> {
-    let types = accepted_types(arena, schema);
-    let accepts = |kind: &str| types.is_empty() || types.iter().any(|accepted| accepted == kind);
-    let reject = |arena: &Arena, reason: &str| {
-        let error = Error::input(format!("`{path}` becomes the default of the variable `{name}`, which {reason}"));
-        Err(locate(error.hint("write what Kubernetes takes there, or leave it out"), arena.location(value)))
-    };
-    let value = match arena.get(value).clone() {
-        Value::Str(_) | Value::Unknown(_) if accepts("string") => value,
-        Value::Int(_) if accepts("integer") || accepts("number") => value,
-        Value::Float(_) if accepts("number") => value,
-        Value::Bool(_) if accepts("boolean") => value,
-        Value::Dict(_) if accepts("object") => value,
-        Value::List(_) if accepts("array") => value,
-        // Quantities such as `cpu: 2` can be numbers in a Job, but the schema can require strings.
-        Value::Int(_) | Value::Float(_) if accepts("string") => {
-            let (text, location) = (string::str(arena, value), arena.location(value).cloned());
-            arena.alloc(Value::Str(text), location)
-        }
-        _ => return reject(arena, &format!("does not take {}", arena.describe_kind(value))),
-    };
-    if let Value::Int(number) = arena.get(value) {
-        let read_limit = |key: &str| match arena.dict_get(schema, key).map(|limit| arena.get(limit)) {
-            Some(Value::Int(limit)) => Some(limit.clone()),
+/// The values that the schema of a variable accepts.
+struct AcceptedValues {
+    /// The accepted types. If there are none, the schema does not restrict the type.
+    types: HashSet<String>,
+    /// The keys of the values in `enum`, if the schema has a list of them.
+    allowed: Option<HashSet<DictKey>>,
+}
+
+impl AcceptedValues {
+    fn read(arena: &Arena, schema: ValueId) -> Self {
+        let allowed = match arena.dict_get(schema, "enum").map(|allowed| arena.get(allowed)) {
+            Some(Value::List(allowed)) => Some(allowed.iter().map(|allowed| arena.dict_key(*allowed)).collect()),
             _ => None,
         };
-        if read_limit("minimum").is_some_and(|min: BigInt| *number < min)
-            || read_limit("maximum").is_some_and(|max: BigInt| *number > max)
-        {
-            return reject(arena, "has limits that this is beyond");
+        AcceptedValues { types: accepted_types(arena, schema), allowed }
+    }
+
+    /// Converts a value to a type that the schema of the variable `name` accepts. Only numbers are converted, to strings.
+    ///
+    /// # Errors
+    /// Fails if the schema rejects the value, or if Prefect would replace a placeholder in the value.
+    fn convert(&self, arena: &mut Arena, schema: ValueId, name: &str, path: &str, value: ValueId) -> Result<ValueId> {
+        let accepts = |kind: &str| self.types.is_empty() || self.types.contains(kind);
+        let reject = |arena: &Arena, reason: &str| {
+            let error = Error::input(format!("`{path}` becomes the default of the variable `{name}`, which {reason}"));
+            Err(locate(error.hint("write what Kubernetes takes there, or leave it out"), arena.location(value)))
+        };
+        let value = match arena.get(value).clone() {
+            Value::Str(_) | Value::Unknown(_) if accepts("string") => value,
+            Value::Int(_) if accepts("integer") || accepts("number") => value,
+            Value::Float(_) if accepts("number") => value,
+            Value::Bool(_) if accepts("boolean") => value,
+            Value::Dict(_) if accepts("object") => value,
+            Value::List(_) if accepts("array") => value,
+            // Quantities such as `cpu: 2` can be numbers in a Job, but the schema can require strings.
+            Value::Int(_) | Value::Float(_) if accepts("string") => {
+                let (text, location) = (string::str(arena, value), arena.location(value).cloned());
+                arena.alloc(Value::Str(text), location)
+            }
+            _ => return reject(arena, &format!("does not take {}", arena.describe_kind(value))),
+        };
+        if let Value::Int(number) = arena.get(value) {
+            let read_limit = |key: &str| match arena.dict_get(schema, key).map(|limit| arena.get(limit)) {
+                Some(Value::Int(limit)) => Some(limit.clone()),
+                _ => None,
+            };
+            if read_limit("minimum").is_some_and(|min: BigInt| *number < min)
+                || read_limit("maximum").is_some_and(|max: BigInt| *number > max)
+            {
+                return reject(arena, "has limits that this is beyond");
+            }
         }
+        let is_allowed = |allowed: &HashSet<DictKey>| match arena.is_hashable(value) {
+            true => allowed.contains(&arena.dict_key(value)),
+            false => enum_values(arena, schema).iter().any(|allowed| arena.equals(*allowed, value)),
+        };
+        if !self.allowed.as_ref().is_none_or(is_allowed) {
+            let allowed = enum_values(arena, schema);
+            let allowed: Vec<&str> = allowed.iter().filter_map(|allowed| arena.as_str(*allowed)).collect();
+            // Messages show only alphabetic values, because other values can be sensitive.
+            let are_words = allowed.iter().all(|allowed| allowed.bytes().all(|byte| byte.is_ascii_alphabetic()));
+            let allowed = if are_words { allowed.join(", ") } else { "those that its `enum` has".to_owned() };
+            return reject(arena, &format!("is one of {allowed}"));
+        }
+        if let Some(text) = arena.as_str(value)
+            && placeholder::contains_api_placeholder(text)
+        {
+            return Err(locate(api_placeholder_error(), arena.location(value)));
+        }
+        Ok(value)
     }
-    if let Some(Value::List(allowed)) = arena.dict_get(schema, "enum").map(|allowed| arena.get(allowed))
-        && !allowed.iter().any(|allowed| arena.equals(*allowed, value))
-    {
-        let allowed: Vec<&str> = allowed.iter().filter_map(|allowed| arena.as_str(*allowed)).collect();
-        // Messages show only alphabetic values, because other values can be sensitive.
-        let are_words = allowed.iter().all(|allowed| allowed.bytes().all(|byte| byte.is_ascii_alphabetic()));
-        let allowed = if are_words { allowed.join(", ") } else { "those that its `enum` has".to_owned() };
-        return reject(arena, &format!("is one of {allowed}"));
-    }
-    if let Some(text) = arena.as_str(value)
-        && placeholder::contains_api_placeholder(text)
-    {
-        return Err(locate(api_placeholder_error(), arena.location(value)));
-    }
-    Ok(value)
+}
+
+/// Returns the values in `enum` of a schema.
+fn enum_values(arena: &Arena, schema: ValueId) -> &[ValueId] {
+    arena.dict_get(schema, "enum").map(|allowed| arena.list_items(allowed)).unwrap_or_default()
 }
 
 /// Returns the error for a placeholder that Prefect replaces even in the values of variables.
@@ -234,9 +280,9 @@ pub(super) fn api_placeholder_error() -> Error {
         .hint("write it in another way: without `{{ prefect.blocks...` and `{{ prefect.variables...`")
 }
 
-/// Returns the types that a schema accepts: its `type`, or the types of its `anyOf` alternatives. An empty list means
+/// Returns the types that a schema accepts: its `type`, or the types of its `anyOf` alternatives. An empty set means
 /// that the schema does not restrict the type.
-fn accepted_types(arena: &Arena, schema: ValueId) -> Vec<String> {
+fn accepted_types(arena: &Arena, schema: ValueId) -> HashSet<String> {
     let types_of = |schema: ValueId| match arena.dict_get(schema, "type").map(|kind| arena.get(kind)) {
         Some(Value::Str(kind)) => vec![kind.clone()],
         Some(Value::List(kinds)) => kinds.iter().filter_map(|kind| arena.as_str(*kind)).map(str::to_owned).collect(),
@@ -244,6 +290,6 @@ fn accepted_types(arena: &Arena, schema: ValueId) -> Vec<String> {
     };
     match arena.dict_get(schema, "anyOf").map(|any| arena.get(any)) {
         Some(Value::List(any)) => any.iter().flat_map(|alternative| types_of(*alternative)).collect(),
-        _ => types_of(schema),
+        _ => types_of(schema).into_iter().collect(),
     }
 }

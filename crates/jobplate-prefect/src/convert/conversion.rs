@@ -28,13 +28,12 @@ pub struct Conversion {
 /// # Errors
 /// Fails if the job template is not a Job, or if a worker could not use the result.
 pub fn convert(arena: &mut Arena, job: ValueId, base: Option<ValueId>) -> Result<Conversion> {
-    arena.check_size(job, "the job template")?;
     let base = match base {
         Some(base) => base,
         None => base::load_built_in(arena)?,
     };
     let mut base = Base::read(arena, base)?;
-    let job = arena.deep_copy(job);
+    let job = base::copy_with_aliases(arena, job)?;
     let parts = input::read(arena, job)?;
     let mut converter = Converter { arena, base: &mut base, notes: ConversionNotes::default(), flow: String::new() };
     converter.convert_job(&parts)?;
@@ -335,12 +334,13 @@ impl Converter<'_> {
     /// literal.
     fn convert_other_containers(&mut self, parts: &input::Parts) -> Result<()> {
         let containers = self.arena.dict_get(self.base.pod, "containers");
-        let mut items = match containers.map(|list| self.arena.get(list).clone()) {
+        let items = match containers.map(|list| self.arena.get(list).clone()) {
             Some(Value::List(items)) => items,
             _ => Vec::new(),
         };
         let name = self.arena.alloc_str(FLOW_CONTAINER);
         self.arena.dict_set_str(self.base.container, "name", name);
+        let mut items = overlay::MergedList::new(self.arena, items, "name");
         for other in parts.others.clone() {
             let is_taken =
                 self.arena.dict_get(other, "name").and_then(|name| self.arena.as_str(name)) == Some(FLOW_CONTAINER);
@@ -351,9 +351,9 @@ impl Converter<'_> {
                 return Err(locate(error, self.arena.location(other)));
             }
             let other = overlay::to_literal(self.arena, self.base, &mut self.notes, other)?;
-            overlay::replace_or_push(self.arena, &mut items, "name", other);
+            items.replace_or_push(self.arena, other);
         }
-        let list = self.arena.alloc(Value::List(items), None);
+        let list = self.arena.alloc(Value::List(items.items), None);
         self.arena.dict_set_str(self.base.pod, "containers", list);
         input::note_plaintext_secrets(self.arena, &mut self.notes, parts)
     }

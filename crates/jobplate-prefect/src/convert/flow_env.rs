@@ -4,10 +4,13 @@
 //! Workers of prefect-kubernetes 0.6.6 and later set their own settings, then `env`, then the container's entries whose
 //! names are not set yet. Older workers, back to 0.2.12, keep all of the container's entries.
 
+use std::collections::{HashMap, HashSet};
+
 use jobplate_diagnostic::{Error, Message, ProgramName, Result};
 use jobplate_manifest::env::referenced_names;
 
 use super::base::Base;
+use super::env_default::{EnvDefault, is_list, set_env_default};
 use super::notes::ConversionNotes;
 use super::variable_mapping::{self, Disposition, RenamedVariables};
 use super::{overlay, rewrite};
@@ -63,15 +66,15 @@ pub(super) fn convert_env(
         note_plaintext_secret(arena, notes, entry);
     }
     let has_variable = base.variable(arena, "env").is_some_and(|schema| !is_list(arena, schema));
-    let in_container: Vec<bool> =
-        (0..kept.len()).map(|index| !has_variable || must_be_in_container(arena, &kept, index)).collect();
+    let in_container = find_container_entries(arena, &kept);
     let mut container_entries = Vec::new();
+    let mut defaults = HashSet::new();
     for (entry, is_in_container) in kept.iter().zip(in_container) {
         let name = entry.new.clone().unwrap_or_default();
-        match entry.value.filter(|_| !is_in_container) {
+        match entry.value.filter(|_| has_variable && !is_in_container) {
             Some(value) => {
                 set_env_default(arena, base, &name, value)?;
-                remove_from_container(arena, base, &name);
+                defaults.insert(name);
             }
             None => {
                 let renamed = renamed_entry(arena, entry, &name);
@@ -79,6 +82,7 @@ pub(super) fn convert_env(
             }
         }
     }
+    remove_from_container(arena, base, &defaults);
     add_to_container(arena, base, notes, container_entries)?;
     Ok(renamed)
 }
@@ -98,7 +102,10 @@ fn read_entries(arena: &mut Arena, notes: &mut ConversionNotes, env: Option<Valu
             return Err(locate(error.hint("write entries with `name` and `value`"), arena.location(env)));
         }
     };
-    let mut entries: Vec<FlowEnvEntry> = Vec::new();
+    let mut entries: Vec<Option<FlowEnvEntry>> = Vec::new();
+    // The index of the last entry with each name.
+    let mut indices = HashMap::new();
+    let mut references: Option<HashSet<String>> = None;
     for entry in items {
         let fail = |arena: &Arena, problem: &str, id: ValueId| {
             let error = Error::input(format!("an entry of `env` {problem}"));
@@ -114,18 +121,17 @@ fn read_entries(arena: &mut Arena, notes: &mut ConversionNotes, env: Option<Valu
         if placeholder::is_contained_in(&old) {
             return fail(arena, "has a `name` with a placeholder in it", name);
         }
-        if let Some(first) = entries.iter().position(|other| other.old == old) {
+        if let Some(first) = indices.insert(old.clone(), entries.len()).and_then(|first: usize| entries[first].take()) {
             // The position of `$(NAME)` determines which of the two entries it refers to, so removing one of them could
             // change a value.
-            if rewrite::mentions(arena, env, &format!("$({old})")) {
+            if references.get_or_insert_with(|| rewrite::collect_references(arena, env)).contains(&old) {
                 let error = Error::refused(format!("the variable `{old}` stands twice in `env`, and others use it"));
                 return Err(locate(error.hint("remove one of the two"), arena.location(name)));
             }
             let text = format!(
                 "`{old}` is left out here: it stands in `env` once more, and to Kubernetes the last one counts"
             );
-            notes.add(text, arena.location(entries[first].name));
-            entries.remove(first);
+            notes.add(text, arena.location(first.name));
         }
         let get_non_null = |key: &str| arena.dict_get(entry, key).filter(|value| *arena.get(*value) != Value::None);
         let (value, from) = (get_non_null("value"), get_non_null("valueFrom"));
@@ -140,9 +146,9 @@ fn read_entries(arena: &mut Arena, notes: &mut ConversionNotes, env: Option<Valu
             (Some(value), None) => Some(rewrite::to_string(arena, notes, value, &format!("the value of `{old}`"))?),
             (None, None) => Some(arena.alloc_str("")),
         };
-        entries.push(FlowEnvEntry { old, new: None, name, entry, value, note: None });
+        entries.push(Some(FlowEnvEntry { old, new: None, name, entry, value, note: None }));
     }
-    Ok(entries)
+    Ok(entries.into_iter().flatten().collect())
 }
 
 /// Sets the new name, the converted value and the note of an entry.
@@ -184,12 +190,16 @@ fn rename_entry(arena: &mut Arena, entry: &mut FlowEnvEntry) {
 /// # Errors
 /// Fails if a Prefect 1 secret and the variable with its name have different values.
 fn resolve_clashes(arena: &Arena, entries: &mut [FlowEnvEntry]) -> Result<()> {
+    let mut by_new: HashMap<String, Vec<usize>> = HashMap::new();
+    for (index, entry) in entries.iter().enumerate() {
+        entry.new.iter().for_each(|new| by_new.entry(new.clone()).or_default().push(index));
+    }
     for this in 0..entries.len() {
         let Some(new) = entries[this].new.clone() else { continue };
         let old = &entries[this].old;
         let rank = variable_mapping::rank(old);
-        let stronger =
-            entries.iter().find(|other| other.new.as_ref() == Some(&new) && variable_mapping::rank(&other.old) < rank);
+        let same = by_new.get(&new).into_iter().flatten().map(|index| &entries[*index]);
+        let stronger = same.filter(|other| other.new.is_some()).find(|other| variable_mapping::rank(&other.old) < rank);
         let Some(stronger) = stronger else { continue };
         if matches!(variable_mapping::disposition(old), Disposition::Secret(_))
             && !have_same_value(arena, &entries[this], stronger)
@@ -237,27 +247,24 @@ fn note_plaintext_secret(arena: &Arena, notes: &mut ConversionNotes, entry: &Flo
     }
 }
 
-/// Returns whether the schema of the variable `env` is a list of entries, like a container's `env`.
-fn is_list(arena: &Arena, schema: ValueId) -> bool {
-    arena.dict_get(schema, "type").and_then(|kind| arena.as_str(kind)) == Some("array")
-}
-
-/// Returns whether the entry at `index` must be kept in the container instead of becoming a default of `env`.
-fn must_be_in_container(arena: &Arena, entries: &[&FlowEnvEntry], index: usize) -> bool {
-    let entry = entries[index];
-    let value_of =
-        |entry: &FlowEnvEntry| entry.value.and_then(|value| arena.as_str(value)).unwrap_or_default().to_owned();
-    let Some(new) = &entry.new else { return false };
-    let value = value_of(entry);
-    let refers_to_new = |entry: &FlowEnvEntry| referenced_names(&value_of(entry)).any(|used| used == new);
-    entry.value.is_none()
-        || is_set_by_workers(new)
-        // `$(NAME)` can only refer to an earlier entry. The worker puts the variables of `env` before the container's
-        // entries, which would change the order.
-        || referenced_names(&value).next().is_some()
-        || entries[..index].iter().any(|before| refers_to_new(before))
-        // Prefect also replaces placeholders in the values of `env`, so the value would not be kept as it is.
-        || placeholder::is_contained_in(&value)
+/// Returns for each entry whether it must be kept in the container instead of becoming a default of `env`.
+fn find_container_entries(arena: &Arena, entries: &[&FlowEnvEntry]) -> Vec<bool> {
+    let mut used_before = HashSet::new();
+    let must_be_in_container = |entry: &&FlowEnvEntry| {
+        let new = entry.new.as_deref().unwrap_or_default();
+        let value = entry.value.and_then(|value| arena.as_str(value)).unwrap_or_default();
+        let is_used_before = used_before.contains(new);
+        used_before.extend(referenced_names(value));
+        entry.value.is_none()
+            || is_set_by_workers(new)
+            // `$(NAME)` can only refer to an earlier entry. The worker puts the variables of `env` before the
+            // container's entries, which would change the order.
+            || referenced_names(value).next().is_some()
+            || is_used_before
+            // Prefect also replaces placeholders in the values of `env`, so the value would not be kept as it is.
+            || placeholder::is_contained_in(value)
+    };
+    entries.iter().map(must_be_in_container).collect()
 }
 
 /// Returns a copy of an entry with its new name and its converted value.
@@ -273,26 +280,12 @@ fn renamed_entry(arena: &mut Arena, entry: &FlowEnvEntry, name: &str) -> ValueId
     renamed
 }
 
-/// Adds the variable `name` to the default of the base's variable `env`.
-fn set_env_default(arena: &mut Arena, base: &Base, name: &str, value: ValueId) -> Result<()> {
-    let Some(schema) = base.variable(arena, "env") else { return Ok(()) };
-    let default = match arena.dict_get(schema, "default").filter(|default| arena.as_dict(*default).is_some()) {
-        Some(default) => default,
-        None => {
-            let empty = arena.alloc(Value::empty_dict(), None);
-            arena.dict_set_str(schema, "default", empty);
-            empty
-        }
-    };
-    arena.dict_set_str(default, name, value);
-    Ok(())
-}
-
-/// Removes the entry named `name` from the base's container.
-fn remove_from_container(arena: &mut Arena, base: &Base, name: &str) {
+/// Removes the entries with the given names from the base's container.
+fn remove_from_container(arena: &mut Arena, base: &Base, names: &HashSet<String>) {
     let Some(list) = arena.dict_get(base.container, "env") else { return };
     let Value::List(items) = arena.get(list).clone() else { return };
-    let is_other = |item: &ValueId| arena.dict_get(*item, "name").and_then(|other| arena.as_str(other)) != Some(name);
+    let name_of = |item: &ValueId| arena.dict_get(*item, "name").and_then(|name| arena.as_str(name));
+    let is_other = |item: &ValueId| name_of(item).is_none_or(|name| !names.contains(name));
     *arena.get_mut(list) = Value::List(items.into_iter().filter(is_other).collect());
 }
 
@@ -310,43 +303,30 @@ fn add_to_container(
     if entries.is_empty() {
         return Ok(());
     }
-    let mut items = match arena.dict_get(base.container, "env").map(|list| arena.get(list).clone()) {
+    let items = match arena.dict_get(base.container, "env").map(|list| arena.get(list).clone()) {
         // Prefect replaces a placeholder among entries with a mapping, which the API server rejects. The placeholder is
         // therefore removed.
         Some(Value::List(items)) => items.into_iter().filter(|item| arena.as_dict(*item).is_some()).collect(),
         _ => Vec::new(),
     };
+    let mut items = overlay::MergedList::new(arena, items, "name");
+    let mut default = EnvDefault::read(arena, base);
     for (name, entry, location) in entries {
-        overlay::replace_or_push(arena, &mut items, "name", entry);
-        let default = base.variable(arena, "env").and_then(|schema| arena.dict_get(schema, "default"));
-        if let Some(default) = default
-            && let Value::Dict(pairs) = arena.get(default).clone()
-        {
-            let others = pairs.into_iter().filter(|(key, _)| arena.as_str(*key) != Some(name.as_str()));
-            *arena.get_mut(default) = arena.new_dict(others);
-        }
-        if is_worker_setting(&name) {
-            unset_worker_setting(arena, base, &name, location)?;
-        }
+        items.replace_or_push(arena, entry);
+        default.remove(&name);
         if name == "PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR" {
             let text = format!("`{name}` is lost in the Job: workers since prefect-kubernetes 0.5.9 set it themselves");
             notes.add(text, arena.location(location));
         }
+        if is_worker_setting(&name) {
+            unset_worker_setting(arena, base, &name, location)?;
+            default.unset(name);
+        }
     }
-    let list = arena.alloc(Value::List(items), None);
+    default.write(arena);
+    let list = arena.alloc(Value::List(items.items), None);
     arena.dict_set_str(base.container, "env", list);
     Ok(())
-}
-
-/// Returns whether a schema allows null as the value of a key.
-fn allows_null(arena: &Arena, schema: ValueId) -> bool {
-    let any = arena
-        .dict_get(schema, "additionalProperties")
-        .and_then(|values| arena.dict_get(values, "anyOf"))
-        .map(|any| arena.get(any));
-    let is_null =
-        |schema: &ValueId| arena.dict_get(*schema, "type").and_then(|kind| arena.as_str(kind)) == Some("null");
-    matches!(any, Some(Value::List(any)) if any.iter().any(is_null))
 }
 
 /// Sets the variable `name` to null in `job_configuration.env`, so the worker does not set it.
@@ -375,16 +355,5 @@ fn unset_worker_setting(arena: &mut Arena, base: &Base, name: &str, location: Va
     });
     let null = arena.alloc(Value::None, None);
     arena.dict_set_str(env, name, null);
-    // Prefect 2.20 and the first versions of 3 replace `job_configuration.env` with the default of the variable `env`,
-    // if there is one. The null is therefore also added to a non-empty default if the schema allows nulls, like Prefect
-    // 3's schema.
-    let schema = base.variable(arena, "env");
-    let default = schema.and_then(|schema| arena.dict_get(schema, "default"));
-    if let (Some(schema), Some(default)) = (schema, default)
-        && arena.as_dict(default).is_some_and(|pairs| !pairs.is_empty())
-        && allows_null(arena, schema)
-    {
-        arena.dict_set_str(default, name, null);
-    }
     Ok(())
 }

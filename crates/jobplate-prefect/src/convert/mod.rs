@@ -11,12 +11,14 @@
 //! | `conversion` | how each part of the Job is converted |
 //! | `overlay` | which values become defaults of variables, and which are kept in the Job |
 //! | `flow_env` | how each entry of the flow's `env` is converted |
+//! | `env_default` | which values the default of the base's variable `env` gets |
 //! | `variable_mapping` | the name of each Prefect 1 variable in Prefect 2 and 3 |
 //! | `rewrite` | how names inside a value are replaced, and how scalars are converted to strings |
 //! | `notes` | the order of the notes |
 
 mod base;
 mod conversion;
+mod env_default;
 mod flow_env;
 mod input;
 mod notes;

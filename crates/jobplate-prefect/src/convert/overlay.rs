@@ -2,12 +2,15 @@
 //! Where the base has a placeholder, the value becomes the default of the placeholder's variable. Any other value is
 //! added or overrides the base's value.
 
+use std::collections::HashMap;
+
 use jobplate_diagnostic::{Error, Result};
 
 use super::base::{Base, api_placeholder_error};
 use super::notes::ConversionNotes;
 use crate::placeholder;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::dict::DictKey;
 use crate::pyvalue::source::locate;
 
 /// The pod's lists that Kubernetes merges by a key of their items, each with its merge key.
@@ -57,12 +60,12 @@ pub(super) fn overlay(
         }
         (Some((current, Value::List(old))), Value::List(new)) if MERGE_KEYS.iter().any(|(list, _)| *list == name) => {
             let merge_key = MERGE_KEYS.iter().find(|(list, _)| *list == name).map_or("name", |(_, key)| key);
-            let mut items = old;
+            let mut items = MergedList::new(arena, old, merge_key);
             for item in new {
                 let item = to_literal(arena, base, notes, item)?;
-                replace_or_push(arena, &mut items, merge_key, item);
+                items.replace_or_push(arena, item);
             }
-            *arena.get_mut(current) = Value::List(items);
+            *arena.get_mut(current) = Value::List(items.items);
             Ok(())
         }
         _ => {
@@ -74,16 +77,34 @@ pub(super) fn overlay(
     }
 }
 
-/// Adds an item to a list, or replaces the item that has the same value of `merge_key`.
-pub(super) fn replace_or_push(arena: &Arena, items: &mut Vec<ValueId>, merge_key: &str, item: ValueId) {
-    let name = arena.dict_get(item, merge_key);
-    let same = items.iter().position(|other| match (arena.dict_get(*other, merge_key), name) {
-        (Some(other), Some(name)) => arena.is_same_key(other, name),
-        _ => false,
-    });
-    match same {
-        Some(position) => items[position] = item,
-        None => items.push(item),
+/// A list that Kubernetes merges by a key of its items.
+pub(super) struct MergedList<'k> {
+    /// The items.
+    pub(super) items: Vec<ValueId>,
+    merge_key: &'k str,
+    /// The index of the first item with each value of the merge key.
+    indices: HashMap<DictKey, usize>,
+}
+
+impl<'k> MergedList<'k> {
+    /// Returns a list of `items`, which can have the same value of `merge_key`.
+    pub(super) fn new(arena: &Arena, items: Vec<ValueId>, merge_key: &'k str) -> Self {
+        let mut list = MergedList { items, merge_key, indices: HashMap::new() };
+        for (index, item) in list.items.iter().enumerate() {
+            if let Some(key) = arena.dict_get(*item, merge_key) {
+                list.indices.entry(arena.dict_key(key)).or_insert(index);
+            }
+        }
+        list
+    }
+
+    /// Adds an item to the list, or replaces the first item that has the same value of the merge key.
+    pub(super) fn replace_or_push(&mut self, arena: &Arena, item: ValueId) {
+        let key = arena.dict_get(item, self.merge_key).map(|key| arena.dict_key(key));
+        match key.map(|key| *self.indices.entry(key).or_insert(self.items.len())) {
+            Some(index) if index < self.items.len() => self.items[index] = item,
+            _ => self.items.push(item),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Corrects values of a job template: scalars that must be strings, and references to renamed variables.
 
+use std::collections::{BTreeMap, HashSet};
+
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::env::{Segment, referenced_names, segments};
 
@@ -79,10 +81,11 @@ pub(super) fn rename_variables(
 ) -> ValueId {
     let Some(old) = arena.as_str(value).map(str::to_owned) else { return value };
     let location = arena.location(value).cloned();
-    for (name, new) in renamed {
-        if new.is_none() && referenced_names(&old).any(|used| used == name) {
-            notes.add(format!("`$({name})` stands here, and that variable is left out"), location.as_ref());
-        }
+    let removed = |name: &str| renamed.get_full(name).filter(|(_, _, new)| new.is_none());
+    let removed: BTreeMap<usize, &String> =
+        referenced_names(&old).filter_map(removed).map(|(index, name, _)| (index, name)).collect();
+    for name in removed.values() {
+        notes.add(format!("`$({name})` stands here, and that variable is left out"), location.as_ref());
     }
     let new = rename_references(&old, renamed);
     if new == old { value } else { arena.alloc(Value::Str(new), location) }
@@ -119,7 +122,7 @@ fn rename_references(text: &str, renamed: &RenamedVariables) -> String {
             Segment::Text(text) => out.push_str(text),
             Segment::EscapedDollar => out.push_str("$$"),
             Segment::Reference(name) => {
-                let new = renamed.iter().find(|(old, _)| old == name).and_then(|(_, new)| new.as_deref());
+                let new = renamed.get(name).and_then(Option::as_deref);
                 out.extend(["$(", new.unwrap_or(name), ")"]);
             }
         }
@@ -135,6 +138,21 @@ pub(super) fn mentions(arena: &Arena, value: ValueId, word: &str) -> bool {
         Value::Dict(pairs) => pairs.iter().any(|(_, value)| mentions(arena, *value, word)),
         _ => false,
     }
+}
+
+/// Returns the names of the `$(NAME)` references in all strings of a value.
+pub(super) fn collect_references(arena: &Arena, value: ValueId) -> HashSet<String> {
+    let mut names = HashSet::new();
+    let mut pending = vec![value];
+    while let Some(value) = pending.pop() {
+        match arena.get(value) {
+            Value::Str(text) => names.extend(referenced_names(text).map(str::to_owned)),
+            Value::List(items) => pending.extend(items),
+            Value::Dict(pairs) => pending.extend(pairs.iter().map(|(_, value)| *value)),
+            _ => {}
+        }
+    }
+    names
 }
 
 /// Renames the container `old` to `new` in every `containerName` of a value.
@@ -161,7 +179,7 @@ mod tests {
 
     #[test]
     fn renames_references_as_kubernetes_parses_them() {
-        let renamed = vec![("A".to_owned(), Some("B".to_owned())), ("X".to_owned(), None)];
+        let renamed = [("A".to_owned(), Some("B".to_owned())), ("X".to_owned(), None)].into();
         for (text, expected) in
             [("$(A)/$$(A)/$(C)$(A", "$(B)/$$(A)/$(C)$(A"), ("$A $(X) $", "$A $(X) $"), ("$$$(A)", "$$$(B)"), ("", "")]
         {

@@ -3,6 +3,7 @@
 //! New names are settings of both prefect 2.20 and 3.8. Old names are the settings in prefect 1.4's `config.toml`, and
 //! a few variables that its agent or older versions set.
 
+use indexmap::IndexMap;
 use jobplate_manifest::env::referenced_names;
 
 use crate::generation::is_set_by_workers;
@@ -64,8 +65,8 @@ impl AcceptedValue {
     }
 }
 
-/// The old and new names of variables. The new name is `None` if the variable is removed.
-pub(super) type RenamedVariables = Vec<(String, Option<String>)>;
+/// The new names of variables, keyed by old name. The new name is `None` if the variable is removed.
+pub(super) type RenamedVariables = IndexMap<String, Option<String>>;
 
 /// The treatment of a variable in a conversion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
