@@ -11,14 +11,14 @@ use num_bigint::BigInt;
 use serde_json::value::RawValue;
 
 use super::arena::{Arena, Value, ValueId};
-use super::limits::{LONG_INTEGER, MAX_DIGITS};
+use super::limits::{LONG_INTEGER, MAX_DIGITS, UNSUPPORTED_HINT};
 use super::source::{Location, SourceFile, locate};
 use super::yaml::spend_nodes;
 
 /// Reads a file. Returns `None` if [`is_json`] does not accept the file's text.
 ///
 /// # Errors
-/// Fails if the file has too many values.
+/// Fails if the file has too many values, or if a string contains half of a surrogate pair, which Python accepts.
 pub(crate) fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<Option<ValueId>> {
     let text = source.text.strip_prefix('\u{feff}').unwrap_or(&source.text);
     let start = source.text.len() - text.len();
@@ -26,16 +26,45 @@ pub(crate) fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<Option<
         return Ok(None);
     }
     let Ok(raw) = serde_json::from_str::<&RawValue>(text) else { return Ok(None) };
+    if let Some(at) = find_lone_surrogate(text) {
+        let span = start + at..start + at + SURROGATE_LENGTH;
+        let error = Error::refused("a string contains half of a surrogate pair").hint(UNSUPPORTED_HINT);
+        return Err(locate(error, Some(&Location { source: Rc::clone(source), span })));
+    }
     let mut nodes = NodeArena::default();
-    Ok(match read(text, &mut nodes) {
+    Ok(Some(match read(text, &mut nodes) {
         Ok(_) => {
             spend_nodes(arena, &nodes, source)?;
-            Some(JsonConstructor { arena, source, start }.value(Document::new(text, &nodes).root()))
+            JsonConstructor { arena, source, start }.value(Document::new(text, &nodes).root())
         }
-        // The file is valid JSON but invalid YAML, for example because of a lone surrogate, so its values have no
-        // locations.
-        Err(_) => Some(construct_without_locations(arena, raw)),
-    })
+        // The file is valid JSON but invalid YAML, so its values have no locations.
+        Err(_) => construct_without_locations(arena, raw),
+    }))
+}
+
+/// The length of an escape such as `\ud83d`.
+const SURROGATE_LENGTH: usize = 6;
+
+/// Returns the offset of the first escape in valid JSON text that is half of a surrogate pair without the other half.
+fn find_lone_surrogate(text: &str) -> Option<usize> {
+    let unit_at = |at: usize| {
+        let digits = text.get(at..at + SURROGATE_LENGTH)?.strip_prefix("\\u")?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let mut at = 0;
+    while let Some(escape) = text[at..].find('\\') {
+        at += escape;
+        at += match unit_at(at) {
+            Some(0xd800..=0xdbff) => match unit_at(at + SURROGATE_LENGTH) {
+                Some(0xdc00..=0xdfff) => 2 * SURROGATE_LENGTH,
+                _ => return Some(at),
+            },
+            Some(0xdc00..=0xdfff) => return Some(at),
+            // The character after the backslash can be another backslash, which does not start an escape.
+            _ => 2,
+        };
+    }
+    None
 }
 
 /// Returns the error in a file that starts like JSON, and the location of the error. Returns `None` if the file does
@@ -206,6 +235,21 @@ impl<'de: 't, 't> serde::Deserialize<'de> for Pairs<'t> {
 mod tests {
     use super::*;
     use crate::pyvalue::string;
+
+    #[test]
+    fn refuses_half_of_a_surrogate_pair() {
+        for (json, offset) in [
+            (r#"{"a": "\ud83dx"}"#, Some(7)),
+            (r#"{"\ude00": 1}"#, Some(2)),
+            (r#"["\\\uD83D\u0041"]"#, Some(4)),
+            (r#"["\ud83d\ud83d\ude00"]"#, Some(2)),
+            (r#"["\ud83d\ude00", "\\ud83d", "\n\u00e9"]"#, None),
+        ] {
+            assert_eq!(find_lone_surrogate(json), offset, "{json}");
+            let source = SourceFile::new_manifest("t", json);
+            assert_eq!(load(&mut Arena::default(), &source).is_err(), offset.is_some(), "{json}");
+        }
+    }
 
     #[test]
     fn reads_json_like_python() {
