@@ -45,7 +45,8 @@ impl Options {
                 Some(long) => {
                     let (long, value) = long.split_once('=').map_or((long, None), |(long, value)| (long, Some(value)));
                     if let Some(switch) = program.switches.iter().find(|switch| **switch == long) {
-                        value.is_none().then(|| options.switches.insert(switch))?;
+                        let is_new = options.switches.insert(switch);
+                        (value.is_none() && (is_new || program.generation == Generation::Prefect1)).then_some(())?;
                         continue;
                     }
                     (program.options.iter().find(|(name, ..)| *name == long)?, value)

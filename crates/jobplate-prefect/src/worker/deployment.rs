@@ -5,19 +5,21 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use jobplate_diagnostic::{Error, Message, ProgramName, Result};
+use num_bigint::BigInt;
 
-use super::environment::WorkerEnvOrigin;
+use super::environment::{WorkerEnvEntry, WorkerEnvOrigin};
 use super::notes::is_secret_setting;
 use super::preview::WorkerPreview;
-use super::scenario::WorkerScenario;
+use super::scenario::{FORBIDDEN_IN_NAMES, FORBIDDEN_IN_WORKER_NAMES, WorkerScenario};
 use super::settings;
 use super::version::WorkerVersion;
-use crate::deployment::{self, Program};
+use crate::deployment::{self, Options, Program};
 use crate::generation::Generation;
 use crate::note::Note;
 use crate::placeholder::{self, PlaceholderSource};
 use crate::pyvalue::arena::{Arena, Value};
 use crate::pyvalue::environ::{Environ, EnvironVar, Resolved, find_references};
+use crate::pyvalue::number;
 use crate::pyvalue::source::{Location, SourceFile, locate};
 
 /// The placeholder for the name that Prefect generates from a random ID for an unnamed worker (`BaseWorker.__init__`).
@@ -81,8 +83,8 @@ pub struct WorkerDeployment {
 /// Finds the worker in a manifest.
 ///
 /// # Errors
-/// Fails if there is not exactly one worker, if the worker's type is not `kubernetes`, or if its command,
-/// options or profile are not supported.
+/// Fails if there is not exactly one worker, if the worker's type is not `kubernetes`, if the worker does not start with
+/// its options, or if its command, options or profile are not supported.
 pub fn find(source: &Rc<SourceFile>) -> Result<WorkerDeployment> {
     let deployment::ProgramContainer { options, profile, location, mut environ, version, has_env_from } =
         deployment::find(&WORKER, source)?;
@@ -104,10 +106,62 @@ pub fn find(source: &Rc<SourceFile>) -> Result<WorkerDeployment> {
             Some(&location),
         ));
     }
-    let (name, pool, has_template) =
-        (read_option("name"), read_option("pool"), options.value("base-job-template").is_some());
+    check_options(&options, &location)?;
+    // Prefect also generates a name for an empty name.
+    let name = read_option("name").filter(|name| !name.is_empty());
+    let (pool, has_template) = (read_option("pool"), options.value("base-job-template").is_some());
     Ok(WorkerDeployment { name, pool, has_template, location, environ, version, has_env_from })
 }
+
+/// The switches that exclude each other.
+const OPPOSITE_SWITCHES: [(&str, &str); 3] = [
+    ("run-once", "no-run-once"),
+    ("with-healthcheck", "no-with-healthcheck"),
+    ("create-pool-if-not-found", "no-create-pool-if-not-found"),
+];
+
+/// Checks the options with which `prefect worker start` can end before it starts a worker. Skips values that only the
+/// cluster knows.
+///
+/// # Errors
+/// Fails if the worker does not start.
+fn check_options(options: &Options, location: &Location) -> Result<()> {
+    let fail = |message: String, hint: &str| {
+        Err(locate(Error::input(message).hint(format!("the worker does not start: {hint}")), Some(location)))
+    };
+    let value_of = |name: &str| options.value(name).filter(|value| find_references(value).is_empty());
+    if options.value("pool").is_none() {
+        return fail("missing `--pool`".to_owned(), "add `--pool NAME`");
+    }
+    if let Some((switch, opposite)) =
+        OPPOSITE_SWITCHES.iter().find(|(switch, opposite)| options.is_on(switch) && options.is_on(opposite))
+    {
+        return fail(format!("`--{switch}` and `--{opposite}` are both given"), "remove one of them");
+    }
+    for (option, min) in [("limit", 0), ("prefetch-seconds", i64::MIN)] {
+        let is_valid = |value: &str| number::parse_int(value).is_some_and(|number| number >= BigInt::from(min));
+        if value_of(option).is_some_and(|value| !is_valid(value)) {
+            return fail(format!("`--{option}` must be a whole number"), "write digits");
+        }
+    }
+    let is_policy = |policy: &str| INSTALL_POLICIES.contains(&policy.to_lowercase().replace('_', "-").as_str());
+    if value_of("install-policy").is_some_and(|policy| !is_policy(policy)) {
+        let policies = format!("`--install-policy` must be one of {}", INSTALL_POLICIES.join(", "));
+        return fail(policies, "correct the value");
+    }
+    for (option, forbidden) in [("name", FORBIDDEN_IN_WORKER_NAMES), ("pool", FORBIDDEN_IN_NAMES)] {
+        if value_of(option).is_some_and(|name| name.contains(|c| forbidden.contains(c))) {
+            return fail(format!("`--{option}` must not contain any of `{forbidden}`"), "use another name");
+        }
+    }
+    match value_of("pool") {
+        Some("") => fail("`--pool` must not be empty".to_owned(), "write the name of the work pool"),
+        _ => Ok(()),
+    }
+}
+
+/// The values of `--install-policy`, which ignores case.
+const INSTALL_POLICIES: [&str; 4] = ["always", "if-not-present", "never", "prompt"];
 
 /// Sets the variable that selects the active profile to the profile on the command line.
 ///
@@ -201,17 +255,13 @@ impl WorkerDeployment {
             .filter(|placeholder| placeholder.source() == PlaceholderSource::Environment);
         let in_template_names: HashSet<&str> =
             in_template.map(|placeholder| placeholder.name.trim_start_matches('$')).collect();
+        let entry_name = |entry: &WorkerEnvEntry| arena.as_str(arena.dict_get(entry.entry, "name")?);
+        let entry_names: HashSet<&str> = preview.entries.iter().filter_map(entry_name).collect();
         for variable in self.environ.iter() {
             let name = &variable.name;
-            let is_entry =
-                |id| arena.dict_get(id, "name").and_then(|entry_name| arena.as_str(entry_name)) == Some(name.as_str());
             let is_in_template = in_template_names.contains(name.as_str());
             let is_setting = name.to_ascii_uppercase().starts_with("PREFECT_");
-            if is_setting
-                || name == "HOME"
-                || is_in_template
-                || preview.entries.iter().any(|entry| is_entry(entry.entry))
-            {
+            if is_setting || name == "HOME" || is_in_template || entry_names.contains(name.as_str()) {
                 continue;
             }
             let how = match &variable.value {

@@ -49,6 +49,12 @@ const PREFECT_1_KEYS: [&str; 6] = ["run_config", "agent", "environ", "user_confi
 /// The prefix of the variables that set a Kubernetes worker's own settings.
 pub const SETTINGS_PREFIX: &str = "PREFECT_INTEGRATIONS_KUBERNETES_WORKER_";
 
+/// The characters that the server rejects in the names of flows and work pools.
+pub(super) const FORBIDDEN_IN_NAMES: &str = "/%&><";
+
+/// The characters that Prefect rejects in the names of workers.
+pub(super) const FORBIDDEN_IN_WORKER_NAMES: &str = "/%";
+
 /// Loads a file of job variables.
 ///
 /// # Errors
@@ -120,7 +126,7 @@ impl WorkerScenario {
         }
         let work_pool = read_record(arena, "work_pool", 4, "test-pool")?;
         for (record, forbidden, is_generated) in
-            [(&flow, "/%&><", false), (&work_pool, "/%&><", false), (&flow_run, "", true)]
+            [(&flow, FORBIDDEN_IN_NAMES, false), (&work_pool, FORBIDDEN_IN_NAMES, false), (&flow_run, "", true)]
         {
             check_name(arena, record, forbidden, is_generated)?;
         }
@@ -195,7 +201,7 @@ fn read_worker(arena: &mut Arena, mapping: Option<ValueId>) -> Result<Worker> {
             }
         };
         let record = Record { id: String::new(), name: text.clone(), fields: mapping };
-        check_name(arena, &record, "/%", true)?;
+        check_name(arena, &record, FORBIDDEN_IN_WORKER_NAMES, true)?;
         worker.name = Some(text);
     }
     if let Some(environ) = keys.truthy(arena, "env") {
