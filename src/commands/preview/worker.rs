@@ -1,5 +1,6 @@
 //! Previews the Job that a Kubernetes worker of Prefect 2 and 3 creates.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use clap::Args;
@@ -144,9 +145,11 @@ fn format_variables(arena: &Arena, preview: &WorkerPreview<'_>) -> String {
     let name_of = |entry: &WorkerEnvEntry| {
         arena.dict_get(entry.entry, "name").map_or("?".to_owned(), |name| string::str(arena, name))
     };
+    let mut overridden: HashMap<String, Vec<&WorkerEnvEntry>> = HashMap::new();
+    preview.overridden.iter().for_each(|entry| overridden.entry(name_of(entry)).or_default().push(entry));
     let to_row = |(position, entry): (usize, &WorkerEnvEntry)| {
         let name = name_of(entry);
-        let overridden = preview.overridden.iter().filter(|overridden| name_of(overridden) == name);
+        let overridden = overridden.get(&name).into_iter().flatten();
         vec![
             (position + 1).to_string(),
             preview.redacted_names.redact(&name),

@@ -5,7 +5,7 @@ use jobplate_diagnostic::{Error, Result};
 
 use super::fill;
 use super::required;
-use super::values::{copy, deep_merge, prefect_error, set_in_dict, to_json, union, update};
+use super::values::{copy, copy_unshared, deep_merge, prefect_error, set_in_dict, spend_repetitions, union, update};
 use super::version::{EnvListHandling, WorkerVersion};
 use crate::placeholder::PlaceholderSource;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
@@ -175,7 +175,7 @@ pub(super) fn resolve(
         && let Some(default) = arena.dict_get(defaults, "env").filter(|env| arena.is_truthy(*env))
     {
         let env = match env_of(arena, base).filter(|_| version.merges_default_env()) {
-            Some(env) => union(arena, env, default)?,
+            Some(env) => merge_env(arena, env, default)?,
             None => default,
         };
         set_env(arena, env);
@@ -186,12 +186,26 @@ pub(super) fn resolve(
         && let Some(env) = env_of(arena, base)
         && let Some(over) = arena.dict_get(values, "env").filter(|env| arena.is_truthy(*env))
     {
-        let env = union(arena, env, over)?;
+        let env = merge_env(arena, env, over)?;
         set_env(arena, env);
     }
     let filled = fill::apply_values(arena, base, values, environ)?.unwrap_or(base);
+    spend_repetitions(arena, filled, "`job_configuration` with its values")?;
     check_needs_no_api(arena, filled)?;
     read_fields(arena, version, filled)
+}
+
+/// Merges a value of the variable `env` into `job_configuration.env`.
+///
+/// # Errors
+/// Fails if the value is not a mapping.
+fn merge_env(arena: &mut Arena, env: ValueId, over: ValueId) -> Result<ValueId> {
+    if let Value::List(_) = arena.get(over) {
+        let error = Error::input("`env` is a list, and `job_configuration.env` of the base job template is a mapping");
+        let hint = "Prefect itself fails here, because it merges the two: write `\"env\": \"{{ env }}\"` in `job_configuration`";
+        return Err(locate(error.hint(hint), arena.location(over)));
+    }
+    union(arena, env, over)
 }
 
 /// Fails if a placeholder or reference needs a block or variable from Prefect's API.
@@ -278,7 +292,7 @@ fn read_fields(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Re
         return Err(type_error(arena, manifest, "job_manifest", "a mapping"));
     }
     // Aliases share values. The copy prevents a change to one part of the manifest from affecting another part.
-    let manifest = to_json(arena, manifest)?;
+    let manifest = copy_unshared(arena, manifest)?;
     required::complete_and_check(arena, version, manifest, namespace)?;
     Ok(Configuration { command, env, labels, annotations, name, namespace, manifest })
 }

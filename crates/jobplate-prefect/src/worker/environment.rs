@@ -1,6 +1,9 @@
 //! The environment of the flow's container: the sources of its variables, and their order and precedence
 //! (`prepare_for_flow_run` and the functions that it calls).
 
+use std::collections::HashSet;
+
+use indexmap::IndexMap;
 use jobplate_diagnostic::Result;
 
 use super::configuration::Configuration;
@@ -10,6 +13,7 @@ use super::settings::ExportedVariable;
 use super::values::prefect_error;
 use super::version::{EvictionHandling, WorkerVersion};
 use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::dict::DictKey;
 use crate::pyvalue::source::Location;
 use crate::pyvalue::string;
 
@@ -59,18 +63,12 @@ struct WorkerVariable {
 
 /// Variables in the order of a Python dictionary: a name keeps its first position.
 #[derive(Default)]
-struct WorkerVariables(Vec<WorkerVariable>);
+struct WorkerVariables(IndexMap<DictKey, WorkerVariable>);
 
 impl WorkerVariables {
     fn set(&mut self, arena: &Arena, name: ValueId, value: ValueId, origin: WorkerEnvOrigin) {
-        match self.0.iter_mut().find(|variable| arena.is_same_key(variable.name, name)) {
-            Some(variable) => (variable.value, variable.origin) = (value, origin),
-            None => self.0.push(WorkerVariable { name, value, origin }),
-        }
-    }
-
-    fn get(&self, arena: &Arena, name: &str) -> Option<&WorkerVariable> {
-        self.0.iter().find(|variable| arena.as_str(variable.name) == Some(name))
+        let variable = self.0.entry(arena.dict_key(name)).or_insert(WorkerVariable { name, value, origin });
+        (variable.value, variable.origin) = (value, origin);
     }
 
     fn entries(&self, arena: &mut Arena) -> Vec<WorkerEnvEntry> {
@@ -84,7 +82,7 @@ impl WorkerVariables {
                 location: arena.location(variable.value).or(arena.location(variable.name)).cloned(),
             }
         };
-        self.0.iter().map(to_entry).collect()
+        self.0.values().map(to_entry).collect()
     }
 }
 
@@ -157,17 +155,14 @@ pub(super) fn prepare(
                     });
                 }
                 if let (Some(name), Some(value)) = (arena.dict_get(item, "name"), arena.dict_get(item, "value")) {
-                    if !arena.is_hashable(name) {
-                        let why = format!("the name of an entry is {}", arena.describe_kind(name));
-                        return Err(prefect_error(arena, name, why));
-                    }
+                    name_key(arena, name)?;
                     variables.set(arena, name, value, value_origin);
                 }
             }
         }
         _ => {}
     }
-    variables.0.retain(|variable| *arena.get(variable.value) != Value::None);
+    variables.0.retain(|_, variable| *arena.get(variable.value) != Value::None);
     let is_single = is_single_attempt(arena, configuration);
     match version.eviction_handling() {
         EvictionHandling::RescheduleOnly => set_eviction_unconditionally(arena, is_single, &mut variables),
@@ -204,18 +199,19 @@ fn set_eviction_unconditionally(arena: &mut Arena, is_single: bool, variables: &
             let value = arena.alloc_str("reschedule");
             variables.set(arena, name, value, WorkerEnvOrigin::Eviction);
         }
-        false => variables.0.retain(|variable| !arena.is_same_key(variable.name, name)),
+        false => drop(variables.0.shift_remove(&arena.dict_key(name))),
     }
 }
 
 /// Sets [`SIGTERM_BEHAVIOR`] to `reschedule` if there is a single attempt and no value is set yet. Sets it to
 /// `relinquish` if there can be several attempts, overriding any value.
 fn set_eviction(arena: &mut Arena, is_single: bool, variables: &mut WorkerVariables) {
-    if is_single && variables.get(arena, SIGTERM_BEHAVIOR).is_some_and(|variable| arena.is_truthy(variable.value)) {
-        return;
-    }
     let (name, value) =
         (arena.alloc_str(SIGTERM_BEHAVIOR), arena.alloc_str(if is_single { "reschedule" } else { "relinquish" }));
+    let current = variables.0.get(&arena.dict_key(name));
+    if is_single && current.is_some_and(|variable| arena.is_truthy(variable.value)) {
+        return;
+    }
     variables.set(arena, name, value, WorkerEnvOrigin::Eviction);
 }
 
@@ -231,7 +227,8 @@ fn set_eviction_in_entries(arena: &mut Arena, is_single: bool, entries: &mut Vec
     entries.retain(|entry| !sets_sigterm(arena, entry));
     let (name, value) =
         (arena.alloc_str(SIGTERM_BEHAVIOR), arena.alloc_str(if is_single { "reschedule" } else { "relinquish" }));
-    let variables = WorkerVariables(vec![WorkerVariable { name, value, origin: WorkerEnvOrigin::Eviction }]);
+    let mut variables = WorkerVariables::default();
+    variables.set(arena, name, value, WorkerEnvOrigin::Eviction);
     entries.append(&mut variables.entries(arena));
 }
 
@@ -262,27 +259,56 @@ pub(super) fn merge(
         Some(Value::List(items)) if version.keeps_entries() => items.clone(),
         _ => return Ok((entries, Vec::new())),
     };
-    let name_of = |entry: ValueId| arena.dict_get(entry, "name");
-    let mut names = Vec::new();
-    for WorkerEnvEntry { entry, .. } in &entries {
-        match name_of(*entry) {
-            Some(name) => names.push(name),
-            None => return Err(prefect_error(arena, *entry, "an entry of `env` has no name")),
-        }
-    }
+    let names = WorkerNames::collect(arena, version, &entries)?;
     let mut dropped = Vec::new();
     for item in list {
         if arena.as_dict(item).is_none() {
             return Err(prefect_error(arena, item, format!("an entry of `env` is {}", arena.describe_kind(item))));
         }
-        if let Some(name) = name_of(item).filter(|name| !arena.is_hashable(*name) && version.drops_duplicate_entries())
-        {
-            return Err(prefect_error(arena, name, format!("the name of an entry is {}", arena.describe_kind(name))));
-        }
+        let is_set = version.drops_duplicate_entries() && names.contains_name_of(arena, item)?;
         let entry =
             WorkerEnvEntry { entry: item, origin: WorkerEnvOrigin::Container, location: arena.location(item).cloned() };
-        let is_set = name_of(item).is_some_and(|name| names.iter().any(|other| arena.is_same_key(*other, name)));
-        if is_set && version.drops_duplicate_entries() { dropped.push(entry) } else { entries.push(entry) }
+        if is_set { dropped.push(entry) } else { entries.push(entry) }
     }
     Ok((entries, dropped))
+}
+
+/// The names of the entries that a worker sets.
+struct WorkerNames {
+    keys: HashSet<DictKey>,
+    /// Whether a name is null. Python's `dict.get` also returns null for an entry without a name.
+    has_null: bool,
+}
+
+impl WorkerNames {
+    /// Collects the names of entries. Fails if an entry has no name, or a name that Prefect cannot compare.
+    fn collect(arena: &Arena, version: WorkerVersion, entries: &[WorkerEnvEntry]) -> Result<Self> {
+        let mut names = WorkerNames { keys: HashSet::new(), has_null: false };
+        for WorkerEnvEntry { entry, .. } in entries {
+            let Some(name) = arena.dict_get(*entry, "name") else {
+                return Err(prefect_error(arena, *entry, "an entry of `env` has no name"));
+            };
+            if version.drops_duplicate_entries() {
+                names.has_null |= *arena.get(name) == Value::None;
+                names.keys.insert(name_key(arena, name)?);
+            }
+        }
+        Ok(names)
+    }
+
+    /// Returns whether the worker sets the name of an entry. Fails if Prefect cannot compare the name.
+    fn contains_name_of(&self, arena: &Arena, entry: ValueId) -> Result<bool> {
+        match arena.dict_get(entry, "name") {
+            Some(name) => Ok(self.keys.contains(&name_key(arena, name)?)),
+            None => Ok(self.has_null),
+        }
+    }
+}
+
+/// Returns the dictionary key of an entry's name. Fails if the name is not hashable.
+fn name_key(arena: &Arena, name: ValueId) -> Result<DictKey> {
+    match arena.is_hashable(name) {
+        true => Ok(arena.dict_key(name)),
+        false => Err(prefect_error(arena, name, format!("the name of an entry is {}", arena.describe_kind(name)))),
+    }
 }

@@ -1,5 +1,6 @@
 //! The labels, annotations, image, command and name that a worker sets in the Job's manifest (`prepare_for_flow_run`).
 
+use indexmap::IndexMap;
 use jobplate_diagnostic::Result;
 
 use super::configuration::Configuration;
@@ -11,6 +12,7 @@ use super::settings;
 use super::values::prefect_error;
 use super::version::WorkerVersion;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::dict::DictKey;
 use crate::pyvalue::string;
 
 /// Returns the pod spec of a Job.
@@ -32,14 +34,11 @@ pub fn container(arena: &Arena, manifest: ValueId) -> Option<ValueId> {
     }
 }
 
-/// Labels or annotations, in order.
-type LabelPairs = Vec<(ValueId, ValueId)>;
+/// The keys and values of labels or annotations, in the order of a Python dictionary.
+type LabelPairs = IndexMap<DictKey, (ValueId, ValueId)>;
 
 fn set_label(arena: &Arena, pairs: &mut LabelPairs, name: ValueId, value: ValueId) {
-    match pairs.iter_mut().find(|(key, _)| arena.is_same_key(*key, name)) {
-        Some((_, current_value)) => *current_value = value,
-        None => pairs.push((name, value)),
-    }
+    pairs.entry(arena.dict_key(name)).or_insert((name, value)).1 = value;
 }
 
 /// Returns the labels that Prefect sets on a Job and its pod. The configuration's labels override Prefect's labels.
@@ -93,12 +92,16 @@ fn prefect_labels(
     let mut pairs = LabelPairs::new();
     for (name, value) in prefect_labels {
         let (name, value) = (arena.alloc_str(name), arena.alloc_str(value));
-        pairs.push((name, value));
+        set_label(arena, &mut pairs, name, value);
     }
     for (name, value) in arena.as_dict(configuration.labels).unwrap_or_default() {
         set_label(arena, &mut pairs, *name, *value);
     }
     pairs
+}
+
+fn to_label_pairs(arena: &Arena, pairs: &[(ValueId, ValueId)]) -> LabelPairs {
+    pairs.iter().map(|pair| (arena.dict_key(pair.0), *pair)).collect()
 }
 
 /// Returns the pairs of the mapping at `key` in `dict`, or no pairs if the key is missing.
@@ -108,7 +111,7 @@ fn prefect_labels(
 fn pairs_at(arena: &Arena, dict: ValueId, key: &str) -> Result<LabelPairs> {
     let Some(map) = arena.dict_get(dict, key) else { return Ok(LabelPairs::new()) };
     match arena.as_dict(map) {
-        Some(pairs) => Ok(pairs.to_vec()),
+        Some(pairs) => Ok(to_label_pairs(arena, pairs)),
         None => Err(prefect_error(arena, map, format!("`{key}` is {}, not a mapping", arena.describe_kind(map)))),
     }
 }
@@ -120,7 +123,7 @@ fn pairs_at(arena: &Arena, dict: ValueId, key: &str) -> Result<LabelPairs> {
 /// Fails if a key or value is not a string.
 fn slugify_labels(arena: &mut Arena, version: WorkerVersion, texts: LabelPairs) -> Result<ValueId> {
     let dict = arena.alloc(Value::empty_dict(), None);
-    for (name, value) in texts {
+    for (name, value) in texts.into_values() {
         let (Some(key), Value::Str(text) | Value::Unknown(text)) = (arena.as_str(name), arena.get(value)) else {
             return Err(prefect_error(
                 arena,
@@ -180,7 +183,7 @@ pub(super) fn prepare(
         return Ok(());
     };
     let mut job_labels = pairs_at(arena, metadata, "labels")?;
-    prefect_labels.iter().for_each(|(name, value)| set_label(arena, &mut job_labels, *name, *value));
+    prefect_labels.values().for_each(|(name, value)| set_label(arena, &mut job_labels, *name, *value));
     let labels = slugify_labels(arena, version, job_labels)?;
     arena.dict_set_str(metadata, "labels", labels);
     let mut annotations = LabelPairs::new();
@@ -189,11 +192,11 @@ pub(super) fn prepare(
         let configured = arena.as_dict(configuration.annotations).unwrap_or_default().to_vec();
         configured.into_iter().for_each(|(name, value)| set_label(arena, &mut annotations, name, value));
         let dict = arena.alloc(Value::empty_dict(), None);
-        for (name, value) in &annotations {
+        for (name, value) in annotations.values() {
             let key = labels::slugify_key(arena.as_str(*name).unwrap_or_default(), version.keeps_case_of_keys());
             arena.dict_set_str(dict, &key, *value);
         }
-        annotations = arena.as_dict(dict).unwrap_or_default().to_vec();
+        annotations = to_label_pairs(arena, arena.as_dict(dict).unwrap_or_default());
         arena.dict_set_str(metadata, "annotations", dict);
     }
     if let Some(container) = container(arena, manifest) {
@@ -228,13 +231,13 @@ fn set_pod_metadata(
         ));
     }
     let mut labels = pairs_at(arena, metadata, "labels")?;
-    prefect_labels.into_iter().for_each(|(name, value)| set_label(arena, &mut labels, name, value));
+    prefect_labels.into_values().for_each(|(name, value)| set_label(arena, &mut labels, name, value));
     let labels = slugify_labels(arena, version, labels)?;
     arena.dict_set_str(metadata, "labels", labels);
     if !annotations.is_empty() {
         let mut pod_annotations = pairs_at(arena, metadata, "annotations")?;
-        annotations.into_iter().for_each(|(name, value)| set_label(arena, &mut pod_annotations, name, value));
-        let pod_annotations = arena.new_dict(pod_annotations);
+        annotations.into_values().for_each(|(name, value)| set_label(arena, &mut pod_annotations, name, value));
+        let pod_annotations = arena.new_dict(pod_annotations.into_values());
         let dict = arena.alloc(pod_annotations, None);
         arena.dict_set_str(metadata, "annotations", dict);
     }

@@ -1,7 +1,11 @@
 //! Notes about a preview: values that Prefect's server or the API server rejects, overridden variables, and secrets in
 //! plain text.
 
-use jobplate_diagnostic::{Message, ProgramName};
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
+
+use indexmap::IndexSet;
+use jobplate_diagnostic::{Message, ProgramName, suggest};
 use jobplate_manifest::env::KEY_SOURCES;
 use jobplate_manifest::names::{self, ValidationError};
 
@@ -10,6 +14,7 @@ use super::fill::RedactedNames;
 use super::manifest;
 use super::preview::WorkerPreview;
 use super::scenario::WorkerScenario;
+use super::schema::SchemaChecker;
 use super::secret_references::IncompleteSetting;
 use super::settings;
 use super::version::WorkerVersion;
@@ -29,7 +34,7 @@ pub fn find(
     preview: &WorkerPreview<'_>,
     scenario: &WorkerScenario,
 ) -> Vec<Note> {
-    let mut notes = PreviewNotes { arena, redacted_names: &preview.redacted_names, found: Vec::new() };
+    let mut notes = PreviewNotes::new(arena, &preview.redacted_names);
     if let Some(note) = version.unsupported_note() {
         notes.add(note, None);
     }
@@ -38,7 +43,8 @@ pub fn find(
     notes.check_template(preview, variables);
     notes.check_scenario_fields(scenario);
     notes.check_required_variables(preview, scenario);
-    notes.check_job_variables(version, scenario, variables);
+    notes.check_job_variables(version, preview.template, scenario, variables);
+    notes.check_comparisons();
     notes.check_entries(preview);
     notes.check_plain_text(preview);
     notes.check_other_containers(preview);
@@ -69,20 +75,48 @@ pub fn find(
     notes.found
 }
 
+/// The maximum number of names that are compared with misspelled names in a preview.
+const MAX_SUGGESTION_CANDIDATES: usize = 50_000;
+
 /// The notes about a preview. Each text occurs once, with sensitive names redacted.
 pub(super) struct PreviewNotes<'h> {
     pub(super) arena: &'h Arena,
+    pub(super) schemas: SchemaChecker<'h>,
     redacted_names: &'h RedactedNames,
     found: Vec<Note>,
+    /// The texts of the notes, with a NUL for the name of the program.
+    texts: HashSet<String>,
+    /// How many more names can be compared with misspelled names.
+    candidates: Cell<usize>,
 }
 
-impl PreviewNotes<'_> {
+impl<'h> PreviewNotes<'h> {
+    fn new(arena: &'h Arena, redacted_names: &'h RedactedNames) -> Self {
+        PreviewNotes {
+            arena,
+            schemas: SchemaChecker::new(arena),
+            redacted_names,
+            found: Vec::new(),
+            texts: HashSet::new(),
+            candidates: Cell::new(MAX_SUGGESTION_CANDIDATES),
+        }
+    }
+
     /// Adds a note about a location, if there is one.
     pub(super) fn add(&mut self, text: impl Into<Message>, location: Option<&Location>) {
         let text = text.into().map(|text| self.redacted_names.redact(text));
-        if !self.found.iter().any(|note| note.text == text) {
+        if self.texts.insert(text.with_program("\0")) {
             self.found.push(Note::new(text, location));
         }
+    }
+
+    /// Returns a suggestion of the most similar of `names`, or an empty string if no name is similar or if too many
+    /// names were compared before.
+    pub(super) fn did_you_mean(&self, name: &str, names: &IndexSet<String>) -> String {
+        let Some(candidates) = self.candidates.get().checked_sub(names.len()) else { return String::new() };
+        self.candidates.set(candidates);
+        let closest = suggest::closest(name, names.iter().map(String::as_str));
+        closest.map(|closest| format!("; is `{closest}` meant?")).unwrap_or_default()
     }
 
     /// Adds notes about entries in the flow's `env` that the API server rejects, and about overridden references.
@@ -116,14 +150,17 @@ impl PreviewNotes<'_> {
             }
             self.check_reference(&name, *entry, location.as_ref());
         }
+        let mut winners = HashMap::new();
+        let moved = preview.secrets.iter().flat_map(|secret| &secret.moved);
+        for entry in moved.rev().chain(preview.entries.iter().rev()) {
+            let name = arena.dict_get(entry.entry, "name").map(|name| string::str(arena, name));
+            winners.extend(name.map(|name| (name, entry)));
+        }
         for WorkerEnvEntry { entry, location, origin } in &preview.overridden {
             let is_reference = arena.dict_get(*entry, "valueFrom").is_some();
             let Some(name) = arena.dict_get(*entry, "name").map(|name| string::str(arena, name)) else { continue };
-            let winner = preview.entries.iter().find(|other| {
-                arena.dict_get(other.entry, "name").map(|other| string::str(arena, other)).as_deref()
-                    == Some(name.as_str())
-            });
-            let Some(winner) = winner.filter(|_| is_reference && *origin == WorkerEnvOrigin::Container) else {
+            let Some(winner) = winners.get(&name).filter(|_| is_reference && *origin == WorkerEnvOrigin::Container)
+            else {
                 continue;
             };
             if arena.dict_get(winner.entry, "valueFrom").is_some() {

@@ -87,7 +87,7 @@ fn create_job<'s>(
     candidates.retain(|entry| !effective.contains(arena, entry));
     let overridden = candidates;
     let texts = [Some(template), sources.deployment, sources.run].into_iter().flatten();
-    let mut redacted_names = RedactedNames::collect(arena, texts, &scenario.worker.environ);
+    let mut redacted_names = RedactedNames::collect(arena, texts, &scenario.worker.environ)?;
     redacted_names.extend(secrets.iter().map(|secret| secret.name.as_str()));
     Ok(WorkerPreview {
         job: configuration.manifest,

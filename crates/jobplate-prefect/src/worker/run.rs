@@ -1,5 +1,6 @@
 //! The flow run that a Job is for, with its flow, deployment and work pool, as Prefect's API returns them to a worker.
 
+use indexmap::IndexSet;
 use jobplate_diagnostic::{Error, Result};
 
 use crate::pyvalue::arena::{Arena, Value, ValueId};
@@ -30,6 +31,17 @@ pub struct FlowRunContext {
     pub work_pool: Record,
     /// The time of the deployment's last update, as a label value, if it is set.
     pub deployment_updated: Option<String>,
+}
+
+/// The keys of a record that do not exist in Prefect's API.
+#[derive(Debug)]
+pub struct UnknownFields {
+    /// The record's name.
+    pub record: &'static str,
+    /// The keys that do not exist.
+    pub keys: Vec<ValueId>,
+    /// The keys that exist.
+    pub known: IndexSet<String>,
 }
 
 /// The default fields of a flow run in prefect 3.8.8, as JSON, for names with `{{ ctx.flow_run... }}`.
@@ -126,29 +138,26 @@ pub(super) fn updated_label(arena: &Arena, deployment: &Record) -> Result<Option
 }
 
 impl FlowRunContext {
-    /// Returns the keys that do not exist in Prefect's API (3.8.8), each with its record's name and the known keys.
-    pub fn unknown_fields(&self, arena: &Arena) -> Vec<(ValueId, &'static str, Vec<String>)> {
+    /// Returns the keys that do not exist in Prefect's API (3.8.8), for each record.
+    pub fn unknown_fields(&self, arena: &Arena) -> Vec<UnknownFields> {
         let keys_of = |text: &str| {
             let fields: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
             fields.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
         };
         let names_in = |names: &str| names.split_whitespace().map(str::to_owned).collect();
-        let records: [(&str, Option<&Record>, Vec<String>); 4] = [
+        let records: [(&str, Option<&Record>, IndexSet<String>); 4] = [
             ("flow", Some(&self.flow), keys_of(FLOW)),
             ("flow_run", Some(&self.flow_run), keys_of(FLOW_RUN)),
             ("deployment", self.deployment.as_ref(), names_in(DEPLOYMENT_FIELDS)),
             ("work_pool", Some(&self.work_pool), names_in(WORK_POOL_FIELDS)),
         ];
-        let mut found = Vec::new();
-        for (record_name, record, known) in records {
-            let keys = record.and_then(|record| arena.as_dict(record.fields)).unwrap_or_default();
-            for (key, _) in keys {
-                if arena.as_str(*key).is_none_or(|key| known.iter().all(|name| name != key)) {
-                    found.push((*key, record_name, known.clone()));
-                }
-            }
-        }
-        found
+        let to_unknown = |(record, fields, known): (&'static str, Option<&Record>, IndexSet<String>)| {
+            let pairs = fields.and_then(|record| arena.as_dict(record.fields)).unwrap_or_default();
+            let is_unknown = |key: &ValueId| arena.as_str(*key).is_none_or(|key| !known.contains(key));
+            let keys = pairs.iter().map(|(key, _)| *key).filter(is_unknown).collect();
+            UnknownFields { record, keys, known }
+        };
+        records.into_iter().map(to_unknown).collect()
     }
 
     /// Returns the values for `{{ ctx... }}` in names.

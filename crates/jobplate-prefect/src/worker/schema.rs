@@ -1,41 +1,80 @@
 //! Validates values against the schemas of variables. Supports the keywords that schemas of work pools use (`type`,
 //! `anyOf`, `enum` and `additionalProperties`) and ignores others.
 
+use std::cell::Cell;
+
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 
-/// Returns the reason why a schema rejects a value, or `None` if it accepts the value or if only the cluster knows the
-/// value.
-pub(super) fn rejection(arena: &Arena, value: ValueId, schema: ValueId) -> Option<String> {
-    if matches!(arena.get(value), Value::Unknown(_)) {
-        return None;
+/// The maximum number of comparisons of a value with a schema, an alternative or an allowed value, in all checks of a
+/// preview.
+const MAX_COMPARISONS: usize = 200_000;
+
+/// Checks values against schemas.
+pub(super) struct SchemaChecker<'h> {
+    arena: &'h Arena,
+    remaining: Cell<usize>,
+}
+
+impl<'h> SchemaChecker<'h> {
+    /// Returns a checker that has made no comparison yet.
+    pub(super) fn new(arena: &'h Arena) -> Self {
+        SchemaChecker { arena, remaining: Cell::new(MAX_COMPARISONS) }
     }
-    if let Some(others) = arena.dict_get(schema, "anyOf") {
-        let any = arena.list_items(others);
-        let is_accepted =
-            any.is_empty() || any.iter().any(|alternative| rejection(arena, value, *alternative).is_none());
-        return if is_accepted {
-            None
-        } else {
-            any.iter().find_map(|alternative| rejection(arena, value, *alternative))
+
+    /// Returns whether there were too many comparisons, so that values were not checked.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.remaining.get() == 0
+    }
+
+    /// Counts a comparison. Returns false if there were too many.
+    fn count(&self) -> bool {
+        self.remaining.set(self.remaining.get().saturating_sub(1));
+        !self.is_exhausted()
+    }
+
+    /// Returns the reason why a schema rejects a value, or `None` if it accepts the value, if only the cluster knows
+    /// the value, or if there were too many comparisons.
+    pub(super) fn rejection(&self, value: ValueId, schema: ValueId) -> Option<String> {
+        let arena = self.arena;
+        if matches!(arena.get(value), Value::Unknown(_)) || !self.count() {
+            return None;
+        }
+        if let Some(others) = arena.dict_get(schema, "anyOf") {
+            let mut first = None;
+            for alternative in arena.list_items(others) {
+                let why = self.rejection(value, *alternative)?;
+                first = first.or(Some(why));
+            }
+            return first;
+        }
+        if arena.dict_get(schema, "enum").is_some() {
+            return self.enum_rejection(value, schema);
+        }
+        let types: Vec<&str> = match arena.dict_get(schema, "type").map(|kind| (kind, arena.get(kind))) {
+            Some((_, Value::Str(kind))) => vec![kind],
+            Some((kind, Value::List(_))) => {
+                let kinds = arena.list_items(kind).iter().take_while(|_| self.count());
+                kinds.filter_map(|kind| arena.as_str(*kind)).collect()
+            }
+            _ => return None,
         };
+        if !types.iter().any(|kind| is_of_type(arena, value, kind)) {
+            return (!self.is_exhausted())
+                .then(|| format!("is {}, where its schema has {}", arena.describe_kind(value), types.join(" or ")));
+        }
+        let inner = arena.dict_get(schema, "additionalProperties")?;
+        arena.as_dict(value)?.iter().find_map(|(key, value)| {
+            let why = self.rejection(*value, inner)?;
+            Some(format!("has `{}`, which {why}", arena.as_str(*key).unwrap_or_default()))
+        })
     }
-    if let Some(allowed) = arena.dict_get(schema, "enum") {
-        let is_accepted = arena.list_items(allowed).iter().any(|allowed_value| arena.equals(*allowed_value, value));
-        return (!is_accepted).then(|| "is none of the values that its schema has".to_owned());
+
+    /// Returns the reason why a value is not in the `enum` of a schema. Ignores the other keywords.
+    pub(super) fn enum_rejection(&self, value: ValueId, schema: ValueId) -> Option<String> {
+        let allowed = self.arena.list_items(self.arena.dict_get(schema, "enum")?);
+        let is_accepted = allowed.iter().any(|allowed| !self.count() || self.arena.equals(*allowed, value));
+        (!is_accepted).then(|| "is none of the values that its schema has".to_owned())
     }
-    let types: Vec<&str> = match arena.dict_get(schema, "type").map(|kind| (kind, arena.get(kind))) {
-        Some((_, Value::Str(kind))) => vec![kind],
-        Some((kind, Value::List(_))) => arena.list_items(kind).iter().filter_map(|kind| arena.as_str(*kind)).collect(),
-        _ => return None,
-    };
-    if !types.iter().any(|kind| is_of_type(arena, value, kind)) {
-        return Some(format!("is {}, where its schema has {}", arena.describe_kind(value), types.join(" or ")));
-    }
-    let inner = arena.dict_get(schema, "additionalProperties")?;
-    arena.as_dict(value)?.iter().find_map(|(key, value)| {
-        let why = rejection(arena, *value, inner)?;
-        Some(format!("has `{}`, which {why}", arena.as_str(*key).unwrap_or_default()))
-    })
 }
 
 fn is_of_type(arena: &Arena, value: ValueId, name: &str) -> bool {
@@ -82,7 +121,8 @@ mod tests {
             let mut arena = Arena::default();
             let mut load = |text: &str| yaml::load(&mut arena, &SourceFile::new_manifest("t", text)).unwrap();
             let (schema_id, value_id) = (load(schema), load(value));
-            assert_eq!(rejection(&arena, value_id, schema_id).as_deref(), why, "{value} for {schema}");
+            let checker = SchemaChecker::new(&arena);
+            assert_eq!(checker.rejection(value_id, schema_id).as_deref(), why, "{value} for {schema}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The ways in which a worker keeps secrets out of a Job: it replaces values with references, or moves `env` to a
 //! Secret (`KubernetesWorker._create_job`).
 
+use indexmap::IndexSet;
 use jobplate_diagnostic::Result;
 
 use super::configuration::Configuration;
@@ -26,6 +27,8 @@ pub struct WrittenSecret {
     pub name: String,
     /// The keys of the Secret.
     pub keys: Vec<String>,
+    /// The entries that the worker moves from the Job to the Secret.
+    pub moved: Vec<WorkerEnvEntry>,
     /// Whether the worker deletes the Secret when it stops. Otherwise, the Secret is deleted with its Job.
     pub ends_with_worker: bool,
 }
@@ -139,7 +142,7 @@ pub(super) fn apply(
         let slug = labels::slugify_name(worker.name.as_deref().unwrap_or_default());
         let name = format!("prefect-{}-api-key", slug.as_deref().unwrap_or("None"));
         replace(arena, entries, "PREFECT_API_KEY", &name, "value", None);
-        written.push(WrittenSecret { name, keys: vec!["value".to_owned()], ends_with_worker: true });
+        written.push(WrittenSecret { name, keys: vec!["value".to_owned()], moved: Vec::new(), ends_with_worker: true });
     }
     if let Some((name, key)) = complete_pair(settings.auth_string) {
         replace(
@@ -203,14 +206,11 @@ fn move_env_to_secret(
     container: ValueId,
     entries: &mut Vec<WorkerEnvEntry>,
 ) -> Result<Option<WrittenSecret>> {
-    let mut keys: Vec<String> = Vec::new();
+    let mut keys = IndexSet::new();
     for entry in entries.iter().filter(|entry| arena.dict_get(entry.entry, "valueFrom").is_none()) {
         let name = arena.dict_get(entry.entry, "name").filter(|name| arena.is_truthy(*name));
         if let Some(name) = name.filter(|_| arena.dict_get(entry.entry, "value").is_some()) {
-            let name = string::str(arena, name);
-            if !keys.contains(&name) {
-                keys.push(name);
-            }
+            keys.insert(string::str(arena, name));
         }
     }
     if keys.is_empty() {
@@ -231,7 +231,9 @@ fn move_env_to_secret(
     };
     let base = base.trim_end_matches('-').to_owned();
     let name = format!("{base}-env-{PLACEHOLDER_SUFFIX}");
-    entries.retain(|entry| arena.dict_get(entry.entry, "valueFrom").is_some());
+    let is_reference = |entry: &WorkerEnvEntry| arena.dict_get(entry.entry, "valueFrom").is_some();
+    let (references, moved) = entries.drain(..).partition(is_reference);
+    *entries = references;
     let mut sources = match arena.dict_get(container, "envFrom") {
         None => Vec::new(),
         Some(env_from) => iterate(arena, env_from, "`envFrom`")?,
@@ -243,5 +245,5 @@ fn move_env_to_secret(
     sources.push(source);
     let sources = arena.alloc(Value::List(sources), None);
     arena.dict_set_str(container, "envFrom", sources);
-    Ok(Some(WrittenSecret { name, keys, ends_with_worker: false }))
+    Ok(Some(WrittenSecret { name, keys: keys.into_iter().collect(), moved, ends_with_worker: false }))
 }

@@ -1,12 +1,14 @@
 //! Notes about values in a template, a scenario and job variables that Prefect's server rejects or ignores.
 
-use jobplate_diagnostic::suggest;
+use std::collections::HashSet;
+
+use indexmap::IndexSet;
 
 use super::fill;
 use super::notes::PreviewNotes;
 use super::preview::WorkerPreview;
+use super::run::UnknownFields;
 use super::scenario::WorkerScenario;
-use super::schema;
 use super::version::WorkerVersion;
 use crate::placeholder::Placeholder;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
@@ -28,9 +30,10 @@ impl PreviewNotes<'_> {
         if let Some(configuration) = arena.dict_get(preview.template, "job_configuration") {
             collect_in_keys_and_values(arena, configuration, &mut used);
         }
+        let mut names = HashSet::new();
         for (id, placeholder) in used {
-            if !declared.iter().any(|name| name == placeholder.name) {
-                let hint = did_you_mean(placeholder.name, &declared);
+            if !declared.contains(placeholder.name) && names.insert(placeholder.name) {
+                let hint = self.did_you_mean(placeholder.name, &declared);
                 self.add(
                     format!(
                         "the server refuses this template: `{{{{ {} }}}}` is none of its variables{hint}",
@@ -51,7 +54,7 @@ impl PreviewNotes<'_> {
             else {
                 continue;
             };
-            if let Some(why) = schema::rejection(arena, default, *schema) {
+            if let Some(why) = self.schemas.rejection(default, *schema) {
                 let name = string::str(arena, *name);
                 let why = format!("the server refuses this template: the default of `{name}` {why}");
                 self.add(why, arena.location(default));
@@ -64,6 +67,7 @@ impl PreviewNotes<'_> {
     pub(super) fn check_job_variables(
         &mut self,
         version: WorkerVersion,
+        template: ValueId,
         scenario: &WorkerScenario,
         variables: Option<ValueId>,
     ) {
@@ -74,12 +78,16 @@ impl PreviewNotes<'_> {
             self.add(why, arena.location(run));
         }
         let declared = self.keys_of(variables);
+        let required =
+            arena.dict_get(template, "variables").and_then(|variables| arena.dict_get(variables, "required"));
+        let required = required.map(|list| arena.list_items(list)).unwrap_or_default();
+        let required: HashSet<&str> = required.iter().filter_map(|name| arena.as_str(*name)).collect();
         for job_variables in [scenario.deployment_variables, scenario.run_variables].into_iter().flatten() {
             for (key, value) in arena.as_dict(job_variables).unwrap_or_default() {
                 let name = string::str(arena, *key);
                 let first = name.split(['.', '[']).next().unwrap_or_default();
                 let is_read = version.reads_dotted_variables() || first == name;
-                let has_first = declared.iter().any(|name| name == first);
+                let has_first = declared.contains(first);
                 if !is_read && (has_first || declared.contains(&name)) {
                     let why = "prefect-kubernetes before 0.7.0 knows no dots in job variables";
                     let fix = match has_first {
@@ -90,7 +98,7 @@ impl PreviewNotes<'_> {
                     continue;
                 }
                 if !has_first && !declared.contains(&name) {
-                    let hint = did_you_mean(first, &declared);
+                    let hint = self.did_you_mean(first, &declared);
                     self.add(
                         format!("`{name}` is no variable of the template, and is ignored{hint}"),
                         arena.location(*key),
@@ -98,7 +106,15 @@ impl PreviewNotes<'_> {
                     continue;
                 }
                 let Some(schema) = variables.and_then(|variables| arena.dict_get(variables, &name)) else { continue };
-                if let Some(why) = schema::rejection(arena, *value, schema) {
+                // The server allows null for a variable that is not required, whatever its type.
+                let is_unset = *arena.get(*value) == Value::None
+                    && arena.dict_get(schema, "type").is_some()
+                    && !required.contains(name.as_str());
+                let why = match is_unset {
+                    true => self.schemas.enum_rejection(*value, schema),
+                    false => self.schemas.rejection(*value, schema),
+                };
+                if let Some(why) = why {
                     self.add(
                         format!("the server refuses the job variable `{name}`, which {why}"),
                         arena.location(*value),
@@ -111,13 +127,15 @@ impl PreviewNotes<'_> {
     /// Adds notes about fields in a scenario's flow, run, deployment and work pool that Prefect does not have.
     pub(super) fn check_scenario_fields(&mut self, scenario: &WorkerScenario) {
         let arena = self.arena;
-        for (key, record_name, known) in scenario.run.unknown_fields(arena) {
-            let name = string::str(arena, key);
-            let hint = did_you_mean(&name, &known);
-            self.add(
-                format!("`{name}` is nothing that Prefect knows of a `{record_name}`, and is ignored{hint}"),
-                arena.location(key),
-            );
+        for UnknownFields { record, keys, known } in scenario.run.unknown_fields(arena) {
+            for key in keys {
+                let name = string::str(arena, key);
+                let hint = self.did_you_mean(&name, &known);
+                self.add(
+                    format!("`{name}` is nothing that Prefect knows of a `{record}`, and is ignored{hint}"),
+                    arena.location(key),
+                );
+            }
         }
     }
 
@@ -146,8 +164,18 @@ impl PreviewNotes<'_> {
         }
     }
 
+    /// Adds a note if there were too many values and schemas to check all of them.
+    pub(super) fn check_comparisons(&mut self) {
+        if self.schemas.is_exhausted() {
+            self.add(
+                "the schemas of the variables are too large to check every value: Prefect's server checks all",
+                None,
+            );
+        }
+    }
+
     /// Returns the string keys of a mapping.
-    fn keys_of(&self, dict: Option<ValueId>) -> Vec<String> {
+    fn keys_of(&self, dict: Option<ValueId>) -> IndexSet<String> {
         let pairs = dict.and_then(|dict| self.arena.as_dict(dict)).unwrap_or_default();
         pairs.iter().filter_map(|(key, _)| self.arena.as_str(*key).map(str::to_owned)).collect()
     }
@@ -163,10 +191,4 @@ fn collect_in_keys_and_values<'h>(arena: &'h Arena, value: ValueId, found: &mut 
         Value::List(items) => items.iter().for_each(|item| collect_in_keys_and_values(arena, *item, found)),
         _ => fill::collect_placeholders(arena, value, found),
     }
-}
-
-/// Returns a suggestion of the most similar of `names`, or an empty string if no name is similar.
-fn did_you_mean(name: &str, names: &[String]) -> String {
-    let closest = suggest::closest(name, names.iter().map(String::as_str));
-    closest.map(|closest| format!("; is `{closest}` meant?")).unwrap_or_default()
 }

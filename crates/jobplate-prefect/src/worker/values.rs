@@ -1,5 +1,6 @@
 //! Loads values, and merges dictionaries like Prefect's Python code.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use jobplate_diagnostic::{Error, Result};
@@ -21,31 +22,75 @@ pub fn prefect_error(arena: &Arena, id: ValueId, why: impl Into<String>) -> Erro
 /// Loads a file as JSON if it is JSON, otherwise as YAML.
 ///
 /// # Errors
-/// Fails if the file is neither JSON nor YAML, or if aliases make its value larger than any object can be.
+/// Fails if the file is neither JSON nor YAML, or if its aliases repeat too many values.
 pub fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
     let root = match json::load(arena, source)? {
         Some(root) => root,
         None => yaml::load(arena, source).map_err(|error| json::invalid_json(source).unwrap_or(error))?,
     };
-    check_size(arena, root)?;
+    spend_repetitions(arena, root, "a value that aliases repeat")?;
     Ok(root)
 }
 
-/// Fails if aliases make a value larger than any object can be.
-fn check_size(arena: &Arena, id: ValueId) -> Result<()> {
-    arena.check_size(id, "the value")
+/// Pays for the values that aliases and placeholders repeat in a value: each occurrence of a value after the first.
+/// `label` names what repeats them in messages.
+///
+/// # Errors
+/// Fails if the repeated values exceed the budget of the run.
+pub(crate) fn spend_repetitions(arena: &mut Arena, id: ValueId, label: &str) -> Result<()> {
+    let mut seen = HashSet::new();
+    spend(arena, id, label, |id| !seen.insert(id))
+}
+
+/// Pays for a copy of a value. `label` names what copies it in messages.
+///
+/// # Errors
+/// Fails if the copy exceeds the budget of the run.
+pub(super) fn spend_copy(arena: &mut Arena, id: ValueId, label: &str) -> Result<()> {
+    spend(arena, id, label, |_| true)
+}
+
+/// Pays for each value in `id` for which `is_copy` returns true. A value in several collections is passed to `is_copy`
+/// once for each collection.
+fn spend(arena: &mut Arena, id: ValueId, label: &str, mut is_copy: impl FnMut(ValueId) -> bool) -> Result<()> {
+    let mut budget = arena.budget;
+    let mut pending = vec![id];
+    while let Some(id) = pending.pop() {
+        match arena.get(id) {
+            Value::List(items) | Value::Tuple(items) | Value::Set(items) => pending.extend(items),
+            Value::Dict(pairs) => pending.extend(pairs.iter().flat_map(|(key, value)| [*key, *value])),
+            _ => {}
+        }
+        if is_copy(id) {
+            let bytes = match arena.get(id) {
+                Value::Str(text) | Value::Unknown(text) => text.len(),
+                Value::Bytes(bytes) => bytes.len(),
+                // A decimal digit takes more than three bits.
+                Value::Int(integer) => integer.bits() as usize / 3,
+                _ => 0,
+            };
+            let paid = budget.spend_values(1, label).and_then(|()| budget.spend_bytes(bytes, label));
+            paid.map_err(|error| locate(error, arena.location(id)))?;
+        }
+    }
+    arena.budget = budget;
+    Ok(())
 }
 
 /// Converts a value like a round trip through JSON: keys are strings, and no value is shared.
 ///
 /// # Errors
-/// Fails if JSON cannot represent the value, or if aliases make it larger than any object can be.
+/// Fails if JSON cannot represent the value, or if aliases and placeholders repeat too many values.
 pub fn to_json(arena: &mut Arena, id: ValueId) -> Result<ValueId> {
-    check_size(arena, id)?;
+    spend_repetitions(arena, id, "a value that aliases repeat")?;
     copy_unshared(arena, id)
 }
 
-fn copy_unshared(arena: &mut Arena, id: ValueId) -> Result<ValueId> {
+/// Converts a value like [`to_json`]. The caller has paid for the values that are repeated in it.
+///
+/// # Errors
+/// Fails if JSON cannot represent the value.
+pub(super) fn copy_unshared(arena: &mut Arena, id: ValueId) -> Result<ValueId> {
     let data = match arena.get(id).clone() {
         Value::List(items) | Value::Tuple(items) => {
             Value::List(items.into_iter().map(|item| copy_unshared(arena, item)).collect::<Result<_>>()?)
@@ -205,22 +250,35 @@ pub(super) fn set_in_dict(arena: &mut Arena, dict: ValueId, path: ValueId, value
 
 /// Returns the value at a path, if there is one (Prefect's `get_from_dict`). An integer in the path is an index into a
 /// list or string, counted from the end if it is negative. It is never a key of a mapping.
-pub fn get_from_dict(arena: &mut Arena, dict: ValueId, path: &str) -> Option<ValueId> {
-    split_path(path).iter().try_fold(dict, |at, word| {
-        let Some(number) = parse_position(word) else { return arena.dict_get(at, word) };
-        let resolve_position = |count: usize| {
-            let number = if number < 0 { number.checked_add(i64::try_from(count).ok()?)? } else { number };
-            usize::try_from(number).ok()
+///
+/// # Errors
+/// Fails if too many characters of strings must be counted to find an index.
+pub(super) fn get_from_dict(arena: &mut Arena, dict: ValueId, path: &str) -> Result<Option<ValueId>> {
+    let mut found = dict;
+    for word in split_path(path) {
+        let value = match parse_position(&word) {
+            Some(position) => get_item(arena, found, position, path)?,
+            None => arena.dict_get(found, &word),
         };
-        match arena.get(at) {
-            Value::List(items) => items.get(resolve_position(items.len())?).copied(),
-            Value::Str(text) => {
-                let letter = text.chars().nth(resolve_position(text.chars().count())?)?;
-                Some(arena.alloc_str(letter))
-            }
-            _ => None,
-        }
-    })
+        let Some(value) = value else { return Ok(None) };
+        found = value;
+    }
+    Ok(Some(found))
+}
+
+/// Returns the item of a list, or the character of a string, at a position of `path`.
+fn get_item(arena: &mut Arena, id: ValueId, position: i64, path: &str) -> Result<Option<ValueId>> {
+    let skipped = usize::try_from(if position < 0 { -1 - position } else { position }).unwrap_or(usize::MAX);
+    let letter = match arena.get(id) {
+        Value::List(items) if position < 0 => return Ok(items.iter().rev().nth(skipped).copied()),
+        Value::List(items) => return Ok(items.get(skipped).copied()),
+        Value::Str(text) if position < 0 => text.chars().rev().nth(skipped),
+        Value::Str(text) => text.chars().nth(skipped),
+        _ => return Ok(None),
+    };
+    let length = arena.as_str(id).map_or(0, str::len);
+    arena.budget.spend_bytes(skipped.min(length), format_args!("the position in `{path}`"))?;
+    Ok(letter.map(|letter| arena.alloc_str(letter)))
 }
 
 /// Parses an index like Python's `int(text)`. Returns `None` if `text` is not an integer.
@@ -264,7 +322,7 @@ mod tests {
             ("a.", None),
             ("nope", None),
         ] {
-            let found = get_from_dict(&mut arena, values, path);
+            let found = get_from_dict(&mut arena, values, path).expect("a small position");
             assert_eq!(found.map(|id| string::str(&arena, id)).as_deref(), expected, "{path}");
         }
     }

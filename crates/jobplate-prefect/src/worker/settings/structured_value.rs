@@ -2,6 +2,7 @@
 //! that Prefect exports, and returns `None` if Prefect rejects the value. An inner `None` means that the value counts
 //! as not set.
 
+use indexmap::IndexMap;
 use num_bigint::BigInt;
 
 use crate::pyvalue::duration::Duration;
@@ -142,23 +143,22 @@ pub(super) fn headers(json: Json) -> Option<String> {
 
 /// Converts labels and their values: a JSON object of strings, or `NAME=VALUE` pairs separated by commas.
 pub(super) fn label_filters(json: Json) -> Option<Option<String>> {
-    let mut labels: Vec<(String, String)> = Vec::new();
+    let mut labels = IndexMap::new();
     match json {
         Json::Map(pairs) => {
             for (label, value) in pairs {
-                labels.push((label, into_text(value)?));
+                labels.insert(label, into_text(value)?);
             }
         }
         Json::Str(text) => {
             for part in text.split(',') {
                 let (label, value) = part.split_once('=').map(|(label, value)| (strip(label), strip(value)))?;
-                labels.retain(|(name, _)| name != label);
-                labels.push((label.to_owned(), value.to_owned()));
+                labels.insert(label.to_owned(), value.to_owned());
             }
         }
         _ => return None,
     }
-    Some(Some(dump_json(labels)))
+    Some(Some(dump_json(labels.into_iter().collect())))
 }
 
 /// Converts the durations in a JSON object to their normalized form. Returns `None` if the value is not an object, or
