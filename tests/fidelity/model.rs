@@ -68,11 +68,12 @@ pub(crate) fn split_documents(stream: &str) -> Vec<&str> {
     cuts.windows(2).flat_map(|pair| split_json_objects(&stream[pair[0]..pair[1]])).collect()
 }
 
-/// Splits a document before every JSON object on a new line after another. Keeps other documents whole.
+/// Splits a document before every JSON object on a new line after another. Keeps other documents whole. Like kubectl,
+/// accepts half a surrogate pair in an object.
 fn split_json_objects(document: &str) -> Vec<&str> {
     let (mut objects, mut rest) = (Vec::new(), document);
     while rest.trim_start().starts_with('{') {
-        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<serde_json::Value>();
+        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<serde::de::IgnoredAny>();
         let Some(Ok(_)) = values.next() else { break };
         let after = &rest[values.byte_offset()..];
         let next = after.trim_start_matches([' ', '\t', '\r', '\n']);
