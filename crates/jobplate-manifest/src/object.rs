@@ -34,7 +34,8 @@ impl<'a> Object<'a> {
         };
         let mut seen = [false; 3];
         for (key, value) in node.entries() {
-            let text = || value.text().filter(|_| !value.is_null()).unwrap_or_default();
+            let is_null = |text: &str| matches!(text, "~" | "null" | "Null" | "NULL") && value.is_null();
+            let text = || value.text().filter(|text| !is_null(text)).unwrap_or_default();
             let position = if key.has_text("kind") {
                 object.kind = text();
                 0

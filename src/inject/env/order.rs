@@ -3,27 +3,44 @@
 use std::collections::HashMap;
 
 use jobplate_diagnostic::{Error, Result};
-use jobplate_manifest::env::{EnvValue, referenced_names};
+use jobplate_manifest::env::{EnvValue, referenced_names, references};
 use jobplate_yaml::Value;
 
 use super::desired::DesiredEntry;
 use super::existing::ExistingEntry;
 
-/// The positions of the entries of a list, in ascending order, keyed by the variables that they define.
-struct Definitions<'e>(HashMap<&'e str, Vec<usize>>);
+/// The maximum number of names that are compared one by one. Hashing them takes longer.
+const MAX_COMPARED_NAMES: usize = 16;
+
+/// The entries of a list that are not removed, with an index of their names if there are many.
+struct Definitions<'e> {
+    existing: &'e [ExistingEntry<'e>],
+    removed: &'e [usize],
+    /// The positions of the entries in ascending order, keyed by name.
+    hashed: HashMap<&'e str, Vec<usize>>,
+}
 
 impl<'e> Definitions<'e> {
-    fn new(existing: &'e [ExistingEntry<'_>], is_included: impl Fn(usize) -> bool) -> Self {
-        let mut positions: HashMap<&str, Vec<usize>> = HashMap::new();
-        for (position, entry) in existing.iter().enumerate().filter(|(position, _)| is_included(*position)) {
-            positions.entry(&entry.name).or_default().push(position);
+    /// Indexes the entries. `removed` are the positions of the removed ones, in ascending order.
+    fn new(existing: &'e [ExistingEntry<'_>], removed: &'e [usize]) -> Self {
+        let mut definitions = Definitions { existing, removed, hashed: HashMap::new() };
+        if existing.len() > MAX_COMPARED_NAMES {
+            for position in (0..existing.len()).filter(|position| removed.binary_search(position).is_err()) {
+                definitions.hashed.entry(&existing[position].name).or_default().push(position);
+            }
         }
-        Definitions(positions)
+        definitions
     }
 
     /// Returns the first entry at or after a position that defines a variable that `text` references.
     fn first_referenced(&self, text: &str, from: usize) -> Option<usize> {
-        let defined = referenced_names(text).filter_map(|name| self.0.get(name));
+        if self.existing.len() <= MAX_COMPARED_NAMES {
+            let is_defined_at = |position: &usize| {
+                self.removed.binary_search(position).is_err() && references(text, &self.existing[*position].name)
+            };
+            return (from..self.existing.len()).find(is_defined_at);
+        }
+        let defined = referenced_names(text).filter_map(|name| self.hashed.get(name));
         defined.filter_map(|positions| positions.get(positions.partition_point(|at| *at < from))).min().copied()
     }
 }
@@ -35,7 +52,7 @@ pub(super) fn refuse_later_references(existing: &[ExistingEntry<'_>], changed: &
     for &position in changed {
         let entry = &existing[position];
         let Some(text) = entry.literal.as_deref().filter(|text| text.contains('$')) else { continue };
-        let definitions = definitions.get_or_insert_with(|| Definitions::new(existing, |_| true));
+        let definitions = definitions.get_or_insert_with(|| Definitions::new(existing, &[]));
         if let Some(later) = definitions.first_referenced(text, position + 1) {
             let later = &existing[later];
             return Err(Error::refused(format!("{} uses $({}), which is defined behind it", entry.name, later.name))
@@ -66,21 +83,20 @@ pub(super) fn insert_positions(
     }
     let is_kept = |position: usize| removed.binary_search(&position).is_err();
     let mut positions = vec![existing.len(); new.len()];
-    let mut sequence: Vec<usize> = (0..new.len()).collect();
-    let has_references = new.iter().any(|entry| expandable_literal(entry).is_some());
-    let is_expandable = |entry: &ExistingEntry<'_>| entry.literal.as_ref().is_some_and(|text| text.contains('$'));
-    if has_references || existing.iter().any(is_expandable) {
-        let indices: HashMap<&str, usize> =
-            new.iter().enumerate().map(|(index, entry)| (entry.name(), index)).collect();
-        for (position, entry) in existing.iter().enumerate().filter(|(position, _)| is_kept(*position)) {
-            for name in entry.literal.iter().flat_map(|text| referenced_names(text)) {
-                if let Some(&index) = indices.get(name) {
-                    positions[index] = positions[index].min(position);
-                }
+    let names = NewNames::new(new);
+    for (position, entry) in existing.iter().enumerate().filter(|(position, _)| is_kept(*position)) {
+        for name in entry.literal.iter().flat_map(|text| referenced_names(text)) {
+            if let Some(index) = names.find(name) {
+                positions[index] = positions[index].min(position);
             }
         }
-        sequence = order_by_references(new, &indices, &mut positions)?;
-        let definitions = Definitions::new(existing, is_kept);
+    }
+    let mut sequence: Vec<usize> = (0..new.len()).collect();
+    if new.iter().any(|entry| expandable_literal(entry).is_some()) {
+        if new.len() > 1 {
+            sequence = order_by_references(&names, &mut positions)?;
+        }
+        let definitions = Definitions::new(existing, removed);
         for (entry, position) in new.iter().zip(&positions) {
             let Some(text) = expandable_literal(entry) else { continue };
             if let Some(later) = definitions.first_referenced(text, *position) {
@@ -94,27 +110,48 @@ pub(super) fn insert_positions(
                 .hint("move that entry up: Kubernetes expands only what stands before"));
             }
         }
-        sequence.sort_by_key(|&index| positions[index]);
     }
+    sequence.sort_by_key(|&index| positions[index]);
     Ok(sequence.into_iter().map(|index| (positions[index], new[index].to_yaml())).collect())
 }
 
+/// The new entries, with an index of their names if there are many.
+struct NewNames<'n> {
+    entries: &'n [&'n DesiredEntry],
+    hashed: HashMap<&'n str, usize>,
+}
+
+impl<'n> NewNames<'n> {
+    fn new(entries: &'n [&'n DesiredEntry]) -> Self {
+        let mut hashed = HashMap::new();
+        if entries.len() > MAX_COMPARED_NAMES {
+            hashed.extend(entries.iter().enumerate().map(|(index, entry)| (entry.name(), index)));
+        }
+        NewNames { entries, hashed }
+    }
+
+    /// Returns the index of the entry that defines a variable.
+    fn find(&self, name: &str) -> Option<usize> {
+        match self.hashed.is_empty() {
+            true => self.entries.iter().position(|entry| entry.name() == name),
+            false => self.hashed.get(name).copied(),
+        }
+    }
+}
+
 /// Sorts the indices of the new entries so that each entry follows the entries that it references. Lowers the position
-/// of a referenced entry in the list to the position of the entry that references it. `indices` are keyed by name.
+/// of a referenced entry in the list to the position of the entry that references it.
 ///
 /// # Errors
 ///
 /// Fails if two entries reference each other.
-fn order_by_references(
-    new: &[&DesiredEntry],
-    indices: &HashMap<&str, usize>,
-    positions: &mut [usize],
-) -> Result<Vec<usize>> {
+fn order_by_references(names: &NewNames<'_>, positions: &mut [usize]) -> Result<Vec<usize>> {
+    let new = names.entries;
     // The indices of the entries that each entry references, in descending order, so that the first one is popped first.
     let mut remaining: Vec<Vec<usize>> = Vec::with_capacity(new.len());
     for (index, entry) in new.iter().enumerate() {
-        let names = expandable_literal(entry).into_iter().flat_map(referenced_names);
-        let mut referenced: Vec<usize> = names.filter_map(|name| indices.get(name).copied()).collect();
+        let used = expandable_literal(entry).into_iter().flat_map(referenced_names);
+        let mut referenced: Vec<usize> = used.filter_map(|name| names.find(name)).collect();
         referenced.retain(|other| *other != index);
         referenced.sort_unstable_by(|one, other| other.cmp(one));
         referenced.dedup();
@@ -195,8 +232,7 @@ mod tests {
             .map(|(name, value)| EnvVar { name: (*name).to_owned(), value: EnvValue::Literal((*value).to_owned()) });
         let desired = DesiredEnv::new(variables, &[], &[]);
         let new: Vec<&DesiredEntry> = desired.entries().iter().collect();
-        let indices = new.iter().enumerate().map(|(index, entry)| (entry.name(), index)).collect();
-        let sequence = order_by_references(&new, &indices, &mut vec![0; new.len()]);
+        let sequence = order_by_references(&NewNames::new(&new), &mut vec![0; new.len()]);
         let sequence = sequence.map_err(|error| error.message().to_owned())?;
         Ok(sequence.into_iter().map(|index| new[index].name()).collect())
     }
