@@ -131,7 +131,8 @@ impl Prefilter {
     pub fn may_hide_containers(&self, text: &[u8]) -> bool {
         let outer = undo_escapes(text);
         let inner = undo_escapes(&outer);
-        [&outer, &inner].iter().any(|text| self.mentions_containers(text) || has_binary_tag(text))
+        let has_binary_scalar = |text: &[u8]| memchr::memchr_iter(b'!', text).any(|at| is_binary_tag(&text[at..]));
+        [&outer, &inner].iter().any(|text| self.mentions_containers(text) || has_binary_scalar(text))
     }
 
     /// Returns whether a document contains an escape, an escaped line break, a binary scalar or a tag that may hide a
@@ -149,7 +150,7 @@ impl Prefilter {
                         after.is_some_and(|after| self.may_be_split_keyword(&text[..at], after))
                     }
                 },
-                b'!' => after_directives || BINARY_TAGS.iter().any(|tag| rest.starts_with(tag)),
+                b'!' => after_directives || rest.starts_with(b"!<") || is_binary_tag(rest),
                 _ => rest.starts_with(b"%TAG"),
             }
         })
@@ -198,6 +199,30 @@ fn skip_escaped_break(rest: &[u8]) -> Option<&[u8]> {
 
 /// The beginnings of tags that may mean `!!binary` without a directive.
 const BINARY_TAGS: [&[u8]; 2] = [b"!<", b"!!binary"];
+
+/// Returns whether a scalar with this tag is binary in a document without directives. `rest` begins with the tag.
+/// Kubernetes refuses directives, so a `%TAG` directive never declares another name for the tag.
+fn is_binary_tag(rest: &[u8]) -> bool {
+    let (name, binary): (&[u8], &[u8]) = match rest {
+        [b'!', b'<', name @ ..] => (name, b"tag:yaml.org,2002:binary"),
+        [b'!', b'!', name @ ..] => (name, b"binary"),
+        _ => return false,
+    };
+    // Each byte of a tag may be percent-encoded.
+    let mut rest = name;
+    binary.iter().all(|expected| {
+        let (byte, after) = match rest {
+            [b'%', digits @ ..] => {
+                let code = digits.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+                (code.and_then(|code| u8::from_str_radix(code, 16).ok()), digits.get(2..).unwrap_or_default())
+            }
+            [byte, after @ ..] => (Some(*byte), after),
+            [] => (None, rest),
+        };
+        rest = after;
+        byte == Some(*expected)
+    })
+}
 
 /// Returns whether the bytes contain a tag that may mean `!!binary`, or declares one.
 fn has_binary_tag(text: &[u8]) -> bool {

@@ -23,6 +23,9 @@ struct Generator {
     count: usize,
 }
 
+const BINARY_TAGS: [&str; 4] =
+    ["!!binary", "!!bi%6eary", "!<tag:yaml.org,2002:binary>", "!<tag:yaml.org,2002:%62inary>"];
+
 impl Generator {
     /// Returns a scalar that means `word` in flow style. The second value is whether it can be an implicit key.
     fn scalar(&mut self, word: &str) -> (String, bool) {
@@ -44,7 +47,7 @@ impl Generator {
             8 => (format!("!<tag:yaml.org,2002:str> {word}"), true),
             9 => {
                 let encoded = base64::engine::general_purpose::STANDARD.encode(word);
-                (format!("!!binary {encoded}"), true)
+                (format!("{} {encoded}", self.rng.pick(&BINARY_TAGS)), true)
             }
             10 => (format!("&b{} {word}", self.next_number()), true),
             11 => {
