@@ -3,6 +3,8 @@
 
 use unicode_normalization::char::is_combining_mark;
 
+use crate::pyvalue::string::is_whitespace;
+
 /// The name prefixes of placeholders that Prefect looks up through its API. Prefect also replaces these placeholders in
 /// the values of variables.
 const API_PREFIXES: [&str; 2] = ["prefect.blocks.", "prefect.variables."];
@@ -62,9 +64,9 @@ pub fn is_contained_in(text: &str) -> bool {
 /// Parses the text after the opening braces. Returns the name and the text after the closing braces, or `None` if the
 /// braces do not enclose a name.
 fn parse_name(text: &str) -> Option<(&str, &str)> {
-    let text = text.trim_start_matches(is_python_whitespace);
+    let text = text.trim_start_matches(is_whitespace);
     let end = text.find(|c: char| !(is_python_alphanumeric(c) || "_.-[]$".contains(c))).filter(|end| *end > 0)?;
-    let after = text[end..].trim_start_matches(is_python_whitespace).strip_prefix("}}")?;
+    let after = text[end..].trim_start_matches(is_whitespace).strip_prefix("}}")?;
     Some((&text[..end], after))
 }
 
@@ -73,12 +75,6 @@ fn parse_name(text: &str) -> Option<(&str, &str)> {
 fn is_python_alphanumeric(c: char) -> bool {
     let is_circled = matches!(c, '\u{24b6}'..='\u{24e9}' | '\u{1f130}'..='\u{1f189}');
     c.is_alphanumeric() && !is_combining_mark(c) && !is_circled
-}
-
-/// Returns whether `\s` of Python's `re` matches a character. Unlike `char::is_whitespace`, `\s` matches the control
-/// characters U+001C to U+001F.
-fn is_python_whitespace(c: char) -> bool {
-    c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
 
 /// Returns the placeholder's name if a string consists of exactly one placeholder.

@@ -307,9 +307,7 @@ impl Converter<'_> {
             let text = match secret_name(&prefix) {
                 Some(rest) => {
                     let rest = rest.to_owned();
-                    let pairs = self.arena.as_dict(source).unwrap_or_default().to_vec();
-                    let others = pairs.into_iter().filter(|(key, _)| self.arena.as_str(*key) != Some("prefix"));
-                    *self.arena.get_mut(source) = self.arena.new_dict(others);
+                    self.arena.dict_remove_str(source, "prefix");
                     if !rest.is_empty() {
                         let rest = self.arena.alloc_str(rest);
                         self.arena.dict_set_str(source, "prefix", rest);
@@ -377,9 +375,7 @@ impl Converter<'_> {
     /// Sets the fields that a worker requires, and removes empty metadata.
     fn set_required_fields(&mut self) {
         if self.arena.as_dict(self.base.metadata).is_some_and(<[_]>::is_empty) {
-            let pairs = self.arena.as_dict(self.base.manifest).unwrap_or_default().to_vec();
-            let others = pairs.into_iter().filter(|(_, value)| *value != self.base.metadata);
-            *self.arena.get_mut(self.base.manifest) = self.arena.new_dict(others);
+            self.arena.dict_remove_str(self.base.manifest, "metadata");
         }
         let one = BigInt::from(1);
         for (key, value) in [

@@ -11,7 +11,7 @@ use crate::kwargs::{Kwargs, iterate};
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::environ::Environ;
 use crate::pyvalue::source::locate;
-use crate::pyvalue::string;
+use crate::pyvalue::string::{self, format_uuid};
 
 /// The placeholder for the tenant ID that an agent with an API key reads from Prefect's API.
 pub(super) const DEFAULT_TENANT_ID: &str = "00000000-0000-0000-0000-00000000d0d0";
@@ -245,22 +245,19 @@ fn parse_uuid(arena: &mut Arena, tenant: ValueId) -> Result<ValueId> {
     if let Value::Unknown(_) = arena.get(tenant) {
         return Ok(tenant);
     }
-    let digits = arena.as_str(tenant).map(|text| {
+    let uuid = arena.as_str(tenant).and_then(|text| {
         let bare = text.replace("urn:", "").replace("uuid:", "");
-        bare.trim_matches(['{', '}']).replace('-', "").to_lowercase()
+        format_uuid(&bare.trim_matches(['{', '}']).replace('-', ""))
     });
-    let Some(digits) =
-        digits.filter(|digits| digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
-    else {
+    let Some(uuid) = uuid else {
         let error = Error::input("Prefect's agent can't start: the tenant is no UUID");
         return Err(locate(
             error.hint("a tenant looks like 12345678-1234-1234-1234-123456789abc"),
             arena.location(tenant),
         ));
     };
-    let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
     let location = arena.location(tenant).cloned();
-    Ok(arena.alloc(Value::Str(parts.join("-")), location))
+    Ok(arena.alloc(Value::Str(uuid), location))
 }
 
 /// Fails if the agent's name is not a string, which Python's logging requires.

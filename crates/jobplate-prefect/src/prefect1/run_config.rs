@@ -8,6 +8,7 @@ use jobplate_diagnostic::{Error, Result};
 use crate::kwargs::{Kwargs, iterate};
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::{SourceFile, locate};
+use crate::pyvalue::url::split_scheme;
 use crate::pyvalue::{string, yaml};
 
 /// A function that reads the file at a path.
@@ -298,14 +299,8 @@ pub(super) struct TemplatePath {
 impl TemplatePath {
     /// Parses `[scheme:][//host]path[?...][#...]`.
     pub(super) fn parse(text: &str) -> Self {
-        let is_scheme = |scheme: &str| {
-            scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-                && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
-        };
-        let (scheme, rest) = match text.split_once(':') {
-            Some((scheme, rest)) if is_scheme(scheme) => (scheme.to_ascii_lowercase(), rest),
-            _ => (String::new(), text),
-        };
+        let (scheme, rest) = split_scheme(text);
+        let scheme = scheme.unwrap_or_default().to_ascii_lowercase();
         let rest = match rest.strip_prefix("//") {
             Some(host) => &host[host.find(['/', '?', '#']).unwrap_or(host.len())..],
             None => rest,

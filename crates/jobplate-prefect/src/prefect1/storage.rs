@@ -4,6 +4,7 @@ use jobplate_diagnostic::{Error, Result};
 
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::locate;
+use crate::pyvalue::string::normalize_path;
 
 /// Prefect 1's classes of storage, each with its required arguments.
 const KINDS: [(&str, &[&str]); 13] = [
@@ -77,18 +78,11 @@ pub(super) fn docker_image(arena: &mut Arena, storage: ValueId) -> Result<Option
 
 /// Joins two paths like Python's `PurePosixPath`: an absolute second path replaces the first.
 fn join_paths(first: &str, second: &str) -> String {
-    let joined = match second.starts_with('/') {
+    let joined = match second.starts_with('/') || first.is_empty() {
         true => second.to_owned(),
-        false if first.is_empty() => second.to_owned(),
         false => format!("{first}/{second}"),
     };
-    let slashes = joined.len() - joined.trim_start_matches('/').len();
-    let root = ["", "/", "//"].get(slashes).unwrap_or(&"/");
-    let parts: Vec<&str> = joined.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-    match (parts.is_empty(), root.is_empty()) {
-        (true, true) => ".".to_owned(),
-        _ => format!("{root}{}", parts.join("/")),
-    }
+    normalize_path(&joined)
 }
 
 #[cfg(test)]

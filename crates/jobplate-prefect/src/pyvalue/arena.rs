@@ -154,6 +154,15 @@ impl Arena {
         self.dict_set(dict, key, value);
     }
 
+    /// Removes a string key. Does nothing if the key is missing or `dict` is not a `dict`.
+    pub fn dict_remove_str(&mut self, dict: ValueId, key: &str) {
+        if let Value::Dict(pairs) = self.get(dict) {
+            let others = pairs.iter().copied().filter(|(name, _)| self.as_str(*name) != Some(key));
+            let others = self.new_dict(others);
+            *self.get_mut(dict) = others;
+        }
+    }
+
     /// Returns the dictionary key of a value. The key of NaN, or of a value that is not hashable, is equal only to
     /// itself.
     pub fn dict_key(&self, id: ValueId) -> DictKey {

@@ -15,7 +15,8 @@
 //! | `timestamp` | which strings PyYAML reads as dates, and how dates are printed |
 //! | `pydantic` | which boolean, number or datetime pydantic 2 parses from a string |
 //! | [`environ`] | which variables a process has, and how `os.path` expands them |
-//! | [`string`] | which strings `str()`, `repr()` and `str.strip()` return |
+//! | [`string`] | which strings `str()`, `repr()`, `str.strip()` and `str(Path())` return |
+//! | `url` | which scheme a URL has, and which URLs `urlparse` rejects |
 //! | `slug` | which slug python-slugify creates from a string |
 //! | [`serialize`] | which JSON and YAML a value is serialized to, and which values cannot be serialized |
 //! | [`limits`] | how many digits Python accepts, how much an input can multiply, and which hint errors about unsupported input have |
@@ -35,4 +36,5 @@ pub(crate) mod slug;
 pub mod source;
 pub mod string;
 pub(crate) mod timestamp;
+pub(crate) mod url;
 pub mod yaml;

@@ -1,10 +1,35 @@
-//! Python's `str()`, `repr()` and `str.strip()`.
+//! Python's `str()`, `repr()`, `str.strip()` and `str(PurePosixPath())`.
 
 use super::arena::{Arena, Value, ValueId};
 
-/// Removes surrounding whitespace like `str.strip()`. In Python, U+001C to U+001F are whitespace, too.
+/// Returns whether a character is whitespace in Python. Unlike in Rust, U+001C to U+001F are whitespace, too.
+pub(crate) fn is_whitespace(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}')
+}
+
+/// Removes surrounding whitespace like `str.strip()`.
 pub fn strip(text: &str) -> &str {
-    text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}'))
+    text.trim_matches(is_whitespace)
+}
+
+/// Returns `str(PurePosixPath(text))`.
+pub(crate) fn normalize_path(text: &str) -> String {
+    // POSIX allows a path to start with exactly two slashes. Three or more slashes are equivalent to one.
+    let root = match text.len() - text.trim_start_matches('/').len() {
+        0 => "",
+        2 => "//",
+        _ => "/",
+    };
+    let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    let path = format!("{root}{}", parts.join("/"));
+    if path.is_empty() { ".".to_owned() } else { path }
+}
+
+/// Returns `str(UUID(digits))`, or `None` if `digits` are not 32 hexadecimal digits.
+pub(crate) fn format_uuid(digits: &str) -> Option<String> {
+    let is_uuid = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let part = |range: std::ops::Range<usize>| digits[range].to_ascii_lowercase();
+    is_uuid.then(|| [part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)].join("-"))
 }
 
 /// Returns `str(value)`.

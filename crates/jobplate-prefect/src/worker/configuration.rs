@@ -5,7 +5,9 @@ use jobplate_diagnostic::{Error, Result};
 
 use super::fill;
 use super::required;
-use super::values::{copy, copy_unshared, deep_merge, prefect_error, set_in_dict, spend_repetitions, union, update};
+use super::values::{
+    copy, copy_unshared, deep_merge, prefect_error, require_pairs, set_in_dict, spend_repetitions, union, update,
+};
 use super::version::{EnvListHandling, WorkerVersion};
 use crate::placeholder::PlaceholderSource;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
@@ -43,31 +45,25 @@ pub(super) struct ConfigurationSources {
     pub run: Option<ValueId>,
 }
 
+/// Returns the mapping at `key` in the base job template.
+///
+/// # Errors
+/// Fails if the key is missing or its value is not a mapping.
+fn get_mapping(arena: &Arena, template: ValueId, key: &str) -> Result<ValueId> {
+    let id = arena.dict_get(template, key);
+    let id = id.ok_or_else(|| prefect_error(arena, template, format!("the base job template has no `{key}`")))?;
+    require_pairs(arena, id, &format!("`{key}`")).map(|_| id)
+}
+
 /// Returns the defaults of the template's variables, without null defaults if the version ignores them.
 ///
 /// # Errors
 /// Fails if `variables` is missing or not a mapping, or if Prefect cannot read its `properties` or a schema in them.
 pub(super) fn read_defaults(arena: &mut Arena, version: WorkerVersion, template: ValueId) -> Result<ValueId> {
     let dict = arena.alloc(Value::empty_dict(), None);
-    let Some(variables) = arena.dict_get(template, "variables") else {
-        return Err(prefect_error(arena, template, "the base job template has no `variables`"));
-    };
-    let Some(_) = arena.as_dict(variables) else {
-        return Err(prefect_error(
-            arena,
-            variables,
-            format!("`variables` is {}, not a mapping", arena.describe_kind(variables)),
-        ));
-    };
+    let variables = get_mapping(arena, template, "variables")?;
     let Some(properties) = arena.dict_get(variables, "properties") else { return Ok(dict) };
-    let Some(pairs) = arena.as_dict(properties).map(<[_]>::to_vec) else {
-        return Err(prefect_error(
-            arena,
-            properties,
-            format!("`properties` is {}, not a mapping", arena.describe_kind(properties)),
-        ));
-    };
-    for (name, schema) in pairs {
+    for (name, schema) in require_pairs(arena, properties, "`properties`")?.to_vec() {
         let default = match arena.get(schema) {
             Value::Dict(_) => arena.dict_get(schema, "default"),
             Value::List(items) if !items.iter().any(|item| arena.as_str(*item) == Some("default")) => None,
@@ -112,10 +108,7 @@ fn merge_job_variables(arena: &mut Arena, version: WorkerVersion, sources: &Conf
         if let Some(run_env) = arena.dict_get(run, "env") {
             update(arena, merged, run_env)?;
             run = copy(arena, run);
-            if let Value::Dict(pairs) = arena.get(run).clone() {
-                let rest = pairs.into_iter().filter(|(key, _)| arena.as_str(*key) != Some("env"));
-                *arena.get_mut(run) = arena.new_dict(rest);
-            }
+            arena.dict_remove_str(run, "env");
         }
         arena.dict_set_str(variables, "env", merged);
     }
@@ -157,16 +150,7 @@ pub(super) fn resolve(
     environ: &Environ,
 ) -> Result<Configuration> {
     let variables = merge_job_variables(arena, version, sources)?;
-    let Some(base) = arena.dict_get(sources.template, "job_configuration") else {
-        return Err(prefect_error(arena, sources.template, "the base job template has no `job_configuration`"));
-    };
-    let Some(_) = arena.as_dict(base) else {
-        return Err(prefect_error(
-            arena,
-            base,
-            format!("`job_configuration` is {}, not a mapping", arena.describe_kind(base)),
-        ));
-    };
+    let base = get_mapping(arena, sources.template, "job_configuration")?;
     let base = copy(arena, base);
     let defaults = read_defaults(arena, version, sources.template)?;
     let env_of = |arena: &Arena, dict: ValueId| arena.dict_get(dict, "env").filter(|env| arena.as_dict(*env).is_some());
@@ -340,7 +324,7 @@ fn read_env(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Resul
             let (pairs, location) = (arena.new_dict(pairs), arena.location(env).cloned());
             Ok(arena.alloc(pairs, location))
         }
-        _ => Err(prefect_error(arena, env, format!("`env` is {}, not a mapping", arena.describe_kind(env)))),
+        _ => require_pairs(arena, env, "`env`").map(|_| env),
     }
 }
 

@@ -15,7 +15,6 @@ use super::version::{EvictionHandling, WorkerVersion};
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::dict::DictKey;
 use crate::pyvalue::source::Location;
-use crate::pyvalue::string;
 
 /// The source of a variable, in ascending order of priority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -139,7 +138,6 @@ pub(super) fn prepare(
         Value::Dict(pairs) => {
             for (name, value) in pairs {
                 let value_origin = origin(arena, value);
-                let value = to_text(arena, value);
                 variables.set(arena, name, value, value_origin);
             }
         }
@@ -230,17 +228,6 @@ fn set_eviction_in_entries(arena: &mut Arena, is_single: bool, entries: &mut Vec
     let mut variables = WorkerVariables::default();
     variables.set(arena, name, value, WorkerEnvOrigin::Eviction);
     entries.append(&mut variables.entries(arena));
-}
-
-/// Converts a value to a string with `str(value)`, unless it is a string or null.
-fn to_text(arena: &mut Arena, value: ValueId) -> ValueId {
-    match arena.get(value) {
-        Value::None | Value::Str(_) | Value::Unknown(_) => value,
-        _ => {
-            let (text, location) = (string::str(arena, value), arena.location(value).cloned());
-            arena.alloc(Value::Str(text), location)
-        }
-    }
 }
 
 /// Appends the container's own entries to the entries that the worker sets. Returns the merged entries and the entries

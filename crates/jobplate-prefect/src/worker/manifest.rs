@@ -9,7 +9,7 @@ use super::labels;
 use super::run::FlowRunContext;
 use super::scenario::WorkerScenario;
 use super::settings;
-use super::values::prefect_error;
+use super::values::{prefect_error, require_pairs};
 use super::version::WorkerVersion;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::dict::DictKey;
@@ -110,10 +110,7 @@ fn to_label_pairs(arena: &Arena, pairs: &[(ValueId, ValueId)]) -> LabelPairs {
 /// Fails if the value is not a mapping.
 fn pairs_at(arena: &Arena, dict: ValueId, key: &str) -> Result<LabelPairs> {
     let Some(map) = arena.dict_get(dict, key) else { return Ok(LabelPairs::new()) };
-    match arena.as_dict(map) {
-        Some(pairs) => Ok(to_label_pairs(arena, pairs)),
-        None => Err(prefect_error(arena, map, format!("`{key}` is {}, not a mapping", arena.describe_kind(map)))),
-    }
+    Ok(to_label_pairs(arena, require_pairs(arena, map, &format!("`{key}`"))?))
 }
 
 /// Converts the keys and values of labels to slugs that Kubernetes accepts. Values that only the cluster knows are left
@@ -223,13 +220,7 @@ fn set_pod_metadata(
         Some(metadata) => metadata,
         None => arena.alloc(Value::empty_dict(), None),
     };
-    if arena.as_dict(metadata).is_none() {
-        return Err(prefect_error(
-            arena,
-            metadata,
-            format!("`metadata` of the pod is {}, not a mapping", arena.describe_kind(metadata)),
-        ));
-    }
+    require_pairs(arena, metadata, "`metadata` of the pod")?;
     let mut labels = pairs_at(arena, metadata, "labels")?;
     prefect_labels.into_values().for_each(|(name, value)| set_label(arena, &mut labels, name, value));
     let labels = slugify_labels(arena, version, labels)?;
@@ -362,9 +353,7 @@ pub fn move_fields_for_kubectl(arena: &mut Arena, manifest: ValueId) {
         if arena.dict_get(spec, key).is_none() {
             arena.dict_set_str(spec, key, value);
         }
-        let rest = arena.as_dict(pod).unwrap_or_default().iter().filter(|(name, _)| arena.as_str(*name) != Some(key));
-        let rest: Vec<_> = rest.copied().collect();
-        *arena.get_mut(pod) = arena.new_dict(rest);
+        arena.dict_remove_str(pod, key);
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use jobplate_diagnostic::{Error, Result};
 
-use super::values::prefect_error;
+use super::values::require_pairs;
 use super::version::WorkerVersion;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::locate;
@@ -63,13 +63,7 @@ pub(super) fn complete_and_check(
             metadata
         }
     };
-    if arena.as_dict(metadata).is_none() {
-        return Err(prefect_error(
-            arena,
-            metadata,
-            format!("`metadata` is {}, not a mapping", arena.describe_kind(metadata)),
-        ));
-    }
+    require_pairs(arena, metadata, "`metadata`")?;
     let maps = if version.has_annotations() { &["annotations", "labels"][..] } else { &["labels"] };
     for key in maps {
         if arena.dict_get(metadata, key).is_none() {

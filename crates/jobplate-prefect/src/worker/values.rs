@@ -19,6 +19,15 @@ pub fn prefect_error(arena: &Arena, id: ValueId, why: impl Into<String>) -> Erro
     locate(Error::input(why).hint("Prefect itself fails here"), arena.location(id))
 }
 
+/// Returns the pairs of a mapping. Errors call the mapping `label`.
+///
+/// # Errors
+/// Fails if the value is not a mapping, which makes Prefect itself fail.
+pub(super) fn require_pairs<'h>(arena: &'h Arena, id: ValueId, label: &str) -> Result<&'h [(ValueId, ValueId)]> {
+    let error = || prefect_error(arena, id, format!("{label} is {}, not a mapping", arena.describe_kind(id)));
+    arena.as_dict(id).ok_or_else(error)
+}
+
 /// Loads a file as JSON if it is JSON, otherwise as YAML.
 ///
 /// # Errors
@@ -139,18 +148,16 @@ pub fn copy(arena: &mut Arena, dict: ValueId) -> ValueId {
     arena.alloc(data, location)
 }
 
+fn merge_error(arena: &Arena, other: ValueId) -> Error {
+    prefect_error(arena, other, format!("{} cannot be merged into a mapping", arena.describe_kind(other)))
+}
+
 /// Merges two dictionaries: `one | other`. Values of `other` have priority.
 ///
 /// # Errors
 /// Fails if `other` is not a dictionary.
 pub(super) fn union(arena: &mut Arena, one: ValueId, other: ValueId) -> Result<ValueId> {
-    let Some(pairs) = arena.as_dict(other).map(<[_]>::to_vec) else {
-        return Err(prefect_error(
-            arena,
-            other,
-            format!("{} cannot be merged into a mapping", arena.describe_kind(other)),
-        ));
-    };
+    let Some(pairs) = arena.as_dict(other).map(<[_]>::to_vec) else { return Err(merge_error(arena, other)) };
     let merged = copy(arena, one);
     pairs.into_iter().for_each(|(key, value)| arena.dict_set(merged, key, value));
     Ok(merged)
@@ -166,13 +173,7 @@ pub(super) fn update(arena: &mut Arena, dict: ValueId, other: ValueId) -> Result
         Value::Dict(pairs) => pairs.to_vec(),
         Value::List(items) => items.into_iter().map(|item| to_pair(arena, item)).collect::<Result<Vec<_>>>()?,
         Value::Str(text) if text.is_empty() => Vec::new(),
-        _ => {
-            return Err(prefect_error(
-                arena,
-                other,
-                format!("{} cannot be merged into a mapping", arena.describe_kind(other)),
-            ));
-        }
+        _ => return Err(merge_error(arena, other)),
     };
     pairs.into_iter().for_each(|(key, value)| arena.dict_set(dict, key, value));
     Ok(())

@@ -5,9 +5,9 @@ use num_bigint::BigInt;
 
 use super::prefect3::PREFECT_3_SETTINGS;
 use super::setting::{PREFIX, Setting};
-use super::url;
 use crate::pyvalue::environ::Resolved;
 use crate::pyvalue::source::{Location, locate};
+use crate::pyvalue::url;
 
 /// A variable that a worker exports to its flow runs.
 #[derive(Clone, Debug)]

@@ -3,8 +3,9 @@
 use jobplate_diagnostic::Result;
 
 use super::read::invalid_variable;
-use super::value::{InvalidValue, path};
+use super::value::InvalidValue;
 use crate::pyvalue::environ::{Environ, EnvironVar, Resolved};
+use crate::pyvalue::string::normalize_path;
 
 /// The variable that names the active profile.
 pub(crate) const PROFILE_VARIABLE: &str = "PREFECT_PROFILE";
@@ -66,11 +67,11 @@ pub(super) fn resolve_home(environ: &Environ, variable: Option<&EnvironVar>) -> 
         Some(Resolved::Unknown(_)) => {
             return Ok(variable.map_or(Resolved::Text(String::new()), |variable| variable.value.clone()));
         }
-        Some(Resolved::Text(text)) => path(text),
+        Some(Resolved::Text(text)) => normalize_path(text),
         None => "~/.prefect".to_owned(),
     };
     let user_home = environ.get("HOME").filter(|_| text == "~" || text.starts_with("~/"));
-    let expanded = path(&environ.expand_user(&text));
+    let expanded = normalize_path(&environ.expand_user(&text));
     if expanded.starts_with('~') && text.starts_with('~') {
         let reason = InvalidValue::Rejected {
             problem: "in the home of a user who is not known here",
@@ -92,7 +93,7 @@ pub(super) fn resolve_home(environ: &Environ, variable: Option<&EnvironVar>) -> 
 pub(super) fn profiles_path(variable: &EnvironVar, home: &Resolved) -> Result<Resolved> {
     const HOME: &str = "$PREFECT_HOME";
     let Resolved::Text(text) = &variable.value else { return Ok(variable.value.clone()) };
-    let profiles = path(&text.replace(HOME, home.as_str()));
+    let profiles = normalize_path(&text.replace(HOME, home.as_str()));
     if text.contains(HOME) && matches!(home, Resolved::Unknown(_)) {
         return Ok(Resolved::Unknown(profiles));
     }

@@ -12,7 +12,6 @@
 //! | `read` | which variable sets a setting |
 //! | `value` | how a value of each kind is parsed and normalized |
 //! | `structured_value` | how values that are JSON or lists are normalized |
-//! | `url` | which URLs can be parsed |
 //! | `home` | where Prefect's home is, and which profile is active |
 //! | `effective` | how settings affect each other, and which combinations Prefect rejects |
 //! | `export` | which settings are passed on to flow runs as variables |
@@ -27,7 +26,6 @@ mod read;
 mod secret;
 mod setting;
 mod structured_value;
-mod url;
 mod value;
 
 pub(super) use effective::ExportedVariable;

@@ -12,6 +12,7 @@ use crate::pyvalue::duration::Duration;
 use crate::pyvalue::json_value::{Json, parse};
 use crate::pyvalue::number;
 use crate::pyvalue::pydantic::{parse_bool, parse_float, parse_int};
+use crate::pyvalue::string::normalize_path;
 
 /// The reason why a value cannot be exported.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ pub(super) type NormalizedValue = std::result::Result<Option<String>, InvalidVal
 pub(super) fn normalize(kind: SettingKind, text: &str) -> NormalizedValue {
     match kind {
         SettingKind::Text | SettingKind::Secret => Ok(Some(text.to_owned())),
-        SettingKind::Path => Ok(Some(path(text))),
+        SettingKind::Path => Ok(Some(normalize_path(text))),
         SettingKind::Bool => or_rejected(parse_bool(text).map(repr_bool), "neither true nor false", "true or false"),
         SettingKind::Int(limits) => {
             let integer =
@@ -133,19 +134,6 @@ fn json_only(
         Some(Json::Unsupported) => Err(InvalidValue::Unsupported),
         json => or_rejected(json.and_then(convert), problem, correction),
     }
-}
-
-/// Normalizes a path: `str(pathlib.Path(text))`.
-pub(super) fn path(text: &str) -> String {
-    // POSIX allows a path to start with exactly two slashes. Three or more slashes are equivalent to one.
-    let root = match text.len() - text.trim_start_matches('/').len() {
-        0 => "",
-        2 => "//",
-        _ => "/",
-    };
-    let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-    let path = format!("{root}{}", parts.join("/"));
-    if path.is_empty() { ".".to_owned() } else { path }
 }
 
 #[cfg(test)]
