@@ -25,7 +25,6 @@ pub(crate) fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<Option<
     if !is_json(text) {
         return Ok(None);
     }
-    let Ok(raw) = serde_json::from_str::<&RawValue>(text) else { return Ok(None) };
     if let Some(at) = find_lone_surrogate(text) {
         let span = start + at..start + at + SURROGATE_LENGTH;
         let error = Error::refused("a string contains half of a surrogate pair").hint(UNSUPPORTED_HINT);
@@ -38,7 +37,7 @@ pub(crate) fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<Option<
             JsonConstructor { arena, source, start }.value(Document::new(text, &nodes).root())
         }
         // The file is valid JSON but invalid YAML, so its values have no locations.
-        Err(_) => construct_without_locations(arena, raw),
+        Err(_) => construct_without_locations(arena, text.trim()),
     }))
 }
 
@@ -115,7 +114,7 @@ pub(crate) fn is_json(text: &str) -> bool {
 }
 
 /// Returns the maximum depth of nested lists and objects in JSON text.
-fn depth(text: &str) -> usize {
+pub(super) fn depth(text: &str) -> usize {
     let (mut depth, mut max, mut quoted, mut escaped) = (0_usize, 0, false, false);
     for byte in text.bytes() {
         match byte {
@@ -184,20 +183,19 @@ fn scalar(raw: &str) -> Value {
     }
 }
 
-/// Constructs a value from raw JSON. The value has no location.
-fn construct_without_locations(arena: &mut Arena, raw: &RawValue) -> ValueId {
-    let text = raw.get();
+/// Constructs a value from valid JSON without surrounding whitespace. The value has no location.
+pub(crate) fn construct_without_locations(arena: &mut Arena, text: &str) -> ValueId {
     let data = match text.as_bytes().first() {
         Some(b'[') => {
             let items: Vec<&RawValue> = serde_json::from_str(text).unwrap_or_default();
-            Value::List(items.into_iter().map(|item| construct_without_locations(arena, item)).collect())
+            Value::List(items.into_iter().map(|item| construct_without_locations(arena, item.get())).collect())
         }
         Some(b'{') => {
             let Pairs(pairs) = serde_json::from_str(text).unwrap_or_default();
-            let pairs: Vec<_> = pairs
-                .into_iter()
-                .map(|(key, value)| (arena.alloc_str(key), construct_without_locations(arena, value)))
-                .collect();
+            let to_pair = |(key, value): (String, &RawValue)| {
+                (arena.alloc_str(key), construct_without_locations(arena, value.get()))
+            };
+            let pairs: Vec<_> = pairs.into_iter().map(to_pair).collect();
             arena.new_dict(pairs)
         }
         _ => scalar(text),
@@ -207,7 +205,7 @@ fn construct_without_locations(arena: &mut Arena, raw: &RawValue) -> ValueId {
 
 /// The pairs of an object in document order, including duplicate keys.
 #[derive(Default)]
-struct Pairs<'t>(Vec<(String, &'t RawValue)>);
+pub(super) struct Pairs<'t>(pub(super) Vec<(String, &'t RawValue)>);
 
 impl<'de: 't, 't> serde::Deserialize<'de> for Pairs<'t> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {

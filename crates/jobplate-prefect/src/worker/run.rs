@@ -4,8 +4,10 @@ use indexmap::IndexSet;
 use jobplate_diagnostic::{Error, Result};
 
 use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::json;
 use crate::pyvalue::pydantic::parse_datetime_in_utc;
 use crate::pyvalue::source::locate;
+use crate::pyvalue::string::format_uuid;
 
 /// An object of Prefect's API: a flow, flow run, deployment or work pool.
 #[derive(Clone, Debug)]
@@ -109,13 +111,7 @@ impl Record {
 fn normalize_uuid(text: &str) -> Option<String> {
     let in_braces = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
     let inner = in_braces.or(text.strip_prefix("urn:uuid:")).unwrap_or(text);
-    let digits = inner.replace('-', "").to_ascii_lowercase();
-    let is_hex = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if !is_hex {
-        return None;
-    }
-    let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
-    let dashed = parts.join("-");
+    let dashed = format_uuid(&inner.replace('-', ""))?;
     (inner.len() == dashed.len() && inner.eq_ignore_ascii_case(&dashed) || inner.len() == 32 && inner == text)
         .then_some(dashed)
 }
@@ -166,12 +162,7 @@ impl FlowRunContext {
         let (values, ctx) = (new_dict(arena), new_dict(arena));
         arena.dict_set_str(values, "ctx", ctx);
         for (key, record, defaults) in [("flow", &self.flow, FLOW), ("flow_run", &self.flow_run, FLOW_RUN)] {
-            let fields = new_dict(arena);
-            let defaults: serde_json::Value = serde_json::from_str(defaults).unwrap_or_default();
-            for (name, value) in defaults.as_object().into_iter().flatten() {
-                let value = alloc_json(arena, value);
-                arena.dict_set_str(fields, name, value);
-            }
+            let fields = json::construct_without_locations(arena, defaults);
             for (name, value) in arena.as_dict(record.fields).unwrap_or_default().to_vec() {
                 arena.dict_set(fields, name, value);
             }
@@ -188,26 +179,6 @@ impl FlowRunContext {
         }
         values
     }
-}
-
-/// Allocates a JSON value without a location.
-fn alloc_json(arena: &mut Arena, value: &serde_json::Value) -> ValueId {
-    let data = match value {
-        serde_json::Value::Null => Value::None,
-        serde_json::Value::Bool(flag) => Value::Bool(*flag),
-        serde_json::Value::Number(number) => match number.as_i64() {
-            Some(integer) => Value::Int(integer.into()),
-            None => Value::Float(number.as_f64().unwrap_or_default()),
-        },
-        serde_json::Value::String(text) => Value::Str(text.clone()),
-        serde_json::Value::Array(items) => Value::List(items.iter().map(|item| alloc_json(arena, item)).collect()),
-        serde_json::Value::Object(pairs) => {
-            let pairs = pairs.iter().map(|(key, value)| (arena.alloc_str(key.as_str()), alloc_json(arena, value)));
-            let pairs: Vec<_> = pairs.collect();
-            arena.new_dict(pairs)
-        }
-    };
-    arena.alloc(data, None)
 }
 
 #[cfg(test)]

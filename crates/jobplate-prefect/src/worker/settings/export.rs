@@ -240,7 +240,7 @@ mod tests {
         }
         assert_eq!(
             exported(&[("PREFECT_LOGGING_EXTRA_LOGGERS", r#""\ud83d""#)]),
-            "! PREFECT_LOGGING_EXTRA_LOGGERS has half a character in it, or too many brackets"
+            "! PREFECT_LOGGING_EXTRA_LOGGERS has a lone surrogate, `NaN` in brackets, or too many brackets"
         );
         assert_eq!(exported(&[("PREFECT_API", " {} "), ("PREFECT_WORKER", "null")]), "SERVER_EPHEMERAL_ENABLED=True");
         assert_eq!(exported(&[("PREFECT_API", "{\"url\": \"u\"}")]), "! PREFECT_API sets a group of settings at once");

@@ -62,7 +62,8 @@ pub(super) fn invalid_variable(variable: &EnvironVar, reason: &InvalidValue) -> 
                 .hint(format!("Prefect itself fails here; write {correction}"))
         }
         InvalidValue::Unsupported => {
-            Error::refused(format!("{name} has half a character in it, or too many brackets")).hint(UNSUPPORTED_HINT)
+            Error::refused(format!("{name} has a lone surrogate, `NaN` in brackets, or too many brackets"))
+                .hint(UNSUPPORTED_HINT)
         }
     };
     locate(error, variable.location.as_ref())

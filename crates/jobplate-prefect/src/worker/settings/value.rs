@@ -172,7 +172,7 @@ mod tests {
         (StatusCodes, &[("503, 429,429", Some("429,503")), ("429.0", Some("429")), (r#"[429, "502"]"#, Some("429,502")),
             ("", Some("")), ("false", Some("")), ("99", None), ("429,", None), ("true", None)]),
         (RetryDelay, &[("5", Some("5")), ("+5.0", Some("5")), ("+5.5", Some("5.5")), ("true", Some("1")),
-            ("[10, 9, true]", Some("1.0,10.0,9.0")), ("[NaN]", Some("None")), ("5,6", None), ("", None)]),
+            ("[10, 9, true]", Some("1.0,10.0,9.0")), ("[NaN]", None), ("5,6", None), ("", None)]),
         (RetryDelays, &[("5", Some("5")), ("+5", Some("5.0")), ("10, 9,", Some("10.0,9.0")), (",", Some("-")),
             ("Infinity", Some("-")), ("5;6", None)]),
         (Headers, &[("{\"a\":\"b\",\"\u{e9}\":\"\\u007f\",\"a\":\"c\"}", Some(r#"{"a": "c", "\u00e9": "\u007f"}"#)),
