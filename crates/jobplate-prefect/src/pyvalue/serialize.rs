@@ -115,18 +115,11 @@ pub fn to_json(value: Serializable<'_>) -> String {
     text
 }
 
-/// Formats a value as YAML in block style. Quotes the strings under the key `value`, and other strings if they need
+/// Formats a mapping as YAML in block style. Quotes the strings under the key `value`, and other strings if they need
 /// quotes.
 pub fn to_yaml(value: Serializable<'_>) -> String {
     let mut out = String::new();
-    match value.arena.get(value.id) {
-        Value::Dict(pairs) if !pairs.is_empty() => write_mapping(value.arena, pairs, 0, &mut out),
-        Value::List(items) if !items.is_empty() => write_sequence(value.arena, items, 0, &mut out),
-        _ => {
-            write_scalar(value.arena, value.id, false, &mut out);
-            out.push('\n');
-        }
-    }
+    write_mapping(value.arena, value.arena.as_dict(value.id).unwrap_or_default(), 0, &mut out);
     out
 }
 
