@@ -96,10 +96,17 @@ pub fn is_prefect2_or_3_flow_container(container: Node<'_>) -> bool {
 fn image_tag(container: Node<'_>) -> Option<String> {
     let image = container.get_first("image")?;
     let image = image.text()?;
-    // A digest can follow the tag (`name:tag@digest`) and is not part of it.
+    let (repository, tag) = split_image(&image);
+    tag.filter(|_| repository.ends_with("prefecthq/prefect")).map(str::to_owned)
+}
+
+/// Splits the name of an image into its repository and its tag, without the digest (`repository:tag@digest`).
+pub(crate) fn split_image(image: &str) -> (&str, Option<&str>) {
     let name = image.split('@').next().unwrap_or_default();
-    let (repository, tag) = name.rsplit_once(':')?;
-    repository.ends_with("prefecthq/prefect").then(|| tag.to_owned())
+    match name.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),
+        _ => (name, None),
+    }
 }
 
 /// Returns the version in an image tag: the first dash-separated part that begins with a digit. The version can follow

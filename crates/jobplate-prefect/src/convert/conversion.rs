@@ -6,7 +6,7 @@ use num_bigint::BigInt;
 use super::base::{self, Base};
 use super::notes::ConversionNotes;
 use super::{flow_env, input, overlay, rewrite};
-use crate::generation::FLOW_CONTAINER;
+use crate::generation::{FLOW_CONTAINER, split_image};
 use crate::note::Note;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::serialize;
@@ -278,11 +278,7 @@ impl Converter<'_> {
     /// `latest` or missing, unless the job template sets the policy.
     fn convert_image(&mut self, parts: &input::Parts, image: ValueId) {
         let Some(text) = self.arena.as_str(image).map(str::to_owned) else { return };
-        let image_name = text.split('@').next().unwrap_or_default();
-        let (repository, tag) = match image_name.rsplit_once(':') {
-            Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),
-            _ => (image_name, None),
-        };
+        let (repository, tag) = split_image(&text);
         let is_prefect_1 = |tag: &str| tag.starts_with("0.") || tag.starts_with("1.") || tag == "1";
         if repository.ends_with("prefecthq/prefect") && tag.is_some_and(is_prefect_1) {
             let text = "this image has Prefect 1 in it, which runs no flow of Prefect 2 or 3: give the variable `image` another default, or none for the worker's own version";

@@ -64,9 +64,7 @@ const TEST_MODES: [&str; 4] =
 /// Fails if the directory is in the home directory of another user.
 pub(super) fn resolve_home(environ: &Environ, variable: Option<&EnvironVar>) -> Result<Resolved> {
     let text = match variable.map(|variable| &variable.value) {
-        Some(Resolved::Unknown(_)) => {
-            return Ok(variable.map_or(Resolved::Text(String::new()), |variable| variable.value.clone()));
-        }
+        Some(unknown @ Resolved::Unknown(_)) => return Ok(unknown.clone()),
         Some(Resolved::Text(text)) => normalize_path(text),
         None => "~/.prefect".to_owned(),
     };
