@@ -20,25 +20,12 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-/// Families that are not yet fast or refused.
-const PENDING: [&str; 7] = [
-    "previews/labels",
-    "previews/annotations",
-    "previews/placeholders_of_a_string",
-    "secrets/convert_secrets",
-    "secrets/convert_env",
-    "refusals/merge_keys",
-    "refusals/default_in_many_strings",
-];
-
 fn main() -> ExitCode {
     if cfg!(not(unix)) {
         return ExitCode::SUCCESS; // Peak memory is not comparable elsewhere.
     }
     let args = Arguments::from_args();
     let families = [edits::table(), specs::table(), previews::table(), secrets::table(), refusals::table()].concat();
-    let trials = families.into_iter().map(|family| {
-        Trial::test(family.name, move || Ok(family.check()?)).with_ignored_flag(PENDING.contains(&family.name))
-    });
+    let trials = families.into_iter().map(|family| Trial::test(family.name, move || Ok(family.check()?)));
     libtest_mimic::run(&args, trials.collect()).exit_code()
 }

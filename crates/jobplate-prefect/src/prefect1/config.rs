@@ -351,7 +351,7 @@ mod tests {
             (
                 vec![("A", "1,1,1,1,1,1,1,1,1,1,"), ("PREFECT__CONTEXT__X", &many("$A", 60_000))],
                 String::new(),
-                "the literal exceeds the limit of 500000 values".to_owned(),
+                "the literal exceeds the limit of 250000 values".to_owned(),
             ),
             (
                 vec![],

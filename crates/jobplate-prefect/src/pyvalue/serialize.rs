@@ -12,9 +12,6 @@ use super::string;
 /// The maximum depth of nested lists and mappings. Python reaches its recursion limit at a depth below 1000.
 const MAX_DEPTH: usize = 200;
 
-/// The maximum number of values in an object: more than fit in the 1.5 MiB that etcd accepts.
-pub const MAX_VALUES: usize = 1_000_000;
-
 /// A value that [`check_serializable`] accepts.
 #[derive(Clone, Copy, Debug)]
 pub struct Serializable<'h> {
