@@ -51,7 +51,8 @@ pub fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
         let from = start + unsupported.offset;
         // PyYAML accepts this syntax, but `jobplate_yaml` does not, so jobplate refuses the file as unsupported. The
         // fallback parser of `jobplate_yaml` rejects every document with a verbatim tag (`!<`).
-        let unsupported_syntax = ["an unusual tag", "an escape that is no Unicode character", "text behind an alias"];
+        let unsupported_syntax =
+            ["an unusual tag", "an escape that is no Unicode character", "text behind an alias", "a null key"];
         let is_supported_by_pyyaml = unsupported_syntax.contains(&unsupported.reason) || letters.contains("!<");
         let error = match is_supported_by_pyyaml {
             true => Error::refused(format!("{} stands here", unsupported.reason)).hint(UNSUPPORTED_HINT),
@@ -239,6 +240,12 @@ mod tests {
         ] {
             assert!(load_and_print(text).is_err(), "{text:?} {:?}", load_and_print(text));
         }
+    }
+
+    #[test]
+    fn refuses_syntax_that_only_pyyaml_reads() {
+        let error = load_and_print("null: a\nb: \"\\ud800\"").unwrap_err();
+        assert_eq!(error.message(), "a null key stands here");
     }
 
     #[test]
