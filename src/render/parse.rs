@@ -35,8 +35,8 @@ pub(super) fn refuse_directives(after_directives: bool) -> Result<()> {
 ///
 /// # Errors
 ///
-/// Fails if a document cannot be parsed although it contains the keywords of a target, or mentions containers, perhaps
-/// with escapes, and may hide a target's kind.
+/// Fails if a document cannot be parsed and may have a target: it contains the keywords of a target, or it mentions
+/// containers (perhaps with escapes) and an escape may hide its kind.
 pub(super) fn parse_if_relevant<'t>(
     prefilter: &Prefilter,
     relevance: Relevance,

@@ -106,22 +106,23 @@ impl TakeOverFixture {
         self.admin.get(&self.path()).expect_success()
     }
 
-    fn pod<'l>(&self, live: &'l Value) -> &'l Value {
+    fn pod_spec<'l>(&self, live: &'l Value) -> &'l Value {
         live.pointer(if self.kind == "CronJob" {
             "/spec/jobTemplate/spec/template/spec"
         } else {
             "/spec/template/spec"
         })
-        .expect("it has a pod")
+        .expect("it has a pod spec")
     }
 
     /// Returns an `env` entry of the live object, or `None` if there is no such entry.
     fn entry(&self, container: &str, name: &str) -> Option<Value> {
         let live = self.live_object();
-        let pod = self.pod(&live);
-        let lists =
-            ["initContainers", "containers"].into_iter().flat_map(|list| pod[list].as_array().into_iter().flatten());
-        let container = lists.into_iter().find(|candidate| candidate["name"] == container)?;
+        let pod_spec = self.pod_spec(&live);
+        let mut containers = ["initContainers", "containers"]
+            .into_iter()
+            .flat_map(|list| pod_spec[list].as_array().into_iter().flatten());
+        let container = containers.find(|candidate| candidate["name"] == container)?;
         container["env"].as_array()?.iter().find(|entry| entry["name"] == name).cloned()
     }
 

@@ -68,7 +68,7 @@ pub(crate) struct LiveMetadata {
     managed_fields: Vec<ManagedFieldsEntry>,
 }
 
-/// An entry of `metadata.managedFields`, without its fields.
+/// An entry of `metadata.managedFields`, without `fieldsV1`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct ManagedFieldsEntry {

@@ -64,13 +64,13 @@ impl<'a> KubernetesJobBlock<'a> {
     pub fn read(object: &Object<'a>, block: Node<'a>) -> Result<Self> {
         let mut path = object.node.path_to(block).chain([block]);
         path.try_for_each(|node| StrictMap::from_node(node, "a mapping around the block").map(drop))?;
-        let pod = ["job", "spec", "template", "spec"].iter().try_fold(Some(block), |node, key| match node {
+        let pod_spec = ["job", "spec", "template", "spec"].iter().try_fold(Some(block), |node, key| match node {
             Some(node) if node.kind() == NodeKind::Map => get_on_path(node, key),
             _ => Ok(None),
         })?;
         Ok(KubernetesJobBlock {
             node: block,
-            pod_spec: pod.filter(|pod| pod.kind() == NodeKind::Map),
+            pod_spec: pod_spec.filter(|pod_spec| pod_spec.kind() == NodeKind::Map),
             customizations: get_on_path(block, PATCHES)?,
             env: get_on_path(block, "env")?,
         })

@@ -39,7 +39,7 @@ pub(super) struct SourceArgs {
     /// One secret, all that is in a file; - is standard input
     #[arg(long, value_name = "KEY=PATH")]
     from_file: Vec<String>,
-    /// As kubectl has it; refused.
+    /// A flag of kubectl. It is accepted only so that the error can name the flag to use instead.
     #[arg(long, hide = true)]
     from_literal: Vec<String>,
 }

@@ -356,7 +356,7 @@ pub(crate) const ENVIRONMENT_VARIABLES: &[&str] = &[
     "B",
 ];
 
-/// Values of environment variables.
+/// The values from which random cases draw environment variables. Many are special to a step of the agent.
 pub(crate) const ENVIRONMENT_VALUES: &[&str] = &[
     "",
     "cloud",

@@ -60,7 +60,7 @@ impl std::fmt::Display for Refusal {
 pub(super) struct Tally {
     pub files: usize,
     /// The number of files with a document that go-yaml rejects. They are checked like other files.
-    pub unreadable: usize,
+    pub rejected_by_go_yaml: usize,
     /// The number of files with a target.
     pub targets: usize,
     pub edited: usize,
@@ -71,7 +71,7 @@ pub(super) struct Tally {
 impl Tally {
     pub(super) fn add(&mut self, case: &Case, values: &[Option<Value>], result: &CheckResult) {
         self.files += 1;
-        self.unreadable += usize::from(values.iter().any(Option::is_none));
+        self.rejected_by_go_yaml += usize::from(values.iter().any(Option::is_none));
         self.targets += usize::from(case.changes.documents > 0);
         match result {
             CheckResult::Untouched | CheckResult::InvalidInput(_) => {}
@@ -83,7 +83,7 @@ impl Tally {
 
     pub(super) fn add_tally(&mut self, other: &Tally) {
         self.files += other.files;
-        self.unreadable += other.unreadable;
+        self.rejected_by_go_yaml += other.rejected_by_go_yaml;
         self.targets += other.targets;
         self.edited += other.edited;
         self.refused += other.refused;

@@ -166,9 +166,9 @@ impl Report {
 }
 
 fn print_row(name: &str, scenario: Scenario, tally: &Tally) {
-    let Tally { files, unreadable, targets, edited, refused, incorrect } = tally;
+    let Tally { files, rejected_by_go_yaml, targets, edited, refused, incorrect } = tally;
     println!(
-        "{name:<55} {:<8} {files:>6} {unreadable:>10} {targets:>8} {edited:>6} {refused:>7} {incorrect:>5}",
+        "{name:<55} {:<8} {files:>6} {rejected_by_go_yaml:>10} {targets:>8} {edited:>6} {refused:>7} {incorrect:>5}",
         scenario.name()
     );
 }

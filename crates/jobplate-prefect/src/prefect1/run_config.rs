@@ -69,7 +69,7 @@ impl RunConfig {
     /// Reads a run config: a mapping of the arguments of its class. The key `kind`, or Prefect's own key `type`,
     /// names the class.
     ///
-    /// Fails if Prefect fails, or if the Kubernetes agent does not accept the class.
+    /// Fails if Prefect rejects the run config, or if the Kubernetes agent does not accept the class.
     pub fn read(arena: &mut Arena, input: ValueId, file: &ReadFile<'_>) -> Result<Self> {
         if !arena.is_truthy(input) {
             return Ok(RunConfig::default());

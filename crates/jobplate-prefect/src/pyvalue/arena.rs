@@ -268,8 +268,8 @@ impl Arena {
         }
     }
 
-    /// Fails if a value has more values and text than one [`Budget`]. A value in several collections counts once for
-    /// each collection. Errors call the value `subject`.
+    /// Checks that a value with all its aliases expanded fits in one [`Budget`]. A value in several collections counts
+    /// once for each collection. Errors call the value `subject`.
     ///
     /// # Errors
     /// Fails if aliases make the value too large.

@@ -252,10 +252,10 @@ pub(super) fn merge(
         if arena.as_dict(item).is_none() {
             return Err(prefect_error(arena, item, format!("an entry of `env` is {}", arena.describe_kind(item))));
         }
-        let is_set = version.drops_duplicate_entries() && names.contains_name_of(arena, item)?;
+        let is_dropped = version.drops_duplicate_entries() && names.contains_name_of(arena, item)?;
         let entry =
             WorkerEnvEntry { entry: item, origin: WorkerEnvOrigin::Container, location: arena.location(item).cloned() };
-        if is_set { dropped.push(entry) } else { entries.push(entry) }
+        if is_dropped { dropped.push(entry) } else { entries.push(entry) }
     }
     Ok((entries, dropped))
 }

@@ -51,7 +51,7 @@ pub(crate) fn spend_repetitions(arena: &mut Arena, id: ValueId, label: &str) -> 
     spend(arena, id, label, |id| !seen.insert(id))
 }
 
-/// Pays for a copy of a value. `label` names what copies it in messages.
+/// Pays for a copy of a value. `label` says in messages what makes the copy.
 ///
 /// # Errors
 /// Fails if the copy exceeds the budget of the run.

@@ -131,17 +131,18 @@ impl Scanner<'_> {
     fn detect_content_column(
         &self,
         line_start: usize,
-        content: usize,
+        content_start: usize,
         widest_blank: usize,
         parent: i64,
     ) -> ScanResult<Option<usize>> {
-        let column = content - line_start;
-        if i64::try_from(column).is_ok_and(|column| column <= parent) || column == 0 && self.is_document_marker(content)
+        let column = content_start - line_start;
+        if i64::try_from(column).is_ok_and(|column| column <= parent)
+            || column == 0 && self.is_document_marker(content_start)
         {
             return Ok(None);
         }
-        if self.text[content] == b'\t' {
-            return unsupported(content, "a tab where the indentation of a block scalar is expected");
+        if self.text[content_start] == b'\t' {
+            return unsupported(content_start, "a tab where the indentation of a block scalar is expected");
         }
         if widest_blank > column {
             return unsupported(line_start, "a block scalar that begins with a blank line wider than its text");
