@@ -19,7 +19,7 @@ use crate::shared::no_match::MatchPolicy;
 use crate::shared::plan::plan;
 use crate::shared::render_request::RenderRequest;
 use crate::shared::rendered_documents::RenderedDocuments;
-use crate::shared::temp_files::HandledInterrupts;
+use crate::shared::temp_files::end_on_interrupts;
 use crate::ui::events::ProgressReporter;
 use crate::ui::{Ui, ignore_closed_output};
 
@@ -204,10 +204,9 @@ Exit codes: 0 done, 2 input, 3 refused or unreachable, 4 the Job failed, 5 out o
         let named = (options.take_over || !injection.unset.is_empty()).then_some(injection);
         let documents = RenderedDocuments::new(&mut rendering, named, options.take_over);
         let progress = ProgressReporter::new(ui);
-        let handled = HandledInterrupts::begin();
         let report = jobplate_cluster::apply(documents, &session, &options, &progress);
         progress.clear();
-        drop(handled);
+        end_on_interrupts();
         let report = report?;
         print_report(&report, format, ui)?;
         if let Some(workflow) = ui.github() {

@@ -15,7 +15,7 @@ use crate::shared::edit_report;
 use crate::shared::no_match::MatchPolicy;
 use crate::shared::plan::plan;
 use crate::shared::rendered_documents::RenderedDocuments;
-use crate::shared::temp_files::HandledInterrupts;
+use crate::shared::temp_files::end_on_interrupts;
 use crate::ui::events::ProgressReporter;
 use crate::ui::{Ui, ignore_closed_output};
 
@@ -53,7 +53,6 @@ Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachab
         let documents = RenderedDocuments::new(&mut rendering, take_over.then_some(&request.injection), take_over);
         let progress = ProgressReporter::new(ui);
         let (mut differs, mut failure) = (false, None);
-        let handled = HandledInterrupts::begin();
         let printed = ui.print_diff(|out| {
             failure = jobplate_cluster::diff(documents, &session, force, take_over, &progress, |difference| {
                 let Difference { object, file, before, after, immutable } = difference;
@@ -71,7 +70,7 @@ Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachab
             })?;
             Ok(())
         });
-        drop(handled);
+        end_on_interrupts();
         ignore_closed_output(printed)?;
         let code = ExitCode::from(failure.map_or(u8::from(differs), ErrorKind::exit_code));
         edit_report::emit(report, EditStatus::Previewed, Ok(code), ui)

@@ -126,8 +126,8 @@ impl Prefilter {
             || block_keywords.iter().any(|keyword| keyword.find(text).is_some())
     }
 
-    /// Returns whether escapes in a document may hide the key of a container list. The escapes are undone twice, because
-    /// an embedded document can have its own.
+    /// Returns whether escapes in a document may hide the key of a container list. The escapes are undone twice,
+    /// because an embedded document can have its own.
     pub fn may_hide_containers(&self, text: &[u8]) -> bool {
         let outer = undo_escapes(text);
         let inner = undo_escapes(&outer);
@@ -150,7 +150,7 @@ impl Prefilter {
                         after.is_some_and(|after| self.may_be_split_keyword(&text[..at], after))
                     }
                 },
-                b'!' => after_directives || rest.starts_with(b"!<") || is_binary_tag(rest),
+                b'!' => after_directives || may_be_binary_tag(rest),
                 _ => rest.starts_with(b"%TAG"),
             }
         })
@@ -165,7 +165,8 @@ impl Prefilter {
         let after = &after[..after.len().min(MAX_KEYWORD_LENGTH)];
         let joined = [before, after].concat();
         joined.contains(&b'\\')
-            || has_binary_tag(&joined)
+            || memchr::memmem::find(&joined, b"%TAG").is_some()
+            || memchr::memchr_iter(b'!', &joined).any(|at| may_be_binary_tag(&joined[at..]))
             || self.mentions_containers(&joined)
             || self.mentions_target_kind(&joined)
             || self.config_map.find(&joined).is_some()
@@ -175,8 +176,9 @@ impl Prefilter {
 /// Returns the bytes after an escaped line break and the indentation after it. `rest` are the bytes after the
 /// backslash. Returns `None` if no line break follows the backslash.
 ///
-/// An embedded document may be double-quoted and contain a double-quoted scalar with an escaped line break. The backslash
-/// is then doubled, and the line break may be written as an escape, such as `\n`, or follow an escaped line break.
+/// An embedded document may be double-quoted and contain a double-quoted scalar with an escaped line break. The
+/// backslash is then doubled, and the line break may be written as an escape, such as `\n`, or follow an escaped line
+/// break.
 fn skip_escaped_break(rest: &[u8]) -> Option<&[u8]> {
     let mut after = rest.strip_prefix(b"\\").unwrap_or(rest);
     let mut has_break = false;
@@ -187,6 +189,8 @@ fn skip_escaped_break(rest: &[u8]) -> Option<&[u8]> {
             _ => None,
         });
         after = match (next, after) {
+            // The caller takes a further escape as one that may split a keyword.
+            (Some(_), _) if has_break && after.starts_with(b"\\") => return Some(after),
             (Some(next), _) => {
                 has_break = true;
                 next
@@ -196,9 +200,6 @@ fn skip_escaped_break(rest: &[u8]) -> Option<&[u8]> {
         };
     }
 }
-
-/// The beginnings of tags that may mean `!!binary` without a directive.
-const BINARY_TAGS: [&[u8]; 2] = [b"!<", b"!!binary"];
 
 /// Returns whether a scalar with this tag is binary in a document without directives. `rest` begins with the tag.
 /// Kubernetes refuses directives, so a `%TAG` directive never declares another name for the tag.
@@ -224,9 +225,9 @@ fn is_binary_tag(rest: &[u8]) -> bool {
     })
 }
 
-/// Returns whether the bytes contain a tag that may mean `!!binary`, or declares one.
-fn has_binary_tag(text: &[u8]) -> bool {
-    BINARY_TAGS.iter().chain([&&b"%TAG"[..]]).any(|tag| memchr::memmem::find(text, tag).is_some())
+/// Returns whether a tag may mean `!!binary`. An escape may split a verbatim tag (`!<...>`), so any may.
+fn may_be_binary_tag(rest: &[u8]) -> bool {
+    rest.starts_with(b"!<") || is_binary_tag(rest)
 }
 
 /// Replaces the escapes of double quotes by what they mean. An escaped line break is removed with the blanks after it.

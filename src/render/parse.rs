@@ -15,8 +15,8 @@ impl Directives {
     pub(super) fn may_precede(&mut self, text: &str) -> bool {
         let is_line_break = |c| matches!(c, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}');
         let is_line_start = |before: &str| before.is_empty() || before.ends_with(is_line_break);
-        let has_directives =
-            text.match_indices('%').any(|(at, _)| is_line_start(text[..at].trim_start_matches('\u{feff}')));
+        let text = text.trim_start_matches('\u{feff}');
+        let has_directives = text.match_indices('%').any(|(at, _)| is_line_start(&text[..at]));
         std::mem::replace(&mut self.0, has_directives)
     }
 }

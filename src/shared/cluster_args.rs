@@ -131,6 +131,7 @@ impl ClusterArgs {
             request_timeout: parse_duration("--request-timeout", &self.request_timeout)?,
             concurrency,
             write_options: WriteOptions { field_manager: manager, field_validation: validation },
+            on_listening: temp_files::leave_interrupts_to_session,
             on_second_interrupt: || {
                 temp_files::remove_all();
                 crate::ui::exit_interrupted();

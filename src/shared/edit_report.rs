@@ -78,6 +78,20 @@ pub(crate) fn emit(
     done
 }
 
+impl EditReport {
+    /// Returns the staged report, to be written together with other files instead of by [`emit`]. Returns `None` if the
+    /// report is not a file.
+    pub(crate) fn take_staged_file(&mut self) -> Option<StagedFiles> {
+        match self.target.take() {
+            Some(ReportTarget::File(file)) => Some(file),
+            other => {
+                self.target = other;
+                None
+            }
+        }
+    }
+}
+
 impl ReportTarget {
     fn stage(name: &str, text: &str, rendering: &Rendering, request: &RenderRequest) -> Result<Self> {
         if name == STDIN {

@@ -1,7 +1,7 @@
 //! Writes several files atomically: stages each in a temporary file, then renames all of them. Where a rename fails,
 //! moves the originals back, which have had a second name until then.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -100,12 +100,19 @@ impl StagedFiles {
         Ok(())
     }
 
-    /// Moves all staged files to their final paths.
+    /// Adds the files of another set, so that all are moved or none.
+    pub(crate) fn append(&mut self, mut other: StagedFiles) {
+        self.0.append(&mut other.0);
+    }
+
+    /// Moves all staged files to their final paths. A file that was staged several times is moved once.
     ///
     /// # Errors
     ///
     /// Fails if a file can't be replaced. Then no file is changed, unless the error names those that are.
-    pub(crate) fn commit(self) -> Result<()> {
+    pub(crate) fn commit(mut self) -> Result<()> {
+        let mut targets = HashSet::new();
+        self.0.retain(|file| targets.insert(file.target.clone()));
         let directories: BTreeSet<PathBuf> =
             self.0.iter().map(|file| parent_directory(&file.target).to_owned()).collect();
         if self.0.len() > MAX_SINGLE_SYNCS {
@@ -113,8 +120,8 @@ impl StagedFiles {
         }
         let _signals = delay_signals();
         let mut replacements: Vec<Replacement> = self.0.into_iter().map(link_original).collect();
-        // A file that can be linked can also be replaced. The others come first: if one of them can't be replaced, then
-        // no file is changed yet.
+        // A file that can be linked can usually be replaced. The others come first: if one of them can't be replaced,
+        // then no file is changed yet.
         replacements.sort_by_key(|replacement| replacement.old.is_some());
         replace_all(replacements)?;
         sync_directories(&directories);
@@ -147,11 +154,17 @@ struct ReplacedFile {
 }
 
 impl ReplacedFile {
-    /// Restores the original. Returns whether that is done.
-    fn restore(self) -> bool {
+    /// Restores the original. If that fails, returns the names of the changed file and of its original, if the
+    /// original still has a name.
+    fn restore(self) -> Option<String> {
+        let target = self.target.display();
         match self.old {
-            Some(old) => old.rename_to(&self.target).is_ok(),
-            None => !self.existed && std::fs::remove_file(&self.target).is_ok(),
+            Some(old) => {
+                let kept = old.rename_or_keep(&self.target).err()?;
+                Some(format!("{target} (the original is {})", kept.display()))
+            }
+            None if !self.existed && std::fs::remove_file(&self.target).is_ok() => None,
+            None => Some(target.to_string()),
         }
     }
 }
@@ -162,13 +175,7 @@ fn replace_all(replacements: Vec<Replacement>) -> Result<()> {
     for Replacement { file: StagedFile { new, target, replaces: existed }, old } in replacements {
         let name = target.display().to_string();
         if let Err(error) = new.rename_to(&target) {
-            let changed: Vec<String> = replaced
-                .into_iter()
-                .filter_map(|file| {
-                    let name = file.target.display().to_string();
-                    (!file.restore()).then_some(name)
-                })
-                .collect();
+            let changed: Vec<String> = replaced.into_iter().filter_map(ReplacedFile::restore).collect();
             let state = match changed.as_slice() {
                 [] => "no file is changed".to_owned(),
                 changed => format!("these files are changed already: {}", changed.join(", ")),
@@ -176,7 +183,7 @@ fn replace_all(replacements: Vec<Replacement>) -> Result<()> {
             let failure =
                 Error::input(format!("can't be replaced: {}; {state}", describe_io_error(&error))).in_file(name);
             return Err(match error.kind() {
-                io::ErrorKind::ResourceBusy => failure.hint("the file itself is mounted: mount its directory instead"),
+                io::ErrorKind::ResourceBusy => failure.hint("mount the directory of the file instead of the file"),
                 _ => failure,
             });
         }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -49,6 +49,21 @@ impl TempFile {
         let path = lock(&FILES).remove(&self.number).ok_or(io::ErrorKind::NotFound)?;
         path.persist(target).map_err(|error| error.error)
     }
+
+    /// Moves the file to `target`, and replaces a file that exists there.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the path of the temporary file if it can't be renamed. The file is then never removed.
+    pub(super) fn rename_or_keep(self, target: &Path) -> Result<(), PathBuf> {
+        let Some(path) = lock(&FILES).remove(&self.number) else { return Ok(()) };
+        match std::fs::rename(&path, target) {
+            // The path is now free.
+            Ok(()) => drop(path.keep()),
+            Err(_) => return Err(path.keep().unwrap_or_else(|error| error.path.to_path_buf())),
+        }
+        Ok(())
+    }
 }
 
 impl Drop for TempFile {
@@ -62,24 +77,16 @@ pub(super) fn delay_signals() -> MutexGuard<'static, ()> {
     lock(&REPLACING)
 }
 
-/// Leaves Ctrl-C and SIGTERM to the session in a cluster until the guard is dropped: the session reports what it did.
+/// Leaves Ctrl-C and SIGTERM to the session in a cluster: it cancels the run and reports what it did.
 #[cfg(feature = "cluster")]
-pub(crate) struct HandledInterrupts(());
-
-#[cfg(feature = "cluster")]
-impl HandledInterrupts {
-    /// Leaves Ctrl-C and SIGTERM to the session in a cluster.
-    pub(crate) fn begin() -> Self {
-        INTERRUPTS_ARE_HANDLED.store(true, Ordering::SeqCst);
-        HandledInterrupts(())
-    }
+pub(crate) fn leave_interrupts_to_session() {
+    INTERRUPTS_ARE_HANDLED.store(true, Ordering::SeqCst);
 }
 
+/// Ends the process on Ctrl-C and SIGTERM again, after the session in a cluster has ended.
 #[cfg(feature = "cluster")]
-impl Drop for HandledInterrupts {
-    fn drop(&mut self) {
-        INTERRUPTS_ARE_HANDLED.store(false, Ordering::SeqCst);
-    }
+pub(crate) fn end_on_interrupts() {
+    INTERRUPTS_ARE_HANDLED.store(false, Ordering::SeqCst);
 }
 
 /// Removes all temporary files before the process ends without dropping its values.

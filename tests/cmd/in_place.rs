@@ -46,11 +46,18 @@ pub(crate) fn changes_all_files_or_none() {
     let names = ["a.yaml", "b.yaml", "c.yaml"].map(str::to_owned);
     let dir = create_manifests(&names, JOB);
     // A file that is mounted can't be replaced, as in a container with a bind mount of a single file.
-    let script = "mount --bind b.yaml b.yaml && \"$0\" render -i a.yaml b.yaml c.yaml --env A=b 2>&1; echo \"exit $?\"";
-    let Some(output) = run_in_mount_namespace(dir.path(), script) else { return };
-    assert!(output.contains("b.yaml: can't be replaced: ") && output.contains("; no file is changed\n"), "{output}");
-    assert!(output.ends_with("hint: the file itself is mounted: mount its directory instead\nexit 2\n"), "{output}");
-    assert_eq!(read_all(dir.path()), [JOB; 3]);
+    for mounted in ["b.yaml", "report"] {
+        std::fs::write(dir.path().join("report"), JOB).expect("the file can be written");
+        let script = format!(
+            "mount --bind {mounted} {mounted} && \"$0\" render -i a.yaml b.yaml c.yaml --env A=b --report report 2>&1; \
+             echo \"exit $?\""
+        );
+        let Some(output) = run_in_mount_namespace(dir.path(), &script) else { return };
+        assert!(output.contains(&format!("{mounted}: can't be replaced: ")), "{output}");
+        let end = "hint: mount the directory of the file instead of the file\nexit 2\n";
+        assert!(output.contains("; no file is changed\n") && output.ends_with(end), "{output}");
+        assert_eq!(read_all(dir.path()), [JOB; 4]);
+    }
 }
 
 pub(crate) fn refuses_hard_links() {

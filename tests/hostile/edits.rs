@@ -133,6 +133,13 @@ fn documents(row: Row<'_>) -> Vec<Family> {
             manifest(format!("? q\n: r\nkind: List\nitems:\n{}", format!("- {FLOW_JOB}\n").repeat(n)))
         }),
         row("edits/long_scalar", 1_000_000, RENDER, |n| manifest(format!("{JOB}x: {}\n", "a".repeat(n)))),
+        row("edits/percent_signs_after_byte_order_marks", 20_000, RENDER, |n| {
+            manifest(format!("{}a{}\n---\n{FLOW_JOB}\n", "\u{feff}".repeat(n), "%".repeat(n)))
+        }),
+        row("edits/escaped_line_breaks", 5_000, RENDER, |n| {
+            let breaks = format!("\\\n{}", " ".repeat(40)).repeat(n);
+            manifest(format!("a: \"{breaks}\"\n---\n{FLOW_JOB}\n"))
+        }),
         row("edits/comments", 50_000, RENDER, |n| manifest(format!("{JOB}{}", "# a comment\n".repeat(n)))),
     ]
 }

@@ -83,6 +83,7 @@
 //!         field_manager: "jobplate".to_owned(),
 //!         field_validation: FieldValidation::Strict,
 //!     },
+//!     on_listening: || (),
 //!     on_second_interrupt: || std::process::exit(130),
 //! };
 //! let options = ApplyOptions {

@@ -139,10 +139,10 @@ Exit codes: 0 done, 1 with --check: a file would change, 2 input, or an edit tha
             ui.write_note("nothing to set is given, so nothing changes");
         }
         // Must precede the replacement of files, so that an error of `--report` leaves them unchanged.
-        let report = edit_report::prepare(&mut rendering, &request, ui)?;
+        let mut report = edit_report::prepare(&mut rendering, &request, ui)?;
         let (done, status) = match output {
             RenderOutput::Check => (check_files(&mut rendering, diff, ui), EditStatus::Missing),
-            RenderOutput::InPlace => (replace_files(&mut rendering, diff, ui), EditStatus::Applied),
+            RenderOutput::InPlace => (replace_files(&mut rendering, diff, report.as_mut(), ui), EditStatus::Applied),
             RenderOutput::Print if diff => (print_diff(&mut rendering, ui), EditStatus::Previewed),
             RenderOutput::Print => (print_all(&mut rendering, ui), EditStatus::Applied),
             RenderOutput::Wrap(map) => (print_wrapped(&mut rendering, &map, ui), EditStatus::Applied),

@@ -8,6 +8,7 @@ use jobplate::render::{RenderedDocument, Rendering, StreamJoiner};
 use jobplate_diagnostic::{Error, LineIndex, Result, output_error};
 use jobplate_manifest::embedded;
 
+use crate::shared::edit_report::EditReport;
 use crate::shared::staged_files::StagedFiles;
 use crate::ui::{Ui, ignore_closed_output};
 
@@ -67,8 +68,14 @@ pub(super) fn check_files(rendering: &mut Rendering, diff: bool, ui: &Ui) -> Res
     Ok(ExitCode::from(u8::from(!changed_inputs.is_empty())))
 }
 
-/// Replaces the files that change. All new contents are staged before the first file is replaced.
-pub(super) fn replace_files(rendering: &mut Rendering, diff: bool, ui: &Ui) -> Result<ExitCode> {
+/// Replaces the files that change, and writes the report with them if it is a file. All new contents are staged before
+/// the first file is replaced.
+pub(super) fn replace_files(
+    rendering: &mut Rendering,
+    diff: bool,
+    report: Option<&mut EditReport>,
+    ui: &Ui,
+) -> Result<ExitCode> {
     if diff {
         ignore_closed_output(print_diff(rendering, ui))?;
     }
@@ -86,6 +93,9 @@ pub(super) fn replace_files(rendering: &mut Rendering, diff: bool, ui: &Ui) -> R
     }
     // The inputs may have changed on disk in the meantime.
     replaced.iter().try_for_each(|&input| rendering.check_unchanged(input))?;
+    if let Some(file) = report.and_then(EditReport::take_staged_file) {
+        staged.append(file);
+    }
     staged.commit()?;
     Ok(ExitCode::SUCCESS)
 }

@@ -21,13 +21,16 @@ struct CancellationState {
 }
 
 impl CancellationToken {
-    /// Creates a token that Ctrl-C or SIGTERM cancels. The second signal calls `on_second_signal`.
-    pub(crate) fn listen(on_second_signal: fn()) -> Self {
+    /// Creates a token that Ctrl-C or SIGTERM cancels. Calls `on_listening` as soon as these signals no longer end the
+    /// process. The second signal calls `on_second_signal`.
+    pub(crate) fn listen(on_listening: fn(), on_second_signal: fn()) -> Self {
         let token = CancellationToken::default();
         let listener = token.clone();
         tokio::spawn(async move {
+            let Ok(mut signals) = Signals::new() else { return };
+            on_listening();
             for _ in 0..2 {
-                if wait_for_signal().await.is_err() {
+                if signals.recv().await.is_none() {
                     return;
                 }
                 if listener.0.is_cancelled.swap(true, Ordering::Relaxed) {
@@ -77,18 +80,35 @@ impl CancellationToken {
     }
 }
 
+/// The signals that cancel a run.
+struct Signals {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
 #[cfg(unix)]
-async fn wait_for_signal() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let interrupt = Box::pin(tokio::signal::ctrl_c());
-    match select(interrupt, Box::pin(terminate.recv())).await {
-        Either::Left((result, _)) => result,
-        Either::Right(_) => Ok(()),
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn recv(&mut self) -> Option<()> {
+        match select(Box::pin(self.interrupt.recv()), Box::pin(self.terminate.recv())).await {
+            Either::Left((received, _)) | Either::Right((received, _)) => received,
+        }
     }
 }
 
 #[cfg(not(unix))]
-async fn wait_for_signal() -> std::io::Result<()> {
-    tokio::signal::ctrl_c().await
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Signals {})
+    }
+
+    async fn recv(&mut self) -> Option<()> {
+        tokio::signal::ctrl_c().await.ok()
+    }
 }

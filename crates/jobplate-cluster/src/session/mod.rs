@@ -43,6 +43,8 @@ pub struct SessionOptions {
     pub concurrency: usize,
     /// The parameters of all writes.
     pub write_options: WriteOptions,
+    /// Called when Ctrl-C and SIGTERM cancel the run instead of ending the process.
+    pub on_listening: fn(),
     /// The function that is called at the second Ctrl-C or SIGTERM. It can end the process without waiting for pending
     /// requests.
     pub on_second_interrupt: fn(),
@@ -83,7 +85,7 @@ impl<'e> Session<'e> {
             write_options: options.write_options.clone(),
             concurrency: options.concurrency.max(1),
             namespaces,
-            cancellation: CancellationToken::listen(options.on_second_interrupt),
+            cancellation: CancellationToken::listen(options.on_listening, options.on_second_interrupt),
             is_unusable: Cell::new(false),
         })
     }
