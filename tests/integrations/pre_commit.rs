@@ -76,6 +76,7 @@ fn an_installed_jobplate_is_a_hook() {
     assert_eq!(read(&home, "k8s/job_template.yaml"), render_template());
 
     // A file with the hook's file name but without a target is an error, unless the user passes `--allow-no-match`.
+    home.run_git("repo", &["rm", "-r", "--quiet", "--force", "--", "--env=EVIL=1"]);
     home.write("repo/k8s/job_template.yaml", "kind: Service\napiVersion: v1\n");
     let (passed, output) = run_hooks(&home, |_| ());
     assert!(!passed && output.contains("exit code: 2"), "{output}");
