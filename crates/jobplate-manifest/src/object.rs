@@ -17,8 +17,8 @@ pub struct Object<'a> {
     pub api_version: Cow<'a, str>,
     /// `metadata`, if it is a mapping.
     pub metadata: Option<Node<'a>>,
-    /// Whether the object has no `kind` of its own, but inherits it from a typed List, such as `JobList`.
-    pub kind_is_inferred: bool,
+    /// Whether the object inherits a missing `kind` or `apiVersion` from a typed List, such as `JobList`.
+    pub inherits_from_list: bool,
 }
 
 impl<'a> Object<'a> {
@@ -30,7 +30,7 @@ impl<'a> Object<'a> {
             kind: Cow::Borrowed(""),
             api_version: Cow::Borrowed(""),
             metadata: None,
-            kind_is_inferred: false,
+            inherits_from_list: false,
         };
         let mut seen = [false; 3];
         for (key, value) in node.entries() {
@@ -76,8 +76,8 @@ impl<'a> Object<'a> {
             Cow::Owned(kind) => kind.strip_suffix("List").map(|kind| Cow::Owned(kind.to_owned())),
         };
         let Some(item_kind) = item_kind.filter(|kind| !kind.is_empty()) else { return };
-        self.kind_is_inferred = self.kind.is_empty();
-        if self.kind_is_inferred || self.kind == item_kind && self.api_version.is_empty() {
+        if self.kind.is_empty() || self.kind == item_kind && self.api_version.is_empty() {
+            self.inherits_from_list = true;
             self.kind = item_kind;
             self.api_version = list.api_version.clone();
         }
@@ -143,14 +143,36 @@ impl<'a> Object<'a> {
     /// Refuses an object whose name is ambiguous, because readers may disagree about whether a target matches it.
     ///
     /// # Errors
-    /// Fails if `metadata` or the name in it is an alias or may come from a merge key.
+    /// Fails if `metadata` or the name in it is an alias, is duplicate or may come from a merge key, or if the name has
+    /// a tag other than `!!str`.
     pub fn check_name(&self) -> Result<()> {
-        let metadata = self.node.get_first("metadata");
-        let name = metadata.and_then(|metadata| metadata.get_first("name"));
-        let may_merge = |node: Node<'_>| name.is_none() && node.entries().any(|(key, _)| key.is_merge_key());
-        for (node, label) in [(Some(self.node), "the object"), (metadata, "`metadata`"), (name, "`metadata.name`")] {
-            if let Some(node) = node.filter(|node| node.kind() == NodeKind::Alias || may_merge(*node)) {
-                StrictMap::from_node(node, label)?;
+        // A merge key cannot set a key that the mapping has itself.
+        let get = |map: Node<'a>, key: &str, label: &str| {
+            let value = map.get(key)?;
+            let has_tag = |key: Node<'_>| key.tag().is_some_and(|tag| tag != "!!str");
+            let is_hidden = |key: Node<'_>| key.is_merge_key() || !key.is_scalar() || has_tag(key);
+            if value.is_none() && map.entries().any(|(key, _)| is_hidden(key)) {
+                StrictMap::from_node(map, label)?;
+            }
+            Ok(value)
+        };
+        let refuse_alias = |node: Node<'_>, label: &str| match node.kind() {
+            NodeKind::Alias => StrictMap::from_node(node, label).map(drop),
+            _ => Ok(()),
+        };
+        let Some(metadata) = get(self.node, "metadata", "the object")? else { return Ok(()) };
+        refuse_alias(metadata, "`metadata`")?;
+        for key in ["name", "generateName"] {
+            let Some(name) = get(metadata, key, "`metadata`")? else { continue };
+            let label = format!("`metadata.{key}`");
+            refuse_alias(name, &label)?;
+            if name.tag().is_some_and(|tag| tag != "!!str") {
+                return Err(Error::refused(format!("a tag makes it unclear what {label} is"))
+                    .at(name.span())
+                    .hint("write it out"));
+            }
+            if !name.is_null() {
+                break;
             }
         }
         Ok(())
@@ -246,8 +268,8 @@ struct MergeSources<'a> {
 }
 
 impl<'a> MergeSources<'a> {
-    /// Returns the key of an object without `kind` that may set its kind nevertheless, if any: an alias, a tagged key, or
-    /// a merge key that refers to a mapping with `kind`.
+    /// Returns the key of an object without `kind` that may set its kind nevertheless, if any: an alias, a tagged key,
+    /// or a merge key that refers to a mapping with `kind`.
     fn find_hidden_kind(&mut self, object: Node<'a>) -> Option<Node<'a>> {
         object.entries().find_map(|(key, value)| {
             let is_hidden = self.may_be_kind(key) || key.is_merge_key() && self.has_kind(value);
@@ -309,4 +331,43 @@ impl<'a> MergeSources<'a> {
 /// Fails if an alias, merge key or duplicate key makes the value ambiguous.
 pub fn get_on_path<'a>(node: Node<'a>, key: &str) -> Result<Option<Node<'a>>> {
     StrictMap::from_node(node, "a mapping on the way to the containers")?.get_non_null(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_ambiguous_names() {
+        for (object, found) in [
+            ("{<<: *x, metadata: {generateName: a-}}", None),
+            ("{<<: *x, metadata: {name: a}}", None),
+            ("{metadata: {<<: *x, name: a}}", None),
+            ("{metadata: {name: !!str a, generateName: *g}}", None),
+            ("{metadata: {name: ~, generateName: a}}", None),
+            ("{spec: {}}", None),
+            ("{<<: *x}", Some("the object has a merge key")),
+            ("{*g : {name: a}}", Some("the object has a key that is no plain text")),
+            ("{metadata: *x}", Some("`metadata` is an alias")),
+            ("{metadata: {<<: *x}}", Some("`metadata` has a merge key")),
+            ("{metadata: {name: ~, <<: *x}}", Some("`metadata` has a merge key")),
+            ("{metadata: {*g : a}}", Some("`metadata` has a key that is no plain text")),
+            ("{metadata: {!!binary bmFtZQ== : a}}", Some("`metadata` has a key that is no plain text")),
+            ("{metadata: {name: *g}}", Some("`metadata.name` is an alias")),
+            ("{metadata: {generateName: *g}}", Some("`metadata.generateName` is an alias")),
+            ("{metadata: {name: ~, generateName: *g}}", Some("`metadata.generateName` is an alias")),
+            ("{metadata: {name: !!binary ZXRs}}", Some("a tag makes it unclear what `metadata.name` is")),
+            ("{metadata: {generateName: !t a}}", Some("a tag makes it unclear what `metadata.generateName` is")),
+            ("{metadata: {name: a, name: b}}", Some("the key `name` stands twice")),
+        ] {
+            let text =
+                format!("kind: List\nx: [&x {{a: b}}, &g name]\nitems: [{object}]\n").replace("[{", "[{kind: Job, ");
+            let mut arena = NodeArena::default();
+            read(&text, &mut arena).unwrap();
+            let error = objects(Document::new(&text, &arena)).unwrap()[0].check_name().err();
+            let message = error.as_ref().map(Error::message);
+            assert_eq!(message.is_some(), found.is_some(), "{object}: {message:?}");
+            assert!(message.unwrap_or_default().starts_with(found.unwrap_or_default()), "{object}: {message:?}");
+        }
+    }
 }

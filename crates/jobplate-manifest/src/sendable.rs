@@ -56,8 +56,9 @@ fn require_identity(object: &Object<'_>) -> Result<()> {
             return fail("the object has no `apiVersion`", "an API server wants it, such as `apiVersion: batch/v1`");
         }
         (false, true) => return fail("the object has no `kind`", "an API server wants it, such as `kind: Job`"),
-        (false, false) if object.kind_is_inferred => {
-            return fail("the item of the List has no `kind`", "write `apiVersion` and `kind` in each item");
+        (false, false) if object.inherits_from_list => {
+            let message = "missing `apiVersion` or `kind` in an item of the List";
+            return fail(message, "write `apiVersion` and `kind` in each item");
         }
         (false, false) => {}
     }
@@ -237,6 +238,16 @@ mod tests {
             (&pod("[{name: A, valueFrom: {secretkeyRef: {}}}]"), "unknown key `secretkeyRef`", "secretkeyRef"),
             (&pod("[{name: A, value: a, valueFrom: {fieldRef: {}}}]"), "A has both `value` and `valueFrom`", "a"),
             ("kind: Job", "the object has no `apiVersion`", "k"),
+            (
+                "apiVersion: batch/v1\nkind: JobList\nitems: [{kind: Job, metadata: {name: a}}]",
+                "missing `apiVersion` or `kind` in an item",
+                "{",
+            ),
+            (
+                "apiVersion: batch/v1\nkind: JobList\nitems: [{metadata: {name: a}}]",
+                "missing `apiVersion` or `kind` in an item",
+                "{",
+            ),
             ("a: b", "this is no Kubernetes object", "a"),
             ("apiVersion: v1\nkind: Job", "the object has no name", "a"),
             ("apiVersion: v1\nkind: X\nmetadata: {name: a, uid: u}", "this is an export: `uid`", "uid"),
