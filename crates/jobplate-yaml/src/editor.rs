@@ -354,8 +354,8 @@ mod tests {
     fn limits_the_indentation_that_new_lines_repeat() {
         let insert = || Change::Children { remove: Vec::new(), insert: vec![(1, Child::Item(Value::name("c")))] };
         let spaces = |count| " ".repeat(count);
-        assert!(apply(&format!("a:\n{}- b\n", spaces(900)), insert()).is_ok());
-        let error = apply(&format!("a:\n{}- b\n", spaces(1100)), insert()).unwrap_err();
+        assert!(apply(&format!("a:\n{}- b\n", spaces(1000)), insert()).is_ok());
+        let error = apply(&format!("a:\n{}- b\n", spaces(1001)), insert()).unwrap_err();
         assert_eq!(error.message(), "the edited lines are indented by more than 1000 columns");
         let text = format!("a: [b,{}d]\n", spaces(1100));
         assert_eq!(apply(&text, insert()).unwrap(), format!("a: [b,{}c, d]\n", spaces(1100)));

@@ -154,7 +154,8 @@ impl<'a> Layout<'a, '_> {
     /// `previous_path` contains the path to the node of the previous call. The search starts there, so edits of many
     /// siblings take linear time in total.
     pub(super) fn style_at(&self, node: Node<'a>, previous_path: &mut Vec<u32>) -> Result<LocalStyle> {
-        let mut style = LocalStyle { parent: None, in_flow: false, column: 0, step: 0, dash_offset: usize::MAX };
+        let mut style = LocalStyle { parent: None, in_flow: false, column: 0, step: 0, dash_offset: 0 };
+        let mut dash_offset = None;
         let mut current = self.document.root();
         let mut column_of_map = None;
         let mut depth = 0;
@@ -170,7 +171,7 @@ impl<'a> Layout<'a, '_> {
             } else if current.kind() == NodeKind::Seq
                 && let Some(outer) = column_of_map.take()
             {
-                style.dash_offset = current.column().saturating_sub(outer);
+                dash_offset = Some(current.column().saturating_sub(outer));
             }
             let Some(child) = current.child_containing(node, previous_path.get(depth).copied()) else {
                 return Err(Error::new(
@@ -190,16 +191,14 @@ impl<'a> Layout<'a, '_> {
             return Ok(style);
         }
         let column = style.column.max(if node.is_flow() { 0 } else { node.column() });
-        if column.max(style.step) > MAX_INDENTATION || style.dash_offset.wrapping_add(1) > MAX_INDENTATION {
+        if column.max(style.step).max(dash_offset.unwrap_or(0)) > MAX_INDENTATION {
             let message = format!("the edited lines are indented by more than {MAX_INDENTATION} columns");
             return Err(Error::refused(message).at(node.span()).hint("indent them less"));
         }
         if style.step == 0 {
             style.step = self.first_step().unwrap_or(2);
         }
-        if style.dash_offset == usize::MAX {
-            style.dash_offset = self.first_dash_offset().unwrap_or(style.step);
-        }
+        style.dash_offset = dash_offset.or_else(|| self.first_dash_offset()).unwrap_or(style.step);
         Ok(style)
     }
 
