@@ -70,20 +70,15 @@ pub fn find_sensitive_nodes<'a>(root: Node<'a>, is_fragment: bool, predicates: V
             if node.kind() != NodeKind::Alias {
                 found.push(node);
             }
-            whole_end = end_of_subtree(node);
+            whole_end = node.subtree_end();
             continue;
         }
         if (mark & SCALARS != 0 || is_anchored) && node.index() >= scalars_end {
-            scalars_end = end_of_subtree(node);
+            scalars_end = node.subtree_end();
         }
         marks.mark_entries(node, is_fragment, predicates);
     }
     found
-}
-
-/// Returns the index after a subtree. Costs as much as the subtree has nodes: no node must be counted more than once.
-fn end_of_subtree(node: Node<'_>) -> u32 {
-    node.descendants().last().map_or(0, |last| last.index() + 1)
 }
 
 /// The marks of the nodes of a document.

@@ -140,7 +140,7 @@ impl<'a> Node<'a> {
     }
 
     /// Returns the index after the node's subtree.
-    pub(super) fn subtree_end(self) -> u32 {
+    pub fn subtree_end(self) -> u32 {
         self.data().next
     }
 
