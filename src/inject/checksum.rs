@@ -24,6 +24,7 @@ const ADDED_ANNOTATION: &str = "checksum/jobplate";
 /// The maximum number of nodes that are searched through the aliases of one document. Each pod template that uses an
 /// alias is searched through it.
 const MAX_ALIASED_NODES: usize = 1_000_000;
+
 /// The maximum number of changed ConfigMaps with the same name that one pod can use. There is more than one if several
 /// namespaces have a ConfigMap with this name and the pod has no namespace.
 const MAX_EQUAL_NAMES: usize = 100;
@@ -224,7 +225,8 @@ fn plan_annotations(template: Node<'_>, used: &BTreeSet<ConfigMapDigest>, edits:
         .collect();
     if checksums.len() * used.len() > MAX_HASHED_DIGESTS {
         let count = checksums.len();
-        return Err(Error::refused(format!("{count} `checksum/` annotations for {} changed ConfigMaps", used.len()))
+        let message = format!("too many `checksum/` annotations: {count} for {} changed ConfigMaps", used.len());
+        return Err(Error::refused(message)
             .at(annotations.span())
             .hint("remove annotations: one `checksum/` annotation is enough"));
     }

@@ -18,6 +18,7 @@ pub use super::target_pattern::{parse_glob, parse_target};
 
 /// The maximum number of targets. Every object is compared with every target.
 const MAX_TARGETS: usize = 256;
+
 /// The settings from one source: the command line or a spec file.
 #[derive(Debug, Default)]
 pub struct Layer {
@@ -115,7 +116,7 @@ impl Layer {
     /// Fails if there are more than [`MAX_TARGETS`] targets.
     pub fn add_target(&mut self, target: Target) -> Result<()> {
         if self.targets.len() == MAX_TARGETS {
-            return Err(Error::usage(format!("more than {MAX_TARGETS} targets"))
+            return Err(Error::usage(format!("too many targets: more than {MAX_TARGETS}"))
                 .hint("use patterns such as `job/etl-*` that match several objects"));
         }
         self.targets.push(target);
@@ -313,7 +314,7 @@ mod tests {
         for _ in 0..MAX_TARGETS {
             layer.add_target(job()).unwrap();
         }
-        assert_eq!(layer.add_target(job()).unwrap_err().message(), "more than 256 targets");
+        assert_eq!(layer.add_target(job()).unwrap_err().message(), "too many targets: more than 256");
     }
 
     #[test]

@@ -114,9 +114,13 @@ fn editable_scalar<'a>(node: Node<'a>, key: &str) -> Result<Editable<'a>> {
     if !has_properties && node.is_scalar() && !matches!(node.kind(), NodeKind::Literal | NodeKind::Folded) {
         return Editable::from_node(node, &format!("`metadata.{key}`"));
     }
+    let hint = match has_properties {
+        true => "write the string out without an anchor or a tag",
+        false => "write it on one line",
+    };
     Err(Error::refused(format!("`metadata.{key}` must be a plain or quoted string without anchor or tag"))
         .at(node.span())
-        .hint("write it on one line"))
+        .hint(hint))
 }
 
 /// Returns the entries of a new `metadata`.
@@ -146,7 +150,8 @@ fn create_metadata(object: &Object<'_>, changes: &MetadataChanges, edits: &mut V
 ///
 /// # Errors
 ///
-/// Fails if the object has no name or two names, or if the name is a collection or block scalar, or has an anchor or tag.
+/// Fails if the object has no name or two names, or if the name is a collection or block scalar, or has an anchor or
+/// tag.
 pub fn hashed_name(object: &Object<'_>) -> Result<String> {
     let name = match object.metadata {
         Some(metadata) => metadata.get("name")?,

@@ -53,7 +53,7 @@ pub fn parse_glob(subject: &str, pattern: &str, any_case: bool) -> Result<Glob, 
         return Err(ValidationError::new(format!("the {subject} is missing")));
     }
     if pattern.len() > MAX_PATTERN_LENGTH {
-        return Err(ValidationError::new(format!("the {subject} has more than {MAX_PATTERN_LENGTH} characters")));
+        return Err(ValidationError::new(format!("the {subject} has more than {MAX_PATTERN_LENGTH} bytes")));
     }
     if pattern.contains(char::is_whitespace) {
         return Err(ValidationError::new(format!("the {subject} has a blank in it, as none has"))

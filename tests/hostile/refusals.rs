@@ -56,7 +56,7 @@ pub(crate) fn table() -> Vec<Family> {
             let keys = repeat(n, |i| format!(", k{i}: 1"));
             manifest(format!("{JOB}        env:\n        - {{name: T{keys}}}\n"))
         }),
-        row("refusals/targets", 2_000, "render f.yaml -q --spec s.yaml", "more than 256 targets", |n| {
+        row("refusals/targets", 2_000, "render f.yaml -q --spec s.yaml", "too many targets: more than 256", |n| {
             let targets = repeat(n, |i| format!("  - {{kind: Job, name: x{i}}}\n"));
             let env = "  env: [{name: A, value: b}]\n";
             let spec = format!("apiVersion: jobplate/v1\nkind: JobPlate\nspec:\n{env}  targets:\n{targets}");
@@ -85,7 +85,7 @@ pub(crate) fn table() -> Vec<Family> {
             let default = format!(", \"v\": {{\"default\": \"{}\"}}", "x".repeat(10 * n));
             file("f.json", base_job_template(&annotations.join(", "), "", "", "", &default))
         }),
-        row("refusals/long_pattern", 1_100, "render f.yaml -q --spec s.yaml", "more than 1024 characters", |n| {
+        row("refusals/long_pattern", 1_100, "render f.yaml -q --spec s.yaml", "more than 1024 bytes", |n| {
             let spec = "apiVersion: jobplate/v1\nkind: JobPlate\nspec:\n  env: [{name: A, value: b}]\n  targets: [{kind: Job, name: \"";
             vec![
                 ("f.yaml".to_owned(), JOB.to_owned()),

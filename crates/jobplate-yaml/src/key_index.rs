@@ -69,7 +69,7 @@ impl<'a> KeyIndex<'a> {
     ///
     /// # Errors
     ///
-    /// Fails if the mapping has a key twice. The error points to the first key that occurred before.
+    /// Fails if the mapping has a key twice. The error points to the first repeated key.
     pub fn refuse_duplicates(&self) -> Result<()> {
         let duplicate = match &self.hashed {
             None => self.map.entries().enumerate().find_map(|(position, (key, _))| {

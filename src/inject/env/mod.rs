@@ -103,8 +103,8 @@ fn plan_env(
     Ok(())
 }
 
-/// Returns the indices of the entries to remove, in ascending order: the variables to unset and the placeholder `{{ env }}`, which the
-/// worker would replace by a mapping in the middle of the list.
+/// Returns the indices of the entries to remove, in ascending order: the variables to unset and the placeholder
+/// `{{ env }}`, which the worker would replace by a mapping in the middle of the list.
 fn removed_positions(
     entries: &[ExistingEntry<'_>],
     requested: &HashMap<&str, usize>,
