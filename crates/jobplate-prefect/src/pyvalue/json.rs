@@ -18,7 +18,8 @@ use super::yaml::spend_nodes;
 /// Reads a file. Returns `None` if [`is_json`] does not accept the file's text.
 ///
 /// # Errors
-/// Fails if the file has too many values, or if a string contains half of a surrogate pair, which Python accepts.
+/// Fails if the file has too many values, or if Python accepts the file and this crate does not: if a string contains
+/// half of a surrogate pair, or a character or a key that YAML forbids.
 pub(crate) fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<Option<ValueId>> {
     let text = source.text.strip_prefix('\u{feff}').unwrap_or(&source.text);
     let start = source.text.len() - text.len();
@@ -31,14 +32,14 @@ pub(crate) fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<Option<
         return Err(locate(error, Some(&Location { source: Rc::clone(source), span })));
     }
     let mut nodes = NodeArena::default();
-    Ok(Some(match read(text, &mut nodes) {
-        Ok(_) => {
-            spend_nodes(arena, &nodes, source)?;
-            JsonConstructor { arena, source, start }.value(Document::new(text, &nodes).root())
-        }
-        // The file is valid JSON but invalid YAML, so its values have no locations.
-        Err(_) => construct_without_locations(arena, text.trim()),
-    }))
+    if let Err(unsupported) = read(text, &mut nodes) {
+        let from = start + unsupported.offset;
+        let length = source.text[from..].chars().next().map_or(0, char::len_utf8);
+        let error = Error::refused(format!("{} stands here", unsupported.reason)).hint(UNSUPPORTED_HINT);
+        return Err(locate(error, Some(&Location { source: Rc::clone(source), span: from..from + length })));
+    }
+    spend_nodes(arena, &nodes, source)?;
+    Ok(Some(JsonConstructor { arena, source, start }.value(Document::new(text, &nodes).root())))
 }
 
 /// The length of an escape such as `\ud83d`.
@@ -172,7 +173,9 @@ fn scalar(raw: &str) -> Value {
         "true" => Value::Bool(true),
         "false" => Value::Bool(false),
         raw if raw.starts_with('"') => Value::Str(serde_json::from_str(raw).unwrap_or_default()),
-        raw if raw.len() > MAX_DIGITS && raw.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') => {
+        raw if raw.trim_start_matches('-').len() > MAX_DIGITS
+            && raw.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') =>
+        {
             Value::Unsupported(LONG_INTEGER)
         }
         raw => match raw.parse::<BigInt>() {
@@ -183,7 +186,8 @@ fn scalar(raw: &str) -> Value {
     }
 }
 
-/// Constructs a value from valid JSON without surrounding whitespace. The value has no location.
+/// Constructs a value from valid JSON of this crate, without surrounding whitespace. The value has no location. Text of
+/// a user would need a limit.
 pub(crate) fn construct_without_locations(arena: &mut Arena, text: &str) -> ValueId {
     let data = match text.as_bytes().first() {
         Some(b'[') => {
@@ -247,6 +251,22 @@ mod tests {
             let source = SourceFile::new_manifest("t", json);
             assert_eq!(load(&mut Arena::default(), &source).is_err(), offset.is_some(), "{json}");
         }
+    }
+
+    #[test]
+    fn refuses_characters_that_yaml_forbids() {
+        for json in ["{\"a\": \"\u{7f}\"}", "\u{feff}[\"é\u{7f}\"]"] {
+            let error = load(&mut Arena::default(), &SourceFile::new_manifest("t", json)).unwrap_err();
+            assert_eq!(error.message(), "a control character stands here", "{json:?}");
+        }
+    }
+
+    #[test]
+    fn counts_the_digits_of_an_integer_without_its_sign() {
+        let is_supported = |text: String| !matches!(scalar(&text), Value::Unsupported(_));
+        let digits = |count: usize| "9".repeat(count);
+        assert!(is_supported(format!("-{}", digits(MAX_DIGITS))) && is_supported(digits(MAX_DIGITS)));
+        assert!(!is_supported(format!("-{}", digits(MAX_DIGITS + 1))) && !is_supported(digits(MAX_DIGITS + 1)));
     }
 
     #[test]
