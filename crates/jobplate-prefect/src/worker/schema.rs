@@ -6,7 +6,7 @@ use std::cell::Cell;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 
 /// The maximum number of comparisons of a value with a schema, an alternative or an allowed value, in all checks of a
-/// preview.
+/// preview. A comparison with an allowed value counts as often as the value has items and kilobytes.
 const MAX_COMPARISONS: usize = 200_000;
 
 /// Checks values against schemas.
@@ -28,8 +28,30 @@ impl<'h> SchemaChecker<'h> {
 
     /// Counts a comparison. Returns false if there were too many.
     fn count(&self) -> bool {
-        self.remaining.set(self.remaining.get().saturating_sub(1));
+        self.count_size(1)
+    }
+
+    /// Counts a comparison with a value of this size. Returns false if there were too many.
+    fn count_size(&self, size: usize) -> bool {
+        self.remaining.set(self.remaining.get().saturating_sub(size));
         !self.is_exhausted()
+    }
+
+    /// Returns how often a comparison with a value counts. Stops at the number that remains.
+    fn size(&self, value: ValueId) -> usize {
+        let (mut size, mut pending) = (0, vec![value]);
+        while let Some(value) = pending.pop()
+            && size < self.remaining.get()
+        {
+            size += 1;
+            match self.arena.get(value) {
+                Value::Str(text) | Value::Unknown(text) => size += text.len() / 1000,
+                Value::List(items) => pending.extend(items),
+                Value::Dict(pairs) => pending.extend(pairs.iter().flat_map(|(key, value)| [*key, *value])),
+                _ => {}
+            }
+        }
+        size
     }
 
     /// Returns the reason why a schema rejects a value, or `None` if it accepts the value, if only the cluster knows
@@ -72,7 +94,10 @@ impl<'h> SchemaChecker<'h> {
     /// Returns the reason why a value is not in the `enum` of a schema. Ignores the other keywords.
     pub(super) fn enum_rejection(&self, value: ValueId, schema: ValueId) -> Option<String> {
         let allowed = self.arena.list_items(self.arena.dict_get(schema, "enum")?);
-        let is_accepted = allowed.iter().any(|allowed| !self.count() || self.arena.equals(*allowed, value));
+        let size = self.size(value);
+        // The size itself takes as long as a comparison.
+        let is_accepted = !self.count_size(size)
+            || allowed.iter().any(|allowed| !self.count_size(size) || self.arena.equals(*allowed, value));
         (!is_accepted).then(|| "is none of the values that its schema has".to_owned())
     }
 }
@@ -97,6 +122,22 @@ mod tests {
     use super::*;
     use crate::pyvalue::source::SourceFile;
     use crate::pyvalue::yaml;
+
+    #[test]
+    fn counts_the_size_of_values_in_an_enum() {
+        let long = "x".repeat(70_000);
+        for (value, count, is_exhausted) in
+            [("x", 1000, false), (&*long, 100, false), (&*long, 10_000, true), ("[x, {y: z}]", 50_000, true)]
+        {
+            let schema = format!("{{enum: [{}]}}", vec!["a"; count].join(", "));
+            let mut arena = Arena::default();
+            let mut load = |text: &str| yaml::load(&mut arena, &SourceFile::new_manifest("t", text)).unwrap();
+            let (schema, value) = (load(&schema), load(value));
+            let checker = SchemaChecker::new(&arena);
+            assert_eq!(checker.rejection(value, schema).is_none(), is_exhausted);
+            assert_eq!(checker.is_exhausted(), is_exhausted);
+        }
+    }
 
     #[test]
     fn rejects_values_as_the_server_does() {
