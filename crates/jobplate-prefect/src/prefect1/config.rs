@@ -80,7 +80,7 @@ pub(super) fn load(arena: &mut Arena, environ: &Environ, user: Option<&Rc<Source
         let value = variable_value(arena, environ, variable)?;
         let path = setting_path(&variable.name[PREFIX.len()..]);
         if path.len() > MAX_DEPTH {
-            let error = Error::refused(format!("a variable's name leads into more than {MAX_DEPTH} sections"));
+            let error = Error::refused(format!("more than {MAX_DEPTH} sections in the name of a variable"));
             return Err(locate(error.hint(UNSUPPORTED_HINT), variable.location.as_ref()));
         }
         settings.0.insert(path, value);
@@ -309,8 +309,13 @@ fn resolve_reference(
     }
     let inner = referred.map_or(String::new(), |referred| string::str(arena, referred));
     let (before, after) = (&text[..reference.start], &text[reference.end..]);
-    let (replaced, name) = ([before, &inner, after].concat(), text[reference.clone()].to_owned());
-    let paid = arena.budget.spend_bytes(replaced.len(), format_args!("`{name}`"));
+    let replaced = [before, &inner, after].concat();
+    // Without such a setting, the text between the braces can be a part of a secret.
+    let subject = match referred {
+        Some(_) => format!("`{}`", &text[reference]),
+        None => "a reference".to_owned(),
+    };
+    let paid = arena.budget.spend_bytes(replaced.len(), subject);
     paid.map_err(|error| locate(error, location.as_ref()))?;
     let is_unknown = referred.is_some_and(|referred| matches!(arena.get(referred), Value::Unknown(_)));
     Ok(arena.alloc(if is_unknown { Value::Unknown(replaced) } else { Value::Str(replaced) }, location))
@@ -343,6 +348,7 @@ mod tests {
                 format!("[context]\nk = \"{}\"", many("${context.k}", 2_000)),
                 format!("`${{context.k}}` {BYTES}"),
             ),
+            (vec![], format!("[context]\n{}", settings(&format!("${{sec}}{one}"))), format!("a reference {BYTES}")),
             (
                 vec![],
                 format!("[context]\nx = \"{one}\"\n{}", settings("a${context.x}")),
@@ -361,7 +367,7 @@ mod tests {
             (
                 vec![(&*format!("PREFECT__{}", many("A__", 200)), "x")],
                 String::new(),
-                "a variable's name leads into more than 100 sections".to_owned(),
+                "more than 100 sections in the name of a variable".to_owned(),
             ),
         ] {
             assert_eq!(load_error(&pairs, &user), expected);
