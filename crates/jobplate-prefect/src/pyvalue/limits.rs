@@ -16,15 +16,15 @@ pub(crate) const MAX_BITS: u64 = 14_284;
 /// The description of an integer with more digits, which Python cannot print.
 pub(crate) const LONG_INTEGER: &str = "a number of more than 4300 digits";
 
-/// The maximum number of values of one [`Budget`]. An object of 1.5 MiB, which is the most that etcd accepts, has fewer
-/// values.
+/// The maximum number of values of one [`Budget`]. An object of 1.5 MiB, which is the most that etcd accepts, can have
+/// about 300,000 values if most of them are single digits.
 const MAX_VALUES: usize = 250_000;
 
 /// The maximum size of the text of one [`Budget`], in MiB.
 const MAX_MEBIBYTES: usize = 8;
 
-/// What remains of the memory for values that an input can multiply: values of aliases and merge keys, literals, and
-/// text that replaces variables, references and placeholders.
+/// What remains of the memory for values: all keys and values of the files that a run reads, values of aliases and merge
+/// keys, literals, and text that replaces variables, references and placeholders.
 ///
 /// An [`Arena`](super::arena::Arena) has the budget of a run. Whoever copies a value or text pays for the copy first.
 #[derive(Clone, Copy, Debug)]
