@@ -163,7 +163,7 @@ fn check_logging(arena: &mut Arena, kwargs: Kwargs, config: Config) -> Result<()
     if let Some(attributes) = attributes.filter(|attributes| !matches!(arena.get(*attributes), Value::Unknown(_))) {
         let names = iterate(arena, attributes, "`logging.log_attributes`")?;
         if names.iter().any(|name| arena.as_str(*name).is_none()) {
-            let error = Error::input("Prefect can't start: its setting `logging.log_attributes` holds what is no text");
+            let error = Error::input("items of `logging.log_attributes` must be strings");
             return Err(locate(error, arena.location(attributes)));
         }
     }

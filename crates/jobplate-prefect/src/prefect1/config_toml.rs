@@ -48,7 +48,7 @@ pub(super) fn check_values<'t>(
             }
             DeValue::Datetime(time) if time.date.is_none() => {
                 let location = Location { source: Rc::clone(source), span: value.span() };
-                let error = Error::refused("a time of day stands here").hint(UNSUPPORTED_HINT);
+                let error = Error::refused("unsupported value: a time without a date").hint(UNSUPPORTED_HINT);
                 return Err(locate(error, Some(&location)));
             }
             _ => {}

@@ -47,16 +47,21 @@ pub const AGENT: Program = Program {
 pub fn find(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<AgentDeployment> {
     let deployment::ProgramContainer { options, location, environ, version, has_env_from, .. } =
         deployment::find(&AGENT, source)?;
-    let is_invalid = |name: &str, is_valid: fn(&str) -> bool| {
-        options.value(name).is_some_and(|value| find_references(value).is_empty() && !is_valid(value))
-    };
     let is_level = |level: &str| LOG_LEVELS.contains(&level.to_ascii_uppercase().as_str());
+    let is_number = |number: &str| number::parse_int(number).is_some();
+    let checks: [(&str, &dyn Fn(&str) -> bool, String); 2] = [
+        ("log-level", &is_level, format!("write one of {}", LOG_LEVELS.join(", "))),
+        ("max-polls", &is_number, "write a whole number".to_owned()),
+    ];
+    for (name, is_valid, hint) in checks {
+        let known = options.value(name).filter(|value| find_references(value).is_empty());
+        if known.is_some_and(|value| !is_valid(value)) {
+            return Err(locate(Error::input(format!("invalid `--{name}`")).hint(hint), Some(&location)));
+        }
+    }
     // Prefect 1.0 removed `--token`.
     let has_no_token = version.as_ref().is_some_and(|version| version.first() == Some(&1));
-    if is_invalid("max-polls", |number| number::parse_int(number).is_some())
-        || is_invalid("log-level", is_level)
-        || has_no_token && options.value("token").is_some()
-    {
+    if has_no_token && options.value("token").is_some() {
         return Err(Options::refuse(&AGENT, &location));
     }
     let start = start_arguments(arena, &options, &location)?;

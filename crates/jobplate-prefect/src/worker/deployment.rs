@@ -127,7 +127,7 @@ const OPPOSITE_SWITCHES: [(&str, &str); 3] = [
 /// Fails if the worker does not start.
 fn check_options(options: &Options, location: &Location) -> Result<()> {
     let fail = |message: String, hint: &str| {
-        Err(locate(Error::input(message).hint(format!("the worker does not start: {hint}")), Some(location)))
+        Err(locate(Error::input(format!("the worker does not start: {message}")).hint(hint), Some(location)))
     };
     let value_of = |name: &str| options.value(name).filter(|value| find_references(value).is_empty());
     if options.value("pool").is_none() {
@@ -138,10 +138,14 @@ fn check_options(options: &Options, location: &Location) -> Result<()> {
     {
         return fail(format!("`--{switch}` and `--{opposite}` are both given"), "remove one of them");
     }
-    for (option, min) in [("limit", 0), ("prefetch-seconds", i64::MIN)] {
-        let is_valid = |value: &str| number::parse_int(value).is_some_and(|number| number >= BigInt::from(min));
-        if value_of(option).is_some_and(|value| !is_valid(value)) {
-            return fail(format!("`--{option}` must be a whole number"), "write digits");
+    for option in ["limit", "prefetch-seconds"] {
+        let Some(value) = value_of(option) else { continue };
+        match number::parse_int(value) {
+            None => return fail(format!("`--{option}` must be a whole number"), "write digits"),
+            Some(number) if option == "limit" && number < BigInt::ZERO => {
+                return fail("`--limit` must be 0 or more".to_owned(), "correct the value");
+            }
+            Some(_) => {}
         }
     }
     let is_policy = |policy: &str| INSTALL_POLICIES.contains(&policy.to_lowercase().replace('_', "-").as_str());
