@@ -192,8 +192,7 @@ impl Arena {
         }
     }
 
-    /// Returns whether `one == other`. Collections are equal if they have equal items. Values that are too large to
-    /// compare are not equal.
+    /// Returns whether `one == other`, also for collections. Values that are too large to compare are not equal.
     pub fn equals(&self, one: ValueId, other: ValueId) -> bool {
         self.equals_within(one, other, &mut Budget::default())
     }
