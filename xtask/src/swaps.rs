@@ -29,7 +29,8 @@ const SWAPPED_DIRS: [&str; 2] = ["crates/jobplate-prefect/src/prefect1/", "crate
 
 /// The files in these directories that previews of Prefect 1 do not use. `tests/cmd/secrets.rs` compares the reading of
 /// secrets with Prefect. The other files are needed only for workers.
-const EXCLUDED_FILES: [&str; 4] = ["prefect1/secrets.rs", "pyvalue/duration.rs", "pyvalue/json.rs", "pyvalue/slug.rs"];
+const EXCLUDED_FILES: [&str; 5] =
+    ["prefect1/secrets.rs", "pyvalue/duration.rs", "pyvalue/json.rs", "pyvalue/json_value.rs", "pyvalue/slug.rs"];
 
 /// The function that each swapped arm calls. It is appended to the copy's `lib.rs`.
 ///

@@ -311,10 +311,7 @@ fn resolve_reference(
     let (before, after) = (&text[..reference.start], &text[reference.end..]);
     let replaced = [before, &inner, after].concat();
     // Without such a setting, the text between the braces can be a part of a secret.
-    let subject = match referred {
-        Some(_) => format!("`{}`", &text[reference]),
-        None => "a reference".to_owned(),
-    };
+    let subject = if referred.is_some() { format!("`{}`", &text[reference]) } else { "a reference".to_owned() };
     let paid = arena.budget.spend_bytes(replaced.len(), subject);
     paid.map_err(|error| locate(error, location.as_ref()))?;
     let is_unknown = referred.is_some_and(|referred| matches!(arena.get(referred), Value::Unknown(_)));

@@ -49,16 +49,15 @@ pub fn find(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<AgentDeploymen
         deployment::find(&AGENT, source)?;
     let is_level = |level: &str| LOG_LEVELS.contains(&level.to_ascii_uppercase().as_str());
     let is_number = |number: &str| number::parse_int(number).is_some();
-    let checks: [(&str, &dyn Fn(&str) -> bool, String); 2] = [
-        ("log-level", &is_level, format!("write one of {}", LOG_LEVELS.join(", "))),
-        ("max-polls", &is_number, "write a whole number".to_owned()),
-    ];
-    for (name, is_valid, hint) in checks {
+    let check = |name: &str, is_valid: &dyn Fn(&str) -> bool, hint: String| {
         let known = options.value(name).filter(|value| find_references(value).is_empty());
         if known.is_some_and(|value| !is_valid(value)) {
             return Err(locate(Error::input(format!("invalid `--{name}`")).hint(hint), Some(&location)));
         }
-    }
+        Ok(())
+    };
+    check("log-level", &is_level, format!("write one of {}", LOG_LEVELS.join(", ")))?;
+    check("max-polls", &is_number, "write a whole number".to_owned())?;
     // Prefect 1.0 removed `--token`.
     let has_no_token = version.as_ref().is_some_and(|version| version.first() == Some(&1));
     if has_no_token && options.value("token").is_some() {

@@ -55,11 +55,13 @@ const MAX_DEPTH: usize = 20;
 
 /// Parses JSON text. Returns `None` if `json.loads` rejects the text.
 pub(crate) fn parse(text: &str) -> Option<Json> {
-    match serde_json::from_str::<&RawValue>(text) {
-        Ok(_) if depth(text) > MAX_DEPTH => Some(Json::Unsupported),
-        Ok(raw) => construct(raw.get()),
-        Err(_) => parse_constant(text.trim_matches([' ', '\t', '\n', '\r'])),
-    }
+    parse_standard(text).or_else(|| parse_constant(text.trim_matches([' ', '\t', '\n', '\r'])))
+}
+
+/// Parses standard JSON text. Returns `None` if the text is invalid JSON, or if `json.loads` rejects the text.
+fn parse_standard(text: &str) -> Option<Json> {
+    let raw: &RawValue = serde_json::from_str(text).ok()?;
+    if depth(text) > MAX_DEPTH { Some(Json::Unsupported) } else { construct(raw.get()) }
 }
 
 /// Parses the numbers that Python accepts although JSON has no such numbers.
@@ -68,11 +70,42 @@ fn parse_constant(text: &str) -> Option<Json> {
         "NaN" => Some(Json::Float(f64::NAN)),
         "Infinity" => Some(Json::Float(f64::INFINITY)),
         "-Infinity" => Some(Json::Float(f64::NEG_INFINITY)),
-        _ if text.starts_with(['[', '{']) && ["NaN", "Infinity"].iter().any(|word| text.contains(word)) => {
-            Some(Json::Unsupported)
-        }
+        _ if text.starts_with(['[', '{']) => parse_standard(&replace_constants(text)).map(|_| Json::Unsupported),
         _ => None,
     }
+}
+
+/// Replaces the numbers of Python outside of strings with a zero. The blanks around the zero keep it from becoming a
+/// part of another number.
+fn replace_constants(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (index, part) in split_at_strings(text).into_iter().enumerate() {
+        match index % 2 {
+            0 => out.push_str(&part.replace("-Infinity", " 0 ").replace("Infinity", " 0 ").replace("NaN", " 0 ")),
+            _ => out.push_str(part),
+        }
+    }
+    out
+}
+
+/// Splits JSON text at the quotes of its strings: parts with an even index are outside of strings. Strings keep their
+/// quotes.
+fn split_at_strings(text: &str) -> Vec<&str> {
+    let (mut parts, mut start, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = quoted,
+            b'"' => {
+                let end = at + usize::from(quoted);
+                parts.push(&text[start..end]);
+                (start, quoted) = (end, !quoted);
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[start..]);
+    parts
 }
 
 /// Constructs the value of valid JSON. Returns `None` if Python rejects an integer, because it has too many digits.
@@ -125,6 +158,15 @@ mod tests {
             (r#""\ud83d\u0041""#, Some(Json::Unsupported)),
             (r#"{"\ud83d": 1}"#, Some(Json::Unsupported)),
             ("[NaN]", Some(Json::Unsupported)),
+            ("{\"NaN\\\"\": [-Infinity,Infinity , \"a\"]}", Some(Json::Unsupported)),
+            (r#"["NaN"]"#, Some(Json::List(vec![Json::Str("NaN".to_owned())]))),
+            (r#"{"X-Team":"NaNo",}"#, None),
+            ("[Infinity.api],x", None),
+            ("[-NaN]", None),
+            ("[1NaN]", None),
+            ("[NaN.5]", None),
+            ("[NaN, x]", None),
+            (&format!("[NaN, {}]", "9".repeat(4301)), None),
             ("\"a\tb\"", None),
             ("\"a\u{7f}b\"", text("a\u{7f}b")),
             ("01", None),
