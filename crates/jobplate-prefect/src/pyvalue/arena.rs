@@ -187,7 +187,6 @@ impl Arena {
     pub fn is_same_key(&self, one: ValueId, other: ValueId) -> bool {
         match (self.get(one), self.get(other)) {
             (Value::Str(one), Value::Str(other)) => one == other,
-            (Value::Str(_), _) | (_, Value::Str(_)) => false,
             _ => self.dict_key(one) == self.dict_key(other),
         }
     }
