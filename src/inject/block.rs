@@ -89,7 +89,7 @@ fn plan_patches(
         patches => Ok(patches.first().copied()),
     };
     let (mut remove, mut insert) = (Vec::new(), Vec::new());
-    for name in appended.keys().filter(|name| desired.requests(name) && !desired.sets(name)) {
+    for name in desired.unset().filter(|name| !desired.sets(name)) {
         remove.extend(find_appended(name)?.map(|(position, _)| position));
     }
     for entry in desired.entries() {

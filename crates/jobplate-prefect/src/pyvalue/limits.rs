@@ -23,10 +23,11 @@ const MAX_VALUES: usize = 250_000;
 /// The maximum size of the text of one [`Budget`], in MiB.
 const MAX_MEBIBYTES: usize = 8;
 
-/// What remains of the memory for values: all keys and values of the files that a run reads, values of aliases and merge
-/// keys, literals, and text that replaces variables, references and placeholders.
+/// What remains of the memory for values: all keys and values of the files that a run reads, values of aliases and
+/// merge keys, literals, and text that replaces variables, references and placeholders.
 ///
-/// An [`Arena`](super::arena::Arena) has the budget of a run. Whoever copies a value or text pays for the copy first.
+/// An [`Arena`](super::arena::Arena) has the budget of a run. Code that copies a value or text must spend the budget for
+/// the copy first.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
     values: usize,
