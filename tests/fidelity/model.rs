@@ -80,7 +80,9 @@ fn split_json_objects(document: &str) -> Vec<&str> {
         if !next.starts_with('{') || !after[..after.len() - next.len()].contains('\n') {
             break;
         }
-        let (object, others) = rest.split_at(rest.len() - next.len());
+        let gap = &after[..after.len() - next.len()];
+        let indent = gap.len() - gap.rfind('\n').map_or(0, |newline| newline + 1);
+        let (object, others) = rest.split_at(rest.len() - next.len() - indent);
         objects.push(object);
         rest = others;
     }
@@ -415,17 +417,20 @@ fn check_unshared(node: &Tree, aliases: &[&str]) -> Result<(), &'static str> {
     node.children.iter().try_for_each(|child| check_unshared(child, aliases))
 }
 
-/// Returns whether a value contains the reference `$(NAME)`, like Kubernetes expands it: `$$` is an escaped `$`.
+/// Returns whether a value contains the reference `$(NAME)`, like Kubernetes expands it: `$$` is an escaped `$`, and a
+/// name ends at the first `)`.
 fn has_reference(value: &str, name: &str) -> bool {
     let mut rest = value;
     while let Some(at) = rest.find('$') {
         rest = &rest[at + 1..];
         if let Some(after) = rest.strip_prefix('$') {
             rest = after;
-        } else if let Some(reference) = rest.strip_prefix('(')
-            && reference.strip_prefix(name).is_some_and(|after| after.starts_with(')'))
+        } else if let Some((reference, after)) = rest.strip_prefix('(').and_then(|reference| reference.split_once(')'))
         {
-            return true;
+            if reference == name {
+                return true;
+            }
+            rest = after;
         }
     }
     false

@@ -50,6 +50,9 @@ fn documents(row: Row<'_>) -> Vec<Family> {
             let entry = |i| format!("        - {{name: A{i}, value: \"$(A{})\"}}\n", i + 1);
             manifest(format!("{JOB}        env:\n{}", repeat(n, entry)))
         }),
+        row("edits/open_references_in_a_value", 200_000, RENDER, |n| {
+            manifest(format!("{JOB}        env:\n        - name: A\n          value: {}\n", "$(".repeat(n)))
+        }),
         row("edits/lines_of_a_replaced_entry", 10_000, RENDER, |n| {
             let lines = "            - a: b\n".repeat(n);
             manifest(format!(

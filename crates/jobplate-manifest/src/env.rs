@@ -105,13 +105,17 @@ pub enum Segment<'v> {
 /// Splits a value into its segments.
 pub fn segments(value: &str) -> impl Iterator<Item = Segment<'_>> {
     let mut rest = value;
+    // The last `)` is searched for once. A search after each `$(` takes quadratic time.
+    let last_close = value.rfind(')').map_or(usize::MAX, |at| value.len() - at);
     std::iter::from_fn(move || {
         let dollar = rest.find('$').unwrap_or(rest.len());
         let (segment, after) = if dollar > 0 {
             (Segment::Text(&rest[..dollar]), &rest[dollar..])
         } else if let Some(after) = rest.strip_prefix("$$") {
             (Segment::EscapedDollar, after)
-        } else if let Some((name, after)) = rest.strip_prefix("$(").and_then(|rest| rest.split_once(')')) {
+        } else if rest.len() >= last_close
+            && let Some((name, after)) = rest.strip_prefix("$(").and_then(|rest| rest.split_once(')'))
+        {
             (Segment::Reference(name), after)
         } else {
             let (dollar, after) = rest.split_at_checked(1)?;

@@ -144,8 +144,8 @@ impl<R: Read> Documents<R> {
     }
 }
 
-/// Returns the offset of the second object in `bytes`, or `None` if `bytes` are not a JSON object that is followed by
-/// another on a new line.
+/// Returns the start of the line of the second object in `bytes`, or `None` if `bytes` are not a JSON object that is
+/// followed by another on a new line.
 fn next_json_object(bytes: &[u8]) -> Option<usize> {
     let begins_object = |bytes: &[u8]| bytes.trim_ascii_start().starts_with(b"{");
     // Between two values of one object there is always a comma.
@@ -156,8 +156,9 @@ fn next_json_object(bytes: &[u8]) -> Option<usize> {
     let mut objects = serde_json::Deserializer::from_slice(bytes).into_iter::<IgnoredAny>();
     objects.next()?.ok()?;
     let rest = &bytes[objects.byte_offset()..];
-    let gap = rest.len() - rest.trim_ascii_start().len();
-    (begins_object(rest) && rest[..gap].contains(&b'\n')).then_some(bytes.len() - rest.len() + gap)
+    let gap = &rest[..rest.len() - rest.trim_ascii_start().len()];
+    let newline = memchr::memrchr(b'\n', gap).filter(|_| begins_object(rest))?;
+    Some(objects.byte_offset() + newline + 1)
 }
 
 /// Returns the length of the first document in `bytes`, or `None` if no separator follows it in `bytes`.
@@ -227,7 +228,7 @@ mod tests {
     fn splits_json_objects_on_lines_of_their_own() {
         let cases: [(&str, &[&str]); 9] = [
             ("{}\n{}\n", &["{}\n", "{}\n"]),
-            (" {\"a\": [{}]}\n\n  {\n}\r\n{}", &[" {\"a\": [{}]}\n\n  ", "{\n}\r\n", "{}"]),
+            (" {\"a\": [{}]}\n\n  {\n}\r\n{}", &[" {\"a\": [{}]}\n\n", "  {\n}\r\n", "{}"]),
             ("{\"a\": \"}\\\"\\n{\"}\n{}\n---\n{}\n{}\n", &["{\"a\": \"}\\\"\\n{\"}\n", "{}\n", "---\n{}\n{}\n"]),
             ("{}\n---\na: b\n", &["{}\n", "---\na: b\n"]),
             // These are not JSON objects on lines of their own.
