@@ -12,6 +12,7 @@ use jobplate_diagnostic::{Error, ErrorKind, Result, describe_io_error};
 use jobplate_manifest::difference::{ChangedItem, ObjectName, differences};
 
 use super::edit_args::STDIN;
+use super::file_attributes::is_same_file;
 use super::render_request::RenderRequest;
 use super::staged_files::StagedFiles;
 use crate::ui::Ui;
@@ -122,17 +123,6 @@ impl ReportTarget {
         }
         Ok(ReportTarget::File(file))
     }
-}
-
-#[cfg(unix)]
-fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    (one.dev(), one.ino()) == (other.dev(), other.ino())
-}
-
-#[cfg(not(unix))]
-fn is_same_file(_: &Metadata, _: &Metadata) -> bool {
-    false
 }
 
 /// Returns the metadata of the file that standard input is redirected from, or `None` if that is unknown.

@@ -23,6 +23,18 @@ pub(super) fn check_replaceable(metadata: &Metadata) -> Result<()> {
     }
 }
 
+/// Returns whether two metadata are those of one file, under the same or different names.
+#[cfg(unix)]
+pub(super) fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    one.dev() == other.dev() && one.ino() == other.ino()
+}
+
+#[cfg(not(unix))]
+pub(super) fn is_same_file(_one: &Metadata, _other: &Metadata) -> bool {
+    false
+}
+
 /// Copies the attributes of the file at `path` to the new file. `metadata` is the metadata of the file at `path`.
 ///
 /// # Errors

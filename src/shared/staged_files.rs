@@ -2,14 +2,14 @@
 //! moves the originals back, which have had a second name until then.
 
 use std::collections::{BTreeSet, HashSet};
-use std::fs::File;
+use std::fs::{DirEntry, File, Metadata};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use jobplate_diagnostic::{Error, ErrorKind, Result, describe_io_error};
 use tempfile::{Builder, NamedTempFile};
 
-use super::file_attributes::{check_replaceable, copy_attributes};
+use super::file_attributes::{check_replaceable, copy_attributes, is_same_file};
 use super::temp_files::{TempFile, delay_signals};
 
 /// The size of the write buffer, in bytes.
@@ -58,7 +58,8 @@ impl StagedFiles {
         // Replace the target of a symbolic link, not the link.
         let target = std::fs::canonicalize(path).map_err(|error| fail("can't be found", error))?;
         let metadata = target.metadata().map_err(|error| fail("can't be read", error))?;
-        check_replaceable(&metadata).map_err(|error| error.in_file(&name))?;
+        check_replaceable(&metadata)
+            .map_err(|error| find_leftover(&target, &metadata).map_or(error, leftover_error).in_file(&name))?;
         let (file, new) =
             TempFile::create(|| Ok(NamedTempFile::with_prefix_in(NEW_PREFIX, parent_directory(&target))?.into_parts()))
                 .map_err(|error| fail("no file can be made beside it", error))?;
@@ -131,6 +132,28 @@ impl StagedFiles {
 
 fn parent_directory(path: &Path) -> &Path {
     path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Returns the second name of an original that a killed process has left.
+fn find_leftover(original: &Path, metadata: &Metadata) -> Option<PathBuf> {
+    let is_leftover = |entry: &DirEntry| {
+        entry.file_name().as_encoded_bytes().starts_with(OLD_PREFIX.as_bytes())
+            && entry.metadata().is_ok_and(|other| is_same_file(&other, metadata))
+    };
+    std::fs::read_dir(parent_directory(original)).ok()?.flatten().find(is_leftover).map(|entry| entry.path())
+}
+
+/// Returns the error for an original with a second name that a killed process has left. It is not removed here: another
+/// process may be replacing the file and need it.
+fn leftover_error(leftover: PathBuf) -> Error {
+    let directory = parent_directory(&leftover).display().to_string();
+    let directory = shlex::try_quote(&directory).unwrap_or_default();
+    Error::input(format!("has a second name, `{}`: a run was killed while it replaced files", leftover.display())).hint(
+        format!(
+            "when no jobplate is running, delete such names: \
+             find {directory} -name '{NEW_PREFIX}*' -delete -o -name '{OLD_PREFIX}*' -delete"
+        ),
+    )
 }
 
 /// Gives the original of a staged file a second name, to move it back from there if another file can't be replaced.

@@ -111,7 +111,10 @@ fn watch_signals() {
     START.call_once(|| {
         // An ignored signal stays ignored, for `nohup` and for background jobs of a shell script.
         let ignored = ignored_signals();
-        let watched = [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| ignored & 1 << (signal - 1) == 0);
+        let is_ignored = |signal: i32| {
+            ignored.map_or_else(|| is_ignored_by_new_processes(signal), |ignored| ignored & 1 << (signal - 1) != 0)
+        };
+        let watched = [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal));
         let Ok(mut signals) = signal_hook::iterator::Signals::new(watched) else { return };
         std::thread::spawn(move || {
             for signal in signals.forever() {
@@ -131,10 +134,22 @@ fn watch_signals() {
 #[cfg(not(unix))]
 fn watch_signals() {}
 
-/// Returns the set of ignored signals, with bit N - 1 for signal N. It is empty on systems without /proc.
+/// Returns the set of ignored signals, with bit N - 1 for signal N. Returns `None` on systems without /proc, such as
+/// macOS.
 #[cfg(unix)]
-fn ignored_signals() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+fn ignored_signals() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(mask.trim(), 16).ok()
+}
+
+/// Returns whether a new process ignores a signal, which it inherits from this process: sends the signal to a shell and
+/// looks whether the shell survives. `sigaction`, which could tell directly, needs unsafe code.
+#[cfg(unix)]
+fn is_ignored_by_new_processes(signal: i32) -> bool {
+    use std::process::{Command, Stdio};
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("kill -{signal} $$")]);
+    shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    shell.status().is_ok_and(|status| status.success())
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{XattrFlags, getxattr, setxattr};
 
@@ -69,6 +69,55 @@ pub(crate) fn refuses_hard_links() {
     assert_eq!(read_all(dir.path()), [JOB; 3]);
 }
 
+pub(crate) fn names_a_second_name_that_a_killed_run_left() {
+    let dir = create_manifests(&["a.yaml".to_owned(), "b.yaml".to_owned()], JOB);
+    std::fs::hard_link(dir.path().join("b.yaml"), dir.path().join(".jobplate-old-x")).expect("a link can be created");
+    std::fs::write(dir.path().join(".jobplate-new-x"), "").expect("the file can be written");
+    let output = run::jobplate(dir.path(), &ARGS, b"");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.starts_with("error: ./b.yaml: has a second name, `") && output.status == 2, "{text}");
+    assert!(text.contains("/.jobplate-old-x`: a run was killed while it replaced files\n"), "{text}");
+    run_hint(dir.path(), &text);
+    assert_eq!(read_all(dir.path()), [JOB; 2]);
+    assert_eq!(run::jobplate(dir.path(), &ARGS, b"").status, 0);
+    assert_eq!(read_all(dir.path()), [RENDERED; 2]);
+}
+
+/// Runs the command in the hint of an error.
+fn run_hint(dir: &Path, text: &str) {
+    let (_, script) = text.split_once("delete such names: ").unwrap_or_else(|| panic!("no command in {text}"));
+    let status = run::isolated_command("sh", dir).args(["-c", script]).status();
+    assert!(status.expect("a shell starts").success(), "{script}");
+}
+
+pub(crate) fn survives_a_kill_at_any_time() {
+    const RUNS: u32 = 12;
+    let names: Vec<String> = (0..12).map(|number| format!("{number:02}.yaml")).collect();
+    let is_whole = |text: &String| text == JOB || text == RENDERED;
+    let start_run = |dir: &Path| run::isolated_command(run::binary(), dir).args(ARGS).spawn().expect("it starts");
+    let dir = create_manifests(&names, JOB);
+    let start = Instant::now();
+    drop(start_run(dir.path()).wait());
+    let duration = start.elapsed();
+    for number in 0..RUNS {
+        let dir = create_manifests(&names, JOB);
+        let mut child = start_run(dir.path());
+        std::thread::sleep(duration * number / RUNS);
+        // Fails if the run has ended.
+        drop(child.kill());
+        drop(child.wait());
+        assert!(names.iter().all(|name| is_whole(&std::fs::read_to_string(dir.path().join(name)).unwrap_or_default())));
+        let output = run::jobplate(dir.path(), &ARGS, b"");
+        if output.status != 0 {
+            run_hint(dir.path(), &String::from_utf8_lossy(&output.stderr));
+            assert_eq!(run::jobplate(dir.path(), &ARGS, b"").status, 0);
+        }
+        let is_rendered =
+            |name: &String| std::fs::read_to_string(dir.path().join(name)).is_ok_and(|text| text == RENDERED);
+        assert!(names.iter().all(is_rendered), "run {number}");
+    }
+}
+
 pub(crate) fn keeps_extended_attributes() {
     let dir = create_manifests(&["a.yaml".to_owned()], JOB);
     let file = dir.path().join("a.yaml");
@@ -122,6 +171,22 @@ pub(crate) fn removes_temporary_files_when_a_signal_ends_it() {
         }
         // The other signals may be ignored: a shell's background jobs ignore SIGINT, and `nohup` ignores SIGHUP.
         assert!(was_ended || signal != "TERM", "{signal} never ended the program");
+    }
+}
+
+pub(crate) fn ignores_signals_that_it_inherits_as_ignored() {
+    let names: Vec<String> = (0..40).map(|number| format!("{number:02}.yaml")).collect();
+    let text = JOB.to_owned() + "x:\n" + &"- aaaaaaaaaaaaaaaaaaa\n".repeat(2_000);
+    // Systems other than Linux have no /proc, from which the ignored signals can be read.
+    for hide_proc in ["", "mount -t tmpfs none /proc && "] {
+        let dir = create_manifests(&names, &text);
+        let script = format!(
+            "{hide_proc} trap '' HUP; \"$0\" render -i . --env A=b & \
+             while kill -0 $! && ! ls -a | grep -q jobplate-; do :; done; kill -HUP $!; wait $!; echo \"exit $?\""
+        );
+        let Some(output) = run_in_mount_namespace(dir.path(), &script) else { return };
+        assert_eq!(output, "exit 0\n", "{hide_proc}");
+        assert!(read_all(dir.path()).iter().all(|text| text.starts_with(RENDERED)), "{hide_proc}");
     }
 }
 

@@ -161,9 +161,15 @@ fn functions() -> Vec<Test> {
         #[cfg(target_os = "linux")]
         in_place::needs_few_descriptors,
         #[cfg(target_os = "linux")]
+        in_place::ignores_signals_that_it_inherits_as_ignored,
+        #[cfg(target_os = "linux")]
+        in_place::names_a_second_name_that_a_killed_run_left,
+        #[cfg(target_os = "linux")]
         in_place::refuses_hard_links,
         #[cfg(target_os = "linux")]
         in_place::removes_temporary_files_when_a_signal_ends_it,
+        #[cfg(target_os = "linux")]
+        in_place::survives_a_kill_at_any_time,
         #[cfg(unix)]
         links::argocd_generate_reveals_nothing_outside_of_the_repository,
         render::closed_stdout_is_not_an_error,
