@@ -13,14 +13,14 @@ use std::process::ExitCode;
 use clap::Args;
 use jobplate::diagnostic::edits::EditStatus;
 use jobplate::render::{RenderedDocument, Rendering};
-use jobplate_diagnostic::{Error, LineIndex, ProgramName, Result, suggest};
+use jobplate_diagnostic::{Error, LineIndex, ProgramName, Result, display_path, suggest};
 use jobplate_yaml::{Document, Node, NodeArena, NodeKind, ScalarKind};
 use serde::Deserialize;
 
 use super::definition::{Command, parse_arguments};
 use super::render::RenderArgs;
 use super::render::output::print_all;
-use crate::shared::edit_args::STDIN;
+use crate::shared::edit_args::is_stdin;
 use crate::shared::edit_report;
 use crate::shared::inputs::{self, DEFAULT_SPEC_FILES};
 use crate::shared::no_match::MatchPolicy;
@@ -130,10 +130,10 @@ fn request(root: Option<&Path>) -> Result<RenderRequest> {
         .request;
     request.target_syntax = TargetSyntax::Parameters;
     for input in &request.inputs {
-        if input == STDIN {
+        if is_stdin(input) {
             return Err(Error::usage("Argo CD gives a plugin no standard input (`-`)").hint("name files"));
         }
-        check_inside(Path::new(input), root)?;
+        check_inside(input, root)?;
     }
     Ok(request)
 }
@@ -229,8 +229,9 @@ fn check_inside(file: &Path, root: Option<&Path>) -> Result<()> {
     let is_inside = file.canonicalize().is_ok_and(|path| root.is_some_and(|root| path.starts_with(root)));
     match is_inside {
         true => Ok(()),
-        false => Err(Error::usage("is missing, or is outside of the application's repository")
-            .in_file(file.display().to_string())),
+        false => {
+            Err(Error::usage("is missing, or is outside of the application's repository").in_file(display_path(file)))
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `jobplate convert`: converts a Prefect 1 job template to a base job template of Prefect 2 and 3.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -19,14 +20,14 @@ use crate::ui::Ui;
 pub(crate) struct ConvertArgs {
     /// The job template of a Prefect 1 agent, a ConfigMap with one, or - for standard input
     #[arg(value_name = "FILE", help_heading = "Inputs")]
-    template: Option<String>,
+    template: Option<PathBuf>,
     /// The same as FILE, as kubectl has it
     #[arg(short = 'f', long, value_name = "FILE", conflicts_with = "template", help_heading = "Inputs")]
-    filename: Option<String>,
+    filename: Option<PathBuf>,
     /// The base job template to build on, in a file or wherever `preview` takes one: its variables stay, and whatever
     /// FILE does not say; without it, one that has what Prefect's own default has
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
-    from_default: Option<String>,
+    from_default: Option<PathBuf>,
     #[command(flatten)]
     output: ConvertOutputArgs,
 }

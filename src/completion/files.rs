@@ -66,10 +66,10 @@ impl ManifestNames {
         let mut names = ManifestNames::default();
         let mut inputs = context.inputs.clone();
         if inputs.is_empty() {
-            let specs = context.specs.iter().filter(|spec| regular_file_size(Path::new(spec)).is_some());
+            let specs = context.specs.iter().filter(|spec| regular_file_size(spec).is_some());
             inputs = specs.flat_map(|spec| render_request::read_spec_inputs(spec)).collect();
         }
-        let files = inputs.iter().map(Path::new).flat_map(|input| match input.is_dir() {
+        let files = inputs.iter().flat_map(|input| match input.is_dir() {
             true => inputs::list_manifests(input, context.recursive, MAX_ENTRIES, &|_| Ok(())).unwrap_or_default(),
             false => vec![input.to_owned()],
         });

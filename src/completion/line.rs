@@ -21,9 +21,9 @@ pub(crate) struct CommandLine {
 /// The inputs, targets and cluster flags of an incomplete command line.
 #[derive(Default)]
 pub(crate) struct LineContext {
-    pub(crate) inputs: Vec<String>,
+    pub(crate) inputs: Vec<PathBuf>,
     pub(crate) recursive: bool,
-    pub(crate) specs: Vec<String>,
+    pub(crate) specs: Vec<PathBuf>,
     pub(crate) targets: Vec<Target>,
     #[cfg(feature = "cluster")]
     pub(crate) namespace: Option<String>,
@@ -61,10 +61,11 @@ impl CommandLine {
             values.into_iter().flatten().filter(|value| *value != last_word).cloned().collect()
         };
         // The shell has not expanded `~` yet.
-        let home = std::env::var("HOME").unwrap_or_default();
-        let paths_of = |id: &str| -> Vec<String> {
-            let expand = |path: String| path.strip_prefix("~/").map(|rest| format!("{home}/{rest}")).unwrap_or(path);
-            values_of(id).into_iter().map(expand).collect()
+        let home = PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
+        let paths_of = |id: &str| -> Vec<PathBuf> {
+            let paths = matches.try_get_many::<PathBuf>(id).ok().flatten().into_iter().flatten();
+            let paths = paths.filter(|path| Some(path.as_os_str()) != self.words.last().map(OsString::as_os_str));
+            paths.map(|path| path.strip_prefix("~").map_or(path.clone(), |rest| home.join(rest))).collect()
         };
         let targets =
             values_of("target").iter().filter_map(|text| flag_values::parse_target("--target", text).ok()).collect();
@@ -113,9 +114,9 @@ mod tests {
     #[test]
     fn parses_an_incomplete_line() {
         let context = parse(&["jobplate", "render", "a.yaml", "-f", "b", "--target", "job/x", "--target", ""]);
-        assert_eq!(context.inputs, ["a.yaml", "b"]);
+        assert_eq!(context.inputs, ["a.yaml", "b"].map(PathBuf::from));
         assert_eq!(context.targets.len(), 1);
-        assert_eq!(parse(&["jobplate", "render", "a.yaml", "--env"]).inputs, ["a.yaml"]);
+        assert_eq!(parse(&["jobplate", "render", "a.yaml", "--env"]).inputs, [PathBuf::from("a.yaml")]);
     }
 
     #[cfg(feature = "cluster")]

@@ -4,6 +4,7 @@
 //! YAML: each setting has an `origin`, the name of its flag or key, which appears only in errors.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::env::{EnvFrom, EnvFromKind, EnvValue};
@@ -23,7 +24,7 @@ const MAX_TARGETS: usize = 256;
 #[derive(Debug, Default)]
 pub struct Layer {
     /// The input files, as they are written in the source.
-    pub inputs: Vec<String>,
+    pub inputs: Vec<PathBuf>,
     /// The targets. If empty, the lower layer's targets or the default targets are used.
     targets: Vec<Target>,
     assignments: Vec<Assignment>,
@@ -320,7 +321,7 @@ mod tests {
     #[test]
     fn keeps_the_upper_layers_assignments() {
         let mut lower = Layer::new(false);
-        lower.inputs = vec!["lower".to_owned()];
+        lower.inputs = vec!["lower".into()];
         lower.add_target(parse_target("Job", None, None, None).unwrap()).unwrap();
         for name in ["KEPT", "SET", "REMOVED", "PREFECT__BACKEND"] {
             lower.set_variable(literal(name, "lower"), "lower").unwrap();
@@ -352,7 +353,7 @@ mod tests {
         upper.add_env_from(source(true));
 
         let mut merged = upper.merge_over(lower);
-        assert_eq!(std::mem::take(&mut merged.inputs), ["lower"]);
+        assert_eq!(std::mem::take(&mut merged.inputs), [PathBuf::from("lower")]);
         let injection = merged.into_injection();
         let variables: Vec<_> = injection.variables.iter().map(|variable| variable.name.as_str()).collect();
         assert_eq!(variables, ["KEPT", "BACK", "SET"]);

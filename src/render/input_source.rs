@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use jobplate_diagnostic::{Error, Result, describe_io_error};
+use jobplate_diagnostic::{Error, Result, describe_io_error, display_path};
 use tempfile::SpooledTempFile;
 
 use super::errors::input_changed_error;
@@ -62,7 +62,7 @@ impl InputSource {
     ///
     /// Fails if the file cannot be opened or read, if it is a directory, or if the temporary file cannot be written.
     pub fn open(path: &Path) -> Result<Self> {
-        let name = path.display().to_string();
+        let name = display_path(path);
         let to_error =
             |error: io::Error| Error::input(format!("can't be opened: {}", describe_io_error(&error))).in_file(&name);
         let file = File::open(path).map_err(to_error)?;

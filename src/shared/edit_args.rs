@@ -3,6 +3,8 @@
 //! Flags that may contain a secret value are plain strings to clap, because clap's error messages quote values.
 //! `flag_values` parses them.
 
+use std::path::{Path, PathBuf};
+
 use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
 
@@ -11,14 +13,19 @@ use super::choice::{Choice, ChoiceParser, value_candidates};
 /// The input name that selects standard input.
 pub(crate) const STDIN: &str = "-";
 
+/// Returns whether an input is standard input.
+pub(crate) fn is_stdin(input: &Path) -> bool {
+    input.as_os_str() == STDIN
+}
+
 #[derive(Args)]
 pub(crate) struct ManifestArgs {
     /// Manifests: files, directories, or - for standard input
     #[arg(value_name = "FILE", help_heading = "Inputs")]
-    pub(super) inputs: Vec<String>,
+    pub(super) inputs: Vec<PathBuf>,
     /// The same as FILE, as kubectl has it
     #[arg(short = 'f', long, value_name = "FILE", help_heading = "Inputs")]
-    pub(super) filename: Vec<String>,
+    pub(super) filename: Vec<PathBuf>,
     /// Descend into directories
     #[arg(short = 'R', long, help_heading = "Inputs")]
     pub(super) recursive: bool,
@@ -40,7 +47,7 @@ pub(crate) struct EditArgs {
     pub(super) quiet: bool,
     /// Write what was edited to a file, as JSON: file, line, object, container, variable, action
     #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub(super) report: Option<String>,
+    pub(super) report: Option<PathBuf>,
     /// The largest document to read
     #[arg(long, value_name = "SIZE", default_value = "64MiB", help_heading = "Output")]
     pub(super) max_document_size: String,
@@ -100,7 +107,7 @@ pub(super) struct SetArgs {
     pub(super) prefect_kubernetes: Option<String>,
     /// All of this from a spec file; flags win over it, a later one over an earlier one
     #[arg(long, value_name = "FILE")]
-    pub(super) spec: Vec<String>,
+    pub(super) spec: Vec<PathBuf>,
     /// Let --env write a value under a name that looks secret
     #[arg(long)]
     pub(super) allow_plaintext: bool,

@@ -2,16 +2,16 @@
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use jobplate::diagnostic::edits::{ConfigMapKeyRef, EditStatus, EditedItem, ObjectRef, ReportedEdit, to_json};
 use jobplate::inject::template_kind;
 use jobplate::render::{RenderedDocument, Rendering};
-use jobplate_diagnostic::{Error, ErrorKind, Result, describe_io_error};
+use jobplate_diagnostic::{Error, ErrorKind, Result, describe_io_error, display_path};
 use jobplate_manifest::difference::{ChangedItem, ObjectName, differences};
 
-use super::edit_args::STDIN;
+use super::edit_args::is_stdin;
 use super::file_attributes::is_same_file;
 use super::render_request::RenderRequest;
 use super::staged_files::StagedFiles;
@@ -28,7 +28,7 @@ enum ReportTarget {
     /// A file, staged next to its final path: the previous report is kept until [`emit`].
     File(StagedFiles),
     /// The path of a pipe or device.
-    Device(String),
+    Device(PathBuf),
 }
 
 /// Collects the edits of all documents in input order. Returns `None` if neither `--report` nor GitHub Actions needs
@@ -44,7 +44,7 @@ pub(crate) fn prepare(rendering: &mut Rendering, request: &RenderRequest, ui: &U
         return Ok(None);
     }
     let edits = collect_edits(rendering)?;
-    let target = request.report.as_ref().map(|name| ReportTarget::stage(name, &to_json(&edits), rendering, request));
+    let target = request.report.as_ref().map(|path| ReportTarget::stage(path, &to_json(&edits), rendering, request));
     Ok(Some(EditReport { target: target.transpose()?, edits }))
 }
 
@@ -66,10 +66,10 @@ pub(crate) fn emit(
     let Some(EditReport { edits, target }) = report else { return done };
     match target {
         Some(ReportTarget::File(file)) => file.commit()?,
-        Some(ReportTarget::Device(name)) => {
-            let device = OpenOptions::new().append(true).open(&name);
+        Some(ReportTarget::Device(path)) => {
+            let device = OpenOptions::new().append(true).open(&path);
             let written = device.and_then(|mut device| device.write_all(to_json(&edits).as_bytes()));
-            written.map_err(|error| report_write_error(&error).in_file(name))?;
+            written.map_err(|error| report_write_error(&error).in_file(display_path(&path)))?;
         }
         None => {}
     }
@@ -94,25 +94,26 @@ impl EditReport {
 }
 
 impl ReportTarget {
-    fn stage(name: &str, text: &str, rendering: &Rendering, request: &RenderRequest) -> Result<Self> {
-        if name == STDIN {
+    fn stage(path: &Path, text: &str, rendering: &Rendering, request: &RenderRequest) -> Result<Self> {
+        if is_stdin(path) {
             return Err(Error::usage("`--report` is a file; standard output is for manifests")
                 .hint("/dev/stderr is a file, too"));
         }
-        let path = Path::new(name);
+        let name = display_path(path);
         let mut file = StagedFiles::default();
         let write = |out: &mut dyn Write| {
-            out.write_all(text.as_bytes()).map_err(|error| report_write_error(&error).in_file(name))
+            out.write_all(text.as_bytes()).map_err(|error| report_write_error(&error).in_file(&name))
         };
         match path.metadata() {
             Err(_) if path.is_symlink() => {
                 return Err(Error::input("the report can't be written: this is a link to nothing").in_file(name));
             }
             Err(_) => file.create(path, write)?,
-            Ok(there) if !there.is_file() => return Ok(ReportTarget::Device(name.to_owned())),
+            Ok(there) if !there.is_file() => return Ok(ReportTarget::Device(path.to_owned())),
             Ok(there) => {
                 let files = (0..rendering.len()).filter_map(|input| rendering.input_path(input));
-                let read = files.chain(request.specs.iter().map(Path::new)).filter_map(|file| file.metadata().ok());
+                let read =
+                    files.chain(request.specs.iter().map(PathBuf::as_path)).filter_map(|file| file.metadata().ok());
                 if read.chain(stdin_metadata()).any(|other| is_same_file(&there, &other)) {
                     return Err(Error::usage("`--report` is one of the files that are read, which would be lost")
                         .in_file(name)

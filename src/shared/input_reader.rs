@@ -5,10 +5,10 @@ use std::io::{Read as _, stdin};
 use std::path::Path;
 use std::rc::Rc;
 
-use jobplate_diagnostic::{Error, Result, describe_io_error};
+use jobplate_diagnostic::{Error, Result, describe_io_error, display_path};
 use jobplate_prefect::pyvalue::source::SourceFile;
 
-use super::edit_args::STDIN;
+use super::edit_args::is_stdin;
 
 /// The maximum size of a file, in bytes.
 const MAX_BYTES: u64 = 64 << 20;
@@ -28,7 +28,7 @@ impl InputReader {
     pub(crate) fn read_bytes(&mut self, path: &Path) -> Result<Vec<u8>, String> {
         let mut bytes = Vec::new();
         let fail = |error: std::io::Error| format!("can't be read: {}", describe_io_error(&error));
-        if path == Path::new(STDIN) {
+        if is_stdin(path) {
             if std::mem::replace(&mut self.stdin_was_read, true) {
                 return Err("standard input can be read once only".to_owned());
             }
@@ -45,13 +45,14 @@ impl InputReader {
     /// # Errors
     ///
     /// Fails if the file can't be read or is not UTF-8.
-    pub(crate) fn read_source(&mut self, name: &str, is_manifest: bool) -> Result<Rc<SourceFile>> {
-        let bytes = self.read_bytes(Path::new(name)).map_err(|why| {
-            Error::input(why).in_file(name).hint("name a file that is there, or `-` for standard input")
+    pub(crate) fn read_source(&mut self, path: &Path, is_manifest: bool) -> Result<Rc<SourceFile>> {
+        let name = display_path(path);
+        let bytes = self.read_bytes(path).map_err(|why| {
+            Error::input(why).in_file(&name).hint("name a file that is there, or `-` for standard input")
         })?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
-            Error::input(format!("not UTF-8, at byte {at}")).in_file(name).hint("save the file as UTF-8")
+            Error::input(format!("not UTF-8, at byte {at}")).in_file(&name).hint("save the file as UTF-8")
         })?;
         Ok(if is_manifest { SourceFile::new_manifest(name, text) } else { SourceFile::new_redacted(name, text) })
     }

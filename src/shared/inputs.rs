@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use jobplate::render::{InputSource, MAX_OPEN_FILES};
-use jobplate_diagnostic::{Error, Result, describe_io_error};
+use jobplate_diagnostic::{Error, Result, describe_io_error, display_path};
 
-use super::edit_args::STDIN;
+use super::edit_args::{STDIN, is_stdin};
 use super::render_request::RenderRequest;
 
 /// The default names of a spec file.
@@ -37,31 +37,31 @@ pub(crate) fn open_checked_inputs(
     let mut stdin_was_read = false;
     let specs: Vec<PathBuf> = request.specs.iter().filter_map(|spec| std::fs::canonicalize(spec).ok()).collect();
     for input in &request.inputs {
-        if input == STDIN {
+        if is_stdin(input) {
             if std::mem::replace(&mut stdin_was_read, true) {
                 return Err(Error::usage("standard input (`-`) is named twice").hint("it can be read once only"));
             }
             sources.push(InputSource::spool(STDIN.to_owned(), std::io::stdin().lock())?);
             continue;
         }
-        let path = Path::new(input);
-        if path.is_dir() {
-            let mut files = list_manifests(path, request.recursive, usize::MAX, check_link)?;
+        let name = display_path(input);
+        if input.is_dir() {
+            let mut files = list_manifests(input, request.recursive, usize::MAX, check_link)?;
             if !specs.is_empty() {
                 files.retain(|file| std::fs::canonicalize(file).map_or(true, |file| !specs.contains(&file)));
             }
             if files.is_empty() {
                 let below = if request.recursive { " or below it" } else { "" };
                 return Err(Error::usage(format!("the folder holds no .yaml, .yml or .json file{below}"))
-                    .in_file(input)
+                    .in_file(name)
                     .hint(if request.recursive { "name the files" } else { "-R looks into folders below it too" }));
             }
             for file in files {
                 push_source(&mut sources, InputSource::open(&file)?);
             }
-        } else if !path.exists() && input.contains('=') {
+        } else if !input.exists() && name.contains('=') {
             // The user probably forgot a flag. The argument may contain a secret value and is not quoted.
-            let name = input
+            let name = name
                 .split('=')
                 .next()
                 .filter(|name| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'));
@@ -69,11 +69,11 @@ pub(crate) fn open_checked_inputs(
             return Err(
                 Error::usage(format!("`{name}=...` is no file")).hint("a variable needs its flag: --env VAR=VALUE")
             );
-        } else if !path.exists() && matches!(input.as_str(), "true" | "false") {
-            return Err(Error::usage(format!("`{input}` is no file"))
-                .hint(format!("a flag whose value is optional takes it behind `=`: --local-secrets={input}")));
+        } else if !input.exists() && matches!(name.as_str(), "true" | "false") {
+            return Err(Error::usage(format!("`{name}` is no file"))
+                .hint(format!("a flag whose value is optional takes it behind `=`: --local-secrets={name}")));
         } else {
-            push_source(&mut sources, InputSource::open(path)?);
+            push_source(&mut sources, InputSource::open(input)?);
         }
     }
     Ok(sources)
@@ -105,8 +105,7 @@ pub(crate) fn list_manifests(
     let mut pending = vec![directory.to_owned()];
     while let Some(directory) = pending.pop() {
         let fail = |error: std::io::Error| {
-            Error::input(format!("can't be listed: {}", describe_io_error(&error)))
-                .in_file(directory.display().to_string())
+            Error::input(format!("can't be listed: {}", describe_io_error(&error))).in_file(display_path(&directory))
         };
         for entry in std::fs::read_dir(&directory).map_err(fail)? {
             let entry = entry.map_err(fail)?;

@@ -1,22 +1,24 @@
 //! Resolves the flags and spec files of a command into a request: inputs, edits and options. Reads spec files only.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jobplate::inject::layer::{self, Layer};
 use jobplate::inject::{Injection, MetadataChanges, RequestedVariable, spec};
-use jobplate_diagnostic::{Error, Result, describe_io_error};
+use jobplate_diagnostic::{Error, Result, describe_io_error, display_path};
 use jobplate_manifest::names;
 use jobplate_manifest::select::ContainerChoice;
 use jobplate_manifest::selector::LabelSelector;
 use jobplate_prefect::requested_settings::{Backend, RequestedSettings};
 
-use super::edit_args::{BackendName, BoolChoice, EditArgs, ManifestArgs, NameArgs, STDIN, SetArgs, WhereArgs};
+use super::edit_args::{
+    BackendName, BoolChoice, EditArgs, ManifestArgs, NameArgs, STDIN, SetArgs, WhereArgs, is_stdin,
+};
 use super::flag_values;
 
 /// A resolved request: the inputs, the edits and the options of a command that renders.
 pub(crate) struct RenderRequest {
     /// Files and directories to read; `-` is standard input.
-    pub inputs: Vec<String>,
+    pub inputs: Vec<PathBuf>,
     /// Whether to descend into directories.
     pub recursive: bool,
     /// The edits to make and their targets.
@@ -28,9 +30,9 @@ pub(crate) struct RenderRequest {
     /// Whether notes are suppressed.
     pub quiet: bool,
     /// The paths of the spec files.
-    pub specs: Vec<String>,
+    pub specs: Vec<PathBuf>,
     /// The path of `--report`.
-    pub report: Option<String>,
+    pub report: Option<PathBuf>,
     /// The syntax in which the user writes targets, for hints.
     pub target_syntax: TargetSyntax,
 }
@@ -84,7 +86,7 @@ impl EditArgs {
         let mut request = self.resolve(lower)?;
         request.injection.metadata.namespace = flag_values::parse_namespace(namespace)?;
         request.injection.no_default_targets = true;
-        request.inputs = vec![STDIN.to_owned()];
+        request.inputs = vec![STDIN.into()];
         request.target_syntax = target_syntax;
         Ok(request)
     }
@@ -240,28 +242,29 @@ impl NameArgs {
 }
 
 /// Reads a spec file. Its inputs are relative to its directory.
-fn read_spec(path: &str, allow_plaintext: bool) -> Result<Layer> {
-    if path == "-" {
+fn read_spec(path: &Path, allow_plaintext: bool) -> Result<Layer> {
+    if is_stdin(path) {
         return Err(Error::usage("`--spec` is a file; `-` is for manifests"));
     }
+    let name = display_path(path);
     let bytes = std::fs::read(path)
-        .map_err(|error| Error::input(format!("can't be read: {}", describe_io_error(&error))).in_file(path))?;
-    let text =
-        String::from_utf8(bytes).map_err(|_| Error::input("not UTF-8").hint("save the file as UTF-8").in_file(path))?;
-    let mut layer = spec::parse(path, &text, allow_plaintext)?;
-    let directory = Path::new(path).parent().unwrap_or(Path::new(""));
-    for input in layer.inputs.iter_mut().filter(|input| *input != "-") {
-        *input = directory.join(&input).to_string_lossy().into_owned();
+        .map_err(|error| Error::input(format!("can't be read: {}", describe_io_error(&error))).in_file(&name))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Error::input("not UTF-8").hint("save the file as UTF-8").in_file(&name))?;
+    let mut layer = spec::parse(&name, &text, allow_plaintext)?;
+    let directory = path.parent().unwrap_or(Path::new(""));
+    for input in layer.inputs.iter_mut().filter(|input| !is_stdin(input)) {
+        *input = directory.join(&input);
     }
     Ok(layer)
 }
 
 /// Returns the inputs that a spec file names. Empty if the spec file is invalid.
-pub(crate) fn read_spec_inputs(path: &str) -> Vec<String> {
+pub(crate) fn read_spec_inputs(path: &Path) -> Vec<PathBuf> {
     read_spec(path, true).map(|layer| layer.inputs).unwrap_or_default()
 }
 
-fn check_inputs(inputs: &[String], specs: &[String], in_place: bool) -> Result<()> {
+fn check_inputs(inputs: &[PathBuf], specs: &[PathBuf], in_place: bool) -> Result<()> {
     if inputs.is_empty() {
         let error = Error::usage("no input: name files or directories, or `-` for standard input");
         let template = "./job_template.yaml";
@@ -271,7 +274,7 @@ fn check_inputs(inputs: &[String], specs: &[String], in_place: bool) -> Result<(
         }
         return Err(if template_exists { error.hint(format!("there is a {template} here")) } else { error });
     }
-    if in_place && inputs.iter().any(|input| input == "-") {
+    if in_place && inputs.iter().any(|input| is_stdin(input)) {
         return Err(Error::usage("`--in-place` can't change standard input (`-`)")
             .hint("leave it out, and the result is printed to standard output"));
     }

@@ -6,7 +6,7 @@ use std::fs::{DirEntry, File, Metadata};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use jobplate_diagnostic::{Error, ErrorKind, Result, describe_io_error};
+use jobplate_diagnostic::{Error, ErrorKind, Result, describe_io_error, display_path};
 use tempfile::{Builder, NamedTempFile};
 
 use super::file_attributes::{check_replaceable, copy_attributes, is_same_file};
@@ -51,7 +51,7 @@ impl StagedFiles {
     ///
     /// Fails if `write` fails, if the file can't be replaced, or if no file can be written next to it.
     pub(crate) fn replace(&mut self, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
-        let name = path.display().to_string();
+        let name = display_path(path);
         let fail = |description: &str, error: io::Error| {
             Error::input(format!("{description}: {}", describe_io_error(&error))).in_file(&name)
         };
@@ -80,7 +80,7 @@ impl StagedFiles {
     /// Fails if `write` fails, or if the directory is not writable.
     pub(crate) fn create(&mut self, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
         let fail = |error: io::Error| {
-            Error::input(format!("can't be written: {}", describe_io_error(&error))).in_file(path.display().to_string())
+            Error::input(format!("can't be written: {}", describe_io_error(&error))).in_file(display_path(path))
         };
         let mut builder = Builder::new();
         builder.prefix(NEW_PREFIX);
@@ -146,14 +146,13 @@ fn find_leftover(original: &Path, metadata: &Metadata) -> Option<PathBuf> {
 /// Returns the error for an original with a second name that a killed process has left. It is not removed here: another
 /// process may be replacing the file and need it.
 fn leftover_error(leftover: PathBuf) -> Error {
-    let directory = parent_directory(&leftover).display().to_string();
+    let directory = display_path(parent_directory(&leftover));
     let directory = shlex::try_quote(&directory).unwrap_or_default();
-    Error::input(format!("has a second name, `{}`: a run was killed while it replaced files", leftover.display())).hint(
-        format!(
+    Error::input(format!("has a second name, `{}`: a run was killed while it replaced files", display_path(&leftover)))
+        .hint(format!(
             "when no jobplate is running, delete such names: \
              find {directory} -name '{NEW_PREFIX}*' -delete -o -name '{OLD_PREFIX}*' -delete"
-        ),
-    )
+        ))
 }
 
 /// Gives the original of a staged file a second name, to move it back from there if another file can't be replaced.
@@ -180,14 +179,14 @@ impl ReplacedFile {
     /// Restores the original. If that fails, returns the names of the changed file and of its original, if the
     /// original still has a name.
     fn restore(self) -> Option<String> {
-        let target = self.target.display();
+        let target = display_path(&self.target);
         match self.old {
             Some(old) => {
                 let kept = old.rename_or_keep(&self.target).err()?;
-                Some(format!("{target} (the original is {})", kept.display()))
+                Some(format!("{target} (the original is {})", display_path(&kept)))
             }
             None if !self.existed && std::fs::remove_file(&self.target).is_ok() => None,
-            None => Some(target.to_string()),
+            None => Some(target),
         }
     }
 }
@@ -196,7 +195,7 @@ impl ReplacedFile {
 fn replace_all(replacements: Vec<Replacement>) -> Result<()> {
     let mut replaced: Vec<ReplacedFile> = Vec::with_capacity(replacements.len());
     for Replacement { file: StagedFile { new, target, replaces: existed }, old } in replacements {
-        let name = target.display().to_string();
+        let name = display_path(&target);
         if let Err(error) = new.rename_to(&target) {
             let changed: Vec<String> = replaced.into_iter().filter_map(ReplacedFile::restore).collect();
             let state = match changed.as_slice() {
@@ -230,7 +229,7 @@ fn sync_file_systems(directories: &BTreeSet<PathBuf>) -> Result<()> {
         };
         sync().map_err(|error: io::Error| {
             Error::input(format!("files can't be written to the disk: {}", describe_io_error(&error)))
-                .in_file(directory.display().to_string())
+                .in_file(display_path(directory))
         })?;
     }
     Ok(())

@@ -174,6 +174,8 @@ fn functions() -> Vec<Test> {
         links::argocd_generate_reveals_nothing_outside_of_the_repository,
         render::closed_stdout_is_not_an_error,
         render::error_file_holds_the_error,
+        #[cfg(target_os = "linux")]
+        render::file_names_need_not_be_utf8,
         #[cfg(unix)]
         render::in_place_keeps_links_and_modes,
         render::name_hash_depends_on_the_value_only,

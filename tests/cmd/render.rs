@@ -46,6 +46,53 @@ pub(crate) fn closed_stdout_is_not_an_error() {
     assert_eq!(output.status.code(), Some(0));
 }
 
+/// Checks that every argument that is a path accepts one that is not UTF-8, and that messages escape it.
+#[cfg(target_os = "linux")]
+pub(crate) fn file_names_need_not_be_utf8() {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt as _;
+
+    const SPEC: &str =
+        "apiVersion: jobplate/v1\nkind: JobPlate\nspec: {inputs: [a.yaml], env: [{name: A, value: b}]}\n";
+    // `%` stands for a byte that is not UTF-8.
+    let name = |text: &str| OsString::from_vec(text.bytes().map(|b| if b == b'%' { 0xff } else { b }).collect());
+    let dir = tempfile::tempdir().expect("a temporary directory can be created");
+    for (path, text) in [
+        ("job%", JOB),
+        ("d%/spec", SPEC),
+        ("d%/a.yaml", JOB),
+        ("run%", "env: {A: b}\n"),
+        ("env%", "TOKEN=x\n"),
+        ("config%", "[context.secrets]\nTOKEN = \"x\"\n"),
+    ] {
+        run::write_file(&dir.path().join(name(path)), text.as_bytes());
+    }
+    for (args, stdout, stderr) in [
+        ("render job% --env A=b --report report%", "env: [{name: A", ""),
+        ("render -f job% --env A=b", "env: [{name: A", ""),
+        ("render --spec d%/spec", "env: [{name: A", ""),
+        ("render --check job% --env A=b", "job\\xff\n", ""),
+        ("render -i job% --env A=b", "", ""),
+        ("render none% --env A=b", "", "none\\xff: can't be opened: "),
+        ("render job% --spec none%", "", "none\\xff: can't be read: "),
+        ("preview job% --run-config run%", "kind: Job", ""),
+        ("preview -f job% --scenario none%", "", "none\\xff: can't be read: "),
+        ("convert job%", "job_configuration", ""),
+        ("convert -f none%", "", "none\\xff: can't be read: "),
+        ("secret s --from-env-file env%", "TOKEN", ""),
+        ("secret s --from-config=config%", "TOKEN", ""),
+        ("secret s --from-file TOKEN=env%", "TOKEN", ""),
+    ] {
+        let words: Vec<OsString> = args.split(' ').map(name).collect();
+        let output = run::jobplate(dir.path(), &words, b"");
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(out.contains(stdout) && err.contains(stderr), "{args}:\n{out}\n{err}");
+        assert_eq!(err.starts_with("error: "), !stderr.is_empty(), "{args}: {err}");
+    }
+    let report = std::fs::read_to_string(dir.path().join(name("report%"))).expect("the report is written");
+    assert!(report.contains(r"job\\xff"), "{report}");
+}
+
 /// Checks the content of the file named by `JOBPLATE_ERROR_FILE`. The file is for callers that hide stderr, such as
 /// Helm 4.
 pub(crate) fn error_file_holds_the_error() {

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::line_index::LineIndex;
@@ -207,6 +208,12 @@ impl Error {
     pub fn file(&self) -> Option<&str> {
         self.0.location.as_ref().map(|location| location.file.as_str()).or(self.0.file.as_deref())
     }
+}
+
+/// Returns a path for messages. Bytes that are not UTF-8 are escaped, such as `\\xe9`.
+pub fn display_path(path: &Path) -> String {
+    let chunks = path.as_os_str().as_encoded_bytes().utf8_chunks();
+    chunks.map(|chunk| format!("{}{}", chunk.valid(), chunk.invalid().escape_ascii())).collect()
 }
 
 /// Returns the reason for an I/O error, without the path.

@@ -29,6 +29,6 @@ mod line_index;
 mod message;
 pub mod suggest;
 
-pub use error::{Error, ErrorKind, Location, Result, describe_io_error, output_error};
+pub use error::{Error, ErrorKind, Location, Result, describe_io_error, display_path, output_error};
 pub use line_index::LineIndex;
 pub use message::{Message, ProgramName};

@@ -1,9 +1,10 @@
 //! Previews the Job that the Kubernetes agent of Prefect 1 creates.
 
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use clap::{Args, ValueEnum};
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Error, Result, display_path};
 use jobplate_prefect::note::Note;
 use jobplate_prefect::prefect1::AgentVersion;
 use jobplate_prefect::prefect1::environment::{FlowVariableOrigin, FlowVariableSource};
@@ -24,10 +25,10 @@ use crate::shared::input_reader::InputReader;
 pub(super) struct AgentArgs {
     /// The manifest of the agent: its variables, and the options of its `prefect agent kubernetes start`
     #[arg(long, value_name = "FILE")]
-    pub(super) agent: Option<String>,
+    pub(super) agent: Option<PathBuf>,
     /// The run config of the flow: env, image, job_template and the other arguments of KubernetesRun
     #[arg(long, value_name = "FILE")]
-    pub(super) run_config: Option<String>,
+    pub(super) run_config: Option<PathBuf>,
     /// The version of the agent; that of the image in --agent, else 1.4, if it is left out
     #[arg(long, value_name = "VERSION", value_enum)]
     prefect: Option<PrefectVersion>,
@@ -62,7 +63,7 @@ pub(super) fn preview(
     arena: &mut Arena,
     files: &mut InputReader,
     template: Option<&Rc<SourceFile>>,
-    scenario: Option<&str>,
+    scenario: Option<&Path>,
     args: &AgentArgs,
 ) -> Result<PreviewOutput> {
     let (scenario, deployed) = read_scenario(scenario, args, arena, files)?;
@@ -71,7 +72,7 @@ pub(super) fn preview(
         (Some(PrefectVersion::ZeroFifteen), _) | (None, Some([0, ..])) => AgentVersion::V0_15,
         (Some(PrefectVersion::OneFour), _) | (None, _) => AgentVersion::V1_4,
     };
-    let file = |path: &str| InputReader::default().read_source(path, true);
+    let file = |path: &str| InputReader::default().read_source(Path::new(path), true);
     let preview = preview::preview(arena, version, template, &scenario, &file)?;
     let mut notes = notes::collect(arena, &preview, &scenario, deployed.is_some());
     if let Some(template) = template.filter(|_| !preview.is_agents_template) {
@@ -127,7 +128,7 @@ impl DeployedAgent {
 
 /// Reads the scenario, the run config and the agent's manifest.
 fn read_scenario(
-    scenario: Option<&str>,
+    scenario: Option<&Path>,
     args: &AgentArgs,
     arena: &mut Arena,
     files: &mut InputReader,
@@ -156,7 +157,7 @@ fn read_scenario(
     let deployment::AgentDeployment { start, environ, version, has_env_from } =
         deployment::find(arena, &files.read_source(name, false)?)?;
     (scenario.start, scenario.environ) = (start, environ);
-    Ok((scenario, Some(DeployedAgent { file: name.clone(), version, has_env_from })))
+    Ok((scenario, Some(DeployedAgent { file: display_path(name), version, has_env_from })))
 }
 
 /// Formats the table of the flow container's variables, in the order of `env`.

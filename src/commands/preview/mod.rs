@@ -11,6 +11,7 @@ mod agent;
 mod output;
 mod worker;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -33,14 +34,14 @@ pub(crate) struct PreviewArgs {
     /// A job template of Prefect 1, a base job template of Prefect 2 or 3, or a ConfigMap with one of them; - for
     /// standard input. Prefect 1's own template, if it is left out beside --scenario, --agent or --run-config
     #[arg(value_name = "FILE", help_heading = "Inputs")]
-    template: Option<String>,
+    template: Option<PathBuf>,
     /// The same as FILE, as kubectl has it
     #[arg(short = 'f', long, value_name = "FILE", conflicts_with = "template", help_heading = "Inputs")]
-    filename: Option<String>,
+    filename: Option<PathBuf>,
     /// All at once: run_config, agent, environ, user_config, flow, flow_run_id, identifier of Prefect 1;
     /// job_variables, deployment, flow, flow_run, work_pool, worker of Prefect 2 and 3
     #[arg(long, value_name = "FILE", help_heading = "Who runs what")]
-    scenario: Option<String>,
+    scenario: Option<PathBuf>,
     #[command(flatten)]
     agent: AgentArgs,
     #[command(flatten)]

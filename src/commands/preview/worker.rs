@@ -1,10 +1,11 @@
 //! Previews the Job that a Kubernetes worker of Prefect 2 and 3 creates.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use clap::Args;
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Error, Result, display_path};
 use jobplate_prefect::pyvalue::arena::Arena;
 use jobplate_prefect::pyvalue::source::SourceFile;
 use jobplate_prefect::pyvalue::string;
@@ -24,10 +25,10 @@ use crate::shared::input_reader::InputReader;
 pub(super) struct WorkerArgs {
     /// The manifest of the worker: its variables, and the options of its `prefect worker start`
     #[arg(long, value_name = "FILE")]
-    worker: Option<String>,
+    worker: Option<PathBuf>,
     /// The job variables of the flow run
     #[arg(long, value_name = "FILE")]
-    job_variables: Option<String>,
+    job_variables: Option<PathBuf>,
     /// The worker's setting: its API key is this key of this Secret
     #[arg(long, value_name = "SECRET/KEY")]
     api_key_secret: Option<String>,
@@ -74,7 +75,7 @@ pub(super) fn preview(
     arena: &mut Arena,
     files: &mut InputReader,
     template: &Rc<SourceFile>,
-    scenario: Option<&str>,
+    scenario: Option<&Path>,
     args: &WorkerArgs,
 ) -> Result<PreviewOutput> {
     let version = args.prefect_kubernetes.as_deref();
@@ -93,7 +94,7 @@ pub(super) fn preview(
 
 /// Reads the scenario, the job variables, the worker's manifest and the flags of the worker's settings.
 fn read_scenario(
-    scenario: Option<&str>,
+    scenario: Option<&Path>,
     args: &WorkerArgs,
     arena: &mut Arena,
     files: &mut InputReader,
@@ -118,7 +119,7 @@ fn read_scenario(
         }
         let worker = deployment::find(&files.read_source(name, false)?)?;
         worker.apply_to(&mut scenario);
-        deployed = Some((name.clone(), worker));
+        deployed = Some((display_path(name), worker));
     }
     for (flag, first_given_flag, setting) in [
         ("--api-key-secret", &args.api_key_secret, "API_KEY_SECRET"),

@@ -153,6 +153,8 @@ Exit codes: 0 done, 1 with --check: a file would change, 2 input, or an edit tha
 
 #[cfg(test)]
 mod tests {
+    use std::path::{Path, PathBuf};
+
     use jobplate::inject::MetadataChanges;
     use jobplate_manifest::select::ContainerChoice;
 
@@ -214,7 +216,7 @@ mod tests {
             "-R",
         ])
         .unwrap();
-        assert_eq!(render.inputs, ["a.yaml", "b.yaml"]);
+        assert_eq!(render.inputs, ["a.yaml", "b.yaml"].map(PathBuf::from));
         let names: String = render.injection.variables.iter().map(|variable| variable.name.as_str()).collect();
         assert_eq!(names, "SVCFE");
         assert_eq!(render.max_document_size, 1024);
@@ -292,13 +294,13 @@ mod tests {
             "{inputs: [a.yaml, /b.yaml, '-'], targets: [{kind: Job, container: c}], env: [{name: A, value: '1'}, {name: B, value: '1'}], unset: [C, D]}",
         );
         let two = write("two.yaml", "{env: [{name: B, value: '2'}, {name: DB_PASSWORD, value: canary}]}");
-        let near = directory.path().join("a.yaml").to_str().unwrap().to_owned();
+        let near = directory.path().join("a.yaml");
 
         let only = resolve_request(&["--spec", &one]).unwrap();
-        assert_eq!(only.inputs, [near.as_str(), "/b.yaml", "-"]);
+        assert_eq!(only.inputs, [near.as_path(), Path::new("/b.yaml"), Path::new("-")]);
         assert!(only.injection.targets[0].containers.is_some());
         let flags = resolve_request(&["x", "--spec", &one, "--env", "C=0", "--unset", "A", "-c", "y"]).unwrap();
-        assert_eq!(flags.inputs, ["x"]);
+        assert_eq!(flags.inputs, [Path::new("x")]);
         assert_eq!(flags.injection.unset, ["D", "A"]);
         let names = |render: &RenderRequest| {
             render.injection.variables.iter().map(|variable| variable.name.clone()).collect::<String>()

@@ -3,11 +3,11 @@
 //! Errors name a location as `FILE:LINE`. They quote neither the line nor an argument that may be a value.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use jobplate_diagnostic::{Error, ProgramName, Result};
+use jobplate_diagnostic::{Error, ProgramName, Result, display_path};
 use jobplate_manifest::env_file;
 use jobplate_prefect::prefect1::{config_secrets, secrets};
 use jobplate_prefect::pyvalue::environ::{Environ, EnvironVar, Resolved};
@@ -29,16 +29,16 @@ pub(super) struct SourceArgs {
     /// The secrets in [context.secrets] of Prefect 1's configuration, which is ~/.prefect/config.toml if FILE is
     /// left out
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
-    from_config: Option<String>,
+    from_config: Option<OsString>,
     /// The variables PREFECT__CONTEXT__SECRETS__... of this command's own environment
     #[arg(long)]
     from_environment: bool,
     /// Lines of KEY=VALUE, read as kubectl reads them
     #[arg(long, value_name = "FILE")]
-    from_env_file: Vec<String>,
+    from_env_file: Vec<PathBuf>,
     /// One secret, all that is in a file; - is standard input
     #[arg(long, value_name = "KEY=PATH")]
-    from_file: Vec<String>,
+    from_file: Vec<OsString>,
     /// A flag of kubectl. It is accepted only so that the error can name the flag to use instead.
     #[arg(long, hide = true)]
     from_literal: Vec<String>,
@@ -146,21 +146,20 @@ impl SecretCollector {
         Ok(())
     }
 
-    fn add_config(&mut self, file: &str) -> Result<()> {
-        let (display_name, hint) = match (file, std::env::var_os(CONFIG_VARIABLE)) {
-            ("", None) => {
-                (DEFAULT_CONFIG.to_owned(), Some("if it is elsewhere, name it: --from-config=FILE".to_owned()))
-            }
-            ("", Some(path)) => {
+    fn add_config(&mut self, file: &OsStr) -> Result<()> {
+        let (path, hint) = match std::env::var_os(CONFIG_VARIABLE) {
+            _ if !file.is_empty() => (PathBuf::from(file), None),
+            None => (PathBuf::from(DEFAULT_CONFIG), Some("if it is elsewhere, name it: --from-config=FILE".to_owned())),
+            Some(path) => {
                 let path = path.to_str().ok_or_else(|| Error::usage(format!("{CONFIG_VARIABLE} is not UTF-8")))?;
                 (
-                    prefect_environ().expand_vars(path, &mut Budget::default())?,
+                    PathBuf::from(prefect_environ().expand_vars(path, &mut Budget::default())?),
                     Some(format!("{CONFIG_VARIABLE} says that it is there")),
                 )
             }
-            _ => (file.to_owned(), None),
         };
-        let bytes = self.files.read_bytes(&expand_home(&display_name)).map_err(|reason| {
+        let display_name = display_path(&path);
+        let bytes = self.files.read_bytes(&expand_home(&path)).map_err(|reason| {
             let error = unreadable_error("--from-config", &display_name, reason);
             hint.into_iter().fold(error, Error::hint)
         })?;
@@ -204,11 +203,12 @@ impl SecretCollector {
         Ok(())
     }
 
-    fn add_env_file(&mut self, file: &str) -> Result<()> {
+    fn add_env_file(&mut self, path: &Path) -> Result<()> {
+        let file = display_path(path);
         let bytes = self
             .files
-            .read_bytes(&expand_home(file))
-            .map_err(|reason| unreadable_error("--from-env-file", file, reason))?;
+            .read_bytes(&expand_home(path))
+            .map_err(|reason| unreadable_error("--from-env-file", &file, reason))?;
         let lines = env_file::parse(&bytes).map_err(|(line, fault)| fault.into_error(&format!("{file}:{line}")))?;
         if lines.is_empty() {
             self.empty.push(format!("{file} has no line KEY=VALUE"));
@@ -225,8 +225,8 @@ impl SecretCollector {
         Ok(())
     }
 
-    fn add_file(&mut self, text: &str, only_names: bool) -> Result<()> {
-        let (key, path) = text.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or_else(|| {
+    fn add_file(&mut self, text: &OsStr, only_names: bool) -> Result<()> {
+        let (key, path) = split_assignment(text).filter(|(key, _)| !key.is_empty()).ok_or_else(|| {
             Error::usage("`--from-file` needs KEY=PATH")
                 .hint("there is no KEY, which is the name of the secret, before a `=`")
         })?;
@@ -236,7 +236,7 @@ impl SecretCollector {
             SecretValue::Unread
         } else {
             // The error does not quote the path: it may be a value.
-            let bytes = self.files.read_bytes(&expand_home(path)).map_err(|error| {
+            let bytes = self.files.read_bytes(&expand_home(Path::new(path))).map_err(|error| {
                 Error::usage(format!("{flag}: {error}"))
                     .hint("behind the `=` is a path, or - for standard input; never the value itself")
             })?;
@@ -277,11 +277,26 @@ fn utf8(bytes: Vec<u8>, file: &str) -> Result<String> {
 }
 
 /// Replaces a leading `~` with the home directory. A shell does not expand it after `=`.
-fn expand_home(path: &str) -> PathBuf {
-    match (path.strip_prefix("~/"), std::env::home_dir()) {
-        (Some(rest), Some(home)) => home.join(rest),
-        _ => PathBuf::from(path),
+fn expand_home(path: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), std::env::home_dir()) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => path.to_owned(),
     }
+}
+
+/// Splits `KEY=PATH`. The path may contain bytes that are not UTF-8.
+#[cfg(unix)]
+fn split_assignment(text: &OsStr) -> Option<(&str, &OsStr)> {
+    use std::os::unix::ffi::OsStrExt;
+    let bytes = text.as_bytes();
+    let end = memchr::memchr(b'=', bytes)?;
+    Some((std::str::from_utf8(&bytes[..end]).ok()?, OsStr::from_bytes(&bytes[end + 1..])))
+}
+
+/// Splits `KEY=PATH`.
+#[cfg(not(unix))]
+fn split_assignment(text: &OsStr) -> Option<(&str, &OsStr)> {
+    text.to_str()?.split_once('=').map(|(key, path)| (key, OsStr::new(path)))
 }
 
 /// Returns the environment variables that are valid UTF-8, for Prefect's expansion of paths.

@@ -8,6 +8,8 @@
 
 mod file;
 
+use std::path::PathBuf;
+
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::env::KeyRef;
 use jobplate_manifest::names;
@@ -76,7 +78,7 @@ fn to_layer(spec: Spec, node: Option<Node<'_>>, allow_plaintext: bool) -> Result
     let child = |key| node.and_then(|node| node.get_first(key));
     let items = |key| child(key).into_iter().flat_map(Node::items);
     let mut layer = Layer::new(allow_plaintext);
-    layer.inputs = spec.inputs;
+    layer.inputs = spec.inputs.into_iter().map(PathBuf::from).collect();
     for (target, node) in spec.targets.iter().zip(items("targets")) {
         let Target { kind, name, key, container } = target;
         let target = layer::parse_target(kind, name.as_deref(), key.as_deref(), container.as_deref());
@@ -146,7 +148,7 @@ spec:
 "
         );
         let layer = parse("x", &text, false).unwrap();
-        assert_eq!(layer.inputs, ["a.yaml"]);
+        assert_eq!(layer.inputs, [PathBuf::from("a.yaml")]);
         let injection = layer.into_injection();
         let names: Vec<_> = injection.variables.iter().map(|variable| variable.name.as_str()).collect();
         assert_eq!(names, ["TOKEN", "OTHER", "Z", "A", "B", "C"]);

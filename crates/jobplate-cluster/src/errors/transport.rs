@@ -5,7 +5,7 @@
 
 use std::io;
 
-use jobplate_diagnostic::{Error, ErrorKind, describe_io_error};
+use jobplate_diagnostic::{Error, ErrorKind, describe_io_error, display_path};
 use kube::client::AuthError;
 
 use crate::object::InputObject;
@@ -87,7 +87,7 @@ impl TransportError {
                 ("the credential plugin gave no credentials".to_owned(), "run it by hand to see what it prints")
             }
             AuthError::ReadTokenFile(error, path) => (
-                format!("the token can't be read from {}: {}", path.display(), describe_io_error(error)),
+                format!("the token can't be read from {}: {}", display_path(path), describe_io_error(error)),
                 "check `tokenFile` in the kubeconfig",
             ),
             _ => ("the credentials of the kubeconfig can't be used".to_owned(), "check its `users`"),

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use jobplate_diagnostic::{Error, ErrorKind, Result, describe_io_error};
+use jobplate_diagnostic::{Error, ErrorKind, Result, describe_io_error, display_path};
 use kube::Config;
 use kube::config::{
     Context, InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError, LoadDataError, NamedContext,
@@ -160,7 +160,7 @@ fn names_hint<'n>(label: &str, names: impl Iterator<Item = &'n str>) -> String {
 
 fn read_file(path: &PathBuf) -> Result<Kubeconfig> {
     let mut kubeconfig =
-        Kubeconfig::read_from(path).map_err(|error| kubeconfig_error(&error).in_file(path.display().to_string()))?;
+        Kubeconfig::read_from(path).map_err(|error| kubeconfig_error(&error).in_file(display_path(path)))?;
     // Paths are relative to the directory of the kubeconfig. kube resolves all paths except the path of the token file,
     // so resolve that path here.
     let directory = path.parent().unwrap_or(Path::new(""));
@@ -180,7 +180,7 @@ fn merge_files(paths: &[PathBuf]) -> Result<Kubeconfig> {
             None => kubeconfig,
             Some(merged_kubeconfig) => merged_kubeconfig
                 .merge(kubeconfig)
-                .map_err(|error| kubeconfig_error(&error).in_file(path.display().to_string()))?,
+                .map_err(|error| kubeconfig_error(&error).in_file(display_path(path)))?,
         });
     }
     merged_kubeconfig.ok_or_else(|| config_error("none of the files that KUBECONFIG names is there"))
@@ -195,7 +195,7 @@ fn kubeconfig_error(error: &KubeconfigError) -> Error {
     let describe_load_error = |label: &str, error: &LoadDataError| match error {
         LoadDataError::DecodeBase64(_) => format!("{label} in the kubeconfig is not valid base64"),
         LoadDataError::ReadFile(error, path) => {
-            format!("{label} can't be read from {}: {}", path.display(), describe_io_error(error))
+            format!("{label} can't be read from {}: {}", display_path(path), describe_io_error(error))
         }
         LoadDataError::NoBase64DataOrFile => format!("{label} is missing in the kubeconfig"),
     };
