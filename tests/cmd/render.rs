@@ -54,7 +54,7 @@ pub(crate) fn file_names_need_not_be_utf8() {
 
     const SPEC: &str =
         "apiVersion: jobplate/v1\nkind: JobPlate\nspec: {inputs: [a.yaml], env: [{name: A, value: b}]}\n";
-    // `%` stands for a byte that is not UTF-8.
+    // Each `%` is replaced with a byte that is not UTF-8.
     let name = |text: &str| OsString::from_vec(text.bytes().map(|b| if b == b'%' { 0xff } else { b }).collect());
     let dir = tempfile::tempdir().expect("a temporary directory can be created");
     for (path, text) in [
