@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::object::Object;
 use jobplate_manifest::workload::{is_builtin_workload, pod_specs};
-use jobplate_yaml::{Child, Document, Edit, Editable, KeyIndex, Node, NodeKind, PathCursor, PathStep, Value};
+use jobplate_yaml::{Child, Edit, Editable, KeyIndex, Node, NodeKind, PathCursor, PathStep, Value};
 use memchr::memmem;
 use sha2::{Digest, Sha256};
 
@@ -59,15 +59,13 @@ impl ChangedConfigMaps {
 }
 
 /// The references to changed ConfigMaps in a document.
-pub(super) struct ConfigMapReferences<'a, 'm> {
+pub(super) struct ConfigMapReferences<'m> {
     changed: &'m ChangedConfigMaps,
-    /// The nodes with an anchor, keyed by the anchor's name, in document order. Used to resolve aliases.
-    anchors: HashMap<&'a str, Vec<Node<'a>>>,
     /// The number of nodes that may still be searched through aliases.
     remaining_aliased_nodes: Cell<usize>,
 }
 
-impl<'a, 'm> ConfigMapReferences<'a, 'm> {
+impl<'m> ConfigMapReferences<'m> {
     /// Returns whether a document may refer to a changed ConfigMap, without parsing the document. Every key that refers
     /// to a ConfigMap begins with `configMap`, and only an escape can hide this prefix.
     pub(super) fn may_exist_in(text: &str, changed: &ChangedConfigMaps) -> bool {
@@ -75,17 +73,9 @@ impl<'a, 'm> ConfigMapReferences<'a, 'm> {
         !changed.is_empty() && (memmem::find(bytes, b"configMap").is_some() || memchr::memchr(b'\\', bytes).is_some())
     }
 
-    /// Collects the document's anchors, which are needed to resolve its aliases.
-    pub(super) fn new(document: Document<'a>, changed: &'m ChangedConfigMaps) -> Self {
-        let mut anchors: HashMap<&str, Vec<Node<'_>>> = HashMap::new();
-        if document.text.contains('&') {
-            for node in document.root().descendants() {
-                if let Some(anchor) = node.anchor() {
-                    anchors.entry(anchor).or_default().push(node);
-                }
-            }
-        }
-        ConfigMapReferences { changed, anchors, remaining_aliased_nodes: Cell::new(MAX_ALIASED_NODES) }
+    /// Starts without a search.
+    pub(super) fn new(changed: &'m ChangedConfigMaps) -> Self {
+        ConfigMapReferences { changed, remaining_aliased_nodes: Cell::new(MAX_ALIASED_NODES) }
     }
 
     /// Returns whether a subtree refers to the name of a changed ConfigMap.
@@ -93,13 +83,13 @@ impl<'a, 'm> ConfigMapReferences<'a, 'm> {
     /// # Errors
     ///
     /// Fails if the aliases of the document repeat more than [`MAX_ALIASED_NODES`] nodes.
-    pub(super) fn exist_in(&self, node: Node<'a>) -> Result<bool> {
+    pub(super) fn exist_in(&self, node: Node<'_>) -> Result<bool> {
         Ok(!self.changed.is_empty()
             && self.referenced_names(node)?.iter().any(|name| self.changed.0.contains_key(name)))
     }
 
     /// Returns the names of the ConfigMaps that a subtree refers to in volumes, projected volumes, `envFrom` and `env`.
-    fn referenced_names(&self, node: Node<'a>) -> Result<BTreeSet<String>> {
+    fn referenced_names(&self, node: Node<'_>) -> Result<BTreeSet<String>> {
         let references = ["configMap", "configMapRef", "configMapKeyRef"];
         let (mut names, mut visited, mut pending) = (BTreeSet::new(), HashSet::new(), vec![node]);
         while let Some(root) = pending.pop() {
@@ -111,20 +101,20 @@ impl<'a, 'm> ConfigMapReferences<'a, 'm> {
             }
             for node in root.descendants() {
                 if node.kind() == NodeKind::Alias {
-                    pending.push(self.resolve_alias(node));
+                    pending.push(resolve_alias(node));
                 }
                 let used = node.entries().filter(|(key, _)| references.iter().any(|reference| key.has_text(reference)));
-                let referenced_entries = used.flat_map(|(_, value)| self.resolve_alias(value).entries());
+                let referenced_entries = used.flat_map(|(_, value)| resolve_alias(value).entries());
                 let referenced = referenced_entries
                     .filter(|(key, _)| key.has_text("name"))
-                    .filter_map(|(_, name)| self.resolve_alias(name).text());
+                    .filter_map(|(_, name)| resolve_alias(name).text());
                 names.extend(referenced.map(|name| name.into_owned()));
             }
         }
         Ok(names)
     }
 
-    fn count_aliased_nodes(&self, root: Node<'a>) -> Result<()> {
+    fn count_aliased_nodes(&self, root: Node<'_>) -> Result<()> {
         match self.remaining_aliased_nodes.get().checked_sub(root.descendants().count()) {
             Some(remaining) => self.remaining_aliased_nodes.set(remaining),
             None => {
@@ -136,21 +126,10 @@ impl<'a, 'm> ConfigMapReferences<'a, 'm> {
         Ok(())
     }
 
-    /// Resolves an alias to the last node with that anchor before it. Returns the alias itself if its anchor is
-    /// unknown, and any other node unchanged.
-    fn resolve_alias(&self, node: Node<'a>) -> Node<'a> {
-        if node.kind() != NodeKind::Alias {
-            return node;
-        }
-        let nodes = self.anchors.get(&node.raw()[1..]).map_or(&[][..], Vec::as_slice);
-        let before = nodes.partition_point(|other| other.index() < node.index());
-        before.checked_sub(1).map_or(node, |last| nodes[last])
-    }
-
     /// Returns the digests of the changed ConfigMaps that a pod uses. If the object or the ConfigMap has no namespace,
     /// both are treated as being in the same namespace, because the missing namespace is set when the manifest is
     /// applied.
-    fn used_by_pod(&self, namespace: Option<&str>, pod_spec: Node<'a>) -> Result<BTreeSet<ConfigMapDigest>> {
+    fn used_by_pod(&self, namespace: Option<&str>, pod_spec: Node<'_>) -> Result<BTreeSet<ConfigMapDigest>> {
         let mut digests = BTreeSet::new();
         for name in self.referenced_names(pod_spec)? {
             let Some(namespaces) = self.changed.0.get(&name) else { continue };
@@ -171,7 +150,7 @@ impl<'a, 'm> ConfigMapReferences<'a, 'm> {
 
     /// Adds the edits of an object's pod template annotations, if the pods use a changed ConfigMap and are replaced
     /// when the template changes.
-    pub(super) fn plan_checksums(&self, object: &Object<'a>, edits: &mut Vec<Edit>) -> Result<()> {
+    pub(super) fn plan_checksums(&self, object: &Object<'_>, edits: &mut Vec<Edit>) -> Result<()> {
         // A Job's pod template is immutable, and a CronJob's next pod reads the new data anyway, so neither gets a
         // checksum.
         let keeps_pods = is_builtin_workload(object)
@@ -190,6 +169,11 @@ impl<'a, 'm> ConfigMapReferences<'a, 'm> {
         }
         Ok(())
     }
+}
+
+/// Returns the target of an alias, and any other node unchanged. An alias inside its own anchor has no target.
+fn resolve_alias(node: Node<'_>) -> Node<'_> {
+    node.alias_target().unwrap_or(node)
 }
 
 /// Adds the edits of a pod template's annotations: updates all `checksum/` annotations, or adds [`ADDED_ANNOTATION`] if

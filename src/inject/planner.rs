@@ -127,7 +127,7 @@ impl<'i> EditPlanner<'i> {
         if !ConfigMapReferences::may_exist_in(document.text, changed) {
             return Ok(plan);
         }
-        let references = ConfigMapReferences::new(document, changed);
+        let references = ConfigMapReferences::new(changed);
         if references.exist_in(document.root())? {
             objects(document)?.iter().try_for_each(|object| references.plan_checksums(object, &mut plan.edits))?;
             plan.add_edits([])?;

@@ -1,7 +1,7 @@
 //! The objects of a document: its root, or the items of its List.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_yaml::{Document, Documents, Node, NodeArena, NodeKind, StrictMap, read};
@@ -24,7 +24,7 @@ pub struct Object<'a> {
 impl<'a> Object<'a> {
     /// Reads an object from a mapping. Fails if `kind`, `apiVersion` or `metadata` is duplicate, if the value of `kind`
     /// or `apiVersion` is an alias or has a tag other than `!!str`, or if a merge key or an alias may set `kind`.
-    fn from_node(node: Node<'a>, merges: &mut MergeSources<'a>) -> Result<Self> {
+    fn from_node(node: Node<'a>, merges: &mut MergeSources) -> Result<Self> {
         let mut object = Object {
             node,
             kind: Cow::Borrowed(""),
@@ -260,44 +260,38 @@ pub fn objects(document: Document<'_>) -> Result<Vec<Object<'_>>> {
 
 /// The mappings that merge keys refer to, searched for `kind`. Each of them is searched once for the whole document.
 #[derive(Default)]
-struct MergeSources<'a> {
-    /// The nodes with an anchor, keyed by the anchor's name, in document order. Collected by the first search.
-    anchors: Option<HashMap<&'a str, Vec<Node<'a>>>>,
+struct MergeSources {
     /// The nodes that were searched and have no `kind`.
     searched: HashSet<u32>,
 }
 
-impl<'a> MergeSources<'a> {
+impl MergeSources {
     /// Returns the key of an object without `kind` that may set its kind nevertheless, if any: an alias, a tagged key,
     /// or a merge key that refers to a mapping with `kind`.
-    fn find_hidden_kind(&mut self, object: Node<'a>) -> Option<Node<'a>> {
+    fn find_hidden_kind<'a>(&mut self, object: Node<'a>) -> Option<Node<'a>> {
         object.entries().find_map(|(key, value)| {
-            let is_hidden = self.may_be_kind(key) || key.is_merge_key() && self.has_kind(value);
+            let is_hidden = may_be_kind(key) || key.is_merge_key() && self.has_kind(value);
             is_hidden.then_some(key)
         })
     }
 
-    /// Returns whether a key other than a plain `kind` may mean `kind`.
-    fn may_be_kind(&mut self, key: Node<'a>) -> bool {
-        match key.kind() {
-            NodeKind::Alias => self.resolve(key).is_some_and(|target| target.has_text("kind")),
-            _ => key.is_scalar() && key.tag().is_some_and(|tag| tag != "!!str"),
-        }
-    }
-
     /// Returns whether the value of a merge key has a `kind`: a mapping, an alias of one, or a list of these.
-    fn has_kind(&mut self, value: Node<'a>) -> bool {
+    fn has_kind(&mut self, value: Node<'_>) -> bool {
         let mut pending = vec![value];
         while let Some(node) = pending.pop() {
             if !self.searched.insert(node.index()) {
                 continue;
             }
             match node.kind() {
-                NodeKind::Alias => pending.extend(self.resolve(node)),
+                NodeKind::Alias => match node.alias_target() {
+                    Some(target) => pending.push(target),
+                    // It is inside its own anchor, which may be an object.
+                    None => return true,
+                },
                 NodeKind::Seq => pending.extend(node.items()),
                 _ => {
                     for (key, value) in node.entries() {
-                        if key.has_text("kind") || self.may_be_kind(key) {
+                        if key.has_text("kind") || may_be_kind(key) {
                             return true;
                         }
                         pending.extend(Some(value).filter(|_| key.is_merge_key()));
@@ -307,21 +301,13 @@ impl<'a> MergeSources<'a> {
         }
         false
     }
+}
 
-    /// Returns the last node before an alias that has its anchor.
-    fn resolve(&mut self, alias: Node<'a>) -> Option<Node<'a>> {
-        let anchors = self.anchors.get_or_insert_with(|| {
-            let mut anchors: HashMap<&str, Vec<Node<'_>>> = HashMap::new();
-            for node in alias.document().root().descendants() {
-                if let Some(anchor) = node.anchor() {
-                    anchors.entry(anchor).or_default().push(node);
-                }
-            }
-            anchors
-        });
-        let nodes = anchors.get(&alias.raw()[1..])?;
-        let before = nodes.partition_point(|node| node.index() < alias.index());
-        Some(nodes[before.checked_sub(1)?])
+/// Returns whether a key other than a plain `kind` may mean `kind`.
+fn may_be_kind(key: Node<'_>) -> bool {
+    match key.kind() {
+        NodeKind::Alias => key.alias_target().is_some_and(|target| target.has_text("kind")),
+        _ => key.is_scalar() && key.tag().is_some_and(|tag| tag != "!!str"),
     }
 }
 
@@ -336,6 +322,25 @@ pub fn get_on_path<'a>(node: Node<'a>, key: &str) -> Result<Option<Node<'a>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_merge_key_may_set_the_kind() {
+        for (item, is_refused) in [
+            ("{<<: *job}", true),
+            ("{<<: [*map, *job]}", true),
+            ("{<<: {<<: *job}}", true),
+            ("{*key : Job}", true),
+            ("&x {<<: *x}", true),
+            ("{<<: *map}", false),
+            ("{a: *job}", false),
+            ("{<<: *job, kind: Pod}", false),
+        ] {
+            let text = format!("kind: List\nx: [&job {{kind: Job}}, &map {{a: b}}, &key kind]\nitems: [{item}]\n");
+            let mut arena = NodeArena::default();
+            read(&text, &mut arena).unwrap();
+            assert_eq!(objects(Document::new(&text, &arena)).is_err(), is_refused, "{item}");
+        }
+    }
 
     #[test]
     fn refuses_ambiguous_names() {
