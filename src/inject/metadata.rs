@@ -26,9 +26,7 @@ pub(super) fn plan_metadata(object: &Object<'_>, changes: &MetadataChanges, edit
     let mut children = ChildChanges::default();
     plan_name(metadata, changes, &mut children, edits)?;
     plan_namespace(object, metadata, changes, &mut children, edits)?;
-    let ChildChanges { mut remove, mut insert } = children;
-    remove.sort_unstable();
-    insert.sort_by_key(|(position, _)| *position);
+    let ChildChanges { remove, insert } = children;
     if !(remove.is_empty() && insert.is_empty()) {
         edits.push(map.into_editable().change_children(remove, insert));
     }

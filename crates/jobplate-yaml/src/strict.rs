@@ -199,9 +199,13 @@ impl<'a> Editable<'a> {
 
     /// Removes and inserts children of a collection.
     ///
-    /// Indices are 0-based, refer to the items or key-value pairs before the edit, and must be in ascending order. In a
-    /// mapping, an entry that is inserted at the index of a removed entry replaces the removed entry.
-    pub fn change_children(self, remove: Vec<usize>, insert: Vec<(usize, Child)>) -> Edit {
+    /// Indices are 0-based and refer to the items or key-value pairs before the edit. In a mapping, an entry that is
+    /// inserted at the index of a removed entry replaces the removed entry. Children that are inserted at the same index
+    /// keep their order.
+    pub fn change_children(self, mut remove: Vec<usize>, mut insert: Vec<(usize, Child)>) -> Edit {
+        remove.sort_unstable();
+        remove.dedup();
+        insert.sort_by_key(|(index, _)| *index);
         self.edit(Change::Children { remove, insert })
     }
 
@@ -252,6 +256,20 @@ mod tests {
             assert_eq!(check(text, |node| Editable::from_node(node, "it").map(drop)), refused, "{text}");
             assert_eq!(check(text, |node| Editable::for_replacement(node, "it").map(drop)), refused, "{text}");
         }
+    }
+
+    #[test]
+    fn changed_children_are_sorted_by_index() {
+        let text = "- a\n- b\n- c\n";
+        let mut arena = NodeArena::default();
+        read(text, &mut arena).unwrap();
+        let change = |remove: &[usize], insert: &[(usize, &str)]| {
+            let insert = insert.iter().map(|(index, name)| (*index, Child::Item(Value::name(name)))).collect();
+            let node = Document::new(text, &arena).root();
+            Editable::from_node(node, "it").unwrap().change_children(remove.to_vec(), insert)
+        };
+        let sorted = change(&[0, 2], &[(0, "z"), (1, "x"), (1, "y")]);
+        assert_eq!(change(&[2, 0, 2], &[(1, "x"), (0, "z"), (1, "y")]), sorted);
     }
 
     #[test]
