@@ -7,8 +7,8 @@ use jobplate_diagnostic::{Error, Result};
 
 use super::tree::Node;
 
-/// The maximum number of keys of a mapping that are compared one by one. Hashing a few short keys takes longer.
-const MAX_COMPARED_KEYS: usize = 16;
+/// The maximum number of keys or names that are compared one by one. Hashing a few short ones takes longer.
+pub const MAX_COMPARED_KEYS: usize = 16;
 
 /// The keys of a mapping, hashed if there are many.
 #[derive(Debug)]

@@ -77,7 +77,7 @@ pub use decoded_scalar::DecodedScalar;
 pub use edit::{Child, Edit, Value};
 pub use editor::{Edited, Editor};
 pub use fallback::{parse_with_granit, read};
-pub use key_index::KeyIndex;
+pub use key_index::{KeyIndex, MAX_COMPARED_KEYS};
 pub use node_kind::NodeKind;
 pub use path_cursor::{PathCursor, PathStep};
 pub use scalar::{ScalarKind, quote_double, quote_name};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jobplate_manifest::env::{EnvFrom, EnvValue, EnvVar, KeyRef};
 use jobplate_prefect::base_job_template::is_worker_setting;
-use jobplate_yaml::Value;
+use jobplate_yaml::{MAX_COMPARED_KEYS, Value};
 
 /// The variables and sources that a container must have, and the variables that it must not have.
 #[derive(Debug, Default)]
@@ -12,15 +12,11 @@ pub(in crate::inject) struct DesiredEnv {
     entries: Vec<DesiredEntry>,
     env_from: Vec<EnvFrom>,
     unset: Vec<String>,
-    /// All names, if there are more than [`MAX_COMPARED_NAMES`], each with whether the variable is set, not removed.
+    /// All names, if there are more than [`MAX_COMPARED_KEYS`], each with whether the variable is set, not removed.
     hashed_names: HashMap<String, bool>,
     /// The names of the variables that a worker sets itself.
     worker_settings: Vec<String>,
 }
-
-/// The maximum number of requested names that are compared one by one. Hashing a name takes longer than a few
-/// comparisons.
-const MAX_COMPARED_NAMES: usize = 16;
 
 /// A variable to set, with the YAML of its entry.
 #[derive(Debug)]
@@ -69,7 +65,7 @@ impl DesiredEnv {
         let mut desired = DesiredEnv { entries, env_from, unset, ..DesiredEnv::default() };
         desired.worker_settings =
             desired.all_names().filter(|name| is_worker_setting(name)).map(str::to_owned).collect();
-        if desired.all_names().nth(MAX_COMPARED_NAMES).is_some() {
+        if desired.all_names().nth(MAX_COMPARED_KEYS).is_some() {
             let unset = desired.unset.iter().map(|name| (name.clone(), false));
             desired.hashed_names = unset.chain(desired.names().map(|name| (name.to_owned(), true))).collect();
         }

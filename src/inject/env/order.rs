@@ -4,13 +4,10 @@ use std::collections::HashMap;
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::env::{EnvValue, referenced_names, references};
-use jobplate_yaml::Value;
+use jobplate_yaml::{MAX_COMPARED_KEYS, Value};
 
 use super::desired::DesiredEntry;
 use super::existing::ExistingEntry;
-
-/// The maximum number of names that are compared one by one. Hashing them takes longer.
-const MAX_COMPARED_NAMES: usize = 16;
 
 /// The entries of a list that are not removed, with an index of their names if there are many.
 struct Definitions<'e> {
@@ -24,7 +21,7 @@ impl<'e> Definitions<'e> {
     /// Indexes the entries. `removed` are the positions of the removed ones, in ascending order.
     fn new(existing: &'e [ExistingEntry<'_>], removed: &'e [usize]) -> Self {
         let mut definitions = Definitions { existing, removed, hashed: HashMap::new() };
-        if existing.len() > MAX_COMPARED_NAMES {
+        if existing.len() > MAX_COMPARED_KEYS {
             for position in (0..existing.len()).filter(|position| removed.binary_search(position).is_err()) {
                 definitions.hashed.entry(&existing[position].name).or_default().push(position);
             }
@@ -34,7 +31,7 @@ impl<'e> Definitions<'e> {
 
     /// Returns the first entry at or after a position that defines a variable that `text` references.
     fn first_referenced(&self, text: &str, from: usize) -> Option<usize> {
-        if self.existing.len() <= MAX_COMPARED_NAMES {
+        if self.existing.len() <= MAX_COMPARED_KEYS {
             let is_defined_at = |position: &usize| {
                 self.removed.binary_search(position).is_err() && references(text, &self.existing[*position].name)
             };
@@ -124,7 +121,7 @@ struct NewNames<'n> {
 impl<'n> NewNames<'n> {
     fn new(entries: &'n [&'n DesiredEntry]) -> Self {
         let mut hashed = HashMap::new();
-        if entries.len() > MAX_COMPARED_NAMES {
+        if entries.len() > MAX_COMPARED_KEYS {
             hashed.extend(entries.iter().enumerate().map(|(index, entry)| (entry.name(), index)));
         }
         NewNames { entries, hashed }
