@@ -166,15 +166,18 @@ pub(super) fn label_filters(json: Json) -> Option<Option<String>> {
 pub(super) fn retention_overrides(json: Json) -> Option<String> {
     let Json::Map(pairs) = json else { return None };
     let to_duration = |json: Json| match json {
-        Json::Str(text) => {
-            let number = number::parse_float(&text).filter(|number| !number.is_nan());
-            number.map_or_else(|| Duration::parse(&text), Duration::from_secs_f64)
-        }
+        Json::Str(text) => parse_seconds(&text),
         json => Duration::from_secs_f64(as_float(json, parse_float)?),
     };
     let is_positive = |duration: &Duration| *duration > Duration::from_secs(0);
     let pairs = pairs.into_iter().map(|(name, value)| Some((name, to_duration(value).filter(is_positive)?.to_iso())));
     Some(dump_json(pairs.collect::<Option<_>>()?))
+}
+
+/// Parses a number of seconds or a duration. A number that `timedelta` cannot hold is rejected, not parsed as a duration.
+pub(super) fn parse_seconds(text: &str) -> Option<Duration> {
+    let number = number::parse_float(text).filter(|number| !number.is_nan());
+    number.map_or_else(|| Duration::parse(text), Duration::from_secs_f64)
 }
 
 /// Returns Python's representation of a boolean.

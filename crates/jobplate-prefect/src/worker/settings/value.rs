@@ -5,12 +5,11 @@ use num_bigint::BigInt;
 
 use super::setting::SettingKind;
 use super::structured_value::{
-    bool_or_names, headers, json_float, label_filters, names, repr_bool, retention_overrides, retry_delay,
-    retry_delays, status_codes,
+    bool_or_names, headers, json_float, label_filters, names, parse_seconds, repr_bool, retention_overrides,
+    retry_delay, retry_delays, status_codes,
 };
 use crate::pyvalue::duration::Duration;
 use crate::pyvalue::json_value::{Json, parse};
-use crate::pyvalue::number;
 use crate::pyvalue::pydantic::{parse_bool, parse_float, parse_int};
 use crate::pyvalue::string::normalize_path;
 
@@ -60,11 +59,8 @@ pub(super) fn normalize(kind: SettingKind, text: &str) -> NormalizedValue {
             or_rejected(Duration::parse(text).map(Duration::to_iso), "no span of time", "PT30S or 00:00:30")
         }
         SettingKind::Seconds(limits) => {
-            // A number that `timedelta` cannot hold is rejected, not parsed as a duration string.
-            let number = number::parse_float(text).filter(|number| !number.is_nan());
-            let span = number.map_or_else(|| Duration::parse(text), Duration::from_secs_f64);
-            let span =
-                span.ok_or(InvalidValue::Rejected { problem: "no span of time", correction: "seconds, or PT30S" })?;
+            let span = parse_seconds(text)
+                .ok_or(InvalidValue::Rejected { problem: "no span of time", correction: "seconds, or PT30S" })?;
             check_limits(limits.allow(&span, |seconds| Duration::from_secs(seconds.into())))?;
             Ok(Some(span.to_iso()))
         }
