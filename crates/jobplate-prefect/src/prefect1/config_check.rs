@@ -69,7 +69,7 @@ fn check_settings(arena: &mut Arena, config: Config) -> Result<()> {
             .iter()
             .any(|name| arena.is_truthy(*name) && !matches!(arena.get(*name), Value::Str(_) | Value::Unknown(_)))
         {
-            return fail(arena, "logging.extra_loggers", "holds what is no text");
+            return fail(arena, "logging.extra_loggers", "must be a list of strings");
         }
     }
     check_level(arena, config, "logging.level")?;
