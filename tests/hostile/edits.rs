@@ -27,6 +27,12 @@ fn fallback_job(rest: &str) -> InputFiles {
     manifest(format!("{JOB}? q\n: r\n{rest}"))
 }
 
+/// Returns a Job whose variable `T` has a value of N times these lines.
+fn replaced_entry(lines: &str, n: usize) -> InputFiles {
+    let lines = lines.repeat(n);
+    manifest(format!("{JOB}        env:\n        - name: T\n          valueFrom:\n            fileKeyRef:\n{lines}"))
+}
+
 const RENDER: &str = "render f.yaml -q --env T=b";
 
 pub(crate) fn table() -> Vec<Family> {
@@ -53,17 +59,9 @@ fn documents(row: Row<'_>) -> Vec<Family> {
         row("edits/open_references_in_a_value", 200_000, RENDER, |n| {
             manifest(format!("{JOB}        env:\n        - name: A\n          value: {}\n", "$(".repeat(n)))
         }),
-        row("edits/lines_of_a_replaced_entry", 10_000, RENDER, |n| {
-            let lines = "            - a: b\n".repeat(n);
-            manifest(format!(
-                "{JOB}        env:\n        - name: T\n          valueFrom:\n            fileKeyRef:\n{lines}"
-            ))
-        }),
+        row("edits/lines_of_a_replaced_entry", 10_000, RENDER, |n| replaced_entry("            - a: b\n", n)),
         row("edits/comments_in_a_replaced_entry", 10_000, RENDER, |n| {
-            let lines = "            # c\n            - a\n".repeat(n);
-            manifest(format!(
-                "{JOB}        env:\n        - name: T\n          valueFrom:\n            fileKeyRef:\n{lines}"
-            ))
+            replaced_entry("            # c\n            - a\n", n)
         }),
         row("edits/anchors", 2_000, RENDER, |n| {
             let item = |i| {
