@@ -8,7 +8,6 @@ use std::rc::Rc;
 use jobplate_diagnostic::{Error, Result};
 use jobplate_yaml::{Document, Node, NodeArena, NodeKind, read};
 use num_bigint::BigInt;
-use serde_json::value::RawValue;
 
 use super::arena::{Arena, Value, ValueId};
 use super::limits::{LONG_INTEGER, MAX_DIGITS, UNSUPPORTED_HINT};
@@ -39,7 +38,7 @@ pub(crate) fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<Option<
         return Err(locate(error, Some(&Location { source: Rc::clone(source), span: from..from + length })));
     }
     spend_nodes(arena, &nodes, source)?;
-    Ok(Some(JsonConstructor { arena, source, start }.value(Document::new(text, &nodes).root())))
+    Ok(Some(JsonConstructor { arena, source: Some(source), start }.value(Document::new(text, &nodes).root())))
 }
 
 /// The length of an escape such as `\ud83d`.
@@ -136,7 +135,8 @@ pub(super) fn depth(text: &str) -> usize {
 /// Constructs values from the YAML nodes of a JSON file.
 struct JsonConstructor<'h> {
     arena: &'h mut Arena,
-    source: &'h Rc<SourceFile>,
+    /// The file of the locations. `None` if the values have none.
+    source: Option<&'h Rc<SourceFile>>,
     start: usize,
 }
 
@@ -144,7 +144,8 @@ impl JsonConstructor<'_> {
     fn alloc(&mut self, node: Node<'_>, data: Value) -> ValueId {
         let span = node.span();
         let span = self.start + span.start..self.start + span.end;
-        self.arena.alloc(data, Some(Location { source: Rc::clone(self.source), span }))
+        let location = self.source.map(|source| Location { source: Rc::clone(source), span });
+        self.arena.alloc(data, location)
     }
 
     fn value(&mut self, node: Node<'_>) -> ValueId {
@@ -186,51 +187,13 @@ fn scalar(raw: &str) -> Value {
     }
 }
 
-/// Constructs a value from valid JSON of this crate, without surrounding whitespace. The value has no location. Text of
-/// a user would need a limit.
+/// Constructs a value without a location from JSON of this crate. Text of a user would need a limit.
 pub(crate) fn construct_without_locations(arena: &mut Arena, text: &str) -> ValueId {
-    let data = match text.as_bytes().first() {
-        Some(b'[') => {
-            let items: Vec<&RawValue> = serde_json::from_str(text).unwrap_or_default();
-            Value::List(items.into_iter().map(|item| construct_without_locations(arena, item.get())).collect())
-        }
-        Some(b'{') => {
-            let Pairs(pairs) = serde_json::from_str(text).unwrap_or_default();
-            let to_pair = |(key, value): (String, &RawValue)| {
-                (arena.alloc_str(key), construct_without_locations(arena, value.get()))
-            };
-            let pairs: Vec<_> = pairs.into_iter().map(to_pair).collect();
-            arena.new_dict(pairs)
-        }
-        _ => scalar(text),
-    };
-    arena.alloc(data, None)
-}
-
-/// The pairs of an object in document order, including duplicate keys.
-#[derive(Default)]
-pub(super) struct Pairs<'t>(pub(super) Vec<(String, &'t RawValue)>);
-
-impl<'de: 't, 't> serde::Deserialize<'de> for Pairs<'t> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Vec<(String, &'de RawValue)>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self::Value, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
-                }
-                Ok(pairs)
-            }
-        }
-        deserializer.deserialize_map(Visitor).map(Pairs)
+    let mut nodes = NodeArena::default();
+    if read(text, &mut nodes).is_err() {
+        return arena.alloc(Value::None, None);
     }
+    JsonConstructor { arena, source: None, start: 0 }.value(Document::new(text, &nodes).root())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use num_bigint::BigInt;
 use serde_json::value::RawValue;
 
-use super::json::{Pairs, depth};
+use super::json::depth;
 use super::limits::MAX_DIGITS;
 
 /// A JSON value.
@@ -134,6 +134,31 @@ fn construct(text: &str) -> Option<Json> {
         _ if text.trim_start_matches('-').len() > MAX_DIGITS => return None,
         _ => Json::Int(text.parse().ok()?),
     })
+}
+
+/// The pairs of an object in document order, including duplicate keys.
+struct Pairs<'t>(Vec<(String, &'t RawValue)>);
+
+impl<'de: 't, 't> serde::Deserialize<'de> for Pairs<'t> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Vec<(String, &'de RawValue)>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self::Value, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(pairs)
+            }
+        }
+        deserializer.deserialize_map(Visitor).map(Pairs)
+    }
 }
 
 #[cfg(test)]
