@@ -21,7 +21,10 @@ use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
 use jobplate::diagnostic;
-use jobplate_diagnostic::{Error, ErrorKind, Message, ProgramName, Result, describe_io_error, output_error};
+use jobplate::diagnostic::json::JsonDiagnostic;
+use jobplate_diagnostic::{
+    Diagnostic, Error, ErrorKind, Message, ProgramName, Result, Severity, describe_io_error, output_error,
+};
 
 use self::github::{Workflow, escape_workflow_commands};
 use self::invocation::Invocation;
@@ -38,7 +41,7 @@ pub(crate) struct Ui {
     pub(crate) invocation: Invocation,
     /// The value of `--color`.
     pub(crate) color: ColorChoice,
-    /// Whether notes are suppressed.
+    /// Whether notes are suppressed. Warnings are always shown.
     pub(crate) quiet: bool,
     /// Whether requests to a server are shown.
     #[cfg(feature = "cluster")]
@@ -128,16 +131,32 @@ impl Ui {
         self.print(|out| write(&mut DiffOutput { out, is_colored, is_workflow: self.github.is_some() }))
     }
 
-    /// Writes a note to standard error, unless notes are suppressed.
+    /// Writes a note about the run to standard error, unless notes are suppressed.
     pub(crate) fn write_note(&self, note: impl Into<Message>) {
-        self.write_notes(&diagnostic::render_note(&self.render_message(&note.into())));
+        if !self.quiet {
+            self.write_stderr(&diagnostic::render_note(&self.render_message(&note.into())));
+        }
     }
 
-    /// Writes rendered notes and warnings to standard error, unless notes are suppressed.
-    pub(crate) fn write_notes(&self, notes: &str) {
-        if !self.quiet {
-            self.write_stderr(notes);
+    /// Reports diagnostics to standard error, and those that are not notes to GitHub Actions. Leaves out notes if they
+    /// are suppressed.
+    pub(crate) fn report_diagnostics<'d>(&self, diagnostics: impl IntoIterator<Item = &'d Diagnostic>) {
+        let program = self.invocation.program_name();
+        for diagnostic in diagnostics {
+            let is_note = diagnostic.severity() == Severity::Info;
+            if is_note && self.quiet {
+                continue;
+            }
+            self.write_stderr(&diagnostic::render_diagnostic(diagnostic, program, &self.documents));
+            if let Some(workflow) = self.github.as_ref().filter(|_| !is_note) {
+                workflow.annotate(diagnostic, &self.documents);
+            }
         }
+    }
+
+    /// Converts a diagnostic to its form in a JSON report.
+    pub(crate) fn to_json(&self, diagnostic: &Diagnostic) -> JsonDiagnostic {
+        JsonDiagnostic::new(diagnostic, self.invocation.program_name(), &self.documents)
     }
 
     /// Returns the text of a message with the program's name as the user typed it.
@@ -154,14 +173,18 @@ impl Ui {
         let _ = AutoStream::new(io::stderr(), self.color).write_all(text.as_bytes());
     }
 
-    /// Reports the error that ends the program, and returns its exit code.
+    /// Reports the error that ends the program, and the errors combined with it. Returns the exit code.
     pub(crate) fn report_failure(&self, error: &Error) -> ExitCode {
         if error.kind() != ErrorKind::ClosedOutput {
             let hint = "to see it without Helm: helm template RELEASE CHART | "
                 + ProgramName
                 + " post-render, with the same arguments";
             let helm_note = self.is_helm_plugin.then(|| diagnostic::render_note(&self.render_message(&hint)));
-            self.report_error(error, &helm_note.unwrap_or_default());
+            let helm_note = helm_note.unwrap_or_default();
+            let mut errors = error.all().peekable();
+            while let Some(error) = errors.next() {
+                self.report_error(error, if errors.peek().is_none() { &helm_note } else { "" });
+            }
         }
         ExitCode::from(error.kind().exit_code())
     }
@@ -172,7 +195,7 @@ impl Ui {
         self.write_stderr(&text);
         self.write_error_file(&anstream::adapter::strip_str(&text).to_string());
         if let Some(workflow) = &self.github {
-            workflow.report_error(error);
+            workflow.report_error(error, &self.documents);
         }
     }
 
@@ -190,7 +213,7 @@ impl Ui {
         self.write_error_file(&text);
         if let Some(workflow) = &self.github {
             let first = text.lines().next().unwrap_or_default();
-            workflow.report_error(&Error::usage(first.trim_start_matches("error: ")));
+            workflow.report_error(&Error::usage(first.trim_start_matches("error: ")), &self.documents);
         }
         Ok(ExitCode::from(ErrorKind::Usage.exit_code()))
     }

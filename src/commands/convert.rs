@@ -13,7 +13,7 @@ use jobplate_prefect::worker::{template_source as base_job_template, values};
 
 use super::definition::Command;
 use crate::shared::input_reader::InputReader;
-use crate::shared::preview_common::{no_input_error, report_notes};
+use crate::shared::preview_common::no_input_error;
 use crate::ui::Ui;
 
 #[derive(Args)]
@@ -38,7 +38,7 @@ struct ConvertOutputArgs {
     /// What to print: json, as the server takes it, or yaml
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value = "json", hide_possible_values = true)]
     output: ConvertFormat,
-    /// Leave out notes
+    /// Leave out notes; warnings are shown
     #[arg(short, long)]
     quiet: bool,
 }
@@ -94,7 +94,7 @@ Exit codes: 0 done, 2 input, or what can't be converted"
             ConvertFormat::Json => serialize::to_json(template),
             ConvertFormat::Yaml => serialize::to_yaml(template),
         };
-        report_notes(&converted.notes, ui);
+        ui.report_diagnostics(&converted.notes);
         ui.print_text(&printed)
     }
 }

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::json::JsonDiagnostic;
+
 /// One edit. Contains names only, never a value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -95,11 +97,12 @@ pub enum EditStatus {
     Missing,
 }
 
-/// Returns the JSON report: `{"edits": [...]}`.
-pub fn to_json(edits: &[ReportedEdit]) -> String {
+/// Returns the JSON report: `{"edits": [...], "diagnostics": [...]}`.
+pub fn to_json(edits: &[ReportedEdit], diagnostics: &[JsonDiagnostic]) -> String {
     #[derive(Serialize)]
     struct Report<'e> {
         edits: &'e [ReportedEdit],
+        diagnostics: &'e [JsonDiagnostic],
     }
-    serde_json::to_string_pretty(&Report { edits }).unwrap_or_default() + "\n"
+    serde_json::to_string_pretty(&Report { edits, diagnostics }).unwrap_or_default() + "\n"
 }

@@ -3,27 +3,38 @@
 //! The formats are documented in "Workflow commands for GitHub Actions":
 //! <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>.
 
-use jobplate_diagnostic::Error;
+use jobplate_diagnostic::{Diagnostic, Error, Severity};
 
+use super::document_cache::DocumentCache;
 use super::edits::ReportedEdit;
 use super::human::escape_controls;
 
 /// The maximum number of rows in a summary's table. The number of further rows follows the table.
 const MAX_ROWS: usize = 200;
 
-/// Returns the annotation for an error. `program` is the program's name in the hint; `path` maps a file as the user
+/// Returns the annotation for a diagnostic. `program` is the program's name in the help; `path` maps a file as the user
 /// named it to its path in the repository.
-pub fn annotate_error(error: &Error, program: &str, path: impl Fn(&str) -> String) -> String {
-    let hint = hint_line(error, program);
+pub fn annotate_diagnostic(
+    diagnostic: &Diagnostic,
+    program: &str,
+    documents: &DocumentCache,
+    path: impl Fn(&str) -> String,
+) -> String {
+    let help = help_line(diagnostic, program);
     let mut properties = vec![("title", "jobplate".to_owned())];
-    if let Some(file) = error.file().filter(|file| *file != "-") {
+    if let Some(file) = diagnostic.file().filter(|file| *file != "-") {
         properties.push(("file", path(file)));
     }
-    if let Some(place) = error.location() {
-        let (line, column) = place.line_column();
+    if let Some(location) = diagnostic.location() {
+        let (line, column) = location.line_column_with(&documents.get(&location.document).lines);
         properties.extend([("line", line.to_string()), ("col", column.to_string())]);
     }
-    workflow_command("error", &properties, &format!("{}{hint}", error.message()))
+    let name = match diagnostic.severity() {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Info => "notice",
+    };
+    workflow_command(name, &properties, &format!("{}{help}", diagnostic.message()))
 }
 
 /// Returns the annotation for an edit that is missing in a file.
@@ -81,13 +92,13 @@ pub fn summarize_outcomes<'r>(
     table + "\n"
 }
 
-fn hint_line(error: &Error, program: &str) -> String {
-    error.hint_message().map(|hint| format!("\nhint: {}", hint.with_program(program))).unwrap_or_default()
+fn help_line(diagnostic: &Diagnostic, program: &str) -> String {
+    diagnostic.help_message().map(|help| format!("\nhint: {}", help.with_program(program))).unwrap_or_default()
 }
 
 /// Returns a section with an error for the step summary. `program` is the program's name in the hint.
 pub fn summarize_error(error: &Error, program: &str) -> String {
-    let text = escape_controls(&format!("{error}{}", hint_line(error, program)));
+    let text = escape_controls(&format!("{error}{}", help_line(error.diagnostic(), program)));
     // The fence must be longer than each run of backticks in the text.
     let longest_run = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
     let fence = "`".repeat(longest_run.max(2) + 1);
@@ -121,20 +132,20 @@ mod tests {
 
     #[test]
     fn renders_an_annotation_on_one_line() {
+        let annotate = |error: &Error, path: &dyn Fn(&str) -> String| {
+            annotate_diagnostic(error.diagnostic(), "jobplate", &DocumentCache::default(), path)
+        };
         let document = "kind: Job\nx: y\n";
         let error = Error::usage("100%\nof it").hint("a, b").at(10..11).in_document("k8s/a,b.yaml", 1, document);
         assert_eq!(
-            annotate_error(&error, "jobplate", |file| format!("sub/{file}")),
+            annotate(&error, &|file| format!("sub/{file}")),
             "::error title=jobplate,file=sub/k8s/a%2Cb.yaml,line=2,col=1::100%25%0Aof it%0Ahint: a, b\n"
         );
         assert_eq!(
             annotate_missing_edit(&sample_reported_edit(), str::to_owned),
             "::error title=jobplate,file=a%2Cb%3Ac|`.yaml,line=3::TOKEN is to be added in Job/etl, container flow\n"
         );
-        assert_eq!(
-            annotate_error(&Error::usage("x").in_file("-"), "jobplate", str::to_owned),
-            "::error title=jobplate::x\n"
-        );
+        assert_eq!(annotate(&Error::usage("x").in_file("-"), &str::to_owned), "::error title=jobplate::x\n");
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! Renders errors, warnings and notes for a terminal. An error with a location is shown with its source line and a
-//! caret.
+//! Renders diagnostics for a terminal. The error that ends the program is shown with its source line and a caret. Other
+//! diagnostics need one line, and another for the help.
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use jobplate_diagnostic::{Error, Location};
+use jobplate_diagnostic::{Diagnostic, Error, Location, Severity};
 
 use super::document_cache::{CachedDocument, DocumentCache};
 
@@ -12,13 +12,16 @@ use super::document_cache::{CachedDocument, DocumentCache};
 ///
 /// The result contains ANSI colour codes; the output stream strips them where colour is off.
 pub fn render_error(error: &Error, program: &str, documents: &DocumentCache) -> String {
-    let message = match (error.location(), error.file()) {
-        (None, Some(file)) => escape_controls(&format!("{file}: {}", error.message())),
-        _ => escape_controls(error.message()),
-    };
+    let location = error.location().filter(|location| location.has_excerpt);
+    let message = escape_controls(&match (location, error.file()) {
+        (None, Some(_)) => format!("{}{}", place_prefix(error.diagnostic(), documents, true), error.message()),
+        _ => error.message().to_owned(),
+    });
     let hint = error.hint_message().map(|hint| escape_controls(&hint.with_program(program)));
-    let line = error.location().map(|location| SourceLine::new(location, &documents.get(&location.document)));
-    let mut main = Group::with_title(Level::ERROR.primary_title(message.as_str()));
+    let line = location.map(|location| SourceLine::new(location, &documents.get(&location.document)));
+    let title = Level::ERROR.primary_title(message.as_str());
+    let title = if error.has_own_code() { title.id(error.diagnostic().code()) } else { title };
+    let mut main = Group::with_title(title);
     if let Some(line) = &line {
         let end = line.text.ceil_char_boundary((line.caret + 1).min(line.text.len()));
         main = main.element(
@@ -42,6 +45,45 @@ pub fn render_error(error: &Error, program: &str, documents: &DocumentCache) -> 
     match &line {
         Some(line) => line.restore_column(&text),
         None => text,
+    }
+}
+
+/// Renders a diagnostic as one line with its severity, code, location and message, and one line with its help.
+/// `program` is the program's name in the help.
+pub fn render_diagnostic(diagnostic: &Diagnostic, program: &str, documents: &DocumentCache) -> String {
+    let text = format!("{}{}", place_prefix(diagnostic, documents, false), diagnostic.message());
+    let text = escape_controls(&text);
+    let title = match diagnostic.severity() {
+        Severity::Error => Level::ERROR.secondary_title(text.as_str()).id(diagnostic.code()),
+        Severity::Warning => Level::WARNING.secondary_title(text.as_str()).id(diagnostic.code()),
+        Severity::Info => Level::NOTE.secondary_title(text.as_str()),
+    };
+    let help = diagnostic.help_message().map(|help| escape_controls(&help.with_program(program)));
+    let title = render_title(Group::with_title(title));
+    match help {
+        Some(help) => {
+            title
+                + "  "
+                + &render_title(Group::with_title(Level::HELP.with_name("hint").secondary_title(help.as_str())))
+        }
+        None => title,
+    }
+}
+
+fn render_title(group: Group<'_>) -> String {
+    Renderer::styled().decor_style(DecorStyle::Ascii).render(&[group]) + "\n"
+}
+
+/// Returns `FILE:LINE: `, `FILE:LINE:COLUMN: ` or `FILE: `, as far as the location is known.
+fn place_prefix(diagnostic: &Diagnostic, documents: &DocumentCache, has_column: bool) -> String {
+    match (diagnostic.location(), diagnostic.file()) {
+        (Some(location), _) => {
+            let (line, column) = location.line_column_with(&documents.get(&location.document).lines);
+            let column = if has_column { format!(":{column}") } else { String::new() };
+            format!("{}:{line}{column}: ", location.file)
+        }
+        (None, Some(file)) => format!("{file}: "),
+        (None, None) => String::new(),
     }
 }
 
@@ -71,7 +113,7 @@ impl SourceLine {
         let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
         let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
         let start = if text[start..].starts_with('\u{feff}') { start + 3 } else { start };
-        let (line, caret) = shown.masked.mask_range(start..end.max(start), at.max(start));
+        let (line, caret) = shown.masked().mask_range(start..end.max(start), at.max(start));
         let caret = line.floor_char_boundary(caret);
         // Replace each control character, such as a tab, with one space to keep the caret below the correct character.
         let text: String = line.trim_end_matches('\r').chars().map(|c| if c.is_control() { ' ' } else { c }).collect();

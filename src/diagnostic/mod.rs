@@ -7,6 +7,7 @@
 //! | `human` | the format of errors, warnings and notes on a terminal |
 //! | `github` | the annotations and the step summary in GitHub Actions |
 //! | `diff` | the format of a document's diff |
+//! | `json` | the fields of a diagnostic in a report |
 //! | `edits` | the fields of an edit report |
 //! | `mask` | which values, comments and unparsed text are masked in all outputs |
 //! | `document_cache` | how long a document's masked ranges and lines are kept |
@@ -18,11 +19,12 @@ mod document_cache;
 pub mod edits;
 pub mod github;
 mod human;
+pub mod json;
 mod mask;
 mod server_message;
 mod table;
 
 pub use diff::unified_diff;
 pub use document_cache::DocumentCache;
-pub use human::{escape_controls, escape_name, render_error, render_note, render_warning};
+pub use human::{escape_controls, escape_name, render_diagnostic, render_error, render_note, render_warning};
 pub use table::format_table;

@@ -6,7 +6,7 @@
 //! as an inserted variable. Therefore a variable that is set in the container must not be set elsewhere. A variable
 //! that the worker sets itself must be null in `job_configuration.env`, because the worker then omits it.
 
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Diagnostic, Error, Result};
 use jobplate_prefect::base_job_template::{BaseJobTemplate, is_env_placeholder, is_worker_setting};
 use jobplate_prefect::worker::version::WorkerVersion;
 use jobplate_yaml::{Child, Edit, Editable, KeyIndex, Node, NodeKind, Value};
@@ -24,7 +24,7 @@ pub(super) fn plan_base_job_template(
     notes: &mut Notes,
 ) -> Result<()> {
     if let Some(note) = version.unsupported_note() {
-        notes.add(note);
+        notes.add(Diagnostic::info("unsupported-version", note));
     }
     let names = RequestedNames::new(desired);
     let start = template.job_configuration.span().start;
@@ -129,10 +129,9 @@ fn plan_job_env(
         (Some(env), _) if is_env_placeholder(env) => {
             edits.push(Editable::from_node(env, description)?.replace(names.null_worker_settings()));
             let names = names.worker_settings.join(", ");
-            notes.add(format!(
-                "{description} is a mapping now: {names} must be null there, or the worker sets its own; what deployments set \
-                 is merged with it"
-            ));
+            let text =
+                format!("{description} is now a mapping in which {names} is null, so that the worker does not set it");
+            notes.add(Diagnostic::info("worker-overrides-reference", text));
             Ok(())
         }
         (other, [name, ..]) => {
@@ -165,7 +164,10 @@ pub(super) fn plan_variable_removal(
     }
     let env = Editable::from_node(env, description)?;
     for name in changes.removed_names.iter().filter(|name| names.desired.sets(name)) {
-        notes.add(format!("{name} was set by {description}, too: it was taken out there"));
+        notes.add(Diagnostic::info(
+            "duplicate-env",
+            format!("`{name}` is removed from {description}, which also set it"),
+        ));
     }
     edits.push(env.change_children(changes.remove, changes.insert));
     Ok(())

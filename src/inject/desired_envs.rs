@@ -3,19 +3,19 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use indexmap::IndexSet;
-use jobplate_diagnostic::Result;
+use indexmap::{IndexMap, IndexSet};
+use jobplate_diagnostic::{Diagnostic, Result};
 use jobplate_manifest::env::{EnvValue, EnvVar};
 use jobplate_manifest::object::Object;
 use jobplate_prefect::base_job_template::is_worker_setting;
 use jobplate_prefect::generation::{Generation, Role, agent_generation, is_prefect2_or_3_flow_container};
 use jobplate_prefect::prefect1::agent_container::AgentContainer;
-use jobplate_prefect::prefect1::managed;
+use jobplate_prefect::prefect1::{managed, secrets};
 use jobplate_prefect::variables;
 use jobplate_yaml::Node;
 
 use super::env::DesiredEnv;
-use super::injection::{Injection, VariableSource};
+use super::injection::{Injection, RequestedVariable, VariableSource};
 use super::notes::Notes;
 use super::scope::{Scope, ScopeKind};
 
@@ -26,7 +26,7 @@ pub(super) const PREFECT_2_OR_3_REASON: &str = "is for Prefect 2 or 3, which kno
 pub(super) struct DesiredEnvs<'i> {
     injection: &'i Injection,
     /// The notes about these environments.
-    pub notes: Notes,
+    pub(super) notes: Notes,
     /// One environment for each kind of container, shared by all containers of that kind.
     cache: Vec<(EnvTarget, Rc<DesiredEnv>)>,
     /// Variables set on flow runs that the Prefect 1 agent overrides.
@@ -144,30 +144,48 @@ impl<'i> DesiredEnvs<'i> {
     fn note_worker_settings(&mut self, role: Role) -> Result<()> {
         let variables = collect_env_vars(role, self.injection, true)?;
         for EnvVar { name, .. } in variables.iter().filter(|variable| is_worker_setting(&variable.name)) {
-            self.notes.add(format!(
-                "{name}: what makes a Job of this sets it itself, in plain text; `{name}: null` under `env` of the \
-                 block or of `job_configuration` keeps it from that"
-            ));
+            let text = format!("the worker sets `{name}` itself, in plain text, and overrides the reference");
+            let help = format!("set `{name}: null` in `env` of the block or of `job_configuration`");
+            self.notes.add(Diagnostic::warning("worker-overrides-reference", text).help(help));
         }
         Ok(())
     }
 
-    /// Adds a note about the variable of each Prefect 1 secret, and collects the variables that the Prefect 1 agent
-    /// overrides. Only flow runs have these variables, so other roles are ignored.
-    fn note_flow_run_variables(&mut self, desired: &DesiredEnv, role: Role) {
-        let Role::FlowRun(generation) = role else { return };
-        for variable in &self.injection.variables {
-            if matches!(variable.source, VariableSource::PrefectSecret(_)) {
-                let env_name = variables::secret_variable(&variable.name);
-                self.notes.add(format!("the secret {} is the variable {env_name}", variable.name));
-                if variable.name.contains("__") {
-                    self.notes.add(format!(
-                        "Prefect 1 splits {env_name} at every `__`, so no flow finds a secret of the name {}",
-                        variable.name
-                    ));
-                }
+    /// Adds a note about the variables of the Prefect 1 secrets, and one about the dicts that contain some of them.
+    fn note_secrets(&mut self) {
+        let is_secret = |variable: &&RequestedVariable| matches!(variable.source, VariableSource::PrefectSecret(_));
+        let names: Vec<&str> =
+            self.injection.variables.iter().filter(is_secret).map(|variable| variable.name.as_str()).collect();
+        let list = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        match names.as_slice() {
+            [] => {}
+            [name] => {
+                let text = format!("the variable of the secret `{name}` is {}", variables::secret_variable(name));
+                self.notes.add(Diagnostic::info("secret-variable", text));
+            }
+            names => {
+                let text =
+                    format!("the variables of secrets are {}: {}", variables::secret_variable("NAME"), list(names));
+                self.notes.add(Diagnostic::info("secret-variable", text));
             }
         }
+        let mut dicts: IndexMap<&str, Vec<&str>> = IndexMap::new();
+        for name in names {
+            if let Some((dict, _)) = secrets::split_dict(name) {
+                dicts.entry(dict).or_default().push(name);
+            }
+        }
+        for (dict, names) in dicts {
+            let text = format!("flows get {} in one dict: Secret(\"{dict}\")", list(&names));
+            self.notes.add(Diagnostic::info("secret-dict", text));
+        }
+    }
+
+    /// Adds notes about the Prefect 1 secrets, and collects the variables that the Prefect 1 agent overrides. Only flow
+    /// runs have these variables, so other roles are ignored.
+    fn note_flow_run_variables(&mut self, desired: &DesiredEnv, role: Role) {
+        let Role::FlowRun(generation) = role else { return };
+        self.note_secrets();
         if generation == Generation::Prefect1 {
             let overridden = desired.names().filter(|name| managed::is_managed(name));
             self.overridden_by_agent.extend(overridden.map(str::to_owned));

@@ -49,7 +49,6 @@ pub use dry_run::dry_run_body;
 pub use edit_plan::{EditPlan, EmbeddedDocument, RequestedEntries};
 pub use injection::{Injection, MetadataChanges, RequestedVariable, VariableSource};
 pub use metadata::hashed_name;
-pub use notes::Notes;
 pub use pass_context::PassContext;
 pub use planner::EditPlanner;
 pub use prefect_template::template_kind;

@@ -1,18 +1,25 @@
 //! Collects the notes for the user without duplicates.
 
-use indexmap::IndexSet;
+use std::collections::HashSet;
 
-/// Notes for the user, without duplicates, in the order in which they were added.
+use jobplate_diagnostic::Diagnostic;
+
+/// Notes for the user, without duplicate messages, in the order in which they were added.
 #[derive(Clone, Debug, Default)]
-pub struct Notes(IndexSet<String>);
+pub(super) struct Notes {
+    notes: Vec<Diagnostic>,
+    messages: HashSet<String>,
+}
 
 impl Notes {
-    pub(super) fn add(&mut self, note: String) {
-        self.0.insert(note);
+    pub(super) fn add(&mut self, note: Diagnostic) {
+        if self.messages.insert(note.message().to_owned()) {
+            self.notes.push(note);
+        }
     }
 
     /// Returns the notes in the order in which they were added.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+    pub(super) fn into_vec(self) -> Vec<Diagnostic> {
+        self.notes
     }
 }

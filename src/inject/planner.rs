@@ -1,6 +1,6 @@
 //! Plans the edits of documents, one document at a time.
 
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Diagnostic, Error, Result};
 use jobplate_manifest::container;
 use jobplate_manifest::embedded::{self, is_config_map};
 use jobplate_manifest::field::FieldPath;
@@ -17,7 +17,6 @@ use super::edit_plan::{EditPlan, EmbeddedDocument, RequestedEntries};
 use super::env::plan_container_env;
 use super::injection::{Injection, MetadataChanges};
 use super::metadata::plan_metadata;
-use super::notes::Notes;
 use super::pass_context::PassContext;
 use super::prefect_template::PrefectTemplate;
 use super::scope::{Scope, find_scope, mentions_prefect, passes_filters};
@@ -217,8 +216,8 @@ impl<'i> EditPlanner<'i> {
     }
 
     /// Takes the notes about all documents planned so far. The next call returns only notes that are added later.
-    pub fn take_notes(&mut self) -> Notes {
-        std::mem::take(&mut self.desired_envs.notes)
+    pub fn take_notes(&mut self) -> Vec<Diagnostic> {
+        std::mem::take(&mut self.desired_envs.notes).into_vec()
     }
 
     fn mark_matched(&mut self, is_match: impl Fn(&Target) -> bool) {

@@ -1,7 +1,7 @@
 //! Finds templates of Prefect 2 and 3, which are base job templates and `KubernetesJob` blocks, and plans the edits of
 //! their containers. `base_job_template` and `block` plan the edits outside the containers.
 
-use jobplate_diagnostic::Result;
+use jobplate_diagnostic::{Diagnostic, Result};
 use jobplate_manifest::container;
 use jobplate_manifest::object::Object;
 use jobplate_manifest::select::{ContainerChoice, Target};
@@ -120,11 +120,9 @@ fn plan_containers(
     let flow_container = container::containers(pod_spec).first().map(|container| container.index());
     for container in &selected {
         if mixed_placeholder(**container).is_some() && !desired.is_empty() {
-            notes.add(
-                "`{{ env }}` was taken out from among the entries of a container's `env`: the worker would have \
-                 put a mapping there, which Kubernetes refuses; what it stands for comes before the entries anyway"
-                    .to_owned(),
-            );
+            let text = "`{{ env }}` is removed from a list of entries: the worker would replace it with a mapping, and \
+                        adds the variables before the entries anyway";
+            notes.add(Diagnostic::info("mixed-env-placeholder", text));
         }
         plan_container_env(*container, desired, edits)?;
     }

@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Diagnostic, Error, Result};
 use jobplate_manifest::select::Target;
 use jobplate_yaml::{Documents, StreamError};
 
@@ -17,7 +17,7 @@ use super::input_source::InputSource;
 use super::outcome::{DocumentOutcome, TargetCounts};
 use super::passes;
 use super::planned_input::PlannedInput;
-use crate::inject::{Injection, Notes};
+use crate::inject::Injection;
 
 /// The maximum number of files that are kept open between passes. Further files are opened again for each pass.
 pub const MAX_OPEN_FILES: usize = 128;
@@ -27,8 +27,8 @@ pub const MAX_OPEN_FILES: usize = 128;
 pub struct Rendering {
     pub(super) inputs: Vec<PlannedInput>,
     log: EditLog,
-    /// The notes for the user.
-    pub notes: Notes,
+    /// The warnings and notes for the user.
+    pub diagnostics: Vec<Diagnostic>,
     /// The variables set on flow runs that their Prefect 1 agent overrides.
     pub overridden: Vec<String>,
     /// The targets that match no object, if another target matches an object.
@@ -64,7 +64,7 @@ impl Rendering {
         self.inputs.into_iter().try_for_each(|input| rendering.plan_source(input.source, planner))?;
         rendering.unmatched_targets = planner.edit_planner.unmatched_targets();
         rendering.overridden = planner.edit_planner.overridden();
-        rendering.notes = planner.edit_planner.take_notes();
+        rendering.diagnostics = planner.edit_planner.take_notes();
         Ok(rendering)
     }
 

@@ -1,7 +1,7 @@
-//! Notes on variables of a job template that the Prefect 1 agent overrides: they must be set on the agent.
+//! Warnings about variables of a job template that the Prefect 1 agent overrides: they must be set on the agent.
 
 use jobplate::render::Rendering;
-use jobplate_diagnostic::{Message, ProgramName, Result};
+use jobplate_diagnostic::{Diagnostic, Message, ProgramName, Result};
 use jobplate_manifest::container;
 use jobplate_manifest::workload::pod_specs;
 use jobplate_prefect::generation::{Generation, Role, detect_role};
@@ -20,15 +20,15 @@ struct AgentManifest {
     input: String,
 }
 
-/// Returns the notes on overridden variables, with the command that sets them on the agent.
+/// Returns the warnings about overridden variables, with the command that sets them on the agent.
 ///
 /// # Errors
 ///
 /// Fails if an input can't be read again.
-pub(crate) fn overridden_variable_notes(
+pub(crate) fn overridden_variable_warnings(
     rendering: &mut Rendering,
     settings: &RequestedSettings,
-) -> Result<Vec<Message>> {
+) -> Result<Vec<Diagnostic>> {
     let names = std::mem::take(&mut rendering.overridden);
     let (of_agent, fixed_names): (Vec<_>, Vec<_>) = names
         .into_iter()
@@ -36,28 +36,23 @@ pub(crate) fn overridden_variable_notes(
         .partition(|(flag, _)| flag.is_some());
     let (mut flags, names): (Vec<_>, Vec<_>) = of_agent.into_iter().unzip();
     let fixed_names: Vec<String> = fixed_names.into_iter().map(|(_, name)| name).collect();
-    let mut notes = Vec::new();
+    let mut warnings = Vec::new();
     if !names.is_empty() {
         flags.dedup();
         let flags: Vec<String> = flags.into_iter().flatten().collect();
-        let note = format!(
-            "the Prefect 1 agent (0.14.7 and later) puts its own {} into every flow run; set it on the agent: ",
-            names.join(", ")
-        );
-        notes.push(Message::from(note) + agent_command(&find_agents(rendering)?, &flags));
+        let text = format!("the Prefect 1 agent (0.14.7 and later) overrides {} in every flow run", names.join(", "));
+        let help = Message::from("set it on the agent: `") + agent_command(&find_agents(rendering)?, &flags) + "`";
+        warnings.push(Diagnostic::warning("managed-by-agent", text).help(help));
     }
     if !fixed_names.is_empty() {
-        let reason = match fixed_names.iter().any(|name| name == variables::LOCAL_SECRETS) {
-            true => format!("; {LOCAL_SECRETS_UNNEEDED_REASON}"),
-            false => String::new(),
-        };
-        let note = format!(
-            "the Prefect 1 agent puts its own {} into every flow run, and nothing changes that{reason}",
-            fixed_names.join(", ")
-        );
-        notes.push(note.into());
+        let text = format!("the Prefect 1 agent always overrides {} in every flow run", fixed_names.join(", "));
+        let warning = Diagnostic::warning("managed-by-agent", text);
+        warnings.push(match fixed_names.iter().any(|name| name == variables::LOCAL_SECRETS) {
+            true => warning.help(LOCAL_SECRETS_UNNEEDED_REASON),
+            false => warning,
+        });
     }
-    Ok(notes)
+    Ok(warnings)
 }
 
 /// Returns the command that sets the flags on the agents. Contains placeholders if the inputs contain no agent.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `edit_args.rs` | `--secret`, `--env`, `--target` and the other flags of commands that edit manifests, with their defaults |
 //! | `render_request.rs` | the meaning of these flags, and that flags override a spec file |
+//! | `report_file.rs` | which files `--report` may replace, and when |
 //! | `cluster_args.rs` | which kubeconfig is used (flag, `KUBECONFIG`, home); the meaning, defaults and limits of cluster flags such as `--concurrency` |
 //! | `flag_values.rs` | the syntax of flag values: `NAME=SECRET/KEY`, targets, sizes |
 //! | `choice.rs` | how a flag with a fixed set of values is parsed |
@@ -18,6 +19,7 @@
 //! | `rendered_documents.rs` | which documents are sent to a cluster |
 //! | `edit_report.rs` | where edits are reported: `--report`, GitHub Actions |
 //! | `staged_files.rs` | how files are replaced: none before all of them are written, all or none |
+//! | `fail_on.rs` | from which severity a diagnostic fails the command |
 //! | `file_attributes.rs` | which files can be replaced, and which of their attributes are kept |
 //! | `temp_files.rs` | when temporary files are removed: after use, and when a signal ends the process |
 
@@ -27,6 +29,7 @@ pub(crate) mod choice;
 pub(crate) mod cluster_args;
 pub(crate) mod edit_args;
 pub(crate) mod edit_report;
+pub(crate) mod fail_on;
 mod file_attributes;
 pub(crate) mod flag_values;
 pub(crate) mod input_reader;
@@ -38,6 +41,7 @@ pub(crate) mod preview_common;
 pub(crate) mod render_request;
 #[cfg(feature = "cluster")]
 pub(crate) mod rendered_documents;
+pub(crate) mod report_file;
 pub(crate) mod staged_files;
 pub(crate) mod temp_files;
 pub(crate) mod usage;

@@ -1,7 +1,7 @@
 //! Plans the edits of a request, fails if no target matches, and reports notes.
 
 use jobplate::render::{InputSource, Rendering};
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Diagnostic, Error, Result};
 
 use super::no_match::{self, MatchPolicy};
 use super::render_request::RenderRequest;
@@ -45,15 +45,13 @@ pub(crate) fn plan_sources(
         // An error, not a note: Helm shows no notes and would install the chart without the reference.
         no_match::fail_unless_allowed(&mut rendering, request, match_policy)?;
     }
-    if !ui.quiet {
-        rendering
-            .unmatched_targets
-            .iter()
-            .for_each(|target| ui.write_note(format!("nothing matches the target {}", target.display())));
-        rendering.notes.iter().for_each(|note| ui.write_note(note));
-        agent_notes::overridden_variable_notes(&mut rendering, &injection.prefect)?
-            .into_iter()
-            .for_each(|note| ui.write_note(note));
-    }
+    let unmatched = rendering.unmatched_targets.iter().map(|target| {
+        Diagnostic::warning("unmatched-target", format!("no object matches the target {}", target.display()))
+    });
+    let unmatched: Vec<_> = unmatched.collect();
+    rendering.diagnostics.extend(unmatched);
+    let overridden = agent_notes::overridden_variable_warnings(&mut rendering, &injection.prefect)?;
+    rendering.diagnostics.extend(overridden);
+    ui.report_diagnostics(&rendering.diagnostics);
     Ok(rendering)
 }

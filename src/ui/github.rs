@@ -4,11 +4,12 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
 
+use jobplate::diagnostic::DocumentCache;
 use jobplate::diagnostic::edits::{EditStatus, ReportedEdit};
 #[cfg(feature = "cluster")]
 use jobplate::diagnostic::github::summarize_outcomes;
-use jobplate::diagnostic::github::{annotate_error, annotate_missing_edit, summarize_edits, summarize_error};
-use jobplate_diagnostic::Error;
+use jobplate::diagnostic::github::{annotate_diagnostic, annotate_missing_edit, summarize_edits, summarize_error};
+use jobplate_diagnostic::{Diagnostic, Error};
 
 use super::invocation::Invocation;
 
@@ -45,10 +46,15 @@ impl Workflow {
     }
 
     /// Writes an annotation for an error and adds the error to the step summary.
-    pub(crate) fn report_error(&self, error: &Error) {
+    pub(crate) fn report_error(&self, error: &Error, documents: &DocumentCache) {
+        self.annotate(error.diagnostic(), documents);
+        self.summarize(&summarize_error(error, self.invocation.program_name()));
+    }
+
+    /// Writes an annotation for a diagnostic.
+    pub(crate) fn annotate(&self, diagnostic: &Diagnostic, documents: &DocumentCache) {
         let program = self.invocation.program_name();
-        annotate(&annotate_error(error, program, |file| self.in_repository(file)));
-        self.summarize(&summarize_error(error, program));
+        annotate(&annotate_diagnostic(diagnostic, program, documents, |file| self.in_repository(file)));
     }
 
     /// Adds edits to the step summary. Missing edits also get annotations.

@@ -47,7 +47,8 @@ pub(crate) fn pages_with_blocks(fences: &[&str]) -> Vec<PathBuf> {
     pages.filter(|page| !read_examples(page, fences).is_empty()).collect()
 }
 
-/// Runs the examples of one page in a new directory. Returns the number of commands.
+/// Runs the examples of one page in a new directory. Returns the number of commands. If `JOBPLATE_CMD_UPDATE` is set,
+/// writes the output of commands whose output differs into the page, except where the page has a line `...`.
 ///
 /// # Errors
 ///
@@ -56,11 +57,16 @@ pub(crate) fn run_page(page: &Path, fences: &[&str], programs: &Path, env: &[(&s
     let examples = read_examples(page, fences);
     let dir = tempfile::tempdir().expect("a temporary directory can be created");
     copy_example_files(dir.path());
-    let mut failures = String::new();
+    let (mut failures, mut updates) = (String::new(), Vec::new());
     for example in &examples {
-        if let Err(message) = example.run(dir.path(), programs, env) {
+        let (printed, status) = example.run(dir.path(), programs, env);
+        if let Err(message) = example.compare(&printed, status) {
             failures.push_str(&format!("\n{}:{}: {}\n{message}", page.display(), example.line, example.command));
+            updates.push((example, printed));
         }
+    }
+    if std::env::var_os("JOBPLATE_CMD_UPDATE").is_some() {
+        update_page(&project_dir().join(page), &updates);
     }
     if failures.is_empty() { Ok(examples.len()) } else { Err(failures) }
 }
@@ -86,7 +92,22 @@ struct Example {
     line: usize,
     command: String,
     output: String,
+    /// The index of the line after the command, where the output begins.
+    output_start: usize,
     status: i32,
+}
+
+/// Writes the printed output of examples into a page.
+fn update_page(page: &Path, updates: &[(&Example, String)]) {
+    let text = std::fs::read_to_string(page).expect("the page can be read");
+    let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
+    for (example, printed) in
+        updates.iter().rev().filter(|(example, _)| !example.output.lines().any(|line| line == "..."))
+    {
+        let count = example.output.lines().count();
+        lines.splice(example.output_start..example.output_start + count, [printed.as_str()]);
+    }
+    std::fs::write(page, lines.concat()).expect("the page can be written");
 }
 
 fn read_examples(page: &Path, fences: &[&str]) -> Vec<Example> {
@@ -105,7 +126,8 @@ fn parse_examples(page: &str, fences: &[&str]) -> Vec<Example> {
             expects_status = true;
         } else if let Some(command) = line.strip_prefix("$ ") {
             let command = command.to_owned();
-            examples.push(Example { line: at + 1, command, output: String::new(), status: 0 });
+            let (output, output_start) = (String::new(), at + 1);
+            examples.push(Example { line: at + 1, command, output, output_start, status: 0 });
         } else {
             let example = examples.last_mut().expect("a block begins with a command");
             if std::mem::take(&mut expects_status) {
@@ -113,6 +135,7 @@ fn parse_examples(page: &str, fences: &[&str]) -> Vec<Example> {
             } else if example.output.is_empty() && example.command.ends_with('\\') {
                 example.command.pop();
                 example.command.push_str(line.trim_start());
+                example.output_start = at + 1;
             } else {
                 example.output.push_str(&format!("{line}\n"));
             }
@@ -122,8 +145,8 @@ fn parse_examples(page: &str, fences: &[&str]) -> Vec<Example> {
 }
 
 impl Example {
-    /// Runs the command in `dir`. Fails with a message if its output or its exit code differs.
-    fn run(&self, dir: &Path, programs: &Path, env: &[(&str, String)]) -> Result<(), String> {
+    /// Runs the command in `dir`. Returns its output and its exit code.
+    fn run(&self, dir: &Path, programs: &Path, env: &[(&str, String)]) -> (String, i32) {
         let bin = run::binary().parent().expect("a program is in a directory");
         let path = [dir.join(".local/bin").as_path(), bin, programs].map(|dir| dir.display().to_string()).join(":");
         let shell =
@@ -135,10 +158,15 @@ impl Example {
         if !printed.is_empty() && !printed.ends_with('\n') {
             printed.push('\n');
         }
-        compare_output(&self.output, &printed)?;
-        match output.status.code().unwrap_or(-1) {
-            status if status == self.status => Ok(()),
-            status => Err(format!("exit code: expected {}, got {status}", self.status)),
+        (printed, output.status.code().unwrap_or(-1))
+    }
+
+    /// Fails with a message if the output or the exit code differs.
+    fn compare(&self, printed: &str, status: i32) -> Result<(), String> {
+        compare_output(&self.output, printed)?;
+        match status == self.status {
+            true => Ok(()),
+            false => Err(format!("exit code: expected {}, got {status}", self.status)),
         }
     }
 }

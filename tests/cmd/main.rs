@@ -6,7 +6,7 @@
 //!
 //! | variable | effect |
 //! |---|---|
-//! | `JOBPLATE_CMD_UPDATE=1` | updates the stdout and stderr of failing cases, and `docs/cli.md`; review the changes |
+//! | `JOBPLATE_CMD_UPDATE=1` | updates the stdout and stderr of failing cases, `docs/cli.md` and the examples in the docs; review the changes |
 //! | `JOBPLATE_CMD_UPDATE=all` | updates the stdout and stderr of all cases |
 //! | `JOBPLATE_CMD_SLOWEST=N` | lists the N slowest tests at the end (default: 10) |
 

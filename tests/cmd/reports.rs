@@ -84,7 +84,7 @@ pub(crate) fn lists_all_edits() {
         to_edit(13, Some("flow"), "variable", "OLD", "removed"),
         to_edit(14, Some("flow"), "variable", "MODE", "replaced"),
         to_edit(13, Some("flow"), "variable", "POD", "added"),
-    ]});
+    ], "diagnostics": []});
     let read_report = || serde_json::from_str::<Value>(&repository.read("report.json")).expect("the report is JSON");
     assert_eq!(read_report(), expected);
     assert_eq!(render(&["--check"]).status, 1);
@@ -92,7 +92,7 @@ pub(crate) fn lists_all_edits() {
     assert_eq!(render(&["-i"]).status, 0);
     // All edits are already in the file.
     assert_eq!(render(&["-i"]).status, 0);
-    assert_eq!(repository.read("report.json"), "{\n  \"edits\": []\n}\n");
+    assert_eq!(repository.read("report.json"), "{\n  \"edits\": [],\n  \"diagnostics\": []\n}\n");
 }
 
 /// Checks that the spec file is not an input, although it is in the input directory.

@@ -1,7 +1,6 @@
 //! Handles a live Job whose pod template differs: fails, skips it, or deletes and creates it again (`--on-immutable`).
 //! Kubernetes does not allow changes to the pod template of a Job.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jobplate_diagnostic::{Error, ErrorKind, Result};
@@ -203,11 +202,7 @@ fn recreate_error(object: &InputObject, resource: &Resource, error: &Error) -> E
     let hint = error.hint_message().cloned().unwrap_or("run again to make it".into());
     let wrapped_error = Error::new(error.kind(), message).hint(hint);
     match error.location() {
-        Some(location) => wrapped_error.at(location.span.clone()).in_document(
-            &location.file,
-            location.first_line,
-            Arc::clone(&location.document),
-        ),
+        Some(location) => wrapped_error.at_location(location.clone()),
         None => object.locate(wrapped_error),
     }
 }

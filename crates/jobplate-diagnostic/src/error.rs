@@ -8,7 +8,8 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::line_index::LineIndex;
+use crate::diagnostic::Diagnostic;
+use crate::location::Location;
 use crate::message::Message;
 
 /// A [`std::result::Result`] whose error is a [`struct@Error`].
@@ -52,54 +53,43 @@ impl ErrorKind {
             ErrorKind::Interrupted => 130,
         }
     }
-}
 
-/// A byte range in one document of an input. Contains the document's text so that the source line can be shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Location {
-    /// The path of the input, as given by the user. `-` is standard input.
-    pub file: String,
-    /// The 1-based line of `file` on which the document starts.
-    pub first_line: usize,
-    /// The complete text of the document, since masking a line requires its context. All errors about one document
-    /// share the same allocation.
-    pub document: Arc<str>,
-    /// The byte range in `document` that the error is about.
-    pub span: Range<usize>,
-}
-
-impl Location {
-    /// Returns the line and column in the file, both 1-based. The column counts characters.
-    pub fn line_column(&self) -> (usize, usize) {
-        self.line_column_with(&LineIndex::new(&self.document))
-    }
-
-    /// Returns the line and column like [`Location::line_column`]. `lines` must be the index of the document's lines.
-    pub fn line_column_with(&self, lines: &LineIndex) -> (usize, usize) {
-        let (line, column) = lines.line_column(&self.document, self.span.start);
-        (self.first_line + line - 1, column)
+    /// Returns the code of an error of this kind that has no code of its own.
+    fn default_code(self) -> &'static str {
+        match self {
+            ErrorKind::Usage => "invalid-usage",
+            ErrorKind::Input => "invalid-input",
+            ErrorKind::Refused => "edit-refused",
+            ErrorKind::Cluster => "request-failed",
+            ErrorKind::JobFailed => "job-failed",
+            ErrorKind::Timeout => "timed-out",
+            ErrorKind::Interrupted => "interrupted",
+            ErrorKind::Output | ErrorKind::ClosedOutput => "output-failed",
+            ErrorKind::Internal => "internal-error",
+        }
     }
 }
 
-/// An error: a kind and a message, optionally with a location and a hint.
+/// An error: a [`Diagnostic`] with a kind, which determines the exit code.
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     kind: ErrorKind,
-    message: String,
-    hint: Option<Message>,
-    file: Option<String>,
+    diagnostic: Diagnostic,
+    /// The byte range in the current document, until [`Error::in_document`] adds the document.
     span: Option<Range<usize>>,
-    location: Option<Location>,
+    /// The errors that occurred after this error.
+    later: Vec<Error>,
 }
 
 impl Error {
     /// Creates an error. `message` must be one sentence in lower case, without a full stop and without values from an
     /// input.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Error(Box::new(Inner { kind, message: message.into(), hint: None, file: None, span: None, location: None }))
+        let diagnostic = Diagnostic::error(kind.default_code(), message);
+        Error(Box::new(Inner { kind, diagnostic, span: None, later: Vec::new() }))
     }
 
     /// Creates an error about the command line or a spec file.
@@ -117,24 +107,53 @@ impl Error {
         Self::new(ErrorKind::Refused, message)
     }
 
+    /// Combines errors into the first one, which determines the exit code. Returns `None` if there is none.
+    pub fn combine(errors: impl IntoIterator<Item = Error>) -> Option<Self> {
+        let mut errors = errors.into_iter();
+        let mut first = errors.next()?;
+        first.0.later.extend(errors);
+        Some(first)
+    }
+
+    /// Returns the error and the errors that were combined with it, in order.
+    pub fn all(&self) -> impl Iterator<Item = &Error> {
+        std::iter::once(self).chain(&self.0.later)
+    }
+
+    /// Sets the code: a stable identifier in kebab case.
+    #[must_use]
+    pub fn with_code(self, code: &'static str) -> Self {
+        self.map_diagnostic(|diagnostic| diagnostic.with_code(code))
+    }
+
     /// Sets the hint, one sentence that explains how to resolve the error.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<Message>) -> Self {
-        self.0.hint = Some(hint.into());
+    pub fn hint(self, hint: impl Into<Message>) -> Self {
+        self.map_diagnostic(|diagnostic| diagnostic.help(hint))
+    }
+
+    /// Adds a labelled location.
+    #[must_use]
+    pub fn annotate(self, location: Location, label: impl Into<String>) -> Self {
+        self.map_diagnostic(|diagnostic| diagnostic.annotate(location, label))
+    }
+
+    fn map_diagnostic(mut self, change: impl FnOnce(Diagnostic) -> Diagnostic) -> Self {
+        self.0.diagnostic = change(self.0.diagnostic);
         self
     }
 
     /// Appends `detail` to the message.
     #[must_use]
     pub fn with_detail(mut self, detail: &str) -> Self {
-        self.0.message.push_str(detail);
+        self.0.diagnostic.message_mut().push_str(detail);
         self
     }
 
     /// Prefixes the message with the operation that failed.
     #[must_use]
     pub fn with_context(mut self, operation: &str) -> Self {
-        self.0.message.insert_str(0, &format!("{operation}: "));
+        self.0.diagnostic.message_mut().insert_str(0, &format!("{operation}: "));
         self
     }
 
@@ -157,25 +176,28 @@ impl Error {
     /// Sets the path of the input that the error is about, unless a path is already set. Intended for errors without a
     /// location.
     #[must_use]
-    pub fn in_file(mut self, file: impl Into<String>) -> Self {
-        self.0.file.get_or_insert(file.into());
-        self
+    pub fn in_file(self, file: impl Into<String>) -> Self {
+        self.map_diagnostic(|diagnostic| diagnostic.in_file(file))
+    }
+
+    /// Sets the location, unless it is already known.
+    #[must_use]
+    pub fn at_location(self, location: Location) -> Self {
+        match self.location() {
+            Some(_) => self,
+            None => self.map_diagnostic(|diagnostic| diagnostic.at(location)),
+        }
     }
 
     /// Converts the byte range set by [`Error::at`] to a location. Sets only the file if there is no byte range. Has no
     /// effect if the location is known. `first_line` is the 1-based line of `file` on which the document starts.
     #[must_use]
     pub fn in_document(mut self, file: &str, first_line: usize, document: impl Into<Arc<str>>) -> Self {
-        if self.0.location.is_none() {
-            match self.0.span.take() {
-                Some(span) => {
-                    let file = file.to_owned();
-                    self.0.location = Some(Location { file, first_line, document: document.into(), span });
-                }
-                None => return self.in_file(file),
-            }
+        match self.0.span.take() {
+            _ if self.location().is_some() => self,
+            Some(span) => self.at_location(Location::new(file, first_line, document, span)),
+            None => self.in_file(file),
         }
-        self
     }
 
     /// Returns the kind of the error.
@@ -183,19 +205,29 @@ impl Error {
         self.0.kind
     }
 
+    /// Returns whether the code is more specific than the kind of the error.
+    pub fn has_own_code(&self) -> bool {
+        self.0.diagnostic.code() != self.0.kind.default_code()
+    }
+
+    /// Returns the error as a diagnostic.
+    pub fn diagnostic(&self) -> &Diagnostic {
+        &self.0.diagnostic
+    }
+
     /// Returns the message, without the location and the hint.
     pub fn message(&self) -> &str {
-        &self.0.message
+        self.0.diagnostic.message()
     }
 
     /// Returns the hint, if there is one.
     pub fn hint_message(&self) -> Option<&Message> {
-        self.0.hint.as_ref()
+        self.0.diagnostic.help_message()
     }
 
     /// Returns the location, if it is known.
     pub fn location(&self) -> Option<&Location> {
-        self.0.location.as_ref()
+        self.0.diagnostic.location()
     }
 
     /// Returns the byte range set by [`Error::at`]. Returns `None` after [`Error::in_document`] has converted it to a
@@ -206,7 +238,7 @@ impl Error {
 
     /// Returns the path of the input that the error is about, if it is known.
     pub fn file(&self) -> Option<&str> {
-        self.0.location.as_ref().map(|location| location.file.as_str()).or(self.0.file.as_deref())
+        self.0.diagnostic.file()
     }
 }
 

@@ -1,4 +1,5 @@
-//! Errors as data: a kind, a one-sentence message, a location in an input and a hint. This crate does not print errors.
+//! Diagnostics as data: errors, warnings and notes with a code, a severity, a one-sentence message, locations in an
+//! input and help. This crate does not print them.
 //!
 //! ```
 //! use jobplate_diagnostic::{Error, suggest};
@@ -17,18 +18,24 @@
 //!
 //! | file | decides |
 //! |---|---|
-//! | `error` | the contents of an error and the exit code of each kind; a closed pipe is not a failure |
+//! | `diagnostic` | the contents of a diagnostic, and its severity |
+//! | `error` | the exit code of each kind of error; a closed pipe is not a failure |
+//! | `location` | how a byte range of a document becomes a line and column of a file |
 //! | `message` | where the program's name is inserted in a hint |
 //! | `line_index` | the line and column of a byte offset |
 //! | [`suggest`] | which known name to suggest for a misspelled name |
 
 #![warn(clippy::missing_errors_doc)]
 
+mod diagnostic;
 mod error;
 mod line_index;
+mod location;
 mod message;
 pub mod suggest;
 
-pub use error::{Error, ErrorKind, Location, Result, describe_io_error, display_path, output_error};
+pub use diagnostic::{Annotation, Diagnostic, Severity};
+pub use error::{Error, ErrorKind, Result, describe_io_error, display_path, output_error};
 pub use line_index::LineIndex;
+pub use location::Location;
 pub use message::{Message, ProgramName};

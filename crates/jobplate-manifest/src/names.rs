@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use jobplate_diagnostic::{Error, Message};
+use jobplate_diagnostic::{Diagnostic, Error, Message};
 
 /// The reason why a name or value is invalid, with a hint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,10 +35,10 @@ impl ValidationError {
         }
     }
 
-    /// Returns the message and the hint as one sentence.
-    pub fn message(self) -> Message {
-        let message = Message::from(self.message);
-        self.hint.into_iter().fold(message, |message, hint| message + "; " + hint)
+    /// Converts this to an error diagnostic. `subject` precedes the message.
+    pub fn into_diagnostic(self, code: &'static str, subject: &str) -> Diagnostic {
+        let diagnostic = Diagnostic::error(code, format!("{subject}: {}", self.message));
+        self.hint.into_iter().fold(diagnostic, Diagnostic::help)
     }
 }
 

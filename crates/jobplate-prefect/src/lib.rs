@@ -50,7 +50,6 @@ pub mod generation;
 mod growth;
 pub mod kubernetes_job_block;
 mod kwargs;
-pub mod note;
 pub mod placeholder;
 pub mod prefect1;
 pub mod pyvalue;

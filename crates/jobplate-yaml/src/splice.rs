@@ -78,7 +78,7 @@ impl Splices {
         }
         if inserted < self.list.len() {
             let last = self.list.len() - 1;
-            self.list[last].text.end -= newline.len();
+            self.remove_final_newline(last);
             if removed_from == end {
                 let start = self.text.len();
                 self.text.push_str(newline);
@@ -86,10 +86,10 @@ impl Splices {
                 self.list.insert(inserted, Splice { range: end..end, text, whole_lines: true });
             }
         } else if removed_from < end {
-            match first_removed.checked_sub(1).map(|before| &mut self.list[before]) {
+            match first_removed.checked_sub(1).map(|before| &self.list[before]) {
                 // Lines inserted directly before the removed lines are now the last lines.
                 Some(before) if before.whole_lines && before.range.end == removed_from && !before.text.is_empty() => {
-                    before.text.end -= newline.len();
+                    self.remove_final_newline(first_removed - 1);
                 }
                 _ if needs_break(removed_from) => {}
                 _ => {
@@ -98,6 +98,15 @@ impl Splices {
                 }
             }
         }
+    }
+
+    /// Removes the line break at the end of a splice's text. It may differ from the line break at the end of the
+    /// document, because inserted lines end like the lines near them.
+    fn remove_final_newline(&mut self, splice: usize) {
+        let range = &mut self.list[splice].text;
+        let text = &self.text[range.clone()];
+        let content = text.strip_suffix('\n').map_or(text, |content| content.strip_suffix('\r').unwrap_or(content));
+        range.end = range.start + content.len();
     }
 
     /// Sorts the splices by position. Returns `false` if two of them overlap.

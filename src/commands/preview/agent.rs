@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use clap::{Args, ValueEnum};
-use jobplate_diagnostic::{Error, Result, display_path};
-use jobplate_prefect::note::Note;
+use jobplate_diagnostic::{Diagnostic, Error, Result, display_path};
 use jobplate_prefect::prefect1::AgentVersion;
 use jobplate_prefect::prefect1::environment::{FlowVariableOrigin, FlowVariableSource};
 use jobplate_prefect::prefect1::preview::{self, AgentPreview};
@@ -43,6 +42,11 @@ enum PrefectVersion {
 }
 
 impl AgentArgs {
+    /// Returns the files that the flags name.
+    pub(super) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.agent, &self.run_config].into_iter().flatten()
+    }
+
     /// Returns the first of these flags that is set, or `None` if no flag is set.
     pub(super) fn first_given_flag(&self) -> Option<&'static str> {
         let first_given_flag = [
@@ -76,11 +80,8 @@ pub(super) fn preview(
     let preview = preview::preview(arena, version, template, &scenario, &file)?;
     let mut notes = notes::collect(arena, &preview, &scenario, deployed.is_some());
     if let Some(template) = template.filter(|_| !preview.is_agents_template) {
-        let name = &template.name;
-        let text = format!(
-            "{name} is not used: the run config brings a job template of its own, and nothing of this one counts"
-        );
-        notes.insert(0, Note::new(text, None));
+        let text = "this template is not used: the run config contains its own job template";
+        notes.insert(0, Diagnostic::warning("unused-template", text).in_file(&*template.name));
     }
     notes.extend(deployed.into_iter().flat_map(|more| more.notes(arena, &preview, version, template.is_some())));
     Ok(PreviewOutput { job: preview.job.root, variable_table: format_variables(arena, &preview), notes })
@@ -95,32 +96,37 @@ struct DeployedAgent {
 }
 
 impl DeployedAgent {
-    fn notes(&self, arena: &Arena, preview: &AgentPreview, version: AgentVersion, has_template: bool) -> Vec<Note> {
+    fn notes(
+        &self,
+        arena: &Arena,
+        preview: &AgentPreview,
+        version: AgentVersion,
+        has_template: bool,
+    ) -> Vec<Diagnostic> {
         let mut notes = Vec::new();
-        let mut add = |text: String| notes.push(Note::new(text, None));
+        let mut add = |note: Diagnostic| notes.push(note.in_file(&*self.file));
         let simulated_version = match version {
             AgentVersion::V0_15 => (&[0, 15], "0.15"),
             AgentVersion::V1_4 => (&[1, 4], "1.4"),
         };
         if let Some(version) = self.version.as_deref().filter(|version| !version.starts_with(simulated_version.0)) {
             let version: Vec<String> = version.iter().map(u32::to_string).collect();
-            add(format!(
-                "{}: the agent's image has Prefect {}, and this is what {} makes",
-                self.file,
-                version.join("."),
-                simulated_version.1
-            ));
+            let (version, simulated) = (version.join("."), simulated_version.1);
+            let text = format!("the agent's image has Prefect {version}, but the preview is for {simulated}");
+            let warning = Diagnostic::warning("version-mismatch", text);
+            add(warning.help("choose the nearest version with --prefect 0.15 or --prefect 1.4"));
         }
         if has_template && preview.is_agents_template && preview.agent.job_template_path.is_none() {
-            add(format!("{}: this agent is started without `--job-template`, and so reads no job template", self.file));
+            let text = "this agent reads no job template: it is started without `--job-template`";
+            add(Diagnostic::warning("unused-template", text));
         }
         if self.has_env_from {
-            add(format!("{}: variables that the agent takes by `envFrom` are not known here", self.file));
+            add(Diagnostic::info("unknown-value", "the variables in the agent's `envFrom` are not known here"));
         }
         if let Some(namespace) = preview.agent.namespace
             && let Value::Unknown(_) = arena.get(namespace)
         {
-            add(format!("{}: the namespace of its Jobs is not known here", self.file));
+            add(Diagnostic::info("unknown-value", "the namespace of the agent's Jobs is not known here"));
         }
         notes
     }

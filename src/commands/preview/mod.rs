@@ -11,11 +11,11 @@ mod agent;
 mod output;
 mod worker;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use jobplate_diagnostic::{Error, ProgramName, Result};
+use jobplate_diagnostic::{Diagnostic, Error, ProgramName, Result};
 use jobplate_prefect::prefect1::template_source;
 use jobplate_prefect::pyvalue::arena::Arena;
 use jobplate_prefect::pyvalue::serialize;
@@ -25,8 +25,10 @@ use jobplate_prefect::worker::template_source as base_job_template;
 use self::agent::AgentArgs;
 use self::worker::WorkerArgs;
 use super::definition::Command;
+use crate::shared::fail_on::FailOnArgs;
 use crate::shared::input_reader::InputReader;
-use crate::shared::preview_common::{no_input_error, report_notes};
+use crate::shared::preview_common::no_input_error;
+use crate::shared::report_file::ReportFile;
 use crate::ui::Ui;
 
 #[derive(Args)]
@@ -57,9 +59,14 @@ pub(crate) struct PreviewArgs {
         help_heading = "Output"
     )]
     output: PreviewFormat,
-    /// Leave out notes
+    /// Leave out notes; warnings are shown
     #[arg(short, long, help_heading = "Output")]
     quiet: bool,
+    #[command(flatten)]
+    fail_on: FailOnArgs,
+    /// Write the notes, warnings and errors as JSON to a file
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    report: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -90,7 +97,7 @@ impl Command for PreviewArgs {
     {program} preview -
 
 Names and ids that Prefect draws are made up: new_id, 0a1b2c3d.
-Exit codes: 0 done, 2 input, or Prefect itself would fail"
+Exit codes: 0 done, 1 with --fail-on: an error or warning was reported, 2 input, or Prefect itself would fail"
         ))
     }
 
@@ -145,8 +152,23 @@ Exit codes: 0 done, 2 input, or Prefect itself would fail"
             PreviewFormat::Json => serialize::to_json(job),
             PreviewFormat::Env => preview.variable_table,
         };
-        report_notes(&preview.notes, ui);
-        ui.print_text(&printed)
+        let report = self.report.as_ref().map(|path| self.stage_report(path, &preview.notes, ui)).transpose()?;
+        ui.report_diagnostics(&preview.notes);
+        let code = ui.print_text(&printed)?;
+        report.map_or(Ok(()), ReportFile::write)?;
+        Ok(self.fail_on.exit_code(&preview.notes, code))
+    }
+}
+
+impl PreviewArgs {
+    /// Stages the report `{"diagnostics": [...]}`.
+    fn stage_report(&self, path: &Path, notes: &[Diagnostic], ui: &Ui) -> Result<ReportFile> {
+        let notes: Vec<_> = notes.iter().map(|note| ui.to_json(note)).collect();
+        let report = serde_json::json!({ "diagnostics": notes });
+        let text = serde_json::to_string_pretty(&report).unwrap_or_default() + "\n";
+        let inputs = [&self.template, &self.filename, &self.scenario].into_iter().flatten();
+        let inputs = inputs.chain(self.agent.files()).chain(self.worker.files());
+        ReportFile::stage(path, text, inputs.map(PathBuf::as_path))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Formats the variables of a previewed Job as a table with masked values.
 
 use jobplate::diagnostic;
+use jobplate_diagnostic::Diagnostic;
 use jobplate_manifest::env::ENV_FROM_SOURCES;
-use jobplate_prefect::note::Note;
 use jobplate_prefect::pyvalue::arena::{Arena, ValueId};
 use jobplate_prefect::value_description::ValueDescription;
 
@@ -11,7 +11,7 @@ pub(super) struct PreviewOutput {
     pub(super) job: ValueId,
     /// The table of the flow container's variables.
     pub(super) variable_table: String,
-    pub(super) notes: Vec<Note>,
+    pub(super) notes: Vec<Diagnostic>,
 }
 
 /// Returns the masked description of a value.

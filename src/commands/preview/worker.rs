@@ -50,6 +50,11 @@ pub(super) struct WorkerArgs {
 }
 
 impl WorkerArgs {
+    /// Returns the files that the flags name.
+    pub(super) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.worker, &self.job_variables].into_iter().flatten()
+    }
+
     /// Returns the first of these flags that is set, or `None` if no flag is set.
     pub(super) fn first_given_flag(&self) -> Option<&'static str> {
         let first_given_flag = [

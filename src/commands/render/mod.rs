@@ -17,6 +17,7 @@ use self::output::{WrapConfigMap, check_files, print_all, print_diff, print_wrap
 use super::definition::Command;
 use crate::shared::edit_args::ManifestArgs;
 use crate::shared::edit_report;
+use crate::shared::fail_on::FailOnArgs;
 use crate::shared::flag_values::{parse_namespace, parse_wrap};
 use crate::shared::no_match::MatchPolicy;
 use crate::shared::plan::plan;
@@ -50,6 +51,8 @@ struct RenderOutputArgs {
     /// out; -n is the ConfigMap's)
     #[arg(long, value_name = "configmap/NAME[:KEY]", conflicts_with_all = ["in_place", "check", "diff"])]
     wrap: Option<String>,
+    #[command(flatten)]
+    fail_on: FailOnArgs,
 }
 
 /// The resolved arguments of `render`.
@@ -60,6 +63,7 @@ pub(crate) struct ResolvedRender {
     output: RenderOutput,
     /// Whether to print a diff instead of the result.
     diff: bool,
+    fail_on: FailOnArgs,
 }
 
 /// The destination of `render`'s result.
@@ -84,7 +88,7 @@ impl RenderArgs {
     pub(crate) fn resolve(self) -> Result<ResolvedRender> {
         let mut request = self.manifests.resolve(self.output.in_place)?;
         let mut namespace = parse_namespace(self.namespace)?;
-        let RenderOutputArgs { in_place, check, diff, wrap } = self.output;
+        let RenderOutputArgs { in_place, check, diff, wrap, fail_on } = self.output;
         let output = match wrap {
             Some(text) => {
                 let (name, key) = parse_wrap("--wrap", &text)?;
@@ -95,7 +99,7 @@ impl RenderArgs {
             None => RenderOutput::Print,
         };
         request.injection.metadata.namespace = namespace;
-        Ok(ResolvedRender { request, output, diff })
+        Ok(ResolvedRender { request, output, diff, fail_on })
     }
 }
 
@@ -118,13 +122,13 @@ impl Command for RenderArgs {
   # In CI: is what stands in Git what the spec file says?
   {program} render --check k8s/ --spec flows.yaml
 
-Exit codes: 0 done, 1 with --check: a file would change, 2 input, or an edit that was refused"
+Exit codes: 0 done, 1 with --check: a file would change, or with --fail-on: an error or warning was reported, 2 input, or an edit that was refused"
         ))
     }
 
     /// Runs the command. With `--check`, the exit code is 1 if a file would change.
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
-        let ResolvedRender { request, output, diff } = self.resolve()?;
+        let ResolvedRender { request, output, diff, fail_on } = self.resolve()?;
         ui.quiet = request.quiet;
         let mut rendering = plan(&request, MatchPolicy::Required, ui)?;
         let wraps = matches!(output, RenderOutput::Wrap(_));
@@ -147,7 +151,8 @@ Exit codes: 0 done, 1 with --check: a file would change, 2 input, or an edit tha
             RenderOutput::Print => (print_all(&mut rendering, ui), EditStatus::Applied),
             RenderOutput::Wrap(map) => (print_wrapped(&mut rendering, &map, ui), EditStatus::Applied),
         };
-        edit_report::emit(report, status, done, ui)
+        let code = edit_report::emit(report, status, done, ui)?;
+        Ok(fail_on.exit_code(&rendering.diagnostics, code))
     }
 }
 

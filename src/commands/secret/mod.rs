@@ -15,8 +15,7 @@ use std::collections::{HashMap, HashSet};
 use std::process::ExitCode;
 
 use clap::Args;
-use jobplate::diagnostic;
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Diagnostic, Error, Result};
 use jobplate_manifest::names;
 use jobplate_manifest::secret::Secret;
 use jobplate_prefect::prefect1::secrets;
@@ -118,7 +117,7 @@ Exit codes: 0 done, 2 input"
             let secret =
                 Secret { name: &name, namespace: namespace.as_deref(), immutable: output.immutable, data: &data };
             let manifest = secret.to_manifest().map_err(|fault| fault.into_error(&name))?;
-            ui.write_notes(&notes);
+            ui.report_diagnostics(&notes);
             manifest
         };
         ui.print_text(&printed)
@@ -142,7 +141,7 @@ fn format_spec(secret: &str, found: &[FoundSecret]) -> String {
 type SecretData = Vec<(String, Vec<u8>)>;
 
 /// Returns the data of the Secret, and the notes and warnings about it. `as_text` lists the names given to `--text`.
-fn to_secret_data(found: Vec<FoundSecret>, as_text: &[String]) -> Result<(SecretData, String)> {
+fn to_secret_data(found: Vec<FoundSecret>, as_text: &[String]) -> Result<(SecretData, Vec<Diagnostic>)> {
     let names: HashSet<&str> = found.iter().map(|found| found.name.as_str()).collect();
     if as_text.iter().any(|wanted| !names.contains(wanted.as_str())) {
         let names: Vec<_> = found.iter().map(|found| found.name.as_str()).collect();
@@ -153,9 +152,10 @@ fn to_secret_data(found: Vec<FoundSecret>, as_text: &[String]) -> Result<(Secret
     let (mut data, mut notes) = (SecretData::new(), note_dicts(&found));
     for FoundSecret { name, location, value } in found {
         if matches!(&value, SecretValue::File(bytes) if bytes.ends_with(b"\n")) {
-            notes.push_str(&diagnostic::render_note(&format!(
-                "{name} ends with a line break, which is kept; `printf %s` writes none where `echo` does"
-            )));
+            let text = format!("the value of `{name}` ends with a line break, which is kept");
+            notes.push(
+                Diagnostic::info("final-line-break", text).help("write the file with `printf %s` instead of `echo`"),
+            );
         }
         let value = if as_text.contains(name.as_str()) {
             encode_text(&name, &location, value)?
@@ -168,7 +168,7 @@ fn to_secret_data(found: Vec<FoundSecret>, as_text: &[String]) -> Result<(Secret
 }
 
 /// Returns the notes on secrets that Prefect combines into one dict.
-fn note_dicts(found: &[FoundSecret]) -> String {
+fn note_dicts(found: &[FoundSecret]) -> Vec<Diagnostic> {
     let mut dicts: Vec<(&str, Vec<&str>)> = Vec::new();
     let mut positions = HashMap::new();
     for name in found.iter().map(|found| found.name.as_str()) {
@@ -180,14 +180,16 @@ fn note_dicts(found: &[FoundSecret]) -> String {
         }
     }
     let note = |(dict, parts): &(&str, Vec<&str>)| {
-        diagnostic::render_note(&format!("flows get {} in one dict: Secret(\"{dict}\")", parts.join(", ")))
+        let parts: Vec<_> = parts.iter().map(|name| format!("`{name}`")).collect();
+        let text = format!("flows get {} in one dict: Secret(\"{dict}\")", parts.join(", "));
+        Diagnostic::info("secret-dict", text)
     };
     dicts.iter().map(note).collect()
 }
 
 /// Returns a value unchanged. Adds a warning if a flow gets a different value. Fails if a value is a literal with too
 /// many values.
-fn keep_value(name: &str, value: SecretValue, notes: &mut String) -> Result<Vec<u8>> {
+fn keep_value(name: &str, value: SecretValue, notes: &mut Vec<Diagnostic>) -> Result<Vec<u8>> {
     let (string, value, is_cast_already) = match value {
         SecretValue::Variable(text) => (Some(text.clone()), text.into_bytes(), false),
         SecretValue::Config { string, value } => (string, value.into_bytes(), true),
@@ -200,21 +202,23 @@ fn keep_value(name: &str, value: SecretValue, notes: &mut String) -> Result<Vec<
         Some(string) if !is_cast_already => secrets::describe_cast(name, string)?,
         _ => None,
     };
+    let cast = |text: String| {
+        Diagnostic::warning("secret-type-cast", text).help(format!("pass --text {name} to keep the text"))
+    };
     let warning = if !is_text {
-        Some("is no text, and no variable can hold it: mount the Secret as a file".to_owned())
+        let text = format!("the value of `{name}` is not text, so no variable can hold it");
+        Some(Diagnostic::warning("binary-secret", text).help("mount the Secret as a file"))
     } else if let Some(cast_type) = cast_type {
-        Some(match cast_type.as_str() {
-            secrets::UNQUOTED => format!("has quotes, without which a flow gets it; --text {name} keeps them"),
-            _ => format!("is {cast_type} when a flow gets it; --text {name} keeps the text"),
-        })
+        Some(cast(match cast_type.as_str() {
+            secrets::UNQUOTED => format!("a flow gets `{name}` without its quotes"),
+            _ => format!("a flow gets `{name}` as {cast_type}"),
+        }))
     } else if string.is_some_and(secrets::may_expand) {
-        Some(format!(
-            "has `$NAME`, `${{...}}` or a leading `~` in it, which Prefect replaces; --text {name} keeps the text"
-        ))
+        Some(cast(format!("Prefect expands `$NAME`, `${{...}}` or a leading `~` in `{name}`")))
     } else {
         None
     };
-    notes.extend(warning.map(|warning| diagnostic::render_warning(&format!("{name} {warning}"))));
+    notes.extend(warning);
     Ok(value)
 }
 

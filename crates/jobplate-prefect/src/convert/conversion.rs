@@ -1,13 +1,12 @@
 //! The steps of a conversion, from the Job of a job template to the base job template.
 
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Diagnostic, Error, Result};
 use num_bigint::BigInt;
 
 use super::base::{self, Base};
 use super::notes::ConversionNotes;
 use super::{flow_env, input, overlay, rewrite};
 use crate::generation::{FLOW_CONTAINER, split_image};
-use crate::note::Note;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::serialize;
 use crate::pyvalue::source::locate;
@@ -19,7 +18,7 @@ pub struct Conversion {
     /// The base job template.
     pub root: ValueId,
     /// Notes about the conversion, in the order of the job template.
-    pub notes: Vec<Note>,
+    pub notes: Vec<Diagnostic>,
 }
 
 /// Converts a job template, starting from the base job template `base`, or from the built-in template if `base` is
@@ -82,9 +81,9 @@ impl Converter<'_> {
         Ok(())
     }
 
-    fn note(&mut self, text: impl Into<String>, about: ValueId) {
+    fn note(&mut self, note: Diagnostic, about: ValueId) {
         let location = self.arena.location(about).cloned();
-        self.notes.add(text, location.as_ref());
+        self.notes.add(note, location.as_ref());
     }
 
     /// Overlays a mapping on the mapping `onto` of the base, without the keys `except`. `path` is the path of `mapping`
@@ -102,7 +101,8 @@ impl Converter<'_> {
         if let Some(version) = self.arena.dict_get(parts.job, "apiVersion")
             && self.arena.as_str(version) != Some("batch/v1")
         {
-            self.note("`apiVersion` becomes batch/v1, the only one that a worker takes", version);
+            let text = "`apiVersion` is now batch/v1, the only version that a worker accepts";
+            self.note(Diagnostic::info("converted-field", text), version);
         }
         for key in ["apiVersion", "kind"] {
             let value = if key == "kind" { "Job" } else { "batch/v1" };
@@ -123,9 +123,9 @@ impl Converter<'_> {
         for key in ["name", "generateName"] {
             if let Some(name) = self.arena.dict_get(metadata, key) {
                 let text = format!(
-                    "`metadata.{key}` is left out: Jobs are named after the flow run, or by the variable `name`"
+                    "`metadata.{key}` is removed: Jobs are named after the flow run, or by the variable `name`"
                 );
-                self.note(text, name);
+                self.note(Diagnostic::info("removed-field", text), name);
             }
         }
         if let Some(namespace) = self.arena.dict_get(metadata, "namespace") {
@@ -214,8 +214,8 @@ impl Converter<'_> {
             self.arena.dict_get_by_key(job, *key).is_some_and(|other| !self.arena.equals(other, *value))
         });
         for key in overridden.map(|(key, _)| *key).collect::<Vec<_>>() {
-            let text = "this annotation of the pod gets the value that the Job's has: workers since prefect-kubernetes 0.7.6 copy those to the pod";
-            self.note(text, key);
+            let text = "the Job's annotation overrides this annotation of the pod: workers since prefect-kubernetes 0.7.6 copy the Job's annotations to the pod";
+            self.note(Diagnostic::warning("overridden-field", text), key);
         }
     }
 
@@ -224,7 +224,10 @@ impl Converter<'_> {
             self.arena.dict_get(parts.pod, "restartPolicy").filter(|policy| *self.arena.get(*policy) != Value::None)
             && self.arena.as_str(policy) != Some("Never")
         {
-            self.note("`restartPolicy` becomes Never, the only one that a worker takes; the variable `backoff_limit` says how often the Job tries again", policy);
+            let text = "`restartPolicy` is now Never, the only policy that a worker accepts";
+            let note = Diagnostic::info("converted-field", text)
+                .help("set the number of retries with the variable `backoff_limit`");
+            self.note(note, policy);
         }
         // `serviceAccount` is the deprecated name of `serviceAccountName`. Its value is used if only the deprecated
         // name is set.
@@ -249,10 +252,8 @@ impl Converter<'_> {
         let env = self.arena.dict_get(container, "env");
         let renamed = flow_env::convert_env(self.arena, self.base, &mut self.notes, env)?;
         if let Some(args) = self.arena.dict_get(container, "args") {
-            self.note(
-                "`args` are left out: Prefect 1 never used them either; the variable `command` is what a worker runs",
-                args,
-            );
+            let text = "`args` are removed: Prefect 1 did not use them, and a worker runs the variable `command`";
+            self.note(Diagnostic::info("removed-field", text), args);
         }
         if let Some(image) = self.arena.dict_get(container, "image") {
             self.convert_image(parts, image);
@@ -268,8 +269,8 @@ impl Converter<'_> {
             && rewrite::mentions(self.arena, command, "PREFECT__")
         {
             let text =
-                "this command names variables of Prefect 1 (PREFECT__...): the notes on `env` say what became of them";
-            self.note(text, command);
+                "this command uses variables of Prefect 1 (PREFECT__...); the notes about `env` list their new names";
+            self.note(Diagnostic::warning("prefect1-name", text), command);
         }
         self.overlay_all(self.base.container, container, &["name", "env", "args"], "spec.template.spec.containers[0]")
     }
@@ -281,8 +282,9 @@ impl Converter<'_> {
         let (repository, tag) = split_image(&text);
         let is_prefect_1 = |tag: &str| tag.starts_with("0.") || tag.starts_with("1.") || tag == "1";
         if repository.ends_with("prefecthq/prefect") && tag.is_some_and(is_prefect_1) {
-            let text = "this image has Prefect 1 in it, which runs no flow of Prefect 2 or 3: give the variable `image` another default, or none for the worker's own version";
-            self.note(text, image);
+            let text = "this image contains Prefect 1, which cannot run flows of Prefect 2 or 3";
+            let help = "change the default of the variable `image`, or remove it to use the worker's own version";
+            self.note(Diagnostic::warning("prefect1-image", text).help(help), image);
         }
         let is_latest = !text.contains('@') && tag.is_none_or(|tag| tag == "latest");
         if is_latest && self.arena.dict_get(parts.container, "imagePullPolicy").is_none() {
@@ -308,16 +310,12 @@ impl Converter<'_> {
                         let rest = self.arena.alloc_str(rest);
                         self.arena.dict_set_str(source, "prefix", rest);
                     }
-                    "the variables of this source have no `PREFECT__CONTEXT__SECRETS__` before their names any more: code reads them by os.environ"
+                    "the variables of this source no longer have the prefix `PREFECT__CONTEXT__SECRETS__`; read them with os.environ"
                 }
-                None if prefix.starts_with("PREFECT__") => {
-                    "Prefect 2 and 3 read no variables that begin like this prefix"
-                }
-                None => {
-                    "keys of this source that are variables of Prefect 1 (PREFECT__...) mean nothing to Prefect 2 and 3"
-                }
+                None if prefix.starts_with("PREFECT__") => "Prefect 2 and 3 do not read variables with this prefix",
+                None => "Prefect 2 and 3 ignore keys of this source that are variables of Prefect 1 (PREFECT__...)",
             };
-            self.note(text, source);
+            self.note(Diagnostic::warning("prefect1-name", text), source);
         }
     }
 
@@ -360,12 +358,12 @@ impl Converter<'_> {
         };
         let mut texts = Vec::new();
         if !is_set(parts.metadata, "namespace") && self.base.variable(self.arena, "namespace").is_some() {
-            texts.push("the job template has no `metadata.namespace`: Jobs, which the agent made in its own, are made in that of the variable `namespace`");
+            texts.push("the job template has no `metadata.namespace`: Jobs are created in the namespace of the variable `namespace`, no longer in that of the agent");
         }
         if !is_set(Some(parts.spec), "backoffLimit") && self.base.variable(self.arena, "backoff_limit").is_some() {
-            texts.push("the job template has no `spec.backoffLimit`, and Kubernetes tried up to six times again: the variable `backoff_limit` says how often now");
+            texts.push("the job template has no `spec.backoffLimit`: the variable `backoff_limit` now sets the number of retries, which was six");
         }
-        texts.into_iter().for_each(|text| self.notes.add(text, None));
+        texts.into_iter().for_each(|text| self.notes.add(Diagnostic::warning("changed-default", text), None));
     }
 
     /// Sets the fields that a worker requires, and removes empty metadata.

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use jobplate_diagnostic::{Error, Message, ProgramName, Result};
+use jobplate_diagnostic::{Diagnostic, Error, ProgramName, Result};
 use jobplate_manifest::env::referenced_names;
 
 use super::base::Base;
@@ -35,7 +35,7 @@ struct FlowEnvEntry {
     /// The string of a literal; `None` for a reference.
     value: Option<ValueId>,
     /// The note about the new name.
-    note: Option<String>,
+    note: Option<Diagnostic>,
 }
 
 /// Converts the `env` of the flow's container. Returns the new names of its variables.
@@ -54,7 +54,7 @@ pub(super) fn convert_env(
     let renamed: RenamedVariables = entries.iter().map(|entry| (entry.old.clone(), entry.new.clone())).collect();
     resolve_clashes(arena, &mut entries)?;
     for entry in &entries {
-        entry.note.iter().for_each(|note| notes.add(note, arena.location(entry.name)));
+        entry.note.iter().for_each(|note| notes.add(note.clone(), arena.location(entry.name)));
     }
     for entry in &mut entries {
         if let Some(value) = entry.value.filter(|_| entry.new.is_some()) {
@@ -128,10 +128,8 @@ fn read_entries(arena: &mut Arena, notes: &mut ConversionNotes, env: Option<Valu
                 let error = Error::refused(format!("the variable `{old}` stands twice in `env`, and others use it"));
                 return Err(locate(error.hint("remove one of the two"), arena.location(name)));
             }
-            let text = format!(
-                "`{old}` is left out here: it stands in `env` once more, and to Kubernetes the last one counts"
-            );
-            notes.add(text, arena.location(first.name));
+            let text = format!("this entry of `{old}` is removed: a later entry with the same name overrides it");
+            notes.add(Diagnostic::warning("duplicate-env", text), arena.location(first.name));
         }
         let get_non_null = |key: &str| arena.dict_get(entry, key).filter(|value| *arena.get(*value) != Value::None);
         let (value, from) = (get_non_null("value"), get_non_null("valueFrom"));
@@ -158,29 +156,41 @@ fn rename_entry(arena: &mut Arena, entry: &mut FlowEnvEntry) {
         Disposition::Keep => (Some(old.clone()), None),
         Disposition::KeepWithNote => (
             Some(old.clone()),
-            Some(format!(
-                "`{old}` stays as it is: Prefect 2 and 3 have no settings of one's own, code can read it by os.environ"
+            Some(Diagnostic::info(
+                "renamed-variable",
+                format!("`{old}` is unchanged: Prefect 2 and 3 have no user-defined settings; read it with os.environ"),
             )),
         ),
         Disposition::Rename(new, accepted, more) => {
             match entry.value.map_or(Some(None), |value| accepted.convert(arena, value)) {
                 None => {
-                    (None, Some(format!("`{old}` is left out: `{new}` does not take its value; set that one by hand")))
+                    let text = format!("`{old}` is removed: `{new}` does not accept its value");
+                    let warning =
+                        Diagnostic::warning("unsupported-variable", text).help(format!("set `{new}` yourself"));
+                    (None, Some(warning))
                 }
                 Some(value) => {
                     entry.value = value.or(entry.value);
                     let more = if more.is_empty() { String::new() } else { format!("; {more}") };
-                    (Some(new.to_owned()), Some(format!("`{old}` is now `{new}`{more}")))
+                    let note = Diagnostic::info("renamed-variable", format!("`{old}` is now `{new}`{more}"));
+                    (Some(new.to_owned()), Some(note))
                 }
             }
         }
         Disposition::Secret(secret) => (
             Some(secret.to_owned()),
-            Some(format!(
-                "`{old}` is now `{secret}`: Prefect 2 and 3 read no secrets from the environment; code reads it by os.environ, or has a Secret block in its place"
-            )),
+            Some(
+                Diagnostic::warning(
+                    "renamed-variable",
+                    format!("`{old}` is now `{secret}`: Prefect 2 and 3 do not read secrets from the environment"),
+                )
+                .help("read it with os.environ, or replace it with a Secret block"),
+            ),
         ),
-        Disposition::Remove(replacement) => (None, Some(format!("`{old}` is left out: {replacement}"))),
+        Disposition::Remove(replacement) => {
+            let text = format!("`{old}` is removed: {replacement}");
+            (None, Some(Diagnostic::warning("unsupported-variable", text)))
+        }
     };
     (entry.new, entry.note) = (new, note);
 }
@@ -208,11 +218,11 @@ fn resolve_clashes(arena: &Arena, entries: &mut [FlowEnvEntry]) -> Result<()> {
             let hint = "rename one of the two in the job template, and where code reads it, or remove it";
             return Err(locate(error.hint(hint), arena.location(entries[this].name)));
         }
-        let note = match stronger.old == new {
-            true => format!("`{old}` is left out: `{new}` is there, too"),
-            false => format!("`{old}` is left out: `{new}` is what `{}` has", stronger.old),
+        let text = match stronger.old == new {
+            true => format!("`{old}` is removed: `{new}` is already set"),
+            false => format!("`{old}` is removed: `{}` already sets `{new}`", stronger.old),
         };
-        entries[this].note = Some(note);
+        entries[this].note = Some(Diagnostic::warning("duplicate-env", text));
         entries[this].new = None;
     }
     Ok(())
@@ -240,10 +250,10 @@ fn note_plaintext_secret(arena: &Arena, notes: &mut ConversionNotes, entry: &Flo
     let is_composed = arena.as_str(value).is_some_and(|text| referenced_names(text).next().is_some());
     if !is_empty && !is_composed && (is_sensitive(new) || is_sensitive(&entry.old)) {
         let text = format!(
-            "`{new}` is plain text, and its name looks secret: whoever sees the work pool reads it; put it into a Secret, and a reference (`--secret-env {new}=SECRET/KEY` of `"
+            "`{new}` is a secret in plain text, judging by its name; anyone with access to the work pool can read it"
         );
-        let text = Message::from(text) + ProgramName + " render`) into the job template";
-        notes.add(text, arena.location(entry.name));
+        let help = "use a Secret reference: `" + ProgramName + format!(" render FILE --secret-env {new}=SECRET/KEY`");
+        notes.add(Diagnostic::warning("plaintext-secret", text).help(help), arena.location(entry.name));
     }
 }
 
@@ -315,8 +325,8 @@ fn add_to_container(
         items.replace_or_push(arena, entry);
         default.remove(&name);
         if name == "PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR" {
-            let text = format!("`{name}` is lost in the Job: workers since prefect-kubernetes 0.5.9 set it themselves");
-            notes.add(text, arena.location(location));
+            let text = format!("workers since prefect-kubernetes 0.5.9 override `{name}`");
+            notes.add(Diagnostic::warning("overridden-variable", text), arena.location(location));
         }
         if is_worker_setting(&name) {
             unset_worker_setting(arena, base, &name, location)?;

@@ -1,6 +1,6 @@
 //! Checks that the input of a conversion is a job template, and reads its parts.
 
-use jobplate_diagnostic::{Error, Message, ProgramName, Result};
+use jobplate_diagnostic::{Diagnostic, Error, Message, ProgramName, Result};
 use jobplate_manifest::env::referenced_names;
 
 use super::notes::ConversionNotes;
@@ -144,9 +144,11 @@ pub(super) fn note_plaintext_secrets(arena: &Arena, notes: &mut ConversionNotes,
             if !value.is_empty() && referenced_names(value).next().is_none() && is_sensitive(name) {
                 let location = arena.dict_get(*entry, "name").and_then(|name| arena.location(name));
                 let text = format!(
-                    "`{name}` is plain text, and its name looks secret: whoever sees the work pool reads it; make it a reference in the job template"
+                    "`{name}` is a secret in plain text, judging by its name; anyone with access to the work pool can read it"
                 );
-                notes.add(text, location);
+                let warning = Diagnostic::warning("plaintext-secret", text)
+                    .help("replace it with a Secret reference in the job template");
+                notes.add(warning, location);
             }
         }
     }

@@ -1,23 +1,22 @@
 //! Collects the notes of a conversion.
 
-use jobplate_diagnostic::Message;
+use jobplate_diagnostic::Diagnostic;
 
-use crate::note::Note;
-use crate::pyvalue::source::Location;
+use crate::pyvalue::source::{Location, locate_diagnostic};
 
 /// The notes of a conversion, in the order in which it adds them.
 #[derive(Default)]
-pub(super) struct ConversionNotes(Vec<Note>);
+pub(super) struct ConversionNotes(Vec<Diagnostic>);
 
 impl ConversionNotes {
-    /// Adds a note with the text `text` about `location`, if there is one.
-    pub(super) fn add(&mut self, text: impl Into<Message>, location: Option<&Location>) {
-        self.0.push(Note::new(text, location));
+    /// Adds a note about `location`, if there is one.
+    pub(super) fn add(&mut self, note: Diagnostic, location: Option<&Location>) {
+        self.0.push(locate_diagnostic(note, location));
     }
 
     /// Returns the notes sorted by location. Notes without a location come last.
-    pub(super) fn into_sorted(mut self) -> Vec<Note> {
-        self.0.sort_by_key(|note| note.location.as_ref().map_or(usize::MAX, |location| location.span.start));
+    pub(super) fn into_sorted(mut self) -> Vec<Diagnostic> {
+        self.0.sort_by_key(|note| note.location().map_or(usize::MAX, |location| location.span.start));
         self.0
     }
 }

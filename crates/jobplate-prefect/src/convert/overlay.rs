@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Diagnostic, Error, Result};
 
 use super::base::{Base, api_placeholder_error};
 use super::notes::ConversionNotes;
@@ -126,7 +126,10 @@ pub(super) fn to_literal(
         }
         Value::Str(text) if placeholder::is_contained_in(&text) => {
             let escaped = base.escape(arena, &text);
-            notes.add(format!("this text looks like a placeholder of Prefect, and stays a text: as the default of the variable of {escaped}"), location.as_ref(),);
+            let text = format!(
+                "this string contains a placeholder of Prefect; it is now the default of the variable of {escaped}, which keeps it unchanged"
+            );
+            notes.add(Diagnostic::info("escaped-placeholder", text), location.as_ref());
             Value::Str(escaped)
         }
         Value::List(items) | Value::Tuple(items) => {

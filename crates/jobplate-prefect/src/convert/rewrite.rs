@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Diagnostic, Error, Result};
 use jobplate_manifest::env::{Segment, referenced_names, segments};
 
 use super::notes::ConversionNotes;
@@ -29,10 +29,8 @@ pub(super) fn to_string(
         // Prefect also sends a date as a string, so no note is needed.
         Value::Timestamp(time) => time.isoformat(),
         Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
-            notes.add(
-                format!("{label} is {}, and is made text: quotes are missing", arena.describe_kind(value)),
-                location.as_ref(),
-            );
+            let text = format!("{label} is {}, not a string; it is converted to a string", arena.describe_kind(value));
+            notes.add(Diagnostic::warning("non-string-value", text).help("quote the value"), location.as_ref());
             // Keeps the spelling in the source, such as `yes` or `0123`.
             let source = location.as_ref().map(|location| location.source.text[location.span.clone()].trim());
             match source.filter(|source| !source.is_empty() && !source.contains([' ', '!', '&', '\n'])) {
@@ -85,7 +83,8 @@ pub(super) fn rename_variables(
     let removed: BTreeMap<usize, &String> =
         referenced_names(&old).filter_map(removed).map(|(index, name, _)| (index, name)).collect();
     for name in removed.values() {
-        notes.add(format!("`$({name})` stands here, and that variable is left out"), location.as_ref());
+        let text = format!("`$({name})` refers to a variable that is removed");
+        notes.add(Diagnostic::warning("undefined-variable", text), location.as_ref());
     }
     let new = rename_references(&old, renamed);
     if new == old { value } else { arena.alloc(Value::Str(new), location) }

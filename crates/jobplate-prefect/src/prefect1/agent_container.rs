@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use jobplate_diagnostic::Diagnostic;
 use jobplate_manifest::env::{EnvValue, EnvVar, KeyRef};
 use jobplate_yaml::{Node, NodeKind};
 
@@ -20,7 +21,7 @@ pub const TOKEN: &str = "PREFECT__CLOUD__AGENT__AUTH_TOKEN";
 
 /// The reason why `USE_LOCAL_SECRETS` is not needed.
 pub const LOCAL_SECRETS_UNNEEDED_REASON: &str =
-    "under Prefect Server flows find the secrets in their environment all the same";
+    "with Prefect Server, flows read secrets from their environment without this setting";
 
 /// The first version of Prefect that supports API keys.
 const FIRST_WITH_KEYS: [u32; 2] = [0, 15];
@@ -50,47 +51,50 @@ impl<'a> AgentContainer<'a> {
     ///
     /// `set` contains the names of all variables that the current run sets. `sets_token` is true if these include the
     /// variable of [`Self::token_variable`].
-    pub fn notes(self, settings: &RequestedSettings, object: &str, set: &[&str], sets_token: bool) -> Vec<String> {
+    pub fn notes(self, settings: &RequestedSettings, object: &str, set: &[&str], sets_token: bool) -> Vec<Diagnostic> {
         let mut notes = Vec::new();
         if let Some(key) = settings.api_key.as_ref().filter(|_| sets_token) {
             notes.extend(self.token_note(key, object));
         }
         for (variable, long, short) in OVERRIDING_OPTIONS {
             if set.contains(&variable) && self.has_start_option(long, short) {
-                notes.push(format!(
-                    "the command of {object} has {long}, which wins over {variable}: take it out of the command"
-                ));
+                let text = format!("the command of {object} has {long}, which overrides {variable}");
+                let help = format!("remove {long} from the command");
+                notes.push(Diagnostic::warning("overridden-variable", text).help(help));
             }
         }
         if settings.backend.is_some() || settings.api.is_some() {
             notes.extend(self.api_note(settings, object, set));
         }
         if settings.local_secrets.is_some() {
-            notes.push(format!(
-                "{LOCAL_SECRETS} has no effect on {object}: an agent gives every flow run \"false\"; {LOCAL_SECRETS_UNNEEDED_REASON}"
-            ));
+            let text =
+                format!("{LOCAL_SECRETS} has no effect on {object}: an agent sets it to \"false\" in every flow run");
+            notes.push(Diagnostic::warning("ignored-variable", text).help(LOCAL_SECRETS_UNNEEDED_REASON));
         }
         notes
     }
 
-    fn token_note(self, key: &KeyRef, object: &str) -> Option<String> {
+    fn token_note(self, key: &KeyRef, object: &str) -> Option<Diagnostic> {
+        let note = |text| Diagnostic::info("token-variable", text);
         match self.current_value(TOKEN) {
-            CurrentValue::Text(_) => Some(format!(
-                "{TOKEN} of {object} has a value, too, which becomes the same reference; if it is a key in plain text, \
-                 make a new one"
-            )),
+            CurrentValue::Text(_) => Some(
+                note(format!("{TOKEN} of {object} becomes the same reference"))
+                    .help("rotate the key if its old value is a key in plain text"),
+            ),
             CurrentValue::Reference(own) if !refers_to(own, key) => {
-                Some(format!("{TOKEN} of {object} refers to something else, and becomes the same reference"))
+                Some(note(format!("{TOKEN} of {object} refers to another key and becomes the same reference")))
             }
-            CurrentValue::Unset => Some(format!(
-                "the Prefect of {object} is older than 0.15.0 and knows no {API_KEY}: {TOKEN} is set, too"
-            )),
+            CurrentValue::Unset => {
+                let text =
+                    format!("{TOKEN} is set too: the Prefect of {object} is older than 0.15.0 and ignores {API_KEY}");
+                Some(note(text))
+            }
             CurrentValue::Reference(_) => None,
         }
     }
 
     /// Returns a note if the backend and the API do not match after the settings are applied.
-    fn api_note(self, settings: &RequestedSettings, object: &str, set: &[&str]) -> Option<String> {
+    fn api_note(self, settings: &RequestedSettings, object: &str, set: &[&str]) -> Option<Diagnostic> {
         // A variable that is set by name can refer to a Secret, so its value is unknown.
         let is_named = |name: &str, setting: bool| set.contains(&name) && !setting;
         if is_named(BACKEND, settings.backend.is_some()) || is_named(API, settings.api.is_some()) {
@@ -113,23 +117,26 @@ impl<'a> AgentContainer<'a> {
         if self.has_start_option("--api", "-a") {
             return None;
         }
-        match (backend, api) {
-            (Backend::Server, Some(api)) if is_prefect_cloud(&api) => Some(format!(
-                "{API} of {object} is that of Prefect Cloud ({CLOUD_API_URL}), and every flow run gets it: name Prefect \
-                 Server's with --api URL"
-            )),
-            (Backend::Server, None) if !self.configures_server() => Some(format!(
-                "{object} has no {API}: unless its image has, it looks for Prefect Server in its own pod, and so does \
-                 every flow run; name it with --api URL"
-            )),
+        let (text, help) = match (backend, api) {
+            (Backend::Server, Some(api)) if is_prefect_cloud(&api) => {
+                let text =
+                    format!("{API} of {object} is the URL of Prefect Cloud ({CLOUD_API_URL}), not of Prefect Server");
+                (text, "pass the URL of Prefect Server with --api URL".to_owned())
+            }
+            (Backend::Server, None) if !self.configures_server() => {
+                let text =
+                    format!("{object} has no {API}: it and every flow run look for Prefect Server in their own pod");
+                (text, "pass the URL of Prefect Server with --api URL, unless the image sets it".to_owned())
+            }
             (Backend::Cloud, Some(api)) if settings.api.is_none() && !is_prefect_cloud(&api) => {
-                Some(format!("{API} of {object} is not that of Prefect Cloud: add --api {CLOUD_API_URL}"))
+                (format!("{API} of {object} is not the URL of Prefect Cloud"), format!("add --api {CLOUD_API_URL}"))
             }
             (Backend::Cloud, Some(api)) if settings.backend.is_none() && !is_prefect_cloud(&api) => {
-                Some(format!("{BACKEND} of {object} is not server: for Prefect Server add --backend server"))
+                (format!("{BACKEND} of {object} is not `server`"), "add --backend server for Prefect Server".to_owned())
             }
-            _ => None,
-        }
+            _ => return None,
+        };
+        Some(Diagnostic::warning("backend-api-mismatch", text).help(help))
     }
 
     fn knows_only_tokens(self) -> bool {

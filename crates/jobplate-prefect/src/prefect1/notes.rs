@@ -1,8 +1,8 @@
 //! The notes of a preview: settings of a template, a run config or an agent that are overridden or have no effect.
 
-use jobplate_diagnostic::{Message, ProgramName};
 use std::collections::HashMap;
 
+use jobplate_diagnostic::{Diagnostic, ProgramName};
 use jobplate_manifest::env::referenced_names;
 
 use super::agent::Agent;
@@ -11,23 +11,25 @@ use super::environment::{FlowVariable, FlowVariableOrigin, FlowVariableSource};
 use super::managed::is_managed;
 use super::preview::AgentPreview;
 use super::scenario::AgentScenario;
-use crate::note::Note;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::environ::find_references;
-use crate::pyvalue::source::Location;
+use crate::pyvalue::source::{Location, locate_diagnostic};
 use crate::pyvalue::string;
 use crate::value_description::ValueDescription;
-use crate::variables::{CLOUD_API_URL, secret_name};
+use crate::variables::{CLOUD_API_URL, is_sensitive, secret_name};
 
 /// Variables of an agent's Deployment that Prefect 1.0 removed.
 const REMOVED_VARIABLES: [&str; 6] =
     ["JOB_MEM_REQUEST", "JOB_MEM_LIMIT", "JOB_CPU_REQUEST", "JOB_CPU_LIMIT", "IMAGE_PULL_POLICY", "YAML_TEMPLATE"];
 
 /// Returns the notes of a preview. `is_deployed` is true if the scenario's environment comes from a Deployment.
-pub fn collect(arena: &Arena, preview: &AgentPreview, scenario: &AgentScenario, is_deployed: bool) -> Vec<Note> {
+pub fn collect(arena: &Arena, preview: &AgentPreview, scenario: &AgentScenario, is_deployed: bool) -> Vec<Diagnostic> {
     let mut notes = NoteCollector { arena, found: Vec::new() };
     notes.add_template_notes(preview);
-    preview.job.environment.variables().iter().for_each(|variable| notes.add_variable_notes(variable));
+    for variable in preview.job.environment.variables() {
+        notes.add_override_notes(variable);
+        notes.add_value_notes(variable);
+    }
     notes.add_order_notes(preview.job.environment.variables());
     notes.add_agent_notes(&preview.agent, preview.config);
     if is_deployed {
@@ -38,25 +40,23 @@ pub fn collect(arena: &Arena, preview: &AgentPreview, scenario: &AgentScenario, 
 
 struct NoteCollector<'h> {
     arena: &'h Arena,
-    found: Vec<Note>,
+    found: Vec<Diagnostic>,
 }
 
 impl NoteCollector<'_> {
-    fn add(&mut self, text: impl Into<Message>, location: Option<&Location>) {
-        self.found.push(Note::new(text, location));
+    fn add(&mut self, note: Diagnostic, location: Option<&Location>) {
+        self.found.push(locate_diagnostic(note, location));
     }
 
     fn add_template_notes(&mut self, preview: &AgentPreview) {
         let arena = self.arena;
         if let Some(kind) = arena.dict_get(preview.job.root, "kind").filter(|kind| arena.as_str(*kind) != Some("Job")) {
             let own = string::str(arena, kind);
-            let text = match own.as_ref() {
-                "Deployment" => "this is a Deployment, and an agent can make nothing but a Job: the manifest of an \
-                                 agent goes behind `--agent`, that of a worker behind `--worker`"
-                    .to_owned(),
-                own => format!("this is a {own}, and an agent can make nothing but a Job"),
-            };
-            self.add(text, arena.location(kind));
+            let mut error = Diagnostic::error("not-a-job", format!("an agent only creates Jobs, not a {own}"));
+            if own == "Deployment" {
+                error = error.help("pass the manifest of an agent with --agent, and that of a worker with --worker");
+            }
+            self.add(error, arena.location(kind));
         }
         self.add_replaced_key_notes(preview);
         self.add_container_notes(preview);
@@ -67,11 +67,12 @@ impl NoteCollector<'_> {
     fn add_replaced_key_notes(&mut self, preview: &AgentPreview) {
         let arena = self.arena;
         for (key, own) in &preview.job.replaced {
+            let mut code = "overridden-field";
             let effect = match *key {
-                "args" => "has no effect: Prefect puts its own command line there (a `command` stays)".to_owned(),
-                "metadata.name" => "has no effect: this version names every Job prefect-job-...".to_owned(),
-                "image" if preview.run_config.image.is_some() => "is replaced by that of the run config".to_owned(),
-                "image" => "is replaced by that of the flow's storage".to_owned(),
+                "args" => "has no effect: Prefect sets the arguments of the container (a `command` stays)",
+                "metadata.name" => "has no effect: this version names every Job prefect-job-...",
+                "image" if preview.run_config.image.is_some() => "is overridden by the run config",
+                "image" => "is overridden by the flow's storage",
                 key => {
                     let new = arena.dict_get(preview.job.pod, key);
                     let is_from_run_config = match key {
@@ -79,16 +80,20 @@ impl NoteCollector<'_> {
                         _ => !preview.run_config.image_pull_secrets.is_empty(),
                     };
                     match (is_from_run_config, new.and_then(|new| arena.as_str(new))) {
-                        (true, _) => "is replaced by that of the run config".to_owned(),
+                        (true, _) => "is overridden by the run config",
                         (false, Some("")) => {
-                            "is blanked by the agent's SERVICE_ACCOUNT_NAME, which is empty: remove that variable"
-                                .to_owned()
+                            code = "blank-service-account";
+                            "is set to an empty string by the agent's SERVICE_ACCOUNT_NAME, which is empty"
                         }
-                        (false, _) => "is replaced by the agent's own".to_owned(),
+                        (false, _) => "is overridden by the agent",
                     }
                 }
             };
-            self.add(format!("`{key}` {effect}"), arena.location(*own));
+            let mut warning = Diagnostic::warning(code, format!("`{key}` {effect}"));
+            if code == "blank-service-account" {
+                warning = warning.help("remove SERVICE_ACCOUNT_NAME from the agent's environment");
+            }
+            self.add(warning, arena.location(*own));
         }
     }
 
@@ -106,14 +111,14 @@ impl NoteCollector<'_> {
         match items.iter().skip(1).find(|container| name_of(container) == Some("flow")) {
             Some(flow) => {
                 let first = first.map_or(String::new(), |first| format!(", `{first}`"));
-                let text = format!(
-                    "the flow runs in the first container{first}, not in `flow`, whose variables do not reach it: put \
-                     `flow` first"
-                );
-                self.add(text, arena.dict_get(*flow, "name").and_then(|name| arena.location(name)));
+                let text = format!("the flow runs in the first container{first}, not in `flow`");
+                let warning = Diagnostic::warning("not-first-container", text)
+                    .help("move `flow` to the first position: its variables do not reach the flow");
+                self.add(warning, arena.dict_get(*flow, "name").and_then(|name| arena.location(name)));
             }
             None if first.is_none() => {
-                self.add("the flow's container has no name: Kubernetes will refuse the Job", None);
+                let text = "Kubernetes rejects the Job: the flow's container has no name";
+                self.add(Diagnostic::error("missing-field", text), None);
             }
             None => {}
         }
@@ -129,14 +134,15 @@ impl NoteCollector<'_> {
             let is_known =
                 !preview.agent.namespace.is_some_and(|agents| matches!(arena.get(agents), Value::Unknown(_)));
             if is_known && arena.as_str(own) != Some(agents) {
-                let text =
-                    format!("the agent makes its Jobs in the namespace `{agents}`: Kubernetes will refuse this one");
-                self.add(text, arena.location(own));
+                let text = format!("Kubernetes rejects the Job: the agent creates it in the namespace `{agents}`");
+                let error = Diagnostic::error("namespace-mismatch", text).help("remove `namespace`");
+                self.add(error, arena.location(own));
             }
         }
     }
 
-    fn add_variable_notes(&mut self, variable: &FlowVariable) {
+    /// Adds warnings about sources of a variable that another source overrides.
+    fn add_override_notes(&mut self, variable: &FlowVariable) {
         let arena = self.arena;
         let name = string::str(arena, variable.name);
         let winner = match variable.source.origin {
@@ -149,48 +155,73 @@ impl NoteCollector<'_> {
         for FlowVariableSource { origin, location, shown } in &variable.overridden {
             let managed = is_managed(&name)
                 && !matches!(variable.source.origin, FlowVariableOrigin::AgentEnv | FlowVariableOrigin::RunConfig);
-            let text = match (origin, shown) {
-                (FlowVariableOrigin::Template, ValueDescription::Reference(to)) if managed => {
-                    format!(
-                        "`{name}` is lost here, and its reference to {to}: {winner} puts its own value in its place"
-                    )
-                }
+            let warning = match (origin, shown) {
                 (FlowVariableOrigin::Template, ValueDescription::Reference(to)) => {
-                    format!("`{name}` is lost here, and its reference to {to}: {winner} puts plain text in its place")
+                    let value = if managed { "its own value" } else { "plain text" };
+                    let text = format!("{winner} overrides the reference of `{name}` to {to} with {value}");
+                    Diagnostic::warning("overridden-reference", text)
                 }
                 (FlowVariableOrigin::Template, _) => {
-                    format!("`{name}` has no effect here: {winner} puts its own value in its place")
+                    Diagnostic::warning("overridden-variable", format!("{winner} overrides `{name}`"))
                 }
                 (FlowVariableOrigin::RunConfig | FlowVariableOrigin::AgentEnv, _) if managed => {
-                    format!("`{name}` has no effect here: {winner} puts its own value in its place")
+                    Diagnostic::warning("overridden-variable", format!("{winner} overrides `{name}`"))
                 }
                 _ => continue,
             };
-            self.add(text, location.as_ref());
+            let warning = match &variable.source.location {
+                Some(place) => warning.annotate(place.to_diagnostic_location(), "overridden here"),
+                None => warning,
+            };
+            let warning = match (variable.source.origin, &variable.source.location) {
+                (FlowVariableOrigin::Agent, _) => warning.help("remove it here, and set it on the agent"),
+                (FlowVariableOrigin::RunConfig | FlowVariableOrigin::AgentEnv, Some(place)) => {
+                    warning.help(format!("remove `{name}` from {place}"))
+                }
+                _ => warning,
+            };
+            self.add(warning, location.as_ref());
         }
+    }
+
+    /// Adds notes about the value and the name of a variable.
+    fn add_value_notes(&mut self, variable: &FlowVariable) {
+        let arena = self.arena;
+        let name = string::str(arena, variable.name);
         if let (FlowVariableOrigin::AgentEnv, ValueDescription::ResolvedReference(from)) =
             (variable.source.origin, &variable.source.shown)
         {
-            let text = format!("the agent's `--env` puts {from} into every flow run as plain text, under `{name}`");
-            self.add(text, variable.source.location.as_ref());
+            let text = format!("the agent's `--env` passes {from} to every flow run in plain text, as `{name}`");
+            self.add(Diagnostic::warning("plaintext-secret", text), variable.source.location.as_ref());
+        }
+        if let (FlowVariableOrigin::Template | FlowVariableOrigin::RunConfig, ValueDescription::Literal) =
+            (variable.source.origin, &variable.source.shown)
+            && is_sensitive(&name)
+        {
+            let help =
+                "use a Secret reference: `" + ProgramName + format!(" render FILE --secret-env {name}=SECRET/KEY`");
+            let text = format!("`{name}` is a secret in plain text, judging by its name");
+            let warning = Diagnostic::warning("plaintext-secret", text).help(help);
+            self.add(warning, variable.source.location.as_ref());
         }
         if let ValueDescription::NotString(kind) = variable.source.shown {
             let text = match variable.source.origin {
                 FlowVariableOrigin::Agent => {
-                    format!(
-                        "Prefect takes what is set here for {kind}, as the value of `{name}`: Kubernetes will refuse the Job"
-                    )
+                    format!("Kubernetes rejects the Job: Prefect parses this setting, the value of `{name}`, as {kind}")
                 }
-                _ => format!("the value of `{name}` is {kind}: Kubernetes will refuse the Job; put it in quotes"),
+                _ => format!("Kubernetes rejects the Job: the value of `{name}` is {kind}"),
             };
-            self.add(text, variable.source.location.as_ref());
+            let error = Diagnostic::error("non-string-value", text);
+            let error = match variable.source.origin {
+                FlowVariableOrigin::Agent => error,
+                _ => error.help("quote the value"),
+            };
+            self.add(error, variable.source.location.as_ref());
         }
         if !matches!(arena.get(variable.name), Value::Str(_) | Value::Unknown(_)) {
             let kind = arena.describe_kind(variable.name);
-            let text = format!(
-                "the name of this variable is {kind} to PyYAML: Kubernetes will refuse the Job; put it in quotes"
-            );
-            self.add(text, arena.location(variable.name));
+            let text = format!("Kubernetes rejects the Job: PyYAML parses the name of this variable as {kind}");
+            self.add(Diagnostic::error("invalid-env-name", text).help("quote the name"), arena.location(variable.name));
         }
     }
 
@@ -215,8 +246,10 @@ impl NoteCollector<'_> {
             used.dedup();
             for later in used.into_iter().filter(|name| first.get(*name).is_some_and(|first| *first > position)) {
                 let own = string::str(arena, variable.name);
-                let text = format!("`{own}` uses $({later}), which comes later: Kubernetes will not expand it");
-                self.add(text, variable.source.location.as_ref());
+                let text = format!("Kubernetes does not expand $({later}) in `{own}`: `{later}` is defined later");
+                let warning =
+                    Diagnostic::warning("variable-order", text).help(format!("move `{later}` before `{own}`"));
+                self.add(warning, variable.source.location.as_ref());
             }
         }
     }
@@ -229,51 +262,47 @@ impl NoteCollector<'_> {
         let is_unknown = backend.is_some_and(|backend| matches!(arena.get(backend), Value::Unknown(_)));
         let location = backend.and_then(|backend| arena.location(backend));
         if !backend_is("cloud") && !backend_is("server") && !is_unknown {
-            self.add(
-                "PREFECT__BACKEND of the agent is neither `cloud` nor `server`: flows find no API with it",
-                location,
-            );
+            let text = "PREFECT__BACKEND of the agent must be `cloud` or `server`: flows find no API otherwise";
+            self.add(Diagnostic::warning("backend-api-mismatch", text), location);
         } else if backend_is("server") && api.and_then(|api| arena.as_str(api)) == Some(CLOUD_API_URL) {
-            let text = "the agent's backend is `server`, but its PREFECT__CLOUD__API is that of Prefect Cloud";
-            self.add(text, api.and_then(|api| arena.location(api)));
+            let text = "the agent's backend is `server`, but its PREFECT__CLOUD__API is the URL of Prefect Cloud";
+            self.add(Diagnostic::warning("backend-api-mismatch", text), api.and_then(|api| arena.location(api)));
         }
         if agent.is_tenant_placeholder {
-            self.add("PREFECT__CLOUD__TENANT_ID is made up here: the agent asks Prefect's API for it", None);
+            let text = "PREFECT__CLOUD__TENANT_ID is a placeholder: the agent gets it from Prefect's API";
+            self.add(Diagnostic::info("placeholder", text), None);
         }
         if let Some(unknown) = agent.unknown_env {
-            let text =
-                "the variables that PREFECT__CLOUD__AGENT__ENV_VARS holds are not known here: they may hide others";
-            self.add(text, arena.location(unknown));
+            let text = "the variables in PREFECT__CLOUD__AGENT__ENV_VARS are not known here and may override others";
+            self.add(Diagnostic::warning("unknown-value", text), arena.location(unknown));
         }
         if let Some(account) = agent.service_account_name
             && let Value::Unknown(from) = arena.get(account)
         {
             let text = format!("the agent's service account ({}) is not known here", find_references(from));
-            self.add(text, arena.location(account));
+            self.add(Diagnostic::info("unknown-value", text), arena.location(account));
         }
         if let Value::Unknown(from) = arena.get(agent.api_key) {
             let from = find_references(from);
-            let text = format!("the agent hands its API key ({from}) to every flow run as plain text");
-            self.add(text, arena.location(agent.api_key));
+            let text = format!("the agent passes its API key ({from}) to every flow run in plain text");
+            self.add(Diagnostic::warning("plaintext-secret", text), arena.location(agent.api_key));
         }
     }
 
     fn add_deployment_notes(&mut self, scenario: &AgentScenario) {
         for variable in scenario.environ.iter() {
             let location = variable.location.as_ref();
-            if secret_name(&variable.name).is_some() {
-                let text = Message::from(format!(
-                    "`{}` of the agent is not handed on to flow runs: put it into the job template (`",
-                    variable.name
-                )) + ProgramName
-                    + " render FILE --secret ...`)";
-                self.add(text, location);
-            } else if REMOVED_VARIABLES.contains(&variable.name.as_str()) && !variable.value.as_str().is_empty() {
-                self.add(format!("nothing reads `{}` of the agent since Prefect 1.0", variable.name), location);
-            } else if variable.name == "PREFECT__CLOUD__USE_LOCAL_SECRETS" {
-                let text =
-                    "PREFECT__CLOUD__USE_LOCAL_SECRETS of the agent is not handed on: flow runs always get `false`";
-                self.add(text, location);
+            let name = &variable.name;
+            if secret_name(name).is_some() {
+                let text = format!("the agent does not pass `{name}` on to flow runs");
+                let help = "add it to the job template: `" + ProgramName + " render FILE --secret NAME=SECRET/KEY`";
+                self.add(Diagnostic::warning("agent-env-not-forwarded", text).help(help), location);
+            } else if REMOVED_VARIABLES.contains(&name.as_str()) && !variable.value.as_str().is_empty() {
+                let text = format!("`{name}` of the agent has no effect: Prefect 1.0 removed it");
+                self.add(Diagnostic::warning("removed-setting", text), location);
+            } else if name == "PREFECT__CLOUD__USE_LOCAL_SECRETS" {
+                let text = format!("the agent does not pass `{name}` on: flow runs always get `false`");
+                self.add(Diagnostic::warning("agent-env-not-forwarded", text), location);
             }
         }
     }

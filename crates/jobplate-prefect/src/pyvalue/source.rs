@@ -4,8 +4,9 @@ use std::cell::OnceCell;
 use std::fmt;
 use std::ops::Range;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use jobplate_diagnostic::{Error, LineIndex};
+use jobplate_diagnostic::{Diagnostic, Error, LineIndex};
 
 /// A file, or a document embedded in a file, from which values are read.
 #[derive(Debug)]
@@ -15,9 +16,10 @@ pub struct SourceFile {
     /// The 1-based line of the file on which the text begins.
     first_line: usize,
     /// The text of the file or of the embedded document.
-    pub text: String,
-    /// Whether each line of the text is a line of the file. If not, errors name only `first_line`.
-    has_lines: bool,
+    pub text: Arc<str>,
+    /// The scalar that contains the document if the lines of the text are not lines of the file. Errors then name the
+    /// location of the scalar.
+    scalar: Option<Location>,
     /// Whether errors show lines of the file, masked like the lines of a manifest. If not, errors show only the line
     /// and the column.
     is_manifest: bool,
@@ -28,12 +30,12 @@ pub struct SourceFile {
 impl SourceFile {
     /// Returns a file whose lines appear in errors, masked like the lines of a manifest.
     pub fn new_manifest(name: impl Into<String>, text: impl Into<String>) -> Rc<Self> {
-        Self::new(name.into(), 1, text.into(), true, true)
+        Self::new(name.into(), 1, text.into(), None, true)
     }
 
     /// Returns a file for which errors show only the line and the column, such as a file with secrets.
     pub fn new_redacted(name: impl Into<String>, text: impl Into<String>) -> Rc<Self> {
-        Self::new(name.into(), 1, text.into(), true, false)
+        Self::new(name.into(), 1, text.into(), None, false)
     }
 
     /// Returns the document embedded in the scalar at `location`. `text` is the text of the document. The lines of a
@@ -42,13 +44,14 @@ impl SourceFile {
     /// If `shown` is true, errors show the lines of a literal block scalar.
     pub fn new_embedded(location: &Location, text: impl Into<String>, shown: bool) -> Rc<Self> {
         let outer = &location.source;
-        let has_lines = outer.has_lines && outer.text[location.span.clone()].starts_with('|');
+        let has_lines = outer.scalar.is_none() && outer.text[location.span.clone()].starts_with('|');
         let first_line = location.line() + usize::from(has_lines);
-        Self::new(outer.name.clone(), first_line, text.into(), has_lines, shown && has_lines)
+        let scalar = (!has_lines).then(|| location.clone());
+        Self::new(outer.name.clone(), first_line, text.into(), scalar, shown && has_lines)
     }
 
-    fn new(name: String, first_line: usize, text: String, has_lines: bool, is_manifest: bool) -> Rc<Self> {
-        Rc::new(SourceFile { name, first_line, text, has_lines, is_manifest, lines: OnceCell::new() })
+    fn new(name: String, first_line: usize, text: String, scalar: Option<Location>, is_manifest: bool) -> Rc<Self> {
+        Rc::new(SourceFile { name, first_line, text: text.into(), scalar, is_manifest, lines: OnceCell::new() })
     }
 
     fn lines(&self) -> &LineIndex {
@@ -73,30 +76,47 @@ impl fmt::Display for Location {
 }
 
 impl Location {
-    /// Returns the 1-based line of the file on which the value begins. If the lines of the source are not lines of the
-    /// file, returns the first line of the source.
-    pub fn line(&self) -> usize {
-        let before = if self.source.has_lines { self.source.lines().line(self.span.start) - 1 } else { 0 };
-        self.source.first_line + before
+    /// Returns the location in the file: the scalar that contains the document if its lines are not lines of the file.
+    fn in_file(&self) -> &Self {
+        let mut location = self;
+        while let Some(scalar) = &location.source.scalar {
+            location = scalar;
+        }
+        location
     }
 
-    /// Returns `FILE:LINE:COLUMN`, or `FILE:LINE` if the lines of the source are not lines of the file.
+    /// Returns the 1-based line of the file on which the value begins. If the lines of the source are not lines of the
+    /// file, returns the line of the scalar that contains the source.
+    pub fn line(&self) -> usize {
+        let Location { source, span } = self.in_file();
+        source.first_line + source.lines().line(span.start) - 1
+    }
+
+    /// Returns `FILE:LINE:COLUMN`.
     pub fn display_with_column(&self) -> String {
-        if !self.source.has_lines {
-            return self.to_string();
-        }
-        let (_, column) = self.source.lines().line_column(&self.source.text, self.span.start);
-        format!("{self}:{column}")
+        let Location { source, span } = self.in_file();
+        let (line, column) = source.lines().line_column(&source.text, span.start);
+        format!("{}:{}:{column}", source.name, source.first_line + line - 1)
+    }
+
+    /// Converts the location to the location of a diagnostic.
+    pub fn to_diagnostic_location(&self) -> jobplate_diagnostic::Location {
+        let Location { source, span } = self.in_file();
+        let text = Arc::clone(&source.text);
+        let location = jobplate_diagnostic::Location::new(source.name.as_str(), source.first_line, text, span.clone());
+        if self.source.is_manifest { location } else { location.without_excerpt() }
     }
 }
 
-/// Adds a location to an error. Returns the error unchanged if `location` is `None`.
+/// Adds a location to an error, unless it already has one. Returns the error unchanged if `location` is `None`.
 pub fn locate(error: Error, location: Option<&Location>) -> Error {
     match location {
         None => error,
-        Some(Location { source, span }) if source.is_manifest => {
-            error.at(span.clone()).in_document(&source.name, source.first_line, source.text.as_str())
-        }
-        Some(location) => error.in_file(location.display_with_column()),
+        Some(location) => error.at_location(location.to_diagnostic_location()),
     }
+}
+
+/// Adds a location to a diagnostic. Returns the diagnostic unchanged if `location` is `None`.
+pub fn locate_diagnostic(diagnostic: Diagnostic, location: Option<&Location>) -> Diagnostic {
+    diagnostic.at(location.map(Location::to_diagnostic_location))
 }

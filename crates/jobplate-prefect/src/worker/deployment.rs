@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use jobplate_diagnostic::{Error, Message, ProgramName, Result};
+use jobplate_diagnostic::{Diagnostic, Error, Message, ProgramName, Result};
 use num_bigint::BigInt;
 
 use super::environment::{WorkerEnvEntry, WorkerEnvOrigin};
@@ -15,12 +15,11 @@ use super::settings;
 use super::version::WorkerVersion;
 use crate::deployment::{self, Options, Program};
 use crate::generation::Generation;
-use crate::note::Note;
 use crate::placeholder::{self, PlaceholderSource};
 use crate::pyvalue::arena::{Arena, Value};
 use crate::pyvalue::environ::{Environ, EnvironVar, Resolved, find_references};
 use crate::pyvalue::number;
-use crate::pyvalue::source::{Location, SourceFile, locate};
+use crate::pyvalue::source::{Location, SourceFile, locate, locate_diagnostic};
 
 /// The placeholder for the name that Prefect generates from a random ID for an unnamed worker (`BaseWorker.__init__`).
 const PLACEHOLDER_NAME: &str = "KubernetesWorker 00000000-0000-0000-0000-000000000005";
@@ -203,9 +202,9 @@ impl WorkerDeployment {
         version: WorkerVersion,
         file: &str,
         template: &SourceFile,
-    ) -> Vec<Note> {
+    ) -> Vec<Diagnostic> {
         let mut notes = Vec::new();
-        let mut add = |text: Message, location: Option<&Location>| notes.push(Note::new(text, location));
+        let mut add = |note: Diagnostic, location: Option<&Location>| notes.push(locate_diagnostic(note, location));
         let supported = version.prefect_version();
         let numbers = supported.split('.').take(2).map(|number| number.parse().ok());
         if let Some(image_version) = &self.version
@@ -213,22 +212,23 @@ impl WorkerDeployment {
         {
             let image_version: Vec<String> = image_version.iter().map(u32::to_string).collect();
             let image_version = image_version.join(".");
-            add(
-                format!("{file}: the worker's image has Prefect {image_version}, and this is what {supported} makes")
-                    .into(),
-                None,
-            );
+            let text = format!("the worker's image has Prefect {image_version}, but the preview is for {supported}");
+            let warning = Diagnostic::warning("version-mismatch", text)
+                .in_file(file)
+                .help("pass the workers' version of prefect-kubernetes with --prefect-kubernetes VERSION");
+            add(warning, None);
         }
         if self.name.is_none() {
-            let text = "the worker's name is made up here: without `--name` it has another one each time it starts";
-            add(text.into(), Some(&self.location));
+            let text = "the worker's name is a placeholder: without `--name`, a worker generates a name at each start";
+            add(Diagnostic::info("placeholder", text), Some(&self.location));
         }
         if self.has_template {
-            let text = "the worker reads its `--base-job-template` only as it creates the work pool: a pool that is there keeps its own";
-            add(text.into(), Some(&self.location));
+            let text = "the worker uses its `--base-job-template` only to create the work pool: an existing pool keeps its own";
+            add(Diagnostic::info("base-job-template-flag", text), Some(&self.location));
         }
         if self.has_env_from {
-            add(format!("{file}: variables that the worker takes by `envFrom` are not known here").into(), None);
+            let text = "the variables in the worker's `envFrom` are not known here";
+            add(Diagnostic::info("unknown-value", text).in_file(file), None);
         }
         for entry in preview.entries.iter().filter(|entry| entry.origin == WorkerEnvOrigin::Worker) {
             let get_field = |key: &str| arena.dict_get(entry.entry, key).map(|id| arena.get(id));
@@ -239,8 +239,8 @@ impl WorkerDeployment {
                 continue; // `notes::find` adds a note about the setting.
             }
             let from = find_references(from);
-            let text = format!("the worker hands `{name}` ({from}) to every flow run as plain text");
-            add(text.into(), entry.location.as_ref());
+            let text = format!("the worker passes `{name}` ({from}) to every flow run in plain text");
+            add(Diagnostic::warning("plaintext-secret", text), entry.location.as_ref());
         }
         notes.extend(self.unexported_variable_notes(arena, preview, template));
         notes
@@ -252,7 +252,7 @@ impl WorkerDeployment {
         arena: &Arena,
         preview: &WorkerPreview<'_>,
         template: &SourceFile,
-    ) -> Vec<Note> {
+    ) -> Vec<Diagnostic> {
         let mut notes = Vec::new();
         // A template can read a variable of the worker with `{{ $NAME }}`, so the variable reaches flow runs.
         let in_template = placeholder::find_all(&template.text)
@@ -269,13 +269,15 @@ impl WorkerDeployment {
                 continue;
             }
             let how = match &variable.value {
-                Resolved::Unknown(_) => " (`" + ProgramName + " render FILE --secret-env ...`)",
+                Resolved::Unknown(_) => ": `" + ProgramName + format!(" render FILE --secret-env {name}=SECRET/KEY`"),
                 Resolved::Text(_) => "".into(),
             };
-            let text = format!(
-                "`{name}` of the worker is not handed on to flow runs: if they need it, put it into the base job template"
+            let help = Message::from("if they need it, add it to the base job template") + how;
+            let note = Diagnostic::info(
+                "worker-env-not-forwarded",
+                format!("the worker does not pass `{name}` on to flow runs"),
             );
-            notes.push(Note::new(Message::from(text) + how, variable.location.as_ref()));
+            notes.push(locate_diagnostic(note.help(help), variable.location.as_ref()));
         }
         notes
     }

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexSet;
-use jobplate_diagnostic::{Message, ProgramName, suggest};
+use jobplate_diagnostic::{Diagnostic, Message, ProgramName, suggest};
 use jobplate_manifest::env::KEY_SOURCES;
 use jobplate_manifest::names::{self, ValidationError};
 
@@ -19,11 +19,10 @@ use super::secret_references::IncompleteSetting;
 use super::settings;
 use super::version::WorkerVersion;
 use crate::base_job_template::is_worker_setting;
-use crate::note::Note;
 use crate::placeholder;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::environ::{EnvironVar, find_references};
-use crate::pyvalue::source::Location;
+use crate::pyvalue::source::{Location, locate_diagnostic};
 use crate::pyvalue::string;
 use crate::variables::is_sensitive;
 
@@ -33,10 +32,10 @@ pub fn find(
     version: WorkerVersion,
     preview: &WorkerPreview<'_>,
     scenario: &WorkerScenario,
-) -> Vec<Note> {
+) -> Vec<Diagnostic> {
     let mut notes = PreviewNotes::new(arena, &preview.redacted_names);
     if let Some(note) = version.unsupported_note() {
-        notes.add(note, None);
+        notes.add(Diagnostic::info("unsupported-version", note), None);
     }
     let variables =
         arena.dict_get(preview.template, "variables").and_then(|schema| arena.dict_get(schema, "properties"));
@@ -46,6 +45,7 @@ pub fn find(
     notes.check_job_variables(version, preview.template, scenario, variables);
     notes.check_comparisons();
     notes.check_entries(preview);
+    notes.check_overridden_references(preview);
     notes.check_plain_text(preview);
     notes.check_other_containers(preview);
     notes.check_latent_placeholders(preview);
@@ -59,18 +59,20 @@ pub fn find(
             Some(_) => format!(": the {description} stays in plain text"),
             None => String::new(),
         };
-        notes.add(format!("`{}` does nothing without `{missing}`{effect}", setting.name), setting.location.as_ref());
+        let text = format!("`{}` has no effect without `{missing}`{effect}", setting.name);
+        let warning = Diagnostic::warning("incomplete-setting", text).help(format!("set `{missing}` too"));
+        notes.add(warning, setting.location.as_ref());
     }
     for EnvironVar { name, value, location } in &preview.settings.unknown {
         let from = find_references(value.as_str());
-        notes.add(format!("only the cluster knows `{name}` ({from}): it is taken as not set"), location.as_ref());
+        let text = format!("the value of `{name}` ({from}) is not known here; the preview assumes that it is not set");
+        notes.add(Diagnostic::info("unknown-value", text), location.as_ref());
     }
     for secret in &preview.secrets {
         let keys = secret.keys.join(", ");
-        notes.add(
-            format!("the worker writes the Secret {} with {keys}, for which it needs the permission", secret.name),
-            None,
-        );
+        let text =
+            format!("the worker creates the Secret {} with {keys}; it needs the permission for this", secret.name);
+        notes.add(Diagnostic::info("created-secret", text), None);
     }
     notes.found
 }
@@ -78,14 +80,16 @@ pub fn find(
 /// The maximum number of names that are compared with misspelled names in a preview.
 const MAX_SUGGESTION_CANDIDATES: usize = 50_000;
 
-/// The notes about a preview. Each text occurs once, with sensitive names redacted.
+/// The notes about a preview. Each message occurs once, with sensitive names redacted.
 pub(super) struct PreviewNotes<'h> {
     pub(super) arena: &'h Arena,
     pub(super) schemas: SchemaChecker<'h>,
     redacted_names: &'h RedactedNames,
-    found: Vec<Note>,
-    /// The texts of the notes, with a NUL for the name of the program.
-    texts: HashSet<String>,
+    /// The variables whose reference is overridden by plain text.
+    overridden_references: HashSet<String>,
+    found: Vec<Diagnostic>,
+    /// The messages of the notes.
+    messages: HashSet<String>,
     /// How many more names can be compared with misspelled names.
     candidates: Cell<usize>,
 }
@@ -96,43 +100,48 @@ impl<'h> PreviewNotes<'h> {
             arena,
             schemas: SchemaChecker::new(arena),
             redacted_names,
+            overridden_references: HashSet::new(),
             found: Vec::new(),
-            texts: HashSet::new(),
+            messages: HashSet::new(),
             candidates: Cell::new(MAX_SUGGESTION_CANDIDATES),
         }
     }
 
     /// Adds a note about a location, if there is one.
-    pub(super) fn add(&mut self, text: impl Into<Message>, location: Option<&Location>) {
-        let text = text.into().map(|text| self.redacted_names.redact(text));
-        if self.texts.insert(text.with_program("\0")) {
-            self.found.push(Note::new(text, location));
+    pub(super) fn add(&mut self, note: Diagnostic, location: Option<&Location>) {
+        let note = note.map_text(|text| self.redacted_names.redact(text));
+        if self.messages.insert(note.message().to_owned()) {
+            self.found.push(locate_diagnostic(note, location));
         }
     }
 
-    /// Returns a suggestion of the most similar of `names`, or an empty string if no name is similar or if too many
+    /// Adds the most similar of `names` to a note as a suggestion. Adds nothing if no name is similar, or if too many
     /// names were compared before.
-    pub(super) fn did_you_mean(&self, name: &str, names: &IndexSet<String>) -> String {
-        let Some(candidates) = self.candidates.get().checked_sub(names.len()) else { return String::new() };
+    pub(super) fn suggest(&self, note: Diagnostic, name: &str, names: &IndexSet<String>) -> Diagnostic {
+        let Some(candidates) = self.candidates.get().checked_sub(names.len()) else { return note };
         self.candidates.set(candidates);
-        let closest = suggest::closest(name, names.iter().map(String::as_str));
-        closest.map(|closest| format!("; is `{closest}` meant?")).unwrap_or_default()
+        match suggest::did_you_mean(name, names.iter().map(String::as_str)) {
+            Some(suggestion) => note.help(suggestion),
+            None => note,
+        }
     }
 
-    /// Adds notes about entries in the flow's `env` that the API server rejects, and about overridden references.
+    /// Adds notes about entries in the flow's `env` that the API server rejects.
     fn check_entries(&mut self, preview: &WorkerPreview<'_>) {
         let arena = self.arena;
         for WorkerEnvEntry { entry, location, .. } in &preview.entries {
             let Some(name) = arena.dict_get(*entry, "name") else {
                 let is_entry = ["value", "valueFrom"].iter().any(|key| arena.dict_get(*entry, key).is_some());
-                let why = match is_entry {
-                    true => "".into(),
-                    false => {
-                        ": `{{ env }}` among entries becomes a mapping (`" + ProgramName + " render` takes it out)"
-                    }
+                let text = "Kubernetes rejects the Job: an entry of `env` has no `name`";
+                let error = match is_entry {
+                    true => Diagnostic::error("missing-field", text),
+                    false => Diagnostic::error("mixed-env-placeholder", text).help(
+                        "remove `{{ env }}` from the list, as `"
+                            + ProgramName
+                            + " render` does: it becomes a mapping inside the list",
+                    ),
                 };
-                let text = Message::from("Kubernetes refuses the Job: this is no entry of `env`, which has a `name`");
-                self.add(text + why, location.as_ref());
+                self.add(error, location.as_ref());
                 continue;
             };
             let name = string::str(arena, name);
@@ -141,15 +150,18 @@ impl<'h> PreviewNotes<'h> {
                     Value::Str(_) | Value::Unknown(_) | Value::None => {}
                     _ => {
                         let kind = arena.describe_kind(value);
-                        self.add(
-                            format!("Kubernetes refuses the Job: the value of {name} is {kind}, not text"),
-                            arena.location(value),
-                        );
+                        let text = format!("Kubernetes rejects the Job: the value of `{name}` is {kind}, not a string");
+                        self.add(Diagnostic::error("non-string-value", text), arena.location(value));
                     }
                 }
             }
             self.check_reference(&name, *entry, location.as_ref());
         }
+    }
+
+    /// Adds warnings about references of the template that plain text overrides.
+    fn check_overridden_references(&mut self, preview: &WorkerPreview<'_>) {
+        let arena = self.arena;
         let mut winners = HashMap::new();
         let moved = preview.secrets.iter().flat_map(|secret| &secret.moved);
         for entry in moved.rev().chain(preview.entries.iter().rev()) {
@@ -166,16 +178,23 @@ impl<'h> PreviewNotes<'h> {
             if arena.dict_get(winner.entry, "valueFrom").is_some() {
                 continue;
             }
-            let way_out = match winner.origin {
-                WorkerEnvOrigin::Worker => {
+            let text = format!("the reference of `{name}` is overridden by plain text");
+            let warning = Diagnostic::warning("overridden-reference", text);
+            let warning = match &winner.location {
+                Some(place) => warning.annotate(place.to_diagnostic_location(), "overridden here"),
+                None => warning,
+            };
+            let warning = match (winner.origin, &winner.location) {
+                (WorkerEnvOrigin::Worker, _) => warning.help(
                     Message::from(format!("set `{name}: null` in `job_configuration.env`, as `"))
                         + ProgramName
-                        + " render` does"
-                }
-                _ => "whoever sets it there must leave it out".into(),
+                        + " render` does",
+                ),
+                (_, Some(place)) => warning.help(format!("remove `{name}` from {place}")),
+                (_, None) => warning.help(format!("remove `{name}` where it is set")),
             };
-            let text = format!("the reference of {name} is lost: plain text takes its place; ");
-            self.add(Message::from(text) + way_out, location.as_ref());
+            self.overridden_references.insert(name);
+            self.add(warning, location.as_ref());
         }
     }
 
@@ -193,20 +212,19 @@ impl<'h> PreviewNotes<'h> {
             };
             let object = read_string("name").filter(|name| !name.is_empty());
             let fault = match &object {
-                Some(object) => names::check_object_name(word, object).err().map(ValidationError::message),
-                None => Some(format!("the {word} has no name").into()),
+                Some(object) => names::check_object_name(word, object).err(),
+                None => Some(ValidationError::new(format!("the {word} has no name"))),
             };
+            let subject = format!("Kubernetes rejects the Job: `{name}`");
             if let Some(fault) = fault {
-                let text = Message::from(format!("Kubernetes refuses the Job: {name}: "));
-                self.add(text + fault, location_of("name").as_ref());
+                self.add(fault.into_diagnostic("invalid-secret-name", &subject), location_of("name").as_ref());
             }
             let fault = match read_string("key") {
-                Some(key) => names::check_data_key(&key).err().map(ValidationError::message),
-                None => Some(format!("the key of the {word} is missing").into()),
+                Some(key) => names::check_data_key(&key).err(),
+                None => Some(ValidationError::new(format!("the key of the {word} is missing"))),
             };
             if let Some(fault) = fault {
-                let text = Message::from(format!("Kubernetes refuses the Job: {name}: "));
-                self.add(text + fault, location_of("key").as_ref());
+                self.add(fault.into_diagnostic("invalid-secret-key", &subject), location_of("key").as_ref());
             }
         }
     }
@@ -221,26 +239,29 @@ impl<'h> PreviewNotes<'h> {
             let problem = match origin {
                 _ if !is_plain || !is_secret => continue,
                 WorkerEnvOrigin::Worker if is_secret_setting(name) => {
-                    format!("the worker hands its {name} on as plain text")
+                    format!("the worker passes its `{name}` on in plain text")
                 }
                 WorkerEnvOrigin::Worker
                 | WorkerEnvOrigin::FlowRun
                 | WorkerEnvOrigin::Eviction
                 | WorkerEnvOrigin::Secret => continue,
-                WorkerEnvOrigin::Deployment | WorkerEnvOrigin::JobVariables => {
-                    format!("{name} is plain text, and its name looks secret; leave it out here, and have a reference")
-                }
-                _ => format!("{name} is plain text, and its name looks secret"),
+                // The warning about the overridden reference already says where to remove the variable.
+                _ if self.overridden_references.contains(name) => continue,
+                _ => format!("`{name}` is a secret in plain text, judging by its name"),
             };
             let flag = match name {
                 "PREFECT_API_KEY" => "--api-key SECRET/KEY".to_owned(),
                 _ => format!("--secret-env {name}=SECRET/KEY"),
             };
             let file = arena.location(preview.template).map_or("FILE", |location| &location.source.name);
-            self.add(
-                Message::from(format!("{problem}: `")) + ProgramName + format!(" render {file} {flag}`"),
-                location.as_ref(),
-            );
+            let remove = match origin {
+                WorkerEnvOrigin::Deployment | WorkerEnvOrigin::JobVariables => "remove it here, and ",
+                _ => "",
+            };
+            let help = Message::from(format!("{remove}use a Secret reference: `"))
+                + ProgramName
+                + format!(" render {file} {flag}`");
+            self.add(Diagnostic::warning("plaintext-secret", problem).help(help), location.as_ref());
         }
     }
 
@@ -254,14 +275,11 @@ impl<'h> PreviewNotes<'h> {
                 if !matches!(arena.get(env), Value::List(_) | Value::None) {
                     let name =
                         arena.dict_get(*container, "name").map_or(String::new(), |name| string::str(arena, name));
-                    self.add(
-                        format!(
-                            "Kubernetes refuses the Job: `env` of {list} {name} is {}; the worker makes a list of it in \
-                             the first container only",
-                            arena.describe_kind(env)
-                        ),
-                        arena.location(*container),
-                    );
+                    let kind = arena.describe_kind(env);
+                    let text = format!("Kubernetes rejects the Job: `env` of {list} {name} is {kind}, not a list");
+                    let error = Diagnostic::error("wrong-type", text)
+                        .help("write a list: the worker converts only the `env` of the first container");
+                    self.add(error, arena.location(*container));
                 }
             }
         }
@@ -285,13 +303,10 @@ impl<'h> PreviewNotes<'h> {
         let entries = first.and_then(|container| arena.dict_get(*container, "env"));
         let among = entries.and_then(|entries| arena.list_items(entries).iter().find(|entry| is_env(**entry)));
         if let Some(among) = among.filter(|_| !has_effect) {
-            self.add(
-                "once anything sets a variable, `{{ env }}` among entries becomes a mapping, and Kubernetes refuses the \
-                 Job (`"
-                    + ProgramName
-                    + " render` takes it out)",
-                arena.location(*among),
-            );
+            let text = "`{{ env }}` in a list of entries becomes a mapping once a variable is set, and Kubernetes then \
+                        rejects the Job";
+            let help = "remove it, as `" + ProgramName + " render` does";
+            self.add(Diagnostic::warning("mixed-env-placeholder", text).help(help), arena.location(*among));
         }
         let Some(job_pod) = manifest::pod(arena, preview.job) else { return };
         for (list, first) in [("containers", 1), ("initContainers", 0)] {
@@ -303,13 +318,12 @@ impl<'h> PreviewNotes<'h> {
             for container in manifest::containers(arena, pod, list).iter().skip(first) {
                 let Some(env) = env_of(container).filter(|env| is_env(*env)) else { continue };
                 let name = arena.dict_get(*container, "name").map_or(String::new(), |name| string::str(arena, name));
-                self.add(
-                    format!(
-                        "once anything sets a variable, `env` of {list} {name} becomes a mapping, and Kubernetes refuses \
-                         the Job: the worker makes a list of it in the first container only"
-                    ),
-                    arena.location(env),
+                let text = format!(
+                    "`env` of {list} {name} becomes a mapping once a variable is set, and Kubernetes then rejects the Job"
                 );
+                let warning = Diagnostic::warning("mixed-env-placeholder", text)
+                    .help("write a list: the worker converts only the `env` of the first container");
+                self.add(warning, arena.location(env));
             }
         }
     }
@@ -324,18 +338,16 @@ impl<'h> PreviewNotes<'h> {
             let name = arena.as_str(id).unwrap_or_default();
             // The message does not show the name, because a placeholder can have inserted a secret into it.
             if let Err(fault) = names::check_object_name("Job", &format!("{name}{ending}")) {
-                let text = Message::from(format!("Kubernetes refuses the Job: `{key}`: "));
-                self.add(text + fault.message(), arena.location(id));
+                let subject = format!("Kubernetes rejects the Job: `{key}`");
+                self.add(fault.into_diagnostic("invalid-name", &subject), arena.location(id));
             }
         }
         let namespace = manifest::namespace(arena, &preview.configuration);
         let location = arena.location(preview.configuration.namespace);
         if let Some(other) = get_field("namespace").filter(|id| string::str(arena, *id) != namespace) {
-            let why = "Kubernetes refuses the Job: its manifest names another namespace than the variable `namespace`";
-            self.add(why, arena.location(other).or(location));
-        } else if namespace != "default" {
-            let requirement = "the namespace of the Job must be there, and the Secrets that it refers to in it";
-            self.add(format!("{requirement}: {namespace}"), location);
+            let text =
+                "Kubernetes rejects the Job: its manifest and the variable `namespace` name different namespaces";
+            self.add(Diagnostic::error("namespace-mismatch", text), arena.location(other).or(location));
         }
     }
 }

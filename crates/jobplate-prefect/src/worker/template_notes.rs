@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use indexmap::IndexSet;
+use jobplate_diagnostic::Diagnostic;
 
 use super::fill;
 use super::notes::PreviewNotes;
@@ -22,8 +23,11 @@ impl PreviewNotes<'_> {
         if let Some((why, location)) =
             arena.location(preview.template).and_then(|location| json::find_error(&location.source))
         {
-            let text = format!("Prefect's commands take JSON alone, and this is none: {why}; here it is read as YAML");
-            self.add(text, Some(&location));
+            let text = format!(
+                "invalid JSON: {why}; the preview reads the template as YAML, but Prefect's commands only \
+                                accept JSON"
+            );
+            self.add(Diagnostic::warning("invalid-json", text), Some(&location));
         }
         let declared = self.keys_of(variables);
         let mut used = Vec::new();
@@ -33,20 +37,19 @@ impl PreviewNotes<'_> {
         let mut names = HashSet::new();
         for (id, placeholder) in used {
             if !declared.contains(placeholder.name) && names.insert(placeholder.name) {
-                let hint = self.did_you_mean(placeholder.name, &declared);
-                self.add(
-                    format!(
-                        "the server refuses this template: `{{{{ {} }}}}` is none of its variables{hint}",
-                        placeholder.name
-                    ),
-                    arena.location(id),
+                let text = format!(
+                    "the server rejects this template: `{{{{ {} }}}}` is not one of its variables",
+                    placeholder.name
                 );
+                let error = self.suggest(Diagnostic::error("undeclared-variable", text), placeholder.name, &declared);
+                self.add(error, arena.location(id));
             }
         }
         if arena.dict_get(preview.template, "variables").is_some() && variables.is_none() {
             let variables = arena.dict_get(preview.template, "variables");
             let location = variables.and_then(|id| arena.location(id));
-            self.add("`variables` has no `properties`, so no variable has a default", location);
+            let text = "`variables` has no `properties`, so no variable has a default";
+            self.add(Diagnostic::warning("invalid-variable-schema", text), location);
         }
         for (name, schema) in variables.and_then(|variables| arena.as_dict(variables)).unwrap_or_default() {
             let Some(default) =
@@ -56,8 +59,8 @@ impl PreviewNotes<'_> {
             };
             if let Some(why) = self.schemas.rejection(default, *schema) {
                 let name = string::str(arena, *name);
-                let why = format!("the server refuses this template: the default of `{name}` {why}");
-                self.add(why, arena.location(default));
+                let text = format!("the server rejects this template: the default of `{name}` {why}");
+                self.add(Diagnostic::error("default-not-in-schema", text), arena.location(default));
             }
         }
     }
@@ -75,7 +78,7 @@ impl PreviewNotes<'_> {
         if let Some(run) = scenario.run_variables.filter(|run| arena.is_truthy(*run) && !version.reads_run_variables())
         {
             let why = "prefect-kubernetes before 0.2.12 ignores the job variables of a flow run";
-            self.add(why, arena.location(run));
+            self.add(Diagnostic::warning("ignored-variable", why), arena.location(run));
         }
         let declared = self.keys_of(variables);
         let required =
@@ -89,20 +92,20 @@ impl PreviewNotes<'_> {
                 let is_read = version.reads_dotted_variables() || first == name;
                 let has_first = declared.contains(first);
                 if !is_read && (has_first || declared.contains(&name)) {
-                    let why = "prefect-kubernetes before 0.7.0 knows no dots in job variables";
                     let fix = match has_first {
                         true => format!("set it in `{first}`"),
-                        false => "give the template's variable a name without".to_owned(),
+                        false => "rename the template's variable to a name without dots".to_owned(),
                     };
-                    self.add(format!("`{name}` is ignored: {why}; {fix}"), arena.location(*key));
+                    let text = format!(
+                        "`{name}` is ignored: prefect-kubernetes before 0.7.0 does not support dots in job variables"
+                    );
+                    self.add(Diagnostic::warning("ignored-variable", text).help(fix), arena.location(*key));
                     continue;
                 }
                 if !has_first && !declared.contains(&name) {
-                    let hint = self.did_you_mean(first, &declared);
-                    self.add(
-                        format!("`{name}` is no variable of the template, and is ignored{hint}"),
-                        arena.location(*key),
-                    );
+                    let text = format!("`{name}` is ignored: it is not a variable of the template");
+                    let warning = self.suggest(Diagnostic::warning("undeclared-variable", text), first, &declared);
+                    self.add(warning, arena.location(*key));
                     continue;
                 }
                 let Some(schema) = variables.and_then(|variables| arena.dict_get(variables, &name)) else { continue };
@@ -115,10 +118,8 @@ impl PreviewNotes<'_> {
                     false => self.schemas.rejection(*value, schema),
                 };
                 if let Some(why) = why {
-                    self.add(
-                        format!("the server refuses the job variable `{name}`, which {why}"),
-                        arena.location(*value),
-                    );
+                    let text = format!("the server rejects the job variable `{name}`, which {why}");
+                    self.add(Diagnostic::error("invalid-job-variable", text), arena.location(*value));
                 }
             }
         }
@@ -130,11 +131,9 @@ impl PreviewNotes<'_> {
         for UnknownFields { record, keys, known } in scenario.run.unknown_fields(arena) {
             for key in keys {
                 let name = string::str(arena, key);
-                let hint = self.did_you_mean(&name, &known);
-                self.add(
-                    format!("`{name}` is nothing that Prefect knows of a `{record}`, and is ignored{hint}"),
-                    arena.location(key),
-                );
+                let text = format!("`{name}` is ignored: it is not a field of a `{record}`");
+                let warning = self.suggest(Diagnostic::warning("unknown-field", text), &name, &known);
+                self.add(warning, arena.location(key));
             }
         }
     }
@@ -155,11 +154,10 @@ impl PreviewNotes<'_> {
             let has_default = schema.is_some_and(|schema| arena.dict_get(schema, "default").is_some());
             let is_set = sources.iter().flatten().any(|variables| arena.dict_get(*variables, name).is_some());
             if !has_default && !is_set {
-                let why = "the variable is required, has no default, and is not set";
-                self.add(
-                    format!("the server refuses runs of a deployment: {why}: `{name}`"),
-                    arena.location(*required),
+                let text = format!(
+                    "the server rejects runs of a deployment: the required variable `{name}` is not set and has no default"
                 );
+                self.add(Diagnostic::error("missing-variable", text), arena.location(*required));
             }
         }
     }
@@ -167,10 +165,8 @@ impl PreviewNotes<'_> {
     /// Adds a note if there were too many values and schemas to check all of them.
     pub(super) fn check_comparisons(&mut self) {
         if self.schemas.is_exhausted() {
-            self.add(
-                "the schemas of the variables are too large to check every value: Prefect's server checks all",
-                None,
-            );
+            let text = "the schemas of the variables are too large to check every value; Prefect's server checks all";
+            self.add(Diagnostic::info("incomplete-check", text), None);
         }
     }
 

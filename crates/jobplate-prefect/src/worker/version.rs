@@ -45,7 +45,7 @@ impl WorkerVersion {
             () => return None,
         };
         Some(format!(
-            "prefect-kubernetes {self} is {age} than the {end} that is known, {known}, and is taken for that one"
+            "prefect-kubernetes {self} is {age} than the {end} supported version; the behaviour of {known} is assumed"
         ))
     }
 

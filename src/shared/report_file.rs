@@ -1,0 +1,95 @@
+//! The file of `--report`, which is written only after everything else.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use jobplate_diagnostic::{Error, Result, describe_io_error, display_path};
+
+use super::edit_args::is_stdin;
+use super::file_attributes::is_same_file;
+use super::staged_files::StagedFiles;
+
+/// A report that is ready to be written.
+pub(crate) enum ReportFile {
+    /// A file, staged next to its final path: the previous report is kept until [`ReportFile::write`].
+    Staged(StagedFiles),
+    /// The path of a pipe or device, and the report.
+    Device(PathBuf, String),
+}
+
+impl ReportFile {
+    /// Stages a report. `inputs` are the files that the command reads.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file can't be written, or if it is one of the inputs.
+    pub(crate) fn stage<'p>(path: &Path, text: String, inputs: impl Iterator<Item = &'p Path>) -> Result<Self> {
+        if is_stdin(path) {
+            return Err(Error::usage("`--report` is a file; standard output is for manifests")
+                .hint("/dev/stderr is a file, too"));
+        }
+        let name = display_path(path);
+        let mut file = StagedFiles::default();
+        let write = |out: &mut dyn Write| {
+            out.write_all(text.as_bytes()).map_err(|error| report_write_error(&error).in_file(&name))
+        };
+        match path.metadata() {
+            Err(_) if path.is_symlink() => {
+                return Err(Error::input("the report can't be written: this is a link to nothing").in_file(name));
+            }
+            Err(_) => file.create(path, write)?,
+            Ok(there) if !there.is_file() => return Ok(ReportFile::Device(path.to_owned(), text)),
+            Ok(there) => {
+                let read = inputs.filter_map(|file| file.metadata().ok());
+                if read.chain(stdin_metadata()).any(|other| is_same_file(&there, &other)) {
+                    return Err(Error::usage("`--report` is one of the files that are read, which would be lost")
+                        .in_file(name)
+                        .hint("name another file"));
+                }
+                file.replace(path, write)?;
+            }
+        }
+        Ok(ReportFile::Staged(file))
+    }
+
+    /// Writes the report.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file can't be written.
+    pub(crate) fn write(self) -> Result<()> {
+        match self {
+            ReportFile::Staged(file) => file.commit(),
+            ReportFile::Device(path, text) => {
+                let device = OpenOptions::new().append(true).open(&path);
+                let written = device.and_then(|mut device| device.write_all(text.as_bytes()));
+                written.map_err(|error| report_write_error(&error).in_file(display_path(&path)))
+            }
+        }
+    }
+
+    /// Returns the staged report, to be written together with other files. Returns `None` if the report is not a file.
+    pub(crate) fn take_staged_file(&mut self) -> Option<StagedFiles> {
+        match self {
+            ReportFile::Staged(file) => Some(std::mem::take(file)),
+            ReportFile::Device(..) => None,
+        }
+    }
+}
+
+/// Returns the metadata of the file that standard input is redirected from, or `None` if that is unknown.
+#[cfg(unix)]
+fn stdin_metadata() -> Option<Metadata> {
+    use std::os::fd::AsFd;
+    File::from(io::stdin().as_fd().try_clone_to_owned().ok()?).metadata().ok()
+}
+
+#[cfg(not(unix))]
+fn stdin_metadata() -> Option<Metadata> {
+    None
+}
+
+fn report_write_error(error: &io::Error) -> Error {
+    Error::input(format!("the report can't be written: {}", describe_io_error(error)))
+}
