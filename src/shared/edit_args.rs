@@ -56,8 +56,8 @@ pub(crate) struct EditArgs {
 #[derive(Args)]
 #[command(next_help_heading = "What to set")]
 pub(super) struct SetArgs {
-    /// The Prefect 1 secret NAME, from a key of a Kubernetes Secret (KEY is NAME if left out)
-    #[arg(long, value_name = "NAME=SECRET[/KEY][:optional]")]
+    /// The Prefect 1 secret NAME, from a key of a Kubernetes Secret [default of KEY: NAME]
+    #[arg(long, value_name = "NAME=SECRET/[KEY][:optional]")]
     pub(super) secret: Vec<String>,
     /// A variable from a key of a Secret
     #[arg(long, value_name = "VAR=SECRET/KEY[:optional]")]

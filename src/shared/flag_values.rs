@@ -13,17 +13,18 @@ use jobplate_manifest::select::Target;
 use jobplate_prefect::template_keys;
 use jobplate_prefect::worker::version::WorkerVersion;
 
-/// Parses `--secret NAME=SECRET[/KEY][:optional]`.
+/// Parses `--secret NAME=SECRET/[KEY][:optional]`. The key is the name if nothing follows the slash.
 ///
 /// # Errors
 ///
 /// Fails if `=` is missing, or if the name or the reference is invalid.
 pub(crate) fn parse_secret(flag: &str, text: &str) -> Result<RequestedVariable> {
-    let (name, rest) = split_assignment(flag, "NAME=SECRET[/KEY]", text)?;
+    let (name, rest) = split_assignment(flag, "NAME=SECRET/[KEY]", text)?;
     if name.is_empty() {
-        return Err(Error::usage(format!("`{flag}` needs NAME=SECRET[/KEY]")).hint("there is no name before the `=`"));
+        return Err(Error::usage(format!("`{flag}` needs NAME=SECRET/[KEY]")).hint("there is no name before the `=`"));
     }
-    let reference = parse_key_ref("Secret", rest, Some(name)).map_err(|fault| name_flag(fault, flag, name))?;
+    let reference = parse_key_ref("Secret", rest, Some(name));
+    let reference = reference.map_err(|fault| name_flag(fault, flag, name))?;
     Ok(RequestedVariable { name: name.to_owned(), source: VariableSource::PrefectSecret(reference) })
 }
 
@@ -196,18 +197,19 @@ fn strip_optional(text: &str) -> (&str, bool) {
     text.strip_suffix(":optional").map_or((text, false), |rest| (rest, true))
 }
 
-/// Parses `NAME/KEY[:optional]`. The key may be missing if a default is given.
+/// Parses `NAME/KEY[:optional]`. The key may be empty if a default is given. The slash is required: a text without it
+/// may be a value that was passed by mistake.
 fn parse_key_ref(kind: &str, text: &str, default_key: Option<&str>) -> Result<KeyRef, ValidationError> {
     let (rest, optional) = strip_optional(text);
-    let (name, key) = match (rest.split_once('/'), default_key) {
-        (Some(parts), _) => parts,
-        (None, Some(key)) => (rest, key),
-        (None, None) => {
-            let form = format!("{}/KEY", kind.to_ascii_uppercase());
-            let hint = format!("name the {kind} and a key in it, never a value: {form}");
-            return Err(ValidationError::new(format!("no key of the {kind} is named")).hint(hint));
-        }
+    let form = kind.to_ascii_uppercase();
+    let Some((name, key)) = rest.split_once('/') else {
+        let hint = match default_key {
+            Some(key) => format!("write {key}={form}/ for the key `{key}`, or {key}={form}/KEY; never write a value"),
+            None => format!("name the {kind} and a key in it, never a value: {form}/KEY"),
+        };
+        return Err(ValidationError::new(format!("missing `/` after the name of the {kind}")).hint(hint));
     };
+    let key = default_key.filter(|_| key.is_empty()).unwrap_or(key);
     names::check_object_name(kind, name)?;
     names::check_data_key(key).map_err(|fault| match key.contains(':') {
         true => fault.hint("behind a `:` only `optional` may stand"),
@@ -238,8 +240,8 @@ mod tests {
     #[test]
     fn parses_variables() {
         let cases: [(ParseFlag, &str, &str); 12] = [
-            (parse_secret, "T=s", "T = prefect s T"),
-            (parse_secret, "T=s:optional", "T = prefect s T optional"),
+            (parse_secret, "T=s/", "T = prefect s T"),
+            (parse_secret, "T=s/:optional", "T = prefect s T optional"),
             (parse_secret, "T=s/k", "T = prefect s k"),
             (parse_secret, "T=s.a/k_1:optional", "T = prefect s.a k_1 optional"),
             (parse_secret_env, "T=s/k", "T = secret s k"),
@@ -258,20 +260,26 @@ mod tests {
 
     #[test]
     fn errors_name_the_flag_and_the_variable_but_never_the_value() {
-        let cases: [(ParseFlag, &str, &str); 15] = [
-            (parse_secret, "canary", "`--flag` needs NAME=SECRET[/KEY]"),
-            (parse_secret, "=canary/k", "`--flag` needs NAME=SECRET[/KEY]"),
+        let cases: [(ParseFlag, &str, &str); 17] = [
+            (parse_secret, "canary", "`--flag` needs NAME=SECRET/[KEY]"),
+            (parse_secret, "=canary/k", "`--flag` needs NAME=SECRET/[KEY]"),
             (parse_secret_env, "T=s/k:canary", "`--flag T`: the key is none"),
-            (parse_secret, "T=", "`--flag T`: the Secret's name is missing"),
+            (
+                parse_secret,
+                "T=",
+                "`--flag T`: missing `/` after the name of the Secret write T=SECRET/ for the key `T`",
+            ),
+            (parse_secret, "T=canary", "`--flag T`: missing `/` after the name of the Secret write T=SECRET/ for"),
+            (parse_secret, "T=canary:optional", "`--flag T`: missing `/` after the name of the Secret"),
             (parse_secret, "T=/k", "`--flag T`: the Secret's name is missing"),
             (parse_secret, "T=CANARY1/k", "`--flag T`: the Secret's name can't have upper-case letters"),
             (parse_secret, "T=canary!/k", "`--flag T`: the Secret's name is none"),
-            (parse_secret, "T=canary:opt", "`--flag T`: the Secret's name is none"),
+            (parse_secret, "T=canary:opt", "`--flag T`: missing `/`"),
             (parse_secret, "T=s/canary/x", "`--flag T`: the key is none that"),
-            (parse_secret, "a b=canary", "`--flag a b`: the key is none that"),
-            (parse_secret_env, "T=canary", "`--flag T`: no key of the Secret is named"),
+            (parse_secret, "a b=canary/", "`--flag a b`: the key is none that"),
+            (parse_secret_env, "T=canary", "`--flag T`: missing `/` after the name of the Secret name the Secret"),
             (parse_secret_env, "T=canary/", "`--flag T`: the key is missing"),
-            (parse_config_env, "T=canary:optional", "`--flag T`: no key of the ConfigMap is named"),
+            (parse_config_env, "T=canary:optional", "`--flag T`: missing `/` after the name of the ConfigMap"),
             (parse_field_env, "T=canary", "`--flag T`: Kubernetes has no such field"),
             (parse_env, "canary", "`--flag` needs VAR=VALUE"),
         ];
