@@ -4,22 +4,32 @@ use std::net::Ipv6Addr;
 
 use unicode_normalization::UnicodeNormalization;
 
-/// Returns whether `urlparse` accepts a URL. Unlike `urlparse`, this function accepts only IPv6 addresses without a zone
-/// in brackets.
+/// Returns whether `urlparse` accepts a URL.
 pub(crate) fn can_be_parsed(url: &str) -> bool {
     let url = url.trim_start_matches(|c| c <= ' ').replace(['\t', '\r', '\n'], "");
     let Some(rest) = split_scheme(&url).1.strip_prefix("//") else { return true };
     let host = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
     let is_bracketed = match (host.find('['), host.find(']')) {
         (None, None) => true,
-        (Some(start), Some(_)) => {
-            host[start + 1..].split(']').next().is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
-        }
+        (Some(start), Some(_)) => host[start + 1..].split(']').next().is_some_and(is_bracketed_host),
         _ => false,
     };
     // Python rejects characters whose compatibility decomposition contains a separator.
     let has_separator = host.chars().filter(|c| !c.is_ascii()).nfkc().any(|c| "/?#@:".contains(c));
     is_bracketed && !has_separator
+}
+
+/// Returns whether `urlparse` accepts a host in brackets: an IPv6 address, possibly with a zone (`fe80::1%eth0`), or an
+/// address of a later version (`v1.x`).
+fn is_bracketed_host(host: &str) -> bool {
+    if let Some(future) = host.strip_prefix('v') {
+        let parts = future.split_once('.');
+        return parts.is_some_and(|(version, address)| {
+            !version.is_empty() && version.chars().all(|c| c.is_ascii_hexdigit()) && !address.is_empty()
+        });
+    }
+    let (address, zone) = host.split_once('%').map_or((host, None), |(address, zone)| (address, Some(zone)));
+    address.parse::<Ipv6Addr>().is_ok() && zone.is_none_or(|zone| !zone.is_empty() && !zone.contains('%'))
 }
 
 /// Splits a URL into its scheme, such as `http`, and the part after the colon. A URL without a scheme is not split.
@@ -56,6 +66,18 @@ mod tests {
             ("http://[1.2.3.4]/", false),
             ("http://a\u{2100}b/", false),
             ("http://[]/", false),
+            ("http://[fe80::1%eth0]/api", true),
+            ("http://[::1%25eth0]", true),
+            ("http://u@[::1]:80", true),
+            ("http://[v1.x]/", true),
+            ("http://[::1%]/", false),
+            ("http://[::1%a%b]/", false),
+            ("http://[eth0%fe80::1]/", false),
+            ("http://[vG.x]/", false),
+            ("http://[v1.]/", false),
+            ("http://[v.x]/", false),
+            ("http://[V1.x]/", false),
+            ("http://[::00001]/", false),
         ] {
             assert_eq!(can_be_parsed(url), expected, "{url}");
         }
