@@ -113,7 +113,8 @@ impl<'h, 's> Constructor<'h, 's> {
         let dict = self.arena.alloc(Value::empty_dict(), None);
         for (key, value) in pairs {
             let before = key.document().text[..key.span().start].trim_end();
-            if key.kind() == NodeKind::Empty && !before.ends_with('?') {
+            let has_properties = key.tag().is_some() || key.anchor().is_some();
+            if key.kind() == NodeKind::Empty && !has_properties && !before.ends_with('?') {
                 return Err(self.fail(key, "a `:` without a key"));
             }
             let target = self.resolve_alias(key);

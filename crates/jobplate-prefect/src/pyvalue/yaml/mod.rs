@@ -98,6 +98,9 @@ fn document_start(text: &str) -> Result<usize> {
     let mut count = 0;
     while let Ok(Some(chunk)) = documents.next() {
         let (from, chunk_text) = (chunk.offset as usize, String::from_utf8_lossy(chunk.bytes));
+        // A byte order mark before a directive does not move it from the start of the line.
+        let chunk_text =
+            if from == 0 { chunk_text.strip_prefix('\u{feff}').unwrap_or(&chunk_text) } else { &chunk_text };
         let is_blank = |line: &str| {
             let line = line.trim_start_matches('\u{feff}');
             line.trim_matches([' ', '\t', '\r']).is_empty() || line.trim_start().starts_with('#')
@@ -198,6 +201,13 @@ mod tests {
             ("!!omap [a: 1, b: 2]", "[('a', 1), ('b', 2)]"),
             ("a: 'x\ty'\nb: c # \t", "{'a': 'x\\ty', 'b': 'c'}"),
             ("\u{feff}a: 1", "{'a': 1}"),
+            ("\u{feff}%YAML 1.1\n---\na: 1", "{'a': 1}"),
+            ("\u{feff}# c\n%YAML 1.1\n---\na: 1", "{'a': 1}"),
+            ("\u{feff}--- \na: 1", "{'a': 1}"),
+            ("{!!null }", "{None: None}"),
+            ("{!!str , a: b}", "{'': None, 'a': 'b'}"),
+            ("{!!null : b}", "{None: 'b'}"),
+            ("{&a : b}", "{None: 'b'}"),
             ("\u{feff}- \u{feff}a\n- b\u{feff}c", "['\\ufeffa', 'b\\ufeffc']"),
             ("{a:b}", "{'a:b': None}"),
         ] {
@@ -216,6 +226,10 @@ mod tests {
             "a: 1\n---\nb: 2",
             "---\n---\na: 1",
             "%YAML 2.0\n---\na: 1",
+            "\u{feff}%YAML 2.0\n---\na: 1",
+            "\u{feff}\u{feff}%YAML 1.1\n---\na: 1",
+            "{a\n b: 1}",
+            "{: b}",
             "a:\t1",
             "a: 1\t",
             "a: 1\t# c",
