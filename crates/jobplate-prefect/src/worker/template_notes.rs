@@ -31,11 +31,14 @@ impl PreviewNotes<'_> {
         }
         let declared = self.keys_of(variables);
         let mut used = Vec::new();
-        if let Some(configuration) = arena.dict_get(preview.template, "job_configuration") {
-            collect_in_keys_and_values(arena, configuration, &mut used);
+        let configuration = arena.dict_get(preview.template, "job_configuration");
+        for (_, value) in configuration.and_then(|dict| arena.as_dict(dict)).unwrap_or_default() {
+            collect_in_keys_and_values(arena, *value, &mut used);
         }
+        // The server searches the JSON of each value, in which other characters are escaped.
+        let is_seen = |placeholder: &Placeholder<'_>| placeholder.full.bytes().all(|byte| matches!(byte, b' '..=b'~'));
         let mut names = HashSet::new();
-        for (id, placeholder) in used {
+        for (id, placeholder) in used.into_iter().filter(|(_, placeholder)| is_seen(placeholder)) {
             if !declared.contains(placeholder.name) && names.insert(placeholder.name) {
                 let text = format!(
                     "the server rejects this template: `{{{{ {} }}}}` is not one of its variables",
