@@ -108,6 +108,34 @@ pub fn check_data_key(key: &str) -> Result<(), ValidationError> {
         .hint("a key has letters, digits, `-`, `_` and `.`"))
 }
 
+/// Checks the key of a label, or of an annotation, whose domain may have upper-case letters.
+///
+/// # Errors
+/// Fails if Kubernetes rejects the key.
+pub fn check_metadata_key(kind: &str, key: &str) -> Result<(), ValidationError> {
+    let domain = key.split_once('/').map_or("", |(domain, _)| domain);
+    let is_lowercase = !domain.bytes().any(|byte| byte.is_ascii_uppercase());
+    match is_qualified_name(key) && (is_lowercase || kind == "annotation") {
+        true => Ok(()),
+        false => {
+            Err(ValidationError::new(format!("invalid key of a {kind}")).hint("such a key is NAME or DOMAIN/NAME"))
+        }
+    }
+}
+
+/// Checks the value of a label.
+///
+/// # Errors
+/// Fails if Kubernetes rejects the value.
+pub fn check_label_value(value: &str) -> Result<(), ValidationError> {
+    let hint = "a label's value is empty, or has at most 63 letters, digits, `-`, `_` and `.`, and begins and ends with \
+                a letter or digit";
+    match value.is_empty() || !value.contains('/') && is_qualified_name(value) {
+        true => Ok(()),
+        false => Err(ValidationError::new("invalid value of a label").hint(hint)),
+    }
+}
+
 /// Checks the name of an environment variable, or a prefix of such names.
 ///
 /// # Errors
@@ -226,6 +254,18 @@ mod tests {
             &["", ".", "..", "..a", "a/b", "a b", "é", &long],
         );
         assert_accepts(check_env_name, &["A", "A-B.c", "1A", "a b", "A\"B"], &["", "X=Y", "é", "a\nb", "\u{7f}"]);
+    }
+
+    #[test]
+    fn accepts_the_labels_that_kubernetes_accepts() {
+        let long = "a".repeat(64);
+        assert_accepts(
+            |key| check_metadata_key("label", key),
+            &["a", "A_b.c", "x.io/A", &long[1..]],
+            &["", "-a", "a/", "/a", "X.io/a", "a/b/c", "_", "\u{1f600}", &long],
+        );
+        assert_accepts(|key| check_metadata_key("annotation", key), &["a", "X.io/a"], &["", "a/", "\u{1f600}"]);
+        assert_accepts(check_label_value, &["", "a", "A_b.c-1", &long[1..]], &["_", "a/b", "a b", "-a", "é", &long]);
     }
 
     #[test]

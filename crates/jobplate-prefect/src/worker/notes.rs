@@ -50,6 +50,7 @@ pub fn find(
     notes.check_other_containers(preview);
     notes.check_latent_placeholders(preview);
     notes.check_names(preview);
+    notes.check_labels(preview);
     for IncompleteSetting { setting, missing, description, variable } in preview.settings.incomplete() {
         let is_plain = |entry: &&WorkerEnvEntry| {
             let read_field = |key: &str| arena.dict_get(entry.entry, key).filter(|value| arena.is_truthy(*value));
@@ -348,6 +349,30 @@ impl<'h> PreviewNotes<'h> {
             let text =
                 "Kubernetes rejects the Job: its manifest and the variable `namespace` name different namespaces";
             self.add(Diagnostic::error("namespace-mismatch", text), arena.location(other).or(location));
+        }
+    }
+
+    /// Adds notes about labels and annotations of the Job and its pod that the API server rejects. The worker does not
+    /// change a label of which no letter and no digit would remain.
+    fn check_labels(&mut self, preview: &WorkerPreview<'_>) {
+        let arena = self.arena;
+        let get_field = |keys: &[&str]| keys.iter().try_fold(preview.job, |at, key| arena.dict_get(at, key));
+        let parts = [get_field(&["metadata"]), get_field(&["spec", "template", "metadata"])];
+        for (list, kind) in [("labels", "label"), ("annotations", "annotation")] {
+            let maps = parts.iter().flatten().filter_map(|metadata| arena.dict_get(*metadata, list));
+            for (key, value) in maps.filter_map(|map| arena.as_dict(map)).flatten() {
+                let (name, location) = (string::str(arena, *key), arena.location(*value).or(arena.location(*key)));
+                let value_fault = match arena.get(*value) {
+                    Value::Str(text) if kind == "label" => names::check_label_value(text).err(),
+                    Value::Str(_) | Value::Unknown(_) | Value::None => None,
+                    _ => Some(ValidationError::new(format!("the value is {}, not text", arena.describe_kind(*value)))),
+                };
+                let key_fault = names::check_metadata_key(kind, &name).err();
+                for fault in [key_fault, value_fault].into_iter().flatten() {
+                    let text = Message::from(format!("Kubernetes refuses the Job: the {kind} `{name}`: "));
+                    self.add(text + fault.message(), location);
+                }
+            }
         }
     }
 }
