@@ -95,9 +95,9 @@ fn preview_all(input: &PreviewInput) -> usize {
         scenario.run_variables =
             Some(scenario::read_job_variables(&mut arena, &source(variables)).expect("valid input"));
     }
-    let worker = input.worker.as_ref().map(|worker| deployment::find(&source(worker)).expect("valid input"));
-    worker.iter().for_each(|worker| worker.apply_to(&mut scenario));
     let (version, template) = (WorkerVersion::default(), source(&input.template));
+    let worker = input.worker.as_ref().map(|worker| deployment::find(&source(worker), version).expect("valid input"));
+    worker.iter().for_each(|worker| worker.apply_to(&mut scenario));
     let preview = preview::preview(&mut arena, version, &template, &scenario).expect("valid input");
     let of_worker = worker.map_or(0, |worker| worker.notes(&arena, &preview, version, "w", &template).len());
     notes::find(&arena, version, &preview, &scenario).len() + of_worker

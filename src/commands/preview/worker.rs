@@ -1,10 +1,11 @@
 //! Previews the Job that a Kubernetes worker of Prefect 2 and 3 creates.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use clap::Args;
+use indexmap::IndexMap;
 use jobplate_diagnostic::{Error, Result, display_path};
 use jobplate_prefect::pyvalue::arena::Arena;
 use jobplate_prefect::pyvalue::source::SourceFile;
@@ -14,6 +15,7 @@ use jobplate_prefect::worker::deployment::{self, WorkerDeployment};
 use jobplate_prefect::worker::environment::{WorkerEnvEntry, WorkerEnvOrigin};
 use jobplate_prefect::worker::preview::{self, WorkerPreview};
 use jobplate_prefect::worker::scenario::{self, SETTINGS_PREFIX, WorkerScenario};
+use jobplate_prefect::worker::version::WorkerVersion;
 use jobplate_prefect::worker::{manifest, notes};
 
 use super::output::{PreviewOutput, describe_value, format_variable_table};
@@ -86,7 +88,7 @@ pub(super) fn preview(
     let version = args.prefect_kubernetes.as_deref();
     let version = version.map(|text| flag_values::parse_worker_version("--prefect-kubernetes", text)).transpose()?;
     let version = version.unwrap_or_default();
-    let (scenario, deployed) = read_scenario(scenario, args, arena, files)?;
+    let (scenario, deployed) = read_scenario(scenario, args, version, arena, files)?;
     let preview = preview::preview(arena, version, template, &scenario)?;
     let variable_table = format_variables(arena, &preview);
     let mut notes = notes::find(arena, version, &preview, &scenario);
@@ -101,6 +103,7 @@ pub(super) fn preview(
 fn read_scenario(
     scenario: Option<&Path>,
     args: &WorkerArgs,
+    version: WorkerVersion,
     arena: &mut Arena,
     files: &mut InputReader,
 ) -> Result<(WorkerScenario, Option<(String, WorkerDeployment)>)> {
@@ -122,7 +125,7 @@ fn read_scenario(
                 Error::usage("`--worker` and the scenario's `worker` are both given").hint("leave one of them out")
             );
         }
-        let worker = deployment::find(&files.read_source(name, false)?)?;
+        let worker = deployment::find(&files.read_source(name, false)?, version)?;
         worker.apply_to(&mut scenario);
         deployed = Some((display_path(name), worker));
     }
@@ -153,18 +156,33 @@ fn format_variables(arena: &Arena, preview: &WorkerPreview<'_>) -> String {
     };
     let mut overridden: HashMap<String, Vec<&WorkerEnvEntry>> = HashMap::new();
     preview.overridden.iter().for_each(|entry| overridden.entry(name_of(entry)).or_default().push(entry));
-    let to_row = |(position, entry): (usize, &WorkerEnvEntry)| {
+    let to_row = |position: String, entry: &WorkerEnvEntry, value: String| {
         let name = name_of(entry);
         let overridden = overridden.get(&name).into_iter().flatten();
         vec![
-            (position + 1).to_string(),
+            position,
             preview.redacted_names.redact(&name),
-            preview.redacted_names.redact(&describe_value(&describe_entry(arena, entry.entry))),
+            preview.redacted_names.redact(&value),
             describe_source(entry),
             overridden.map(|entry| describe_overridden(arena, entry)).collect::<Vec<_>>().join("; "),
         ]
     };
-    let rows: Vec<Vec<String>> = preview.entries.iter().enumerate().map(to_row).collect();
+    let numbered = preview.entries.iter().enumerate();
+    let mut rows: Vec<Vec<String>> = numbered
+        .map(|(at, entry)| to_row((at + 1).to_string(), entry, describe_value(&describe_entry(arena, entry.entry))))
+        .collect();
+    // The keys of the Secret that the worker writes. An entry of `env` overrides the key with its name, and the last
+    // value of a name counts.
+    let names: HashSet<String> = preview.entries.iter().map(name_of).collect();
+    for secret in &preview.secrets {
+        let moved: IndexMap<String, &WorkerEnvEntry> =
+            secret.moved.iter().map(|entry| (name_of(entry), entry)).collect();
+        let keys: HashSet<&String> = secret.keys.iter().collect();
+        let moved = moved.into_iter().filter(|(name, _)| keys.contains(name) && !names.contains(name));
+        rows.extend(
+            moved.map(|(name, entry)| to_row(String::new(), entry, format!("Secret {}, key {name}", secret.name))),
+        );
+    }
     let redact = |name: &str| preview.redacted_names.redact(name);
     format_variable_table(arena, manifest::container(arena, preview.job), &rows, &redact)
 }

@@ -1,5 +1,6 @@
 //! Finds the container that runs a program, and reads its environment and command.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use jobplate_diagnostic::{Error, Result};
@@ -9,10 +10,10 @@ use jobplate_manifest::object::for_each_object;
 use jobplate_manifest::workload::pod_specs;
 use jobplate_yaml::Node;
 
-use super::options::Options;
+use super::options::{OptionParser, Options};
 use super::shell;
 use super::start::{Program, find_start};
-use crate::generation;
+use crate::generation::{self, Generation};
 use crate::pyvalue::environ::{Environ, EnvironVar, Resolved};
 use crate::pyvalue::limits::Budget;
 use crate::pyvalue::source::{Location, SourceFile, locate};
@@ -33,14 +34,17 @@ pub(crate) struct ProgramContainer {
     pub version: Option<Vec<u32>>,
     /// Whether the container has a non-empty `envFrom`, which adds variables from whole Secrets or ConfigMaps.
     pub has_env_from: bool,
+    /// The names of the variables that the command or another variable uses.
+    pub used_names: HashSet<String>,
 }
 
-/// Finds the container that runs a program in a manifest.
+/// Finds the container that runs a program in a manifest. `assumed_version` is the version of Prefect if the container's
+/// image does not tell its version.
 ///
 /// # Errors
 /// Fails if not exactly one container runs the program, or if the container's variables, command or options are not
 /// supported.
-pub(crate) fn find(program: &Program, source: &Rc<SourceFile>) -> Result<ProgramContainer> {
+pub(crate) fn find(program: &Program, assumed_version: &[u32], source: &Rc<SourceFile>) -> Result<ProgramContainer> {
     let file_location = Location { source: Rc::clone(source), span: 0..0 };
     let mut found = None;
     for_each_object(&source.text, &mut |offset, object| {
@@ -48,7 +52,14 @@ pub(crate) fn find(program: &Program, source: &Rc<SourceFile>) -> Result<Program
             if generation::agent_generation(node) != Some(program.generation) {
                 continue;
             }
-            let reader = ContainerReader { program, source, offset, budget: Budget::default() };
+            let reader = ContainerReader {
+                program,
+                assumed_version,
+                source,
+                offset,
+                budget: Budget::default(),
+                used_names: HashSet::new(),
+            };
             if found.replace(reader.read(node)?).is_some() {
                 let error = Error::input(program.several_error);
                 return Err(locate(error.hint("name a file with one of them"), Some(&file_location)));
@@ -67,10 +78,12 @@ pub(crate) fn find(program: &Program, source: &Rc<SourceFile>) -> Result<Program
 /// Reads the containers of a document that starts at `offset` in the source.
 struct ContainerReader<'s> {
     program: &'s Program,
+    assumed_version: &'s [u32],
     source: &'s Rc<SourceFile>,
     offset: usize,
     /// What remains for values that replace `$(VAR)`.
     budget: Budget,
+    used_names: HashSet<String>,
 }
 
 impl ContainerReader<'_> {
@@ -82,16 +95,12 @@ impl ContainerReader<'_> {
     fn read(mut self, container: Node<'_>) -> Result<ProgramContainer> {
         let environ = self.environ(container)?;
         let StartCommand { profile, options, location } = self.command(container, &environ)?;
-        let options = Options::parse(self.program, &options, &location)?;
+        let version = generation::image_version(container);
+        let parser = option_parser(self.program, version.as_deref().unwrap_or(self.assumed_version));
+        let options = Options::parse(self.program, parser, options.each_ref().map(Vec::as_slice), &location)?;
         let has_env_from = container.get_first("envFrom").is_some_and(|list| list.items().next().is_some());
-        Ok(ProgramContainer {
-            options,
-            profile,
-            location,
-            environ,
-            version: generation::image_version(container),
-            has_env_from,
-        })
+        let used_names = self.used_names;
+        Ok(ProgramContainer { options, profile, location, environ, version, has_env_from, used_names })
     }
 
     /// Returns the container's variables, in order.
@@ -118,7 +127,13 @@ impl ContainerReader<'_> {
     /// # Errors
     /// Fails if the expanded text is too long.
     fn expand(&mut self, environ: &Environ, node: Node<'_>) -> Result<Resolved> {
-        let expanded = expand(environ, &node.text().unwrap_or_default(), &mut self.budget);
+        let text = node.text().unwrap_or_default();
+        let names = segments(&text).filter_map(|part| match part {
+            Segment::Reference(name) => Some(name.to_owned()),
+            _ => None,
+        });
+        self.used_names.extend(names);
+        let expanded = expand(environ, &text, &mut self.budget);
         expanded.map_err(|error| locate(error, Some(&self.location(node))))
     }
 
@@ -152,7 +167,8 @@ impl ContainerReader<'_> {
                 words.push(argument.clone());
                 continue;
             }
-            let start_words = shell::start_words(start, argument.as_str(), environ, &mut self.budget);
+            let start_words =
+                shell::start_words(start, argument.as_str(), environ, &mut self.budget, &mut self.used_names);
             let Some(start_words) = start_words.map_err(|error| locate(error, Some(&location)))? else {
                 let error = Error::input(format!(
                     "the {}'s command uses more of its shell than can be followed here",
@@ -177,11 +193,10 @@ impl ContainerReader<'_> {
             }
             all => (None, all),
         };
-        // Before the command, `-p` is short for `--profile`; after it, for `--pool`. All options are parsed together,
-        // so the first `-p` is replaced with its long name.
+        // Before the command, `-p` is short for `--profile`; after it, for `--pool`.
         let long =
             |word: &Resolved| if word.as_str() == "-p" { Resolved::Text("--profile".to_owned()) } else { word.clone() };
-        let options = global_options.iter().map(long).chain(words[end..].iter().cloned()).collect();
+        let options = [global_options.iter().map(long).collect(), words[end..].to_vec()];
         Ok(StartCommand { profile, options, location })
     }
 }
@@ -189,8 +204,23 @@ impl ContainerReader<'_> {
 /// The command that starts a program.
 struct StartCommand {
     profile: Option<Resolved>,
-    options: Vec<Resolved>,
+    /// The options before and after the command.
+    options: [Vec<Resolved>; 2],
     location: Location,
+}
+
+/// The first version of Prefect whose options cyclopts parses.
+const FIRST_CYCLOPTS_VERSION: [u32; 3] = [3, 6, 20];
+
+/// Returns the library that parses the options of a program of a version. Missing numbers of the version are the newest:
+/// `3.8` is the last `3.8.x`.
+fn option_parser(program: &Program, version: &[u32]) -> OptionParser {
+    let number = |at: usize| version.get(at).copied().unwrap_or(u32::MAX);
+    let is_cyclopts = [number(0), number(1), number(2)] >= FIRST_CYCLOPTS_VERSION;
+    match is_cyclopts && program.generation == Generation::Prefect2Or3 {
+        true => OptionParser::Cyclopts,
+        false => OptionParser::Click,
+    }
 }
 
 /// The maximum length of an argument or a variable on Linux, in bytes (`MAX_ARG_STRLEN`).

@@ -1,5 +1,7 @@
 //! Splits a shell script that starts a program into words, if that is possible without running a shell.
 
+use std::collections::HashSet;
+
 use jobplate_diagnostic::Result;
 
 use super::start::find_start;
@@ -32,6 +34,8 @@ pub(super) fn split_at_whitespace(script: &str) -> Vec<&str> {
 /// or if the command substitutes commands, uses unknown variables or variables that the shell would split, or uses
 /// brace, tilde or file name expansion.
 ///
+/// Adds the names of the variables that the script uses to `used_names`.
+///
 /// # Errors
 /// Fails if the values of variables exceed the budget.
 pub(super) fn start_words(
@@ -39,11 +43,10 @@ pub(super) fn start_words(
     script: &str,
     environ: &Environ,
     budget: &mut Budget,
+    used_names: &mut HashSet<String>,
 ) -> Result<Option<Vec<Resolved>>> {
-    let Some(commands) = (ScriptReader { environ, budget, commands: vec![Vec::new()], word: None }).read(script)?
-    else {
-        return Ok(None);
-    };
+    let reader = ScriptReader { environ, budget, used_names, commands: vec![Vec::new()], word: None };
+    let Some(commands) = reader.read(script)? else { return Ok(None) };
     for command in &commands {
         let words: Vec<&str> = command.iter().map(|word| word.text.as_str()).collect();
         if find_start(start, &words).is_some() {
@@ -87,6 +90,7 @@ struct ShellWord {
 struct ScriptReader<'e> {
     environ: &'e Environ,
     budget: &'e mut Budget,
+    used_names: &'e mut HashSet<String>,
     commands: Vec<Vec<ShellWord>>,
     /// The current word, or `None` between words.
     word: Option<ShellWord>,
@@ -194,6 +198,7 @@ impl ScriptReader<'_> {
         let value = variable.value.as_str();
         let splits = value.is_empty() || value.contains([' ', '\t', '\n', '*', '?', '[']);
         self.budget.spend_bytes(value.len(), format_args!("`${name}`"))?;
+        self.used_names.insert(name.to_owned());
         let word = self.current_word();
         word.text.push_str(value);
         word.is_supported &= is_quoted || !splits || !find_references(value).is_empty();
@@ -211,6 +216,8 @@ fn reference_at_start(text: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use crate::growth::assert_grows_linearly;
     use crate::pyvalue::environ::{Environ, EnvironVar, Resolved};
     use crate::pyvalue::limits::Budget;
@@ -219,7 +226,7 @@ mod tests {
 
     fn start_words(script: &str, environ: &Environ) -> Option<Vec<Resolved>> {
         let start: Vec<&str> = START.split(' ').collect();
-        super::start_words(&start, script, environ, &mut Budget::default()).unwrap()
+        super::start_words(&start, script, environ, &mut Budget::default(), &mut HashSet::new()).unwrap()
     }
 
     #[test]

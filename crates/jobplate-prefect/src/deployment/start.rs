@@ -23,6 +23,8 @@ pub struct Program {
     pub options: &'static [(&'static str, Option<char>, bool)],
     /// The long names of the program's options without a value.
     pub switches: &'static [&'static str],
+    /// The options and switches that the program does not accept after its command if click parses them.
+    pub unknown_to_click: &'static [&'static str],
 }
 
 /// Finds the command that starts a program (`start`) among the words of a command line. Returns the range of the

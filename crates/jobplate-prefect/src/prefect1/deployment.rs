@@ -38,6 +38,7 @@ pub const AGENT: Program = Program {
     other_command_hint: "Jobs are made by the Kubernetes agent only",
     options: &OPTIONS,
     switches: &["no-cloud-logs", "disable-job-deletion"],
+    unknown_to_click: &[],
 };
 
 /// Finds the agent in a manifest.
@@ -46,7 +47,7 @@ pub const AGENT: Program = Program {
 /// Fails if there is no agent or more than one agent, or if the agent's command cannot be parsed.
 pub fn find(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<AgentDeployment> {
     let deployment::ProgramContainer { options, location, environ, version, has_env_from, .. } =
-        deployment::find(&AGENT, source)?;
+        deployment::find(&AGENT, &[1], source)?;
     let is_level = |level: &str| LOG_LEVELS.contains(&level.to_ascii_uppercase().as_str());
     let is_number = |number: &str| number::parse_int(number).is_some();
     let check = |name: &str, is_valid: &dyn Fn(&str) -> bool, hint: String| {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use jobplate_diagnostic::{Diagnostic, Error, Message, ProgramName, Result};
-use num_bigint::BigInt;
+use num_bigint::Sign;
 
 use super::environment::{WorkerEnvEntry, WorkerEnvOrigin};
 use super::notes::is_secret_setting;
@@ -18,7 +18,6 @@ use crate::generation::Generation;
 use crate::placeholder::{self, PlaceholderSource};
 use crate::pyvalue::arena::{Arena, Value};
 use crate::pyvalue::environ::{Environ, EnvironVar, Resolved, find_references};
-use crate::pyvalue::number;
 use crate::pyvalue::source::{Location, SourceFile, locate, locate_diagnostic};
 
 /// The placeholder for the name that Prefect generates from a random ID for an unnamed worker (`BaseWorker.__init__`).
@@ -41,6 +40,14 @@ pub const WORKER: Program = Program {
         "create-pool-if-not-found",
         "no-create-pool-if-not-found",
         "empty-work-queue",
+        "prompt",
+        "no-prompt",
+    ],
+    unknown_to_click: &[
+        "create-pool-if-not-found",
+        "no-create-pool-if-not-found",
+        "empty-work-queue",
+        "profile",
         "prompt",
         "no-prompt",
     ],
@@ -77,16 +84,18 @@ pub struct WorkerDeployment {
     pub version: Option<Vec<u32>>,
     /// Whether the worker's container has a non-empty `envFrom`, which adds variables from whole Secrets or ConfigMaps.
     pub has_env_from: bool,
+    /// The names of the variables that the worker's command or another variable of the worker uses.
+    used_names: HashSet<String>,
 }
 
-/// Finds the worker in a manifest.
+/// Finds the worker in a manifest. `version` is the worker's version if its image does not tell it.
 ///
 /// # Errors
 /// Fails if there is not exactly one worker, if the worker's type is not `kubernetes`, if the worker does not start with
 /// its options, or if its command, options or profile are not supported.
-pub fn find(source: &Rc<SourceFile>) -> Result<WorkerDeployment> {
-    let deployment::ProgramContainer { options, profile, location, mut environ, version, has_env_from } =
-        deployment::find(&WORKER, source)?;
+pub fn find(source: &Rc<SourceFile>, version: WorkerVersion) -> Result<WorkerDeployment> {
+    let deployment::ProgramContainer { options, profile, location, mut environ, version, has_env_from, used_names } =
+        deployment::find(&WORKER, &version.prefect_version_numbers(), source)?;
     if let Some(profile) = profile {
         set_profile(&mut environ, profile, &location)?;
     }
@@ -109,15 +118,8 @@ pub fn find(source: &Rc<SourceFile>) -> Result<WorkerDeployment> {
     // Prefect also generates a name for an empty name.
     let name = read_option("name").filter(|name| !name.is_empty());
     let (pool, has_template) = (read_option("pool"), options.value("base-job-template").is_some());
-    Ok(WorkerDeployment { name, pool, has_template, location, environ, version, has_env_from })
+    Ok(WorkerDeployment { name, pool, has_template, location, environ, version, has_env_from, used_names })
 }
-
-/// The switches that exclude each other.
-const OPPOSITE_SWITCHES: [(&str, &str); 3] = [
-    ("run-once", "no-run-once"),
-    ("with-healthcheck", "no-with-healthcheck"),
-    ("create-pool-if-not-found", "no-create-pool-if-not-found"),
-];
 
 /// Checks the options with which `prefect worker start` can end before it starts a worker. Skips values that only the
 /// cluster knows.
@@ -132,23 +134,17 @@ fn check_options(options: &Options, location: &Location) -> Result<()> {
     if options.value("pool").is_none() {
         return fail("missing `--pool`".to_owned(), "add `--pool NAME`");
     }
-    if let Some((switch, opposite)) =
-        OPPOSITE_SWITCHES.iter().find(|(switch, opposite)| options.is_on(switch) && options.is_on(opposite))
-    {
-        return fail(format!("`--{switch}` and `--{opposite}` are both given"), "remove one of them");
-    }
     for option in ["limit", "prefetch-seconds"] {
         let Some(value) = value_of(option) else { continue };
-        match number::parse_int(value) {
+        match options.parse_sign(value) {
             None => return fail(format!("`--{option}` must be a whole number"), "write digits"),
-            Some(number) if option == "limit" && number < BigInt::ZERO => {
+            Some(Sign::Minus) if option == "limit" => {
                 return fail("`--limit` must be 0 or more".to_owned(), "correct the value");
             }
             Some(_) => {}
         }
     }
-    let is_policy = |policy: &str| INSTALL_POLICIES.contains(&policy.to_lowercase().replace('_', "-").as_str());
-    if value_of("install-policy").is_some_and(|policy| !is_policy(policy)) {
+    if value_of("install-policy").is_some_and(|policy| !options.is_choice(policy, &INSTALL_POLICIES)) {
         let policies = format!("`--install-policy` must be one of {}", INSTALL_POLICIES.join(", "));
         return fail(policies, "correct the value");
     }
@@ -161,6 +157,17 @@ fn check_options(options: &Options, location: &Location) -> Result<()> {
         Some("") => fail("`--pool` must not be empty".to_owned(), "write the name of the work pool"),
         _ => Ok(()),
     }
+}
+
+/// Returns the flag of `render` that sets a variable to the reference that is its value, and what follows `NAME=`.
+fn reference_flag(value: &Resolved) -> Option<(&'static str, &'static str)> {
+    let Resolved::Unknown(text) = value else { return None };
+    let flags = [
+        ("<Secret ", "--secret-env", "SECRET/KEY"),
+        ("<ConfigMap ", "--config-env", "CONFIGMAP/KEY"),
+        ("<field ", "--field-env", "FIELDPATH"),
+    ];
+    flags.into_iter().find_map(|(start, flag, value)| text.starts_with(start).then_some((flag, value)))
 }
 
 /// The values of `--install-policy`, which ignores case.
@@ -206,9 +213,9 @@ impl WorkerDeployment {
         let mut notes = Vec::new();
         let mut add = |note: Diagnostic, location: Option<&Location>| notes.push(locate_diagnostic(note, location));
         let supported = version.prefect_version();
-        let numbers = supported.split('.').take(2).map(|number| number.parse().ok());
+        let numbers = version.prefect_version_numbers();
         if let Some(image_version) = &self.version
-            && image_version.iter().zip(numbers).any(|(image_version, number)| Some(*image_version) != number)
+            && image_version.iter().zip(&numbers[..2]).any(|(image_version, number)| image_version != number)
         {
             let image_version: Vec<String> = image_version.iter().map(u32::to_string).collect();
             let image_version = image_version.join(".");
@@ -265,12 +272,13 @@ impl WorkerDeployment {
             let name = &variable.name;
             let is_in_template = in_template_names.contains(name.as_str());
             let is_setting = name.to_ascii_uppercase().starts_with("PREFECT_");
-            if is_setting || name == "HOME" || is_in_template || entry_names.contains(name.as_str()) {
+            let is_used = self.used_names.contains(name);
+            if is_setting || name == "HOME" || is_in_template || is_used || entry_names.contains(name.as_str()) {
                 continue;
             }
-            let how = match &variable.value {
-                Resolved::Unknown(_) => ": `" + ProgramName + format!(" render FILE --secret-env {name}=SECRET/KEY`"),
-                Resolved::Text(_) => "".into(),
+            let how = match reference_flag(&variable.value) {
+                Some((flag, value)) => ": `" + ProgramName + format!(" render FILE {flag} {name}={value}`"),
+                None => "".into(),
             };
             let help = Message::from("if they need it, add it to the base job template") + how;
             let note = Diagnostic::info(

@@ -369,8 +369,8 @@ impl<'h> PreviewNotes<'h> {
                 };
                 let key_fault = names::check_metadata_key(kind, &name).err();
                 for fault in [key_fault, value_fault].into_iter().flatten() {
-                    let text = Message::from(format!("Kubernetes refuses the Job: the {kind} `{name}`: "));
-                    self.add(text + fault.message(), location);
+                    let subject = format!("Kubernetes rejects the Job: the {kind} `{name}`");
+                    self.add(fault.into_diagnostic("invalid-label", &subject), location);
                 }
             }
         }

@@ -58,6 +58,11 @@ impl WorkerVersion {
             .map_or(PREFECT_VERSIONS[0].1, |(_, prefect)| prefect)
     }
 
+    /// Returns the numbers of [`Self::prefect_version`].
+    pub fn prefect_version_numbers(self) -> Vec<u32> {
+        self.prefect_version().split('.').filter_map(|number| number.parse().ok()).collect()
+    }
+
     /// Returns whether the worker keeps the container's entries in `env`, after the entries that it sets.
     pub fn keeps_entries(self) -> bool {
         self.is_at_least([0, 2, 12])
