@@ -83,7 +83,8 @@ fn create_job<'s>(
     // A value that a placeholder copied into the container is already among the candidates, so its entry is not added
     // again.
     candidates.extend(dropped.into_iter().filter(|entry| origins.get(entry.location.as_ref()).is_none()));
-    let effective = EffectiveEntries::new(arena, &entries);
+    let moved = secrets.iter().flat_map(|secret| &secret.moved);
+    let effective = EffectiveEntries::new(arena, entries.iter().chain(moved));
     candidates.retain(|entry| !effective.contains(arena, entry));
     let overridden = candidates;
     let texts = [Some(template), sources.deployment, sources.run].into_iter().flatten();
@@ -184,13 +185,14 @@ fn collect_candidates(
     found.into_iter().map(to_entry).collect()
 }
 
-/// The entries of the container: their origins and names, and the entries themselves.
+/// The entries of the container and of the Secret that holds its variables: their origins and names, and the entries
+/// themselves.
 struct EffectiveEntries<'h>(HashSet<(WorkerEnvOrigin, &'h str)>, HashSet<ValueId>);
 
 impl<'h> EffectiveEntries<'h> {
-    fn new(arena: &'h Arena, entries: &[WorkerEnvEntry]) -> Self {
-        let names = entries.iter().filter_map(|entry| Some((entry.origin, name(arena, entry)?)));
-        EffectiveEntries(names.collect(), entries.iter().map(|entry| entry.entry).collect())
+    fn new<'e>(arena: &'h Arena, entries: impl Iterator<Item = &'e WorkerEnvEntry> + Clone) -> Self {
+        let names = entries.clone().filter_map(|entry| Some((entry.origin, name(arena, entry)?)));
+        EffectiveEntries(names.collect(), entries.map(|entry| entry.entry).collect())
     }
 
     fn contains(&self, arena: &Arena, entry: &WorkerEnvEntry) -> bool {
