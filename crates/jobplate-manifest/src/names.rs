@@ -117,9 +117,7 @@ pub fn check_metadata_key(kind: &str, key: &str) -> Result<(), ValidationError> 
     let is_lowercase = !domain.bytes().any(|byte| byte.is_ascii_uppercase());
     match is_qualified_name(key) && (is_lowercase || kind == "annotation") {
         true => Ok(()),
-        false => {
-            Err(ValidationError::new(format!("invalid key of a {kind}")).hint("such a key is NAME or DOMAIN/NAME"))
-        }
+        false => Err(ValidationError::new("invalid key").hint("such a key is NAME or DOMAIN/NAME")),
     }
 }
 
@@ -132,7 +130,7 @@ pub fn check_label_value(value: &str) -> Result<(), ValidationError> {
                 a letter or digit";
     match value.is_empty() || !value.contains('/') && is_qualified_name(value) {
         true => Ok(()),
-        false => Err(ValidationError::new("invalid value of a label").hint(hint)),
+        false => Err(ValidationError::new("invalid value").hint(hint)),
     }
 }
 
