@@ -25,7 +25,8 @@
 //! | [`selector`] | which labels a selector matches |
 //! | [`mod@env`] | what an entry of `env` or `envFrom` is, how it is described, how `$(VAR)` is expanded |
 //! | [`embedded`] | which values of a ConfigMap can be embedded documents |
-//! | [`sensitive`] | which variable names look secret, and which values of a document are masked |
+//! | [`credentials`] | which names and values look secret: the one table of names, exceptions and shapes |
+//! | [`sensitive`] | which values of a document are masked |
 //! | [`names`] | which names of objects, variables and keys Kubernetes accepts |
 //! | [`field`] | how a field path is parsed and resolved |
 //! | [`sendable`] | what is refused before an object is sent: exports, duplicate names, non-string values |
@@ -37,6 +38,7 @@
 #![warn(clippy::missing_errors_doc)]
 
 pub mod container;
+pub mod credentials;
 pub mod difference;
 pub mod embedded;
 pub mod env;

@@ -1,0 +1,95 @@
+//! Decides which literals are credentials: by the name of their variable or key, and by their shape. The only table of
+//! such names and shapes: the refusal of `--env`, the masker, previews and conversions use it.
+//!
+//! | file | decides |
+//! |---|---|
+//! | `names` | which names of variables and keys look secret |
+//! | `values` | which values are no credentials although their name looks secret |
+//! | `tokens` | which parts of a string have the shape of a token or a private key |
+//! | `urls` | which part of a URL is a password |
+//! | `assignments` | which parts of a string are values of assignments and flags with a secret-looking name |
+
+mod assignments;
+mod names;
+mod tokens;
+mod urls;
+mod values;
+
+use std::ops::Range;
+
+pub use self::assignments::is_secret_flag;
+use self::assignments::{find_assigned, find_flags};
+pub use self::names::{PREFECT_SECRET_PREFIX, is_secret_name};
+use self::tokens::{find_private_keys, find_tokens};
+use self::urls::find_url_passwords;
+pub use self::values::{is_benign_value, is_placeholder};
+
+/// Returns whether the literal `value` of the variable `name` is a credential.
+///
+/// ```
+/// use jobplate_manifest::credentials::is_credential;
+///
+/// assert!(is_credential("DB_PASSWORD", "hunter2"));
+/// assert!(is_credential("DB_URL", "postgres://etl:hunter2@db/flows"));
+/// assert!(!is_credential("DB_PASSWORD", "$(PASSWORD)"));
+/// assert!(!is_credential("TOKEN_FILE", "/var/run/token"));
+/// ```
+pub fn is_credential(name: &str, value: &str) -> bool {
+    is_secret_name(name) && !is_benign_value(name, value) || !find_credentials(value).is_empty()
+}
+
+/// Returns the byte ranges of credentials in `text`, in ascending order and without overlaps.
+///
+/// ```
+/// use jobplate_manifest::credentials::find_credentials;
+///
+/// assert_eq!(find_credentials("postgres://etl:hunter2@db/flows"), [15..22]);
+/// assert_eq!(find_credentials("git clone https://github.com/a/b"), []);
+/// ```
+pub fn find_credentials(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    if text.len() > 4 {
+        find_private_keys(text, &mut found);
+        find_tokens(text, &mut found);
+        find_url_passwords(text, &mut found);
+        find_assigned(text, &mut found);
+        find_flags(text, &mut found);
+    }
+    found.retain(|range| !range.is_empty());
+    found.sort_by_key(|range| (range.start, range.end));
+    found.dedup_by(|next, kept| {
+        let overlaps = next.start <= kept.end;
+        if overlaps {
+            kept.end = kept.end.max(next.end);
+        }
+        overlaps
+    });
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_linear_time() {
+        for part in
+            ["a:@", "a=", "://:", "token: ", "TOKEN=x,", "--token ", "ey-", "1Q~", "\"", "hooks.slack.com/services/"]
+        {
+            let time = |count: usize| {
+                let text = part.repeat(count);
+                let start = thread_time();
+                let _ = find_credentials(&text);
+                thread_time() - start
+            };
+            let is_linear = |_| time(20_000) <= time(10_000) * 3;
+            assert!((0..5).any(is_linear), "{part:?}");
+        }
+    }
+
+    /// Returns the processor time of this thread in nanoseconds, or 0 on systems without `/proc`.
+    fn thread_time() -> u64 {
+        let schedule = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+        schedule.split(' ').next().and_then(|field| field.parse().ok()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,252 @@
+//! Decides which names of variables and keys look secret.
+//!
+//! A name is split into words at `_`, `-`, `.`, other punctuation, and before an upper-case letter that follows a
+//! lower-case one.
+
+/// The prefix of the variables that hold Prefect 1 secrets.
+pub const PREFECT_SECRET_PREFIX: &str = "PREFECT__CONTEXT__SECRETS__";
+
+/// The words that make a name secret wherever they are.
+const SECRET_WORDS: [&str; 13] = [
+    "PASSWORD",
+    "PASSWORDS",
+    "PASSWD",
+    "PWD",
+    "PASSPHRASE",
+    "SECRET",
+    "SECRETS",
+    "TOKEN",
+    "APIKEY",
+    "CREDENTIAL",
+    "CREDENTIALS",
+    "SALT",
+    "DSN",
+];
+
+/// The endings of words that make a name secret: `GITHUBTOKEN`.
+const SECRET_ENDINGS: [&str; 8] =
+    ["PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "APIKEY", "CREDENTIALS", "DSN"];
+
+/// The words that make a name secret only at its end.
+const SECRET_LAST_WORDS: [&str; 6] = ["PASS", "PW", "CREDS", "AUTHORIZATION", "COOKIE", "PAT"];
+
+/// The pairs of adjacent words that make a name secret wherever they are.
+const SECRET_PAIRS: [(&str, &str); 10] = [
+    ("ACCOUNT", "KEY"),
+    ("API", "KEY"),
+    ("AUTH", "KEY"),
+    ("PRIVATE", "KEY"),
+    ("ACCESS", "KEY"),
+    ("CONNECTION", "STRING"),
+    ("CUSTOM", "HEADERS"),
+    ("AUTH", "STRING"),
+    ("BASIC", "AUTH"),
+    ("WEBHOOK", "URL"),
+];
+
+/// The last words of names whose values only describe or locate a secret.
+const BENIGN_LAST_WORDS: [&str; 42] = [
+    "ALGORITHM",
+    "COUNT",
+    "DIR",
+    "DIRECTORY",
+    "DIRS",
+    "DISABLED",
+    "ENABLED",
+    "ENDPOINT",
+    "EXPIRATION",
+    "EXPIRE",
+    "EXPIRES",
+    "EXPIRY",
+    "FILE",
+    "FILENAME",
+    "FILES",
+    "FOLDER",
+    "HOST",
+    "HOSTNAME",
+    "ID",
+    "IDS",
+    "INTERVAL",
+    "KIND",
+    "LENGTH",
+    "LIMIT",
+    "MINUTES",
+    "MODE",
+    "NAME",
+    "NAMES",
+    "NAMESPACE",
+    "PATH",
+    "PATHS",
+    "POLICY",
+    "PORT",
+    "PROVIDER",
+    "REF",
+    "SECONDS",
+    "SIZE",
+    "TIMEOUT",
+    "TTL",
+    "TYPE",
+    "URI",
+    "URL",
+];
+
+/// The words before `_KEY` in names of keys that are no secrets.
+const BENIGN_KEYS: [&str; 14] = [
+    "ANNOTATION",
+    "CACHE",
+    "CONFIG",
+    "FOREIGN",
+    "GROUP",
+    "HASH",
+    "INDEX",
+    "LABEL",
+    "OBJECT",
+    "PARTITION",
+    "PRIMARY",
+    "PUBLIC",
+    "ROUTING",
+    "SORT",
+];
+
+/// Returns whether the name of a variable or key suggests that its value is a secret.
+///
+/// ```
+/// use jobplate_manifest::credentials::is_secret_name;
+///
+/// assert!(is_secret_name("db_password_2"));
+/// assert!(!is_secret_name("TOKEN_FILE"));
+/// ```
+pub fn is_secret_name(name: &str) -> bool {
+    let has_prefix = name.get(..PREFECT_SECRET_PREFIX.len());
+    if has_prefix.is_some_and(|start| start.eq_ignore_ascii_case(PREFECT_SECRET_PREFIX)) {
+        return true;
+    }
+    let words = split_words(name);
+    let Some((last, before)) = words.split_last() else { return false };
+    let is_pair = |pair: &[Word<'_>], (first, second): (&str, &str)| pair[0].is(first) && pair[1].is(second);
+    let has_webhook = words.len() > 1 && is_pair(&words[words.len() - 2..], ("WEBHOOK", "URL"));
+    if !has_webhook && BENIGN_LAST_WORDS.iter().any(|word| last.is(word)) {
+        return false;
+    }
+    let is_secret_word = |word: &Word<'_>| {
+        SECRET_WORDS.iter().any(|secret| word.is(secret)) || SECRET_ENDINGS.iter().any(|ending| word.ends_with(ending))
+    };
+    // A camel-case name such as `topologyKey` usually names the key of a mapping.
+    let is_key = last.is("KEY")
+        && last.follows_separator
+        && before.last().is_some_and(|previous| !BENIGN_KEYS.iter().any(|word| previous.is(word)));
+    is_key
+        || words.iter().any(is_secret_word)
+        || SECRET_LAST_WORDS.iter().any(|word| last.is(word))
+        || words.windows(2).any(|pair| SECRET_PAIRS.iter().any(|expected| is_pair(pair, *expected)))
+}
+
+/// A word of a name.
+#[derive(Clone, Copy)]
+struct Word<'n> {
+    text: &'n str,
+    /// Whether the word is after a separator and not after a lower-case letter.
+    follows_separator: bool,
+}
+
+impl Word<'_> {
+    fn is(&self, word: &str) -> bool {
+        self.text.eq_ignore_ascii_case(word)
+    }
+
+    fn ends_with(&self, ending: &str) -> bool {
+        let start = self.text.len().checked_sub(ending.len());
+        start.and_then(|start| self.text.get(start..)).is_some_and(|end| end.eq_ignore_ascii_case(ending))
+    }
+}
+
+/// Splits a name into words. Leaves out digits at the end of a word, and words of digits.
+fn split_words(name: &str) -> Vec<Word<'_>> {
+    let mut words = Vec::new();
+    for part in name.split(|c: char| !c.is_alphanumeric()) {
+        let mut start = 0;
+        let mut is_after_lowercase = false;
+        let mut add = |start: usize, end: usize| {
+            let text = part[start..end].trim_end_matches(|c: char| c.is_ascii_digit());
+            if !text.is_empty() {
+                words.push(Word { text, follows_separator: start == 0 });
+            }
+        };
+        for (at, c) in part.char_indices() {
+            if c.is_uppercase() && is_after_lowercase {
+                add(start, at);
+                start = at;
+            }
+            is_after_lowercase = c.is_lowercase();
+        }
+        add(start, part.len());
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recognizes_names_of_secrets() {
+        for name in [
+            "TOKEN",
+            "github_token",
+            "githubToken",
+            "DB_PASSWORD",
+            "DB_PASSWORD_2",
+            "DB_PASS",
+            "PASSWORD_FOR_DB",
+            "X_PASSWD",
+            "MYSQL_PWD",
+            "API_KEY",
+            "apiKey",
+            "AWS_SECRET_ACCESS_KEY",
+            "SSH_PRIVATE_KEY_PEM",
+            "ENCRYPTION_KEY",
+            "CLIENTSECRET",
+            "AWS_CREDENTIALS",
+            "PASSWORD_SALT",
+            "SENTRY_DSN",
+            "AZURE_STORAGE_CONNECTION_STRING",
+            "SLACK_WEBHOOK_URL",
+            "PREFECT_API_AUTH_STRING",
+            "X-Auth-Token",
+            "Authorization",
+            "PREFECT__CONTEXT__SECRETS__DB_NAME",
+            "prefect__context__secrets__a",
+        ] {
+            assert!(is_secret_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn passes_names_that_only_locate_or_describe_a_secret() {
+        for name in [
+            "",
+            "2",
+            "TOKEN_FILE",
+            "PASSWORD_PATH",
+            "SECRETS_DIR",
+            "SECRET_NAME",
+            "secretName",
+            "secretKeyRef",
+            "TOKEN_URL",
+            "JWKS_KEYS_URL",
+            "AWS_ACCESS_KEY_ID",
+            "TOKEN_TTL",
+            "tokenExpirationSeconds",
+            "server-tokens",
+            "MONKEY",
+            "KEY",
+            "PUBLIC_KEY",
+            "topologyKey",
+            "BYPASS",
+            "TZ",
+            "PREFECT__CLOUD__API",
+        ] {
+            assert!(!is_secret_name(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Finds tokens and private keys by their shape.
+//!
+//! The shapes of tokens are those of gitleaks (`gitleaks:config/gitleaks.toml`) and of the providers' documentation.
+//! Lengths are shorter than the real ones, so that a truncated token is found, too.
+
+use std::ops::Range;
+
+/// A kind of token: its start, and the least number of characters after it.
+struct TokenShape {
+    prefix: &'static str,
+    min_length: usize,
+    is_part: fn(u8) -> bool,
+}
+
+impl TokenShape {
+    const fn new(prefix: &'static str, min_length: usize, is_part: fn(u8) -> bool) -> Self {
+        TokenShape { prefix, min_length, is_part }
+    }
+}
+
+const TOKENS: &[TokenShape] = &[
+    // Prefect Cloud
+    TokenShape::new("pnu_", 8, is_alphanumeric),
+    TokenShape::new("pnb_", 8, is_alphanumeric),
+    // GitHub
+    TokenShape::new("ghp_", 6, is_alphanumeric),
+    TokenShape::new("gho_", 6, is_alphanumeric),
+    TokenShape::new("ghu_", 6, is_alphanumeric),
+    TokenShape::new("ghs_", 6, is_alphanumeric),
+    TokenShape::new("ghr_", 6, is_alphanumeric),
+    TokenShape::new("github_pat_", 6, is_word),
+    // GitLab
+    TokenShape::new("glpat-", 8, is_word),
+    TokenShape::new("gldt-", 8, is_word),
+    TokenShape::new("glrt-", 8, is_word),
+    TokenShape::new("glcbt-", 8, is_word),
+    // AWS
+    TokenShape::new("AKIA", 16, is_upper),
+    TokenShape::new("ASIA", 16, is_upper),
+    TokenShape::new("ABIA", 16, is_upper),
+    TokenShape::new("ACCA", 16, is_upper),
+    TokenShape::new("A3T", 17, is_upper),
+    // Slack
+    TokenShape::new("xoxb-", 8, is_word),
+    TokenShape::new("xoxp-", 8, is_word),
+    TokenShape::new("xoxa-", 8, is_word),
+    TokenShape::new("xoxr-", 8, is_word),
+    TokenShape::new("xoxs-", 8, is_word),
+    TokenShape::new("xapp-", 8, is_word),
+    // Google
+    TokenShape::new("AIza", 30, is_word),
+    TokenShape::new("GOCSPX-", 16, is_word),
+    // Stripe, OpenAI, Anthropic, Hugging Face, npm, PyPI, SendGrid, Databricks, Grafana, DigitalOcean, Shopify
+    TokenShape::new("sk_live_", 8, is_alphanumeric),
+    TokenShape::new("rk_live_", 8, is_alphanumeric),
+    TokenShape::new("sk-ant-", 16, is_word),
+    TokenShape::new("sk-proj-", 16, is_word),
+    TokenShape::new("sk-", 32, is_word),
+    TokenShape::new("hf_", 24, is_alphanumeric),
+    TokenShape::new("npm_", 24, is_alphanumeric),
+    TokenShape::new("pypi-AgEI", 16, is_word),
+    TokenShape::new("SG.", 32, is_dotted),
+    TokenShape::new("dapi", 32, is_hex),
+    TokenShape::new("glsa_", 24, is_word),
+    TokenShape::new("dop_v1_", 32, is_hex),
+    TokenShape::new("shpat_", 24, is_hex),
+    // The Base64 of `-----BEGIN`
+    TokenShape::new("LS0tLS1CRUdJTi", 8, is_base64),
+];
+
+/// The addresses of webhooks: whoever knows one can use it.
+const WEBHOOKS: [&str; 5] = [
+    "hooks.slack.com/services/",
+    "hooks.slack.com/workflows/",
+    "hooks.slack.com/triggers/",
+    "discord.com/api/webhooks/",
+    "discordapp.com/api/webhooks/",
+];
+
+fn is_alphanumeric(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+}
+
+fn is_upper(byte: u8) -> bool {
+    byte.is_ascii_uppercase() || byte.is_ascii_digit()
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
+}
+
+fn is_dotted(byte: u8) -> bool {
+    is_word(byte) || byte == b'.'
+}
+
+fn is_hex(byte: u8) -> bool {
+    byte.is_ascii_hexdigit()
+}
+
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+/=_-".contains(&byte)
+}
+
+/// Finds private keys in PEM, up to the end of the key or of the text.
+pub(super) fn find_private_keys(text: &str, found: &mut Vec<Range<usize>>) {
+    let mut from = 0;
+    while let Some(start) = text[from..].find("-----BEGIN ").map(|at| from + at) {
+        let label_end = text[start + 11..].find("-----").map_or(text.len(), |length| start + 11 + length);
+        if !text[start..label_end].contains("PRIVATE KEY") {
+            from = label_end;
+            continue;
+        }
+        let body = label_end.min(text.len());
+        let end = text[body..].find("-----END ").map_or(text.len(), |length| {
+            let end = body + length + 9;
+            text[end..].find("-----").map_or(text.len(), |length| end + length + 5)
+        });
+        found.push(start..end);
+        from = end;
+    }
+}
+
+/// Finds tokens of [`TOKENS`], JSON web tokens, Azure client secrets and [`WEBHOOKS`].
+pub(super) fn find_tokens(text: &str, found: &mut Vec<Range<usize>>) {
+    let bytes = text.as_bytes();
+    let mut previous = b' ';
+    let mut at = 0;
+    while at < bytes.len() {
+        let byte = bytes[at];
+        let starts_word = !previous.is_ascii_alphanumeric();
+        let starts_part = !is_word(previous);
+        previous = byte;
+        let end = match byte {
+            _ if !starts_word => None,
+            b'e' if starts_part => json_web_token_end(bytes, at),
+            b'p' | b'g' | b'A' | b'x' | b'G' | b's' | b'r' | b'h' | b'n' | b'S' | b'd' | b'L' => token_end(bytes, at),
+            _ => None,
+        };
+        if let Some(end) = end {
+            found.push(at..end);
+            at = end;
+            continue;
+        }
+        at += 1;
+    }
+    let mut last_end = 0;
+    for (at, _) in text.match_indices("Q~") {
+        // Azure: three characters, a digit, `Q~` and 31 to 34 characters.
+        if at >= last_end + 4 && bytes[at - 1].is_ascii_digit() && text.is_char_boundary(at - 4) {
+            last_end = run_end(bytes, at + 2, |byte| is_dotted(byte) || byte == b'~');
+            if last_end - at >= 33 {
+                found.push(at - 4..last_end);
+            }
+        }
+    }
+    for webhook in WEBHOOKS {
+        let mut last_end = 0;
+        for (at, _) in text.match_indices(webhook) {
+            let start = at + webhook.len();
+            if start > last_end {
+                last_end = run_end(bytes, start, |byte| is_base64(byte) || byte == b'.');
+                found.push(start..last_end);
+            }
+        }
+    }
+}
+
+/// Returns the end of the longest token of [`TOKENS`] at `start`.
+fn token_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let shapes = TOKENS.iter().filter(|shape| bytes[start..].starts_with(shape.prefix.as_bytes()));
+    let ends = shapes.filter_map(|shape| {
+        let from = start + shape.prefix.len();
+        let end = run_end(bytes, from, shape.is_part);
+        (end - from >= shape.min_length).then_some(end)
+    });
+    let prefect_end = || {
+        // Prefect Cloud has further prefixes of this form.
+        let is_prefect = bytes.len() > start + 4 && &bytes[start..start + 2] == b"pn" && bytes[start + 3] == b'_';
+        let end = run_end(bytes, (start + 4).min(bytes.len()), is_alphanumeric);
+        (is_prefect && end >= start + 40).then_some(end)
+    };
+    ends.max().or_else(prefect_end)
+}
+
+/// Returns the end of a JSON web token at `start`: `ey... . ey... . ...`.
+fn json_web_token_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let part_end = |from: usize, start: &[u8], min_length: usize| {
+        let end = run_end(bytes, from, is_word);
+        (bytes[from..].starts_with(start) && end - from >= min_length).then_some(end)
+    };
+    let dot = |at: usize| (bytes.get(at) == Some(&b'.')).then_some(at + 1);
+    let second = dot(part_end(start, b"ey", 10)?)?;
+    let third = dot(part_end(second, b"ey", 10)?)?;
+    part_end(third, b"", 6)
+}
+
+/// Returns the end of the run of bytes from `start` for which `is_part` is true.
+pub(super) fn run_end(bytes: &[u8], start: usize, is_part: impl Fn(u8) -> bool) -> usize {
+    start + bytes[start..].iter().take_while(|byte| is_part(**byte)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::find_credentials;
+    use super::*;
+
+    fn find(text: &str) -> Vec<&str> {
+        find_credentials(text).into_iter().map(|range| &text[range]).collect()
+    }
+
+    #[test]
+    fn finds_tokens_of_every_shape() {
+        let letters = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0fD3aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0fD3";
+        for TokenShape { prefix, .. } in TOKENS {
+            let body = match *prefix {
+                "AKIA" | "ASIA" | "ABIA" | "ACCA" | "A3T" => &letters.to_ascii_uppercase()[..20],
+                "dapi" | "dop_v1_" | "shpat_" => &"0123456789abcdef".repeat(2),
+                _ => letters,
+            };
+            let token = format!("{prefix}{body}");
+            assert_eq!(find(&token), [&*token], "{token}");
+            assert_eq!(find(&format!("use {token}, please")), [&*token], "{token}");
+        }
+        for token in [
+            "pnx_0123456789abcdefghijklmnopqrstuvwxyz",
+            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3",
+            "abc8Q~0123456789abcdef0123456789abcdef",
+            "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----",
+            "-----BEGIN PRIVATE KEY-----\\nMIIE",
+        ] {
+            assert_eq!(find(token), [token]);
+        }
+        assert_eq!(find("https://hooks.slack.com/services/T0/B0/x"), ["T0/B0/x"]);
+    }
+}

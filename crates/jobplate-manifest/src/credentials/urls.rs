@@ -1,0 +1,120 @@
+//! Finds the passwords of URLs.
+
+use std::ops::Range;
+
+use super::tokens::run_end;
+use super::values::is_placeholder;
+
+/// The pairs of user and password in examples of URLs.
+const EXAMPLE_USERS: [(&str, &str); 5] =
+    [("user", "pass"), ("user", "password"), ("username", "password"), ("USER", "PASSWORD"), ("USERNAME", "PASSWORD")];
+
+/// Returns whether a byte ends a word.
+fn ends_word(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || b"\"'`<>".contains(&byte)
+}
+
+/// Finds the passwords in `scheme://user:password@host` and `user:password@host`.
+pub(super) fn find_url_passwords(text: &str, found: &mut Vec<Range<usize>>) {
+    let bytes = text.as_bytes();
+    let mut word_start = 0;
+    while word_start < bytes.len() {
+        // A placeholder such as `$(A)` or `{{ a }}` does not end a word, but whitespace in it does.
+        let word_end = run_end(bytes, word_start, |byte| !ends_word(byte));
+        let word = &text[word_start..word_end];
+        if word.contains('@') {
+            find_password_in_word(word, word_start, found);
+        }
+        word_start = word_end + 1;
+    }
+}
+
+fn find_password_in_word(word: &str, offset: usize, found: &mut Vec<Range<usize>>) {
+    let mut from = 0;
+    let mut is_url = false;
+    while let Some(at) = word[from..].find("://").map(|at| from + at) {
+        is_url = true;
+        let start = at + 3;
+        let next = word[start..].find("://").map_or(word.len(), |at| start + at);
+        let part = &word[start..next];
+        let authority_end = part.find(['/', '?', '#', ',', ';']).unwrap_or(part.len());
+        // A password may contain `/`, although it should be escaped. A port may not.
+        let colon = part[..authority_end].find(':');
+        let is_port = |text: &str| {
+            text.split(['/', '?', '#'])
+                .next()
+                .is_some_and(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
+        };
+        if let Some(colon) = colon {
+            let sign = part[..authority_end].rfind('@').filter(|sign| *sign > colon);
+            let late_sign = || part.rfind('@').filter(|_| !is_port(&part[colon + 1..]));
+            if let Some(sign) = sign.or_else(late_sign) {
+                push_password(part, colon, sign, offset + start, found);
+            }
+        }
+        from = next.max(start);
+    }
+    if !is_url {
+        let sign = word.rfind('@').unwrap_or_default();
+        let start = word[..sign].rfind(['=', ',', '(', '[', '{']).map_or(0, |at| at + 1);
+        let part = &word[start..];
+        let host = &word[sign + 1..];
+        let colon = part.find(':').filter(|colon| start + colon < sign);
+        let is_host = host.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[' || c == '$');
+        // An image with a digest (`image:tag@sha256:...`) has the same form.
+        let is_image = host.starts_with("sha256:") || host.starts_with("sha512:");
+        if let Some(colon) = colon
+            && is_host
+            && !is_image
+            && &part[..colon] != "mailto"
+        {
+            push_password(part, colon, sign - start, offset + start, found);
+        }
+    }
+}
+
+/// Adds the password between `colon` and `sign`, unless it is a placeholder or an example.
+fn push_password(part: &str, colon: usize, sign: usize, offset: usize, found: &mut Vec<Range<usize>>) {
+    let (user, password) = (&part[..colon], &part[colon + 1..sign]);
+    if !password.is_empty() && !is_placeholder(password) && !EXAMPLE_USERS.contains(&(user, password)) {
+        found.push(offset + colon + 1..offset + sign);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::find_credentials;
+
+    fn find(text: &str) -> Vec<&str> {
+        find_credentials(text).into_iter().map(|range| &text[range]).collect()
+    }
+
+    #[test]
+    fn finds_the_password_of_a_url() {
+        for (text, password) in [
+            ("postgresql+asyncpg://etl:hunter2@db:5432/flows", "hunter2"),
+            ("redis://:hunter2@cache/0", "hunter2"),
+            ("amqp://a:hun@ter2@mq", "hun@ter2"),
+            ("http://a:hun/ter2@host", "hun/ter2"),
+            ("u:hunter2@host", "hunter2"),
+            ("DB=\"mysql://a:hunter2@db\" run", "hunter2"),
+            ("snowflake://a:hunter2@x/db?role=r", "hunter2"),
+        ] {
+            assert_eq!(find(text), [password], "{text}");
+        }
+        for text in [
+            "http://prefect-apollo.prefect:4200",
+            "http://host:4200/a@b",
+            "git@github.com:owner/repo",
+            "ssh://git@github.com:22/a",
+            "postgres://etl:$(PASSWORD)@db",
+            "postgres://etl:${PASSWORD}@db",
+            "postgres://user:password@db",
+            "postgres://etl:***@db",
+            "prefecthq/prefect:1.4@sha256:0123",
+            "mailto:a@example.com",
+        ] {
+            assert_eq!(find(text), [] as [&str; 0], "{text}");
+        }
+    }
+}
