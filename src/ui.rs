@@ -18,6 +18,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read as _, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use anstream::{AutoStream, ColorChoice};
 use jobplate::diagnostic;
@@ -25,6 +26,7 @@ use jobplate::diagnostic::json::JsonDiagnostic;
 use jobplate_diagnostic::{
     Diagnostic, Error, ErrorKind, Message, ProgramName, Result, Severity, describe_io_error, output_error,
 };
+use jobplate_manifest::sensitive::MaskPolicy;
 
 use self::github::{Workflow, escape_workflow_commands};
 use self::invocation::Invocation;
@@ -86,6 +88,16 @@ impl Ui {
     /// Returns whether Helm 4 runs the program as a plugin.
     pub(crate) fn is_helm_plugin(&self) -> bool {
         self.is_helm_plugin
+    }
+
+    /// Returns the policy that decides which values are masked.
+    pub(crate) fn mask_policy(&self) -> Rc<MaskPolicy> {
+        self.documents.policy()
+    }
+
+    /// Masks the literals of these variables, whatever their names.
+    pub(crate) fn mask_variables(&self, names: impl IntoIterator<Item = String>) {
+        self.documents.change_policy(|policy| policy.names.extend(names));
     }
 
     /// Calls `write` with a buffered standard output, then flushes it.

@@ -15,62 +15,62 @@ const CANARY_IN_BASE64: &str = "a2FuYXJpZTdmM2E";
 /// Names and contents of `env` fields of a Job's container. The test replaces `@` with the canary.
 #[rustfmt::skip]
 const ENVS: &[(&str, &str)] = &[
-    ("plain", "- name: X\n  value: @"),
-    ("quoted", "- name: X\n  value: '@'\n- name: Z\n  value: \"\\x40 @\""),
-    ("block", "- name: X\n  value: |\n    @\n    x: @\n    value: @\n    env: @\n    - @\n    @"),
-    ("folded", "- name: X\n  value: >-\n    @\n\n    @"),
-    ("many lines", "- name: Z\n  value: @ and\n    @\n    @\n- name: X\n  value: \"@\n    @ \\\n    @\""),
-    ("value first", "- value: @\n  name: X"),
-    ("flow", "[\n  {name: X, value: @},\n  {name: Z,\n   value:\n     '@'}\n]"),
-    ("crlf", "- name: X\r\n  value: @\r"),
-    ("commented out", "# - name: X\n#   value: @\n- name: Z # value: \"@\"\n  value: z"),
+    ("plain", "- name: TOKEN\n  value: @"),
+    ("quoted", "- name: TOKEN\n  value: '@'\n- name: DB_PASSWORD\n  value: \"\\x40 @\""),
+    ("block", "- name: TOKEN\n  value: |\n    @\n    x: @\n    value: @\n    env: @\n    - @\n    @"),
+    ("folded", "- name: TOKEN\n  value: >-\n    @\n\n    @"),
+    ("many lines", "- name: DB_PASSWORD\n  value: @ and\n    @\n    @\n- name: TOKEN\n  value: \"@\n    @ \\\n    @\""),
+    ("value first", "- value: @\n  name: TOKEN"),
+    ("flow", "[\n  {name: TOKEN, value: @},\n  {name: DB_PASSWORD,\n   value:\n     '@'}\n]"),
+    ("crlf", "- name: TOKEN\r\n  value: @\r"),
+    ("commented out", "# - name: TOKEN\n#   value: @\n- name: DB_PASSWORD # value: \"@\"\n  value: z"),
     // The following contents are invalid near the canary.
-    ("duplicate entry", "- {name: X, value: @}\n- {value: @, name: X}"),
-    ("duplicate key", "- {name: X, value: @, value: @}\n- name: Z\n  value: @\n  value: @"),
-    ("anchored value", "- name: X\n  value: &a @\n- name: Z\n  value: *a"),
-    ("anchored entry", "- &e {name: X, value: @}\n- *e"),
-    ("merge key in an entry", "- {name: X, <<: {value: @}}"),
-    ("tagged value", "- name: X\n  value: !secret @\n- !!map {name: Z, value: @}"),
-    ("explicit key", "- ? name\n  : X\n  ? value\n  : @"),
-    ("unclosed double", "- name: X\n  value: \"@"),
-    ("unclosed single", "- {name: X, value: '@}"),
-    ("unclosed flow", "[{name: X, value: @}"),
-    ("tab", "- name: X\n\tvalue: @"),
+    ("duplicate entry", "- {name: TOKEN, value: @}\n- {value: @, name: TOKEN}"),
+    ("duplicate key", "- {name: TOKEN, value: @, value: @}\n- name: DB_PASSWORD\n  value: @\n  value: @"),
+    ("anchored value", "- name: TOKEN\n  value: &a @\n- name: DB_PASSWORD\n  value: *a"),
+    ("anchored entry", "- &e {name: TOKEN, value: @}\n- *e"),
+    ("merge key in an entry", "- {name: TOKEN, <<: {value: @}}"),
+    ("tagged value", "- name: TOKEN\n  value: !secret @\n- !!map {name: DB_PASSWORD, value: @}"),
+    ("explicit key", "- ? name\n  : TOKEN\n  ? value\n  : @"),
+    ("unclosed double", "- name: TOKEN\n  value: \"@"),
+    ("unclosed single", "- {name: TOKEN, value: '@}"),
+    ("unclosed flow", "[{name: TOKEN, value: @}"),
+    ("tab", "- name: TOKEN\n\tvalue: @"),
     ("template", "- name: {{ x }}\n  value: {{ default \"@\" }}"),
-    ("template that is YAML", "- {name: X, value: {{ default \"@\" .x }}}"),
-    ("bad escape", "- name: X\n  value: \"\\q @\""),
-    ("bad indentation", "- name: X\n  value: a\n other: @"),
-    ("control character", "- name: X\n  value: \"@ \u{1} @\""),
-    ("line separator", "- name: X\n  value: @\u{2028}value: @"),
-    ("lone carriage return", "- name: X\n  value: @\rvalue: @"),
-    ("a map", "X: @"),
-    ("a map in flow", "{X: @}"),
-    ("entry as a map", "- X: @"),
-    ("entry as text", "- X=@"),
-    ("text", "X=@"),
+    ("template that is YAML", "- {name: TOKEN, value: {{ default \"@\" .x }}}"),
+    ("bad escape", "- name: TOKEN\n  value: \"\\q @\""),
+    ("bad indentation", "- name: TOKEN\n  value: a\n other: @"),
+    ("control character", "- name: TOKEN\n  value: \"@ \u{1} @\""),
+    ("line separator", "- name: TOKEN\n  value: @\u{2028}value: @"),
+    ("lone carriage return", "- name: TOKEN\n  value: @\rvalue: @"),
+    ("a map", "TOKEN: @"),
+    ("a map in flow", "{TOKEN: @}"),
+    ("entry as a map", "- TOKEN: @"),
+    ("entry as text", "- TOKEN=@"),
+    ("text", "TOKEN=@"),
 ];
 
 /// Names and contents of complete inputs. The test also replaces `%` with the canary in Base64.
 #[rustfmt::skip]
 const INPUTS: &[(&str, &str)] = &[
-    ("flow", "kind: Job\nspec: {template: {spec: {containers: [{name: flow, env: [{name: X, value: @}, {value: \"@\", name: Z}]}]}}}\n"),
-    ("json", "{\"kind\":\"Job\",\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"flow\",\"env\":[{\"name\":\"X\",\"value\":\"@\"}]}]}}}}\n"),
-    ("two envs", "kind: Job\nspec:\n  template:\n    spec:\n      containers:\n        - {name: flow, env: [{name: X, value: @}], env: [{name: X, value: @}]}\n"),
-    ("merge key", "kind: Job\nspec:\n  template:\n    spec:\n      containers:\n        - {name: flow, <<: {env: [{name: X, value: @}]}, env: [{name: X, value: @}]}\n"),
-    ("init container", "kind: Job\nspec:\n  template:\n    spec:\n      initContainers:\n        - name: first\n          env:\n            - name: X\n              value: @\n      containers:\n        - name: flow\n"),
-    ("value by alias", "x: &v @\nkind: Job\nspec:\n  template:\n    spec:\n      containers:\n        - name: flow\n          env:\n            - name: Z\n              value: *v\n"),
+    ("flow", "kind: Job\nspec: {template: {spec: {containers: [{name: flow, env: [{name: TOKEN, value: @}, {value: \"@\", name: DB_PASSWORD}]}]}}}\n"),
+    ("json", "{\"kind\":\"Job\",\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"flow\",\"env\":[{\"name\":\"TOKEN\",\"value\":\"@\"}]}]}}}}\n"),
+    ("two envs", "kind: Job\nspec:\n  template:\n    spec:\n      containers:\n        - {name: flow, env: [{name: TOKEN, value: @}], env: [{name: TOKEN, value: @}]}\n"),
+    ("merge key", "kind: Job\nspec:\n  template:\n    spec:\n      containers:\n        - {name: flow, <<: {env: [{name: TOKEN, value: @}]}, env: [{name: TOKEN, value: @}]}\n"),
+    ("init container", "kind: Job\nspec:\n  template:\n    spec:\n      initContainers:\n        - name: first\n          env:\n            - name: TOKEN\n              value: @\n      containers:\n        - name: flow\n"),
+    ("value by alias", "x: &v @\nkind: Job\nspec:\n  template:\n    spec:\n      containers:\n        - name: flow\n          env:\n            - name: DB_PASSWORD\n              value: *v\n"),
     ("agent", "kind: Deployment\nmetadata: {name: a}\nspec:\n  template:\n    spec:\n      containers:\n        - args: [prefect agent kubernetes start]\n          env:\n            - name: PREFECT__CLOUD__API_KEY\n              value: @\n"),
-    ("not a target", "kind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    spec:\n      containers:\n        - name: web\n          env:\n            - name: X\n              value: @\n"),
+    ("not a target", "kind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    spec:\n      containers:\n        - name: web\n          env:\n            - name: TOKEN\n              value: @\n"),
     ("last applied", "kind: Job\nmetadata:\n  annotations:\n    kubectl.kubernetes.io/last-applied-configuration: |\n      {\"spec\":{\"value\":\"@\"}}\nspec: {template: {spec: {containers: [{name: flow}]}}}\n"),
-    ("last applied, other namespace", "kind: Job\nmetadata: {name: a, namespace: b, annotations: {kubectl.kubernetes.io/last-applied-configuration: '@'}}\nspec: {template: {spec: {containers: [{name: flow, env: [{name: X, value: @}]}]}}}\n"),
+    ("last applied, other namespace", "kind: Job\nmetadata: {name: a, namespace: b, annotations: {kubectl.kubernetes.io/last-applied-configuration: '@'}}\nspec: {template: {spec: {containers: [{name: flow, env: [{name: TOKEN, value: @}]}]}}}\n"),
     ("secret before", "kind: Secret\ndata:\n  a: %\nstringData:\n  b: @\n  c: |\n    @\n    @\n---\nkind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n"),
     ("secret behind", "kind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n---\nstringData: {b: @, c: '@'}\ndata: {a: %}\nkind: Secret\n"),
     ("secret in a list", "kind: List\nitems:\n- kind: Secret\n  stringData:\n    b: @\n- kind: Job\n  spec: {template: {spec: {containers: [{name: flow}]}}}\n- kind: Secret\n  data: {b: %}\n"),
     ("secret by alias", "kind: List\nx: &d {a: @, b: [@]}\nitems:\n- kind: Job\n  spec: {template: {spec: {containers: [{name: flow}]}}}\n- kind: Secret\n  data: *d\n"),
     ("half a secret", "kind: Secret\nstringData:\n  b: @\n  containers: \"@\n"),
-    ("embedded", "kind: ConfigMap\nmetadata: {name: t}\ndata:\n  job_template.yaml: |\n    kind: Job\n    spec:\n      template:\n        spec:\n          containers:\n            - name: flow\n              env:\n                - name: X\n                  value: @\n---\nkind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n"),
-    ("embedded json", "kind: List\nitems:\n- kind: Job\n  spec: {template: {spec: {containers: [{name: flow}]}}}\n- kind: ConfigMap\n  data:\n    job_template.yaml: '{\"kind\":\"Job\",\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"flow\",\"env\":[{\"name\":\"X\",\"value\":\"@\"}]}]}}}}'\n"),
-    ("embedded in a string", "kind: List\nitems:\n- kind: Job\n  spec: {template: {spec: {containers: [{name: flow}]}}}\n- kind: ConfigMap\n  data:\n    job_template.yaml: \"env:\\n- name: X\\n  value: @\\n\"\n"),
+    ("embedded", "kind: ConfigMap\nmetadata: {name: t}\ndata:\n  job_template.yaml: |\n    kind: Job\n    spec:\n      template:\n        spec:\n          containers:\n            - name: flow\n              env:\n                - name: TOKEN\n                  value: @\n---\nkind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n"),
+    ("embedded json", "kind: List\nitems:\n- kind: Job\n  spec: {template: {spec: {containers: [{name: flow}]}}}\n- kind: ConfigMap\n  data:\n    job_template.yaml: '{\"kind\":\"Job\",\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"flow\",\"env\":[{\"name\":\"TOKEN\",\"value\":\"@\"}]}]}}}}'\n"),
+    ("embedded in a string", "kind: List\nitems:\n- kind: Job\n  spec: {template: {spec: {containers: [{name: flow}]}}}\n- kind: ConfigMap\n  data:\n    job_template.yaml: \"env:\\n- name: TOKEN\\n  value: @\\n\"\n"),
     ("no yaml", "value: \"@\n\u{0}containers: @\n"),
 ];
 
@@ -85,16 +85,16 @@ fn job_with(env: &str) -> String {
 #[rustfmt::skip]
 const COMMANDS: &[&[&str]] = &[
     &["render", "input.yaml", "--env", "A=b"],
-    &["render", "input.yaml", "--secret-env", "X=s/k"],
-    &["render", "input.yaml", "--unset", "X", "--unset", "Z"],
+    &["render", "input.yaml", "--secret-env", "TOKEN=s/k"],
+    &["render", "input.yaml", "--unset", "TOKEN", "--unset", "DB_PASSWORD"],
     &["render", "input.yaml", "--secret", "T=s/k", "--backend", "server", "--api-key", "s/k"],
-    &["render", "input.yaml", "--diff", "--secret-env", "X=s/k", "--env", "A=b"],
-    &["render", "input.yaml", "--diff", "--unset", "X", "--unset", "Z", "--all-containers", "--init-containers"],
+    &["render", "input.yaml", "--diff", "--secret-env", "TOKEN=s/k", "--env", "A=b"],
+    &["render", "input.yaml", "--diff", "--unset", "TOKEN", "--unset", "DB_PASSWORD", "--all-containers", "--init-containers"],
     &["render", "input.yaml", "--diff", "--api-key", "s/k", "--name", "n"],
-    &["render", "input.yaml", "--diff", "--target", "*", "--allow-no-match", "--env", "A=$(X)"],
+    &["render", "input.yaml", "--diff", "--target", "*", "--allow-no-match", "--env", "A=$(TOKEN)"],
     &["render", "input.yaml", "--check", "--env", "A=b"],
-    &["render", "input.yaml", "--check", "--diff", "--env", "X=b"],
-    &["render", "input.yaml", "-i", "--secret-env", "X=s/k"],
+    &["render", "input.yaml", "--check", "--diff", "--allow-plaintext", "--env", "TOKEN=b"],
+    &["render", "input.yaml", "-i", "--secret-env", "TOKEN=s/k"],
     &["render", "input.yaml", "--target", "Nothing", "--env", "A=b"],
     &["render", "input.yaml", "-c", "nothing", "--env", "A=b"],
     &["render", "input.yaml", "-n", "elsewhere", "--env", "A=b"],
@@ -106,36 +106,36 @@ const COMMANDS: &[&[&str]] = &[
 /// Command lines and spec files that contain the canary, and whether it may appear on standard output.
 #[rustfmt::skip]
 const ARGUMENTS: &[(&[&str], &str, bool)] = &[
-    (&["render", "job.yaml", "--env", "A=@"], "", true),
+    (&["render", "job.yaml", "--env", "TOKEN=@"], "", false),
     (&["render", "job.yaml", "--allow-plaintext", "--env", "TOKEN=@"], "", true),
     (&["render", "job.yaml", "--env", "TOKEN=@"], "", false),
-    (&["render", "job.yaml", "--diff", "--env", "A=@"], "", false),
-    (&["render", "job.yaml", "--diff", "--env", "A=@\n@\n"], "", false),
-    (&["render", "job.yaml", "--check", "--env", "A=@"], "", false),
-    (&["render", "job.yaml", "-i", "--env", "A=@"], "", false),
+    (&["render", "job.yaml", "--diff", "--env", "TOKEN=@", "--allow-plaintext"], "", false),
+    (&["render", "job.yaml", "--diff", "--env", "TOKEN=@\n@\n", "--allow-plaintext"], "", false),
+    (&["render", "job.yaml", "--check", "--env", "TOKEN=@", "--allow-plaintext"], "", false),
+    (&["render", "job.yaml", "-i", "--env", "TOKEN=@", "--allow-plaintext"], "", false),
     (&["render", "job.yaml", "--env", "@"], "", false),
     (&["render", "job.yaml", "--env", "=@"], "", false),
-    (&["render", "job.yaml", "--env", "A=@", "--env", "A=@"], "", false),
-    (&["render", "job.yaml", "--env", "A=@", "--unset", "A"], "", false),
-    (&["render", "job.yaml", "--env", "A=@", "--frobnicate"], "", false),
-    (&["render", "job.yaml", "--env", "A=@", "--backend", "sever"], "", false),
-    (&["render", "missing.yaml", "--env", "A=@"], "", false),
-    (&["render", "--env", "A=@"], "", false),
-    (&["render", "job.yaml", "--target", "Deployment", "--env", "A=@"], "", false),
-    (&["render", "job.yaml", "--spec", "spec.yaml"], "  env: [{name: A, value: '@'}]\n", true),
-    (&["render", "job.yaml", "--spec", "spec.yaml", "--diff"], "  env: [{name: A, value: '@'}]\n", false),
-    (&["render", "job.yaml", "--spec", "spec.yaml"], "  env: [{name: A, value: '@', valueFrom: {}}]\n", false),
-    (&["render", "job.yaml", "--spec", "spec.yaml"], "  env: [{name: A, value: [@]}]\n", false),
-    (&["render", "job.yaml", "--spec", "spec.yaml"], "  env: [{name: A, value: '@', oops: 1}]\n", false),
-    (&["render", "job.yaml", "--spec", "spec.yaml"], "  env: [{name: A, valeu: '@'}]\n", false),
-    (&["render", "job.yaml", "--spec", "spec.yaml"], "  env: {A: '@'}\n", false),
-    (&["render", "job.yaml", "--spec", "spec.yaml"], "  env:\n    A: @\n", false),
-    (&["render", "job.yaml", "--spec", "spec.yaml"], "  env: ['A=@']\n", false),
-    (&["render", "job.yaml", "--spec", "spec.yaml"], "  env: A=@\n", false),
-    (&["render", "job.yaml", "--spec", "spec.yaml"], "  env:\n    - name: A\n      value: \"@\n", false),
-    (&["render", "job.yaml", "--spec", "spec.yaml"], "  env:\n    - name: A\n      value: @\n      value: @\n", false),
-    (&["render", "job.yaml", "--spec", "spec.yaml"], "  env: [{name: TOKEN, value: '@'}]\n  secretes: {}\n", false),
-    (&["render", "job.yaml", "--spec", "spec.yaml"], "  secrets: {T: '@'}\n", false),
+    (&["render", "job.yaml", "--env", "TOKEN=@", "--env", "TOKEN=@", "--allow-plaintext"], "", false),
+    (&["render", "job.yaml", "--env", "TOKEN=@", "--unset", "TOKEN", "--allow-plaintext"], "", false),
+    (&["render", "job.yaml", "--env", "TOKEN=@", "--frobnicate", "--allow-plaintext"], "", false),
+    (&["render", "job.yaml", "--env", "TOKEN=@", "--backend", "sever", "--allow-plaintext"], "", false),
+    (&["render", "missing.yaml", "--env", "TOKEN=@", "--allow-plaintext"], "", false),
+    (&["render", "--env", "TOKEN=@", "--allow-plaintext"], "", false),
+    (&["render", "job.yaml", "--target", "Deployment", "--env", "TOKEN=@", "--allow-plaintext"], "", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml", "--allow-plaintext"], "  env: [{name: TOKEN, value: '@'}]\n", true),
+    (&["render", "job.yaml", "--spec", "spec.yaml", "--diff", "--allow-plaintext"], "  env: [{name: TOKEN, value: '@'}]\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml", "--allow-plaintext"], "  env: [{name: TOKEN, value: '@', valueFrom: {}}]\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml", "--allow-plaintext"], "  env: [{name: TOKEN, value: [@]}]\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml", "--allow-plaintext"], "  env: [{name: TOKEN, value: '@', oops: 1}]\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml", "--allow-plaintext"], "  env: [{name: TOKEN, valeu: '@'}]\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml", "--allow-plaintext"], "  env: {TOKEN: '@'}\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml", "--allow-plaintext"], "  env:\n    TOKEN: @\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml", "--allow-plaintext"], "  env: ['TOKEN=@']\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml", "--allow-plaintext"], "  env: TOKEN=@\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml", "--allow-plaintext"], "  env:\n    - name: TOKEN\n      value: \"@\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml", "--allow-plaintext"], "  env:\n    - name: TOKEN\n      value: @\n      value: @\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml", "--allow-plaintext"], "  env: [{name: TOKEN, value: '@'}]\n  secretes: {}\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml", "--allow-plaintext"], "  secrets: {T: '@'}\n", false),
 ];
 
 /// A flag of `preview`, the content of its file, and whether the printed Job may contain the canary.
@@ -172,7 +172,7 @@ const SCENARIOS: &[(&str, &str, bool)] = &[
     ("--agent", "kind: Deployment\nspec: {template: {spec: {containers: [{args: [prefect, agent, kubernetes, start], env: [{name: PREFECT__CLOUD__API_KEY, value: '@'}]}]}}}", true),
     ("--agent", "kind: Deployment\nspec: {template: {spec: {containers: [{command: [sh, -c], args: ['prefect agent kubernetes start --key \"$(S)\" --env E=@ --env DSN=postgres://u:@@$S/db'], env: [{name: S, valueFrom: {secretKeyRef: {name: s, key: k}}}]}]}}}", true),
     ("--agent", "kind: Deployment\nspec: {template: {spec: {containers: [{args: [prefect, agent, kubernetes, start], env: [{name: S, valueFrom: {secretKeyRef: {name: s, key: k}}}, {name: PREFECT__CLOUD__API_KEY, value: '@-$(S)'}, {name: PREFECT__CLOUD__API, value: 'http://u:@@$(S)'}]}]}}}", true),
-    ("--agent", "kind: Deployment\nspec: {template: {spec: {containers: [{args: [web], env: [{name: X, value: '@'}]}]}}}", false),
+    ("--agent", "kind: Deployment\nspec: {template: {spec: {containers: [{args: [web], env: [{name: TOKEN, value: '@'}]}]}}}", false),
 ];
 
 const JOB: &str = "kind: Job\nmetadata: {name: etl}\nspec: {template: {spec: {containers: [{name: flow}]}}}\n";
@@ -267,14 +267,14 @@ fn values_of_inputs_stay_in_the_manifest() {
 /// Command lines on a ConfigMap whose embedded document contains the canary.
 #[rustfmt::skip]
 const EMBEDDED_COMMANDS: &[&[&str]] = &[
-    &["render", "-", "--secret-env", "X=s/k"],
-    &["render", "-", "--diff", "--secret-env", "X=s/k", "--env", "A=b"],
-    &["render", "-", "--diff", "--unset", "X", "--unset", "Z"],
+    &["render", "-", "--secret-env", "TOKEN=s/k"],
+    &["render", "-", "--diff", "--secret-env", "TOKEN=s/k", "--env", "A=b"],
+    &["render", "-", "--diff", "--unset", "TOKEN", "--unset", "DB_PASSWORD"],
     &["render", "-", "--check", "--env", "A=b"],
     &["render", "-", "--name", "x", "--env", "A=b"],
     &["render", "-", "--wrap", "configmap/x", "--env", "A=b"],
-    &["post-render", "--secret-env", "X=s/k"],
-    &["post-render", "--target", "cm/t:*", "--secret-env", "X=s/k"],
+    &["post-render", "--secret-env", "TOKEN=s/k"],
+    &["post-render", "--target", "cm/t:*", "--secret-env", "TOKEN=s/k"],
     &["post-render", "--target", "cm/t:*", "-c", "nothing", "--env", "A=b"],
     &["post-render", "--target", "cm/t:nothing", "--env", "A=b"],
 ];
@@ -285,12 +285,12 @@ type EnvVars = &'static [(&'static str, &'static str)];
 /// Integrations: environment variables, the command line, and whether the manifest is printed.
 #[rustfmt::skip]
 const INTEGRATIONS: &[(EnvVars, &[&str], bool)] = &[
-    (GITHUB, &["render", "input.yaml", "--check", "--secret-env", "X=s/k", "--unset", "Z", "--report", "report"], false),
+    (GITHUB, &["render", "input.yaml", "--check", "--secret-env", "TOKEN=s/k", "--unset", "DB_PASSWORD", "--report", "report"], false),
     (GITHUB, &["render", "input.yaml", "-i", "--env", "A=b", "--name", "n", "--report", "report"], false),
-    (GITHUB, &["render", "input.yaml", "--env", "X=$(Z)", "--all-containers", "--report", "report"], true),
+    (GITHUB, &["render", "input.yaml", "--env", "TOKEN=$(DB_PASSWORD)", "--all-containers", "--report", "report"], true),
     (COMPLETE, &["--", "jobplate", "render", "input.yaml", "--unset", ""], false),
     (COMPLETE, &["--", "jobplate", "render", "input.yaml", "--secret-env", ""], false),
-    (COMPLETE, &["--", "jobplate", "render", "input.yaml", "--secret-env", "X="], false),
+    (COMPLETE, &["--", "jobplate", "render", "input.yaml", "--secret-env", "TOKEN="], false),
     (COMPLETE, &["--", "jobplate", "render", "input.yaml", "--env-from", ""], false),
     (COMPLETE, &["--", "jobplate", "render", "input.yaml", "-c", ""], false),
     (COMPLETE, &["--", "jobplate", "render", "input.yaml", "--target", ""], false),
@@ -309,7 +309,7 @@ const GITHUB: EnvVars = &[("GITHUB_ACTIONS", "true"), ("GITHUB_STEP_SUMMARY", "s
 const COMPLETE: EnvVars = &[("JOBPLATE_COMPLETE", "fish")];
 const ARGOCD: EnvVars = &[(
     "ARGOCD_APP_PARAMETERS",
-    r#"[{"name": "files", "string": "input.yaml"}, {"name": "secret-env", "map": {"X": "s/k"}}]"#,
+    r#"[{"name": "files", "string": "input.yaml"}, {"name": "secret-env", "map": {"TOKEN": "s/k"}}]"#,
 )];
 
 #[test]
@@ -330,7 +330,7 @@ fn values_stay_in_the_manifest_in_every_integration() {
         // Also run `krm` on a ResourceList with the input as its item. Its `results` must not contain values.
         let item: String = input.split_inclusive('\n').map(|line| format!("  {line}")).collect();
         let config =
-            "functionConfig: {apiVersion: jobplate/v1, kind: JobPlate, spec: {targets: [{kind: Job}], unset: [X]}}";
+            "functionConfig: {apiVersion: jobplate/v1, kind: JobPlate, spec: {targets: [{kind: Job}], unset: [TOKEN]}}";
         let list =
             format!("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\n{config}\nitems:\n- {}", &item[2..]);
         let directory = tempfile::tempdir().expect("a temporary folder can be made");
@@ -348,20 +348,20 @@ fn values_stay_in_the_manifest_in_every_integration() {
 
 /// Base job templates for `--from-default`: one is valid, the others have an error near a value.
 const BASE_JOB_TEMPLATES: &[&str] = &[
-    r#"{"job_configuration": {"env": {"X": "@"}, "job_manifest": {"spec": {"template": {"spec": {"containers": [{"env": "@"}]}}}}}, "variables": {"properties": {"env": {"default": {"X": "@"}}}}}"#,
+    r#"{"job_configuration": {"env": {"TOKEN": "@"}, "job_manifest": {"spec": {"template": {"spec": {"containers": [{"env": "@"}]}}}}}, "variables": {"properties": {"env": {"default": {"TOKEN": "@"}}}}}"#,
     r#"{"job_configuration": {"env": ["@"], "job_manifest": {"spec": {"template": {"spec": {"containers": [{}]}}}}}, "variables": {"properties": {}}}"#,
-    r#"{"job_configuration": {"env": {"X": "@"}, "job_manifest": {}}, "variables": {"properties": {}}}"#,
-    r#"{"job_configuration": {"env": {"X": "@"}, "job_manifest": "@"}, "variables": {"properties": {}}}"#,
-    r#"{"job_configuration": {"env": {"X": "@"}}, "variables": "@"}"#,
-    r#"{"X": "@", "job_configuration": [}"#,
-    "job_configuration:\n  env: {X: @}\n  env: {X: @}\nvariables: {a: @, \n",
+    r#"{"job_configuration": {"env": {"TOKEN": "@"}, "job_manifest": {}}, "variables": {"properties": {}}}"#,
+    r#"{"job_configuration": {"env": {"TOKEN": "@"}, "job_manifest": "@"}, "variables": {"properties": {}}}"#,
+    r#"{"job_configuration": {"env": {"TOKEN": "@"}}, "variables": "@"}"#,
+    r#"{"TOKEN": "@", "job_configuration": [}"#,
+    "job_configuration:\n  env: {TOKEN: @}\n  env: {TOKEN: @}\nvariables: {a: @, \n",
 ];
 
 #[test]
 fn values_of_a_base_stay_in_the_template() {
     let mut leaks = String::new();
     let mut found = 0;
-    let env = "- {name: X, valueFrom: {secretKeyRef: {name: s, key: k}}}\n- {name: PREFECT_API_KEY, valueFrom: {secretKeyRef: {name: s, key: k}}}";
+    let env = "- {name: TOKEN, valueFrom: {secretKeyRef: {name: s, key: k}}}\n- {name: PREFECT_API_KEY, valueFrom: {secretKeyRef: {name: s, key: k}}}";
     for base in BASE_JOB_TEMPLATES {
         for job in [JOB.to_owned(), job_with(env), job_with("- {name: Y, value: y}")] {
             let directory = tempfile::tempdir().expect("a temporary folder can be made");
@@ -401,7 +401,12 @@ fn values_of_embedded_documents_stay_in_the_manifest() {
     let mut found = 0;
     let one_line =
         "{\"kind\":\"Job\",\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"flow\",\"env\":ENV}]}}}}";
-    let envs = ["[\"X=@\"]", "{\"X\":\"@\"}", "[{\"name\":\"X\",\"value\":\"@\"}]", "[{\"name\":\"X\",\"v\":\"@\"}]"];
+    let envs = [
+        "[\"TOKEN=@\"]",
+        "{\"TOKEN\":\"@\"}",
+        "[{\"name\":\"TOKEN\",\"value\":\"@\"}]",
+        "[{\"name\":\"TOKEN\",\"v\":\"@\"}]",
+    ];
     let lines = envs.iter().map(|env| (*env, one_line.replace("ENV", env)));
     for (label, text) in ENVS.iter().map(|(label, env)| (*label, job_with(env))).chain(lines) {
         for style in ["block", "double", "folded double", "single"] {
@@ -469,7 +474,7 @@ type SecretCase = (EnvVars, &'static [(&'static str, &'static str)], &'static st
 #[rustfmt::skip]
 const SECRET_CASES: &[SecretCase] = &[
     (&[], &[(CONFIG, "[context.secrets]\nA = \"@\"\nB = ['@', {a = '@'}]\n[context.secrets.C]\nD = '@'\n")], "", &["--from-config"], true),
-    (&[], &[("c", "context.secrets.A = '\"@$X\"'")], "", &["--from-config=c", "--text=A"], true),
+    (&[], &[("c", "context.secrets.A = '\"@$TOKEN\"'")], "", &["--from-config=c", "--text=A"], true),
     (&[], &[("c", "[context.secrets]\nA = \"@\"\nB = 2020-01-01")], "", &["--from-config=c"], false),
     (&[], &[("c", "[context.secrets]\nA = \"@")], "", &["--from-config=c"], false),
     (&[], &[("c", "context.secrets.A = \"@")], "", &["--from-config=c"], false),
@@ -497,7 +502,7 @@ const SECRET_CASES: &[SecretCase] = &[
     (&[("PREFECT__CONTEXT__SECRETS__", VALUE)], &[], "", &["--from-environment"], false),
     (&[("PREFECT__CONTEXT__SECRETS__A__B", VALUE), VARIABLE_A[0]], &[], "", &["--from-environment"], false),
     (&[], &[("e", "A=@\nB=\"@\"\nC={\"a\": \"@\"}\nD=$@\nE=~/@\nF='@'\nG__H=@\n")], "", &["--from-env-file", "e"], true),
-    (&[], &[("e", "A=@$X")], "", &["--from-env-file", "e", "--text", "A"], true),
+    (&[], &[("e", "A=@$TOKEN")], "", &["--from-env-file", "e", "--text", "A"], true),
     (&[], &[("e", "A=@${x}\nB__C=@${x}")], "", &["--from-env-file", "e", "--text", "B__C"], false),
     (&[], &[("e", "A=@")], "", &["--from-env-file", "e", "--text", "@"], false),
     (&[], &[("e", "A=@\nA=@")], "", &["--from-env-file", "e"], false),

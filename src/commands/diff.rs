@@ -53,6 +53,7 @@ Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachab
         let documents = RenderedDocuments::new(&mut rendering, take_over.then_some(&request.injection), take_over);
         let progress = ProgressReporter::new(ui);
         let (mut differs, mut failure) = (false, None);
+        let policy = ui.mask_policy();
         let printed = ui.print_diff(|out| {
             failure = jobplate_cluster::diff(documents, &session, force, take_over, &progress, |difference| {
                 let Difference { object, file, before, after, immutable } = difference;
@@ -65,7 +66,7 @@ Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachab
                         "{object} is a Job with another pod template: applying needs --on-immutable"
                     ));
                 }
-                let text = diagnostic::unified_diff(before, after, 1, 1);
+                let text = diagnostic::unified_diff(before, after, 1, 1, &policy);
                 out.write(&format!("--- live {object}\n+++ {file} {object}\n{text}"))
             })?;
             Ok(())

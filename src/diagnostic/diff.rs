@@ -1,9 +1,12 @@
 //! Renders a unified diff of one edited document: computed on the original text, shown with values masked.
 
-use anstyle::{AnsiColor, Style};
-use similar::{ChangeTag, TextDiff};
+use std::collections::HashSet;
 
-use super::mask::MaskedText;
+use anstyle::{AnsiColor, Style};
+use jobplate_manifest::sensitive::{MaskPolicy, find_changed_literals};
+use similar::{ChangeTag, DiffTag, TextDiff};
+
+use super::mask::{MASK, MaskedText};
 
 /// The number of context lines before and after a change.
 const CONTEXT_LINES: usize = 3;
@@ -12,8 +15,12 @@ const CONTEXT_LINES: usize = 3;
 ///
 /// `first_before` and `first_after` are the 1-based lines in their files at which the two texts start. The result
 /// contains ANSI colour codes; the output stream strips them where colour is off.
-pub fn unified_diff(before: &str, after: &str, first_before: usize, first_after: usize) -> String {
-    let (old, new) = (masked_lines(before), masked_lines(after));
+///
+/// The literals of variables that become references, or were references, are masked whatever their names.
+pub fn unified_diff(before: &str, after: &str, first_before: usize, first_after: usize, policy: &MaskPolicy) -> String {
+    let mut policy = policy.clone();
+    policy.names.extend(find_changed_literals(before, after));
+    let (old, new) = (masked_lines(before, &policy), masked_lines(after, &policy));
     let diff = TextDiff::from_lines(before, after);
     let mut out = String::new();
     let (hunk, removed, added) =
@@ -28,13 +35,23 @@ pub fn unified_diff(before: &str, after: &str, first_before: usize, first_after:
         let old_range = range(first.old_range().start, last.old_range().end, first_before);
         let new_range = range(first.new_range().start, last.new_range().end, first_after);
         push_line(&mut out, hunk, &format!("@@ -{old_range} +{new_range} @@"));
+        // A masked line that is the same before and after would hide that its value changed.
+        let removed_lines: HashSet<&str> = group
+            .iter()
+            .flat_map(|op| op.old_range().filter(|_| op.tag() != DiffTag::Equal))
+            .filter_map(|line| old.get(line))
+            .filter(|line| line.contains(MASK))
+            .map(String::as_str)
+            .collect();
         for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
             let (sign, style, line) = match change.tag() {
                 ChangeTag::Delete => ('-', removed, change.old_index().and_then(|index| old.get(index))),
                 ChangeTag::Insert => ('+', added, change.new_index().and_then(|index| new.get(index))),
                 ChangeTag::Equal => (' ', Style::new(), change.old_index().and_then(|index| old.get(index))),
             };
-            push_line(&mut out, style, &format!("{sign}{}", line.map_or("", String::as_str)));
+            let line = line.map_or("", String::as_str);
+            let is_hidden = sign == '+' && removed_lines.contains(line);
+            push_line(&mut out, style, &format!("{sign}{line}{}", if is_hidden { " (changed)" } else { "" }));
             if change.missing_newline() {
                 out.push_str("\\ No newline at end of file\n");
             }
@@ -49,8 +66,8 @@ fn push_line(out: &mut String, style: Style, line: &str) {
 
 /// Returns the lines of a string with values masked, without line breaks. Replaces control characters other than tabs,
 /// since they could change the state of a terminal.
-fn masked_lines(text: &str) -> Vec<String> {
-    let masked = MaskedText::new(text);
+fn masked_lines(text: &str, policy: &MaskPolicy) -> Vec<String> {
+    let masked = MaskedText::new(text, policy);
     let mut start = 0;
     let lines = text.split_inclusive('\n').map(|line| {
         let content = line.strip_suffix('\n').unwrap_or(line);
@@ -66,11 +83,34 @@ fn masked_lines(text: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
+    fn diff(before: &str, after: &str) -> String {
+        let text = unified_diff(before, after, 10, 20, &MaskPolicy::default());
+        anstream::adapter::strip_str(&text).to_string()
+    }
+
     #[test]
-    fn shows_that_a_value_changed_but_masks_it() {
-        let before = "a: 1\nenv:\n- name: A\n  value: hush\n";
-        let after = "a: 1\nenv:\n- name: A\n  value: other\n";
-        let text = anstream::adapter::strip_str(&unified_diff(before, after, 10, 20)).to_string();
-        assert_eq!(text, "@@ -10,4 +20,4 @@\n a: 1\n env:\n - name: A\n-  value: ***\n+  value: ***\n");
+    fn shows_that_a_masked_value_changed() {
+        let before = "a: 1\nenv:\n- name: TOKEN\n  value: hush\n";
+        let after = "a: 1\nenv:\n- name: TOKEN\n  value: other\n";
+        let expected = "@@ -10,4 +20,4 @@\n a: 1\n env:\n - name: TOKEN\n-  value: ***\n+  value: *** (changed)\n";
+        assert_eq!(diff(before, after), expected);
+        let url = |password: &str| format!("api: http://u:{password}@host\n");
+        let expected = "@@ -10 +20 @@\n-api: http://u:***@host\n+api: http://u:***@host (changed)\n";
+        assert_eq!(diff(&url("hush"), &url("other")), expected);
+    }
+
+    #[test]
+    fn shows_values_that_are_not_sensitive() {
+        let before = "env:\n- name: API\n  value: http://a\n";
+        let after = "env:\n- name: API\n  value: http://b\n";
+        assert!(diff(before, after).ends_with("\n-  value: http://a\n+  value: http://b\n"));
+    }
+
+    #[test]
+    fn masks_a_literal_that_becomes_a_reference() {
+        let before = "env:\n- name: X\n  value: hush\n";
+        let after = "env:\n- name: X\n  valueFrom: {secretKeyRef: {name: s, key: k}}\n";
+        assert!(diff(before, after).ends_with("\n-  value: ***\n+  valueFrom: {secretKeyRef: {name: s, key: k}}\n"));
+        assert!(diff(after, before).ends_with("\n+  value: ***\n"));
     }
 }

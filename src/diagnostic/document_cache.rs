@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use jobplate_diagnostic::LineIndex;
+use jobplate_manifest::sensitive::MaskPolicy;
 
 use super::mask::MaskedText;
 use super::server_message::DocumentWords;
@@ -12,6 +13,7 @@ use super::server_message::DocumentWords;
 /// A document prepared for showing parts of it.
 pub(super) struct CachedDocument {
     document: Arc<str>,
+    policy: Rc<MaskPolicy>,
     masked: OnceCell<MaskedText<Arc<str>>>,
     pub lines: LineIndex,
     /// The document's words. Collected for the first server message about the document.
@@ -21,7 +23,7 @@ pub(super) struct CachedDocument {
 impl CachedDocument {
     /// Returns the document's masked ranges, which are found on first use.
     pub(super) fn masked(&self) -> &MaskedText<Arc<str>> {
-        self.masked.get_or_init(|| MaskedText::new(Arc::clone(&self.document)))
+        self.masked.get_or_init(|| MaskedText::new(Arc::clone(&self.document), &self.policy))
     }
 }
 
@@ -33,9 +35,21 @@ const MAX_DOCUMENTS: usize = 8;
 pub struct DocumentCache {
     /// The documents, from the least to the most recently used.
     documents: RefCell<Vec<Rc<CachedDocument>>>,
+    policy: RefCell<Rc<MaskPolicy>>,
 }
 
 impl DocumentCache {
+    /// Returns the policy that decides which values are masked.
+    pub fn policy(&self) -> Rc<MaskPolicy> {
+        Rc::clone(&self.policy.borrow())
+    }
+
+    /// Changes the policy that decides which values are masked.
+    pub fn change_policy(&self, change: impl FnOnce(&mut MaskPolicy)) {
+        change(Rc::make_mut(&mut self.policy.borrow_mut()));
+        self.documents.take();
+    }
+
     /// Returns the prepared document, from the cache if it was shown recently.
     pub(super) fn get(&self, document: &Arc<str>) -> Rc<CachedDocument> {
         let mut documents = self.documents.borrow_mut();
@@ -46,7 +60,8 @@ impl DocumentCache {
                     documents.remove(0);
                 }
                 let (document, lines) = (Arc::clone(document), LineIndex::new(document));
-                Rc::new(CachedDocument { document, masked: OnceCell::new(), lines, words: OnceCell::new() })
+                let policy = self.policy();
+                Rc::new(CachedDocument { document, policy, masked: OnceCell::new(), lines, words: OnceCell::new() })
             }
         };
         documents.push(Rc::clone(&cached));

@@ -1,15 +1,16 @@
 //! Masks sensitive values of an input. No other module determines which text is masked.
 //!
-//! Masks the values of `value` keys (env vars), of a Secret's `data` and `stringData`, and of last-applied
-//! annotations, including those in embedded documents. In text that no parser accepts, masks all text except keys.
-//! When in doubt, masks the value.
+//! `sensitive` finds the values that are sensitive by their place and name, `credentials` the parts of other values
+//! that have the shape of a credential, and `unparsed` the sensitive parts of comments and of text that no parser
+//! accepts. This module applies all of them, also to documents in strings.
 
 use std::ops::{Deref, Range};
 
-use jobplate_manifest::sensitive::{self, ValuePredicates};
-use jobplate_prefect::base_job_template::has_job_configuration;
-use jobplate_prefect::placeholder;
+use jobplate_manifest::credentials::find_credentials;
+use jobplate_manifest::sensitive::{self, MaskLevel, MaskPolicy};
 use jobplate_yaml::{DecodedScalar, Document, Node, NodeArena, NodeKind, read};
+
+use super::unparsed::{find_sensitive_comments, find_sensitive_lines};
 
 /// The replacement for a masked value.
 pub(super) const MASK: &str = "***";
@@ -23,9 +24,11 @@ pub(super) struct MaskedText<T> {
 
 impl<T: Deref<Target = str>> MaskedText<T> {
     /// Finds the sensitive values of a document.
-    pub(super) fn new(text: T) -> Self {
-        let mut masked_ranges = Vec::new();
-        find_sensitive_ranges(&text, 0, true, &mut masked_ranges);
+    pub(super) fn new(text: T, policy: &MaskPolicy) -> Self {
+        let mut masked_ranges = match policy.level {
+            MaskLevel::None => Vec::new(),
+            MaskLevel::Secrets | MaskLevel::All => find_sensitive_ranges(&text, 0, policy),
+        };
         masked_ranges.sort_by_key(|range| (range.start, range.end));
         masked_ranges.dedup_by(|next, kept| {
             let overlaps = next.start <= kept.end;
@@ -76,147 +79,117 @@ impl<T: Deref<Target = str>> MaskedText<T> {
     }
 }
 
-/// Adds the byte ranges of sensitive values in `text`. `offset` is the start of `text` in the complete input.
-///
-/// If `embedded_too` is true, searches string values for embedded documents. The flag is false inside an embedded
-/// document, where a string that may be a document is masked completely.
-fn find_sensitive_ranges(text: &str, offset: usize, embedded_too: bool, masked_ranges: &mut Vec<Range<usize>>) {
+/// The maximum number of documents around a document that is searched for sensitive values.
+const MAX_DEPTH: usize = 3;
+
+/// Returns the byte ranges of sensitive values in `text`, in any order. `depth` is the number of documents that contain
+/// the text as a string.
+fn find_sensitive_ranges(text: &str, depth: usize, policy: &MaskPolicy) -> Vec<Range<usize>> {
     let mut arena = NodeArena::default();
     if read(text, &mut arena).is_err() {
-        return mask_unparsed_lines(text, offset, masked_ranges);
+        return find_sensitive_lines(text);
     }
     let root = Document::new(text, &arena).root();
-    for node in sensitive::find_sensitive_nodes(
-        root,
-        !embedded_too,
-        ValuePredicates { is_template: has_job_configuration, is_placeholder },
-    ) {
-        mask_lines_of_span(text, node.span(), offset, masked_ranges);
-    }
-    for node in root.descendants().filter(|node| node.is_scalar()) {
-        let raw = node.raw();
-        match node.kind() {
-            NodeKind::Literal | NodeKind::Folded if embedded_too => {
-                let header = raw.find('\n').map_or(raw.len(), |newline| newline + 1);
-                find_sensitive_ranges(&raw[header..], offset + node.span().start + header, false, masked_ranges);
-            }
-            NodeKind::Literal | NodeKind::Folded => mask_lines_of_span(text, node.span(), offset, masked_ranges),
-            NodeKind::SingleQuoted | NodeKind::DoubleQuoted | NodeKind::Plain => {
-                let mentions_values = raw.contains(':') && (raw.contains("value") || raw.contains("ata"));
-                match classify_scalar(node) {
-                    ScalarContent::Manifest(inner) if embedded_too => {
-                        let mut embedded_ranges = Vec::new();
-                        find_sensitive_ranges(inner.text(), 0, false, &mut embedded_ranges);
-                        for range in embedded_ranges {
-                            mask_lines_of_span(text, inner.source_range(range), offset, masked_ranges);
-                        }
-                    }
-                    ScalarContent::Text if !mentions_values && !raw.contains('\n') => {}
-                    _ => mask_lines_of_span(text, node.span(), offset, masked_ranges),
-                }
-            }
-            _ => {}
+    let mut found = Vec::new();
+    let mut whole = sensitive::find_sensitive_nodes(root, depth > 0, policy).into_iter().peekable();
+    let mut whole_end = 0;
+    for node in root.descendants() {
+        if whole.next_if(|next| next.index() == node.index()).is_some() {
+            whole_end = node.subtree_end();
+            push_lines(text, node.span(), &mut found);
+        } else if node.is_scalar() && node.index() >= whole_end {
+            find_in_scalar(text, node, depth, policy, &mut found);
         }
     }
-    mask_comments(text, offset, masked_ranges);
+    found.extend(find_sensitive_comments(text));
+    found
 }
 
-/// The content of a flow scalar.
-enum ScalarContent<'a> {
-    /// A manifest: its sensitive values can be found.
-    Manifest(DecodedScalar<'a>),
-    /// Another mapping or list, or invalid YAML: any part of it may be sensitive.
-    Collection,
-    /// Any other string.
-    Text,
-}
-
-fn classify_scalar(node: Node<'_>) -> ScalarContent<'_> {
-    if node.kind() == NodeKind::Plain || !node.raw().contains([':', '{', '[', '-', '\\']) || is_placeholder(node) {
-        return ScalarContent::Text;
+/// Adds the sensitive ranges in a scalar: those of the document that it contains, or of the credentials in its text.
+fn find_in_scalar(text: &str, node: Node<'_>, depth: usize, policy: &MaskPolicy, found: &mut Vec<Range<usize>>) {
+    let raw = node.raw();
+    let start = node.span().start;
+    match node.kind() {
+        NodeKind::Literal | NodeKind::Folded => {
+            let header = raw.find('\n').map_or(raw.len(), |newline| newline + 1);
+            let content = &raw[header..];
+            let ranges = find_in_text(content, depth, policy);
+            ranges.into_iter().for_each(|range| {
+                push_lines(text, start + header + range.start..start + header + range.end, found);
+            });
+        }
+        NodeKind::SingleQuoted | NodeKind::DoubleQuoted => {
+            let content = DecodedScalar::new(node);
+            let ranges = find_in_text(content.text(), depth, policy);
+            ranges.into_iter().for_each(|range| push_lines(text, content.source_range(range), found));
+        }
+        NodeKind::Plain => {
+            let ranges = find_credentials(raw);
+            // The value of an assignment may go on in the next line.
+            if !ranges.is_empty() && raw.contains('\n') {
+                push_lines(text, node.span(), found);
+            } else {
+                found.extend(ranges.into_iter().map(|range| start + range.start..start + range.end));
+            }
+        }
+        _ => {}
     }
-    let inner = DecodedScalar::new(node);
+}
+
+/// Returns the sensitive ranges in the content of a string, which may be a document.
+fn find_in_text(content: &str, depth: usize, policy: &MaskPolicy) -> Vec<Range<usize>> {
+    if !may_be_collection(content) {
+        return find_credentials(content);
+    }
+    if depth >= MAX_DEPTH {
+        return vec![0..content.len()];
+    }
     let mut arena = NodeArena::default();
-    if read(inner.text(), &mut arena).is_err() {
-        // The string contains several documents or invalid YAML, so any part of it may be sensitive.
-        return ScalarContent::Collection;
-    }
-    let root = Document::new(inner.text(), &arena).root();
-    let has_key = |name: &str| root.entries().any(|(key, _)| key.has_text(name));
-    match root.kind() {
-        NodeKind::Map if has_key("apiVersion") && has_key("kind") || has_job_configuration(root) => {
-            ScalarContent::Manifest(inner)
-        }
-        NodeKind::Map | NodeKind::Seq => ScalarContent::Collection,
-        _ => ScalarContent::Text,
+    match read(content, &mut arena) {
+        Ok(()) if Document::new(content, &arena).root().is_scalar() => find_credentials(content),
+        Err(_) if !is_like_manifest(content) => find_credentials(content),
+        _ => find_sensitive_ranges(content, depth + 1, policy),
     }
 }
 
-/// Returns whether a scalar is exactly one Prefect placeholder, `{{ name }}`. A name with upper-case letters or digits
-/// does not count: it could be a secret value.
-fn is_placeholder(node: Node<'_>) -> bool {
-    let is_placeholder_name =
-        |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'.');
-    node.is_scalar() && node.text().is_some_and(|text| placeholder::sole_name(&text).is_some_and(is_placeholder_name))
+/// Returns whether a string may contain a mapping or a list.
+fn may_be_collection(content: &str) -> bool {
+    let start = content.trim_start();
+    start.starts_with(['{', '[', '-']) || content.contains(": ") || content.contains(":\n") || content.contains("\":")
+}
+
+/// Returns whether a string that is not valid YAML looks like a manifest with an error, and not like a program or a sentence.
+fn is_like_manifest(content: &str) -> bool {
+    const KEYS: [&str; 12] = [
+        "apiVersion",
+        "kind",
+        "metadata",
+        "spec",
+        "data",
+        "stringData",
+        "env",
+        "envFrom",
+        "value",
+        "valueFrom",
+        "containers",
+        "job_configuration",
+    ];
+    let is_key = |line: &str| {
+        let line = line.trim_start_matches([' ', '-', '{', '[', '"', '\'']);
+        let key = line.split_once(':').map_or("", |(key, _)| key.trim_end_matches(['"', '\'', ' ']));
+        KEYS.contains(&key)
+    };
+    content.trim_start().starts_with(['{', '[']) || content.lines().any(is_key)
 }
 
 /// Adds the byte range of each line of a span, without its indentation and line break.
-fn mask_lines_of_span(text: &str, span: Range<usize>, offset: usize, masked_ranges: &mut Vec<Range<usize>>) {
+fn push_lines(text: &str, span: Range<usize>, found: &mut Vec<Range<usize>>) {
     let mut start = span.start;
     for line in text[span].split_inclusive('\n') {
         let content = line.trim_end_matches(['\n', '\r']);
         let leading_whitespace = content.len() - content.trim_start_matches(' ').len();
         if leading_whitespace < content.len() {
-            masked_ranges.push(offset + start + leading_whitespace..offset + start + content.len());
-        }
-        start += line.len();
-    }
-}
-
-/// Adds the byte range of each line of `text` except its key. Used for text that no parser accepts.
-fn mask_unparsed_lines(text: &str, offset: usize, masked_ranges: &mut Vec<Range<usize>>) {
-    let mut start = 0;
-    for line in text.split_inclusive('\n') {
-        let content = line.trim_end_matches(['\n', '\r']);
-        let open = content
-            .find(':')
-            .map_or_else(|| content.len() - content.trim_start_matches([' ', '\t', '-']).len(), |colon| colon + 1);
-        let leading_whitespace = content[open..].len() - content[open..].trim_start_matches([' ', '\t']).len();
-        if open + leading_whitespace < content.len() {
-            masked_ranges.push(offset + start + open + leading_whitespace..offset + start + content.len());
-        }
-        start += line.len();
-    }
-}
-
-/// Adds the byte ranges of the values of commented-out `value:` keys, including their continuation lines.
-fn mask_comments(text: &str, offset: usize, masked_ranges: &mut Vec<Range<usize>>) {
-    // The column of the last commented-out `value:`. Its value may continue on lines with more indentation.
-    let mut deeper_than = None;
-    let mut start = 0;
-    for line in text.split_inclusive('\n') {
-        let content = line.trim_end_matches(['\n', '\r']);
-        let Some(hash) = content.find('#') else {
-            deeper_than = None;
-            start += line.len();
-            continue;
-        };
-        if !content[..hash].trim().is_empty() {
-            deeper_than = None;
-        }
-        let comment = content[hash + 1..].trim_start_matches(['#', ' ', '-']);
-        let column = content.len() - comment.len();
-        if deeper_than.is_some_and(|outer| column > outer) && !comment.is_empty() {
-            masked_ranges.push(offset + start + column..offset + start + content.len());
-        } else if let Some(value_key) = content[hash..].find("value:").map(|value_key| hash + value_key) {
-            deeper_than = Some(value_key);
-            let from = value_key + "value:".len();
-            let leading_whitespace = content[from..].len() - content[from..].trim_start().len();
-            if from + leading_whitespace < content.len() {
-                masked_ranges.push(offset + start + from + leading_whitespace..offset + start + content.len());
-            }
-        } else if !comment.is_empty() {
-            deeper_than = None;
+            found.push(start + leading_whitespace..start + content.len());
         }
         start += line.len();
     }
@@ -227,62 +200,65 @@ mod tests {
     use super::*;
 
     fn mask_all(text: &str) -> String {
-        MaskedText::new(text).mask_range(0..text.len(), 0).0
+        MaskedText::new(text, &MaskPolicy::default()).mask_range(0..text.len(), 0).0
     }
 
     #[test]
-    fn masks_values_and_nothing_else() {
+    fn masks_sensitive_values_and_nothing_else() {
         let cases = [
-            ("env:\n- name: A\n  value: hush # c\n", "env:\n- name: A\n  value: *** # c\n"),
-            ("env: [{name: A, value: \"hush\"}]\n", "env: [{name: A, value: ***}]\n"),
-            ("- value: |\n    hush\n    hush\n", "- value: ***\n    ***\n    ***\n"),
+            ("env:\n- name: TOKEN\n  value: hush # c\n", "env:\n- name: TOKEN\n  value: *** # c\n"),
+            ("env:\n- name: TZ\n  value: UTC # c\n", "env:\n- name: TZ\n  value: UTC # c\n"),
+            ("env: [{name: TOKEN, value: \"hush\"}]\n", "env: [{name: TOKEN, value: ***}]\n"),
+            ("- value: |\n    hush\n    hush\n  name: TOKEN\n", "- value: ***\n    ***\n    ***\n  name: TOKEN\n"),
             ("kind: Secret\ndata: {a: aHVzaA==}\n", "kind: Secret\ndata: {a: ***}\n"),
-            ("env:\n  A: hush\n", "env:\n  A: ***\n"),
-            ("x: &a\n  b: hush\ny: *a\n", "x: &a\n  b: ***\ny: *a\n"),
-            (
-                "env:\n- A: hush\n- B=hush\n- name: C\n  valeu: hush\n",
-                "env:\n- A: ***\n- ***\n- name: C\n  valeu: ***\n",
-            ),
-            (
-                "env:\n- name: A\n  valueFrom: {secretKeyRef: {name: s, key: k}}\n",
-                "env:\n- name: A\n  valueFrom: {secretKeyRef: {name: s, key: k}}\n",
-            ),
+            ("kind: Secret\nstringdata: {a: hush}\n", "kind: Secret\nstringdata: {a: ***}\n"),
+            ("env:\n  TOKEN: hush\n  TZ: UTC\n", "env:\n  TOKEN: ***\n  TZ: UTC\n"),
+            ("api: http://etl:hush@host/api\n", "api: http://etl:***@host/api\n"),
+            ("api: \"http://etl:hush@host/api\"\n", "api: \"http://etl:***@host/api\"\n"),
+            ("a: ghp_0123456789abcdef # b\n", "a: *** # b\n"),
+            ("x: &a hush\ntoken: *a\n", "x: &a ***\ntoken: *a\n"),
             ("secrets: {T: hush, U: {secret: s, key: k}}\n", "secrets: {T: ***, U: {secret: s, key: k}}\n"),
-            ("kind: ConfigMap\ndata: {a: b}\n", "kind: ConfigMap\ndata: {a: b}\n"),
-            ("x: &a hush\nvalue: *a\n", "x: &a ***\nvalue: *a\n"),
+            ("kind: ConfigMap\ndata: {a: b, DB_PASSWORD: hush}\n", "kind: ConfigMap\ndata: {a: b, DB_PASSWORD: ***}\n"),
             (
-                "data:\n  j.yaml: |\n    env:\n    - name: A\n      value: hush\n",
-                "data:\n  j.yaml: |\n    env:\n    - name: A\n      value: ***\n",
+                "data:\n  j.yaml: |\n    env:\n    - name: TOKEN\n      value: hush\n    - name: TZ\n      value: UTC\n",
+                "data:\n  j.yaml: |\n    env:\n    - name: TOKEN\n      value: ***\n    - name: TZ\n      value: UTC\n",
             ),
-            ("env:\n- {name: A, value: {{ default \"hush\" .x }}}\n", "env:\n- {name: A, value: ***}\n"),
-            ("j: \"{\\\"value\\\": \\\"hush\\\", \\\"a\\\": \\\"b\\\"}\"\n", "j: ***\n"),
-            ("a: '{\"env\": [\"A=hush\"]}'\n", "a: ***\n"),
-            ("a: \"\\x76alue: hush\\n\"\n", "a: ***\n"),
-            ("a: '{\"stringData\": {\"a\": \"hush\"}}'\n", "a: ***\n"),
+            (
+                "data:\n  .env: |\n    export TZ=UTC\n    DB_PASSWORD=hush hush\n",
+                "data:\n  .env: |\n    export TZ=UTC\n    DB_PASSWORD=***\n",
+            ),
+            (
+                "j: \"{\\\"token\\\": \\\"hush\\\", \\\"a\\\": \\\"b\\\"}\"\n",
+                "j: \"{\\\"token\\\": ***, \\\"a\\\": \\\"b\\\"}\"\n",
+            ),
+            ("a: '{\"env\": [\"TOKEN=hush\"]}'\n", "a: '{\"env\": [***]}'\n"),
+            ("a: \"\\x74oken: hush\\n\"\n", "a: \"\\x74oken: ***\\n\"\n"),
+            ("a: '{\"stringData\": {\"a\": \"hush\"}}'\n", "a: '{\"stringData\": {\"a\": ***}}'\n"),
             ("a: |\n  stringData: {a: hush}\n", "a: |\n  stringData: {a: ***}\n"),
             (
-                "a: '{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"env\": [{\"value\": \"hush\"}, \"hush\"], \"b\": \"{\\\"c\\\": 1}\"}'\n",
-                "a: '{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"env\": [{\"value\": ***}, ***], \"b\": ***}'\n",
+                "kubectl.kubernetes.io/last-applied-configuration: |\n  {\"kind\":\"Secret\",\"data\":{\"a\":\"aHVzaA==\"}}\n",
+                "kubectl.kubernetes.io/last-applied-configuration: |\n  {\"kind\":\"Secret\",\"data\":{\"a\":***}}\n",
             ),
+            ("data:\n  j: \"{value: hush\"\n", "data:\n  j: \"{value: ***\"\n"),
+            ("a: \"{env: [TOKEN=hush\"\n", "a: \"{env: ***\"\n"),
             (
-                "a: \"apiVersion: v1\\nkind: Pod\\n\\x76alue: hush\\n\\\n    b: c\\n\"\n",
-                "a: \"apiVersion: v1\\nkind: Pod\\n\\x76alue: ***\\n\\\n    b: c\\n\"\n",
+                "command: [sh, -c, 'echo \"a: b\"; x --token hush']\n",
+                "command: [sh, -c, 'echo \"a: b\"; x --token ***']\n",
             ),
-            ("data:\n  j: \"{value: hush\"\n", "data:\n  j: ***\n"),
-            ("a: \"b: c\\n---\\nenv: [A=hush]\\n\"\n", "a: ***\n"),
-            ("a: \"env: [A=hush\"\n", "a: ***\n"),
             ("a: b\n# value: hush\n", "a: b\n# value: ***\n"),
             (
-                "# - name: A\n#   value: |\n#     hush\n#   other\nb: c # d\n",
-                "# - name: A\n#   value: ***\n#     ***\n#   other\nb: c # d\n",
+                "# TOKEN: hush\n#  - name: TZ\n#    value: UTC\na: b # DB_PASSWORD=hush\n",
+                "# TOKEN: ***\n#  - name: TZ\n#    value: UTC\na: b # DB_PASSWORD=***\n",
+            ),
+            (
+                "# - name: TOKEN\n#   value: |\n#     hush\n#   other\nb: c # d\n",
+                "# - name: TOKEN\n#   value: ***\n#     ***\n#   other\nb: c # d\n",
             ),
             ("valueFrom: hush\n", "valueFrom: ***\n"),
-            ("env: ['{{ env }}', A=hush]\n", "env: ['{{ env }}', ***]\n"),
             (
-                "t: {value: {job_configuration: {image: i, env: {A: hush}}}}\n",
-                "t: {value: {job_configuration: {image: i, env: {A: ***}}}}\n",
+                "t: {value: {job_configuration: {image: i, env: {TOKEN: hush}}}}\n",
+                "t: {value: {job_configuration: {image: i, env: {TOKEN: ***}}}}\n",
             ),
-            ("a: {{ hush }}\n\tb: \"hush\n  hush\n", "a: ***\n\tb: ***\n  ***\n"),
         ];
         for (text, expected) in cases {
             assert_eq!(mask_all(text), expected, "{text:?}");
@@ -290,10 +266,21 @@ mod tests {
     }
 
     #[test]
+    fn masks_every_value_or_none() {
+        let text = "env: [{name: TZ, value: UTC}, {name: TOKEN, value: hush}]\n";
+        let mask = |level| {
+            let policy = MaskPolicy { level, ..MaskPolicy::default() };
+            MaskedText::new(text, &policy).mask_range(0..text.len(), 0).0
+        };
+        assert_eq!(mask(MaskLevel::All), "env: [{name: TZ, value: ***}, {name: TOKEN, value: ***}]\n");
+        assert_eq!(mask(MaskLevel::None), text);
+    }
+
+    #[test]
     fn translates_an_offset_into_masked_text() {
-        let text = "value: hush # here\n";
-        let mask_all = MaskedText::new(text);
-        assert_eq!(mask_all.mask_range(0..18, 14), ("value: *** # here".to_owned(), 13));
+        let text = "token: hush # here\n";
+        let mask_all = MaskedText::new(text, &MaskPolicy::default());
+        assert_eq!(mask_all.mask_range(0..18, 14), ("token: *** # here".to_owned(), 13));
         assert_eq!(mask_all.mask_range(0..18, 9).1, 7);
         assert_eq!(mask_all.mask_range(0..18, 2).1, 2);
     }

@@ -9,7 +9,8 @@
 //! | `diff` | the format of a document's diff |
 //! | `json` | the fields of a diagnostic in a report |
 //! | `edits` | the fields of an edit report |
-//! | `mask` | which values, comments and unparsed text are masked in all outputs |
+//! | `mask` | which values are masked in all outputs |
+//! | `unparsed` | which parts of comments and of text that can't be parsed are masked |
 //! | `document_cache` | how long a document's masked ranges and lines are kept |
 //! | `server_message` | which words of a server's warning are shown |
 //! | `table` | the alignment of columns |
@@ -23,6 +24,7 @@ pub mod json;
 mod mask;
 mod server_message;
 mod table;
+mod unparsed;
 
 pub use diff::unified_diff;
 pub use document_cache::DocumentCache;

@@ -79,18 +79,23 @@ fn split_words(text: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
+    use jobplate_manifest::sensitive::MaskPolicy;
+
     use super::*;
 
     #[test]
     fn shows_words_that_are_visible_in_the_document_or_in_the_vocabulary() {
-        let document = "metadata: {name: web1}\nenv:\n- name: DB_URL\n  value: hush hush2\n";
+        let document = "metadata: {name: web1}\nenv:\n- name: DB_TOKEN\n  value: hush hush2\n";
         for (message, expected) in [
-            ("env[1]: hides previous definition of \"DB_URL\"", "env[1]: hides previous definition of \"DB_URL\""),
+            ("env[1]: hides previous definition of \"DB_TOKEN\"", "env[1]: hides previous definition of \"DB_TOKEN\""),
             ("web1 in v1beta1 is old, use v1.2", "web1 in v1beta1 is old, use v1.2"),
             ("value \"hush\" or hush2 or kanarie7f3a", "value \"***\" or *** or ***"),
             ("the password was Sesame", "the *** was ***"),
         ] {
-            assert_eq!(DocumentWords::new(&MaskedText::new(document)).redact(message), expected);
+            assert_eq!(
+                DocumentWords::new(&MaskedText::new(document, &MaskPolicy::default())).redact(message),
+                expected
+            );
         }
     }
 }

@@ -5,6 +5,7 @@ use jobplate_manifest::env::{EnvFrom, EnvValue, KeyRef};
 use jobplate_manifest::select::{ContainerChoice, Target};
 use jobplate_manifest::selector::LabelSelector;
 use jobplate_prefect::requested_settings::RequestedSettings;
+use jobplate_prefect::variables;
 use jobplate_prefect::worker::version::WorkerVersion;
 use jobplate_yaml::Node;
 
@@ -103,6 +104,15 @@ impl Injection {
             }
         }
         Ok(())
+    }
+
+    /// Returns the names of the variables that get a reference. Their literals in the input are treated as sensitive.
+    pub fn referencing_variables(&self) -> impl Iterator<Item = String> + '_ {
+        self.variables.iter().filter_map(|RequestedVariable { name, source }| match source {
+            VariableSource::PrefectSecret(_) => Some(variables::secret_variable(name)),
+            VariableSource::Entry(EnvValue::Literal(_)) => None,
+            VariableSource::Entry(_) => Some(name.clone()),
+        })
     }
 
     /// Returns whether only Prefect's settings and changes to `metadata` are requested.

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::credentials::is_credential;
 use jobplate_manifest::env::{EnvFrom, EnvFromKind, EnvValue};
 use jobplate_manifest::names::{self, ValidationError};
 use jobplate_manifest::select::Target;
@@ -55,7 +56,7 @@ enum Op {
 }
 
 impl Layer {
-    /// Creates an empty layer. The layer refuses literals with secret-looking names unless `allow_plaintext` is true.
+    /// Creates an empty layer. The layer refuses literals that look like credentials unless `allow_plaintext` is true.
     pub fn new(allow_plaintext: bool) -> Self {
         Layer { allow_plaintext, ..Layer::default() }
     }
@@ -64,7 +65,7 @@ impl Layer {
     ///
     /// # Errors
     ///
-    /// Fails if the variable name is invalid, if the value is a literal and the name looks like a secret's, or if the
+    /// Fails if the variable name is invalid, if the value is a literal that looks like a credential, or if the
     /// layer already sets or removes the variable.
     pub fn set_variable(&mut self, variable: RequestedVariable, origin: &str) -> Result<()> {
         names::check_env_name(&variable.name).map_err(|error| error.into_error(origin))?;
@@ -73,8 +74,8 @@ impl Layer {
                 check_prefect_secret_name(&variable.name).map_err(|error| error.into_error(origin))?;
                 variables::secret_variable(&variable.name)
             }
-            VariableSource::Entry(EnvValue::Literal(_))
-                if !self.allow_plaintext && variables::is_sensitive(&variable.name) =>
+            VariableSource::Entry(EnvValue::Literal(value))
+                if !self.allow_plaintext && is_credential(&variable.name, value) =>
             {
                 let name = &variable.name;
                 return Err(Error::usage(format!("{origin}: {name} looks like a secret, which would stand in plain text"))

@@ -30,6 +30,7 @@ pub(crate) fn plan_sources(
     ui: &Ui,
 ) -> Result<Rendering> {
     let injection = &request.injection;
+    ui.mask_variables(injection.referencing_variables());
     let mut rendering = Rendering::plan(sources, injection, request.max_document_size)?;
     let nothing = rendering.targets == 0 || rendering.fully_injected == 0 && !injection.is_settings_only();
     if nothing {

@@ -1,4 +1,4 @@
-//! Describes the value of a flow run's variable without revealing it.
+//! Describes the value of a flow run's variable.
 
 use jobplate_manifest::env::describe_source;
 
@@ -8,8 +8,8 @@ use crate::pyvalue::environ::find_references;
 /// The description of a variable's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ValueDescription {
-    /// A literal value, which must not be shown.
-    Literal,
+    /// A literal value, which may be sensitive.
+    Literal(String),
     /// An empty string, or no value.
     Empty,
     /// The type of a value that is not a string, such as a number. The API server rejects such a value.
@@ -24,7 +24,7 @@ pub enum ValueDescription {
 pub fn describe_value(arena: &Arena, value: ValueId) -> ValueDescription {
     match arena.get(value) {
         Value::Str(text) if text.is_empty() => ValueDescription::Empty,
-        Value::Str(_) => ValueDescription::Literal,
+        Value::Str(text) => ValueDescription::Literal(text.to_string()),
         Value::Unknown(text) => ValueDescription::ResolvedReference(find_references(text)),
         Value::None => ValueDescription::Empty,
         _ => ValueDescription::NotString(arena.describe_kind(value)),

@@ -1,29 +1,20 @@
 //! Prefect's environment variables for Prefect 1 secrets and requested settings.
 
 use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::credentials::PREFECT_SECRET_PREFIX;
 use jobplate_manifest::env::{EnvValue, EnvVar};
-use jobplate_manifest::sensitive::looks_secret;
 
 use super::generation::Generation;
 use super::requested_settings::RequestedSettings;
 
-/// The prefix of the variables that hold Prefect 1 secrets.
-const SECRET_PREFIX: &str = "PREFECT__CONTEXT__SECRETS__";
-
 /// Returns the variable of the Prefect 1 secret NAME: `PREFECT__CONTEXT__SECRETS__NAME`.
 pub fn secret_variable(name: &str) -> String {
-    format!("{SECRET_PREFIX}{name}")
+    format!("{PREFECT_SECRET_PREFIX}{name}")
 }
 
 /// Returns the name of the Prefect 1 secret that a variable holds, or `None` if the variable does not hold a secret.
 pub fn secret_name(variable: &str) -> Option<&str> {
-    variable.strip_prefix(SECRET_PREFIX)
-}
-
-/// Returns whether the value of the variable `name` is sensitive, that is, whether the variable holds a Prefect 1
-/// secret or has a name that looks secret. The prefix of secrets is not case-sensitive here.
-pub fn is_sensitive(name: &str) -> bool {
-    name.to_ascii_uppercase().starts_with(SECRET_PREFIX) || looks_secret(name)
+    variable.strip_prefix(PREFECT_SECRET_PREFIX)
 }
 
 /// Prefect 1: the backend, `server` or `cloud`.

@@ -17,7 +17,7 @@ pub(super) struct PreviewOutput {
 /// Returns the masked description of a value.
 pub(super) fn describe_value(value: &ValueDescription) -> String {
     match value {
-        ValueDescription::Literal => "***".to_owned(),
+        ValueDescription::Literal(_) => "***".to_owned(),
         ValueDescription::Empty => "(empty)".to_owned(),
         ValueDescription::NotString(kind) => format!("*** ({kind})"),
         ValueDescription::Reference(to) => to.clone(),

@@ -102,6 +102,7 @@ pub(super) fn replace_files(
 
 /// Prints a diff with values masked.
 pub(super) fn print_diff(rendering: &mut Rendering, ui: &Ui) -> Result<ExitCode> {
+    let policy = ui.mask_policy();
     ui.print_diff(|out| {
         for input in 0..rendering.len() {
             if !rendering.is_changed(input) {
@@ -114,7 +115,8 @@ pub(super) fn print_diff(rendering: &mut Rendering, ui: &Ui) -> Result<ExitCode>
             let mut documents = rendering.documents(Some(input));
             while let Some(RenderedDocument { line, before, after, edited, .. }) = documents.next_document()? {
                 if edited {
-                    out.write(&diagnostic::unified_diff(before, after, line, line.saturating_add_signed(added_lines)))?;
+                    let first_after = line.saturating_add_signed(added_lines);
+                    out.write(&diagnostic::unified_diff(before, after, line, first_after, &policy))?;
                     let last_line = |text: &str| LineIndex::new(text).line(text.len()) as isize;
                     added_lines += last_line(after) - last_line(before);
                 }

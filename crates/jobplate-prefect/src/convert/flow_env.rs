@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use jobplate_diagnostic::{Diagnostic, Error, ProgramName, Result};
+use jobplate_manifest::credentials::is_credential;
 use jobplate_manifest::env::referenced_names;
 
 use super::base::Base;
@@ -20,7 +21,6 @@ use crate::placeholder;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::locate;
 use crate::pyvalue::string;
-use crate::variables::is_sensitive;
 
 /// An entry of the job template's `env`, with its new name.
 struct FlowEnvEntry {
@@ -245,10 +245,10 @@ fn have_same_value(arena: &Arena, one: &FlowEnvEntry, other: &FlowEnvEntry) -> b
 /// Adds a note if a literal has a name that looks secret.
 fn note_plaintext_secret(arena: &Arena, notes: &mut ConversionNotes, entry: &FlowEnvEntry) {
     let (Some(new), Some(value)) = (&entry.new, entry.value) else { return };
-    let is_empty = arena.as_str(value).is_none_or(str::is_empty);
+    let text = arena.as_str(value).unwrap_or_default();
     // If the value refers to other variables (`$(NAME)`), the secret is in one of those variables.
-    let is_composed = arena.as_str(value).is_some_and(|text| referenced_names(text).next().is_some());
-    if !is_empty && !is_composed && (is_sensitive(new) || is_sensitive(&entry.old)) {
+    let is_composed = referenced_names(text).next().is_some();
+    if !is_composed && (is_credential(new, text) || is_credential(&entry.old, text)) {
         let text = format!(
             "`{new}` is a secret in plain text, judging by its name; anyone with access to the work pool can read it"
         );

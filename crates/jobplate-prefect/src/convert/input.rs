@@ -1,12 +1,12 @@
 //! Checks that the input of a conversion is a job template, and reads its parts.
 
 use jobplate_diagnostic::{Diagnostic, Error, Message, ProgramName, Result};
+use jobplate_manifest::credentials::is_credential;
 use jobplate_manifest::env::referenced_names;
 
 use super::notes::ConversionNotes;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::locate;
-use crate::variables::is_sensitive;
 
 /// The parts of a Job.
 pub(super) struct Parts {
@@ -141,7 +141,7 @@ pub(super) fn note_plaintext_secrets(arena: &Arena, notes: &mut ConversionNotes,
             let get_field =
                 |key: &str| arena.dict_get(*entry, key).and_then(|value| arena.as_str(value)).unwrap_or_default();
             let (name, value) = (get_field("name"), get_field("value"));
-            if !value.is_empty() && referenced_names(value).next().is_none() && is_sensitive(name) {
+            if !value.is_empty() && referenced_names(value).next().is_none() && is_credential(name, value) {
                 let location = arena.dict_get(*entry, "name").and_then(|name| arena.location(name));
                 let text = format!(
                     "`{name}` is a secret in plain text, judging by its name; anyone with access to the work pool can read it"

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use jobplate_diagnostic::{Diagnostic, ProgramName};
+use jobplate_manifest::credentials::is_credential;
 use jobplate_manifest::env::referenced_names;
 
 use super::agent::Agent;
@@ -16,7 +17,7 @@ use crate::pyvalue::environ::find_references;
 use crate::pyvalue::source::{Location, locate_diagnostic};
 use crate::pyvalue::string;
 use crate::value_description::ValueDescription;
-use crate::variables::{CLOUD_API_URL, is_sensitive, secret_name};
+use crate::variables::{CLOUD_API_URL, secret_name};
 
 /// Variables of an agent's Deployment that Prefect 1.0 removed.
 const REMOVED_VARIABLES: [&str; 6] =
@@ -194,9 +195,9 @@ impl NoteCollector<'_> {
             let text = format!("the agent's `--env` passes {from} to every flow run in plain text, as `{name}`");
             self.add(Diagnostic::warning("plaintext-secret", text), variable.source.location.as_ref());
         }
-        if let (FlowVariableOrigin::Template | FlowVariableOrigin::RunConfig, ValueDescription::Literal) =
+        if let (FlowVariableOrigin::Template | FlowVariableOrigin::RunConfig, ValueDescription::Literal(value)) =
             (variable.source.origin, &variable.source.shown)
-            && is_sensitive(&name)
+            && is_credential(&name, value)
         {
             let help =
                 "use a Secret reference: `" + ProgramName + format!(" render FILE --secret-env {name}=SECRET/KEY`");

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexSet;
 use jobplate_diagnostic::{Diagnostic, Message, ProgramName, suggest};
+use jobplate_manifest::credentials::{is_credential, is_secret_name};
 use jobplate_manifest::env::KEY_SOURCES;
 use jobplate_manifest::names::{self, ValidationError};
 
@@ -24,7 +25,6 @@ use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::environ::{EnvironVar, find_references};
 use crate::pyvalue::source::{Location, locate_diagnostic};
 use crate::pyvalue::string;
-use crate::variables::is_sensitive;
 
 /// Returns the notes about a preview.
 pub fn find(
@@ -235,10 +235,11 @@ impl<'h> PreviewNotes<'h> {
         let arena = self.arena;
         for WorkerEnvEntry { entry, location, origin } in &preview.entries {
             let Some(name) = arena.dict_get(*entry, "name").and_then(|name| arena.as_str(name)) else { continue };
-            let is_plain = arena.dict_get(*entry, "value").is_some_and(|value| arena.is_truthy(value));
-            let is_secret = is_secret_setting(name) || is_sensitive(name);
+            let value = arena.dict_get(*entry, "value").filter(|value| arena.is_truthy(*value));
+            let is_secret =
+                |value| is_secret_setting(name) || is_credential(name, arena.as_str(value).unwrap_or_default());
             let problem = match origin {
-                _ if !is_plain || !is_secret => continue,
+                _ if !value.is_some_and(is_secret) => continue,
                 WorkerEnvOrigin::Worker if is_secret_setting(name) => {
                     format!("the worker passes its `{name}` on in plain text")
                 }
@@ -379,5 +380,5 @@ impl<'h> PreviewNotes<'h> {
 
 /// Returns whether a variable is a Prefect setting that is a secret or has a name that looks secret.
 pub(super) fn is_secret_setting(name: &str) -> bool {
-    is_worker_setting(name) && (is_sensitive(name) || settings::is_secret(name))
+    is_worker_setting(name) && (is_secret_name(name) || settings::is_secret(name))
 }
