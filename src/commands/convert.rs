@@ -88,6 +88,7 @@ Exit codes: 0 done, 2 input, or what can't be converted"
             }
             None => None,
         };
+        arena.duplicate_keys.refuse()?;
         let converted = convert(&mut arena, job, base)?;
         let template = serialize::check_serializable(&arena, converted.root)?;
         let printed = match self.output.output {

@@ -197,7 +197,7 @@ fn strip_optional(text: &str) -> (&str, bool) {
     text.strip_suffix(":optional").map_or((text, false), |rest| (rest, true))
 }
 
-/// Parses `NAME/KEY[:optional]`. The key may be empty if a default is given. The slash is required: a text without it
+/// Parses `NAME/KEY[:optional]`. The key may be empty if a default is given. The slash is required: without it, the text
 /// may be a value that was passed by mistake.
 fn parse_key_ref(kind: &str, text: &str, default_key: Option<&str>) -> Result<KeyRef, ValidationError> {
     let (rest, optional) = strip_optional(text);

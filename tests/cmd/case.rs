@@ -127,7 +127,7 @@ impl GoldenCase {
         };
         let is_colored = self.keys.args.iter().any(|arg| arg == "--color=always");
         require(
-            self.keys.status < 2 || is_colored || stderr.starts_with("error: "),
+            self.keys.status < 2 || is_colored || stderr.starts_with("error: ") || stderr.starts_with("error["),
             "stderr must start with `error: `",
         );
         for part in stderr_contains {

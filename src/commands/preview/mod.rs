@@ -109,7 +109,7 @@ Exit codes: 0 done, 1 with --fail-on: an error or warning was reported, 2 input,
         let file = self.template.as_deref().or(self.filename.as_deref());
         let text = file.map(|name| files.read_source(name, true)).transpose()?;
         let scenario = self.scenario.as_deref();
-        let preview = match text {
+        let mut preview = match text {
             Some(text) if text.text.trim().is_empty() => {
                 return Err(Error::input("the template is empty").in_file(&*text.name).hint(
                     "`" + ProgramName
@@ -146,6 +146,7 @@ Exit codes: 0 done, 1 with --fail-on: an error or warning was reported, 2 input,
                 agent::preview(&mut arena, &mut files, None, scenario, &self.agent)?
             }
         };
+        preview.notes.extend(arena.duplicate_keys.warnings());
         let job = serialize::check_serializable(&arena, preview.job)?;
         let printed = match self.output {
             PreviewFormat::Yaml => serialize::to_yaml(job),

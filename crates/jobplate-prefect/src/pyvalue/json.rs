@@ -3,6 +3,7 @@
 //!
 //! `jobplate_yaml` provides the locations: JSON is YAML in flow style.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use jobplate_diagnostic::{Error, Result};
@@ -10,6 +11,7 @@ use jobplate_yaml::{Document, Node, NodeArena, NodeKind, read};
 use num_bigint::BigInt;
 
 use super::arena::{Arena, Value, ValueId};
+use super::dict::DictKey;
 use super::limits::{LONG_INTEGER, MAX_DIGITS, UNSUPPORTED_HINT};
 use super::source::{Location, SourceFile, locate};
 use super::yaml::spend_nodes;
@@ -152,6 +154,7 @@ impl JsonConstructor<'_> {
         match node.kind() {
             NodeKind::Map => {
                 let pairs: Vec<_> = node.entries().map(|(key, value)| (self.value(key), self.value(value))).collect();
+                self.record_duplicates(&pairs);
                 let dict = self.arena.new_dict(pairs);
                 self.alloc(node, dict)
             }
@@ -162,6 +165,18 @@ impl JsonConstructor<'_> {
             _ => {
                 let data = scalar(node.raw());
                 self.alloc(node, data)
+            }
+        }
+    }
+
+    fn record_duplicates(&mut self, pairs: &[(ValueId, ValueId)]) {
+        let mut last: HashMap<DictKey, ValueId> = HashMap::new();
+        for (key, _) in pairs {
+            let Some(dropped) = last.insert(self.arena.dict_key(*key), *key) else { continue };
+            let location = |id: ValueId| self.arena.location(id).cloned();
+            if let (Some(dropped), Some(key_location)) = (location(dropped), location(*key)) {
+                let name = self.arena.as_str(*key).map(str::to_owned);
+                self.arena.duplicate_keys.record(name.as_deref(), dropped, key_location);
             }
         }
     }

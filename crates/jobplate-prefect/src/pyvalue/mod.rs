@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`arena`] | which types values have, and how collections share values |
 //! | [`dict`] | which keys of a `dict` are the same |
+//! | [`duplicate_keys`] | which keys of a file Python drops, and how they are reported |
 //! | [`source`] | which line a value is written on, and how errors show it |
 //! | [`yaml`] | which values PyYAML's `safe_load` reads from a YAML file |
 //! | `json` | which values `json.load` reads from a JSON file, with locations, and which error an invalid file has |
@@ -23,6 +24,7 @@
 
 pub mod arena;
 pub mod dict;
+pub mod duplicate_keys;
 pub(crate) mod duration;
 pub mod environ;
 pub(crate) mod json;

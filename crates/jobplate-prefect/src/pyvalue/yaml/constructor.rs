@@ -9,12 +9,16 @@ use jobplate_yaml::{Document, Node, NodeKind};
 use super::resolver::Resolver;
 use super::scalar::{parse_bytes, parse_float, parse_int};
 use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::dict::DictKey;
 use crate::pyvalue::limits::UNSUPPORTED_HINT;
 use crate::pyvalue::source::{Location, SourceFile, locate};
 use crate::pyvalue::timestamp::Timestamp;
 
 /// The maximum depth of nested collections. PyYAML reaches Python's recursion limit at a slightly greater depth.
 const MAX_DEPTH: usize = 200;
+
+/// The index of a mapping, and one of its keys with its value.
+type MappingPair<'d> = (u32, Node<'d>, Node<'d>);
 
 /// Constructs Python values from the nodes of a document.
 pub(super) struct Constructor<'h, 's> {
@@ -111,7 +115,8 @@ impl<'h, 's> Constructor<'h, 's> {
         let mut pairs = Vec::new();
         self.flatten(node, depth, &mut pairs)?;
         let dict = self.arena.alloc(Value::empty_dict(), None);
-        for (key, value) in pairs {
+        let mut last: HashMap<(u32, DictKey), Node<'_>> = HashMap::new();
+        for (mapping, key, value) in pairs {
             let before = key.document().text[..key.span().start].trim_end();
             let has_properties = key.tag().is_some() || key.anchor().is_some();
             if key.kind() == NodeKind::Empty && !has_properties && !before.ends_with('?') {
@@ -132,6 +137,11 @@ impl<'h, 's> Constructor<'h, 's> {
             if !self.arena.is_hashable(key_value) {
                 return Err(self.fail(key, "a list or mapping as a key"));
             }
+            if let Some(dropped) = last.insert((mapping, self.arena.dict_key(key_value)), key) {
+                let (dropped, last) = (self.location(dropped), self.location(key));
+                let name = self.arena.as_str(key_value).map(str::to_owned);
+                self.arena.duplicate_keys.record(name.as_deref(), dropped, last);
+            }
             let value = self.construct_value(value, depth)?;
             self.arena.dict_set(dict, key_value, value);
         }
@@ -148,8 +158,9 @@ impl<'h, 's> Constructor<'h, 's> {
         paid.map_err(|error| locate(error, Some(&self.location(node))))
     }
 
-    /// Appends the pairs of a mapping to `out`: first the pairs of its merge keys, then its own pairs.
-    fn flatten<'d>(&mut self, node: Node<'d>, depth: usize, out: &mut Vec<(Node<'d>, Node<'d>)>) -> Result<()> {
+    /// Appends the pairs of a mapping to `out`: first the pairs of its merge keys, then its own pairs. The index of the
+    /// mapping that has the pair precedes the key.
+    fn flatten<'d>(&mut self, node: Node<'d>, depth: usize, out: &mut Vec<MappingPair<'d>>) -> Result<()> {
         let Some(depth) = depth.checked_sub(1) else { return Err(self.fail(node, "a value nested too deep")) };
         let is_merge = |key: Node<'_>| match (key.kind(), tag_name(key)) {
             (NodeKind::Plain, None | Some("!")) | (_, Some("!")) => key.has_text("<<"),
@@ -158,7 +169,7 @@ impl<'h, 's> Constructor<'h, 's> {
         let mut own = Vec::new();
         for (key, value) in node.entries() {
             if !is_merge(self.resolve_alias(key)) {
-                own.push((key, value));
+                own.push((node.index(), key, value));
                 continue;
             }
             let value = self.resolve_alias(value);
