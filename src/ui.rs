@@ -26,7 +26,7 @@ use jobplate::diagnostic::json::JsonDiagnostic;
 use jobplate_diagnostic::{
     Diagnostic, Error, ErrorKind, Message, ProgramName, Result, Severity, describe_io_error, output_error,
 };
-use jobplate_manifest::sensitive::MaskPolicy;
+use jobplate_manifest::sensitive::{MaskLevel, MaskPolicy};
 
 use self::github::{Workflow, escape_workflow_commands};
 use self::invocation::Invocation;
@@ -45,6 +45,8 @@ pub(crate) struct Ui {
     pub(crate) color: ColorChoice,
     /// Whether notes are suppressed. Warnings are always shown.
     pub(crate) quiet: bool,
+    /// The value of `JOBPLATE_MASK`.
+    pub(crate) mask_variable: Option<OsString>,
     /// Whether requests to a server are shown.
     #[cfg(feature = "cluster")]
     pub(crate) verbose: bool,
@@ -69,6 +71,7 @@ impl Ui {
             invocation,
             color: ColorChoice::Auto,
             quiet: false,
+            mask_variable: std::env::var_os("JOBPLATE_MASK").filter(|value| !value.is_empty()),
             #[cfg(feature = "cluster")]
             verbose: false,
             command_line,
@@ -93,6 +96,11 @@ impl Ui {
     /// Returns the policy that decides which values are masked.
     pub(crate) fn mask_policy(&self) -> Rc<MaskPolicy> {
         self.documents.policy()
+    }
+
+    /// Sets which values are masked.
+    pub(crate) fn set_mask_level(&self, level: MaskLevel) {
+        self.documents.change_policy(|policy| policy.level = level);
     }
 
     /// Masks the literals of these variables, whatever their names.

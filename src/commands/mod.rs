@@ -40,8 +40,9 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::builder::Styles;
-use clap::{ArgMatches, Args as _, FromArgMatches as _, Parser};
+use clap::{ArgMatches, Args as _, FromArgMatches as _, Parser, ValueEnum as _};
 use jobplate_diagnostic::{Error, ErrorKind};
+use jobplate_manifest::sensitive::MaskLevel;
 
 use self::definition::{CommandDefinition, CommandFailure};
 use crate::shared::usage::{explain_usage_error, redact_values};
@@ -73,6 +74,17 @@ struct GlobalArgs {
     /// When to use colours: auto, always, never
     #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true, global = true)]
     color: clap::ColorChoice,
+    /// Values to mask in errors, diffs and tables: secrets, all, none [env: JOBPLATE_MASK]
+    #[arg(long, value_name = "VALUES", hide_possible_values = true, global = true)]
+    mask: Option<MaskChoice>,
+}
+
+/// The values of `--mask`.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum MaskChoice {
+    Secrets,
+    All,
+    None,
 }
 
 /// Builds the command line. `program` is the program's name as the user types it.
@@ -102,7 +114,13 @@ fn parse_command_line(args: &[OsString], ui: &mut Ui) -> Result<(CommandDefiniti
         explain_usage_error(&usage, starts_with_flag)
             .map_or_else(|| CommandFailure::Usage(redact_values(usage)), CommandFailure::Error)
     })?;
-    ui.color = match GlobalArgs::from_arg_matches_mut(&mut matches)?.color {
+    let global_args = GlobalArgs::from_arg_matches_mut(&mut matches)?;
+    ui.set_mask_level(match global_args.mask.map_or_else(|| mask_from_environment(ui), Ok)? {
+        MaskChoice::Secrets => MaskLevel::Secrets,
+        MaskChoice::All => MaskLevel::All,
+        MaskChoice::None => MaskLevel::None,
+    });
+    ui.color = match global_args.color {
         clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
         clap::ColorChoice::Always => anstream::ColorChoice::Always,
         clap::ColorChoice::Never => anstream::ColorChoice::Never,
@@ -112,6 +130,13 @@ fn parse_command_line(args: &[OsString], ui: &mut Ui) -> Result<(CommandDefiniti
         Some((*command, matches))
     });
     command.ok_or_else(|| CommandFailure::Error(Error::new(ErrorKind::Internal, "a command is missing in the list")))
+}
+
+/// Returns the value of `JOBPLATE_MASK`, which replaces the default of `--mask`.
+fn mask_from_environment(ui: &Ui) -> Result<MaskChoice, Error> {
+    let Some(value) = &ui.mask_variable else { return Ok(MaskChoice::Secrets) };
+    let choice = value.to_str().and_then(|value| MaskChoice::from_str(value, false).ok());
+    choice.ok_or_else(|| Error::usage("`JOBPLATE_MASK` must be `secrets`, `all` or `none`"))
 }
 
 #[cfg(test)]

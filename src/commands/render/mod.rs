@@ -44,7 +44,7 @@ struct RenderOutputArgs {
     /// Write nothing, list the files that would change; exit 1 if there are any
     #[arg(long)]
     check: bool,
-    /// Print a diff, with values masked
+    /// Print a diff, with sensitive values masked
     #[arg(long)]
     diff: bool,
     /// Print a ConfigMap with the result as its text, for an agent to mount (KEY is job_template.yaml if left
