@@ -11,14 +11,59 @@ use crate::pyvalue::limits::UNSUPPORTED_HINT;
 use crate::pyvalue::source::{Location, SourceFile, locate};
 use crate::pyvalue::timestamp::Timestamp;
 
-/// Parses a `config.toml`. Fails if it is invalid TOML.
+/// Parses a `config.toml`. Fails if it is invalid TOML, or if Prefect's TOML parser changes a multi-line string.
 pub(super) fn parse_toml(source: &Rc<SourceFile>) -> Result<toml::Spanned<DeTable<'_>>> {
-    DeTable::parse(&source.text).map_err(|error| {
+    let table = DeTable::parse(&source.text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
         let location = Location { source: Rc::clone(source), span };
         // The parser's message can quote the file, which can contain secrets, so the error omits the message.
         locate(Error::input("this is no TOML").hint("see https://toml.io for its grammar"), Some(&location))
-    })
+    })?;
+    check_multiline_strings(table.get_ref().values(), source, false)?;
+    Ok(table)
+}
+
+/// Fails if Prefect's TOML parser changes a multi-line string, or loses what follows it.
+fn check_multiline_strings<'t>(
+    values: impl Iterator<Item = &'t toml::Spanned<DeValue<'t>>>,
+    source: &Rc<SourceFile>,
+    is_in_list: bool,
+) -> Result<()> {
+    for value in values {
+        if let Some(table) = value.get_ref().as_table() {
+            check_multiline_strings(table.values(), source, is_in_list)?;
+        } else if let Some(items) = value.get_ref().as_array() {
+            check_multiline_strings(items.iter(), source, true)?;
+        } else if is_misread(&source.text, value.span(), is_in_list) {
+            let location = Location { source: Rc::clone(source), span: value.span() };
+            let error = Error::refused("unsupported value: Prefect's TOML reader changes this multi-line string");
+            let hint = "write it on one line in double quotes, with `\\n` for each line break";
+            return Err(locate(error.hint(hint), Some(&location)));
+        }
+    }
+    Ok(())
+}
+
+/// Returns whether toml 0.10.2, Prefect's TOML parser, can change the string at `span` or lose what follows it. The
+/// parser searches for three closing quotes at the ends of lines, removes blank lines and spaces around the first line,
+/// and takes quotes, backslashes and carriage returns for others. This function rejects all such strings in lists.
+fn is_misread(text: &str, span: std::ops::Range<usize>, is_in_list: bool) -> bool {
+    let (raw, after) = (&text[span.clone()], &text[span.end..]);
+    let Some(quotes) = ["\"\"\"", "'''"].into_iter().find(|quotes| raw.starts_with(quotes)) else { return false };
+    let Some(content) = raw[quotes.len()..].strip_suffix(quotes) else { return false };
+    if is_in_list || content.contains(&quotes[..1]) {
+        return true;
+    }
+    if !content.contains('\n') {
+        return false;
+    }
+    let content = content.strip_prefix('\n').unwrap_or(content);
+    let first = content.split('\n').next().unwrap_or_default();
+    let is_changed = |line: &str| line.ends_with(['\\', '\r']) || line.ends_with("''") || line.ends_with("\"\"");
+    !(after.is_empty() || after.starts_with('\n'))
+        || first.is_empty()
+        || first.ends_with(char::is_whitespace)
+        || content.split('\n').any(is_changed)
 }
 
 /// Fails if a list has items of several types, because Prefect's TOML parser rejects such a list, or if a value is a time
@@ -86,4 +131,37 @@ pub(super) fn convert_toml(arena: &mut Arena, value: &toml::Spanned<DeValue<'_>>
         }
     };
     arena.alloc(data, Some(location))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejects_multiline_strings_that_prefect_misreads() {
+        let is_accepted = |text: &str| parse_toml(&SourceFile::new_manifest("f", text)).is_ok();
+        for text in [
+            "A = '''a\n b  \n\n  c'''\nB = 1",
+            "A = \"\"\"\n a\n b\n\"\"\"\nB = 1",
+            "A = '''a''' # c\nB = 1",
+            "A = '''a # [b] = c\nd\\e \"f'''",
+            "A = {B = \"a\"} # c",
+        ] {
+            assert!(is_accepted(text), "{text}");
+        }
+        for text in [
+            "A = '''a\nb''' # c\nB = 1",
+            "A = \"\"\"a\nb\"\"\" \nB = 1",
+            "A = '''a\r\nb'''\r\nB = 1",
+            "A = '''\n\nb'''",
+            "A = '''\na  \nb'''",
+            "A = '''a\n'b'\n'''",
+            "A = '''a\\\nb'''",
+            "A = '''a\n\"\"\nb'''",
+            "A = '''it's # x'''",
+            "A = ['''a\nb''', 'c']",
+        ] {
+            assert!(!is_accepted(text), "{text}");
+        }
+    }
 }
