@@ -246,7 +246,7 @@ impl Ui {
         let is_error = !Path::new(path).starts_with("/dev")
             && std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
             && File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok()
-            && start == *b"error:";
+            && matches!(&start, b"error:" | b"error[");
         if is_error {
             // Ignore a failure here: it is reported when an error is written to the file.
             let _ = std::fs::OpenOptions::new().write(true).truncate(true).open(path);

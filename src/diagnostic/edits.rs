@@ -97,12 +97,37 @@ pub enum EditStatus {
     Missing,
 }
 
-/// Returns the JSON report: `{"edits": [...], "diagnostics": [...]}`.
-pub fn to_json(edits: &[ReportedEdit], diagnostics: &[JsonDiagnostic]) -> String {
-    #[derive(Serialize)]
-    struct Report<'e> {
-        edits: &'e [ReportedEdit],
-        diagnostics: &'e [JsonDiagnostic],
+/// A target that needs no edits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReportedTarget {
+    /// The path of the input, as given by the user. `-` is standard input.
+    pub file: String,
+    /// The 1-based index of the document in the file.
+    pub document: usize,
+    /// The 1-based line of the object in the file.
+    pub line: usize,
+    /// The object.
+    #[serde(flatten)]
+    pub object: ObjectRef,
+}
+
+/// The JSON report of a run.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report<'e> {
+    /// The edits.
+    pub edits: &'e [ReportedEdit],
+    /// The targets that need no edits.
+    pub unchanged: Vec<ReportedTarget>,
+    /// The inputs without a target.
+    pub files_without_target: Vec<String>,
+    /// The warnings and notes.
+    pub diagnostics: Vec<JsonDiagnostic>,
+}
+
+impl Report<'_> {
+    /// Returns the report as JSON.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
-    serde_json::to_string_pretty(&Report { edits, diagnostics }).unwrap_or_default() + "\n"
 }

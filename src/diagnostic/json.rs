@@ -46,6 +46,20 @@ struct RelatedPlace {
     place: JsonPlace,
 }
 
+/// The JSON report of a command that edits nothing.
+#[derive(Serialize)]
+pub struct DiagnosticReport {
+    /// The errors, warnings and notes.
+    pub diagnostics: Vec<JsonDiagnostic>,
+}
+
+impl DiagnosticReport {
+    /// Returns the report as JSON.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+}
+
 impl JsonDiagnostic {
     /// Creates the report's form of a diagnostic. `program` is the program's name in the help.
     pub fn new(diagnostic: &Diagnostic, program: &str, documents: &DocumentCache) -> Self {

@@ -1,6 +1,7 @@
 //! Plans and edits one document.
 
 use jobplate_diagnostic::Result;
+use jobplate_manifest::difference::ObjectName;
 use jobplate_manifest::object::objects;
 use jobplate_yaml::{Document, Editor, NodeArena, NodeKind};
 
@@ -8,7 +9,8 @@ use super::embedded::{EmbeddedEditor, EmbeddedEdits};
 use super::outcome::{DocumentOutcome, TargetCounts};
 use super::parse::{Directives, parse_if_relevant, refuse_directives};
 use super::passes::PassFindings;
-use crate::inject::{EditPlan, EditPlanner, Injection, PassContext, Prefilter, Relevance, hashed_name};
+use super::unrecognized;
+use crate::inject::{EditPlan, EditPlanner, Injection, PassContext, Prefilter, Relevance, hashed_name, template_kind};
 
 /// Plans and edits documents, one document at a time, and reuses its memory.
 pub(super) struct DocumentPlanner<'i> {
@@ -20,6 +22,11 @@ pub(super) struct DocumentPlanner<'i> {
     embedded_editor: EmbeddedEditor,
     directives: Directives,
     findings: PassFindings,
+    /// Whether objects whose kind is missing or misspelled are reported. In a manifest that others have written, such as
+    /// a Helm chart, they are not.
+    reports_unrecognized: bool,
+    /// Whether the targets that need no edits are collected.
+    collects_unchanged: bool,
 }
 
 impl<'i> DocumentPlanner<'i> {
@@ -34,7 +41,14 @@ impl<'i> DocumentPlanner<'i> {
             embedded_editor: EmbeddedEditor::default(),
             directives: Directives::default(),
             findings: PassFindings::default(),
+            reports_unrecognized: injection.needs_target() && !injection.no_default_targets,
+            collects_unchanged: false,
         }
+    }
+
+    /// Makes the planner collect the targets that need no edits.
+    pub(super) fn collect_unchanged(&mut self) {
+        self.collects_unchanged = true;
     }
 
     /// Begins the next input. Directives of the previous input do not apply to it.
@@ -52,6 +66,11 @@ impl<'i> DocumentPlanner<'i> {
         let after_directives = self.directives.may_precede(text);
         let map_changes = !self.edit_planner.context().changed_config_maps.is_empty();
         let relevance = self.prefilter.relevance(text.as_bytes(), after_directives, map_changes);
+        if relevance == Relevance::None {
+            let unrecognized =
+                self.reports_unrecognized.then(|| unrecognized::find_in_text(text, &mut self.arena)).flatten();
+            return Ok(DocumentOutcome { unrecognized, ..DocumentOutcome::default() });
+        }
         let Some(document) = parse_if_relevant(&self.prefilter, relevance, text, &mut self.arena)? else {
             return Ok(DocumentOutcome::default());
         };
@@ -61,15 +80,19 @@ impl<'i> DocumentPlanner<'i> {
         };
         let mut counts = TargetCounts {
             targets: plan.targets.len(),
+            changed: 0,
             containers: plan.containers,
             fully_injected: plan.fully_injected,
         };
         let by_fallback = document.arena.fallback_reason().is_some();
         let embedded = std::mem::take(&mut plan.embedded);
         self.findings.has_embedded |= !embedded.is_empty();
-        let EmbeddedEdits { edits, config_maps } =
+        let EmbeddedEdits { edits, config_maps, unchanged } =
             self.embedded_editor.plan_all(&self.prefilter, &mut self.edit_planner, document, &embedded, &mut counts)?;
         plan.add_edits(edits.iter().cloned())?;
+        let has_no_target = counts.targets == 0 && plan.edits.is_empty();
+        let unrecognized =
+            (has_no_target && self.reports_unrecognized).then(|| unrecognized::find_in_document(document)).flatten();
         if self.injection.metadata.append_hash && !plan.targets.is_empty() {
             let names = match plan.edits.is_empty() {
                 true => hash_job_names(document, &plan)?,
@@ -81,9 +104,14 @@ impl<'i> DocumentPlanner<'i> {
             plan = self.edit_planner.plan_document(document, &names)?;
             plan.add_edits(edits)?;
         }
+        let unchanged = match self.collects_unchanged {
+            true => name_unchanged_targets(document, &plan, &unchanged)?,
+            false => Vec::new(),
+        };
         if plan.edits.is_empty() {
-            return Ok(DocumentOutcome { counts, edited: None, by_fallback });
+            return Ok(DocumentOutcome { counts, edited: None, by_fallback, unrecognized, unchanged });
         }
+        counts.changed += plan.targets.len() - unchanged_targets(document, &plan)?.len();
         refuse_directives(after_directives)?;
         let edited = self.editor.apply(document, &plan.edits)?;
         if !config_maps.is_empty() {
@@ -91,8 +119,32 @@ impl<'i> DocumentPlanner<'i> {
             let changed = config_maps.iter().filter_map(|&position| objects.get(position));
             changed.for_each(|map| self.findings.changed_config_maps.add(map));
         }
-        Ok(DocumentOutcome { counts, edited: Some(edited), by_fallback })
+        Ok(DocumentOutcome { counts, edited: Some(edited), by_fallback, unrecognized, unchanged })
     }
+}
+
+/// Returns the indices of the targets that contain no edit. Embedded documents are not targets of the plan.
+fn unchanged_targets(document: Document<'_>, plan: &EditPlan<'_>) -> Result<Vec<usize>> {
+    let objects = objects(document)?;
+    let is_unchanged = |position: &usize| {
+        objects.get(*position).is_some_and(|object| {
+            let first = plan.edits.partition_point(|edit| edit.node() < object.node.index());
+            !plan.edits.get(first).is_some_and(|edit| object.node.contains(document.node(edit.node())))
+        })
+    };
+    Ok(plan.targets.iter().copied().filter(is_unchanged).collect())
+}
+
+/// Returns the targets that contain no edit, and the ConfigMaps `config_maps`, with their offsets in the document.
+fn name_unchanged_targets(
+    document: Document<'_>,
+    plan: &EditPlan<'_>,
+    config_maps: &[usize],
+) -> Result<Vec<(ObjectName, usize)>> {
+    let objects = objects(document)?;
+    let positions = unchanged_targets(document, plan)?.into_iter().chain(config_maps.iter().copied());
+    let unchanged = positions.filter_map(|position| objects.get(position));
+    Ok(unchanged.map(|object| (ObjectName::new(object, &template_kind), object.node.span().start)).collect())
 }
 
 /// Returns a name for each target, in document order: the hashed name of a Job, or `None` for another kind.

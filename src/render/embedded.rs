@@ -24,6 +24,8 @@ pub(super) struct EmbeddedEdits {
     pub edits: Vec<Edit>,
     /// The indices, in the document's objects, of the ConfigMaps whose data change.
     pub config_maps: Vec<usize>,
+    /// The indices, in the document's objects, of the ConfigMaps with targets that need no edits.
+    pub unchanged: Vec<usize>,
 }
 
 impl EmbeddedEditor {
@@ -41,12 +43,13 @@ impl EmbeddedEditor {
         if embedded.is_empty() || edit_planner.context().agent_gets_settings.is_none() {
             return Ok(planned);
         }
-        let EmbeddedEdits { edits, config_maps } = &mut planned;
+        let EmbeddedEdits { edits, config_maps, unchanged } = &mut planned;
         let mut with_targets = Vec::new();
         let objects = objects(document)?;
         for &embedded in embedded {
             let targets_before = counts.targets;
             if let Some(edit) = self.plan_scalar(prefilter, edit_planner, embedded, counts)? {
+                counts.changed += counts.targets - targets_before;
                 edits.push(edit);
                 config_maps.push(embedded.object);
             }
@@ -58,6 +61,7 @@ impl EmbeddedEditor {
         }
         with_targets.dedup();
         config_maps.dedup();
+        unchanged.extend(with_targets.iter().filter(|position| config_maps.binary_search(position).is_err()));
         for position in with_targets {
             edit_planner.plan_config_map_metadata(&objects[position], edits)?;
         }

@@ -47,7 +47,7 @@ fn run_pass(text: &str, planner: &mut DocumentPlanner<'_>) -> Result<RenderedStr
             let line = LineIndex::new(text).line(chunk.offset as usize);
             error.in_document("-", line, document)
         })?;
-        let DocumentOutcome { counts, edited, by_fallback } = outcome;
+        let DocumentOutcome { counts, edited, by_fallback, .. } = outcome;
         rendered.documents += 1;
         rendered.targets += usize::from(counts.targets > 0);
         rendered.containers += counts.containers;

@@ -151,19 +151,25 @@ impl InputSource {
         }
     }
 
-    /// Returns the 1-based line number of the byte at an offset.
-    pub(super) fn line_at(&mut self, offset: u64) -> Result<usize> {
-        let mut reader = BufReader::new(self.read_from_start()?.take(offset));
-        let mut line = 1;
-        loop {
-            let block = reader.fill_buf().unwrap_or_default();
-            if block.is_empty() {
-                return Ok(line);
+    /// Returns the 1-based line numbers of the bytes at some offsets, which must be sorted.
+    pub(super) fn lines_at(&mut self, offsets: &[u64]) -> Result<Vec<usize>> {
+        let mut reader = BufReader::new(self.read_from_start()?);
+        let (mut line, mut position) = (1, 0);
+        let mut lines = Vec::with_capacity(offsets.len());
+        for &offset in offsets {
+            while position < offset {
+                let block = reader.fill_buf().unwrap_or_default();
+                if block.is_empty() {
+                    break;
+                }
+                let length = usize::try_from(offset - position).unwrap_or(usize::MAX).min(block.len());
+                line += memchr::memchr_iter(b'\n', &block[..length]).count();
+                reader.consume(length);
+                position += length as u64;
             }
-            line += memchr::memchr_iter(b'\n', block).count();
-            let length = block.len();
-            reader.consume(length);
+            lines.push(line);
         }
+        Ok(lines)
     }
 
     /// Fails if the file has been written to or replaced since it was opened.

@@ -15,6 +15,8 @@
 //! | `copier`, `cursor` | that the output is exactly the planned output, for a whole input or document by document |
 //! | `joiner` | where `---` lines and line breaks are inserted between joined inputs |
 //! | `found_objects` | which objects are listed as found if no target matches |
+//! | `faults` | how many errors and warnings about documents are reported |
+//! | `unrecognized` | which objects are reported because their kind is missing or misspelled |
 //! | `errors` | the errors for inputs that change and temporary files that fail |
 //! | `in_memory`, `outcome`, `planned_input` | the types for a stream in memory, a document's result and a planned input |
 
@@ -24,6 +26,7 @@ mod document_planner;
 mod edit_log;
 mod embedded;
 mod errors;
+mod faults;
 mod found_objects;
 mod in_memory;
 mod input_source;
@@ -33,10 +36,11 @@ mod parse;
 mod passes;
 mod planned_input;
 mod rendering;
+mod unrecognized;
 
 pub use self::cursor::{DocumentCursor, RenderedDocument};
 pub use self::found_objects::{FoundEmbedded, FoundObject, visit_objects};
 pub use self::in_memory::{RenderedStream, to_string};
 pub use self::input_source::InputSource;
 pub use self::joiner::StreamJoiner;
-pub use self::rendering::{MAX_OPEN_FILES, Rendering};
+pub use self::rendering::{MAX_OPEN_FILES, Rendering, UnchangedTarget};

@@ -1,5 +1,9 @@
 //! The result of planning and editing one document.
 
+use std::ops::Range;
+
+use jobplate_diagnostic::Diagnostic;
+use jobplate_manifest::difference::ObjectName;
 use jobplate_yaml::Edited;
 
 /// The numbers of targets and selected containers in a document.
@@ -8,6 +12,8 @@ pub(super) struct TargetCounts {
     /// The number of objects that are targets. An embedded document counts as one target, however many of its objects
     /// are targets.
     pub targets: usize,
+    /// The number of these targets that need edits.
+    pub changed: usize,
     /// The number of selected containers.
     pub containers: usize,
     /// The number of these containers that get the whole injection, not only Prefect's settings.
@@ -22,4 +28,8 @@ pub(super) struct DocumentOutcome<'e> {
     pub edited: Option<Edited<'e>>,
     /// Whether the fallback parser read the document, because the scanner does not support it.
     pub by_fallback: bool,
+    /// A warning about an object whose kind is missing or misspelled, and its byte range in the document.
+    pub unrecognized: Option<(Diagnostic, Range<usize>)>,
+    /// The targets that need no edits, with their offsets in the document. Empty unless they are collected.
+    pub unchanged: Vec<(ObjectName, usize)>,
 }

@@ -11,11 +11,13 @@ pub(super) struct PlannedInput {
     /// Whether the input ends in a block scalar without a line break. Joining another input to it would change the
     /// scalar's value.
     pub ends_in_open_scalar: bool,
+    /// The number of objects that are targets.
+    pub targets: usize,
 }
 
 impl PlannedInput {
     /// Creates an input without planned edits.
     pub(super) fn new(source: InputSource) -> Self {
-        PlannedInput { source, log_section: LogSection::default(), ends_in_open_scalar: false }
+        PlannedInput { source, log_section: LogSection::default(), ends_in_open_scalar: false, targets: 0 }
     }
 }

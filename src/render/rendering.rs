@@ -5,19 +5,21 @@ use std::io::Write;
 use std::path::Path;
 
 use jobplate_diagnostic::{Diagnostic, Error, Result};
+use jobplate_manifest::difference::ObjectName;
 use jobplate_manifest::select::Target;
 use jobplate_yaml::{Documents, StreamError};
 
 use super::copier::Copier;
 use super::cursor::DocumentCursor;
 use super::document_planner::{DocumentPlanner, ends_in_block_scalar};
-use super::edit_log::EditLog;
+use super::edit_log::{EditLog, LogSection};
 use super::errors::{input_changed_error, not_utf8_error, read_error, spool_error};
+use super::faults::Faults;
 use super::input_source::InputSource;
-use super::outcome::{DocumentOutcome, TargetCounts};
+use super::outcome::DocumentOutcome;
 use super::passes;
 use super::planned_input::PlannedInput;
-use crate::inject::Injection;
+use crate::inject::{Injection, PassContext};
 
 /// The maximum number of files that are kept open between passes. Further files are opened again for each pass.
 pub const MAX_OPEN_FILES: usize = 128;
@@ -35,11 +37,28 @@ pub struct Rendering {
     pub unmatched_targets: Vec<Target>,
     /// The number of objects that are targets.
     pub targets: usize,
+    /// The number of targets that need edits.
+    pub changed_targets: usize,
     /// The number of containers that get the whole injection, not only Prefect's settings.
     pub fully_injected: usize,
     /// The number of bytes in all inputs.
     bytes: u64,
     max_document_size: usize,
+    /// The facts with which the documents were planned.
+    context: PassContext,
+}
+
+/// A target that needs no edits.
+#[derive(Clone, Debug)]
+pub struct UnchangedTarget {
+    /// The index of the input.
+    pub input: usize,
+    /// The 1-based index of the document in the input.
+    pub document: usize,
+    /// The 1-based line of the object in the input.
+    pub line: usize,
+    /// The object.
+    pub object: ObjectName,
 }
 
 impl Rendering {
@@ -53,30 +72,56 @@ impl Rendering {
         let inputs = sources.into_iter().map(PlannedInput::new).collect();
         let rendering = Rendering { inputs, max_document_size, ..Rendering::default() };
         passes::repeat(injection, rendering, |rendering, context| {
-            let mut planner = DocumentPlanner::new(injection, context);
-            Ok((rendering.plan_pass(&mut planner)?, planner.into_findings()))
+            let mut planner = DocumentPlanner::new(injection, context.clone());
+            let planned = rendering.plan_pass(&mut planner)?;
+            Ok((Rendering { context, ..planned }, planner.into_findings()))
         })
     }
 
     /// Plans and verifies all inputs once.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the errors of all documents and inputs.
     fn plan_pass(self, planner: &mut DocumentPlanner<'_>) -> Result<Self> {
         let mut rendering = Rendering { max_document_size: self.max_document_size, ..Rendering::default() };
-        self.inputs.into_iter().try_for_each(|input| rendering.plan_source(input.source, planner))?;
+        let mut faults = Faults::default();
+        for input in self.inputs {
+            if let Err(error) = rendering.plan_source(input.source, planner, &mut faults) {
+                faults.errors.push(error);
+            }
+            if faults.is_full() {
+                break;
+            }
+        }
+        if let Some(error) = Error::combine(faults.errors) {
+            return Err(error);
+        }
         rendering.unmatched_targets = planner.edit_planner.unmatched_targets();
         rendering.overridden = planner.edit_planner.overridden();
         rendering.diagnostics = planner.edit_planner.take_notes();
+        rendering.diagnostics.append(&mut faults.warnings);
         Ok(rendering)
     }
 
-    fn plan_source(&mut self, mut source: InputSource, planner: &mut DocumentPlanner<'_>) -> Result<()> {
+    /// Plans and verifies the documents of an input. Adds errors and warnings about documents to `faults`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the input cannot be read, or if the temporary file cannot be written.
+    fn plan_source(
+        &mut self,
+        mut source: InputSource,
+        planner: &mut DocumentPlanner<'_>,
+        faults: &mut Faults,
+    ) -> Result<()> {
         let mut log_section = self.log.begin_section();
         planner.begin_stream();
         let name = source.name().to_owned();
-        let mut first_error = None;
-        let mut ends_in_open_scalar = false;
+        let (mut ends_in_open_scalar, mut targets) = (false, 0);
         {
             let mut documents = Documents::new(source.read_from_start()?, self.max_document_size);
-            loop {
+            while !faults.is_full() {
                 let chunk = match documents.next() {
                     Ok(Some(chunk)) => chunk,
                     Ok(None) => break,
@@ -84,7 +129,7 @@ impl Rendering {
                         let limit = self.max_document_size;
                         let error = Error::input(format!("a document is larger than {limit} bytes"))
                             .hint("raise --max-document-size if this is what you mean");
-                        first_error = Some((error.at(0..1), offset, String::new()));
+                        faults.add_error(error.at(0..1), offset, "");
                         break;
                     }
                     Err(error) => return Err(read_error(&name, error)),
@@ -93,43 +138,86 @@ impl Rendering {
                 let text = match std::str::from_utf8(chunk.bytes) {
                     Ok(text) => text,
                     Err(error) => {
-                        first_error = Some(not_utf8_error(chunk.bytes, error.valid_up_to(), chunk.offset));
-                        break;
+                        let (error, offset, text) = not_utf8_error(chunk.bytes, error.valid_up_to(), chunk.offset);
+                        faults.add_error(error, offset, &text);
+                        continue;
                     }
                 };
                 if !text.ends_with('\n') {
                     ends_in_open_scalar = ends_in_block_scalar(text);
                 }
                 match planner.plan_and_edit(text) {
-                    Ok(DocumentOutcome { counts, edited, .. }) => {
-                        self.add_counts(&counts);
-                        if let Some(edited) = edited {
-                            self.log
-                                .push(&mut log_section, chunk.offset, text, edited.splices())
-                                .map_err(|error| spool_error(&error))?;
-                        }
+                    Ok(outcome) => {
+                        targets += outcome.counts.targets;
+                        let offset = chunk.offset;
+                        self.record_outcome(outcome, &mut log_section, offset, text, faults)?;
                     }
-                    Err(error) => {
-                        first_error = Some((error, chunk.offset, text.to_owned()));
-                        break;
-                    }
+                    Err(error) => faults.add_error(error, chunk.offset, text),
                 }
             }
         }
-        if let Some((error, offset, text)) = first_error {
-            let line = source.line_at(offset)?;
-            return Err(error.in_document(source.name(), line, text));
-        }
+        faults.finish_input(&mut source)?;
         if self.inputs.len() >= MAX_OPEN_FILES {
             source.close();
         }
-        self.inputs.push(PlannedInput { source, log_section, ends_in_open_scalar });
+        self.targets += targets;
+        self.inputs.push(PlannedInput { source, log_section, ends_in_open_scalar, targets });
         Ok(())
     }
 
-    fn add_counts(&mut self, counts: &TargetCounts) {
-        self.targets += counts.targets;
+    /// Records the result of planning the document `text` at `offset` of an input.
+    fn record_outcome(
+        &mut self,
+        outcome: DocumentOutcome<'_>,
+        log_section: &mut LogSection,
+        offset: u64,
+        text: &str,
+        faults: &mut Faults,
+    ) -> Result<()> {
+        let DocumentOutcome { counts, edited, unrecognized, .. } = outcome;
+        self.changed_targets += counts.changed;
         self.fully_injected += counts.fully_injected;
+        if let Some(edited) = edited {
+            self.log.push(log_section, offset, text, edited.splices()).map_err(|error| spool_error(&error))?;
+        }
+        if let Some(warning) = unrecognized {
+            faults.add_warning(warning, offset, text);
+        }
+        Ok(())
+    }
+
+    /// Returns the targets that need no edits, in input order. Reads all inputs with a target again.
+    ///
+    /// # Errors
+    ///
+    /// Fails if an input cannot be read again.
+    pub fn unchanged_targets(&mut self, injection: &Injection) -> Result<Vec<UnchangedTarget>> {
+        let mut planner = DocumentPlanner::new(injection, self.context.clone());
+        planner.collect_unchanged();
+        let mut found = Vec::new();
+        for (input, PlannedInput { source, .. }) in self.inputs.iter_mut().enumerate().filter(|(_, it)| it.targets > 0)
+        {
+            let name = source.name().to_owned();
+            planner.begin_stream();
+            let mut documents = Documents::new(source.read_from_start()?, self.max_document_size);
+            let (mut document, mut first_line) = (0, 1);
+            while let Some(chunk) = documents.next().map_err(|error| read_error(&name, error))? {
+                document += 1;
+                let text = std::str::from_utf8(chunk.bytes).map_err(|_| input_changed_error(&name))?;
+                let outcome = planner.plan_and_edit(text).map_err(|_| input_changed_error(&name))?;
+                found.extend(outcome.unchanged.into_iter().map(|(object, offset)| {
+                    let line = first_line + memchr::memchr_iter(b'\n', &text.as_bytes()[..offset]).count();
+                    UnchangedTarget { input, document, line, object }
+                }));
+                first_line += memchr::memchr_iter(b'\n', chunk.bytes).count();
+            }
+        }
+        Ok(found)
+    }
+
+    /// Returns whether an input contains a target.
+    pub fn has_target(&self, input: usize) -> bool {
+        self.inputs[input].targets > 0
     }
 
     /// Returns the number of inputs.

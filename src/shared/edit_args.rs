@@ -153,6 +153,9 @@ pub(super) struct WhereArgs {
     /// Do not fail when nothing matches
     #[arg(long)]
     pub(super) allow_no_match: bool,
+    /// Fail if a file has no object that matches
+    #[arg(long, conflicts_with = "allow_no_match")]
+    pub(super) require_match: bool,
 }
 
 #[derive(Args)]

@@ -3,15 +3,18 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use jobplate::diagnostic::edits::{ConfigMapKeyRef, EditStatus, EditedItem, ObjectRef, ReportedEdit, to_json};
+use jobplate::diagnostic::edits::{
+    ConfigMapKeyRef, EditStatus, EditedItem, ObjectRef, Report, ReportedEdit, ReportedTarget,
+};
 use jobplate::inject::template_kind;
-use jobplate::render::{RenderedDocument, Rendering};
+use jobplate::render::{RenderedDocument, Rendering, UnchangedTarget};
 use jobplate_diagnostic::{ErrorKind, Result};
 use jobplate_manifest::difference::{ChangedItem, ObjectName, differences};
 
 use super::render_request::RenderRequest;
 use super::report_file::ReportFile;
 use super::staged_files::StagedFiles;
+use super::summary::names_without_target;
 use crate::ui::Ui;
 
 /// The edits of a run and where `--report` writes them.
@@ -33,11 +36,17 @@ pub(crate) fn prepare(rendering: &mut Rendering, request: &RenderRequest, ui: &U
         return Ok(None);
     }
     let edits = collect_edits(rendering)?;
-    let diagnostics: Vec<_> = rendering.diagnostics.iter().map(|diagnostic| ui.to_json(diagnostic)).collect();
     let stage = |path: &PathBuf| {
+        let unchanged = rendering.unchanged_targets(&request.injection)?.into_iter();
+        let report = Report {
+            edits: &edits,
+            unchanged: unchanged.map(|target| to_reported_target(target, rendering)).collect(),
+            files_without_target: names_without_target(rendering).map(str::to_owned).collect(),
+            diagnostics: rendering.diagnostics.iter().map(|diagnostic| ui.to_json(diagnostic)).collect(),
+        };
         let inputs = (0..rendering.len()).filter_map(|input| rendering.input_path(input));
         let inputs = inputs.chain(request.specs.iter().map(PathBuf::as_path));
-        ReportFile::stage(path, to_json(&edits, &diagnostics), inputs)
+        ReportFile::stage(path, report.to_json(), inputs)
     };
     Ok(Some(EditReport { file: request.report.as_ref().map(stage).transpose()?, edits }))
 }
@@ -73,6 +82,11 @@ impl EditReport {
     pub(crate) fn take_staged_file(&mut self) -> Option<StagedFiles> {
         self.file.as_mut().and_then(ReportFile::take_staged_file)
     }
+}
+
+fn to_reported_target(target: UnchangedTarget, rendering: &Rendering) -> ReportedTarget {
+    let UnchangedTarget { input, document, line, object } = target;
+    ReportedTarget { file: rendering.input_name(input).to_owned(), document, line, object: to_object_ref(object) }
 }
 
 fn collect_edits(rendering: &mut Rendering) -> Result<Vec<ReportedEdit>> {

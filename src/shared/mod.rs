@@ -19,6 +19,7 @@
 //! | `rendered_documents.rs` | which documents are sent to a cluster |
 //! | `edit_report.rs` | where edits are reported: `--report`, GitHub Actions |
 //! | `staged_files.rs` | how files are replaced: none before all of them are written, all or none |
+//! | `summary.rs` | what the summary of a run counts, and that `--require-match` needs a target in each file |
 //! | `fail_on.rs` | from which severity a diagnostic fails the command |
 //! | `file_attributes.rs` | which files can be replaced, and which of their attributes are kept |
 //! | `temp_files.rs` | when temporary files are removed: after use, and when a signal ends the process |
@@ -43,5 +44,6 @@ pub(crate) mod render_request;
 pub(crate) mod rendered_documents;
 pub(crate) mod report_file;
 pub(crate) mod staged_files;
+pub(crate) mod summary;
 pub(crate) mod temp_files;
 pub(crate) mod usage;

@@ -5,7 +5,7 @@ use jobplate_diagnostic::{Diagnostic, Error, Result};
 
 use super::no_match::{self, MatchPolicy};
 use super::render_request::RenderRequest;
-use super::{agent_notes, inputs};
+use super::{agent_notes, inputs, summary};
 use crate::ui::Ui;
 
 /// Opens the inputs of a request, plans and verifies their edits, and reports notes.
@@ -35,6 +35,9 @@ pub(crate) fn plan_sources(
     let nothing = rendering.targets == 0 || rendering.fully_injected == 0 && !injection.is_settings_only();
     if nothing {
         no_match::fail_unless_allowed(&mut rendering, request, match_policy)?;
+    }
+    if request.require_match {
+        summary::require_match(&rendering)?;
     }
     let names = &injection.metadata;
     if rendering.targets > 1 && (names.name.is_some() || names.generate_name.is_some()) {

@@ -25,6 +25,8 @@ pub(crate) struct RenderRequest {
     pub injection: Injection,
     /// Whether `--allow-no-match` is set.
     pub allow_no_match: bool,
+    /// `--require-match`: whether each input must have a target.
+    pub require_match: bool,
     /// The maximum size of a document, in bytes.
     pub max_document_size: usize,
     /// Whether notes are suppressed.
@@ -144,6 +146,7 @@ impl EditArgs {
             recursive: false,
             injection,
             allow_no_match: self.targets.allow_no_match,
+            require_match: self.targets.require_match,
             max_document_size,
             quiet: self.quiet,
             specs: self.set.spec,

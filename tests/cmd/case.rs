@@ -128,7 +128,7 @@ impl GoldenCase {
         let is_colored = self.keys.args.iter().any(|arg| arg == "--color=always");
         require(
             self.keys.status < 2 || is_colored || stderr.starts_with("error: ") || stderr.starts_with("error["),
-            "stderr must start with `error: `",
+            "stderr must start with `error: ` or `error[`",
         );
         for part in stderr_contains {
             require(stderr.contains(part), &format!("stderr must contain {part:?}"));

@@ -84,7 +84,7 @@ pub(crate) fn lists_all_edits() {
         to_edit(13, Some("flow"), "variable", "OLD", "removed"),
         to_edit(14, Some("flow"), "variable", "MODE", "replaced"),
         to_edit(13, Some("flow"), "variable", "POD", "added"),
-    ], "diagnostics": []});
+    ], "unchanged": [], "filesWithoutTarget": [], "diagnostics": []});
     let read_report = || serde_json::from_str::<Value>(&repository.read("report.json")).expect("the report is JSON");
     assert_eq!(read_report(), expected);
     assert_eq!(render(&["--check"]).status, 1);
@@ -92,7 +92,11 @@ pub(crate) fn lists_all_edits() {
     assert_eq!(render(&["-i"]).status, 0);
     // All edits are already in the file.
     assert_eq!(render(&["-i"]).status, 0);
-    assert_eq!(repository.read("report.json"), "{\n  \"edits\": [],\n  \"diagnostics\": []\n}\n");
+    let unchanged = serde_json::json!({"file": "job.yaml", "document": 2, "line": 5, "kind": "Job", "name": "etl", "namespace": "x"});
+    assert_eq!(
+        read_report(),
+        serde_json::json!({"edits": [], "unchanged": [unchanged], "filesWithoutTarget": [], "diagnostics": []})
+    );
 }
 
 /// Checks that the spec file is not an input, although it is in the input directory.
@@ -185,7 +189,7 @@ pub(crate) fn annotates_and_summarizes_in_github_actions() {
     );
     // A run that writes its edits does not annotate them.
     let (_, stderr, status) = repository.run_in_workflow(&["render", "job.yaml", "-i", "--secret-env", "MODE=s/k"]);
-    assert_eq!((stderr.as_str(), status), ("", 0));
+    assert_eq!((stderr.as_str(), status), ("note: 1 file, 1 target: 1 changed, 0 unchanged\n", 0));
     run::write_file(&repository.path("job.yaml"), MANIFEST.replace("env:", "env: &e").as_bytes());
     let (stdout, stderr, status) = repository.run_in_workflow(&["render", "job.yaml", "--secret-env", "MODE=s/k"]);
     assert_eq!((stdout.as_str(), status), ("", 2));

@@ -44,6 +44,17 @@ pub struct ObjectName {
     pub namespace: Option<String>,
 }
 
+impl ObjectName {
+    /// Returns the identity of an object.
+    pub fn new(object: &Object<'_>, template_kind: TemplateKind<'_>) -> Self {
+        ObjectName {
+            kind: template_kind(object).unwrap_or_else(|| object.kind.clone().into_owned()),
+            name: object.name().map(Cow::into_owned),
+            namespace: object.namespace().map(Cow::into_owned),
+        }
+    }
+}
+
 /// An item that an edit can change.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ChangedItem {
@@ -112,15 +123,9 @@ struct Comparison<'c> {
 
 impl<'c> Comparison<'c> {
     fn new(object: &Object<'_>, template_kind: TemplateKind<'c>, report: &'c mut dyn FnMut(Difference)) -> Self {
-        let into_string = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
-        let template = template_kind(object);
         Comparison {
-            is_template: template.is_some(),
-            name: ObjectName {
-                kind: template.unwrap_or_else(|| object.kind.clone().into_owned()),
-                name: into_string(object.name()),
-                namespace: into_string(object.namespace()),
-            },
+            is_template: template_kind(object).is_some(),
+            name: ObjectName::new(object, template_kind),
             template_kind,
             report,
         }

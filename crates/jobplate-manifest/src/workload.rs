@@ -10,7 +10,7 @@ use super::field::FieldPath;
 use super::object::{Object, get_on_path};
 
 /// The built-in kinds with a pod spec, each with the path to it.
-const WORKLOADS: [(&str, &[&str]); 9] = [
+pub const WORKLOAD_KINDS: [(&str, &[&str]); 9] = [
     ("Job", &["spec", "template", "spec"]),
     ("CronJob", &["spec", "jobTemplate", "spec", "template", "spec"]),
     ("Deployment", &["spec", "template", "spec"]),
@@ -37,14 +37,14 @@ pub fn canonical_kind(kind: &str) -> Option<&'static str> {
         "rs" => "replicaset",
         "rc" => "replicationcontroller",
         "po" => "pod",
-        other => return WORKLOADS.iter().map(|(kind, _)| *kind).find(|kind| is_kind_or_plural(kind, other)),
+        other => return WORKLOAD_KINDS.iter().map(|(kind, _)| *kind).find(|kind| is_kind_or_plural(kind, other)),
     };
     canonical_kind(full_name)
 }
 
 /// Returns the path from an object of a built-in workload kind to its pod spec, or `None` for any other kind.
 pub fn pod_spec_path(kind: &str) -> Option<FieldPath> {
-    WORKLOADS.iter().find(|(builtin, _)| *builtin == kind).map(|(_, path)| FieldPath::from_keys(path))
+    WORKLOAD_KINDS.iter().find(|(builtin, _)| *builtin == kind).map(|(_, path)| FieldPath::from_keys(path))
 }
 
 /// Returns whether `name` is `kind` or its plural, ignoring ASCII case.
@@ -54,7 +54,7 @@ fn is_kind_or_plural(kind: &str, name: &str) -> bool {
 }
 
 /// Returns whether an object is in one of the API groups of the built-in workloads, or has no `apiVersion`.
-fn has_builtin_group(object: &Object<'_>) -> bool {
+pub fn has_builtin_group(object: &Object<'_>) -> bool {
     matches!(object.group(), "" | "apps" | "batch" | "extensions")
 }
 
@@ -66,7 +66,7 @@ fn has_builtin_group(object: &Object<'_>) -> bool {
 /// # Errors
 /// Fails if an alias, merge key or duplicate key makes the path to a pod spec ambiguous.
 pub fn pod_specs<'a>(object: &Object<'a>) -> Result<Vec<Node<'a>>> {
-    match WORKLOADS.iter().find(|(kind, _)| *kind == object.kind) {
+    match WORKLOAD_KINDS.iter().find(|(kind, _)| *kind == object.kind) {
         Some((_, path)) if has_builtin_group(object) => {
             let mut node = object.node;
             for key in *path {
@@ -84,7 +84,7 @@ pub fn pod_specs<'a>(object: &Object<'a>) -> Result<Vec<Node<'a>>> {
 
 /// Returns whether the object's kind is a built-in workload.
 pub fn is_builtin_workload(object: &Object<'_>) -> bool {
-    has_builtin_group(object) && WORKLOADS.iter().any(|(kind, _)| *kind == object.kind)
+    has_builtin_group(object) && WORKLOAD_KINDS.iter().any(|(kind, _)| *kind == object.kind)
 }
 
 /// Returns whether an object is a built-in Job or CronJob.

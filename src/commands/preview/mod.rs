@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use jobplate::diagnostic::json::DiagnosticReport;
 use jobplate_diagnostic::{Diagnostic, Error, ProgramName, Result};
 use jobplate_prefect::prefect1::template_source;
 use jobplate_prefect::pyvalue::arena::Arena;
@@ -164,12 +165,10 @@ Exit codes: 0 done, 1 with --fail-on: an error or warning was reported, 2 input,
 impl PreviewArgs {
     /// Stages the report `{"diagnostics": [...]}`.
     fn stage_report(&self, path: &Path, notes: &[Diagnostic], ui: &Ui) -> Result<ReportFile> {
-        let notes: Vec<_> = notes.iter().map(|note| ui.to_json(note)).collect();
-        let report = serde_json::json!({ "diagnostics": notes });
-        let text = serde_json::to_string_pretty(&report).unwrap_or_default() + "\n";
+        let report = DiagnosticReport { diagnostics: notes.iter().map(|note| ui.to_json(note)).collect() };
         let inputs = [&self.template, &self.filename, &self.scenario].into_iter().flatten();
         let inputs = inputs.chain(self.agent.files()).chain(self.worker.files());
-        ReportFile::stage(path, text, inputs.map(PathBuf::as_path))
+        ReportFile::stage(path, report.to_json(), inputs.map(PathBuf::as_path))
     }
 }
 

@@ -22,6 +22,7 @@ use crate::shared::flag_values::{parse_namespace, parse_wrap};
 use crate::shared::no_match::MatchPolicy;
 use crate::shared::plan::plan;
 use crate::shared::render_request::RenderRequest;
+use crate::shared::summary::summarize;
 use crate::ui::Ui;
 
 #[derive(Args)]
@@ -142,6 +143,7 @@ Exit codes: 0 done, 1 with --check: a file would change, or with --fail-on: an e
         if sets_nothing {
             ui.write_note("nothing to set is given, so nothing changes");
         }
+        let is_in_place = output == RenderOutput::InPlace;
         // Must precede the replacement of files, so that an error of `--report` leaves them unchanged.
         let mut report = edit_report::prepare(&mut rendering, &request, ui)?;
         let (done, status) = match output {
@@ -152,6 +154,11 @@ Exit codes: 0 done, 1 with --check: a file would change, or with --fail-on: an e
             RenderOutput::Wrap(map) => (print_wrapped(&mut rendering, &map, ui), EditStatus::Applied),
         };
         let code = edit_report::emit(report, status, done, ui)?;
+        // `--in-place` prints nothing else.
+        if (rendering.len() > 1 || is_in_place) && !sets_nothing {
+            let is_done = status == EditStatus::Applied;
+            ui.write_note(summarize(&rendering, if is_done { "changed" } else { "to change" }));
+        }
         Ok(fail_on.exit_code(&rendering.diagnostics, code))
     }
 }

@@ -1,0 +1,102 @@
+//! Finds objects with containers that are not targets because their kind is missing or misspelled.
+
+use std::ops::Range;
+
+use jobplate_diagnostic::{Diagnostic, suggest};
+use jobplate_manifest::container;
+use jobplate_manifest::object::{Object, objects};
+use jobplate_manifest::workload::{WORKLOAD_KINDS, has_builtin_group, is_builtin_workload};
+use jobplate_yaml::{Document, NodeArena};
+use memchr::memmem;
+
+use crate::inject::template_kind;
+
+/// The code of the warning.
+const CODE: &str = "unrecognized-kind";
+
+/// Finds an unrecognized object in a document without a target, like [`find_in_document`]. Parses only a document that
+/// mentions containers and does not begin a line with a known kind.
+pub(super) fn find_in_text(text: &str, arena: &mut NodeArena) -> Option<(Diagnostic, Range<usize>)> {
+    if memmem::find(text.as_bytes(), b"ontainers").is_none() || has_known_kind(text) {
+        return None;
+    }
+    jobplate_yaml::read(text, arena).ok()?;
+    find_in_document(Document::new(text, arena))
+}
+
+/// Finds the first object with containers whose kind is missing or is similar to a built-in kind. Returns a warning and
+/// its byte range in the document.
+pub(super) fn find_in_document(document: Document<'_>) -> Option<(Diagnostic, Range<usize>)> {
+    objects(document).ok()?.iter().find_map(check_object)
+}
+
+/// Returns whether a line of the document is the `kind` of a built-in workload. The document then has one object, unless
+/// it is a List, whose items are further indented.
+fn has_known_kind(text: &str) -> bool {
+    memmem::find_iter(text.as_bytes(), "kind: ").any(|at| {
+        let is_line_start = at == 0 || text.as_bytes()[at - 1] == b'\n';
+        let kind = text[at + "kind: ".len()..].lines().next().unwrap_or_default();
+        is_line_start && WORKLOAD_KINDS.iter().any(|(known, _)| *known == kind)
+    })
+}
+
+fn check_object(object: &Object<'_>) -> Option<(Diagnostic, Range<usize>)> {
+    if is_builtin_workload(object) || template_kind(object).is_some() || !has_builtin_group(object) {
+        return None;
+    }
+    if object.kind.is_empty() {
+        let is_object = !object.api_version.is_empty() || object.metadata.is_some();
+        let start = object.node.span().start;
+        let warning =
+            Diagnostic::warning(CODE, "`kind` is missing, so this object is not a target").help("add `kind: Job`");
+        return (is_object && has_containers(object)).then_some((warning, start..start + 1));
+    }
+    let known = suggest::closest(&object.kind, WORKLOAD_KINDS.iter().map(|(kind, _)| *kind))?;
+    if !has_containers(object) {
+        return None;
+    }
+    let span = object.node.get_first("kind").map_or(object.node.span(), |kind| kind.span());
+    let text = format!("unknown kind `{}`: this object is not a target", object.kind);
+    Some((Diagnostic::warning(CODE, text).help(format!("did you mean `{known}`?")), span))
+}
+
+fn has_containers(object: &Object<'_>) -> bool {
+    !container::names(object).is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(text: &str) -> Option<String> {
+        let (warning, span) = find_in_text(text, &mut NodeArena::default())?;
+        Some(format!("{} at {}", warning.message(), &text[span]))
+    }
+
+    #[test]
+    fn finds_missing_and_misspelled_kinds_of_objects_with_containers() {
+        let pod = "spec: {template: {spec: {containers: [{name: a}]}}}\n";
+        for (head, expected) in [
+            ("kind: Jbo\n", Some("unknown kind `Jbo`: this object is not a target at Jbo")),
+            ("kind: job\n", Some("unknown kind `job`: this object is not a target at job")),
+            (
+                "apiVersion: batch/v1\nkind: cronjob\n",
+                Some("unknown kind `cronjob`: this object is not a target at cronjob"),
+            ),
+            ("apiVersion: batch/v1\n", Some("`kind` is missing, so this object is not a target at a")),
+            ("metadata: {name: a}\n", Some("`kind` is missing, so this object is not a target at m")),
+            ("kind: Job\n", None),
+            ("kind: Deployment\n", None),
+            ("apiVersion: example.com/v1\nkind: Jbo\n", None),
+            ("kind: Workflow\n", None),
+            // A values file, not an object.
+            ("replicas: 1\n", None),
+        ] {
+            assert_eq!(find(&format!("{head}{pod}")).as_deref(), expected, "{head}");
+        }
+        assert_eq!(find("kind: Jbo\nspec: {}\n"), None);
+        assert_eq!(find("kind: Jbo\nspec: {containers: [\n"), None);
+        let list = format!("kind: List\nitems:\n- kind: Jbo\n  {pod}");
+        assert_eq!(find(&list).as_deref(), Some("unknown kind `Jbo`: this object is not a target at Jbo"));
+    }
+}
