@@ -142,7 +142,7 @@ fn find_in_text(content: &str, depth: usize, policy: &MaskPolicy) -> Vec<Range<u
         return find_credentials(content);
     }
     if depth >= MAX_DEPTH {
-        return vec![0..content.len()];
+        return std::iter::once(0..content.len()).collect();
     }
     let mut arena = NodeArena::default();
     match read(content, &mut arena) {
