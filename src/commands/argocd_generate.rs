@@ -168,7 +168,7 @@ fn to_arguments(parameters: &str, spec: Option<&str>) -> Result<Vec<String>> {
         let Some((_, kind)) = PARAMETERS.iter().find(|(known, _)| *known == name) else {
             let known = PARAMETERS.map(|(known, _)| known);
             let hint = suggest::did_you_mean(&name, known).unwrap_or_else(|| format!("there are {}", known.join(", ")));
-            return Err(Error::usage(format!("there is no parameter `{name}`")).hint(hint));
+            return Err(Error::usage(format!("there is no parameter {}", suggest::quote_key(&name))).hint(hint));
         };
         let mut push = |text: String| match name.as_str() {
             FILES => files.push(text),

@@ -6,6 +6,7 @@ use anstyle::{AnsiColor, Style};
 use jobplate_manifest::sensitive::{MaskPolicy, find_changed_literals};
 use similar::{ChangeTag, DiffTag, TextDiff};
 
+use super::human::escape_unsafe;
 use super::mask::{MASK, MaskedText};
 
 /// The number of context lines before and after a change.
@@ -64,8 +65,7 @@ fn push_line(out: &mut String, style: Style, line: &str) {
     out.push_str(&format!("{style}{line}{style:#}\n"));
 }
 
-/// Returns the lines of a string with values masked, without line breaks. Replaces control characters other than tabs,
-/// since they could change the state of a terminal.
+/// Returns the lines of a string with values masked, without line breaks. Escapes unsafe characters other than tabs.
 fn masked_lines(text: &str, policy: &MaskPolicy) -> Vec<String> {
     let masked = MaskedText::new(text, policy);
     let mut start = 0;
@@ -74,7 +74,7 @@ fn masked_lines(text: &str, policy: &MaskPolicy) -> Vec<String> {
         let masked_line = masked.mask_range(start..start + content.len(), start).0;
         start += line.len();
         let masked_line = masked_line.strip_suffix('\r').unwrap_or(&masked_line);
-        masked_line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+        escape_unsafe(masked_line, |c| c == '\t')
     });
     lines.collect()
 }

@@ -115,9 +115,9 @@ impl SourceLine {
         let start = if text[start..].starts_with('\u{feff}') { start + 3 } else { start };
         let (line, caret) = shown.masked().mask_range(start..end.max(start), at.max(start));
         let caret = line.floor_char_boundary(caret);
-        // Replace each control character, such as a tab, with one space to keep the caret below the correct character.
-        let text: String = line.trim_end_matches('\r').chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let caret = line[..caret].chars().map(|c| if c.is_control() { 1 } else { c.len_utf8() }).sum();
+        // Replace each unsafe character, such as a tab, with one space to keep the caret below the correct character.
+        let text: String = line.trim_end_matches('\r').chars().map(|c| if is_unsafe(c) { ' ' } else { c }).collect();
+        let caret = line[..caret].chars().map(|c| if is_unsafe(c) { 1 } else { c.len_utf8() }).sum();
         let (number, column) = location.line_column_with(&shown.lines);
         SourceLine { file: escape_controls(&location.file), number, column, text, caret }
     }
@@ -137,18 +137,34 @@ pub fn render_warning(warning: &str) -> String {
     Renderer::styled().decor_style(DecorStyle::Ascii).render(&report) + "\n"
 }
 
-/// Escapes a name from an input so that no part of the name looks like a separate line of output.
-pub fn escape_name(text: &str) -> String {
-    // U+2028 and U+2029 break lines; the others change the text direction.
-    let is_unsafe = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().flat_map(|c| if is_unsafe(c) { c.escape_default().collect() } else { vec![c] }).collect()
+/// Returns whether a character could control a terminal, break a line, or change the direction of the text after it.
+pub(super) fn is_unsafe(c: char) -> bool {
+    let is_mark = matches!(c, '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{feff}');
+    c.is_control() || is_mark || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Escapes all control characters except line feeds so that an input or argument cannot control the terminal.
+/// Escapes unsafe characters in a name from an input, also line feeds, so that no part of the name looks like a separate
+/// line of output.
+pub fn escape_name(text: &str) -> String {
+    escape_unsafe(text, |_| false)
+}
+
+/// Escapes unsafe characters other than line feeds, so that an input or argument cannot change how the rest of the
+/// output looks.
 pub fn escape_controls(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| if c.is_control() && c != '\n' { c.escape_default().collect() } else { vec![c] })
-        .collect()
+    escape_unsafe(text, |c| c == '\n')
+}
+
+/// Escapes unsafe characters, except those for which `is_kept` is true.
+pub(super) fn escape_unsafe(text: &str, is_kept: impl Fn(char) -> bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_unsafe(c) && !is_kept(c) {
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -172,8 +188,16 @@ mod tests {
         assert!(!text.contains("hush"), "{text}");
     }
 
+    fn is_unsafe_except_line_feed(c: char) -> bool {
+        is_unsafe(c) && c != '\n'
+    }
+
     #[test]
     fn escapes_control_characters() {
         assert!(render_plain(&Error::usage("a\u{1b}[31mb")).contains("a\\u{1b}[31mb"));
+        assert!(render_plain(&Error::usage("a\u{202e}b\u{2028}")).contains("a\\u{202e}b\\u{2028}"));
+        let text =
+            render_plain(&Error::refused("x").at(0..1).in_document("a\u{202e}.yaml", 1, "a: \u{2066}b\u{2028}c\n"));
+        assert!(!text.contains(is_unsafe_except_line_feed), "{text:?}");
     }
 }

@@ -131,6 +131,14 @@ fn find_in_scalar(text: &str, node: Node<'_>, depth: usize, policy: &MaskPolicy,
             } else {
                 found.extend(ranges.into_iter().map(|range| start + range.start..start + range.end));
             }
+            // A `:` on a continuation line is a key after a forgotten blank: `value:hunter2`.
+            let mut line_start = start;
+            for line in raw.split_inclusive('\n') {
+                if let Some(colon) = line.find(':').filter(|_| line_start > start) {
+                    push_lines(text, line_start + colon + 1..line_start + line.len(), found);
+                }
+                line_start += line.len();
+            }
         }
         _ => {}
     }
@@ -255,6 +263,8 @@ mod tests {
                 "# - name: TOKEN\n#   value: ***\n#     ***\n#   other\nb: c # d\n",
             ),
             ("valueFrom: hush\n", "valueFrom: ***\n"),
+            ("env: [{name: TOKEN, value:hush}]\n", "env: [{name: TOKEN, ***}]\n"),
+            ("env:\n- name: TOKEN\n  value:hush\n", "env:\n- name: TOKEN\n  value:***\n"),
             (
                 "t: {value: {job_configuration: {image: i, env: {TOKEN: hush}}}}\n",
                 "t: {value: {job_configuration: {image: i, env: {TOKEN: ***}}}}\n",

@@ -1,4 +1,4 @@
-//! Suggests a known name for a misspelled name.
+//! Suggests a known name for a misspelled name, and quotes unknown names.
 
 /// The maximum edit distance between a misspelled name and a suggestion.
 const MAX_EDITS: usize = 3;
@@ -32,6 +32,25 @@ pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 /// Returns the hint "did you mean ...?" with the [`closest`] known name, or `None` if no known name is close enough.
 pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     closest(name, known).map(|known| format!("did you mean `{known}`?"))
+}
+
+/// The maximum length of a quoted key, in characters.
+const MAX_QUOTED_LENGTH: usize = 80;
+
+/// Returns a key of an input in backticks, for a message. Leaves out everything from the first `:` or `=`: it may be a
+/// value after a forgotten blank.
+///
+/// ```
+/// use jobplate_diagnostic::suggest::quote_key;
+///
+/// assert_eq!(quote_key("valeu"), "`valeu`");
+/// assert_eq!(quote_key("value:hunter2"), "`value:...`");
+/// ```
+pub fn quote_key(key: &str) -> String {
+    let shown: String =
+        key.split_inclusive([':', '=', '\n']).next().unwrap_or_default().chars().take(MAX_QUOTED_LENGTH).collect();
+    let rest = if shown.len() < key.len() { "..." } else { "" };
+    format!("`{}{rest}`", shown.trim_end_matches('\n'))
 }
 
 #[cfg(test)]

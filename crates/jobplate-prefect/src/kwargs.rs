@@ -26,7 +26,7 @@ impl Kwargs {
                 let hint = suggest::did_you_mean(&name, known.iter().copied());
                 let hint = hint.unwrap_or_else(|| format!("it takes {}", known.join(", ")));
                 return Err(locate(
-                    Error::input(format!("{class} takes no `{name}`")).hint(hint),
+                    Error::input(format!("{class} takes no {}", suggest::quote_key(&name))).hint(hint),
                     arena.location(*key),
                 ));
             }

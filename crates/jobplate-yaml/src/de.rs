@@ -76,7 +76,7 @@ impl de::Error for Failure {
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         let hint = suggest::did_you_mean(field, expected.iter().copied());
         let hint = hint.unwrap_or_else(|| format!("known here: {}", join_quoted(expected, ", ")));
-        Failure(Error::usage(format!("unknown key `{field}`")).hint(hint))
+        Failure(Error::usage(format!("unknown key {}", suggest::quote_key(field))).hint(hint))
     }
 
     fn missing_field(field: &'static str) -> Self {

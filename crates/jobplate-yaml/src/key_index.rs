@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use jobplate_diagnostic::suggest::quote_key;
 use jobplate_diagnostic::{Error, Result};
 
 use super::tree::Node;
@@ -84,7 +85,7 @@ impl<'a> KeyIndex<'a> {
 
 /// Returns the error for the second occurrence of a key.
 pub(super) fn duplicate_key(key: Node<'_>) -> Error {
-    Error::refused(format!("the key `{}` stands twice in one mapping", key.text().unwrap_or_default()))
+    Error::refused(format!("the key {} stands twice in one mapping", quote_key(&key.text().unwrap_or_default())))
         .at(key.span())
         .hint("remove one of the two; YAML readers disagree about which one counts")
 }

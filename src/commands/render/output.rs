@@ -63,7 +63,8 @@ pub(super) fn check_files(rendering: &mut Rendering, diff: bool, ui: &Ui) -> Res
             .iter()
             .map(|&input| format!("{}\n", diagnostic::escape_name(rendering.input_name(input))))
             .collect();
-        ignore_closed_output(ui.print_text(&list))?;
+        // In GitHub Actions, a name such as `::stop-commands::x` would be a command to the runner.
+        ignore_closed_output(ui.print_diff(|out| out.write(&list)))?;
     }
     Ok(ExitCode::from(u8::from(!changed_inputs.is_empty())))
 }

@@ -237,7 +237,11 @@ impl<'a> Finder<'a, '_> {
     }
 
     fn visit_map(&mut self, map: Node<'a>, role: Role) {
-        map.entries().for_each(|(key, _)| self.add(key, KEY));
+        for (key, value) in map.entries() {
+            // A key with a `:` and without a value is a value after a forgotten blank: `value:hunter2`.
+            let is_value = value.kind() == NodeKind::Empty && key.text().is_some_and(|text| text.contains(':'));
+            self.add(key, if is_value { KEY | WHOLE } else { KEY });
+        }
         match role {
             _ if role & REFERENCE != 0 => return self.visit_reference(map),
             _ if role & VALUE_FROM != 0 => return self.visit_value_from(map),

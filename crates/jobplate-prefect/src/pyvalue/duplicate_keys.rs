@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use jobplate_diagnostic::suggest::quote_key;
 use jobplate_diagnostic::{Diagnostic, Error, Result};
 
 use super::source::{Location, SourceFile, locate};
@@ -71,7 +72,7 @@ impl DuplicateKeys {
 
 impl DuplicateKey {
     fn describe(&self) -> String {
-        self.name.as_ref().map_or("duplicate key".to_owned(), |name| format!("duplicate key `{name}`"))
+        self.name.as_ref().map_or("duplicate key".to_owned(), |name| format!("duplicate key {}", quote_key(name)))
     }
 }
 
