@@ -6,12 +6,14 @@
 //! as an inserted variable. Therefore a variable that is set in the container must not be set elsewhere. A variable
 //! that the worker sets itself must be null in `job_configuration.env`, because the worker then omits it.
 
+use std::borrow::Cow;
+
 use jobplate_diagnostic::{Diagnostic, Error, Result};
 use jobplate_prefect::base_job_template::{BaseJobTemplate, is_env_placeholder, is_worker_setting};
 use jobplate_prefect::worker::version::WorkerVersion;
 use jobplate_yaml::{Child, Edit, Editable, KeyIndex, Node, NodeKind, Value};
 
-use super::env::DesiredEnv;
+use super::env::{DesiredEnv, note_replaced_literal};
 use super::notes::Notes;
 
 /// Adds the edits outside the container. Fails if a worker of `version` would still override one of the container's
@@ -163,7 +165,8 @@ pub(super) fn plan_variable_removal(
         return Ok(());
     }
     let env = Editable::from_node(env, description)?;
-    for name in changes.removed_names.iter().filter(|name| names.desired.sets(name)) {
+    for (name, literal) in changes.removed.iter().filter(|(name, _)| names.desired.sets(name)) {
+        note_replaced_literal(names.desired, name, literal.as_deref(), notes);
         notes.add(Diagnostic::info(
             "duplicate-env",
             format!("`{name}` is removed from {description}, which also set it"),
@@ -179,11 +182,12 @@ struct EnvChanges {
     /// The indices of the children to remove.
     remove: Vec<usize>,
     insert: Vec<(usize, Child)>,
-    removed_names: Vec<String>,
+    /// The name and the literal of each removed variable.
+    removed: Vec<(String, Option<String>)>,
 }
 
 fn plan_mapping_changes(env: Node<'_>, names: &RequestedNames<'_>) -> Result<EnvChanges> {
-    let EnvChanges { mut remove, mut insert, mut removed_names } = EnvChanges::default();
+    let EnvChanges { mut remove, mut insert, mut removed } = EnvChanges::default();
     let index = KeyIndex::new(env);
     for (position, (key, value)) in env.entries().enumerate() {
         if !names.contains(key) {
@@ -198,7 +202,7 @@ fn plan_mapping_changes(env: Node<'_>, names: &RequestedNames<'_>) -> Result<Env
         Editable::from_node(value, "the variable")?;
         remove.push(position);
         let name = name.into_owned();
-        removed_names.push(name.clone());
+        removed.push((name.clone(), value.text().map(Cow::into_owned)));
         if becomes_null {
             insert.push((position, Child::entry(name, Value::Null)));
         }
@@ -211,7 +215,7 @@ fn plan_mapping_changes(env: Node<'_>, names: &RequestedNames<'_>) -> Result<Env
     let positions = std::iter::once(first).chain(std::iter::repeat(count));
     insert.extend(positions.zip(missing).map(|(at, name)| (at, Child::entry(name.clone(), Value::Null))));
     insert.sort_by_key(|(position, _)| *position);
-    Ok(EnvChanges { remove, insert, removed_names })
+    Ok(EnvChanges { remove, insert, removed })
 }
 
 fn plan_list_changes(env: Node<'_>, names: &RequestedNames<'_>) -> Result<EnvChanges> {
@@ -220,7 +224,8 @@ fn plan_list_changes(env: Node<'_>, names: &RequestedNames<'_>) -> Result<EnvCha
         if let Some(name) = item.get_first("name").filter(|name| names.contains(*name)) {
             Editable::from_node(item, "the entry")?;
             changes.remove.push(position);
-            changes.removed_names.push(name.text().unwrap_or_default().into_owned());
+            let literal = item.get_first("value").and_then(Node::text).map(Cow::into_owned);
+            changes.removed.push((name.text().unwrap_or_default().into_owned(), literal));
         }
     }
     Ok(changes)

@@ -11,7 +11,7 @@ use jobplate_prefect::kubernetes_job_block::{
 use jobplate_yaml::{Child, Edit, Editable, Node, NodeKind, StrictMap, Value};
 
 use super::base_job_template::{RequestedNames, plan_variable_removal};
-use super::env::{DesiredEnv, set_entry};
+use super::env::{DesiredEnv, note_replaced_literal, set_entry};
 use super::notes::Notes;
 
 /// Adds the edits outside the block's Job.
@@ -34,7 +34,7 @@ pub(super) fn plan_block(
             .at(start..start + 1)
             .hint("`prefect kubernetes manifest flow-run-job` prints the one that it stands for"));
     }
-    plan_patches(block, &patches, desired, &mut new_keys, edits)?;
+    plan_patches(block, &patches, desired, &mut new_keys, edits, notes)?;
 
     let names = RequestedNames::new(desired);
     match block.env {
@@ -74,6 +74,7 @@ fn plan_patches(
     desired: &DesiredEnv,
     new_keys: &mut Vec<Child>,
     edits: &mut Vec<Edit>,
+    notes: &mut Notes,
 ) -> Result<()> {
     let mut appended: HashMap<Cow<'_, str>, Vec<(usize, Node<'_>)>> = HashMap::new();
     for (position, (patch, _)) in patches.iter().enumerate().filter(|(_, (_, effect))| *effect == EnvPatch::Appends) {
@@ -93,7 +94,10 @@ fn plan_patches(
         remove.extend(find_appended(name)?.map(|(position, _)| position));
     }
     for entry in desired.entries() {
-        match find_appended(entry.name())? {
+        let existing = find_appended(entry.name())?;
+        let literal = existing.and_then(|(_, existing)| existing.get_first("value")?.text());
+        note_replaced_literal(desired, entry.name(), literal.as_deref(), notes);
+        match existing {
             Some((position, _)) if block.pod_spec.is_some() => remove.push(position),
             Some((_, existing)) => set_entry(existing, entry, edits)?,
             None if block.pod_spec.is_some() => {}

@@ -2,13 +2,19 @@
 
 use std::collections::HashSet;
 
+use indexmap::IndexSet;
 use jobplate_diagnostic::Diagnostic;
+
+/// The maximum number of variables that one note names.
+const MAX_NAMES: usize = 20;
 
 /// Notes for the user, without duplicate messages, in the order in which they were added.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Notes {
     notes: Vec<Diagnostic>,
     messages: HashSet<String>,
+    /// The variables whose literals are replaced by references to Secrets.
+    replaced_literals: IndexSet<String>,
 }
 
 impl Notes {
@@ -18,8 +24,24 @@ impl Notes {
         }
     }
 
+    /// Adds a variable whose literal is replaced by a reference to a Secret. One note names all these variables.
+    pub(super) fn add_replaced_literal(&mut self, name: &str) {
+        self.replaced_literals.insert(name.to_owned());
+    }
+
     /// Returns the notes in the order in which they were added.
     pub(super) fn into_vec(self) -> Vec<Diagnostic> {
-        self.notes
+        let Notes { mut notes, replaced_literals, .. } = self;
+        if !replaced_literals.is_empty() {
+            let mut names: Vec<String> =
+                replaced_literals.iter().take(MAX_NAMES).map(|name| format!("`{name}`")).collect();
+            if let more @ 1.. = replaced_literals.len() - names.len() {
+                names.push(format!("{more} more"));
+            }
+            let text = format!("references replace the plain-text values of {}", names.join(", "));
+            let help = "rotate each value that is a secret: Git, backups and earlier Jobs and pods still have it";
+            notes.push(Diagnostic::info("replaced-secret", text).help(help));
+        }
+        notes
     }
 }

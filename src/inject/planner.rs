@@ -314,7 +314,7 @@ impl<'i> EditPlanner<'i> {
                     plan.requested.push(RequestedEntries { object: 0, container, names });
                 }
                 if !desired.is_empty() {
-                    plan_container_env(container, &desired, &mut plan.edits)?;
+                    plan_container_env(container, &desired, &mut plan.edits, &mut self.desired_envs.notes)?;
                 }
             }
         }

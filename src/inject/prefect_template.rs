@@ -124,7 +124,7 @@ fn plan_containers(
                         adds the variables before the entries anyway";
             notes.add(Diagnostic::info("mixed-env-placeholder", text));
         }
-        plan_container_env(*container, desired, edits)?;
+        plan_container_env(*container, desired, edits, notes)?;
     }
     let has_flow_container = selected.iter().any(|container| Some(container.index()) == flow_container);
     Ok(SelectedContainers { count: selected.len(), has_flow_container })

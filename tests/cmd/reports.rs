@@ -84,7 +84,11 @@ pub(crate) fn lists_all_edits() {
         to_edit(13, Some("flow"), "variable", "OLD", "removed"),
         to_edit(14, Some("flow"), "variable", "MODE", "replaced"),
         to_edit(13, Some("flow"), "variable", "POD", "added"),
-    ], "unchanged": [], "filesWithoutTarget": [], "diagnostics": []});
+    ], "unchanged": [], "filesWithoutTarget": [], "diagnostics": [{
+        "code": "replaced-secret", "severity": "info",
+        "message": "references replace the plain-text values of `MODE`",
+        "help": "rotate each value that is a secret: Git, backups and earlier Jobs and pods still have it",
+    }]});
     let read_report = || serde_json::from_str::<Value>(&repository.read("report.json")).expect("the report is JSON");
     assert_eq!(read_report(), expected);
     assert_eq!(render(&["--check"]).status, 1);
@@ -178,7 +182,7 @@ pub(crate) fn is_written_when_stdout_is_closed() {
 
 pub(crate) fn annotates_and_summarizes_in_github_actions() {
     let repository = Repository::new();
-    let edits = ["--secret-env", "MODE=s/k", "--secret-env", "NEW=s/k"];
+    let edits = ["--config-env", "MODE=c/k", "--secret-env", "NEW=s/k"];
     let (stdout, stderr, status) =
         repository.run_in_workflow(&[&["render", "job.yaml", "--check"], &edits[..]].concat());
     assert_eq!((stdout.as_str(), status), ("job.yaml\n", 1));
@@ -188,8 +192,9 @@ pub(crate) fn annotates_and_summarizes_in_github_actions() {
          ::error title=jobplate,file=sub/job.yaml,line=13::NEW is to be added in Job/etl, container flow\n"
     );
     // A run that writes its edits does not annotate them.
-    let (_, stderr, status) = repository.run_in_workflow(&["render", "job.yaml", "-i", "--secret-env", "MODE=s/k"]);
-    assert_eq!((stderr.as_str(), status), ("note: 1 file, 1 target: 1 changed, 0 unchanged\n", 0));
+    let (_, stderr, status) = repository.run_in_workflow(&["render", "job.yaml", "-i", "--config-env", "MODE=c/k"]);
+    assert_eq!((stderr.as_str(), status), ("note: 1 file, 1 target: 1 changed, 0 unchanged
+", 0));
     run::write_file(&repository.path("job.yaml"), MANIFEST.replace("env:", "env: &e").as_bytes());
     let (stdout, stderr, status) = repository.run_in_workflow(&["render", "job.yaml", "--secret-env", "MODE=s/k"]);
     assert_eq!((stdout.as_str(), status), ("", 2));

@@ -1,10 +1,13 @@
 //! The environment that a container must have after the edits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use jobplate_manifest::credentials::is_placeholder;
 use jobplate_manifest::env::{EnvFrom, EnvValue, EnvVar, KeyRef};
 use jobplate_prefect::base_job_template::is_worker_setting;
 use jobplate_yaml::{MAX_COMPARED_KEYS, Value};
+
+use crate::inject::notes::Notes;
 
 /// The variables and sources that a container must have, and the variables that it must not have.
 #[derive(Debug, Default)]
@@ -14,6 +17,8 @@ pub(in crate::inject) struct DesiredEnv {
     unset: Vec<String>,
     /// All names, if there are more than [`MAX_COMPARED_KEYS`], each with whether the variable is set, not removed.
     hashed_names: HashMap<String, bool>,
+    /// The names of the variables that refer to a Secret.
+    secret_names: HashSet<String>,
     /// The names of the variables that a worker sets itself.
     worker_settings: Vec<String>,
 }
@@ -63,6 +68,9 @@ impl DesiredEnv {
         let entries: Vec<_> = variables.into_iter().map(DesiredEntry::new).collect();
         let (env_from, unset) = (env_from.to_vec(), unset.to_vec());
         let mut desired = DesiredEnv { entries, env_from, unset, ..DesiredEnv::default() };
+        let refers_to_secret = |entry: &&DesiredEntry| matches!(entry.value(), EnvValue::SecretKey(_));
+        desired.secret_names =
+            desired.entries.iter().filter(refers_to_secret).map(|entry| entry.name().to_owned()).collect();
         desired.worker_settings =
             desired.all_names().filter(|name| is_worker_setting(name)).map(str::to_owned).collect();
         if desired.all_names().nth(MAX_COMPARED_KEYS).is_some() {
@@ -125,6 +133,19 @@ impl DesiredEnv {
 
     pub(in crate::inject) fn is_empty(&self) -> bool {
         self.entries.is_empty() && self.env_from.is_empty() && self.unset.is_empty()
+    }
+}
+
+/// Adds a note if a reference to a Secret replaces a literal that can be a secret. `literal` is the old value.
+pub(in crate::inject) fn note_replaced_literal(
+    desired: &DesiredEnv,
+    name: &str,
+    literal: Option<&str>,
+    notes: &mut Notes,
+) {
+    let can_be_secret = |literal: &str| !literal.trim().is_empty() && !is_placeholder(literal.trim());
+    if literal.is_some_and(can_be_secret) && desired.secret_names.contains(name) {
+        notes.add_replaced_literal(name);
     }
 }
 

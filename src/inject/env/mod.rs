@@ -23,22 +23,28 @@ use jobplate_manifest::env::EnvValue;
 use jobplate_prefect::base_job_template::is_env_placeholder;
 use jobplate_yaml::{Child, Edit, Editable, Node, Value};
 
-pub(super) use self::desired::DesiredEnv;
+pub(super) use self::desired::{DesiredEnv, note_replaced_literal};
 pub(super) use self::entry::set_entry;
 use self::env_from::plan_env_from;
 use self::existing::{ExistingEntry, find_requested, read_entry};
 use self::list::{EnvList, change_list, read_list};
 use self::order::{insert_positions, refuse_later_references};
+use super::notes::Notes;
 
 /// Adds the edits that bring a container's `env` and `envFrom` to the desired state. Adds no edits if both are already
 /// in that state.
-pub(super) fn plan_container_env(container: Editable<'_>, desired: &DesiredEnv, edits: &mut Vec<Edit>) -> Result<()> {
+pub(super) fn plan_container_env(
+    container: Editable<'_>,
+    desired: &DesiredEnv,
+    edits: &mut Vec<Edit>,
+    notes: &mut Notes,
+) -> Result<()> {
     let mut new_keys = Vec::new();
     if desired.has_env_from() {
         plan_env_from(*container, desired.env_from(), &mut new_keys, edits)?;
     }
     if desired.all_names().next().is_some() {
-        plan_env(*container, desired, &mut new_keys, edits)?;
+        plan_env(*container, desired, &mut new_keys, edits, notes)?;
     }
     if !new_keys.is_empty() {
         edits.push(container.change_children(Vec::new(), place_keys(*container, new_keys)));
@@ -69,6 +75,7 @@ fn plan_env(
     desired: &DesiredEnv,
     new_keys: &mut Vec<(&'static str, Value)>,
     edits: &mut Vec<Edit>,
+    notes: &mut Notes,
 ) -> Result<()> {
     let list = read_list(container, "env")?;
     let mut entries = Vec::new();
@@ -86,6 +93,7 @@ fn plan_env(
             None => new_entries.push(entry),
             Some(position) => {
                 set_entry(entries[position].node, entry, edits)?;
+                note_replaced_literal(desired, entry.name(), entries[position].literal.as_deref(), notes);
                 changed.push((position, entry));
             }
         }

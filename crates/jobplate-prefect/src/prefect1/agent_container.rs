@@ -77,10 +77,7 @@ impl<'a> AgentContainer<'a> {
     fn token_note(self, key: &KeyRef, object: &str) -> Option<Diagnostic> {
         let note = |text| Diagnostic::info("token-variable", text);
         match self.current_value(TOKEN) {
-            CurrentValue::Text(_) => Some(
-                note(format!("{TOKEN} of {object} becomes the same reference"))
-                    .help("rotate the key if its old value is a key in plain text"),
-            ),
+            CurrentValue::Text(_) => Some(note(format!("{TOKEN} of {object} becomes the same reference"))),
             CurrentValue::Reference(own) if !refers_to(own, key) => {
                 Some(note(format!("{TOKEN} of {object} refers to another key and becomes the same reference")))
             }
