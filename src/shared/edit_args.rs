@@ -151,10 +151,10 @@ pub(super) struct WhereArgs {
     #[arg(long)]
     pub(super) skip_hooks: bool,
     /// Do not fail when nothing matches
-    #[arg(long)]
+    #[arg(long, overrides_with = "require_match")]
     pub(super) allow_no_match: bool,
-    /// Fail if a file has no object that matches
-    #[arg(long, conflicts_with = "allow_no_match")]
+    /// Fail if a file has no object that matches; the last of --require-match and --allow-no-match counts
+    #[arg(long, overrides_with = "allow_no_match")]
     pub(super) require_match: bool,
 }
 

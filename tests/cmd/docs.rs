@@ -1,5 +1,6 @@
 //! Checks that the documentation and the program's help agree on commands and flags.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::run;
@@ -44,6 +45,34 @@ pub(crate) fn flags_in_the_readme_exist() {
     for flag in flags {
         assert!(known.contains(&flag), "{flag} is in no help:\n{help}");
     }
+}
+
+/// Checks that docs/diagnostics.md lists exactly the codes in the source, except those in tests.
+pub(crate) fn diagnostics_page_lists_every_code() {
+    let page = std::fs::read_to_string(project_file("docs/diagnostics.md")).expect("the page can be read");
+    let rows = page.split("\n## Codes\n").nth(1).expect("a section about codes").lines();
+    let listed: Vec<&str> = rows.filter_map(|row| row.strip_prefix("| `")?.split('`').next()).collect();
+    let mut used = BTreeSet::new();
+    let sources = ["src", "crates"].map(project_file);
+    let files = sources.iter().flat_map(|dir| run::files_below(dir).into_iter().map(move |file| dir.join(file)));
+    for file in files.filter(|file| file.extension().is_some_and(|extension| extension == "rs")) {
+        let text = std::fs::read_to_string(&file).expect("a source file can be read");
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let code: String = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        for start in [
+            "Diagnostic::error(",
+            "Diagnostic::warning(",
+            "Diagnostic::info(",
+            "with_code(",
+            "into_diagnostic(",
+            "CODE: &str = ",
+        ] {
+            let calls = code.split(start).skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"'));
+            used.extend(calls.filter_map(|rest| rest.split('"').next()).map(str::to_owned));
+        }
+    }
+    assert!(used.len() > 40, "{used:?}");
+    assert_eq!(listed, used.iter().map(String::as_str).collect::<Vec<_>>());
 }
 
 /// Returns the names of the commands that the top-level help lists.

@@ -68,7 +68,7 @@ impl NoteCollector<'_> {
     fn add_replaced_key_notes(&mut self, preview: &AgentPreview) {
         let arena = self.arena;
         for (key, own) in &preview.job.replaced {
-            let mut code = "overridden-field";
+            let mut is_blank = false;
             let effect = match *key {
                 "args" => "has no effect: Prefect sets the arguments of the container (a `command` stays)",
                 "metadata.name" => "has no effect: this version names every Job prefect-job-...",
@@ -83,17 +83,19 @@ impl NoteCollector<'_> {
                     match (is_from_run_config, new.and_then(|new| arena.as_str(new))) {
                         (true, _) => "is overridden by the run config",
                         (false, Some("")) => {
-                            code = "blank-service-account";
+                            is_blank = true;
                             "is set to an empty string by the agent's SERVICE_ACCOUNT_NAME, which is empty"
                         }
                         (false, _) => "is overridden by the agent",
                     }
                 }
             };
-            let mut warning = Diagnostic::warning(code, format!("`{key}` {effect}"));
-            if code == "blank-service-account" {
-                warning = warning.help("remove SERVICE_ACCOUNT_NAME from the agent's environment");
-            }
+            let text = format!("`{key}` {effect}");
+            let warning = match is_blank {
+                true => Diagnostic::warning("blank-service-account", text)
+                    .help("remove SERVICE_ACCOUNT_NAME from the agent's environment"),
+                false => Diagnostic::warning("overridden-field", text),
+            };
             self.add(warning, arena.location(*own));
         }
     }
