@@ -13,6 +13,15 @@ use super::node_kind::{ESCAPED, FLOW, MULTILINE, NodeKind, PROPERTIES};
 use super::scalar::{self, ScalarKind, ScalarSource};
 use super::unsupported::Unsupported;
 
+/// Returns a column as a node stores it.
+///
+/// # Errors
+///
+/// Fails at `offset` if the column is too large. A document may have millions of nodes, so a node stores few bytes.
+pub(super) fn to_column(column: usize, offset: usize) -> Result<u16, Unsupported> {
+    u16::try_from(column).map_err(|_| Unsupported { offset, reason: "indentation by more than 65535 columns" })
+}
+
 /// The positions and flags of one node.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NodeData {
@@ -25,7 +34,7 @@ pub(super) struct NodeData {
     /// The index of the node after this subtree.
     pub next: u32,
     /// The column of a block collection's keys or dashes, or of a block scalar's content.
-    pub column: u32,
+    pub column: u16,
     pub kind: NodeKind,
     pub flags: u8,
 }

@@ -8,15 +8,21 @@ use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle};
 
 use super::super::node_kind::{ESCAPED, FLOW, MULTILINE, NodeKind, PROPERTIES};
 use super::super::scan::{LEADING_COLON, MULTILINE_KEY, QUESTION_MARK, block_scalar_span};
-use super::super::tree::{Document, NodeArena, NodeData, Properties};
+use super::super::tree::{Document, NodeArena, NodeData, Properties, to_column};
 use super::super::unsupported::Unsupported;
+
+/// The maximum number of nodes of a document that granit-parser parses. It needs many times the memory of the scanner.
+const MAX_NODES: usize = 1_000_000;
+
+/// The reason for rejecting a document with more nodes.
+pub(super) const TOO_MANY_NODES: &str = "more than 1000000 nodes in a document with unusual syntax";
 
 /// Parses one document with granit-parser.
 ///
 /// # Errors
 ///
-/// Fails if the text is not valid YAML, contains more than one document, or is 4 GiB or larger, or if a node is not
-/// found in the text.
+/// Fails if the text is not valid YAML, contains more than one document or too many nodes, or is 4 GiB or larger, or if
+/// a node is not found in the text.
 pub fn parse_with_granit(text: &str, arena: &mut NodeArena) -> Result<(), Unsupported> {
     arena.clear();
     if u32::try_from(text.len()).is_err() {
@@ -52,6 +58,9 @@ pub fn parse_with_granit(text: &str, arena: &mut NodeArena) -> Result<(), Unsupp
         }
         if let Some((event, span)) = pending.replace((event, span)) {
             builder.handle_event(&event, span)?;
+        }
+        if builder.arena.len() > MAX_NODES {
+            return Err(Unsupported { offset: builder.cursor, reason: TOO_MANY_NODES });
         }
     }
     if let Some((event, span)) = pending {
@@ -169,12 +178,12 @@ impl Builder<'_, '_> {
     ///
     /// The offsets of successive calls usually increase, so only the text since the last call is searched for a line
     /// break.
-    fn column_of(&mut self, at: usize) -> u32 {
+    fn column_of(&mut self, at: usize) -> BuildResult<u16> {
         let (last, line) = self.column_at;
         let (from, line) = if last <= at { (last, line) } else { (0, 0) };
         let start = memchr::memrchr(b'\n', &self.text.as_bytes()[from..at]).map_or(line, |newline| from + newline + 1);
         self.column_at = (at, start);
-        self.text[start..at].trim_start_matches('\u{feff}').len() as u32
+        to_column(self.text[start..at].trim_start_matches('\u{feff}').len(), at)
     }
 
     /// Consumes the indicators that the innermost open collection requires before its next child.
@@ -188,7 +197,7 @@ impl Builder<'_, '_> {
                 }
                 if position == 0 {
                     let dash = self.cursor - 1;
-                    let column = self.column_of(dash);
+                    let column = self.column_of(dash)?;
                     self.arena.nodes[node].start = dash as u32;
                     self.arena.nodes[node].column = column;
                 }
@@ -211,7 +220,7 @@ impl Builder<'_, '_> {
                         parent.implicit_key = (!is_explicit).then_some(start);
                     }
                     if position == 0 && kind == CollectionKind::BlockMap {
-                        let column = self.column_of(start);
+                        let column = self.column_of(start)?;
                         self.arena.nodes[node].start = start as u32;
                         self.arena.nodes[node].column = column;
                     }
@@ -266,7 +275,7 @@ impl Builder<'_, '_> {
     }
 
     /// Adds a node to the arena and counts it as a child of the innermost open collection.
-    fn push(&mut self, kind: NodeKind, start: usize, end: usize, column: u32, mut flags: u8) {
+    fn push(&mut self, kind: NodeKind, start: usize, end: usize, column: u16, mut flags: u8) {
         let node = self.arena.nodes.len() as u32;
         if self.arena.properties.last().is_some_and(|properties| properties.node == node) {
             flags |= PROPERTIES;
@@ -318,7 +327,7 @@ impl Builder<'_, '_> {
                     return self.fail();
                 }
                 let node = self.arena.nodes.len() as u32;
-                let column = self.column_of(start);
+                let column = if flags == FLOW { 0 } else { self.column_of(start)? };
                 self.push(if is_map { NodeKind::Map } else { NodeKind::Seq }, start, start, column, flags);
                 self.open.push(OpenCollection { node, kind, children: 0, implicit_key: None });
                 self.flow_depth += usize::from(flags == FLOW);

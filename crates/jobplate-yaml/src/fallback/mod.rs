@@ -12,8 +12,13 @@ use super::scan::{LEADING_COLON, MULTILINE_KEY, QUESTION_MARK, scan};
 use super::tree::NodeArena;
 use super::unsupported::Unsupported;
 
+use builder::TOO_MANY_NODES;
 pub use builder::parse_with_granit;
 pub(super) use cross_check::agrees_with_yaml_serde;
+
+/// The number of nodes that any document may have. In a larger document, nodes must have 4 bytes on average, so that
+/// the memory for nodes stays in proportion to that of ordinary documents.
+const MAX_DENSE_NODES: usize = 1_000_000;
 
 /// Parses one document: with the scanner, or with granit-parser if the scanner rejects it.
 ///
@@ -21,12 +26,17 @@ pub(super) use cross_check::agrees_with_yaml_serde;
 ///
 /// # Errors
 ///
-/// Fails if both parsers reject the text. The error contains the scanner's position and reason, unless granit-parser
-/// accepts a construct that no reader in use accepts.
+/// Fails if both parsers reject the text, or if it has too many nodes. The error contains the scanner's position and reason, unless granit-parser
+/// accepts a construct that no reader in use accepts, or the document has too many nodes for it.
 pub fn read(text: &str, arena: &mut NodeArena) -> Result<(), Unsupported> {
-    let Err(unsupported) = scan(text, arena) else { return Ok(()) };
+    let Err(unsupported) = scan(text, arena) else {
+        let is_dense = arena.len() > MAX_DENSE_NODES && arena.len() > text.len() / 4;
+        let error = Unsupported { offset: 0, reason: "more than one node for each 4 bytes" };
+        return if is_dense { Err(error) } else { Ok(()) };
+    };
     parse_with_granit(text, arena).map_err(|error| match error.reason {
         LEADING_COLON | MULTILINE_KEY | QUESTION_MARK => error,
+        TOO_MANY_NODES => Unsupported { reason: TOO_MANY_NODES, ..unsupported },
         _ => unsupported,
     })?;
     arena.fallback_reason = Some(unsupported);
@@ -69,6 +79,28 @@ mod tests {
         for flow in ["{? b\n  c : d}", "[b\n  c]", "{b:\n  c}", "{b c\n  }"] {
             assert_eq!(reason(&format!("a: {flow}\n")), None, "{flow}");
         }
+    }
+
+    #[test]
+    fn limits_the_number_of_nodes() {
+        let items = |item: &str, count: usize| item.repeat(count);
+        for (text, expected) in [
+            (format!("[{}]", items("1,", MAX_DENSE_NODES - 1)), None),
+            (format!("[{}]", items("1,", MAX_DENSE_NODES)), Some("more than one node for each 4 bytes")),
+            (format!("[{}]", items("abcd,", MAX_DENSE_NODES)), None),
+            (format!("[? a,{}]", items("1,", MAX_DENSE_NODES)), Some(TOO_MANY_NODES)),
+        ] {
+            assert_eq!(reason(&text), expected, "{}", &text[..10]);
+        }
+    }
+
+    #[test]
+    fn limits_columns() {
+        let indented = |column: usize| format!("a:\n{}b: c\n", " ".repeat(column));
+        assert_eq!(reason(&indented(65_535)), None);
+        assert_eq!(reason(&indented(65_536)), Some("indentation by more than 65535 columns"));
+        let explicit_key = |column: usize| reason(&format!("? k\n: v\n{}", indented(column)));
+        assert_eq!((explicit_key(65_535), explicit_key(65_536)), (None, Some("an explicit key (`? `)")));
     }
 
     #[test]

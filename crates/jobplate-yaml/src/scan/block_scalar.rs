@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::super::node_kind::NodeKind;
-use super::super::tree::NodeArena;
+use super::super::tree::{NodeArena, to_column};
 use super::super::unsupported::Unsupported;
 use super::bytes::{line_end, skip_spaces};
 use super::scanner::{OpenBlock, ScanResult, Scanner, Slot, unsupported};
@@ -15,7 +15,7 @@ pub(in super::super) fn block_scalar_span(
     text: &str,
     at: usize,
     parent: i64,
-) -> Result<(Range<usize>, u32), Unsupported> {
+) -> Result<(Range<usize>, u16), Unsupported> {
     if !matches!(text.as_bytes().get(at), Some(b'|' | b'>')) {
         return unsupported(at, "a block scalar without its header");
     }
@@ -57,7 +57,7 @@ impl Scanner<'_> {
         let header = self.scan_block_scalar_header(at, parent);
         let first_line = self.scan_line_end(header.end, "text behind a block scalar's `|` or `>`")?;
         let body = self.scan_block_scalar_body(&header, first_line, parent)?;
-        self.push(kind, at, body.end, body.column as u32, 0);
+        self.push(kind, at, body.end, to_column(body.column, at)?, 0);
         self.slot = Slot::None;
         Ok(body.next_line)
     }

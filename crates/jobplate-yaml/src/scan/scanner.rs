@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::HashSet;
 
 use super::super::node_kind::{NodeKind, PROPERTIES};
-use super::super::tree::{NodeArena, NodeData, Properties};
+use super::super::tree::{NodeArena, NodeData, Properties, to_column};
 use super::super::unsupported::Unsupported;
 use super::bytes::{is_space_or_tab, line_end};
 
@@ -125,7 +125,7 @@ impl<'a> Scanner<'a> {
 
     /// Adds a node with the pending anchor and tag. [`Scanner::close`] later sets the end of a block collection.
     #[inline(always)]
-    pub(super) fn push(&mut self, kind: NodeKind, start: usize, end: usize, column: u32, flags: u8) {
+    pub(super) fn push(&mut self, kind: NodeKind, start: usize, end: usize, column: u16, flags: u8) {
         let node = self.arena.nodes.len() as u32;
         self.arena.nodes.push(NodeData { start: start as u32, end: end as u32, next: node + 1, column, kind, flags });
         self.last_end = end as u32;
@@ -158,7 +158,7 @@ impl<'a> Scanner<'a> {
         }
         let node = self.arena.nodes.len() as u32;
         let kind = if is_seq { NodeKind::Seq } else { NodeKind::Map };
-        self.push(kind, start, start, column, 0);
+        self.push(kind, start, start, to_column(column as usize, start)?, 0);
         self.open.push(OpenBlock { node, column, is_seq });
         self.slot = Slot::None;
         Ok(())
