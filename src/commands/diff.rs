@@ -66,7 +66,7 @@ Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachab
                         "{object} is a Job with another pod template: applying needs --on-immutable"
                     ));
                 }
-                let text = diagnostic::unified_diff(before, after, 1, 1, &policy);
+                let text = diagnostic::unified_diff(before, after, &[(0..before.len(), after.len())], 1, 1, &policy);
                 out.write(&format!("--- live {object}\n+++ {file} {object}\n{text}"))
             })?;
             Ok(())

@@ -1,6 +1,7 @@
 //! Renders a unified diff of one edited document: computed on the original text, shown with values masked.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use anstyle::{AnsiColor, Style};
 use jobplate_manifest::sensitive::{MaskPolicy, find_changed_literals};
@@ -14,69 +15,153 @@ const CONTEXT_LINES: usize = 3;
 
 /// Returns the hunks of a unified diff from `before` to `after`.
 ///
+/// `changes` are the byte ranges of `before` that are replaced, in ascending order, each with the length of its
+/// replacement. Only the lines around them are compared, so that a long text needs little memory.
 /// `first_before` and `first_after` are the 1-based lines in their files at which the two texts start. The result
 /// contains ANSI colour codes; the output stream strips them where colour is off.
 ///
 /// The literals of variables that become references, or were references, are masked whatever their names.
-pub fn unified_diff(before: &str, after: &str, first_before: usize, first_after: usize, policy: &MaskPolicy) -> String {
+pub fn unified_diff(
+    before: &str,
+    after: &str,
+    changes: &[(Range<usize>, usize)],
+    first_before: usize,
+    first_after: usize,
+    policy: &MaskPolicy,
+) -> String {
     let mut policy = policy.clone();
     policy.names.extend(find_changed_literals(before, after));
-    let (old, new) = (masked_lines(before, &policy), masked_lines(after, &policy));
-    let diff = TextDiff::from_lines(before, after);
+    let mut old = Side::new(before, first_before, &policy);
+    let mut new = Side::new(after, first_after, &policy);
     let mut out = String::new();
+    for (old_range, new_range) in changed_regions(before, changes) {
+        old.move_to(old_range);
+        new.move_to(new_range);
+        push_hunks(&mut out, &old, &new);
+    }
+    out
+}
+
+/// Returns the byte ranges of the lines with changes and of their context, before and after the changes.
+fn changed_regions(before: &str, changes: &[(Range<usize>, usize)]) -> Vec<(Range<usize>, Range<usize>)> {
+    let mut regions: Vec<(Range<usize>, Range<usize>)> = Vec::new();
+    // The end of the last change, before and after.
+    let (mut old_end, mut new_end) = (0, 0);
+    for (range, length) in changes {
+        let new_start = new_end + range.start - old_end;
+        (old_end, new_end) = (range.end, new_start + length);
+        let context_end = context_end(before, old_end);
+        let region_end = (context_end, new_end + context_end - old_end);
+        let context_start = context_start(before, range.start);
+        match regions.last_mut() {
+            Some((old, new)) if context_start <= old.end => (old.end, new.end) = region_end,
+            // The text since the last change is equal in both.
+            _ => regions.push((context_start..region_end.0, new_start + context_start - range.start..region_end.1)),
+        }
+    }
+    regions
+}
+
+/// Returns the start of the first line of context before an offset.
+fn context_start(text: &str, at: usize) -> usize {
+    memchr::memrchr_iter(b'\n', &text.as_bytes()[..at]).nth(CONTEXT_LINES).map_or(0, |newline| newline + 1)
+}
+
+/// Returns the end of the last line of context after an offset.
+fn context_end(text: &str, at: usize) -> usize {
+    let newline = memchr::memchr_iter(b'\n', &text.as_bytes()[at..]).nth(CONTEXT_LINES);
+    newline.map_or(text.len(), |newline| at + newline + 1)
+}
+
+/// One of the two texts, with values masked.
+struct Side<'t> {
+    text: &'t str,
+    masked: MaskedText<&'t str>,
+    /// The byte range of the lines that are compared.
+    range: Range<usize>,
+    /// The number of their first line in the file.
+    first_line: usize,
+    /// The byte ranges of these lines, with their line breaks.
+    lines: Vec<Range<usize>>,
+}
+
+impl<'t> Side<'t> {
+    fn new(text: &'t str, first_line: usize, policy: &MaskPolicy) -> Self {
+        Side { text, masked: MaskedText::new(text, policy), range: 0..0, first_line, lines: Vec::new() }
+    }
+
+    /// Selects the lines that are compared. Must not move backwards.
+    fn move_to(&mut self, range: Range<usize>) {
+        self.first_line += memchr::memchr_iter(b'\n', &self.text.as_bytes()[self.range.start..range.start]).count();
+        let mut end = range.start;
+        self.lines.clear();
+        self.lines.extend(self.text[range.clone()].split_inclusive('\n').map(|line| {
+            let start = end;
+            end += line.len();
+            start..end
+        }));
+        self.range = range;
+    }
+
+    /// Returns the text that is compared, without masks.
+    fn text(&self) -> &'t str {
+        &self.text[self.range.clone()]
+    }
+
+    /// Returns the numbers of lines in the form of a hunk's header.
+    fn format_range(&self, start: usize, end: usize) -> String {
+        match end - start {
+            1 => format!("{}", start + self.first_line),
+            0 => format!("{},0", (start + self.first_line).saturating_sub(1)),
+            count => format!("{},{count}", start + self.first_line),
+        }
+    }
+
+    /// Returns a line with values masked, without its line break. Escapes unsafe characters other than tabs.
+    fn masked_line(&self, index: usize) -> String {
+        let Some(range) = self.lines.get(index).cloned() else { return String::new() };
+        let content = self.text[range.clone()].strip_suffix('\n').map_or(range.len(), str::len);
+        let line = self.masked.mask_range(range.start..range.start + content, range.start).0;
+        let line = line.strip_suffix('\r').unwrap_or(&line);
+        escape_unsafe(line, |c| c == '\t')
+    }
+}
+
+/// Adds the hunks of the lines that are compared.
+fn push_hunks(out: &mut String, old: &Side<'_>, new: &Side<'_>) {
+    let diff = TextDiff::from_lines(old.text(), new.text());
     let (hunk, removed, added) =
         (AnsiColor::Cyan.on_default(), AnsiColor::Red.on_default(), AnsiColor::Green.on_default());
     for group in diff.grouped_ops(CONTEXT_LINES) {
         let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
-        let range = |start: usize, end: usize, offset: usize| match end - start {
-            1 => format!("{}", start + offset),
-            0 => format!("{},0", (start + offset).saturating_sub(1)),
-            count => format!("{},{count}", start + offset),
-        };
-        let old_range = range(first.old_range().start, last.old_range().end, first_before);
-        let new_range = range(first.new_range().start, last.new_range().end, first_after);
-        push_line(&mut out, hunk, &format!("@@ -{old_range} +{new_range} @@"));
+        let old_range = old.format_range(first.old_range().start, last.old_range().end);
+        let new_range = new.format_range(first.new_range().start, last.new_range().end);
+        push_line(out, hunk, &format!("@@ -{old_range} +{new_range} @@"));
         // A masked line that is the same before and after would hide that its value changed.
-        let removed_lines: HashSet<&str> = group
+        let removed_lines: HashSet<String> = group
             .iter()
             .flat_map(|op| op.old_range().filter(|_| op.tag() != DiffTag::Equal))
-            .filter_map(|line| old.get(line))
+            .map(|line| old.masked_line(line))
             .filter(|line| line.contains(MASK))
-            .map(String::as_str)
             .collect();
         for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
-            let (sign, style, line) = match change.tag() {
-                ChangeTag::Delete => ('-', removed, change.old_index().and_then(|index| old.get(index))),
-                ChangeTag::Insert => ('+', added, change.new_index().and_then(|index| new.get(index))),
-                ChangeTag::Equal => (' ', Style::new(), change.old_index().and_then(|index| old.get(index))),
+            let (sign, style, side, index) = match change.tag() {
+                ChangeTag::Delete => ('-', removed, old, change.old_index()),
+                ChangeTag::Insert => ('+', added, new, change.new_index()),
+                ChangeTag::Equal => (' ', Style::new(), old, change.old_index()),
             };
-            let line = line.map_or("", String::as_str);
-            let is_hidden = sign == '+' && removed_lines.contains(line);
-            push_line(&mut out, style, &format!("{sign}{line}{}", if is_hidden { " (changed)" } else { "" }));
+            let line = index.map_or(String::new(), |index| side.masked_line(index));
+            let is_hidden = sign == '+' && removed_lines.contains(&line);
+            push_line(out, style, &format!("{sign}{line}{}", if is_hidden { " (changed)" } else { "" }));
             if change.missing_newline() {
                 out.push_str("\\ No newline at end of file\n");
             }
         }
     }
-    out
 }
 
 fn push_line(out: &mut String, style: Style, line: &str) {
     out.push_str(&format!("{style}{line}{style:#}\n"));
-}
-
-/// Returns the lines of a string with values masked, without line breaks. Escapes unsafe characters other than tabs.
-fn masked_lines(text: &str, policy: &MaskPolicy) -> Vec<String> {
-    let masked = MaskedText::new(text, policy);
-    let mut start = 0;
-    let lines = text.split_inclusive('\n').map(|line| {
-        let content = line.strip_suffix('\n').unwrap_or(line);
-        let masked_line = masked.mask_range(start..start + content.len(), start).0;
-        start += line.len();
-        let masked_line = masked_line.strip_suffix('\r').unwrap_or(&masked_line);
-        escape_unsafe(masked_line, |c| c == '\t')
-    });
-    lines.collect()
 }
 
 #[cfg(test)]
@@ -84,7 +169,7 @@ mod tests {
     use super::*;
 
     fn diff(before: &str, after: &str) -> String {
-        let text = unified_diff(before, after, 10, 20, &MaskPolicy::default());
+        let text = unified_diff(before, after, &[(0..before.len(), after.len())], 10, 20, &MaskPolicy::default());
         anstream::adapter::strip_str(&text).to_string()
     }
 
@@ -112,5 +197,36 @@ mod tests {
         let after = "env:\n- name: X\n  valueFrom: {secretKeyRef: {name: s, key: k}}\n";
         assert!(diff(before, after).ends_with("\n-  value: ***\n+  valueFrom: {secretKeyRef: {name: s, key: k}}\n"));
         assert!(diff(after, before).ends_with("\n+  value: ***\n"));
+    }
+
+    #[test]
+    fn compares_only_the_lines_around_changes() {
+        let lines = |changed: &[usize]| -> Vec<String> {
+            (0..40)
+                .map(|line| if changed.contains(&line) { format!("b: {line}\n") } else { format!("a: {line}\n") })
+                .collect()
+        };
+        for changed in [&[0, 39][..], &[5, 12, 20], &[3, 4, 11], &[17]] {
+            let (old, new) = (lines(&[]), lines(changed));
+            let changes: Vec<_> = changed
+                .iter()
+                .map(|line| {
+                    let start = old[..*line].iter().map(String::len).sum::<usize>();
+                    (start..start + 1, 1)
+                })
+                .collect();
+            let (before, after) = (old.concat(), new.concat());
+            let whole = unified_diff(&before, &after, &[(0..before.len(), after.len())], 1, 1, &MaskPolicy::default());
+            assert_eq!(unified_diff(&before, &after, &changes, 1, 1, &MaskPolicy::default()), whole, "{changed:?}");
+        }
+    }
+
+    #[test]
+    fn inserts_and_removes_lines() {
+        let before = "a\nb\nc\nd\ne\nf\ng\nh\ni\nj";
+        let after = "a\nx\ny\nb\nc\nd\ne\nf\ng\nh\nj\n";
+        let changes = [(2..2, 4), (16..18, 0), (19..19, 1)];
+        let whole = unified_diff(before, after, &[(0..before.len(), after.len())], 1, 1, &MaskPolicy::default());
+        assert_eq!(unified_diff(before, after, &changes, 1, 1, &MaskPolicy::default()), whole);
     }
 }

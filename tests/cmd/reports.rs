@@ -193,8 +193,14 @@ pub(crate) fn annotates_and_summarizes_in_github_actions() {
     );
     // A run that writes its edits does not annotate them.
     let (_, stderr, status) = repository.run_in_workflow(&["render", "job.yaml", "-i", "--config-env", "MODE=c/k"]);
-    assert_eq!((stderr.as_str(), status), ("note: 1 file, 1 target: 1 changed, 0 unchanged
-", 0));
+    assert_eq!(
+        (stderr.as_str(), status),
+        (
+            "note: 1 file, 1 target: 1 changed, 0 unchanged
+",
+            0
+        )
+    );
     run::write_file(&repository.path("job.yaml"), MANIFEST.replace("env:", "env: &e").as_bytes());
     let (stdout, stderr, status) = repository.run_in_workflow(&["render", "job.yaml", "--secret-env", "MODE=s/k"]);
     assert_eq!((stdout.as_str(), status), ("", 2));

@@ -114,10 +114,10 @@ pub(super) fn print_diff(rendering: &mut Rendering, ui: &Ui) -> Result<ExitCode>
             // The number of lines added by edits to earlier documents of this input.
             let mut added_lines = 0isize;
             let mut documents = rendering.documents(Some(input));
-            while let Some(RenderedDocument { line, before, after, edited, .. }) = documents.next_document()? {
+            while let Some(RenderedDocument { line, before, after, edited, changes, .. }) = documents.next_document()? {
                 if edited {
                     let first_after = line.saturating_add_signed(added_lines);
-                    out.write(&diagnostic::unified_diff(before, after, line, first_after, &policy))?;
+                    out.write(&diagnostic::unified_diff(before, after, &changes, line, first_after, &policy))?;
                     let last_line = |text: &str| LineIndex::new(text).line(text.len()) as isize;
                     added_lines += last_line(after) - last_line(before);
                 }
