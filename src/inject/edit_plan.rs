@@ -20,9 +20,46 @@ pub struct EditPlan<'a> {
     pub requested: Vec<RequestedEntries>,
     /// The embedded documents to plan with [`EditPlanner::plan_embedded`](super::EditPlanner::plan_embedded).
     pub embedded: Vec<EmbeddedDocument<'a>>,
+    added: AddedSize,
+}
+
+/// The size of what edits add to a document.
+#[derive(Debug, Default)]
+pub struct AddedSize(usize);
+
+/// The maximum size, in MiB, of what the edits of a document may add to it. A small setting can be added to thousands
+/// of objects.
+const MAX_ADDED_MEBIBYTES: usize = 16;
+
+impl AddedSize {
+    /// Adds the size of edits.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the edits add too much to the document.
+    pub fn add(&mut self, edits: &[Edit]) -> Result<()> {
+        self.0 += edits.iter().map(Edit::added_size).sum::<usize>();
+        match self.0 > MAX_ADDED_MEBIBYTES << 20 {
+            true => Err(Error::refused(format!(
+                "the edits of a document exceed the limit of {MAX_ADDED_MEBIBYTES} MiB of new text"
+            ))
+            .at(0..0)
+            .hint("split the document, or set fewer variables")),
+            false => Ok(()),
+        }
+    }
 }
 
 impl EditPlan<'_> {
+    /// Checks the size of the edits after the first `count` edits.
+    ///
+    /// # Errors
+    ///
+    /// Fails if all edits add too much to the document.
+    pub(super) fn check_size_from(&mut self, count: usize) -> Result<()> {
+        self.added.add(&self.edits[count..])
+    }
+
     /// Adds edits and sorts all edits in document order.
     ///
     /// # Errors

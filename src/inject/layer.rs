@@ -20,6 +20,8 @@ pub use super::target_pattern::{parse_glob, parse_target};
 
 /// The maximum number of targets. Every object is compared with every target.
 const MAX_TARGETS: usize = 256;
+/// The maximum number of variables that a layer sets or removes, and of its `envFrom` sources.
+const MAX_SETTINGS: usize = 40_000;
 
 /// The settings from one source: the command line or a spec file.
 #[derive(Debug, Default)]
@@ -131,7 +133,14 @@ impl Layer {
     }
 
     /// Adds an `envFrom` source. An earlier source that differs only in `optional` is replaced.
-    pub fn add_env_from(&mut self, source: EnvFrom) {
+    ///
+    /// # Errors
+    /// Fails if there are more than [`MAX_SETTINGS`] sources.
+    pub fn add_env_from(&mut self, source: EnvFrom) -> Result<()> {
+        check_count(self.env_from.len(), "`envFrom` sources").map(|()| self.replace_env_from(source))
+    }
+
+    fn replace_env_from(&mut self, source: EnvFrom) {
         let key = (source.kind, source.name.clone(), source.prefix.clone());
         if let Some(earlier) = self.env_from_positions.insert(key, self.env_from.len()) {
             self.env_from[earlier] = None;
@@ -144,6 +153,7 @@ impl Layer {
         let shared = variables.iter().filter_map(|name| Some((*self.assigned.get(name)?, name)));
         match shared.min_by_key(|(position, _)| *position).map(|(position, name)| (&self.assignments[position], name)) {
             None => {
+                check_count(self.assignments.len(), "variables")?;
                 self.assigned.extend(variables.iter().map(|name| (name.clone(), self.assignments.len())));
                 self.assignments.push(Assignment { variables, op, origin: origin.to_owned() });
             }
@@ -174,7 +184,7 @@ impl Layer {
             assignment.variables.iter().map(move |name| (name.clone(), position)).collect::<Vec<_>>()
         };
         lower.assigned = lower.assignments.iter().enumerate().flat_map(variables).collect();
-        self.env_from.into_iter().flatten().for_each(|source| lower.add_env_from(source));
+        self.env_from.into_iter().flatten().for_each(|source| lower.replace_env_from(source));
         if !self.inputs.is_empty() {
             lower.inputs = self.inputs;
         }
@@ -205,6 +215,12 @@ impl Layer {
         }
         injection
     }
+}
+
+/// Fails if a layer already has [`MAX_SETTINGS`] settings.
+fn check_count(count: usize, settings: &str) -> Result<()> {
+    let error = || Error::usage(format!("too many {settings}: more than {MAX_SETTINGS}"));
+    (count < MAX_SETTINGS).then_some(()).ok_or_else(error)
 }
 
 /// Refuses the name of a variable where the name of a Prefect secret is expected: the prefix would be added twice.
@@ -337,7 +353,7 @@ mod tests {
             .unwrap();
         let source =
             |optional| EnvFrom { prefix: String::new(), kind: EnvFromKind::Secret, name: "s".to_owned(), optional };
-        lower.add_env_from(source(false));
+        lower.add_env_from(source(false)).unwrap();
 
         let mut upper = Layer::new(false);
         upper.set_variable(literal("BACK", "upper"), "upper").unwrap();
@@ -351,7 +367,7 @@ mod tests {
             )
             .unwrap();
         upper.set_prefect_setting(api("http://upper"), "upper").unwrap();
-        upper.add_env_from(source(true));
+        upper.add_env_from(source(true)).unwrap();
 
         let mut merged = upper.merge_over(lower);
         assert_eq!(std::mem::take(&mut merged.inputs), [PathBuf::from("lower")]);

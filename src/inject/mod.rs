@@ -46,7 +46,7 @@ mod target_pattern;
 
 pub use checksum::ChangedConfigMaps;
 pub use dry_run::dry_run_body;
-pub use edit_plan::{EditPlan, EmbeddedDocument, RequestedEntries};
+pub use edit_plan::{AddedSize, EditPlan, EmbeddedDocument, RequestedEntries};
 pub use injection::{Injection, MetadataChanges, RequestedVariable, VariableSource};
 pub use metadata::hashed_name;
 pub use pass_context::PassContext;

@@ -253,7 +253,9 @@ impl<'i> EditPlanner<'i> {
         self.injection.refuse_prefect1_secrets(template.node(), template.description(), PREFECT_2_OR_3_REASON)?;
         let desired = self.desired_envs.for_template(object)?;
         let notes = &mut self.desired_envs.notes;
+        let first = plan.edits.len();
         let containers = template.plan_edits(object, &desired, self.injection, &mut plan.edits, notes)?;
+        plan.check_size_from(first)?;
         plan.containers += containers;
         plan.fully_injected += containers;
         Ok(containers > 0)
@@ -314,7 +316,9 @@ impl<'i> EditPlanner<'i> {
                     plan.requested.push(RequestedEntries { object: 0, container, names });
                 }
                 if !desired.is_empty() {
+                    let first = plan.edits.len();
                     plan_container_env(container, &desired, &mut plan.edits, &mut self.desired_envs.notes)?;
+                    plan.check_size_from(first)?;
                 }
             }
         }

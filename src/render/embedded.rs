@@ -8,7 +8,7 @@ use jobplate_yaml::{DecodedScalar, Document, Documents, Edit, Edited, Editor, No
 
 use super::outcome::TargetCounts;
 use super::parse::{Directives, parse_if_relevant, refuse_directives};
-use crate::inject::{EditPlanner, EmbeddedDocument, Prefilter};
+use crate::inject::{AddedSize, EditPlanner, EmbeddedDocument, Prefilter};
 
 /// Plans and edits embedded documents, one document at a time, and reuses its memory.
 #[derive(Default)]
@@ -45,11 +45,13 @@ impl EmbeddedEditor {
         }
         let EmbeddedEdits { edits, config_maps, unchanged } = &mut planned;
         let mut with_targets = Vec::new();
+        let mut added = AddedSize::default();
         let objects = objects(document)?;
         for &embedded in embedded {
             let targets_before = counts.targets;
             if let Some(edit) = self.plan_scalar(prefilter, edit_planner, embedded, counts)? {
                 counts.changed += counts.targets - targets_before;
+                added.add(std::slice::from_ref(&edit))?;
                 edits.push(edit);
                 config_maps.push(embedded.object);
             }

@@ -174,7 +174,7 @@ impl SetArgs {
             }
         }
         for text in &self.env_from {
-            layer.add_env_from(flag_values::parse_env_from("--env-from", text)?);
+            layer.add_env_from(flag_values::parse_env_from("--env-from", text)?)?;
         }
         for name in &self.unset {
             layer.unset_variable(name, "`--unset`")?;

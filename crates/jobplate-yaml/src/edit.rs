@@ -112,7 +112,38 @@ pub struct Edit {
     pub(super) change: Change,
 }
 
+/// The memory that a new node needs in addition to its text.
+const NODE_SIZE: usize = 32;
+
+impl Value {
+    /// Returns the approximate size of the value in an edited document.
+    fn size(&self) -> usize {
+        NODE_SIZE
+            + match self {
+                Value::Name(text) | Value::String(text) => text.len(),
+                Value::Bool(_) | Value::Null => 0,
+                Value::Map(entries) => entries.iter().map(|(key, value)| key.len() + value.size()).sum(),
+                Value::Seq(items) => items.iter().map(Value::size).sum(),
+            }
+    }
+}
+
 impl Edit {
+    /// Returns the approximate size of what the edit adds to the document, in bytes.
+    pub fn added_size(&self) -> usize {
+        match &self.change {
+            Change::Replace(value) => value.size(),
+            Change::Text { splices, .. } => splices.iter().map(|(_, text)| text.len()).sum(),
+            Change::Children { insert, .. } => {
+                let size = |(_, child): &(usize, Child)| match child {
+                    Child::Item(value) => value.size(),
+                    Child::Entry(key, value) => key.len() + value.size(),
+                };
+                insert.iter().map(size).sum()
+            }
+        }
+    }
+
     /// Returns the [`index`](super::Node::index) of the node that the edit changes.
     pub fn node(&self) -> u32 {
         self.node

@@ -109,7 +109,7 @@ fn to_layer(spec: Spec, node: Option<Node<'_>>, allow_plaintext: bool) -> Result
             .map_err(|error| error.at(node.span()))?;
     }
     for (source, node) in spec.env_from.into_iter().zip(items("envFrom")) {
-        layer.add_env_from(source.into_env_from().map_err(|error| error.at(node.span()))?);
+        source.into_env_from().and_then(|source| layer.add_env_from(source)).map_err(|error| error.at(node.span()))?;
     }
     for (name, node) in spec.unset.iter().zip(items("unset")) {
         layer.unset_variable(name, "`unset`").map_err(|error| error.at(node.span()))?;
