@@ -8,8 +8,8 @@ use jobplate::diagnostic::edits::{
 };
 use jobplate::inject::template_kind;
 use jobplate::render::{RenderedDocument, Rendering, UnchangedTarget};
-use jobplate_diagnostic::{ErrorKind, Result};
-use jobplate_manifest::difference::{ChangedItem, ObjectName, differences};
+use jobplate_diagnostic::{Error, ErrorKind, Result};
+use jobplate_manifest::difference::{ChangedItem, Difference, ObjectName, compare_documents};
 
 use super::render_request::RenderRequest;
 use super::report_file::ReportFile;
@@ -89,8 +89,28 @@ fn to_reported_target(target: UnchangedTarget, rendering: &Rendering) -> Reporte
     ReportedTarget { file: rendering.input_name(input).to_owned(), document, line, object: to_object_ref(object) }
 }
 
+/// The maximum size of the edits of a run in memory, in MiB. Each edit repeats the names of its object and container.
+const MAX_MEBIBYTES: usize = 24;
+
+/// The memory that an edit needs in addition to its names, in bytes.
+const EDIT_SIZE: usize = size_of::<ReportedEdit>();
+
+/// Returns the size of an edit in memory, in bytes.
+fn size_of_edit(file: &str, difference: &Difference) -> usize {
+    let size_of_object = |object: &ObjectName| {
+        object.kind.len()
+            + object.name.as_ref().map_or(0, String::len)
+            + object.namespace.as_ref().map_or(0, String::len)
+    };
+    let (ChangedItem::Variable(item) | ChangedItem::Source(item) | ChangedItem::Field(item)) = &difference.item;
+    let within = difference.embedded_in.as_ref().map_or(0, |(map, key)| size_of_object(map) + key.len());
+    let container = difference.container.as_ref().map_or(0, String::len);
+    EDIT_SIZE + file.len() + item.len() + size_of_object(&difference.object) + within + container
+}
+
 fn collect_edits(rendering: &mut Rendering) -> Result<Vec<ReportedEdit>> {
     let mut edits = Vec::new();
+    let mut size = 0;
     for input in 0..rendering.len() {
         if !rendering.is_changed(input) {
             continue;
@@ -103,23 +123,39 @@ fn collect_edits(rendering: &mut Rendering) -> Result<Vec<ReportedEdit>> {
                 continue;
             }
             let line_breaks: Vec<usize> = before.match_indices('\n').map(|(at, _)| at).collect();
-            edits.extend(differences(before, after, &template_kind).into_iter().map(|difference| ReportedEdit {
-                file: input.to_owned(),
-                document,
-                line: line + line_breaks.partition_point(|&at| at < difference.offset),
-                object: to_object_ref(difference.object),
-                within: difference.embedded_in.map(|(map, key)| ConfigMapKeyRef { object: to_object_ref(map), key }),
-                container: difference.container,
-                item: match difference.item {
-                    ChangedItem::Variable(name) => EditedItem::Variable(name),
-                    ChangedItem::Source(name) => EditedItem::Source(name),
-                    ChangedItem::Field(name) => EditedItem::Field(name),
-                },
-                action: difference.action.as_str(),
-            }));
+            compare_documents(before, after, &template_kind, &mut |difference| {
+                size += size_of_edit(input, &difference);
+                if size <= MAX_MEBIBYTES << 20 {
+                    let line = line + line_breaks.partition_point(|&at| at < difference.offset);
+                    edits.push(to_reported_edit(input, document, line, difference));
+                }
+            });
+            if size > MAX_MEBIBYTES << 20 {
+                return Err(Error::refused(format!(
+                    "the report of the edits exceeds the limit of {MAX_MEBIBYTES} MiB"
+                ))
+                .hint("render fewer files or objects in one run"));
+            }
         }
     }
     Ok(edits)
+}
+
+fn to_reported_edit(file: &str, document: usize, line: usize, difference: Difference) -> ReportedEdit {
+    ReportedEdit {
+        file: file.to_owned(),
+        document,
+        line,
+        object: to_object_ref(difference.object),
+        within: difference.embedded_in.map(|(map, key)| ConfigMapKeyRef { object: to_object_ref(map), key }),
+        container: difference.container,
+        item: match difference.item {
+            ChangedItem::Variable(name) => EditedItem::Variable(name),
+            ChangedItem::Source(name) => EditedItem::Source(name),
+            ChangedItem::Field(name) => EditedItem::Field(name),
+        },
+        action: difference.action.as_str(),
+    }
 }
 
 fn to_object_ref(ObjectName { kind, name, namespace }: ObjectName) -> ObjectRef {

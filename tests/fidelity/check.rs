@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jobplate::inject::{Injection, MetadataChanges, RequestedVariable, VariableSource};
 use jobplate::render::to_string;
-use jobplate_manifest::difference::{ChangedItem, differences};
+use jobplate_manifest::difference::{ChangedItem, compare_documents};
 use jobplate_manifest::env::{EnvFrom, EnvFromKind, EnvValue, KeyRef};
 use jobplate_manifest::select::{ContainerChoice, Glob, Target};
 
@@ -337,7 +337,8 @@ fn check_report(before: &str, after: &str, op: &Op) -> Result<(), String> {
             Op::Many(nested) => ops.extend(nested.iter()),
         }
     }
-    let reported = differences(before, after, &jobplate::inject::template_kind);
+    let mut reported = Vec::new();
+    compare_documents(before, after, &jobplate::inject::template_kind, &mut |difference| reported.push(difference));
     match reported.iter().find(|difference| !requested.contains(&difference.item)) {
         Some(other) => Err(format!("{:?} is reported, and {requested:?} was requested for", other.item)),
         None if reported.is_empty() => Err("an edit of which nothing is reported".to_owned()),

@@ -92,15 +92,13 @@ impl Action {
 /// spec. It returns `None` for all other objects.
 pub type TemplateKind<'k> = &'k dyn Fn(&Object<'_>) -> Option<String>;
 
-/// Returns the differences between a document and its edited version.
-pub fn differences(before: &str, after: &str, template_kind: TemplateKind<'_>) -> Vec<Difference> {
-    let mut differences = Vec::new();
-    compare_documents(before, after, template_kind, &mut |difference| differences.push(difference));
-    differences
-}
-
-/// Calls `report` with each difference between two versions of a document.
-fn compare_documents(before: &str, after: &str, template_kind: TemplateKind<'_>, report: &mut dyn FnMut(Difference)) {
+/// Calls `report` with each difference between a document and its edited version.
+pub fn compare_documents(
+    before: &str,
+    after: &str,
+    template_kind: TemplateKind<'_>,
+    report: &mut dyn FnMut(Difference),
+) {
     let (mut old_nodes, mut new_nodes) = (NodeArena::default(), NodeArena::default());
     // Both versions of an edited document were parsed before, so neither read fails.
     if jobplate_yaml::read(before, &mut old_nodes).is_err() || jobplate_yaml::read(after, &mut new_nodes).is_err() {
@@ -375,7 +373,9 @@ mod tests {
             let location = [name, embedded_in, container].map(Option::unwrap_or_default).join(" ");
             format!("{} {kind} {location} {item} {}", lines.line(offset), action.as_str())
         };
-        differences(before, after, &|_| None).into_iter().map(describe).collect()
+        let mut differences = Vec::new();
+        compare_documents(before, after, &|_| None, &mut |difference| differences.push(describe(difference)));
+        differences
     }
 
     #[test]
