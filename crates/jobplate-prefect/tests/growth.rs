@@ -320,7 +320,7 @@ fn template_with_annotations(count: usize, annotation: &str, default: Value) -> 
 fn limits_what_placeholders_repeat_in_a_job() {
     let (text, list) = ("a".repeat(100_000), json!(vec![1; 10_000]));
     let large = "exceeds the limit of 8 MiB of text";
-    let many = "exceeds the limit of 250000 values";
+    let many = "exceeds the limit of 80000 values";
     for (annotation, default, expected) in [
         ("{{ v }}b", json!(text), format!("`{{{{ v }}}}` {large}")),
         ("{{ v }}", json!(text), format!("`job_configuration` with its values {large}")),
@@ -340,7 +340,7 @@ fn limits_what_aliases_repeat() {
     let (text, list) = (aliases(&"a".repeat(100_000)), aliases(&format!("[{}1]", "1, ".repeat(10_000))));
     for (variables, expected) in [
         (&text, "a value that aliases repeat exceeds the limit of 8 MiB of text"),
-        (&list, "a value that aliases repeat exceeds the limit of 250000 values"),
+        (&list, "a value that aliases repeat exceeds the limit of 80000 values"),
     ] {
         assert_eq!(preview_error(template(|_, _| ()), Some(variables.clone()), json!({})), expected);
         let mut arena = Arena::default();

@@ -133,7 +133,9 @@ impl ContainerReader<'_> {
             _ => None,
         });
         self.used_names.extend(names);
-        let expanded = expand(environ, &text, &mut self.budget);
+        // A variable or an option has a name and a value.
+        let paid = self.budget.spend_values(2, "the container");
+        let expanded = paid.and_then(|()| expand(environ, &text, &mut self.budget));
         expanded.map_err(|error| locate(error, Some(&self.location(node))))
     }
 

@@ -83,6 +83,7 @@ pub(super) fn load(arena: &mut Arena, environ: &Environ, user: Option<&Rc<Source
             let error = Error::refused(format!("more than {MAX_DEPTH} sections in the name of a variable"));
             return Err(locate(error.hint(UNSUPPORTED_HINT), variable.location.as_ref()));
         }
+        arena.budget.spend_values(path.len(), "a section in the name of a variable")?;
         settings.0.insert(path, value);
     }
     for value in settings.0.values_mut() {
@@ -227,6 +228,7 @@ impl FlatSettings {
             match entry {
                 Entry::Setting(value) => {
                     budget.spend_bytes(path.iter().map(String::len).sum(), "a name of a section in `config.toml`")?;
+                    budget.spend_values(path.len(), "a section in `config.toml`")?;
                     self.0.insert(path.clone(), value);
                 }
                 Entry::Section(inner) => self.add_section(budget, path, inner)?,
@@ -335,6 +337,7 @@ mod tests {
         let many = |text: &str, count: usize| text.repeat(count);
         let one = &many("x", 50_000);
         let settings = |value: &str| (0..200).map(|at| format!("k{at} = \"{value}\"\n")).collect::<String>();
+        let deep: Vec<String> = (0..1_000).map(|at| format!("PREFECT__S{at}{}", many("__A", 90))).collect();
         for (pairs, user, expected) in [
             (vec![("A", "$A$A$A$A$A$A$A"), ("PREFECT__CONTEXT__X", "$A")], String::new(), format!("`$A` {BYTES}")),
             (vec![("A", "$A$A$A$A$A$A$A")], "[context]\nx = \"$A\"".to_owned(), format!("`$A` {BYTES}")),
@@ -354,7 +357,7 @@ mod tests {
             (
                 vec![("A", "1,1,1,1,1,1,1,1,1,1,"), ("PREFECT__CONTEXT__X", &many("$A", 60_000))],
                 String::new(),
-                "the literal exceeds the limit of 250000 values".to_owned(),
+                "the literal exceeds the limit of 80000 values".to_owned(),
             ),
             (
                 vec![],
@@ -365,6 +368,11 @@ mod tests {
                 vec![(&*format!("PREFECT__{}", many("A__", 200)), "x")],
                 String::new(),
                 "more than 100 sections in the name of a variable".to_owned(),
+            ),
+            (
+                deep.iter().map(|name| (name.as_str(), "x")).collect(),
+                String::new(),
+                "a section in the name of a variable exceeds the limit of 80000 values".to_owned(),
             ),
         ] {
             assert_eq!(load_error(&pairs, &user), expected);

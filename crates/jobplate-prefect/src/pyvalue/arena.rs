@@ -391,7 +391,7 @@ mod tests {
             list
         });
         assert!(!arena.equals(one, other));
-        assert_eq!(arena.check_size(one, "this").unwrap_err().message(), "this exceeds the limit of 250000 values");
+        assert_eq!(arena.check_size(one, "this").unwrap_err().message(), "this exceeds the limit of 80000 values");
         let text = arena.alloc_str("x".repeat(1 << 20));
         let list = arena.alloc(Value::List(vec![text; 9]), None);
         assert_eq!(arena.check_size(list, "this").unwrap_err().message(), "this exceeds the limit of 8 MiB of text");

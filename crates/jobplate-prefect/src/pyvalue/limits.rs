@@ -16,9 +16,9 @@ pub(crate) const MAX_BITS: u64 = 14_284;
 /// The description of an integer with more digits, which Python cannot print.
 pub(crate) const LONG_INTEGER: &str = "a number of more than 4300 digits";
 
-/// The maximum number of values of one [`Budget`]. An object of 1.5 MiB, which is the most that etcd accepts, can have
-/// about 300,000 values if most of them are single digits.
-const MAX_VALUES: usize = 250_000;
+/// The maximum number of values of one [`Budget`]. A variable costs up to 2 KB of memory for its name and its value.
+/// An object of 1.5 MiB, which is the most that etcd accepts, has fewer values if they have 19 bytes on average.
+const MAX_VALUES: usize = 80_000;
 
 /// The maximum size of the text of one [`Budget`], in MiB.
 const MAX_MEBIBYTES: usize = 8;
@@ -74,7 +74,7 @@ mod tests {
     fn limits_values_and_bytes_in_total() {
         let mut budget = Budget::default();
         assert!(budget.spend_values(MAX_VALUES, "`<<`").is_ok());
-        assert_eq!(budget.spend_values(1, "`<<`").unwrap_err().message(), "`<<` exceeds the limit of 250000 values");
+        assert_eq!(budget.spend_values(1, "`<<`").unwrap_err().message(), "`<<` exceeds the limit of 80000 values");
         assert!(budget.spend_bytes(8 << 20, "`$A`").is_ok());
         let error = budget.spend_bytes(1, "`$A`").unwrap_err();
         assert_eq!(error.message(), "`$A` exceeds the limit of 8 MiB of text");

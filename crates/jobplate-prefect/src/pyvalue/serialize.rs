@@ -4,7 +4,7 @@ use jobplate_diagnostic::{Error, Result};
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use super::arena::{Arena, Value, ValueId};
-use super::limits::UNSUPPORTED_HINT;
+use super::limits::{Budget, UNSUPPORTED_HINT};
 use super::literal::strings::UNSUPPORTED_ESCAPE;
 use super::source::locate;
 use super::string;
@@ -26,16 +26,19 @@ pub struct Serializable<'h> {
 /// error points to the invalid part.
 pub fn check_serializable(arena: &Arena, id: ValueId) -> Result<Serializable<'_>> {
     arena.check_size(id, "the object")?;
-    check_value(arena, id, MAX_DEPTH)?;
+    check_value(arena, id, MAX_DEPTH, &mut Budget::default())?;
     Ok(Serializable { arena, id })
 }
 
-fn check_value(arena: &Arena, id: ValueId, depth: usize) -> Result<()> {
+/// Checks a value at `MAX_DEPTH - depth` levels. The budget pays for the indentation of its line.
+fn check_value(arena: &Arena, id: ValueId, depth: usize, budget: &mut Budget) -> Result<()> {
     let refuse = |subject: &str| {
         let error = Error::input(format!("{subject} can't be sent to Kubernetes"));
         Err(locate(error.hint("Prefect itself fails here: put text in quotes"), arena.location(id)))
     };
     let Some(depth) = depth.checked_sub(1) else { return refuse("a value nested that deep") };
+    let indentation = 2 * (MAX_DEPTH - depth);
+    budget.spend_bytes(indentation, "the object").map_err(|error| locate(error, arena.location(id)))?;
     match arena.get(id) {
         Value::Float(float) if !float.is_finite() => refuse("a number that is none (`.nan`, `.inf`)"),
         Value::Unsupported(UNSUPPORTED_ESCAPE) => Err(locate(
@@ -45,9 +48,11 @@ fn check_value(arena: &Arena, id: ValueId, depth: usize) -> Result<()> {
         Value::Bytes(_) | Value::Set(_) | Value::Complex(..) | Value::Ellipsis | Value::Unsupported(_) => {
             refuse(arena.describe_kind(id))
         }
-        Value::List(items) | Value::Tuple(items) => items.iter().try_for_each(|item| check_value(arena, *item, depth)),
+        Value::List(items) | Value::Tuple(items) => {
+            items.iter().try_for_each(|item| check_value(arena, *item, depth, budget))
+        }
         Value::Dict(pairs) => pairs.iter().try_for_each(|(key, value)| match json_key(arena, *key) {
-            Some(_) => check_value(arena, *value, depth),
+            Some(_) => check_value(arena, *value, depth, budget),
             None => Err(locate(
                 Error::input(format!("{} as a key can't be sent to Kubernetes", arena.describe_kind(*key)))
                     .hint("Prefect itself fails here: put the key in quotes"),

@@ -169,6 +169,8 @@ pub(super) fn prepare(
         }
         _ => {}
     }
+    // An entry has two keys.
+    arena.budget.spend_values(2 * variables.0.len(), "`env`")?;
     let mut entries = variables.entries(arena);
     if !references.is_empty() {
         entries.append(&mut references);
