@@ -192,6 +192,13 @@ fn reports(row: Row<'_>) -> Vec<Family> {
             )
         }),
     ];
+    table.push(Family {
+        name: "edits/diff_with_line_breaks",
+        generate: |n| manifest(format!("{JOB}{}", "\n".repeat(n))),
+        command: "render f.yaml -q --env T=b --diff",
+        n: 1_000_000,
+        expected: Expectation::Linear { max_memory_per_input: 10 },
+    });
     // Nested mappings whose values are sensitive at every level.
     let expected = Expectation::Linear { max_memory_per_input: 150 };
     let mut add = |name, generate| {

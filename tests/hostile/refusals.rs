@@ -6,6 +6,7 @@ use super::previews::base_job_template;
 
 const RENDER: &str = "render f.yaml -q --env T=b";
 const PREVIEW: &str = "preview f.yaml -q";
+const SPEC: &str = "apiVersion: jobplate/v1\nkind: JobPlate\nspec:\n";
 const SCENARIO: &str = "preview --scenario s.yaml -q";
 
 fn manifest(text: String) -> InputFiles {
@@ -118,6 +119,42 @@ pub(crate) fn table() -> Vec<Family> {
         row("refusals/dotted_job_variable", 201, "preview f.json --job-variables v.json", "more than 200 words", |n| {
             let variables = format!("{{\"env{}\": 1}}", ".a".repeat(n));
             vec![("f.json".to_owned(), base_job_template("", "", "", "", "")), ("v.json".to_owned(), variables)]
+        }),
+        row("refusals/sections_of_variables", 1_000, SCENARIO, "exceeds the limit", |n| {
+            scenario(format!("environ:\n{}", repeat(n, |i| format!("  PREFECT__S{i}{}: x\n", "__A".repeat(90)))))
+        }),
+        row("refusals/indented_values", 30_000, PREVIEW, "8 MiB of text", |n| {
+            let value = format!("{}{}{}", "[".repeat(180), "1,".repeat(n), "]".repeat(180));
+            manifest(format!("kind: Job\nspec: {{template: {{spec: {{containers: [{{name: flow}}]}}}}}}\nx: {value}\n"))
+        }),
+        row("refusals/arguments_of_an_agent", 40_001, "preview --agent f.yaml -q", "exceeds the limit", |n| {
+            let start = "command: [prefect, agent, kubernetes, start";
+            let options = repeat(n, |i| format!(", -e, A{i}=b"));
+            manifest(format!(
+                "kind: Deployment\nspec:\n  template:\n    spec:\n      containers:\n      - {start}{options}]\n"
+            ))
+        }),
+        row("refusals/value_in_many_objects", 1_000, "render f.yaml -q --spec s.yaml", "16 MiB of new text", |n| {
+            let job = "- {kind: Job, spec: {template: {spec: {containers: [{name: a}]}}}}\n";
+            let value = "x".repeat(20_000);
+            vec![
+                ("f.yaml".to_owned(), format!("kind: List\nitems:\n{}", job.repeat(n))),
+                ("s.yaml".to_owned(), format!("{SPEC}  env: [{{name: A, value: {value}}}]\n")),
+            ]
+        }),
+        row("refusals/names_in_a_report", 100_000, "render f.yaml -q --spec s.yaml --report r", "24 MiB", |n| {
+            let env = repeat(300, |i| format!("  - {{name: A{i}, value: x}}\n"));
+            vec![
+                ("f.yaml".to_owned(), JOB.replace("flow", &"x".repeat(n))),
+                ("s.yaml".to_owned(), format!("{SPEC}  env:\n{env}")),
+            ]
+        }),
+        row("refusals/variables", 40_001, "render f.yaml -q --spec s.yaml", "too many variables", |n| {
+            let names = repeat(n, |i| format!("  - A{i}\n"));
+            vec![("f.yaml".to_owned(), JOB.to_owned()), ("s.yaml".to_owned(), format!("{SPEC}  unset:\n{names}"))]
+        }),
+        row("refusals/dense_nodes", 1_000_000, RENDER, "more than one node", |n| {
+            manifest(format!("{JOB}x: [{}]\n", "1,".repeat(n)))
         }),
         row("refusals/toml_depth", 10_000, "secret x --from-config=c.toml -q", "TOML", |n| {
             file("c.toml", format!("[context.secrets]\na = {}{}\n", "[".repeat(n), "]".repeat(n)))
