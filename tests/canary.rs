@@ -12,7 +12,7 @@ const CANARY: &str = "kanarie7f3a";
 /// The start of the canary in Base64, as in the `data` of a Secret.
 const CANARY_IN_BASE64: &str = "a2FuYXJpZTdmM2E";
 
-/// Names and contents of `env` fields of a Job's container. The test replaces `@` with the canary.
+/// Names and contents of `env` fields of a Job's container. The test replaces `@` with the canary, and `§` with `@`.
 #[rustfmt::skip]
 const ENVS: &[(&str, &str)] = &[
     ("plain", "- name: TOKEN\n  value: @"),
@@ -71,6 +71,13 @@ const INPUTS: &[(&str, &str)] = &[
     ("embedded", "kind: ConfigMap\nmetadata: {name: t}\ndata:\n  job_template.yaml: |\n    kind: Job\n    spec:\n      template:\n        spec:\n          containers:\n            - name: flow\n              env:\n                - name: TOKEN\n                  value: @\n---\nkind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n"),
     ("embedded json", "kind: List\nitems:\n- kind: Job\n  spec: {template: {spec: {containers: [{name: flow}]}}}\n- kind: ConfigMap\n  data:\n    job_template.yaml: '{\"kind\":\"Job\",\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"flow\",\"env\":[{\"name\":\"TOKEN\",\"value\":\"@\"}]}]}}}}'\n"),
     ("embedded in a string", "kind: List\nitems:\n- kind: Job\n  spec: {template: {spec: {containers: [{name: flow}]}}}\n- kind: ConfigMap\n  data:\n    job_template.yaml: \"env:\\n- name: TOKEN\\n  value: @\\n\"\n"),
+    ("tokens", "kind: Job\nspec: {template: {spec: {containers: [{name: flow, args: [--password, @, --db-token=@], env: [{name: X, value: ghp_@0123456789},{name: Y, value: 'http://u:@§host/x'}]}]}}}\n"),
+    ("misspelt secret", "kind: List\nitems: [{kind: Job, spec: {template: {spec: {containers: [{name: flow, env: [{name: X}, {name: X}]}]}}}}, {kind: secret, stringdata: {a: @}, metadata: {name: s, data: {b: @}}}]\n"),
+    ("secret list", "kind: SecretList\nitems: [{data: {a: %}}]\n---\nkind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n"),
+    ("map-shaped env", "{\"job_configuration\": {\"env\": {\"secret\": \"@\", \"key\": \"@\", \"API_TOKEN\": \"@\"}, \"job_manifest\": {\"spec\": {\"template\": {\"spec\": {\"containers\": [{}]}}}}}, \"variables\": {\"properties\": {\"env\": {\"default\": {\"secret\": \"@\"}}}}}\n"),
+    ("text as a reference", "kind: Job\nspec: {template: {spec: {containers: [{name: flow, env: [{name: X, valueFrom: @}, {name: Y, valueFrom: {secretKeyRef: '@ x'}}, {name: Y}]}]}}}\n"),
+    ("last applied secret", "kind: Job\nmetadata: {annotations: {kubectl.kubernetes.io/last-applied-configuration: '{\"kind\":\"Secret\",\"data\":{\"a\":\"%\"}}'}}\nspec: {template: {spec: {containers: [{name: flow, env: [{name: X}, {name: X}]}]}}}\n"),
+    ("dotenv", "kind: List\nitems:\n- kind: Job\n  spec: {template: {spec: {containers: [{name: flow}]}}}\n- kind: ConfigMap\n  data:\n    .env: |\n      export DB_PASSWORD=@ @\n    DB_PASSWORD: @\n"),
     ("no yaml", "value: \"@\n\u{0}containers: @\n"),
 ];
 
@@ -136,27 +143,35 @@ const ARGUMENTS: &[(&[&str], &str, bool)] = &[
     (&["render", "job.yaml", "--spec", "spec.yaml", "--allow-plaintext"], "  env:\n    - name: TOKEN\n      value: @\n      value: @\n", false),
     (&["render", "job.yaml", "--spec", "spec.yaml", "--allow-plaintext"], "  env: [{name: TOKEN, value: '@'}]\n  secretes: {}\n", false),
     (&["render", "job.yaml", "--spec", "spec.yaml", "--allow-plaintext"], "  secrets: {T: '@'}\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml"], "  prefect: {apiKey: @}\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml"], "  secrets: {T: {secret: '@ @', key: k}}\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml"], "  prefect: {api: 'u:@§host'}\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml"], "  env: [{name: TOKEN, value:@}]\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml"], "  env: [{name: X, value: 'http://u:@§host'}]\n", false),
+    (&["render", "job.yaml", "--env", "X=http://u:@§host"], "", false),
+    (&["render", "job.yaml", "--env", "X=http://u:@§host", "--allow-plaintext", "--diff"], "", false),
+    (&["render", "job.yaml", "--env", "X=ghp_@0123456789", "--diff", "--allow-plaintext"], "", false),
 ];
 
 /// A flag of `preview`, the content of its file, and whether the printed Job may contain the canary.
 #[rustfmt::skip]
 const SCENARIOS: &[(&str, &str, bool)] = &[
-    ("--scenario", "run_config: {env: {A: '@'}}", true),
-    ("--scenario", "run_config: {env: {A: '@'}, evn: {}}", false),
+    ("--scenario", "run_config: {env: {API_TOKEN: '@'}}", true),
+    ("--scenario", "run_config: {env: {API_TOKEN: '@'}, evn: {}}", false),
     ("--scenario", "run_config: {env: ['@']}", false),
     ("--scenario", "run_config: {kind: '@'}", false),
-    ("--scenario", "run_config: {env: {A: '@'}, image_pull_policy: '@'}", false),
+    ("--scenario", "run_config: {env: {API_TOKEN: '@'}, image_pull_policy: '@'}", false),
     ("--scenario", "run_config: {job_template: '@'}", false),
     ("--scenario", "run_config: {job_template: \"kind: Job\\nspec: {@: \\t}\"}", false),
     ("--scenario", "run_config: {job_template_path: 'x://@'}", false),
-    ("--scenario", "agent: {env_vars: {A: '@'}}", true),
+    ("--scenario", "agent: {env_vars: {API_TOKEN: '@'}}", true),
     ("--scenario", "agent: {env_vars: '@'}", false),
     ("--scenario", "environ: {PREFECT__CLOUD__API_KEY: '@'}", true),
     ("--scenario", "environ: {PREFECT__CLOUD__API_KEY: ['@']}", false),
     ("--scenario", "environ: {PREFECT__CLOUD__TENANT_ID: '@'}", false),
     ("--scenario", "environ: {PREFECT__LOGGING__LEVEL: '@'}", false),
-    ("--scenario", "environ: {A: '@', PREFECT__CLOUD__AGENT__ENV_VARS: '{\"B\": \"$A\"}'}", true),
-    ("--scenario", "environ: {A: '@', PREFECT__CLOUD__AGENT__LABELS: '5'}", false),
+    ("--scenario", "environ: {A_TOKEN: '@', PREFECT__CLOUD__AGENT__ENV_VARS: '{\"B_TOKEN\": \"$A_TOKEN\"}'}", true),
+    ("--scenario", "environ: {A_TOKEN: '@', PREFECT__CLOUD__AGENT__LABELS: '5'}", false),
     ("--scenario", "user_config: |\n  [context.secrets]\n  A = '@'\n", false),
     ("--scenario", "user_config: |\n  [context.secrets]\n  A = @\n", false),
     ("--scenario", "user_config: |\n  [context.secrets]\n  items = '@'\n", false),
@@ -164,13 +179,13 @@ const SCENARIOS: &[(&str, &str, bool)] = &[
     ("--scenario", "flow: {core_version: '@', storage: {type: '@'}}", false),
     ("--scenario", "a: '@\n", false),
     ("--scenario", "a:\t'@'", false),
-    ("--run-config", "env: {A: '@'}", true),
+    ("--run-config", "env: {API_TOKEN: '@'}", true),
     ("--run-config", "'@'", false),
     ("--agent", "kind: Deployment\nspec: {template: {spec: {containers: [{args: [prefect agent kubernetes start -k @]}]}}}", true),
     ("--agent", "kind: Deployment\nspec: {template: {spec: {containers: [{args: [prefect, agent, kubernetes, start, --token=@, --nope]}]}}}", false),
     ("--agent", "kind: Deployment\nspec: {template: {spec: {containers: [{command: [sh, -c], args: [\"prefect agent kubernetes start -k `@`\"]}]}}}", false),
     ("--agent", "kind: Deployment\nspec: {template: {spec: {containers: [{args: [prefect, agent, kubernetes, start], env: [{name: PREFECT__CLOUD__API_KEY, value: '@'}]}]}}}", true),
-    ("--agent", "kind: Deployment\nspec: {template: {spec: {containers: [{command: [sh, -c], args: ['prefect agent kubernetes start --key \"$(S)\" --env E=@ --env DSN=postgres://u:@@$S/db'], env: [{name: S, valueFrom: {secretKeyRef: {name: s, key: k}}}]}]}}}", true),
+    ("--agent", "kind: Deployment\nspec: {template: {spec: {containers: [{command: [sh, -c], args: ['prefect agent kubernetes start --key \"$(S)\" --env E_TOKEN=@ --env DSN=postgres://u:@@$S/db'], env: [{name: S, valueFrom: {secretKeyRef: {name: s, key: k}}}]}]}}}", true),
     ("--agent", "kind: Deployment\nspec: {template: {spec: {containers: [{args: [prefect, agent, kubernetes, start], env: [{name: S, valueFrom: {secretKeyRef: {name: s, key: k}}}, {name: PREFECT__CLOUD__API_KEY, value: '@-$(S)'}, {name: PREFECT__CLOUD__API, value: 'http://u:@@$(S)'}]}]}}}", true),
     ("--agent", "kind: Deployment\nspec: {template: {spec: {containers: [{args: [web], env: [{name: TOKEN, value: '@'}]}]}}}", false),
 ];
@@ -178,7 +193,7 @@ const SCENARIOS: &[(&str, &str, bool)] = &[
 const JOB: &str = "kind: Job\nmetadata: {name: etl}\nspec: {template: {spec: {containers: [{name: flow}]}}}\n";
 
 fn with_canary(text: &str) -> String {
-    text.replace('@', CANARY).replace('%', CANARY_IN_BASE64)
+    text.replace('@', CANARY).replace('%', CANARY_IN_BASE64).replace('§', "@")
 }
 
 fn contains_canary(bytes: &[u8]) -> bool {

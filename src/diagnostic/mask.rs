@@ -79,6 +79,28 @@ impl<T: Deref<Target = str>> MaskedText<T> {
     }
 }
 
+/// Returns a variable's literal with its sensitive parts masked.
+pub fn mask_value(name: &str, value: &str, policy: &MaskPolicy) -> String {
+    if policy.level == MaskLevel::None {
+        return value.to_owned();
+    }
+    if policy.is_sensitive(name, value) {
+        return MASK.to_owned();
+    }
+    let mut out = String::new();
+    let mut end = 0;
+    let mut ranges = find_in_text(value, 0, policy);
+    ranges.sort_by_key(|range| range.start);
+    for range in ranges {
+        if range.start >= end {
+            out.push_str(&value[end..range.start]);
+            out.push_str(MASK);
+        }
+        end = range.end.max(end);
+    }
+    out + &value[end..]
+}
+
 /// The maximum number of documents around a document that is searched for sensitive values.
 const MAX_DEPTH: usize = 3;
 
@@ -211,6 +233,7 @@ mod tests {
         MaskedText::new(text, &MaskPolicy::default()).mask_range(0..text.len(), 0).0
     }
 
+    // Over 60 lines: one table.
     #[test]
     fn masks_sensitive_values_and_nothing_else() {
         let cases = [

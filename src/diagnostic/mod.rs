@@ -29,4 +29,5 @@ mod unparsed;
 pub use diff::unified_diff;
 pub use document_cache::DocumentCache;
 pub use human::{escape_controls, escape_name, render_diagnostic, render_error, render_note, render_warning};
+pub use mask::mask_value;
 pub use table::format_table;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use clap::{Args, ValueEnum};
 use jobplate_diagnostic::{Diagnostic, Error, Result, display_path};
+use jobplate_manifest::sensitive::MaskPolicy;
 use jobplate_prefect::prefect1::AgentVersion;
 use jobplate_prefect::prefect1::environment::{FlowVariableOrigin, FlowVariableSource};
 use jobplate_prefect::prefect1::preview::{self, AgentPreview};
@@ -15,7 +16,7 @@ use jobplate_prefect::pyvalue::source::SourceFile;
 use jobplate_prefect::pyvalue::{string, yaml};
 use jobplate_prefect::value_description::ValueDescription;
 
-use super::output::{PreviewOutput, describe_value, format_variable_table};
+use super::output::{PreviewOutput, VariableRow, describe_value, format_variable_table};
 use crate::shared::input_reader::InputReader;
 
 // Not a doc comment: clap would use it as the help text of the command.
@@ -69,6 +70,7 @@ pub(super) fn preview(
     template: Option<&Rc<SourceFile>>,
     scenario: Option<&Path>,
     args: &AgentArgs,
+    policy: &MaskPolicy,
 ) -> Result<PreviewOutput> {
     let (scenario, deployed) = read_scenario(scenario, args, arena, files)?;
     let image = deployed.as_ref().and_then(|deployed| deployed.version.as_deref());
@@ -84,7 +86,7 @@ pub(super) fn preview(
         notes.insert(0, Diagnostic::warning("unused-template", text).in_file(&*template.name));
     }
     notes.extend(deployed.into_iter().flat_map(|more| more.notes(arena, &preview, version, template.is_some())));
-    Ok(PreviewOutput { job: preview.job.root, variable_table: format_variables(arena, &preview), notes })
+    Ok(PreviewOutput { job: preview.job.root, variable_table: format_variables(arena, &preview, policy), notes })
 }
 
 /// The agent's deployment, from its manifest.
@@ -167,24 +169,26 @@ fn read_scenario(
 }
 
 /// Formats the table of the flow container's variables, in the order of `env`.
-fn format_variables(arena: &Arena, preview: &AgentPreview) -> String {
-    let rows: Vec<Vec<String>> = preview
+fn format_variables(arena: &Arena, preview: &AgentPreview, policy: &MaskPolicy) -> String {
+    let rows: Vec<VariableRow> = preview
         .job
         .environment
         .variables()
         .iter()
         .enumerate()
         .map(|(position, variable)| {
-            vec![
-                (position + 1).to_string(),
-                string::str(arena, variable.name),
-                describe_value(&variable.source.shown),
-                describe_source(&variable.source),
-                variable.overridden.iter().map(describe_overridden).collect::<Vec<_>>().join("; "),
-            ]
+            let name = string::str(arena, variable.name);
+            VariableRow {
+                position: (position + 1).to_string(),
+                value: describe_value(&name, &variable.source.shown, policy),
+                name,
+                is_literal: matches!(variable.source.shown, ValueDescription::Literal(_)),
+                source: describe_source(&variable.source),
+                overridden: variable.overridden.iter().map(describe_overridden).collect::<Vec<_>>().join("; "),
+            }
         })
         .collect();
-    format_variable_table(arena, Some(preview.job.container), &rows, &str::to_owned)
+    format_variable_table(arena, Some(preview.job.container), rows, &str::to_owned)
 }
 
 fn describe_source(source: &FlowVariableSource) -> String {

@@ -49,7 +49,7 @@ pub(crate) struct PreviewArgs {
     agent: AgentArgs,
     #[command(flatten)]
     worker: WorkerArgs,
-    /// What to print: the Job as yaml or json, or env: a table of the flow's variables with values masked
+    /// What to print: the Job as yaml or json, or env: a table of the flow's variables
     #[arg(
         short,
         long,
@@ -87,7 +87,7 @@ impl Command for PreviewArgs {
   # Which Job will run, and what is lost on the way?
   {program} preview job_template.yaml
 
-  # The flow's variables: where each comes from, and what it hides
+  # The flow's variables: where each comes from, and what it overrides
   {program} preview job_template.yaml --agent agent.yaml --run-config run.yaml -o env
 
   # The same of a Prefect 2 or 3 work pool, whose worker's manifest is worker.yaml
@@ -103,8 +103,10 @@ Exit codes: 0 done, 1 with --fail-on: an error or warning was reported, 2 input,
     }
 
     /// Prints the Job, and notes what Prefect ignores or overrides.
+    // Over 60 lines: each kind of template has its own errors.
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         ui.quiet = self.quiet;
+        let policy = ui.mask_policy();
         let mut files = InputReader::default();
         let mut arena = Arena::default();
         let file = self.template.as_deref().or(self.filename.as_deref());
@@ -125,7 +127,7 @@ Exit codes: 0 done, 1 with --fail-on: an error or warning was reported, 2 input,
                     &text,
                     "is for Prefect 1, and this is a template of Prefect 2 or 3",
                 )?;
-                worker::preview(&mut arena, &mut files, &text, scenario, &self.worker)?
+                worker::preview(&mut arena, &mut files, &text, scenario, &self.worker, &policy)?
             }
             Some(text) => {
                 refuse_flag(
@@ -134,7 +136,7 @@ Exit codes: 0 done, 1 with --fail-on: an error or warning was reported, 2 input,
                     "is for Prefect 2 and 3, and this is no base job template",
                 )?;
                 let template = template_source::find_in_config_map(text)?;
-                agent::preview(&mut arena, &mut files, Some(&template), scenario, &self.agent)?
+                agent::preview(&mut arena, &mut files, Some(&template), scenario, &self.agent, &policy)?
             }
             None => {
                 if let Some(flag) = self.worker.first_given_flag() {
@@ -144,7 +146,7 @@ Exit codes: 0 done, 1 with --fail-on: an error or warning was reported, 2 input,
                 if scenario.is_none() && self.agent.agent.is_none() && self.agent.run_config.is_none() {
                     return Err(no_input_error());
                 }
-                agent::preview(&mut arena, &mut files, None, scenario, &self.agent)?
+                agent::preview(&mut arena, &mut files, None, scenario, &self.agent, &policy)?
             }
         };
         preview.notes.extend(arena.duplicate_keys.warnings());
@@ -156,7 +158,11 @@ Exit codes: 0 done, 1 with --fail-on: an error or warning was reported, 2 input,
         };
         let report = self.report.as_ref().map(|path| self.stage_report(path, &preview.notes, ui)).transpose()?;
         ui.report_diagnostics(&preview.notes);
-        let code = ui.print_text(&printed)?;
+        let code = match self.output {
+            // Only the table has colours.
+            PreviewFormat::Env => ui.print_diff(|out| out.write(&printed))?,
+            PreviewFormat::Yaml | PreviewFormat::Json => ui.print_text(&printed)?,
+        };
         report.map_or(Ok(()), ReportFile::write)?;
         Ok(self.fail_on.exit_code(&preview.notes, code))
     }

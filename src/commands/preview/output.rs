@@ -1,8 +1,10 @@
-//! Formats the variables of a previewed Job as a table with masked values.
+//! Formats the variables of a previewed Job as a table.
 
+use anstyle::AnsiColor;
 use jobplate::diagnostic;
 use jobplate_diagnostic::Diagnostic;
 use jobplate_manifest::env::ENV_FROM_SOURCES;
+use jobplate_manifest::sensitive::MaskPolicy;
 use jobplate_prefect::pyvalue::arena::{Arena, ValueId};
 use jobplate_prefect::value_description::ValueDescription;
 
@@ -14,10 +16,36 @@ pub(super) struct PreviewOutput {
     pub(super) notes: Vec<Diagnostic>,
 }
 
-/// Returns the masked description of a value.
-pub(super) fn describe_value(value: &ValueDescription) -> String {
+/// The maximum width of a table whose cells can be shortened, in characters.
+const MAX_WIDTH: usize = 120;
+
+/// The minimum width of a shortened source, in characters.
+const MIN_SOURCE_WIDTH: usize = 20;
+
+/// The minimum width of a shortened literal, in characters.
+const MIN_LITERAL_WIDTH: usize = 40;
+
+/// The header of the table of variables.
+const HEADER: [&str; 5] = ["#", "NAME", "VALUE", "FROM", "OVERRIDES"];
+
+/// A row of the table of variables.
+pub(super) struct VariableRow {
+    /// The position in `env`, or an empty string for a key of a Secret.
+    pub(super) position: String,
+    pub(super) name: String,
+    pub(super) value: String,
+    /// Whether the value is a literal, which can be shortened.
+    pub(super) is_literal: bool,
+    /// Where the value comes from.
+    pub(super) source: String,
+    /// The values that it overrides.
+    pub(super) overridden: String,
+}
+
+/// Returns the description of a variable's value. Masks sensitive parts of a literal.
+pub(super) fn describe_value(name: &str, value: &ValueDescription, policy: &MaskPolicy) -> String {
     match value {
-        ValueDescription::Literal(_) => "***".to_owned(),
+        ValueDescription::Literal(text) => diagnostic::mask_value(name, text, policy),
         ValueDescription::Empty => "(empty)".to_owned(),
         ValueDescription::NotString(kind) => format!("*** ({kind})"),
         ValueDescription::Reference(to) => to.clone(),
@@ -25,15 +53,81 @@ pub(super) fn describe_value(value: &ValueDescription) -> String {
     }
 }
 
+/// Shortens cells until the table is not wider than [`MAX_WIDTH`], as far as that is possible without cutting names:
+/// removes directories, then shortens sources, then literals.
+fn fit_rows(rows: &mut [VariableRow]) {
+    let width_of = |rows: &[VariableRow], cell: fn(&VariableRow) -> &str, header: usize| {
+        let widths = rows.iter().map(|row| cell(row).chars().count());
+        widths.max().unwrap_or_default().max(HEADER[header].len())
+    };
+    let excess = |rows: &[VariableRow]| {
+        let mark = if rows.iter().any(|row| !row.overridden.is_empty()) { 2 } else { 0 };
+        let positions = rows.len().to_string().len() + mark;
+        let width = width_of(rows, |row| &row.name, 1)
+            + width_of(rows, |row| &row.value, 2)
+            + width_of(rows, |row| &row.source, 3)
+            + width_of(rows, |row| &row.overridden, 4);
+        (positions + width + 2 * (HEADER.len() - 1)).saturating_sub(MAX_WIDTH)
+    };
+    if excess(rows) > 0 {
+        for row in rows.iter_mut() {
+            row.source = remove_directories(&row.source);
+            row.overridden = remove_directories(&row.overridden);
+        }
+    }
+    let too_wide = excess(rows);
+    if too_wide > 0 {
+        let width = width_of(rows, |row| &row.source, 3).saturating_sub(too_wide).max(MIN_SOURCE_WIDTH);
+        rows.iter_mut().for_each(|row| shorten(&mut row.source, width));
+    }
+    let too_wide = excess(rows);
+    if too_wide > 0 {
+        let width = width_of(rows, |row| &row.value, 2).saturating_sub(too_wide).max(MIN_LITERAL_WIDTH);
+        rows.iter_mut().filter(|row| row.is_literal).for_each(|row| shorten(&mut row.value, width));
+    }
+}
+
+/// Removes the directories of paths.
+fn remove_directories(text: &str) -> String {
+    let words = text.split(' ').map(|word| word.rsplit('/').next().unwrap_or(word));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Shortens a cell to a number of characters. Keeps a line number at its end.
+fn shorten(cell: &mut String, width: usize) {
+    let length = cell.chars().count();
+    if length > width {
+        let line = cell.rfind(':').filter(|colon| cell.len() - colon <= 8).map_or("", |colon| &cell[colon..]);
+        let kept = width.saturating_sub(3 + line.chars().count());
+        *cell = format!("{}...{line}", cell.chars().take(kept).collect::<String>());
+    }
+}
+
 /// Formats the rows of variables as a table, followed by a line per `envFrom` source. `redact` redacts the source's
-/// name.
+/// name. Rows that override a value are marked with `!`, and coloured where colour is on.
 pub(super) fn format_variable_table(
     arena: &Arena,
     container: Option<ValueId>,
-    rows: &[Vec<String>],
+    mut rows: Vec<VariableRow>,
     redact: &dyn Fn(&str) -> String,
 ) -> String {
-    let mut out = diagnostic::format_table(&["#", "NAME", "VALUE", "FROM", "HIDES"], rows);
+    fit_rows(&mut rows);
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            let mark = if row.overridden.is_empty() { "" } else { " !" };
+            let position = format!("{}{mark}", row.position);
+            let VariableRow { name, value, source, overridden, .. } = row;
+            vec![position, name.clone(), value.clone(), source.clone(), overridden.clone()]
+        })
+        .collect();
+    let table = diagnostic::format_table(&HEADER, &cells);
+    let style = AnsiColor::Yellow.on_default();
+    let mut out = String::new();
+    for (index, line) in table.lines().enumerate() {
+        let is_marked = index > 0 && rows.get(index - 1).is_some_and(|row| !row.overridden.is_empty());
+        out += &if is_marked { format!("{style}{line}{style:#}\n") } else { format!("{line}\n") };
+    }
     let sources = container.and_then(|container| arena.dict_get(container, "envFrom"));
     for source in sources.map(|sources| arena.list_items(sources)).unwrap_or_default() {
         for (kind, word) in ENV_FROM_SOURCES {

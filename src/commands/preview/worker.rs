@@ -7,6 +7,7 @@ use std::rc::Rc;
 use clap::Args;
 use indexmap::IndexMap;
 use jobplate_diagnostic::{Error, Result, display_path};
+use jobplate_manifest::sensitive::MaskPolicy;
 use jobplate_prefect::pyvalue::arena::Arena;
 use jobplate_prefect::pyvalue::source::SourceFile;
 use jobplate_prefect::pyvalue::string;
@@ -18,7 +19,7 @@ use jobplate_prefect::worker::scenario::{self, SETTINGS_PREFIX, WorkerScenario};
 use jobplate_prefect::worker::version::WorkerVersion;
 use jobplate_prefect::worker::{manifest, notes};
 
-use super::output::{PreviewOutput, describe_value, format_variable_table};
+use super::output::{PreviewOutput, VariableRow, describe_value, format_variable_table};
 use crate::shared::flag_values;
 use crate::shared::input_reader::InputReader;
 
@@ -84,13 +85,14 @@ pub(super) fn preview(
     template: &Rc<SourceFile>,
     scenario: Option<&Path>,
     args: &WorkerArgs,
+    policy: &MaskPolicy,
 ) -> Result<PreviewOutput> {
     let version = args.prefect_kubernetes.as_deref();
     let version = version.map(|text| flag_values::parse_worker_version("--prefect-kubernetes", text)).transpose()?;
     let version = version.unwrap_or_default();
     let (scenario, deployed) = read_scenario(scenario, args, version, arena, files)?;
     let preview = preview::preview(arena, version, template, &scenario)?;
-    let variable_table = format_variables(arena, &preview);
+    let variable_table = format_variables(arena, &preview, policy);
     let mut notes = notes::find(arena, version, &preview, &scenario);
     notes.extend(deployed.into_iter().flat_map(|(file, own)| own.notes(arena, &preview, version, &file, template)));
     if args.kubectl {
@@ -150,7 +152,7 @@ fn read_scenario(
 }
 
 /// Formats the table of the flow container's variables, in the order of `env`.
-fn format_variables(arena: &Arena, preview: &WorkerPreview<'_>) -> String {
+fn format_variables(arena: &Arena, preview: &WorkerPreview<'_>, policy: &MaskPolicy) -> String {
     let name_of = |entry: &WorkerEnvEntry| {
         arena.dict_get(entry.entry, "name").map_or("?".to_owned(), |name| string::str(arena, name))
     };
@@ -159,17 +161,22 @@ fn format_variables(arena: &Arena, preview: &WorkerPreview<'_>) -> String {
     let to_row = |position: String, entry: &WorkerEnvEntry, value: String| {
         let name = name_of(entry);
         let overridden = overridden.get(&name).into_iter().flatten();
-        vec![
+        VariableRow {
+            is_literal: !position.is_empty()
+                && matches!(describe_entry(arena, entry.entry), ValueDescription::Literal(_)),
             position,
-            preview.redacted_names.redact(&name),
-            preview.redacted_names.redact(&value),
-            describe_source(entry),
-            overridden.map(|entry| describe_overridden(arena, entry)).collect::<Vec<_>>().join("; "),
-        ]
+            name: preview.redacted_names.redact(&name),
+            value: preview.redacted_names.redact(&value),
+            source: describe_source(entry),
+            overridden: overridden.map(|entry| describe_overridden(arena, entry)).collect::<Vec<_>>().join("; "),
+        }
     };
     let numbered = preview.entries.iter().enumerate();
-    let mut rows: Vec<Vec<String>> = numbered
-        .map(|(at, entry)| to_row((at + 1).to_string(), entry, describe_value(&describe_entry(arena, entry.entry))))
+    let mut rows: Vec<VariableRow> = numbered
+        .map(|(at, entry)| {
+            let value = describe_value(&name_of(entry), &describe_entry(arena, entry.entry), policy);
+            to_row((at + 1).to_string(), entry, value)
+        })
         .collect();
     // The keys of the Secret that the worker writes. An entry of `env` overrides the key with its name, and the last
     // value of a name counts.
@@ -184,7 +191,7 @@ fn format_variables(arena: &Arena, preview: &WorkerPreview<'_>) -> String {
         );
     }
     let redact = |name: &str| preview.redacted_names.redact(name);
-    format_variable_table(arena, manifest::container(arena, preview.job), &rows, &redact)
+    format_variable_table(arena, manifest::container(arena, preview.job), rows, &redact)
 }
 
 fn describe_source(entry: &WorkerEnvEntry) -> String {
