@@ -9,11 +9,13 @@ use jobplate_manifest::embedded::{self, is_config_map};
 use jobplate_manifest::object::{Object, is_helm_hook, objects};
 use jobplate_manifest::select::Target;
 use jobplate_manifest::workload::{is_builtin_workload, is_job};
-use jobplate_yaml::{Document, Documents, NodeArena, StreamError};
+use jobplate_prefect::template_keys;
+use jobplate_yaml::{Document, Documents, NodeArena, NodeKind, StreamError};
 
 use super::errors::read_error;
 use super::planned_input::PlannedInput;
 use super::rendering::Rendering;
+use super::unrecognized::nearest_kind;
 use crate::inject::template_kind;
 
 /// An object found in an input.
@@ -28,7 +30,14 @@ pub struct FoundObject {
     pub is_matched: bool,
     /// The names of the object's containers. `None` if the object's kind has no pod template.
     pub containers: Option<Vec<String>>,
-    /// The embedded documents with containers. Empty if the object is not a ConfigMap.
+    /// The names of the object's init containers, which are also in `containers`.
+    pub init_containers: Vec<String>,
+    /// The built-in kind that is similar to the object's unknown kind.
+    pub nearest_kind: Option<&'static str>,
+    /// Whether the object is a ConfigMap.
+    pub is_config_map: bool,
+    /// The embedded documents with containers, and those that should have some: a target names them, or their key is
+    /// that of a template. Empty if the object is not a ConfigMap.
     pub embedded: Vec<FoundEmbedded>,
 }
 
@@ -42,6 +51,10 @@ pub struct FoundEmbedded {
     pub is_job: bool,
     /// The names of the document's containers.
     pub containers: Vec<String>,
+    /// The names of the document's init containers, which are also in `containers`.
+    pub init_containers: Vec<String>,
+    /// Why the document has no containers: what it is instead of a workload.
+    pub problem: Option<&'static str>,
 }
 
 impl Rendering {
@@ -133,6 +146,9 @@ impl FoundObject {
             input: input.to_owned(),
             is_hook: is_helm_hook(object),
             is_matched: targets.iter().any(|target| target.matches(object)),
+            init_containers: container::init_names(object),
+            nearest_kind: nearest_kind(object),
+            is_config_map: is_config_map(object),
             containers: (!names.is_empty() || is_builtin_workload(object)).then_some(names),
             embedded: if is_config_map(object) { find_embedded(object, targets) } else { Vec::new() },
         }
@@ -140,26 +156,47 @@ impl FoundObject {
 
     /// Returns whether the object or one of its embedded documents has containers.
     pub fn has_containers(&self) -> bool {
-        self.containers.as_ref().is_some_and(|names| !names.is_empty()) || !self.embedded.is_empty()
+        self.containers.as_ref().is_some_and(|names| !names.is_empty())
+            || self.embedded.iter().any(|document| document.problem.is_none())
     }
 }
 
-/// Returns a ConfigMap's embedded documents with containers.
+/// Returns a ConfigMap's embedded documents with containers, and those that should have some.
 fn find_embedded(map: &Object<'_>, targets: &[Target]) -> Vec<FoundEmbedded> {
     let mut found = Vec::new();
     for (key, text) in embedded::document_candidates(map) {
         let is_matched = targets.iter().any(|target| target.matches_embedded(map, &key));
-        let mut document = FoundEmbedded { key, is_matched, is_job: false, containers: Vec::new() };
+        let is_template = template_keys::is_template_key(&key);
+        let (containers, init_containers) = (Vec::new(), Vec::new());
+        let mut document = FoundEmbedded { key, is_matched, is_job: false, containers, init_containers, problem: None };
         // Reading from memory cannot fail, so the result is ignored.
         drop(visit_objects(text.as_bytes(), &mut |object| {
             let names = container::names(object);
             document.is_job |= !names.is_empty() && (is_job(object) || template_kind(object).is_some());
             document.containers.extend(names);
+            document.init_containers.extend(container::init_names(object));
             true
         }));
-        if !document.containers.is_empty() {
+        if document.containers.is_empty() {
+            document.problem = Some(describe_document(&text));
+        }
+        if document.problem.is_none() || is_matched || is_template {
             found.push(document);
         }
     }
     found
+}
+
+/// Describes an embedded document without containers.
+fn describe_document(text: &str) -> &'static str {
+    let mut arena = NodeArena::default();
+    if jobplate_yaml::read(text, &mut arena).is_err() {
+        return "invalid YAML";
+    }
+    match Document::new(text, &arena).root().kind() {
+        NodeKind::Map => "no workload",
+        NodeKind::Seq => "a list, not a manifest",
+        NodeKind::Empty => "empty",
+        _ => "one long string, not a manifest",
+    }
 }

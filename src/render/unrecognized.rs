@@ -51,13 +51,16 @@ fn check_object(object: &Object<'_>) -> Option<(Diagnostic, Range<usize>)> {
             Diagnostic::warning(CODE, "`kind` is missing, so this object is not a target").help("add `kind: Job`");
         return (is_object && has_containers(object)).then_some((warning, start..start + 1));
     }
-    let known = suggest::closest(&object.kind, WORKLOAD_KINDS.iter().map(|(kind, _)| *kind))?;
-    if !has_containers(object) {
-        return None;
-    }
+    let known = nearest_kind(object).filter(|_| has_containers(object))?;
     let span = object.node.get_first("kind").map_or(object.node.span(), |kind| kind.span());
     let text = format!("unknown kind `{}`: this object is not a target", object.kind);
     Some((Diagnostic::warning(CODE, text).help(format!("did you mean `{known}`?")), span))
+}
+
+/// Returns the built-in kind that is similar to the unknown kind of an object.
+pub(super) fn nearest_kind(object: &Object<'_>) -> Option<&'static str> {
+    let is_known = is_builtin_workload(object) || template_kind(object).is_some() || !has_builtin_group(object);
+    if is_known { None } else { suggest::closest(&object.kind, WORKLOAD_KINDS.iter().map(|(kind, _)| *kind)) }
 }
 
 fn has_containers(object: &Object<'_>) -> bool {

@@ -107,22 +107,39 @@ fn no_match_error(rendering: &mut Rendering, request: &RenderRequest) -> Result<
 /// Lists objects with their containers and embedded documents, one per line.
 fn list_objects(found: &[FoundObject]) -> String {
     let mut list = String::new();
-    for FoundObject { object, input, is_hook, containers, embedded, .. } in found.iter().take(MAX_LISTED) {
+    for found in found.iter().take(MAX_LISTED) {
+        let FoundObject { object, input, is_hook, containers, embedded, .. } = found;
         let containers = match containers {
-            None => String::new(),
+            None if !embedded.is_empty() => String::new(),
+            None if found.is_config_map => ", no workload in its data".to_owned(),
+            None => ", no pod template".to_owned(),
             Some(names) if names.is_empty() => ", no containers".to_owned(),
-            Some(names) => format!(", containers: {}", names.join(", ")),
+            Some(names) => list_containers(names, &found.init_containers),
         };
         let hook = if *is_hook { ", a Helm hook" } else { "" };
         let place = if input == STDIN { String::new() } else { format!(" in {input}") };
         list.push_str(&format!("\n  {}", diagnostic::escape_name(&format!("{object}{place}{hook}{containers}"))));
-        for FoundEmbedded { key, containers, .. } in embedded {
-            let line = format!("{object}:{key}, containers: {}", containers.join(", "));
+        for FoundEmbedded { key, containers, init_containers, problem, .. } in embedded {
+            let containers = match problem {
+                None => list_containers(containers, init_containers),
+                Some(problem) => format!(": {problem}"),
+            };
+            let line = format!("{object}:{key}{containers}");
             list.push_str(&format!("\n    with {}", diagnostic::escape_name(&line)));
         }
     }
     if found.len() > MAX_LISTED {
         list.push_str("\n  and more");
+    }
+    list
+}
+
+/// Lists the containers of an object, and its init containers separately.
+fn list_containers(names: &[String], init_names: &[String]) -> String {
+    let (names, init_names) = (&names[..names.len() - init_names.len().min(names.len())], init_names.join(", "));
+    let mut list = if names.is_empty() { String::new() } else { format!(", containers: {}", names.join(", ")) };
+    if !init_names.is_empty() {
+        list.push_str(&format!(", init containers: {init_names}"));
     }
     list
 }

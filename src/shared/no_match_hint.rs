@@ -30,7 +30,7 @@ fn find_candidates(found: &[FoundObject], targets: &[Target]) -> Vec<TargetCandi
         if containers.as_ref().is_some_and(|names| !names.is_empty()) {
             candidates.push(TargetCandidate { target: object.clone(), is_flow_run: is_job });
         }
-        for FoundEmbedded { key, is_job, .. } in embedded {
+        for FoundEmbedded { key, is_job, .. } in embedded.iter().filter(|document| document.problem.is_none()) {
             candidates.push(TargetCandidate { target: format!("{object}:{key}"), is_flow_run: *is_job });
         }
     }
@@ -99,6 +99,29 @@ fn find_container<'f>(found: &'f [FoundObject], targets: &[Target]) -> Option<&'
     containers.find(|name| is_shell_safe(name) && !name.starts_with('-'))
 }
 
+/// Finds an init container that the request names without selecting init containers, in an object that matches the
+/// targets. Returns its name.
+fn find_init_container<'f>(injection: &Injection, targets: &[Target], found: &'f [FoundObject]) -> Option<&'f String> {
+    let ContainerChoice::Named(globs) = &injection.containers else { return None };
+    let mut names = found.iter().flat_map(|object| {
+        let own = object.init_containers.iter().filter(|_| object.is_matched || targets.is_empty());
+        let embedded = object.embedded.iter().filter(|document| document.is_matched || targets.is_empty());
+        own.chain(embedded.flat_map(|document| &document.init_containers))
+    });
+    let is_named = |name: &&String| globs.iter().any(|glob| glob.matches(name));
+    if injection.init_containers { None } else { names.find(is_named) }
+}
+
+/// Returns how init containers are selected in the syntax that the user writes targets in.
+fn init_containers_flag(target_syntax: TargetSyntax) -> &'static str {
+    match target_syntax {
+        TargetSyntax::Flags => "add --init-containers",
+        TargetSyntax::Helm => "add --init-containers (with Helm: --post-renderer-args=--init-containers)",
+        TargetSyntax::FunctionConfig => "add --init-containers (args: [krm, --init-containers])",
+        TargetSyntax::Parameters => "set the parameter init-containers",
+    }
+}
+
 /// Returns a hint for the first cause of the missing match that applies. Its flags can be pasted into a shell.
 pub(super) fn suggest_fix(
     injection: &Injection,
@@ -114,8 +137,11 @@ pub(super) fn suggest_fix(
     });
     let flow_run = candidates.iter().find(|candidate| candidate.is_flow_run);
     let format_target = |target: &str, flag: &str| format_target(target_syntax, target, flag);
+    let misspelled = found.iter().find_map(|object| Some((object, object.nearest_kind?)));
     if injection.selector.is_some() {
         "leave -l out, or give the labels that the object has".into()
+    } else if let Some(name) = find_init_container(injection, targets, found) {
+        format!("`{name}` is an init container: {}", init_containers_flag(target_syntax)).into()
     } else if let (ContainerChoice::Named(_), Some(name)) = (&injection.containers, container) {
         format!("name a container that is there: -c {name}").into()
     } else if injection.skip_hooks && found.iter().any(|object| object.is_matched && object.is_hook) {
@@ -124,6 +150,8 @@ pub(super) fn suggest_fix(
         "install the agent with this chart, or name another object with --target".into()
     } else if let (Some(_), Some(flow_run)) = (prefect_secret, flow_run) {
         format!("name what you mean: {}", format_target(&flow_run.target, "")).into()
+    } else if let (true, Some((object, kind))) = (targets.is_empty(), misspelled) {
+        format!("did you mean `kind: {kind}` in {}?", object.input).into()
     } else if let (Some((name, reference)), Some(TargetCandidate { target, .. })) = (prefect_secret, candidates.first())
     {
         let variable = format!("--secret-env {name}={}/{}", reference.name, reference.key);

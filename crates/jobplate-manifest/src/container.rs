@@ -62,6 +62,13 @@ pub fn name(container: Node<'_>) -> Option<std::borrow::Cow<'_, str>> {
     container.get_first("name").and_then(Node::text)
 }
 
+/// Returns the names of an object's init containers, which [`names`] also returns.
+pub fn init_names(object: &Object<'_>) -> Vec<String> {
+    let pod_specs = pod_specs(object).unwrap_or_default();
+    let containers = pod_specs.into_iter().filter_map(|pod_spec| pod_spec.get_first("initContainers"));
+    containers.flat_map(Node::items).filter_map(name).map(|name| name.into_owned()).collect()
+}
+
 /// Returns the names of an object's containers and init containers. The result is empty if the object has no valid pod
 /// spec.
 pub fn names(object: &Object<'_>) -> Vec<String> {
