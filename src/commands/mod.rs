@@ -109,9 +109,10 @@ pub(crate) fn run(args: &[OsString], ui: &mut Ui) -> ExitCode {
 
 /// Parses a command line into a command and its arguments.
 fn parse_command_line(args: &[OsString], ui: &mut Ui) -> Result<(CommandDefinition, ArgMatches), CommandFailure> {
-    let starts_with_flag = args.get(1).is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"));
+    let first_word = args.get(1).map(|word| word.to_string_lossy()).unwrap_or_default();
+    let names = COMMANDS.iter().map(|command| command.name);
     let mut matches = command_line(ui.invocation.program_name()).try_get_matches_from(args).map_err(|usage| {
-        explain_usage_error(&usage, starts_with_flag)
+        explain_usage_error(&usage, &first_word, names)
             .map_or_else(|| CommandFailure::Usage(redact_values(usage)), CommandFailure::Error)
     })?;
     let global_args = GlobalArgs::from_arg_matches_mut(&mut matches)?;
@@ -240,9 +241,11 @@ mod tests {
             (&["render", "a", "--Canary1"], "'...'"),
             (&["schema", "canary"], "'...'"),
             (&["template", "job", "canary"], "'...'"),
-            (&["Canary1"], "no command"),
+            (&["Canary1"], "unknown command"),
+            (&["canary/x"], "unknown command"),
             (&["--target=canary", "--env=A=canary"], "where the command is expected"),
-            (&["rendr", "canary"], "'render'"),
+            (&["rendr", "canary"], "unknown command `rendr`"),
+            (&["preview", "a.yaml", "canary"], "`preview` accepts one file"),
             (&["render", "a", "--api", "canary", "--api", "canary"], "--api"),
         ] {
             let message = match parse_args(args) {

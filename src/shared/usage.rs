@@ -1,11 +1,18 @@
 //! Rewrites clap's usage errors so that they contain no values.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use jobplate_diagnostic::{Error, ProgramName};
+use jobplate_diagnostic::{Error, Message, ProgramName, suggest};
 
-/// Returns a clearer error for some of clap's errors, or `None` for the others. `starts_with_flag` is true if the first
-/// argument is a flag.
-pub(crate) fn explain_usage_error(error: &clap::Error, starts_with_flag: bool) -> Option<Error> {
+/// The maximum length of an unknown command that the error repeats.
+const MAX_COMMAND: usize = 20;
+
+/// Returns a clearer error for some of clap's errors, or `None` for the others. `first_word` is the first argument after
+/// the program. `commands` are the names of all commands.
+pub(crate) fn explain_usage_error<'c>(
+    error: &clap::Error,
+    first_word: &str,
+    commands: impl Iterator<Item = &'c str>,
+) -> Option<Error> {
     match error.kind() {
         ErrorKind::UnknownArgument if joined_flag(error).is_some() => {
             let flag = joined_flag(error)?;
@@ -13,19 +20,49 @@ pub(crate) fn explain_usage_error(error: &clap::Error, starts_with_flag: bool) -
                 format!("write {flag}=VALUE, or two words (in Helm: {flag}=VALUE behind one --post-renderer-args)");
             Some(Error::usage(format!("`{flag}` and its value came as one word")).hint(hint))
         }
-        ErrorKind::UnknownArgument if starts_with_flag => {
+        ErrorKind::UnknownArgument if first_word.starts_with('-') => {
             let hint = "the command comes first: "
                 + ProgramName
                 + " render FILE ... (in Helm 3, --post-renderer-args post-render)";
             Some(Error::usage("a flag stands where the command is expected").hint(hint))
         }
-        // The word resembles no command. It is probably a file, and the command is missing.
-        ErrorKind::InvalidSubcommand if error.get(ContextKind::SuggestedSubcommand).is_none() => {
-            let hint = "the command comes first: " + ProgramName + " render FILE --secret NAME=SECRET/KEY";
-            Some(Error::usage("the first word is no command").hint(hint))
+        ErrorKind::UnknownArgument if ["preview", "convert"].contains(&first_word) => {
+            let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else { return None };
+            let file = if is_manifest_name(word) { format!(", not also `{word}`") } else { String::new() };
+            let error = Error::usage(format!("`{first_word}` accepts one file{file}"));
+            (!word.starts_with('-')).then(|| error.hint("run it once for each file"))
         }
+        ErrorKind::InvalidSubcommand => Some(unknown_command(first_word, commands)),
         _ => None,
     }
+}
+
+/// Returns the error for a first argument that is not a command.
+fn unknown_command<'c>(word: &str, commands: impl Iterator<Item = &'c str>) -> Error {
+    let is_like_a_command =
+        word.len() <= MAX_COMMAND && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    if !is_like_a_command {
+        // The word is probably a file, and the command is missing.
+        let name = if is_manifest_name(word) { format!(" `{word}`") } else { String::new() };
+        let hint = "put the command first: " + ProgramName + " render FILE --secret NAME=SECRET/KEY";
+        return Error::usage(format!("unknown command{name}")).hint(hint);
+    }
+    let help: Message = "see `" + ProgramName + " --help` for the commands";
+    let use_instead = |arguments: &str| -> Message { "use `" + ProgramName + format!(" {arguments}`") };
+    let hint = match word {
+        "version" => use_instead("--version"),
+        "check" | "lint" | "validate" | "verify" => use_instead("render --check FILE... --spec SPEC"),
+        "init" | "new" | "create" => use_instead("template job"),
+        "explain" | "simulate" => use_instead("preview FILE"),
+        _ => suggest::closest(word, commands).map_or(help, use_instead),
+    };
+    Error::usage(format!("unknown command `{word}`")).hint(hint)
+}
+
+/// Returns whether a word is the name of a manifest, which an error may repeat.
+fn is_manifest_name(word: &str) -> bool {
+    [".yaml", ".yml", ".json"].iter().any(|end| word.ends_with(end))
+        && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte))
 }
 
 /// Returns the flag if one argument contains both a known flag and its value, separated by a space. Otherwise `None`.
@@ -47,10 +84,21 @@ pub(crate) fn redact_values(mut error: clap::Error) -> clap::Error {
         ErrorKind::TooManyValues => (ContextKind::InvalidValue, |_| false),
         _ => return error,
     };
+    remove_escape_tip(&mut error);
     let Some(ContextValue::String(word)) = error.get(context) else { return error };
     if !(is_plain(word) && may_be_shown(word)) {
         error.insert(context, ContextValue::String("...".to_owned()));
         error.remove(ContextKind::Suggested);
     }
     error
+}
+
+/// Removes clap's tip to pass a flag as a value (`-- -o`): no command has such values.
+fn remove_escape_tip(error: &mut clap::Error) {
+    let Some(ContextValue::StyledStrs(tips)) = error.get(ContextKind::Suggested) else { return };
+    let tips: Vec<_> = tips.iter().filter(|tip| !tip.to_string().contains(" as a value")).cloned().collect();
+    error.remove(ContextKind::Suggested);
+    if !tips.is_empty() {
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+    }
 }
