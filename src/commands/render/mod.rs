@@ -196,7 +196,7 @@ mod tests {
             "--env",
             "E=1",
             "--secret",
-            "S=s",
+            "S=s/",
             "--field-env",
             "F=metadata.name",
             "--unset",
