@@ -33,7 +33,7 @@ pub(crate) fn open_checked_inputs(
     request: &RenderRequest,
     check_link: &dyn Fn(&Path) -> Result<()>,
 ) -> Result<Vec<InputSource>> {
-    let mut sources = Vec::new();
+    let (mut sources, mut errors) = (Vec::new(), Vec::new());
     let mut stdin_was_read = false;
     let specs: Vec<PathBuf> = request.specs.iter().filter_map(|spec| std::fs::canonicalize(spec).ok()).collect();
     for input in &request.inputs {
@@ -57,7 +57,7 @@ pub(crate) fn open_checked_inputs(
                     .hint(if request.recursive { "name the files" } else { "-R looks into folders below it too" }));
             }
             for file in files {
-                push_source(&mut sources, InputSource::open(&file)?);
+                open_source(&file, &mut sources, &mut errors);
             }
         } else if !input.exists() && name.contains('=') {
             // The user probably forgot a flag. The argument may contain a secret value and is not quoted.
@@ -73,18 +73,24 @@ pub(crate) fn open_checked_inputs(
             return Err(Error::usage(format!("`{name}` is no file"))
                 .hint(format!("a flag whose value is optional takes it behind `=`: --local-secrets={name}")));
         } else {
-            push_source(&mut sources, InputSource::open(input)?);
+            open_source(input, &mut sources, &mut errors);
         }
     }
-    Ok(sources)
+    Error::combine(errors).map_or(Ok(sources), Err)
 }
 
-/// Adds an input. Closes it until it is read if the open-file limit is reached.
-fn push_source(sources: &mut Vec<InputSource>, mut source: InputSource) {
-    if sources.len() >= MAX_OPEN_FILES {
-        source.close();
+/// Opens an input and adds it to `sources`, or adds the error to `errors`. Closes the input until it is read if the
+/// open-file limit is reached.
+fn open_source(path: &Path, sources: &mut Vec<InputSource>, errors: &mut Vec<Error>) {
+    match InputSource::open(path) {
+        Ok(mut source) => {
+            if sources.len() >= MAX_OPEN_FILES {
+                source.close();
+            }
+            sources.push(source);
+        }
+        Err(error) => errors.push(error),
     }
-    sources.push(source);
 }
 
 /// Lists the manifests in a directory, sorted by path: files with one of [`MANIFEST_EXTENSIONS`], without hidden files
