@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use jobplate_diagnostic::{Diagnostic, ProgramName};
+use jobplate_diagnostic::{Diagnostic, Message, ProgramName};
 use jobplate_manifest::credentials::is_credential;
 use jobplate_manifest::env::referenced_names;
 
@@ -197,12 +197,23 @@ impl NoteCollector<'_> {
             let text = format!("the agent's `--env` passes {from} to every flow run in plain text, as `{name}`");
             self.add(Diagnostic::warning("plaintext-secret", text), variable.source.location.as_ref());
         }
+        // The warning about an overridden reference already says where to remove the variable.
+        let overrides_reference =
+            variable.overridden.iter().any(|source| matches!(source.shown, ValueDescription::Reference(_)));
         if let (FlowVariableOrigin::Template | FlowVariableOrigin::RunConfig, ValueDescription::Literal(value)) =
             (variable.source.origin, &variable.source.shown)
             && is_credential(&name, value)
+            && !overrides_reference
         {
-            let help =
-                "use a Secret reference: `" + ProgramName + format!(" render FILE --secret-env {name}=SECRET/KEY`");
+            let flag = match secret_name(&name) {
+                Some(secret) if !secret.is_empty() => format!("--secret {secret}=SECRET/KEY"),
+                _ => format!("--secret-env {name}=SECRET/KEY"),
+            };
+            let remove =
+                if variable.source.origin == FlowVariableOrigin::RunConfig { "remove it here, and " } else { "" };
+            let help = Message::from(format!("{remove}use a Secret reference: `"))
+                + ProgramName
+                + format!(" render FILE {flag}`");
             let text = format!("`{name}` is a secret in plain text, judging by its name");
             let warning = Diagnostic::warning("plaintext-secret", text).help(help);
             self.add(warning, variable.source.location.as_ref());
