@@ -63,6 +63,8 @@ impl ManifestArgs {
         let inputs = [self.inputs, self.filename].concat();
         if !inputs.is_empty() {
             request.inputs = inputs;
+        } else if let Some(missing) = request.inputs.iter().find(|input| !is_stdin(input) && !input.exists()) {
+            return Err(missing_spec_input(missing, &request.specs));
         }
         request.recursive = self.recursive;
         check_inputs(&request.inputs, &request.specs, in_place)?;
@@ -265,6 +267,15 @@ fn read_spec(path: &Path, allow_plaintext: bool) -> Result<Layer> {
 /// Returns the inputs that a spec file names. Empty if the spec file is invalid.
 pub(crate) fn read_spec_inputs(path: &Path) -> Vec<PathBuf> {
     read_spec(path, true).map(|layer| layer.inputs).unwrap_or_default()
+}
+
+/// Returns the error for an input of a spec file that does not exist. The error names the spec file.
+fn missing_spec_input(input: &Path, specs: &[PathBuf]) -> Error {
+    let names_input = |spec: &&PathBuf| read_spec_inputs(spec).iter().any(|named| named == input);
+    let spec = specs.iter().find(names_input).map_or(String::new(), |spec| format!(" in {}", display_path(spec)));
+    Error::input("no such file or directory")
+        .in_file(display_path(input))
+        .hint(format!("correct it under `inputs`{spec}; the path is relative to the spec file"))
 }
 
 fn check_inputs(inputs: &[PathBuf], specs: &[PathBuf], in_place: bool) -> Result<()> {

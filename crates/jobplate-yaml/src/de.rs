@@ -150,6 +150,11 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
+        // A type with `#[serde(expecting = "{...}")]` has a form that the hint can show.
+        let form = (&visitor as &dyn de::Expected).to_string();
+        if !self.is_collection(NodeKind::Map) && form.starts_with('{') {
+            return Err(self.wrong_type("a mapping").hint(format!("write it as `{form}`")).into());
+        }
         self.deserialize_map(visitor)
     }
 

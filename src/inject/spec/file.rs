@@ -80,7 +80,7 @@ pub(super) struct Spec {
 
 /// Objects, and their containers, by patterns such as `etl-*`.
 #[derive(serde::Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "{kind: KIND, name: NAME}")]
 pub(super) struct Target {
     /// The kind, in any case: `Job`, `deployment`, `*`.
     pub(super) kind: String,
@@ -119,7 +119,7 @@ enum Backend {
 
 /// A key of a Secret.
 #[derive(serde::Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "{secret: NAME, key: KEY}")]
 struct ApiKey {
     /// The name of the Secret.
     #[serde(deserialize_with = "secret_name")]
@@ -134,7 +134,7 @@ struct ApiKey {
 
 /// A key of a Secret, which is called as Prefect's secret is, if nothing else is said.
 #[derive(serde::Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "{secret: NAME, key: KEY}")]
 pub(super) struct PrefectSecret {
     /// The name of the Secret.
     #[serde(deserialize_with = "secret_name")]
@@ -148,7 +148,7 @@ pub(super) struct PrefectSecret {
 
 /// An entry of `env`: `name`, and `value` or `valueFrom`.
 #[derive(serde::Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(deny_unknown_fields, rename_all = "camelCase", expecting = "{name: NAME, value: VALUE}")]
 #[schemars(rename = "Env")]
 pub(super) struct EnvEntry {
     /// The name of the variable.
@@ -173,7 +173,7 @@ struct ValueFrom {
 
 /// A key of a Secret or ConfigMap.
 #[derive(serde::Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "{name: NAME, key: KEY}")]
 #[schemars(rename = "ObjectKey")]
 struct KeySelector {
     /// The name of the Secret or ConfigMap.
@@ -189,7 +189,7 @@ struct KeySelector {
 
 /// A field of the pod.
 #[derive(serde::Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(deny_unknown_fields, rename_all = "camelCase", expecting = "{fieldPath: PATH}")]
 struct Field {
     /// Its path, such as `metadata.name` or `metadata.labels['KEY']`.
     #[serde(deserialize_with = "field_path")]
@@ -198,7 +198,7 @@ struct Field {
 
 /// A source of `envFrom`: exactly one of `secretRef` and `configMapRef`.
 #[derive(serde::Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(deny_unknown_fields, rename_all = "camelCase", expecting = "{secretRef: {name: NAME}}")]
 #[schemars(rename = "Source")]
 pub(super) struct EnvFromEntry {
     /// Put before each key.
@@ -212,7 +212,7 @@ pub(super) struct EnvFromEntry {
 
 /// A Secret or ConfigMap.
 #[derive(serde::Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "{name: NAME}")]
 #[schemars(rename = "Object")]
 struct ObjectReference {
     /// Its name.

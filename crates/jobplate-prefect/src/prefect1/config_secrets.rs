@@ -152,8 +152,8 @@ mod tests {
     fn errors_have_a_location_and_no_value() {
         let keys: String = (0..200).map(|at| format!("k{at} = 1\n")).collect();
         for (text, expected) in [
-            ("[context.secrets]\nA = canary", "c.toml:2:5: this is no TOML"),
-            ("[context.secrets]\nA = 'canary'\nA = 'canary'", "c.toml:3:1: this is no TOML"),
+            ("[context.secrets]\nA = canary", "c.toml:2:5: invalid TOML: string values must be quoted"),
+            ("[context.secrets]\nA = 'canary'\nA = 'canary'", "c.toml:3:1: invalid TOML: duplicate key"),
             ("context.secrets = 'canary'", "c.toml:1:19: `context.secrets` is no table"),
             ("[context.secrets]\nA__B = 'canary'", "c.toml:2:1: A__B has a `__`"),
             ("[context.secrets]\nB.A = 2020-01-01", "c.toml:2:3: B__A holds a date"),

@@ -11,13 +11,41 @@ use crate::pyvalue::limits::UNSUPPORTED_HINT;
 use crate::pyvalue::source::{Location, SourceFile, locate};
 use crate::pyvalue::timestamp::Timestamp;
 
+/// The parser's messages that the error repeats. Another message can quote the file, which can contain secrets.
+const REASONS: [&str; 15] = [
+    "string values must be quoted",
+    "duplicate key",
+    "key with no value",
+    "missing value for key",
+    "missing assignment between key-value pairs",
+    "missing comma between array elements",
+    "unclosed array",
+    "unclosed table",
+    "unclosed inline table",
+    "unexpected key or value",
+    "unexpected content",
+    "invalid unquoted key",
+    "invalid value",
+    "invalid basic string",
+    "invalid literal string",
+];
+
+/// Returns the error for invalid TOML. `message` is the parser's message.
+fn describe_error(message: &str) -> Error {
+    let reason = REASONS.iter().find(|reason| message.starts_with(**reason));
+    let text = reason.map_or("invalid TOML".to_owned(), |reason| format!("invalid TOML: {reason}"));
+    Error::input(text).hint(match reason {
+        Some(&"string values must be quoted") => "put the value in quotes: KEY = \"VALUE\"",
+        _ => "see https://toml.io for the syntax",
+    })
+}
+
 /// Parses a `config.toml`. Fails if it is invalid TOML, or if Prefect's TOML parser changes a multi-line string.
 pub(super) fn parse_toml(source: &Rc<SourceFile>) -> Result<toml::Spanned<DeTable<'_>>> {
     let table = DeTable::parse(&source.text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
         let location = Location { source: Rc::clone(source), span };
-        // The parser's message can quote the file, which can contain secrets, so the error omits the message.
-        locate(Error::input("this is no TOML").hint("see https://toml.io for its grammar"), Some(&location))
+        locate(describe_error(error.message()), Some(&location))
     })?;
     check_multiline_strings(table.get_ref().values(), source, false)?;
     Ok(table)
