@@ -52,6 +52,9 @@ struct SecretOutputArgs {
     /// Write the secret KEY so that flows get it as the text it is, even if that is a number, a `$NAME`, a dict
     #[arg(long, value_name = "KEY")]
     text: Vec<String>,
+    /// Use KEY in the Secret for the secret NAME [default: NAME]
+    #[arg(long, value_name = "NAME=KEY")]
+    key: Vec<String>,
     /// Print the flags that refer to the Secret, one on a line, and no value
     #[arg(long, conflicts_with = "print_spec")]
     print_flags: bool,
@@ -70,8 +73,8 @@ impl Command for SecretArgs {
     fn after_help(program: &str) -> Option<String> {
         Some(format!(
             "A key in the Secret is Prefect's name for the secret: Secret(\"TOKEN\") of a flow is the key TOKEN,
-to which `{program} render --secret TOKEN=NAME` refers. The prefix PREFECT__CONTEXT__SECRETS__ is
-left out. A `__` in a name leads into a dict, as it does in Prefect: A__B is B in Secret(\"A\").
+to which `{program} render --secret TOKEN=NAME/` refers. --key TOKEN=KEY chooses another key. The
+prefix PREFECT__CONTEXT__SECRETS__ is left out. A `__` in a name leads into a dict, as it does in Prefect: A__B is B in Secret(\"A\").
 
 Examples:
   # What a local agent has in ~/.prefect/config.toml, for a cluster
@@ -107,12 +110,13 @@ Exit codes: 0 done, 2 input"
         names::check_object_name("Secret", &name).map_err(|fault| fault.hint(hint).into_error("NAME"))?;
         let namespace = parse_namespace(output.namespace)?;
         let found = sources.read(output.print_flags || output.print_spec)?;
+        let keys = SecretKeys::parse(&output.key, &found)?;
         let printed = if output.print_flags {
-            format_flags(&name, &found)
+            format_flags(&name, &found, &keys)
         } else if output.print_spec {
-            format_spec(&name, &found)
+            format_spec(&name, &found, &keys)
         } else {
-            let (data, notes) = to_secret_data(found, &output.text)?;
+            let (data, notes) = to_secret_data(found, &output.text, &keys)?;
             let data: Vec<_> = data.iter().map(|(key, value)| (key.as_str(), value.as_slice())).collect();
             let secret =
                 Secret { name: &name, namespace: namespace.as_deref(), immutable: output.immutable, data: &data };
@@ -124,16 +128,57 @@ Exit codes: 0 done, 2 input"
     }
 }
 
+/// The keys of the Secret: those of `--key`, keyed by Prefect's name for the secret.
+struct SecretKeys<'k>(HashMap<&'k str, &'k str>);
+
+impl<'k> SecretKeys<'k> {
+    /// Parses the values of `--key`. Fails if a name was not found, if a key is invalid, or if two secrets have the same
+    /// key.
+    fn parse(flags: &'k [String], found: &[FoundSecret]) -> Result<Self> {
+        let names: HashSet<&str> = found.iter().map(|found| found.name.as_str()).collect();
+        let mut keys = HashMap::new();
+        for flag in flags {
+            let Some((name, key)) = flag.split_once('=') else {
+                return Err(Error::usage("`--key` must be NAME=KEY").hint("there is no `=` in it"));
+            };
+            names::check_data_key(key).map_err(|fault| fault.into_error("`--key`"))?;
+            if !names.contains(name) {
+                let names: Vec<_> = found.iter().map(|found| found.name.as_str()).collect();
+                return Err(Error::usage("`--key` names a secret that was not found")
+                    .hint(format!("these were found: {}", names.join(", "))));
+            }
+            if keys.insert(name, key).is_some() {
+                return Err(Error::usage(format!("duplicate `--key {name}`")).hint("remove one of the two"));
+            }
+        }
+        let keys = SecretKeys(keys);
+        let mut used = HashMap::new();
+        for name in found.iter().map(|found| found.name.as_str()) {
+            if let Some(other) = used.insert(keys.key_of(name), name) {
+                return Err(Error::usage(format!("`--key`: the secrets {other} and {name} have the same key"))
+                    .hint("give each secret a key of its own"));
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Returns the key of a secret.
+    fn key_of<'n>(&'n self, name: &'n str) -> &'n str {
+        self.0.get(name).copied().unwrap_or(name)
+    }
+}
+
 /// Returns the flags that refer to the Secret, one per line. They need no quotes in any shell.
-fn format_flags(secret: &str, found: &[FoundSecret]) -> String {
-    found.iter().map(|FoundSecret { name, .. }| format!("--secret={name}={secret}/{name}\n")).collect()
+fn format_flags(secret: &str, found: &[FoundSecret], keys: &SecretKeys<'_>) -> String {
+    let names = found.iter().map(|found| found.name.as_str());
+    names.map(|name| format!("--secret={name}={secret}/{}\n", keys.key_of(name))).collect()
 }
 
 /// Returns a spec file that refers to the Secret.
-fn format_spec(secret: &str, found: &[FoundSecret]) -> String {
+fn format_spec(secret: &str, found: &[FoundSecret], keys: &SecretKeys<'_>) -> String {
     let secret = quote_name(secret);
-    let names = found.iter().map(|found| quote_name(&found.name));
-    let entries: String = names.map(|name| format!("    {name}: {{secret: {secret}, key: {name}}}\n")).collect();
+    let names = found.iter().map(|found| (quote_name(&found.name), quote_name(keys.key_of(&found.name))));
+    let entries: String = names.map(|(name, key)| format!("    {name}: {{secret: {secret}, key: {key}}}\n")).collect();
     format!("apiVersion: jobplate/v1\nkind: JobPlate\nspec:\n  secrets:\n{entries}")
 }
 
@@ -141,7 +186,11 @@ fn format_spec(secret: &str, found: &[FoundSecret]) -> String {
 type SecretData = Vec<(String, Vec<u8>)>;
 
 /// Returns the data of the Secret, and the notes and warnings about it. `as_text` lists the names given to `--text`.
-fn to_secret_data(found: Vec<FoundSecret>, as_text: &[String]) -> Result<(SecretData, Vec<Diagnostic>)> {
+fn to_secret_data(
+    found: Vec<FoundSecret>,
+    as_text: &[String],
+    keys: &SecretKeys<'_>,
+) -> Result<(SecretData, Vec<Diagnostic>)> {
     let names: HashSet<&str> = found.iter().map(|found| found.name.as_str()).collect();
     if as_text.iter().any(|wanted| !names.contains(wanted.as_str())) {
         let names: Vec<_> = found.iter().map(|found| found.name.as_str()).collect();
@@ -162,7 +211,7 @@ fn to_secret_data(found: Vec<FoundSecret>, as_text: &[String]) -> Result<(Secret
         } else {
             keep_value(&name, value, &mut notes).map_err(|error| error.in_file(&location))?
         };
-        data.push((name, value));
+        data.push((keys.key_of(&name).to_owned(), value));
     }
     Ok((data, notes))
 }
