@@ -249,9 +249,8 @@ fn note_plaintext_secret(arena: &Arena, notes: &mut ConversionNotes, entry: &Flo
     // If the value refers to other variables (`$(NAME)`), the secret is in one of those variables.
     let is_composed = referenced_names(text).next().is_some();
     if !is_composed && (is_credential(new, text) || is_credential(&entry.old, text)) {
-        let text = format!(
-            "`{new}` is a secret in plain text, judging by its name; anyone with access to the work pool can read it"
-        );
+        let text =
+            format!("`{new}` looks like a secret in plain text; anyone with access to the work pool can read it");
         let help = "use a Secret reference: `" + ProgramName + format!(" render FILE --secret-env {new}=SECRET/KEY`");
         notes.add(Diagnostic::warning("plaintext-secret", text).help(help), arena.location(entry.name));
     }

@@ -144,7 +144,7 @@ pub(super) fn note_plaintext_secrets(arena: &Arena, notes: &mut ConversionNotes,
             if !value.is_empty() && referenced_names(value).next().is_none() && is_credential(name, value) {
                 let location = arena.dict_get(*entry, "name").and_then(|name| arena.location(name));
                 let text = format!(
-                    "`{name}` is a secret in plain text, judging by its name; anyone with access to the work pool can read it"
+                    "`{name}` looks like a secret in plain text; anyone with access to the work pool can read it"
                 );
                 let warning = Diagnostic::warning("plaintext-secret", text)
                     .help("replace it with a Secret reference in the job template");

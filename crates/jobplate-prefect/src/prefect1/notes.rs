@@ -214,7 +214,7 @@ impl NoteCollector<'_> {
             let help = Message::from(format!("{remove}use a Secret reference: `"))
                 + ProgramName
                 + format!(" render FILE {flag}`");
-            let text = format!("`{name}` is a secret in plain text, judging by its name");
+            let text = format!("`{name}` looks like a secret in plain text");
             let warning = Diagnostic::warning("plaintext-secret", text).help(help);
             self.add(warning, variable.source.location.as_ref());
         }

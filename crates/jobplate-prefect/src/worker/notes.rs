@@ -249,7 +249,7 @@ impl<'h> PreviewNotes<'h> {
                 | WorkerEnvOrigin::Secret => continue,
                 // The warning about the overridden reference already says where to remove the variable.
                 _ if self.overridden_references.contains(name) => continue,
-                _ => format!("`{name}` is a secret in plain text, judging by its name"),
+                _ => format!("`{name}` looks like a secret in plain text"),
             };
             let flag = match name {
                 "PREFECT_API_KEY" => "--api-key SECRET/KEY".to_owned(),
