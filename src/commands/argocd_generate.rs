@@ -90,7 +90,7 @@ pub(crate) struct ArgocdGenerateArgs {}
 impl Command for ArgocdGenerateArgs {
     const NAME: &'static str = "argocd-generate";
     const ABOUT: &'static str =
-        "Render as a plugin of Argo CD: the application's folder and parameters in, its manifests out";
+        "Render as a plugin of Argo CD: the application's directory and parameters in, its manifests out";
 
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         let root = find_repository();

@@ -45,7 +45,7 @@ impl Command for TemplateArgs {
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         match self.name {
             None => {
-                let lines = TEMPLATES.iter().map(|(name, about, _)| format!("{name:17} {about}\n"));
+                let lines = TEMPLATES.iter().map(|(name, about, _)| format!("{name:18} {about}\n"));
                 ui.print_text(&lines.collect::<String>())
             }
             Some(name) => ui.print_text(find_template(&name)?),

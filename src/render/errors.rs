@@ -16,7 +16,7 @@ pub(super) fn read_error(name: &str, error: StreamError) -> Error {
 /// Returns the error for a temporary file that cannot be read or written.
 pub(super) fn spool_error(error: &io::Error) -> Error {
     Error::input(format!("the temporary file can't be used: {}", describe_io_error(error)))
-        .hint("set TMPDIR to a folder that can be written to")
+        .hint("set TMPDIR to a directory that can be written to")
 }
 
 /// Returns the error for an input that has changed since it was planned.

@@ -52,9 +52,13 @@ pub(crate) fn open_checked_inputs(
             }
             if files.is_empty() {
                 let below = if request.recursive { " or below it" } else { "" };
-                return Err(Error::usage(format!("the folder holds no .yaml, .yml or .json file{below}"))
+                return Err(Error::usage(format!("the directory holds no .yaml, .yml or .json file{below}"))
                     .in_file(name)
-                    .hint(if request.recursive { "name the files" } else { "-R looks into folders below it too" }));
+                    .hint(if request.recursive {
+                        "name the files"
+                    } else {
+                        "-R looks into directories below it too"
+                    }));
             }
             for file in files {
                 open_source(&file, &mut sources, &mut errors);

@@ -125,7 +125,7 @@ pub(crate) fn refuses_to_run_if_the_report_cannot_be_written() {
         ("job.yaml", "hard", input_error),
         (".", "job.yaml", input_error),
         ("job.yaml", "../spec.yaml", input_error),
-        ("job.yaml", "no/folder", "no/folder: can't be written: no such file or folder"),
+        ("job.yaml", "no/folder", "no/folder: can't be written: no such file or directory"),
         ("job.yaml", "-", "`--report` is a file"),
     ] {
         for option in ["-q", "-i"] {

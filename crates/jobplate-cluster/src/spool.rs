@@ -118,7 +118,7 @@ impl Spool {
 
 fn spool_error(error: &io::Error) -> Error {
     Error::input(format!("the temporary file can't be used: {}", describe_io_error(error)))
-        .hint("set TMPDIR to a folder that can be written to")
+        .hint("set TMPDIR to a directory that can be written to")
 }
 
 #[cfg(test)]

@@ -251,7 +251,8 @@ pub fn display_path(path: &Path) -> String {
 /// Returns the reason for an I/O error, without the path.
 pub fn describe_io_error(error: &std::io::Error) -> String {
     match error.kind() {
-        std::io::ErrorKind::NotFound => "no such file or folder".to_owned(),
+        std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+        std::io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
         // The operating system's message contains no path, so it can be returned unchanged.
         _ if error.raw_os_error().is_some() => error.to_string(),
         kind => kind.to_string(),

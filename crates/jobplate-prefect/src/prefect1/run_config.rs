@@ -133,7 +133,7 @@ impl RunConfig {
                     // Prefect reads this file on the host that registers the flow, not on the agent's host.
                     TemplatePath { scheme, path: local } if scheme == "file" => {
                         let read = file(&local).map_err(|error| {
-                            locate_path_error(error, arena, path, "paths are relative to the current folder")
+                            locate_path_error(error, arena, path, "paths are relative to the current directory")
                         })?;
                         template = Some(yaml::load(arena, &read)?);
                     }

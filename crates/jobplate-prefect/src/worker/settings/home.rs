@@ -104,7 +104,7 @@ fn check_is_file(variable: &EnvironVar, path: &str) -> Result<()> {
     if path.split('/').all(|part| matches!(part, "" | "." | "..")) {
         return Err(invalid_variable(
             variable,
-            &InvalidValue::Rejected { problem: "a folder", correction: "the path of a file" },
+            &InvalidValue::Rejected { problem: "a directory", correction: "the path of a file" },
         ));
     }
     Ok(())
