@@ -181,13 +181,16 @@ impl Command for ApplyArgs {
         Some(format!(
             "Examples:
   # A job template's Job, now, and its logs until it ends
-  {program} apply job_template.yaml --secret GITHUB_ACCESS_TOKEN=prefect-secrets/github-access-token --logs
+  {program} apply job_template.yaml \\
+    --secret GITHUB_ACCESS_TOKEN=prefect-secrets/github-access-token --logs
 
   # What somebody once wrote as a plain value becomes a reference
-  {program} apply cronjob.yaml --secret-env TOKEN=prefect-secrets/token --take-over
+  {program} apply cronjob.yaml --secret-env TOKEN=prefect-secrets/token \\
+    --take-over
 
-  # In CI: a changed Job gets a new name; what became of everything, for programs
-  {program} apply k8s/ --spec flows.yaml --on-immutable=new-name --wait -o json
+  # In CI: a changed Job gets a new name; the report is JSON
+  {program} apply k8s/ --spec flows.yaml --on-immutable=new-name \\
+    --wait -o json
 
 Exit codes: 0 done, 2 input, 3 refused or unreachable, 4 the Job failed, 5 out of time, 130 Ctrl-C"
         ))

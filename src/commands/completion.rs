@@ -33,9 +33,11 @@ impl Command for CompletionArgs {
             "Examples:
   # bash, which loads it by the package bash-completion
   mkdir -p ~/.local/share/bash-completion/completions
-  {program} completion bash > ~/.local/share/bash-completion/completions/jobplate
+  {program} completion bash \\
+    > ~/.local/share/bash-completion/completions/jobplate
 
-  # zsh, with `fpath=(~/.zfunc $fpath); autoload -Uz compinit; compinit` in ~/.zshrc
+  # zsh, with this in ~/.zshrc:
+  # fpath=(~/.zfunc $fpath); autoload -Uz compinit; compinit
   mkdir -p ~/.zfunc
   {program} completion zsh > ~/.zfunc/_jobplate
 

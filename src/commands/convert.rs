@@ -58,10 +58,12 @@ impl Command for ConvertArgs {
             "Examples:
   # From the job template of a Prefect 1 agent to a work pool of Prefect 3
   {program} convert job_template.yaml > base_job_template.json
-  prefect work-pool create flows --type kubernetes --base-job-template base_job_template.json
+  prefect work-pool create flows --type kubernetes \\
+    --base-job-template base_job_template.json
 
   # On the default of the Prefect that you have
-  prefect work-pool get-default-base-job-template --type kubernetes > default.json
+  prefect work-pool get-default-base-job-template --type kubernetes \\
+    > default.json
   {program} convert job_template.yaml --from-default default.json
 
 Notes say what has another name now, what has no place any more, and what to do about it.

@@ -220,6 +220,19 @@ mod tests {
         assert!(literal_names.is_empty(), "{}", literal_names.concat());
     }
 
+    /// Checks that a terminal of 80 columns does not wrap examples: a pasted command would end at the line break.
+    #[test]
+    fn examples_fit_in_80_columns() {
+        let program = "kubectl jobplate";
+        let mut long_lines = Vec::new();
+        for command in COMMANDS {
+            let help = command.to_clap(program).get_after_help().map(ToString::to_string).unwrap_or_default();
+            let lines = help.lines().filter(|line| line.starts_with("  ") && line.chars().count() > 80);
+            long_lines.extend(lines.map(|line| format!("{}: {line}\n", command.name)));
+        }
+        assert!(long_lines.is_empty(), "{}", long_lines.concat());
+    }
+
     #[test]
     fn parses_a_command_and_global_flags() {
         assert!(matches!(parse_args(&["template"]), Ok(("template", _))));

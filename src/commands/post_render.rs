@@ -66,7 +66,8 @@ Examples:
 
   # What it does, without Helm around it
   helm template web ./chart |
-    {program} post-render --target=deployment/web --secret-env=DB_PASSWORD=db/password
+    {program} post-render --target=deployment/web \\
+      --secret-env=DB_PASSWORD=db/password
 
 Helm 4 shows no error of a post-renderer: JOBPLATE_ERROR_FILE=FILE keeps it.
 Neither Helm shows its notes."

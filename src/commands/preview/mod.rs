@@ -88,13 +88,15 @@ impl Command for PreviewArgs {
   {program} preview job_template.yaml
 
   # The flow's variables: where each comes from, and what it overrides
-  {program} preview job_template.yaml --agent agent.yaml --run-config run.yaml -o env
+  {program} preview job_template.yaml --agent agent.yaml \\
+    --run-config run.yaml -o env
 
-  # The same of a Prefect 2 or 3 work pool, whose worker's manifest is worker.yaml
+  # The same for a Prefect 2 or 3 work pool and its worker's manifest
   {program} preview base_job_template.json --worker worker.yaml -o env
 
   # Of a template as it will be once references are in it
-  {program} render job_template.yaml --secret GITHUB_ACCESS_TOKEN=prefect-secrets/token |
+  {program} render job_template.yaml \\
+    --secret GITHUB_ACCESS_TOKEN=prefect-secrets/token |
     {program} preview -
 
 Names and ids that Prefect draws are made up: new_id, 0a1b2c3d.

@@ -111,14 +111,17 @@ impl Command for RenderArgs {
     fn after_help(program: &str) -> Option<String> {
         Some(format!(
             "Examples:
-  # What flow runs get: the token of a Kubernetes Secret, under the name that Prefect 1 reads
-  {program} render job_template.yaml --secret GITHUB_ACCESS_TOKEN=prefect-secrets/github-access-token
+  # The token of a Kubernetes Secret, under the name that Prefect 1 reads
+  {program} render job_template.yaml \\
+    --secret GITHUB_ACCESS_TOKEN=prefect-secrets/github-access-token
 
   # What the agent gets, and hands on to them
-  {program} render agent.yaml --backend server --api http://prefect-apollo:4200
+  {program} render agent.yaml --backend server \\
+    --api http://prefect-apollo:4200
 
   # Any object, any variable, in the file itself
-  {program} render -i web.yaml --target deployment/web --secret-env DB_PASSWORD=db/password
+  {program} render -i web.yaml --target deployment/web \\
+    --secret-env DB_PASSWORD=db/password
 
   # In CI: is what stands in Git what the spec file says?
   {program} render --check k8s/ --spec flows.yaml
@@ -303,13 +306,14 @@ mod tests {
         };
         let one = write(
             "one.yaml",
-            "{inputs: [a.yaml, /b.yaml, '-'], targets: [{kind: Job, container: c}], env: [{name: A, value: '1'}, {name: B, value: '1'}], unset: [C, D]}",
+            "{inputs: [a.yaml, /dev/null, '-'], targets: [{kind: Job, container: c}], env: [{name: A, value: '1'}, {name: B, value: '1'}], unset: [C, D]}",
         );
         let two = write("two.yaml", "{env: [{name: B, value: '2'}, {name: DB_PASSWORD, value: canary}]}");
         let near = directory.path().join("a.yaml");
+        std::fs::write(&near, "").unwrap();
 
         let only = resolve_request(&["--spec", &one]).unwrap();
-        assert_eq!(only.inputs, [near.as_path(), Path::new("/b.yaml"), Path::new("-")]);
+        assert_eq!(only.inputs, [near.as_path(), Path::new("/dev/null"), Path::new("-")]);
         assert!(only.injection.targets[0].containers.is_some());
         let flags = resolve_request(&["x", "--spec", &one, "--env", "C=0", "--unset", "A", "-c", "y"]).unwrap();
         assert_eq!(flags.inputs, [Path::new("x")]);

@@ -78,17 +78,22 @@ prefix PREFECT__CONTEXT__SECRETS__ is left out. A `__` in a name leads into a di
 
 Examples:
   # What a local agent has in ~/.prefect/config.toml, for a cluster
-  {program} secret prefect-secrets --from-config -n flows | kubectl apply --server-side -f -
+  {program} secret prefect-secrets --from-config -n flows \\
+    | kubectl apply --server-side -f -
 
   # ... and the job template that refers to it
-  {program} render job_template.yaml $({program} secret prefect-secrets --from-config --print-flags)
+  {program} render job_template.yaml \\
+    $({program} secret prefect-secrets --from-config --print-flags)
 
   # One token, which no file and no history of a shell ever holds
-  read -rs TOKEN; printf %s \"$TOKEN\" | {program} secret github --from-file GITHUB_ACCESS_TOKEN=-
+  read -rs TOKEN; printf %s \"$TOKEN\" | {program} secret github \\
+    --from-file GITHUB_ACCESS_TOKEN=-
 
   # Of an encrypted file; the references, to be kept in Git
-  sops -d flows.env | {program} secret flows --from-env-file - | kubectl apply --server-side -f -
-  sops -d flows.env | {program} secret flows --from-env-file - --print-spec > flows.yaml
+  sops -d flows.env | {program} secret flows --from-env-file - \\
+    | kubectl apply --server-side -f -
+  sops -d flows.env | {program} secret flows --from-env-file - \\
+    --print-spec > flows.yaml
 
 Prefect reads a value as a Python literal: 42 is a number to a flow, and \"x\" loses its quotes. A
 warning names each secret to which that happens; --text NAME writes it so that it does not.
