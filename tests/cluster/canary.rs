@@ -40,7 +40,7 @@ fn find_leak(output: &RunOutput) -> Option<String> {
     }
 }
 
-const CRON_JOB: &str = cron_job!("{name: nightly}", "{name: X, value: @}", "{name: OTHER, value: kept}");
+const CRON_JOB: &str = cron_job!("{name: nightly}", "{name: API_TOKEN, value: @}", "{name: OTHER, value: kept}");
 const DEPLOYMENT: &str = "apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web}
@@ -51,9 +51,9 @@ spec:
     metadata: {labels: {a: b}}
     spec:
       containers:
-      - {name: flow, image: none, env: [{name: X, value: @}]}
+      - {name: flow, image: none, env: [{name: API_TOKEN, value: @}]}
 ";
-const JOB: &str = job!("{name: etl}", "suspend: true", "{name: flow, image: none, env: [{name: X, value: @}]}");
+const JOB: &str = job!("{name: etl}", "suspend: true", "{name: flow, image: none, env: [{name: API_TOKEN, value: @}]}");
 const SECRET: &str = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {a: %}\n";
 const CONFIG_MAP: &str = "apiVersion: v1
 kind: ConfigMap
@@ -68,7 +68,7 @@ data:
           containers:
           - name: flow
             env:
-            - name: X
+            - name: API_TOKEN
               value: @
 ";
 
@@ -102,7 +102,7 @@ fn create_live_objects(servers: &Servers, namespace: &str) {
 /// rejects.
 #[rustfmt::skip]
 fn inputs() -> Vec<(&'static str, String)> {
-    let job_with_env = |env: &str| JOB.replace("{name: X, value: @}", env);
+    let job_with_env = |env: &str| JOB.replace("{name: API_TOKEN, value: @}", env);
     vec![
         ("a CronJob", CRON_JOB.replace("value: @", "value: @b")),
         ("a Deployment", DEPLOYMENT.replace("value: @", "value: new@")),
@@ -117,15 +117,15 @@ fn inputs() -> Vec<(&'static str, String)> {
         ("a Secret with a list", SECRET.replace("a: %", "a: ['@']")),
         ("a Secret without a name", SECRET.replace("name: s", "labels: {a: b}")),
         ("an embedded document", CONFIG_MAP.replace("value: @", "value: @b")),
-        ("an embedded document in JSON", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: templates}\ndata:\n  baseJobTemplate.json: '{\"variables\": {}, \"job_configuration\": {\"env\": [{\"name\": \"X\", \"value\": \"@\"}]}}'\n".to_owned()),
-        ("value and valueFrom", job_with_env("{name: X, value: '@', valueFrom: {secretKeyRef: {name: s, key: k}}}")),
-        ("a duplicate entry", job_with_env("{name: X, value: '@'}, {name: X, value: '@b'}")),
-        ("an invalid name", job_with_env("{name: 'X=Y', value: '@'}")),
-        ("a list as a value", job_with_env("{name: X, value: ['@']}")),
-        ("a mapping as a value", job_with_env("{name: X, value: {a: '@'}}")),
-        ("a misspelled value", job_with_env("{name: X, valeu: '@'}")),
-        ("an invalid reference", job_with_env("{name: X, value: '@'}, {name: Y, valueFrom: {secretKeyRef: {name: UP, key: a/b}}}")),
-        ("a duplicate key", job_with_env("{name: X, value: '@', value: '@'}")),
+        ("an embedded document in JSON", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: templates}\ndata:\n  baseJobTemplate.json: '{\"variables\": {}, \"job_configuration\": {\"env\": [{\"name\": \"API_TOKEN\", \"value\": \"@\"}]}}'\n".to_owned()),
+        ("value and valueFrom", job_with_env("{name: API_TOKEN, value: '@', valueFrom: {secretKeyRef: {name: s, key: k}}}")),
+        ("a duplicate entry", job_with_env("{name: API_TOKEN, value: '@'}, {name: API_TOKEN, value: '@b'}")),
+        ("an invalid name", job_with_env("{name: 'API_TOKEN=Y', value: '@'}")),
+        ("a list as a value", job_with_env("{name: API_TOKEN, value: ['@']}")),
+        ("a mapping as a value", job_with_env("{name: API_TOKEN, value: {a: '@'}}")),
+        ("a misspelled value", job_with_env("{name: API_TOKEN, valeu: '@'}")),
+        ("an invalid reference", job_with_env("{name: API_TOKEN, value: '@'}, {name: Y, valueFrom: {secretKeyRef: {name: UP, key: a/b}}}")),
+        ("a duplicate key", job_with_env("{name: API_TOKEN, value: '@', value: '@'}")),
         ("an invalid policy", JOB.replace("Never", "Always")),
         ("an unknown field", JOB.replace("suspend: true", "suspended: true")),
         ("an annotation", CRON_JOB.replace("{name: nightly}", "{name: nightly, annotations: {kubectl.kubernetes.io/last-applied-configuration: '@'}}")),
@@ -159,12 +159,12 @@ const COMMANDS: &[&[&str]] = &[
     &["apply", "--force-conflicts", "--on-immutable=new-name"],
     &["apply", "--force-conflicts", "--on-immutable=skip"],
     &["apply", "--force-conflicts", "--no-preflight", "--on-immutable=recreate", "--recreate-running", "--timeout", "5s"],
-    &["apply", "--secret-env", "X=s/k", "--allow-no-match"],
-    &["apply", "--secret-env", "X=s/k", "--allow-no-match", "--target", "*", "--force-conflicts"],
-    &["apply", "--secret-env", "X=s/k", "--allow-no-match", "--target", "*", "--take-over", "-v"],
-    &["apply", "--secret-env", "X=s/k", "--allow-no-match", "--target", "*", "--take-over", "--dry-run=server"],
-    &["apply", "--unset", "X", "--allow-no-match", "--target", "*", "--take-over", "--no-preflight"],
-    &["apply", "--env", "Z=@", "--allow-no-match", "--target", "*", "--force-conflicts", "-o", "json"],
+    &["apply", "--secret-env", "API_TOKEN=s/k", "--allow-no-match"],
+    &["apply", "--secret-env", "API_TOKEN=s/k", "--allow-no-match", "--target", "*", "--force-conflicts"],
+    &["apply", "--secret-env", "API_TOKEN=s/k", "--allow-no-match", "--target", "*", "--take-over", "-v"],
+    &["apply", "--secret-env", "API_TOKEN=s/k", "--allow-no-match", "--target", "*", "--take-over", "--dry-run=server"],
+    &["apply", "--unset", "API_TOKEN", "--allow-no-match", "--target", "*", "--take-over", "--no-preflight"],
+    &["apply", "--env", "DB_PASSWORD=@", "--allow-plaintext", "--allow-no-match", "--target", "*", "--force-conflicts", "-o", "json"],
     &["apply", "--validate=warn", "--force-conflicts"],
     &["apply", "--validate=ignore"],
     &["apply", "--field-manager", "other"],
@@ -172,10 +172,10 @@ const COMMANDS: &[&[&str]] = &[
     &["diff", "-v", "--color=always"],
     &["diff", "--force-conflicts"],
     &["diff", "--force-conflicts", "--validate=warn"],
-    &["diff", "--secret-env", "X=s/k", "--allow-no-match", "--target", "*"],
-    &["diff", "--secret-env", "X=s/k", "--allow-no-match", "--target", "*", "--take-over", "--force-conflicts"],
-    &["diff", "--unset", "X", "--allow-no-match", "--target", "*", "--take-over"],
-    &["diff", "--env", "Z=@", "--allow-no-match", "--target", "*", "--force-conflicts"],
+    &["diff", "--secret-env", "API_TOKEN=s/k", "--allow-no-match", "--target", "*"],
+    &["diff", "--secret-env", "API_TOKEN=s/k", "--allow-no-match", "--target", "*", "--take-over", "--force-conflicts"],
+    &["diff", "--unset", "API_TOKEN", "--allow-no-match", "--target", "*", "--take-over"],
+    &["diff", "--env", "DB_PASSWORD=@", "--allow-plaintext", "--allow-no-match", "--target", "*", "--force-conflicts"],
 ];
 
 /// Asserts that no command prints the canary for any input. Each caller passes a part of `COMMANDS`, so the parts run
@@ -418,7 +418,7 @@ fn hides_values_in_responses() {
     #[rustfmt::skip]
     let commands: &[(&str, &str, &[&str])] = &[
         ("a dry run", &changed, &["apply", "-v"]),
-        ("a dry run", &changed, &["apply", "--take-over", "--secret-env", "X=s/k"]),
+        ("a dry run", &changed, &["apply", "--take-over", "--secret-env", "API_TOKEN=s/k"]),
         ("a dry run", &job, &["diff", "--force-conflicts"]),
         ("a write", &changed, &["apply", "--no-preflight", "-o", "json"]),
         ("a read", &changed, &["diff", "--force-conflicts"]),
@@ -427,7 +427,7 @@ fn hides_values_in_responses() {
         ("a creation", &generated, &["apply", "-o", "json"]),
         ("a creation", &job, &["apply", "--force-conflicts", "--on-immutable=recreate", "--recreate-running"]),
         ("a deletion", &job, &["apply", "--force-conflicts", "--on-immutable=recreate", "--recreate-running"]),
-        ("a transfer of ownership", &changed, &["apply", "--take-over", "--secret-env", "X=s/k", "--no-preflight"]),
+        ("a transfer of ownership", &changed, &["apply", "--take-over", "--secret-env", "API_TOKEN=s/k", "--no-preflight"]),
     ];
     let responses = error_responses();
     let (mut leaks, mut matched_count) = (String::new(), 0);
@@ -472,7 +472,7 @@ fn hides_values_in_pod_statuses() {
         waiting_state("CreateContainerConfigError", "@"),
         waiting_state("CreateContainerConfigError", "secret \"@ @\" not found"),
         waiting_state("CreateContainerConfigError", "couldn't find key a in Secret x/@ @"),
-        waiting_state("CreateContainerError", "invalid environment variable X=@"),
+        waiting_state("CreateContainerError", "invalid environment variable API_TOKEN=@"),
         waiting_state("ImagePullBackOff", "Back-off pulling image \"none:@\": unauthorized: @"),
         PodState::Failed(1, CANARY),
         PodState::Failed(137, "OOMKilled"),
