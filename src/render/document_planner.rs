@@ -22,8 +22,8 @@ pub(super) struct DocumentPlanner<'i> {
     embedded_editor: EmbeddedEditor,
     directives: Directives,
     findings: PassFindings,
-    /// Whether objects whose kind is missing or misspelled are reported. In a manifest that others have written, such as
-    /// a Helm chart, they are not.
+    /// Whether objects whose kind is missing or misspelled are reported. False for manifests
+    /// of third parties, such as Helm charts.
     reports_unrecognized: bool,
     /// Whether the targets that need no edits are collected.
     collects_unchanged: bool,

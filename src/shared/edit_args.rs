@@ -42,7 +42,7 @@ pub(crate) struct EditArgs {
     pub(super) targets: WhereArgs,
     #[command(flatten)]
     pub(super) names: NameArgs,
-    /// Leave out notes
+    /// Leave out notes; warnings are shown
     #[arg(short, long, help_heading = "Output")]
     pub(super) quiet: bool,
     /// Write what was edited to a file, as JSON: file, line, object, container, variable, action

@@ -36,8 +36,12 @@ pub(crate) fn plan_sources(
     if nothing {
         no_match::fail_unless_allowed(&mut rendering, request, match_policy)?;
     }
-    if request.require_match {
-        summary::require_match(&rendering)?;
+    if request.require_match
+        && let Err(error) = summary::require_match(&rendering)
+    {
+        // A warning about an unrecognized kind may explain the error.
+        ui.report_diagnostics(&rendering.diagnostics);
+        return Err(error);
     }
     let names = &injection.metadata;
     if rendering.targets > 1 && (names.name.is_some() || names.generate_name.is_some()) {

@@ -26,8 +26,8 @@ impl ReportFile {
     /// Fails if the file can't be written, or if it is one of the inputs.
     pub(crate) fn stage<'p>(path: &Path, text: String, inputs: impl Iterator<Item = &'p Path>) -> Result<Self> {
         if is_stdin(path) {
-            return Err(Error::usage("`--report` is a file; standard output is for manifests")
-                .hint("/dev/stderr is a file, too"));
+            return Err(Error::usage("`--report` must be a file: standard output is for manifests")
+                .hint("use /dev/stderr to print the report"));
         }
         let name = display_path(path);
         let mut file = StagedFiles::default();
@@ -36,14 +36,14 @@ impl ReportFile {
         };
         match path.metadata() {
             Err(_) if path.is_symlink() => {
-                return Err(Error::input("the report can't be written: this is a link to nothing").in_file(name));
+                return Err(Error::input("cannot write the report: broken symbolic link").in_file(name));
             }
             Err(_) => file.create(path, write)?,
             Ok(there) if !there.is_file() => return Ok(ReportFile::Device(path.to_owned(), text)),
             Ok(there) => {
                 let read = inputs.filter_map(|file| file.metadata().ok());
                 if read.chain(stdin_metadata()).any(|other| is_same_file(&there, &other)) {
-                    return Err(Error::usage("`--report` is one of the files that are read, which would be lost")
+                    return Err(Error::usage("`--report` must not be an input file: it would be overwritten")
                         .in_file(name)
                         .hint("name another file"));
                 }

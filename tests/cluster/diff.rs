@@ -164,7 +164,7 @@ fn masks_a_changed_value() {
         assert_eq!(output.status, 1, "{output:?}");
         let lines: Vec<String> = changed_lines(&output).into_iter().map(|line| line.replace(' ', "")).collect();
         if args.is_empty() {
-            assert_eq!(lines, ["-value:***", "+value:***"]);
+            assert_eq!(lines, ["-value:***", "+value:***(changed)"]);
         } else {
             assert!(
                 lines.contains(&"-value:***".to_owned()) && lines.contains(&"+secretKeyRef:".to_owned()),
@@ -187,7 +187,7 @@ fn masks_secrets_on_both_sides() {
     assert_eq!(output.status, 1);
     let mut lines: Vec<String> = changed_lines(&output).into_iter().map(|line| line.replace(' ', "")).collect();
     lines.sort_unstable();
-    assert_eq!(lines, ["+more:***", "+token:***", "-token:***"], "{}", output.stdout);
+    assert_eq!(lines, ["+more:***", "+token:***(changed)", "-token:***"], "{}", output.stdout);
     // The server converts `stringData` to `data`, so the values must be masked in both fields.
     let text = format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: t}}\nstringData: {{token: {CANARY}}}\n");
     assert_eq!(fixture.diff(&text, &[]).status, 1);
@@ -272,7 +272,7 @@ fn shows_a_different_pod_template_of_a_job() {
         // A changed value is also a difference in the pod template.
         let output = fixture.diff(&job.replace(CANARY, &format!("{CANARY}-2")), &[]);
         let lines: Vec<String> = changed_lines(&output).into_iter().map(|line| line.replace(' ', "")).collect();
-        assert_eq!(lines, ["-value:***", "+value:***"], "{output:?}");
+        assert_eq!(lines, ["-value:***", "+value:***(changed)"], "{output:?}");
         // A new Job that the server would reject is an error.
         let output = fixture.diff(&job.replace("image: none", "image: other").replace("Never", "Always"), &[]);
         assert_eq!(output.status, 3, "{output:?}");

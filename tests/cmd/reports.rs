@@ -119,7 +119,7 @@ pub(crate) fn refuses_to_run_if_the_report_cannot_be_written() {
     std::fs::hard_link(repository.path("job.yaml"), repository.path("hard")).expect("a link can be created");
     let spec = "apiVersion: jobplate/v1\nkind: JobPlate\nspec: {env: [{name: A, value: b}]}\n";
     run::write_file(&repository.path("../spec.yaml"), spec.as_bytes());
-    let input_error = "is one of the files that are read";
+    let input_error = "must not be an input file";
     for (input, report, message) in [
         ("job.yaml", "link", input_error),
         ("job.yaml", "hard", input_error),

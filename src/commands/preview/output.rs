@@ -19,9 +19,6 @@ pub(super) struct PreviewOutput {
 /// The maximum width of a table whose cells can be shortened, in characters.
 const MAX_WIDTH: usize = 120;
 
-/// The minimum width of a shortened source, in characters.
-const MIN_SOURCE_WIDTH: usize = 20;
-
 /// The minimum width of a shortened literal, in characters.
 const MIN_LITERAL_WIDTH: usize = 40;
 
@@ -53,8 +50,8 @@ pub(super) fn describe_value(name: &str, value: &ValueDescription, policy: &Mask
     }
 }
 
-/// Shortens cells until the table is not wider than [`MAX_WIDTH`], as far as that is possible without cutting names:
-/// removes directories, then shortens sources, then literals.
+/// Shortens cells until the table is not wider than [`MAX_WIDTH`], as far as that is possible without cutting names and
+/// sources: removes directories, then shortens literals.
 fn fit_rows(rows: &mut [VariableRow]) {
     let width_of = |rows: &[VariableRow], cell: fn(&VariableRow) -> &str, header: usize| {
         let widths = rows.iter().map(|row| cell(row).chars().count());
@@ -77,11 +74,6 @@ fn fit_rows(rows: &mut [VariableRow]) {
     }
     let too_wide = excess(rows);
     if too_wide > 0 {
-        let width = width_of(rows, |row| &row.source, 3).saturating_sub(too_wide).max(MIN_SOURCE_WIDTH);
-        rows.iter_mut().for_each(|row| shorten(&mut row.source, width));
-    }
-    let too_wide = excess(rows);
-    if too_wide > 0 {
         let width = width_of(rows, |row| &row.value, 2).saturating_sub(too_wide).max(MIN_LITERAL_WIDTH);
         rows.iter_mut().filter(|row| row.is_literal).for_each(|row| shorten(&mut row.value, width));
     }
@@ -93,13 +85,10 @@ fn remove_directories(text: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Shortens a cell to a number of characters. Keeps a line number at its end.
+/// Shortens a cell to a number of characters.
 fn shorten(cell: &mut String, width: usize) {
-    let length = cell.chars().count();
-    if length > width {
-        let line = cell.rfind(':').filter(|colon| cell.len() - colon <= 8).map_or("", |colon| &cell[colon..]);
-        let kept = width.saturating_sub(3 + line.chars().count());
-        *cell = format!("{}...{line}", cell.chars().take(kept).collect::<String>());
+    if cell.chars().count() > width {
+        *cell = format!("{}...", cell.chars().take(width.saturating_sub(3)).collect::<String>());
     }
 }
 

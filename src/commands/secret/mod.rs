@@ -61,7 +61,7 @@ struct SecretOutputArgs {
     /// Print a spec file that refers to the Secret, and no value
     #[arg(long)]
     print_spec: bool,
-    /// Leave out notes and warnings
+    /// Leave out notes; warnings are shown
     #[arg(short, long)]
     quiet: bool,
 }

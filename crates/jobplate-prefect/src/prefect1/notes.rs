@@ -1,6 +1,6 @@
 //! The notes of a preview: settings of a template, a run config or an agent that are overridden or have no effect.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jobplate_diagnostic::{Diagnostic, Message, ProgramName};
 use jobplate_manifest::credentials::is_credential;
@@ -34,7 +34,7 @@ pub fn collect(arena: &Arena, preview: &AgentPreview, scenario: &AgentScenario, 
     notes.add_order_notes(preview.job.environment.variables());
     notes.add_agent_notes(&preview.agent, preview.config);
     if is_deployed {
-        notes.add_deployment_notes(scenario);
+        notes.add_deployment_notes(scenario, preview.job.environment.variables());
     }
     notes.found
 }
@@ -164,6 +164,8 @@ impl NoteCollector<'_> {
                     let text = format!("{winner} overrides the reference of `{name}` to {to} with {value}");
                     Diagnostic::warning("overridden-reference", text)
                 }
+                // An equal value has no effect, but does no harm either.
+                _ if *shown == variable.source.shown => continue,
                 (FlowVariableOrigin::Template, _) => {
                     Diagnostic::warning("overridden-variable", format!("{winner} overrides `{name}`"))
                 }
@@ -303,11 +305,14 @@ impl NoteCollector<'_> {
         }
     }
 
-    fn add_deployment_notes(&mut self, scenario: &AgentScenario) {
+    /// Adds notes about variables of the agent's container. `flow_variables` are the variables that the flow gets.
+    fn add_deployment_notes(&mut self, scenario: &AgentScenario, flow_variables: &[FlowVariable]) {
+        let flow_names: HashSet<&str> =
+            flow_variables.iter().filter_map(|variable| self.arena.as_str(variable.name)).collect();
         for variable in scenario.environ.iter() {
             let location = variable.location.as_ref();
             let name = &variable.name;
-            if secret_name(name).is_some() {
+            if secret_name(name).is_some() && !flow_names.contains(name.as_str()) {
                 let text = format!("the agent does not pass `{name}` on to flow runs");
                 let help = "add it to the job template: `" + ProgramName + " render FILE --secret NAME=SECRET/KEY`";
                 self.add(Diagnostic::warning("agent-env-not-forwarded", text).help(help), location);
