@@ -15,11 +15,34 @@ const MAX_KEPT_BYTES: usize = 64 * 1024 * 1024;
 /// The errors and warnings about the documents of all inputs.
 #[derive(Default)]
 pub(super) struct Faults {
-    pub(super) errors: Vec<Error>,
-    pub(super) warnings: Vec<Diagnostic>,
+    errors: Vec<Error>,
+    warnings: Vec<Diagnostic>,
     /// The errors and warnings about the current input.
     pending: Vec<PendingFault>,
-    kept_bytes: usize,
+    /// How many errors, and how many bytes of their documents, are kept.
+    kept_errors: Budget,
+    /// The same for warnings.
+    kept_warnings: Budget,
+    /// Whether a warning was left out.
+    lacks_warnings: bool,
+}
+
+/// A number of errors or warnings, and the bytes of their documents.
+#[derive(Default)]
+struct Budget {
+    count: usize,
+    bytes: usize,
+}
+
+impl Budget {
+    fn is_used_up(&self) -> bool {
+        self.count >= MAX_REPORTED || self.bytes >= MAX_KEPT_BYTES
+    }
+
+    fn add(&mut self, bytes: usize) {
+        self.count += 1;
+        self.bytes += bytes;
+    }
 }
 
 /// An error or warning about a document of the current input.
@@ -37,27 +60,48 @@ enum Fault {
 }
 
 impl Faults {
-    /// Returns whether no more errors can be reported, so planning can stop.
+    /// Returns whether no more errors can be reported, so planning can stop. Warnings never stop it.
     pub(super) fn is_full(&self) -> bool {
-        let pending = self.pending.iter().filter(|pending| matches!(pending.fault, Fault::Error(_))).count();
-        self.errors.len() + pending >= MAX_REPORTED || self.kept_bytes >= MAX_KEPT_BYTES
+        self.kept_errors.is_used_up()
     }
 
     /// Adds an error about the document at `offset` of the current input.
     pub(super) fn add_error(&mut self, error: Error, offset: u64, text: &str) {
-        self.add(Fault::Error(error), offset, text);
+        self.kept_errors.add(text.len());
+        self.pending.push(PendingFault { fault: Fault::Error(error), offset, text: text.to_owned() });
     }
 
     /// Adds a warning about the document at `offset` of the current input, unless there are too many.
     pub(super) fn add_warning(&mut self, (warning, span): (Diagnostic, Range<usize>), offset: u64, text: &str) {
-        if self.warnings.len() + self.pending.len() < MAX_REPORTED && self.kept_bytes < MAX_KEPT_BYTES {
-            self.add(Fault::Warning(warning, span), offset, text);
+        if self.kept_warnings.is_used_up() {
+            self.lacks_warnings = true;
+            return;
         }
+        self.kept_warnings.add(text.len());
+        self.pending.push(PendingFault { fault: Fault::Warning(warning, span), offset, text: text.to_owned() });
     }
 
-    fn add(&mut self, fault: Fault, offset: u64, text: &str) {
-        self.kept_bytes += text.len();
-        self.pending.push(PendingFault { fault, offset, text: text.to_owned() });
+    /// Adds an error about the current input, which cannot be read further.
+    pub(super) fn abandon_input(&mut self, error: Error) {
+        self.pending.clear();
+        self.kept_errors.add(0);
+        self.errors.push(error);
+    }
+
+    /// Returns all errors, combined.
+    pub(super) fn take_error(&mut self) -> Option<Error> {
+        if self.is_full() {
+            self.errors.push(Error::input("too many errors; the other documents were not checked"));
+        }
+        Error::combine(std::mem::take(&mut self.errors))
+    }
+
+    /// Returns all warnings.
+    pub(super) fn into_warnings(mut self) -> Vec<Diagnostic> {
+        if self.lacks_warnings {
+            self.warnings.push(Diagnostic::info("incomplete-check", "too many warnings; others are not reported"));
+        }
+        self.warnings
     }
 
     /// Adds the lines of the documents to the errors and warnings about the current input.
@@ -80,5 +124,40 @@ impl Faults {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warning() -> (Diagnostic, Range<usize>) {
+        (Diagnostic::warning("some-code", "text"), 0..1)
+    }
+
+    #[test]
+    fn only_errors_stop_planning() {
+        let mut faults = Faults::default();
+        for _ in 0..2 * MAX_REPORTED {
+            faults.add_warning(warning(), 0, "text");
+        }
+        faults.add_warning(warning(), 0, &"x".repeat(1_000_000));
+        assert!(!faults.is_full() && faults.lacks_warnings);
+        for _ in 0..MAX_REPORTED {
+            assert!(!faults.is_full());
+            faults.add_error(Error::input("x"), 0, "text");
+        }
+        assert!(faults.is_full());
+    }
+
+    #[test]
+    fn says_that_errors_and_warnings_are_left_out() {
+        let mut faults = Faults::default();
+        (0..MAX_REPORTED).for_each(|_| faults.abandon_input(Error::input("x")));
+        let error = faults.take_error().unwrap();
+        assert_eq!(error.all().count(), MAX_REPORTED + 1);
+        assert!(error.all().last().unwrap().message().starts_with("too many errors"));
+        let faults = Faults { lacks_warnings: true, ..Faults::default() };
+        assert_eq!(faults.into_warnings()[0].code(), "incomplete-check");
     }
 }

@@ -88,19 +88,19 @@ impl Rendering {
         let mut faults = Faults::default();
         for input in self.inputs {
             if let Err(error) = rendering.plan_source(input.source, planner, &mut faults) {
-                faults.errors.push(error);
+                faults.abandon_input(error);
             }
             if faults.is_full() {
                 break;
             }
         }
-        if let Some(error) = Error::combine(faults.errors) {
+        if let Some(error) = faults.take_error() {
             return Err(error);
         }
         rendering.unmatched_targets = planner.edit_planner.unmatched_targets();
         rendering.overridden = planner.edit_planner.overridden();
         rendering.diagnostics = planner.edit_planner.take_notes();
-        rendering.diagnostics.append(&mut faults.warnings);
+        rendering.diagnostics.extend(faults.into_warnings());
         Ok(rendering)
     }
 
@@ -205,11 +205,12 @@ impl Rendering {
                 document += 1;
                 let text = std::str::from_utf8(chunk.bytes).map_err(|_| input_changed_error(&name))?;
                 let outcome = planner.plan_and_edit(text).map_err(|_| input_changed_error(&name))?;
+                let line_breaks: Vec<usize> = memchr::memchr_iter(b'\n', chunk.bytes).collect();
                 found.extend(outcome.unchanged.into_iter().map(|(object, offset)| {
-                    let line = first_line + memchr::memchr_iter(b'\n', &text.as_bytes()[..offset]).count();
+                    let line = first_line + line_breaks.partition_point(|&at| at < offset);
                     UnchangedTarget { input, document, line, object }
                 }));
-                first_line += memchr::memchr_iter(b'\n', chunk.bytes).count();
+                first_line += line_breaks.len();
             }
         }
         Ok(found)

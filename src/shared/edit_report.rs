@@ -35,7 +35,7 @@ pub(crate) fn prepare(rendering: &mut Rendering, request: &RenderRequest, ui: &U
     if request.report.is_none() && ui.github().is_none() {
         return Ok(None);
     }
-    let edits = collect_edits(rendering)?;
+    let edits = collect_edits(rendering, request.report.is_some())?;
     let stage = |path: &PathBuf| {
         let unchanged = rendering.unchanged_targets(&request.injection)?.into_iter();
         let report = Report {
@@ -90,7 +90,7 @@ fn to_reported_target(target: UnchangedTarget, rendering: &Rendering) -> Reporte
 }
 
 /// The maximum size of the edits of a run in memory, in MiB. Each edit repeats the names of its object and container.
-const MAX_MEBIBYTES: usize = 24;
+const MAX_MEBIBYTES: usize = 40;
 
 /// The memory that an edit needs in addition to its names, in bytes.
 const EDIT_SIZE: usize = size_of::<ReportedEdit>();
@@ -108,7 +108,9 @@ fn size_of_edit(file: &str, difference: &Difference) -> usize {
     EDIT_SIZE + file.len() + item.len() + size_of_object(&difference.object) + within + container
 }
 
-fn collect_edits(rendering: &mut Rendering) -> Result<Vec<ReportedEdit>> {
+/// Collects the edits of all documents. If they exceed [`MAX_MEBIBYTES`], fails if `is_complete` is true, and otherwise
+/// returns the first ones.
+fn collect_edits(rendering: &mut Rendering, is_complete: bool) -> Result<Vec<ReportedEdit>> {
     let mut edits = Vec::new();
     let mut size = 0;
     for input in 0..rendering.len() {
@@ -131,6 +133,9 @@ fn collect_edits(rendering: &mut Rendering) -> Result<Vec<ReportedEdit>> {
                 }
             });
             if size > MAX_MEBIBYTES << 20 {
+                if !is_complete {
+                    return Ok(edits);
+                }
                 return Err(Error::refused(format!(
                     "the report of the edits exceeds the limit of {MAX_MEBIBYTES} MiB"
                 ))

@@ -21,7 +21,7 @@ use crate::servers::{ADMIN, NOBODY, Servers, kubeconfig};
 const CONFIG_MAP: &str = config_map!("a", "{k: v}");
 const JOB: &str = job!("{name: etl}", "suspend: true", "{name: flow, image: none}");
 const GENERATED: &str = job!("{generateName: run-}", "suspend: true", "{name: flow, image: none}");
-const CRON_JOB: &str = cron_job!("{name: nightly}", "{name: X, value: plain}");
+const CRON_JOB: &str = cron_job!("{name: nightly}", "{name: DB_PASSWORD, value: plain}");
 
 /// Words from error messages of kube and its dependencies, which do not help a user.
 const INTERNALS: &[&str] =

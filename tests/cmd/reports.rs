@@ -126,7 +126,7 @@ pub(crate) fn refuses_to_run_if_the_report_cannot_be_written() {
         (".", "job.yaml", input_error),
         ("job.yaml", "../spec.yaml", input_error),
         ("job.yaml", "no/folder", "no/folder: can't be written: no such file or directory"),
-        ("job.yaml", "-", "`--report` is a file"),
+        ("job.yaml", "-", "`--report` must be a file"),
     ] {
         for option in ["-q", "-i"] {
             let output = repository.run(&["render", input, option, "--spec", "../spec.yaml", "--report", report]);

@@ -142,8 +142,8 @@ pub(crate) fn table() -> Vec<Family> {
                 ("s.yaml".to_owned(), format!("{SPEC}  env: [{{name: A, value: {value}}}]\n")),
             ]
         }),
-        row("refusals/names_in_a_report", 100_000, "render f.yaml -q --spec s.yaml --report r", "24 MiB", |n| {
-            let env = repeat(300, |i| format!("  - {{name: A{i}, value: x}}\n"));
+        row("refusals/names_in_a_report", 100_000, "render f.yaml -q --spec s.yaml --report r", "40 MiB", |n| {
+            let env = repeat(450, |i| format!("  - {{name: A{i}, value: x}}\n"));
             vec![
                 ("f.yaml".to_owned(), JOB.replace("flow", &"x".repeat(n))),
                 ("s.yaml".to_owned(), format!("{SPEC}  env:\n{env}")),
