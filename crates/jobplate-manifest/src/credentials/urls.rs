@@ -16,6 +16,7 @@ fn ends_word(byte: u8) -> bool {
 
 /// Finds the passwords in `scheme://user:password@host` and `user:password@host`.
 pub(super) fn find_url_passwords(text: &str, found: &mut Vec<Range<usize>>) {
+    find_password_in_url(text, found);
     let bytes = text.as_bytes();
     let mut word_start = 0;
     while word_start < bytes.len() {
@@ -26,6 +27,30 @@ pub(super) fn find_url_passwords(text: &str, found: &mut Vec<Range<usize>>) {
             find_password_in_word(word, word_start, found);
         }
         word_start = word_end + 1;
+    }
+}
+
+/// Finds the password if the whole string is one URL. It may contain any character, and ends at the last `@`.
+fn find_password_in_url(text: &str, found: &mut Vec<Range<usize>>) {
+    let content = text.trim();
+    let Some((scheme, rest)) = content.split_once("://").filter(|_| !content.contains(['\n', '\r'])) else { return };
+    let is_scheme = |text: &str| {
+        text.starts_with(|c: char| c.is_ascii_alphabetic())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+    };
+    let user_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (Some(colon), Some(sign)) = (rest[..user_end].find(':'), rest.rfind('@')) else { return };
+    let Some(password) = rest.get(colon + 1..sign).filter(|_| is_scheme(scheme)) else { return };
+    // In the URL of a website, digits before a `/` are a port, and an `@` may be in the path.
+    let port = password.split(|c: char| "/?#".contains(c) || c.is_whitespace()).next().unwrap_or_default();
+    let is_port = ["http", "https", "ws", "wss"].iter().any(|name| scheme.eq_ignore_ascii_case(name))
+        && (2..=5).contains(&port.len())
+        && port.len() < password.len()
+        && port.bytes().all(|byte| byte.is_ascii_digit());
+    let first = password.split('@').next().unwrap_or_default();
+    if !is_port && !is_placeholder(first) && !first.is_empty() {
+        let offset = text.len() - text.trim_start().len() + scheme.len() + 3;
+        push_password(rest, colon, sign, offset, found);
     }
 }
 
@@ -50,6 +75,10 @@ fn find_password_in_word(word: &str, offset: usize, found: &mut Vec<Range<usize>
             let late_sign = || part.rfind('@').filter(|_| !is_port(&part[colon + 1..]));
             if let Some(sign) = sign.or_else(late_sign) {
                 push_password(part, colon, sign, offset + start, found);
+                // Without a password, the user is the token.
+                if sign == colon + 1 && !is_placeholder(&part[..colon]) {
+                    found.push(offset + start..offset + start + colon);
+                }
             }
         }
         from = next.max(start);
@@ -98,6 +127,14 @@ mod tests {
             ("http://a:hun/ter2@host", "hun/ter2"),
             ("u:hunter2@host", "hunter2"),
             ("DB=\"mysql://a:hunter2@db\" run", "hunter2"),
+            ("postgres://etl:hun<ter2@db/flows", "hun<ter2"),
+            ("postgres://etl:hun>ter2@db/flows", "hun>ter2"),
+            ("postgres://etl:hun'ter2@db/flows", "hun'ter2"),
+            ("postgres://etl:hun\"ter2@db/flows", "hun\"ter2"),
+            ("postgres://etl:hun`ter2@db/flows", "hun`ter2"),
+            ("postgres://etl:hun ter2@db/flows\n", "hun ter2"),
+            ("postgres://etl:9/hunter2@db/flows", "9/hunter2"),
+            ("https://hunter2:@github.com/a", "hunter2"),
             ("snowflake://a:hunter2@x/db?role=r", "hunter2"),
         ] {
             assert_eq!(find(text), [password], "{text}");
@@ -105,6 +142,9 @@ mod tests {
         for text in [
             "http://prefect-apollo.prefect:4200",
             "http://host:4200/a@b",
+            "https://$(TOKEN):@github.com",
+            "postgres://etl:$(PASSWORD)@db/a?b=c@d",
+            "https://host:8080 me@example.com",
             "git@github.com:owner/repo",
             "ssh://git@github.com:22/a",
             "postgres://etl:$(PASSWORD)@db",
