@@ -2,12 +2,15 @@
 
 use std::ops::Range;
 
-use super::names::is_secret_name;
+use super::names::{PREFECT_SECRET_PREFIX, is_secret_name};
 use super::tokens::run_end;
 use super::values::is_benign_value;
 
 /// The short flags that pass a key to programs of Prefect: `prefect agent kubernetes start -k KEY`.
 const PREFECT_FLAGS: [&str; 3] = ["-k", "--key", "-t"];
+
+/// The maximum number of quotes and blanks between a name and its `=`.
+const MAX_GAP_LENGTH: usize = 32;
 
 /// The maximum length of a name before `=` or `:`, in bytes.
 const MAX_NAME_LENGTH: usize = 128;
@@ -41,10 +44,11 @@ fn find_assigned_value(text: &str, line: Range<usize>, line_start: usize, sign: 
     let bytes = text.as_bytes();
     let is_equals = bytes[sign] == b'=';
     let before = &bytes[line.start..sign];
-    let name_end = sign - before.iter().rev().take_while(|byte| b"\"'\\ ".contains(byte)).take(4).count();
-    let is_quoted = name_end < sign && bytes[name_end] != b' ';
+    let gap = before.iter().rev().take_while(|byte| b"\"'\\ \t".contains(byte)).take(MAX_GAP_LENGTH).count();
+    let name_end = sign - gap;
+    let is_quoted = name_end < sign && !b" \t".contains(&bytes[name_end]);
     let is_separator = is_equals || bytes.get(sign + 1).is_none_or(u8::is_ascii_whitespace);
-    if !is_quoted && (!is_separator || is_equals && name_end < sign) {
+    if !is_quoted && !is_separator {
         return None;
     }
     let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
@@ -65,8 +69,13 @@ fn find_assigned_value(text: &str, line: Range<usize>, line_start: usize, sign: 
 /// rest of the line, or a word.
 fn value_range(text: &str, start: usize, line_end: usize, is_line: bool) -> Range<usize> {
     let bytes = text.as_bytes();
-    let start = run_end(bytes, start, |byte| byte == b' ' || byte == b'\\').min(line_end);
+    // The value starts after the second sign of `==`.
+    let start = run_end(bytes, start, |byte| b" \t\\=".contains(&byte)).min(line_end);
     match bytes.get(start) {
+        Some(b'"' | b'\'') if ["\"\"\"", "'''"].contains(&text.get(start..start + 3).unwrap_or_default()) => {
+            let body = start + 3;
+            body..text[body..].find(&text[start..body]).map_or(text.len(), |length| body + length)
+        }
         Some(quote @ (b'"' | b'\'')) if start < line_end => {
             let closing = text[start + 1..].find(*quote as char).map(|length| start + 1 + length);
             start + 1..closing.unwrap_or(text.len())
@@ -79,9 +88,71 @@ fn value_range(text: &str, start: usize, line_end: usize, is_line: bool) -> Rang
     }
 }
 
+/// Finds the values below a section of TOML or INI that holds secrets, such as `[context.secrets]`, whatever their names.
+/// A line that assigns nothing belongs to the value before.
+pub(super) fn find_secret_sections(text: &str, found: &mut Vec<Range<usize>>) {
+    // The indentation of the first line of the section.
+    let mut section: Option<Option<usize>> = None;
+    // The end of the last value, which may be on a later line.
+    let mut from = 0;
+    let mut next_start = 0;
+    for line in text.split_inclusive(['\n', '\r']) {
+        let line_start = next_start;
+        next_start += line.len();
+        let content = line.trim();
+        if content.is_empty() || next_start <= from {
+            continue;
+        }
+        let start = line_start + line.len() - line.trim_start().len();
+        let end = start + content.len();
+        let header = content.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(name, _)| name);
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.\"' [".contains(&byte);
+        if let Some(name) = header.filter(|name| name.bytes().all(is_part) && !content.ends_with(',')) {
+            let is_secrets = |part: &str| part.trim_matches([' ', '"', '\'', '[']).eq_ignore_ascii_case("secrets");
+            section = name.split('.').any(is_secrets).then_some(None);
+            continue;
+        }
+        let Some(first) = &mut section else { continue };
+        let indentation = start - line_start;
+        let is_deeper = indentation > *first.get_or_insert(indentation);
+        let is_key = |key: &str| {
+            key.bytes().all(|byte| is_part(byte) && byte != b'[')
+                && ["\"", "'"].iter().all(|quote| key.matches(quote).count() % 2 == 0)
+        };
+        let sign = content.find('=').filter(|sign| !is_deeper && is_key(&content[..*sign]));
+        let value = match sign.map(|sign| start + sign + 1) {
+            Some(value) => {
+                let value = run_end(text.as_bytes(), value, |byte| byte == b' ' || byte == b'\t');
+                let quote = text.get(value..value + 3).filter(|quote| ["\"\"\"", "'''"].contains(quote));
+                let closing = quote.map(|quote| text[value + 3..].find(quote).map_or(text.len(), |at| value + 3 + at));
+                value..closing.unwrap_or(end).max(end)
+            }
+            None => start..end,
+        };
+        from = value.end;
+        if !is_benign_value(PREFECT_SECRET_PREFIX, text[value.clone()].trim_matches(['"', '\''])) {
+            found.push(value);
+        }
+    }
+}
+
+/// Finds the value if the whole string is one argument: `--password=VALUE`. The value may contain blanks.
+pub(super) fn find_argument(text: &str, found: &mut Vec<Range<usize>>) {
+    let content = text.trim();
+    let start = text.len() - text.trim_start().len();
+    if let Some((name, value)) = content.split_once('=')
+        && let Some(name) = name.strip_prefix("--")
+        && !name.contains(char::is_whitespace)
+        && is_secret_name(name)
+        && !is_benign_value(name, value)
+    {
+        found.push(start + content.len() - value.len()..start + content.len());
+    }
+}
+
 /// Finds the values of flags with a secret-looking name: `--password VALUE`.
 pub(super) fn find_flags(text: &str, found: &mut Vec<Range<usize>>) {
-    let mut is_prefect = false;
+    let mut command = Command::default();
     let mut flag: Option<&str> = None;
     let mut at = 0;
     for word in text.split_inclusive(|c: char| c.is_whitespace()) {
@@ -91,21 +162,51 @@ pub(super) fn find_flags(text: &str, found: &mut Vec<Range<usize>>) {
         if word.is_empty() {
             continue;
         }
-        is_prefect |= word.ends_with("prefect");
+        command.read(word);
         if let Some(name) = flag.take()
             && !word.starts_with('-')
             && !is_benign_value(name, word.trim_matches(['"', '\'', '`']))
         {
             found.push(start..start + word.len());
+        } else if let Some(value) = command.attached_value(word) {
+            found.push(start + value..start + word.len());
         }
-        flag = Some(word).filter(|word| is_secret_flag(word, is_prefect));
+        flag = Some(word).filter(|word| command.is_secret_flag(word));
     }
 }
 
-/// Returns whether the argument after `flag` is a credential. `is_prefect` is true after the name of Prefect's program.
-pub fn is_secret_flag(flag: &str, is_prefect: bool) -> bool {
-    flag.strip_prefix("--").is_some_and(|name| !name.contains('=') && is_secret_name(name))
-        || is_prefect && PREFECT_FLAGS.contains(&flag)
+/// What was read of a command line: whether it runs Prefect's program, and starts an agent.
+#[derive(Default)]
+pub struct Command {
+    is_prefect: bool,
+    is_agent: bool,
+    starts_agent: bool,
+}
+
+impl Command {
+    /// Reads the next word.
+    pub fn read(&mut self, word: &str) {
+        self.is_prefect |= word.ends_with("prefect");
+        self.is_agent |= self.is_prefect && word == "agent";
+        self.starts_agent |= self.is_agent && word == "start";
+    }
+
+    /// Returns whether the argument after `flag` is a credential.
+    pub fn is_secret_flag(&self, flag: &str) -> bool {
+        flag.strip_prefix("--").is_some_and(|name| !name.contains('=') && is_secret_name(name))
+            || self.is_prefect && PREFECT_FLAGS.contains(&flag)
+    }
+
+    /// Returns the offset of a credential in a flag of Prefect's program: `--key=VALUE`, and `-kVALUE` of an agent.
+    pub fn attached_value(&self, word: &str) -> Option<usize> {
+        let rest = PREFECT_FLAGS.iter().find_map(|flag| {
+            let rest = word.strip_prefix(flag)?;
+            rest.strip_prefix('=').or_else(|| Some(rest).filter(|_| self.starts_agent && !flag.starts_with("--")))
+        });
+        let rest =
+            rest.filter(|rest| self.is_prefect && !is_benign_value("key", rest.trim_matches(['"', '\'', '`'])))?;
+        Some(word.len() - rest.len())
+    }
 }
 
 #[cfg(test)]
@@ -131,6 +232,17 @@ mod tests {
             ("Authorization: Bearer hunter2", "Bearer hunter2"),
             ("a: 1\npassword: hunter2\nb: 2", "hunter2"),
             ("TOKEN='hunter2", "hunter2"),
+            ("a = 1\nGITHUB_TOKEN = \"hunter2\"\n", "hunter2"),
+            ("[db]\npassword\t = hunter2 x\nhost = db\n", "hunter2 x"),
+            ("password = \"\"\"\nhunter2 \"x\"\n\"\"\"\na = b", "\nhunter2 \"x\"\n"),
+            ("if password == \"hunter2\":", "hunter2"),
+            ("[context.secrets]\nA = \"hunter2\"\n[cloud]\nB = 1\n", "\"hunter2\""),
+            ("x = 1\n[context.secrets]\nA = \"\"\"\n[hunter2]\n\"\"\"\n[cloud]\nB = 1", "\"\"\"\n[hunter2]\n"),
+            ("[context.secrets]\nA =\n  hunter2=\n[cloud]\nB = 1\n", "hunter2="),
+            ("--password=correct horse", "correct horse"),
+            ("prefect agent start --key=hunter2 -l a", "hunter2"),
+            ("prefect agent local start -k=hunter2", "hunter2"),
+            ("prefect agent local start -khunter2", "hunter2"),
         ] {
             assert_eq!(find(text), [value], "{text}");
         }
@@ -142,6 +254,12 @@ mod tests {
             "http://token:4200",
             "a=b",
             "TOKEN=",
+            "TOKEN = $(A)",
+            "[context]\nA = 1",
+            "[context.secrets]\nA = \"${A}\"",
+            "--token-file=/run/t x",
+            "prefect run -kx",
+            "prefect agent start --key=$(A) -k${A}",
         ] {
             assert_eq!(find(text), [] as [&str; 0], "{text}");
         }

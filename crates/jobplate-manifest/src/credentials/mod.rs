@@ -17,8 +17,8 @@ mod values;
 
 use std::ops::Range;
 
-pub use self::assignments::is_secret_flag;
-use self::assignments::{find_assigned, find_flags};
+pub use self::assignments::Command;
+use self::assignments::{find_argument, find_assigned, find_flags, find_secret_sections};
 pub use self::names::{PREFECT_SECRET_PREFIX, is_secret_name};
 use self::tokens::{find_private_keys, find_tokens};
 use self::urls::find_url_passwords;
@@ -53,6 +53,8 @@ pub fn find_credentials(text: &str) -> Vec<Range<usize>> {
         find_tokens(text, &mut found);
         find_url_passwords(text, &mut found);
         find_assigned(text, &mut found);
+        find_secret_sections(text, &mut found);
+        find_argument(text, &mut found);
         find_flags(text, &mut found);
     }
     found.retain(|range| !range.is_empty());
@@ -73,9 +75,20 @@ mod tests {
 
     #[test]
     fn takes_linear_time() {
-        for part in
-            ["a:@", "a=", "://:", "token: ", "TOKEN=x,", "--token ", "ey-", "1Q~", "\"", "hooks.slack.com/services/"]
-        {
+        for part in [
+            "a:@",
+            "a=",
+            "[secrets]\na = 1\n",
+            "TOKEN = \"\"\"",
+            "://:",
+            "token: ",
+            "TOKEN=x,",
+            "--token ",
+            "ey-",
+            "1Q~",
+            "\"",
+            "hooks.slack.com/services/",
+        ] {
             let time = |count: usize| {
                 let text = part.repeat(count);
                 let start = thread_time();

@@ -26,7 +26,7 @@ use jobplate_yaml::{Node, NodeKind};
 pub use self::changed_literals::find_changed_literals;
 pub use self::policy::{MaskLevel, MaskPolicy};
 use self::secret_kind::{SecretKind, find_secret_kind};
-use crate::credentials::{is_benign_value, is_placeholder, is_secret_flag, is_secret_name};
+use crate::credentials::{Command, is_benign_value, is_placeholder, is_secret_name};
 
 /// The annotation in which `kubectl apply` keeps a copy of the whole object.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -238,8 +238,11 @@ impl<'a> Finder<'a, '_> {
 
     fn visit_map(&mut self, map: Node<'a>, role: Role) {
         for (key, value) in map.entries() {
-            // A key with a `:` and without a value is a value after a forgotten blank: `value:hunter2`.
-            let is_value = value.kind() == NodeKind::Empty && key.text().is_some_and(|text| text.contains(':'));
+            // A key with a `:` and without a value is a value after a forgotten blank: `value:hunter2`. In a variable or
+            // a Secret, any other key without a value may be one after a forgotten `:`, unless it is an identifier.
+            let is_variable = role & (ENV | ENV_ITEM | SCALARS) != 0;
+            let is_value = value.kind() == NodeKind::Empty
+                && key.text().is_some_and(|text| text.contains(':') || is_variable && !is_identifier(&text));
             self.add(key, if is_value { KEY | WHOLE } else { KEY });
         }
         match role {
@@ -249,6 +252,10 @@ impl<'a> Finder<'a, '_> {
             _ if role & SECRET != 0 => self.visit_secret(map),
             _ => match find_secret_kind(map) {
                 Some(SecretKind::Secret) => self.visit_secret(map),
+                Some(SecretKind::Unknown) => {
+                    let is_data = |key: Node<'_>| key.text().is_some_and(|text| text.eq_ignore_ascii_case("data"));
+                    map.entries().filter(|(key, _)| is_data(*key)).for_each(|(_, data)| self.add(data, SCALARS));
+                }
                 Some(SecretKind::List) => {
                     let items = map.entries().filter(|(key, _)| key.has_text("items"));
                     items.flat_map(|(_, items)| items.items()).for_each(|item| self.add(item, SECRET));
@@ -356,7 +363,7 @@ impl<'a> Finder<'a, '_> {
     }
 
     fn visit_seq(&mut self, seq: Node<'a>, role: Role) {
-        let (mut is_prefect, mut flag) = (false, None::<Cow<'_, str>>);
+        let (mut command, mut flag) = (Command::default(), None::<Cow<'_, str>>);
         for item in seq.items() {
             let text = item.text();
             let content = text.as_deref().unwrap_or_default().trim();
@@ -376,8 +383,11 @@ impl<'a> Finder<'a, '_> {
             {
                 self.add(item, WHOLE);
             }
-            is_prefect |= content.ends_with("prefect");
-            flag = text.filter(|text| is_secret_flag(text.trim(), is_prefect));
+            command.read(content);
+            if command.attached_value(content).is_some() {
+                self.add(item, WHOLE);
+            }
+            flag = text.filter(|text| command.is_secret_flag(text.trim()));
         }
     }
 
@@ -441,6 +451,11 @@ fn is_name_of_secret(map: Node<'_>, key: &str, text: &str) -> bool {
     (names_secret || names_key) && is_name(text)
 }
 
+/// Returns whether the key of a mapping is an identifier or a placeholder.
+fn is_identifier(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte)) || is_placeholder(text.trim())
+}
+
 /// Returns whether a string can be the name of an object, a key or a field, and does not look random.
 fn is_name(text: &str) -> bool {
     let is_random =
@@ -485,6 +500,8 @@ mod tests {
             ("httpHeaders: [{name: Authorization, value: Bearer x}]", &["Bearer x"]),
             ("args: [--password, a, --user, b, --token-file, c]", &["a"]),
             ("args: [prefect, agent, kubernetes, start, -k, a]", &["a"]),
+            ("args: [prefect, agent, local, start, --key=a, -kb, -k=c, -l, d]", &["--key=a", "-kb", "-k=c"]),
+            ("env: [{name: T, value a}, {name: T, a!}, {name: T, value}]", &["value a", "a!"]),
             ("secretGenerator: [{name: s, literals: [A=a]}]", &["A=a"]),
             ("passwords: [a, true]", &["a"]),
         ] {
@@ -525,6 +542,9 @@ mod tests {
             ("stringDat: {a: b}", &["b"]),
             ("type: Opaque\nkind: X\ndata: {a: b}", &["b"]),
             ("data: {a: b}", &["b"]),
+            ("x: &k Secret\ny: {kind: *k, data: {a: b}, spec: {c: d}}", &["b"]),
+            ("x: &m {kind: Secret}\ny: {<<: *m, data: {a: b}, spec: {c: d}}", &["b"]),
+            ("x: &m {kind: Secret}\ny: {<<: *m, kind: ConfigMap, data: {a: b}}", &[]),
             ("valuesFrom: [{kind: Secret, name: s, valuesKey: k}]", &[]),
             ("kind: ConfigMap\nmetadata: {name: s}\ndata: {a: b}", &[]),
             ("kind: Service\nmetadata: {name: s}\ndata: {a: b}", &[]),

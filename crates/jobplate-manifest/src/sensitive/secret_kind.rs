@@ -1,12 +1,14 @@
 //! Recognizes Secrets, also with a misspelt kind or key.
 
 use jobplate_diagnostic::suggest;
-use jobplate_yaml::Node;
+use jobplate_yaml::{Node, NodeKind};
 
 /// How a mapping is related to Secrets.
 pub(super) enum SecretKind {
     /// A Secret, possibly with a misspelt or missing kind.
     Secret,
+    /// An object whose kind is elsewhere: in an anchored node, or in a merged mapping.
+    Unknown,
     /// A list of Secrets.
     List,
     /// A reference to a Secret.
@@ -20,9 +22,13 @@ pub(super) fn find_secret_kind(map: Node<'_>) -> Option<SecretKind> {
     };
     let (mut kind, mut has_string_data, mut has_data, mut has_type) = (None, false, false, false);
     let mut is_reference = true;
+    let (mut has_kind, mut has_alias, mut has_merge) = (false, false, false);
     for (key, value) in map.entries() {
         let key = key.text().unwrap_or_default();
         match &*key {
+            "kind" if value.kind() == NodeKind::Alias => has_alias = true,
+            "kind" => has_kind = true,
+            "<<" => has_merge = true,
             "metadata" | "data" => is_reference = false,
             "type" => {
                 let text = value.text().unwrap_or_default();
@@ -42,6 +48,7 @@ pub(super) fn find_secret_kind(map: Node<'_>) -> Option<SecretKind> {
         Some(kind) if kind.len() > 8 => Some(SecretKind::List),
         Some(_) if is_reference && !has_string_data && map.get_first("name").is_some() => Some(SecretKind::Reference),
         Some(_) => Some(SecretKind::Secret),
-        None => (has_string_data || has_data && has_type).then_some(SecretKind::Secret),
+        None if has_string_data || has_data && has_type => Some(SecretKind::Secret),
+        None => (has_data && (has_alias || has_merge && !has_kind)).then_some(SecretKind::Unknown),
     }
 }
