@@ -10,7 +10,7 @@ use jobplate_manifest::credentials::find_credentials;
 use jobplate_manifest::sensitive::{self, MaskLevel, MaskPolicy};
 use jobplate_yaml::{DecodedScalar, Document, Node, NodeArena, NodeKind, read};
 
-use super::unparsed::{find_sensitive_comments, find_sensitive_lines};
+use super::unparsed::{find_comments, find_sensitive_comments, find_sensitive_lines};
 
 /// The replacement for a masked value.
 pub(super) const MASK: &str = "***";
@@ -113,9 +113,23 @@ fn find_sensitive_ranges(text: &str, depth: usize, policy: &MaskPolicy) -> Vec<R
     }
     let root = Document::new(text, &arena).root();
     let mut found = Vec::new();
-    let mut whole = sensitive::find_sensitive_nodes(root, depth > 0, policy).into_iter().peekable();
+    let sensitive = sensitive::find_sensitive_nodes(root, depth > 0, policy);
+    let mut whole = sensitive.values.into_iter().peekable();
+    let mut collections = sensitive.collections.into_iter().peekable();
     let mut whole_end = 0;
+    // The outermost collection around a node, and the end of the text before it.
+    let mut open: Option<(Node<'_>, usize)> = None;
+    let mut leaf_end = 0;
     for node in root.descendants() {
+        if let Some((collection, start)) = open.take_if(|(open, _)| open.subtree_end() <= node.index()) {
+            find_comments(text, collection.span(), start..node.span().start, &mut found);
+        }
+        if collections.next_if(|next| next.index() == node.index()).is_some() && open.is_none() {
+            open = Some((node, leaf_end));
+        }
+        if !matches!(node.kind(), NodeKind::Map | NodeKind::Seq) {
+            leaf_end = node.span().end;
+        }
         if whole.next_if(|next| next.index() == node.index()).is_some() {
             whole_end = node.subtree_end();
             push_lines(text, node.span(), &mut found);
@@ -123,7 +137,10 @@ fn find_sensitive_ranges(text: &str, depth: usize, policy: &MaskPolicy) -> Vec<R
             find_in_scalar(text, node, depth, policy, &mut found);
         }
     }
-    found.extend(find_sensitive_comments(text));
+    if let Some((collection, start)) = open {
+        find_comments(text, collection.span(), start..text.len(), &mut found);
+    }
+    found.extend(find_sensitive_comments(text, policy));
     found
 }
 
@@ -227,6 +244,8 @@ fn push_lines(text: &str, span: Range<usize>, found: &mut Vec<Range<usize>>) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     fn mask_all(text: &str) -> String {
@@ -296,6 +315,30 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(mask_all(text), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn masks_comments_between_the_data_of_a_secret() {
+        for (text, expected) in [
+            (
+                "kind: Secret\nstringData:\n  # hush\n  a: b\n  # c: hush\n  d: # hush\n  # hush\n# shown\ntype: Opaque # shown\n",
+                "kind: Secret\nstringData:\n  # ***\n  a: ***\n  # ***\n  d: # ***\n  # ***\n# shown\ntype: Opaque # shown\n",
+            ),
+            (
+                "kind: Secret\ndata: {a: b, # hush\n  c: d} # shown\n",
+                "kind: Secret\ndata: {a: ***, # ***\n  c: ***} # shown\n",
+            ),
+        ] {
+            assert_eq!(mask_all(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn masks_commented_out_variables_of_the_policy() {
+        let policy = MaskPolicy { names: HashSet::from(["X".to_owned()]), ..MaskPolicy::default() };
+        let text = "a: b\n# X=hush\n# - {name: X, value: hush}\n# - name: X\n#   value: hush\n# Y=shown\n";
+        let expected = "a: b\n# X=***\n# - {name: X, value: ***\n# - name: X\n#   value: ***\n# Y=shown\n";
+        assert_eq!(MaskedText::new(text, &policy).mask_range(0..text.len(), 0).0, expected);
     }
 
     #[test]

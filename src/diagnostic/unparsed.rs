@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use jobplate_manifest::credentials::{find_credentials, is_benign_value, is_secret_name};
+use jobplate_manifest::credentials::{find_credentials, is_secret_name};
+use jobplate_manifest::sensitive::MaskPolicy;
 
 /// The keys whose values are shown even in a document that can't be parsed, if they are simple: they locate an error.
 const VISIBLE_KEYS: [&str; 7] = ["apiVersion", "kind", "name", "generateName", "namespace", "image", "command"];
@@ -134,9 +135,31 @@ fn find_credentials_by_line(text: &str) -> Vec<Range<usize>> {
     found
 }
 
+/// Adds the byte ranges of the comments in `range` that belong to a collection with the byte range `span`: those in it,
+/// and the lines before and after it that are not indented less.
+pub(super) fn find_comments(text: &str, span: Range<usize>, range: Range<usize>, found: &mut Vec<Range<usize>>) {
+    let is_flow = text[span.clone()].starts_with(['{', '[']);
+    let end = if is_flow { span.end } else { range.end };
+    let column = span.start - text[..span.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let mut line_start = range.start;
+    for line in text[range.start..end.max(range.start)].split_inclusive('\n') {
+        let content = line.trim_end_matches(['\n', '\r']);
+        let is_comment = |at: &usize| content[..*at].ends_with([' ', '\t']) || *at == 0 && line_start != range.start;
+        if let Some(hash) = content.match_indices('#').map(|(at, _)| at).find(is_comment) {
+            let is_own_line = content[..hash].trim().is_empty() && line_start > range.start;
+            if !is_flow && is_own_line && hash < column && line_start >= span.start {
+                return;
+            }
+            let from = content.len() - content[hash + 1..].trim_start().len();
+            found.push(line_start + from..line_start + content.len());
+        }
+        line_start += line.len();
+    }
+}
+
 /// Returns the byte ranges of credentials in comments, and of the values of commented-out `value:` keys, unless the
-/// comment line before names a variable that does not look secret. Includes the lines on which the value continues.
-pub(super) fn find_sensitive_comments(text: &str) -> Vec<Range<usize>> {
+/// comment line before names a variable that is not sensitive. Includes the lines on which the value continues.
+pub(super) fn find_sensitive_comments(text: &str, policy: &MaskPolicy) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     // The column of the last commented-out `value:`. Its value may continue on lines with more indentation.
     let mut deeper_than = None;
@@ -165,12 +188,16 @@ pub(super) fn find_sensitive_comments(text: &str) -> Vec<Range<usize>> {
             let value = &content[key + "value:".len()..];
             let own_name = content[hash..key].split_once("name:").map(|(_, rest)| rest);
             let shown = own_name.or(name).map(|name| name.trim_matches([' ', '"', '\'', ',']));
-            if shown.is_none_or(|name| is_secret_name(name) && !is_benign_value(name, value)) {
+            if shown.is_none_or(|name| policy.is_sensitive(name, value)) {
                 deeper_than = Some(key);
                 push(key + "value:".len());
             }
             name = None;
         } else {
+            let assignment = comment.split_once(['=', ':']);
+            if let Some((_, value)) = assignment.filter(|(name, _)| policy.names.contains(name.trim())) {
+                push(content.len() - value.len());
+            }
             deeper_than = None;
             name = comment.strip_prefix("name:");
         }

@@ -121,10 +121,18 @@ const METADATA_FIELDS: [&str; 15] = [
 /// The keys that hold a value in a mapping below a secret-looking key: `password: {default: hunter2}`.
 const VALUE_KEYS: [&str; 6] = ["value", "default", "const", "example", "examples", "literal"];
 
-/// Returns the sensitive nodes of a document in document order: whole values, and scalars. No node contains another.
+/// The sensitive nodes of a document, in document order.
+pub struct SensitiveNodes<'a> {
+    /// Whole values, and scalars. No node contains another.
+    pub values: Vec<Node<'a>>,
+    /// The mappings and lists in which all scalars are sensitive.
+    pub collections: Vec<Node<'a>>,
+}
+
+/// Finds the sensitive nodes of a document.
 ///
 /// If `is_fragment` is true, the document may be a part of a Secret without its `kind`.
-pub fn find_sensitive_nodes<'a>(root: Node<'a>, is_fragment: bool, policy: &MaskPolicy) -> Vec<Node<'a>> {
+pub fn find_sensitive_nodes<'a>(root: Node<'a>, is_fragment: bool, policy: &MaskPolicy) -> SensitiveNodes<'a> {
     let mut finder = Finder {
         first: root.index(),
         roles: vec![0; root.descendants().count()],
@@ -214,13 +222,17 @@ impl<'a> Finder<'a, '_> {
     }
 
     /// Returns the sensitive nodes in document order.
-    fn collect(mut self, root: Node<'a>) -> Vec<Node<'a>> {
+    fn collect(mut self, root: Node<'a>) -> SensitiveNodes<'a> {
         self.scalar_ranges.sort_by_key(|range| range.start);
         let mut ranges = std::mem::take(&mut self.scalar_ranges).into_iter().peekable();
         let (mut found, mut whole_end, mut scalars_end) = (Vec::new(), 0, 0);
+        let mut collections = Vec::new();
         for node in root.descendants() {
             while let Some(range) = ranges.next_if(|range| range.start <= node.index()) {
                 scalars_end = scalars_end.max(range.end);
+                if matches!(node.kind(), NodeKind::Map | NodeKind::Seq) {
+                    collections.push(node);
+                }
             }
             let role = self.role(node);
             if node.index() < whole_end || node.kind() == NodeKind::Alias {
@@ -233,7 +245,7 @@ impl<'a> Finder<'a, '_> {
                 found.push(node);
             }
         }
-        found
+        SensitiveNodes { values: found, collections }
     }
 
     fn visit_map(&mut self, map: Node<'a>, role: Role) {
@@ -476,7 +488,7 @@ mod tests {
         let mut arena = NodeArena::default();
         read(text, &mut arena).unwrap();
         let found = find_sensitive_nodes(Document::new(text, &arena).root(), true, policy);
-        found.iter().map(|node| node.raw().to_owned()).filter(|raw| !raw.is_empty()).collect()
+        found.values.iter().map(|node| node.raw().to_owned()).filter(|raw| !raw.is_empty()).collect()
     }
 
     fn find(text: &str) -> Vec<String> {
