@@ -91,7 +91,7 @@ fn suggested_rules_grant_enough() {
         ("", JOB, "diff", &[], &["jobs.batch"]),
         (JOB, CONFIG_MAP, "apply", &["--force-conflicts"], &["configmaps"]),
         (JOB, &changed_job, "apply", &["--on-immutable=recreate", "--recreate-running"], &["jobs.batch"]),
-        (CRON_JOB, CRON_JOB, "apply", &["--take-over", "--secret-env", "X=s/k"], &["cronjobs.batch"]),
+        (CRON_JOB, CRON_JOB, "apply", &["--take-over", "--secret-env", "DB_PASSWORD=s/k"], &["cronjobs.batch"]),
     ];
     for (live, input, command, flags, expected) in cases {
         let namespace = servers.create_namespace("rbac");
@@ -234,7 +234,7 @@ fn prints_conflicts_as_a_table() {
     let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", changed);
     let output = apply(&sandbox, &namespace, &[]).assert_fails(3, &["--force-conflicts", "--take-over"]);
     let table = table_cells(&output.stderr);
-    let entry = ".spec.jobTemplate.spec.template.spec.containers[name=\"flow\"].env[name=\"X\"].value";
+    let entry = ".spec.jobTemplate.spec.template.spec.containers[name=\"flow\"].env[name=\"DB_PASSWORD\"].value";
     for row in [
         ["FIELD", "MANAGER", "LIVE", "OURS"],
         [".spec.schedule", "other", "0 0 1 1 *", "5 5 * * *"],
