@@ -384,8 +384,8 @@ fn plain_text_overrides_a_reference() {
         fixture.sandbox.write("run.json", run_config.to_string());
         let preview =
             ["preview", "job_template.yaml", "--agent", "agent.json", "--run-config", "run.json", "-o", "env"];
-        let reference = "its reference to Secret prefect-secrets, key github-access-token";
-        fixture.run_jobplate(&preview).assert_exit(0, &["is lost here", reference]);
+        let reference = "to Secret prefect-secrets, key github-access-token";
+        fixture.run_jobplate(&preview).assert_exit(0, &["warning[overridden-reference]", reference]);
     }
 }
 

@@ -231,7 +231,7 @@ fn invalid_templates(default_template: &str) -> Vec<InvalidTemplate> {
             template: template_with(&|template| flow_container(template)["image"] = json!("{{ nope }}")),
             variables: json!({}),
             failing_step: FailingStep::CreatePool,
-            expected_stderr: &["the server refuses this template", "{{ nope }}"],
+            expected_stderr: &["the server rejects this template", "{{ nope }}"],
             status: 0,
         },
         InvalidTemplate {
@@ -245,7 +245,7 @@ fn invalid_templates(default_template: &str) -> Vec<InvalidTemplate> {
             template: template_with(&|template| flow_container(template)["env"] = json!(["{{ env }}", token])),
             variables: json!({"env": {"REGION": "eu"}}),
             failing_step: FailingStep::CreateJob(&["].name: Required value"]),
-            expected_stderr: &["Kubernetes refuses the Job", "`{{ env }}` among entries"],
+            expected_stderr: &["Kubernetes rejects the Job", "remove `{{ env }}` from the list"],
             status: 0,
         },
         InvalidTemplate {
@@ -258,8 +258,8 @@ fn invalid_templates(default_template: &str) -> Vec<InvalidTemplate> {
                 "secretKeyRef.key: Invalid value",
             ]),
             expected_stderr: &[
-                "Kubernetes refuses the Job: TOKEN: the Secret's name",
-                "Kubernetes refuses the Job: TOKEN: the key",
+                "Kubernetes rejects the Job: `TOKEN`: the Secret's name",
+                "Kubernetes rejects the Job: `TOKEN`: the key",
             ],
             status: 0,
         },
@@ -267,7 +267,7 @@ fn invalid_templates(default_template: &str) -> Vec<InvalidTemplate> {
             template: parse_json(default_template),
             variables: json!({"namespace": "nowhere"}),
             failing_step: FailingStep::CreateJob(&["namespaces \"nowhere\" not found"]),
-            expected_stderr: &["the namespace of the Job must be there", "nowhere"],
+            expected_stderr: &["the namespace of the Job must exist", "nowhere"],
             status: 0,
         },
     ]

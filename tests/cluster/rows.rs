@@ -73,19 +73,19 @@ pub(crate) fn rows() -> Vec<Row> {
         Row { text: JOB.replace("Never", "Never\n      serviceAccountName: ''"), ..job("an empty serviceAccountName", "", 201, &[]) },
         Row { text: JOB.replace("name: flow, ", ""), ..job("a container without a name", "", 422, &["containers[0].name"]) },
         Row { text: JOB.replace("Never", "Never\n      parallelism: 1"), ..job("parallelism in a pod", "", 500, UNDECLARED_FIELD) },
-        job("value: null", "[{name: X, value: null}]", 201, &[]),
-        job("an entry twice", "[{name: X, value: a}, {name: X, value: b}]", 500, &[TYPED_PATCH_FAILED, "duplicate entries for key [name=\"X\"]"]),
-        job("a key twice", "[{name: X, value: a, value: b}]", 400, &["line ", "key \"value\" already set in map"]),
-        job("valuefrom", "[{name: X, valuefrom: {}}]", 500, UNDECLARED_FIELD),
-        job("value and valueFrom", "[{name: X, value: a, valueFrom: {secretKeyRef: {name: s, key: k}}}]", 422, &["may not be specified when `value` is not empty"]),
-        job("an empty value and valueFrom", "[{name: X, value: '', valueFrom: {secretKeyRef: {name: s, key: k}}}]", 201, &[]),
-        job("a reference to a name in capitals", "[{name: X, valueFrom: {secretKeyRef: {name: GITHUB_ACCESS_TOKEN, key: k}}}]", 422, &[INVALID_REFERENCE]),
-        job("a reference without a name", "[{name: X, valueFrom: {secretKeyRef: {key: k}}}]", 422, &[INVALID_REFERENCE]),
-        job("a reference to a key with a slash", "[{name: X, valueFrom: {secretKeyRef: {name: s, key: a/b}}}]", 422, &[INVALID_REFERENCE]),
-        job("a reference without a key", "[{name: X, valueFrom: {secretKeyRef: {name: s}}}]", 422, &[INVALID_REFERENCE]),
+        job("value: null", "[{name: API_TOKEN, value: null}]", 201, &[]),
+        job("an entry twice", "[{name: API_TOKEN, value: a}, {name: API_TOKEN, value: b}]", 500, &[TYPED_PATCH_FAILED, "duplicate entries for key [name=\"API_TOKEN\"]"]),
+        job("a key twice", "[{name: API_TOKEN, value: a, value: b}]", 400, &["line ", "key \"value\" already set in map"]),
+        job("valuefrom", "[{name: API_TOKEN, valuefrom: {}}]", 500, UNDECLARED_FIELD),
+        job("value and valueFrom", "[{name: API_TOKEN, value: a, valueFrom: {secretKeyRef: {name: s, key: k}}}]", 422, &["may not be specified when `value` is not empty"]),
+        job("an empty value and valueFrom", "[{name: API_TOKEN, value: '', valueFrom: {secretKeyRef: {name: s, key: k}}}]", 201, &[]),
+        job("a reference to a name in capitals", "[{name: API_TOKEN, valueFrom: {secretKeyRef: {name: GITHUB_ACCESS_TOKEN, key: k}}}]", 422, &[INVALID_REFERENCE]),
+        job("a reference without a name", "[{name: API_TOKEN, valueFrom: {secretKeyRef: {key: k}}}]", 422, &[INVALID_REFERENCE]),
+        job("a reference to a key with a slash", "[{name: API_TOKEN, valueFrom: {secretKeyRef: {name: s, key: a/b}}}]", 422, &[INVALID_REFERENCE]),
+        job("a reference without a key", "[{name: API_TOKEN, valueFrom: {secretKeyRef: {name: s}}}]", 422, &[INVALID_REFERENCE]),
     ];
     for value in ["true", "yes", "1_000"] {
-        rows.push(job("a value that is no string", &format!("[{{name: X, value: {value}}}]"), 500, WRONG_TYPE_MESSAGES));
+        rows.push(job("a value that is no string", &format!("[{{name: API_TOKEN, value: {value}}}]"), 500, WRONG_TYPE_MESSAGES));
     }
     rows.push(job("a name that is no string", "[{name: Y}]", 500, &[TYPED_PATCH_FAILED]));
     for name in ["A-B.c", "1A", "a b", "A\"B"] {

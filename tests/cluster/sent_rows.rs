@@ -48,7 +48,7 @@ const OUTCOMES: &[(&str, ApplyOutcome)] = &[
     ("a container without a name", RefusedByServer(&["containers[0].name", "is missing"])),
     ("parallelism in a pod", RefusedByServer(&["`parallelism` is no field", "x.yaml:9:7", "kubectl explain"])),
     ("value: null", Applied),
-    ("an entry twice", RefusedBeforehand("X", 2, "stands twice")),
+    ("an entry twice", RefusedBeforehand("API_TOKEN", 2, "stands twice")),
     ("a key twice", RefusedBeforehand("value", 2, "stands twice")),
     ("valuefrom", RefusedBeforehand("valuefrom", 1, "did you mean `valueFrom`?")),
     ("value and valueFrom", RefusedBeforehand(CANARY, 1, "has both `value` and `valueFrom`")),

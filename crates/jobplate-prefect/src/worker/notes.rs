@@ -350,6 +350,10 @@ impl<'h> PreviewNotes<'h> {
             let text =
                 "Kubernetes rejects the Job: its manifest and the variable `namespace` name different namespaces";
             self.add(Diagnostic::error("namespace-mismatch", text), arena.location(other).or(location));
+        } else if namespace != "default" {
+            let text =
+                format!("the namespace of the Job must exist, with the Secrets that the Job refers to: {namespace}");
+            self.add(Diagnostic::info("required-namespace", text), location);
         }
     }
 
