@@ -284,6 +284,8 @@ impl<'a> Finder<'a, '_> {
         let value = find("value");
         let is_entry = role & ENV_ITEM != 0 || value.is_some_and(|value| value.is_scalar());
         let name = find("name").or_else(|| find("key").filter(|_| role & ENV_ITEM == 0)).and_then(Node::text);
+        // An invalid name says nothing about the value.
+        let name = name.filter(|name| !name.is_empty() && name.is_ascii() && !name.contains('='));
         // Any variable may take the place of a placeholder.
         let name = name.filter(|name| !is_placeholder(name.trim()));
         for (key, value) in map.entries() {
