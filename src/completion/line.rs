@@ -1,7 +1,6 @@
 //! Parses an incomplete command line as far as completion needs it.
 
 use std::ffi::OsString;
-#[cfg(feature = "cluster")]
 use std::path::PathBuf;
 
 #[cfg(feature = "cluster")]

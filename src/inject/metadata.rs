@@ -12,6 +12,7 @@ pub(super) fn plan_metadata(object: &Object<'_>, changes: &MetadataChanges, edit
     if changes.name.is_none() && changes.generate_name.is_none() && changes.namespace.is_none() {
         return Ok(());
     }
+    check_name_length(object, changes)?;
     let Some(metadata) = object.node.get("metadata")? else {
         return create_metadata(object, changes, edits);
     };
@@ -31,6 +32,24 @@ pub(super) fn plan_metadata(object: &Object<'_>, changes: &MetadataChanges, edit
         edits.push(map.into_editable().change_children(remove, insert));
     }
     Ok(())
+}
+
+/// Refuses a new name that Kubernetes rejects as too long for the object's kind: the name of a Job becomes a label of its
+/// pods, and that of a CronJob gets a suffix of 11 characters
+/// (<https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/>).
+fn check_name_length(object: &Object<'_>, changes: &MetadataChanges) -> Result<()> {
+    let limit = match &*object.kind {
+        "Job" => 63,
+        "CronJob" => 52,
+        _ => return Ok(()),
+    };
+    let Some(length) = changes.name.as_ref().map(String::len).filter(|length| *length > limit) else { return Ok(()) };
+    let name = object.metadata.and_then(|metadata| metadata.get_first("name"));
+    let start = name.unwrap_or(object.node).span().start;
+    Err(Error::refused(format!("the name of a {} must have at most {limit} characters, not {length}", object.kind))
+        .with_code("name-too-long")
+        .at(start..start + 1)
+        .hint("shorten the name; --name-hash appends 9 characters to it"))
 }
 
 /// The indices of the `metadata` entries to remove, and the entries to insert, each with the index before which it is

@@ -9,7 +9,7 @@ use super::embedded::{EmbeddedEditor, EmbeddedEdits};
 use super::outcome::{DocumentOutcome, TargetCounts};
 use super::parse::{Directives, parse_if_relevant, refuse_directives};
 use super::passes::PassFindings;
-use super::unrecognized;
+use super::unrecognized::{self, UnrecognizedFinder};
 use crate::inject::{EditPlan, EditPlanner, Injection, PassContext, Prefilter, Relevance, hashed_name, template_kind};
 
 /// Plans and edits documents, one document at a time, and reuses its memory.
@@ -25,6 +25,7 @@ pub(super) struct DocumentPlanner<'i> {
     /// Whether objects whose kind is missing or misspelled are reported. False for manifests
     /// of third parties, such as Helm charts.
     reports_unrecognized: bool,
+    unrecognized_finder: UnrecognizedFinder,
     /// Whether the targets that need no edits are collected.
     collects_unchanged: bool,
 }
@@ -42,6 +43,7 @@ impl<'i> DocumentPlanner<'i> {
             directives: Directives::default(),
             findings: PassFindings::default(),
             reports_unrecognized: injection.needs_target() && !injection.no_default_targets,
+            unrecognized_finder: UnrecognizedFinder::default(),
             collects_unchanged: false,
         }
     }
@@ -68,7 +70,7 @@ impl<'i> DocumentPlanner<'i> {
         let relevance = self.prefilter.relevance(text.as_bytes(), after_directives, map_changes);
         if relevance == Relevance::None {
             let unrecognized =
-                self.reports_unrecognized.then(|| unrecognized::find_in_text(text, &mut self.arena)).flatten();
+                self.reports_unrecognized.then(|| self.unrecognized_finder.find(text, &mut self.arena)).flatten();
             return Ok(DocumentOutcome { unrecognized, ..DocumentOutcome::default() });
         }
         let Some(document) = parse_if_relevant(&self.prefilter, relevance, text, &mut self.arena)? else {

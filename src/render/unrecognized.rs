@@ -7,37 +7,58 @@ use jobplate_manifest::container;
 use jobplate_manifest::object::{Object, objects};
 use jobplate_manifest::workload::{WORKLOAD_KINDS, has_builtin_group, is_builtin_workload};
 use jobplate_yaml::{Document, NodeArena};
-use memchr::memmem;
+use memchr::memmem::Finder;
 
 use crate::inject::template_kind;
 
 /// The code of the warning.
 const CODE: &str = "unrecognized-kind";
 
-/// Finds an unrecognized object in a document without a target, like [`find_in_document`]. Parses only a document that
-/// mentions containers and does not begin a line with a known kind.
-pub(super) fn find_in_text(text: &str, arena: &mut NodeArena) -> Option<(Diagnostic, Range<usize>)> {
-    if memmem::find(text.as_bytes(), b"ontainers").is_none() || has_known_kind(text) {
-        return None;
+/// Finds unrecognized objects in documents that are not parsed otherwise.
+pub(super) struct UnrecognizedFinder {
+    containers: Finder<'static>,
+    kind: Finder<'static>,
+}
+
+impl Default for UnrecognizedFinder {
+    fn default() -> Self {
+        UnrecognizedFinder { containers: Finder::new("ontainers"), kind: Finder::new(KIND) }
     }
-    jobplate_yaml::read(text, arena).ok()?;
-    find_in_document(Document::new(text, arena))
+}
+
+/// The beginning of the line with an object's kind.
+const KIND: &str = "kind: ";
+
+impl UnrecognizedFinder {
+    /// Finds an unrecognized object in a document without a target, like [`find_in_document`]. Parses only a document
+    /// that mentions containers and does not begin a line with a known kind.
+    pub(super) fn find(&self, text: &str, arena: &mut NodeArena) -> Option<(Diagnostic, Range<usize>)> {
+        if self.has_known_kind(text) || self.containers.find(text.as_bytes()).is_none() {
+            return None;
+        }
+        jobplate_yaml::read(text, arena).ok()?;
+        find_in_document(Document::new(text, arena))
+    }
+
+    /// Returns whether a line of the document is the `kind` of a built-in workload. The document then has one object,
+    /// unless it is a List, whose items are further indented.
+    fn has_known_kind(&self, text: &str) -> bool {
+        let bytes = text.as_bytes();
+        self.kind.find_iter(bytes).any(|at| {
+            let rest = &bytes[at + KIND.len()..];
+            let is_known = |kind: &str| {
+                rest.strip_prefix(kind.as_bytes())
+                    .is_some_and(|after| matches!(after.first(), None | Some(b'\n' | b'\r')))
+            };
+            (at == 0 || bytes[at - 1] == b'\n') && WORKLOAD_KINDS.iter().any(|(known, _)| is_known(known))
+        })
+    }
 }
 
 /// Finds the first object with containers whose kind is missing or is similar to a built-in kind. Returns a warning and
 /// its byte range in the document.
 pub(super) fn find_in_document(document: Document<'_>) -> Option<(Diagnostic, Range<usize>)> {
     objects(document).ok()?.iter().find_map(check_object)
-}
-
-/// Returns whether a line of the document is the `kind` of a built-in workload. The document then has one object, unless
-/// it is a List, whose items are further indented.
-fn has_known_kind(text: &str) -> bool {
-    memmem::find_iter(text.as_bytes(), "kind: ").any(|at| {
-        let is_line_start = at == 0 || text.as_bytes()[at - 1] == b'\n';
-        let kind = text[at + "kind: ".len()..].lines().next().unwrap_or_default();
-        is_line_start && WORKLOAD_KINDS.iter().any(|(known, _)| *known == kind)
-    })
 }
 
 fn check_object(object: &Object<'_>) -> Option<(Diagnostic, Range<usize>)> {
@@ -72,7 +93,7 @@ mod tests {
     use super::*;
 
     fn find(text: &str) -> Option<String> {
-        let (warning, span) = find_in_text(text, &mut NodeArena::default())?;
+        let (warning, span) = UnrecognizedFinder::default().find(text, &mut NodeArena::default())?;
         Some(format!("{} at {}", warning.message(), &text[span]))
     }
 

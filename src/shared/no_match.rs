@@ -2,12 +2,13 @@
 
 use jobplate::diagnostic;
 use jobplate::inject::Injection;
-use jobplate::render::{FoundEmbedded, FoundObject, Rendering};
+use jobplate::render::{FoundEmbedded, FoundObject, RenderedDocument, Rendering};
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::select::{ContainerChoice, Glob, Target};
 
 use super::edit_args::STDIN;
 use super::no_match_hint::suggest_fix;
+use super::preview_common::{is_work_pool_listing, work_pool_listing_error};
 use super::render_request::{RenderRequest, TargetSyntax};
 
 /// The maximum number of objects that the error lists.
@@ -63,7 +64,11 @@ pub(crate) fn fail_unless_allowed(
     }
 }
 
-fn no_object_error(rendering: &Rendering, target_syntax: TargetSyntax) -> Error {
+fn no_object_error(rendering: &mut Rendering, target_syntax: TargetSyntax) -> Error {
+    let is_listing = |document: RenderedDocument<'_>| is_work_pool_listing(document.before);
+    if rendering.documents(None).next_document().is_ok_and(|document| document.is_some_and(is_listing)) {
+        return work_pool_listing_error().in_file(rendering.input_name(0));
+    }
     let message =
         if rendering.has_no_bytes() { "the input is empty" } else { "there is no Kubernetes object in the input" };
     let error = Error::input(message);

@@ -152,6 +152,7 @@ fn functions() -> Vec<Test> {
         console::parses_console_blocks,
         #[cfg(feature = "cluster")]
         docs::cli_page_is_the_help,
+        #[cfg(feature = "cluster")]
         docs::diagnostics_page_lists_every_code,
         #[cfg(feature = "cluster")]
         docs::flags_in_the_readme_exist,

@@ -28,7 +28,7 @@ use self::worker::WorkerArgs;
 use super::definition::Command;
 use crate::shared::fail_on::FailOnArgs;
 use crate::shared::input_reader::InputReader;
-use crate::shared::preview_common::no_input_error;
+use crate::shared::preview_common::{is_work_pool_listing, no_input_error, work_pool_listing_error};
 use crate::shared::report_file::ReportFile;
 use crate::ui::Ui;
 
@@ -122,6 +122,9 @@ Exit codes: 0 done, 1 with --fail-on: an error or warning was reported, 2 input,
                         + ProgramName
                         + " template base-job-template` print one to start from",
                 ));
+            }
+            Some(text) if is_work_pool_listing(&text.text) => {
+                return Err(work_pool_listing_error().in_file(&*text.name));
             }
             Some(text) if base_job_template::is_base_job_template(&text.text) => {
                 refuse_flag(
