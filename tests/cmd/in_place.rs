@@ -208,6 +208,6 @@ fn end_while_writing(dir: &Path, signal: &str) -> Option<i32> {
     let status = child.wait().expect("the program ends");
     let mut text = String::new();
     child.stderr.take().expect("it is piped").read_to_string(&mut text).expect("messages are UTF-8");
-    assert_eq!(text, "", "{status}");
+    assert!(text.is_empty() || status.success(), "{status}: {text}");
     status.signal()
 }
