@@ -6,7 +6,7 @@ use jobplate::render::{InputSource, MAX_OPEN_FILES};
 use jobplate_diagnostic::{Error, Result, describe_io_error, display_path};
 
 use super::edit_args::{STDIN, is_stdin};
-use super::render_request::RenderRequest;
+use super::render_request::{RenderRequest, check_spec_inputs};
 
 /// The default names of a spec file.
 pub(crate) const DEFAULT_SPEC_FILES: [&str; 2] = ["jobplate.yaml", "jobplate.yml"];
@@ -20,6 +20,7 @@ pub(crate) const MANIFEST_EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 ///
 /// Fails if an input can't be opened, if a directory has no manifests, or if standard input is named twice.
 pub(crate) fn open_inputs(request: &RenderRequest) -> Result<Vec<InputSource>> {
+    check_spec_inputs(request)?;
     open_checked_inputs(request, &|_| Ok(()))
 }
 

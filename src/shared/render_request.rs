@@ -63,8 +63,6 @@ impl ManifestArgs {
         let inputs = [self.inputs, self.filename].concat();
         if !inputs.is_empty() {
             request.inputs = inputs;
-        } else if let Some(missing) = request.inputs.iter().find(|input| !is_stdin(input) && !input.exists()) {
-            return Err(missing_spec_input(missing, &request.specs));
         }
         request.recursive = self.recursive;
         check_inputs(&request.inputs, &request.specs, in_place)?;
@@ -269,13 +267,21 @@ pub(crate) fn read_spec_inputs(path: &Path) -> Vec<PathBuf> {
     read_spec(path, true).map(|layer| layer.inputs).unwrap_or_default()
 }
 
-/// Returns the error for an input of a spec file that does not exist. The error names the spec file.
-fn missing_spec_input(input: &Path, specs: &[PathBuf]) -> Error {
-    let names_input = |spec: &&PathBuf| read_spec_inputs(spec).iter().any(|named| named == input);
-    let spec = specs.iter().find(names_input).map_or(String::new(), |spec| format!(" in {}", display_path(spec)));
-    Error::input("no such file or directory")
-        .in_file(display_path(input))
-        .hint(format!("correct it under `inputs`{spec}; the path is relative to the spec file"))
+/// Checks that the inputs that a spec file names exist.
+///
+/// # Errors
+///
+/// Fails with an error that names the spec file.
+pub(crate) fn check_spec_inputs(request: &RenderRequest) -> Result<()> {
+    for input in request.inputs.iter().filter(|input| !is_stdin(input) && !input.exists()) {
+        let names_input = |spec: &&PathBuf| read_spec_inputs(spec).contains(input);
+        if let Some(spec) = request.specs.iter().find(names_input) {
+            let hint =
+                format!("correct it under `inputs` in {}; the path is relative to the spec file", display_path(spec));
+            return Err(Error::input("no such file or directory").in_file(display_path(input)).hint(hint));
+        }
+    }
+    Ok(())
 }
 
 fn check_inputs(inputs: &[PathBuf], specs: &[PathBuf], in_place: bool) -> Result<()> {

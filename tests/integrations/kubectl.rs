@@ -66,11 +66,11 @@ fn kubectl_finds_its_plugin() {
     assert_eq!(printed, JOB.replace("name: flow", "name: flow, env: [{name: A, value: \"b\"}]"));
     let help = run_stdout(home.command("kubectl").args(["jobplate", "render", "--help"]));
     assert!(help.contains("Usage: kubectl jobplate render"), "{help}");
-    assert!(help.contains("  kubectl jobplate render job_template.yaml --secret"), "{help}");
+    assert!(help.contains("  kubectl jobplate render job_template.yaml \\\n"), "{help}");
     // Hints name the program as kubectl runs it.
     let output = home.command("kubectl").args(["jobplate", "job.yaml"]).output().expect("it starts");
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(stderr.contains("hint: the command comes first: kubectl jobplate render FILE"), "{stderr}");
+    assert!(stderr.contains("hint: put the command first: kubectl jobplate render FILE"), "{stderr}");
     assert_eq!(output.status.code(), Some(2));
 }
 
