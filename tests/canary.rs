@@ -72,7 +72,7 @@ const INPUTS: &[(&str, &str)] = &[
     ("embedded json", "kind: List\nitems:\n- kind: Job\n  spec: {template: {spec: {containers: [{name: flow}]}}}\n- kind: ConfigMap\n  data:\n    job_template.yaml: '{\"kind\":\"Job\",\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"flow\",\"env\":[{\"name\":\"TOKEN\",\"value\":\"@\"}]}]}}}}'\n"),
     ("embedded in a string", "kind: List\nitems:\n- kind: Job\n  spec: {template: {spec: {containers: [{name: flow}]}}}\n- kind: ConfigMap\n  data:\n    job_template.yaml: \"env:\\n- name: TOKEN\\n  value: @\\n\"\n"),
     ("tokens", "kind: Job\nspec: {template: {spec: {containers: [{name: flow, args: [--password, @, --db-token=@], env: [{name: X, value: ghp_@0123456789},{name: Y, value: 'http://u:@§host/x'}]}]}}}\n"),
-    ("misspelt secret", "kind: List\nitems: [{kind: Job, spec: {template: {spec: {containers: [{name: flow, env: [{name: X}, {name: X}]}]}}}}, {kind: secret, stringdata: {a: @}, metadata: {name: s, data: {b: @}}}]\n"),
+    ("misspelled secret", "kind: List\nitems: [{kind: Job, spec: {template: {spec: {containers: [{name: flow, env: [{name: X}, {name: X}]}]}}}}, {kind: secret, stringdata: {a: @}, metadata: {name: s, data: {b: @}}}]\n"),
     ("secret list", "kind: SecretList\nitems: [{data: {a: %}}]\n---\nkind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n"),
     ("map-shaped env", "{\"job_configuration\": {\"env\": {\"secret\": \"@\", \"key\": \"@\", \"API_TOKEN\": \"@\"}, \"job_manifest\": {\"spec\": {\"template\": {\"spec\": {\"containers\": [{}]}}}}}, \"variables\": {\"properties\": {\"env\": {\"default\": {\"secret\": \"@\"}}}}}\n"),
     ("text as a reference", "kind: Job\nspec: {template: {spec: {containers: [{name: flow, env: [{name: X, valueFrom: @}, {name: Y, valueFrom: {secretKeyRef: '@ x'}}, {name: Y}]}]}}}\n"),
@@ -113,7 +113,6 @@ const COMMANDS: &[&[&str]] = &[
 /// Command lines and spec files that contain the canary, and whether it may appear on standard output.
 #[rustfmt::skip]
 const ARGUMENTS: &[(&[&str], &str, bool)] = &[
-    (&["render", "job.yaml", "--env", "TOKEN=@"], "", false),
     (&["render", "job.yaml", "--allow-plaintext", "--env", "TOKEN=@"], "", true),
     (&["render", "job.yaml", "--env", "TOKEN=@"], "", false),
     (&["render", "job.yaml", "--diff", "--env", "TOKEN=@", "--allow-plaintext"], "", false),
@@ -196,6 +195,11 @@ fn with_canary(text: &str) -> String {
     text.replace('@', CANARY).replace('%', CANARY_IN_BASE64).replace('§', "@")
 }
 
+/// Replaces the secret-looking names of variables with names that do not look secret.
+fn with_plain_names(text: &str) -> String {
+    text.replace("DB_PASSWORD", "Z").replace("TOKEN", "X")
+}
+
 fn contains_canary(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     text.contains(CANARY) || text.contains(CANARY_IN_BASE64)
@@ -263,10 +267,16 @@ fn values_of_inputs_stay_in_the_manifest() {
             let with_file = tempfile::tempdir().expect("a temporary folder can be made");
             let without_file = tempfile::tempdir().expect("a temporary folder can be made");
             run::write_file(&with_file.path().join("input.yaml"), input.as_bytes());
+            // With `--mask all`, values stay in the manifest whatever the names of their variables.
+            let plain_args: Vec<String> = piped.iter().map(|arg| with_plain_names(arg)).collect();
+            let plain_args: Vec<&str> = plain_args.iter().map(String::as_str).collect();
+            let plain_input = with_plain_names(&input);
+            let (mask_all, plain) = ([("JOBPLATE_MASK", "all")], plain_input.as_bytes());
             for result in [
                 check_outputs(with_file.path(), command, b"", is_printed, &["input.yaml"]),
                 // Standard input is spooled to a temporary file.
                 check_outputs(without_file.path(), &piped, input.as_bytes(), is_printed, &[]),
+                check_outputs_with_env(without_file.path(), &mask_all, &plain_args, plain, is_printed, &[]),
             ] {
                 match result {
                     Ok(is_found) => found += usize::from(is_found),

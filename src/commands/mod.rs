@@ -74,7 +74,7 @@ struct GlobalArgs {
     /// When to use colours: auto, always, never
     #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true, global = true)]
     color: clap::ColorChoice,
-    /// Values to mask in errors, diffs and tables: secrets, all, none [env: JOBPLATE_MASK]
+    /// Values to mask in errors, diffs and tables: secrets, all, none [default: secrets] [env: JOBPLATE_MASK]
     #[arg(long, value_name = "VALUES", hide_possible_values = true, global = true)]
     mask: Option<MaskChoice>,
 }

@@ -131,8 +131,9 @@ fn plan_job_env(
         (Some(env), _) if is_env_placeholder(env) => {
             edits.push(Editable::from_node(env, description)?.replace(names.null_worker_settings()));
             let names = names.worker_settings.join(", ");
-            let text =
-                format!("{description} is now a mapping in which {names} is null, so that the worker does not set it");
+            let text = format!(
+                "{description} is now a mapping that sets {names} to null, so that the worker leaves them unset"
+            );
             notes.add(Diagnostic::info("worker-overrides-reference", text));
             Ok(())
         }

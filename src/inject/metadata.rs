@@ -46,10 +46,15 @@ fn check_name_length(object: &Object<'_>, changes: &MetadataChanges) -> Result<(
     let Some(length) = changes.name.as_ref().map(String::len).filter(|length| *length > limit) else { return Ok(()) };
     let name = object.metadata.and_then(|metadata| metadata.get_first("name"));
     let start = name.unwrap_or(object.node).span().start;
+    let hint = if changes.append_hash {
+        "shorten the name; --name-hash appends 9 characters to it"
+    } else {
+        "shorten the name"
+    };
     Err(Error::refused(format!("the name of a {} must have at most {limit} characters, not {length}", object.kind))
         .with_code("name-too-long")
         .at(start..start + 1)
-        .hint("shorten the name; --name-hash appends 9 characters to it"))
+        .hint(hint))
 }
 
 /// The indices of the `metadata` entries to remove, and the entries to insert, each with the index before which it is

@@ -45,7 +45,7 @@ pub(crate) struct EditArgs {
     /// Leave out notes; warnings are shown
     #[arg(short, long, help_heading = "Output")]
     pub(super) quiet: bool,
-    /// Write what was edited to a file, as JSON: file, line, object, container, variable, action
+    /// Write the edits and the diagnostics to a file, as JSON
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(super) report: Option<PathBuf>,
     /// The largest document to read

@@ -263,7 +263,7 @@ mod tests {
         let cases: [(ParseFlag, &str, &str); 17] = [
             (parse_secret, "canary", "`--flag` needs NAME=SECRET/[KEY]"),
             (parse_secret, "=canary/k", "`--flag` needs NAME=SECRET/[KEY]"),
-            (parse_secret_env, "T=s/k:canary", "`--flag T`: the key is none"),
+            (parse_secret_env, "T=s/k:canary", "`--flag T`: invalid key of"),
             (
                 parse_secret,
                 "T=",
@@ -275,8 +275,8 @@ mod tests {
             (parse_secret, "T=CANARY1/k", "`--flag T`: the Secret's name can't have upper-case letters"),
             (parse_secret, "T=canary!/k", "`--flag T`: the Secret's name is none"),
             (parse_secret, "T=canary:opt", "`--flag T`: missing `/`"),
-            (parse_secret, "T=s/canary/x", "`--flag T`: the key is none that"),
-            (parse_secret, "a b=canary/", "`--flag a b`: the key is none that"),
+            (parse_secret, "T=s/canary/x", "`--flag T`: invalid key of"),
+            (parse_secret, "a b=canary/", "`--flag a b`: invalid key of"),
             (parse_secret_env, "T=canary", "`--flag T`: missing `/` after the name of the Secret name the Secret"),
             (parse_secret_env, "T=canary/", "`--flag T`: the key is missing"),
             (parse_config_env, "T=canary:optional", "`--flag T`: missing `/` after the name of the ConfigMap"),

@@ -111,7 +111,11 @@ impl Error {
     pub fn combine(errors: impl IntoIterator<Item = Error>) -> Option<Self> {
         let mut errors = errors.into_iter();
         let mut first = errors.next()?;
-        first.0.later.extend(errors);
+        for mut error in errors {
+            let later = std::mem::take(&mut error.0.later);
+            first.0.later.push(error);
+            first.0.later.extend(later);
+        }
         Some(first)
     }
 

@@ -104,7 +104,7 @@ pub fn check_data_key(key: &str) -> Result<(), ValidationError> {
     if is_valid && key != "." && !key.starts_with("..") {
         return Ok(());
     }
-    Err(ValidationError::new("the key is none that a Secret or ConfigMap can have")
+    Err(ValidationError::new("invalid key of a Secret or ConfigMap")
         .hint("a key has letters, digits, `-`, `_` and `.`"))
 }
 

@@ -65,7 +65,7 @@ pub(crate) struct PreviewArgs {
     quiet: bool,
     #[command(flatten)]
     fail_on: FailOnArgs,
-    /// Write the notes, warnings and errors as JSON to a file
+    /// Write the diagnostics to a file, as JSON
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     report: Option<PathBuf>,
 }

@@ -45,7 +45,7 @@ fn convert(directory: &Path, template: &[u8], options: &[&str]) -> Result<String
             Ok(stdout.into_owned())
         }
         2 => {
-            assert!(stdout.is_empty() && stderr.starts_with("error"), "{stderr}");
+            assert!(stdout.is_empty() && (stderr.starts_with("error: ") || stderr.starts_with("error[")), "{stderr}");
             Err(stderr.into_owned())
         }
         code => panic!("ends with {code}: {stderr}"),

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `mod.rs` | which places are sensitive |
 //! | `policy` | which names are sensitive |
-//! | `secret_kind` | which mappings are Secrets, also with misspelt keys |
+//! | `secret_kind` | which mappings are Secrets, also with misspelled keys |
 //! | `changed_literals` | which literals an edit replaces with references, or the other way round |
 
 // Over 400 lines: a fifth of the file is test tables.
@@ -305,8 +305,14 @@ impl<'a> Finder<'a, '_> {
         let is_sensitive = match name {
             Some(name) if value.is_scalar() => self.policy.is_sensitive(name, &value.text().unwrap_or_default()),
             Some(name) => self.policy.is_secret_variable(name),
+            // In `- NAME: VALUE`, the key may be the name.
+            None if key != "value" => {
+                value.is_scalar() && self.policy.is_sensitive(key, &value.text().unwrap_or_default())
+            }
             // The name is missing, so the value may be that of any variable.
-            None => key == "value" && !value.text().is_some_and(|text| is_benign_value(key, &text)),
+            None => {
+                self.policy.level == MaskLevel::All || !value.text().is_some_and(|text| is_benign_value(key, &text))
+            }
         };
         if is_sensitive {
             self.add(value, WHOLE);
@@ -583,10 +589,10 @@ mod tests {
 
     #[test]
     fn finds_the_variables_of_the_policy() {
-        let text = "env: [{name: X, value: a}, {name: Y, value: b}, X=c]\nb: {env: {X: d}}\nc: {X: e}";
+        let text = "env: [{name: X, value: a}, {name: Y, value: b}, X=c, {X: f}]\nb: {env: {X: d}}\nc: {X: e}";
         let mut policy = MaskPolicy { names: HashSet::from(["X".to_owned()]), ..MaskPolicy::default() };
-        assert_eq!(find_with(text, &policy), ["a", "X=c", "d"]);
+        assert_eq!(find_with(text, &policy), ["a", "X=c", "f", "d"]);
         policy.level = MaskLevel::All;
-        assert_eq!(find_with(text, &policy), ["a", "b", "X=c", "d"]);
+        assert_eq!(find_with(text, &policy), ["a", "b", "X=c", "f", "d"]);
     }
 }

@@ -1,11 +1,11 @@
-//! Recognizes Secrets, also with a misspelt kind or key.
+//! Recognizes Secrets, also with a misspelled kind or key.
 
 use jobplate_diagnostic::suggest;
 use jobplate_yaml::{Node, NodeKind};
 
 /// How a mapping is related to Secrets.
 pub(super) enum SecretKind {
-    /// A Secret, possibly with a misspelt or missing kind.
+    /// A Secret, possibly with a misspelled or missing kind.
     Secret,
     /// An object whose kind is elsewhere: in an anchored node, or in a merged mapping.
     Unknown,
