@@ -109,10 +109,10 @@ pub(crate) fn run(args: &[OsString], ui: &mut Ui) -> ExitCode {
 
 /// Parses a command line into a command and its arguments.
 fn parse_command_line(args: &[OsString], ui: &mut Ui) -> Result<(CommandDefinition, ArgMatches), CommandFailure> {
-    let first_word = args.get(1).map(|word| word.to_string_lossy()).unwrap_or_default();
-    let names = COMMANDS.iter().map(|command| command.name);
     let mut matches = command_line(ui.invocation.program_name()).try_get_matches_from(args).map_err(|usage| {
-        explain_usage_error(&usage, &first_word, names)
+        let names = COMMANDS.iter().map(|command| command.name);
+        let command = args.iter().skip(1).find_map(|word| names.clone().find(|name| word == name));
+        explain_usage_error(&usage, command, names)
             .map_or_else(|| CommandFailure::Usage(redact_values(usage)), CommandFailure::Error)
     })?;
     let global_args = GlobalArgs::from_arg_matches_mut(&mut matches)?;
@@ -256,7 +256,8 @@ mod tests {
             (&["template", "job", "canary"], "'...'"),
             (&["Canary1"], "unknown command"),
             (&["canary/x"], "unknown command"),
-            (&["--target=canary", "--env=A=canary"], "where the command is expected"),
+            (&["--target=canary", "--env=A=canary"], "expected a command"),
+            (&["--mask", "all", "rendr", "canary"], "unknown command `rendr`"),
             (&["rendr", "canary"], "unknown command `rendr`"),
             (&["preview", "a.yaml", "canary"], "`preview` accepts one file"),
             (&["render", "a", "--api", "canary", "--api", "canary"], "--api"),

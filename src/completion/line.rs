@@ -10,6 +10,7 @@ use jobplate_manifest::select::Target;
 #[cfg(feature = "cluster")]
 use crate::shared::cluster_args::find_kubeconfig;
 use crate::shared::flag_values;
+use crate::shared::inputs::expand_home;
 
 /// A command line that is being typed.
 pub(crate) struct CommandLine {
@@ -59,12 +60,10 @@ impl CommandLine {
             let values = matches.try_get_many::<String>(id).ok().flatten();
             values.into_iter().flatten().filter(|value| *value != last_word).cloned().collect()
         };
-        // The shell has not expanded `~` yet.
-        let home = PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
         let paths_of = |id: &str| -> Vec<PathBuf> {
             let paths = matches.try_get_many::<PathBuf>(id).ok().flatten().into_iter().flatten();
             let paths = paths.filter(|path| Some(path.as_os_str()) != self.words.last().map(OsString::as_os_str));
-            paths.map(|path| path.strip_prefix("~").map_or(path.clone(), |rest| home.join(rest))).collect()
+            paths.map(|path| expand_home(path)).collect()
         };
         let targets =
             values_of("target").iter().filter_map(|text| flag_values::parse_target("--target", text).ok()).collect();

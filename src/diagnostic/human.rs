@@ -179,9 +179,9 @@ mod tests {
     fn shows_the_location_and_no_value() {
         let document = "kind: Job\nenv:\n- {name: TOKEN, value: hush, value: b}\n";
         let at = document.rfind("value").unwrap();
-        let refusal = Error::refused("the key `value` stands twice").at(at..at + 5).hint("remove one of the two");
+        let refusal = Error::refused("duplicate key `value`").at(at..at + 5).hint("remove one of the two");
         let text = render_plain(&refusal.in_document("a.yaml", 11, document));
-        assert!(text.starts_with("error: the key `value` stands twice\n"), "{text}");
+        assert!(text.starts_with("error: duplicate key `value`\n"), "{text}");
         assert!(text.contains("--> a.yaml:13:"), "{text}");
         assert!(text.contains("- {name: TOKEN, value: ***, value: ***}"), "{text}");
         assert!(text.contains("hint: remove one of the two"), "{text}");

@@ -132,7 +132,7 @@ fn plan_job_env(
             edits.push(Editable::from_node(env, description)?.replace(names.null_worker_settings()));
             let names = names.worker_settings.join(", ");
             let text = format!(
-                "{description} is now a mapping that sets {names} to null, so that the worker leaves them unset"
+                "{description} is now a mapping that sets {names} to null; the worker does not set a null variable"
             );
             notes.add(Diagnostic::info("worker-overrides-reference", text));
             Ok(())
@@ -215,7 +215,6 @@ fn plan_mapping_changes(env: Node<'_>, names: &RequestedNames<'_>) -> Result<Env
     let missing = names.worker_settings.iter().filter(|name| index.get_first(name).is_none());
     let positions = std::iter::once(first).chain(std::iter::repeat(count));
     insert.extend(positions.zip(missing).map(|(at, name)| (at, Child::entry(name.clone(), Value::Null))));
-    insert.sort_by_key(|(position, _)| *position);
     Ok(EnvChanges { remove, insert, removed })
 }
 

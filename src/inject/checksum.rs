@@ -73,7 +73,7 @@ impl<'m> ConfigMapReferences<'m> {
         !changed.is_empty() && (memmem::find(bytes, b"configMap").is_some() || memchr::memchr(b'\\', bytes).is_some())
     }
 
-    /// Starts without a search.
+    /// Creates the references of a document, with an unused budget.
     pub(super) fn new(changed: &'m ChangedConfigMaps) -> Self {
         ConfigMapReferences { changed, remaining_aliased_nodes: Cell::new(MAX_ALIASED_NODES) }
     }

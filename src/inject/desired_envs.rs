@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use indexmap::{IndexMap, IndexSet};
+use indexmap::IndexSet;
 use jobplate_diagnostic::{Diagnostic, Result};
 use jobplate_manifest::env::{EnvValue, EnvVar};
 use jobplate_manifest::object::Object;
@@ -164,21 +164,11 @@ impl<'i> DesiredEnvs<'i> {
                 self.notes.add(Diagnostic::info("secret-variable", text));
             }
             names => {
-                let text =
-                    format!("the variables of secrets are {}: {}", variables::secret_variable("NAME"), list(names));
+                let text = format!("the secrets {} are set as {}", list(names), variables::secret_variable("NAME"));
                 self.notes.add(Diagnostic::info("secret-variable", text));
             }
         }
-        let mut dicts: IndexMap<&str, Vec<&str>> = IndexMap::new();
-        for name in names {
-            if let Some((dict, _)) = secrets::split_dict(name) {
-                dicts.entry(dict).or_default().push(name);
-            }
-        }
-        for (dict, names) in dicts {
-            let text = format!("flows get {} in one dict: Secret(\"{dict}\")", list(&names));
-            self.notes.add(Diagnostic::info("secret-dict", text));
-        }
+        secrets::dict_notes(names.into_iter()).into_iter().for_each(|note| self.notes.add(note));
     }
 
     /// Adds notes about the Prefect 1 secrets, and collects the variables that the Prefect 1 agent overrides. Only flow

@@ -219,8 +219,10 @@ impl Layer {
 
 /// Fails if a layer already has [`MAX_SETTINGS`] settings.
 fn check_count(count: usize, settings: &str) -> Result<()> {
-    let error = || Error::usage(format!("too many {settings}: more than {MAX_SETTINGS}"));
-    (count < MAX_SETTINGS).then_some(()).ok_or_else(error)
+    match count < MAX_SETTINGS {
+        true => Ok(()),
+        false => Err(Error::usage(format!("too many {settings}: more than {MAX_SETTINGS}"))),
+    }
 }
 
 /// Refuses the name of a variable where the name of a Prefect secret is expected: the prefix would be added twice.

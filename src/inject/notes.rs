@@ -1,8 +1,6 @@
 //! Collects the notes for the user without duplicates.
 
-use std::collections::HashSet;
-
-use indexmap::IndexSet;
+use indexmap::{IndexMap, IndexSet};
 use jobplate_diagnostic::Diagnostic;
 
 /// The maximum number of variables that one note names.
@@ -11,17 +9,15 @@ const MAX_NAMES: usize = 20;
 /// Notes for the user, without duplicate messages, in the order in which they were added.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Notes {
-    notes: Vec<Diagnostic>,
-    messages: HashSet<String>,
+    /// The notes, keyed by message.
+    notes: IndexMap<String, Diagnostic>,
     /// The variables whose literals are replaced by references to Secrets.
     replaced_literals: IndexSet<String>,
 }
 
 impl Notes {
     pub(super) fn add(&mut self, note: Diagnostic) {
-        if self.messages.insert(note.message().to_owned()) {
-            self.notes.push(note);
-        }
+        self.notes.entry(note.message().to_owned()).or_insert(note);
     }
 
     /// Adds a variable whose literal is replaced by a reference to a Secret. One note names all these variables.
@@ -31,7 +27,8 @@ impl Notes {
 
     /// Returns the notes in the order in which they were added.
     pub(super) fn into_vec(self) -> Vec<Diagnostic> {
-        let Notes { mut notes, replaced_literals, .. } = self;
+        let Notes { notes, replaced_literals } = self;
+        let mut notes: Vec<Diagnostic> = notes.into_values().collect();
         if !replaced_literals.is_empty() {
             let mut names: Vec<String> =
                 replaced_literals.iter().take(MAX_NAMES).map(|name| format!("`{name}`")).collect();

@@ -44,11 +44,12 @@ impl EmbeddedEditor {
             return Ok(planned);
         }
         let EmbeddedEdits { edits, config_maps, unchanged } = &mut planned;
-        let mut with_targets = Vec::new();
+        // The ConfigMaps with targets, each with the number of its targets in scalars that do not change.
+        let mut with_targets: Vec<(usize, usize)> = Vec::new();
         let mut added = AddedSize::default();
         let objects = objects(document)?;
         for &embedded in embedded {
-            let targets_before = counts.targets;
+            let (targets_before, changed_before) = (counts.targets, counts.changed);
             if let Some(edit) = self.plan_scalar(prefilter, edit_planner, embedded, counts)? {
                 counts.changed += counts.targets - targets_before;
                 added.add(std::slice::from_ref(&edit))?;
@@ -56,16 +57,25 @@ impl EmbeddedEditor {
                 config_maps.push(embedded.object);
             }
             if counts.targets > targets_before {
-                with_targets.push(embedded.object);
+                let kept = (counts.targets - targets_before) - (counts.changed - changed_before);
+                match with_targets.last_mut() {
+                    Some((position, count)) if *position == embedded.object => *count += kept,
+                    _ => with_targets.push((embedded.object, kept)),
+                }
                 let key = embedded.key.text().unwrap_or_default();
                 edit_planner.mark_embedded_matched(&objects[embedded.object], &key);
             }
         }
-        with_targets.dedup();
         config_maps.dedup();
-        unchanged.extend(with_targets.iter().filter(|position| config_maps.binary_search(position).is_err()));
-        for position in with_targets {
+        for (position, kept) in with_targets {
+            let planned = edits.len();
             edit_planner.plan_config_map_metadata(&objects[position], edits)?;
+            if edits.len() > planned {
+                // The metadata belong to all targets of the ConfigMap.
+                counts.changed += kept;
+            } else if config_maps.binary_search(&position).is_err() {
+                unchanged.push(position);
+            }
         }
         Ok(planned)
     }

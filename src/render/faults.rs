@@ -23,6 +23,8 @@ pub(super) struct Faults {
     kept_errors: Budget,
     /// The same for warnings.
     kept_warnings: Budget,
+    /// Whether documents were not checked because of too many errors.
+    skips_documents: bool,
     /// Whether a warning was left out.
     lacks_warnings: bool,
 }
@@ -65,6 +67,11 @@ impl Faults {
         self.kept_errors.is_used_up()
     }
 
+    /// Notes that documents are not checked, because [`Faults::is_full`] is true.
+    pub(super) fn skip_documents(&mut self) {
+        self.skips_documents = true;
+    }
+
     /// Adds an error about the document at `offset` of the current input.
     pub(super) fn add_error(&mut self, error: Error, offset: u64, text: &str) {
         self.kept_errors.add(text.len());
@@ -90,8 +97,8 @@ impl Faults {
 
     /// Returns all errors, combined.
     pub(super) fn take_error(&mut self) -> Option<Error> {
-        if self.is_full() {
-            self.errors.push(Error::input("too many errors; the other documents were not checked"));
+        if self.skips_documents {
+            self.errors.push(Error::input("too many errors: the remaining documents were not checked"));
         }
         Error::combine(std::mem::take(&mut self.errors))
     }
@@ -154,6 +161,7 @@ mod tests {
     fn says_that_errors_and_warnings_are_left_out() {
         let mut faults = Faults::default();
         (0..MAX_REPORTED).for_each(|_| faults.abandon_input(Error::input("x")));
+        faults.skip_documents();
         let error = faults.take_error().unwrap();
         assert_eq!(error.all().count(), MAX_REPORTED + 1);
         assert!(error.all().last().unwrap().message().starts_with("too many errors"));

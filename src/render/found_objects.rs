@@ -28,9 +28,10 @@ pub struct FoundObject {
     pub is_hook: bool,
     /// Whether one of the requested targets matches the object.
     pub is_matched: bool,
-    /// The names of the object's containers. `None` if the object's kind has no pod template.
+    /// The names of the object's containers, followed by those of its init containers. `None` if the object's kind has
+    /// no pod template.
     pub containers: Option<Vec<String>>,
-    /// The names of the object's init containers, which are also in `containers`.
+    /// The names of the object's init containers, which are also at the end of `containers`.
     pub init_containers: Vec<String>,
     /// The built-in kind that is similar to the object's unknown kind.
     pub nearest_kind: Option<&'static str>,
@@ -49,9 +50,9 @@ pub struct FoundEmbedded {
     pub is_matched: bool,
     /// Whether the document contains a Job, a CronJob or a template of Prefect 2 or 3, in which flows run.
     pub is_job: bool,
-    /// The names of the document's containers.
+    /// The names of the document's containers, followed by those of its init containers.
     pub containers: Vec<String>,
-    /// The names of the document's init containers, which are also in `containers`.
+    /// The names of the document's init containers, which are also at the end of `containers`.
     pub init_containers: Vec<String>,
     /// Why the document has no containers: what it is instead of a workload.
     pub problem: Option<&'static str>,
@@ -173,10 +174,12 @@ fn find_embedded(map: &Object<'_>, targets: &[Target]) -> Vec<FoundEmbedded> {
         drop(visit_objects(text.as_bytes(), &mut |object| {
             let names = container::names(object);
             document.is_job |= !names.is_empty() && (is_job(object) || template_kind(object).is_some());
-            document.containers.extend(names);
-            document.init_containers.extend(container::init_names(object));
+            let init_names = container::init_names(object);
+            document.containers.extend_from_slice(&names[..names.len() - init_names.len()]);
+            document.init_containers.extend(init_names);
             true
         }));
+        document.containers.extend_from_slice(&document.init_containers);
         if document.containers.is_empty() {
             document.problem = Some(describe_document(&text));
         }
@@ -187,9 +190,12 @@ fn find_embedded(map: &Object<'_>, targets: &[Target]) -> Vec<FoundEmbedded> {
     found
 }
 
-/// Describes an embedded document without containers.
+/// Describes an embedded document without containers by the first document of its stream.
 fn describe_document(text: &str) -> &'static str {
     let mut arena = NodeArena::default();
+    let mut documents = Documents::new(text.as_bytes(), usize::MAX);
+    let first = documents.next().ok().flatten().map_or(0, |document| document.bytes.len());
+    let text = &text[..first];
     if jobplate_yaml::read(text, &mut arena).is_err() {
         return "invalid YAML";
     }

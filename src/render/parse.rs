@@ -77,7 +77,7 @@ fn parse_error(text: &str, unsupported: Unsupported) -> Error {
         "indent with spaces".into()
     } else if unsupported.reason.contains("quote") {
         "close the quote, or check the quotes before it".into()
-    } else if unsupported.reason.starts_with("more than one node") || unsupported.reason.contains("1000000 nodes") {
+    } else if unsupported.reason.starts_with("too many nodes") {
         "split the document".into()
     } else if unsupported.reason.contains("inside brackets") {
         "write it in quotes".into()

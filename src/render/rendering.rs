@@ -87,11 +87,12 @@ impl Rendering {
         let mut rendering = Rendering { max_document_size: self.max_document_size, ..Rendering::default() };
         let mut faults = Faults::default();
         for input in self.inputs {
+            if faults.is_full() {
+                faults.skip_documents();
+                break;
+            }
             if let Err(error) = rendering.plan_source(input.source, planner, &mut faults) {
                 faults.abandon_input(error);
-            }
-            if faults.is_full() {
-                break;
             }
         }
         if let Some(error) = faults.take_error() {
@@ -121,10 +122,14 @@ impl Rendering {
         let (mut ends_in_open_scalar, mut targets) = (false, 0);
         {
             let mut documents = Documents::new(source.read_from_start()?, self.max_document_size);
-            while !faults.is_full() {
+            loop {
                 let chunk = match documents.next() {
-                    Ok(Some(chunk)) => chunk,
                     Ok(None) => break,
+                    Ok(Some(_)) if faults.is_full() => {
+                        faults.skip_documents();
+                        break;
+                    }
+                    Ok(Some(chunk)) => chunk,
                     Err(StreamError::TooLarge(offset)) => {
                         let limit = self.max_document_size;
                         let error = Error::input(format!("a document is larger than {limit} bytes"))

@@ -14,6 +14,9 @@ use crate::inject::template_kind;
 /// The code of the warning.
 const CODE: &str = "unrecognized-kind";
 
+/// The beginning of the line with an object's kind.
+const KIND: &str = "kind: ";
+
 /// Finds unrecognized objects in documents that are not parsed otherwise.
 pub(super) struct UnrecognizedFinder {
     containers: Finder<'static>,
@@ -26,9 +29,6 @@ impl Default for UnrecognizedFinder {
     }
 }
 
-/// The beginning of the line with an object's kind.
-const KIND: &str = "kind: ";
-
 impl UnrecognizedFinder {
     /// Finds an unrecognized object in a document without a target, like [`find_in_document`]. Parses only a document
     /// that mentions containers and does not begin a line with a known kind.
@@ -40,17 +40,14 @@ impl UnrecognizedFinder {
         find_in_document(Document::new(text, arena))
     }
 
-    /// Returns whether a line of the document is the `kind` of a built-in workload. The document then has one object,
-    /// unless it is a List, whose items are further indented.
+    /// Returns whether a line of the document is a `kind` that is recognized, or not similar to any. The document then
+    /// has one object, unless it is a List, whose items are further indented.
     fn has_known_kind(&self, text: &str) -> bool {
-        let bytes = text.as_bytes();
-        self.kind.find_iter(bytes).any(|at| {
-            let rest = &bytes[at + KIND.len()..];
-            let is_known = |kind: &str| {
-                rest.strip_prefix(kind.as_bytes())
-                    .is_some_and(|after| matches!(after.first(), None | Some(b'\n' | b'\r')))
-            };
-            (at == 0 || bytes[at - 1] == b'\n') && WORKLOAD_KINDS.iter().any(|(known, _)| is_known(known))
+        self.kind.find_iter(text.as_bytes()).any(|at| {
+            let is_line_start = at == 0 || text.as_bytes()[at - 1] == b'\n';
+            let kind = text[at + KIND.len()..].lines().next().unwrap_or_default();
+            let is_word = !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            is_line_start && is_word && !kind.ends_with("List") && nearest(kind).is_none_or(|nearest| nearest == kind)
         })
     }
 }
@@ -62,7 +59,7 @@ pub(super) fn find_in_document(document: Document<'_>) -> Option<(Diagnostic, Ra
 }
 
 fn check_object(object: &Object<'_>) -> Option<(Diagnostic, Range<usize>)> {
-    if is_builtin_workload(object) || template_kind(object).is_some() || !has_builtin_group(object) {
+    if is_recognized(object) {
         return None;
     }
     if object.kind.is_empty() {
@@ -80,8 +77,17 @@ fn check_object(object: &Object<'_>) -> Option<(Diagnostic, Range<usize>)> {
 
 /// Returns the built-in kind that is similar to the unknown kind of an object.
 pub(super) fn nearest_kind(object: &Object<'_>) -> Option<&'static str> {
-    let is_known = is_builtin_workload(object) || template_kind(object).is_some() || !has_builtin_group(object);
-    if is_known { None } else { suggest::closest(&object.kind, WORKLOAD_KINDS.iter().map(|(kind, _)| *kind)) }
+    if is_recognized(object) { None } else { nearest(&object.kind) }
+}
+
+/// Returns whether an object has a known kind, or one of an API group that is not built in.
+fn is_recognized(object: &Object<'_>) -> bool {
+    is_builtin_workload(object) || template_kind(object).is_some() || !has_builtin_group(object)
+}
+
+/// Returns the built-in kind that is equal or similar to a kind.
+fn nearest(kind: &str) -> Option<&'static str> {
+    suggest::closest(kind, WORKLOAD_KINDS.iter().map(|(known, _)| *known))
 }
 
 fn has_containers(object: &Object<'_>) -> bool {

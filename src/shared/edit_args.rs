@@ -153,7 +153,7 @@ pub(super) struct WhereArgs {
     /// Do not fail when nothing matches
     #[arg(long, overrides_with = "require_match")]
     pub(super) allow_no_match: bool,
-    /// Fail if a file has no object that matches; the last of --require-match and --allow-no-match counts
+    /// Fail if a file has no object that matches; overrides an earlier --allow-no-match
     #[arg(long, overrides_with = "allow_no_match")]
     pub(super) require_match: bool,
 }

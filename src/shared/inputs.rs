@@ -53,13 +53,9 @@ pub(crate) fn open_checked_inputs(
             }
             if files.is_empty() {
                 let below = if request.recursive { " or below it" } else { "" };
-                return Err(Error::usage(format!("the directory holds no .yaml, .yml or .json file{below}"))
+                return Err(Error::usage(format!("no .yaml, .yml or .json file in the directory{below}"))
                     .in_file(name)
-                    .hint(if request.recursive {
-                        "name the files"
-                    } else {
-                        "-R looks into directories below it too"
-                    }));
+                    .hint(if request.recursive { "name the files" } else { "pass -R to search subdirectories" }));
             }
             for file in files {
                 open_source(&file, &mut sources, &mut errors);
@@ -148,4 +144,13 @@ pub(crate) fn list_manifests(
     }
     files.sort();
     Ok(files)
+}
+
+/// Replaces a leading `~` with the home directory. A shell does not expand it after `=`, or during
+/// completion.
+pub(crate) fn expand_home(path: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), std::env::home_dir()) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => path.to_owned(),
+    }
 }

@@ -1,5 +1,6 @@
 //! Resolves the flags and spec files of a command into a request: inputs, edits and options. Reads spec files only.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use jobplate::inject::layer::{self, Layer};
@@ -273,15 +274,22 @@ pub(crate) fn read_spec_inputs(path: &Path) -> Vec<PathBuf> {
 ///
 /// Fails with an error that names the spec file.
 pub(crate) fn check_spec_inputs(request: &RenderRequest) -> Result<()> {
-    for input in request.inputs.iter().filter(|input| !is_stdin(input) && !input.exists()) {
-        let names_input = |spec: &&PathBuf| read_spec_inputs(spec).contains(input);
-        if let Some(spec) = request.specs.iter().find(names_input) {
-            let hint =
-                format!("correct it under `inputs` in {}; the path is relative to the spec file", display_path(spec));
-            return Err(Error::input("no such file or directory").in_file(display_path(input)).hint(hint));
+    let missing: Vec<&PathBuf> = request.inputs.iter().filter(|input| !is_stdin(input) && !input.exists()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut named_in = HashMap::new();
+    for spec in &request.specs {
+        for input in read_spec_inputs(spec) {
+            named_in.entry(input).or_insert(spec);
         }
     }
-    Ok(())
+    let errors = missing.into_iter().filter_map(|input| {
+        let spec = display_path(named_in.get(input)?);
+        let hint = format!("correct it under `inputs` in {spec}; the path is relative to the spec file");
+        Some(Error::input("no such file or directory").in_file(display_path(input)).hint(hint))
+    });
+    Error::combine(errors).map_or(Ok(()), Err)
 }
 
 fn check_inputs(inputs: &[PathBuf], specs: &[PathBuf], in_place: bool) -> Result<()> {

@@ -91,5 +91,5 @@ fn stdin_metadata() -> Option<Metadata> {
 }
 
 fn report_write_error(error: &io::Error) -> Error {
-    Error::input(format!("the report can't be written: {}", describe_io_error(error)))
+    Error::input(format!("cannot write the report: {}", describe_io_error(error)))
 }

@@ -148,11 +148,10 @@ fn find_leftover(original: &Path, metadata: &Metadata) -> Option<PathBuf> {
 fn leftover_error(leftover: PathBuf) -> Error {
     let directory = display_path(parent_directory(&leftover));
     let directory = shlex::try_quote(&directory).unwrap_or_default();
-    Error::input(format!("has a second name, `{}`: a run was killed while it replaced files", display_path(&leftover)))
-        .hint(format!(
-            "when no jobplate is running, delete such names: \
-             find {directory} -name '{NEW_PREFIX}*' -delete -o -name '{OLD_PREFIX}*' -delete"
-        ))
+    Error::input(format!("has a second hard link, `{}`, left by a killed run", display_path(&leftover))).hint(format!(
+        "when no jobplate is running, delete the leftovers: \
+             find {directory} -maxdepth 1 -name '{NEW_PREFIX}*' -delete -o -name '{OLD_PREFIX}*' -delete"
+    ))
 }
 
 /// Gives the original of a staged file a second name, to move it back from there if another file can't be replaced.

@@ -3,14 +3,16 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use jobplate_diagnostic::{Error, Message, ProgramName, suggest};
 
+use super::inputs::MANIFEST_EXTENSIONS;
+
 /// The maximum length of an unknown command that the error repeats.
 const MAX_COMMAND: usize = 20;
 
-/// Returns a clearer error for some of clap's errors, or `None` for the others. `first_word` is the first argument after
-/// the program. `commands` are the names of all commands.
+/// Returns a clearer error for some of clap's errors, or `None` for the others. `command` is the first argument that
+/// is the name of a command, if there is one. `commands` are the names of all commands.
 pub(crate) fn explain_usage_error<'c>(
     error: &clap::Error,
-    first_word: &str,
+    command: Option<&str>,
     commands: impl Iterator<Item = &'c str>,
 ) -> Option<Error> {
     match error.kind() {
@@ -20,19 +22,23 @@ pub(crate) fn explain_usage_error<'c>(
                 format!("write {flag}=VALUE, or two words (in Helm: {flag}=VALUE behind one --post-renderer-args)");
             Some(Error::usage(format!("`{flag}` and its value came as one word")).hint(hint))
         }
-        ErrorKind::UnknownArgument if first_word.starts_with('-') => {
+        ErrorKind::UnknownArgument if command.is_none() => {
             let hint = "the command comes first: "
                 + ProgramName
                 + " render FILE ... (in Helm 3, --post-renderer-args post-render)";
-            Some(Error::usage("a flag stands where the command is expected").hint(hint))
+            Some(Error::usage("expected a command, found a flag").hint(hint))
         }
-        ErrorKind::UnknownArgument if ["preview", "convert"].contains(&first_word) => {
+        ErrorKind::UnknownArgument => {
+            let command = command.filter(|command| ["preview", "convert"].contains(command))?;
             let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else { return None };
             let file = if is_manifest_name(word) { format!(", not also `{word}`") } else { String::new() };
-            let error = Error::usage(format!("`{first_word}` accepts one file{file}"));
+            let error = Error::usage(format!("`{command}` accepts one file{file}"));
             (!word.starts_with('-')).then(|| error.hint("run it once for each file"))
         }
-        ErrorKind::InvalidSubcommand => Some(unknown_command(first_word, commands)),
+        ErrorKind::InvalidSubcommand => match error.get(ContextKind::InvalidSubcommand) {
+            Some(ContextValue::String(word)) => Some(unknown_command(word, commands)),
+            _ => None,
+        },
         _ => None,
     }
 }
@@ -61,7 +67,8 @@ fn unknown_command<'c>(word: &str, commands: impl Iterator<Item = &'c str>) -> E
 
 /// Returns whether a word is the name of a manifest, which an error may repeat.
 fn is_manifest_name(word: &str) -> bool {
-    [".yaml", ".yml", ".json"].iter().any(|end| word.ends_with(end))
+    let extension = word.rsplit_once('.').map(|(_, extension)| extension);
+    extension.is_some_and(|extension| MANIFEST_EXTENSIONS.contains(&extension))
         && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte))
 }
 

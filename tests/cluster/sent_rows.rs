@@ -49,7 +49,7 @@ const OUTCOMES: &[(&str, ApplyOutcome)] = &[
     ("parallelism in a pod", RefusedByServer(&["`parallelism` is no field", "x.yaml:9:7", "kubectl explain"])),
     ("value: null", Applied),
     ("an entry twice", RefusedBeforehand("API_TOKEN", 2, "stands twice")),
-    ("a key twice", RefusedBeforehand("value", 2, "stands twice")),
+    ("a key twice", RefusedBeforehand("value", 2, "duplicate key")),
     ("valuefrom", RefusedBeforehand("valuefrom", 1, "did you mean `valueFrom`?")),
     ("value and valueFrom", RefusedBeforehand(CANARY, 1, "has both `value` and `valueFrom`")),
     ("an empty value and valueFrom", Applied),

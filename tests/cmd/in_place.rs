@@ -75,8 +75,8 @@ pub(crate) fn names_a_second_name_that_a_killed_run_left() {
     std::fs::write(dir.path().join(".jobplate-new-x"), "").expect("the file can be written");
     let output = run::jobplate(dir.path(), &ARGS, b"");
     let text = String::from_utf8_lossy(&output.stderr);
-    assert!(text.starts_with("error: ./b.yaml: has a second name, `") && output.status == 2, "{text}");
-    assert!(text.contains("/.jobplate-old-x`: a run was killed while it replaced files\n"), "{text}");
+    assert!(text.starts_with("error: ./b.yaml: has a second hard link, `") && output.status == 2, "{text}");
+    assert!(text.contains("/.jobplate-old-x`, left by a killed run\n"), "{text}");
     run_hint(dir.path(), &text);
     assert_eq!(read_all(dir.path()), [JOB; 2]);
     assert_eq!(run::jobplate(dir.path(), &ARGS, b"").status, 0);
@@ -85,7 +85,7 @@ pub(crate) fn names_a_second_name_that_a_killed_run_left() {
 
 /// Runs the command in the hint of an error.
 fn run_hint(dir: &Path, text: &str) {
-    let (_, script) = text.split_once("delete such names: ").unwrap_or_else(|| panic!("no command in {text}"));
+    let (_, script) = text.split_once("delete the leftovers: ").unwrap_or_else(|| panic!("no command in {text}"));
     let status = run::isolated_command("sh", dir).args(["-c", script]).status();
     assert!(status.expect("a shell starts").success(), "{script}");
 }

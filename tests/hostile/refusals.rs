@@ -153,7 +153,7 @@ pub(crate) fn table() -> Vec<Family> {
             let names = repeat(n, |i| format!("  - A{i}\n"));
             vec![("f.yaml".to_owned(), JOB.to_owned()), ("s.yaml".to_owned(), format!("{SPEC}  unset:\n{names}"))]
         }),
-        row("refusals/dense_nodes", 1_000_000, RENDER, "more than one node", |n| {
+        row("refusals/dense_nodes", 1_000_000, RENDER, "too many nodes", |n| {
             manifest(format!("{JOB}x: [{}]\n", "1,".repeat(n)))
         }),
         row("refusals/toml_depth", 10_000, "secret x --from-config=c.toml -q", "TOML", |n| {

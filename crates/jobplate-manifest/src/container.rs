@@ -69,11 +69,12 @@ pub fn init_names(object: &Object<'_>) -> Vec<String> {
     containers.flat_map(Node::items).filter_map(name).map(|name| name.into_owned()).collect()
 }
 
-/// Returns the names of an object's containers and init containers. The result is empty if the object has no valid pod
-/// spec.
+/// Returns the names of an object's containers, followed by those of its init containers. The result is empty if the
+/// object has no valid pod spec.
 pub fn names(object: &Object<'_>) -> Vec<String> {
     let pod_specs = pod_specs(object).unwrap_or_default();
     let containers =
-        pod_specs.into_iter().flat_map(|pod_spec| select(pod_spec, &ContainerChoice::All, true).unwrap_or_default());
-    containers.filter_map(|container| name(*container)).map(|name| name.into_owned()).collect()
+        pod_specs.into_iter().flat_map(|pod_spec| select(pod_spec, &ContainerChoice::All, false).unwrap_or_default());
+    let names = containers.filter_map(|container| name(*container)).map(|name| name.into_owned());
+    names.chain(init_names(object)).collect()
 }

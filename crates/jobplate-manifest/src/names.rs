@@ -117,7 +117,7 @@ pub fn check_metadata_key(kind: &str, key: &str) -> Result<(), ValidationError> 
     let is_lowercase = !domain.bytes().any(|byte| byte.is_ascii_uppercase());
     match is_qualified_name(key) && (is_lowercase || kind == "annotation") {
         true => Ok(()),
-        false => Err(ValidationError::new("invalid key").hint("such a key is NAME or DOMAIN/NAME")),
+        false => Err(ValidationError::new("invalid key").hint("use NAME or DOMAIN/NAME")),
     }
 }
 
@@ -181,7 +181,7 @@ pub fn normalize_field_path(text: &str) -> Result<String, ValidationError> {
         let key = unquoted.unwrap_or(key);
         if !is_qualified_name(key) {
             return Err(ValidationError::new(format!("the key of the {} is none", prefix.trim_end_matches('/')))
-                .hint("such a key is NAME or DOMAIN/NAME"));
+                .hint("use NAME or DOMAIN/NAME"));
         }
         return Ok(format!("metadata.{field}['{key}']"));
     }

@@ -167,9 +167,9 @@ impl<'a> Object<'a> {
             let label = format!("`metadata.{key}`");
             refuse_alias(name, &label)?;
             if name.tag().is_some_and(|tag| tag != "!!str") {
-                return Err(Error::refused(format!("a tag makes it unclear what {label} is"))
+                return Err(Error::refused(format!("{label} must not have a tag"))
                     .at(name.span())
-                    .hint("write it out"));
+                    .hint("remove the tag"));
             }
             if !name.is_null() {
                 break;
@@ -197,7 +197,7 @@ pub fn is_helm_hook(object: &Object<'_>) -> bool {
 
 /// Returns the error for a duplicate key of an object.
 fn duplicate_key(key: Node<'_>) -> Error {
-    Error::refused(format!("the key `{}` stands twice in one mapping", key.text().unwrap_or_default()))
+    Error::refused(format!("duplicate key `{}` in a mapping", key.text().unwrap_or_default()))
         .at(key.span())
         .hint("remove one of the two, or put the `---` between two documents that is missing")
 }
@@ -361,9 +361,9 @@ mod tests {
             ("{metadata: {name: *g}}", Some("`metadata.name` is an alias")),
             ("{metadata: {generateName: *g}}", Some("`metadata.generateName` is an alias")),
             ("{metadata: {name: ~, generateName: *g}}", Some("`metadata.generateName` is an alias")),
-            ("{metadata: {name: !!binary ZXRs}}", Some("a tag makes it unclear what `metadata.name` is")),
-            ("{metadata: {generateName: !t a}}", Some("a tag makes it unclear what `metadata.generateName` is")),
-            ("{metadata: {name: a, name: b}}", Some("the key `name` stands twice")),
+            ("{metadata: {name: !!binary ZXRs}}", Some("`metadata.name` must not have a tag")),
+            ("{metadata: {generateName: !t a}}", Some("`metadata.generateName` must not have a tag")),
+            ("{metadata: {name: a, name: b}}", Some("duplicate key `name`")),
         ] {
             let text =
                 format!("kind: List\nx: [&x {{a: b}}, &g name]\nitems: [{object}]\n").replace("[{", "[{kind: Job, ");

@@ -112,12 +112,9 @@ fn refuse_duplicate_keys(root: Node<'_>) -> Result<()> {
         for (key, _) in map.entries() {
             let Some(name) = key.text() else { continue };
             if !seen.insert(name.into_owned()) {
-                return Err(Error::input(format!(
-                    "the key `{}` stands twice in one mapping",
-                    key.text().unwrap_or_default()
-                ))
-                .at(key.span())
-                .hint("remove one of the two; an API server takes neither"));
+                return Err(Error::input(format!("duplicate key `{}` in a mapping", key.text().unwrap_or_default()))
+                    .at(key.span())
+                    .hint("remove one of the two; an API server takes neither"));
             }
         }
     }
@@ -264,11 +261,7 @@ mod tests {
                 "a value of a ConfigMap is a word",
                 "on",
             ),
-            (
-                "apiVersion: v1\nkind: X\nmetadata: {name: a}\nspec: {b: 1, c: {d: 1, d: 2}}",
-                "the key `d` stands twice",
-                "d",
-            ),
+            ("apiVersion: v1\nkind: X\nmetadata: {name: a}\nspec: {b: 1, c: {d: 1, d: 2}}", "duplicate key `d`", "d"),
         ] {
             let (found, source) = check_text(text).unwrap_or_else(|| panic!("{text} is accepted"));
             assert!(found.starts_with(message), "{text}: {found}");

@@ -221,7 +221,7 @@ impl<'de, I: Iterator<Item = (Node<'de>, Node<'de>)>> MapAccess<'de> for MapEntr
         let name = key.string()?;
         self.value = Some(NodeDeserializer { node: value, label: format!("`{name}`") });
         if !self.seen.insert(name.clone()) {
-            return Err(Error::usage(format!("the key `{name}` stands twice in one mapping"))
+            return Err(Error::usage(format!("duplicate key `{name}` in a mapping"))
                 .at(span)
                 .hint("remove one of the two")
                 .into());
@@ -314,7 +314,7 @@ mod tests {
             ("name: a\ninner: {wrods: []}", "wrods", "unknown key `wrods`", "did you mean `words`?"),
             ("name: a\nzzz: canary", "zzz", "unknown key `zzz`", "known here: `name`, `flag`,"),
             ("name: a\ninner: {words: [canary]}", "{words: [canary]}", "`name` is missing here", ""),
-            ("name: a\nname: canary", "name", "the key `name` stands twice", "remove"),
+            ("name: a\nname: canary", "name", "duplicate key `name`", "remove"),
             ("name: a\nside: canary", "canary", "this must be `left` or `right`", ""),
             ("name: a\n1: canary", "1", "a key is a number where text belongs", "quotes"),
             ("[canary]", "[canary]", "the thing must be a mapping", ""),

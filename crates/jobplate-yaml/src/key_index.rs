@@ -85,7 +85,7 @@ impl<'a> KeyIndex<'a> {
 
 /// Returns the error for the second occurrence of a key.
 pub(super) fn duplicate_key(key: Node<'_>) -> Error {
-    Error::refused(format!("the key {} stands twice in one mapping", quote_key(&key.text().unwrap_or_default())))
+    Error::refused(format!("duplicate key {} in a mapping", quote_key(&key.text().unwrap_or_default())))
         .at(key.span())
         .hint("remove one of the two; YAML readers disagree about which one counts")
 }
@@ -120,7 +120,7 @@ mod tests {
                 assert!(index.get("k0").is_err() && index.get("k2").is_ok());
                 assert!(index.get_first("k0").unwrap().has_text("0"));
                 let error = index.refuse_duplicates().unwrap_err();
-                assert_eq!(error.message(), "the key `k1` stands twice in one mapping");
+                assert_eq!(error.message(), "duplicate key `k1` in a mapping");
             });
         }
     }

@@ -286,7 +286,7 @@ mod tests {
     fn a_replaced_node_contains_no_anchors_aliases_or_duplicate_keys() {
         for (text, span, message) in [
             ("a: {b: &x c}\n", 7..9, "it has an anchor or alias in it"),
-            ("a: {b: {c: d, c: e}}\n", 14..15, "the key `c` stands twice in one mapping"),
+            ("a: {b: {c: d, c: e}}\n", 14..15, "duplicate key `c` in a mapping"),
         ] {
             assert_eq!(check(text, |node| Editable::from_node(node, "it").map(drop)), None, "{text}");
             let refused = Some((span, message.to_owned()));

@@ -79,10 +79,14 @@ fn fit_rows(rows: &mut [VariableRow]) {
     }
 }
 
-/// Removes the directories of paths.
+/// Removes the directories of the locations `PATH:LINE`. Keeps other words, such as the key of an annotation.
 fn remove_directories(text: &str) -> String {
-    let words = text.split(' ').map(|word| word.rsplit('/').next().unwrap_or(word));
-    words.collect::<Vec<_>>().join(" ")
+    let is_location = |word: &str| {
+        let line = word.trim_end_matches(';').rsplit_once(':').map(|(_, line)| line);
+        line.is_some_and(|line| !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let shorten = |word| if is_location(word) { word.rsplit('/').next().unwrap_or(word) } else { word };
+    text.split(' ').map(shorten).collect::<Vec<_>>().join(" ")
 }
 
 /// Shortens a cell to a number of characters.

@@ -144,13 +144,13 @@ impl<'k> SecretKeys<'k> {
         let mut keys = HashMap::new();
         for flag in flags {
             let Some((name, key)) = flag.split_once('=') else {
-                return Err(Error::usage("`--key` must be NAME=KEY").hint("there is no `=` in it"));
+                return Err(Error::usage("`--key` must be NAME=KEY").hint("write NAME=KEY"));
             };
             names::check_data_key(key).map_err(|fault| fault.into_error("`--key`"))?;
             if !names.contains(name) {
                 let names: Vec<_> = found.iter().map(|found| found.name.as_str()).collect();
                 return Err(Error::usage("`--key` names a secret that was not found")
-                    .hint(format!("these were found: {}", names.join(", "))));
+                    .hint(format!("found: {}", names.join(", "))));
             }
             if keys.insert(name, key).is_some() {
                 return Err(Error::usage(format!("duplicate `--key {name}`")).hint("remove one of the two"));
@@ -199,11 +199,12 @@ fn to_secret_data(
     let names: HashSet<&str> = found.iter().map(|found| found.name.as_str()).collect();
     if as_text.iter().any(|wanted| !names.contains(wanted.as_str())) {
         let names: Vec<_> = found.iter().map(|found| found.name.as_str()).collect();
-        return Err(Error::usage("`--text` names a secret that was not found")
-            .hint(format!("these were found: {}", names.join(", "))));
+        return Err(
+            Error::usage("`--text` names a secret that was not found").hint(format!("found: {}", names.join(", ")))
+        );
     }
     let as_text: HashSet<&str> = as_text.iter().map(String::as_str).collect();
-    let (mut data, mut notes) = (SecretData::new(), note_dicts(&found));
+    let (mut data, mut notes) = (SecretData::new(), secrets::dict_notes(found.iter().map(|found| found.name.as_str())));
     for FoundSecret { name, location, value } in found {
         if matches!(&value, SecretValue::File(bytes) if bytes.ends_with(b"\n")) {
             let text = format!("the value of `{name}` ends with a line break, which is kept");
@@ -219,26 +220,6 @@ fn to_secret_data(
         data.push((keys.key_of(&name).to_owned(), value));
     }
     Ok((data, notes))
-}
-
-/// Returns the notes on secrets that Prefect combines into one dict.
-fn note_dicts(found: &[FoundSecret]) -> Vec<Diagnostic> {
-    let mut dicts: Vec<(&str, Vec<&str>)> = Vec::new();
-    let mut positions = HashMap::new();
-    for name in found.iter().map(|found| found.name.as_str()) {
-        let Some((dict, _)) = secrets::split_dict(name) else { continue };
-        let position = *positions.entry(dict).or_insert(dicts.len());
-        match dicts.get_mut(position) {
-            Some((_, parts)) => parts.push(name),
-            None => dicts.push((dict, vec![name])),
-        }
-    }
-    let note = |(dict, parts): &(&str, Vec<&str>)| {
-        let parts: Vec<_> = parts.iter().map(|name| format!("`{name}`")).collect();
-        let text = format!("flows get {} in one dict: Secret(\"{dict}\")", parts.join(", "));
-        Diagnostic::info("secret-dict", text)
-    };
-    dicts.iter().map(note).collect()
 }
 
 /// Returns a value unchanged. Adds a warning if a flow gets a different value. Fails if a value is a literal with too

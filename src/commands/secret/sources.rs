@@ -16,6 +16,7 @@ use jobplate_prefect::pyvalue::source::SourceFile;
 use jobplate_prefect::variables::secret_variable;
 
 use crate::shared::input_reader::InputReader;
+use crate::shared::inputs::expand_home;
 
 /// The default path of Prefect's configuration.
 const DEFAULT_CONFIG: &str = "~/.prefect/config.toml";
@@ -274,14 +275,6 @@ fn utf8(bytes: Vec<u8>, file: &str) -> Result<String> {
             error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
         Error::input("is not UTF-8").in_file(format!("{file}:{line}"))
     })
-}
-
-/// Replaces a leading `~` with the home directory. A shell does not expand it after `=`.
-fn expand_home(path: &Path) -> PathBuf {
-    match (path.strip_prefix("~"), std::env::home_dir()) {
-        (Ok(rest), Some(home)) => home.join(rest),
-        _ => path.to_owned(),
-    }
 }
 
 /// Splits `KEY=PATH`. The path may contain bytes that are not UTF-8.

@@ -54,8 +54,6 @@ pub(super) fn plan_env_from(
             insert.push((position, source_to_yaml(source)));
         }
     }
-    remove.sort_unstable();
-    insert.sort_by_key(|(position, _)| *position);
     change_list(&list, "envFrom", remove, insert, new_keys, edits);
     Ok(())
 }

@@ -203,7 +203,7 @@ spec:
             ("secrets: {'a/b': {secret: s}}", "'a/b'", "`secrets`: invalid key of"),
             ("secrets: {T: {secret: s, key: ''}}", "T:", "`secrets`: the key is missing"),
             ("secrets: {PREFECT__X: {secret: s, key: k}}", "PREFECT__X", "`secrets`: PREFECT__X is a variable's name"),
-            ("secrets: {T: {secret: s}, T: {secret: s}}", "T: {secret: s}}", "the key `T` stands twice"),
+            ("secrets: {T: {secret: s}, T: {secret: s}}", "T: {secret: s}}", "duplicate key `T`"),
             ("prefect: {api: canary}", "canary", "this is no URL"),
             ("prefect: {backend: canary}", "canary", "this must be `server` or `cloud`"),
             ("prefect: {apiKey: {secret: s}}", "{secret", "`key` is missing"),

@@ -4,7 +4,8 @@
 //! Prefect evaluates a variable twice as a Python literal and expands `$NAME` and `${...}` in it. `Secret(...).get()`
 //! then parses a string as JSON. Errors contain no values.
 
-use jobplate_diagnostic::{ProgramName, Result};
+use indexmap::IndexMap;
+use jobplate_diagnostic::{Diagnostic, ProgramName, Result};
 use jobplate_manifest::names::{self, ValidationError};
 
 use super::config::string_to_type;
@@ -45,6 +46,21 @@ pub fn parse_name(key: &str) -> std::result::Result<&str, ValidationError> {
 /// Splits a secret's name into the name of its dict and the rest. Returns `None` if the secret is not in a dict.
 pub fn split_dict(name: &str) -> Option<(&str, &str)> {
     name.split_once(DICT_SEPARATOR)
+}
+
+/// Returns a note for each dict in which Prefect combines some of the secrets.
+pub fn dict_notes<'n>(names: impl Iterator<Item = &'n str>) -> Vec<Diagnostic> {
+    let mut dicts: IndexMap<&str, Vec<String>> = IndexMap::new();
+    for name in names {
+        if let Some((dict, _)) = split_dict(name) {
+            dicts.entry(dict).or_default().push(format!("`{name}`"));
+        }
+    }
+    let note = |(dict, names): (&str, Vec<String>)| {
+        let text = format!("flows get {} in one dict: Secret(\"{dict}\")", names.join(", "));
+        Diagnostic::info("secret-dict", text)
+    };
+    dicts.into_iter().map(note).collect()
 }
 
 /// Returns the names of the dicts that contain a secret. No other secret can have one of these names.

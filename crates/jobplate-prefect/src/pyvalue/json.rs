@@ -36,7 +36,7 @@ pub(crate) fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<Option<
     if let Err(unsupported) = read(text, &mut nodes) {
         let from = start + unsupported.offset;
         let length = source.text[from..].chars().next().map_or(0, char::len_utf8);
-        let error = Error::refused(format!("{} stands here", unsupported.reason)).hint(UNSUPPORTED_HINT);
+        let error = Error::refused(format!("unsupported syntax: {}", unsupported.reason)).hint(UNSUPPORTED_HINT);
         return Err(locate(error, Some(&Location { source: Rc::clone(source), span: from..from + length })));
     }
     spend_nodes(arena, &nodes, source)?;

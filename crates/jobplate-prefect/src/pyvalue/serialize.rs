@@ -42,7 +42,7 @@ fn check_value(arena: &Arena, id: ValueId, depth: usize, budget: &mut Budget) ->
     match arena.get(id) {
         Value::Float(float) if !float.is_finite() => refuse("a number that is none (`.nan`, `.inf`)"),
         Value::Unsupported(UNSUPPORTED_ESCAPE) => Err(locate(
-            Error::refused(format!("{UNSUPPORTED_ESCAPE}, stands here")).hint(UNSUPPORTED_HINT),
+            Error::refused(format!("unsupported syntax: {UNSUPPORTED_ESCAPE}")).hint(UNSUPPORTED_HINT),
             arena.location(id),
         )),
         Value::Bytes(_) | Value::Set(_) | Value::Complex(..) | Value::Ellipsis | Value::Unsupported(_) => {

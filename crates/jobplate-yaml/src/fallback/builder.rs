@@ -15,7 +15,8 @@ use super::super::unsupported::Unsupported;
 const MAX_NODES: usize = 1_000_000;
 
 /// The reason for rejecting a document with more nodes.
-pub(super) const TOO_MANY_NODES: &str = "more than 1000000 nodes in a document with unusual syntax";
+pub(super) const TOO_MANY_NODES: &str =
+    "too many nodes: more than 1000000 in a document that needs the fallback parser";
 
 /// Parses one document with granit-parser.
 ///

@@ -31,7 +31,8 @@ const MAX_DENSE_NODES: usize = 1_000_000;
 pub fn read(text: &str, arena: &mut NodeArena) -> Result<(), Unsupported> {
     let Err(unsupported) = scan(text, arena) else {
         let is_dense = arena.len() > MAX_DENSE_NODES && arena.len() > text.len() / 4;
-        let error = Unsupported { offset: 0, reason: "more than one node for each 4 bytes" };
+        let error =
+            Unsupported { offset: 0, reason: "too many nodes: more than 1000000, and more than one for each 4 bytes" };
         return if is_dense { Err(error) } else { Ok(()) };
     };
     parse_with_granit(text, arena).map_err(|error| match error.reason {
@@ -86,7 +87,10 @@ mod tests {
         let items = |item: &str, count: usize| item.repeat(count);
         for (text, expected) in [
             (format!("[{}]", items("1,", MAX_DENSE_NODES - 1)), None),
-            (format!("[{}]", items("1,", MAX_DENSE_NODES)), Some("more than one node for each 4 bytes")),
+            (
+                format!("[{}]", items("1,", MAX_DENSE_NODES)),
+                Some("too many nodes: more than 1000000, and more than one for each 4 bytes"),
+            ),
             (format!("[{}]", items("abcd,", MAX_DENSE_NODES)), None),
             (format!("[? a,{}]", items("1,", MAX_DENSE_NODES)), Some(TOO_MANY_NODES)),
         ] {

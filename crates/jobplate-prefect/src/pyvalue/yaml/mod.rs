@@ -37,11 +37,11 @@ pub fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
     let first = mark.min('\u{feff}'.len_utf8());
     let letters = format!("{}{}", &text[..first], text[first..].replace('\u{feff}', "\u{fffd}"));
     if let Err(invalid) = check_characters(&letters) {
-        let error = Error::refused(format!("{} stands here", invalid.reason)).hint(UNSUPPORTED_HINT);
+        let error = Error::refused(format!("unsupported syntax: {}", invalid.reason)).hint(UNSUPPORTED_HINT);
         return Err(locate(error, Some(&location(invalid.span))));
     }
     if source.text.contains('\u{7f}') {
-        return Err(Error::input("a control character stands here").in_file(&source.name));
+        return Err(Error::input("invalid control character").in_file(&source.name));
     }
     let start = document_start(&text).map_err(|error| locate(error, Some(&location(0..0))))?;
     let mut nodes = NodeArena::default();
@@ -55,7 +55,7 @@ pub fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
             ["an unusual tag", "an escape that is no Unicode character", "text behind an alias", "a null key"];
         let is_supported_by_pyyaml = unsupported_syntax.contains(&unsupported.reason) || letters.contains("!<");
         let error = match is_supported_by_pyyaml {
-            true => Error::refused(format!("{} stands here", unsupported.reason)).hint(UNSUPPORTED_HINT),
+            true => Error::refused(format!("unsupported syntax: {}", unsupported.reason)).hint(UNSUPPORTED_HINT),
             false => {
                 Error::input(format!("this is no YAML: {}", unsupported.reason)).hint("Prefect reads it with PyYAML")
             }
@@ -115,7 +115,7 @@ fn document_start(text: &str) -> Result<usize> {
                 return Err(Error::input("the directive %YAML stands twice").hint("remove one of the two"));
             }
             if chunk_text.lines().any(|line| line.starts_with("%TAG")) {
-                return Err(Error::refused("a directive %TAG stands here").hint(UNSUPPORTED_HINT));
+                return Err(Error::refused("unsupported syntax: a %TAG directive").hint(UNSUPPORTED_HINT));
             }
             if chunk_text.lines().all(|line| is_blank(line) || line.starts_with('%')) {
                 continue;
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn refuses_syntax_that_only_pyyaml_reads() {
         let error = load_and_print("null: a\nb: \"\\ud800\"").unwrap_err();
-        assert_eq!(error.message(), "a null key stands here");
+        assert_eq!(error.message(), "unsupported syntax: a null key");
     }
 
     #[test]
