@@ -286,7 +286,7 @@ mod tests {
             (&["a", "--wrap", "x"], "`--wrap` needs configmap/NAME[:KEY]"),
             (&["a", "--wrap", "secret/x"], "`--wrap` needs configmap/NAME[:KEY]"),
             (&["a", "--wrap", "configmap/X"], "`--wrap`: the ConfigMap's name"),
-            (&["a", "--wrap", "configmap/x:a b"], "`--wrap`: the key"),
+            (&["a", "--wrap", "configmap/x:a b"], "`--wrap`: invalid key"),
             (&["a", "--wrap", "configmap/x", "-i"], "--wrap"),
             (&["a", "--spec", "not/there"], "not/there"),
         ] {
