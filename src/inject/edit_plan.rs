@@ -1,6 +1,8 @@
 //! The edit plan of one document: its edits, its targets and its embedded documents.
 
-use jobplate_diagnostic::{Error, ErrorKind, Result};
+use std::ops::Range;
+
+use jobplate_diagnostic::{Diagnostic, Error, ErrorKind, Result};
 use jobplate_manifest::field::FieldPath;
 use jobplate_yaml::{Edit, Editable, Node};
 
@@ -20,6 +22,8 @@ pub struct EditPlan<'a> {
     pub requested: Vec<RequestedEntries>,
     /// The embedded documents to plan with [`EditPlanner::plan_embedded`](super::EditPlanner::plan_embedded).
     pub embedded: Vec<EmbeddedDocument<'a>>,
+    /// Diagnostics about the selected containers, with their byte ranges in the document.
+    pub diagnostics: Vec<(Diagnostic, Range<usize>)>,
     added: AddedSize,
 }
 

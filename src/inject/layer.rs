@@ -219,10 +219,10 @@ impl Layer {
 
 /// Fails if a layer already has [`MAX_SETTINGS`] settings.
 fn check_count(count: usize, settings: &str) -> Result<()> {
-    match count < MAX_SETTINGS {
-        true => Ok(()),
-        false => Err(Error::usage(format!("too many {settings}: more than {MAX_SETTINGS}"))),
+    if count < MAX_SETTINGS {
+        return Ok(());
     }
+    Err(Error::usage(format!("too many {settings}: more than {MAX_SETTINGS}")))
 }
 
 /// Refuses the name of a variable where the name of a Prefect secret is expected: the prefix would be added twice.
@@ -339,8 +339,7 @@ mod tests {
 
     #[test]
     fn keeps_the_upper_layers_assignments() {
-        let mut lower = Layer::new(false);
-        lower.inputs = vec!["lower".into()];
+        let mut lower = Layer { inputs: vec!["lower".into()], ..Layer::new(false) };
         lower.add_target(parse_target("Job", None, None, None).unwrap()).unwrap();
         for name in ["KEPT", "SET", "REMOVED", "PREFECT__BACKEND"] {
             lower.set_variable(literal(name, "lower"), "lower").unwrap();
@@ -393,8 +392,7 @@ mod tests {
         ] {
             assert_eq!(check_api_url(url), Ok(()), "{url}");
         }
-        for url in
-            ["", "prefect-apollo:4200", "http://", "http:///api", "http://:4200", "ftp://a", "http://a b", "http://a\n"]
+        for url in ["", "apollo:4200", "http://", "http:///api", "http://:4200", "ftp://a", "http://a b", "http://a\n"]
         {
             assert!(check_api_url(url).is_err(), "{url:?}");
         }

@@ -2,6 +2,7 @@
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::object::Object;
+use jobplate_manifest::sendable;
 use jobplate_yaml::{Child, Edit, Editable, Node, NodeKind, ScalarKind, StrictMap, Value};
 
 use super::canonical;
@@ -34,27 +35,13 @@ pub(super) fn plan_metadata(object: &Object<'_>, changes: &MetadataChanges, edit
     Ok(())
 }
 
-/// Refuses a new name that Kubernetes rejects as too long for the object's kind: the name of a Job becomes a label of its
-/// pods, and that of a CronJob gets a suffix of 11 characters
-/// (<https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/>).
+/// Refuses a new name that Kubernetes rejects as too long for the object's kind.
 fn check_name_length(object: &Object<'_>, changes: &MetadataChanges) -> Result<()> {
-    let limit = match &*object.kind {
-        "Job" => 63,
-        "CronJob" => 52,
-        _ => return Ok(()),
-    };
-    let Some(length) = changes.name.as_ref().map(String::len).filter(|length| *length > limit) else { return Ok(()) };
-    let name = object.metadata.and_then(|metadata| metadata.get_first("name"));
-    let start = name.unwrap_or(object.node).span().start;
-    let hint = if changes.append_hash {
-        "shorten the name; --name-hash appends 9 characters to it"
-    } else {
-        "shorten the name"
-    };
-    Err(Error::refused(format!("the name of a {} must have at most {limit} characters, not {length}", object.kind))
-        .with_code("name-too-long")
-        .at(start..start + 1)
-        .hint(hint))
+    let Some(name) = &changes.name else { return Ok(()) };
+    sendable::check_name_length(object, name).map_err(|error| match changes.append_hash {
+        true => error.hint("shorten the name; --name-hash appends 9 characters to it"),
+        false => error,
+    })
 }
 
 /// The indices of the `metadata` entries to remove, and the entries to insert, each with the index before which it is

@@ -1,10 +1,15 @@
 //! Collects the notes for the user without duplicates.
 
+use std::ops::Range;
+
 use indexmap::{IndexMap, IndexSet};
 use jobplate_diagnostic::Diagnostic;
 
 /// The maximum number of variables that one note names.
 const MAX_NAMES: usize = 20;
+
+/// The maximum number of diagnostics with a location that are collected for a document. A run reports fewer.
+const MAX_LOCATED: usize = 1000;
 
 /// Notes for the user, without duplicate messages, in the order in which they were added.
 #[derive(Clone, Debug, Default)]
@@ -13,11 +18,25 @@ pub(super) struct Notes {
     notes: IndexMap<String, Diagnostic>,
     /// The variables whose literals are replaced by references to Secrets.
     replaced_literals: IndexSet<String>,
+    /// Diagnostics about the current document, with their byte ranges in it.
+    located: Vec<(Diagnostic, Range<usize>)>,
 }
 
 impl Notes {
     pub(super) fn add(&mut self, note: Diagnostic) {
         self.notes.entry(note.message().to_owned()).or_insert(note);
+    }
+
+    /// Adds a diagnostic about a byte range of the current document, unless there are too many.
+    pub(super) fn add_at(&mut self, diagnostic: Diagnostic, span: Range<usize>) {
+        if self.located.len() < MAX_LOCATED {
+            self.located.push((diagnostic, span));
+        }
+    }
+
+    /// Removes and returns the diagnostics about the current document.
+    pub(super) fn take_located(&mut self) -> Vec<(Diagnostic, Range<usize>)> {
+        std::mem::take(&mut self.located)
     }
 
     /// Adds a variable whose literal is replaced by a reference to a Secret. One note names all these variables.
@@ -27,7 +46,7 @@ impl Notes {
 
     /// Returns the notes in the order in which they were added.
     pub(super) fn into_vec(self) -> Vec<Diagnostic> {
-        let Notes { notes, replaced_literals } = self;
+        let Notes { notes, replaced_literals, .. } = self;
         let mut notes: Vec<Diagnostic> = notes.into_values().collect();
         if !replaced_literals.is_empty() {
             let mut names: Vec<String> =

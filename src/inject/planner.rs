@@ -76,6 +76,8 @@ impl<'i> EditPlanner<'i> {
     /// target does not support a requested setting. The error has a span of the document.
     pub fn plan_document<'a>(&mut self, document: Document<'a>, names: &[Option<String>]) -> Result<EditPlan<'a>> {
         let mut plan = self.plan_checksums(document)?;
+        // A document that could not be planned leaves its diagnostics.
+        self.desired_envs.notes.take_located();
         for (position, object) in objects(document)?.iter().enumerate() {
             if self.injection.targets.iter().any(|target| target.name.is_some() && target.matches_kind(object)) {
                 object.check_name()?;
@@ -112,6 +114,7 @@ impl<'i> EditPlanner<'i> {
             }
         }
         plan.add_edits([])?;
+        plan.diagnostics = self.desired_envs.notes.take_located();
         Ok(plan)
     }
 
@@ -171,6 +174,7 @@ impl<'i> EditPlanner<'i> {
         // over.
         plan.requested.clear();
         plan.add_edits([])?;
+        plan.diagnostics = self.desired_envs.notes.take_located();
         Ok(plan)
     }
 

@@ -71,7 +71,8 @@ impl<'i> DocumentPlanner<'i> {
         if relevance == Relevance::None {
             let unrecognized =
                 self.reports_unrecognized.then(|| self.unrecognized_finder.find(text, &mut self.arena)).flatten();
-            return Ok(DocumentOutcome { unrecognized, ..DocumentOutcome::default() });
+            let diagnostics = unrecognized.into_iter().collect();
+            return Ok(DocumentOutcome { diagnostics, ..DocumentOutcome::default() });
         }
         let Some(document) = parse_if_relevant(&self.prefilter, relevance, text, &mut self.arena)? else {
             return Ok(DocumentOutcome::default());
@@ -89,20 +90,19 @@ impl<'i> DocumentPlanner<'i> {
         let by_fallback = document.arena.fallback_reason().is_some();
         let embedded = std::mem::take(&mut plan.embedded);
         self.findings.has_embedded |= !embedded.is_empty();
-        let EmbeddedEdits { edits, config_maps, unchanged } =
-            self.embedded_editor.plan_all(&self.prefilter, &mut self.edit_planner, document, &embedded, &mut counts)?;
+        let planned = self.embedded_editor.plan_all(&self.prefilter, &mut self.edit_planner, document, &embedded)?;
+        let EmbeddedEdits { edits, counts: embedded_counts, config_maps, unchanged, diagnostics: embedded_diagnostics } =
+            planned;
+        counts.add(&embedded_counts);
         plan.add_edits(edits.iter().cloned())?;
         let has_no_target = counts.targets == 0 && plan.edits.is_empty();
-        let unrecognized =
-            (has_no_target && self.reports_unrecognized).then(|| unrecognized::find_in_document(document)).flatten();
+        let mut diagnostics = std::mem::take(&mut plan.diagnostics);
+        diagnostics.extend(embedded_diagnostics);
+        if has_no_target && self.reports_unrecognized {
+            diagnostics.extend(unrecognized::find_in_document(document));
+        }
         if self.injection.metadata.append_hash && !plan.targets.is_empty() {
-            let names = match plan.edits.is_empty() {
-                true => hash_job_names(document, &plan)?,
-                false => {
-                    refuse_directives(after_directives)?;
-                    hash_job_names(self.editor.apply(document, &plan.edits)?.document, &plan)?
-                }
-            };
+            let names = hash_names(&mut self.editor, document, &plan, after_directives)?;
             plan = self.edit_planner.plan_document(document, &names)?;
             plan.add_edits(edits)?;
         }
@@ -111,7 +111,7 @@ impl<'i> DocumentPlanner<'i> {
             false => Vec::new(),
         };
         if plan.edits.is_empty() {
-            return Ok(DocumentOutcome { counts, edited: None, by_fallback, unrecognized, unchanged });
+            return Ok(DocumentOutcome { counts, edited: None, by_fallback, diagnostics, unchanged });
         }
         counts.changed += plan.targets.len() - unchanged_targets(document, &plan)?.len();
         refuse_directives(after_directives)?;
@@ -121,7 +121,7 @@ impl<'i> DocumentPlanner<'i> {
             let changed = config_maps.iter().filter_map(|&position| objects.get(position));
             changed.for_each(|map| self.findings.changed_config_maps.add(map));
         }
-        Ok(DocumentOutcome { counts, edited: Some(edited), by_fallback, unrecognized, unchanged })
+        Ok(DocumentOutcome { counts, edited: Some(edited), by_fallback, diagnostics, unchanged })
     }
 }
 
@@ -147,6 +147,20 @@ fn name_unchanged_targets(
     let positions = unchanged_targets(document, plan)?.into_iter().chain(config_maps.iter().copied());
     let unchanged = positions.filter_map(|position| objects.get(position));
     Ok(unchanged.map(|object| (ObjectName::new(object, &template_kind), object.node.span().start)).collect())
+}
+
+/// Returns the final names of the targets for `--name-hash`, like [`hash_job_names`]. `plan` has the other edits.
+fn hash_names(
+    editor: &mut Editor,
+    document: Document<'_>,
+    plan: &EditPlan<'_>,
+    after_directives: bool,
+) -> Result<Vec<Option<String>>> {
+    if plan.edits.is_empty() {
+        return hash_job_names(document, plan);
+    }
+    refuse_directives(after_directives)?;
+    hash_job_names(editor.apply(document, &plan.edits)?.document, plan)
 }
 
 /// Returns a name for each target, in document order: the hashed name of a Job, or `None` for another kind.

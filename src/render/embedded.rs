@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use jobplate_diagnostic::Result;
+use jobplate_diagnostic::{Diagnostic, Result};
 use jobplate_manifest::object::objects;
 use jobplate_yaml::{DecodedScalar, Document, Documents, Edit, Edited, Editor, NodeArena};
 
@@ -22,10 +22,13 @@ pub(super) struct EmbeddedEditor {
 pub(super) struct EmbeddedEdits {
     /// The edits of the scalars and of the ConfigMaps' metadata.
     pub edits: Vec<Edit>,
+    pub counts: TargetCounts,
     /// The indices, in the document's objects, of the ConfigMaps whose data change.
     pub config_maps: Vec<usize>,
     /// The indices, in the document's objects, of the ConfigMaps with targets that need no edits.
     pub unchanged: Vec<usize>,
+    /// Diagnostics about the embedded documents, with their byte ranges in the document that contains them.
+    pub diagnostics: Vec<(Diagnostic, Range<usize>)>,
 }
 
 impl EmbeddedEditor {
@@ -37,24 +40,24 @@ impl EmbeddedEditor {
         edit_planner: &mut EditPlanner<'_>,
         document: Document<'_>,
         embedded: &[EmbeddedDocument<'_>],
-        counts: &mut TargetCounts,
     ) -> Result<EmbeddedEdits> {
         let mut planned = EmbeddedEdits::default();
         if embedded.is_empty() || edit_planner.context().agent_gets_settings.is_none() {
             return Ok(planned);
         }
-        let EmbeddedEdits { edits, config_maps, unchanged } = &mut planned;
         // The ConfigMaps with targets, each with the number of its targets in scalars that do not change.
         let mut with_targets: Vec<(usize, usize)> = Vec::new();
         let mut added = AddedSize::default();
         let objects = objects(document)?;
         for &embedded in embedded {
-            let (targets_before, changed_before) = (counts.targets, counts.changed);
-            if let Some(edit) = self.plan_scalar(prefilter, edit_planner, embedded, counts)? {
+            let (targets_before, changed_before) = (planned.counts.targets, planned.counts.changed);
+            let edit = self.plan_scalar(prefilter, edit_planner, embedded, &mut planned)?;
+            let counts = &mut planned.counts;
+            if let Some(edit) = edit {
                 counts.changed += counts.targets - targets_before;
                 added.add(std::slice::from_ref(&edit))?;
-                edits.push(edit);
-                config_maps.push(embedded.object);
+                planned.edits.push(edit);
+                planned.config_maps.push(embedded.object);
             }
             if counts.targets > targets_before {
                 let kept = (counts.targets - targets_before) - (counts.changed - changed_before);
@@ -66,29 +69,30 @@ impl EmbeddedEditor {
                 edit_planner.mark_embedded_matched(&objects[embedded.object], &key);
             }
         }
-        config_maps.dedup();
+        planned.config_maps.dedup();
         for (position, kept) in with_targets {
-            let planned = edits.len();
-            edit_planner.plan_config_map_metadata(&objects[position], edits)?;
-            if edits.len() > planned {
+            let count = planned.edits.len();
+            edit_planner.plan_config_map_metadata(&objects[position], &mut planned.edits)?;
+            if planned.edits.len() > count {
                 // The metadata belong to all targets of the ConfigMap.
-                counts.changed += kept;
-            } else if config_maps.binary_search(&position).is_err() {
-                unchanged.push(position);
+                planned.counts.changed += kept;
+            } else if planned.config_maps.binary_search(&position).is_err() {
+                planned.unchanged.push(position);
             }
         }
         Ok(planned)
     }
 
     /// Plans and edits the documents in a scalar. Returns the scalar's edit, or `None` if the scalar does not change.
+    /// Adds the targets and diagnostics to `planned`.
     ///
-    /// Errors have a span of the document that contains the scalar.
+    /// Errors and diagnostics have a span of the document that contains the scalar.
     fn plan_scalar(
         &mut self,
         prefilter: &Prefilter,
         edit_planner: &mut EditPlanner<'_>,
         embedded: EmbeddedDocument<'_>,
-        counts: &mut TargetCounts,
+        planned: &mut EmbeddedEdits,
     ) -> Result<Option<Edit>> {
         let value = embedded.value;
         let decoded = DecodedScalar::new(*value);
@@ -100,11 +104,16 @@ impl EmbeddedEditor {
             let offset = chunk.offset as usize;
             let document = &decoded.text()[offset..offset + chunk.bytes.len()];
             let after_directives = directives.may_precede(document);
-            let edited = self.plan_and_edit(prefilter, edit_planner, embedded, document, after_directives, counts);
-            let edited = edited.map_err(|error| {
+            let source_range = |span: Range<usize>| {
                 let source_offset = |at: usize| decoded.source_offset(offset + at);
-                error.map_span(|span| source_offset(span.start)..source_offset(span.end)).at(value.span())
-            })?;
+                source_offset(span.start)..source_offset(span.end)
+            };
+            let first_diagnostic = planned.diagnostics.len();
+            let edited = self.plan_and_edit(prefilter, edit_planner, embedded, document, after_directives, planned);
+            let edited = edited.map_err(|error| error.map_span(source_range).at(value.span()))?;
+            for (_, span) in &mut planned.diagnostics[first_diagnostic..] {
+                *span = source_range(span.clone());
+            }
             let Some(edited) = edited else {
                 text.push_str(document);
                 continue;
@@ -129,7 +138,8 @@ impl EmbeddedEditor {
         Ok(Some(value.change_text(splices, text.into())))
     }
 
-    /// Plans and edits one document of a scalar. Returns `None` if the document does not change.
+    /// Plans and edits one document of a scalar. Returns `None` if the document does not change. Adds the targets and
+    /// diagnostics to `planned`; the diagnostics have a span of the document.
     fn plan_and_edit(
         &mut self,
         prefilter: &Prefilter,
@@ -137,14 +147,15 @@ impl EmbeddedEditor {
         embedded: EmbeddedDocument<'_>,
         text: &str,
         after_directives: bool,
-        counts: &mut TargetCounts,
+        planned: &mut EmbeddedEdits,
     ) -> Result<Option<Edited<'_>>> {
         let relevance = prefilter.relevance_of_embedded(text.as_bytes(), after_directives, embedded.is_named());
         let Some(document) = parse_if_relevant(prefilter, relevance, text, &mut self.arena)? else { return Ok(None) };
         let plan = edit_planner.plan_embedded(document, embedded)?;
-        counts.targets += usize::from(!plan.targets.is_empty());
-        counts.containers += plan.containers;
-        counts.fully_injected += plan.fully_injected;
+        planned.counts.targets += usize::from(!plan.targets.is_empty());
+        planned.counts.containers += plan.containers;
+        planned.counts.fully_injected += plan.fully_injected;
+        planned.diagnostics.extend(plan.diagnostics);
         if plan.edits.is_empty() {
             return Ok(None);
         }

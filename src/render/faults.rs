@@ -1,6 +1,7 @@
 //! Collects errors and warnings about documents until the lines of their documents are known.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use jobplate_diagnostic::{Diagnostic, Error, Location, Result};
 
@@ -52,13 +53,13 @@ struct PendingFault {
     fault: Fault,
     /// The offset of the document in the input.
     offset: u64,
-    text: String,
+    text: Arc<str>,
 }
 
 enum Fault {
     Error(Error),
-    /// A warning and its byte range in the document.
-    Warning(Diagnostic, Range<usize>),
+    /// A diagnostic that does not stop the run, and its byte range in the document.
+    Diagnostic(Diagnostic, Range<usize>),
 }
 
 impl Faults {
@@ -75,17 +76,22 @@ impl Faults {
     /// Adds an error about the document at `offset` of the current input.
     pub(super) fn add_error(&mut self, error: Error, offset: u64, text: &str) {
         self.kept_errors.add(text.len());
-        self.pending.push(PendingFault { fault: Fault::Error(error), offset, text: text.to_owned() });
+        self.pending.push(PendingFault { fault: Fault::Error(error), offset, text: text.into() });
     }
 
-    /// Adds a warning about the document at `offset` of the current input, unless there are too many.
-    pub(super) fn add_warning(&mut self, (warning, span): (Diagnostic, Range<usize>), offset: u64, text: &str) {
-        if self.kept_warnings.is_used_up() {
-            self.lacks_warnings = true;
-            return;
+    /// Adds diagnostics about the document at `offset` of the current input, unless there are too many.
+    pub(super) fn add_diagnostics(&mut self, found: Vec<(Diagnostic, Range<usize>)>, offset: u64, text: &str) {
+        // The diagnostics share the document.
+        let mut document: Option<Arc<str>> = None;
+        for (diagnostic, span) in found {
+            if self.kept_warnings.is_used_up() {
+                self.lacks_warnings = true;
+                return;
+            }
+            self.kept_warnings.add(if document.is_none() { text.len() } else { 0 });
+            let text = Arc::clone(document.get_or_insert_with(|| text.into()));
+            self.pending.push(PendingFault { fault: Fault::Diagnostic(diagnostic, span), offset, text });
         }
-        self.kept_warnings.add(text.len());
-        self.pending.push(PendingFault { fault: Fault::Warning(warning, span), offset, text: text.to_owned() });
     }
 
     /// Adds an error about the current input, which cannot be read further.
@@ -125,8 +131,8 @@ impl Faults {
         for (PendingFault { fault, text, .. }, line) in self.pending.drain(..).zip(lines) {
             match fault {
                 Fault::Error(error) => self.errors.push(error.in_document(source.name(), line, text)),
-                Fault::Warning(warning, span) => {
-                    self.warnings.push(warning.at(Location::new(source.name(), line, text, span)));
+                Fault::Diagnostic(diagnostic, span) => {
+                    self.warnings.push(diagnostic.at(Location::new(source.name(), line, text, span)));
                 }
             }
         }
@@ -146,9 +152,9 @@ mod tests {
     fn only_errors_stop_planning() {
         let mut faults = Faults::default();
         for _ in 0..2 * MAX_REPORTED {
-            faults.add_warning(warning(), 0, "text");
+            faults.add_diagnostics(vec![warning(), warning()], 0, "text");
         }
-        faults.add_warning(warning(), 0, &"x".repeat(1_000_000));
+        faults.add_diagnostics(vec![warning()], 0, &"x".repeat(1_000_000));
         assert!(!faults.is_full() && faults.lacks_warnings);
         for _ in 0..MAX_REPORTED {
             assert!(!faults.is_full());

@@ -20,6 +20,16 @@ pub(super) struct TargetCounts {
     pub fully_injected: usize,
 }
 
+impl TargetCounts {
+    /// Adds the targets of the documents that are embedded in the document.
+    pub(super) fn add(&mut self, embedded: &TargetCounts) {
+        self.targets += embedded.targets;
+        self.changed += embedded.changed;
+        self.containers += embedded.containers;
+        self.fully_injected += embedded.fully_injected;
+    }
+}
+
 /// The result of planning and editing a document.
 #[derive(Debug, Default)]
 pub(super) struct DocumentOutcome<'e> {
@@ -28,8 +38,8 @@ pub(super) struct DocumentOutcome<'e> {
     pub edited: Option<Edited<'e>>,
     /// Whether the fallback parser read the document, because the scanner does not support it.
     pub by_fallback: bool,
-    /// A warning about an object whose kind is missing or misspelled, and its byte range in the document.
-    pub unrecognized: Option<(Diagnostic, Range<usize>)>,
+    /// Warnings about the document, with their byte ranges in it.
+    pub diagnostics: Vec<(Diagnostic, Range<usize>)>,
     /// The targets that need no edits, with their offsets in the document. Empty unless they are collected.
     pub unchanged: Vec<(ObjectName, usize)>,
 }

@@ -179,15 +179,13 @@ impl Rendering {
         text: &str,
         faults: &mut Faults,
     ) -> Result<()> {
-        let DocumentOutcome { counts, edited, unrecognized, .. } = outcome;
+        let DocumentOutcome { counts, edited, diagnostics, .. } = outcome;
         self.changed_targets += counts.changed;
         self.fully_injected += counts.fully_injected;
         if let Some(edited) = edited {
             self.log.push(log_section, offset, text, edited.splices()).map_err(|error| spool_error(&error))?;
         }
-        if let Some(warning) = unrecognized {
-            faults.add_warning(warning, offset, text);
-        }
+        faults.add_diagnostics(diagnostics, offset, text);
         Ok(())
     }
 

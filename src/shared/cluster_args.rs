@@ -79,7 +79,8 @@ pub(crate) struct ClusterArgs {
 ///
 /// Fails if a flag or spec file is invalid, or if `--take-over` is given and no env entry is named.
 pub(crate) fn resolve_manifests(args: ManifestArgs, cluster: &ClusterArgs) -> Result<RenderRequest> {
-    let request = args.resolve(false)?;
+    let mut request = args.resolve(false)?;
+    request.sends_objects = true;
     let injection = &request.injection;
     let names_entries = !injection.variables.is_empty() || !injection.unset.is_empty() || !injection.prefect.is_empty();
     if cluster.take_over && !names_entries {

@@ -1,5 +1,6 @@
 //! Plans the edits of a request, fails if no target matches, and reports notes.
 
+use jobplate::inject::NON_STRING_CODE;
 use jobplate::render::{InputSource, Rendering};
 use jobplate_diagnostic::{Diagnostic, Error, Result};
 
@@ -60,6 +61,10 @@ pub(crate) fn plan_sources(
     rendering.diagnostics.extend(unmatched);
     let overridden = agent_notes::overridden_variable_warnings(&mut rendering, &injection.prefect)?;
     rendering.diagnostics.extend(overridden);
+    if request.sends_objects {
+        // The check before the objects are sent reports these values.
+        rendering.diagnostics.retain(|diagnostic| diagnostic.code() != NON_STRING_CODE);
+    }
     ui.report_diagnostics(&rendering.diagnostics);
     Ok(rendering)
 }

@@ -36,6 +36,8 @@ pub(crate) struct RenderRequest {
     pub specs: Vec<PathBuf>,
     /// The path of `--report`.
     pub report: Option<PathBuf>,
+    /// Whether the objects are sent to an API server, which requires stricter checks.
+    pub sends_objects: bool,
     /// The syntax in which the user writes targets, for hints.
     pub target_syntax: TargetSyntax,
 }
@@ -152,6 +154,7 @@ impl EditArgs {
             quiet: self.quiet,
             specs: self.set.spec,
             report: self.report,
+            sends_objects: false,
             target_syntax: TargetSyntax::Flags,
         })
     }

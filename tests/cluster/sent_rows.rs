@@ -30,7 +30,7 @@ const OUTCOMES: &[(&str, ApplyOutcome)] = &[
     ("generateName and a name", Applied),
     // An object with `generateName` is sent with POST, which needs no name in the URL.
     ("generateName alone", Applied),
-    ("no name", RefusedBeforehand("apiVersion", 1, "the object has no name")),
+    ("no name", RefusedBeforehand("apiVersion", 1, "missing `metadata.name`")),
     // The program derives the URL from the manifest's name, so the two names cannot differ.
     ("another name than the URL's", Applied),
     ("another namespace than the URL's", RefusedBeforehand("other", 1, "namespace")),
@@ -38,25 +38,19 @@ const OUTCOMES: &[(&str, ApplyOutcome)] = &[
     ("a comment in front of a separator", Applied),
     ("an empty document in front", Applied),
     ("a List", RefusedBeforehand("apiVersion", 1, "no Kubernetes object")),
-    ("an export", RefusedBeforehand("managedFields", 1, "this is an export")),
-    (
-        "a Secret's name in capitals",
-        RefusedByServer(&["GITHUB_ACCESS_TOKEN", "is no name that Kubernetes takes", "lower-case"]),
-    ),
+    ("an export", RefusedBeforehand("managedFields", 1, "the manifest is an export")),
+    ("a Secret's name in capitals", RefusedByServer(&["GITHUB_ACCESS_TOKEN", "is an invalid name", "lower-case"])),
     ("an empty status", Applied),
     ("an empty serviceAccountName", Applied),
     ("a container without a name", RefusedByServer(&["containers[0].name", "is missing"])),
     ("parallelism in a pod", RefusedByServer(&["`parallelism` is no field", "x.yaml:9:7", "kubectl explain"])),
     ("value: null", Applied),
-    ("an entry twice", RefusedBeforehand("API_TOKEN", 2, "stands twice")),
+    ("an entry twice", RefusedBeforehand("API_TOKEN", 2, "duplicate variable")),
     ("a key twice", RefusedBeforehand("value", 2, "duplicate key")),
     ("valuefrom", RefusedBeforehand("valuefrom", 1, "did you mean `valueFrom`?")),
     ("value and valueFrom", RefusedBeforehand(CANARY, 1, "has both `value` and `valueFrom`")),
     ("an empty value and valueFrom", Applied),
-    (
-        "a reference to a name in capitals",
-        RefusedByServer(&["secretKeyRef.name", "is no name that Kubernetes takes", "lower-case"]),
-    ),
+    ("a reference to a name in capitals", RefusedByServer(&["secretKeyRef.name", "is an invalid name", "lower-case"])),
     ("a reference without a name", RefusedByServer(&["secretKeyRef", "env[0]"])),
     ("a reference to a key with a slash", RefusedByServer(&["secretKeyRef.key", "is no key", "letters, digits"])),
     ("a reference without a key", RefusedByServer(&["secretKeyRef.key", "env[0]"])),
@@ -162,7 +156,7 @@ fn applies_or_explains_common_mistakes() {
         (
             "a name that is null",
             config_map("{name: null}", ""),
-            RefusedBeforehand("apiVersion", 1, "the object has no name"),
+            RefusedBeforehand("apiVersion", 1, "missing `metadata.name`"),
         ),
         (
             "no apiVersion",

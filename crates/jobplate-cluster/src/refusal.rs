@@ -1,14 +1,18 @@
 //! Explains a rejected apply with data from the live object: the owners of conflicting fields, and the env entries
 //! whose live value has another source.
 
+use std::collections::BTreeSet;
+
 use jobplate_diagnostic::{Error, ErrorKind};
 use jobplate_manifest::field::{FieldPath, PathStep};
 use jobplate_manifest::workload;
 use jobplate_yaml::Node;
 use serde_json::Value;
 
-use crate::errors::conflict::{EnvSourceConflict, find_env_source_conflicts, format_conflict_table};
-use crate::errors::status::{RefusedRequest, Status};
+use crate::errors::conflict::{
+    EnvSourceConflict, find_env_source_conflicts, format_conflict_table, is_within_entries, variable_of,
+};
+use crate::errors::status::{RefusedRequest, Status, StatusCause};
 use crate::object::InputObject;
 use crate::request::{Resource, Verb};
 use crate::session::Session;
@@ -32,12 +36,7 @@ pub(crate) async fn explain_refusal(
     };
     let name = resource.qualified_name(object.name());
     if let Some(conflicts) = status.conflicts() {
-        let table = format_conflict_table(&conflicts, &live, &object.json_or_null());
-        let error =
-            Error::new(ErrorKind::Cluster, format!("others own fields of {name} that this would change:{table}"));
-        return object.locate(error.hint(
-            "--force-conflicts takes all of them; --take-over takes the env entries named in the call; or leave these fields out of the manifest",
-        ));
+        return field_conflict_error(object, &name, &conflicts, &live, take_over);
     }
     if status.is_env_source_fault()
         && let Some(error) = env_source_error(session, object, &name, &live, take_over)
@@ -45,6 +44,38 @@ pub(crate) async fn explain_refusal(
         return error;
     }
     status.to_error(&request)
+}
+
+/// Returns the error about fields that other field managers own. With `--take-over`, lists only the fields that it does
+/// not cover.
+fn field_conflict_error(
+    object: &InputObject,
+    object_name: &str,
+    conflicts: &[&StatusCause],
+    live: &Value,
+    take_over: bool,
+) -> Error {
+    let is_covered = |cause: &&StatusCause| take_over && is_within_entries(cause, &object.take_over_entries);
+    let uncovered: Vec<&StatusCause> = conflicts.iter().copied().filter(|cause| !is_covered(cause)).collect();
+    let listed = if uncovered.is_empty() { conflicts } else { &uncovered };
+    let table = format_conflict_table(listed, live, &object.json_or_null());
+    let message = format!("conflict: other field managers own fields of {object_name} that this would change:{table}");
+    let variables: BTreeSet<String> = listed.iter().filter_map(|cause| variable_of(cause)).collect();
+    let variables = variables.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let hint = match (take_over, variables.is_empty()) {
+        (true, false) => format!(
+            "--take-over covers only variables that the command sets: set {variables} too, pass --force-conflicts \
+             to take over all of these fields, or remove them from the manifest"
+        ),
+        (false, false) => format!(
+            "pass --take-over and a flag that sets {variables}, pass --force-conflicts to take over all of these \
+             fields, or remove them from the manifest"
+        ),
+        (_, true) => {
+            "pass --force-conflicts to take over all of these fields, or remove them from the manifest".to_owned()
+        }
+    };
+    object.locate(Error::new(ErrorKind::Cluster, message).hint(hint))
 }
 
 /// Returns the error about env entries whose live value has another source, such as `value` instead of
@@ -72,11 +103,11 @@ fn env_source_error(
         format!("\n  {} of container {}: {source}, owned by {owners}", conflict.name, conflict.container_name)
     };
     let lines: String = conflicts.iter().map(format_line).collect();
-    let message = format!("{object_name} has these values in another way than the manifest:{lines}");
+    let message = format!("conflict: other field managers own environment variables of {object_name}:{lines}");
     let flags = take_over_flags(object, &conflicts);
     let hint = match take_over {
-        true => format!("--take-over is for entries that the call names: {flags} --take-over"),
-        false => format!("take them over: {flags} --take-over"),
+        true => format!("set all of these variables to take them over: {flags} --take-over"),
+        false => format!("take over these variables: {flags} --take-over"),
     };
     let error = Error::new(ErrorKind::Cluster, message).hint(hint);
     Some(object.locate(match object.with_node(|root| entry_offset(root, first)).flatten() {

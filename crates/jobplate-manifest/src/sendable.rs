@@ -51,11 +51,11 @@ fn require_identity(object: &Object<'_>) -> Result<()> {
     let start = object.node.span().start;
     let fail = |message: &str, hint: &str| Err(Error::input(message).at(start..start + 1).hint(hint));
     match (object.api_version.is_empty(), object.kind.is_empty()) {
-        (true, true) => return fail("this is no Kubernetes object", "it has neither `apiVersion` nor `kind`"),
+        (true, true) => return fail("not a Kubernetes object", "add `apiVersion` and `kind`"),
         (true, false) => {
-            return fail("the object has no `apiVersion`", "an API server wants it, such as `apiVersion: batch/v1`");
+            return fail("missing `apiVersion`", "add it, such as `apiVersion: batch/v1`");
         }
-        (false, true) => return fail("the object has no `kind`", "an API server wants it, such as `kind: Job`"),
+        (false, true) => return fail("missing `kind`", "add it, such as `kind: Job`"),
         (false, false) if object.inherits_from_list => {
             let message = "missing `apiVersion` or `kind` in an item of the List";
             return fail(message, "write `apiVersion` and `kind` in each item");
@@ -68,12 +68,14 @@ fn require_identity(object: &Object<'_>) -> Result<()> {
             let keys = ["name", "generateName"].into_iter();
             let value = keys.filter_map(|key| object.metadata?.get_first(key)).next();
             let span = value.map_or(start..start + 1, |value| value.span());
-            Err(Error::input("the name is none that an object can have")
-                .at(span)
-                .hint("mostly such a name has lower-case letters, digits, `-` and `.`"))
+            Err(Error::input("invalid object name").at(span).hint("use lower-case letters, digits, `-` and `.`"))
         }
-        Some(name) if !name.is_empty() => Ok(()),
-        _ => fail("the object has no name", "give it one in the manifest, or with --name or --generate-name"),
+        // The server shortens a long `generateName` itself.
+        Some(name) if !name.is_empty() => match object.metadata_name() {
+            Some(name) => check_name_length(object, &name),
+            None => Ok(()),
+        },
+        _ => fail("missing `metadata.name`", "add it, or pass --name or --generate-name"),
     }
 }
 
@@ -81,7 +83,7 @@ fn require_identity(object: &Object<'_>) -> Result<()> {
 fn refuse_export(object: &Object<'_>) -> Result<()> {
     let fail = |key: Node<'_>| {
         let name = key.text().unwrap_or_default().into_owned();
-        Err(Error::input(format!("this is an export: `{name}` is what a server fills in"))
+        Err(Error::input(format!("the manifest is an export: the API server sets `{name}`"))
             .at(key.span())
             .hint("remove `status`, and `managedFields`, `resourceVersion`, `uid` from `metadata`"))
     };
@@ -104,6 +106,34 @@ fn refuse_export(object: &Object<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a name that is too long for the kind of `object`. The name of a Job becomes a label of its pods, and the name
+/// of a CronJob gets a suffix of 11 characters
+/// (<https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/>).
+///
+/// # Errors
+///
+/// Returns an error that points to the object's current name, if it has one.
+pub fn check_name_length(object: &Object<'_>, name: &str) -> Result<()> {
+    let limit = match &*object.kind {
+        "Job" => 63,
+        "CronJob" => 52,
+        _ => return Ok(()),
+    };
+    // Only a Job without a selector of its own gets the label.
+    let has_own_selector = || {
+        let spec = object.node.get_first("spec");
+        spec.and_then(|spec| spec.get_first("manualSelector")).is_some_and(|value| value.has_text("true"))
+    };
+    if name.len() <= limit || has_own_selector() {
+        return Ok(());
+    }
+    let keys = ["name", "generateName"].into_iter();
+    let current = keys.filter_map(|key| object.metadata?.get_first(key)).next();
+    let start = current.unwrap_or(object.node).span().start;
+    let message = format!("the name of a {} must have at most {limit} characters, not {}", object.kind, name.len());
+    Err(Error::refused(message).with_code("name-too-long").at(start..start + 1).hint("shorten the name"))
+}
+
 /// Refuses duplicate keys in any mapping, like a server with strict field validation.
 fn refuse_duplicate_keys(root: Node<'_>) -> Result<()> {
     let mut seen = std::collections::HashSet::new();
@@ -114,7 +144,7 @@ fn refuse_duplicate_keys(root: Node<'_>) -> Result<()> {
             if !seen.insert(name.into_owned()) {
                 return Err(Error::input(format!("duplicate key `{}` in a mapping", key.text().unwrap_or_default()))
                     .at(key.span())
-                    .hint("remove one of the two; an API server takes neither"));
+                    .hint("remove one of the two; the API server rejects both"));
             }
         }
     }
@@ -128,14 +158,28 @@ fn refuse_non_strings(map: Option<Node<'_>>, label: &str) -> Result<()> {
 
 /// Refuses a value that is not a string.
 fn refuse_non_string(value: Node<'_>, label: &str) -> Result<()> {
-    let found = match (value.kind(), value.scalar_kind()) {
-        (NodeKind::Map, _) => "a mapping",
-        (NodeKind::Seq, _) => "a list",
-        (_, ScalarKind::Bool) => "a word that YAML takes for true or false",
-        (_, ScalarKind::Number | ScalarKind::NonFinite) => "a number",
-        _ => return Ok(()),
-    };
-    Err(Error::input(format!("{label} is {found}, and must be text")).at(value.span()).hint("put it in quotes"))
+    match describe_non_string(value) {
+        None => Ok(()),
+        Some(found) => {
+            let error = Error::input(format!("{label} is {found}, not a string")).at(value.span());
+            Err(error.hint(QUOTE_HINT))
+        }
+    }
+}
+
+/// The hint for a scalar that must be a string.
+pub const QUOTE_HINT: &str = "put it in quotes";
+
+/// Returns what a value is, with an article, if Kubernetes rejects it where a string is required. Returns `None` for
+/// strings and for null, which Kubernetes reads like a missing value. Words like `yes` are booleans, as in YAML 1.1.
+pub fn describe_non_string(value: Node<'_>) -> Option<&'static str> {
+    match (value.kind(), value.scalar_kind()) {
+        (NodeKind::Map, _) => Some("a mapping"),
+        (NodeKind::Seq, _) => Some("a list"),
+        (_, ScalarKind::Bool) => Some("a boolean"),
+        (_, ScalarKind::Number | ScalarKind::NonFinite) => Some("a number"),
+        _ => None,
+    }
 }
 
 /// The keys of an `env` entry in the Kubernetes API.
@@ -145,7 +189,7 @@ const ENV_VAR_KEYS: [&str; 3] = ["name", "value", "valueFrom"];
 fn check_container(container: Node<'_>) -> Result<()> {
     let mut names = std::collections::HashSet::new();
     let container_name = match container::name(container) {
-        Some(name) => format!("container {name}"),
+        Some(name) => format!("container `{name}`"),
         None => "a container without a name".to_owned(),
     };
     for entry in container.get_first("env").into_iter().flat_map(|env| env.items()) {
@@ -153,20 +197,20 @@ fn check_container(container: Node<'_>) -> Result<()> {
         refuse_non_string(name, "the name of a variable")?;
         let text = name.text().unwrap_or_default();
         if !names.insert(text.clone()) {
-            return Err(Error::input(format!("the variable {text} stands twice in the env of {container_name}"))
+            return Err(Error::input(format!("duplicate variable `{text}` in the `env` of {container_name}"))
                 .at(name.span())
-                .hint("remove one of the two; server-side apply takes neither"));
+                .hint("remove one of the two; server-side apply rejects both"));
         }
         refuse_misspelled(entry, &ENV_VAR_KEYS)?;
         let (value, source) = (entry.get_first("value"), entry.get_first("valueFrom"));
         if let Some(value) = value {
-            refuse_non_string(value, &format!("the value of {text}"))?;
+            refuse_non_string(value, &format!("the value of `{text}`"))?;
         }
         if let Some(source) = source {
             refuse_misspelled(source, &VALUE_FROM_SOURCES)?;
             let literal = value.filter(|value| value.text().is_some_and(|text| !text.is_empty()) && !value.is_null());
             if let Some(value) = literal.filter(|_| source.entries().next().is_some()) {
-                return Err(Error::input(format!("{text} has both `value` and `valueFrom`"))
+                return Err(Error::input(format!("`{text}` has both `value` and `valueFrom`"))
                     .at(value.span())
                     .hint("remove one of the two"));
             }
@@ -204,6 +248,8 @@ mod tests {
         Some((error.message().to_owned(), text[error.span().unwrap()].to_owned()))
     }
 
+    const LONG_NAME: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
     fn pod(env: &str) -> String {
         format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {{containers: [{{name: c, env: {env}}}]}}\n")
     }
@@ -213,6 +259,11 @@ mod tests {
         for text in [
             &pod("[{name: A, value: 'yes'}, {name: B, value: \"\", valueFrom: {secretKeyRef: {name: s, key: k}}}]"),
             &pod("[{name: A, value: null}, {name: B}, {name: 1A, value: 'x', newField: 1}]"),
+            &format!("apiVersion: batch/v1\nkind: Job\nmetadata: {{generateName: {LONG_NAME}}}"),
+            &format!(
+                "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: {LONG_NAME}}}\nspec: {{manualSelector: true}}"
+            ),
+            &format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {LONG_NAME}}}"),
             "apiVersion: v1\nkind: X\nmetadata: {generateName: p-, creationTimestamp: null}\nstatus: {}\n",
             "apiVersion: v1\nkind: CRD\nmetadata: {name: a}\nstatus:\n  conditions: []\n  acceptedNames: {kind: \"\"}\n",
         ] {
@@ -223,42 +274,51 @@ mod tests {
     #[test]
     fn refuses_what_a_server_refuses() {
         for (text, message, at) in [
-            (&*pod("[{name: A, value: yes}]"), "the value of A is a word that YAML takes for", "yes"),
-            (&pod("[{name: A, value: 1_000}]"), "the value of A is a number", "1_000"),
-            (&pod("[{name: Y, value: a}]"), "the name of a variable is a word", "Y"),
+            (&*pod("[{name: A, value: yes}]"), "the value of `A` is a boolean", "yes"),
+            (&pod("[{name: A, value: 1_000}]"), "the value of `A` is a number", "1_000"),
+            (&pod("[{name: Y, value: a}]"), "the name of a variable is a boolean", "Y"),
             (
                 &pod("[{name: A, value: a}, {name: B}, {name: A}]"),
-                "the variable A stands twice in the env of container c",
+                "duplicate variable `A` in the `env` of container `c`",
                 "A",
             ),
             (&pod("[{name: A, valuefrom: {}}]"), "unknown key `valuefrom`", "valuefrom"),
             (&pod("[{name: A, valueFrom: {secretkeyRef: {}}}]"), "unknown key `secretkeyRef`", "secretkeyRef"),
-            (&pod("[{name: A, value: a, valueFrom: {fieldRef: {}}}]"), "A has both `value` and `valueFrom`", "a"),
-            ("kind: Job", "the object has no `apiVersion`", "k"),
+            (&pod("[{name: A, value: a, valueFrom: {fieldRef: {}}}]"), "`A` has both `value` and `valueFrom`", "a"),
+            ("kind: Job", "missing `apiVersion`", "k"),
             (
                 "apiVersion: batch/v1\nkind: JobList\nitems: [{kind: Job, metadata: {name: a}}]",
                 "missing `apiVersion` or `kind` in an item",
                 "{",
             ),
+            ("a: b", "not a Kubernetes object", "a"),
+            ("apiVersion: v1\nkind: Job", "missing `metadata.name`", "a"),
             (
-                "apiVersion: batch/v1\nkind: JobList\nitems: [{metadata: {name: a}}]",
-                "missing `apiVersion` or `kind` in an item",
-                "{",
+                "apiVersion: v1\nkind: X\nmetadata: {name: a, uid: u}",
+                "the manifest is an export: the API server sets `uid`",
+                "uid",
             ),
-            ("a: b", "this is no Kubernetes object", "a"),
-            ("apiVersion: v1\nkind: Job", "the object has no name", "a"),
-            ("apiVersion: v1\nkind: X\nmetadata: {name: a, uid: u}", "this is an export: `uid`", "uid"),
             (
                 "apiVersion: v1\nkind: X\nmetadata: {name: a}\nstatus: {active: 1}",
-                "this is an export: `status`",
+                "the manifest is an export: the API server sets `status`",
                 "status",
             ),
-            ("apiVersion: v1\nkind: X\nmetadata: {name: a/b}", "the name is none", "a/b"),
-            ("apiVersion: v1\nkind: X\nmetadata: {name: y}", "`metadata.name` is a word", "y"),
+            (
+                &format!("apiVersion: batch/v1\nkind: CronJob\nmetadata: {{name: {LONG_NAME}}}"),
+                "the name of a CronJob must have at most 52 characters, not 64",
+                "a",
+            ),
+            (
+                &format!("apiVersion: batch/v1\nkind: Job\nmetadata: {{name: {LONG_NAME}}}"),
+                "the name of a Job must have at most 63 characters, not 64",
+                "a",
+            ),
+            ("apiVersion: v1\nkind: X\nmetadata: {name: a/b}", "invalid object name", "a/b"),
+            ("apiVersion: v1\nkind: X\nmetadata: {name: y}", "`metadata.name` is a boolean", "y"),
             ("apiVersion: v1\nkind: X\nmetadata: {name: a, labels: {b: 1}}", "a value of `labels` is a number", "1"),
             (
                 "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {b: on}",
-                "a value of a ConfigMap is a word",
+                "a value of a ConfigMap is a boolean",
                 "on",
             ),
             ("apiVersion: v1\nkind: X\nmetadata: {name: a}\nspec: {b: 1, c: {d: 1, d: 2}}", "duplicate key `d`", "d"),

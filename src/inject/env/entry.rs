@@ -2,14 +2,22 @@
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::env::{EnvValue, KeyRef};
+use jobplate_manifest::sendable::describe_non_string;
 use jobplate_yaml::{Child, Edit, Editable, Node, NodeKind, ScalarKind, Value};
 
 use super::desired::DesiredEntry;
 use super::existing::DESCRIPTION;
 
-/// Adds the edits that give an existing entry the desired value. Adds no edits if the entry already has that value.
+/// Adds the edits that give an existing entry the desired value, and put its name in quotes if Kubernetes would not read
+/// it as a string. Adds no edits if the entry already has that value.
 pub(in crate::inject) fn set_entry(entry: Node<'_>, desired: &DesiredEntry, edits: &mut Vec<Edit>) -> Result<()> {
     entry.refuse_duplicate_keys()?;
+    if let Some((_, name)) = entry.entries().find(|(key, _)| key.has_text("name"))
+        && describe_non_string(name).is_some()
+    {
+        // Without quotes, the name `NO` is a boolean, and Kubernetes rejects it.
+        edits.push(Editable::from_node(name, DESCRIPTION)?.replace(Value::name(desired.name())));
+    }
     if !has_value(entry, desired.value())? {
         let entry = Editable::for_replacement(entry, DESCRIPTION)?;
         refuse_unknown_keys(*entry)?;

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Diagnostic, Error, Result};
+use jobplate_manifest::sendable::{QUOTE_HINT, describe_non_string};
 use jobplate_prefect::base_job_template::is_env_placeholder;
 use jobplate_yaml::{Node, NodeKind};
 
@@ -12,6 +14,9 @@ use super::desired::DesiredEnv;
 /// The name of an entry in errors.
 pub(super) const DESCRIPTION: &str = "the entry of `env`";
 
+/// The code of an error about a name or value that is not a string.
+pub const NON_STRING_CODE: &str = "non-string-value";
+
 /// An entry of `env` in the input.
 pub(super) struct ExistingEntry<'a> {
     pub node: Node<'a>,
@@ -19,24 +24,41 @@ pub(super) struct ExistingEntry<'a> {
     pub name: Cow<'a, str>,
     /// The literal value, updated when an edit of the entry is planned. `None` for a reference.
     pub literal: Option<Cow<'a, str>>,
+    /// The name or value, if Kubernetes rejects it because it is not a string.
+    non_string: Option<Node<'a>>,
+}
+
+impl ExistingEntry<'_> {
+    /// Returns an error about a name or value that is not a string, with its byte range. The manifest is still printed.
+    pub(super) fn non_string_error(&self) -> Option<(Diagnostic, Range<usize>)> {
+        let node = self.non_string?;
+        let found = describe_non_string(node)?;
+        let is_name = self.node.entries().any(|(key, value)| key.has_text("name") && value.index() == node.index());
+        let subject = match is_name {
+            true => format!("the variable name `{}`", self.name),
+            false => format!("the value of `{}`", self.name),
+        };
+        let text = format!("Kubernetes rejects the manifest: {subject} is {found}, not a string");
+        Some((Diagnostic::error(NON_STRING_CODE, text).help(QUOTE_HINT), node.span()))
+    }
 }
 
 /// Reads an entry of `env`. Refuses an entry whose name is missing or ambiguous.
 pub(super) fn read_entry(item: Node<'_>) -> Result<ExistingEntry<'_>> {
     if item.kind() == NodeKind::Alias {
-        return Err(Error::refused("an entry of `env` is an alias of something written elsewhere")
+        return Err(Error::refused("an entry of `env` is an alias")
             .at(item.span())
-            .hint("write it out here; under an alias its name can't be told from here"));
+            .hint("replace the alias with a copy of the entry"));
     }
+    let mut entry = ExistingEntry { node: item, name: Cow::Borrowed(""), literal: None, non_string: None };
     if is_env_placeholder(item) {
-        return Ok(ExistingEntry { node: item, name: Cow::Borrowed(""), literal: None });
+        return Ok(entry);
     }
     if item.kind() != NodeKind::Map {
-        return Err(Error::input("an entry of `env` is no mapping")
+        return Err(Error::input("an entry of `env` is not a mapping")
             .at(item.span())
-            .hint("write it as `- name: NAME` with `value` or `valueFrom` below"));
+            .hint("write it as `- name: NAME`, followed by `value` or `valueFrom`"));
     }
-    let mut entry = ExistingEntry { node: item, name: Cow::Borrowed(""), literal: None };
     let (mut has_name, mut is_patch) = (false, false);
     for (key, value) in item.entries() {
         if key.has_text("name") {
@@ -46,25 +68,27 @@ pub(super) fn read_entry(item: Node<'_>) -> Result<ExistingEntry<'_>> {
                     .hint("remove one of the two; YAML readers disagree about which one counts"));
             }
             if value.tag().is_some_and(|tag| tag != "!!str") {
-                return Err(Error::refused("the name of an entry of `env` has a tag, and may mean another name")
+                return Err(Error::refused("the name of an entry of `env` has a tag")
                     .at(value.span())
-                    .hint("write the name without the tag"));
+                    .hint("remove the tag"));
             }
             has_name = value.is_scalar();
             entry.name = value.text().unwrap_or_default();
+            entry.non_string = Some(value).filter(|name| describe_non_string(*name).is_some()).or(entry.non_string);
         } else if key.has_text("$patch") {
             // A directive of a kustomize patch (`$patch: replace`) is not a variable, so it needs no name.
             is_patch = true;
         } else if key.has_text("value") {
             entry.literal = value.text();
+            entry.non_string = entry.non_string.or(Some(value).filter(|value| describe_non_string(*value).is_some()));
         } else if key.is_merge_key() {
-            return Err(Error::refused("an entry of `env` has a merge key (`<<`), which may give it another name")
+            return Err(Error::refused("an entry of `env` has a merge key (`<<`), which can set its name")
                 .at(key.span())
-                .hint("write the merged keys out"));
+                .hint("replace the merge key with the merged keys"));
         }
     }
     if !has_name && !is_patch {
-        return Err(Error::input("an entry of `env` has no name").at(item.span()).hint("give it a `name`"));
+        return Err(Error::input("missing `name` in an entry of `env`").at(item.span()).hint("add `name`"));
     }
     Ok(entry)
 }
@@ -78,9 +102,9 @@ pub(super) fn find_requested<'e>(
     let mut positions = HashMap::new();
     for (position, entry) in entries.iter().enumerate().filter(|(_, entry)| desired.requests(&entry.name)) {
         if positions.insert(&*entry.name, position).is_some() {
-            return Err(Error::refused(format!("the variable {} stands twice in one container", entry.name))
+            return Err(Error::refused(format!("duplicate variable `{}` in a container", entry.name))
                 .at(entry.node.span())
-                .hint("remove one of the two; Kubernetes keeps the last, server-side apply refuses both"));
+                .hint("remove one of the two; Kubernetes uses the last, and server-side apply rejects both"));
         }
     }
     Ok(positions)

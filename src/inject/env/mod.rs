@@ -26,6 +26,7 @@ use jobplate_yaml::{Child, Edit, Editable, Node, Value};
 pub(super) use self::desired::{DesiredEnv, note_replaced_literal};
 pub(super) use self::entry::set_entry;
 use self::env_from::plan_env_from;
+pub use self::existing::NON_STRING_CODE;
 use self::existing::{ExistingEntry, find_requested, read_entry};
 use self::list::{EnvList, change_list, read_list};
 use self::order::{insert_positions, refuse_later_references};
@@ -86,6 +87,13 @@ fn plan_env(
         }
     }
     let requested = find_requested(&entries, desired)?;
+    for (position, entry) in entries.iter().enumerate() {
+        if requested.get(&*entry.name) != Some(&position)
+            && let Some((error, span)) = entry.non_string_error()
+        {
+            notes.add_at(error, span);
+        }
+    }
     let removed = removed_positions(&entries, &requested, desired)?;
     let (mut new_entries, mut changed) = (Vec::new(), Vec::new());
     for entry in desired.entries() {

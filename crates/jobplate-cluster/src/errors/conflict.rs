@@ -119,19 +119,24 @@ pub(crate) fn may_be_resolved_by_take_over(status: &Status, entries: &[TakeOverE
 }
 
 /// Returns whether the field of the conflict `cause` belongs to one of `entries`.
-fn is_within_entries(cause: &StatusCause, entries: &[TakeOverEntries]) -> bool {
+pub(crate) fn is_within_entries(cause: &StatusCause, entries: &[TakeOverEntries]) -> bool {
     let Some(path) = FieldPath::parse(&cause.field) else { return false };
-    entries.iter().any(|entries| {
-        let depth = entries.container.0.len();
-        path.0.starts_with(&entries.container.0)
-            && path.0.get(depth) == Some(&PathStep::Key("env".to_owned()))
-            && match path.0.get(depth + 1) {
-                Some(PathStep::Item(keys)) => {
-                    keys.iter().any(|(key, value)| key == "name" && entries.names.contains(value))
-                }
-                _ => false,
-            }
-    })
+    let Some((container, name)) = split_entry_path(&path) else { return false };
+    entries.iter().any(|entries| entries.container.0 == container && entries.names.iter().any(|other| other == name))
+}
+
+/// Returns the name of the variable whose `env` entry contains the field of a conflict, or `None` for another field.
+pub(crate) fn variable_of(cause: &StatusCause) -> Option<String> {
+    let path = FieldPath::parse(&cause.field)?;
+    split_entry_path(&path).map(|(_, name)| name.to_owned())
+}
+
+/// Splits the path of a field in an `env` entry into the path of the container and the name of the variable.
+fn split_entry_path(path: &FieldPath) -> Option<(&[PathStep], &str)> {
+    let depth = path.0.iter().position(|step| *step == PathStep::Key("env".to_owned()))?;
+    let PathStep::Item(keys) = path.0.get(depth + 1)? else { return None };
+    let (_, name) = keys.iter().find(|(key, _)| key == "name")?;
+    Some((&path.0[..depth], name))
 }
 
 /// Returns the error after [`MAX_CONFLICT_ATTEMPTS`] attempts. `action` is a past participle, such as `deleted`.

@@ -52,56 +52,56 @@ const CAUSES: [CauseRule; 15] = [
     // k8s.io/apimachinery: pkg/api/validation/objectmeta.go; k8s.io/kubernetes: pkg/apis/{apps,core,storage}/validation
     CauseRule::new(
         CausePattern::Message(&["field is immutable", "updates to ", "may not change once set"]),
-        "can't be changed",
-        Some("leave it as it is on the server, or delete the object and apply again"),
+        "is immutable",
+        Some("keep the value that the server has, or delete the object and apply again"),
     ),
     // k8s.io/kubernetes: pkg/apis/batch/validation/validation.go
     CauseRule::new(
         CausePattern::SetField(".restartPolicy"),
-        "has a value that is not taken here",
-        Some("a Job takes OnFailure or Never, others take Always"),
+        "has an unsupported value",
+        Some("use OnFailure or Never in a Job, and Always in other workloads"),
     ),
     // k8s.io/kubernetes: pkg/apis/core/validation/validation.go
     CauseRule::new(
         CausePattern::Message(&["may not be specified when `value` is not empty"]),
-        "stands beside a literal `value`",
+        "is set together with a literal `value`",
         Some("remove one of the two"),
     ),
     // k8s.io/apimachinery: pkg/util/validation/validation.go
     CauseRule::new(
         CausePattern::Message(&["RFC 1123", "RFC 1035"]),
-        "is no name that Kubernetes takes",
+        "is an invalid name",
         Some("such a name has lower-case letters, digits, `-` and `.`, and begins and ends with a letter or digit"),
     ),
     // k8s.io/apimachinery: pkg/util/validation/validation.go
     CauseRule::new(
         CausePattern::Message(&["a valid config key"]),
-        "is no key that a Secret or ConfigMap can have",
+        "is an invalid key of a Secret or ConfigMap",
         Some("a key has letters, digits, `-`, `_` and `.`"),
     ),
     // k8s.io/apimachinery: pkg/util/validation/validation.go
     CauseRule::new(
         CausePattern::Message(&["environment variable name"]),
-        "is no name of a variable",
-        Some("it may have printable ASCII characters but `=`"),
+        "is an invalid variable name",
+        Some("use printable ASCII characters other than `=`"),
     ),
-    CauseRule::new(CausePattern::ReasonOfSetField("FieldValueRequired"), "has a value that is not taken here", None),
+    CauseRule::new(CausePattern::ReasonOfSetField("FieldValueRequired"), "has an unsupported value", None),
     CauseRule::new(CausePattern::Reason("FieldValueRequired"), "is missing", Some("add it")),
-    CauseRule::new(CausePattern::Reason("FieldValueNotSupported"), "is none of the values that are supported", None),
-    CauseRule::new(CausePattern::Reason("FieldValueDuplicate"), "stands twice", Some("remove one of the two")),
+    CauseRule::new(CausePattern::Reason("FieldValueNotSupported"), "has an unsupported value", None),
+    CauseRule::new(CausePattern::Reason("FieldValueDuplicate"), "is a duplicate", Some("remove one of the two")),
     CauseRule::new(
         CausePattern::Reason("FieldValueForbidden"),
         "is not allowed here",
-        Some("leave it out, or what it goes with"),
+        Some("remove it, or the field that it conflicts with"),
     ),
     CauseRule::new(CausePattern::Reason("FieldValueTooLong"), "is too long", Some("shorten it")),
-    CauseRule::new(CausePattern::Reason("FieldValueTooMany"), "has too many items", Some("leave some out")),
+    CauseRule::new(CausePattern::Reason("FieldValueTooMany"), "has too many items", Some("remove some items")),
     CauseRule::new(
         CausePattern::Reason("FieldValueNotFound"),
-        "names something that is not there",
-        Some("name something that is"),
+        "refers to something that does not exist",
+        Some("correct the reference"),
     ),
-    CauseRule::new(CausePattern::Reason("FieldValueTypeInvalid"), "is of the wrong type", None),
+    CauseRule::new(CausePattern::Reason("FieldValueTypeInvalid"), "has the wrong type", None),
 ];
 
 /// Returns the description of a cause, and a hint if there is one. `is_set` is true if the document has a value for the
@@ -110,7 +110,7 @@ fn describe_cause(cause: &StatusCause, is_set: bool) -> (&'static str, Option<&'
     CAUSES
         .iter()
         .find(|rule| rule.pattern.matches(cause, is_set))
-        .map_or(("has a value that is not valid", None), |rule| (rule.description, rule.hint))
+        .map_or(("has an invalid value", None), |rule| (rule.description, rule.hint))
 }
 
 /// Returns the error for a status with code 422, with a line for each cause. The error points to the first field that
@@ -119,8 +119,8 @@ pub(super) fn invalid_error(status: &Status, request: &RefusedRequest<'_>) -> Er
     let RefusedRequest { object, resource, .. } = request;
     let name = resource.qualified_name(object.name());
     if status.causes.is_empty() {
-        let error = Error::new(ErrorKind::Cluster, format!("the server does not take {name}"));
-        return object.locate(error.hint("it gave no field as the reason"));
+        let error = Error::new(ErrorKind::Cluster, format!("the API server rejects {name}"));
+        return object.locate(error.hint("the API server names no field"));
     }
     let mut lines = String::new();
     // The span and the hint of the first field that is in the document.
@@ -138,7 +138,7 @@ pub(super) fn invalid_error(status: &Status, request: &RefusedRequest<'_>) -> Er
             lines.push_str(&line);
         }
     }
-    let error = Error::new(ErrorKind::Cluster, format!("the server does not take {name}:{lines}"));
+    let error = Error::new(ErrorKind::Cluster, format!("the API server rejects {name}:{lines}"));
     let (error, hint) = match first {
         Some((span, hint)) => (error.at(span), hint),
         None => (error, status.causes.first().and_then(|cause| describe_cause(cause, false).1)),
@@ -148,7 +148,7 @@ pub(super) fn invalid_error(status: &Status, request: &RefusedRequest<'_>) -> Er
         None => {
             let mut paths = status.causes.iter().map(|cause| kubectl_explain_path(&cause.field));
             let path = paths.find(|path| !path.is_empty()).unwrap_or_default();
-            error.hint(format!("`kubectl explain {}{path}` tells what it takes", resource.plural))
+            error.hint(format!("`kubectl explain {}{path}` shows the valid values", resource.plural))
         }
     })
 }
@@ -248,7 +248,7 @@ mod tests {
             (
                 422,
                 r#"{"message":"canary","details":{"causes":[{"reason":"FieldValueInvalid","field":"spec.template.spec.containers[0].env[0].name","message":"canary: a valid environment variable name must"}]}}"#,
-                "job.yaml:10:11: the server does not take job.batch/etl:\n  spec.template.spec.containers[0].env[0].name (line 10) is no name of a variable | it may have",
+                "job.yaml:10:11: the API server rejects job.batch/etl:\n  spec.template.spec.containers[0].env[0].name (line 10) is an invalid variable name | use printable",
             ),
             (
                 422,
@@ -258,9 +258,9 @@ mod tests {
             (
                 422,
                 r#"{"details":{"causes":[{"reason":"FieldValueInvalid","field":"spec.template"}]}}"#,
-                "spec.template (line 5) has a value that is not valid | `kubectl explain jobs.spec.template` tells what it takes",
+                "spec.template (line 5) has an invalid value | `kubectl explain jobs.spec.template` shows the valid values",
             ),
-            (422, r#"{"message":"canary"}"#, "the server does not take job.batch/etl | it gave no field as the reason"),
+            (422, r#"{"message":"canary"}"#, "the API server rejects job.batch/etl | the API server names no field"),
         ] {
             assert_explained(example, invalid_error);
         }

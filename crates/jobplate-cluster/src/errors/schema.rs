@@ -21,7 +21,7 @@ const PROBLEMS: [(&str, &str); 8] = [
     ("expected list", "must be a list"),
     ("expected numeric", "must be a number"),
     ("expected boolean", "must be true or false"),
-    ("expected ", "is of the wrong type"),
+    ("expected ", "has the wrong type"),
 ];
 
 const UNKNOWN_FIELD: &str = "is no field that the server knows";

@@ -15,8 +15,7 @@ use super::super::unsupported::Unsupported;
 const MAX_NODES: usize = 1_000_000;
 
 /// The reason for rejecting a document with more nodes.
-pub(super) const TOO_MANY_NODES: &str =
-    "too many nodes: more than 1000000 in a document that needs the fallback parser";
+pub(super) const TOO_MANY_NODES: &str = "too many nodes: more than 1000000 for the fallback parser";
 
 /// Parses one document with granit-parser.
 ///

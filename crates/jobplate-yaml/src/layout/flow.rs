@@ -151,7 +151,7 @@ impl<'a> Layout<'a, '_> {
     ) -> Result<()> {
         let ChildChanges { node, list, remove, insert } = children;
         self.refuse_pair_without_braces(node)?;
-        self.refuse_empty_values(list)?;
+        refuse_empty_values(list, remove)?;
         let style = self.flow_style(node, local_style);
         if list.is_empty() {
             self.fill_empty_flow(node, insert, &style);
@@ -179,16 +179,6 @@ impl<'a> Layout<'a, '_> {
         Err(Error::refused("a mapping without its own brackets is not edited")
             .at(node.span())
             .hint("write `{}` around it"))
-    }
-
-    /// Refuses a collection with an empty value, such as `{key: }`.
-    fn refuse_empty_values(&self, list: &[Element<'a>]) -> Result<()> {
-        match list.iter().find(|element| element.last.kind() == NodeKind::Empty) {
-            None => Ok(()),
-            Some(empty) => Err(Error::refused("a key without a value stands in these brackets")
-                .at(empty.first.span())
-                .hint("write `null` behind it")),
-        }
     }
 
     /// Inserts the first children of an empty collection.
@@ -357,5 +347,18 @@ impl<'a> Layout<'a, '_> {
                 });
             }
         }
+    }
+}
+
+/// Refuses a collection with an empty value, such as `{key: }`, that is not removed.
+fn refuse_empty_values(list: &[Element<'_>], remove: &[usize]) -> Result<()> {
+    let is_empty = |(position, element): &(usize, &Element<'_>)| {
+        element.last.kind() == NodeKind::Empty && !is_in(remove, *position)
+    };
+    match list.iter().enumerate().find(is_empty) {
+        None => Ok(()),
+        Some((_, empty)) => Err(Error::refused("a key in these brackets has no value")
+            .at(empty.first.span())
+            .hint("add `null` as its value")),
     }
 }
