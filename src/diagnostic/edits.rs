@@ -114,7 +114,7 @@ pub struct ReportedTarget {
 /// The JSON report of a run.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Report<'e> {
+pub struct RunReport<'e> {
     /// The edits.
     pub edits: &'e [ReportedEdit],
     /// The targets that need no edits.
@@ -125,7 +125,7 @@ pub struct Report<'e> {
     pub diagnostics: Vec<JsonDiagnostic>,
 }
 
-impl Report<'_> {
+impl RunReport<'_> {
     /// Returns the report as JSON.
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"

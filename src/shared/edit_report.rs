@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use jobplate::diagnostic::edits::{
-    ConfigMapKeyRef, EditStatus, EditedItem, ObjectRef, Report, ReportedEdit, ReportedTarget,
+    ConfigMapKeyRef, EditStatus, EditedItem, ObjectRef, ReportedEdit, ReportedTarget, RunReport,
 };
 use jobplate::inject::template_kind;
 use jobplate::render::{RenderedDocument, Rendering, UnchangedTarget};
@@ -38,7 +38,7 @@ pub(crate) fn prepare(rendering: &mut Rendering, request: &RenderRequest, ui: &U
     let edits = collect_edits(rendering, request.report.is_some())?;
     let stage = |path: &PathBuf| {
         let unchanged = rendering.unchanged_targets(&request.injection)?.into_iter();
-        let report = Report {
+        let report = RunReport {
             edits: &edits,
             unchanged: unchanged.map(|target| to_reported_target(target, rendering)).collect(),
             files_without_target: names_without_target(rendering).map(str::to_owned).collect(),

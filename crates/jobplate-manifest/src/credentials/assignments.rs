@@ -152,7 +152,7 @@ pub(super) fn find_argument(text: &str, found: &mut Vec<Range<usize>>) {
 
 /// Finds the values of flags with a secret-looking name: `--password VALUE`.
 pub(super) fn find_flags(text: &str, found: &mut Vec<Range<usize>>) {
-    let mut command = Command::default();
+    let mut command = CommandLineReader::default();
     let mut flag: Option<&str> = None;
     let mut at = 0;
     for word in text.split_inclusive(|c: char| c.is_whitespace()) {
@@ -175,15 +175,16 @@ pub(super) fn find_flags(text: &str, found: &mut Vec<Range<usize>>) {
     }
 }
 
-/// What was read of a command line: whether it runs Prefect's program, and starts an agent.
+/// Reads a command line word by word: finds flags whose argument is a credential. Short flags are known for Prefect's
+/// program only.
 #[derive(Default)]
-pub struct Command {
+pub struct CommandLineReader {
     is_prefect: bool,
     is_agent: bool,
     starts_agent: bool,
 }
 
-impl Command {
+impl CommandLineReader {
     /// Reads the next word.
     pub fn read(&mut self, word: &str) {
         self.is_prefect |= word.ends_with("prefect");

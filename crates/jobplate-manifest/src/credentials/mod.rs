@@ -17,7 +17,7 @@ mod values;
 
 use std::ops::Range;
 
-pub use self::assignments::Command;
+pub use self::assignments::CommandLineReader;
 use self::assignments::{find_argument, find_assigned, find_flags, find_secret_sections};
 pub use self::names::{PREFECT_SECRET_PREFIX, is_secret_name};
 use self::tokens::{find_private_keys, find_tokens};
@@ -58,15 +58,20 @@ pub fn find_credentials(text: &str) -> Vec<Range<usize>> {
         find_flags(text, &mut found);
     }
     found.retain(|range| !range.is_empty());
-    found.sort_by_key(|range| (range.start, range.end));
-    found.dedup_by(|next, kept| {
+    merge_ranges(found)
+}
+
+/// Sorts byte ranges, and merges those that overlap or touch.
+pub fn merge_ranges(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    ranges.sort_by_key(|range| range.start);
+    ranges.dedup_by(|next, kept| {
         let overlaps = next.start <= kept.end;
         if overlaps {
             kept.end = kept.end.max(next.end);
         }
         overlaps
     });
-    found
+    ranges
 }
 
 #[cfg(test)]

@@ -117,8 +117,7 @@ const BENIGN_KEYS: [&str; 14] = [
 /// assert!(!is_secret_name("TOKEN_FILE"));
 /// ```
 pub fn is_secret_name(name: &str) -> bool {
-    let has_prefix = name.get(..PREFECT_SECRET_PREFIX.len());
-    if has_prefix.is_some_and(|start| start.eq_ignore_ascii_case(PREFECT_SECRET_PREFIX)) {
+    if has_prefect_secret_prefix(name) {
         return true;
     }
     let words = split_words(name);
@@ -139,6 +138,12 @@ pub fn is_secret_name(name: &str) -> bool {
         || words.iter().any(is_secret_word)
         || SECRET_LAST_WORDS.iter().any(|word| last.is(word))
         || words.windows(2).any(|pair| SECRET_PAIRS.iter().any(|expected| is_pair(pair, *expected)))
+}
+
+/// Returns whether a name begins with [`PREFECT_SECRET_PREFIX`], in any case.
+pub(super) fn has_prefect_secret_prefix(name: &str) -> bool {
+    let start = name.get(..PREFECT_SECRET_PREFIX.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(PREFECT_SECRET_PREFIX))
 }
 
 /// A word of a name.

@@ -68,7 +68,7 @@ const TOKENS: &[TokenShape] = &[
     TokenShape::new("LS0tLS1CRUdJTi", 8, is_base64),
 ];
 
-/// The addresses of webhooks: whoever knows one can use it.
+/// The addresses of webhooks. Anyone who knows such a URL can use it.
 const WEBHOOKS: [&str; 5] = [
     "hooks.slack.com/services/",
     "hooks.slack.com/workflows/",

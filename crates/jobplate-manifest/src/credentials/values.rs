@@ -1,6 +1,6 @@
 //! Decides which values cannot be credentials although their name looks secret.
 
-use super::names::PREFECT_SECRET_PREFIX;
+use super::names::has_prefect_secret_prefix;
 
 /// The starts of references that another program resolves.
 const REFERENCE_PREFIXES: [&str; 9] = [
@@ -15,7 +15,7 @@ const REFERENCE_PREFIXES: [&str; 9] = [
     "gcpsm://",
 ];
 
-/// The words that stand for a value in examples and documentation.
+/// The placeholder words of examples and documentation.
 const EXAMPLE_WORDS: [&str; 6] = ["changeme", "change-me", "example", "redacted", "null", "none"];
 
 /// The words that switch something on or off.
@@ -29,12 +29,10 @@ const MAX_DIGITS: usize = 6;
 /// value, so only placeholders and references are benign there.
 pub fn is_benign_value(name: &str, value: &str) -> bool {
     let value = value.trim();
-    let is_prefect_secret =
-        name.get(..PREFECT_SECRET_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFECT_SECRET_PREFIX));
     if value.is_empty() || is_placeholder(value) || is_reference(value) {
         return true;
     }
-    !is_prefect_secret
+    !has_prefect_secret_prefix(name)
         && (SWITCHES.iter().chain(&EXAMPLE_WORDS).any(|word| value.eq_ignore_ascii_case(word))
             || value.len() <= MAX_DIGITS && value.bytes().all(|byte| byte.is_ascii_digit())
             || is_duration(value)

@@ -26,7 +26,7 @@ use jobplate_yaml::{Node, NodeKind};
 pub use self::changed_literals::find_changed_literals;
 pub use self::policy::{MaskLevel, MaskPolicy};
 use self::secret_kind::{SecretKind, find_secret_kind};
-use crate::credentials::{Command, is_benign_value, is_placeholder, is_secret_name};
+use crate::credentials::{CommandLineReader, is_benign_value, is_placeholder, is_secret_name};
 
 /// The annotation in which `kubectl apply` keeps a copy of the whole object.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -58,6 +58,8 @@ const SECRET_METADATA: Role = 1 << 9;
 const SECRET_VALUE: Role = 1 << 10;
 /// An item of kustomize's `secretGenerator`.
 const GENERATOR: Role = 1 << 11;
+/// A mapping with a `remoteRef`: an item of the data of an `ExternalSecret`.
+const REMOTE: Role = 1 << 12;
 
 /// The keys of `valueFrom` and `envFrom` entries whose value is a reference.
 const REFERENCE_KEYS: [&str; 7] =
@@ -207,10 +209,9 @@ impl<'a> Finder<'a, '_> {
         let mut anchors = std::mem::take(&mut self.anchors);
         loop {
             for range in pending.drain(..) {
-                let mut rest = self.aliases.split_off(&range.start);
-                let mut after = rest.split_off(&range.end);
-                self.shared.extend(rest.into_values());
-                self.aliases.append(&mut after);
+                while let Some((&index, _)) = self.aliases.range(range.clone()).next() {
+                    self.shared.extend(self.aliases.remove(&index));
+                }
             }
             let Some(node) = anchors.pop() else { return };
             if node.anchor().is_some_and(|name| self.shared.contains(name.trim_start_matches('&'))) {
@@ -228,11 +229,13 @@ impl<'a> Finder<'a, '_> {
         let (mut found, mut whole_end, mut scalars_end) = (Vec::new(), 0, 0);
         let mut collections = Vec::new();
         for node in root.descendants() {
+            let mut starts_range = false;
             while let Some(range) = ranges.next_if(|range| range.start <= node.index()) {
                 scalars_end = scalars_end.max(range.end);
-                if matches!(node.kind(), NodeKind::Map | NodeKind::Seq) {
-                    collections.push(node);
-                }
+                starts_range = true;
+            }
+            if starts_range && matches!(node.kind(), NodeKind::Map | NodeKind::Seq) {
+                collections.push(node);
             }
             let role = self.role(node);
             if node.index() < whole_end || node.kind() == NodeKind::Alias {
@@ -281,6 +284,7 @@ impl<'a> Finder<'a, '_> {
         }
         // An entry of a list of variables, or anything else with a value and perhaps a name.
         let find = |name: &str| map.entries().find(|(key, _)| key.has_text(name)).map(|(_, value)| value);
+        let role = if find("remoteRef").is_some() { role | REMOTE } else { role };
         let value = find("value");
         let is_entry = role & ENV_ITEM != 0 || value.is_some_and(|value| value.is_scalar());
         let name = find("name").or_else(|| find("key").filter(|_| role & ENV_ITEM == 0)).and_then(Node::text);
@@ -295,7 +299,7 @@ impl<'a> Finder<'a, '_> {
                 self.visit_entry_value(name.as_deref(), &key_text, value);
             }
             if !is_naming {
-                self.visit_value(map, role, &key_text, value);
+                self.visit_value(role, &key_text, value);
             }
         }
     }
@@ -320,7 +324,7 @@ impl<'a> Finder<'a, '_> {
     }
 
     /// Marks the value of a key.
-    fn visit_value(&mut self, map: Node<'a>, role: Role, key: &str, value: Node<'a>) {
+    fn visit_value(&mut self, role: Role, key: &str, value: Node<'a>) {
         let text = value.text();
         let is_text = text.as_deref().is_some_and(|text| !text.trim().is_empty() && !is_placeholder(text.trim()));
         if key == "valueFrom" || REFERENCE_KEYS.contains(&key) {
@@ -343,12 +347,12 @@ impl<'a> Finder<'a, '_> {
                 self.add(value, WHOLE);
             }
             _ if VALUE_KEYS.contains(&key) && role & SECRET_VALUE != 0 && !is_variable => self.add(value, SCALARS),
-            _ => self.visit_named_value(map, role, key, value),
+            _ => self.visit_named_value(role, key, value),
         }
     }
 
     /// Marks the value of a key that may look secret.
-    fn visit_named_value(&mut self, map: Node<'a>, role: Role, key: &str, value: Node<'a>) {
+    fn visit_named_value(&mut self, role: Role, key: &str, value: Node<'a>) {
         let is_variable = role & ENV != 0;
         let is_secret = match is_variable {
             // Below `env`, a `key` is the name of a variable, and no reference.
@@ -372,7 +376,7 @@ impl<'a> Finder<'a, '_> {
                 let text = value.text().unwrap_or_default();
                 let is_sensitive = match is_variable {
                     true => self.policy.is_sensitive(if key == "key" { "secret" } else { key }, &text),
-                    false => !is_benign_value(key, &text) && !is_name_of_secret(map, key, &text),
+                    false => !is_benign_value(key, &text) && !is_name_of_secret(role, key, &text),
                 };
                 if is_sensitive {
                     self.add(value, WHOLE);
@@ -383,7 +387,7 @@ impl<'a> Finder<'a, '_> {
     }
 
     fn visit_seq(&mut self, seq: Node<'a>, role: Role) {
-        let (mut command, mut flag) = (Command::default(), None::<Cow<'_, str>>);
+        let (mut command, mut flag) = (CommandLineReader::default(), None::<Cow<'_, str>>);
         for item in seq.items() {
             let text = item.text();
             let content = text.as_deref().unwrap_or_default().trim();
@@ -464,10 +468,11 @@ impl<'a> Finder<'a, '_> {
     }
 }
 
-/// Returns whether `text`, the value of `key` in `map`, is the name of a Secret or of a key of one.
-fn is_name_of_secret(map: Node<'_>, key: &str, text: &str) -> bool {
+/// Returns whether `text`, the value of `key` in a mapping with the role `role`, is the name of a Secret or of a key of
+/// one.
+fn is_name_of_secret(role: Role, key: &str, text: &str) -> bool {
     let names_secret = key == "secret" || key.ends_with("Secret") && !key.to_ascii_lowercase().contains("client");
-    let names_key = key == "secretKey" && map.get_first("remoteRef").is_some();
+    let names_key = key == "secretKey" && role & REMOTE != 0;
     (names_secret || names_key) && is_name(text)
 }
 

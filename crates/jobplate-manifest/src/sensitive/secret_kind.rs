@@ -37,11 +37,9 @@ pub(super) fn find_secret_kind(map: Node<'_>) -> Option<SecretKind> {
             _ => {}
         }
         has_data |= key.eq_ignore_ascii_case("data");
-        has_string_data |= is_like(&key, "stringdata") && (7..=13).contains(&key.len());
+        has_string_data |= is_like(&key, "stringdata");
         if key.len() <= 5 && is_like(&key, "kind") {
-            kind = kind.or(value.text().filter(|text| {
-                is_like(text, "secret") || text.eq_ignore_ascii_case("SecretList") || is_like(text, "secretlist")
-            }));
+            kind = kind.or(value.text().filter(|text| is_like(text, "secret") || is_like(text, "secretlist")));
         }
     }
     match kind {
