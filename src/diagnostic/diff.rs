@@ -117,14 +117,24 @@ impl<'t> Side<'t> {
         }
     }
 
-    /// Returns a line with values masked, without its line break. Escapes unsafe characters other than tabs.
-    fn masked_line(&self, index: usize) -> String {
-        let Some(range) = self.lines.get(index).cloned() else { return String::new() };
-        let content = self.text[range.clone()].strip_suffix('\n').map_or(range.len(), str::len);
-        let line = self.masked.mask_range(range.start..range.start + content, range.start).0;
-        let line = line.strip_suffix('\r').unwrap_or(&line);
-        escape_unsafe(line, |c| c == '\t')
+    /// Returns a line without its line break, and the byte ranges of its sensitive values.
+    fn line(&self, index: usize) -> (&'t str, Vec<Range<usize>>) {
+        let range = self.lines.get(index).cloned().unwrap_or_default();
+        let line = &self.text[range.clone()];
+        (line.strip_suffix('\n').unwrap_or(line), self.masked.masked_ranges_in(range).collect())
     }
+
+    /// Returns a line with values masked.
+    fn masked_line(&self, index: usize) -> String {
+        let (line, ranges) = self.line(index);
+        mask_line(line, ranges)
+    }
+}
+
+/// Returns a line with byte ranges masked. Escapes unsafe characters other than tabs.
+fn mask_line(line: &str, ranges: Vec<Range<usize>>) -> String {
+    let line = MaskedText::from_ranges(line, ranges).mask_range(0..line.len(), 0).0;
+    escape_unsafe(line.strip_suffix('\r').unwrap_or(&line), |c| c == '\t')
 }
 
 /// Adds the hunks of the lines that are compared.
@@ -145,12 +155,16 @@ fn push_hunks(out: &mut String, old: &Side<'_>, new: &Side<'_>) {
             .filter(|line| line.contains(MASK))
             .collect();
         for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
-            let (sign, style, side, index) = match change.tag() {
-                ChangeTag::Delete => ('-', removed, old, change.old_index()),
-                ChangeTag::Insert => ('+', added, new, change.new_index()),
-                ChangeTag::Equal => (' ', Style::new(), old, change.old_index()),
+            let (sign, style) = match change.tag() {
+                ChangeTag::Delete => ('-', removed),
+                ChangeTag::Insert => ('+', added),
+                ChangeTag::Equal => (' ', Style::new()),
             };
-            let line = index.map_or(String::new(), |index| side.masked_line(index));
+            // A line that both sides have may contain a value that is sensitive on one side only.
+            let sides =
+                [change.old_index().map(|index| old.line(index)), change.new_index().map(|index| new.line(index))];
+            let lines = sides.into_iter().flatten().reduce(|(line, old), (_, new)| (line, [old, new].concat()));
+            let line = lines.map_or(String::new(), |(line, ranges)| mask_line(line, ranges));
             let is_hidden = sign == '+' && removed_lines.contains(&line);
             push_line(out, style, &format!("{sign}{line}{}", if is_hidden { " (changed)" } else { "" }));
             if change.missing_newline() {
@@ -197,6 +211,19 @@ mod tests {
         let after = "env:\n- name: X\n  valueFrom: {secretKeyRef: {name: s, key: k}}\n";
         assert!(diff(before, after).ends_with("\n-  value: ***\n+  valueFrom: {secretKeyRef: {name: s, key: k}}\n"));
         assert!(diff(after, before).ends_with("\n+  value: ***\n"));
+    }
+
+    #[test]
+    fn masks_a_value_that_is_sensitive_on_one_side() {
+        let env = |name: &str| format!("env:\n- value: hush # http://u:hush@h\n  name: {name}\n");
+        let expected = "@@ -10,3 +20,3 @@\n env:\n - value: *** # http://u:***@h\n-  name: X\n+  name: TOKEN\n";
+        assert_eq!(diff(&env("X"), &env("TOKEN")), expected);
+        let expected = "@@ -10,3 +20,3 @@\n env:\n - value: *** # http://u:***@h\n-  name: TOKEN\n+  name: X\n";
+        assert_eq!(diff(&env("TOKEN"), &env("X")), expected);
+        // Each side masks another part of the line.
+        let token = |anchor: &str| format!("x: {{a: &a hush, b: &b hush}}\ntoken: *{anchor}\n");
+        let expected = "@@ -10,2 +20,2 @@\n x: {a: &a ***, b: &b ***}\n-token: *a\n+token: *b\n";
+        assert_eq!(diff(&token("a"), &token("b")), expected);
     }
 
     #[test]

@@ -4,9 +4,11 @@
 //! that have the shape of a credential, and `unparsed` the sensitive parts of comments and of text that no parser
 //! accepts. This module applies all of them, also to documents in strings.
 
+// Over 400 lines: half of the file is test tables.
+
 use std::ops::{Deref, Range};
 
-use jobplate_manifest::credentials::find_credentials;
+use jobplate_manifest::credentials::{find_credentials, merge_ranges};
 use jobplate_manifest::sensitive::{self, MaskLevel, MaskPolicy};
 use jobplate_yaml::{DecodedScalar, Document, Node, NodeArena, NodeKind, read};
 
@@ -25,19 +27,24 @@ pub(super) struct MaskedText<T> {
 impl<T: Deref<Target = str>> MaskedText<T> {
     /// Finds the sensitive values of a document.
     pub(super) fn new(text: T, policy: &MaskPolicy) -> Self {
-        let mut masked_ranges = match policy.level {
+        let ranges = match policy.level {
             MaskLevel::None => Vec::new(),
-            MaskLevel::Secrets | MaskLevel::All => find_sensitive_ranges(&text, 0, policy),
+            MaskLevel::Secrets | MaskLevel::All => find_sensitive_ranges(&text, policy),
         };
-        masked_ranges.sort_by_key(|range| (range.start, range.end));
-        masked_ranges.dedup_by(|next, kept| {
-            let overlaps = next.start <= kept.end;
-            if overlaps {
-                kept.end = kept.end.max(next.end);
-            }
-            overlaps
-        });
-        MaskedText { text, masked_ranges }
+        MaskedText::from_ranges(text, ranges)
+    }
+
+    /// Masks byte ranges of a string, which may be in any order.
+    pub(super) fn from_ranges(text: T, ranges: Vec<Range<usize>>) -> Self {
+        MaskedText { text, masked_ranges: merge_ranges(ranges) }
+    }
+
+    /// Returns the parts of the masked ranges that are in `range`, relative to its start.
+    pub(super) fn masked_ranges_in(&self, range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+        let first = self.masked_ranges.partition_point(|masked| masked.end <= range.start);
+        let masked_ranges = self.masked_ranges[first..].iter().take_while(move |masked| masked.start < range.end);
+        masked_ranges
+            .map(move |masked| masked.start.max(range.start) - range.start..masked.end.min(range.end) - range.start)
     }
 
     /// Splits the text into its visible parts and its masked parts, each in order.
@@ -87,31 +94,24 @@ pub fn mask_value(name: &str, value: &str, policy: &MaskPolicy) -> String {
     if policy.is_sensitive(name, value) {
         return MASK.to_owned();
     }
-    let mut out = String::new();
-    let mut end = 0;
-    let mut ranges = find_in_text(value, 0, policy);
-    ranges.sort_by_key(|range| range.start);
-    for range in ranges {
-        if range.start >= end {
-            out.push_str(&value[end..range.start]);
-            out.push_str(MASK);
-        }
-        end = range.end.max(end);
-    }
-    out + &value[end..]
+    MaskedText::from_ranges(value, find_in_text(value, 0, policy)).mask_range(0..value.len(), 0).0
 }
 
 /// The maximum number of documents around a document that is searched for sensitive values.
 const MAX_DEPTH: usize = 3;
 
-/// Returns the byte ranges of sensitive values in `text`, in any order. `depth` is the number of documents that contain
-/// the text as a string.
-fn find_sensitive_ranges(text: &str, depth: usize, policy: &MaskPolicy) -> Vec<Range<usize>> {
+/// Returns the byte ranges of sensitive values in `text`, in any order.
+fn find_sensitive_ranges(text: &str, policy: &MaskPolicy) -> Vec<Range<usize>> {
     let mut arena = NodeArena::default();
-    if read(text, &mut arena).is_err() {
-        return find_sensitive_lines(text);
+    match read(text, &mut arena) {
+        Ok(()) => find_in_document(text, Document::new(text, &arena).root(), 0, policy),
+        Err(_) => find_sensitive_lines(text),
     }
-    let root = Document::new(text, &arena).root();
+}
+
+/// Returns the byte ranges of sensitive values in the document `text` with the root `root`, in any order. `depth` is the
+/// number of documents that contain it as a string.
+fn find_in_document(text: &str, root: Node<'_>, depth: usize, policy: &MaskPolicy) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let sensitive = sensitive::find_sensitive_nodes(root, depth > 0, policy);
     let mut whole = sensitive.values.into_iter().peekable();
@@ -192,10 +192,10 @@ fn find_in_text(content: &str, depth: usize, policy: &MaskPolicy) -> Vec<Range<u
         return std::iter::once(0..content.len()).collect();
     }
     let mut arena = NodeArena::default();
-    match read(content, &mut arena) {
-        Ok(()) if Document::new(content, &arena).root().is_scalar() => find_credentials(content),
-        Err(_) if !is_like_manifest(content) => find_credentials(content),
-        _ => find_sensitive_ranges(content, depth + 1, policy),
+    match read(content, &mut arena).map(|()| Document::new(content, &arena).root()) {
+        Ok(root) if !root.is_scalar() => find_in_document(content, root, depth + 1, policy),
+        Err(_) if is_like_manifest(content) => find_sensitive_lines(content),
+        _ => find_credentials(content),
     }
 }
 
@@ -328,6 +328,10 @@ mod tests {
                 "kind: Secret\ndata: {a: b, # hush\n  c: d} # shown\n",
                 "kind: Secret\ndata: {a: ***, # ***\n  c: ***} # shown\n",
             ),
+            (
+                "a: {kind: Secret, data: &d {b: c, # hush\n  }}\nb: {kind: Secret, data: *d}\nc: {kind: Secret, data: {b: c, # hush\n  }}\n",
+                "a: {kind: Secret, data: &d {b: ***, # ***\n  }}\nb: {kind: Secret, data: *d}\nc: {kind: Secret, data: {b: ***, # ***\n  }}\n",
+            ),
         ] {
             assert_eq!(mask_all(text), expected, "{text:?}");
         }
@@ -339,6 +343,58 @@ mod tests {
         let text = "a: b\n# X=hush\n# - {name: X, value: hush}\n# - name: X\n#   value: hush\n# Y=shown\n";
         let expected = "a: b\n# X=***\n# - {name: X, value: ***\n# - name: X\n#   value: ***\n# Y=shown\n";
         assert_eq!(MaskedText::new(text, &policy).mask_range(0..text.len(), 0).0, expected);
+    }
+
+    /// A kind of documents: a name, a size and a function that returns the document of a size.
+    type Documents = (&'static str, usize, fn(usize) -> String);
+
+    /// Returns documents that nest a key `n` times. The parser refuses documents that are nested much deeper.
+    fn nest(key: &str, n: usize) -> String {
+        format!("- {}z: [a, b]{}\n", format!("{{{key}: ").repeat(n), "}".repeat(n)).repeat(100)
+    }
+
+    #[test]
+    fn takes_linear_time() {
+        let families: [Documents; 13] = [
+            ("repeated keys", 2_000, |n| "secretKey: a\n".repeat(n)),
+            ("entries", 2_000, |n| format!("env:\n{}", "- {name: TOKEN, value: a}\n".repeat(n))),
+            ("variables", 2_000, |n| format!("env:\n{}", "  TOKEN: a\n".repeat(n))),
+            ("aliases", 2_000, |n| {
+                let (aliases, values) = ("- *a\n".repeat(n), "- password: b\n".repeat(n));
+                format!("z: &a b\ny:\n{aliases}x:\n{values}v:\n{aliases}")
+            }),
+            ("chain of aliases", 2_000, |n| {
+                let lists: String = (1..n).map(|i| format!("a{i}: &a{i} [*a{}]\n", i - 1)).collect();
+                format!("a0: &a0 [b]\n{lists}password: *a{}\n", n - 1)
+            }),
+            ("collections on a line", 2_000, |n| {
+                format!("[{}{}]\n", " ".repeat(500 * n), "{kind: Secret, data: {a: b}}, ".repeat(n))
+            }),
+            ("nested data", 100, |n| nest("data", n)),
+            ("nested values", 100, |n| nest("value", n)),
+            ("nested variables", 100, |n| nest("env", n)),
+            ("comments", 4_000, |n| format!("kind: Secret\ndata:\n{}", "  # a\n  b: c # d\n".repeat(n))),
+            ("commented-out values", 2_000, |n| format!("a: b\n{}", "# - name: TOKEN\n#   value: c\n".repeat(n))),
+            ("embedded documents", 1_000, |n| format!("a:\n{}", "- \"TOKEN: b\\n\"\n".repeat(n))),
+            ("lines that can't be parsed", 2_000, |n| format!("{}[", "value: 'a\n".repeat(n))),
+        ];
+        let is_linear = |(_, size, generate): &Documents| {
+            let (single, double) = (generate(*size), generate(2 * size));
+            let time = |text: &str| {
+                let start = thread_time();
+                let _ = MaskedText::new(text, &MaskPolicy::default());
+                thread_time() - start
+            };
+            (0..3).any(|_| time(&double) <= time(&single) * 3)
+        };
+        let slow: Vec<&str> = families.iter().filter(|family| !is_linear(family)).map(|(name, ..)| *name).collect();
+        assert_eq!(slow, [] as [&str; 0]);
+    }
+
+    /// Returns the processor time of this thread in nanoseconds, or 0 on systems without `/proc`.
+    fn thread_time() -> u64 {
+        let schedule = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+        schedule.split(' ').next().and_then(|field| field.parse().ok()).unwrap_or_default()
     }
 
     #[test]

@@ -140,14 +140,19 @@ fn find_credentials_by_line(text: &str) -> Vec<Range<usize>> {
 pub(super) fn find_comments(text: &str, span: Range<usize>, range: Range<usize>, found: &mut Vec<Range<usize>>) {
     let is_flow = text[span.clone()].starts_with(['{', '[']);
     let end = if is_flow { span.end } else { range.end };
-    let column = span.start - text[..span.start].rfind('\n').map_or(0, |newline| newline + 1);
+    // A flow collection ends with its bracket, whatever the indentation. Many of them may be on one line, so the start of
+    // the line is not searched for each.
+    let column = match is_flow {
+        true => 0,
+        false => span.start - text[..span.start].rfind('\n').map_or(0, |newline| newline + 1),
+    };
     let mut line_start = range.start;
     for line in text[range.start..end.max(range.start)].split_inclusive('\n') {
         let content = line.trim_end_matches(['\n', '\r']);
         let is_comment = |at: &usize| content[..*at].ends_with([' ', '\t']) || *at == 0 && line_start != range.start;
         if let Some(hash) = content.match_indices('#').map(|(at, _)| at).find(is_comment) {
             let is_own_line = content[..hash].trim().is_empty() && line_start > range.start;
-            if !is_flow && is_own_line && hash < column && line_start >= span.start {
+            if is_own_line && hash < column && line_start >= span.start {
                 return;
             }
             let from = content.len() - content[hash + 1..].trim_start().len();
