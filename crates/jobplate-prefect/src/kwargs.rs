@@ -24,9 +24,9 @@ impl Kwargs {
             let name = string::str(arena, *key);
             if !known.contains(&name.as_str()) {
                 let hint = suggest::did_you_mean(&name, known.iter().copied());
-                let hint = hint.unwrap_or_else(|| format!("it takes {}", known.join(", ")));
+                let hint = hint.unwrap_or_else(|| format!("use one of {}", known.join(", ")));
                 return Err(locate(
-                    Error::input(format!("{class} takes no {}", suggest::quote_key(&name))).hint(hint),
+                    Error::input(format!("unknown argument {} of {class}", suggest::quote_key(&name))).hint(hint),
                     arena.location(*key),
                 ));
             }

@@ -38,7 +38,7 @@ pub(crate) struct PreviewArgs {
     /// standard input. Prefect 1's own template, if it is left out beside --scenario, --agent or --run-config
     #[arg(value_name = "FILE", help_heading = "Inputs")]
     template: Option<PathBuf>,
-    /// The same as FILE, as kubectl has it
+    /// Same as FILE, like kubectl's flag
     #[arg(short = 'f', long, value_name = "FILE", conflicts_with = "template", help_heading = "Inputs")]
     filename: Option<PathBuf>,
     /// All at once: run_config, agent, environ, user_config, flow, flow_run_id, identifier of Prefect 1;
@@ -79,12 +79,12 @@ enum PreviewFormat {
 
 impl Command for PreviewArgs {
     const NAME: &'static str = "preview";
-    const ABOUT: &'static str = "Print the Job that an agent of Prefect 1 or a worker of Prefect 2 and 3 will make of a template, and say what is lost";
+    const ABOUT: &'static str = "Print the Job that an agent of Prefect 1 or a worker of Prefect 2 and 3 creates from a template, and report overridden settings";
 
     fn after_help(program: &str) -> Option<String> {
         Some(format!(
             "Examples:
-  # Which Job will run, and what is lost on the way?
+  # Which Job will run, and which settings are overridden?
   {program} preview job_template.yaml
 
   # The flow's variables: where each comes from, and what it overrides
@@ -94,12 +94,12 @@ impl Command for PreviewArgs {
   # The same for a Prefect 2 or 3 work pool and its worker's manifest
   {program} preview base_job_template.json --worker worker.yaml -o env
 
-  # Of a template as it will be once references are in it
+  # Preview the template with references added
   {program} render job_template.yaml \\
     --secret GITHUB_ACCESS_TOKEN=prefect-secrets/token |
     {program} preview -
 
-Names and ids that Prefect draws are made up: new_id, 0a1b2c3d.
+Names and IDs that Prefect generates are placeholders: new_id, 0a1b2c3d.
 Exit codes: 0 done, 1 with --fail-on: an error or warning was reported, 2 input, or Prefect itself would fail"
         ))
     }
@@ -130,7 +130,7 @@ Exit codes: 0 done, 1 with --fail-on: an error or warning was reported, 2 input,
                 refuse_flag(
                     self.agent.first_given_flag(),
                     &text,
-                    "is for Prefect 1, and this is a template of Prefect 2 or 3",
+                    "is for Prefect 1, and the input is a base job template",
                 )?;
                 worker::preview(&mut arena, &mut files, &text, scenario, &self.worker, &policy)?
             }
@@ -138,7 +138,7 @@ Exit codes: 0 done, 1 with --fail-on: an error or warning was reported, 2 input,
                 refuse_flag(
                     self.worker.first_given_flag(),
                     &text,
-                    "is for Prefect 2 and 3, and this is no base job template",
+                    "is for Prefect 2 and 3, and the input is not a base job template",
                 )?;
                 let template = template_source::find_in_config_map(text)?;
                 agent::preview(&mut arena, &mut files, Some(&template), scenario, &self.agent, &policy)?
@@ -188,7 +188,7 @@ fn refuse_flag(flag: Option<&str>, text: &SourceFile, why: &str) -> Result<()> {
     match flag {
         Some(flag) => Err(Error::usage(format!("`{flag}` {why}"))
             .in_file(&*text.name)
-            .hint("leave the flag out, or name another template")),
+            .hint("remove the flag, or pass another template")),
         None => Ok(()),
     }
 }

@@ -128,7 +128,7 @@ pub(super) fn format_variable_table(
             let name = redact(arena.dict_get(reference, "name").and_then(|name| arena.as_str(name)).unwrap_or("?"));
             let prefix = arena.dict_get(*source, "prefix").and_then(|prefix| arena.as_str(prefix)).unwrap_or_default();
             let place = arena.location(*source).map_or(String::new(), |place| format!(" ({place})"));
-            let prefix = if prefix.is_empty() { String::new() } else { format!(", behind {prefix}") };
+            let prefix = if prefix.is_empty() { String::new() } else { format!(", with the prefix {prefix}") };
             let line = format!("and every key of {word} {name}{prefix}{place}, where no variable above has its name");
             out.push_str(&diagnostic::escape_name(&line));
             out.push('\n');

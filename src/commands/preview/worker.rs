@@ -47,7 +47,7 @@ pub(super) struct WorkerArgs {
     /// The version of prefect-kubernetes that the worker has; else the newest
     #[arg(long, value_name = "VERSION")]
     prefect_kubernetes: Option<String>,
-    /// Print a Job that `kubectl create` takes
+    /// Print a Job that `kubectl create` accepts
     #[arg(long, help_heading = "Output")]
     kubectl: bool,
 }

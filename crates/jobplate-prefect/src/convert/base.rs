@@ -168,7 +168,7 @@ impl Base {
 }
 
 fn not_a_template(arena: &Arena, id: ValueId, why: &str) -> Error {
-    let error = Error::input(format!("this is no base job template of a Kubernetes work pool: {why}"));
+    let error = Error::input(format!("invalid base job template of a Kubernetes work pool: {why}"));
     locate(
         error.hint("`prefect work-pool get-default-base-job-template --type kubernetes` prints one"),
         arena.location(id),
@@ -182,8 +182,8 @@ fn not_a_template(arena: &Arena, id: ValueId, why: &str) -> Error {
 fn get_mapping(arena: &Arena, dict: ValueId, key: &str) -> Result<ValueId> {
     match arena.dict_get(dict, key) {
         Some(part) if arena.as_dict(part).is_some() => Ok(part),
-        Some(part) => Err(not_a_template(arena, part, &format!("`{key}` is no mapping"))),
-        None => Err(not_a_template(arena, dict, &format!("there is no `{key}`"))),
+        Some(part) => Err(not_a_template(arena, part, &format!("`{key}` must be a mapping"))),
+        None => Err(not_a_template(arena, dict, &format!("missing `{key}`"))),
     }
 }
 
@@ -221,7 +221,7 @@ impl AcceptedValues {
         let accepts = |kind: &str| self.types.is_empty() || self.types.contains(kind);
         let reject = |arena: &Arena, reason: &str| {
             let error = Error::input(format!("`{path}` becomes the default of the variable `{name}`, which {reason}"));
-            Err(locate(error.hint("write what Kubernetes takes there, or leave it out"), arena.location(value)))
+            Err(locate(error.hint("write a value that Kubernetes accepts, or leave it out"), arena.location(value)))
         };
         let value = match arena.get(value).clone() {
             Value::Str(_) | Value::Unknown(_) if accepts("string") => value,
@@ -276,8 +276,8 @@ fn enum_values(arena: &Arena, schema: ValueId) -> &[ValueId] {
 
 /// Returns the error for a placeholder that Prefect replaces even in the values of variables.
 pub(super) fn api_placeholder_error() -> Error {
-    Error::refused("this text is a placeholder that Prefect replaces wherever it stands, even in a variable's value")
-        .hint("write it in another way: without `{{ prefect.blocks...` and `{{ prefect.variables...`")
+    Error::refused("Prefect replaces this placeholder everywhere, even in the value of a variable")
+        .hint("write it without `{{ prefect.blocks...` and `{{ prefect.variables...`")
 }
 
 /// Returns the types that a schema accepts: its `type`, or the types of its `anyOf` alternatives. An empty set means

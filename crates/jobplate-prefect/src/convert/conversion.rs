@@ -338,8 +338,7 @@ impl Converter<'_> {
                 self.arena.dict_get(other, "name").and_then(|name| self.arena.as_str(name)) == Some(FLOW_CONTAINER);
             if is_taken {
                 let error = Error::refused(format!("another container than the first has the name `{FLOW_CONTAINER}`"));
-                let error =
-                    error.hint("a worker wants the flow's container to be called so: give the other one another name");
+                let error = error.hint("rename it: a worker runs the flow in the container with this name");
                 return Err(locate(error, self.arena.location(other)));
             }
             let other = overlay::to_literal(self.arena, self.base, &mut self.notes, other)?;

@@ -112,11 +112,11 @@ fn read_entries(arena: &mut Arena, notes: &mut ConversionNotes, env: Option<Valu
             Err(locate(error.hint("an entry has a `name`, and a `value` or `valueFrom`"), arena.location(id)))
         };
         if arena.as_dict(entry).is_none() {
-            return fail(arena, "is no mapping", entry);
+            return fail(arena, "must be a mapping", entry);
         }
         let Some(name) = arena.dict_get(entry, "name") else { return fail(arena, "has no `name`", entry) };
         let Some(old) = arena.as_str(name).filter(|name| !name.is_empty()).map(str::to_owned) else {
-            return fail(arena, "has a `name` that is no text", name);
+            return fail(arena, "has a `name` that is not a string", name);
         };
         if placeholder::is_contained_in(&old) {
             return fail(arena, "has a `name` with a placeholder in it", name);
@@ -125,7 +125,7 @@ fn read_entries(arena: &mut Arena, notes: &mut ConversionNotes, env: Option<Valu
             // The position of `$(NAME)` determines which of the two entries it refers to, so removing one of them could
             // change a value.
             if references.get_or_insert_with(|| rewrite::collect_references(arena, env)).contains(&old) {
-                let error = Error::refused(format!("the variable `{old}` stands twice in `env`, and others use it"));
+                let error = Error::refused(format!("duplicate variable `{old}`, which other variables use"));
                 return Err(locate(error.hint("remove one of the two"), arena.location(name)));
             }
             let text = format!("this entry of `{old}` is removed: a later entry with the same name overrides it");
@@ -138,7 +138,7 @@ fn read_entries(arena: &mut Arena, notes: &mut ConversionNotes, env: Option<Valu
                 return fail(arena, "has both a `value` and a `valueFrom`, which Kubernetes refuses", name);
             }
             (_, Some(from)) if arena.as_dict(from).is_none() => {
-                return fail(arena, "has a `valueFrom` that is no mapping", from);
+                return fail(arena, "has a `valueFrom` that is not a mapping", from);
             }
             (_, Some(_)) => None,
             (Some(value), None) => Some(rewrite::to_string(arena, notes, value, &format!("the value of `{old}`"))?),

@@ -76,9 +76,9 @@ fn check_kind(arena: &Arena, job: ValueId) -> Result<()> {
     match arena.get(job) {
         Value::Dict(_) => {}
         Value::None => {
-            return fail("there is no Job here: nothing but blanks and comments".to_owned(), HINT.into(), job);
+            return fail("no Job found: the file has no content".to_owned(), HINT.into(), job);
         }
-        _ => return fail(format!("this is {}, and no Job", arena.describe_kind(job)), HINT.into(), job),
+        _ => return fail(format!("expected a Job, found {}", arena.describe_kind(job)), HINT.into(), job),
     }
     let has = |key: &str| arena.dict_get(job, key).is_some();
     if has("job_configuration") && has("variables") || has("base_job_template") {
@@ -95,7 +95,7 @@ fn check_kind(arena: &Arena, job: ValueId) -> Result<()> {
         Some((kind, Some("ConfigMap"))) => {
             fail("this ConfigMap has no job template".to_owned(), "its key must be `job_template.yaml`".into(), kind)
         }
-        Some((kind, Some(_))) => fail("this object is no Job".to_owned(), HINT.into(), kind),
+        Some((kind, Some(_))) => fail("this object is not a Job".to_owned(), HINT.into(), kind),
         Some((kind, None)) => {
             fail(format!("`kind` must be Job, and is {}", arena.describe_kind(kind)), HINT.into(), kind)
         }
@@ -109,11 +109,8 @@ fn get_non_null(arena: &Arena, dict: ValueId, key: &str) -> Option<ValueId> {
 
 fn get_mapping(arena: &Arena, dict: ValueId, key: &str, path: &str) -> Result<ValueId> {
     get_optional_mapping(arena, dict, key, path)?.ok_or_else(|| {
-        let error = Error::input(format!("there is no `{path}` here"));
-        locate(
-            error.hint("a job template is a Job: the containers stand in `spec.template.spec`"),
-            arena.location(dict),
-        )
+        let error = Error::input(format!("missing `{path}`"));
+        locate(error.hint("a job template is a Job with its containers in `spec.template.spec`"), arena.location(dict))
     })
 }
 
@@ -121,7 +118,7 @@ fn get_optional_mapping(arena: &Arena, dict: ValueId, key: &str, path: &str) -> 
     match get_non_null(arena, dict, key) {
         Some(value) if arena.as_dict(value).is_none() => {
             let error = Error::input(format!("`{path}` must be a mapping, and is {}", arena.describe_kind(value)));
-            Err(locate(error.hint("a job template is a Job, as kubectl takes it"), arena.location(value)))
+            Err(locate(error.hint("a job template is the manifest of a Job"), arena.location(value)))
         }
         value => Ok(value),
     }

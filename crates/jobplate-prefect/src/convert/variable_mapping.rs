@@ -114,7 +114,7 @@ const REMOVED: [(&str, &str); 20] = [
     ("PREFECT__BACKEND", "the worker's PREFECT_API_URL alone says which API there is"),
     ("PREFECT__CLOUD__USE_LOCAL_SECRETS", "secrets are Secret blocks, or variables like any other"),
     ("PREFECT__CLOUD__TENANT_ID", "a workspace is a part of PREFECT_API_URL"),
-    ("PREFECT__CLOUD__AGENT__LABELS", "work pools and their queues say which worker takes which runs"),
+    ("PREFECT__CLOUD__AGENT__LABELS", "work pools and their queues select the worker of a run"),
     ("PREFECT__CLOUD__AGENT__*", "there are workers, with settings of their own (PREFECT_WORKER_...)"),
     ("PREFECT__CLOUD__HEARTBEAT_*", "the nearest is PREFECT_RUNNER_HEARTBEAT_FREQUENCY, in seconds (Prefect 3)"),
     ("PREFECT__CLOUD__*", "what is left of it is set by PREFECT_API_... and PREFECT_CLIENT_..."),
@@ -123,7 +123,7 @@ const REMOVED: [(&str, &str); 20] = [
         "PREFECT__CONTEXT__*",
         "what the agent put there is in prefect.runtime; all else is for parameters of the flow, or a variable with a name of your own",
     ),
-    ("PREFECT__ENGINE__*", "the task runner stands in the flow's code: @flow(task_runner=...)"),
+    ("PREFECT__ENGINE__*", "set the task runner in the flow's code: @flow(task_runner=...)"),
     (
         "PREFECT__FLOWS__CHECKPOINTING",
         "the nearest is PREFECT_RESULTS_PERSIST_BY_DEFAULT; where results go is said in the flow's code",

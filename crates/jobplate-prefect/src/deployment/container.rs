@@ -62,7 +62,7 @@ pub(crate) fn find(program: &Program, assumed_version: &[u32], source: &Rc<Sourc
             };
             if found.replace(reader.read(node)?).is_some() {
                 let error = Error::input(program.several_error);
-                return Err(locate(error.hint("name a file with one of them"), Some(&file_location)));
+                return Err(locate(error.hint("pass a file with one of them"), Some(&file_location)));
             }
         }
         Ok(())
@@ -172,10 +172,7 @@ impl ContainerReader<'_> {
             let start_words =
                 shell::start_words(start, argument.as_str(), environ, &mut self.budget, &mut self.used_names);
             let Some(start_words) = start_words.map_err(|error| locate(error, Some(&location)))? else {
-                let error = Error::input(format!(
-                    "the {}'s command uses more of its shell than can be followed here",
-                    self.program.name
-                ));
+                let error = Error::input(format!("unsupported shell syntax in the {}'s command", self.program.name));
                 return Err(locate(
                     error.hint(format!("write the {}'s settings into a scenario (`--scenario`)", self.program.name)),
                     Some(&location),
@@ -235,8 +232,8 @@ const MAX_ARG_LENGTH: usize = 128 << 10;
 /// Fails if the result is longer than Linux accepts, or if the values of variables exceed the budget.
 fn expand(environ: &Environ, text: &str, budget: &mut Budget) -> Result<Resolved> {
     let too_long = || {
-        let error = Error::input("with its variables put in, this is longer than Linux takes");
-        error.hint("no program can be started like this")
+        let error = Error::input("the text with its variables is longer than Linux allows");
+        error.hint("use shorter values")
     };
     let mut out = String::new();
     for part in segments(text) {

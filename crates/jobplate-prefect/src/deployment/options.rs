@@ -64,7 +64,7 @@ impl Options {
     /// Returns the error for options that a program does not accept.
     pub(crate) fn refuse(program: &Program, location: &Location) -> Error {
         let start = program.command.join(" ");
-        let error = Error::input(format!("`{start}` takes no such options"));
+        let error = Error::input(format!("`{start}` does not accept these options"));
         locate(error.hint(format!("look at `{start} --help`")), Some(location))
     }
 

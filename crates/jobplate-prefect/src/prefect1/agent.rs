@@ -216,7 +216,7 @@ fn read_credentials(arena: &mut Arena, version: AgentVersion, config: Config) ->
                 // API must be a string and the tenant a UUID.
                 let api = default_setting(arena, config, "cloud.api")?;
                 if arena.is_truthy(api) && !matches!(arena.get(api), Value::Str(_) | Value::Unknown(_)) {
-                    let error = Error::input("Prefect's agent can't start: its API is no text");
+                    let error = Error::input("Prefect's agent can't start: its API must be a string");
                     return Err(locate(error.hint("write a URL"), arena.location(api)));
                 }
                 if let Some(tenant) = tenant {
@@ -250,11 +250,8 @@ fn parse_uuid(arena: &mut Arena, tenant: ValueId) -> Result<ValueId> {
         format_uuid(&bare.trim_matches(['{', '}']).replace('-', ""))
     });
     let Some(uuid) = uuid else {
-        let error = Error::input("Prefect's agent can't start: the tenant is no UUID");
-        return Err(locate(
-            error.hint("a tenant looks like 12345678-1234-1234-1234-123456789abc"),
-            arena.location(tenant),
-        ));
+        let error = Error::input("Prefect's agent can't start: the tenant must be a UUID");
+        return Err(locate(error.hint("write it as 12345678-1234-1234-1234-123456789abc"), arena.location(tenant)));
     };
     let location = arena.location(tenant).cloned();
     Ok(arena.alloc(Value::Str(uuid), location))
@@ -265,8 +262,8 @@ fn check_name(arena: &Arena, kwargs: Kwargs, config: Config) -> Result<()> {
     let name = kwargs.truthy(arena, "name").or_else(|| config.get(arena, "cloud.agent.name"));
     match name.filter(|name| arena.is_truthy(*name)) {
         Some(name) if !matches!(arena.get(name), Value::Str(_) | Value::Unknown(_)) => {
-            let error = Error::input("Prefect's agent can't start: its name is no text");
-            Err(locate(error.hint("a name like 42 is read as a number"), arena.location(name)))
+            let error = Error::input("Prefect's agent can't start: its name must be a string");
+            Err(locate(error.hint("put the name in quotes"), arena.location(name)))
         }
         _ => Ok(()),
     }
@@ -307,7 +304,7 @@ fn update_pairs(arena: &mut Arena, env: ValueId) -> Result<Vec<(ValueId, ValueId
         match iterate(arena, item, "an item of the agent's env")?.as_slice() {
             [name, value] if arena.is_hashable(*name) => out.push((*name, *value)),
             _ => {
-                let error = Error::input("the agent's env is no mapping of names to values");
+                let error = Error::input("the agent's `env_vars` must be a mapping");
                 return Err(locate(
                     error.hint("Prefect itself fails here; write {\"NAME\": \"value\"}"),
                     arena.location(env),

@@ -243,7 +243,7 @@ impl FlatSettings {
     /// budget.
     fn resolve_references(&mut self, arena: &mut Arena) -> Result<()> {
         let pattern =
-            Regex::new(r"\$\{(.[^${}]*)\}").map_err(|_| Error::new(ErrorKind::Internal, "a pattern that is none"))?;
+            Regex::new(r"\$\{(.[^${}]*)\}").map_err(|_| Error::new(ErrorKind::Internal, "invalid pattern"))?;
         let mut to_check: Vec<usize> = (0..self.0.len()).collect();
         for _ in 0..MAX_ROUNDS {
             let mut replaced = Vec::new();
@@ -277,7 +277,7 @@ impl FlatSettings {
                     }
                 };
                 if arena.as_dict(section).is_none() {
-                    let error = Error::input(format!("Prefect can't start: its setting `{name}` is no section"));
+                    let error = Error::input(format!("Prefect can't start: its setting `{name}` must be a section"));
                     return Err(locate(error, arena.location(*value)));
                 }
             }

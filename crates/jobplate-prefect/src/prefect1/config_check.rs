@@ -38,12 +38,12 @@ fn check_settings(arena: &mut Arena, config: Config) -> Result<()> {
     };
     for section in REQUIRED_SECTIONS {
         if config.get(arena, section).is_none_or(|value| arena.as_dict(value).is_none()) {
-            return fail(arena, section, "is no section");
+            return fail(arena, section, "must be a section");
         }
     }
     for section in ["context", "context.config"] {
         if config.get(arena, section).is_some_and(|value| arena.as_dict(value).is_none()) {
-            return fail(arena, section, "is no section");
+            return fail(arena, section, "must be a section");
         }
     }
     if let Some(Value::Int(seconds)) = config.get(arena, "tasks.defaults.retry_delay").map(|delay| arena.get(delay))
@@ -53,7 +53,7 @@ fn check_settings(arena: &mut Arena, config: Config) -> Result<()> {
     }
     if config.get(arena, "home_dir").is_none_or(|value| !matches!(arena.get(value), Value::Str(_) | Value::Unknown(_)))
     {
-        return fail(arena, "home_dir", "is no text");
+        return fail(arena, "home_dir", "must be a string");
     }
     let is_logging_format = |format: ValueId| match arena.get(format) {
         Value::Unknown(_) => true,
@@ -61,7 +61,7 @@ fn check_settings(arena: &mut Arena, config: Config) -> Result<()> {
         _ => false,
     };
     if config.get(arena, "logging.format").is_some_and(|format| arena.is_truthy(format) && !is_logging_format(format)) {
-        return fail(arena, "logging.format", "is no format of Python's logging");
+        return fail(arena, "logging.format", "is not a format of Python's logging");
     }
     if let Some(loggers) = config.get(arena, "logging.extra_loggers") {
         let names = iterate(arena, loggers, "`logging.extra_loggers`")?;
@@ -102,6 +102,6 @@ pub(super) fn check_level(arena: &Arena, config: Config, setting: &str) -> Resul
     if is_level {
         return Ok(());
     }
-    let error = Error::input(format!("Prefect can't start: `{setting}` is no level of logging"));
-    Err(locate(error.hint("levels are DEBUG, INFO, WARNING, ERROR and CRITICAL, in capitals"), arena.location(level)))
+    let error = Error::input(format!("Prefect can't start: `{setting}` is not a logging level"));
+    Err(locate(error.hint("use DEBUG, INFO, WARNING, ERROR or CRITICAL"), arena.location(level)))
 }

@@ -41,7 +41,7 @@ pub fn read_secrets(source: &Rc<SourceFile>) -> Result<Vec<ConfigSecret>> {
         Some((DeValue::Table(table), _)) => add_secrets(table, "", source, &mut Budget::default(), &mut found)?,
         Some((_, span)) => {
             let location = Location { source: Rc::clone(source), span };
-            return Err(locate(Error::input("`context.secrets` is no table"), Some(&location)));
+            return Err(locate(Error::input("`context.secrets` must be a table"), Some(&location)));
         }
     }
     Ok(found)
@@ -154,7 +154,7 @@ mod tests {
         for (text, expected) in [
             ("[context.secrets]\nA = canary", "c.toml:2:5: invalid TOML: string values must be quoted"),
             ("[context.secrets]\nA = 'canary'\nA = 'canary'", "c.toml:3:1: invalid TOML: duplicate key"),
-            ("context.secrets = 'canary'", "c.toml:1:19: `context.secrets` is no table"),
+            ("context.secrets = 'canary'", "c.toml:1:19: `context.secrets` must be a table"),
             ("[context.secrets]\nA__B = 'canary'", "c.toml:2:1: A__B has a `__`"),
             ("[context.secrets]\nB.A = 2020-01-01", "c.toml:2:3: B__A holds a date"),
             ("[context.secrets]\nA = [1, nan]", "c.toml:2:1: A holds a date, an infinity or a NaN"),

@@ -115,7 +115,10 @@ pub(super) fn check_values<'t>(
                 {
                     let location = Location { source: Rc::clone(source), span: mismatch.span() };
                     let error = Error::input("Prefect can't start: a list of several types");
-                    return Err(locate(error.hint("Prefect's TOML reader takes lists of one type"), Some(&location)));
+                    return Err(locate(
+                        error.hint("use one type: Prefect's TOML reader does not accept others"),
+                        Some(&location),
+                    ));
                 }
                 check_values(items.iter(), source)?;
             }

@@ -33,9 +33,9 @@ pub const AGENT: Program = Program {
     generation: Generation::Prefect1,
     command: &["prefect", "agent", "kubernetes", "start"],
     name: "agent",
-    several_error: "there are several Prefect 1 agents here",
-    missing_error: "no Prefect 1 agent is here",
-    other_command_hint: "Jobs are made by the Kubernetes agent only",
+    several_error: "found several Prefect 1 agents",
+    missing_error: "no Prefect 1 agent found",
+    other_command_hint: "pass the manifest of a Kubernetes agent: only it creates Jobs",
     options: &OPTIONS,
     switches: &["no-cloud-logs", "disable-job-deletion"],
     unknown_to_click: &[],
@@ -104,7 +104,7 @@ fn start_arguments(arena: &mut Arena, found: &Options, location: &Location) -> R
     let env_vars = arena.alloc(Value::empty_dict(), Some(location.clone()));
     for pair in found.values("env") {
         let Some((name, value)) = pair.split_once('=') else {
-            return Err(locate(Error::input("an `--env` of the agent has no `=`"), Some(location)));
+            return Err(locate(Error::input("missing `=` in an `--env` of the agent"), Some(location)));
         };
         let name = arena.alloc(Value::Str(name.to_owned()), Some(location.clone()));
         let value = alloc_text(arena, value);

@@ -63,7 +63,10 @@ impl Flow {
 
     fn invalid_version(self, arena: &Arena) -> Error {
         let location = self.core_version.and_then(|version| arena.location(version));
-        locate(Error::input("the flow's `core_version` is no version").hint("put it in quotes: \"1.4.1\""), location)
+        locate(
+            Error::input("invalid version in the flow's `core_version`").hint("put it in quotes: \"1.4.1\""),
+            location,
+        )
     }
 }
 

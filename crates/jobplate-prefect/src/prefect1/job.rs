@@ -64,8 +64,8 @@ pub(super) fn generate(arena: &mut Arena, run: &JobRequest<'_>) -> Result<Job> {
     let Some(pod) = arena.dict_get(template, "spec") else {
         // Values that this module creates have no location, so the error may have to point to the Job.
         let nearest = if arena.location(template).is_some() { template } else { job };
-        return Err(fail(arena, nearest, "there is no `spec.template.spec` here")
-            .hint("a job template is a Job: the containers stand in `spec.template.spec`"));
+        return Err(fail(arena, nearest, "missing `spec.template.spec`")
+            .hint("a job template is a Job with its containers in `spec.template.spec`"));
     };
     must_be_mapping(arena, pod, "`spec.template.spec`")?;
     set_service_account(arena, run, pod, &mut replaced);
@@ -136,7 +136,7 @@ fn must_be_mapping(arena: &Arena, id: ValueId, label: &str) -> Result<()> {
 
 /// Returns the value of a required key. Fails if the key is missing.
 fn get_required(arena: &Arena, dict: ValueId, key: &str) -> Result<ValueId> {
-    arena.dict_get(dict, key).ok_or_else(|| fail(arena, dict, format!("there is no `{key}` here")))
+    arena.dict_get(dict, key).ok_or_else(|| fail(arena, dict, format!("missing `{key}`")))
 }
 
 /// Returns the value at a path of keys. Creates missing mappings on the path, and sets the last key to `default` if

@@ -90,8 +90,8 @@ impl RunConfig {
         }
         if let Some(policy) = kwargs.get(arena, "image_pull_policy") {
             if !["Always", "IfNotPresent", "Never"].iter().any(|known| arena.as_str(policy) == Some(known)) {
-                let error = Error::input("`image_pull_policy` is none that Prefect knows");
-                return Err(locate(error.hint("it is Always, IfNotPresent or Never"), arena.location(policy)));
+                let error = Error::input("invalid `image_pull_policy`");
+                return Err(locate(error.hint("use Always, IfNotPresent or Never"), arena.location(policy)));
             }
             config.image_pull_policy = Some(policy);
         }
@@ -177,8 +177,8 @@ fn read_kwargs(arena: &Arena, input: ValueId) -> Result<Kwargs> {
         _ => {
             let known = ["LocalRun", "DockerRun", "ECSRun", "VertexRun"].contains(&class);
             let class = if known { class } else { "that is named here" };
-            let error = Error::input(format!("the Kubernetes agent takes no run config of the kind {class}"));
-            let hint = "it takes KubernetesRun, and of UniversalRun env and labels";
+            let error = Error::input(format!("the Kubernetes agent does not support run configs of the kind {class}"));
+            let hint = "use KubernetesRun, or UniversalRun with `env` and `labels`";
             return Err(locate(error.hint(hint), named.and_then(|named| arena.location(named))));
         }
     };
@@ -191,7 +191,7 @@ fn check_labels(arena: &mut Arena, labels: ValueId) -> Result<()> {
     if let Value::List(items) = arena.get(labels)
         && let Some(invalid) = items.iter().find(|item| !arena.is_hashable(**item))
     {
-        return Err(locate(Error::input("a label of the run config is no text"), arena.location(*invalid)));
+        return Err(locate(Error::input("a label of the run config must be a string"), arena.location(*invalid)));
     }
     Ok(())
 }
@@ -224,7 +224,7 @@ fn to_string(arena: &mut Arena, value: Option<ValueId>) -> Result<Option<ValueId
     let text = match arena.get(value) {
         Value::Str(_) | Value::Unknown(_) => return Ok(Some(value)),
         Value::Bytes(bytes) => String::from_utf8(bytes.clone())
-            .map_err(|_| locate(Error::input("binary data that is no text"), arena.location(value)))?,
+            .map_err(|_| locate(Error::input("the binary data must be UTF-8"), arena.location(value)))?,
         _ => string::str(arena, value),
     };
     let location = arena.location(value).cloned();

@@ -70,16 +70,16 @@ impl AgentScenario {
             return Ok(scenario);
         }
         if let Some(key) = first_key(arena, root, &["template", "template_text"]) {
-            let error = Error::input("a scenario holds no job template");
-            return Err(locate(error.hint("the template is the FILE of the command line"), arena.location(key)));
+            let error = Error::input("a scenario must not contain a job template");
+            return Err(locate(error.hint("pass the template as FILE"), arena.location(key)));
         }
         if let Some(key) = first_key(arena, root, &run_config::KUBERNETES_RUN_KEYS) {
-            let error = Error::input("a scenario has its run config under `run_config`");
-            return Err(locate(error.hint("a run config alone is for `--run-config`"), arena.location(key)));
+            let error = Error::input("the run config of a scenario must be under `run_config`");
+            return Err(locate(error.hint("pass a run config alone with `--run-config`"), arena.location(key)));
         }
         if let Some(key) = first_key(arena, root, &PREFECT_3_KEYS) {
-            let error = Error::input("this is a scenario for Prefect 2 or 3, and the template is one of Prefect 1");
-            let hint = format!("for an agent it takes {}", KEYS.join(", "));
+            let error = Error::input("the scenario is for Prefect 2 or 3, but the template is for Prefect 1");
+            let hint = format!("use one of {}", KEYS.join(", "));
             return Err(locate(error.hint(hint), arena.location(key)));
         }
         let scenario_keys = Kwargs::read(arena, root, &KEYS, "a scenario")?;
@@ -90,7 +90,7 @@ impl AgentScenario {
         }
         if let Some(config) = scenario_keys.truthy(arena, "user_config") {
             let Some(text) = arena.as_str(config) else {
-                let error = Error::input("`user_config` must be the text of a config.toml");
+                let error = Error::input("`user_config` must be a string with the contents of a config.toml");
                 return Err(locate(error.hint("write it as a block: `user_config: |`"), arena.location(config)));
             };
             scenario.user_config = Some(embedded_source(arena, config, text.to_owned()));

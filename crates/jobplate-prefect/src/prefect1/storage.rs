@@ -49,23 +49,23 @@ pub(super) fn docker_image(arena: &mut Arena, storage: ValueId) -> Result<Option
         arena.dict_get(storage, key).is_some_and(|value| !is_expected(arena.get(value)))
     };
     if has_wrong_type("flows", |data| matches!(data, Value::Dict(_))) {
-        return Err(fail(arena, "`flows` of the flow's storage is no mapping".to_owned()));
+        return Err(fail(arena, "`flows` of the flow's storage must be a mapping".to_owned()));
     }
     if has_wrong_type("secrets", |data| matches!(data, Value::List(_) | Value::Tuple(_) | Value::None)) {
-        return Err(fail(arena, "`secrets` of the flow's storage is no list".to_owned()));
+        return Err(fail(arena, "`secrets` of the flow's storage must be a list".to_owned()));
     }
     if *kind != "Docker" {
         return Ok(None);
     }
     if has_wrong_type("prefect_version", |data| matches!(data, Value::Str(_))) {
-        return Err(fail(arena, "`prefect_version` of the flow's Docker storage is no text".to_owned()));
+        return Err(fail(arena, "`prefect_version` of the flow's Docker storage must be a string".to_owned()));
     }
     let mut parts = [const { None }; 3];
     for (part, key) in parts.iter_mut().zip(["registry_url", "image_name", "image_tag"]) {
         *part = match arena.dict_get(storage, key).map(|value| arena.get(value)) {
             None | Some(Value::None) => None,
             Some(Value::Str(text)) => Some(text.clone()),
-            Some(_) => return Err(fail(arena, format!("`{key}` of the flow's Docker storage is no text"))),
+            Some(_) => return Err(fail(arena, format!("`{key}` of the flow's Docker storage must be a string"))),
         };
     }
     let [registry, Some(name), Some(tag)] = parts else {

@@ -38,9 +38,9 @@ pub fn find_in_config_map(source: Rc<SourceFile>) -> Result<Rc<SourceFile>> {
             let location = Location { source: Rc::clone(&source), span };
             let inner = SourceFile::new_embedded(&location, value.text().unwrap_or_default(), true);
             if found.replace(inner).is_some() {
-                return Err(Error::input("there are several ConfigMaps with a job template here")
+                return Err(Error::input("found several ConfigMaps with a job template")
                     .in_file(&source.name)
-                    .hint("name a file with one of them"));
+                    .hint("pass a file with one of them"));
             }
         }
         Ok(())
@@ -68,13 +68,13 @@ pub(super) fn read(arena: &mut Arena, path: ValueId, file: &ReadFile<'_>) -> Res
             yaml::load(arena, &template)
         }
         "http" | "https" | "s3" | "gcs" | "gs" => {
-            let error = Error::input(format!("a job template behind `{scheme}:` is not fetched"));
-            let hint = "download it, and name it as FILE, without this path";
+            let error = Error::input(format!("the preview does not download job templates (`{scheme}:`)"));
+            let hint = "download it and pass it as FILE, and remove this path";
             Err(locate(error.hint(hint), arena.location(path)))
         }
         _ => {
-            let error = Error::input("Prefect reads no job template by this scheme");
-            Err(locate(error.hint("it knows files, http, https, s3, gs, gcs and agent"), arena.location(path)))
+            let error = Error::input("unknown scheme of a job template");
+            Err(locate(error.hint("use a path, http, https, s3, gs, gcs or agent"), arena.location(path)))
         }
     }
 }

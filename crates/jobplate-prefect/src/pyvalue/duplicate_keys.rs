@@ -43,7 +43,7 @@ impl DuplicateKeys {
     /// limit.
     pub fn warnings(&self) -> Vec<Diagnostic> {
         let to_warning = |key: &DuplicateKey| {
-            let text = format!("{}: dropped, because line {} has the key again", key.describe(), key.last.line());
+            let text = format!("{}, overridden in line {}", key.describe(), key.last.line());
             Diagnostic::warning("duplicate-key", text)
                 .at(key.dropped.to_diagnostic_location())
                 .annotate(key.last.to_diagnostic_location(), "Prefect uses this one")
@@ -51,7 +51,7 @@ impl DuplicateKeys {
         };
         let mut warnings: Vec<Diagnostic> = self.reported.iter().map(to_warning).collect();
         if let more @ 1.. = self.dropped.len() - self.reported.len() {
-            warnings.push(Diagnostic::warning("duplicate-key", format!("{more} more duplicate keys are dropped")));
+            warnings.push(Diagnostic::warning("duplicate-key", format!("{more} more duplicate keys")));
         }
         warnings
     }
@@ -94,13 +94,13 @@ mod tests {
     fn reports_each_dropped_key_once() {
         for (text, expected) in [
             ("a: 1\nb: 2\n", &[][..]),
-            ("a: 1\nb: 2\na: 3\na: 4\n", &[(1, "`a`: dropped, because line 3"), (3, "`a`: dropped, because line 4")]),
-            ("1: a\n1.0: b\n", &[(1, "key: dropped, because line 2")]),
-            ("x: {a: 1,\n  a: 2}\n", &[(1, "`a`: dropped, because line 2")]),
+            ("a: 1\nb: 2\na: 3\na: 4\n", &[(1, "`a`, overridden in line 3"), (3, "`a`, overridden in line 4")]),
+            ("1: a\n1.0: b\n", &[(1, "key, overridden in line 2")]),
+            ("x: {a: 1,\n  a: 2}\n", &[(1, "`a`, overridden in line 2")]),
             ("<<: {a: 1}\na: 2\n", &[]),
             ("<<: [{a: 1}, {a: 2}]\n", &[]),
-            ("x: &x\n  a: 1\n  a: 2\ny: {<<: *x}\nz: {<<: *x}\n", &[(2, "`a`: dropped, because line 3")]),
-            ("y:\n  <<: {a: 1,\n    a: 2}\n", &[(2, "`a`: dropped, because line 3")]),
+            ("x: &x\n  a: 1\n  a: 2\ny: {<<: *x}\nz: {<<: *x}\n", &[(2, "`a`, overridden in line 3")]),
+            ("y:\n  <<: {a: 1,\n    a: 2}\n", &[(2, "`a`, overridden in line 3")]),
         ] {
             let mut arena = Arena::default();
             yaml::load(&mut arena, &SourceFile::new_manifest("t", text)).unwrap();
@@ -130,6 +130,6 @@ mod tests {
         let mut arena = Arena::default();
         yaml::load(&mut arena, &SourceFile::new_manifest("t", "a: 1\n".repeat(100))).unwrap();
         let warnings = warnings(&arena);
-        assert_eq!((warnings.len(), warnings[20].1.as_str()), (21, "79 more duplicate keys are dropped"));
+        assert_eq!((warnings.len(), warnings[20].1.as_str()), (21, "79 more duplicate keys"));
     }
 }

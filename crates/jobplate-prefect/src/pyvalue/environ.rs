@@ -110,11 +110,11 @@ impl Environ {
         };
         let variable = |(name, value): &(ValueId, ValueId)| match (arena.get(*name), arena.get(*value)) {
             (Value::Str(own), _) if own.is_empty() || own.contains(['=', '\0']) => {
-                let error = Error::input("this is no name of a variable");
-                Err(locate(error.hint("a name has one character at least, no `=` and no NUL"), arena.location(*name)))
+                let error = Error::input("invalid variable name");
+                Err(locate(error.hint("use at least one character, without `=` and NUL"), arena.location(*name)))
             }
             (_, Value::Str(text)) if text.contains('\0') => {
-                Err(locate(Error::input("no variable can hold a NUL").hint("take it out"), arena.location(*value)))
+                Err(locate(Error::input("the value must not contain NUL").hint("remove it"), arena.location(*value)))
             }
             (Value::Str(name), Value::Str(text)) => Ok(EnvironVar {
                 name: name.clone(),

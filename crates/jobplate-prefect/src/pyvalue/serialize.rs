@@ -40,7 +40,7 @@ fn check_value(arena: &Arena, id: ValueId, depth: usize, budget: &mut Budget) ->
     let indentation = 2 * (MAX_DEPTH - depth);
     budget.spend_bytes(indentation, "the object").map_err(|error| locate(error, arena.location(id)))?;
     match arena.get(id) {
-        Value::Float(float) if !float.is_finite() => refuse("a number that is none (`.nan`, `.inf`)"),
+        Value::Float(float) if !float.is_finite() => refuse("`.nan` or `.inf`"),
         Value::Unsupported(UNSUPPORTED_ESCAPE) => Err(locate(
             Error::refused(format!("unsupported syntax: {UNSUPPORTED_ESCAPE}")).hint(UNSUPPORTED_HINT),
             arena.location(id),

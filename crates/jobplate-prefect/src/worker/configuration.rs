@@ -199,7 +199,7 @@ fn check_needs_no_api(arena: &Arena, filled: ValueId) -> Result<()> {
     match found.iter().find(|(_, placeholder)| placeholder.source() == PlaceholderSource::Api) {
         Some((value, placeholder)) => {
             let error = Error::input(format!("only Prefect's API knows `{}`", placeholder.name));
-            let hint = "a preview asks nobody: write what it stands for in its place";
+            let hint = "replace it with its value: the preview does not read from the API";
             Err(locate(error.hint(hint), arena.location(*value)))
         }
         None => check_references(arena, filled),
@@ -214,11 +214,11 @@ fn check_references(arena: &Arena, value: ValueId) -> Result<()> {
             if let Some(reference) = arena.dict_get(value, "$ref") {
                 let id = arena.dict_get(reference, "block_document_id");
                 if arena.as_dict(reference).is_none() {
-                    return Err(prefect_error(arena, reference, "a `$ref` that is no mapping"));
+                    return Err(prefect_error(arena, reference, "`$ref` must be a mapping"));
                 }
                 if id.is_some_and(|id| arena.is_truthy(id)) {
-                    let error = Error::input("only Prefect's API knows the block that stands here");
-                    let hint = "a preview asks nobody: write what it stands for in its place";
+                    let error = Error::input("only Prefect's API knows this block");
+                    let hint = "replace it with its value: the preview does not read from the API";
                     return Err(locate(error.hint(hint), arena.location(reference)));
                 }
             }

@@ -28,8 +28,8 @@ pub const WORKER: Program = Program {
     generation: Generation::Prefect2Or3,
     command: &["prefect", "worker", "start"],
     name: "worker",
-    several_error: "there are several workers of Prefect 2 or 3 here",
-    missing_error: "no worker of Prefect 2 or 3 is here",
+    several_error: "found several workers of Prefect 2 or 3",
+    missing_error: "no worker of Prefect 2 or 3 found",
     other_command_hint: "Jobs of base job templates are made by workers, not by agents",
     options: &OPTIONS,
     switches: &[
@@ -179,7 +179,7 @@ const INSTALL_POLICIES: [&str; 4] = ["always", "if-not-present", "never", "promp
 /// Fails if Prefect does not ship the profile.
 fn set_profile(environ: &mut Environ, profile: Resolved, location: &Location) -> Result<()> {
     if !settings::has_profile(profile.as_str()) {
-        let error = Error::input("the worker's profile is none of Prefect's own, and its file is not known here");
+        let error = Error::input("unknown profile: the worker's `profiles.toml` is not available to the preview");
         return Err(locate(error.hint("set the profile's settings as variables of the worker"), Some(location)));
     }
     environ.set(EnvironVar {

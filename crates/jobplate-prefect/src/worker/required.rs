@@ -119,7 +119,7 @@ fn to_dotted_path(path: &str) -> String {
 fn hint_for(path: &str) -> &'static str {
     match path {
         path if path.ends_with("/parallelism") || path.ends_with("/completions") => {
-            "Prefect itself fails here: it wants `parallelism: 1` and `completions: 1` in the spec of the pod"
+            "Prefect itself fails here: it requires `parallelism: 1` and `completions: 1` in the spec of the pod"
         }
         path if path.contains("/containers/0") => {
             "Prefect itself fails here: it runs the flow in the first container, whose name must be prefect-job"

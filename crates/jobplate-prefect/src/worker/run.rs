@@ -99,8 +99,8 @@ impl Record {
         let name = read_text("name", name.to_owned())?;
         let Some(id) = normalize_uuid(&id) else {
             let location = arena.dict_get(fields, "id").and_then(|id| arena.location(id));
-            let error = Error::input("this is no id: Prefect's are UUIDs");
-            return Err(locate(error.hint("it looks like 00000000-0000-0000-0000-000000000001"), location));
+            let error = Error::input("invalid ID: Prefect's IDs are UUIDs");
+            return Err(locate(error.hint("write it as 00000000-0000-0000-0000-000000000001"), location));
         };
         Ok(Record { id, name, fields })
     }
@@ -127,7 +127,7 @@ pub(super) fn updated_label(arena: &Arena, deployment: &Record) -> Result<Option
     match arena.as_str(id).and_then(parse_datetime_in_utc) {
         Some(updated) => Ok(Some(updated)),
         None => {
-            let error = Error::input("`updated` is no time that is known here");
+            let error = Error::input("invalid time in `updated`");
             Err(locate(error.hint("write it as \"2026-02-03T04:05:06+00:00\""), arena.location(id)))
         }
     }

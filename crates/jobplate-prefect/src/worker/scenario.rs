@@ -65,10 +65,10 @@ pub fn read_job_variables(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<
     let (description, hint) = match () {
         () if has(&["apiVersion", "kind"]) => ("a Kubernetes object", "the Deployment of a worker is for `--worker`"),
         () if has(&["job_configuration", "variables"]) => ("a base job template", "it is FILE, without a flag"),
-        () if has(&["deployments"]) => ("a prefect.yaml", "they stand below `job_variables` of a `work_pool` there"),
+        () if has(&["deployments"]) => ("a prefect.yaml", "pass the mapping under `work_pool.job_variables` instead"),
         () if has(&["job_variables"]) => match has(&["worker"]) || has(&["deployment"]) || has(&["flow_run"]) {
             true => ("a scenario", "it is for `--scenario`"),
-            false => ("a mapping with job variables in it", "write what stands below `job_variables` at the margin"),
+            false => ("a mapping with job variables in it", "move the contents of `job_variables` to the top level"),
         },
         () => return Ok(root),
     };
@@ -96,8 +96,8 @@ impl WorkerScenario {
             _ => to_json(arena, root)?,
         };
         if let Some(key) = first_key(arena, root, &PREFECT_1_KEYS) {
-            let error = Error::input("this is a scenario for Prefect 1, and the template is one of Prefect 2 or 3");
-            let hint = format!("for a worker it takes {}", KEYS.join(", "));
+            let error = Error::input("the scenario is for Prefect 1, but the template is for Prefect 2 or 3");
+            let hint = format!("use one of {}", KEYS.join(", "));
             return Err(locate(error.hint(hint), arena.location(key)));
         }
         WorkerScenario::from_value(arena, root)
@@ -173,7 +173,9 @@ fn check_fields(arena: &Arena, record: &Record) -> Result<()> {
 /// so an empty name also fails.
 fn check_name(arena: &Arena, record: &Record, forbidden: &str, is_generated: bool) -> Result<()> {
     let error = match record.name.as_str() {
-        "" if is_generated => Error::input("an empty name: Prefect draws one").hint("leave it out, or give one"),
+        "" if is_generated => {
+            Error::input("the name is empty, so Prefect generates one").hint("leave it out, or set a name")
+        }
         "" => Error::input("an empty name").hint("Prefect itself fails here: give one"),
         name if name.contains(|c| forbidden.contains(c)) => {
             Error::input(format!("a name with one of {forbidden} in it"))

@@ -98,7 +98,7 @@ impl<'h> SchemaChecker<'h> {
         // The size itself takes as long as a comparison.
         let is_accepted = !self.count_size(size)
             || allowed.iter().any(|allowed| !self.count_size(size) || self.arena.equals(*allowed, value));
-        (!is_accepted).then(|| "is none of the values that its schema has".to_owned())
+        (!is_accepted).then(|| "is not one of the values that its schema allows".to_owned())
     }
 }
 
@@ -149,7 +149,7 @@ mod tests {
             ("{type: boolean}", "yes", None),
             ("{anyOf: [{type: string}, {type: 'null'}]}", "~", None),
             ("{anyOf: [{type: string}, {type: 'null'}]}", "3", Some("is a number, where its schema has string")),
-            ("{enum: [A, B]}", "C", Some("is none of the values that its schema has")),
+            ("{enum: [A, B]}", "C", Some("is not one of the values that its schema allows")),
             ("{type: object, additionalProperties: {type: string}}", "{a: b}", None),
             (
                 "{type: object, additionalProperties: {type: string}}",

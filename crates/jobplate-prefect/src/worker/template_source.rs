@@ -84,18 +84,21 @@ fn find(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
             return read(arena, &text);
         }
         (0, []) if is_block => {
-            let error = Error::input("this is a KubernetesJob block, which agents of Prefect 2 make Jobs of");
+            let error = Error::input("unsupported template: a KubernetesJob block, which is for agents of Prefect 2");
             let hint = "previews are of workers: `publish_as_work_pool()` of Prefect 2 makes a base job template of it";
             return Err(locate(error.hint(hint), Some(&file_location)));
         }
         (1, []) => {}
         (0, []) => {
-            let error = Error::input("no base job template is here");
-            return Err(locate(error.hint("one has `job_configuration` and `variables`"), Some(&file_location)));
+            let error = Error::input("no base job template found");
+            return Err(locate(
+                error.hint("a base job template has `job_configuration` and `variables`"),
+                Some(&file_location),
+            ));
         }
         _ => {
-            let error = Error::input("there are several base job templates here");
-            return Err(locate(error.hint("name a file with one of them"), Some(&file_location)));
+            let error = Error::input("found several base job templates");
+            return Err(locate(error.hint("pass a file with one of them"), Some(&file_location)));
         }
     }
     let root = load(arena, source)?;

@@ -74,7 +74,7 @@ fn spend(arena: &mut Arena, id: ValueId, label: &str, mut is_copy: impl FnMut(Va
             let bytes = match arena.get(id) {
                 Value::Str(text) | Value::Unknown(text) => text.len(),
                 Value::Bytes(bytes) => bytes.len(),
-                // A decimal digit takes more than three bits.
+                // A decimal digit needs more than three bits.
                 Value::Int(integer) => integer.bits() as usize / 3,
                 _ => 0,
             };
@@ -137,7 +137,7 @@ fn json_error(arena: &Arena, id: ValueId) -> Error {
         _ => (arena.describe_kind(id).to_owned(), "put it in quotes"),
     };
     locate(
-        Error::input(format!("{description} can't be sent to Prefect, which takes JSON")).hint(hint),
+        Error::input(format!("{description} can't be sent to Prefect, which requires JSON")).hint(hint),
         arena.location(id),
     )
 }
@@ -188,7 +188,7 @@ fn to_pair(arena: &mut Arena, item: ValueId) -> Result<(ValueId, ValueId)> {
     };
     match parts.as_slice() {
         [key, value] if arena.is_hashable(*key) => Ok((*key, *value)),
-        _ => Err(prefect_error(arena, item, "an entry that is no pair cannot be merged into a mapping")),
+        _ => Err(prefect_error(arena, item, "an entry that is not a pair cannot be merged into a mapping")),
     }
 }
 
@@ -232,7 +232,7 @@ pub(super) fn set_in_dict(arena: &mut Arena, dict: ValueId, path: ValueId, value
                 return Err(prefect_error(
                     arena,
                     path,
-                    "a dotted variable that leads through a value that is no mapping",
+                    "a dotted variable leads through a value that is not a mapping",
                 ));
             }
             None => {

@@ -65,14 +65,14 @@ impl<'h, 's> Constructor<'h, 's> {
             if node.kind() == NodeKind::Alias {
                 match known.get(&node.raw()[1..]) {
                     Some(target) => drop(self.alias_targets.insert(node.index(), *target)),
-                    None => return Err(self.fail(node, "an alias without its anchor")),
+                    None => return Err(self.fail(node, "undefined alias")),
                 }
             } else if let Some(anchor) = node.anchor() {
                 if anchor.contains(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))) {
-                    return Err(self.fail(node, "an anchor that PyYAML does not take"));
+                    return Err(self.fail(node, "invalid anchor"));
                 }
                 if known.insert(anchor, node.index()).is_some() {
-                    return Err(self.fail(node, format!("the anchor `&{anchor}` stands twice")));
+                    return Err(self.fail(node, format!("duplicate anchor `&{anchor}`")));
                 }
             }
         }
@@ -89,12 +89,12 @@ impl<'h, 's> Constructor<'h, 's> {
         match self.constructed.get(&node.index()) {
             Some(Some(value)) => return Ok(*value),
             Some(None) => {
-                let error = Error::refused("a value that holds itself").hint(UNSUPPORTED_HINT);
+                let error = Error::refused("unsupported syntax: a value that contains itself").hint(UNSUPPORTED_HINT);
                 return Err(locate(error, Some(&self.location(node))));
             }
             None => {}
         }
-        let Some(depth) = depth.checked_sub(1) else { return Err(self.fail(node, "a value nested too deep")) };
+        let Some(depth) = depth.checked_sub(1) else { return Err(self.fail(node, "the value is nested too deeply")) };
         self.constructed.insert(node.index(), None);
         let data = match node.kind() {
             NodeKind::Map => self.construct_map(node, depth)?,
@@ -110,7 +110,7 @@ impl<'h, 's> Constructor<'h, 's> {
     fn construct_map(&mut self, node: Node<'_>, depth: usize) -> Result<Value> {
         let tag = tag_name(node);
         if !matches!(tag, None | Some("!" | "map" | "set")) {
-            return Err(self.fail(node, "a tag that PyYAML does not take for a mapping"));
+            return Err(self.fail(node, "invalid tag for a mapping"));
         }
         let mut pairs = Vec::new();
         self.flatten(node, depth, &mut pairs)?;
@@ -120,7 +120,7 @@ impl<'h, 's> Constructor<'h, 's> {
             let before = key.document().text[..key.span().start].trim_end();
             let has_properties = key.tag().is_some() || key.anchor().is_some();
             if key.kind() == NodeKind::Empty && !has_properties && !before.ends_with('?') {
-                return Err(self.fail(key, "a `:` without a key"));
+                return Err(self.fail(key, "missing key before `:`"));
             }
             let target = self.resolve_alias(key);
             if self.constructed.contains_key(&target.index()) {
@@ -135,7 +135,7 @@ impl<'h, 's> Constructor<'h, 's> {
                 _ => self.construct_value(key, depth)?,
             };
             if !self.arena.is_hashable(key_value) {
-                return Err(self.fail(key, "a list or mapping as a key"));
+                return Err(self.fail(key, "a key must not be a list or mapping"));
             }
             if let Some(dropped) = last.insert((mapping, self.arena.dict_key(key_value)), key) {
                 let (dropped, last) = (self.location(dropped), self.location(key));
@@ -161,7 +161,7 @@ impl<'h, 's> Constructor<'h, 's> {
     /// Appends the pairs of a mapping to `out`: first the pairs of its merge keys, then its own pairs. The index of the
     /// mapping that has the pair precedes the key.
     fn flatten<'d>(&mut self, node: Node<'d>, depth: usize, out: &mut Vec<MappingPair<'d>>) -> Result<()> {
-        let Some(depth) = depth.checked_sub(1) else { return Err(self.fail(node, "a value nested too deep")) };
+        let Some(depth) = depth.checked_sub(1) else { return Err(self.fail(node, "the value is nested too deeply")) };
         let is_merge = |key: Node<'_>| match (key.kind(), tag_name(key)) {
             (NodeKind::Plain, None | Some("!")) | (_, Some("!")) => key.has_text("<<"),
             (_, tag) => tag == Some("merge"),
@@ -184,7 +184,10 @@ impl<'h, 's> Constructor<'h, 's> {
                         let item = self.resolve_alias(item);
                         self.spend("`<<`", key, 1 + item.entries().count(), 0)?;
                         if item.kind() != NodeKind::Map {
-                            return Err(self.fail(item, "a merge key (`<<`) takes mappings"));
+                            return Err(self.fail(
+                                item,
+                                "the value of a merge key (`<<`) must be a mapping or a list of mappings",
+                            ));
                         }
                         let mut list = Vec::new();
                         self.flatten(item, depth, &mut list)?;
@@ -194,7 +197,11 @@ impl<'h, 's> Constructor<'h, 's> {
                     // order is reversed.
                     out.extend(lists.into_iter().rev().flatten());
                 }
-                _ => return Err(self.fail(value, "a merge key (`<<`) takes mappings")),
+                _ => {
+                    return Err(
+                        self.fail(value, "the value of a merge key (`<<`) must be a mapping or a list of mappings")
+                    );
+                }
             }
         }
         out.extend(own);
@@ -212,7 +219,7 @@ impl<'h, 's> Constructor<'h, 's> {
                     let item = self.resolve_alias(item);
                     let mut entries = item.entries();
                     let (Some((key, value)), None) = (entries.next(), entries.next()) else {
-                        return Err(self.fail(item, "an ordered mapping has items of one key each"));
+                        return Err(self.fail(item, "each item of an ordered mapping must have one key"));
                     };
                     let pair = vec![self.construct_value(key, depth)?, self.construct_value(value, depth)?];
                     let location = self.location(item);
@@ -220,14 +227,14 @@ impl<'h, 's> Constructor<'h, 's> {
                 }
                 Ok(Value::List(pairs))
             }
-            _ => Err(self.fail(node, "a tag that PyYAML does not take for a list")),
+            _ => Err(self.fail(node, "invalid tag for a list")),
         }
     }
 
     fn construct_scalar(&self, node: Node<'_>) -> Result<Value> {
         let text = node.text().unwrap_or_default();
         if node.kind() == NodeKind::DoubleQuoted && has_escaped_quote(node.raw()) {
-            return Err(self.fail(node, "an escape (`\\'`) that PyYAML does not know"));
+            return Err(self.fail(node, "unknown escape (`\\'`)"));
         }
         let implicit = match node.kind() {
             NodeKind::Plain | NodeKind::Empty => self.resolver.tag(&text),
@@ -238,7 +245,7 @@ impl<'h, 's> Constructor<'h, 's> {
             Some("!") => self.resolver.tag(&text),
             Some(tag) => tag,
         };
-        let invalid = || self.fail(node, format!("this is no {tag}, as its tag or its looks say"));
+        let invalid = || self.fail(node, format!("invalid value for the type `{tag}`"));
         Ok(match tag {
             "str" => Value::Str(text.into_owned()),
             "null" => Value::None,
@@ -255,11 +262,11 @@ impl<'h, 's> Constructor<'h, 's> {
             "merge" => return Err(self.fail(node, "PyYAML has no value for `<<`")),
             _ if tag.contains('%') => {
                 return Err(locate(
-                    Error::refused("an unusual tag").hint(UNSUPPORTED_HINT),
+                    Error::refused("unsupported syntax: an unusual tag").hint(UNSUPPORTED_HINT),
                     Some(&self.location(node)),
                 ));
             }
-            _ => return Err(self.fail(node, "a tag that PyYAML does not know")),
+            _ => return Err(self.fail(node, "unknown tag")),
         })
     }
 }

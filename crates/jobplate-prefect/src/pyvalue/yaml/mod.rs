@@ -56,16 +56,14 @@ pub fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
         let is_supported_by_pyyaml = unsupported_syntax.contains(&unsupported.reason) || letters.contains("!<");
         let error = match is_supported_by_pyyaml {
             true => Error::refused(format!("unsupported syntax: {}", unsupported.reason)).hint(UNSUPPORTED_HINT),
-            false => {
-                Error::input(format!("this is no YAML: {}", unsupported.reason)).hint("Prefect reads it with PyYAML")
-            }
+            false => Error::input(format!("invalid YAML: {}", unsupported.reason)).hint("Prefect reads it with PyYAML"),
         };
         return Err(locate(error, Some(&location(from..source.text.len().min(from + 1)))));
     }
     let document = Document::new(text, &nodes);
     if let Some(tab) = find_tab(document) {
-        let error = Error::input("a tab where PyYAML, which Prefect reads templates with, takes none");
-        return Err(locate(error.hint("write spaces"), Some(&location(start + tab..start + tab + 1))));
+        let error = Error::input("PyYAML, which Prefect reads templates with, does not accept a tab here");
+        return Err(locate(error.hint("use spaces"), Some(&location(start + tab..start + tab + 1))));
     }
     spend_nodes(arena, &nodes, source)?;
     Constructor::new(arena, source, start)?.construct(document)
@@ -109,10 +107,10 @@ fn document_start(text: &str) -> Result<usize> {
             let mut versions = chunk_text.lines().filter_map(|line| line.strip_prefix("%YAML"));
             let version = versions.next();
             if version.is_some_and(|version| !version.trim_start().starts_with("1.")) {
-                return Err(Error::input("PyYAML, which Prefect reads templates with, knows YAML 1.1 only"));
+                return Err(Error::input("PyYAML, which Prefect reads templates with, supports only YAML 1.1"));
             }
             if versions.next().is_some() {
-                return Err(Error::input("the directive %YAML stands twice").hint("remove one of the two"));
+                return Err(Error::input("duplicate %YAML directive").hint("remove one of the two"));
             }
             if chunk_text.lines().any(|line| line.starts_with("%TAG")) {
                 return Err(Error::refused("unsupported syntax: a %TAG directive").hint(UNSUPPORTED_HINT));
@@ -130,8 +128,9 @@ fn document_start(text: &str) -> Result<usize> {
     }
     match count {
         0 | 1 => Ok(found.unwrap_or(0)),
-        _ => Err(Error::input("there are several documents here, and Prefect reads one")
-            .hint("keep the job template in a file of its own")),
+        _ => {
+            Err(Error::input("expected one document, found several").hint("keep the job template in a file of its own"))
+        }
     }
 }
 

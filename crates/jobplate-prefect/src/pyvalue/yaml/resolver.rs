@@ -13,7 +13,7 @@ pub(super) struct Resolver {
 impl Resolver {
     pub(super) fn new() -> Result<Self> {
         let compile =
-            |pattern: &str| Regex::new(pattern).map_err(|_| Error::new(ErrorKind::Internal, "a pattern that is none"));
+            |pattern: &str| Regex::new(pattern).map_err(|_| Error::new(ErrorKind::Internal, "invalid pattern"));
         Ok(Resolver {
             int: compile(
                 r"^(?:[-+]?0b[0-1_]+|[-+]?0[0-7_]+|[-+]?(?:0|[1-9][0-9_]*)|[-+]?0x[0-9a-fA-F_]+|[-+]?[1-9][0-9_]*(?::[0-5]?[0-9])+)$",

@@ -86,7 +86,11 @@ impl EffectiveSettings {
     pub(super) fn check_api_url(&self) -> Result<()> {
         let is_rejected = matches!(self.value("API_URL"), Some(Resolved::Text(url)) if !url::can_be_parsed(url));
         if is_rejected && !self.is_on("SILENCE_API_URL_MISCONFIGURATION") {
-            return Err(self.rejection_error(&["API_URL"], "PREFECT_API_URL is no URL", "write http://HOST:4200/api"));
+            return Err(self.rejection_error(
+                &["API_URL"],
+                "PREFECT_API_URL is not a URL",
+                "write http://HOST:4200/api",
+            ));
         }
         Ok(())
     }

@@ -91,7 +91,7 @@ mod tests {
             ("WORKER", "{x", "! the worker does not start: {} is the name of a group of settings"),
             ("WORKER", "{\"store_env_as_secret\": true}", "! {} sets a group of settings at once"),
             ("WORKER_CREATE_JOB_RETRY", "x", "! the worker does not start: {} is the name of a group of settings"),
-            ("WORKER_CREATE_JOB_RETRY_MAX_RETRIES", "0", "! the worker does not start: {} is outside its bounds"),
+            ("WORKER_CREATE_JOB_RETRY_MAX_RETRIES", "0", "! the worker does not start: {} is out of range"),
             ("OBSERVER_ENABLED", "x", "! the worker does not start: {} is neither true nor false"),
         ] {
             let name = format!("PREFECT_INTEGRATIONS_KUBERNETES_{name}");

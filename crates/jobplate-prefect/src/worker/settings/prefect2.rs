@@ -25,18 +25,18 @@ pub(super) fn normalize(kind: SettingKind, text: &str) -> NormalizedValue {
     let (value, problem, correction) = match kind {
         Int(limits) => {
             let integer = parse_int(text).filter(|integer| limits.allow(integer, BigInt::from));
-            (integer.map(|integer| integer.to_string()), "no whole number that Prefect takes", "digits")
+            (integer.map(|integer| integer.to_string()), "not an integer that Prefect accepts", "digits")
         }
         Float(limits) => {
             let float = parse_float(text).filter(|float| limits.allow(float, f64::from));
-            (float.map(repr_float), "no number that Prefect takes", "a number")
+            (float.map(repr_float), "not a number that Prefect accepts", "a number")
         }
         LogLevel => {
             let other = MORE_LOG_LEVELS.contains(&text.to_uppercase().as_str()).then(|| text.to_uppercase());
-            (log_level(text).or(other), "no level of logging", "DEBUG, INFO, WARNING, ERROR or CRITICAL")
+            (log_level(text).or(other), "not a logging level", "DEBUG, INFO, WARNING, ERROR or CRITICAL")
         }
         TimeDelta => {
-            (Duration::parse_pydantic1(text).map(Duration::to_python_string), "no span of time", "seconds, or 00:00:30")
+            (Duration::parse_pydantic1(text).map(Duration::to_python_string), "not a duration", "seconds, or 00:00:30")
         }
         RetryDelay => {
             let delay = parse_int(text).map(|integer| integer.to_string()).or_else(|| truncate(text));

@@ -38,29 +38,29 @@ pub(super) fn normalize(kind: SettingKind, text: &str) -> NormalizedValue {
         SettingKind::Bool => or_rejected(parse_bool(text).map(repr_bool), "neither true nor false", "true or false"),
         SettingKind::Int(limits) => {
             let integer =
-                parse_int(text).ok_or(InvalidValue::Rejected { problem: "no whole number", correction: "digits" })?;
+                parse_int(text).ok_or(InvalidValue::Rejected { problem: "not an integer", correction: "digits" })?;
             check_limits(limits.allow(&integer, BigInt::from))?;
             Ok(Some(integer.to_string()))
         }
         SettingKind::Float(limits) => {
             let float =
-                parse_float(text).ok_or(InvalidValue::Rejected { problem: "no number", correction: "a number" })?;
+                parse_float(text).ok_or(InvalidValue::Rejected { problem: "not a number", correction: "a number" })?;
             check_limits(limits.allow(&float, f64::from))?;
             Ok(json_float(float))
         }
         SettingKind::LogLevel => {
-            or_rejected(log_level(text), "no level of logging", "DEBUG, INFO, WARNING, ERROR or CRITICAL")
+            or_rejected(log_level(text), "not a logging level", "DEBUG, INFO, WARNING, ERROR or CRITICAL")
         }
         SettingKind::OneOf(words) => {
             let word = words.iter().find(|word| **word == text).map(|word| (*word).to_owned());
             or_rejected(word, "no value that Prefect knows", "one of the values that it documents")
         }
         SettingKind::TimeDelta => {
-            or_rejected(Duration::parse(text).map(Duration::to_iso), "no span of time", "PT30S or 00:00:30")
+            or_rejected(Duration::parse(text).map(Duration::to_iso), "not a duration", "PT30S or 00:00:30")
         }
         SettingKind::Seconds(limits) => {
             let span = parse_seconds(text)
-                .ok_or(InvalidValue::Rejected { problem: "no span of time", correction: "seconds, or PT30S" })?;
+                .ok_or(InvalidValue::Rejected { problem: "not a duration", correction: "seconds, or PT30S" })?;
             check_limits(limits.allow(&span, |seconds| Duration::from_secs(seconds.into())))?;
             Ok(Some(span.to_iso()))
         }
@@ -100,7 +100,7 @@ fn or_rejected(value: Option<String>, problem: &'static str, correction: &'stati
 }
 
 fn check_limits(is_within: bool) -> std::result::Result<(), InvalidValue> {
-    let rejected = InvalidValue::Rejected { problem: "outside its bounds", correction: "a value that Prefect takes" };
+    let rejected = InvalidValue::Rejected { problem: "out of range", correction: "a value that Prefect accepts" };
     if is_within { Ok(()) } else { Err(rejected) }
 }
 
