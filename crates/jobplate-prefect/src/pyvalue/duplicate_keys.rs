@@ -100,6 +100,9 @@ mod tests {
             ("<<: {a: 1}\na: 2\n", &[]),
             ("<<: [{a: 1}, {a: 2}]\n", &[]),
             ("x: &x\n  a: 1\n  a: 2\ny: {<<: *x}\nz: {<<: *x}\n", &[(2, "`a`, overridden in line 3")]),
+            ("x: &x {a: 1}\ny: {<<: [*x, *x]}\n", &[]),
+            ("x: &x {a: 1}\ny: &y {<<: *x, b: 1}\nz: {<<: [*x, *y]}\n", &[]),
+            ("x: &x\n  a: 1\n  a: 2\ny: {<<: [*x, *x]}\n", &[(2, "`a`, overridden in line 3")]),
             ("y:\n  <<: {a: 1,\n    a: 2}\n", &[(2, "`a`, overridden in line 3")]),
         ] {
             let mut arena = Arena::default();

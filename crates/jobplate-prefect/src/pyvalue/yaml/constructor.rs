@@ -137,7 +137,9 @@ impl<'h, 's> Constructor<'h, 's> {
             if !self.arena.is_hashable(key_value) {
                 return Err(self.fail(key, "a key must not be a list or mapping"));
             }
-            if let Some(dropped) = last.insert((mapping, self.arena.dict_key(key_value)), key) {
+            let dropped = last.insert((mapping, self.arena.dict_key(key_value)), key);
+            // A mapping that is merged twice has each of its keys again.
+            if let Some(dropped) = dropped.filter(|dropped| dropped.span().start < key.span().start) {
                 let (dropped, last) = (self.location(dropped), self.location(key));
                 let name = self.arena.as_str(key_value).map(str::to_owned);
                 self.arena.duplicate_keys.record(name.as_deref(), dropped, last);
