@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::container;
-use jobplate_manifest::env::{Segment, describe_source, segments};
+use jobplate_manifest::env::{Segment, describe_source, referenced_names, segments};
 use jobplate_manifest::object::for_each_object;
 use jobplate_manifest::workload::pod_specs;
 use jobplate_yaml::Node;
@@ -128,11 +128,7 @@ impl ContainerReader<'_> {
     /// Fails if the expanded text is too long.
     fn expand(&mut self, environ: &Environ, node: Node<'_>) -> Result<Resolved> {
         let text = node.text().unwrap_or_default();
-        let names = segments(&text).filter_map(|part| match part {
-            Segment::Reference(name) => Some(name.to_owned()),
-            _ => None,
-        });
-        self.used_names.extend(names);
+        self.used_names.extend(referenced_names(&text).map(str::to_owned));
         // A variable or an option has a name and a value.
         let paid = self.budget.spend_values(2, "the container");
         let expanded = paid.and_then(|()| expand(environ, &text, &mut self.budget));

@@ -1,6 +1,6 @@
 //! Parses the options that a program is started with.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use jobplate_diagnostic::{Error, Result};
 use num_bigint::Sign;
@@ -26,7 +26,6 @@ pub(crate) struct Options {
     parser: OptionParser,
     /// The values of each option, in order.
     values: HashMap<&'static str, Vec<String>>,
-    switches: HashSet<&'static str>,
     /// The options and switches that are set, each with the name that it was set with. A switch and its opposite are
     /// the same option.
     given: HashMap<&'static str, &'static str>,
@@ -47,7 +46,7 @@ impl Options {
         [global, own]: [&[Resolved]; 2],
         location: &Location,
     ) -> Result<Self> {
-        let mut options = Options { parser, values: HashMap::new(), switches: HashSet::new(), given: HashMap::new() };
+        let mut options = Options { parser, values: HashMap::new(), given: HashMap::new() };
         for (words, is_own) in [(global, false), (own, true)] {
             let words: Vec<&str> = words.iter().map(Resolved::as_str).collect();
             options.parse_words(program, &words, is_own).map_err(|refusal| match refusal {
@@ -131,9 +130,6 @@ impl Options {
         if is_on || !switch.starts_with("empty-") {
             self.mark_given(option_of(switch), switch)?;
         }
-        if is_on {
-            self.switches.insert(switch);
-        }
         Ok(())
     }
 
@@ -162,9 +158,10 @@ impl Options {
         self.values.get(name).into_iter().flatten().map(String::as_str).collect()
     }
 
-    /// Returns whether the switch whose long name is `switch` is set.
-    pub(crate) fn is_on(&self, switch: &str) -> bool {
-        self.switches.contains(switch)
+    /// Returns whether click turns on the switch whose long name is `switch`. cyclopts can also turn off a switch that is
+    /// given.
+    pub(crate) fn is_on(&self, switch: &'static str) -> bool {
+        self.given.get(option_of(switch)) == Some(&switch)
     }
 
     /// Parses the integer value of an option. Returns its sign, or `None` if the program does not accept the value.
