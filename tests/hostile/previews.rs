@@ -59,6 +59,12 @@ fn agents(row: Row<'_>) -> Vec<Family> {
             let env = repeat(n, |i| format!("        - {{name: A{i}, value: x}}\n"));
             file("f.yaml", format!("{PREFECT_1_JOB}        env:\n{env}"))
         }),
+        row("previews/references_to_later_variables", 1_000, "preview f.yaml", |n| {
+            let (name, references) = ("N".repeat(20 * n), repeat(n, |i| format!("$(A{i})")));
+            let later = repeat(n, |i| format!("        - {{name: A{i}, value: x}}\n"));
+            let first = format!("        - {{name: {name}, value: {references}}}\n");
+            file("f.yaml", format!("{PREFECT_1_JOB}        env:\n{first}{later}"))
+        }),
         row("previews/environ", 2_000, "preview f.yaml -q --scenario s.yaml", |n| {
             prefect_1("s.yaml", format!("environ:\n{}", repeat(n, |i| format!("  PREFECT__CONTEXT__A{i}: x\n"))))
         }),
@@ -100,6 +106,13 @@ fn workers(row: Row<'_>) -> Vec<Family> {
         row("previews/container_env", 2_000, PREVIEW, |n| {
             let entry = |i| format!("{{\"name\": \"A{i}\", \"value\": \"x\"}}");
             template(base_job_template("", "", "", &list(n, entry), ""))
+        }),
+        row("previews/overridden_entries_as_a_table", 1_000, "preview f.json -q -o env", |n| {
+            let entry = |_| {
+                "{\"name\": \"A\", \"valueFrom\": {\"secretKeyRef\": {\"name\": \"s\", \"key\": \"k\"}}}".to_owned()
+            };
+            let text = base_job_template("", "", "", &list(n, entry), "");
+            template(text.replace("\"env\": {}", &format!("\"env\": [{}]", list(n, entry))))
         }),
         row("previews/variables", 2_000, PREVIEW, |n| {
             template(base_job_template("", "", "", "", &repeat(n, |i| format!(", \"v{i}\": {{\"default\": 1}}"))))

@@ -6,6 +6,7 @@ use super::previews::base_job_template;
 
 const RENDER: &str = "render f.yaml -q --env T=b";
 const PREVIEW: &str = "preview f.yaml -q";
+const WORKER_PREVIEW: &str = "preview f.json -q --job-variables v.yaml";
 const SPEC: &str = "apiVersion: jobplate/v1\nkind: JobPlate\nspec:\n";
 const SCENARIO: &str = "preview --scenario s.yaml -q";
 
@@ -39,6 +40,21 @@ pub(crate) fn table() -> Vec<Family> {
         }),
         row("refusals/preview_of_an_alias_bomb", 10, PREVIEW, "exceeds the limit", |n| {
             manifest(format!("{}{JOB}", alias_bomb(n)))
+        }),
+        row("refusals/preview_of_a_repeated_value", 500, PREVIEW, "exceeds the limit", |n| {
+            let env = "        - {name: A, value: *x}\n".repeat(n);
+            manifest(format!("x: &x {}\n{JOB}        env:\n{env}", "x".repeat(1_000_000)))
+        }),
+        row("refusals/preview_of_a_repeated_name", 500, PREVIEW, "exceeds the limit", |n| {
+            let entry = "        - {name: PREFECT__BACKEND, valueFrom: {secretKeyRef: {name: *x, key: k}}}\n";
+            manifest(format!("x: &x {}\n{JOB}        env:\n{}", "x".repeat(1_000_000), entry.repeat(n)))
+        }),
+        row("refusals/preview_of_repeated_job_variables", 500, WORKER_PREVIEW, "exceeds the limit", |n| {
+            let env = repeat(n, |i| format!("  A{i}: *x\n"));
+            vec![
+                ("f.json".to_owned(), base_job_template("", "", "", "", "")),
+                ("v.yaml".to_owned(), format!("x: &x {}\nenv:\n{env}", "x".repeat(1_000_000))),
+            ]
         }),
         row("refusals/convert_of_an_alias_bomb", 10, "convert f.yaml -q", "exceeds the limit", |n| {
             manifest(format!("{}{JOB}", alias_bomb(n)))

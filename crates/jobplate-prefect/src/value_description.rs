@@ -7,9 +7,9 @@ use crate::pyvalue::environ::find_references;
 
 /// The description of a variable's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ValueDescription {
+pub enum ValueDescription<'h> {
     /// A literal value, which may be sensitive.
-    Literal(String),
+    Literal(&'h str),
     /// An empty string, or no value.
     Empty,
     /// The type of a value that is not a string, such as a number. The API server rejects such a value.
@@ -21,10 +21,10 @@ pub enum ValueDescription {
 }
 
 /// Describes a value that is set directly, without `valueFrom`.
-pub fn describe_value(arena: &Arena, value: ValueId) -> ValueDescription {
+pub fn describe_value(arena: &Arena, value: ValueId) -> ValueDescription<'_> {
     match arena.get(value) {
         Value::Str(text) if text.is_empty() => ValueDescription::Empty,
-        Value::Str(text) => ValueDescription::Literal(text.to_string()),
+        Value::Str(text) => ValueDescription::Literal(text),
         Value::Unknown(text) => ValueDescription::ResolvedReference(find_references(text)),
         Value::None => ValueDescription::Empty,
         _ => ValueDescription::NotString(arena.describe_kind(value)),
@@ -32,7 +32,7 @@ pub fn describe_value(arena: &Arena, value: ValueId) -> ValueDescription {
 }
 
 /// Describes the value of an entry in a container's `env`, as Kubernetes reads it.
-pub fn describe_entry(arena: &Arena, entry: ValueId) -> ValueDescription {
+pub fn describe_entry(arena: &Arena, entry: ValueId) -> ValueDescription<'_> {
     let Some(from) = arena.dict_get(entry, "valueFrom").filter(|from| arena.is_truthy(*from)) else {
         return arena.dict_get(entry, "value").map_or(ValueDescription::Empty, |value| describe_value(arena, value));
     };

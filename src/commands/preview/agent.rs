@@ -178,13 +178,19 @@ fn format_variables(arena: &Arena, preview: &AgentPreview, policy: &MaskPolicy) 
         .enumerate()
         .map(|(position, variable)| {
             let name = string::str(arena, variable.name);
+            let value = variable.source.describe(arena);
             VariableRow {
                 position: (position + 1).to_string(),
-                value: describe_value(&name, &variable.source.shown, policy),
+                value: describe_value(&name, &value, policy),
                 name,
-                is_literal: matches!(variable.source.shown, ValueDescription::Literal(_)),
+                is_literal: matches!(value, ValueDescription::Literal(_)),
                 source: describe_source(&variable.source),
-                overridden: variable.overridden.iter().map(describe_overridden).collect::<Vec<_>>().join("; "),
+                overridden: variable
+                    .overridden
+                    .iter()
+                    .map(|source| describe_overridden(arena, source))
+                    .collect::<Vec<_>>()
+                    .join("; "),
             }
         })
         .collect();
@@ -207,8 +213,8 @@ fn describe_source(source: &FlowVariableSource) -> String {
     }
 }
 
-fn describe_overridden(source: &FlowVariableSource) -> String {
-    match &source.shown {
+fn describe_overridden(arena: &Arena, source: &FlowVariableSource) -> String {
+    match source.describe(arena) {
         ValueDescription::Reference(to) => format!("{} ({to})", describe_source(source)),
         _ => describe_source(source),
     }

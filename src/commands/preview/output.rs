@@ -40,7 +40,7 @@ pub(super) struct VariableRow {
 }
 
 /// Returns the description of a variable's value. Masks sensitive parts of a literal.
-pub(super) fn describe_value(name: &str, value: &ValueDescription, policy: &MaskPolicy) -> String {
+pub(super) fn describe_value(name: &str, value: &ValueDescription<'_>, policy: &MaskPolicy) -> String {
     match value {
         ValueDescription::Literal(text) => diagnostic::mask_value(name, text, policy),
         ValueDescription::Empty => "(empty)".to_owned(),

@@ -158,9 +158,10 @@ fn format_variables(arena: &Arena, preview: &WorkerPreview<'_>, policy: &MaskPol
     };
     let mut overridden: HashMap<String, Vec<&WorkerEnvEntry>> = HashMap::new();
     preview.overridden.iter().for_each(|entry| overridden.entry(name_of(entry)).or_default().push(entry));
-    let to_row = |position: String, entry: &WorkerEnvEntry, value: String| {
+    // Of several entries with the same name, the last one has the overridden ones.
+    let mut to_row = |position: String, entry: &WorkerEnvEntry, value: String| {
         let name = name_of(entry);
-        let overridden = overridden.get(&name).into_iter().flatten();
+        let overridden = overridden.remove(&name).into_iter().flatten();
         VariableRow {
             is_literal: !position.is_empty()
                 && matches!(describe_entry(arena, entry.entry), ValueDescription::Literal(_)),
@@ -173,11 +174,13 @@ fn format_variables(arena: &Arena, preview: &WorkerPreview<'_>, policy: &MaskPol
     };
     let numbered = preview.entries.iter().enumerate();
     let mut rows: Vec<VariableRow> = numbered
+        .rev()
         .map(|(at, entry)| {
             let value = describe_value(&name_of(entry), &describe_entry(arena, entry.entry), policy);
             to_row((at + 1).to_string(), entry, value)
         })
         .collect();
+    rows.reverse();
     // The keys of the Secret that the worker writes. An entry of `env` overrides the key with its name, and the last
     // value of a name counts.
     let names: HashSet<String> = preview.entries.iter().map(name_of).collect();

@@ -32,8 +32,18 @@ pub struct FlowVariableSource {
     pub origin: FlowVariableOrigin,
     /// The location of the value. `None` if the value is not in a file.
     pub location: Option<Location>,
-    /// The description of the value in notes and tables.
-    pub shown: ValueDescription,
+    /// The value. For an entry of the template, the whole entry.
+    pub value: ValueId,
+}
+
+impl FlowVariableSource {
+    /// Describes the value for notes and tables.
+    pub fn describe<'h>(&self, arena: &'h Arena) -> ValueDescription<'h> {
+        match self.origin {
+            FlowVariableOrigin::Template => describe_entry(arena, self.value),
+            _ => describe_value(arena, self.value),
+        }
+    }
 }
 
 /// A variable of the flow container.
@@ -41,8 +51,6 @@ pub struct FlowVariableSource {
 pub struct FlowVariable {
     /// The name of the variable.
     pub name: ValueId,
-    /// The value of the variable. For a variable of the template, the whole entry in `env`.
-    pub value: ValueId,
     /// The source that sets the value.
     pub source: FlowVariableSource,
     /// The overridden sources.
@@ -71,16 +79,15 @@ impl FlowEnvironment {
     /// Sets a variable. If the variable is already set, records its earlier source as overridden.
     pub(super) fn set(&mut self, arena: &Arena, name: ValueId, value: ValueId, origin: FlowVariableOrigin) {
         let location = arena.location(value).or_else(|| arena.location(name)).cloned();
-        let source = FlowVariableSource { origin, location, shown: describe_value(arena, value) };
+        let source = FlowVariableSource { origin, location, value };
         match self.positions.entry(arena.dict_key(name)) {
             Entry::Occupied(position) => {
                 let variable = &mut self.variables[*position.get()];
                 variable.overridden.push(std::mem::replace(&mut variable.source, source));
-                variable.value = value;
             }
             Entry::Vacant(position) => {
                 position.insert(self.variables.len());
-                self.variables.push(FlowVariable { name, value, source, overridden: Vec::new() });
+                self.variables.push(FlowVariable { name, source, overridden: Vec::new() });
             }
         }
     }
@@ -89,15 +96,14 @@ impl FlowEnvironment {
     /// overridden and returns false.
     pub(super) fn add_entry(&mut self, arena: &Arena, name: ValueId, entry: ValueId) -> bool {
         let location = arena.location(name).cloned();
-        let shown = describe_entry(arena, entry);
-        let source = FlowVariableSource { origin: FlowVariableOrigin::Template, location, shown };
+        let source = FlowVariableSource { origin: FlowVariableOrigin::Template, location, value: entry };
         match self.positions.get(&arena.dict_key(name)) {
             Some(position) => {
                 self.variables[*position].overridden.push(source);
                 false
             }
             None => {
-                self.variables.push(FlowVariable { name, value: entry, source, overridden: Vec::new() });
+                self.variables.push(FlowVariable { name, source, overridden: Vec::new() });
                 true
             }
         }

@@ -282,7 +282,7 @@ fn set_env(arena: &mut Arena, run: &JobRequest<'_>, container: ValueId, image: V
     let mut entries = Vec::new();
     let keys = ["name", "value"].map(|key| arena.alloc_str(key));
     for variable in env.variables() {
-        let entry = arena.new_dict([(keys[0], variable.name), (keys[1], variable.value)]);
+        let entry = arena.new_dict([(keys[0], variable.name), (keys[1], variable.source.value)]);
         entries.push(arena.alloc(entry, None));
     }
     let own = match arena.dict_get(container, "env") {

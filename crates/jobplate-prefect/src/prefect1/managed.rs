@@ -67,6 +67,32 @@ pub fn is_managed(name: &str) -> bool {
     [LOGGING_LEVEL, SEND_LOGS].contains(&name) || variables_set_last(AgentVersion::V1_4).any(|(own, _)| own == name)
 }
 
+/// Returns the hint for a variable of a job template or run config that the agent overrides. Returns `None` if the agent
+/// does not set the variable.
+pub(super) fn override_hint(name: &str) -> Option<&'static str> {
+    let managed = match name {
+        LOGGING_LEVEL => return Some("remove it here, and set it on the agent"),
+        SEND_LOGS => ManagedValue::SendLogs,
+        // Both versions have the same value for a variable.
+        _ => SET_LAST.iter().find(|(own, ..)| *own == name)?.1,
+    };
+    Some(match managed {
+        ManagedValue::ApiKey | ManagedValue::ApiUrl | ManagedValue::Backend => {
+            "remove it here, and set it on the agent"
+        }
+        ManagedValue::AuthToken => "remove it here: the agent sets it to its API key or token",
+        ManagedValue::FlowId | ManagedValue::FlowRunId => "remove it here: the agent sets it for each flow run",
+        ManagedValue::FlowRunner | ManagedValue::TaskRunner => {
+            "remove it here: the agent always sets it to the class for Prefect's API"
+        }
+        ManagedValue::Image => "remove it here: the agent sets it to the image of the flow run",
+        ManagedValue::Labels => "remove it here: the agent sets it to its own labels (`--label`)",
+        ManagedValue::LocalSecrets => "remove it here: the agent always sets it to `false`",
+        ManagedValue::SendLogs => "remove it here: it follows the agent's `--no-cloud-logs`",
+        ManagedValue::TenantId => "remove it here: the agent sets it to the tenant of its API key (`--tenant-id`)",
+    })
+}
+
 /// Returns the flag that sets a variable on an agent, which passes it to flow runs. Returns `None` if no flag sets the
 /// variable, for example because the agent computes the value.
 pub fn agent_flag(name: &str, settings: &RequestedSettings) -> Option<String> {

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use indexmap::IndexSet;
 use jobplate_diagnostic::{Diagnostic, Message, ProgramName};
 use jobplate_manifest::credentials::is_credential;
 use jobplate_manifest::env::referenced_names;
@@ -9,7 +10,7 @@ use jobplate_manifest::env::referenced_names;
 use super::agent::Agent;
 use super::config::Config;
 use super::environment::{FlowVariable, FlowVariableOrigin, FlowVariableSource};
-use super::managed::is_managed;
+use super::managed::{self, is_managed};
 use super::preview::AgentPreview;
 use super::scenario::AgentScenario;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
@@ -155,17 +156,20 @@ impl NoteCollector<'_> {
             FlowVariableOrigin::Agent | FlowVariableOrigin::FlowRun => "the agent",
             FlowVariableOrigin::Prefect => "Prefect",
         };
-        for FlowVariableSource { origin, location, shown } in &variable.overridden {
+        let value = variable.source.describe(arena);
+        for source in &variable.overridden {
+            let FlowVariableSource { origin, location, .. } = source;
+            let overridden = source.describe(arena);
             let managed = is_managed(&name)
                 && !matches!(variable.source.origin, FlowVariableOrigin::AgentEnv | FlowVariableOrigin::RunConfig);
-            let warning = match (origin, shown) {
+            let warning = match (origin, &overridden) {
                 (FlowVariableOrigin::Template, ValueDescription::Reference(to)) => {
                     let value = if managed { "its own value" } else { "plain text" };
                     let text = format!("{winner} overrides the reference of `{name}` to {to} with {value}");
                     Diagnostic::warning("overridden-reference", text)
                 }
                 // An equal value has no effect, but does no harm either.
-                _ if *shown == variable.source.shown => continue,
+                _ if overridden == value => continue,
                 (FlowVariableOrigin::Template, _) => {
                     Diagnostic::warning("overridden-variable", format!("{winner} overrides `{name}`"))
                 }
@@ -178,11 +182,15 @@ impl NoteCollector<'_> {
                 Some(place) => warning.annotate(place.to_diagnostic_location(), "overridden here"),
                 None => warning,
             };
-            let warning = match (variable.source.origin, &variable.source.location) {
-                (FlowVariableOrigin::Agent, _) => warning.help("remove it here, and set it on the agent"),
-                (FlowVariableOrigin::RunConfig | FlowVariableOrigin::AgentEnv, Some(place)) => {
+            let warning = match (variable.source.origin, &variable.source.location, managed::override_hint(&name)) {
+                (FlowVariableOrigin::RunConfig | FlowVariableOrigin::AgentEnv, Some(place), _) => {
                     warning.help(format!("remove `{name}` from {place}"))
                 }
+                (
+                    FlowVariableOrigin::Agent | FlowVariableOrigin::FlowRun | FlowVariableOrigin::Prefect,
+                    _,
+                    Some(hint),
+                ) => warning.help(hint),
                 _ => warning,
             };
             self.add(warning, location.as_ref());
@@ -193,17 +201,18 @@ impl NoteCollector<'_> {
     fn add_value_notes(&mut self, variable: &FlowVariable) {
         let arena = self.arena;
         let name = string::str(arena, variable.name);
+        let value = variable.source.describe(arena);
         if let (FlowVariableOrigin::AgentEnv, ValueDescription::ResolvedReference(from)) =
-            (variable.source.origin, &variable.source.shown)
+            (variable.source.origin, &value)
         {
             let text = format!("the agent's `--env` passes {from} to every flow run in plain text, as `{name}`");
             self.add(Diagnostic::warning("plaintext-secret", text), variable.source.location.as_ref());
         }
         // The warning about an overridden reference already says where to remove the variable.
         let overrides_reference =
-            variable.overridden.iter().any(|source| matches!(source.shown, ValueDescription::Reference(_)));
+            variable.overridden.iter().any(|source| matches!(source.describe(arena), ValueDescription::Reference(_)));
         if let (FlowVariableOrigin::Template | FlowVariableOrigin::RunConfig, ValueDescription::Literal(value)) =
-            (variable.source.origin, &variable.source.shown)
+            (variable.source.origin, &value)
             && is_credential(&name, value)
             && !overrides_reference
         {
@@ -220,7 +229,7 @@ impl NoteCollector<'_> {
             let warning = Diagnostic::warning("plaintext-secret", text).help(help);
             self.add(warning, variable.source.location.as_ref());
         }
-        if let ValueDescription::NotString(kind) = variable.source.shown {
+        if let ValueDescription::NotString(kind) = value {
             let text = match variable.source.origin {
                 FlowVariableOrigin::Agent => {
                     format!("Kubernetes rejects the Job: Prefect parses this setting, the value of `{name}`, as {kind}")
@@ -254,19 +263,23 @@ impl NoteCollector<'_> {
         });
         for (position, variable) in variables.iter().enumerate() {
             let value = match variable.source.origin {
-                FlowVariableOrigin::Template => arena.dict_get(variable.value, "value"),
-                _ => Some(variable.value),
+                FlowVariableOrigin::Template => arena.dict_get(variable.source.value, "value"),
+                _ => Some(variable.source.value),
             };
             let Some(value) = value.and_then(|value| arena.as_str(value)) else { continue };
-            let mut used: Vec<&str> = referenced_names(value).collect();
-            used.dedup();
-            for later in used.into_iter().filter(|name| first.get(*name).is_some_and(|first| *first > position)) {
-                let own = string::str(arena, variable.name);
-                let text = format!("Kubernetes does not expand $({later}) in `{own}`: `{later}` is defined later");
-                let warning =
-                    Diagnostic::warning("variable-order", text).help(format!("move `{later}` before `{own}`"));
-                self.add(warning, variable.source.location.as_ref());
+            let is_later = |name: &&str| first.get(*name).is_some_and(|first| *first > position);
+            let later: IndexSet<&str> = referenced_names(value).filter(is_later).collect();
+            if later.is_empty() {
+                continue;
             }
+            let join =
+                |format: fn(&str) -> String| later.iter().map(|name| format(name)).collect::<Vec<_>>().join(", ");
+            let (references, names) = (join(|name| format!("$({name})")), join(|name| format!("`{name}`")));
+            let verb = if later.len() == 1 { "is" } else { "are" };
+            let own = string::str(arena, variable.name);
+            let text = format!("Kubernetes does not expand {references} in `{own}`: {names} {verb} defined later");
+            let warning = Diagnostic::warning("variable-order", text).help(format!("move {names} before `{own}`"));
+            self.add(warning, variable.source.location.as_ref());
         }
     }
 

@@ -62,6 +62,8 @@ pub fn preview(
             None => yaml::load(arena, &template_source::default_template())?,
         },
     };
+    // The notes describe entries that are not part of the Job.
+    arena.check_size(root, "the job template")?;
     let run = JobRequest {
         version,
         template: root,
@@ -76,6 +78,7 @@ pub fn preview(
     if run_config.job_template.is_some() {
         refuse_dates(arena, &[scenario.flow.id, scenario.flow_run_id])?;
     }
+    arena.check_size(job.root, "the Job")?;
     Ok(AgentPreview { job, agent, config, run_config, is_agents_template })
 }
 

@@ -79,6 +79,7 @@ fn create_job<'s>(
         arena.dict_set_str(container, "env", list);
     }
     manifest::prepare(arena, version, scenario, &configuration)?;
+    arena.check_size(configuration.manifest, "the Job")?;
     let secrets = secret_references::apply(arena, &settings, &scenario.worker, &configuration, &mut entries)?;
     // A value that a placeholder copied into the container is already among the candidates, so its entry is not added
     // again.
