@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use jobplate_diagnostic::{Diagnostic, Error, ErrorKind, Result};
 use jobplate_manifest::field::FieldPath;
-use jobplate_yaml::{Edit, Editable, Node};
+use jobplate_yaml::{Edit, Editable, MAX_NEW_TEXT, Node, new_text_error};
 
 /// The edits and targets of one document.
 #[derive(Debug, Default)]
@@ -31,10 +31,6 @@ pub struct EditPlan<'a> {
 #[derive(Debug, Default)]
 pub struct AddedSize(usize);
 
-/// The maximum size, in MiB, of what the edits of a document may add to it. A small setting can be added to thousands
-/// of objects.
-const MAX_ADDED_MEBIBYTES: usize = 16;
-
 impl AddedSize {
     /// Adds the size of edits.
     ///
@@ -42,15 +38,17 @@ impl AddedSize {
     ///
     /// Fails if the edits add too much to the document.
     pub fn add(&mut self, edits: &[Edit]) -> Result<()> {
-        self.0 += edits.iter().map(Edit::added_size).sum::<usize>();
-        match self.0 > MAX_ADDED_MEBIBYTES << 20 {
-            true => Err(Error::refused(format!(
-                "the edits of a document exceed the limit of {MAX_ADDED_MEBIBYTES} MiB of new text"
-            ))
-            .at(0..0)
-            .hint("split the document, or set fewer variables")),
-            false => Ok(()),
-        }
+        self.add_bytes(edits.iter().map(Edit::added_size).sum()).map_err(|error| error.at(0..0))
+    }
+
+    /// Adds the size of new text.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the edits add too much to the document.
+    pub fn add_bytes(&mut self, count: usize) -> Result<()> {
+        self.0 += count;
+        if self.0 > MAX_NEW_TEXT { Err(new_text_error()) } else { Ok(()) }
     }
 }
 

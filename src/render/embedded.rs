@@ -51,11 +51,10 @@ impl EmbeddedEditor {
         let objects = objects(document)?;
         for &embedded in embedded {
             let (targets_before, changed_before) = (planned.counts.targets, planned.counts.changed);
-            let edit = self.plan_scalar(prefilter, edit_planner, embedded, &mut planned)?;
+            let edit = self.plan_scalar(prefilter, edit_planner, embedded, &mut planned, &mut added)?;
             let counts = &mut planned.counts;
             if let Some(edit) = edit {
                 counts.changed += counts.targets - targets_before;
-                added.add(std::slice::from_ref(&edit))?;
                 planned.edits.push(edit);
                 planned.config_maps.push(embedded.object);
             }
@@ -93,6 +92,7 @@ impl EmbeddedEditor {
         edit_planner: &mut EditPlanner<'_>,
         embedded: EmbeddedDocument<'_>,
         planned: &mut EmbeddedEdits,
+        added: &mut AddedSize,
     ) -> Result<Option<Edit>> {
         let value = embedded.value;
         let decoded = DecodedScalar::new(*value);
@@ -120,6 +120,7 @@ impl EmbeddedEditor {
             };
             text.push_str(edited.document.text);
             for (Range { start, end }, replacement) in edited.splices() {
+                added.add_bytes(replacement.len()).map_err(|error| error.at(value.span()))?;
                 match splices.last_mut() {
                     // Adjacent splices are joined, because the first one determines whether the second one begins a
                     // line.

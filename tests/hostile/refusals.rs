@@ -18,6 +18,12 @@ fn scenario(text: String) -> InputFiles {
     file("s.yaml", text)
 }
 
+/// Returns a manifest, and a spec file that sets N variables.
+fn indented(manifest: String, n: usize) -> InputFiles {
+    let env = repeat(n, |i| format!("  - {{name: A{i}, value: x}}\n"));
+    vec![("f.yaml".to_owned(), manifest), ("s.yaml".to_owned(), format!("{SPEC}  env:\n{env}"))]
+}
+
 /// Returns ten lists, each with N aliases of the one before it.
 fn alias_bomb(n: usize) -> String {
     let level = |i: usize| format!("b{}: &b{} [{}]\n", i + 1, i + 1, vec![format!("*b{i}"); n].join(", "));
@@ -157,6 +163,44 @@ pub(crate) fn table() -> Vec<Family> {
                 ("f.yaml".to_owned(), format!("kind: List\nitems:\n{}", job.repeat(n))),
                 ("s.yaml".to_owned(), format!("{SPEC}  env: [{{name: A, value: {value}}}]\n")),
             ]
+        }),
+        row("refusals/indented_block", 2_000, "render f.yaml -q --spec s.yaml -c *", "16 MiB of new text", |n| {
+            let indentation = " ".repeat(980);
+            let containers = repeat(10, |i| format!("{indentation}- name: c{i}\n"));
+            indented(format!("kind: Job\nspec:\n  template:\n    spec:\n      containers:\n{containers}"), n)
+        }),
+        row("refusals/indented_json", 2_000, "render f.yaml -q --spec s.yaml", "16 MiB of new text", |n| {
+            let containers = format!("[{{\"env\":\n{}[\n{{\n\"name\": \"A\"\n}}]}}]", " ".repeat(10_000));
+            indented(
+                format!(
+                    "{{\"kind\": \"Job\", \"spec\": {{\"template\": {{\"spec\": {{\"containers\": {containers}}}}}}}}}\n"
+                ),
+                n,
+            )
+        }),
+        row("refusals/indented_brackets", 2_000, "render f.yaml -q --spec s.yaml", "16 MiB of new text", |n| {
+            let env = format!("[ # none\n{}]", " ".repeat(10_000));
+            indented(format!("kind: Job\nspec:\n  template:\n    spec:\n      containers:\n      - env: {env}\n"), n)
+        }),
+        row(
+            "refusals/indented_embedded_document",
+            10_000,
+            "render f.yaml -q --spec s.yaml",
+            "16 MiB of new text",
+            |n| {
+                let indentation = " ".repeat(980);
+                let job = repeat(JOB.lines().count(), |i| {
+                    format!("{indentation}{}\n", JOB.lines().nth(i).unwrap_or_default())
+                });
+                indented(format!("kind: ConfigMap\nmetadata: {{name: m}}\ndata:\n  job_template.yaml: |\n{job}"), n)
+            },
+        ),
+        row("refusals/indented_comments", 20_000, "render f.yaml -q --env T=b", "16 MiB of new text", |n| {
+            let indentation = " ".repeat(980);
+            let entry = format!("{indentation}- name: T\n{indentation}  valueFrom:\n{}", "#\n".repeat(n));
+            let reference = format!("{indentation}    fieldRef: {{fieldPath: a}}\n");
+            let env = format!("      - env:\n{entry}{reference}");
+            manifest(format!("kind: Job\nspec:\n  template:\n    spec:\n      containers:\n{env}"))
         }),
         row("refusals/names_in_a_report", 100_000, "render f.yaml -q --spec s.yaml --report r", "40 MiB", |n| {
             let env = repeat(450, |i| format!("  - {{name: A{i}, value: x}}\n"));

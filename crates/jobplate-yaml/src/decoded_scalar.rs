@@ -8,6 +8,7 @@ use std::ops::Range;
 use super::edit::MAX_INDENTATION;
 use super::node_kind::NodeKind;
 use super::scalar::{self, DecodeSink};
+use super::splice::NewText;
 use super::tree::Node;
 
 /// The decoded content of a quoted or block scalar, with the source bytes of each part.
@@ -88,9 +89,14 @@ impl<'a> DecodedScalar<'a> {
 
     /// Converts a splice of the content to a splice of the document. Returns `None` if the scalar style cannot
     /// represent it.
-    pub(super) fn splice(&self, range: Range<usize>, text: &str) -> Option<(Range<usize>, String)> {
+    pub(super) fn splice(&self, range: Range<usize>, text: &str) -> Option<(Range<usize>, NewText)> {
         match self.node.kind() {
-            NodeKind::DoubleQuoted | NodeKind::SingleQuoted => self.splice_quoted(range, text),
+            NodeKind::DoubleQuoted | NodeKind::SingleQuoted => {
+                let (range, written) = self.splice_quoted(range, text)?;
+                let mut new_text = NewText::default();
+                new_text.push_str(&written);
+                Some((range, new_text))
+            }
             NodeKind::Literal | NodeKind::Folded => self.splice_block(range, text),
             _ => None,
         }
@@ -152,11 +158,11 @@ impl<'a> DecodedScalar<'a> {
     ///
     /// Each line of the content is one indented line of the document, so a splice that adds or removes a line also adds
     /// or removes its indentation.
-    fn splice_block(&self, Range { start, end }: Range<usize>, text: &str) -> Option<(Range<usize>, String)> {
-        if self.node.column() > MAX_INDENTATION {
+    fn splice_block(&self, Range { start, end }: Range<usize>, text: &str) -> Option<(Range<usize>, NewText)> {
+        let column = self.node.column();
+        if column > MAX_INDENTATION {
             return None;
         }
-        let indentation = " ".repeat(self.node.column());
         let header = &self.node.document().text[..self.content_start];
         let newline = if header.ends_with("\r\n") { "\r\n" } else { "\n" };
         let begins_line = |at: usize| at == 0 || self.text.as_bytes()[at - 1] == b'\n';
@@ -170,7 +176,7 @@ impl<'a> DecodedScalar<'a> {
             (true, _) | (_, true) => self.end_before(start)?,
             _ => self.start_at(start)?,
         };
-        let mut written = String::new();
+        let mut written = NewText::default();
         // Whether the current line still needs its indentation.
         let mut needs_indentation = begins_line(start);
         for (position, line) in text.split('\n').enumerate() {
@@ -180,7 +186,7 @@ impl<'a> DecodedScalar<'a> {
             }
             if !line.is_empty() {
                 if std::mem::take(&mut needs_indentation) {
-                    written.push_str(&indentation);
+                    written.push_spaces(column);
                 }
                 written.push_str(line);
             }
@@ -193,7 +199,7 @@ impl<'a> DecodedScalar<'a> {
         };
         if !begins_line(end) && needs_indentation && !self.text[end..].is_empty() && !self.text[end..].starts_with('\n')
         {
-            written.push_str(&indentation);
+            written.push_spaces(column);
         }
         Some((from..to, written))
     }
@@ -215,7 +221,7 @@ mod tests {
         let at = decoded.text().find(from).unwrap();
         let (range, text) = decoded.splice(at..at + from.len(), to)?;
         let mut after = document.to_owned();
-        after.replace_range(range, &text);
+        after.replace_range(range, text.as_str());
         let mut arena = NodeArena::default();
         scan(&after, &mut arena).unwrap();
         let (_, value) = Document::new(&after, &arena).root().entries().next().unwrap();

@@ -7,6 +7,21 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::rc::Rc;
 
+use jobplate_diagnostic::Error;
+
+/// The maximum size, in MiB, of what the edits of a document may add to it. A small value can be added to thousands of
+/// places, and each line repeats its indentation.
+const MAX_NEW_TEXT_MEBIBYTES: usize = 16;
+
+/// The maximum size of what the edits of a document may add to it, in bytes.
+pub const MAX_NEW_TEXT: usize = MAX_NEW_TEXT_MEBIBYTES << 20;
+
+/// Returns the error for edits that add more than [`MAX_NEW_TEXT`] bytes to a document.
+pub fn new_text_error() -> Error {
+    Error::refused(format!("the edits of a document exceed the limit of {MAX_NEW_TEXT_MEBIBYTES} MiB of new text"))
+        .hint("split the document, or set fewer variables")
+}
+
 /// The maximum indentation of edited lines in columns, and the maximum gap between children of a flow collection in
 /// bytes. Each new line repeats them, so without a limit the edited text could be much larger than the document.
 pub(super) const MAX_INDENTATION: usize = 1000;

@@ -74,7 +74,7 @@ pub use aliases::{MAX_EXPANDED_BYTES, MAX_EXPANDED_NODES};
 pub use characters::{ForbiddenCharacter, check_characters};
 pub use de::from_node;
 pub use decoded_scalar::DecodedScalar;
-pub use edit::{Child, Edit, Value};
+pub use edit::{Child, Edit, MAX_NEW_TEXT, Value, new_text_error};
 pub use editor::{Edited, Editor};
 pub use fallback::{parse_with_granit, read};
 pub use key_index::{KeyIndex, MAX_COMPARED_KEYS};

@@ -4,11 +4,57 @@
 
 use std::ops::Range;
 
+use super::edit::MAX_NEW_TEXT;
+
 /// The splices of one document.
 #[derive(Debug, Default)]
 pub(super) struct Splices {
     list: Vec<Splice>,
+    text: NewText,
+}
+
+/// Text that edits add to a document. It never grows beyond [`MAX_NEW_TEXT`] bytes, whatever is added.
+#[derive(Debug, Default)]
+pub(super) struct NewText {
     text: String,
+    /// Whether some text was not added, because of the limit.
+    is_full: bool,
+}
+
+impl NewText {
+    pub(super) fn push(&mut self, character: char) {
+        self.push_str(character.encode_utf8(&mut [0; 4]));
+    }
+
+    pub(super) fn push_str(&mut self, text: &str) {
+        if self.has_room_for(text.len()) {
+            self.text.push_str(text);
+        }
+    }
+
+    /// Appends `count` spaces.
+    pub(super) fn push_spaces(&mut self, count: usize) {
+        if self.has_room_for(count) {
+            self.text.extend(std::iter::repeat_n(' ', count));
+        }
+    }
+
+    /// Returns the text.
+    #[cfg(test)]
+    pub(super) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Appends other text. If that is full, this text is full too.
+    pub(super) fn append(&mut self, other: &NewText) {
+        self.push_str(&other.text);
+        self.is_full |= other.is_full;
+    }
+
+    fn has_room_for(&mut self, count: usize) -> bool {
+        self.is_full |= count > MAX_NEW_TEXT - self.text.len();
+        !self.is_full
+    }
 }
 
 /// The replacement of one byte range.
@@ -26,14 +72,20 @@ impl Splices {
     /// Removes all splices but keeps the allocated memory.
     pub(super) fn clear(&mut self) {
         self.list.clear();
-        self.text.clear();
+        self.text.text.clear();
+        self.text.is_full = false;
+    }
+
+    /// Returns whether the splices exceed the limit of new text, so that they must not be applied.
+    pub(super) fn is_full(&self) -> bool {
+        self.text.is_full
     }
 
     /// Adds a splice. `write` appends the replacement to the buffer.
-    pub(super) fn push(&mut self, range: Range<usize>, write: impl FnOnce(&mut String)) {
-        let start = self.text.len();
+    pub(super) fn push(&mut self, range: Range<usize>, write: impl FnOnce(&mut NewText)) {
+        let start = self.text.text.len();
         write(&mut self.text);
-        self.list.push(Splice { range, text: start..self.text.len(), whole_lines: false });
+        self.list.push(Splice { range, text: start..self.text.text.len(), whole_lines: false });
     }
 
     /// Returns whether a splice replaces the byte at `offset`.
@@ -42,7 +94,7 @@ impl Splices {
     }
 
     /// Adds a splice that removes whole lines, or inserts lines that each end with a line break.
-    pub(super) fn push_lines(&mut self, range: Range<usize>, write: impl FnOnce(&mut String)) {
+    pub(super) fn push_lines(&mut self, range: Range<usize>, write: impl FnOnce(&mut NewText)) {
         self.push(range, write);
         if let Some(splice) = self.list.last_mut() {
             splice.whole_lines = true;
@@ -80,9 +132,9 @@ impl Splices {
             let last = self.list.len() - 1;
             self.remove_final_newline(last);
             if removed_from == end {
-                let start = self.text.len();
+                let start = self.text.text.len();
                 self.text.push_str(newline);
-                let text = start..self.text.len();
+                let text = start..self.text.text.len();
                 self.list.insert(inserted, Splice { range: end..end, text, whole_lines: true });
             }
         } else if removed_from < end {
@@ -104,7 +156,7 @@ impl Splices {
     /// document, because inserted lines end like the lines near them.
     fn remove_final_newline(&mut self, splice: usize) {
         let range = &mut self.list[splice].text;
-        let text = &self.text[range.clone()];
+        let text = &self.text.text[range.clone()];
         let content = text.strip_suffix('\n').map_or(text, |content| content.strip_suffix('\r').unwrap_or(content));
         range.end = range.start + content.len();
     }
@@ -118,7 +170,7 @@ impl Splices {
 
     /// Returns the replaced ranges of the original with their replacements.
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (Range<usize>, &str)> {
-        self.list.iter().map(|splice| (splice.range.clone(), &self.text[splice.text.clone()]))
+        self.list.iter().map(|splice| (splice.range.clone(), &self.text.text[splice.text.clone()]))
     }
 
     /// Maps an offset of the edited text to the original: to the replaced range if the offset is in a replacement,
@@ -138,7 +190,7 @@ impl Splices {
     /// Appends the edited text to `out`.
     pub(super) fn apply(&self, original: &str, out: &mut String) {
         let mut from = 0;
-        out.reserve(original.len() + self.text.len());
+        out.reserve(original.len() + self.text.text.len());
         for (range, text) in self.iter() {
             out.push_str(&original[from..range.start]);
             out.push_str(text);

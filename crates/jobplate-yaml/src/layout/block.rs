@@ -7,8 +7,9 @@ use jobplate_diagnostic::{Error, Result};
 use super::super::edit::{Child, Value};
 use super::super::node_kind::NodeKind;
 use super::super::scalar::{self, Chomping, quote_double, quote_name};
+use super::super::splice::NewText;
 use super::super::tree::Node;
-use super::local_style::{ChildChanges, Element, Layout, LocalStyle, is_in, push_spaces};
+use super::local_style::{ChildChanges, Element, Layout, LocalStyle, is_in};
 
 /// The style of new lines in a block collection.
 #[derive(Clone, Copy)]
@@ -52,58 +53,58 @@ fn nested_column(value: &Value, column: usize, style: &BlockStyle) -> Option<usi
     }
 }
 
+/// Appends a value in block style. The first line is already indented to `column`.
+pub(super) fn write_block(out: &mut NewText, value: &Value, column: usize, style: &BlockStyle) {
+    match value {
+        Value::Map(entries) => {
+            for (position, (key, value)) in entries.iter().enumerate() {
+                if position > 0 {
+                    out.push_str(style.newline);
+                    out.push_spaces(column);
+                }
+                write_entry(out, key, value, column, style);
+            }
+        }
+        Value::Seq(items) => {
+            for (position, item) in items.iter().enumerate() {
+                if position > 0 {
+                    out.push_str(style.newline);
+                    out.push_spaces(column);
+                }
+                out.push('-');
+                out.push_spaces(style.gap);
+                write_block(out, item, column + 1 + style.gap, style);
+            }
+        }
+        Value::Name(text) => out.push_str(&quote_name(text)),
+        Value::String(text) => out.push_str(&quote_double(text)),
+        Value::Null => out.push_str("null"),
+        Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+    }
+}
+
+/// Appends `key: value` with all lines of the value. The key is at `column`.
+fn write_entry(out: &mut NewText, key: &str, value: &Value, column: usize, style: &BlockStyle) {
+    out.push_str(&quote_name(key));
+    out.push(':');
+    match nested_column(value, column, style) {
+        Some(nested) => {
+            out.push_str(style.newline);
+            out.push_spaces(nested);
+            write_block(out, value, nested, style);
+        }
+        None => {
+            out.push(' ');
+            if is_empty(value) {
+                out.push_str(if matches!(value, Value::Seq(_)) { "[]" } else { "{}" });
+            } else {
+                write_block(out, value, column, style);
+            }
+        }
+    }
+}
+
 impl<'a> Layout<'a, '_> {
-    /// Appends a value in block style. The first line is already indented to `column`.
-    pub(super) fn write_block(&self, out: &mut String, value: &Value, column: usize, style: &BlockStyle) {
-        match value {
-            Value::Map(entries) => {
-                for (position, (key, value)) in entries.iter().enumerate() {
-                    if position > 0 {
-                        out.push_str(style.newline);
-                        push_spaces(out, column);
-                    }
-                    self.write_entry(out, key, value, column, style);
-                }
-            }
-            Value::Seq(items) => {
-                for (position, item) in items.iter().enumerate() {
-                    if position > 0 {
-                        out.push_str(style.newline);
-                        push_spaces(out, column);
-                    }
-                    out.push('-');
-                    push_spaces(out, style.gap);
-                    self.write_block(out, item, column + 1 + style.gap, style);
-                }
-            }
-            Value::Name(text) => out.push_str(&quote_name(text)),
-            Value::String(text) => out.push_str(&quote_double(text)),
-            Value::Null => out.push_str("null"),
-            Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-        }
-    }
-
-    /// Appends `key: value` with all lines of the value. The key is at `column`.
-    fn write_entry(&self, out: &mut String, key: &str, value: &Value, column: usize, style: &BlockStyle) {
-        out.push_str(&quote_name(key));
-        out.push(':');
-        match nested_column(value, column, style) {
-            Some(nested) => {
-                out.push_str(style.newline);
-                push_spaces(out, nested);
-                self.write_block(out, value, nested, style);
-            }
-            None => {
-                out.push(' ');
-                if is_empty(value) {
-                    out.push_str(if matches!(value, Value::Seq(_)) { "[]" } else { "{}" });
-                } else {
-                    self.write_block(out, value, column, style);
-                }
-            }
-        }
-    }
-
     /// Returns the style of new lines next to the offset `near`.
     pub(super) fn block_style(&self, near: usize, local_style: &LocalStyle) -> BlockStyle {
         BlockStyle { newline: self.newline(near), gap: 1, step: local_style.step, dash_offset: local_style.dash_offset }
@@ -172,15 +173,16 @@ impl<'a> Layout<'a, '_> {
             };
             place = Some(current);
             let ItemPlace { style, line, .. } = current;
-            let mut lines = String::new();
-            push_spaces(&mut lines, column);
-            lines.push('-');
-            push_spaces(&mut lines, style.gap);
-            self.write_block(&mut lines, value, column + 1 + style.gap, &style);
+            let write_item = |out: &mut NewText| {
+                out.push('-');
+                out.push_spaces(style.gap);
+                write_block(out, value, column + 1 + style.gap, &style);
+            };
             match line {
-                None => self.insert_lines(list[position - 1].end(), &lines),
+                None => self.insert_lines(list[position - 1].end(), column, write_item),
                 Some(at) => self.splices.push_lines(at..at, |out| {
-                    out.push_str(&lines);
+                    out.push_spaces(column);
+                    write_item(out);
                     out.push_str(style.newline);
                 }),
             }
@@ -300,10 +302,7 @@ impl<'a> Layout<'a, '_> {
             };
             let near = list[before].end();
             let style = self.block_style(near, &nested);
-            let mut lines = String::new();
-            push_spaces(&mut lines, column);
-            self.write_entry(&mut lines, key, value, column, &style);
-            self.insert_lines(near, &lines);
+            self.insert_lines(near, column, |out| write_entry(out, key, value, column, &style));
         }
         for &position in remove.iter().filter(|position| !is_in(&replaced, **position)) {
             let entry = &list[position];
@@ -330,19 +329,17 @@ impl<'a> Layout<'a, '_> {
                 out.push_str(&quote_name(key));
                 out.push(':');
             });
-            let mut lines = String::new();
-            push_spaces(&mut lines, nested);
-            self.write_block(&mut lines, value, nested, &style);
-            self.insert_lines(old.end(), &lines);
+            self.insert_lines(old.end(), nested, |out| write_block(out, value, nested, &style));
             return;
         }
-        let mut text = String::new();
-        for comment in self.comment_lines(old) {
-            text.push_str(self.text[comment].trim_start());
-            push_spaces(&mut text, column);
-        }
-        self.write_entry(&mut text, key, value, column, &style);
-        self.splices.push(old.start()..old.end(), |out| out.push_str(&text));
+        let comments = self.comment_lines(old);
+        self.splices.push(old.start()..old.end(), |out| {
+            for comment in comments {
+                out.push_str(self.text[comment].trim_start());
+                out.push_spaces(column);
+            }
+            write_entry(out, key, value, column, &style);
+        });
     }
 
     /// Returns the ranges of the comment lines inside an entry.
@@ -384,10 +381,7 @@ impl<'a> Layout<'a, '_> {
         }
         let style = self.block_style(span.end, local_style);
         let Some(column) = nested_column(value, local_style.column, &style) else { return Ok(()) };
-        let mut text = String::new();
-        push_spaces(&mut text, column);
-        self.write_block(&mut text, value, column, &style);
-        self.insert_lines(span.end, &text);
+        self.insert_lines(span.end, column, |out| write_block(out, value, column, &style));
         Ok(())
     }
 }

@@ -6,11 +6,13 @@ use std::rc::Rc;
 use jobplate_diagnostic::{Error, Result};
 
 use super::super::decoded_scalar::DecodedScalar;
-use super::super::edit::{Change, Child, Edit, Value};
+use super::super::edit::{Change, Child, Edit, Value, new_text_error};
 use super::super::node_kind::NodeKind;
 use super::super::scalar::{self, Chomping};
 use super::super::splice::Splices;
 use super::super::tree::{Document, Node};
+use super::block::write_block;
+use super::flow::write_flow;
 use super::local_style::{ChildChanges, Layout, LocalStyle, collection_of, elements};
 
 /// Writes edits as splices.
@@ -32,6 +34,9 @@ pub(in super::super) fn layout(document: Document<'_>, edits: &[Edit], splices: 
             Change::Replace(value) => layout.replace(node, &style, value)?,
             Change::Text { splices, .. } => layout.change_text(node, splices)?,
             Change::Children { remove, insert } => layout.change_children(node, &style, remove, insert)?,
+        }
+        if layout.splices.is_full() {
+            return Err(new_text_error().at(node.span()));
         }
     }
     let lacks_final_newline = !layout.text.is_empty() && !layout.text.ends_with('\n');
@@ -59,12 +64,15 @@ impl<'a> Layout<'a, '_> {
         let decoded = DecodedScalar::new(node);
         for (range, text) in splices {
             let at = decoded.source_offset(range.start);
-            let Some((range, text)) = decoded.splice(range.clone(), text) else {
+            let Some((range, new_text)) = decoded.splice(range.clone(), text) else {
                 return Err(Error::refused("a text in this style can't take the edit")
                     .at(at..at)
                     .hint("write it as a block: put `|` behind the key, and the text in the lines below"));
             };
-            self.splices.push(range, |out| out.push_str(&text));
+            self.splices.push(range, |out| out.append(&new_text));
+            if self.splices.is_full() {
+                return Err(new_text_error().at(node.span()));
+            }
         }
         Ok(())
     }
@@ -78,17 +86,15 @@ impl<'a> Layout<'a, '_> {
                 return Err(Error::refused("an empty value inside brackets can't be edited").at(node.span()));
             }
             let style = self.flow_style(node, local_style);
-            let span = node.span();
-            let mut text = String::new();
-            self.write_flow(&mut text, value, &style, 0);
-            self.splices.push(span, |out| out.push_str(&text));
+            self.splices.push(node.span(), |out| write_flow(out, value, &style, 0));
             return Ok(());
         }
         if !is_collection {
-            let space = if node.kind() == NodeKind::Empty { " " } else { "" };
-            let mut text = String::from(space);
-            self.write_block(&mut text, value, 0, &self.block_style(node.span().end, local_style));
-            self.splices.push(node.span(), |out| out.push_str(&text));
+            let style = self.block_style(node.span().end, local_style);
+            self.splices.push(node.span(), |out| {
+                out.push_str(if node.kind() == NodeKind::Empty { " " } else { "" });
+                write_block(out, value, 0, &style);
+            });
             return Ok(());
         }
         self.fill_with_block(node, local_style, value)

@@ -8,6 +8,7 @@ use jobplate_diagnostic::{Error, Result};
 use super::super::edit::{Child, MAX_INDENTATION, Value};
 use super::super::node_kind::NodeKind;
 use super::super::scalar::{quote_double, quote_name};
+use super::super::splice::NewText;
 use super::super::tree::Node;
 use super::local_style::{
     ChildChanges, Element, Layout, LocalStyle, collection_of, first_child, first_flow_entry, is_in,
@@ -33,67 +34,78 @@ struct PrettyPrint<'a> {
     step: &'a str,
 }
 
+/// Appends a value in flow style. `depth` is its nesting depth in the collection that has `style`.
+pub(super) fn write_flow(out: &mut NewText, value: &Value, style: &FlowStyle<'_>, depth: usize) {
+    let break_line = |out: &mut NewText, depth: usize| {
+        if let Some(PrettyPrint { newline, indent, step }) = style.lines {
+            out.push_str(newline);
+            out.push_str(indent);
+            (0..depth).for_each(|_| out.push_str(step));
+        }
+    };
+    let separate = |out: &mut NewText, position: usize| {
+        if position > 0 {
+            out.push_str(if style.lines.is_some() { "," } else { style.comma });
+        }
+        break_line(out, depth + 1);
+    };
+    match value {
+        Value::Map(entries) => {
+            out.push('{');
+            for (position, (key, value)) in entries.iter().enumerate() {
+                separate(out, position);
+                write_flow_entry(out, key, value, style, depth + 1);
+            }
+            break_line(out, depth);
+            out.push('}');
+        }
+        Value::Seq(items) => {
+            out.push('[');
+            for (position, item) in items.iter().enumerate() {
+                separate(out, position);
+                write_flow(out, item, style, depth + 1);
+            }
+            break_line(out, depth);
+            out.push(']');
+        }
+        Value::Name(text) if !style.is_json => out.push_str(&quote_name(text)),
+        Value::Name(text) | Value::String(text) => out.push_str(&quote_double(text)),
+        Value::Null => out.push_str("null"),
+        Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+    }
+}
+
+/// Appends a child of the collection that has `style`.
+fn write_child(out: &mut NewText, child: &Child, style: &FlowStyle<'_>) {
+    match child {
+        Child::Item(value) => write_flow(out, value, style, 1),
+        Child::Entry(key, value) => write_flow_entry(out, key, value, style, 1),
+    }
+}
+
+/// Appends children of the collection that has `style`. `gap` is the whitespace between them.
+fn write_children<'c>(out: &mut NewText, children: impl Iterator<Item = &'c Child>, style: &FlowStyle<'_>, gap: &str) {
+    for (position, child) in children.enumerate() {
+        if position > 0 {
+            out.push(',');
+            out.push_str(gap);
+        }
+        write_child(out, child, style);
+    }
+}
+
+/// Appends a key and its value in flow style.
+fn write_flow_entry(out: &mut NewText, key: &str, value: &Value, style: &FlowStyle<'_>, depth: usize) {
+    if style.is_json {
+        out.push_str(&quote_double(key));
+    } else {
+        out.push_str(&quote_name(key));
+    }
+    out.push_str(style.colon);
+    write_flow(out, value, style, depth);
+}
+
 impl<'a> Layout<'a, '_> {
-    /// Appends a value in flow style. `depth` is its nesting depth in the collection that has `style`.
-    pub(super) fn write_flow(&self, out: &mut String, value: &Value, style: &FlowStyle<'_>, depth: usize) {
-        let break_line = |out: &mut String, depth: usize| {
-            if let Some(PrettyPrint { newline, indent, step }) = style.lines {
-                out.push_str(newline);
-                out.push_str(indent);
-                out.extend(std::iter::repeat_n(step, depth));
-            }
-        };
-        let separate = |out: &mut String, position: usize| {
-            if position > 0 {
-                out.push_str(if style.lines.is_some() { "," } else { style.comma });
-            }
-            break_line(out, depth + 1);
-        };
-        match value {
-            Value::Map(entries) => {
-                out.push('{');
-                for (position, (key, value)) in entries.iter().enumerate() {
-                    separate(out, position);
-                    self.write_flow_entry(out, key, value, style, depth + 1);
-                }
-                break_line(out, depth);
-                out.push('}');
-            }
-            Value::Seq(items) => {
-                out.push('[');
-                for (position, item) in items.iter().enumerate() {
-                    separate(out, position);
-                    self.write_flow(out, item, style, depth + 1);
-                }
-                break_line(out, depth);
-                out.push(']');
-            }
-            Value::Name(text) if !style.is_json => out.push_str(&quote_name(text)),
-            Value::Name(text) | Value::String(text) => out.push_str(&quote_double(text)),
-            Value::Null => out.push_str("null"),
-            Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-        }
-    }
-
-    /// Appends a child of the collection that has `style`.
-    fn write_child(&self, out: &mut String, child: &Child, style: &FlowStyle<'_>) {
-        match child {
-            Child::Item(value) => self.write_flow(out, value, style, 1),
-            Child::Entry(key, value) => self.write_flow_entry(out, key, value, style, 1),
-        }
-    }
-
-    /// Appends a key and its value in flow style.
-    fn write_flow_entry(&self, out: &mut String, key: &str, value: &Value, style: &FlowStyle<'_>, depth: usize) {
-        if style.is_json {
-            out.push_str(&quote_double(key));
-        } else {
-            out.push_str(&quote_name(key));
-        }
-        out.push_str(style.colon);
-        self.write_flow(out, value, style, depth);
-    }
-
     /// Returns the style for new children of a flow collection: the style of its existing children or, if it is empty,
     /// of the enclosing collection.
     pub(super) fn flow_style(&self, node: Node<'a>, local_style: &LocalStyle) -> FlowStyle<'a> {
@@ -185,22 +197,23 @@ impl<'a> Layout<'a, '_> {
     fn fill_empty_flow(&mut self, node: Node<'a>, insert: &[(usize, Child)], style: &FlowStyle<'_>) {
         let span = node.span();
         if !node.raw().contains('#') {
-            let mut text = String::new();
-            self.write_flow(&mut text, &collection_of(node.kind(), insert), style, 0);
-            self.splices.push(span, |out| out.push_str(&text));
+            let collection = collection_of(node.kind(), insert);
+            self.splices.push(span, |out| write_flow(out, &collection, style, 0));
             return;
         }
         // The brackets contain comments, so the closing bracket is on its own line. New lines are inserted before it.
         let close = span.end - 1;
         let (indent, newline, line) = (self.indent_of(close), self.newline(close), self.line_start(close));
         for (position, (_, child)) in insert.iter().enumerate() {
-            let mut text = format!("{indent}  ");
-            self.write_child(&mut text, child, style);
-            if position + 1 < insert.len() {
-                text.push(',');
-            }
-            text.push_str(newline);
-            self.splices.push(line..line, |out| out.push_str(&text));
+            self.splices.push(line..line, |out| {
+                out.push_str(indent);
+                out.push_spaces(2);
+                write_child(out, child, style);
+                if position + 1 < insert.len() {
+                    out.push(',');
+                }
+                out.push_str(newline);
+            });
         }
     }
 
@@ -211,14 +224,9 @@ impl<'a> Layout<'a, '_> {
         let all_children = list[0].start()..list[list.len() - 1].end();
         let range = if insert.is_empty() { span.start + 1..span.end - 1 } else { all_children };
         self.refuse_comments(range.clone())?;
-        let mut texts = Vec::new();
-        for (_, child) in insert {
-            let mut text = String::new();
-            self.write_child(&mut text, child, style);
-            texts.push(text);
-        }
         let gap = self.flow_gap(node, list, list.len(), style);
-        self.splices.push(range, |out| out.push_str(&texts.join(&format!(",{gap}"))));
+        let children = insert.iter().map(|(_, child)| child);
+        self.splices.push(range, |out| write_children(out, children, style, gap));
         Ok(())
     }
 
@@ -228,27 +236,24 @@ impl<'a> Layout<'a, '_> {
         let mut replaced = Vec::new();
         let mut appended = Vec::new();
         for (position, child) in insert {
-            let mut text = String::new();
-            self.write_child(&mut text, child, style);
             let Some(old) = list.get(*position) else {
-                appended.push(text);
+                appended.push(child);
                 continue;
             };
             if is_in(remove, *position) && replaced.last() != Some(position) {
                 replaced.push(*position);
-                self.splices.push(old.start()..old.end(), |out| out.push_str(&text));
+                self.splices.push(old.start()..old.end(), |out| write_child(out, child, style));
                 continue;
             }
             let gap = self.flow_gap(node, list, (*position).max(1), style);
             self.splices.push(old.start()..old.start(), |out| {
-                out.push_str(&text);
+                write_child(out, child, style);
                 out.push(',');
-                out.push_str(&gap);
+                out.push_str(gap);
             });
         }
         if !appended.is_empty() {
-            let gap = self.flow_gap(node, list, list.len(), style);
-            self.append_to_flow(node, list, &appended.join(&format!(",{gap}")), &gap);
+            self.append_to_flow(node, list, &appended, style);
         }
         replaced
     }
@@ -286,7 +291,7 @@ impl<'a> Layout<'a, '_> {
     }
 
     /// Returns the whitespace between the child with the index `position` and the child before it.
-    fn flow_gap(&self, node: Node<'a>, list: &[Element<'a>], position: usize, style: &FlowStyle<'_>) -> String {
+    fn flow_gap(&self, node: Node<'a>, list: &[Element<'a>], position: usize, style: &FlowStyle<'_>) -> &'a str {
         let read_gap = |range: Range<usize>| {
             let between = &self.text[range];
             let whitespace = &between[between.trim_end_matches([' ', '\t', '\n', '\r']).len()..];
@@ -298,20 +303,25 @@ impl<'a> Layout<'a, '_> {
                 }
                 None => whitespace,
             };
-            if gap.len() <= MAX_INDENTATION { gap.to_owned() } else { style.comma[1..].to_owned() }
+            if gap.len() <= MAX_INDENTATION { gap } else { &style.comma[1..] }
         };
         match list.get(position) {
             Some(element) if position > 0 => read_gap(list[position - 1].end()..element.start()),
             _ if list.len() > 1 => read_gap(list[list.len() - 2].end()..list[list.len() - 1].start()),
             _ => {
                 let first = read_gap(node.span().start + 1..list[0].start());
-                if first.contains('\n') { first } else { style.comma[1..].to_owned() }
+                if first.contains('\n') { first } else { &style.comma[1..] }
             }
         }
     }
 
-    /// Inserts `text` after the last child of a collection. `gap` is the whitespace before `text`.
-    fn append_to_flow(&mut self, node: Node<'a>, list: &[Element<'a>], text: &str, gap: &str) {
+    /// Inserts children after the last child of a collection.
+    fn append_to_flow(&mut self, node: Node<'a>, list: &[Element<'a>], children: &[&Child], style: &FlowStyle<'_>) {
+        let gap = self.flow_gap(node, list, list.len(), style);
+        let write = |out: &mut NewText| {
+            out.push_str(gap);
+            write_children(out, children.iter().copied(), style, gap);
+        };
         let last = list[list.len() - 1].end();
         let close = node.span().end - 1;
         let after = &self.text[last..close];
@@ -330,21 +340,16 @@ impl<'a> Layout<'a, '_> {
         };
         match comma {
             Some(_) => self.splices.push(at..at, |out| {
-                out.push_str(gap);
-                out.push_str(text);
+                write(out);
                 out.push(',');
             }),
             None if at == last => self.splices.push(at..at, |out| {
                 out.push(',');
-                out.push_str(gap);
-                out.push_str(text);
+                write(out);
             }),
             None => {
                 self.splices.push(last..last, |out| out.push(','));
-                self.splices.push(at..at, |out| {
-                    out.push_str(gap);
-                    out.push_str(text);
-                });
+                self.splices.push(at..at, write);
             }
         }
     }

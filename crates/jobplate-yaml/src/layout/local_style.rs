@@ -6,7 +6,7 @@ use jobplate_diagnostic::{Error, Result};
 
 use super::super::edit::{Child, MAX_INDENTATION, Value};
 use super::super::node_kind::NodeKind;
-use super::super::splice::Splices;
+use super::super::splice::{NewText, Splices};
 use super::super::tree::{Document, Node};
 
 /// A document and the splices of its edits.
@@ -101,11 +101,6 @@ pub(super) fn collection_of(kind: NodeKind, insert: &[(usize, Child)]) -> Value 
 /// Returns whether ascending indices contain an index.
 pub(super) fn is_in(indices: &[usize], index: usize) -> bool {
     indices.binary_search(&index).is_ok()
-}
-
-/// Appends `count` spaces.
-pub(super) fn push_spaces(out: &mut String, count: usize) {
-    out.extend(std::iter::repeat_n(' ', count));
 }
 
 /// Returns the first key and value of a flow mapping in a subtree.
@@ -244,18 +239,19 @@ impl<'a> Layout<'a, '_> {
             .hint("write it out without it"))
     }
 
-    /// Inserts whole lines after the line that contains `at`. If that is the last line and has no line break,
+    /// Inserts whole lines after the line that contains `at`. `write` appends the lines from `column` of the first line,
+    /// without the last line break. If `at` is in the last line and that has no line break,
     /// [`Splices::fix_final_newline`] moves the final line break of the new lines before them.
-    pub(super) fn insert_lines(&mut self, at: usize, lines: &str) {
+    pub(super) fn insert_lines(&mut self, at: usize, column: usize, write: impl FnOnce(&mut NewText)) {
         let newline = self.newline(at);
-        let column = lines.len() - lines.trim_start_matches(' ').len();
         let next = match self.last_insertion {
             Some((last_column, last_at, next)) if (last_column, last_at) == (column, at) => next,
             _ => self.insertion_point(at, column),
         };
         self.last_insertion = Some((column, at, next));
         self.splices.push_lines(next..next, |out| {
-            out.push_str(lines);
+            out.push_spaces(column);
+            write(out);
             out.push_str(newline);
         });
     }
