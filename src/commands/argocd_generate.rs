@@ -5,7 +5,7 @@
 //! delete all objects of the application. It contains only objects: Argo CD would show other content in an error, to
 //! all users of the application. Files outside of the repository are refused.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::env;
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
@@ -96,7 +96,8 @@ impl Command for ArgocdGenerateArgs {
         let root = find_repository();
         let request = request(root.as_deref())?;
         // Files in a directory may be symbolic links.
-        let sources = inputs::open_checked_inputs(&request, &|link| check_inside(link, root.as_deref()))?;
+        let sources =
+            inputs::open_checked_inputs(&request, &mut HashMap::new(), &|link| check_inside(link, root.as_deref()))?;
         let mut rendering = plan_sources(sources, &request, MatchPolicy::Required, ui)?;
         check_objects(&mut rendering)?;
         let report = edit_report::prepare(&mut rendering, &request, ui)?;

@@ -170,7 +170,8 @@ fn render_list(
     let request = args.resolve(config.map_err(locate_in_list)?)?;
     ui.quiet = request.quiet;
     let source = InputSource::spool("-".to_owned(), text.as_bytes())?;
-    let mut rendering = plan_sources(vec![source], &request, MatchPolicy::RequiredIfAnyObject, ui)?;
+    let rendering = plan_sources(vec![Ok(source)], &request, MatchPolicy::RequiredIfAnyObject, ui);
+    let mut rendering = edit_report::report_failure(rendering, &request, ui)?;
     let edits = edit_report::prepare(&mut rendering, &request, ui)?;
     let mut rendered = Vec::new();
     rendering.write_input(0, &mut rendered)?;

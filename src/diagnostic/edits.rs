@@ -99,9 +99,9 @@ pub enum EditStatus {
 
 /// A target that needs no edits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ReportedTarget {
+pub struct ReportedTarget<'e> {
     /// The path of the input, as given by the user. `-` is standard input.
-    pub file: String,
+    pub file: &'e str,
     /// The 1-based index of the document in the file.
     pub document: usize,
     /// The 1-based line of the object in the file.
@@ -118,10 +118,10 @@ pub struct RunReport<'e> {
     /// The edits.
     pub edits: &'e [ReportedEdit],
     /// The targets that need no edits.
-    pub unchanged: Vec<ReportedTarget>,
+    pub unchanged: Vec<ReportedTarget<'e>>,
     /// The inputs without a target.
     pub files_without_target: Vec<String>,
-    /// The warnings and notes.
+    /// The errors, warnings and notes.
     pub diagnostics: Vec<JsonDiagnostic>,
 }
 

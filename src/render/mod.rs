@@ -16,6 +16,7 @@
 //! | `joiner` | where `---` lines and line breaks are inserted between joined inputs |
 //! | `found_objects` | which objects are listed as found if no target matches |
 //! | `faults` | how many errors and warnings about documents are reported |
+//! | `unchanged` | which facts about targets without edits are kept, and how much memory a report needs |
 //! | `unrecognized` | which objects are reported because their kind is missing or misspelled |
 //! | `errors` | the errors for inputs that change and temporary files that fail |
 //! | `in_memory`, `outcome`, `planned_input` | the types for a stream in memory, a document's result and a planned input |
@@ -36,6 +37,7 @@ mod parse;
 mod passes;
 mod planned_input;
 mod rendering;
+mod unchanged;
 mod unrecognized;
 
 pub use self::cursor::{DocumentCursor, RenderedDocument};
@@ -43,4 +45,6 @@ pub use self::found_objects::{FoundEmbedded, FoundObject, visit_objects};
 pub use self::in_memory::{RenderedStream, to_string};
 pub use self::input_source::InputSource;
 pub use self::joiner::StreamJoiner;
-pub use self::rendering::{MAX_OPEN_FILES, Rendering, UnchangedTarget};
+pub use self::rendering::{MAX_OPEN_FILES, PlanOptions, Rendering};
+pub use self::unchanged::{ReportSize, UnchangedTarget, UnchangedTargets};
+pub use self::unrecognized::UNRECOGNIZED_CODE;

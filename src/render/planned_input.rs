@@ -14,10 +14,3 @@ pub(super) struct PlannedInput {
     /// The number of objects that are targets.
     pub targets: usize,
 }
-
-impl PlannedInput {
-    /// Creates an input without planned edits.
-    pub(super) fn new(source: InputSource) -> Self {
-        PlannedInput { source, log_section: LogSection::default(), ends_in_open_scalar: false, targets: 0 }
-    }
-}

@@ -5,7 +5,6 @@ use std::io::Write;
 use std::path::Path;
 
 use jobplate_diagnostic::{Diagnostic, Error, Result};
-use jobplate_manifest::difference::ObjectName;
 use jobplate_manifest::select::Target;
 use jobplate_yaml::{Documents, StreamError};
 
@@ -19,7 +18,8 @@ use super::input_source::InputSource;
 use super::outcome::DocumentOutcome;
 use super::passes;
 use super::planned_input::PlannedInput;
-use crate::inject::{Injection, PassContext};
+use super::unchanged::UnchangedTargets;
+use crate::inject::Injection;
 
 /// The maximum number of files that are kept open between passes. Further files are opened again for each pass.
 pub const MAX_OPEN_FILES: usize = 128;
@@ -43,22 +43,18 @@ pub struct Rendering {
     pub fully_injected: usize,
     /// The number of bytes in all inputs.
     bytes: u64,
-    max_document_size: usize,
-    /// The facts with which the documents were planned.
-    context: PassContext,
+    options: PlanOptions,
+    /// The targets that need no edits. `None` if they are not collected.
+    unchanged: Option<UnchangedTargets>,
 }
 
-/// A target that needs no edits.
-#[derive(Clone, Debug)]
-pub struct UnchangedTarget {
-    /// The index of the input.
-    pub input: usize,
-    /// The 1-based index of the document in the input.
-    pub document: usize,
-    /// The 1-based line of the object in the input.
-    pub line: usize,
-    /// The object.
-    pub object: ObjectName,
+/// Options for planning.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlanOptions {
+    /// The maximum size of a document in bytes.
+    pub max_document_size: usize,
+    /// Whether the targets that need no edits are collected.
+    pub collects_unchanged: bool,
 }
 
 impl Rendering {
@@ -66,15 +62,18 @@ impl Rendering {
     ///
     /// # Errors
     ///
-    /// Fails if a source cannot be read, if a document is larger than `max_document_size` bytes, or if a document that
-    /// may have a target cannot be parsed or safely edited.
-    pub fn plan(sources: Vec<InputSource>, injection: &Injection, max_document_size: usize) -> Result<Self> {
-        let inputs = sources.into_iter().map(PlannedInput::new).collect();
-        let rendering = Rendering { inputs, max_document_size, ..Rendering::default() };
-        passes::repeat(injection, rendering, |rendering, context| {
-            let mut planner = DocumentPlanner::new(injection, context.clone());
-            let planned = rendering.plan_pass(&mut planner)?;
-            Ok((Rendering { context, ..planned }, planner.into_findings()))
+    /// Fails with the errors of all sources: if a source was not opened or cannot be read, if a document is larger than
+    /// the maximum size, or if a document that may have a target cannot be parsed or safely edited.
+    pub fn plan(sources: Vec<Result<InputSource>>, injection: &Injection, options: PlanOptions) -> Result<Self> {
+        let mut sources = Some(sources);
+        passes::repeat(injection, Rendering::default(), |rendering: Rendering, context| {
+            let mut planner = DocumentPlanner::new(injection, context);
+            if options.collects_unchanged {
+                planner.collect_unchanged();
+            }
+            let planned_before = || rendering.inputs.into_iter().map(|input| Ok(input.source)).collect();
+            let rendering = Rendering::plan_pass(sources.take().unwrap_or_else(planned_before), options, &mut planner)?;
+            Ok((rendering, planner.into_findings()))
         })
     }
 
@@ -83,15 +82,21 @@ impl Rendering {
     /// # Errors
     ///
     /// Fails with the errors of all documents and inputs.
-    fn plan_pass(self, planner: &mut DocumentPlanner<'_>) -> Result<Self> {
-        let mut rendering = Rendering { max_document_size: self.max_document_size, ..Rendering::default() };
+    fn plan_pass(
+        sources: Vec<Result<InputSource>>,
+        options: PlanOptions,
+        planner: &mut DocumentPlanner<'_>,
+    ) -> Result<Self> {
+        let unchanged = options.collects_unchanged.then(UnchangedTargets::default);
+        let mut rendering = Rendering { options, unchanged, ..Rendering::default() };
         let mut faults = Faults::default();
-        for input in self.inputs {
+        for source in sources {
             if faults.is_full() {
                 faults.skip_documents();
                 break;
             }
-            if let Err(error) = rendering.plan_source(input.source, planner, &mut faults) {
+            let planned = source.and_then(|source| rendering.plan_source(source, planner, &mut faults));
+            if let Err(error) = planned {
                 faults.abandon_input(error);
             }
         }
@@ -121,7 +126,7 @@ impl Rendering {
         let name = source.name().to_owned();
         let (mut ends_in_open_scalar, mut targets) = (false, 0);
         {
-            let mut documents = Documents::new(source.read_from_start()?, self.max_document_size);
+            let mut documents = Documents::new(source.read_from_start()?, self.options.max_document_size);
             loop {
                 let chunk = match documents.next() {
                     Ok(None) => break,
@@ -131,7 +136,7 @@ impl Rendering {
                     }
                     Ok(Some(chunk)) => chunk,
                     Err(StreamError::TooLarge(offset)) => {
-                        let limit = self.max_document_size;
+                        let limit = self.options.max_document_size;
                         let error = Error::input(format!("a document is larger than {limit} bytes"))
                             .hint("raise --max-document-size if this is what you mean");
                         faults.add_error(error.at(0..1), offset, "");
@@ -155,7 +160,7 @@ impl Rendering {
                     Ok(outcome) => {
                         targets += outcome.counts.targets;
                         let offset = chunk.offset;
-                        self.record_outcome(outcome, &mut log_section, offset, text, faults)?;
+                        self.record_outcome(outcome, &mut log_section, &name, offset, text, faults)?;
                     }
                     Err(error) => faults.add_error(error, chunk.offset, text),
                 }
@@ -170,16 +175,20 @@ impl Rendering {
         Ok(())
     }
 
-    /// Records the result of planning the document `text` at `offset` of an input.
+    /// Records the result of planning the document `text` at `offset` of the input `name`.
     fn record_outcome(
         &mut self,
         outcome: DocumentOutcome<'_>,
         log_section: &mut LogSection,
+        name: &str,
         offset: u64,
         text: &str,
         faults: &mut Faults,
     ) -> Result<()> {
-        let DocumentOutcome { counts, edited, diagnostics, .. } = outcome;
+        let DocumentOutcome { counts, edited, diagnostics, unchanged, .. } = outcome;
+        if let Some(collected) = &mut self.unchanged {
+            collected.add_document(self.inputs.len(), name, text, unchanged);
+        }
         self.changed_targets += counts.changed;
         self.fully_injected += counts.fully_injected;
         if let Some(edited) = edited {
@@ -189,34 +198,9 @@ impl Rendering {
         Ok(())
     }
 
-    /// Returns the targets that need no edits, in input order. Reads all inputs with a target again.
-    ///
-    /// # Errors
-    ///
-    /// Fails if an input cannot be read again.
-    pub fn unchanged_targets(&mut self, injection: &Injection) -> Result<Vec<UnchangedTarget>> {
-        let mut planner = DocumentPlanner::new(injection, self.context.clone());
-        planner.collect_unchanged();
-        let mut found = Vec::new();
-        for (input, PlannedInput { source, .. }) in self.inputs.iter_mut().enumerate().filter(|(_, it)| it.targets > 0)
-        {
-            let name = source.name().to_owned();
-            planner.begin_stream();
-            let mut documents = Documents::new(source.read_from_start()?, self.max_document_size);
-            let (mut document, mut first_line) = (0, 1);
-            while let Some(chunk) = documents.next().map_err(|error| read_error(&name, error))? {
-                document += 1;
-                let text = std::str::from_utf8(chunk.bytes).map_err(|_| input_changed_error(&name))?;
-                let outcome = planner.plan_and_edit(text).map_err(|_| input_changed_error(&name))?;
-                let line_breaks: Vec<usize> = memchr::memchr_iter(b'\n', chunk.bytes).collect();
-                found.extend(outcome.unchanged.into_iter().map(|(object, offset)| {
-                    let line = first_line + line_breaks.partition_point(|&at| at < offset);
-                    UnchangedTarget { input, document, line, object }
-                }));
-                first_line += line_breaks.len();
-            }
-        }
-        Ok(found)
+    /// Takes the targets that need no edits, if they were collected.
+    pub fn take_unchanged(&mut self) -> UnchangedTargets {
+        self.unchanged.take().unwrap_or_default()
     }
 
     /// Returns whether an input contains a target.
@@ -307,7 +291,7 @@ impl Rendering {
     /// Returns a cursor over the documents of one input, or of all inputs if `input` is `None`.
     pub fn documents(&mut self, input: Option<usize>) -> DocumentCursor<'_> {
         let range = input.map_or(0..self.inputs.len(), |input| input..input + 1);
-        DocumentCursor::new(&mut self.inputs[range], &mut self.log, self.max_document_size)
+        DocumentCursor::new(&mut self.inputs[range], &mut self.log, self.options.max_document_size)
     }
 
     /// Returns whether all inputs are empty.

@@ -7,8 +7,8 @@ use jobplate::diagnostic::edits::{
     ConfigMapKeyRef, EditStatus, EditedItem, ObjectRef, ReportedEdit, ReportedTarget, RunReport,
 };
 use jobplate::inject::template_kind;
-use jobplate::render::{RenderedDocument, Rendering, UnchangedTarget};
-use jobplate_diagnostic::{Error, ErrorKind, Result};
+use jobplate::render::{RenderedDocument, Rendering, ReportSize, UnchangedTarget, UnchangedTargets};
+use jobplate_diagnostic::{ErrorKind, Result};
 use jobplate_manifest::difference::{ChangedItem, Difference, ObjectName, compare_documents};
 
 use super::render_request::RenderRequest;
@@ -35,12 +35,15 @@ pub(crate) fn prepare(rendering: &mut Rendering, request: &RenderRequest, ui: &U
     if request.report.is_none() && ui.github().is_none() {
         return Ok(None);
     }
-    let edits = collect_edits(rendering, request.report.is_some())?;
+    let UnchangedTargets { targets: unchanged, size, .. } = rendering.take_unchanged();
+    size.check()?;
+    let edits = collect_edits(rendering, request.report.is_some(), size)?;
+    let rendering = &*rendering;
     let stage = |path: &PathBuf| {
         let unchanged = rendering.unchanged_targets(&request.injection)?.into_iter();
         let report = RunReport {
             edits: &edits,
-            unchanged: unchanged.map(|target| to_reported_target(target, rendering)).collect(),
+            unchanged: unchanged.into_iter().map(|target| to_reported_target(target, rendering)).collect(),
             files_without_target: names_without_target(rendering).map(str::to_owned).collect(),
             diagnostics: rendering.diagnostics.iter().map(|diagnostic| ui.to_json(diagnostic)).collect(),
         };
@@ -84,13 +87,10 @@ impl EditReport {
     }
 }
 
-fn to_reported_target(target: UnchangedTarget, rendering: &Rendering) -> ReportedTarget {
+fn to_reported_target(target: UnchangedTarget, rendering: &Rendering) -> ReportedTarget<'_> {
     let UnchangedTarget { input, document, line, object } = target;
-    ReportedTarget { file: rendering.input_name(input).to_owned(), document, line, object: to_object_ref(object) }
+    ReportedTarget { file: rendering.input_name(input), document, line, object: to_object_ref(object) }
 }
-
-/// The maximum size of the edits of a run in memory, in MiB. Each edit repeats the names of its object and container.
-const MAX_MEBIBYTES: usize = 40;
 
 /// The memory that an edit needs in addition to its names, in bytes.
 const EDIT_SIZE: usize = size_of::<ReportedEdit>();
@@ -108,9 +108,9 @@ fn size_of_edit(file: &str, difference: &Difference) -> usize {
     EDIT_SIZE + file.len() + item.len() + size_of_object(&difference.object) + within + container
 }
 
-/// Collects the edits of all documents. If they exceed [`MAX_MEBIBYTES`], fails if `is_complete` is true, and otherwise
-/// returns the first ones.
-fn collect_edits(rendering: &mut Rendering, is_complete: bool) -> Result<Vec<ReportedEdit>> {
+/// Collects the edits of all documents, and adds their size to `size`. If that exceeds its limit, fails if `is_complete`
+/// is true, and otherwise returns the first ones.
+fn collect_edits(rendering: &mut Rendering, is_complete: bool, mut size: ReportSize) -> Result<Vec<ReportedEdit>> {
     let mut edits = Vec::new();
     let mut size = 0;
     for input in 0..rendering.len() {
@@ -126,20 +126,13 @@ fn collect_edits(rendering: &mut Rendering, is_complete: bool) -> Result<Vec<Rep
             }
             let line_breaks: Vec<usize> = before.match_indices('\n').map(|(at, _)| at).collect();
             compare_documents(before, after, &template_kind, &mut |difference| {
-                size += size_of_edit(input, &difference);
-                if size <= MAX_MEBIBYTES << 20 {
+                if size.add(size_of_edit(input, &difference)) {
                     let line = line + line_breaks.partition_point(|&at| at < difference.offset);
                     edits.push(to_reported_edit(input, document, line, difference));
                 }
             });
-            if size > MAX_MEBIBYTES << 20 {
-                if !is_complete {
-                    return Ok(edits);
-                }
-                return Err(Error::refused(format!(
-                    "the report of the edits exceeds the limit of {MAX_MEBIBYTES} MiB"
-                ))
-                .hint("render fewer files or objects in one run"));
+            if size.is_exceeded() {
+                return if is_complete { size.check().map(|()| edits) } else { Ok(edits) };
             }
         }
     }

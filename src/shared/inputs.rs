@@ -1,12 +1,13 @@
 //! Opens the inputs of a command: files, directories and standard input.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use jobplate::render::{InputSource, MAX_OPEN_FILES};
 use jobplate_diagnostic::{Error, Result, describe_io_error, display_path};
 
 use super::edit_args::{STDIN, is_stdin};
-use super::render_request::{RenderRequest, check_spec_inputs};
+use super::render_request::{RenderRequest, missing_spec_inputs};
 
 /// The default names of a spec file.
 pub(crate) const DEFAULT_SPEC_FILES: [&str; 2] = ["jobplate.yaml", "jobplate.yml"];
@@ -18,23 +19,24 @@ pub(crate) const MANIFEST_EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 ///
 /// # Errors
 ///
-/// Fails if an input can't be opened, if a directory has no manifests, or if standard input is named twice.
-pub(crate) fn open_inputs(request: &RenderRequest) -> Result<Vec<InputSource>> {
-    check_spec_inputs(request)?;
-    open_checked_inputs(request, &|_| Ok(()))
+/// Fails if a directory has no manifests, or if standard input is named twice. The elements are errors for inputs that
+/// can't be opened.
+pub(crate) fn open_inputs(request: &RenderRequest) -> Result<Vec<Result<InputSource>>> {
+    open_checked_inputs(request, &mut missing_spec_inputs(request), &|_| Ok(()))
 }
 
-/// Opens the inputs like [`open_inputs`]. Calls `check_link` with each symbolic link in a directory before it is
-/// followed.
+/// Opens the inputs like [`open_inputs`]. `missing` has the errors of inputs that are known to be missing. Calls
+/// `check_link` with each symbolic link in a directory before it is followed.
 ///
 /// # Errors
 ///
 /// Fails like [`open_inputs`], or if `check_link` fails.
 pub(crate) fn open_checked_inputs(
     request: &RenderRequest,
+    missing: &mut HashMap<PathBuf, Error>,
     check_link: &dyn Fn(&Path) -> Result<()>,
-) -> Result<Vec<InputSource>> {
-    let (mut sources, mut errors) = (Vec::new(), Vec::new());
+) -> Result<Vec<Result<InputSource>>> {
+    let mut sources = Vec::new();
     let mut stdin_was_read = false;
     let specs: Vec<PathBuf> = request.specs.iter().filter_map(|spec| std::fs::canonicalize(spec).ok()).collect();
     for input in &request.inputs {
@@ -42,7 +44,11 @@ pub(crate) fn open_checked_inputs(
             if std::mem::replace(&mut stdin_was_read, true) {
                 return Err(Error::usage("standard input (`-`) is named twice").hint("it can be read once only"));
             }
-            sources.push(InputSource::spool(STDIN.to_owned(), std::io::stdin().lock())?);
+            sources.push(InputSource::spool(STDIN.to_owned(), std::io::stdin().lock()));
+            continue;
+        }
+        if let Some(error) = missing.remove(input) {
+            sources.push(Err(error));
             continue;
         }
         let name = display_path(input);
@@ -58,7 +64,7 @@ pub(crate) fn open_checked_inputs(
                     .hint(if request.recursive { "name the files" } else { "pass -R to search subdirectories" }));
             }
             for file in files {
-                open_source(&file, &mut sources, &mut errors);
+                open_source(&file, &mut sources);
             }
         } else if !input.exists() && name.contains('=') {
             // The user probably forgot a flag. The argument may contain a secret value and is not quoted.
@@ -74,24 +80,22 @@ pub(crate) fn open_checked_inputs(
             return Err(Error::usage(format!("`{name}` is no file"))
                 .hint(format!("a flag whose value is optional takes it behind `=`: --local-secrets={name}")));
         } else {
-            open_source(input, &mut sources, &mut errors);
+            open_source(input, &mut sources);
         }
     }
-    Error::combine(errors).map_or(Ok(sources), Err)
+    Ok(sources)
 }
 
-/// Opens an input and adds it to `sources`, or adds the error to `errors`. Closes the input until it is read if the
-/// open-file limit is reached.
-fn open_source(path: &Path, sources: &mut Vec<InputSource>, errors: &mut Vec<Error>) {
-    match InputSource::open(path) {
-        Ok(mut source) => {
-            if sources.len() >= MAX_OPEN_FILES {
-                source.close();
-            }
-            sources.push(source);
-        }
-        Err(error) => errors.push(error),
+/// Opens an input and adds it, or the error, to `sources`. Closes the input until it is read if the open-file limit is
+/// reached.
+fn open_source(path: &Path, sources: &mut Vec<Result<InputSource>>) {
+    let mut source = InputSource::open(path);
+    if let Ok(source) = &mut source
+        && sources.len() >= MAX_OPEN_FILES
+    {
+        source.close();
     }
+    sources.push(source);
 }
 
 /// Lists the manifests in a directory, sorted by path: files with one of [`MANIFEST_EXTENSIONS`], without hidden files

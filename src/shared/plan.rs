@@ -1,7 +1,7 @@
 //! Plans the edits of a request, fails if no target matches, and reports notes.
 
 use jobplate::inject::NON_STRING_CODE;
-use jobplate::render::{InputSource, Rendering};
+use jobplate::render::{InputSource, PlanOptions, Rendering, UNRECOGNIZED_CODE};
 use jobplate_diagnostic::{Diagnostic, Error, Result};
 
 use super::no_match::{self, MatchPolicy};
@@ -13,7 +13,7 @@ use crate::ui::Ui;
 ///
 /// # Errors
 ///
-/// Fails if an input can't be opened, or if [`plan_sources`] fails.
+/// Fails if the inputs are invalid, or if [`plan_sources`] fails.
 pub(crate) fn plan(request: &RenderRequest, match_policy: MatchPolicy, ui: &Ui) -> Result<Rendering> {
     plan_sources(inputs::open_inputs(request)?, request, match_policy, ui)
 }
@@ -22,17 +22,19 @@ pub(crate) fn plan(request: &RenderRequest, match_policy: MatchPolicy, ui: &Ui) 
 ///
 /// # Errors
 ///
-/// Fails if an input can't be read or edited, if no target matches although `match_policy` requires it, or if one
+/// Fails if an input was not opened or can't be read or edited, if no target matches although `match_policy` requires it, or if one
 /// name is given to several objects.
 pub(crate) fn plan_sources(
-    sources: Vec<InputSource>,
+    sources: Vec<Result<InputSource>>,
     request: &RenderRequest,
     match_policy: MatchPolicy,
     ui: &Ui,
 ) -> Result<Rendering> {
     let injection = &request.injection;
     ui.mask_variables(injection.referencing_variables());
-    let mut rendering = Rendering::plan(sources, injection, request.max_document_size)?;
+    let options =
+        PlanOptions { max_document_size: request.max_document_size, collects_unchanged: request.report.is_some() };
+    let mut rendering = Rendering::plan(sources, injection, options)?;
     let nothing = rendering.targets == 0 || rendering.fully_injected == 0 && !injection.is_settings_only();
     if nothing {
         no_match::fail_unless_allowed(&mut rendering, request, match_policy)?;

@@ -271,15 +271,11 @@ pub(crate) fn read_spec_inputs(path: &Path) -> Vec<PathBuf> {
     read_spec(path, true).map(|layer| layer.inputs).unwrap_or_default()
 }
 
-/// Checks that the inputs that a spec file names exist.
-///
-/// # Errors
-///
-/// Fails with an error that names the spec file.
-pub(crate) fn check_spec_inputs(request: &RenderRequest) -> Result<()> {
+/// Returns the inputs that a spec file names and that do not exist, each with an error that names the spec file.
+pub(crate) fn missing_spec_inputs(request: &RenderRequest) -> HashMap<PathBuf, Error> {
     let missing: Vec<&PathBuf> = request.inputs.iter().filter(|input| !is_stdin(input) && !input.exists()).collect();
     if missing.is_empty() {
-        return Ok(());
+        return HashMap::new();
     }
     let mut named_in = HashMap::new();
     for spec in &request.specs {
@@ -290,9 +286,10 @@ pub(crate) fn check_spec_inputs(request: &RenderRequest) -> Result<()> {
     let errors = missing.into_iter().filter_map(|input| {
         let spec = display_path(named_in.get(input)?);
         let hint = format!("correct it under `inputs` in {spec}; the path is relative to the spec file");
-        Some(Error::input("no such file or directory").in_file(display_path(input)).hint(hint))
+        let error = Error::input("no such file or directory").in_file(display_path(input)).hint(hint);
+        Some((input.clone(), error))
     });
-    Error::combine(errors).map_or(Ok(()), Err)
+    errors.collect()
 }
 
 fn check_inputs(inputs: &[PathBuf], specs: &[PathBuf], in_place: bool) -> Result<()> {

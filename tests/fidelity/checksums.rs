@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use jobplate::inject::Injection;
-use jobplate::render::{InputSource, Rendering, to_string};
+use jobplate::render::{InputSource, PlanOptions, Rendering, to_string};
 use serde_json::{Map, Value, json};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
@@ -441,8 +441,8 @@ fn check_lines(before: &str, after: &str) -> Result<(), String> {
 fn render_as_inputs(stream: &str, injection: &Injection) -> Result<String, String> {
     let documents = model::split_documents(stream);
     let sources = documents.iter().map(|text| InputSource::spool("-".to_owned(), text.as_bytes()));
-    let sources: Vec<InputSource> = sources.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
-    let mut rendering = Rendering::plan(sources, injection, 1 << 20).map_err(|error| error.to_string())?;
+    let options = PlanOptions { max_document_size: 1 << 20, ..PlanOptions::default() };
+    let mut rendering = Rendering::plan(sources.collect(), injection, options).map_err(|error| error.to_string())?;
     let mut out = Vec::new();
     for input in 0..rendering.len() {
         rendering.write_input(input, &mut out).map_err(|error| error.to_string())?;

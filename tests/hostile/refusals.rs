@@ -209,6 +209,12 @@ pub(crate) fn table() -> Vec<Family> {
                 ("s.yaml".to_owned(), format!("{SPEC}  env:\n{env}")),
             ]
         }),
+        row("refusals/unchanged_targets_in_a_report", 40_000, "render d -R -q --env T=b --report r", "40 MiB", |n| {
+            let directory = "x".repeat(230);
+            let containers = "{template: {spec: {containers: [{env: [{name: T, value: b}]}]}}}";
+            let job = format!("{{kind: Job, metadata: {{name: {}}}, spec: {containers}}}\n---\n", "x".repeat(300));
+            file(&format!("d/{directory}/{directory}/{directory}/f.yaml"), job.repeat(n))
+        }),
         row("refusals/variables", 40_001, "render f.yaml -q --spec s.yaml", "too many variables", |n| {
             let names = repeat(n, |i| format!("  - A{i}\n"));
             vec![("f.yaml".to_owned(), JOB.to_owned()), ("s.yaml".to_owned(), format!("{SPEC}  unset:\n{names}"))]
