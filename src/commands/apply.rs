@@ -201,7 +201,8 @@ Exit codes: 0 done, 2 input, 3 refused or unreachable, 4 the Job failed, 5 out o
         ui.verbose = self.cluster.verbose;
         let ApplyRequest { request, session, options, format } = self.resolve()?;
         ui.quiet = request.quiet;
-        let mut rendering = plan(&request, MatchPolicy::required_if(request.injection.needs_target()), ui)?;
+        let rendering = plan(&request, MatchPolicy::required_if(request.injection.needs_target()), ui);
+        let mut rendering = edit_report::report_failure(rendering, &request, ui)?;
         let edits = edit_report::prepare(&mut rendering, &request, ui)?;
         let injection = &request.injection;
         let named = (options.take_over || !injection.unset.is_empty()).then_some(injection);

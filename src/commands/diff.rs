@@ -48,7 +48,8 @@ Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachab
         ui.quiet = request.quiet;
         ui.verbose = verbose;
         let session = self.cluster.resolve_session()?;
-        let mut rendering = plan(&request, MatchPolicy::required_if(request.injection.needs_target()), ui)?;
+        let rendering = plan(&request, MatchPolicy::required_if(request.injection.needs_target()), ui);
+        let mut rendering = edit_report::report_failure(rendering, &request, ui)?;
         let report = edit_report::prepare(&mut rendering, &request, ui)?;
         let documents = RenderedDocuments::new(&mut rendering, take_over.then_some(&request.injection), take_over);
         let progress = ProgressReporter::new(ui);

@@ -77,7 +77,8 @@ Neither Helm shows its notes."
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         let request = self.resolve()?;
         ui.quiet = request.quiet;
-        let mut rendering = plan(&request, MatchPolicy::RequiredIfAnyObject, ui)?;
+        let rendering = plan(&request, MatchPolicy::RequiredIfAnyObject, ui);
+        let mut rendering = edit_report::report_failure(rendering, &request, ui)?;
         let report = edit_report::prepare(&mut rendering, &request, ui)?;
         let done = ui.print(|out| {
             if rendering.has_no_bytes() && ui.is_helm_plugin() {

@@ -12,7 +12,7 @@ use jobplate_diagnostic::{ErrorKind, Result};
 use jobplate_manifest::difference::{ChangedItem, Difference, ObjectName, compare_documents};
 
 use super::render_request::RenderRequest;
-use super::report_file::ReportFile;
+use super::report_file::{self, ReportFile};
 use super::staged_files::StagedFiles;
 use super::summary::names_without_target;
 use crate::ui::Ui;
@@ -21,6 +21,21 @@ use crate::ui::Ui;
 pub(crate) struct EditReport {
     edits: Vec<ReportedEdit>,
     file: Option<ReportFile>,
+}
+
+/// Writes the report of a run that fails because of its input: the errors, without any edits. Returns `result`.
+///
+/// # Errors
+///
+/// Fails with the error in `result`, combined with the error for a report that can't be written.
+pub(crate) fn report_failure<T>(result: Result<T>, request: &RenderRequest, ui: &Ui) -> Result<T> {
+    let Some(path) = &request.report else { return result };
+    let to_json = |diagnostics| {
+        let report = RunReport { edits: &[], unchanged: Vec::new(), files_without_target: Vec::new(), diagnostics };
+        report.to_json()
+    };
+    let inputs = request.inputs.iter().chain(&request.specs).map(PathBuf::as_path);
+    report_file::report_failure(result, path, inputs, to_json, ui)
 }
 
 /// Collects the edits of all documents in input order. Returns `None` if neither `--report` nor GitHub Actions needs
@@ -40,7 +55,6 @@ pub(crate) fn prepare(rendering: &mut Rendering, request: &RenderRequest, ui: &U
     let edits = collect_edits(rendering, request.report.is_some(), size)?;
     let rendering = &*rendering;
     let stage = |path: &PathBuf| {
-        let unchanged = rendering.unchanged_targets(&request.injection)?.into_iter();
         let report = RunReport {
             edits: &edits,
             unchanged: unchanged.into_iter().map(|target| to_reported_target(target, rendering)).collect(),
@@ -112,7 +126,6 @@ fn size_of_edit(file: &str, difference: &Difference) -> usize {
 /// is true, and otherwise returns the first ones.
 fn collect_edits(rendering: &mut Rendering, is_complete: bool, mut size: ReportSize) -> Result<Vec<ReportedEdit>> {
     let mut edits = Vec::new();
-    let mut size = 0;
     for input in 0..rendering.len() {
         if !rendering.is_changed(input) {
             continue;

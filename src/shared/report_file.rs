@@ -4,11 +4,13 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use jobplate_diagnostic::{Error, Result, describe_io_error, display_path};
+use jobplate::diagnostic::json::JsonDiagnostic;
+use jobplate_diagnostic::{Error, ErrorKind, Result, describe_io_error, display_path};
 
 use super::edit_args::is_stdin;
 use super::file_attributes::is_same_file;
 use super::staged_files::StagedFiles;
+use crate::ui::Ui;
 
 /// A report that is ready to be written.
 pub(crate) enum ReportFile {
@@ -75,6 +77,35 @@ impl ReportFile {
             ReportFile::Staged(file) => Some(std::mem::take(file)),
             ReportFile::Device(..) => None,
         }
+    }
+}
+
+/// Writes the report of a command that fails because of its input, so that no report of an earlier run is left.
+/// `to_json` makes the report of the errors, and `inputs` are the files that the command reads. Returns `result`.
+///
+/// # Errors
+///
+/// Fails with the error in `result`, combined with the error for a report that can't be written.
+pub(crate) fn report_failure<'p, T>(
+    result: Result<T>,
+    path: &Path,
+    inputs: impl Iterator<Item = &'p Path>,
+    to_json: impl FnOnce(Vec<JsonDiagnostic>) -> String,
+    ui: &Ui,
+) -> Result<T> {
+    let is_about_input =
+        |error: &Error| matches!(error.kind(), ErrorKind::Input | ErrorKind::Refused | ErrorKind::Internal);
+    let error = match result {
+        Err(error) if error.all().any(is_about_input) => error,
+        other => return other,
+    };
+    let report = to_json(error.all().map(|error| ui.to_json(error.diagnostic())).collect());
+    match ReportFile::stage(path, report, inputs).and_then(ReportFile::write) {
+        // The command may have failed because the report can't be written.
+        Err(unwritten) if error.all().all(|error| error.to_string() != unwritten.to_string()) => {
+            Err(error.followed_by(unwritten))
+        }
+        _ => Err(error),
     }
 }
 

@@ -53,7 +53,7 @@ impl StagedFiles {
     pub(crate) fn replace(&mut self, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
         let name = display_path(path);
         let fail = |description: &str, error: io::Error| {
-            Error::input(format!("{description}: {}", describe_io_error(&error))).in_file(&name)
+            Error::new(ErrorKind::Output, format!("{description}: {}", describe_io_error(&error))).in_file(&name)
         };
         // Replace the target of a symbolic link, not the link.
         let target = std::fs::canonicalize(path).map_err(|error| fail("can't be found", error))?;
@@ -80,7 +80,8 @@ impl StagedFiles {
     /// Fails if `write` fails, or if the directory is not writable.
     pub(crate) fn create(&mut self, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
         let fail = |error: io::Error| {
-            Error::input(format!("can't be written: {}", describe_io_error(&error))).in_file(display_path(path))
+            Error::new(ErrorKind::Output, format!("can't be written: {}", describe_io_error(&error)))
+                .in_file(display_path(path))
         };
         let mut builder = Builder::new();
         builder.prefix(NEW_PREFIX);
@@ -202,7 +203,8 @@ fn replace_all(replacements: Vec<Replacement>) -> Result<()> {
                 changed => format!("these files are changed already: {}", changed.join(", ")),
             };
             let failure =
-                Error::input(format!("can't be replaced: {}; {state}", describe_io_error(&error))).in_file(name);
+                Error::new(ErrorKind::Output, format!("can't be replaced: {}; {state}", describe_io_error(&error)))
+                    .in_file(name);
             return Err(match error.kind() {
                 io::ErrorKind::ResourceBusy => failure.hint("mount the directory of the file instead of the file"),
                 _ => failure,
@@ -227,7 +229,7 @@ fn sync_file_systems(directories: &BTreeSet<PathBuf>) -> Result<()> {
             Ok(())
         };
         sync().map_err(|error: io::Error| {
-            Error::input(format!("files can't be written to the disk: {}", describe_io_error(&error)))
+            Error::new(ErrorKind::Output, format!("files can't be written to the disk: {}", describe_io_error(&error)))
                 .in_file(display_path(directory))
         })?;
     }

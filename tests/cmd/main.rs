@@ -184,7 +184,7 @@ fn functions() -> Vec<Test> {
         #[cfg(unix)]
         reports::a_directory_leaves_out_the_spec_file,
         #[cfg(unix)]
-        reports::a_failed_run_keeps_the_old_report,
+        reports::a_failed_run_reports_its_errors,
         #[cfg(unix)]
         reports::annotates_and_summarizes_in_github_actions,
         #[cfg(unix)]

@@ -144,13 +144,49 @@ pub(crate) fn refuses_to_run_if_the_report_cannot_be_written() {
     assert_eq!(repository.read("job.yaml"), MANIFEST);
 }
 
-pub(crate) fn a_failed_run_keeps_the_old_report() {
+/// Checks that a failed run leaves no report of an earlier run, unless it fails because of its arguments, and that
+/// `--in-place` still changes no file.
+pub(crate) fn a_failed_run_reports_its_errors() {
     let repository = Repository::new();
-    run::write_file(&repository.path("report.json"), b"before");
-    let args = ["render", "job.yaml", "--target", "Job/other", "--env", "A=b", "--report", "report.json"];
-    assert_eq!(repository.run(&args).status, 2);
-    assert_eq!(repository.read("report.json"), "before");
-    assert_eq!(run::files_below(&repository.path("")), [Path::new("job.yaml"), Path::new("report.json")]);
+    run::write_file(&repository.path("invalid.yaml"), b"kind: Job\nspec: {template: {spec: {containers: [\n");
+    let inputs = ["job.yaml", "invalid.yaml", "missing.yaml"];
+    for (command, inputs, options, expected) in [
+        (
+            "render",
+            &inputs[..1],
+            &["--target", "Job/other", "--env", "A=b"] as &[&str],
+            &["nothing matches"] as &[&str],
+        ),
+        ("render", &inputs, &["--env", "A=b"], &["this is no YAML", "can't be opened"]),
+        ("render", &inputs, &["--env", "A=b", "-i"], &["this is no YAML", "can't be opened"]),
+        ("post-render", &[], &["--env", "A=b", "--target", "Job/other"], &["nothing matches"]),
+        ("preview", &inputs[1..2], &[], &["invalid YAML"]),
+        ("preview", &inputs[2..], &[], &["can't be read"]),
+        ("render", &inputs, &["--env", "A=b", "--unset", "A"], &[]),
+        ("preview", &inputs[..1], &["--worker", "missing.yaml"], &[]),
+    ] {
+        run::write_file(&repository.path("report.json"), b"before");
+        let args = [&[command], inputs, options, &["--report", "report.json"]].concat();
+        let output = run::jobplate(&repository.path(""), &args, MANIFEST.as_bytes());
+        assert_eq!((output.status, output.stdout.len()), (2, 0), "{args:?}");
+        let report = repository.read("report.json");
+        if expected.is_empty() {
+            assert_eq!(report, "before", "{args:?}");
+            continue;
+        }
+        let report: Value = serde_json::from_str(&report).expect("the report is JSON");
+        let diagnostics = report["diagnostics"].as_array().expect("a list");
+        let is_expected = |(diagnostic, message): (&Value, &&str)| {
+            diagnostic["severity"] == "error"
+                && diagnostic["message"].as_str().is_some_and(|text| text.starts_with(message))
+        };
+        assert_eq!(diagnostics.len(), expected.len(), "{args:?}: {report}");
+        assert!(diagnostics.iter().zip(expected).all(is_expected), "{args:?}: {report}");
+        assert!(!report.to_string().contains("canary"), "{args:?}: {report}");
+        assert_eq!(repository.read("job.yaml"), MANIFEST, "{args:?}");
+    }
+    let files = ["invalid.yaml", "job.yaml", "report.json"].map(PathBuf::from);
+    assert_eq!(run::files_below(&repository.path("")), files);
 }
 
 pub(crate) fn follows_links_and_keeps_modes() {

@@ -109,14 +109,16 @@ impl Error {
 
     /// Combines errors into the first one, which determines the exit code. Returns `None` if there is none.
     pub fn combine(errors: impl IntoIterator<Item = Error>) -> Option<Self> {
-        let mut errors = errors.into_iter();
-        let mut first = errors.next()?;
-        for mut error in errors {
-            let later = std::mem::take(&mut error.0.later);
-            first.0.later.push(error);
-            first.0.later.extend(later);
-        }
-        Some(first)
+        errors.into_iter().reduce(Error::followed_by)
+    }
+
+    /// Adds an error that occurred after this one, with the errors that are combined with it.
+    #[must_use]
+    pub fn followed_by(mut self, mut other: Error) -> Self {
+        let later = std::mem::take(&mut other.0.later);
+        self.0.later.push(other);
+        self.0.later.extend(later);
+        self
     }
 
     /// Returns the error and the errors that were combined with it, in order.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use jobplate::diagnostic::json::DiagnosticReport;
+use jobplate::diagnostic::json::{DiagnosticReport, JsonDiagnostic};
 use jobplate_diagnostic::{Diagnostic, Error, ProgramName, Result};
 use jobplate_prefect::prefect1::template_source;
 use jobplate_prefect::pyvalue::arena::Arena;
@@ -29,7 +29,7 @@ use super::definition::Command;
 use crate::shared::fail_on::FailOnArgs;
 use crate::shared::input_reader::InputReader;
 use crate::shared::preview_common::{is_work_pool_listing, no_input_error, work_pool_listing_error};
-use crate::shared::report_file::ReportFile;
+use crate::shared::report_file::{self, ReportFile};
 use crate::ui::Ui;
 
 #[derive(Args)]
@@ -105,9 +105,20 @@ Exit codes: 0 done, 1 with --fail-on: an error or warning was reported, 2 input,
     }
 
     /// Prints the Job, and notes what Prefect ignores or overrides.
-    // Over 60 lines: each kind of template has its own errors.
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         ui.quiet = self.quiet;
+        let result = self.preview(ui);
+        match &self.report {
+            Some(path) => report_file::report_failure(result, path, self.inputs(), to_json, ui),
+            None => result,
+        }
+    }
+}
+
+impl PreviewArgs {
+    /// Prints the Job, and notes what Prefect ignores or overrides. Returns the exit code.
+    // Over 60 lines: each kind of template has its own errors.
+    fn preview(&self, ui: &Ui) -> Result<ExitCode> {
         let policy = ui.mask_policy();
         let mut files = InputReader::default();
         let mut arena = Arena::default();
@@ -171,16 +182,23 @@ Exit codes: 0 done, 1 with --fail-on: an error or warning was reported, 2 input,
         report.map_or(Ok(()), ReportFile::write)?;
         Ok(self.fail_on.exit_code(&preview.notes, code))
     }
-}
 
-impl PreviewArgs {
     /// Stages the report `{"diagnostics": [...]}`.
     fn stage_report(&self, path: &Path, notes: &[Diagnostic], ui: &Ui) -> Result<ReportFile> {
-        let report = DiagnosticReport { diagnostics: notes.iter().map(|note| ui.to_json(note)).collect() };
-        let inputs = [&self.template, &self.filename, &self.scenario].into_iter().flatten();
-        let inputs = inputs.chain(self.agent.files()).chain(self.worker.files());
-        ReportFile::stage(path, report.to_json(), inputs.map(PathBuf::as_path))
+        let report = to_json(notes.iter().map(|note| ui.to_json(note)).collect());
+        ReportFile::stage(path, report, self.inputs())
     }
+
+    /// Returns the files that the command reads.
+    fn inputs(&self) -> impl Iterator<Item = &Path> {
+        let inputs = [&self.template, &self.filename, &self.scenario].into_iter().flatten();
+        inputs.chain(self.agent.files()).chain(self.worker.files()).map(PathBuf::as_path)
+    }
+}
+
+/// Returns the report `{"diagnostics": [...]}`.
+fn to_json(diagnostics: Vec<JsonDiagnostic>) -> String {
+    DiagnosticReport { diagnostics }.to_json()
 }
 
 /// Fails if a flag of the other Prefect version is set. `why` is the end of the error message.

@@ -132,9 +132,18 @@ Exit codes: 0 done, 1 with --check: a file would change, or with --fail-on: an e
 
     /// Runs the command. With `--check`, the exit code is 1 if a file would change.
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
-        let ResolvedRender { request, output, diff, fail_on } = self.resolve()?;
-        ui.quiet = request.quiet;
-        let mut rendering = plan(&request, MatchPolicy::Required, ui)?;
+        let resolved = self.resolve()?;
+        ui.quiet = resolved.request.quiet;
+        let result = resolved.render(ui);
+        edit_report::report_failure(result, &resolved.request, ui)
+    }
+}
+
+impl ResolvedRender {
+    /// Plans the edits, and prints or writes the result. Returns the exit code.
+    fn render(&self, ui: &Ui) -> Result<ExitCode> {
+        let ResolvedRender { request, output, diff, fail_on } = self;
+        let mut rendering = plan(request, MatchPolicy::Required, ui)?;
         let wraps = matches!(output, RenderOutput::Wrap(_));
         let sets_nothing = request.injection.is_empty() && !wraps;
         if sets_nothing && matches!(output, RenderOutput::Check | RenderOutput::InPlace) {
@@ -146,15 +155,15 @@ Exit codes: 0 done, 1 with --check: a file would change, or with --fail-on: an e
         if sets_nothing {
             ui.write_note("nothing to set is given, so nothing changes");
         }
-        let is_in_place = output == RenderOutput::InPlace;
+        let is_in_place = *output == RenderOutput::InPlace;
         // Must precede the replacement of files, so that an error of `--report` leaves them unchanged.
-        let mut report = edit_report::prepare(&mut rendering, &request, ui)?;
+        let mut report = edit_report::prepare(&mut rendering, request, ui)?;
         let (done, status) = match output {
-            RenderOutput::Check => (check_files(&mut rendering, diff, ui), EditStatus::Missing),
-            RenderOutput::InPlace => (replace_files(&mut rendering, diff, report.as_mut(), ui), EditStatus::Applied),
-            RenderOutput::Print if diff => (print_diff(&mut rendering, ui), EditStatus::Previewed),
+            RenderOutput::Check => (check_files(&mut rendering, *diff, ui), EditStatus::Missing),
+            RenderOutput::InPlace => (replace_files(&mut rendering, *diff, report.as_mut(), ui), EditStatus::Applied),
+            RenderOutput::Print if *diff => (print_diff(&mut rendering, ui), EditStatus::Previewed),
             RenderOutput::Print => (print_all(&mut rendering, ui), EditStatus::Applied),
-            RenderOutput::Wrap(map) => (print_wrapped(&mut rendering, &map, ui), EditStatus::Applied),
+            RenderOutput::Wrap(map) => (print_wrapped(&mut rendering, map, ui), EditStatus::Applied),
         };
         let code = edit_report::emit(report, status, done, ui)?;
         // `--in-place` prints nothing else.
