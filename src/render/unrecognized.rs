@@ -11,8 +11,8 @@ use memchr::memmem::Finder;
 
 use crate::inject::template_kind;
 
-/// The code of the warning.
-const CODE: &str = "unrecognized-kind";
+/// The code of the warning about an object whose kind is missing or misspelled.
+pub const UNRECOGNIZED_CODE: &str = "unrecognized-kind";
 
 /// The beginning of the line with an object's kind.
 const KIND: &str = "kind: ";
@@ -65,14 +65,14 @@ fn check_object(object: &Object<'_>) -> Option<(Diagnostic, Range<usize>)> {
     if object.kind.is_empty() {
         let is_object = !object.api_version.is_empty() || object.metadata.is_some();
         let start = object.node.span().start;
-        let warning =
-            Diagnostic::warning(CODE, "`kind` is missing, so this object is not a target").help("add `kind: Job`");
+        let warning = Diagnostic::warning(UNRECOGNIZED_CODE, "`kind` is missing, so this object is not a target")
+            .help("add `kind: Job`");
         return (is_object && has_containers(object)).then_some((warning, start..start + 1));
     }
     let known = nearest_kind(object).filter(|_| has_containers(object))?;
     let span = object.node.get_first("kind").map_or(object.node.span(), |kind| kind.span());
-    let text = format!("unknown kind `{}`: this object is not a target", object.kind);
-    Some((Diagnostic::warning(CODE, text).help(format!("did you mean `{known}`?")), span))
+    let text = format!("unknown kind `{}`, so this object is not a target", object.kind);
+    Some((Diagnostic::warning(UNRECOGNIZED_CODE, text).help(format!("did you mean `{known}`?")), span))
 }
 
 /// Returns the built-in kind that is similar to the unknown kind of an object.
@@ -107,11 +107,11 @@ mod tests {
     fn finds_missing_and_misspelled_kinds_of_objects_with_containers() {
         let pod = "spec: {template: {spec: {containers: [{name: a}]}}}\n";
         for (head, expected) in [
-            ("kind: Jbo\n", Some("unknown kind `Jbo`: this object is not a target at Jbo")),
-            ("kind: job\n", Some("unknown kind `job`: this object is not a target at job")),
+            ("kind: Jbo\n", Some("unknown kind `Jbo`, so this object is not a target at Jbo")),
+            ("kind: job\n", Some("unknown kind `job`, so this object is not a target at job")),
             (
                 "apiVersion: batch/v1\nkind: cronjob\n",
-                Some("unknown kind `cronjob`: this object is not a target at cronjob"),
+                Some("unknown kind `cronjob`, so this object is not a target at cronjob"),
             ),
             ("apiVersion: batch/v1\n", Some("`kind` is missing, so this object is not a target at a")),
             ("metadata: {name: a}\n", Some("`kind` is missing, so this object is not a target at m")),
@@ -127,6 +127,6 @@ mod tests {
         assert_eq!(find("kind: Jbo\nspec: {}\n"), None);
         assert_eq!(find("kind: Jbo\nspec: {containers: [\n"), None);
         let list = format!("kind: List\nitems:\n- kind: Jbo\n  {pod}");
-        assert_eq!(find(&list).as_deref(), Some("unknown kind `Jbo`: this object is not a target at Jbo"));
+        assert_eq!(find(&list).as_deref(), Some("unknown kind `Jbo`, so this object is not a target at Jbo"));
     }
 }

@@ -36,15 +36,20 @@ pub(crate) fn plan_sources(
         PlanOptions { max_document_size: request.max_document_size, collects_unchanged: request.report.is_some() };
     let mut rendering = Rendering::plan(sources, injection, options)?;
     let nothing = rendering.targets == 0 || rendering.fully_injected == 0 && !injection.is_settings_only();
-    if nothing {
+    let has_unrecognized = rendering.diagnostics.iter().any(|diagnostic| diagnostic.code() == UNRECOGNIZED_CODE);
+    // An unrecognized kind explains why nothing matches, and the error of `--require-match` has its line.
+    let is_explained = request.require_match && has_unrecognized;
+    if nothing && !is_explained {
         no_match::fail_unless_allowed(&mut rendering, request, match_policy)?;
     }
     if request.require_match
-        && let Err(error) = summary::require_match(&rendering)
+        && let Err(error) = summary::require_match(&mut rendering)
     {
-        // A warning about an unrecognized kind may explain the error.
         ui.report_diagnostics(&rendering.diagnostics);
         return Err(error);
+    }
+    if nothing && is_explained {
+        no_match::fail_unless_allowed(&mut rendering, request, match_policy)?;
     }
     let names = &injection.metadata;
     if rendering.targets > 1 && (names.name.is_some() || names.generate_name.is_some()) {

@@ -1,7 +1,7 @@
 //! The summary of a run over several files, and the files without a target.
 
-use jobplate::render::Rendering;
-use jobplate_diagnostic::{Error, Result};
+use jobplate::render::{Rendering, UNRECOGNIZED_CODE};
+use jobplate_diagnostic::{Diagnostic, Error, Result};
 
 /// Returns the names of the inputs without a target.
 pub(crate) fn names_without_target(rendering: &Rendering) -> impl Iterator<Item = &str> {
@@ -30,13 +30,29 @@ pub(crate) fn summarize(rendering: &Rendering, changed: &str) -> String {
 ///
 /// # Errors
 ///
-/// Fails with an error for each input without a target.
-pub(crate) fn require_match(rendering: &Rendering) -> Result<()> {
-    let errors = names_without_target(rendering).map(|name| {
-        Error::input("no object in this file matches")
-            .with_code("no-target")
-            .in_file(name)
-            .hint("check `kind` and --target, or leave this file out")
+/// Fails with an error for each input without a target. If there is a warning about an unrecognized kind in the input,
+/// the error replaces it, because it is the reason.
+pub(crate) fn require_match(rendering: &mut Rendering) -> Result<()> {
+    let names: Vec<String> = names_without_target(rendering).map(str::to_owned).collect();
+    let errors = names.into_iter().map(|name| {
+        let error = |message: &str| Error::input(message).with_code("no-target");
+        match take_unrecognized(&mut rendering.diagnostics, &name) {
+            Some(warning) => {
+                let error = error(&format!("no object in this file matches: {}", warning.message()));
+                let error = warning.location().cloned().into_iter().fold(error, Error::at_location);
+                warning.help_message().cloned().into_iter().fold(error, Error::hint)
+            }
+            None => error("no object in this file matches")
+                .in_file(name)
+                .hint("check `kind` and --target, or leave this file out"),
+        }
     });
     Error::combine(errors).map_or(Ok(()), Err)
+}
+
+/// Removes and returns the first warning about an unrecognized kind in a file.
+fn take_unrecognized(diagnostics: &mut Vec<Diagnostic>, file: &str) -> Option<Diagnostic> {
+    let is_warning =
+        |diagnostic: &Diagnostic| diagnostic.code() == UNRECOGNIZED_CODE && diagnostic.file() == Some(file);
+    diagnostics.iter().position(is_warning).map(|position| diagnostics.remove(position))
 }
