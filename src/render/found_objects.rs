@@ -3,14 +3,16 @@
 
 use std::io::Read;
 
-use jobplate_diagnostic::Result;
+use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::container;
 use jobplate_manifest::embedded::{self, is_config_map};
 use jobplate_manifest::object::{Object, is_helm_hook, objects};
 use jobplate_manifest::select::Target;
 use jobplate_manifest::workload::{is_builtin_workload, is_job};
 use jobplate_prefect::template_keys;
-use jobplate_yaml::{Document, Documents, NodeArena, NodeKind, StreamError};
+use jobplate_yaml::{
+    Document, Documents, NodeArena, NodeKind, StreamError, find_template_expression, unrendered_template_error,
+};
 
 use super::errors::read_error;
 use super::planned_input::PlannedInput;
@@ -91,6 +93,38 @@ impl Rendering {
         })?;
         with_containers.append(&mut others);
         Ok(with_containers)
+    }
+
+    /// Returns the error for the first document that is a template of Helm or Jinja, because such a document cannot have
+    /// a target. If `needs_containers` is true, returns it only for a document that mentions containers.
+    ///
+    /// # Errors
+    ///
+    /// Fails if an input cannot be read again.
+    pub fn unrendered_template(&mut self, needs_containers: bool) -> Result<Option<Error>> {
+        let containers = memchr::memmem::Finder::new("ontainers");
+        let mut arena = NodeArena::default();
+        for PlannedInput { source, .. } in &mut self.inputs {
+            let name = source.name().to_owned();
+            let mut found = None;
+            let mut documents = Documents::new(source.read_from_start()?, usize::MAX);
+            while let Some(chunk) = documents.next().map_err(|error| read_error(&name, error))? {
+                let text = std::str::from_utf8(chunk.bytes).unwrap_or_default();
+                if needs_containers && containers.find(chunk.bytes).is_none() {
+                    continue;
+                }
+                if let Some(at) = find_template_expression(text, &mut arena) {
+                    found = Some((unrendered_template_error(at), chunk.offset, text.to_owned()));
+                    break;
+                }
+            }
+            drop(documents);
+            if let Some((error, offset, text)) = found {
+                let line = source.lines_at(&[offset])?.first().copied().unwrap_or(1);
+                return Ok(Some(error.in_document(&name, line, text)));
+            }
+        }
+        Ok(None)
     }
 
     /// Calls `visit` with the input's name for each object in the inputs until `visit` returns `false`. Skips documents

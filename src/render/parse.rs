@@ -1,7 +1,10 @@
 //! Determines which documents are parsed, and which parse errors are reported.
 
-use jobplate_diagnostic::{Error, ProgramName, Result};
-use jobplate_yaml::{Document, ForbiddenCharacter, NodeArena, Unsupported, check_characters};
+use jobplate_diagnostic::{Error, Result};
+use jobplate_yaml::{
+    Document, ForbiddenCharacter, NodeArena, Unsupported, check_characters, template_expression_on_line,
+    unrendered_template_error,
+};
 
 use crate::inject::{Prefilter, Relevance};
 
@@ -71,18 +74,19 @@ pub(super) fn parse_if_relevant<'t>(
 
 /// Returns the error for a document that may have a target but cannot be parsed.
 fn parse_error(text: &str, unsupported: Unsupported) -> Error {
-    let hint = if unsupported.reason.contains("{{") {
-        "this is a template, not yet YAML: render it first (`helm template ... | " + ProgramName + " render -`)"
-    } else if unsupported.reason.contains("tab") {
-        "indent with spaces".into()
+    if let Some(at) = template_expression_on_line(text, unsupported.offset) {
+        return unrendered_template_error(at);
+    }
+    let hint = if unsupported.reason.contains("tab") {
+        "indent with spaces"
     } else if unsupported.reason.contains("quote") {
-        "close the quote, or check the quotes before it".into()
+        "close the quote, or check the quotes before it"
     } else if unsupported.reason.starts_with("too many nodes") {
-        "split the document".into()
+        "split the document"
     } else if unsupported.reason.contains("inside brackets") {
-        "write it in quotes".into()
+        "write it in quotes"
     } else {
-        "mend this place; documents without a target would pass as they are".into()
+        "mend this place; documents without a target would pass as they are"
     };
     let end = (unsupported.offset + 1).min(text.len());
     Error::input(format!("this is no YAML that could be edited: {}", unsupported.reason))

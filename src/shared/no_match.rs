@@ -55,13 +55,19 @@ pub(crate) fn fail_unless_allowed(
     if !rendering.has_objects()? {
         return match match_policy {
             MatchPolicy::RequiredIfAnyObject => Ok(()),
-            _ => Err(no_object_error(rendering, request.target_syntax)),
+            _ => Err(match rendering.unrendered_template(false)? {
+                Some(error) => error,
+                None => no_object_error(rendering, request.target_syntax),
+            }),
         };
     }
-    match request.allow_no_match {
-        true => Ok(()),
-        false => Err(no_match_error(rendering, request)?),
+    if request.allow_no_match {
+        return Ok(());
     }
+    Err(match rendering.unrendered_template(true)? {
+        Some(error) => error,
+        None => no_match_error(rendering, request)?,
+    })
 }
 
 fn no_object_error(rendering: &mut Rendering, target_syntax: TargetSyntax) -> Error {
@@ -106,7 +112,7 @@ fn no_match_error(rendering: &mut Rendering, request: &RenderRequest) -> Result<
         TargetSyntax::Parameters => " (the parameter allow-no-match makes this no error)",
     };
     let hint = suggest_fix(injection, request.target_syntax, &targets, &found) + allow;
-    Ok(Error::usage(message + &list_objects(&found)).hint(hint))
+    Ok(Error::input(message + &list_objects(&found)).hint(hint))
 }
 
 /// Lists objects with their containers and embedded documents, one per line.

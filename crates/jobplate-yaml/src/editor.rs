@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use jobplate_diagnostic::{Error, ErrorKind, ProgramName, Result};
+use jobplate_diagnostic::{Error, ErrorKind, Result};
 
 use super::characters::{ForbiddenCharacter, check_characters};
 use super::edit::{Change, Edit};
@@ -17,6 +17,7 @@ use super::scan::{check_escapes, scan};
 use super::splice::Splices;
 use super::strict::refuse_shared;
 use super::tree::{Document, Node, NodeArena};
+use super::unrendered::{template_expression_of_key, unrendered_template_error};
 use super::unsupported::Unsupported;
 use super::verify::verify;
 
@@ -150,15 +151,12 @@ fn refuse_unreadable_keys(document: Document<'_>) -> Result<()> {
         Some(key) if key.is_scalar() => Err(Error::input("invalid key: null, which Kubernetes does not read")
             .at(key.span())
             .hint("write the key in quotes")),
-        Some(key) => {
-            Err(Error::input("a mapping or list stands where a key is expected, which Kubernetes does not read")
+        Some(key) => Err(match template_expression_of_key(key) {
+            Some(at) => unrendered_template_error(at),
+            None => Error::input("a mapping or list stands where a key is expected, which Kubernetes does not read")
                 .at(key.span())
-                .hint(
-                    "if this is a template (`{{ }}`), render it first: `helm template ... | "
-                        + ProgramName
-                        + " render -`",
-                ))
-        }
+                .hint("write the key as a string"),
+        }),
     }
 }
 

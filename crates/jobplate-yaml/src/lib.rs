@@ -48,6 +48,7 @@
 //! | `splice` | how replacements are applied, and what happens to the final line break |
 //! | `verify` | whether an edited document means what was requested |
 //! | `de` | how the project's own files are deserialized, and how an unknown key is reported |
+//! | `unrendered` | which documents are templates of Helm or Jinja that were not rendered |
 //! | `node_kind`, `unsupported` | which kinds of nodes there are, and how a parser reports why it rejects a document |
 
 mod aliases;
@@ -67,6 +68,7 @@ mod splice;
 mod stream;
 mod strict;
 mod tree;
+mod unrendered;
 mod unsupported;
 mod verify;
 
@@ -85,4 +87,5 @@ pub use scan::scan;
 pub use stream::{Documents, RawDocument, StreamError};
 pub use strict::{Editable, StrictMap, find_indirection};
 pub use tree::{Document, Node, NodeArena};
+pub use unrendered::{find_template_expression, template_expression_on_line, unrendered_template_error};
 pub use unsupported::Unsupported;
