@@ -7,23 +7,31 @@
 //! | file | decides |
 //! |---|---|
 //! | `mod.rs` | which places are sensitive |
+//! | `marks` | what else an alias makes sensitive, and which nodes are listed |
+//! | `object_fields` | which keys of Secrets and references are known |
 //! | `policy` | which names are sensitive |
 //! | `secret_kind` | which mappings are Secrets, also with misspelled keys |
 //! | `changed_literals` | which literals an edit replaces with references, or the other way round |
 
-// Over 400 lines: a fifth of the file is test tables.
-
 mod changed_literals;
+mod marks;
+mod object_fields;
 mod policy;
 mod secret_kind;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
-use std::ops::Range;
 
 use jobplate_yaml::{Node, NodeKind};
 
 pub use self::changed_literals::find_changed_literals;
+pub use self::marks::SensitiveNodes;
+use self::marks::{
+    ENV, ENV_ITEM, GENERATOR, KEY, Marks, REFERENCE, REMOTE, Role, SCALARS, SECRET, SECRET_METADATA, SECRET_VALUE,
+    SECRETS, VALUE_FROM, WHOLE,
+};
+use self::object_fields::{
+    REFERENCE_KEYS, is_name, mark_metadata, mark_object_reference, mark_reference, mark_secret, mark_value_from,
+};
 pub use self::policy::{MaskLevel, MaskPolicy};
 use self::secret_kind::{SecretKind, find_secret_kind};
 use crate::credentials::{CommandLineReader, is_benign_value, is_placeholder, is_secret_name};
@@ -31,224 +39,39 @@ use crate::credentials::{CommandLineReader, is_benign_value, is_placeholder, is_
 /// The annotation in which `kubectl apply` keeps a copy of the whole object.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// The role of a node, as a set of bits.
-type Role = u16;
-
-/// A key of a mapping.
-const KEY: Role = 1;
-/// The whole value is sensitive.
-const WHOLE: Role = 1 << 1;
-/// All scalars are sensitive unless they are keys.
-const SCALARS: Role = 1 << 2;
-/// The variables of a container: a list of entries, or a mapping.
-const ENV: Role = 1 << 3;
-/// An entry of a list of variables.
-const ENV_ITEM: Role = 1 << 4;
-/// The value of `valueFrom`.
-const VALUE_FROM: Role = 1 << 5;
-/// A reference to a key of an object, or to a field.
-const REFERENCE: Role = 1 << 6;
-/// The value of `secrets`: references, or a list of names.
-const SECRETS: Role = 1 << 7;
-/// A Secret that may have no kind.
-const SECRET: Role = 1 << 8;
-/// The `metadata` of a Secret.
-const SECRET_METADATA: Role = 1 << 9;
-/// The value of a key whose name looks secret.
-const SECRET_VALUE: Role = 1 << 10;
-/// An item of kustomize's `secretGenerator`.
-const GENERATOR: Role = 1 << 11;
-/// A mapping with a `remoteRef`: an item of the data of an `ExternalSecret`.
-const REMOTE: Role = 1 << 12;
-
-/// The keys of `valueFrom` and `envFrom` entries whose value is a reference.
-const REFERENCE_KEYS: [&str; 7] =
-    ["secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef", "fileKeyRef", "secretRef", "configMapRef"];
-
-/// The keys of a reference. Their values are names.
-const REFERENCE_FIELDS: [&str; 12] = [
-    "name",
-    "key",
-    "optional",
-    "fieldPath",
-    "apiVersion",
-    "containerName",
-    "resource",
-    "divisor",
-    "volumeName",
-    "path",
-    "namespace",
-    "secret",
-];
-
-/// The keys of a Secret with values that are not sensitive.
-const SECRET_FIELDS: [&str; 4] = ["apiVersion", "kind", "type", "immutable"];
-
-/// The keys of a reference to an object of the kind Secret.
-const OBJECT_REFERENCE_FIELDS: [&str; 13] = [
-    "apiVersion",
-    "blockOwnerDeletion",
-    "controller",
-    "fieldPath",
-    "group",
-    "key",
-    "kind",
-    "name",
-    "namespace",
-    "optional",
-    "targetPath",
-    "uid",
-    "valuesKey",
-];
-
-/// The keys of `metadata`.
-const METADATA_FIELDS: [&str; 15] = [
-    "annotations",
-    "creationTimestamp",
-    "deletionGracePeriodSeconds",
-    "deletionTimestamp",
-    "finalizers",
-    "generateName",
-    "generation",
-    "labels",
-    "managedFields",
-    "name",
-    "namespace",
-    "ownerReferences",
-    "resourceVersion",
-    "selfLink",
-    "uid",
-];
-
 /// The keys that hold a value in a mapping below a secret-looking key: `password: {default: hunter2}`.
 const VALUE_KEYS: [&str; 6] = ["value", "default", "const", "example", "examples", "literal"];
-
-/// The sensitive nodes of a document, in document order.
-pub struct SensitiveNodes<'a> {
-    /// Whole values, and scalars. No node contains another.
-    pub values: Vec<Node<'a>>,
-    /// The mappings and lists in which all scalars are sensitive.
-    pub collections: Vec<Node<'a>>,
-}
 
 /// Finds the sensitive nodes of a document.
 ///
 /// If `is_fragment` is true, the document may be a part of a Secret without its `kind`.
 pub fn find_sensitive_nodes<'a>(root: Node<'a>, is_fragment: bool, policy: &MaskPolicy) -> SensitiveNodes<'a> {
-    let mut finder = Finder {
-        first: root.index(),
-        roles: vec![0; root.descendants().count()],
-        policy,
-        scalar_ranges: Vec::new(),
-        aliases: BTreeMap::new(),
-        shared: HashSet::new(),
-        anchors: Vec::new(),
-    };
+    let mut finder = Finder { marks: Marks::new(root), policy };
     if is_fragment && root.get_first("kind").is_none() && root.get_first("data").is_some() {
-        finder.add(root, SECRET);
+        finder.marks.add(root, SECRET);
     }
     finder.visit(root);
-    finder.follow_aliases();
-    finder.collect(root)
+    finder.marks.follow_aliases();
+    finder.marks.collect(root)
 }
 
 /// Assigns roles to the nodes of a document.
 struct Finder<'a, 'p> {
-    /// The index of the root.
-    first: u32,
-    roles: Vec<Role>,
+    marks: Marks<'a>,
     policy: &'p MaskPolicy,
-    /// The index ranges in which all scalars are sensitive.
-    scalar_ranges: Vec<Range<u32>>,
-    /// The names of aliases by index that were not followed yet.
-    aliases: BTreeMap<u32, &'a str>,
-    /// The names of anchors whose nodes are sensitive.
-    shared: HashSet<&'a str>,
-    /// The anchored nodes in document order.
-    anchors: Vec<Node<'a>>,
 }
 
 impl<'a> Finder<'a, '_> {
-    fn role(&self, node: Node<'_>) -> Role {
-        self.roles[(node.index() - self.first) as usize]
-    }
-
-    fn add(&mut self, node: Node<'_>, role: Role) {
-        self.roles[(node.index() - self.first) as usize] |= role;
-    }
-
     /// Assigns the roles of all nodes. A node comes before its children, so its role is complete when it is visited.
     fn visit(&mut self, root: Node<'a>) {
         for node in root.descendants() {
-            let role = self.role(node);
-            if node.anchor().is_some() {
-                self.anchors.push(node);
-            }
-            if role & (WHOLE | SCALARS) != 0 {
-                self.scalar_ranges.push(node.index()..node.subtree_end());
-            }
+            let role = self.marks.complete(node);
             match node.kind() {
-                NodeKind::Alias => {
-                    let name = node.raw().trim_start_matches('*');
-                    match role & !KEY {
-                        0 => drop(self.aliases.insert(node.index(), name)),
-                        _ => drop(self.shared.insert(name)),
-                    }
-                }
                 NodeKind::Map => self.visit_map(node, role),
                 NodeKind::Seq => self.visit_seq(node, role),
                 _ => {}
             }
         }
-    }
-
-    /// Adds the ranges of anchored nodes that aliases insert at sensitive places. An alias follows its anchor, so the
-    /// anchored nodes are visited backwards.
-    fn follow_aliases(&mut self) {
-        let mut pending = self.scalar_ranges.clone();
-        let mut anchors = std::mem::take(&mut self.anchors);
-        loop {
-            for range in pending.drain(..) {
-                while let Some((&index, _)) = self.aliases.range(range.clone()).next() {
-                    self.shared.extend(self.aliases.remove(&index));
-                }
-            }
-            let Some(node) = anchors.pop() else { return };
-            if node.anchor().is_some_and(|name| self.shared.contains(name.trim_start_matches('&'))) {
-                let range = node.index()..node.subtree_end();
-                self.scalar_ranges.push(range.clone());
-                pending.push(range);
-            }
-        }
-    }
-
-    /// Returns the sensitive nodes in document order.
-    fn collect(mut self, root: Node<'a>) -> SensitiveNodes<'a> {
-        self.scalar_ranges.sort_by_key(|range| range.start);
-        let mut ranges = std::mem::take(&mut self.scalar_ranges).into_iter().peekable();
-        let (mut found, mut whole_end, mut scalars_end) = (Vec::new(), 0, 0);
-        let mut collections = Vec::new();
-        for node in root.descendants() {
-            let mut starts_range = false;
-            while let Some(range) = ranges.next_if(|range| range.start <= node.index()) {
-                scalars_end = scalars_end.max(range.end);
-                starts_range = true;
-            }
-            if starts_range && matches!(node.kind(), NodeKind::Map | NodeKind::Seq) {
-                collections.push(node);
-            }
-            let role = self.role(node);
-            if node.index() < whole_end || node.kind() == NodeKind::Alias {
-                continue;
-            }
-            if role & WHOLE != 0 {
-                whole_end = node.subtree_end();
-                found.push(node);
-            } else if node.index() < scalars_end && node.is_scalar() && role & KEY == 0 {
-                found.push(node);
-            }
-        }
-        SensitiveNodes { values: found, collections }
     }
 
     fn visit_map(&mut self, map: Node<'a>, role: Role) {
@@ -258,24 +81,24 @@ impl<'a> Finder<'a, '_> {
             let is_variable = role & (ENV | ENV_ITEM | SCALARS) != 0;
             let is_value = value.kind() == NodeKind::Empty
                 && key.text().is_some_and(|text| text.contains(':') || is_variable && !is_identifier(&text));
-            self.add(key, if is_value { KEY | WHOLE } else { KEY });
+            self.marks.add(key, if is_value { KEY | WHOLE } else { KEY });
         }
         match role {
-            _ if role & REFERENCE != 0 => return self.visit_reference(map),
-            _ if role & VALUE_FROM != 0 => return self.visit_value_from(map),
-            _ if role & SECRET_METADATA != 0 => self.mark_unknown(map, &METADATA_FIELDS),
-            _ if role & SECRET != 0 => self.visit_secret(map),
+            _ if role & REFERENCE != 0 => return mark_reference(&mut self.marks, map),
+            _ if role & VALUE_FROM != 0 => return mark_value_from(&mut self.marks, map),
+            _ if role & SECRET_METADATA != 0 => mark_metadata(&mut self.marks, map),
+            _ if role & SECRET != 0 => mark_secret(&mut self.marks, map),
             _ => match find_secret_kind(map) {
-                Some(SecretKind::Secret) => self.visit_secret(map),
+                Some(SecretKind::Secret) => mark_secret(&mut self.marks, map),
                 Some(SecretKind::Unknown) => {
                     let is_data = |key: Node<'_>| key.text().is_some_and(|text| text.eq_ignore_ascii_case("data"));
-                    map.entries().filter(|(key, _)| is_data(*key)).for_each(|(_, data)| self.add(data, SCALARS));
+                    map.entries().filter(|(key, _)| is_data(*key)).for_each(|(_, data)| self.marks.add(data, SCALARS));
                 }
                 Some(SecretKind::List) => {
                     let items = map.entries().filter(|(key, _)| key.has_text("items"));
-                    items.flat_map(|(_, items)| items.items()).for_each(|item| self.add(item, SECRET));
+                    items.flat_map(|(_, items)| items.items()).for_each(|item| self.marks.add(item, SECRET));
                 }
-                Some(SecretKind::Reference) => self.mark_unknown(map, &OBJECT_REFERENCE_FIELDS),
+                Some(SecretKind::Reference) => mark_object_reference(&mut self.marks, map),
                 None => {}
             },
         }
@@ -319,7 +142,7 @@ impl<'a> Finder<'a, '_> {
             }
         };
         if is_sensitive {
-            self.add(value, WHOLE);
+            self.marks.add(value, WHOLE);
         }
     }
 
@@ -329,24 +152,26 @@ impl<'a> Finder<'a, '_> {
         let is_text = text.as_deref().is_some_and(|text| !text.trim().is_empty() && !is_placeholder(text.trim()));
         if key == "valueFrom" || REFERENCE_KEYS.contains(&key) {
             return match is_text {
-                true => self.add(value, WHOLE),
-                false if key == "valueFrom" => self.add(value, VALUE_FROM),
-                false => self.add(value, REFERENCE),
+                true => self.marks.add(value, WHOLE),
+                false if key == "valueFrom" => self.marks.add(value, VALUE_FROM),
+                false => self.marks.add(value, REFERENCE),
             };
         }
         let is_variable = role & ENV != 0;
         match key {
             "env" => {
                 let is_broken = text.is_some_and(|text| is_text && (text.len() > 16 || text.contains(['=', ' ', ':'])));
-                self.add(value, if is_broken { WHOLE } else { ENV });
+                self.marks.add(value, if is_broken { WHOLE } else { ENV });
             }
-            "secrets" if !is_variable => self.add(value, SECRETS),
-            "secretGenerator" => value.items().for_each(|item| self.add(item, GENERATOR)),
-            "literals" if role & GENERATOR != 0 => self.add(value, SCALARS),
+            "secrets" if !is_variable => self.marks.add(value, SECRETS),
+            "secretGenerator" => value.items().for_each(|item| self.marks.add(item, GENERATOR)),
+            "literals" if role & GENERATOR != 0 => self.marks.add(value, SCALARS),
             LAST_APPLIED if is_text && !text.is_some_and(|text| text.trim_start().starts_with('{')) => {
-                self.add(value, WHOLE);
+                self.marks.add(value, WHOLE);
             }
-            _ if VALUE_KEYS.contains(&key) && role & SECRET_VALUE != 0 && !is_variable => self.add(value, SCALARS),
+            _ if VALUE_KEYS.contains(&key) && role & SECRET_VALUE != 0 && !is_variable => {
+                self.marks.add(value, SCALARS)
+            }
             _ => self.visit_named_value(role, key, value),
         }
     }
@@ -361,17 +186,17 @@ impl<'a> Finder<'a, '_> {
         };
         match value.kind() {
             NodeKind::Map if is_secret && is_variable && value.get_first("valueFrom").is_none() => {
-                self.add(value, SCALARS);
+                self.marks.add(value, SCALARS);
             }
-            NodeKind::Map if is_variable => self.add(value, ENV | ENV_ITEM),
-            NodeKind::Map if is_secret => self.add(value, SECRET_VALUE),
-            NodeKind::Seq if is_variable => self.add(value, ENV),
+            NodeKind::Map if is_variable => self.marks.add(value, ENV | ENV_ITEM),
+            NodeKind::Map if is_secret => self.marks.add(value, SECRET_VALUE),
+            NodeKind::Seq if is_variable => self.marks.add(value, ENV),
             NodeKind::Seq if is_secret => value.items().filter(|item| item.is_scalar()).for_each(|item| {
                 if !is_benign_value(key, &item.text().unwrap_or_default()) {
-                    self.add(item, WHOLE);
+                    self.marks.add(item, WHOLE);
                 }
             }),
-            NodeKind::Alias if is_secret || is_variable => self.add(value, SCALARS),
+            NodeKind::Alias if is_secret || is_variable => self.marks.add(value, SCALARS),
             _ if is_secret && value.is_scalar() => {
                 let text = value.text().unwrap_or_default();
                 let is_sensitive = match is_variable {
@@ -379,7 +204,7 @@ impl<'a> Finder<'a, '_> {
                     false => !is_benign_value(key, &text) && !is_name_of_secret(role, key, &text),
                 };
                 if is_sensitive {
-                    self.add(value, WHOLE);
+                    self.marks.add(value, WHOLE);
                 }
             }
             _ => {}
@@ -394,9 +219,9 @@ impl<'a> Finder<'a, '_> {
             let is_text = !content.is_empty() && !is_placeholder(content);
             if role & (ENV | SECRETS) != 0 {
                 match item.kind() {
-                    NodeKind::Map | NodeKind::Alias if role & ENV != 0 => self.add(item, ENV_ITEM),
+                    NodeKind::Map | NodeKind::Alias if role & ENV != 0 => self.marks.add(item, ENV_ITEM),
                     NodeKind::Map | NodeKind::Alias => {}
-                    _ if is_text && !self.is_benign_assignment(content) => self.add(item, WHOLE),
+                    _ if is_text && !self.is_benign_assignment(content) => self.marks.add(item, WHOLE),
                     _ => {}
                 }
             }
@@ -405,11 +230,11 @@ impl<'a> Finder<'a, '_> {
                 && !content.starts_with('-')
                 && !is_benign_value(&flag, content)
             {
-                self.add(item, WHOLE);
+                self.marks.add(item, WHOLE);
             }
             command.read(content);
             if command.attached_value(content).is_some() {
-                self.add(item, WHOLE);
+                self.marks.add(item, WHOLE);
             }
             flag = text.filter(|text| command.is_secret_flag(text.trim()));
         }
@@ -426,45 +251,12 @@ impl<'a> Finder<'a, '_> {
         for (key, value) in map.entries() {
             let name = key.text().unwrap_or_default();
             match value.kind() {
-                NodeKind::Map => self.add(value, REFERENCE),
-                NodeKind::Seq | NodeKind::Alias => self.add(value, SCALARS),
-                _ if !is_benign_value(&name, &value.text().unwrap_or_default()) => self.add(value, WHOLE),
+                NodeKind::Map => self.marks.add(value, REFERENCE),
+                NodeKind::Seq | NodeKind::Alias => self.marks.add(value, SCALARS),
+                _ if !is_benign_value(&name, &value.text().unwrap_or_default()) => self.marks.add(value, WHOLE),
                 _ => {}
             }
         }
-    }
-
-    fn visit_value_from(&mut self, map: Node<'a>) {
-        for (key, value) in map.entries() {
-            let is_reference = REFERENCE_KEYS.iter().any(|name| key.has_text(name)) && value.kind() == NodeKind::Map;
-            self.add(value, if is_reference { REFERENCE } else { SCALARS });
-        }
-    }
-
-    /// Marks values in a reference that are no names.
-    fn visit_reference(&mut self, map: Node<'a>) {
-        for (key, value) in map.entries() {
-            let is_field = REFERENCE_FIELDS.iter().any(|name| key.has_text(name)) && value.is_scalar();
-            let text = value.text().unwrap_or_default();
-            if !is_field || !is_name(&text) && !is_placeholder(text.trim()) && !text.contains("{{") {
-                self.add(value, SCALARS);
-            }
-        }
-    }
-
-    fn visit_secret(&mut self, map: Node<'a>) {
-        for (key, value) in map.entries() {
-            if key.has_text("metadata") && value.kind() == NodeKind::Map {
-                self.add(value, SECRET_METADATA);
-            } else if !value.is_scalar() || !SECRET_FIELDS.iter().any(|field| key.has_text(field)) {
-                self.add(value, SCALARS);
-            }
-        }
-    }
-
-    fn mark_unknown(&mut self, map: Node<'a>, known: &[&str]) {
-        let is_unknown = |key: Node<'_>| !known.iter().any(|name| key.has_text(name));
-        map.entries().filter(|(key, _)| is_unknown(*key)).for_each(|(_, value)| self.add(value, SCALARS));
     }
 }
 
@@ -481,17 +273,10 @@ fn is_identifier(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte)) || is_placeholder(text.trim())
 }
 
-/// Returns whether a string can be the name of an object, a key or a field, and does not look random.
-fn is_name(text: &str) -> bool {
-    let is_random =
-        text.len() >= 20 && !text.contains(['-', '.', '_', '/']) && text.contains(|c: char| c.is_ascii_digit());
-    text.len() <= 253
-        && !is_random
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._/[]'".contains(&byte))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use jobplate_yaml::{Document, NodeArena, read};
 
     use super::*;

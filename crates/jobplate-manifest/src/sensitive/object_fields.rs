@@ -1,0 +1,119 @@
+//! Marks values in Secrets and in references whose keys are unknown, or that cannot be names.
+
+use jobplate_yaml::{Node, NodeKind};
+
+use super::marks::{Marks, REFERENCE, SCALARS, SECRET_METADATA};
+use crate::credentials::is_placeholder;
+
+/// The keys of `valueFrom` and `envFrom` entries whose value is a reference.
+pub(super) const REFERENCE_KEYS: [&str; 7] =
+    ["secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef", "fileKeyRef", "secretRef", "configMapRef"];
+
+/// The keys of a reference. Their values are names.
+const REFERENCE_FIELDS: [&str; 12] = [
+    "name",
+    "key",
+    "optional",
+    "fieldPath",
+    "apiVersion",
+    "containerName",
+    "resource",
+    "divisor",
+    "volumeName",
+    "path",
+    "namespace",
+    "secret",
+];
+
+/// The keys of a Secret with values that are not sensitive.
+const SECRET_FIELDS: [&str; 4] = ["apiVersion", "kind", "type", "immutable"];
+
+/// The keys of a reference to an object of the kind Secret.
+const OBJECT_REFERENCE_FIELDS: [&str; 13] = [
+    "apiVersion",
+    "blockOwnerDeletion",
+    "controller",
+    "fieldPath",
+    "group",
+    "key",
+    "kind",
+    "name",
+    "namespace",
+    "optional",
+    "targetPath",
+    "uid",
+    "valuesKey",
+];
+
+/// The keys of `metadata`.
+const METADATA_FIELDS: [&str; 15] = [
+    "annotations",
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "finalizers",
+    "generateName",
+    "generation",
+    "labels",
+    "managedFields",
+    "name",
+    "namespace",
+    "ownerReferences",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];
+
+/// Marks values in a `valueFrom` that are not references.
+pub(super) fn mark_value_from<'a>(marks: &mut Marks<'a>, map: Node<'a>) {
+    for (key, value) in map.entries() {
+        let is_reference = REFERENCE_KEYS.iter().any(|name| key.has_text(name)) && value.kind() == NodeKind::Map;
+        marks.add(value, if is_reference { REFERENCE } else { SCALARS });
+    }
+}
+
+/// Marks values in a reference that cannot be names.
+pub(super) fn mark_reference<'a>(marks: &mut Marks<'a>, map: Node<'a>) {
+    for (key, value) in map.entries() {
+        let is_field = REFERENCE_FIELDS.iter().any(|name| key.has_text(name)) && value.is_scalar();
+        let text = value.text().unwrap_or_default();
+        if !is_field || !is_name(&text) && !is_placeholder(text.trim()) && !text.contains("{{") {
+            marks.add(value, SCALARS);
+        }
+    }
+}
+
+/// Marks the values of a Secret, also those of unknown keys.
+pub(super) fn mark_secret<'a>(marks: &mut Marks<'a>, map: Node<'a>) {
+    for (key, value) in map.entries() {
+        if key.has_text("metadata") && value.kind() == NodeKind::Map {
+            marks.add(value, SECRET_METADATA);
+        } else if !value.is_scalar() || !SECRET_FIELDS.iter().any(|field| key.has_text(field)) {
+            marks.add(value, SCALARS);
+        }
+    }
+}
+
+fn mark_unknown<'a>(marks: &mut Marks<'a>, map: Node<'a>, known: &[&str]) {
+    let is_unknown = |key: Node<'_>| !known.iter().any(|name| key.has_text(name));
+    map.entries().filter(|(key, _)| is_unknown(*key)).for_each(|(_, value)| marks.add(value, SCALARS));
+}
+
+/// Marks the values of unknown keys in the metadata of a Secret.
+pub(super) fn mark_metadata<'a>(marks: &mut Marks<'a>, map: Node<'a>) {
+    mark_unknown(marks, map, &METADATA_FIELDS);
+}
+
+/// Marks the values of unknown keys in a reference to an object.
+pub(super) fn mark_object_reference<'a>(marks: &mut Marks<'a>, map: Node<'a>) {
+    mark_unknown(marks, map, &OBJECT_REFERENCE_FIELDS);
+}
+
+/// Returns whether a string can be the name of an object, a key or a field, and does not look random.
+pub(super) fn is_name(text: &str) -> bool {
+    let is_random =
+        text.len() >= 20 && !text.contains(['-', '.', '_', '/']) && text.contains(|c: char| c.is_ascii_digit());
+    text.len() <= 253
+        && !is_random
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._/[]'".contains(&byte))
+}
