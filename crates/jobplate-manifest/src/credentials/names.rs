@@ -6,31 +6,52 @@
 /// The prefix of the variables that hold Prefect 1 secrets.
 pub const PREFECT_SECRET_PREFIX: &str = "PREFECT__CONTEXT__SECRETS__";
 
-/// The words that make a name secret wherever they are.
-const SECRET_WORDS: [&str; 13] = [
-    "PASSWORD",
-    "PASSWORDS",
-    "PASSWD",
-    "PWD",
-    "PASSPHRASE",
-    "SECRET",
-    "SECRETS",
-    "TOKEN",
-    "APIKEY",
-    "CREDENTIAL",
-    "CREDENTIALS",
-    "SALT",
-    "DSN",
-];
+/// The words that make a name secret wherever they are, also in the plural.
+const SECRET_WORDS: [&str; 10] =
+    ["PASSWORD", "PASSWD", "PWD", "PASSPHRASE", "SECRET", "TOKEN", "APIKEY", "CREDENTIAL", "SALT", "DSN"];
 
-/// The endings of words that make a name secret: `GITHUBTOKEN`.
-const SECRET_ENDINGS: [&str; 8] =
-    ["PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "APIKEY", "CREDENTIALS", "DSN"];
+/// The endings of words that make a name secret, also in the plural: `GITHUBTOKEN`.
+const SECRET_ENDINGS: [&str; 9] =
+    ["PASSWORD", "PASSWD", "PWD", "PASSPHRASE", "SECRET", "TOKEN", "APIKEY", "CREDENTIAL", "DSN"];
 
 /// The words that make a name secret only at its end.
-const SECRET_LAST_WORDS: [&str; 6] = ["PASS", "PW", "CREDS", "AUTHORIZATION", "COOKIE", "PAT"];
+const SECRET_LAST_WORDS: [&str; 5] = ["PW", "CREDS", "AUTHORIZATION", "COOKIE", "PAT"];
 
-/// The pairs of adjacent words that make a name secret wherever they are.
+/// The words that end with `PASS` and do not stand for a password.
+const BENIGN_PASSES: [&str; 10] = [
+    "ALLPASS",
+    "BANDPASS",
+    "BYPASS",
+    "COMPASS",
+    "HIGHPASS",
+    "LOWPASS",
+    "MULTIPASS",
+    "SURPASS",
+    "TRESPASS",
+    "UNDERPASS",
+];
+
+/// The words before `TOKENS` in names of settings of language models and web servers.
+const BENIGN_TOKENS: [&str; 16] = [
+    "ADDED",
+    "COMPLETION",
+    "CONTEXT",
+    "EXTRA",
+    "INPUT",
+    "MAX",
+    "MIN",
+    "NEW",
+    "NUM",
+    "OUTPUT",
+    "PROMPT",
+    "SERVER",
+    "SPECIAL",
+    "STOP",
+    "TOTAL",
+    "USED",
+];
+
+/// The pairs of adjacent words that make a name secret wherever they are, also if the second word is in the plural.
 const SECRET_PAIRS: [(&str, &str); 10] = [
     ("ACCOUNT", "KEY"),
     ("API", "KEY"),
@@ -122,20 +143,29 @@ pub fn is_secret_name(name: &str) -> bool {
     }
     let words = split_words(name);
     let Some((last, before)) = words.split_last() else { return false };
-    let is_pair = |pair: &[Word<'_>], (first, second): (&str, &str)| pair[0].is(first) && pair[1].is(second);
+    let is_pair = |pair: &[Word<'_>], (first, second): (&str, &str)| pair[0].is(first) && pair[1].singular().is(second);
     let has_webhook = words.len() > 1 && is_pair(&words[words.len() - 2..], ("WEBHOOK", "URL"));
     if !has_webhook && BENIGN_LAST_WORDS.iter().any(|word| last.is(word)) {
         return false;
     }
-    let is_secret_word = |word: &Word<'_>| {
-        SECRET_WORDS.iter().any(|secret| word.is(secret)) || SECRET_ENDINGS.iter().any(|ending| word.ends_with(ending))
+    let is_secret_word = |(at, word): (usize, &Word<'_>)| {
+        let singular = word.singular();
+        // Many names of settings contain `TOKENS`.
+        let is_benign = word.ends_with("TOKENS")
+            && (at + 1 < words.len()
+                || before.last().is_some_and(|word| BENIGN_TOKENS.iter().any(|name| word.is(name))));
+        !is_benign
+            && (SECRET_WORDS.iter().any(|secret| singular.is(secret))
+                || SECRET_ENDINGS.iter().any(|ending| singular.ends_with(ending)))
     };
+    let is_pass = last.ends_with("PASS") && !BENIGN_PASSES.iter().any(|word| last.ends_with(word));
     // A camel-case name such as `topologyKey` usually names the key of a mapping.
     let is_key = last.is("KEY")
         && last.follows_separator
         && before.last().is_some_and(|previous| !BENIGN_KEYS.iter().any(|word| previous.is(word)));
     is_key
-        || words.iter().any(is_secret_word)
+        || is_pass
+        || words.iter().enumerate().any(is_secret_word)
         || SECRET_LAST_WORDS.iter().any(|word| last.is(word))
         || words.windows(2).any(|pair| SECRET_PAIRS.iter().any(|expected| is_pair(pair, *expected)))
 }
@@ -157,6 +187,11 @@ struct Word<'n> {
 impl Word<'_> {
     fn is(&self, word: &str) -> bool {
         self.text.eq_ignore_ascii_case(word)
+    }
+
+    /// Returns the word without an `S` at its end.
+    fn singular(self) -> Self {
+        Word { text: self.text.strip_suffix(['S', 's']).unwrap_or(self.text), ..self }
     }
 
     fn ends_with(&self, ending: &str) -> bool {
@@ -202,6 +237,13 @@ mod tests {
             "DB_PASSWORD",
             "DB_PASSWORD_2",
             "DB_PASS",
+            "DBPASS",
+            "MYSQLPWD",
+            "DB_PASSWORDS",
+            "GITHUB_TOKENS",
+            "githubTokens",
+            "API_KEYS",
+            "SLACK_WEBHOOK_URLS",
             "PASSWORD_FOR_DB",
             "X_PASSWD",
             "MYSQL_PWD",
@@ -243,6 +285,14 @@ mod tests {
             "TOKEN_TTL",
             "tokenExpirationSeconds",
             "server-tokens",
+            "MAX_TOKENS",
+            "maxTokens",
+            "TOKENS_PER_MINUTE",
+            "TOKENIZERS_PARALLELISM",
+            "PASSPORT_COUNTRY",
+            "COMPASS",
+            "KEYBOARD",
+            "SORT_KEYS",
             "MONKEY",
             "KEY",
             "PUBLIC_KEY",
