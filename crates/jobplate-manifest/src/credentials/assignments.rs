@@ -2,8 +2,11 @@
 
 use std::ops::Range;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::names::{PREFECT_SECRET_PREFIX, is_secret_name};
-use super::tokens::run_end;
+use super::tokens::{quoted_length, run_end};
 use super::values::is_benign_value;
 
 /// The short flags that pass a key to programs of Prefect: `prefect agent kubernetes start -k KEY`.
@@ -55,14 +58,24 @@ fn find_assigned_value(text: &str, line: Range<usize>, line_start: usize, sign: 
     let length = bytes[line.start..name_end].iter().rev().take_while(is_name).take(MAX_NAME_LENGTH).count();
     let name_start = name_end - length;
     let name = &text[name_start..name_end];
-    if !is_secret_name(name) {
+    // The password of a registry in a Docker configuration, or in `.npmrc`: `"auth": "dXNlcjpodW50ZXIy"`.
+    let is_auth = name.trim_start_matches('_').eq_ignore_ascii_case("auth");
+    if !is_secret_name(name) && !is_auth {
         return None;
     }
     let starts_line = name_start - line_start <= MAX_NAME_LENGTH
         && !name.starts_with('-')
         && ["", "export "].contains(&text[line_start..name_start].trim_start());
     let value = value_range(text, sign + 1, line.end, starts_line || !is_equals && !is_quoted);
-    (!is_benign_value(name, &text[value.clone()])).then_some(value)
+    let content = &text[value.clone()];
+    (!is_benign_value(name, content) && (!is_auth || is_encoded_login(content))).then_some(value)
+}
+
+/// Returns whether a string is the Base64 of `user:password`.
+fn is_encoded_login(text: &str) -> bool {
+    let encoded = text.trim_matches(|c: char| c.is_whitespace() || "\"'\\".contains(c));
+    let decoded = STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    decoded.is_some_and(|login| login.contains(':') && !login.contains(char::is_control))
 }
 
 /// Returns the range of a value that starts at or after `start`: a quoted text, which may go on in later lines, the
@@ -83,7 +96,9 @@ fn value_range(text: &str, start: usize, line_end: usize, is_line: bool) -> Rang
         _ if is_line => start..line_end,
         _ => {
             let word = &text[start..line_end];
-            start..start + word.find(|c: char| c.is_whitespace() || ";&,\"'".contains(c)).unwrap_or(word.len())
+            let ends_word =
+                |(at, c): &(usize, char)| c.is_whitespace() && !word[..*at].ends_with('\\') || ";&,\"'".contains(*c);
+            start..start + word.char_indices().find(ends_word).map_or(word.len(), |(at, _)| at)
         }
     }
 }
@@ -154,20 +169,24 @@ pub(super) fn find_argument(text: &str, found: &mut Vec<Range<usize>>) {
 pub(super) fn find_flags(text: &str, found: &mut Vec<Range<usize>>) {
     let mut command = CommandLineReader::default();
     let mut flag: Option<&str> = None;
-    let mut at = 0;
+    // The end of the last value, and of the word.
+    let (mut from, mut at) = (0, 0);
     for word in text.split_inclusive(|c: char| c.is_whitespace()) {
         let start = at;
         at += word.len();
         let word = word.trim_end();
-        if word.is_empty() {
+        // A line that ends with a backslash continues on the next line.
+        if word.is_empty() || word == "\\" || start < from {
             continue;
         }
         command.read(word);
         if let Some(name) = flag.take()
             && !word.starts_with('-')
-            && !is_benign_value(name, word.trim_matches(['"', '\'', '`']))
+            && let value = &text[start..start + quoted_length(&text[start..]).max(word.len())]
+            && !is_benign_value(name, value.trim_matches(['"', '\'', '`', '\\']))
         {
-            found.push(start..start + word.len());
+            from = start + value.len();
+            found.push(start..from);
         } else if let Some(value) = command.attached_value(word) {
             found.push(start + value..start + word.len());
         }
@@ -244,6 +263,16 @@ mod tests {
             ("prefect agent start --key=hunter2 -l a", "hunter2"),
             ("prefect agent local start -k=hunter2", "hunter2"),
             ("prefect agent local start -khunter2", "hunter2"),
+            ("run --password 'hunter2 hunter2' -v", "'hunter2 hunter2'"),
+            ("sh -c \"run --password 'hunter2 hunter2' -v\"", "'hunter2 hunter2'"),
+            ("sh -c \"run --password \\\"hunter2 x\\\" -v\"", "\\\"hunter2 x\\\""),
+            ("run --password \"hunter2 \\\" x\" -v", "\"hunter2 \\\" x\""),
+            ("sh -c \"run --password hunter2\" && b", "hunter2\""),
+            ("run --password \\\n  hunter2 -v", "hunter2"),
+            ("run --password 'hunter2 x", "'hunter2 x"),
+            ("echo '{\"auths\": {\"r\": {\"auth\": \"dXNlcjpodW50ZXIy\"}}}' > c", "dXNlcjpodW50ZXIy"),
+            ("//registry.npmjs.org/:_auth=dXNlcjpodW50ZXIy", "dXNlcjpodW50ZXIy"),
+            ("run PASSWORD=hunter2\\ x -v", "hunter2\\ x"),
         ] {
             assert_eq!(find(text), [value], "{text}");
         }
@@ -251,6 +280,7 @@ mod tests {
             "TOKEN=$(A)",
             "key=a",
             "--token-file=/run/t",
+            "auth=basic",
             "https://h/?page_token=1",
             "http://token:4200",
             "a=b",

@@ -66,6 +66,11 @@ const TOKENS: &[TokenShape] = &[
     TokenShape::new("shpat_", 24, is_hex),
     // The Base64 of `-----BEGIN`
     TokenShape::new("LS0tLS1CRUdJTi", 8, is_base64),
+    // The Base64 of a Docker configuration: of `{"auths":`, and of the same with a line break and a tab or blanks
+    TokenShape::new("eyJhdXRocyI6", 8, is_base64),
+    TokenShape::new("ewoJImF1dGhzIj", 8, is_base64),
+    TokenShape::new("ewogICJhdXRocyI6", 8, is_base64),
+    TokenShape::new("ewogICAgImF1dGhzIj", 8, is_base64),
 ];
 
 /// The addresses of webhooks. Anyone who knows such a URL can use it.
@@ -132,7 +137,7 @@ pub(super) fn find_tokens(text: &str, found: &mut Vec<Range<usize>>) {
         previous = byte;
         let end = match byte {
             _ if !starts_word => None,
-            b'e' if starts_part => json_web_token_end(bytes, at),
+            b'e' if starts_part => json_web_token_end(bytes, at).or_else(|| token_end(bytes, at)),
             b'p' | b'g' | b'A' | b'x' | b'G' | b's' | b'r' | b'h' | b'n' | b'S' | b'd' | b'L' => token_end(bytes, at),
             _ => None,
         };
@@ -197,6 +202,16 @@ fn json_web_token_end(bytes: &[u8], start: usize) -> Option<usize> {
 /// Returns the end of the run of bytes from `start` for which `is_part` is true.
 pub(super) fn run_end(bytes: &[u8], start: usize, is_part: impl Fn(u8) -> bool) -> usize {
     start + bytes[start..].iter().take_while(|byte| is_part(**byte)).count()
+}
+
+/// Returns the length of the quoted string at the start of `text`, up to its end if the quote is not closed. Returns 0 if
+/// there is no quote. A quote that is escaped, as in a string inside of another one, is closed by an escaped quote.
+pub(super) fn quoted_length(text: &str) -> usize {
+    let escape = text.len() - text.trim_start_matches('\\').len();
+    let Some(quote) = text.as_bytes().get(escape).filter(|byte| b"\"'`".contains(byte)) else { return 0 };
+    let is_closing = |at: &usize| text[..*at].ends_with('\\') == (escape > 0);
+    let mut quotes = text.match_indices(*quote as char).map(|(at, _)| at).filter(|at| *at > escape);
+    quotes.find(is_closing).map_or(text.len(), |at| at + 1)
 }
 
 #[cfg(test)]

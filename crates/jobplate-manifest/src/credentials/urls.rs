@@ -2,12 +2,15 @@
 
 use std::ops::Range;
 
-use super::tokens::run_end;
+use super::tokens::{quoted_length, run_end};
 use super::values::is_placeholder;
 
 /// The pairs of user and password in examples of URLs.
 const EXAMPLE_USERS: [(&str, &str); 5] =
     [("user", "pass"), ("user", "password"), ("username", "password"), ("USER", "PASSWORD"), ("USERNAME", "PASSWORD")];
+
+/// The maximum length of the scheme of a URL, in bytes.
+const MAX_SCHEME_LENGTH: usize = 32;
 
 /// Returns whether a byte ends a word.
 fn ends_word(byte: u8) -> bool {
@@ -16,7 +19,8 @@ fn ends_word(byte: u8) -> bool {
 
 /// Finds the passwords in `scheme://user:password@host` and `user:password@host`.
 pub(super) fn find_url_passwords(text: &str, found: &mut Vec<Range<usize>>) {
-    find_password_in_url(text, found);
+    find_password_in_url(text, 0, found);
+    find_passwords_in_line(text, found);
     let bytes = text.as_bytes();
     let mut word_start = 0;
     while word_start < bytes.len() {
@@ -30,8 +34,52 @@ pub(super) fn find_url_passwords(text: &str, found: &mut Vec<Range<usize>>) {
     }
 }
 
-/// Finds the password if the whole string is one URL. It may contain any character, and ends at the last `@`.
-fn find_password_in_url(text: &str, found: &mut Vec<Range<usize>>) {
+/// Finds passwords with characters that end a word, in the URLs of a longer text. A URL in quotes is searched as a
+/// string of its own. Without quotes, a password ends at the last `@` of the word with the first one.
+fn find_passwords_in_line(text: &str, found: &mut Vec<Range<usize>>) {
+    let mut signs = text.match_indices("://").map(|(at, _)| at).peekable();
+    while let Some(sign) = signs.next() {
+        let is_scheme = |byte: &&u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
+        let scheme = text.as_bytes()[..sign].iter().rev().take(MAX_SCHEME_LENGTH).take_while(is_scheme).count();
+        let start = sign - scheme;
+        let unquoted = text[..start].strip_suffix(['"', '\'', '`']);
+        if let Some(opening) = unquoted.map(|before| before.strip_suffix('\\').unwrap_or(before).len()) {
+            let quoted = &text[start..opening + quoted_length(&text[opening..])];
+            if !quoted.contains(['\n', '\r']) {
+                find_password_in_url(quoted.trim_end_matches(['"', '\'', '`', '\\']), start, found);
+                continue;
+            }
+        }
+        let rest = &text[sign + 3..signs.peek().copied().unwrap_or(text.len())];
+        let line = &rest[..rest.find(['\n', '\r']).unwrap_or(rest.len())];
+        let colon = line.find(|c: char| "/?#@:".contains(c) || c.is_whitespace());
+        if let Some(colon) = colon.filter(|colon| line[*colon..].starts_with(':'))
+            && let Some(length) = password_length(&line[colon + 1..])
+        {
+            push_password(line, colon, colon + 1 + length, sign + 3, found);
+        }
+    }
+}
+
+/// Returns the length of the password at the start of `text`, the rest of a line after `scheme://user:`.
+fn password_length(text: &str) -> Option<usize> {
+    let first = text.split(|c: char| "/?#\"'`<>".contains(c) || c.is_whitespace()).next()?;
+    let is_identifier = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let is_port = !first.is_empty() && first.bytes().all(|byte| byte.is_ascii_digit());
+    let is_reference = first.strip_prefix('$').is_some_and(is_identifier) || is_placeholder(first);
+    if is_port || is_reference || text.starts_with("{{") || text.starts_with(|c: char| c == '<' || c.is_whitespace()) {
+        return None;
+    }
+    let sign = text.find('@')?;
+    let host = &text[sign..];
+    let host = &host[..host.find(|c: char| "/?#,;".contains(c) || c.is_whitespace()).unwrap_or(host.len())];
+    let is_host = host.len() > 1;
+    host.rfind('@').filter(|_| is_host).map(|last| sign + last)
+}
+
+/// Finds the password if the whole string is one URL. It may contain any character, and ends at the last `@`. `start` is
+/// the offset of the string in a longer text.
+fn find_password_in_url(text: &str, start: usize, found: &mut Vec<Range<usize>>) {
     let content = text.trim();
     let Some((scheme, rest)) = content.split_once("://").filter(|_| !content.contains(['\n', '\r'])) else { return };
     let is_scheme = |text: &str| {
@@ -49,7 +97,7 @@ fn find_password_in_url(text: &str, found: &mut Vec<Range<usize>>) {
         && port.bytes().all(|byte| byte.is_ascii_digit());
     let first = password.split('@').next().unwrap_or_default();
     if !is_port && !is_placeholder(first) && !first.is_empty() {
-        let offset = text.len() - text.trim_start().len() + scheme.len() + 3;
+        let offset = start + text.len() - text.trim_start().len() + scheme.len() + 3;
         push_password(rest, colon, sign, offset, found);
     }
 }
@@ -136,6 +184,14 @@ mod tests {
             ("postgres://etl:9/hunter2@db/flows", "9/hunter2"),
             ("https://hunter2:@github.com/a", "hunter2"),
             ("snowflake://a:hunter2@x/db?role=r", "hunter2"),
+            ("psql \"postgres://etl:hun'ter2@db/x\" && a", "hun'ter2"),
+            ("psql \"postgres://etl:hun ter@2@db/x\" && a", "hun ter@2"),
+            ("psql \"postgres://etl:hun\\\"ter2@db/x\" && a", "hun\\\"ter2"),
+            ("sh -c \"psql \\\"postgres://etl:hun ter2@db/x\\\" a\"", "hun ter2"),
+            ("psql postgres://etl:hun'ter2@db/x && a b@c.de", "hun'ter2"),
+            ("psql postgres://etl:hun ter2@db/x", "hun ter2"),
+            ("psql postgres://etl:hun t@er2@db/x", "hun t@er2"),
+            ("a\nURL=postgres://etl:hun<t@er2@db/x\nb@c", "hun<t@er2"),
         ] {
             assert_eq!(find(text), [password], "{text}");
         }
@@ -145,6 +201,12 @@ mod tests {
             "https://$(TOKEN):@github.com",
             "postgres://etl:$(PASSWORD)@db/a?b=c@d",
             "https://host:8080 me@example.com",
+            "curl 'https://host:8080' a@b",
+            "curl https://host/a: a@b",
+            "curl https://$HOST:$PORT/a a@b",
+            "curl https://host:{{ .Values.port }}/a a@b",
+            "curl \"https://host\" -H \"a: b@c\"",
+            "see https://host: a@b",
             "git@github.com:owner/repo",
             "ssh://git@github.com:22/a",
             "postgres://etl:$(PASSWORD)@db",
