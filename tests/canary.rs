@@ -48,6 +48,9 @@ const ENVS: &[(&str, &str)] = &[
     ("entry as a map", "- TOKEN: @"),
     ("entry as text", "- TOKEN=@"),
     ("text", "TOKEN=@"),
+    ("value without a key", "- {name: TOKEN, @}\n- {name: DB_PASSWORD, '@'}\n- {@}"),
+    ("map in an entry", "- {name: A, env: {TOKEN: @}}\n- env: {TOKEN: {value: @}}"),
+    ("plural name", "- {name: DB_TOKENS, value: @}\n- {name: DBPASS, value: @}\n- {name: A_DB_PASSWORDS, value: @}"),
 ];
 
 /// Names and contents of complete inputs. The test also replaces `%` with the canary in Base64.
@@ -78,6 +81,10 @@ const INPUTS: &[(&str, &str)] = &[
     ("text as a reference", "kind: Job\nspec: {template: {spec: {containers: [{name: flow, env: [{name: X, valueFrom: @}, {name: Y, valueFrom: {secretKeyRef: '@ x'}}, {name: Y}]}]}}}\n"),
     ("last applied secret", "kind: Job\nmetadata: {annotations: {kubectl.kubernetes.io/last-applied-configuration: '{\"kind\":\"Secret\",\"data\":{\"a\":\"%\"}}'}}\nspec: {template: {spec: {containers: [{name: flow, env: [{name: X}, {name: X}]}]}}}\n"),
     ("dotenv", "kind: List\nitems:\n- kind: Job\n  spec: {template: {spec: {containers: [{name: flow}]}}}\n- kind: ConfigMap\n  data:\n    .env: |\n      export DB_PASSWORD=@ @\n    DB_PASSWORD: @\n"),
+    ("command line", "kind: Job\nspec:\n  template:\n    spec:\n      containers:\n      - env: [{name: A, value: x}]\n        name: flow\n        args: [\"app --password '@ @' -v\", \"app --token \\\n @ -v\", app --token '@ @' -v, 'run PASSWORD=x\\ @ app']\n"),
+    ("urls in a script", "kind: Job\nspec:\n  template:\n    spec:\n      containers:\n      - env: [{name: A, value: x}]\n        name: flow\n        args: [\"psql 'postgres://u:a @§ @§db/x' -c a\", psql postgres://u:a'@§db/x -c a, 'psql \"postgres://u:a b''@§db/x\" -c a', psql postgres://u:a'b§@§db/x]\n"),
+    ("registry", "kind: Job\nmetadata:\n  annotations:\n    a: '{\"auths\": {\"r\": {\"auth\": \"@\"}}}'\n    b: docker '{\"auths\":{\"r\":{\"auth\":\"%6eA==\"}}}'\nspec: {template: {spec: {containers: [{name: flow}]}}}\n"),
+    ("secret by merge keys", "kind: List\nx-k: &k Secret\nitems:\n- kind: Job\n  spec: {template: {spec: {containers: [{name: flow}]}}}\n- {kind: *k, <<: {data: {a: @}}}\n"),
     ("no yaml", "value: \"@\n\u{0}containers: @\n"),
 ];
 

@@ -26,14 +26,12 @@ pub(super) const REFERENCE: Role = 1 << 6;
 pub(super) const SECRETS: Role = 1 << 7;
 /// A Secret that may have no kind.
 pub(super) const SECRET: Role = 1 << 8;
-/// The `metadata` of a Secret.
-pub(super) const SECRET_METADATA: Role = 1 << 9;
 /// The value of a key whose name looks secret.
-pub(super) const SECRET_VALUE: Role = 1 << 10;
+pub(super) const SECRET_VALUE: Role = 1 << 9;
 /// An item of kustomize's `secretGenerator`.
-pub(super) const GENERATOR: Role = 1 << 11;
+pub(super) const GENERATOR: Role = 1 << 10;
 /// A mapping with a `remoteRef`: an item of the data of an `ExternalSecret`.
-pub(super) const REMOTE: Role = 1 << 12;
+pub(super) const REMOTE: Role = 1 << 11;
 
 /// The sensitive nodes of a document, in document order.
 pub struct SensitiveNodes<'a> {
@@ -48,6 +46,8 @@ pub(super) struct Marks<'a> {
     /// The index of the root.
     first: u32,
     roles: Vec<Role>,
+    /// The index after the last complete node.
+    complete_end: u32,
     /// The index ranges in which all scalars are sensitive.
     scalar_ranges: Vec<Range<u32>>,
     /// The names of aliases by index that were not followed yet.
@@ -64,6 +64,7 @@ impl<'a> Marks<'a> {
         Marks {
             first: root.index(),
             roles: vec![0; root.descendants().count()],
+            complete_end: 0,
             scalar_ranges: Vec::new(),
             aliases: BTreeMap::new(),
             shared: HashSet::new(),
@@ -76,15 +77,19 @@ impl<'a> Marks<'a> {
         self.roles[(node.index() - self.first) as usize]
     }
 
-    /// Adds roles to a node.
+    /// Adds roles to a node. A node that is complete already can only become sensitive.
     pub(super) fn add(&mut self, node: Node<'_>, role: Role) {
         self.roles[(node.index() - self.first) as usize] |= role;
+        if role & (WHOLE | SCALARS) != 0 && node.index() < self.complete_end {
+            self.scalar_ranges.push(node.index()..node.subtree_end());
+        }
     }
 
     /// Completes a node: nothing adds a role to it any more. Must be called for all nodes in document order. Returns its
     /// roles.
     pub(super) fn complete(&mut self, node: Node<'a>) -> Role {
         let role = self.role(node);
+        self.complete_end = node.index() + 1;
         if node.anchor().is_some() {
             self.anchors.push(node);
         }

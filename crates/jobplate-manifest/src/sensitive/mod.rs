@@ -13,6 +13,8 @@
 //! | `secret_kind` | which mappings are Secrets, also with misspelled keys |
 //! | `changed_literals` | which literals an edit replaces with references, or the other way round |
 
+// Over 400 lines: a third of the file is test tables.
+
 mod changed_literals;
 mod marks;
 mod object_fields;
@@ -20,20 +22,22 @@ mod policy;
 mod secret_kind;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
+use jobplate_diagnostic::suggest;
 use jobplate_yaml::{Node, NodeKind};
 
 pub use self::changed_literals::find_changed_literals;
 pub use self::marks::SensitiveNodes;
 use self::marks::{
-    ENV, ENV_ITEM, GENERATOR, KEY, Marks, REFERENCE, REMOTE, Role, SCALARS, SECRET, SECRET_METADATA, SECRET_VALUE,
-    SECRETS, VALUE_FROM, WHOLE,
+    ENV, ENV_ITEM, GENERATOR, KEY, Marks, REFERENCE, REMOTE, Role, SCALARS, SECRET, SECRET_VALUE, SECRETS, VALUE_FROM,
+    WHOLE,
 };
 use self::object_fields::{
-    REFERENCE_KEYS, is_name, mark_metadata, mark_object_reference, mark_reference, mark_secret, mark_value_from,
+    REFERENCE_KEYS, is_name, mark_object_reference, mark_reference, mark_secret, mark_value_from,
 };
 pub use self::policy::{MaskLevel, MaskPolicy};
-use self::secret_kind::{SecretKind, find_secret_kind};
+use self::secret_kind::{AnchoredNodes, SecretKind, merged_nodes};
 use crate::credentials::{CommandLineReader, is_benign_value, is_placeholder, is_secret_name};
 
 /// The annotation in which `kubectl apply` keeps a copy of the whole object.
@@ -42,11 +46,15 @@ pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration
 /// The keys that hold a value in a mapping below a secret-looking key: `password: {default: hunter2}`.
 const VALUE_KEYS: [&str; 6] = ["value", "default", "const", "example", "examples", "literal"];
 
+/// The fields of an entry of `env`.
+const ENTRY_FIELDS: [&str; 3] = ["name", "value", "valueFrom"];
+
 /// Finds the sensitive nodes of a document.
 ///
 /// If `is_fragment` is true, the document may be a part of a Secret without its `kind`.
 pub fn find_sensitive_nodes<'a>(root: Node<'a>, is_fragment: bool, policy: &MaskPolicy) -> SensitiveNodes<'a> {
-    let mut finder = Finder { marks: Marks::new(root), policy };
+    let mut finder =
+        Finder { marks: Marks::new(root), anchored: AnchoredNodes::default(), merged: HashSet::new(), policy };
     if is_fragment && root.get_first("kind").is_none() && root.get_first("data").is_some() {
         finder.marks.add(root, SECRET);
     }
@@ -58,6 +66,9 @@ pub fn find_sensitive_nodes<'a>(root: Node<'a>, is_fragment: bool, policy: &Mask
 /// Assigns roles to the nodes of a document.
 struct Finder<'a, 'p> {
     marks: Marks<'a>,
+    anchored: AnchoredNodes<'a>,
+    /// The indices of the mappings that are merged into Secrets.
+    merged: HashSet<u32>,
     policy: &'p MaskPolicy,
 }
 
@@ -66,6 +77,7 @@ impl<'a> Finder<'a, '_> {
     fn visit(&mut self, root: Node<'a>) {
         for node in root.descendants() {
             let role = self.marks.complete(node);
+            self.anchored.add(node);
             match node.kind() {
                 NodeKind::Map => self.visit_map(node, role),
                 NodeKind::Seq => self.visit_seq(node, role),
@@ -77,19 +89,22 @@ impl<'a> Finder<'a, '_> {
     fn visit_map(&mut self, map: Node<'a>, role: Role) {
         for (key, value) in map.entries() {
             // A key with a `:` and without a value is a value after a forgotten blank: `value:hunter2`. In a variable or
-            // a Secret, any other key without a value may be one after a forgotten `:`, unless it is an identifier.
+            // a Secret, any other key without a value may be one after a forgotten `:`, unless it is an identifier. In an
+            // entry of `env`, only the known fields are keys.
             let is_variable = role & (ENV | ENV_ITEM | SCALARS) != 0;
+            let is_entry = role & (ENV | ENV_ITEM) == ENV_ITEM;
+            let is_field = |text: &str| is_placeholder(text.trim()) || suggest::closest(text, ENTRY_FIELDS).is_some();
+            let is_key = |text: &str| is_identifier(text) && (!is_entry || is_field(text));
             let is_value = value.kind() == NodeKind::Empty
-                && key.text().is_some_and(|text| text.contains(':') || is_variable && !is_identifier(&text));
+                && key.text().is_some_and(|text| text.contains(':') || is_variable && !is_key(&text));
             self.marks.add(key, if is_value { KEY | WHOLE } else { KEY });
         }
         match role {
             _ if role & REFERENCE != 0 => return mark_reference(&mut self.marks, map),
             _ if role & VALUE_FROM != 0 => return mark_value_from(&mut self.marks, map),
-            _ if role & SECRET_METADATA != 0 => mark_metadata(&mut self.marks, map),
-            _ if role & SECRET != 0 => mark_secret(&mut self.marks, map),
-            _ => match find_secret_kind(map) {
-                Some(SecretKind::Secret) => mark_secret(&mut self.marks, map),
+            _ if role & SECRET != 0 => self.visit_secret(map),
+            _ => match self.anchored.find_secret_kind(map) {
+                Some(SecretKind::Secret) => self.visit_secret(map),
                 Some(SecretKind::Unknown) => {
                     let is_data = |key: Node<'_>| key.text().is_some_and(|text| text.eq_ignore_ascii_case("data"));
                     map.entries().filter(|(key, _)| is_data(*key)).for_each(|(_, data)| self.marks.add(data, SCALARS));
@@ -164,6 +179,7 @@ impl<'a> Finder<'a, '_> {
                 self.marks.add(value, if is_broken { WHOLE } else { ENV });
             }
             "secrets" if !is_variable => self.marks.add(value, SECRETS),
+            "auths" => value.entries().for_each(|(_, registry)| self.visit_registry(registry)),
             "secretGenerator" => value.items().for_each(|item| self.marks.add(item, GENERATOR)),
             "literals" if role & GENERATOR != 0 => self.marks.add(value, SCALARS),
             LAST_APPLIED if is_text && !text.is_some_and(|text| text.trim_start().starts_with('{')) => {
@@ -173,6 +189,15 @@ impl<'a> Finder<'a, '_> {
                 self.marks.add(value, SCALARS)
             }
             _ => self.visit_named_value(role, key, value),
+        }
+    }
+
+    /// Marks the credentials of a registry in a Docker configuration. The others look secret by their names.
+    fn visit_registry(&mut self, registry: Node<'a>) {
+        let auth = registry.entries().filter(|(key, _)| key.has_text("auth"));
+        auth.for_each(|(_, value)| self.marks.add(value, SCALARS));
+        if registry.kind() == NodeKind::Alias {
+            self.marks.add(registry, SCALARS);
         }
     }
 
@@ -208,6 +233,21 @@ impl<'a> Finder<'a, '_> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Marks the values of a Secret, and of the mappings that are merged into it.
+    fn visit_secret(&mut self, secret: Node<'a>) {
+        let mut pending = vec![secret];
+        while let Some(map) = pending.pop() {
+            mark_secret(&mut self.marks, map);
+            for merged in merged_nodes(map) {
+                match self.anchored.resolve(merged).filter(|node| node.kind() == NodeKind::Map) {
+                    Some(node) if self.merged.insert(node.index()) => pending.push(node),
+                    Some(_) => {}
+                    None => self.marks.add(merged, SCALARS),
+                }
+            }
         }
     }
 
@@ -275,8 +315,6 @@ fn is_identifier(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use jobplate_yaml::{Document, NodeArena, read};
 
     use super::*;
@@ -312,6 +350,10 @@ mod tests {
             ("args: [prefect, agent, kubernetes, start, -k, a]", &["a"]),
             ("args: [prefect, agent, local, start, --key=a, -kb, -k=c, -l, d]", &["--key=a", "-kb", "-k=c"]),
             ("env: [{name: T, value a}, {name: T, a!}, {name: T, value}]", &["value a", "a!"]),
+            ("env: [{name: T, a}, {name: T, valeu}, {a}, {name: T, '{{ x }}'}]", &["a", "a"]),
+            ("auths: {r: {auth: a, email: e, identitytoken: b}}", &["a", "b"]),
+            ("x: &a {auth: b}\nauths: {r: *a}", &["b"]),
+            ("auth: a", &[]),
             ("secretGenerator: [{name: s, literals: [A=a]}]", &["A=a"]),
             ("passwords: [a, true]", &["a"]),
         ] {
@@ -352,8 +394,13 @@ mod tests {
             ("stringDat: {a: b}", &["b"]),
             ("type: Opaque\nkind: X\ndata: {a: b}", &["b"]),
             ("data: {a: b}", &["b"]),
-            ("x: &k Secret\ny: {kind: *k, data: {a: b}, spec: {c: d}}", &["b"]),
-            ("x: &m {kind: Secret}\ny: {<<: *m, data: {a: b}, spec: {c: d}}", &["b"]),
+            ("x: &k Secret\ny: {kind: *k, data: {a: b}, spec: {c: d}}", &["b", "d"]),
+            ("x: &m {kind: Secret}\ny: {<<: *m, data: {a: b}, spec: {c: d}}", &["b", "d"]),
+            ("x: &k Secret\nm: &m {metadata: {name: s, a: b}, data: {a: c}}\ny: {kind: *k, <<: *m}", &["b", "c"]),
+            ("x: &s {kind: Secret}\nm: &m {data: {a: b}}\ny: {<<: [*s, *m]}", &["b"]),
+            ("m: &m {data: {a: b}}\nn: &n {<<: *m}\ny: {kind: Secret, <<: *n}", &["b"]),
+            ("y: {kind: Secret, <<: {data: {a: b}}}\nz: {<<: {kind: Secret}, data: {a: c}}", &["b", "c"]),
+            ("x: &s {kind: ConfigMap}\nm: &m {data: {a: b}}\ny: {<<: [*s, *m]}", &[]),
             ("x: &m {kind: Secret}\ny: {<<: *m, kind: ConfigMap, data: {a: b}}", &[]),
             ("valuesFrom: [{kind: Secret, name: s, valuesKey: k}]", &[]),
             ("kind: ConfigMap\nmetadata: {name: s}\ndata: {a: b}", &[]),

@@ -2,7 +2,7 @@
 
 use jobplate_yaml::{Node, NodeKind};
 
-use super::marks::{Marks, REFERENCE, SCALARS, SECRET_METADATA};
+use super::marks::{Marks, REFERENCE, SCALARS};
 use crate::credentials::is_placeholder;
 
 /// The keys of `valueFrom` and `envFrom` entries whose value is a reference.
@@ -83,12 +83,16 @@ pub(super) fn mark_reference<'a>(marks: &mut Marks<'a>, map: Node<'a>) {
     }
 }
 
-/// Marks the values of a Secret, also those of unknown keys.
+/// Marks the values of a Secret, also those of unknown keys, but not the mappings that are merged into it.
 pub(super) fn mark_secret<'a>(marks: &mut Marks<'a>, map: Node<'a>) {
     for (key, value) in map.entries() {
         if key.has_text("metadata") && value.kind() == NodeKind::Map {
-            marks.add(value, SECRET_METADATA);
-        } else if !value.is_scalar() || !SECRET_FIELDS.iter().any(|field| key.has_text(field)) {
+            mark_metadata(marks, value);
+            continue;
+        }
+        let is_known = SECRET_FIELDS.iter().any(|field| key.has_text(field));
+        // The node of an alias at a known key is shown or not by its own place.
+        if !key.has_text("<<") && !(is_known && (value.is_scalar() || value.kind() == NodeKind::Alias)) {
             marks.add(value, SCALARS);
         }
     }
@@ -100,7 +104,7 @@ fn mark_unknown<'a>(marks: &mut Marks<'a>, map: Node<'a>, known: &[&str]) {
 }
 
 /// Marks the values of unknown keys in the metadata of a Secret.
-pub(super) fn mark_metadata<'a>(marks: &mut Marks<'a>, map: Node<'a>) {
+fn mark_metadata<'a>(marks: &mut Marks<'a>, map: Node<'a>) {
     mark_unknown(marks, map, &METADATA_FIELDS);
 }
 
