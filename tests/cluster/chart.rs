@@ -369,7 +369,7 @@ fn rejects_invalid_values_by_name() {
         ("rbac.creat=false", "rbac"),
         ("image=null", "image"),
         ("env[0].name=A,env[0].value=1", "env/0/value"),
-        ("env[0].name=A,env[1].name=A", "env: A is there twice"),
+        ("env[0].name=A,env[1].name=A", "env: A is a duplicate"),
         ("env[0].name=NAMESPACE,env[0].value=x", "jobNamespace"),
         ("env[0].name=HOME,env[0].value=x", "HOME"),
         ("env[0].name=SERVICE_ACCOUNT_NAME", "SERVICE_ACCOUNT_NAME"),

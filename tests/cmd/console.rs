@@ -4,7 +4,8 @@
 //! on the next line. The lines up to the next command are its expected stdout and stderr, interleaved as on a terminal.
 //! A line `...` matches any number of lines. A command that fails is followed by `$ echo $?`, which is not run, and its
 //! exit code. All commands of a page share a working directory, which is also the home directory. It holds
-//! `templates/`, `charts/`, `integrations/` and the files in `docs/examples/`. Its `.local/bin` is on the `PATH`.
+//! `templates/`, `charts/`, `integrations/` and `docs/examples/`, like the top of the project, and a copy of each file
+//! in `docs/examples/`. Its `.local/bin` is on the `PATH`.
 //!
 //! Blocks that need a cluster, Helm or another program are marked `console cluster`, `console helm3`, `console helm4`,
 //! `console helm` (both versions) and so on. The tests that provide the program run them.
@@ -75,14 +76,15 @@ fn project_dir() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Copies the files of [`EXAMPLE_DIRS`] to `dir`: the files of docs/examples to its top level, all other files below
-/// their directory's path.
+/// Copies the files of [`EXAMPLE_DIRS`] to the same place in `dir`, and those of docs/examples also to its top level.
 fn copy_example_files(dir: &Path) {
     for from in EXAMPLE_DIRS {
         for file in run::files_below(&project_dir().join(from)) {
-            let to = if from == "docs/examples" { file.clone() } else { Path::new(from).join(&file) };
             let bytes = std::fs::read(project_dir().join(from).join(&file)).expect("an example file can be read");
-            run::write_file(&dir.join(to), &bytes);
+            run::write_file(&dir.join(from).join(&file), &bytes);
+            if from == "docs/examples" {
+                run::write_file(&dir.join(&file), &bytes);
+            }
         }
     }
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::run;
 
-/// The commands whose flags are in the tables of README.md.
-const COMMANDS_IN_README: [&str; 4] = ["render", "apply", "diff", "secret"];
+/// The commands whose flags are in the tables of docs/flags.md.
+const COMMANDS_BY_TOPIC: [&str; 4] = ["render", "apply", "diff", "secret"];
 
 /// Checks that docs/cli.md contains the help of the program and of each command. If `JOBPLATE_CMD_UPDATE` is set,
 /// rewrites the page first.
@@ -14,9 +14,10 @@ pub(crate) fn cli_page_is_the_help() {
     let top_level_help = run_help(&["--help"]);
     let commands = listed_commands(&top_level_help);
     assert!(commands.len() > 7, "{commands:?}");
-    let mut page = "# The command line\n\nWhat `--help` says, command by command. `jobplate man COMMAND` has the \
-        same as a manual page.\n"
-        .to_owned();
+    let mut page =
+        "# Commands\n\nThis page contains the help of each command. `jobplate man COMMAND` prints it as a manual \
+        page.\n"
+            .to_owned();
     page.push_str(&format!("\n## jobplate\n\n```text\n{top_level_help}```\n"));
     for command in commands {
         page.push_str(&format!("\n## jobplate {command}\n\n```text\n{}```\n", run_help(&[command, "--help"])));
@@ -30,13 +31,12 @@ pub(crate) fn cli_page_is_the_help() {
     assert!(written == page, "docs/cli.md is not the help of the program: update it with JOBPLATE_CMD_UPDATE=1");
 }
 
-pub(crate) fn flags_in_the_readme_exist() {
-    let readme = std::fs::read_to_string(project_file("README.md")).expect("README.md can be read");
-    let help: String = COMMANDS_IN_README.iter().map(|command| run_help(&[command, "--help"])).collect();
+pub(crate) fn flags_by_topic_exist() {
+    let page = std::fs::read_to_string(project_file("docs/flags.md")).expect("the page can be read");
+    let help: String = COMMANDS_BY_TOPIC.iter().map(|command| run_help(&[command, "--help"])).collect();
     let is_in_word = |c: char| c.is_ascii_alphanumeric() || c == '-';
     let known: Vec<&str> = help.split(|c: char| !is_in_word(c)).collect();
-    let section = readme.split("\n## Flags\n").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("a section");
-    let rows = section.lines().filter(|line| line.starts_with('|'));
+    let rows = page.lines().filter(|line| line.starts_with('|'));
     // The pieces with odd indices are between backticks.
     let code = rows.flat_map(|line| line.split('`').skip(1).step_by(2));
     let words = code.flat_map(|code| code.split(|c: char| !is_in_word(c)));
@@ -73,6 +73,24 @@ pub(crate) fn diagnostics_page_lists_every_code() {
     }
     assert!(used.len() > 40, "{used:?}");
     assert_eq!(listed, used.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+/// Checks that the picture in README.md shows what a terminal shows. If `JOBPLATE_CMD_UPDATE` is set, draws it first.
+pub(crate) fn preview_picture_is_the_output() {
+    const ARGS: [&str; 6] = ["preview", "etl.yaml", "--run-config", "run.yaml", "-o", "env"];
+    let colored: Vec<&str> = ARGS.into_iter().chain(["--color", "always"]).collect();
+    let output = run::jobplate(&project_file("docs/examples"), &colored, b"");
+    assert_eq!(output.status, 0);
+    let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
+    let screen = format!("$ jobplate {}\n{}{}", ARGS.join(" "), text(output.stderr), text(output.stdout));
+    let lines: Vec<&str> = screen.lines().map(str::trim_end).collect();
+    let picture = anstyle_svg::Term::new().render_svg(&lines.join("\n"));
+    let file = project_file("docs/images/preview.svg");
+    if std::env::var_os("JOBPLATE_CMD_UPDATE").is_some() {
+        run::write_file(&file, picture.as_bytes());
+    }
+    let written = std::fs::read_to_string(file).unwrap_or_default();
+    assert!(written == picture, "docs/images/preview.svg is outdated: update it with JOBPLATE_CMD_UPDATE=1");
 }
 
 /// Returns the names of the commands that the top-level help lists.

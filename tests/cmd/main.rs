@@ -155,7 +155,9 @@ fn functions() -> Vec<Test> {
         #[cfg(feature = "cluster")]
         docs::diagnostics_page_lists_every_code,
         #[cfg(feature = "cluster")]
-        docs::flags_in_the_readme_exist,
+        docs::flags_by_topic_exist,
+        #[cfg(feature = "cluster")]
+        docs::preview_picture_is_the_output,
         #[cfg(target_os = "linux")]
         in_place::changes_all_files_or_none,
         #[cfg(target_os = "linux")]

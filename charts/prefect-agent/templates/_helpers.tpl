@@ -17,7 +17,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* The two that tell the agent's pod from others. They can't change while the release lives. */}}
+{{/* The labels that select the agent's pod. They are immutable during the life of the release. */}}
 {{- define "prefect-agent.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "prefect-agent.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
@@ -38,14 +38,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 {{- end -}}
 {{- end -}}
 
-{{/* Where the flow runs go. */}}
+{{/* The namespace of the flow runs. */}}
 {{- define "prefect-agent.jobNamespace" -}}
 {{- default .Release.Namespace .Values.jobNamespace -}}
 {{- end -}}
 
 {{/*
-The name of the Role and its binding. Elsewhere than in the release's own namespace they can meet those of
-a release of the same name, so there the namespace is part of it.
+The name of the Role and its binding. In another namespace, they could collide with those of a release with
+the same name, so there the name contains the release's namespace.
 */}}
 {{- define "prefect-agent.roleName" -}}
 {{- if eq (include "prefect-agent.jobNamespace" .) .Release.Namespace -}}
@@ -61,29 +61,29 @@ a release of the same name, so there the namespace is part of it.
 {{- end -}}
 
 {{/*
-The text of the job template: as it is given, but for what a literal block can't hold. There every line ends
-with a line feed, a byte order mark is no text, and some characters are not allowed.
+The job template as it is given, except for what a literal block cannot contain. Every line there ends with a
+line feed, a byte order mark is not allowed, and some characters are not allowed.
 */}}
 {{- define "prefect-agent.jobTemplate" -}}
 {{- $text := .Values.jobTemplate | toString | trimPrefix "\ufeff" -}}
 {{- if or (kindIs "invalid" .Values.jobTemplate) (not (trim $text)) -}}
-{{- fail "jobTemplate is empty: give the text of a Job, or the name of a ConfigMap that has it (existingJobTemplate.configMap)" -}}
+{{- fail "jobTemplate is empty: set it to a Job, or name a ConfigMap with the job template (existingJobTemplate.configMap)" -}}
 {{- end -}}
 {{- $text = regexReplaceAll "\r\n?" $text "\n" -}}
 {{- if regexMatch "[^\\t\\n -~\u00a0-\u2027\u202a-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]" $text -}}
-{{- fail "jobTemplate holds a control character, which YAML does not allow" -}}
+{{- fail "jobTemplate contains a control character, which YAML does not allow" -}}
 {{- end -}}
 {{- $text -}}
 {{- end -}}
 
-{{/* The head of a literal block that keeps all of a text: blank lines at its end, blanks at its start. */}}
+{{/* The header of a literal block that keeps a whole string: blank lines at its end, spaces at its start. */}}
 {{- define "prefect-agent.blockHead" -}}
 |
 {{- if regexMatch "^[ \\t\\n]" . }}2{{ end -}}
 {{- if not (hasSuffix "\n" .) }}-{{ else if regexMatch "(^|\\n)[ \\t]*\\n$" . }}+{{ end -}}
 {{- end -}}
 
-{{/* What the schema can't say, would say in words that help nobody, or with a value that may be secret. */}}
+{{/* Checks that the schema cannot make, or would report unclearly or with a value that may be secret. */}}
 {{- define "prefect-agent.check" -}}
 {{- if not (has .Values.backend (list "server" "cloud")) -}}
 {{- fail (printf "backend is %q: it must be server or cloud" .Values.backend) -}}
@@ -114,15 +114,15 @@ with a line feed, a byte order mark is no text, and some characters are not allo
 {{- $seen := dict -}}
 {{- range $index, $entry := .Values.env -}}
 {{- if not (regexMatch "^[ -<>-~]+$" .name) -}}
-{{- fail (printf "env[%d].name is no name of a variable" $index) -}}
+{{- fail (printf "env[%d].name is not a valid name of a variable" $index) -}}
 {{- else if hasKey $ours .name -}}
 {{- fail (printf "env: %s is set by the value %s" .name (get $ours .name)) -}}
 {{- else if has .name $fixed -}}
 {{- fail (printf "env: %s is set by the chart" .name) -}}
 {{- else if hasKey $seen .name -}}
-{{- fail (printf "env: %s is there twice" .name) -}}
+{{- fail (printf "env: %s is a duplicate" .name) -}}
 {{- else if and .value (regexMatch $secret (upper .name)) -}}
-{{- fail (printf "env: %s looks secret: give it by valueFrom, so that its value does not stand in the release" .name) -}}
+{{- fail (printf "env: %s looks like a secret: use valueFrom, so that the release does not contain its value" .name) -}}
 {{- else if and (eq .name "SERVICE_ACCOUNT_NAME") (not .value) (not .valueFrom) -}}
 {{- fail "env: an empty SERVICE_ACCOUNT_NAME would blank the one in the job template" -}}
 {{- end -}}
@@ -130,13 +130,13 @@ with a line feed, a byte order mark is no text, and some characters are not allo
 {{- end -}}
 {{- end -}}
 
-{{/* What of the job template has no effect. For people: a template that is odd is no reason to stop here. */}}
+{{/* Warnings about settings of the job template without effect. An unusual template is not an error. */}}
 {{- define "prefect-agent.warnings" -}}
 {{- $job := include "prefect-agent.jobTemplate" . | fromYaml -}}
 {{- $pod := dict -}}
 {{- if $job.Error }}
 
-WARNING: the job template can't be read: {{ $job.Error }}
+WARNING: the job template is invalid: {{ $job.Error }}
 {{- else -}}
 {{- $at := $job -}}
 {{- range list "spec" "template" "spec" -}}
