@@ -7,6 +7,7 @@ mod bench;
 #[cfg(feature = "corpus")]
 mod corpus;
 mod dist;
+mod docs;
 mod mutants;
 mod oracles;
 mod run;
@@ -24,6 +25,8 @@ cargo xtask COMMAND
                                    (--quick: formatting, lints, unit tests and golden cases, within a minute)
   audit [--offline]                Check licenses, advisories, unwanted and duplicate crates with cargo-deny (deny.toml);
                                    builds it in minutes the first time (--offline: without advisories)
+  docs [--serve]                   Build the documentation site in target/site and check its links (--serve: serve it,
+                                   and build it again when a page changes)
   servers                          Install Kubernetes' servers, kubectl, Helm, act, pre-commit and others for the
                                    tests into target/servers (fifteen minutes the first time)
   oracles                          Install Prefect for the tests into virtual environments in target/oracles
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         #[cfg(not(feature = "corpus"))]
         "corpus" => run_with_library(&args),
         "dist" => dist::run(&args),
+        "docs" => docs::run(&args),
         "" | "help" | "-h" | "--help" => {
             print!("{HELP}");
             return ExitCode::SUCCESS;

@@ -4,12 +4,14 @@
 //! build.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::docs;
 use crate::mutants::fidelity_command;
 use crate::oracles;
 use crate::run::{self, cargo_command, run_step};
@@ -22,6 +24,9 @@ const WORKSPACE: [&str; 3] = ["--workspace", "--features", "xtask/corpus"];
 /// The number of mutants in the optimized fidelity test. In the debug build, the test runs only its small default
 /// number.
 const MUTANTS: u64 = 400_000;
+
+/// The names of Chromium. `tests/docs` looks for more of them.
+const BROWSERS: [&str; 3] = ["chromium-headless-shell", "chromium", "google-chrome"];
 
 /// Test targets that take minutes. They run last.
 const SLOW_TARGETS: [&str; 4] = ["cluster", "fidelity", "integrations", "prefect"];
@@ -77,6 +82,7 @@ fn run_quick(suites: &mut Suites) -> Result<()> {
 fn run_all(suites: &mut Suites) -> Result<()> {
     check_tools()?;
     check_sources(suites)?;
+    let site = run_docs_checks(suites)?;
     if run::first_output_line("go", &["version"]).is_some() {
         suites.run("go-yaml oracle", build_go_oracle)?;
     }
@@ -95,6 +101,9 @@ fn run_all(suites: &mut Suites) -> Result<()> {
         if let Some(servers) = &servers {
             tests.env(servers::DIRECTORY_VARIABLE, servers);
         }
+        if let Some(site) = &site {
+            tests.env(docs::SITE_VARIABLE, site);
+        }
         if let Some(oracles) = &oracles {
             tests.env("JOBPLATE_TEST_PREFECT1", oracles.join(oracles::interpreter_path("1.4.1")));
             tests.env(oracles::DIRECTORY_VARIABLE, oracles);
@@ -110,10 +119,16 @@ fn run_all(suites: &mut Suites) -> Result<()> {
 
 /// Prints the versions of the programs that tests use.
 fn check_tools() -> Result<()> {
+    let is_installed = |name: &&str| run::first_output_line(name, &["--version"]).is_some();
+    let browser = BROWSERS.into_iter().find(is_installed).unwrap_or(BROWSERS[0]);
     run::check_tools(&[
         ("cargo", &["--version"], "everything"),
         ("go", &["version"], "comparisons with Kubernetes' YAML reader, and all tests on real servers"),
-        ("python3", &["--version"], "comparisons with PyYAML and Prefect 1, and the tests with pre-commit"),
+        (
+            "python3",
+            &["--version"],
+            "the spelling check, the documentation site, comparisons with PyYAML and Prefect 1, and the tests with pre-commit",
+        ),
         ("npm", &["--version"], "the tests with gitlab-ci-local"),
         ("git", &["--version"], "the tests of the GitHub action, pre-commit and GitLab"),
         ("curl", &["--version"], "the tests of the GitHub action and GitLab"),
@@ -122,6 +137,7 @@ fn check_tools() -> Result<()> {
         ("fish", &["--version"], "completion in fish"),
         ("shellcheck", &["--version"], "a look at the scripts of the GitHub action"),
         ("buildah", &["--version"], "the container image of a release"),
+        (browser, &["--version"], "the search of the documentation site"),
     ])
 }
 
@@ -129,6 +145,22 @@ fn check_sources(suites: &mut Suites) -> Result<()> {
     suites.run_command("formatting", &mut cargo_command(&["fmt", "--all", "--check"]))?;
     let mut clippy = workspace_command("clippy");
     suites.run_command("lints", clippy.args(["--all-targets", "--", "-D", "warnings"]))
+}
+
+/// Checks the spelling and builds the documentation site. Returns the directory of the site, or `None` if Python is not
+/// installed.
+fn run_docs_checks(suites: &mut Suites) -> Result<Option<PathBuf>> {
+    if run::first_output_line("python3", &["-c", "import ensurepip, venv"]).is_none() {
+        eprintln!("\nLEFT OUT: the spelling check and the documentation site, because Python is not installed");
+        return Ok(None);
+    }
+    suites.run("spelling", docs::check_spelling)?;
+    let mut site = None;
+    suites.run("documentation site", || {
+        site = Some(docs::build()?);
+        Ok(())
+    })?;
+    Ok(site)
 }
 
 fn run_unit_tests(suites: &mut Suites) -> Result<()> {
