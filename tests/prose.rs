@@ -1,0 +1,184 @@
+//! Checks that retired phrases do not come back: in messages, help texts and golden cases, and in the documentation.
+//!
+//! `tests/style.rs` does the same for comments and identifiers.
+
+use std::fs;
+use std::path::Path;
+
+/// Phrases that are used nowhere, each with the wording to use instead.
+const RETIRED: [(&str, &str); 30] = [
+    ("a played", "a fake"),
+    ("are none", "are not ..., are missing"),
+    ("bad days", "fault injection"),
+    ("begun again", "retried"),
+    ("comes to light", "is found"),
+    ("doors", "integrations"),
+    ("draw", "generate"),
+    ("every door", "integrations"),
+    ("faults included", "including its bugs"),
+    ("folders", "directories"),
+    ("hand on", "pass on, forward"),
+    ("in vain", "overridden"),
+    ("is the identity", "is idempotent"),
+    ("is to be guarded", "fails with ..."),
+    ("lays", "merges"),
+    ("lost without", "silently overridden"),
+    ("of a stranger", "of another owner"),
+    ("papers", "docs"),
+    ("rooms", "modules"),
+    ("stands there", "is"),
+    ("stood", "was"),
+    ("takes its place", "overrides it"),
+    ("the first word", "the command"),
+    ("the same once more", "a duplicate"),
+    ("went away", "closed the pipe"),
+    ("whatever it may be", "any object"),
+    ("wish", "setting"),
+    ("wishes", "settings"),
+    ("without a word", "silently"),
+    ("would fail here", "raises ... here"),
+];
+
+/// Phrases that the documentation does not use. Messages of the program may still contain them.
+const RETIRED_IN_DOCS: [(&str, &str); 26] = [
+    ("a text", "a string, an embedded document"),
+    ("all the same", "still"),
+    ("anew", "again"),
+    ("are no", "are not"),
+    ("beforehand", "before anything is written"),
+    ("behind", "after"),
+    ("door", "integration"),
+    ("folder", "directory"),
+    ("handed on", "passed on"),
+    ("hands on", "passes on"),
+    ("has it", "like X, in X's format"),
+    ("have had", "have"),
+    ("is none", "is not a ..., is invalid"),
+    ("is no", "is not a"),
+    ("is said", "is reported"),
+    ("made up", "a placeholder"),
+    ("mend", "fix"),
+    ("nobody", "no one, or name who"),
+    ("once more", "again"),
+    ("stands", "is, appears"),
+    ("that others own", "owned by other field managers"),
+    ("tell", "report"),
+    ("tells", "reports"),
+    ("told", "reported"),
+    ("whatever", "any, regardless of"),
+    ("whoever", "the program that"),
+];
+
+/// Places where a retired phrase is allowed: the start of a path, the phrase, and the reason. At most 20.
+const EXCEPTIONS: [(&str, &str, &str); 0] = [];
+
+/// A line of a file with a retired phrase.
+#[derive(Debug)]
+struct Fault(String);
+
+/// Returns the parts of a page that people wrote: `None` for the lines of `console` and `text` blocks, which the
+/// program printed.
+fn written_lines(page: &str) -> Vec<(usize, &str)> {
+    let mut lines = Vec::new();
+    let mut is_output = false;
+    for (index, line) in page.lines().enumerate() {
+        if line.starts_with("```") {
+            is_output = !is_output && (line.starts_with("```console") || line.starts_with("```text"));
+        } else if !is_output {
+            lines.push((index + 1, line));
+        }
+    }
+    lines
+}
+
+/// Returns whether a line contains a phrase as whole words, ignoring case. "There is no", "there are none" and "is no
+/// longer" are English.
+fn contains_phrase(line: &str, phrase: &str) -> bool {
+    let (line, phrase) = (line.to_lowercase(), phrase.to_lowercase());
+    line.match_indices(&phrase).any(|(start, _)| {
+        let (before, after) = (&line[..start], &line[start + phrase.len()..]);
+        let is_part = |letter: char| letter.is_alphanumeric() || "_-".contains(letter);
+        let is_english = before.ends_with("there ") || phrase.ends_with(" no") && after.starts_with(" longer");
+        !before.ends_with(is_part) && !after.starts_with(is_part) && !is_english
+    })
+}
+
+/// Finds phrases of a list in lines of a file, except where [`EXCEPTIONS`] allows them.
+fn find_phrases(path: &str, lines: &[(usize, &str)], phrases: &[(&str, &str)]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (phrase, use_instead) in phrases {
+        let is_allowed = EXCEPTIONS.iter().any(|(start, allowed, _)| path.starts_with(start) && allowed == phrase);
+        for (number, line) in lines.iter().filter(|(_, line)| !is_allowed && contains_phrase(line, phrase)) {
+            faults.push(Fault(format!("{path}:{number}: {phrase:?}; write {use_instead:?}: {}", line.trim())));
+        }
+    }
+    faults
+}
+
+/// Collects the files below a path with their text. Skips files that are not UTF-8.
+fn collect_files(top: &Path, path: &str, files: &mut Vec<(String, String)>) {
+    let place = top.join(path);
+    if place.is_dir() {
+        for entry in fs::read_dir(&place).expect("a directory") {
+            let name = entry.expect("a directory entry").file_name();
+            collect_files(top, &format!("{path}/{}", name.to_string_lossy()), files);
+        }
+    } else if let Ok(text) = fs::read_to_string(&place) {
+        files.push((path.to_owned(), text));
+    }
+}
+
+#[test]
+fn retired_phrases_are_not_used() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut faults = Vec::new();
+    let (mut sources, mut pages) = (Vec::new(), Vec::new());
+    for path in ["src", "crates", "tests/cmd"] {
+        collect_files(top, path, &mut sources);
+    }
+    for path in
+        ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs", "charts", "integrations", "templates"]
+    {
+        collect_files(top, path, &mut pages);
+    }
+    assert!(sources.len() > 800 && pages.len() > 40, "{} sources, {} pages", sources.len(), pages.len());
+    for (path, text) in &sources {
+        let lines: Vec<(usize, &str)> = text.lines().enumerate().map(|(index, line)| (index + 1, line)).collect();
+        faults.extend(find_phrases(path, &lines, &RETIRED));
+    }
+    for (path, text) in &pages {
+        let lines = written_lines(text);
+        faults.extend(find_phrases(path, &lines, &RETIRED));
+        faults.extend(find_phrases(path, &lines, &RETIRED_IN_DOCS));
+    }
+    let faults: Vec<String> = faults.into_iter().map(|fault| fault.0).collect();
+    assert!(faults.is_empty(), "{} retired phrases:\n{}", faults.len(), faults.join("\n"));
+}
+
+#[test]
+fn exceptions_are_few_and_used() {
+    const { assert!(EXCEPTIONS.len() <= 20) };
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (path, phrase, reason) in EXCEPTIONS {
+        let mut files = Vec::new();
+        collect_files(top, path, &mut files);
+        let is_used = files.iter().any(|(_, text)| text.lines().any(|line| contains_phrase(line, phrase)));
+        assert!(is_used && !reason.is_empty(), "{path} does not contain {phrase:?}: remove the exception");
+    }
+}
+
+#[test]
+fn phrases_are_whole_words() {
+    for (line, phrase, is_found) in [
+        ("It stands there.", "stands", true),
+        ("It understands.", "stands", false),
+        ("stands-in", "stands", false),
+        ("X is no Y", "is no", true),
+        ("There is no Y; it is no longer here", "is no", false),
+        ("It is none.", "is no", false),
+    ] {
+        assert_eq!(contains_phrase(line, phrase), is_found, "{line:?} and {phrase:?}");
+    }
+    let page = "told\n```console\n$ a\ntold\n```\n```yaml\ntold: 1\n```\n";
+    assert_eq!(written_lines(page), [(1, "told"), (7, "told: 1")]);
+}
