@@ -84,7 +84,8 @@ pub(crate) fn preview_picture_is_the_output() {
     let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
     let screen = format!("$ jobplate {}\n{}{}", ARGS.join(" "), text(output.stderr), text(output.stdout));
     let lines: Vec<&str> = screen.lines().map(str::trim_end).collect();
-    let picture = anstyle_svg::Term::new().render_svg(&lines.join("\n"));
+    let terminal = anstyle_svg::Term::new().palette(anstyle_svg::WIN10_CONSOLE);
+    let picture = terminal.render_svg(&lines.join("\n"));
     let file = project_file("docs/images/preview.svg");
     if std::env::var_os("JOBPLATE_CMD_UPDATE").is_some() {
         run::write_file(&file, picture.as_bytes());
