@@ -17,6 +17,8 @@ def on_files(files, config):
     root = Path(config.config_file_path).parent
     for path, name in OTHER_PAGES.items():
         text = (root / path).read_text(encoding="utf-8").replace("](docs/", "](")
+        for other, other_name in OTHER_PAGES.items():
+            text = text.replace(f"]({other})", f"]({other_name})")
         files.append(File.generated(config, name, content=text))
     return files
 
