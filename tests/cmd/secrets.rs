@@ -253,7 +253,7 @@ fn converted_type(answer: &str, value: &str) -> Option<&'static str> {
         ("str", _) => Some(secrets::UNQUOTED),
         ("int" | "float", _) => Some("a number"),
         ("complex", _) => Some("a complex number"),
-        ("bool", _) => Some("true or false"),
+        ("bool", _) => Some("a boolean"),
         ("NoneType", _) => Some("None"),
         ("dict", _) => Some("a dict"),
         ("list", _) => Some("a list"),

@@ -95,6 +95,8 @@ struct DeployedAgent {
     file: String,
     version: Option<Vec<u32>>,
     has_env_from: bool,
+    /// Errors about variables of the agent that Kubernetes rejects.
+    rejected_variables: Vec<Diagnostic>,
 }
 
 impl DeployedAgent {
@@ -105,7 +107,7 @@ impl DeployedAgent {
         version: AgentVersion,
         has_template: bool,
     ) -> Vec<Diagnostic> {
-        let mut notes = Vec::new();
+        let mut notes = self.rejected_variables.clone();
         let mut add = |note: Diagnostic| notes.push(note.in_file(&*self.file));
         let simulated_version = match version {
             AgentVersion::V0_15 => (&[0, 15], "0.15"),
@@ -162,10 +164,10 @@ fn read_scenario(
     if !scenario.environ.is_empty() {
         return both_given_error("--agent", "environ");
     }
-    let deployment::AgentDeployment { start, environ, version, has_env_from } =
+    let deployment::AgentDeployment { start, environ, version, has_env_from, rejected_variables } =
         deployment::find(arena, &files.read_source(name, false)?)?;
     (scenario.start, scenario.environ) = (start, environ);
-    Ok((scenario, Some(DeployedAgent { file: display_path(name), version, has_env_from })))
+    Ok((scenario, Some(DeployedAgent { file: display_path(name), version, has_env_from, rejected_variables })))
 }
 
 /// Formats the table of the flow container's variables, in the order of `env`.

@@ -3,10 +3,12 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::suggest::quote_key;
+use jobplate_diagnostic::{Diagnostic, Error, Result};
 use jobplate_manifest::container;
 use jobplate_manifest::env::{Segment, describe_source, referenced_names, segments};
 use jobplate_manifest::object::for_each_object;
+use jobplate_manifest::sendable::{QUOTE_HINT, describe_non_string};
 use jobplate_manifest::workload::pod_specs;
 use jobplate_yaml::Node;
 
@@ -16,7 +18,7 @@ use super::start::{Program, find_start};
 use crate::generation::{self, Generation};
 use crate::pyvalue::environ::{Environ, EnvironVar, Resolved};
 use crate::pyvalue::limits::Budget;
-use crate::pyvalue::source::{Location, SourceFile, locate};
+use crate::pyvalue::source::{Location, SourceFile, locate, locate_diagnostic};
 
 /// The container that runs a program.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub(crate) struct ProgramContainer {
     pub has_env_from: bool,
     /// The names of the variables that the command or another variable uses.
     pub used_names: HashSet<String>,
+    /// Errors about names and values of variables that Kubernetes rejects.
+    pub rejected_variables: Vec<Diagnostic>,
 }
 
 /// Finds the container that runs a program in a manifest. `assumed_version` is the version of Prefect if the container's
@@ -94,13 +98,23 @@ impl ContainerReader<'_> {
 
     fn read(mut self, container: Node<'_>) -> Result<ProgramContainer> {
         let environ = self.environ(container)?;
+        let rejected_variables = self.find_rejected_variables(container);
         let StartCommand { profile, options, location } = self.command(container, &environ)?;
         let version = generation::image_version(container);
         let parser = option_parser(self.program, version.as_deref().unwrap_or(self.assumed_version));
         let options = Options::parse(self.program, parser, options.each_ref().map(Vec::as_slice), &location)?;
         let has_env_from = container.get_first("envFrom").is_some_and(|list| list.items().next().is_some());
         let used_names = self.used_names;
-        Ok(ProgramContainer { options, profile, location, environ, version, has_env_from, used_names })
+        Ok(ProgramContainer {
+            options,
+            profile,
+            location,
+            environ,
+            version,
+            has_env_from,
+            used_names,
+            rejected_variables,
+        })
     }
 
     /// Returns the container's variables, in order.
@@ -120,6 +134,24 @@ impl ContainerReader<'_> {
             environ.set(EnvironVar { name: name.into_owned(), value, location });
         }
         Ok(environ)
+    }
+
+    /// Returns errors about names and values of variables that are not strings.
+    fn find_rejected_variables(&self, container: Node<'_>) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        for entry in container.get_first("env").into_iter().flat_map(Node::items) {
+            let name = entry.get_first("name").and_then(Node::text).unwrap_or_default();
+            let name = quote_key(&name);
+            let subjects = [("name", format!("the variable name {name}")), ("value", format!("the value of {name}"))];
+            for (key, subject) in subjects {
+                let Some(value) = entry.get_first(key) else { continue };
+                let Some(kind) = describe_non_string(value) else { continue };
+                let text = format!("Kubernetes rejects the manifest: {subject} is {kind}, not a string");
+                let error = Diagnostic::error("non-string-value", text).help(QUOTE_HINT);
+                found.push(locate_diagnostic(error, Some(&self.location(value))));
+            }
+        }
+        found
     }
 
     /// Returns the text of a scalar with `$(VAR)` expanded.

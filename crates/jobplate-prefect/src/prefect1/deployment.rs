@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Diagnostic, Error, Result};
 
 use super::agent::AgentArguments;
 use crate::deployment::{self, Options, Program};
@@ -26,6 +26,8 @@ pub struct AgentDeployment {
     pub version: Option<Vec<u32>>,
     /// Whether the container has `envFrom`.
     pub has_env_from: bool,
+    /// Errors about variables of the container that Kubernetes rejects.
+    pub rejected_variables: Vec<Diagnostic>,
 }
 
 /// The agent's command, its options, and the error messages about it.
@@ -46,7 +48,7 @@ pub const AGENT: Program = Program {
 /// # Errors
 /// Fails if there is no agent or more than one agent, or if the agent's command cannot be parsed.
 pub fn find(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<AgentDeployment> {
-    let deployment::ProgramContainer { options, location, environ, version, has_env_from, .. } =
+    let deployment::ProgramContainer { options, location, environ, version, has_env_from, rejected_variables, .. } =
         deployment::find(&AGENT, &[1], source)?;
     let is_level = |level: &str| LOG_LEVELS.contains(&level.to_ascii_uppercase().as_str());
     let is_number = |number: &str| number::parse_int(number).is_some();
@@ -65,7 +67,7 @@ pub fn find(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<AgentDeploymen
         return Err(Options::refuse(&AGENT, &location));
     }
     let start = start_arguments(arena, &options, &location)?;
-    Ok(AgentDeployment { start, environ, version, has_env_from })
+    Ok(AgentDeployment { start, environ, version, has_env_from, rejected_variables })
 }
 
 /// The values of `--log-level`, in any letter case.

@@ -118,7 +118,7 @@ fn json_kind(value: &str) -> Option<&'static str> {
     }
     match serde_json::from_str(value).ok()? {
         serde_json::Value::Null => Some(NONE),
-        serde_json::Value::Bool(_) => Some("true or false"),
+        serde_json::Value::Bool(_) => Some("a boolean"),
         serde_json::Value::Number(_) => Some("a number"),
         serde_json::Value::String(_) => Some(UNQUOTED),
         serde_json::Value::Array(_) => Some("a list"),
@@ -208,7 +208,7 @@ mod tests {
             (" 5 # c", Some("a number")),
             ("\"42\"", Some("a number")),
             ("1,2", Some("a tuple")),
-            ("FALSE", Some("true or false")),
+            ("FALSE", Some("a boolean")),
             ("None", Some("None")),
             ("null", Some("None")),
             ("NaN", Some("a number")),

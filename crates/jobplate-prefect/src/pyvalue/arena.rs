@@ -257,7 +257,7 @@ impl Arena {
     pub fn describe_kind(&self, id: ValueId) -> &'static str {
         match self.get(id) {
             Value::None => "empty",
-            Value::Bool(_) => "true or false",
+            Value::Bool(_) => "a boolean",
             Value::Int(_) | Value::Float(_) => "a number",
             Value::Str(_) | Value::Unknown(_) => "text",
             Value::Bytes(_) => "binary data",

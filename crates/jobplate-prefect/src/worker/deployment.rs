@@ -86,6 +86,8 @@ pub struct WorkerDeployment {
     pub has_env_from: bool,
     /// The names of the variables that the worker's command or another variable of the worker uses.
     used_names: HashSet<String>,
+    /// Errors about variables of the container that Kubernetes rejects.
+    rejected_variables: Vec<Diagnostic>,
 }
 
 /// Finds the worker in a manifest. `version` is the worker's version if its image does not tell it.
@@ -94,8 +96,16 @@ pub struct WorkerDeployment {
 /// Fails if there is not exactly one worker, if the worker's type is not `kubernetes`, if the worker does not start with
 /// its options, or if its command, options or profile are not supported.
 pub fn find(source: &Rc<SourceFile>, version: WorkerVersion) -> Result<WorkerDeployment> {
-    let deployment::ProgramContainer { options, profile, location, mut environ, version, has_env_from, used_names } =
-        deployment::find(&WORKER, &version.prefect_version_numbers(), source)?;
+    let deployment::ProgramContainer {
+        options,
+        profile,
+        location,
+        mut environ,
+        version,
+        has_env_from,
+        used_names,
+        rejected_variables,
+    } = deployment::find(&WORKER, &version.prefect_version_numbers(), source)?;
     if let Some(profile) = profile {
         set_profile(&mut environ, profile, &location)?;
     }
@@ -118,7 +128,17 @@ pub fn find(source: &Rc<SourceFile>, version: WorkerVersion) -> Result<WorkerDep
     // Prefect also generates a name for an empty name.
     let name = read_option("name").filter(|name| !name.is_empty());
     let (pool, has_template) = (read_option("pool"), options.value("base-job-template").is_some());
-    Ok(WorkerDeployment { name, pool, has_template, location, environ, version, has_env_from, used_names })
+    Ok(WorkerDeployment {
+        name,
+        pool,
+        has_template,
+        location,
+        environ,
+        version,
+        has_env_from,
+        used_names,
+        rejected_variables,
+    })
 }
 
 /// Checks the options with which `prefect worker start` can end before it starts a worker. Skips values that only the
@@ -210,7 +230,7 @@ impl WorkerDeployment {
         file: &str,
         template: &SourceFile,
     ) -> Vec<Diagnostic> {
-        let mut notes = Vec::new();
+        let mut notes = self.rejected_variables.clone();
         let mut add = |note: Diagnostic, location: Option<&Location>| notes.push(locate_diagnostic(note, location));
         let supported = version.prefect_version();
         let numbers = version.prefect_version_numbers();
