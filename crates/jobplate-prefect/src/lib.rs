@@ -31,6 +31,7 @@
 //! | [`kubernetes_job_block`] | where a `KubernetesJob` block of Prefect 2 is, which parts of it make up `env` |
 //! | [`placeholder`] | the syntax of `{{ placeholders }}` |
 //! | [`deployment`] | which command, options and environment a container starts Prefect with |
+//! | `job_checks` | which parts of a Job Kubernetes rejects, or do not work |
 //! | [`prefect1`] | the Job that an agent of Prefect 1 creates |
 //! | [`worker`] | the Job that a worker of Prefect 2 or 3 creates |
 //! | [`convert`] | how a job template is converted to a base job template |
@@ -48,6 +49,7 @@ pub mod deployment;
 pub mod generation;
 #[cfg(test)]
 mod growth;
+mod job_checks;
 pub mod kubernetes_job_block;
 mod kwargs;
 pub mod placeholder;

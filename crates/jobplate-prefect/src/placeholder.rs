@@ -56,6 +56,11 @@ pub fn find_all(text: &str) -> impl Iterator<Item = Placeholder<'_>> {
     })
 }
 
+/// Returns whether a string can be the name of a placeholder.
+pub fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(is_name_character)
+}
+
 /// Returns whether a string contains a placeholder.
 pub fn is_contained_in(text: &str) -> bool {
     find_all(text).next().is_some()
@@ -65,9 +70,14 @@ pub fn is_contained_in(text: &str) -> bool {
 /// braces do not enclose a name.
 fn parse_name(text: &str) -> Option<(&str, &str)> {
     let text = text.trim_start_matches(is_whitespace);
-    let end = text.find(|c: char| !(is_python_alphanumeric(c) || "_.-[]$".contains(c))).filter(|end| *end > 0)?;
+    let end = text.find(|c| !is_name_character(c)).filter(|end| *end > 0)?;
     let after = text[end..].trim_start_matches(is_whitespace).strip_prefix("}}")?;
     Some((&text[..end], after))
+}
+
+/// Returns whether a character can be part of a name.
+fn is_name_character(c: char) -> bool {
+    is_python_alphanumeric(c) || "_.-[]$".contains(c)
 }
 
 /// Returns whether `\w` of Python's `re` matches a character that is not an underscore. Unlike `char::is_alphanumeric`,

@@ -6,6 +6,7 @@ use indexmap::IndexSet;
 use jobplate_diagnostic::{Diagnostic, Message, ProgramName};
 use jobplate_manifest::credentials::is_credential;
 use jobplate_manifest::env::referenced_names;
+use jobplate_manifest::sendable::QUOTE_HINT;
 
 use super::agent::Agent;
 use super::config::Config;
@@ -13,6 +14,7 @@ use super::environment::{FlowVariable, FlowVariableOrigin, FlowVariableSource};
 use super::managed::{self, is_managed};
 use super::preview::AgentPreview;
 use super::scenario::AgentScenario;
+use crate::job_checks;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::environ::find_references;
 use crate::pyvalue::source::{Location, locate_diagnostic};
@@ -33,6 +35,7 @@ pub fn collect(arena: &Arena, preview: &AgentPreview, scenario: &AgentScenario, 
         notes.add_value_notes(variable);
     }
     notes.add_order_notes(preview.job.environment.variables());
+    notes.add_job_notes(preview.job.root);
     notes.add_agent_notes(&preview.agent, preview.config);
     if is_deployed {
         notes.add_deployment_notes(scenario, preview.job.environment.variables());
@@ -63,6 +66,15 @@ impl NoteCollector<'_> {
         self.add_replaced_key_notes(preview);
         self.add_container_notes(preview);
         self.add_namespace_note(preview);
+    }
+
+    /// Adds notes about parts of the Job that Kubernetes rejects, and about expressions that Prefect does not replace.
+    fn add_job_notes(&mut self, job: ValueId) {
+        self.found.extend(job_checks::find(self.arena, job, &|_| None));
+        for (id, expression) in job_checks::find_expressions(self.arena, job) {
+            let warning = job_checks::expression_warning(expression).help("Prefect 1 has no placeholders: use a value");
+            self.add(warning, self.arena.location(id));
+        }
     }
 
     /// Adds notes about keys of the template that the agent replaces.
@@ -234,19 +246,19 @@ impl NoteCollector<'_> {
                 FlowVariableOrigin::Agent => {
                     format!("Kubernetes rejects the Job: Prefect parses this setting, the value of `{name}`, as {kind}")
                 }
-                _ => format!("Kubernetes rejects the Job: the value of `{name}` is {kind}"),
+                _ => format!("Kubernetes rejects the Job: the value of `{name}` is {kind}, not a string"),
             };
             let error = Diagnostic::error("non-string-value", text);
             let error = match variable.source.origin {
                 FlowVariableOrigin::Agent => error,
-                _ => error.help("quote the value"),
+                _ => error.help(QUOTE_HINT),
             };
             self.add(error, variable.source.location.as_ref());
         }
         if !matches!(arena.get(variable.name), Value::Str(_) | Value::Unknown(_)) {
             let kind = arena.describe_kind(variable.name);
             let text = format!("Kubernetes rejects the Job: PyYAML parses the name of this variable as {kind}");
-            self.add(Diagnostic::error("invalid-env-name", text).help("quote the name"), arena.location(variable.name));
+            self.add(Diagnostic::error("invalid-env-name", text).help(QUOTE_HINT), arena.location(variable.name));
         }
     }
 

@@ -23,6 +23,7 @@
 //! | `secret_references` | which values are replaced with references, and which Secrets the worker writes |
 //! | [`settings`] | which settings a worker has, and which it passes on |
 //! | [`notes`] | the notes of a preview about the Job |
+//! | `job_notes` | the notes of a preview about parts of the Job that Kubernetes rejects, and about labels |
 //! | `template_notes` | the notes of a preview about the template, the scenario and job variables |
 //! | [`version`] | the behaviour of each version of prefect-kubernetes |
 
@@ -30,6 +31,7 @@ mod configuration;
 pub mod deployment;
 pub mod environment;
 mod fill;
+mod job_notes;
 mod labels;
 pub mod manifest;
 pub mod notes;

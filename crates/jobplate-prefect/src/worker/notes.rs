@@ -9,6 +9,7 @@ use jobplate_diagnostic::{Diagnostic, Message, ProgramName, suggest};
 use jobplate_manifest::credentials::{is_credential, is_secret_name};
 use jobplate_manifest::env::KEY_SOURCES;
 use jobplate_manifest::names::{self, ValidationError};
+use jobplate_manifest::sendable::QUOTE_HINT;
 
 use super::environment::{WorkerEnvEntry, WorkerEnvOrigin};
 use super::fill::RedactedNames;
@@ -49,8 +50,9 @@ pub fn find(
     notes.check_plain_text(preview);
     notes.check_other_containers(preview);
     notes.check_latent_placeholders(preview);
-    notes.check_names(preview);
-    notes.check_labels(preview);
+    notes.check_job(preview, variables);
+    notes.check_overridden_labels(version, preview);
+    notes.check_namespace(preview);
     for IncompleteSetting { setting, missing, description, variable } in preview.settings.incomplete() {
         let is_plain = |entry: &&WorkerEnvEntry| {
             let read_field = |key: &str| arena.dict_get(entry.entry, key).filter(|value| arena.is_truthy(*value));
@@ -152,7 +154,8 @@ impl<'h> PreviewNotes<'h> {
                     _ => {
                         let kind = arena.describe_kind(value);
                         let text = format!("Kubernetes rejects the Job: the value of `{name}` is {kind}, not a string");
-                        self.add(Diagnostic::error("non-string-value", text), arena.location(value));
+                        let error = Diagnostic::error("non-string-value", text).help(QUOTE_HINT);
+                        self.add(error, arena.location(value));
                     }
                 }
             }
@@ -291,10 +294,7 @@ impl<'h> PreviewNotes<'h> {
     /// placeholder until a source sets a variable.
     fn check_latent_placeholders(&mut self, preview: &WorkerPreview<'_>) {
         let arena = self.arena;
-        let Some(pod) = arena
-            .dict_get(preview.template, "job_configuration")
-            .and_then(|configuration| arena.dict_get(configuration, "job_manifest"))
-            .and_then(|manifest| manifest::pod(arena, manifest))
+        let Some(pod) = template_manifest(arena, preview.template).and_then(|manifest| manifest::pod(arena, manifest))
         else {
             return;
         };
@@ -330,20 +330,11 @@ impl<'h> PreviewNotes<'h> {
         }
     }
 
-    /// Adds notes about names and the namespace of the Job.
-    fn check_names(&mut self, preview: &WorkerPreview<'_>) {
+    /// Adds notes about the namespace of the Job.
+    fn check_namespace(&mut self, preview: &WorkerPreview<'_>) {
         let arena = self.arena;
         let metadata = arena.dict_get(preview.job, "metadata");
         let get_field = |key: &str| metadata.and_then(|metadata| arena.dict_get(metadata, key));
-        for (key, ending) in [("generateName", "x"), ("name", "")] {
-            let Some(id) = get_field(key) else { continue };
-            let name = arena.as_str(id).unwrap_or_default();
-            // The message does not show the name, because a placeholder can have inserted a secret into it.
-            if let Err(fault) = names::check_object_name("Job", &format!("{name}{ending}")) {
-                let subject = format!("Kubernetes rejects the Job: `{key}`");
-                self.add(fault.into_diagnostic("invalid-name", &subject), arena.location(id));
-            }
-        }
         let namespace = manifest::namespace(arena, &preview.configuration);
         let location = arena.location(preview.configuration.namespace);
         if let Some(other) = get_field("namespace").filter(|id| string::str(arena, *id) != namespace) {
@@ -356,30 +347,12 @@ impl<'h> PreviewNotes<'h> {
             self.add(Diagnostic::info("required-namespace", text), location);
         }
     }
+}
 
-    /// Adds notes about labels and annotations of the Job and its pod that the API server rejects. The worker does not
-    /// change a label of which no letter and no digit would remain.
-    fn check_labels(&mut self, preview: &WorkerPreview<'_>) {
-        let arena = self.arena;
-        let get_field = |keys: &[&str]| keys.iter().try_fold(preview.job, |at, key| arena.dict_get(at, key));
-        let parts = [get_field(&["metadata"]), get_field(&["spec", "template", "metadata"])];
-        for (list, kind) in [("labels", "label"), ("annotations", "annotation")] {
-            let maps = parts.iter().flatten().filter_map(|metadata| arena.dict_get(*metadata, list));
-            for (key, value) in maps.filter_map(|map| arena.as_dict(map)).flatten() {
-                let (name, location) = (string::str(arena, *key), arena.location(*value).or(arena.location(*key)));
-                let value_fault = match arena.get(*value) {
-                    Value::Str(text) if kind == "label" => names::check_label_value(text).err(),
-                    Value::Str(_) | Value::Unknown(_) | Value::None => None,
-                    _ => Some(ValidationError::new(format!("the value is {}, not text", arena.describe_kind(*value)))),
-                };
-                let key_fault = names::check_metadata_key(kind, &name).err();
-                for fault in [key_fault, value_fault].into_iter().flatten() {
-                    let subject = format!("Kubernetes rejects the Job: the {kind} `{name}`");
-                    self.add(fault.into_diagnostic("invalid-label", &subject), location);
-                }
-            }
-        }
-    }
+/// Returns the manifest of the Job in a base job template.
+pub(super) fn template_manifest(arena: &Arena, template: ValueId) -> Option<ValueId> {
+    let configuration = arena.dict_get(template, "job_configuration")?;
+    arena.dict_get(configuration, "job_manifest")
 }
 
 /// Returns whether a variable is a Prefect setting that is a secret or has a name that looks secret.

@@ -87,6 +87,7 @@ impl PreviewNotes<'_> {
         let required =
             arena.dict_get(template, "variables").and_then(|variables| arena.dict_get(variables, "required"));
         let required = required.map(|list| arena.list_items(list)).unwrap_or_default();
+        let used = used_variables(arena, template);
         let required: HashSet<&str> = required.iter().filter_map(|name| arena.as_str(*name)).collect();
         for job_variables in [scenario.deployment_variables, scenario.run_variables].into_iter().flatten() {
             for (key, value) in arena.as_dict(job_variables).unwrap_or_default() {
@@ -110,6 +111,11 @@ impl PreviewNotes<'_> {
                     let warning = self.suggest(Diagnostic::warning("undeclared-variable", text), first, &declared);
                     self.add(warning, arena.location(*key));
                     continue;
+                }
+                if !used.contains(first) {
+                    let text = format!("`{name}` is ignored: no placeholder of `job_configuration` uses it");
+                    let help = format!("add `{{{{ {first} }}}}` to the template where the value belongs");
+                    self.add(Diagnostic::warning("unused-variable", text).help(help), arena.location(*key));
                 }
                 let Some(schema) = variables.and_then(|variables| arena.dict_get(variables, &name)) else { continue };
                 // The server allows null for a variable that is not required, whatever its type.
@@ -174,10 +180,23 @@ impl PreviewNotes<'_> {
     }
 
     /// Returns the string keys of a mapping.
-    fn keys_of(&self, dict: Option<ValueId>) -> IndexSet<String> {
+    pub(super) fn keys_of(&self, dict: Option<ValueId>) -> IndexSet<String> {
         let pairs = dict.and_then(|dict| self.arena.as_dict(dict)).unwrap_or_default();
         pairs.iter().filter_map(|(key, _)| self.arena.as_str(*key).map(str::to_owned)).collect()
     }
+}
+
+/// Returns the names of the variables that `job_configuration` uses. Prefect merges `env` into a mapping.
+fn used_variables(arena: &Arena, template: ValueId) -> HashSet<&str> {
+    let Some(configuration) = arena.dict_get(template, "job_configuration") else { return HashSet::new() };
+    let mut placeholders = Vec::new();
+    fill::collect_placeholders(arena, configuration, &mut placeholders);
+    let names = placeholders.into_iter().filter_map(|(_, placeholder)| placeholder.name.split(['.', '[']).next());
+    let mut used: HashSet<&str> = names.collect();
+    if arena.dict_get(configuration, "env").is_some_and(|env| arena.as_dict(env).is_some()) {
+        used.insert("env");
+    }
+    used
 }
 
 /// Collects the placeholders of a value, including those in keys, which the server also checks.

@@ -1,0 +1,29 @@
+//! Checks the variables of a container that does not run the flow.
+
+use jobplate_diagnostic::Diagnostic;
+use jobplate_diagnostic::suggest::quote_key;
+use jobplate_manifest::sendable::QUOTE_HINT;
+
+use super::container::{JobContainer, items};
+use crate::pyvalue::arena::{Arena, Value};
+use crate::pyvalue::source::locate_diagnostic;
+use crate::pyvalue::string;
+
+/// Checks that the names and values of the variables are strings.
+pub(super) fn check(arena: &Arena, container: &JobContainer<'_>, found: &mut Vec<Diagnostic>) {
+    for entry in items(arena, container.id, "env") {
+        let Some(name) = arena.dict_get(*entry, "name") else { continue };
+        let shown = quote_key(&string::str(arena, name));
+        let subjects = [("name", format!("the variable name {shown}")), ("value", format!("the value of {shown}"))];
+        for (key, subject) in subjects {
+            let Some(value) = arena.dict_get(*entry, key) else { continue };
+            if matches!(arena.get(value), Value::Str(_) | Value::Unknown(_) | Value::None) {
+                continue;
+            }
+            let (kind, container) = (arena.describe_kind(value), container.describe());
+            let text = format!("Kubernetes rejects the Job: {subject} in {container} is {kind}, not a string");
+            let error = Diagnostic::error("non-string-value", text).help(QUOTE_HINT);
+            found.push(locate_diagnostic(error, arena.location(value)));
+        }
+    }
+}

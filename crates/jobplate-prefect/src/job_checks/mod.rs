@@ -1,0 +1,56 @@
+//! Finds parts of a Job that Kubernetes rejects, or that do not work. Each function takes the values of a Job with their
+//! locations, and returns diagnostics.
+//!
+//! | file | decides |
+//! |---|---|
+//! | `container` | where the containers of a Job are |
+//! | `quantity` | which quantities Kubernetes accepts, and which of two quantities is larger |
+//! | `resources` | whether requests, limits and volume sizes are valid |
+//! | `env_from` | whether the sources of `envFrom` are valid |
+//! | `names` | whether the names of the Job and of its containers are valid |
+//! | `labels` | whether labels and annotations are valid |
+//! | `container_env` | whether the names and values of variables are strings |
+//! | `shell` | whether the shell of a container runs its arguments |
+//! | `expressions` | which template expressions Prefect leaves in the Job |
+
+mod container;
+mod container_env;
+mod env_from;
+mod expressions;
+mod labels;
+mod names;
+mod quantity;
+mod resources;
+mod shell;
+
+use jobplate_diagnostic::Diagnostic;
+
+use self::container::{containers, pod};
+use crate::pyvalue::arena::{Arena, ValueId};
+
+pub(crate) use env_from::named_references;
+pub(crate) use expressions::{find as find_expressions, warning as expression_warning};
+
+/// Finds what Kubernetes rejects in a Job, and a shell that does not start the flow.
+///
+/// `placeholder_of` returns the variable whose placeholder is the name of a reference of `envFrom` in the template, given
+/// the reference in the Job.
+pub(crate) fn find(arena: &Arena, job: ValueId, placeholder_of: &dyn Fn(ValueId) -> Option<String>) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    names::check_job(arena, job, &mut found);
+    labels::check(arena, job, &mut found);
+    let Some(pod) = pod(arena, job) else { return found };
+    let containers = containers(arena, pod);
+    names::check_containers(arena, &containers, &mut found);
+    for container in containers {
+        resources::check(arena, &container, &mut found);
+        env_from::check(arena, &container, placeholder_of, &mut found);
+        match container.is_flow {
+            // The notes of a preview describe the variables of the flow with their sources.
+            true => shell::check(arena, &container, &mut found),
+            false => container_env::check(arena, &container, &mut found),
+        }
+    }
+    resources::check_volumes(arena, pod, &mut found);
+    found
+}

@@ -1,0 +1,150 @@
+//! Parses quantities like Kubernetes (`ParseQuantity` of k8s.io/apimachinery/pkg/api/resource).
+
+use num_bigint::BigInt;
+
+/// The maximum number of digits, and the maximum exponent, of a quantity that is compared.
+const MAX_COMPARED: usize = 64;
+
+/// The suffixes of a quantity: the name, the base and the exponent.
+const SUFFIXES: [(&str, u32, i64); 16] = [
+    ("", 10, 0),
+    ("n", 10, -9),
+    ("u", 10, -6),
+    ("m", 10, -3),
+    ("k", 10, 3),
+    ("M", 10, 6),
+    ("G", 10, 9),
+    ("T", 10, 12),
+    ("P", 10, 15),
+    ("E", 10, 18),
+    ("Ki", 2, 10),
+    ("Mi", 2, 20),
+    ("Gi", 2, 30),
+    ("Ti", 2, 40),
+    ("Pi", 2, 50),
+    ("Ei", 2, 60),
+];
+
+/// A quantity that Kubernetes accepts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Quantity {
+    /// Whether the quantity is less than zero.
+    pub(super) is_negative: bool,
+    /// The quantity in units of 10^-9, rounded up. `None` if it has too many digits to be compared.
+    pub(super) nano: Option<BigInt>,
+}
+
+/// Parses a quantity. Returns `None` if Kubernetes rejects it.
+pub(super) fn parse(text: &str) -> Option<Quantity> {
+    if text.is_empty() {
+        return None;
+    }
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let (whole, rest) = split_digits(unsigned);
+    let (fraction, suffix) = rest.strip_prefix('.').map_or(("", rest), split_digits);
+    let (base, exponent) = parse_suffix(suffix)?;
+    let digits = format!("{whole}{fraction}");
+    let is_zero = digits.bytes().all(|digit| digit == b'0');
+    let nano = in_nano(&digits, fraction.len(), base, exponent);
+    Some(Quantity { is_negative: text.starts_with('-') && !is_zero, nano })
+}
+
+/// Splits a string after its leading digits.
+fn split_digits(text: &str) -> (&str, &str) {
+    text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
+}
+
+/// Returns the base and the exponent of a suffix, or `None` if the suffix is invalid.
+fn parse_suffix(suffix: &str) -> Option<(u32, i64)> {
+    if let Some((_, base, exponent)) = SUFFIXES.iter().find(|(name, ..)| *name == suffix) {
+        return Some((*base, *exponent));
+    }
+    let exponent = suffix.strip_prefix(['e', 'E'])?;
+    Some((10, exponent.parse().ok()?))
+}
+
+/// Returns digits of which the last `decimals` are decimals, multiplied with a power, in units of 10^-9. Returns `None`
+/// if there are too many of them.
+fn in_nano(digits: &str, decimals: usize, base: u32, exponent: i64) -> Option<BigInt> {
+    if digits.len() > MAX_COMPARED || exponent.unsigned_abs() > MAX_COMPARED as u64 {
+        return None;
+    }
+    let mantissa: BigInt = if digits.is_empty() { BigInt::ZERO } else { digits.parse().ok()? };
+    let (binary, decimal) = if base == 2 { (exponent, 0) } else { (0, exponent) };
+    let shifted = mantissa << u32::try_from(binary).ok()?;
+    let decimal = decimal + 9 - i64::try_from(decimals).ok()?;
+    let power = BigInt::from(10).pow(u32::try_from(decimal.unsigned_abs()).ok()?);
+    Some(if decimal >= 0 { shifted * power } else { (shifted + &power - 1) / power })
+}
+
+/// Returns quantities that an invalid quantity can stand for, such as `2G` and `2Gi` for `2GB`.
+pub(super) fn suggestions(text: &str) -> Vec<String> {
+    let text = text.trim();
+    let (number, unit) = text.split_at(text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len()));
+    let unit = unit.trim().to_ascii_lowercase();
+    let unit = unit.strip_suffix('b').unwrap_or(&unit);
+    if number.is_empty() || unit.is_empty() || number.len() > MAX_COMPARED {
+        return Vec::new();
+    }
+    let is_meant = |name: &&str| name.to_ascii_lowercase().trim_end_matches('i') == unit.trim_end_matches('i');
+    let names = SUFFIXES.iter().map(|(name, ..)| *name).filter(|name| *name != "m").filter(is_meant);
+    let names = names.filter(|name| !unit.ends_with('i') || name.ends_with('i'));
+    names.map(|name| format!("{number}{name}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parses_quantities_like_kubernetes() {
+        for (text, nano) in [
+            ("0", Some("0")),
+            ("2", Some("2000000000")),
+            ("500m", Some("500000000")),
+            ("0.5", Some("500000000")),
+            (".5", Some("500000000")),
+            ("1.", Some("1000000000")),
+            ("+1k", Some("1000000000000")),
+            ("1Ki", Some("1024000000000")),
+            ("1.5Gi", Some("1610612736000000000")),
+            ("1e3", Some("1000000000000")),
+            ("1E-3", Some("1000000")),
+            ("0.1n", Some("1")),
+            ("2GB", None),
+            ("2GiB", None),
+            ("1K", None),
+            ("1g", None),
+            ("1e", None),
+            ("1e1.5", None),
+            ("1 Gi", None),
+            ("", None),
+            ("x", None),
+            ("1_000", None),
+            ("1,5", None),
+        ] {
+            let quantity = parse(text).map(|quantity| quantity.nano.unwrap().to_string());
+            assert_eq!(quantity.as_deref(), nano, "{text}");
+        }
+        assert!(parse("-1").unwrap().is_negative);
+        assert!(!parse("-0").unwrap().is_negative);
+        for text in ["1e999999999", &"9".repeat(100_000)] {
+            assert_eq!(parse(text).unwrap().nano, None);
+        }
+    }
+
+    #[test]
+    fn suggests_quantities() {
+        for (text, expected) in [
+            ("2GB", &["2G", "2Gi"][..]),
+            ("2GiB", &["2Gi"]),
+            ("512mb", &["512M", "512Mi"]),
+            ("1.5 gi", &["1.5Gi"]),
+            ("1K", &["1k", "1Ki"]),
+            ("2 cores", &[]),
+            ("", &[]),
+        ] {
+            assert_eq!(suggestions(text), expected, "{text}");
+        }
+    }
+}
