@@ -34,7 +34,7 @@ pub fn find(
     preview: &WorkerPreview<'_>,
     scenario: &WorkerScenario,
 ) -> Vec<Diagnostic> {
-    let mut notes = PreviewNotes::new(arena, &preview.redacted_names);
+    let mut notes = PreviewNotes::new(arena, &preview.redacted_names, arena.dict_get(preview.template, "variables"));
     if let Some(note) = version.unsupported_note() {
         notes.add(Diagnostic::info("unsupported-version", note), None);
     }
@@ -98,10 +98,10 @@ pub(super) struct PreviewNotes<'h> {
 }
 
 impl<'h> PreviewNotes<'h> {
-    fn new(arena: &'h Arena, redacted_names: &'h RedactedNames) -> Self {
+    fn new(arena: &'h Arena, redacted_names: &'h RedactedNames, variables: Option<ValueId>) -> Self {
         PreviewNotes {
             arena,
-            schemas: SchemaChecker::new(arena),
+            schemas: SchemaChecker::new(arena, variables),
             redacted_names,
             overridden_references: HashSet::new(),
             found: Vec::new(),

@@ -1,7 +1,10 @@
-//! Validates values against the schemas of variables. Supports the keywords that schemas of work pools use (`type`,
-//! `anyOf`, `enum` and `additionalProperties`) and ignores others.
+//! Validates values against the schemas of variables, like Prefect's server (prefect.utilities.schema_tools.validation).
+//! Ignores some keywords (`const`, `not`, `if`, `format`, `required` and others), so it accepts more than the server.
 
 use std::cell::Cell;
+use std::collections::HashSet;
+
+use regex_lite::Regex;
 
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 
@@ -9,16 +12,34 @@ use crate::pyvalue::arena::{Arena, Value, ValueId};
 /// preview. A comparison with an allowed value counts as often as the value has items and kilobytes.
 const MAX_COMPARISONS: usize = 200_000;
 
+/// The maximum depth of nested schemas and references. A deeper schema accepts every value.
+const MAX_DEPTH: usize = 64;
+
+/// The maximum length of a pattern and of a string that is matched with it, in bytes.
+const MAX_PATTERN_LENGTH: usize = 200;
+const MAX_TEXT_LENGTH: usize = 10_000;
+
+/// How the server uses a schema. It changes the schemas of properties that are not required.
+#[derive(Clone, Copy, Default)]
+struct SchemaUse {
+    /// Whether null is accepted.
+    is_nullable: bool,
+    /// Whether properties that are not required accept null.
+    has_nullable_properties: bool,
+}
+
 /// Checks values against schemas.
 pub(super) struct SchemaChecker<'h> {
     arena: &'h Arena,
+    /// The schema to which references refer: `variables` of the template.
+    root: Option<ValueId>,
     remaining: Cell<usize>,
 }
 
 impl<'h> SchemaChecker<'h> {
     /// Returns a checker that has made no comparison yet.
-    pub(super) fn new(arena: &'h Arena) -> Self {
-        SchemaChecker { arena, remaining: Cell::new(MAX_COMPARISONS) }
+    pub(super) fn new(arena: &'h Arena, root: Option<ValueId>) -> Self {
+        SchemaChecker { arena, root, remaining: Cell::new(MAX_COMPARISONS) }
     }
 
     /// Returns whether there were too many comparisons, so that values were not checked.
@@ -54,51 +75,210 @@ impl<'h> SchemaChecker<'h> {
         size
     }
 
-    /// Returns the reason why a schema rejects a value, or `None` if it accepts the value, if only the cluster knows
-    /// the value, or if there were too many comparisons.
-    pub(super) fn rejection(&self, value: ValueId, schema: ValueId) -> Option<String> {
+    /// Returns the reason why the schema of a variable rejects a value, or `None` if it accepts the value, if only the
+    /// cluster knows the value, or if there were too many comparisons. `is_required` tells whether the variable is
+    /// required: the server allows null for other variables, whatever their type.
+    pub(super) fn rejection(&self, value: ValueId, schema: ValueId, is_required: bool) -> Option<String> {
+        let use_ = SchemaUse { is_nullable: !is_required, has_nullable_properties: true };
+        self.check(value, schema, use_, MAX_DEPTH)
+    }
+
+    fn check(&self, value: ValueId, schema: ValueId, use_: SchemaUse, depth: usize) -> Option<String> {
         let arena = self.arena;
         if matches!(arena.get(value), Value::Unknown(_)) || !self.count() {
             return None;
         }
-        if let Some(others) = arena.dict_get(schema, "anyOf") {
-            let mut first = None;
-            for alternative in arena.list_items(others) {
-                let why = self.rejection(value, *alternative)?;
-                first = first.or(Some(why));
+        let depth = depth.checked_sub(1)?;
+        if *arena.get(schema) == Value::Bool(false) {
+            return Some("is not allowed".to_owned());
+        }
+        let type_keyword = arena.dict_get(schema, "type");
+        // The server replaces `type` and `anyOf` with a choice of the type and null.
+        let is_replaced = use_.is_nullable && type_keyword.is_some_and(|kind| arena.as_str(kind) != Some("null"));
+        let check_choice = || self.check_choice(value, schema, is_replaced, depth);
+        let check_enum = || self.enum_rejection(value, schema);
+        let check_type = || match is_replaced && *arena.get(value) == Value::None {
+            true => None,
+            false => self.type_rejection(value, type_keyword?),
+        };
+        let check_limits = || self.limit_rejection(value, schema);
+        let check_items = || self.check_items(value, schema, depth);
+        let check_properties = || self.check_properties(value, schema, use_.has_nullable_properties, depth);
+        check_choice()
+            .or_else(check_enum)
+            .or_else(check_type)
+            .or_else(check_limits)
+            .or_else(check_items)
+            .or_else(check_properties)
+    }
+
+    /// Checks a value against the schemas of `$ref`, `allOf`, `anyOf` and `oneOf`.
+    fn check_choice(&self, value: ValueId, schema: ValueId, is_replaced: bool, depth: usize) -> Option<String> {
+        let arena = self.arena;
+        let check = |schema| self.check(value, schema, SchemaUse::default(), depth);
+        if let Some(reference) = arena.dict_get(schema, "$ref").and_then(|reference| arena.as_str(reference))
+            && let Some((target, is_definition)) = self.resolve(reference)
+        {
+            // A block can be replaced with a reference to it.
+            let is_block = is_definition && arena.dict_get(target, "block_type_slug").is_some();
+            let use_ = SchemaUse { is_nullable: false, has_nullable_properties: is_definition };
+            if !(is_block && arena.dict_get(value, "$ref").is_some())
+                && let Some(why) = self.check(value, target, use_, depth)
+            {
+                return Some(why);
             }
-            return first;
         }
-        if arena.dict_get(schema, "enum").is_some() {
-            return self.enum_rejection(value, schema);
+        let all = arena.dict_get(schema, "allOf").map(|all| arena.list_items(all)).unwrap_or_default();
+        if let Some(why) = all.iter().find_map(|schema| check(*schema)) {
+            return Some(why);
         }
-        let types: Vec<&str> = match arena.dict_get(schema, "type").map(|kind| (kind, arena.get(kind))) {
-            Some((_, Value::Str(kind))) => vec![kind],
-            Some((kind, Value::List(_))) => {
-                let kinds = arena.list_items(kind).iter().take_while(|_| self.count());
+        for keyword in ["anyOf", "oneOf"] {
+            let Some(alternatives) = arena.dict_get(schema, keyword).filter(|_| keyword != "anyOf" || !is_replaced)
+            else {
+                continue;
+            };
+            let mut first = None;
+            for alternative in arena.list_items(alternatives) {
+                match check(*alternative) {
+                    Some(why) => first = first.or(Some(why)),
+                    None => {
+                        first = None;
+                        break;
+                    }
+                }
+            }
+            if first.is_some() {
+                return first.filter(|_| !self.is_exhausted());
+            }
+        }
+        None
+    }
+
+    /// Returns the schema that a `$ref` such as `#/definitions/Name` refers to, and whether it is in `definitions`.
+    fn resolve(&self, reference: &str) -> Option<(ValueId, bool)> {
+        let keys = reference.strip_prefix("#/")?.split('/').map(|key| key.replace("~1", "/").replace("~0", "~"));
+        let keys: Vec<String> = keys.take(MAX_DEPTH).collect();
+        let target = keys.iter().try_fold(self.root?, |at, key| self.arena.dict_get(at, key))?;
+        Some((target, matches!(keys.as_slice(), [first, _] if first == "definitions")))
+    }
+
+    /// Checks the type of a value. Ignores the other keywords.
+    fn type_rejection(&self, value: ValueId, type_keyword: ValueId) -> Option<String> {
+        let arena = self.arena;
+        let types: Vec<&str> = match arena.get(type_keyword) {
+            Value::Str(kind) => vec![kind],
+            Value::List(_) => {
+                let kinds = arena.list_items(type_keyword).iter().take_while(|_| self.count());
                 kinds.filter_map(|kind| arena.as_str(*kind)).collect()
             }
             _ => return None,
         };
-        if !types.iter().any(|kind| is_of_type(arena, value, kind)) {
-            return (!self.is_exhausted())
-                .then(|| format!("is {}, where its schema has {}", arena.describe_kind(value), types.join(" or ")));
+        let is_accepted = self.is_exhausted() || types.iter().any(|kind| is_of_type(arena, value, kind));
+        (!is_accepted)
+            .then(|| format!("is {}, where its schema has {}", arena.describe_kind(value), types.join(" or ")))
+    }
+
+    /// Checks the limits of a number, the length and pattern of a string, and the length of a list.
+    fn limit_rejection(&self, value: ValueId, schema: ValueId) -> Option<String> {
+        let arena = self.arena;
+        let limit = |keyword: &str| arena.dict_get(schema, keyword).and_then(|limit| to_number(arena, limit));
+        let fail = |keyword: &str| Some(format!("does not fit `{keyword}` of its schema"));
+        let check = |keywords: &[&'static str; 4], number: f64| {
+            let [min, exclusive_min, max, exclusive_max] = keywords.map(limit);
+            let faults = [
+                min.is_some_and(|min| number < min),
+                exclusive_min.is_some_and(|min| number <= min),
+                max.is_some_and(|max| number > max),
+                exclusive_max.is_some_and(|max| number >= max),
+            ];
+            faults.iter().position(|is_fault| *is_fault).and_then(|position| fail(keywords[position]))
+        };
+        match arena.get(value) {
+            Value::Int(_) | Value::Float(_) => {
+                check(&["minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"], to_number(arena, value)?)
+            }
+            Value::Str(text) => {
+                let pattern = arena.dict_get(schema, "pattern").and_then(|pattern| arena.as_str(pattern));
+                check(&["minLength", "", "maxLength", ""], text.chars().count() as f64).or_else(|| {
+                    let is_accepted = pattern.is_none_or(|pattern| self.may_match(pattern, text));
+                    if is_accepted { None } else { fail("pattern") }
+                })
+            }
+            Value::List(items) => check(&["minItems", "", "maxItems", ""], items.len() as f64),
+            _ => None,
         }
-        let inner = arena.dict_get(schema, "additionalProperties")?;
-        arena.as_dict(value)?.iter().find_map(|(key, value)| {
-            let why = self.rejection(*value, inner)?;
-            Some(format!("has `{}`, which {why}", arena.as_str(*key).unwrap_or_default()))
+    }
+
+    /// Returns whether a pattern matches a string, or may match it in Python. Other languages read some patterns in another
+    /// way, and long ones take long.
+    fn may_match(&self, pattern: &str, text: &str) -> bool {
+        let is_comparable = pattern.len() <= MAX_PATTERN_LENGTH
+            && text.len() <= MAX_TEXT_LENGTH
+            && [pattern, text].iter().all(|text| text.bytes().all(|byte| matches!(byte, b' '..=b'~')));
+        if !is_comparable || !self.count_size(1 + pattern.len() * (1 + text.len() / 100)) {
+            return true;
+        }
+        Regex::new(pattern).map_or(true, |pattern| pattern.is_match(text))
+    }
+
+    /// Checks the items of a list.
+    fn check_items(&self, value: ValueId, schema: ValueId, depth: usize) -> Option<String> {
+        let arena = self.arena;
+        let Value::List(items) = arena.get(value) else { return None };
+        let inner = arena.dict_get(schema, "items").filter(|_| arena.dict_get(schema, "prefixItems").is_none())?;
+        items.iter().enumerate().find_map(|(position, item)| {
+            let why = self.check(*item, inner, SchemaUse::default(), depth)?;
+            Some(format!("has the item {position}, which {why}"))
+        })
+    }
+
+    /// Checks the values of a mapping against `properties` and `additionalProperties`.
+    fn check_properties(
+        &self,
+        value: ValueId,
+        schema: ValueId,
+        has_nullable_properties: bool,
+        depth: usize,
+    ) -> Option<String> {
+        let arena = self.arena;
+        let pairs = arena.as_dict(value)?;
+        let get = |keyword: &str| arena.dict_get(schema, keyword);
+        let (properties, patterns, other) = (get("properties"), get("patternProperties"), get("additionalProperties"));
+        let required = get("required").map(|list| arena.list_items(list)).unwrap_or_default();
+        let required: HashSet<&str> = required.iter().filter_map(|name| arena.as_str(*name)).collect();
+        pairs.iter().find_map(|(key, value)| {
+            let name = arena.as_str(*key)?;
+            let why = match properties.and_then(|properties| arena.dict_get(properties, name)) {
+                Some(schema) => {
+                    let use_ = SchemaUse {
+                        is_nullable: has_nullable_properties && !required.contains(name),
+                        has_nullable_properties,
+                    };
+                    self.check(*value, schema, use_, depth)?
+                }
+                None => self.check(*value, other.filter(|_| patterns.is_none())?, SchemaUse::default(), depth)?,
+            };
+            Some(format!("has `{name}`, which {why}"))
         })
     }
 
     /// Returns the reason why a value is not in the `enum` of a schema. Ignores the other keywords.
-    pub(super) fn enum_rejection(&self, value: ValueId, schema: ValueId) -> Option<String> {
+    fn enum_rejection(&self, value: ValueId, schema: ValueId) -> Option<String> {
         let allowed = self.arena.list_items(self.arena.dict_get(schema, "enum")?);
         let size = self.size(value);
         // The size itself takes as long as a comparison.
         let is_accepted = !self.count_size(size)
             || allowed.iter().any(|allowed| !self.count_size(size) || self.arena.equals(*allowed, value));
         (!is_accepted).then(|| "is not one of the values that its schema allows".to_owned())
+    }
+}
+
+/// Returns a number, unless it is too large to be compared exactly.
+fn to_number(arena: &Arena, id: ValueId) -> Option<f64> {
+    match arena.get(id) {
+        Value::Int(integer) => i32::try_from(integer).ok().map(f64::from),
+        Value::Float(float) => Some(*float),
+        _ => None,
     }
 }
 
@@ -133,8 +313,8 @@ mod tests {
             let mut arena = Arena::default();
             let mut load = |text: &str| yaml::load(&mut arena, &SourceFile::new_manifest("t", text)).unwrap();
             let (schema, value) = (load(&schema), load(value));
-            let checker = SchemaChecker::new(&arena);
-            assert_eq!(checker.rejection(value, schema).is_none(), is_exhausted);
+            let checker = SchemaChecker::new(&arena, None);
+            assert_eq!(checker.rejection(value, schema, true).is_none(), is_exhausted);
             assert_eq!(checker.is_exhausted(), is_exhausted);
         }
     }
@@ -158,12 +338,39 @@ mod tests {
             ),
             ("{type: object}", "[a]", Some("is a list, where its schema has object")),
             ("{$ref: '#/definitions/x'}", "[a]", None),
+            ("{$ref: '#/definitions/A'}", "1", Some("is a number, where its schema has object")),
+            ("{$ref: '#/definitions/A'}", "{a: 1}", Some("has `a`, which is a number, where its schema has string")),
+            ("{$ref: '#/definitions/A'}", "{a: null}", None),
+            ("{$ref: '#/definitions/Cycle'}", "{}", None),
+            ("{$ref: '#/definitions/Block'}", "{$ref: {block_document_id: x}}", None),
+            ("{allOf: [{type: string}, {minLength: 2}]}", "a", Some("does not fit `minLength` of its schema")),
+            ("{oneOf: [{type: string}, {type: integer}]}", "[]", Some("is a list, where its schema has string")),
+            ("{anyOf: [{minimum: 5}, {type: integer}], maximum: 3}", "4", Some("does not fit `maximum` of its schema")),
+            ("{type: integer, minimum: 0}", "-1", Some("does not fit `minimum` of its schema")),
+            ("{type: integer, exclusiveMinimum: 0}", "0", Some("does not fit `exclusiveMinimum` of its schema")),
+            ("{type: number, exclusiveMaximum: 1.5}", "1.5", Some("does not fit `exclusiveMaximum` of its schema")),
+            ("{type: integer, minimum: 0}", "0", None),
+            ("{type: string, pattern: '^[a-z]+$'}", "a1", Some("does not fit `pattern` of its schema")),
+            ("{type: string, pattern: '[a-z]'}", "1a", None),
+            ("{type: string, pattern: '(?=a)'}", "b", None),
+            ("{type: array, items: {type: string}}", "[a, 1]", Some("has the item 1, which is a number, where")),
+            ("{type: array, maxItems: 1}", "[a, b]", Some("does not fit `maxItems` of its schema")),
+            ("{properties: {a: {type: string}}, required: [a]}", "{a: null}", Some("has `a`, which is empty, where")),
+            ("{properties: {a: {type: string}}}", "{a: null}", None),
+            ("{additionalProperties: false, properties: {a: {}}}", "{b: 1}", Some("has `b`, which is not allowed")),
+            ("{type: [string, integer], enum: [a, 1]}", "2", Some("is not one of the values")),
         ] {
             let mut arena = Arena::default();
             let mut load = |text: &str| yaml::load(&mut arena, &SourceFile::new_manifest("t", text)).unwrap();
             let (schema_id, value_id) = (load(schema), load(value));
-            let checker = SchemaChecker::new(&arena);
-            assert_eq!(checker.rejection(value_id, schema_id).as_deref(), why, "{value} for {schema}");
+            let root = load(
+                "definitions: {A: {type: object, properties: {a: {type: string}}}, Cycle: {$ref: '#/definitions/Cycle'}, \
+                 Block: {block_type_slug: b, type: string}}",
+            );
+            let checker = SchemaChecker::new(&arena, Some(root));
+            let actual = checker.rejection(value_id, schema_id, true).unwrap_or_default();
+            let is_expected = why.map_or(actual.is_empty(), |why| actual.starts_with(why));
+            assert!(is_expected, "{value} for {schema}: {actual}");
         }
     }
 }

@@ -60,7 +60,7 @@ impl PreviewNotes<'_> {
             else {
                 continue;
             };
-            if let Some(why) = self.schemas.rejection(default, *schema) {
+            if let Some(why) = self.schemas.rejection(default, *schema, false) {
                 let name = string::str(arena, *name);
                 let text = format!("the server rejects this template: the default of `{name}` {why}");
                 self.add(Diagnostic::error("default-not-in-schema", text), arena.location(default));
@@ -118,15 +118,7 @@ impl PreviewNotes<'_> {
                     self.add(Diagnostic::warning("unused-variable", text).help(help), arena.location(*key));
                 }
                 let Some(schema) = variables.and_then(|variables| arena.dict_get(variables, &name)) else { continue };
-                // The server allows null for a variable that is not required, whatever its type.
-                let is_unset = *arena.get(*value) == Value::None
-                    && arena.dict_get(schema, "type").is_some()
-                    && !required.contains(name.as_str());
-                let why = match is_unset {
-                    true => self.schemas.enum_rejection(*value, schema),
-                    false => self.schemas.rejection(*value, schema),
-                };
-                if let Some(why) = why {
+                if let Some(why) = self.schemas.rejection(*value, schema, required.contains(name.as_str())) {
                     let text = format!("the server rejects the job variable `{name}`, which {why}");
                     self.add(Diagnostic::error("invalid-job-variable", text), arena.location(*value));
                 }
