@@ -6,23 +6,28 @@ use std::fs;
 use std::path::Path;
 
 /// Phrases that are used nowhere, each with the wording to use instead.
-const RETIRED: [(&str, &str); 30] = [
+const RETIRED: [(&str, &str); 36] = [
     ("a played", "a fake"),
     ("are none", "are not ..., are missing"),
     ("bad days", "fault injection"),
+    ("beforehand", "before anything is written"),
     ("begun again", "retried"),
     ("comes to light", "is found"),
+    ("door", "integration"),
     ("doors", "integrations"),
     ("draw", "generate"),
     ("every door", "integrations"),
     ("faults included", "including its bugs"),
     ("folders", "directories"),
+    ("gives way", "is overridden"),
     ("hand on", "pass on, forward"),
+    ("handed on", "passed on"),
     ("in vain", "overridden"),
     ("is the identity", "is idempotent"),
     ("is to be guarded", "fails with ..."),
     ("lays", "merges"),
     ("lost without", "silently overridden"),
+    ("made up", "a placeholder"),
     ("of a stranger", "of another owner"),
     ("papers", "docs"),
     ("rooms", "modules"),
@@ -31,6 +36,7 @@ const RETIRED: [(&str, &str); 30] = [
     ("takes its place", "overrides it"),
     ("the first word", "the command"),
     ("the same once more", "a duplicate"),
+    ("told", "reported"),
     ("went away", "closed the pipe"),
     ("whatever it may be", "any object"),
     ("wish", "setting"),
@@ -40,21 +46,17 @@ const RETIRED: [(&str, &str); 30] = [
 ];
 
 /// Phrases that the documentation does not use. Messages of the program may still contain them.
-const RETIRED_IN_DOCS: [(&str, &str); 40] = [
+const RETIRED_IN_DOCS: [(&str, &str); 34] = [
     ("a text", "a string, an embedded document"),
     ("all the same", "still"),
     ("anew", "again"),
     ("are no", "are not"),
     ("as kubectl has", "like kubectl"),
-    ("beforehand", "before anything is written"),
     ("behind", "after"),
     ("but for", "except for"),
     ("by itself", "automatically, separately"),
-    ("door", "integration"),
     ("folder", "directory"),
     ("for good", "permanently"),
-    ("gives way", "is overridden"),
-    ("handed on", "passed on"),
     ("hands on", "passes on"),
     ("has it", "like X, in X's format"),
     ("have had", "have"),
@@ -65,7 +67,6 @@ const RETIRED_IN_DOCS: [(&str, &str); 40] = [
     ("is said", "is reported"),
     ("knows no", "does not have"),
     ("laid over", "merged over"),
-    ("made up", "a placeholder"),
     ("mend", "fix"),
     ("nobody", "no one, or name who"),
     ("nowhere", "not ... anywhere"),
@@ -76,7 +77,6 @@ const RETIRED_IN_DOCS: [(&str, &str); 40] = [
     ("tells", "reports"),
     ("that others own", "owned by other field managers"),
     ("the very", "the same, the exact"),
-    ("told", "reported"),
     ("whatever", "any, regardless of"),
     ("wherever", "in any ..."),
     ("whichever", "any"),
