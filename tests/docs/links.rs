@@ -26,7 +26,7 @@ fn links_between_files_lead_somewhere() {
             let linked: Option<&Page> = pages.iter().find(|page| page.path == path);
             let is_valid = match linked {
                 Some(linked) => anchor.is_empty() || linked.anchors().iter().any(|known| known == anchor),
-                None => anchor.is_empty() && (top().join(&path).exists() || is_site_page(&path)),
+                None => anchor.is_empty() && top().join(&path).exists(),
             };
             if !is_valid {
                 faults.push(format!("{}:{line}: {target}", page.path));
@@ -35,11 +35,6 @@ fn links_between_files_lead_somewhere() {
     }
     assert!(count > 100, "only {count} links");
     assert!(faults.is_empty(), "{} broken links:\n{}", faults.len(), faults.join("\n"));
-}
-
-/// Returns whether `xtask/docs/hooks.py` makes this page of the site from a file outside of `docs/`.
-fn is_site_page(path: &str) -> bool {
-    ["docs/changelog.md", "docs/security.md"].contains(&path)
 }
 
 /// Resolves a relative path.
