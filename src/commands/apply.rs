@@ -132,31 +132,33 @@ impl ApplyArgs {
         let ApplyingArgs { dry_run, on_immutable, recreate_running, no_preflight, wait, logs, timeout, output } =
             self.applying;
         let mut request = resolve_manifests(self.manifests, &self.cluster)?;
-        let dry_run = match dry_run.require("`--dry-run` is `server` or `none`")? {
+        let dry_run = match dry_run.require("`--dry-run` must be `server` or `none`")? {
             DryRunChoice::None => false,
             DryRunChoice::Server => true,
             DryRunChoice::Client => {
-                let hint = "use `" + ProgramName + " render` to print manifests, or --dry-run=server to ask the server";
+                let hint =
+                    "use `" + ProgramName + " render` to print manifests, or --dry-run=server to ask the API server";
                 return Err(Error::usage("`--dry-run=client` is not supported").hint(hint));
             }
             DryRunChoice::Missing => {
-                return Err(Error::usage("`--dry-run` needs a value").hint("write --dry-run=server"));
+                return Err(Error::usage("missing value of `--dry-run`").hint("use --dry-run=server"));
             }
         };
         let running = recreate_running;
-        let on_immutable = match on_immutable.require("`--on-immutable` is `fail`, `recreate`, `new-name` or `skip`")? {
-            OnImmutableChoice::Fail => OnImmutable::Fail,
-            OnImmutableChoice::Recreate => OnImmutable::Recreate { include_running: running },
-            OnImmutableChoice::NewName => {
-                request.injection.metadata.append_hash = true;
-                OnImmutable::Fail
-            }
-            OnImmutableChoice::Skip => OnImmutable::Skip,
-        };
+        let on_immutable =
+            match on_immutable.require("`--on-immutable` must be `fail`, `recreate`, `new-name` or `skip`")? {
+                OnImmutableChoice::Fail => OnImmutable::Fail,
+                OnImmutableChoice::Recreate => OnImmutable::Recreate { include_running: running },
+                OnImmutableChoice::NewName => {
+                    request.injection.metadata.append_hash = true;
+                    OnImmutable::Fail
+                }
+                OnImmutableChoice::Skip => OnImmutable::Skip,
+            };
         if running && !matches!(on_immutable, OnImmutable::Recreate { .. }) {
-            return Err(Error::usage("`--recreate-running` needs `--on-immutable=recreate`"));
+            return Err(Error::usage("`--recreate-running` requires `--on-immutable=recreate`"));
         }
-        let format = output.map(|format| format.require("`--output` is `name` or `json`")).transpose();
+        let format = output.map(|format| format.require("`--output` must be `name` or `json`")).transpose();
         let format = format.map_err(|error| error.hint("`" + ProgramName + " render` prints manifests"))?;
         let timeout = parse_duration("--timeout", &timeout)?.unwrap_or(MAX_DURATION);
         let wait = (wait || logs).then_some(WaitOptions { follow_logs: logs });
@@ -175,7 +177,7 @@ impl ApplyArgs {
 
 impl Command for ApplyArgs {
     const NAME: &'static str = "apply";
-    const ABOUT: &'static str = "Render manifests and apply them to a cluster; wait for the Jobs if asked to";
+    const ABOUT: &'static str = "Render manifests and apply them to a cluster, optionally waiting for the Jobs";
 
     fn after_help(program: &str) -> Option<String> {
         Some(format!(

@@ -89,8 +89,7 @@ pub(crate) struct ArgocdGenerateArgs {}
 
 impl Command for ArgocdGenerateArgs {
     const NAME: &'static str = "argocd-generate";
-    const ABOUT: &'static str =
-        "Render as a plugin of Argo CD: the application's directory and parameters in, its manifests out";
+    const ABOUT: &'static str = "Render an application's manifests as an Argo CD config management plugin";
 
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         let root = find_repository();
@@ -132,7 +131,7 @@ fn request(root: Option<&Path>) -> Result<RenderRequest> {
     request.target_syntax = TargetSyntax::Parameters;
     for input in &request.inputs {
         if is_stdin(input) {
-            return Err(Error::usage("Argo CD gives a plugin no standard input (`-`)").hint("name files"));
+            return Err(Error::usage("Argo CD passes no standard input (`-`) to a plugin").hint("name files"));
         }
         check_inside(input, root)?;
     }
@@ -145,12 +144,12 @@ fn no_files_error() -> Error {
         true => "; this plugin runs neither kustomize nor Helm",
         false => "",
     };
-    Error::usage("no input is named")
-        .hint(format!("name files under `inputs` in {}, or in the parameter `{FILES}`{other}", DEFAULT_SPEC_FILES[0]))
+    Error::usage("no input files")
+        .hint(format!("list files under `inputs` in {}, or in the parameter `{FILES}`{other}", DEFAULT_SPEC_FILES[0]))
 }
 
 fn invalid_parameters_error() -> Error {
-    Error::usage("ARGOCD_APP_PARAMETERS is no list of parameters, as Argo CD makes it")
+    Error::usage("ARGOCD_APP_PARAMETERS is not a list of parameters")
 }
 
 /// Converts parameters to arguments of `render`. `spec` is the default spec file, if it exists.
@@ -163,13 +162,13 @@ fn to_arguments(parameters: &str, spec: Option<&str>) -> Result<Vec<String>> {
     arguments.extend(spec.map(|spec| format!("--spec={spec}")));
     for Parameter { name, string, array, map } in parameters.into_iter().flatten() {
         let wrong_type = |kind: &str| {
-            Error::usage(format!("the parameter `{name}` is no {kind}"))
+            Error::usage(format!("the parameter `{name}` must be a {kind}"))
                 .hint(format!("write it as `- {{name: {name}, {kind}: ...}}`"))
         };
         let Some((_, kind)) = PARAMETERS.iter().find(|(known, _)| *known == name) else {
             let known = PARAMETERS.map(|(known, _)| known);
             let hint = suggest::did_you_mean(&name, known).unwrap_or_else(|| format!("there are {}", known.join(", ")));
-            return Err(Error::usage(format!("there is no parameter {}", suggest::quote_key(&name))).hint(hint));
+            return Err(Error::usage(format!("unknown parameter {}", suggest::quote_key(&name))).hint(hint));
         };
         let mut push = |text: String| match name.as_str() {
             FILES => files.push(text),
@@ -179,7 +178,7 @@ fn to_arguments(parameters: &str, spec: Option<&str>) -> Result<Vec<String>> {
             (ParameterType::Boolean, Some(text), None, None) if text == "true" => arguments.push(format!("--{name}")),
             (ParameterType::Boolean, Some(text), None, None) if text == "false" || text.is_empty() => {}
             (ParameterType::Boolean, ..) => {
-                return Err(Error::usage(format!("the parameter `{name}` is neither \"true\" nor \"false\"")));
+                return Err(Error::usage(format!("the parameter `{name}` must be \"true\" or \"false\"")));
             }
             // Ignore an announced parameter that the user left empty.
             (ParameterType::String | ParameterType::Array, Some(text), None, None) if text.is_empty() => {}
@@ -231,7 +230,8 @@ fn check_inside(file: &Path, root: Option<&Path>) -> Result<()> {
     match is_inside {
         true => Ok(()),
         false => {
-            Err(Error::usage("is missing, or is outside of the application's repository").in_file(display_path(file)))
+            Err(Error::usage("does not exist, or is outside of the application's repository")
+                .in_file(display_path(file)))
         }
     }
 }
@@ -242,21 +242,21 @@ fn check_objects(rendering: &mut Rendering) -> Result<()> {
     let (mut arena, mut count) = (NodeArena::default(), 0);
     while let Some(RenderedDocument { input, line, after, .. }) = documents.next_document()? {
         let object_count = match (find_unsupported_separator(after), jobplate_yaml::read(after, &mut arena)) {
-            (Some(offset), _) => Err((offset, "this line divides documents, and has more in it")),
-            (None, Err(unsupported)) => Err((unsupported.offset, "this can't be read as YAML")),
+            (Some(offset), _) => Err((offset, "a line with `---` has other content")),
+            (None, Err(unsupported)) => Err((unsupported.offset, "cannot parse YAML")),
             (None, Ok(_)) => count_objects(Document::new(after, &arena).root()),
         };
         count += object_count.map_err(|(offset, description)| {
             let line = line + LineIndex::new(after).line(offset) - 1;
             // The error does not show the line, which may contain a value.
-            Error::input(format!("{description}, and Argo CD takes nothing else"))
+            Error::input(format!("{description}: Argo CD accepts only Kubernetes objects"))
                 .in_file(format!("{input}, line {line}"))
-                .hint("name only files with manifests")
+                .hint("pass only files with manifests")
         })?;
     }
     match count {
-        0 => Err(Error::input("there is no object left for Argo CD, which would delete what is there")
-            .hint("name files with manifests")),
+        0 => Err(Error::input("no object remains for Argo CD, which would delete the live objects")
+            .hint("pass files with manifests")),
         _ => Ok(()),
     }
 }
@@ -270,7 +270,7 @@ fn count_objects(root: Node<'_>) -> Result<usize, ArgocdFault> {
     check_object(root)?;
     let Some(items) = root.get_first("items") else { return Ok(1) };
     if !root.get_first("kind").and_then(Node::text).is_some_and(|kind| kind.ends_with("List")) {
-        return Err((items.span().start, "this is no List, and has `items`"));
+        return Err((items.span().start, "an object that is not a List has `items`"));
     }
     items.items().try_for_each(check_object)?;
     Ok(items.items().count())
@@ -286,19 +286,19 @@ fn check_value(node: Node<'_>) -> Result<(), ArgocdFault> {
         return reject(node, "this has a tag");
     }
     if node.is_scalar() && node.scalar_kind() == ScalarKind::NonFinite {
-        return reject(node, "this is no number that JSON has");
+        return reject(node, "a number that JSON cannot represent");
     }
     let mut seen = HashSet::new();
     for (key, _) in node.entries() {
         let text = key.text().filter(|_| key.is_scalar() && key.scalar_kind() != ScalarKind::Null);
         match text {
-            None => return reject(key, "this has a key that is no text"),
+            None => return reject(key, "a key that is not a string"),
             Some(text) if text == "<<" && key.kind() == NodeKind::Plain => {
-                return reject(key, "this has a merge key (`<<`)");
+                return reject(key, "a merge key (`<<`)");
             }
             Some(text) => {
                 if !seen.insert(text) {
-                    return reject(key, "this has a key twice");
+                    return reject(key, "a duplicate key");
                 }
             }
         }
@@ -311,16 +311,16 @@ fn check_object(object: Node<'_>) -> Result<(), ArgocdFault> {
     let kind =
         object.get_first("kind").filter(|kind| is_text(*kind) && kind.text().is_some_and(|kind| !kind.is_empty()));
     if kind.is_none() {
-        return Err((object.span().start, "this is no object of Kubernetes"));
+        return Err((object.span().start, "not a Kubernetes object"));
     }
     let Some(metadata) = object.get_first("metadata").filter(|metadata| !metadata.is_null()) else { return Ok(()) };
     if metadata.kind() != NodeKind::Map {
-        return Err((metadata.span().start, "this metadata is no mapping"));
+        return Err((metadata.span().start, "`metadata` is not a mapping"));
     }
     for map in ["labels", "annotations"].into_iter().filter_map(|key| metadata.get_first(key)) {
         let is_map = map.is_null() || map.kind() == NodeKind::Map && map.entries().all(|(_, value)| is_text(value));
         if !is_map {
-            return Err((map.span().start, "these labels or annotations are no mapping of texts"));
+            return Err((map.span().start, "labels or annotations are not a mapping of strings"));
         }
     }
     Ok(())
@@ -356,7 +356,7 @@ mod tests {
             {"name": "secret", "map": {"B": "s/b", "A": "s/a"}}, {"name": "target", "array": ["job/x", "deployment"]},
             {"name": "api", "string": "http://x"}, {"name": "skip", "string": ""}, {"name": "files", "array": ["-x", "b"]}
         ]"#;
-        assert!(arguments_of(parameters).unwrap_err().contains("no parameter `skip`"));
+        assert!(arguments_of(parameters).unwrap_err().contains("unknown parameter `skip`"));
         assert_eq!(
             arguments_of(&parameters.replace("skip", "unset")).unwrap(),
             "--secret=A=s/a --secret=B=s/b --target=job/x --target=deployment --api=http://x -- -x b"

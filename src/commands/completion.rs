@@ -26,7 +26,7 @@ enum Shell {
 
 impl Command for CompletionArgs {
     const NAME: &'static str = "completion";
-    const ABOUT: &'static str = "Print a script that completes commands, flags, files and what is in them";
+    const ABOUT: &'static str = "Print a shell completion script for commands, flags, files and their content";
 
     fn after_help(program: &str) -> Option<String> {
         Some(format!(

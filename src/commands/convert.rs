@@ -51,7 +51,7 @@ enum ConvertFormat {
 
 impl Command for ConvertArgs {
     const NAME: &'static str = "convert";
-    const ABOUT: &'static str = "Print a Prefect 1 job template as a base job template of a Prefect 2 or 3 work pool, and say what has no place there";
+    const ABOUT: &'static str = "Convert a Prefect 1 job template to a base job template of Prefect 2 or 3, and report what cannot be converted";
 
     fn after_help(program: &str) -> Option<String> {
         Some(format!(

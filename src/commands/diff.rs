@@ -64,7 +64,7 @@ Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachab
                 differs = true;
                 if *immutable {
                     progress.write_note(&format!(
-                        "{object} is a Job with another pod template: applying needs --on-immutable"
+                        "{object} is a Job with a different pod template: pass --on-immutable to apply it"
                     ));
                 }
                 let text = diagnostic::unified_diff(before, after, &[(0..before.len(), after.len())], 1, 1, &policy);

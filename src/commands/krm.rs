@@ -47,10 +47,8 @@ impl KrmArgs {
     fn resolve(self, config: Option<Layer>) -> Result<RenderRequest> {
         let request = self.edit.require_explicit_targets(config, self.namespace, TargetSyntax::FunctionConfig)?;
         if request.injection.is_empty() {
-            return Err(Error::usage("nothing to set is given").hint(
-                "say what is to be put in, in the `spec` of the functionConfig; `"
-                    + ProgramName
-                    + " schema` has its keys",
+            return Err(Error::usage("no change requested").hint(
+                "add the changes to the `spec` of the functionConfig; `" + ProgramName + " schema` shows its keys",
             ));
         }
         Ok(request)
@@ -59,7 +57,7 @@ impl KrmArgs {
 
 impl Command for KrmArgs {
     const NAME: &'static str = "krm";
-    const ABOUT: &'static str = "Render as a KRM function of kustomize or kpt: a ResourceList in, a ResourceList out";
+    const ABOUT: &'static str = "Render the ResourceList on standard input, as a KRM function of kustomize or kpt";
 
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         let text = read_stdin(self.edit.max_document_size()?)?;
@@ -68,7 +66,7 @@ impl Command for KrmArgs {
         let locate_in_list = |error: Error| error.in_document("-", stream.line, stream.list);
         jobplate_yaml::read(stream.list, &mut arena).map_err(|unsupported| {
             let at = unsupported.offset;
-            locate_in_list(not_a_list_error("this is no YAML").at(at..at))
+            locate_in_list(not_a_list_error("cannot parse YAML").at(at..at))
         })?;
         let list = Document::new(stream.list, &arena);
         check_resource_list(list.root()).map_err(locate_in_list)?;
@@ -113,7 +111,7 @@ impl<'t> ResourceListStream<'t> {
             let is_empty = jobplate_yaml::read(&text[range.clone()], &mut arena).is_ok()
                 && Document::new(&text[range.clone()], &arena).root().is_null();
             if !is_empty && found.replace(range).is_some() {
-                return Err(not_a_list_error("this is more than one document").in_file("-"));
+                return Err(not_a_list_error("more than one document").in_file("-"));
             }
         }
         let list = found.ok_or_else(|| not_a_list_error("this is empty").in_file("-"))?;
@@ -130,14 +128,14 @@ fn read_stdin(limit: usize) -> Result<String> {
     if bytes.len() > limit {
         return Err(Error::input(format!("the ResourceList is larger than {limit} bytes"))
             .in_file("-")
-            .hint("raise --max-document-size if this is what you mean"));
+            .hint("raise --max-document-size to accept it"));
     }
     String::from_utf8(bytes).map_err(|_| Error::input("not UTF-8").in_file("-"))
 }
 
 fn not_a_list_error(description: &str) -> Error {
-    Error::usage(format!("{description}, and `krm` reads a ResourceList"))
-        .hint("kustomize and kpt pipe one in; for manifests there is `" + ProgramName + " render`")
+    Error::usage(format!("{description}: `krm` reads a ResourceList"))
+        .hint("use it in kustomize or kpt; for manifests, use `" + ProgramName + " render`")
 }
 
 fn check_resource_list(root: Node<'_>) -> Result<()> {
@@ -146,14 +144,14 @@ fn check_resource_list(root: Node<'_>) -> Result<()> {
         Ok(root.get(key)?.is_some_and(|value| known.iter().any(|known| value.has_text(known))))
     };
     if !(has_value("kind", &[RESOURCE_LIST])? && has_value("apiVersion", &RESOURCE_LIST_VERSIONS)?) {
-        return Err(not_a_list_error("this is another kind of object").at(list_start));
+        return Err(not_a_list_error("another kind of object").at(list_start));
     }
     root.get("functionConfig")?;
     root.get("results")?;
     match root.get("items")? {
         Some(items) if items.kind() == NodeKind::Seq || items.is_null() => Ok(()),
-        Some(items) => Err(not_a_list_error("`items` is no list").at(items.span())),
-        None => Err(not_a_list_error("this has no `items`").at(list_start)),
+        Some(items) => Err(not_a_list_error("`items` is not a list").at(items.span())),
+        None => Err(not_a_list_error("missing `items`").at(list_start)),
     }
 }
 

@@ -39,8 +39,9 @@ impl Command for ManArgs {
                 Some(command) => command.clone(),
                 None => {
                     let names: Vec<&str> = program.get_subcommands().map(clap::Command::get_name).collect();
-                    return Err(Error::usage("there is no page about that")
-                        .hint(format!("there are pages about {}", names.join(", "))));
+                    return Err(
+                        Error::usage("no such page").hint(format!("choose one of these pages: {}", names.join(", ")))
+                    );
                 }
             },
         };

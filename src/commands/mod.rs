@@ -94,7 +94,7 @@ pub(crate) fn command_line(program: &str) -> clap::Command {
         .bin_name(program)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .after_help(format!("Begin with: {program} template job > job_template.yaml"))
+        .after_help(format!("Start with: {program} template job > job_template.yaml"))
 }
 
 /// Parses a command line and runs the command. The first argument is the program. Reports errors.
@@ -130,7 +130,7 @@ fn parse_command_line(args: &[OsString], ui: &mut Ui) -> Result<(CommandDefiniti
         let command = COMMANDS.iter().find(|command| command.name == name)?;
         Some((*command, matches))
     });
-    command.ok_or_else(|| CommandFailure::Error(Error::new(ErrorKind::Internal, "a command is missing in the list")))
+    command.ok_or_else(|| CommandFailure::Error(Error::new(ErrorKind::Internal, "missing command in the list")))
 }
 
 /// Returns the value of `JOBPLATE_MASK`, which replaces the default of `--mask`.

@@ -32,13 +32,13 @@ pub(crate) struct PostRenderArgs {
 impl PostRenderArgs {
     fn resolve(self) -> Result<RenderRequest> {
         if self.again.iter().any(|word| word != "post-render") {
-            return Err(Error::usage("`post-render` takes no FILE: it reads what is piped in")
-                .hint("files are for `render`; in Helm, each argument goes behind a --post-renderer-args of its own"));
+            return Err(Error::usage("`post-render` accepts no FILE: it reads standard input")
+                .hint("use `render` for files; in Helm, pass each argument after its own --post-renderer-args"));
         }
         let request = self.edit.require_explicit_targets(None, self.namespace, TargetSyntax::Helm)?;
         if request.injection.is_empty() {
-            return Err(Error::usage("nothing to set is given")
-                .hint("say what is to be put in: --secret-env VAR=SECRET/KEY, or another of `post-render --help`"));
+            return Err(Error::usage("no change requested")
+                .hint("pass --secret-env VAR=SECRET/KEY, or another flag of `post-render --help`"));
         }
         Ok(request)
     }
@@ -46,7 +46,7 @@ impl PostRenderArgs {
 
 impl Command for PostRenderArgs {
     const NAME: &'static str = "post-render";
-    const ABOUT: &'static str = "Render as a Helm post-renderer: what Helm pipes in, with references put in";
+    const ABOUT: &'static str = "Render the manifests on standard input, as a Helm post-renderer";
 
     fn after_help(program: &str) -> Option<String> {
         Some(format!(

@@ -18,7 +18,7 @@ impl Command for SchemaArgs {
 
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         let schema = serde_json::to_string_pretty(&schemars::schema_for!(SpecFile))
-            .map_err(|_| Error::new(ErrorKind::Internal, "the schema can't be written as JSON"))?;
+            .map_err(|_| Error::new(ErrorKind::Internal, "cannot write the schema as JSON"))?;
         ui.print_text(&(schema + "\n"))
     }
 }

@@ -58,7 +58,7 @@ fn find_template(name: &str) -> Result<&'static str> {
         return Ok(text);
     }
     let names = TEMPLATES.map(|(known, ..)| known);
-    let error = Error::usage(format!("no template `{name}`; there are {}", names.join(", ")));
+    let error = Error::usage(format!("unknown template `{name}`; choose one of {}", names.join(", ")));
     Err(match suggest::did_you_mean(name, names) {
         Some(hint) => error.hint(hint),
         None => error,

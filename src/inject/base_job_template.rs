@@ -35,24 +35,24 @@ pub(super) fn plan_base_job_template(
         && let Some(name) = desired.names().next()
     {
         let reason =
-            format!("{name}: workers with prefect-kubernetes {version} put their own list in the place of `env`");
-        return refuse(reason, "entries of the container are kept from 0.2.12 on; --env-from holds in all versions");
+            format!("{name}: workers with prefect-kubernetes {version} replace `env` with a list of their own");
+        return refuse(reason, "use --env-from, which works in all versions, or update the workers to 0.2.12 or later");
     }
     let edits_before = edits.len();
     plan_job_env(template, &names, edits, notes)?;
     let [name, ..] = names.worker_settings else { return Ok(()) };
     if !version.merges_env() && edits.len() > edits_before {
         let reason = format!(
-            "{name}: it must be null in `job_configuration.env`, and with prefect-kubernetes {version} a mapping there \
-             hides the variables of deployments"
+            "{name} must be null in `job_configuration.env`, but with prefect-kubernetes {version} a mapping there \
+             overrides the variables of deployments"
         );
         return refuse(reason, "set it to null in the `env` of each deployment, or update the workers to 0.4 or later");
     }
     let keeps_variables = |default: Node<'_>| default.entries().any(|(key, _)| !names.contains(key));
     if !version.merges_default_env() && template.default_env.is_some_and(keeps_variables) {
         let reason = format!(
-            "{name}: it must be null in `job_configuration.env`, and with prefect-kubernetes {version} the default of \
-             `env` takes the place of that"
+            "{name} must be null in `job_configuration.env`, but with prefect-kubernetes {version} the default of \
+             `env` overrides it"
         );
         return refuse(reason, "move that default into `job_configuration.env`, or update the workers to 0.7 or later");
     }
@@ -98,9 +98,9 @@ fn plan_job_env(
 ) -> Result<()> {
     if let Some(default) = template.default_env {
         if !matches!(default.kind(), NodeKind::Map | NodeKind::Seq) {
-            return Err(Error::input("the default of `env` is no mapping of variables")
+            return Err(Error::input("the default of `env` is not a mapping of variables")
                 .at(default.span())
-                .hint("write it as one: `NAME: value`"));
+                .hint("write it as a mapping, `NAME: value`"));
         }
         // Null in the default does not keep the worker from setting its own variables, so requested variables are only
         // removed here.
@@ -111,7 +111,7 @@ fn plan_job_env(
     let env = template.env()?;
     match (env, names.worker_settings) {
         (Some(env), [name, ..]) if env.kind() == NodeKind::Seq => {
-            Err(Error::refused(format!("{description} is a list, which can't keep the worker from setting {name}"))
+            Err(Error::refused(format!("{description} is a list, which cannot keep the worker from setting {name}"))
                 .at(env.span())
                 .hint("write it as a mapping, `NAME: value`, and move references to the container's `env`"))
         }
@@ -140,9 +140,9 @@ fn plan_job_env(
         (other, [name, ..]) => {
             let state = if other.is_some() { "is neither a mapping nor `{{ env }}`" } else { "is missing" };
             let start = other.unwrap_or(template.job_configuration).span().start;
-            Err(Error::refused(format!("{description} {state}, and has to keep the worker from setting {name}"))
+            Err(Error::refused(format!("{description} {state}, but it must keep the worker from setting {name}"))
                 .at(start..start + 1)
-                .hint("write `\"env\": \"{{ env }}\"` in `job_configuration`, as Prefect's own template has it"))
+                .hint("write `\"env\": \"{{ env }}\"` in `job_configuration`, as in Prefect's default template"))
         }
     }
 }
@@ -168,10 +168,7 @@ pub(super) fn plan_variable_removal(
     let env = Editable::from_node(env, description)?;
     for (name, literal) in changes.removed.iter().filter(|(name, _)| names.desired.sets(name)) {
         note_replaced_literal(names.desired, name, literal.as_deref(), notes);
-        notes.add(Diagnostic::info(
-            "duplicate-env",
-            format!("`{name}` is removed from {description}, which also set it"),
-        ));
+        notes.add(Diagnostic::info("duplicate-env", format!("removed `{name}` from {description}, which also set it")));
     }
     edits.push(env.change_children(changes.remove, changes.insert));
     Ok(())

@@ -24,15 +24,15 @@ pub(super) fn plan_block(
     let mut new_keys = Vec::new();
     let patches = read_patches(block)?;
     if let Some((patch, _)) = patches.iter().find(|(_, effect)| *effect == EnvPatch::Other) {
-        return Err(Error::refused("a patch of the flow's `env` goes by what stands where, which an edit may change")
+        return Err(Error::refused("a patch of the flow's `env` depends on positions that an edit can change")
             .at(patch.span())
-            .hint(format!("write it as `add` of a whole entry with the path `{APPEND_ENV_PATH}`")));
+            .hint(format!("write it as an `add` of a whole entry with the path `{APPEND_ENV_PATH}`")));
     }
     if block.pod_spec.is_none() && desired.has_env_from() {
         let start = block.node.span().start;
-        return Err(Error::refused("`envFrom` needs a Job in the block, under `job`")
+        return Err(Error::refused("`envFrom` requires a Job under `job` in the block")
             .at(start..start + 1)
-            .hint("`prefect kubernetes manifest flow-run-job` prints the one that it stands for"));
+            .hint("add the default Job, which `prefect kubernetes manifest flow-run-job` prints"));
     }
     plan_patches(block, &patches, desired, &mut new_keys, edits, notes)?;
 
@@ -42,9 +42,9 @@ pub(super) fn plan_block(
             plan_variable_removal(env, "the block's `env`", &names, edits, notes)?;
         }
         Some(env) => {
-            return Err(Error::input("the block's `env` is no mapping")
+            return Err(Error::input("the block's `env` is not a mapping")
                 .at(env.span())
-                .hint("write it as one: `NAME: value`"));
+                .hint("write it as a mapping, `NAME: value`"));
         }
         None if names.worker_settings.is_empty() => {}
         None => set_missing_key(block, "env", names.null_worker_settings(), &mut new_keys, edits)?,
@@ -59,9 +59,9 @@ pub(super) fn plan_block(
 fn read_patches<'a>(block: &KubernetesJobBlock<'a>) -> Result<Vec<(Node<'a>, EnvPatch)>> {
     let Some(list) = block.customizations else { return Ok(Vec::new()) };
     if list.kind() != NodeKind::Seq {
-        return Err(Error::refused("`customizations` is no list, and is not looked into")
+        return Err(Error::refused("`customizations` is not a list")
             .at(list.span())
-            .hint("write the patches as a list, each with `op`, `path` and `value`"));
+            .hint("write the patches as a list of mappings with `op`, `path` and `value`"));
     }
     Ok(list.items().map(|item| (item, classify_env_patch(item))).collect())
 }
@@ -84,7 +84,7 @@ fn plan_patches(
         }
     }
     let find_appended = |name: &str| match appended.get(name).map_or(&[][..], Vec::as_slice) {
-        [_, (_, value), ..] => Err(Error::refused(format!("the variable {name} is patched in twice"))
+        [_, (_, value), ..] => Err(Error::refused(format!("duplicate patches set the variable `{name}`"))
             .at(value.span())
             .hint("remove one of the two patches")),
         patches => Ok(patches.first().copied()),

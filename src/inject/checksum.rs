@@ -219,7 +219,9 @@ fn plan_annotations(template: Node<'_>, used: &BTreeSet<ConfigMapDigest>, edits:
         index.get(&key.text().unwrap_or_default())?;
         let value = Editable::from_node(*value, "the checksum")?;
         if !value.is_scalar() {
-            return Err(Error::input("a checksum is no text").at(value.span()).hint("an annotation holds text only"));
+            return Err(Error::input("a checksum is not a string")
+                .at(value.span())
+                .hint("put the value of the annotation in quotes"));
         }
         edits.push(value.replace(compute_checksum(&value.text().unwrap_or_default())));
     }
@@ -235,9 +237,9 @@ fn mapping_or_null<'a>(node: Node<'a>, description: &str) -> Result<Editable<'a>
     match node.kind() {
         NodeKind::Map => Ok(node),
         _ if node.is_null() => Ok(node),
-        _ => Err(Error::input(format!("{description} is no mapping"))
+        _ => Err(Error::input(format!("{description} is not a mapping"))
             .at(node.span())
-            .hint("write `key: value` below it")),
+            .hint("write it as a mapping, `key: value`")),
     }
 }
 

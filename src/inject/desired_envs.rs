@@ -20,7 +20,7 @@ use super::notes::Notes;
 use super::scope::{Scope, ScopeKind};
 
 /// The reason why `--secret` is refused for templates of Prefect 2 and 3.
-pub(super) const PREFECT_2_OR_3_REASON: &str = "is for Prefect 2 or 3, which know no such secrets";
+pub(super) const PREFECT_2_OR_3_REASON: &str = "is for Prefect 2 or 3, which have no such secrets";
 
 /// The environments that an injection gives to containers.
 pub(super) struct DesiredEnvs<'i> {
@@ -125,7 +125,7 @@ impl<'i> DesiredEnvs<'i> {
                 let reason = match role {
                     Role::FlowRun(Generation::Prefect1) => None,
                     Role::FlowRun(Generation::Prefect2Or3) => Some(PREFECT_2_OR_3_REASON),
-                    _ => scope.target().map(|_| "is no flow run's template, so no flow would read it there"),
+                    _ => scope.target().map(|_| "is not a template of flow runs, so no flow reads it"),
                 };
                 if let Some(reason) = reason {
                     injection.refuse_prefect1_secrets(object.node, &object.display(), reason)?;

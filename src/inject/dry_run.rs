@@ -103,6 +103,6 @@ mod tests {
         let container = FieldPath::parse("spec.containers[name=\"c\"]").unwrap();
         let requested = RequestedEntries { object: 0, container, names: vec!["X".to_owned()] };
         let error = dry_run_body(Document::new(text, &arena), &[requested]).unwrap_err();
-        assert!(error.message().starts_with("the entry of `env` carries the anchor `&x`"), "{error}");
+        assert!(error.message().starts_with("the entry of `env` has the anchor `&x`"), "{error}");
     }
 }

@@ -83,9 +83,9 @@ impl Injection {
         ];
         let Some((flag, _)) = flags.into_iter().find(|(_, is_given)| *is_given) else { return Ok(()) };
         let start = template.span().start;
-        Err(Error::usage(format!("`{flag}`: the target is a base job template, whose Jobs the worker names"))
+        Err(Error::usage(format!("`{flag}`: the target is a base job template, and the worker names its Jobs"))
             .at(start..start + 1)
-            .hint("change the defaults of its variables `name` and `namespace`, or name another target"))
+            .hint("change the defaults of its variables `name` and `namespace`, or choose another target"))
     }
 
     /// Refuses `--secret` for an object that no flow run of Prefect 1 reads. `reason` completes the error message,
@@ -98,7 +98,7 @@ impl Injection {
                 return Err(Error::refused(format!("--secret {}: {object} {reason}", variable.name))
                     .at(start..start + 1)
                     .hint(format!(
-                        "name the variable itself: --secret-env {}={}/{}{optional}",
+                        "use --secret-env with the name of the variable: --secret-env {}={}/{}{optional}",
                         variable.name, reference.name, reference.key
                     )));
             }

@@ -80,10 +80,12 @@ impl Layer {
                 if !self.allow_plaintext && is_credential(&variable.name, value) =>
             {
                 let name = &variable.name;
-                return Err(Error::usage(format!("{origin}: {name} looks like a secret, which would stand in plain text"))
-                    .hint(format!(
-                        "refer to it with --secret-env {name}=SECRET/KEY, with Prefect 1 also --secret, or add --allow-plaintext"
-                    )));
+                return Err(Error::usage(format!(
+                    "{origin}: `{name}` looks like a secret, which would be in plain text"
+                ))
+                .hint(format!(
+                    "use --secret-env {name}=SECRET/KEY (or --secret with Prefect 1), or pass --allow-plaintext"
+                )));
             }
             VariableSource::Entry(_) => variable.name.clone(),
         };
@@ -164,9 +166,7 @@ impl Layer {
                 } else {
                     format!("{} and by {origin}", earlier.origin)
                 };
-                return Err(
-                    Error::usage(format!("{name} is asked for twice: by {origins}")).hint("leave one of the two out")
-                );
+                return Err(Error::usage(format!("`{name}` is set twice: by {origins}")).hint("remove one of the two"));
             }
         }
         Ok(())
@@ -230,12 +230,10 @@ fn check_prefect_secret_name(name: &str) -> Result<(), ValidationError> {
     if !name.starts_with("PREFECT__") {
         return Ok(());
     }
-    let error = ValidationError::new(format!("{name} is a variable's name, and would get Prefect's prefix once more"));
+    let error = ValidationError::new(format!("`{name}` already has Prefect's prefix"));
     Err(match name.strip_prefix(&variables::secret_variable("")).filter(|secret_name| !secret_name.is_empty()) {
-        Some(secret_name) => {
-            error.hint(format!("give Prefect's name for the secret, without the prefix: {secret_name}"))
-        }
-        None => error.hint("for a variable with this very name use --secret-env"),
+        Some(secret_name) => error.hint(format!("use the name of the secret without the prefix: {secret_name}")),
+        None => error.hint("use --secret-env for a variable with this name"),
     })
 }
 
@@ -252,7 +250,7 @@ pub fn check_api_url(url: &str) -> Result<(), ValidationError> {
     if is_clean && host.is_some_and(|host| !host.is_empty() && !host.starts_with(':')) {
         return Ok(());
     }
-    Err(ValidationError::new("this is no URL").hint("it looks like http://HOST:4200 or https://HOST/api"))
+    Err(ValidationError::new("this is no URL").hint("use http://HOST:4200 or https://HOST/api"))
 }
 
 #[cfg(test)]
@@ -284,18 +282,15 @@ mod tests {
     fn refuses_a_second_assignment_of_a_variable() {
         type Set = fn(&mut Layer) -> Result<()>;
         let cases: [(Set, &str); 7] = [
-            (|layer| layer.set_variable(literal("A", "1"), "`--env`"), "A is asked for twice: by `--env`"),
-            (|layer| layer.unset_variable("A", "`--unset`"), "A is asked for twice: by `--env` and by `--unset`"),
+            (|layer| layer.set_variable(literal("A", "1"), "`--env`"), "`A` is set twice: by `--env`"),
+            (|layer| layer.unset_variable("A", "`--unset`"), "`A` is set twice: by `--env` and by `--unset`"),
             (
                 |layer| layer.set_variable(by_reference("PREFECT__CONTEXT__SECRETS__T"), "`--secret-env`"),
                 "by `--secret` and by `--secret-env`",
             ),
             (|layer| layer.set_variable(secret("A"), "`--secret`"), ""),
             (|layer| layer.set_variable(literal("PREFECT_API_URL", "1"), "`--env`"), "by `--api` and by `--env`"),
-            (
-                |layer| layer.set_prefect_setting(api("x"), "`--api`"),
-                "PREFECT__CLOUD__API is asked for twice: by `--api`",
-            ),
+            (|layer| layer.set_prefect_setting(api("x"), "`--api`"), "`PREFECT__CLOUD__API` is set twice: by `--api`"),
             (|layer| layer.unset_variable("U", "`--unset`"), ""),
         ];
         for (set, expected) in cases {
@@ -315,7 +310,7 @@ mod tests {
         let refuse = |variable| Layer::default().set_variable(variable, "`--env`").unwrap_err();
         assert!(refuse(literal("DB_PASSWORD", "canary")).message().contains("DB_PASSWORD"));
         assert!(Layer::new(true).set_variable(literal("DB_PASSWORD", "x"), "`--env`").is_ok());
-        assert!(refuse(literal("A=canary", "")).message().ends_with("`=` in it"));
+        assert!(refuse(literal("A=canary", "")).message().ends_with("must not have a `=`"));
         let error = refuse(secret("PREFECT__CONTEXT__SECRETS__TOKEN"));
         assert!(error.hint_message().unwrap().with_program("jobplate").ends_with(": TOKEN"));
         assert!(

@@ -23,7 +23,9 @@ pub(super) fn plan_metadata(object: &Object<'_>, changes: &MetadataChanges, edit
         return Ok(());
     }
     if metadata.kind() != NodeKind::Map {
-        return Err(Error::input("`metadata` is no mapping").at(metadata.span()).hint("write `name: ...` below it"));
+        return Err(Error::input("`metadata` is not a mapping")
+            .at(metadata.span())
+            .hint("write it as a mapping with `name`"));
     }
     let mut children = ChildChanges::default();
     plan_name(metadata, changes, &mut children, edits)?;
@@ -96,9 +98,9 @@ fn plan_namespace(
         Some(old) if old.tag().is_some() => return editable_scalar(old, "namespace").map(drop),
         Some(old) if old.has_text(new) => {}
         Some(old) if !old.is_null() => {
-            return Err(Error::refused(format!("{} is in another namespace than -n asks for", object.display()))
+            return Err(Error::refused(format!("{} is in another namespace than the one of -n", object.display()))
                 .at(old.span())
-                .hint("leave -n out, or change the manifest"));
+                .hint("remove -n, or change the manifest"));
         }
         Some(null) => {
             edits.push(StrictMap::from_node(null, "`metadata.namespace`")?.into_editable().replace(Value::name(new)));
@@ -124,7 +126,7 @@ fn editable_scalar<'a>(node: Node<'a>, key: &str) -> Result<Editable<'a>> {
         return Editable::from_node(node, &format!("`metadata.{key}`"));
     }
     let hint = match has_properties {
-        true => "write the string out without an anchor or a tag",
+        true => "remove the anchor or tag",
         false => "write it on one line",
     };
     Err(Error::refused(format!("`metadata.{key}` must be a plain or quoted string without anchor or tag"))
@@ -168,9 +170,9 @@ pub fn hashed_name(object: &Object<'_>) -> Result<String> {
     };
     let Some(name) = name.filter(|name| !name.is_null()) else {
         let start = object.node.span().start;
-        return Err(Error::refused(format!("{} has no name for --name-hash to lengthen", object.display()))
+        return Err(Error::refused(format!("{} has no name to which --name-hash can append", object.display()))
             .at(start..start + 1)
-            .hint("give it a name, with --name or in the manifest"));
+            .hint("add a name to the manifest, or pass --name"));
     };
     editable_scalar(name, "name")?;
     let text = name.text().unwrap_or_default();

@@ -195,11 +195,11 @@ impl<'i> EditPlanner<'i> {
         if let Some((flag, _)) = flags.into_iter().find(|(_, name)| name.is_some()) {
             let start = object.node.span().start;
             return Err(Error::usage(format!(
-                "`{flag}`: the target is a text in {}, which keeps its name",
+                "`{flag}`: the target is an embedded document in {}, whose name does not change",
                 object.display()
             ))
             .at(start..start + 1)
-            .hint("change the name in the text itself, or name another target"));
+            .hint("change the name in the embedded document, or choose another target"));
         }
         let changes = MetadataChanges { namespace: namespace.clone(), ..MetadataChanges::default() };
         plan_metadata(object, &changes, edits)

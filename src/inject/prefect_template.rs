@@ -120,7 +120,7 @@ fn plan_containers(
     let flow_container = container::containers(pod_spec).first().map(|container| container.index());
     for container in &selected {
         if mixed_placeholder(**container).is_some() && !desired.is_empty() {
-            let text = "`{{ env }}` is removed from a list of entries: the worker would replace it with a mapping, and \
+            let text = "removed `{{ env }}` from a list of entries: the worker would replace it with a mapping, and \
                         adds the variables before the entries anyway";
             notes.add(Diagnostic::info("mixed-env-placeholder", text));
         }

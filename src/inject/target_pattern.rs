@@ -22,15 +22,15 @@ pub fn parse_target(
     let is_invalid = |part: &&str| part.contains(|c: char| c == '=' || c == ',' || c.is_whitespace());
     if [Some(kind), name, key].into_iter().flatten().any(|part| is_invalid(&part)) {
         // The message does not contain the value, which may be a secret that was passed to the wrong flag.
-        return Err(ValidationError::new("no kind, name or key is like this".to_owned())
-            .hint("write KIND, KIND/NAME or ConfigMap/NAME:KEY, one in each flag"));
+        return Err(ValidationError::new("invalid target".to_owned())
+            .hint("use KIND, KIND/NAME or ConfigMap/NAME:KEY, one for each flag"));
     }
     let kind = match key {
         _ if is_config_map_keyword(kind) => CONFIG_MAP,
         None => kind,
         Some(_) => {
-            return Err(ValidationError::new("only a ConfigMap has keys with documents under them".to_owned())
-                .hint("write ConfigMap/NAME:KEY, or leave the key out"));
+            return Err(ValidationError::new("only a ConfigMap can have a key".to_owned())
+                .hint("use ConfigMap/NAME:KEY, or remove the key"));
         }
     };
     Ok(Target {
@@ -50,17 +50,17 @@ pub fn parse_target(
 /// Fails if the pattern is empty, contains whitespace, or is not a valid glob.
 pub fn parse_glob(subject: &str, pattern: &str, any_case: bool) -> Result<Glob, ValidationError> {
     if pattern.is_empty() {
-        return Err(ValidationError::new(format!("the {subject} is missing")));
+        return Err(ValidationError::new(format!("missing {subject}")));
     }
     if pattern.len() > MAX_PATTERN_LENGTH {
         return Err(ValidationError::new(format!("the {subject} has more than {MAX_PATTERN_LENGTH} bytes")));
     }
     if pattern.contains(char::is_whitespace) {
-        return Err(ValidationError::new(format!("the {subject} has a blank in it, as none has"))
-            .hint("a flag and its value are two words, or one with `=` between them"));
+        return Err(ValidationError::new(format!("the {subject} contains white space"))
+            .hint("write a flag and its value as two words, or as FLAG=VALUE"));
     }
     Glob::new(pattern, any_case)
-        .map_err(|error| ValidationError::new(format!("the {subject} is no pattern: {}", error.msg)))
+        .map_err(|error| ValidationError::new(format!("invalid pattern for the {subject}: {}", error.msg)))
 }
 
 #[cfg(test)]

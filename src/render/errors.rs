@@ -15,13 +15,13 @@ pub(super) fn read_error(name: &str, error: StreamError) -> Error {
 
 /// Returns the error for a temporary file that cannot be read or written.
 pub(super) fn spool_error(error: &io::Error) -> Error {
-    Error::input(format!("the temporary file can't be used: {}", describe_io_error(error)))
-        .hint("set TMPDIR to a directory that can be written to")
+    Error::input(format!("cannot use a temporary file: {}", describe_io_error(error)))
+        .hint("set TMPDIR to a writable directory")
 }
 
 /// Returns the error for an input that has changed since it was planned.
 pub(super) fn input_changed_error(name: &str) -> Error {
-    Error::input("changed while it was read").in_file(name).hint("run again when nothing writes to it")
+    Error::input("changed while it was read").in_file(name).hint("run again when no other program writes to it")
 }
 
 /// Returns the error for a document that is not valid UTF-8, with the document's offset and its text. `valid_length` is

@@ -64,7 +64,7 @@ impl InputSource {
     pub fn open(path: &Path) -> Result<Self> {
         let name = display_path(path);
         let to_error =
-            |error: io::Error| Error::input(format!("can't be opened: {}", describe_io_error(&error))).in_file(&name);
+            |error: io::Error| Error::input(format!("cannot be opened: {}", describe_io_error(&error))).in_file(&name);
         let file = File::open(path).map_err(to_error)?;
         let metadata = file.metadata().map_err(to_error)?;
         if metadata.is_dir() {
@@ -88,9 +88,9 @@ impl InputSource {
     pub fn spool(name: String, mut reader: impl Read) -> Result<Self> {
         let mut spool = SpooledTempFile::new(MAX_MEMORY_SIZE);
         io::copy(&mut reader, &mut spool).map_err(|error| {
-            Error::input(format!("can't be read, or not be kept in a temporary file: {}", describe_io_error(&error)))
+            Error::input(format!("cannot be read or copied to a temporary file: {}", describe_io_error(&error)))
                 .in_file(&name)
-                .hint("input from a pipe of more than 4 MiB goes through TMPDIR")
+                .hint("set TMPDIR: input of more than 4 MiB from a pipe is stored there")
         })?;
         Ok(InputSource { name, data: SourceData::Spool(spool) })
     }

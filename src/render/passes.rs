@@ -45,7 +45,7 @@ pub(super) fn repeat<T>(
         }
     }
     // Unchanged inputs always give the same facts, so an input has changed.
-    Err(Error::input("an input changed while it was read").hint("run again when nothing writes to it"))
+    Err(Error::input("an input changed while it was read").hint("run again when no other program writes to it"))
 }
 
 /// Returns the facts known before the first pass. The first pass searches for an agent only if agents get settings by

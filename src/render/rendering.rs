@@ -138,7 +138,7 @@ impl Rendering {
                     Err(StreamError::TooLarge(offset)) => {
                         let limit = self.options.max_document_size;
                         let error = Error::input(format!("a document is larger than {limit} bytes"))
-                            .hint("raise --max-document-size if this is what you mean");
+                            .hint("raise --max-document-size to accept it");
                         faults.add_error(error.at(0..1), offset, "");
                         break;
                     }
@@ -248,9 +248,9 @@ impl Rendering {
         match self.inputs[..last].iter().find(|input| input.ends_in_open_scalar) {
             None => Ok(()),
             Some(input) => {
-                Err(Error::refused("ends in a block scalar without a line break, which joining would add to it")
+                Err(Error::refused("ends in a block scalar without a line break, so another file cannot follow it")
                     .in_file(input.source.name())
-                    .hint("end the file with a line break, or name it last"))
+                    .hint("end the file with a line break, or pass it last"))
             }
         }
     }

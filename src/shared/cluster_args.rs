@@ -62,7 +62,7 @@ pub(crate) struct ClusterArgs {
         add = ArgValueCandidates::new(value_candidates::<ValidateMode>)
     )]
     validate: Choice<ValidateMode>,
-    /// Take fields that others own, all of them
+    /// Overwrite conflicting fields owned by other field managers
     #[arg(long)]
     pub(crate) force_conflicts: bool,
     /// Take over the env entries that this call names, and nothing else, from whoever owns them
@@ -84,8 +84,8 @@ pub(crate) fn resolve_manifests(args: ManifestArgs, cluster: &ClusterArgs) -> Re
     let injection = &request.injection;
     let names_entries = !injection.variables.is_empty() || !injection.unset.is_empty() || !injection.prefect.is_empty();
     if cluster.take_over && !names_entries {
-        return Err(Error::usage("`--take-over` is for env entries that the call names, and it names none")
-            .hint("name them: --take-over --secret-env VAR=SECRET/KEY, or --unset VAR"));
+        return Err(Error::usage("`--take-over` requires variables to take over")
+            .hint("set them, such as --take-over --secret-env VAR=SECRET/KEY or --unset VAR"));
     }
     Ok(request)
 }
@@ -108,15 +108,15 @@ impl ClusterArgs {
     /// Fails if the value of a flag is invalid.
     pub(crate) fn resolve_session(self) -> Result<SessionOptions> {
         let concurrency = self.concurrency.parse().ok().filter(|number| (1..=100).contains(number));
-        let concurrency = concurrency.ok_or_else(|| Error::usage("`--concurrency` is a number from 1 to 100"))?;
-        let validation = match self.validate.require("`--validate` is `strict`, `warn` or `ignore`")? {
+        let concurrency = concurrency.ok_or_else(|| Error::usage("`--concurrency` must be a number from 1 to 100"))?;
+        let validation = match self.validate.require("`--validate` must be `strict`, `warn` or `ignore`")? {
             ValidateMode::Strict => FieldValidation::Strict,
             ValidateMode::Warn => FieldValidation::Warn,
             ValidateMode::Ignore => FieldValidation::Ignore,
         };
         let manager = self.field_manager;
         if manager.is_empty() || manager.len() > 128 || manager.chars().any(|c| c.is_control() || !c.is_ascii()) {
-            return Err(Error::usage("`--field-manager` is a name of 1 to 128 printable characters"));
+            return Err(Error::usage("`--field-manager` must have 1 to 128 printable characters"));
         }
         let cluster = ClusterOptions {
             kubeconfigs: find_kubeconfig(self.kubeconfig),
@@ -171,7 +171,9 @@ pub(crate) fn parse_duration(flag: &str, text: &str) -> Result<Option<Duration>>
     match seconds.or_else(parse_units) {
         Some(Duration::ZERO) => Ok(None),
         Some(duration) => Ok(Some(duration.min(MAX_DURATION))),
-        None => Err(Error::usage(format!("`{flag}` is no duration")).hint("write it such as 30s, 5m or 1h30m")),
+        None => {
+            Err(Error::usage(format!("`{flag}` must be a duration")).hint("use a duration such as 30s, 5m or 1h30m"))
+        }
     }
 }
 

@@ -150,7 +150,7 @@ pub(super) struct WhereArgs {
     /// Leave Helm hooks alone
     #[arg(long)]
     pub(super) skip_hooks: bool,
-    /// Do not fail when nothing matches
+    /// Do not fail when no object matches
     #[arg(long, overrides_with = "require_match")]
     pub(super) allow_no_match: bool,
     /// Fail if a file has no object that matches; overrides an earlier --allow-no-match

@@ -19,7 +19,7 @@ pub(super) fn check_replaceable(metadata: &Metadata) -> Result<()> {
         0 | 1 => Ok(()),
         // The other names would keep the old content, and writing to the file in place is not atomic.
         count => Err(Error::input(format!("has {count} hard links, and replacing the file would separate them"))
-            .hint("print the result and write it to the file with `cat`, or replace the file by a copy of it first")),
+            .hint("print the result and write it to the file with `cat`, or replace the file with a copy first")),
     }
 }
 
@@ -51,7 +51,7 @@ pub(super) fn copy_attributes(path: &Path, metadata: &Metadata, new: &File) -> R
 }
 
 fn keep_error(attribute: &str, error: &io::Error) -> Error {
-    Error::input(format!("its {attribute} can't be kept: {}", describe_io_error(error)))
+    Error::input(format!("cannot keep its {attribute}: {}", describe_io_error(error)))
         .hint("print the result and write it to the file with `cat`")
 }
 

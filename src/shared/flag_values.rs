@@ -21,7 +21,7 @@ use jobplate_prefect::worker::version::WorkerVersion;
 pub(crate) fn parse_secret(flag: &str, text: &str) -> Result<RequestedVariable> {
     let (name, rest) = split_assignment(flag, "NAME=SECRET/[KEY]", text)?;
     if name.is_empty() {
-        return Err(Error::usage(format!("`{flag}` needs NAME=SECRET/[KEY]")).hint("there is no name before the `=`"));
+        return Err(Error::usage(format!("`{flag}` must be NAME=SECRET/[KEY]")).hint("add a name before the `=`"));
     }
     let reference = parse_key_ref("Secret", rest, Some(name));
     let reference = reference.map_err(|fault| name_flag(fault, flag, name))?;
@@ -78,8 +78,8 @@ pub(crate) fn parse_env_from(flag: &str, text: &str) -> Result<EnvFrom> {
         Some(("secret", name)) => (EnvFromKind::Secret, name, "Secret"),
         Some(("configmap", name)) => (EnvFromKind::ConfigMap, name, "ConfigMap"),
         _ => {
-            let needs = Error::usage(format!("`{flag}` needs secret/NAME or configmap/NAME"));
-            return Err(needs.hint("a prefix for the variables stands before it: PREFIX=secret/NAME"));
+            let needs = Error::usage(format!("`{flag}` must be secret/NAME or configmap/NAME"));
+            return Err(needs.hint("for a prefix of the variables, use PREFIX=secret/NAME"));
         }
     };
     if text.contains('=') {
@@ -108,8 +108,8 @@ pub(crate) fn parse_worker_version(flag: &str, text: &str) -> Result<WorkerVersi
     match numbers.as_deref() {
         Some(&[major, minor, patch]) => Ok(WorkerVersion([major, minor, patch])),
         Some(&[major, minor]) => Ok(WorkerVersion([major, minor, 0])),
-        _ => Err(Error::usage(format!("`{flag}` is no version of prefect-kubernetes"))
-            .hint("write it as `pip show prefect-kubernetes` does, such as 0.6.5")),
+        _ => Err(Error::usage(format!("`{flag}` must be a version of prefect-kubernetes"))
+            .hint("use the version that `pip show prefect-kubernetes` prints, such as 0.6.5")),
     }
 }
 
@@ -133,7 +133,7 @@ pub(crate) fn parse_wrap(flag: &str, text: &str) -> Result<(String, String)> {
     let (object, key) = text.split_once(':').unwrap_or((text, template_keys::JOB_TEMPLATE[0]));
     let name = match object.split_once('/') {
         Some((kind, name)) if is_config_map_keyword(kind) => name,
-        _ => return Err(Error::usage(format!("`{flag}` needs configmap/NAME[:KEY]"))),
+        _ => return Err(Error::usage(format!("`{flag}` must be configmap/NAME[:KEY]"))),
     };
     names::check_object_name("ConfigMap", name).map_err(|fault| fault.into_error(&format!("`{flag}`")))?;
     names::check_data_key(key).map_err(|fault| fault.into_error(&format!("`{flag}`")))?;
@@ -157,7 +157,8 @@ pub(crate) fn parse_size(flag: &str, text: &str) -> Result<usize> {
     };
     let bytes = number.parse::<usize>().ok().and_then(|number| number.checked_mul(1_usize.checked_shl(shift)?));
     bytes.filter(|bytes| *bytes > 0).ok_or_else(|| {
-        Error::usage(format!("`{flag}` is no size")).hint("a size is a number of bytes, or such as 512KiB, 64MiB, 1GiB")
+        Error::usage(format!("`{flag}` must be a size"))
+            .hint("use a number of bytes, or a size such as 512KiB, 64MiB or 1GiB")
     })
 }
 
@@ -179,7 +180,7 @@ fn name_flag(fault: ValidationError, flag: &str, name: &str) -> Error {
 
 /// Splits `text` at the first `=`. `form` is the expected form, for the error.
 fn split_assignment<'t>(flag: &str, form: &str, text: &'t str) -> Result<(&'t str, &'t str)> {
-    text.split_once('=').ok_or_else(|| Error::usage(format!("`{flag}` needs {form}")).hint("there is no `=` in it"))
+    text.split_once('=').ok_or_else(|| Error::usage(format!("`{flag}` must be {form}")).hint("add the missing `=`"))
 }
 
 fn parse_env_entry(
@@ -204,15 +205,15 @@ fn parse_key_ref(kind: &str, text: &str, default_key: Option<&str>) -> Result<Ke
     let form = kind.to_ascii_uppercase();
     let Some((name, key)) = rest.split_once('/') else {
         let hint = match default_key {
-            Some(key) => format!("write {key}={form}/ for the key `{key}`, or {key}={form}/KEY; never write a value"),
-            None => format!("name the {kind} and a key in it, never a value: {form}/KEY"),
+            Some(key) => format!("use {key}={form}/ for the key `{key}`, or {key}={form}/KEY, but never a value"),
+            None => format!("use the names of the {kind} and its key, never a value: {form}/KEY"),
         };
         return Err(ValidationError::new(format!("missing `/` after the name of the {kind}")).hint(hint));
     };
     let key = default_key.filter(|_| key.is_empty()).unwrap_or(key);
     names::check_object_name(kind, name)?;
     names::check_data_key(key).map_err(|fault| match key.contains(':') {
-        true => fault.hint("behind a `:` only `optional` may stand"),
+        true => fault.hint("only `optional` can follow a `:`"),
         false => fault,
     })?;
     Ok(KeyRef { name: name.to_owned(), key: key.to_owned(), optional })
@@ -261,27 +262,23 @@ mod tests {
     #[test]
     fn errors_name_the_flag_and_the_variable_but_never_the_value() {
         let cases: [(ParseFlag, &str, &str); 17] = [
-            (parse_secret, "canary", "`--flag` needs NAME=SECRET/[KEY]"),
-            (parse_secret, "=canary/k", "`--flag` needs NAME=SECRET/[KEY]"),
+            (parse_secret, "canary", "`--flag` must be NAME=SECRET/[KEY]"),
+            (parse_secret, "=canary/k", "`--flag` must be NAME=SECRET/[KEY]"),
             (parse_secret_env, "T=s/k:canary", "`--flag T`: invalid key of"),
-            (
-                parse_secret,
-                "T=",
-                "`--flag T`: missing `/` after the name of the Secret write T=SECRET/ for the key `T`",
-            ),
-            (parse_secret, "T=canary", "`--flag T`: missing `/` after the name of the Secret write T=SECRET/ for"),
+            (parse_secret, "T=", "`--flag T`: missing `/` after the name of the Secret use T=SECRET/ for the key `T`"),
+            (parse_secret, "T=canary", "`--flag T`: missing `/` after the name of the Secret use T=SECRET/ for"),
             (parse_secret, "T=canary:optional", "`--flag T`: missing `/` after the name of the Secret"),
-            (parse_secret, "T=/k", "`--flag T`: the Secret's name is missing"),
-            (parse_secret, "T=CANARY1/k", "`--flag T`: the Secret's name can't have upper-case letters"),
-            (parse_secret, "T=canary!/k", "`--flag T`: the Secret's name is none"),
+            (parse_secret, "T=/k", "`--flag T`: the name of the Secret is missing"),
+            (parse_secret, "T=CANARY1/k", "`--flag T`: the name of the Secret must not have upper-case letters"),
+            (parse_secret, "T=canary!/k", "`--flag T`: the name of the Secret is invalid"),
             (parse_secret, "T=canary:opt", "`--flag T`: missing `/`"),
             (parse_secret, "T=s/canary/x", "`--flag T`: invalid key of"),
             (parse_secret, "a b=canary/", "`--flag a b`: invalid key of"),
-            (parse_secret_env, "T=canary", "`--flag T`: missing `/` after the name of the Secret name the Secret"),
+            (parse_secret_env, "T=canary", "`--flag T`: missing `/` after the name of the Secret use the names"),
             (parse_secret_env, "T=canary/", "`--flag T`: the key is missing"),
             (parse_config_env, "T=canary:optional", "`--flag T`: missing `/` after the name of the ConfigMap"),
             (parse_field_env, "T=canary", "`--flag T`: Kubernetes has no such field"),
-            (parse_env, "canary", "`--flag` needs VAR=VALUE"),
+            (parse_env, "canary", "`--flag` must be VAR=VALUE"),
         ];
         for (parse, text, expected) in cases {
             let error = parse("--flag", text).unwrap_err();

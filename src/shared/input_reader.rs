@@ -30,13 +30,13 @@ impl InputReader {
         let fail = |error: std::io::Error| format!("can't be read: {}", describe_io_error(&error));
         if is_stdin(path) {
             if std::mem::replace(&mut self.stdin_was_read, true) {
-                return Err("standard input can be read once only".to_owned());
+                return Err("standard input can only be read once".to_owned());
             }
             stdin().take(MAX_BYTES).read_to_end(&mut bytes).map_err(fail)?;
         } else {
             File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes)).map_err(fail)?;
         }
-        if bytes.len() as u64 == MAX_BYTES { Err("is too much: more than 64 MiB".to_owned()) } else { Ok(bytes) }
+        if bytes.len() as u64 == MAX_BYTES { Err("exceeds the limit of 64 MiB".to_owned()) } else { Ok(bytes) }
     }
 
     /// Reads a UTF-8 file. `is_manifest` is true if errors may show its lines. Values in other files can't be
@@ -47,9 +47,9 @@ impl InputReader {
     /// Fails if the file can't be read or is not UTF-8.
     pub(crate) fn read_source(&mut self, path: &Path, is_manifest: bool) -> Result<Rc<SourceFile>> {
         let name = display_path(path);
-        let bytes = self.read_bytes(path).map_err(|why| {
-            Error::input(why).in_file(&name).hint("name a file that is there, or `-` for standard input")
-        })?;
+        let bytes = self
+            .read_bytes(path)
+            .map_err(|why| Error::input(why).in_file(&name).hint("pass an existing file, or `-` for standard input"))?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             Error::input(format!("not UTF-8, at byte {at}")).in_file(&name).hint("save the file as UTF-8")

@@ -76,14 +76,14 @@ fn no_object_error(rendering: &mut Rendering, target_syntax: TargetSyntax) -> Er
         return work_pool_listing_error().in_file(rendering.input_name(0));
     }
     let message =
-        if rendering.has_no_bytes() { "the input is empty" } else { "there is no Kubernetes object in the input" };
+        if rendering.has_no_bytes() { "the input is empty" } else { "no Kubernetes object found in the input" };
     let error = Error::input(message);
     let error = if rendering.len() == 1 { error.in_file(rendering.input_name(0)) } else { error };
     error.hint(match target_syntax {
         TargetSyntax::Parameters => {
-            "an empty answer would have Argo CD delete what is there; name files with manifests"
+            "set files with manifests: Argo CD would delete the live objects after an empty output"
         }
-        _ => "name a manifest, or pipe one in as `-`",
+        _ => "pass a manifest, or `-` for standard input",
     })
 }
 
@@ -98,18 +98,18 @@ fn no_match_error(rendering: &mut Rendering, request: &RenderRequest) -> Result<
     let found = rendering.find_objects(&targets, MAX_CONSIDERED)?;
     let needs_target = injection.no_default_targets && injection.targets.is_empty() && !injection.is_settings_only();
     let message = match rendering.unmatched_targets.first() {
-        Some(target) => format!("nothing matches the target {}; seen:", target.display()),
+        Some(target) => format!("no object matches the target {}; found in the input:", target.display()),
         None if needs_target && request.target_syntax == TargetSyntax::FunctionConfig => {
-            "only what `spec.targets` names is changed, and it is not given; seen:".to_owned()
+            "`spec.targets` is missing; found in the input:".to_owned()
         }
-        None if needs_target => "only what `--target` names is changed, and it is not given; seen:".to_owned(),
-        None => format!("nothing matches {}; seen:", describe_request(injection)),
+        None if needs_target => "`--target` is missing; found in the input:".to_owned(),
+        None => format!("no object matches {}; found in the input:", describe_request(injection)),
     };
     let allow = match request.target_syntax {
         _ if needs_target => "",
-        TargetSyntax::Flags | TargetSyntax::Helm => " (--allow-no-match makes this no error)",
-        TargetSyntax::FunctionConfig => " (args: [krm, --allow-no-match] makes this no error)",
-        TargetSyntax::Parameters => " (the parameter allow-no-match makes this no error)",
+        TargetSyntax::Flags | TargetSyntax::Helm => " (or pass --allow-no-match)",
+        TargetSyntax::FunctionConfig => " (or set args: [krm, --allow-no-match])",
+        TargetSyntax::Parameters => " (or set the parameter allow-no-match)",
     };
     let hint = suggest_fix(injection, request.target_syntax, &targets, &found) + allow;
     Ok(Error::input(message + &list_objects(&found)).hint(hint))

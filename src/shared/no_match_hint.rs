@@ -76,7 +76,7 @@ fn format_target(target_syntax: TargetSyntax, target: &str, flag: &str) -> Strin
         (TargetSyntax::Helm, "") => format!("--target={target} (with Helm: --post-renderer-args=--target={target})"),
         // Helm passes on one argument per --post-renderer-args.
         (TargetSyntax::Helm, flag) => {
-            format!("--target={target} {flag} (with Helm, each behind --post-renderer-args=)")
+            format!("--target={target} {flag} (with Helm, each after --post-renderer-args=)")
         }
         (TargetSyntax::Flags, flag) => format!("--target {target} {flag}").trim_end().to_owned(),
         (TargetSyntax::FunctionConfig | TargetSyntax::Parameters, "") => {
@@ -139,36 +139,36 @@ pub(super) fn suggest_fix(
     let format_target = |target: &str, flag: &str| format_target(target_syntax, target, flag);
     let misspelled = found.iter().find_map(|object| Some((object, object.nearest_kind?)));
     if injection.selector.is_some() {
-        "leave -l out, or give the labels that the object has".into()
+        "remove -l, or use labels that the object has".into()
     } else if let Some(name) = find_init_container(injection, targets, found) {
         format!("`{name}` is an init container: {}", init_containers_flag(target_syntax)).into()
     } else if let (ContainerChoice::Named(_), Some(name)) = (&injection.containers, container) {
-        format!("name a container that is there: -c {name}").into()
+        format!("use an existing container: -c {name}").into()
     } else if injection.skip_hooks && found.iter().any(|object| object.is_matched && object.is_hook) {
-        "leave --skip-hooks out: what is named is a Helm hook".into()
+        "remove --skip-hooks: the target is a Helm hook".into()
     } else if injection.no_default_targets && injection.targets.is_empty() && injection.is_settings_only() {
-        "install the agent with this chart, or name another object with --target".into()
+        "install the agent with this chart, or choose another object with --target".into()
     } else if let (Some(_), Some(flow_run)) = (prefect_secret, flow_run) {
-        format!("name what you mean: {}", format_target(&flow_run.target, "")).into()
+        format!("choose the target: {}", format_target(&flow_run.target, "")).into()
     } else if let (true, Some((object, kind))) = (targets.is_empty(), misspelled) {
         format!("did you mean `kind: {kind}` in {}?", object.input).into()
     } else if let (Some((name, reference)), Some(TargetCandidate { target, .. })) = (prefect_secret, candidates.first())
     {
         let variable = format!("--secret-env {name}={}/{}", reference.name, reference.key);
-        "--secret goes into what flows run in: the job template (`"
+        "--secret is for job templates of flows (`"
             + ProgramName
-            + " template job` prints one); for other programs name the variable itself: "
+            + " template job` prints one); for other workloads, use the name of the variable: "
             + format_target(target, &variable)
     } else if let Some(TargetCandidate { target, .. }) = candidates.first() {
-        format!("name what you mean: {}", format_target(target, "")).into()
+        format!("choose the target: {}", format_target(target, "")).into()
     } else if found.iter().any(FoundObject::has_containers) {
         match target_syntax {
-            TargetSyntax::Flags | TargetSyntax::Helm => "name one of these with --target".into(),
+            TargetSyntax::Flags | TargetSyntax::Helm => "choose one of these with --target".into(),
             TargetSyntax::FunctionConfig | TargetSyntax::Parameters => {
-                "name one of these under `targets` in the spec".into()
+                "choose one of these under `targets` in the spec".into()
             }
         }
     } else {
-        "name an input with a workload in it".into()
+        "pass an input that contains a workload".into()
     }
 }

@@ -11,7 +11,7 @@ pub(crate) fn is_work_pool_listing(text: &str) -> bool {
 
 /// Returns the error for the output of `prefect work-pool inspect` without `-o json`.
 pub(crate) fn work_pool_listing_error() -> Error {
-    Error::input("this is the output of `prefect work-pool inspect`, which is not JSON")
+    Error::input("the output of `prefect work-pool inspect` is not JSON")
         .hint("use `prefect work-pool inspect POOL -o json`")
 }
 
@@ -19,7 +19,7 @@ pub(crate) fn work_pool_listing_error() -> Error {
 pub(crate) fn no_input_error() -> Error {
     let error = Error::usage("no input");
     match Path::new("job_template.yaml").exists() {
-        true => error.hint("name a job template, such as ./job_template.yaml, or `-` for standard input"),
-        false => error.hint("name a job template, or `-` for standard input"),
+        true => error.hint("pass a job template, such as ./job_template.yaml, or `-` for standard input"),
+        false => error.hint("pass a job template, or `-` for standard input"),
     }
 }

@@ -184,7 +184,7 @@ impl SetArgs {
             layer.unset_variable(name, "`--unset`")?;
         }
         if let Some(backend) = self.backend {
-            let backend = match backend.require("`--backend` is `server` or `cloud`")? {
+            let backend = match backend.require("`--backend` must be `server` or `cloud`")? {
                 BackendName::Server => Some(Backend::Server),
                 BackendName::Cloud => Some(Backend::Cloud),
             };
@@ -202,7 +202,7 @@ impl SetArgs {
             layer.set_prefect_setting(RequestedSettings { api_key, ..RequestedSettings::default() }, "`--api-key`")?;
         }
         if let Some(switch) = self.local_secrets {
-            let switch = switch.require("`--local-secrets` is `true` or `false`")?;
+            let switch = switch.require("`--local-secrets` must be `true` or `false`")?;
             let local_secrets = Some(matches!(switch, BoolChoice::True));
             layer.set_prefect_setting(
                 RequestedSettings { local_secrets, ..RequestedSettings::default() },
@@ -227,8 +227,8 @@ impl WhereArgs {
     fn resolve_selector(&self) -> Result<Option<LabelSelector>> {
         let Some(text) = &self.selector else { return Ok(None) };
         LabelSelector::parse(text).map(Some).map_err(|part| {
-            Error::usage(format!("`--selector`: `{part}` is no requirement of a label"))
-                .hint("write it as kubectl has it: a=b,c!=d,e in (f,g),!h")
+            Error::usage(format!("`--selector`: invalid label requirement `{part}`"))
+                .hint("use the syntax of kubectl: a=b,c!=d,e in (f,g),!h")
         })
     }
 }
@@ -251,7 +251,7 @@ impl NameArgs {
 /// Reads a spec file. Its inputs are relative to its directory.
 fn read_spec(path: &Path, allow_plaintext: bool) -> Result<Layer> {
     if is_stdin(path) {
-        return Err(Error::usage("`--spec` is a file; `-` is for manifests"));
+        return Err(Error::usage("`--spec` must be a file; `-` is for manifests"));
     }
     let name = display_path(path);
     let bytes = std::fs::read(path)
@@ -294,17 +294,17 @@ pub(crate) fn missing_spec_inputs(request: &RenderRequest) -> HashMap<PathBuf, E
 
 fn check_inputs(inputs: &[PathBuf], specs: &[PathBuf], in_place: bool) -> Result<()> {
     if inputs.is_empty() {
-        let error = Error::usage("no input: name files or directories, or `-` for standard input");
+        let error = Error::usage("no input files: pass files or directories, or `-` for standard input");
         let template = "./job_template.yaml";
         let template_exists = Path::new(template).exists();
         if !specs.is_empty() {
-            return Err(error.hint("or name them under `inputs` in the spec file"));
+            return Err(error.hint("or list them under `inputs` in the spec file"));
         }
-        return Err(if template_exists { error.hint(format!("there is a {template} here")) } else { error });
+        return Err(if template_exists { error.hint(format!("found in this directory: {template}")) } else { error });
     }
     if in_place && inputs.iter().any(|input| is_stdin(input)) {
-        return Err(Error::usage("`--in-place` can't change standard input (`-`)")
-            .hint("leave it out, and the result is printed to standard output"));
+        return Err(Error::usage("`--in-place` cannot change standard input (`-`)")
+            .hint("remove --in-place to print the result to standard output"));
     }
     Ok(())
 }

@@ -47,7 +47,7 @@ impl ReportFile {
                 if read.chain(stdin_metadata()).any(|other| is_same_file(&there, &other)) {
                     return Err(Error::usage("`--report` must not be an input file: it would be overwritten")
                         .in_file(name)
-                        .hint("name another file"));
+                        .hint("pass another file"));
                 }
                 file.replace(path, write)?;
             }

@@ -18,12 +18,11 @@ pub(crate) fn explain_usage_error<'c>(
     match error.kind() {
         ErrorKind::UnknownArgument if joined_flag(error).is_some() => {
             let flag = joined_flag(error)?;
-            let hint =
-                format!("write {flag}=VALUE, or two words (in Helm: {flag}=VALUE behind one --post-renderer-args)");
-            Some(Error::usage(format!("`{flag}` and its value came as one word")).hint(hint))
+            let hint = format!("use {flag}=VALUE, or two words (in Helm: {flag}=VALUE after one --post-renderer-args)");
+            Some(Error::usage(format!("`{flag}` and its value are one word")).hint(hint))
         }
         ErrorKind::UnknownArgument if command.is_none() => {
-            let hint = "the command comes first: "
+            let hint = "put the command first: "
                 + ProgramName
                 + " render FILE ... (in Helm 3, --post-renderer-args post-render)";
             Some(Error::usage("expected a command, found a flag").hint(hint))

@@ -65,7 +65,7 @@ impl EventHandler for ProgressReporter<'_> {
         let redacted = self.ui.documents.redact_server_message(text, &document);
         if self.reported_warnings.borrow_mut().insert(redacted.clone()) {
             self.write_line(&diagnostic::render_warning(&format!(
-                "{}:{}: the server warns: {redacted}",
+                "{}:{}: the API server warns: {redacted}",
                 object.file(),
                 object.line()
             )));

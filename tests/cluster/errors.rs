@@ -86,7 +86,7 @@ fn suggested_rules_grant_enough() {
         ("", CONFIG_MAP, "apply", &[], &["configmaps in namespace", "so not configmap/a", "apiGroups: [\"\"]"]),
         ("", JOB, "apply", &[], &["jobs.batch in namespace", "so not job.batch/etl", "apiGroups: [\"batch\"]"]),
         ("", JOB, "apply", &["--no-preflight"], &["jobs.batch in namespace"]),
-        ("", GENERATED, "apply", &[], &["you may not create jobs.batch in namespace", "verbs: [create]"]),
+        ("", GENERATED, "apply", &[], &["you are not allowed to create jobs.batch in namespace", "verbs: [create]"]),
         ("", JOB, "apply", &["--dry-run=server"], &["jobs.batch"]),
         ("", JOB, "diff", &[], &["jobs.batch"]),
         (JOB, CONFIG_MAP, "apply", &["--force-conflicts"], &["configmaps"]),
@@ -127,7 +127,7 @@ fn suggested_rules_grant_enough() {
             if next.status != 3 {
                 break next;
             }
-            rules.push(suggested_rule(&next.assert_fails(3, &["you may not"])));
+            rules.push(suggested_rule(&next.assert_fails(3, &["you are not allowed to"])));
             assert!(rules.len() < 4, "{rules:?}");
         };
         assert!(done.status == 0 || *command == "diff" && done.status == 1, "{flags:?}: {done:?}");
@@ -165,14 +165,14 @@ fn reports_missing_impersonation_permissions() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.create_namespace("as");
     let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
-    apply(&sandbox, &namespace, &["--as", "nobody"]).assert_fails(3, &["you may not"]);
+    apply(&sandbox, &namespace, &["--as", "nobody"]).assert_fails(3, &["you are not allowed to"]);
     apply(&sandbox, &namespace, &["--as", "nobody", "--as-group", "system:masters"])
         .assert_exit(0, &["configmap/a created"]);
     apply(&sandbox, &namespace, &["--as-group", "system:masters"]).assert_fails(2, &["`--as-group` needs `--as`"]);
     // The message is about impersonation, not about the ConfigMap.
     let sandbox = Sandbox::new(servers.kubeconfig(NOBODY)).file("input.yaml", CONFIG_MAP);
     let output = apply(&sandbox, &namespace, &["--as", "admin"]).assert_fails(3, &["impersonate"]);
-    assert!(!output.stderr.contains("you may not patch configmaps"), "{}", output.stderr);
+    assert!(!output.stderr.contains("you are not allowed to patch configmaps"), "{}", output.stderr);
 }
 
 #[test]
@@ -186,16 +186,16 @@ fn reports_unknown_kinds_and_namespaces() {
     for (api_version, kind) in [("example.io/v1", "Flow"), ("batch/v2", "Job"), ("apps/v1", "Flow"), ("v1", "Flow")] {
         let sandbox = run_with_kind(api_version, kind);
         for command in ["apply", "diff"] {
-            let message = format!("the server has no kind {kind} in {api_version}");
+            let message = format!("the API server has no kind {kind} in {api_version}");
             let output = sandbox.run(&[command, "input.yaml", "-n", &namespace]);
             output.assert_fails(3, &[&message, "input.yaml:1:1", "kubectl api-resources", "CustomResourceDefinition"]);
         }
     }
     let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
     apply(&sandbox, "nowhere", &[])
-        .assert_fails(3, &["there is no namespace nowhere", "kubectl create namespace nowhere"]);
+        .assert_fails(3, &["namespace nowhere not found", "kubectl create namespace nowhere"]);
     let sandbox = sandbox.file("input.yaml", GENERATED);
-    apply(&sandbox, "nowhere", &[]).assert_fails(3, &["there is no namespace nowhere"]);
+    apply(&sandbox, "nowhere", &[]).assert_fails(3, &["namespace nowhere not found"]);
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn reports_a_terminating_namespace() {
     admin.delete(&format!("/api/v1/namespaces/{namespace}")).expect_success();
     for (input, more_args) in [(CONFIG_MAP, &[][..]), (CONFIG_MAP, &["--no-preflight"]), (GENERATED, &[])] {
         let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", input);
-        apply(&sandbox, &namespace, more_args).assert_fails(3, &["is being deleted", "wait until it is gone"]);
+        apply(&sandbox, &namespace, more_args).assert_fails(3, &["is being deleted", "wait until it is deleted"]);
     }
     let patch = json!({"metadata": {"finalizers": null}}).to_string();
     admin.patch(&api_path(&namespace, "configmaps", "h"), "merge", patch).expect_success();
@@ -339,8 +339,8 @@ fn reports_unreachable_servers() {
     let cases = [
         (config_for(&format!("https://127.0.0.1:{closed_port}"), &authority), &["127.0.0.1:", "refused", "is it running?"][..]),
         (config_for("https://nowhere.invalid:6443", &authority), &["nowhere.invalid:6443", "its name has no address"]),
-        (config_for(&server_url(servers), &other_authority), &["can't be trusted", "certificate authority", "certificate-authority"]),
-        (other_name, &["can't be trusted", "for another name", "tls-server-name"]),
+        (config_for(&server_url(servers), &other_authority), &["cannot trust", "certificate authority", "certificate-authority"]),
+        (other_name, &["cannot trust", "for another name", "tls-server-name"]),
         (config_for(&server_url(servers), &no_certificate), &["certificate"]),
         (config_for(&server_url(servers), &directory.path().join("missing.crt")), &["certificate authority", "missing.crt"]),
         // The server responds to a plain HTTP request with a message that asks for HTTPS.
@@ -406,13 +406,13 @@ fn runs_credential_plugins() {
         (valid.clone(), "/bin/sh plugin", 3, &["credential plugin", "installed?"][..]),
         (valid, "./plugin.sh", 0, &[]),
         (expired, "./plugin.sh", 0, &[]),
-        ("echo hush; echo log in first >&2; exit 1".to_owned(), "./plugin.sh", 3, &["credential plugin", "failed (exit code 1)", "by hand"]),
-        ("echo '{\"hush\": '".to_owned(), "./plugin.sh", 3, &["plugin gave no credentials", "by hand"]),
-        ("echo hush".to_owned(), "./plugin.sh", 3, &["plugin gave no credentials"]),
-        ("true".to_owned(), "./plugin.sh", 3, &["plugin gave no credentials"]),
+        ("echo hush; echo log in first >&2; exit 1".to_owned(), "./plugin.sh", 3, &["credential plugin", "failed (exit code 1)", "yourself"]),
+        ("echo '{\"hush\": '".to_owned(), "./plugin.sh", 3, &["plugin returned no credentials", "yourself"]),
+        ("echo hush".to_owned(), "./plugin.sh", 3, &["plugin returned no credentials"]),
+        ("true".to_owned(), "./plugin.sh", 3, &["plugin returned no credentials"]),
         (print_credential("{}"), "./plugin.sh", 3, &["credentials"]),
         (print_credential("{\"token\":\"hush\"}"), "./plugin.sh", 3, &["does not accept the credentials (401)"]),
-        ("true".to_owned(), "./none.sh", 3, &["credential plugin can't be started", "installed?"]),
+        ("true".to_owned(), "./none.sh", 3, &["cannot start the credential plugin", "install the program"]),
     ];
     let mut failures = String::new();
     for (script, command, status, expected) in cases {
@@ -477,7 +477,7 @@ fn merges_several_kubeconfigs() {
         .env("KUBERNETES_SERVICE_PORT", "1");
     apply(&sandbox, &namespace, &[]).assert_exit(3, &["KUBECONFIG"]);
     sandbox = sandbox.file("broken", "apiVersion: v1\nkind: [Config\n").env("KUBECONFIG", with_broken);
-    apply(&sandbox, &namespace, &[]).assert_fails(3, &["broken", "is no kubeconfig"]);
+    apply(&sandbox, &namespace, &[]).assert_fails(3, &["broken", "is not a kubeconfig"]);
 }
 
 #[test]
@@ -486,8 +486,8 @@ fn uses_only_the_named_kubeconfig() {
     let namespace = servers.create_namespace("named");
     #[rustfmt::skip]
     let cases = [
-        ("apiVersion: v1\nkind: Config\nusers: hush\n", &["is no kubeconfig"][..]),
-        ("{{ hush", &["is no kubeconfig"]),
+        ("apiVersion: v1\nkind: Config\nusers: hush\n", &["is not a kubeconfig"][..]),
+        ("{{ hush", &["is not a kubeconfig"]),
         ("", &["kubeconfig"]),
         ("apiVersion: v1\nkind: Config\n", &["current context"]),
         ("apiVersion: v1\nkind: Config\ncurrent-context: gone\n", &["no context gone", "it has no contexts"]),
@@ -529,7 +529,7 @@ fn selects_contexts_clusters_and_users_by_name() {
     let cases: &[(&[&str], i32, &[&str])] = &[
         (&["--context", "home"], 0, &["configmap/a created"]),
         (&["--cluster", "here", "-n", &namespace], 0, &["configmap/a unchanged"]),
-        (&["--context", "home", "--user", "two"], 3, &["you may not", &namespace]),
+        (&["--context", "home", "--user", "two"], 3, &["you are not allowed to", &namespace]),
         (&["--context", "hom"], 3, &["no context hom", "its contexts: away, home"]),
         (&["--cluster", "her"], 3, &["no cluster her", "its clusters: here, away"]),
         (&["--user", "on"], 3, &["no user on", "its users: one, two"]),
@@ -593,7 +593,7 @@ fn uses_the_proxy_of_the_kubeconfig() {
     apply(&run_through(port), &namespace, &[]).assert_exit(0, &["configmap/a created"]);
     assert!(connections.load(Ordering::SeqCst) > 0);
     let (port, connections) = start_connect_proxy(true);
-    let output = apply(&run_through(port), &namespace, &[]).assert_fails(3, &["can't be reached"]);
+    let output = apply(&run_through(port), &namespace, &[]).assert_fails(3, &["cannot connect to"]);
     assert!(connections.load(Ordering::SeqCst) > 0 && !output.stderr.contains("hush"), "{}", output.stderr);
 }
 
@@ -661,7 +661,7 @@ fn reports_failing_webhooks() {
     let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", CONFIG_MAP);
     for command in ["apply", "diff"] {
         let output = sandbox.run(&[command, "input.yaml", "-n", &namespace]);
-        output.assert_fails(3, &["the webhook checks.example.io knows no dry run"]);
+        output.assert_fails(3, &["the webhook checks.example.io does not support dry run"]);
     }
     apply(&sandbox, &namespace, &[]).assert_exit(3, &["--no-preflight"]);
     apply(&sandbox, &namespace, &["--no-preflight"]).assert_exit(0, &[]);
@@ -684,7 +684,7 @@ fn reports_denied_admission() {
     // The server accepts a Job, but warns about its pods. The program passes the warning on.
     let sandbox = sandbox.file("input.yaml", JOB);
     apply(&sandbox, &namespace, &["--no-preflight"])
-        .assert_exit(0, &["warning: input.yaml:1: the server warns: ", "PodSecurity"]);
+        .assert_exit(0, &["warning: input.yaml:1: the API server warns: ", "PodSecurity"]);
 }
 
 #[test]
@@ -710,7 +710,7 @@ fn masks_a_warning_by_all_items_of_a_list() {
     let list = format!("apiVersion: v1\nkind: List\nitems:\n{}{}", item_named("okapi"), item_named("zebra"));
     let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", list);
     // Both items cause the same warning, so it is reported once.
-    let output = apply(&sandbox, &namespace, &[]).assert_exit(0, &["the server warns: okapi and zebra, not ***"]);
+    let output = apply(&sandbox, &namespace, &[]).assert_exit(0, &["the API server warns: okapi and zebra, not ***"]);
     assert_eq!(output.stderr.matches("the server warns").count(), 1, "{}", output.stderr);
 }
 

@@ -43,7 +43,7 @@ const OUTCOMES: &[(&str, ApplyOutcome)] = &[
     ("an empty status", Applied),
     ("an empty serviceAccountName", Applied),
     ("a container without a name", RefusedByServer(&["containers[0].name", "is missing"])),
-    ("parallelism in a pod", RefusedByServer(&["`parallelism` is no field", "x.yaml:9:7", "kubectl explain"])),
+    ("parallelism in a pod", RefusedByServer(&["`parallelism` is not a field", "x.yaml:9:7", "kubectl explain"])),
     ("value: null", Applied),
     ("an entry twice", RefusedBeforehand("API_TOKEN", 2, "duplicate variable")),
     ("a key twice", RefusedBeforehand("value", 2, "duplicate key")),
@@ -52,10 +52,13 @@ const OUTCOMES: &[(&str, ApplyOutcome)] = &[
     ("an empty value and valueFrom", Applied),
     ("a reference to a name in capitals", RefusedByServer(&["secretKeyRef.name", "is an invalid name", "lower-case"])),
     ("a reference without a name", RefusedByServer(&["secretKeyRef", "env[0]"])),
-    ("a reference to a key with a slash", RefusedByServer(&["secretKeyRef.key", "is no key", "letters, digits"])),
+    (
+        "a reference to a key with a slash",
+        RefusedByServer(&["secretKeyRef.key", "is an invalid key", "letters, digits"]),
+    ),
     ("a reference without a key", RefusedByServer(&["secretKeyRef.key", "env[0]"])),
-    ("a value that is no string", RefusedBeforehand("value: ", 1, "must be text")),
-    ("a name that is no string", RefusedBeforehand("Y", 1, "must be text")),
+    ("a value that is no string", RefusedBeforehand("value: ", 1, "not a string")),
+    ("a name that is no string", RefusedBeforehand("Y", 1, "not a string")),
     ("a name that is accepted", Applied),
     ("a name that is refused", RefusedByServer(&["env[0].name"])),
 ];
@@ -140,19 +143,19 @@ fn applies_or_explains_common_mistakes() {
         |metadata: &str, fields: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {metadata}\n{fields}");
     let mut failures = String::new();
     for (label, text, outcome) in [
-        ("a name that is a word of YAML", config_map("{name: y}", ""), RefusedBeforehand("y}", 1, "must be text")),
-        ("a name that is a number", config_map("{name: 123}", ""), RefusedBeforehand("123", 1, "must be text")),
+        ("a name that is a word of YAML", config_map("{name: y}", ""), RefusedBeforehand("y}", 1, "not a string")),
+        ("a name that is a number", config_map("{name: 123}", ""), RefusedBeforehand("123", 1, "not a string")),
         (
             "a namespace that is a number",
             config_map("{name: x, namespace: 123}", ""),
-            RefusedBeforehand("123", 1, "must be text"),
+            RefusedBeforehand("123", 1, "not a string"),
         ),
         (
             "a label that is a word of YAML",
             config_map("{name: x, labels: {a: on}}", ""),
-            RefusedBeforehand("on}", 1, "must be text"),
+            RefusedBeforehand("on}", 1, "not a string"),
         ),
-        ("a number as data", config_map("{name: x}", "data: {k: 1}\n"), RefusedBeforehand("1}", 1, "must be text")),
+        ("a number as data", config_map("{name: x}", "data: {k: 1}\n"), RefusedBeforehand("1}", 1, "not a string")),
         (
             "a name that is null",
             config_map("{name: null}", ""),
@@ -171,7 +174,7 @@ fn applies_or_explains_common_mistakes() {
         (
             "an unknown field",
             config_map("{name: x}", "dta: {k: v}\n"),
-            RefusedByServer(&["`dta` is no field", "x.yaml:4:1"]),
+            RefusedByServer(&["`dta` is not a field", "x.yaml:4:1"]),
         ),
         (
             "an unknown kind",

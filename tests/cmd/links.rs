@@ -39,7 +39,7 @@ pub(crate) fn argocd_generate_reveals_nothing_outside_of_the_repository() {
         let answers = ["file", "directory", "loop", "nothing", "file/nothing", "directory/nothing"]
             .map(|target| generate(link, &path(target), &parameters));
         assert_eq!(answers[0].0, 2, "{link}: {answers:?}");
-        let is_refused = answers[0].1.contains("is missing, or is outside of the application's repository");
+        let is_refused = answers[0].1.contains("does not exist, or is outside of the application's repository");
         assert!(is_refused || link == "kustomization.yaml", "{link}: {answers:?}");
         answers.iter().for_each(|answer| assert_eq!(answer, &answers[0], "{link}"));
     }

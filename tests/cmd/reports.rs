@@ -240,8 +240,8 @@ pub(crate) fn annotates_and_summarizes_in_github_actions() {
     run::write_file(&repository.path("job.yaml"), MANIFEST.replace("env:", "env: &e").as_bytes());
     let (stdout, stderr, status) = repository.run_in_workflow(&["render", "job.yaml", "--secret-env", "MODE=s/k"]);
     assert_eq!((stdout.as_str(), status), ("", 2));
-    let annotation = "\n::error title=jobplate,file=sub/job.yaml,line=12,col=16::`env` carries the anchor `&e`: what \
-                      uses it would change too%0Ahint: remove the anchor";
+    let annotation = "\n::error title=jobplate,file=sub/job.yaml,line=12,col=16::`env` has the anchor `&e`: its \
+                      aliases would change too%0Ahint: remove the anchor";
     assert!(stderr.contains(annotation), "{stderr}");
     let summary = std::fs::read_to_string(repository.dir.path().join("summary")).expect("there is a summary");
     assert!(summary.starts_with(
@@ -249,7 +249,7 @@ pub(crate) fn annotates_and_summarizes_in_github_actions() {
          | `job.yaml:14` | `Job/etl` | `flow` | `MODE` | replaced |\n\
          | `job.yaml:13` | `Job/etl` | `flow` | `NEW` | added |\n\n### jobplate: edits\n"
     ));
-    assert!(summary.contains("### jobplate: error\n\n```text\njob.yaml:12:16: `env` carries"), "{summary}");
+    assert!(summary.contains("### jobplate: error\n\n```text\njob.yaml:12:16: `env` has the anchor"), "{summary}");
     assert!(!format!("{stderr}{summary}").contains("canary"));
 }
 

@@ -132,12 +132,12 @@ fn fails_without_objects() {
         ("# nothing\n---\n", "there is no Kubernetes object"),
         ("kind: List\napiVersion: v1\nitems: []\n", "there is no Kubernetes object"),
         // Argo CD expands any object that has `items` as a list, so it would drop an object with empty `items`.
-        (&format!("{}items: []\n", JOB), "this is no List, and has `items`"),
-        (&format!("{}items: null\n", JOB), "this is no List, and has `items`"),
+        (&format!("{}items: []\n", JOB), "an object that is not a List has `items`"),
+        (&format!("{}items: null\n", JOB), "an object that is not a List has `items`"),
         (&format!("{}<<: {{items: []}}\n", JOB), "has a merge key"),
         // An object must not be dropped silently, even if there are other objects.
         (&format!("{}---\nkind: ConfigMap\n<<: {{items: []}}\n", JOB), "has a merge key"),
-        (&format!("{}---\nkind: List\nitems: [{{kind: A}}]\nitems: []\n", JOB), "this has a key twice"),
+        (&format!("{}---\nkind: List\nitems: [{{kind: A}}]\nitems: []\n", JOB), "a duplicate key"),
     ] {
         home.write("app/job.yaml", text);
         for parameters in ["[]", r#"[{"name": "allow-no-match", "string": "true"}]"#] {
@@ -154,7 +154,7 @@ fn fails_without_objects() {
 fn refuses_documents_that_argo_cd_would_quote() {
     let Some(home) = create_home() else { return };
     home.write("app/job.yaml", format!("{JOB}--- {{kind: ConfigMap, data: {{a: canary}}}}\n"));
-    assert!(expect_failure(&home, &["--app", "app"]).contains("this line divides documents, and has more in it"));
+    assert!(expect_failure(&home, &["--app", "app"]).contains("a line with `---` has other content"));
     for text in [
         "password: canary\n",
         "- canary\n",

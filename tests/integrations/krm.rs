@@ -83,7 +83,7 @@ fn kustomize_fails_where_an_edit_is_refused() {
     let output = home.command("kustomize").args(KUSTOMIZE).output().expect("it starts");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && output.stdout.is_empty());
-    assert!(stderr.contains("nothing matches the target Deployment/wbe"), "{stderr}");
+    assert!(stderr.contains("no object matches the target Deployment/wbe"), "{stderr}");
     assert!(stderr.contains("targets: [{kind: Deployment, name: web}]") && !stderr.contains("canary"), "{stderr}");
 }
 

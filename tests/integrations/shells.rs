@@ -64,7 +64,7 @@ fn zsh_shows_candidates() {
     };
     assert_eq!(
         complete("jobplate rend"),
-        "render:Print manifests with secret references, variables and Prefect settings put in\n"
+        "render:Print manifests with secret references, variables and Prefect settings added\n"
     );
     assert_eq!(complete("jobplate render 'job.yaml' --target J"), "Job/etl:job.yaml\n");
     assert_eq!(complete("jobplate render job.yaml --secret-env MODE=d"), "MODE=db/:job.yaml\n");

@@ -181,7 +181,7 @@ impl JsonReader<'_> {
                 if !pairs.is_empty() && !self.consume(",") {
                     return Err(self.error("no comma"));
                 }
-                let Json::Text(key) = self.parse_value()? else { return Err(self.error("a key that is no text")) };
+                let Json::Text(key) = self.parse_value()? else { return Err(self.error("a key that is not a string")) };
                 if !self.consume(":") {
                     return Err(self.error("no colon"));
                 }

@@ -111,7 +111,7 @@ impl<'a> ApplyRun<'a> {
         for entry in self.entries.iter_mut().filter(is_affected) {
             entry.skips_dry_run = true;
             if self.context.options.dry_run {
-                entry.row.reason = Some("it needs what is only made by this input".to_owned());
+                entry.row.reason = Some("it needs objects that only this input creates".to_owned());
             }
         }
     }
@@ -203,7 +203,7 @@ impl<'a> ApplyRun<'a> {
                 more => format!(" (and {more} more)"),
             };
             self.context.session.events.on_note(&format!(
-                "{}{more} has a TTL: once the server has removed it, applying again runs it again",
+                "{}{more} has a TTL: after the API server deletes it, the next apply runs it again",
                 first.row.qualified_name()
             ));
         }
@@ -221,12 +221,12 @@ impl<'a> ApplyRun<'a> {
             let applied = self.entries.iter().filter(|entry| entry.row.outcome.is_applied()).count();
             let total = self.entries.len();
             events.on_note(&format!(
-                "the run ended early: {applied} of {total} objects are applied; run again for the rest"
+                "the run ended early: applied {applied} of {total} objects; run again to apply the rest"
             ));
         }
         if self.has_taken_over {
             events.on_note(
-                "Jobs and pods made before, ReplicaSets, ControllerRevisions and Helm's release Secrets may still hold the values: rotate them",
+                "earlier Jobs and pods, ReplicaSets, ControllerRevisions and Helm release Secrets can still contain the values: rotate them",
             );
         }
         if ended_after_dry_runs && !options.dry_run {
@@ -235,7 +235,7 @@ impl<'a> ApplyRun<'a> {
         self.note_ttl();
         let jobs = std::mem::take(&mut self.jobs);
         if options.wait.is_some() && jobs.is_empty() && self.failure.is_none() {
-            events.on_note("there is no Job to wait for");
+            events.on_note("no Job to wait for");
         }
         if let Some(wait) = &options.wait
             && !session.cancellation.is_cancelled()
@@ -273,14 +273,14 @@ async fn send_object(
         }
     };
     let result = session.cancellation.run_with_grace(send).await.unwrap_or_else(|| {
-        let message = format!("interrupted while {}/{} was under way", object.kind, object.name());
+        let message = format!("interrupted while applying {}/{}", object.kind, object.name());
         let error = object.locate(Error::new(ErrorKind::Interrupted, message));
         Err(match mode {
             Mode::DryRun => error,
             Mode::Apply if matches!(options.on_immutable, OnImmutable::Recreate { .. }) && object.is_job() => {
-                error.hint("it may have been applied, or be deleted; running again is safe")
+                error.hint("it may be applied or deleted; it is safe to run again")
             }
-            Mode::Apply => error.hint("it may have been applied; running again is safe"),
+            Mode::Apply => error.hint("it may be applied; it is safe to run again"),
         })
     });
     FinishedObject { index, namespace, has_taken_over, result }

@@ -139,9 +139,9 @@ async fn wait_until_established(session: &Session<'_>, object: &InputObject, res
         }
         if Instant::now() > deadline {
             let name = resource.qualified_name(object.name());
-            let message = format!("{name} was made, but the server does not take it up");
+            let message = format!("{name} was created, but the API server does not serve it");
             return Err(
-                object.locate(Error::new(ErrorKind::Timeout, message).hint("kubectl describe shows its conditions"))
+                object.locate(Error::new(ErrorKind::Timeout, message).hint("`kubectl describe` shows its conditions"))
             );
         }
         if session.should_stop() {

@@ -47,7 +47,7 @@ pub fn list_names(
         let names = block_on(request_names(&options, kind, namespace.as_deref(), timeout));
         let _ = sender.send(names);
     });
-    receiver.recv_timeout(timeout).unwrap_or_else(|_| Err(listing_error("it took too long")))
+    receiver.recv_timeout(timeout).unwrap_or_else(|_| Err(listing_error("timed out")))
 }
 
 async fn request_names(
@@ -71,10 +71,10 @@ async fn request_names(
     let connection = Connection::new(config, Some(timeout), Duration::ZERO, &NoEvents)?;
     let response = connection.send(&request).await.map_err(|error| error.to_error())?;
     if response.refusal().is_some() {
-        return Err(listing_error("the server refused"));
+        return Err(listing_error("the API server rejected the request"));
     }
     let list: PartialObjectMetadataList =
-        serde_json::from_slice(&response.body).map_err(|_| listing_error("the answer is no list"))?;
+        serde_json::from_slice(&response.body).map_err(|_| listing_error("the response is not a list"))?;
     Ok(list.items.into_iter().map(|item| item.metadata.name).collect())
 }
 

@@ -26,7 +26,7 @@ pub(crate) async fn create(
     if let Some(status) = response.refusal() {
         // etcd may have stored the object before it failed, so it is unknown whether the object was created.
         if !dry_run && status.is_transient() {
-            let reason = format!("the server answered {}", status.code.as_u16());
+            let reason = format!("the API server responded with {}", status.code.as_u16());
             return Err(unknown_creation_error(&reason, object));
         }
         return Err(status.to_error(&RefusedRequest::for_new(object, resource)));

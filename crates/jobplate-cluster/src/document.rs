@@ -161,7 +161,7 @@ impl Document {
         }
         let found = objects(nodes).map_err(|error| self.locate(error))?;
         if found.is_empty() && root.kind() != NodeKind::Map {
-            let error = Error::input("this is no Kubernetes object").at(root.span().start..root.span().start + 1);
+            let error = Error::input("not a Kubernetes object").at(root.span().start..root.span().start + 1);
             return Err(self.locate(error.hint("an object is a mapping with `apiVersion` and `kind`")));
         }
         Ok(found)
@@ -173,10 +173,10 @@ impl Document {
             Ok(_) => (0, "it can't be read"),
         };
         let (message, hint) = match self.text.trim_start_matches('\u{feff}').starts_with('%') {
-            true => ("a directive (`%YAML`, `%TAG`), which an API server does not take".to_owned(), "remove the line"),
+            true => ("a directive (`%YAML`, `%TAG`), which API servers reject".to_owned(), "remove the line"),
             false => (
-                format!("this is no YAML that could be applied: {reason}"),
-                "mend this place; if it is a template, render it first",
+                format!("cannot apply this YAML: {reason}"),
+                "fix this line; render the file first if it is a template",
             ),
         };
         self.locate(Error::input(message).at(offset..offset).hint(hint))

@@ -97,13 +97,11 @@ fn immutable_error(object: &InputObject, resource: &Resource) -> Error {
     let name = resource.qualified_name(object.name());
     let error = Error::new(
         ErrorKind::Cluster,
-        format!("{name} is on the server with another pod template, and a Job's can't be changed"),
+        format!("{name} exists with a different pod template; pod templates of Jobs are immutable"),
     );
-    object.locate(
-        error.hint(
-            "choose with --on-immutable: recreate (delete it, make it anew), new-name (a name with a hash), or skip",
-        ),
-    )
+    object.locate(error.hint(
+        "pass --on-immutable=recreate (delete and create it again), new-name (append a hash to the name) or skip",
+    ))
 }
 
 /// Checks that the live Job may be deleted, and that the server would accept the new Job. Returns the live Job, or
@@ -120,12 +118,12 @@ async fn check_replaceable(
     let owners = live["metadata"]["ownerReferences"].as_array().into_iter().flatten();
     if let Some(owner) = owners.into_iter().find(|owner| owner["controller"] == true) {
         let kind = owner["kind"].as_str().unwrap_or("another object");
-        let message = format!("{name} can't be replaced: a {kind} owns it, and would make it again");
-        return refuse(message, "change what owns it");
+        let message = format!("cannot replace {name}: a {kind} owns it and would create it again");
+        return refuse(message, "change its owner");
     }
     if !include_running && is_running(&live) {
         let message = format!("{name} is running, so it is not deleted");
-        return refuse(message, "wait until it has ended, or delete it with --recreate-running");
+        return refuse(message, "wait until it ends, or pass --recreate-running to delete it");
     }
     // A dry run of an apply would fail, since the pod template is immutable. For a creation, the server checks that the
     // name is free only after it has validated the whole object, so `AlreadyExists` means that the new Job is valid.
@@ -175,7 +173,7 @@ async fn wait_until_deleted(
 ) -> Result<()> {
     let timeout_error = || {
         let error = Error::new(ErrorKind::Timeout, "it is still being deleted");
-        error.hint("its pods may hang: kubectl get pods; run again when it is gone, or raise --timeout")
+        error.hint("check its pods with `kubectl get pods`; run again after it is deleted, or raise --timeout")
     };
     loop {
         let remaining = deadline.saturating_duration_since(Instant::now());
@@ -186,7 +184,7 @@ async fn wait_until_deleted(
             _ => return Ok(()),
         }
         if session.cancellation.is_cancelled() {
-            return Err(Error::new(ErrorKind::Interrupted, "interrupted").hint("run again to make it"));
+            return Err(Error::new(ErrorKind::Interrupted, "interrupted").hint("run again to create it"));
         }
         if Instant::now() > deadline {
             return Err(timeout_error());
@@ -198,8 +196,8 @@ async fn wait_until_deleted(
 /// Wraps an error that occurred after the deletion request. The message first states that the Job is deleted.
 fn recreate_error(object: &InputObject, resource: &Resource, error: &Error) -> Error {
     let message =
-        format!("{} is deleted, and not made anew: {}", resource.qualified_name(object.name()), error.message());
-    let hint = error.hint_message().cloned().unwrap_or("run again to make it".into());
+        format!("{} was deleted, but not created again: {}", resource.qualified_name(object.name()), error.message());
+    let hint = error.hint_message().cloned().unwrap_or("run again to create it".into());
     let wrapped_error = Error::new(error.kind(), message).hint(hint);
     match error.location() {
         Some(location) => wrapped_error.at_location(location.clone()),

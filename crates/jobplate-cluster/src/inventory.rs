@@ -164,8 +164,8 @@ pub(crate) fn read_inventory(
             if !object.uses_generate_name {
                 let key = [object.group(), &object.kind, &object.namespace, object.name()].map(str::to_owned);
                 if let Some((file, line)) = first_locations.insert(key, (Rc::clone(&document.file), object.line())) {
-                    let message = format!("{}/{} stands in the input twice", object.kind, object.name());
-                    let hint = format!("the first is in {file}, line {line}; remove one of the two");
+                    let message = format!("duplicate object {}/{} in the input", object.kind, object.name());
+                    let hint = format!("the first is at {file}:{line}; remove one of the two");
                     return Err(object.locate(Error::input(message).hint(hint)));
                 }
             }
@@ -175,7 +175,7 @@ pub(crate) fn read_inventory(
     }
     if entries.is_empty() {
         return Err(
-            Error::input("there is no Kubernetes object in the input").hint("name a manifest, or pipe one in as `-`")
+            Error::input("no Kubernetes object found in the input").hint("pass a manifest, or `-` for standard input")
         );
     }
     let provided = ProvidedResources::from_entries(entries.iter());

@@ -48,7 +48,9 @@ pub(crate) async fn follow_log(session: &Session<'_>, pod_resource: &Resource, l
             }
             Ok(Err(status)) if cursor.reported_count == 0 && status.code.is_client_error() && !status.has_code(429) => {
                 let code = status.code.as_u16();
-                let note = format!("no log of container {container} of pod {pod}: the server answered {code}");
+                let note = format!(
+                    "cannot read the log of container {container} of pod {pod}: the API server responded with {code}"
+                );
                 session.events.on_note(&note);
                 return;
             }
@@ -57,7 +59,7 @@ pub(crate) async fn follow_log(session: &Session<'_>, pod_resource: &Resource, l
         attempts = if cursor.reported_count > count_before { 0 } else { attempts + 1 };
         tokio::time::sleep(POLL_INTERVAL).await;
     }
-    let note = format!("the log of container {container} of pod {pod} broke off: kubectl logs {pod} -n {namespace}");
+    let note = format!("the log of container {container} of pod {pod} ended early: kubectl logs {pod} -n {namespace}");
     session.events.on_note(&note);
 }
 

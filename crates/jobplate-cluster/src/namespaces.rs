@@ -29,9 +29,11 @@ impl Namespaces {
         match (&self.requested, manifest_namespace) {
             (Some(requested), Some(namespace)) if requested != namespace => {
                 let span = FieldPath::from_keys(&["metadata", "namespace"]).resolve(root).node.span();
-                Err(Error::refused(format!("the object is in namespace {namespace}, and -n asks for {requested}"))
-                    .at(span)
-                    .hint("leave -n out, or change the manifest"))
+                Err(Error::refused(format!(
+                    "the object is in namespace {namespace}, not in {requested} as -n requires"
+                ))
+                .at(span)
+                .hint("remove -n, or change the manifest"))
             }
             _ => Ok(()),
         }

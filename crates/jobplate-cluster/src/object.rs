@@ -251,6 +251,6 @@ mod tests {
         assert_eq!(object.json().unwrap()["kind"], "Job");
         let with_empty_spool = InputObject { spool: Rc::new(Spool::new()), ..object };
         let error = with_empty_spool.json().unwrap_err();
-        assert!(error.message().starts_with("the temporary file can't be used"));
+        assert!(error.message().starts_with("cannot use a temporary file"));
     }
 }

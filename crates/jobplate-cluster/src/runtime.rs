@@ -8,7 +8,7 @@ use jobplate_diagnostic::{Error, ErrorKind, Result, describe_io_error};
 /// Fails if the runtime cannot be started, or with the error of the future.
 pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-        Error::new(ErrorKind::Cluster, format!("no runtime can be started: {}", describe_io_error(&error)))
+        Error::new(ErrorKind::Cluster, format!("cannot start the runtime: {}", describe_io_error(&error)))
     })?;
     let result = runtime.block_on(future);
     // Dropping the runtime would wait for a hanging credential plugin, so shut it down in the background.

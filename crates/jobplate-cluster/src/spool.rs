@@ -117,8 +117,8 @@ impl Spool {
 }
 
 fn spool_error(error: &io::Error) -> Error {
-    Error::input(format!("the temporary file can't be used: {}", describe_io_error(error)))
-        .hint("set TMPDIR to a directory that can be written to")
+    Error::input(format!("cannot use a temporary file: {}", describe_io_error(error)))
+        .hint("set TMPDIR to a writable directory")
 }
 
 #[cfg(test)]

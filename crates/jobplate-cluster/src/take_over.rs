@@ -82,9 +82,9 @@ fn note_transfer(session: &Session<'_>, object: &InputObject, resource: &Resourc
     let OwnershipTransfer { previous_owners, .. } = transfer;
     let owners = if previous_owners.is_empty() { "nobody".to_owned() } else { previous_owners.join(", ") };
     session.events.on_note(&match (transfer.moves_entries, transfer.removes_last_applied) {
-        (true, true) => format!("{name}: entries taken over from {owners}, and its last-applied annotation removed"),
-        (true, false) => format!("{name}: entries taken over from {owners}"),
-        (false, _) => format!("{name}: its last-applied annotation removed"),
+        (true, true) => format!("{name}: took over entries from {owners}, and removed its last-applied annotation"),
+        (true, false) => format!("{name}: took over entries from {owners}"),
+        (false, _) => format!("{name}: removed its last-applied annotation"),
     });
 }
 
@@ -109,7 +109,7 @@ pub(crate) fn note_remaining(
         let owners = if owners.is_empty() { "others".to_owned() } else { owners.join(", ") };
         let object_name = resource.qualified_name(object.name());
         session.events.on_note(&format!(
-            "{object_name} still has {name} (container {container}), owned by {owners}: --take-over removes it"
+            "{object_name} still has {name} in container {container}, owned by {owners}; --take-over removes it"
         ));
     }
     Ok(())

@@ -47,9 +47,9 @@ pub fn select<'a>(pod_spec: Node<'a>, choice: &ContainerChoice, include_init: bo
             }
             let container = Editable::from_node(container, "a container")?;
             if container.kind() != NodeKind::Map {
-                return Err(Error::input(format!("an item of `{list}` is no container"))
+                return Err(Error::input(format!("an item of `{list}` is not a container"))
                     .at(container.span())
-                    .hint("a container is a mapping that begins with `name: ...`"));
+                    .hint("write it as a mapping with `name`"));
             }
             selected.push(container);
         }

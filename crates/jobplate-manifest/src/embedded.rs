@@ -55,14 +55,14 @@ pub fn find_document<'a>(data: &KeyIndex<'a>, key: Node<'a>) -> Result<Option<Ed
     let Some(value) = data.get(&name)? else { return Ok(None) };
     let value = Editable::from_node(value, "the text")?;
     if let Some(tag) = value.tag() {
-        return Err(Error::refused(format!("the text under `{name}` has the tag `{tag}`"))
+        return Err(Error::refused(format!("the value of `{name}` has the tag `{tag}`"))
             .at(value.span())
-            .hint("write it out without the tag"));
+            .hint("remove the tag"));
     }
     if !value.is_scalar() {
-        return Err(Error::input(format!("`{name}` holds no text, and a ConfigMap holds nothing else"))
+        return Err(Error::input(format!("`{name}` must be a string: ConfigMaps contain only strings"))
             .at(key.span())
-            .hint("put `|` behind the key: the lines below it are a text then"));
+            .hint("put `|` after the key to make the lines below it a string"));
     }
     Ok(can_hold_document(*value).then_some(value))
 }
@@ -79,10 +79,10 @@ const MAX_CONFIG_MAP_BYTES: usize = 1 << 20;
 pub fn write_config_map(name: &str, namespace: Option<&str>, key: &str, text: &str) -> Result<String> {
     if text.len() > MAX_CONFIG_MAP_BYTES {
         return Err(Error::input(format!(
-            "{} bytes are too much: a ConfigMap holds at most {MAX_CONFIG_MAP_BYTES}",
+            "the data has {} bytes, but a ConfigMap can have at most {MAX_CONFIG_MAP_BYTES}",
             text.len()
         ))
-        .hint("take out what flow runs do not need"));
+        .hint("remove what flow runs do not need"));
     }
     let mut head = format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {}\n", quote_name(name));
     if let Some(namespace) = namespace {

@@ -28,7 +28,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<EnvFileLine<'_>>, (usize, ValidationErr
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
         let number = index + 1;
-        let line = std::str::from_utf8(line).map_err(|_| (number, ValidationError::new("this line is not UTF-8")))?;
+        let line = std::str::from_utf8(line).map_err(|_| (number, ValidationError::new("the line is not UTF-8")))?;
         let line = line.strip_suffix('\r').unwrap_or(line);
         let line = if number == 1 { line.strip_prefix('\u{feff}').unwrap_or(line) } else { line };
         let line = line.trim_start();
@@ -46,13 +46,13 @@ fn check_key(key: &str) -> Result<(), ValidationError> {
     if !key.starts_with(|c: char| c.is_ascii_digit()) && names::check_data_key(key).is_ok() {
         return Ok(());
     }
-    let error = ValidationError::new("this line does not begin with a name that a variable can have");
+    let error = ValidationError::new("the line does not begin with a valid variable name");
     Err(if key.starts_with("export ") {
-        error.hint("as kubectl has it, a line is KEY=VALUE without `export`; sed 's/^export //' takes it off")
+        error.hint("use KEY=VALUE without `export`, as in kubectl; `sed 's/^export //'` removes it")
     } else if key.ends_with(char::is_whitespace) {
-        error.hint("as kubectl has it, no blank stands before the `=`")
+        error.hint("remove the blank before the `=`")
     } else {
-        error.hint("a line is KEY=VALUE; for a value of several lines use --from-file KEY=PATH")
+        error.hint("use KEY=VALUE, or --from-file KEY=PATH for a value with several lines")
     })
 }
 

@@ -20,13 +20,13 @@ pub fn to_json(node: Node<'_>) -> Result<Value> {
             let mut map = Map::new();
             for (key, value) in node.entries() {
                 if key.is_merge_key() {
-                    return Err(unsupported("a merge key (`<<`)", key, "write the merged keys out"));
+                    return Err(unsupported("a merge key (`<<`)", key, "replace the merge key with the merged keys"));
                 }
                 let (Some(name), ScalarKind::String) = (key.text(), key.scalar_kind()) else {
-                    return Err(unsupported("a key that is no text", key, "put it in quotes"));
+                    return Err(unsupported("a key that is not a string", key, "put it in quotes"));
                 };
                 if map.insert(name.into_owned(), to_json(value)?).is_some() {
-                    return Err(unsupported("a key that stands twice", key, "remove one of the two"));
+                    return Err(unsupported("a duplicate key", key, "remove one of the two"));
                 }
             }
             Ok(Value::Object(map))
@@ -54,7 +54,11 @@ fn scalar_to_json(node: Node<'_>) -> Result<Value> {
         ScalarKind::Number | ScalarKind::NonFinite => match parse_integer(&text).or_else(|| parse_decimal(&text)) {
             Some(number) => Value::Number(number),
             None => {
-                return Err(unsupported("an unusual number", node, "write it in decimals, or in quotes if it is text"));
+                return Err(unsupported(
+                    "an unusual number",
+                    node,
+                    "use decimal notation, or put it in quotes if it is a string",
+                ));
             }
         },
     })
@@ -96,7 +100,7 @@ fn parse_decimal(text: &str) -> Option<Number> {
 
 /// Returns the error for a node that cannot be converted.
 fn unsupported(label: &str, node: Node<'_>, hint: &str) -> Error {
-    let hint = format!("{hint}; the items of a List are sent one by one, as JSON made of them");
+    let hint = format!("{hint}; each item of a List is sent to the API server as JSON");
     Error::refused(format!("{label} in an item of a List")).at(node.span()).hint(hint)
 }
 

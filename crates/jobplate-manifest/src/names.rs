@@ -52,23 +52,22 @@ impl fmt::Display for ValidationError {
 }
 
 /// The hint for an invalid object name.
-const OBJECT_NAME_HINT: &str =
-    "such a name has lower-case letters, digits, `-` and `.`, and begins and ends with a letter or digit";
+const OBJECT_NAME_HINT: &str = "use lower-case letters, digits, `-` and `.`, and a letter or digit at both ends";
 
 /// Checks the name of an object, which must be a DNS subdomain. `kind` is the object's kind in the error.
 ///
 /// # Errors
 /// Fails if Kubernetes rejects the name.
 pub fn check_object_name(kind: &str, name: &str) -> Result<(), ValidationError> {
-    let subject = format!("the {kind}'s name");
+    let subject = format!("the name of the {kind}");
     check_length(&subject, name, 253)?;
     if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        let error = ValidationError::new(format!("{subject} can't have upper-case letters"));
+        let error = ValidationError::new(format!("{subject} must not have upper-case letters"));
         // Only a name in capitals is repeated as a suggestion: a name with digits or in mixed case may be a secret.
         let is_in_capitals = name.bytes().all(|byte| byte.is_ascii_uppercase() || b"_-.".contains(&byte));
         let suggestion = name.to_ascii_lowercase().replace('_', "-");
         return Err(if is_in_capitals && is_subdomain(&suggestion) {
-            error.hint(format!("Kubernetes takes it as `{suggestion}`: rename the {kind}, too"))
+            error.hint(format!("use `{suggestion}`, and rename the {kind} too"))
         } else {
             error.hint(OBJECT_NAME_HINT)
         });
@@ -76,7 +75,7 @@ pub fn check_object_name(kind: &str, name: &str) -> Result<(), ValidationError> 
     if is_subdomain(name) {
         Ok(())
     } else {
-        Err(ValidationError::new(format!("{subject} is none")).hint(OBJECT_NAME_HINT))
+        Err(ValidationError::new(format!("{subject} is invalid")).hint(OBJECT_NAME_HINT))
     }
 }
 
@@ -85,13 +84,13 @@ pub fn check_object_name(kind: &str, name: &str) -> Result<(), ValidationError> 
 /// # Errors
 /// Fails if Kubernetes rejects the name.
 pub fn check_label_name(subject: &str, name: &str) -> Result<(), ValidationError> {
-    let subject = format!("the {subject}'s name");
+    let subject = format!("the name of the {subject}");
     check_length(&subject, name, 63)?;
     if is_label(name) {
         return Ok(());
     }
-    Err(ValidationError::new(format!("{subject} is none"))
-        .hint("such a name has lower-case letters, digits and `-`, and begins and ends with a letter or digit"))
+    Err(ValidationError::new(format!("{subject} is invalid"))
+        .hint("use lower-case letters, digits and `-`, and a letter or digit at both ends"))
 }
 
 /// Checks a key in the data of a Secret or ConfigMap.
@@ -104,8 +103,7 @@ pub fn check_data_key(key: &str) -> Result<(), ValidationError> {
     if is_valid && key != "." && !key.starts_with("..") {
         return Ok(());
     }
-    Err(ValidationError::new("invalid key of a Secret or ConfigMap")
-        .hint("a key has letters, digits, `-`, `_` and `.`"))
+    Err(ValidationError::new("invalid key of a Secret or ConfigMap").hint("use letters, digits, `-`, `_` and `.`"))
 }
 
 /// Checks the key of a label, or of an annotation, whose domain may have upper-case letters.
@@ -126,8 +124,7 @@ pub fn check_metadata_key(kind: &str, key: &str) -> Result<(), ValidationError> 
 /// # Errors
 /// Fails if Kubernetes rejects the value.
 pub fn check_label_value(value: &str) -> Result<(), ValidationError> {
-    let hint = "a label's value is empty, or has at most 63 letters, digits, `-`, `_` and `.`, and begins and ends with \
-                a letter or digit";
+    let hint = "use at most 63 letters, digits, `-`, `_` and `.`, with a letter or digit at both ends";
     match value.is_empty() || !value.contains('/') && is_qualified_name(value) {
         true => Ok(()),
         false => Err(ValidationError::new("invalid value").hint(hint)),
@@ -140,13 +137,13 @@ pub fn check_label_value(value: &str) -> Result<(), ValidationError> {
 /// Fails if Kubernetes rejects the name.
 pub fn check_env_name(name: &str) -> Result<(), ValidationError> {
     if name.is_empty() {
-        return Err(ValidationError::new("the variable's name is empty"));
+        return Err(ValidationError::new("the name of the variable is empty"));
     }
     if name.contains('=') {
-        return Err(ValidationError::new("a variable's name can't have a `=` in it"));
+        return Err(ValidationError::new("the name of a variable must not have a `=`"));
     }
     if !name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        return Err(ValidationError::new("a variable's name can only have printable ASCII characters"));
+        return Err(ValidationError::new("the name of a variable must have printable ASCII characters only"));
     }
     Ok(())
 }

@@ -53,7 +53,7 @@ impl<'a> Object<'a> {
             }
             let is_tagged = value.tag().is_some_and(|tag| tag != "!!str");
             if position < 2 && (is_tagged || value.kind() == NodeKind::Alias) {
-                return Err(Error::refused("a tag or alias makes it unclear what kind of object this is")
+                return Err(Error::refused("a tag or alias hides the kind of this object")
                     .at(value.span())
                     .hint("write it out"));
             }
@@ -61,9 +61,9 @@ impl<'a> Object<'a> {
         if !seen[0]
             && let Some(key) = merges.find_hidden_kind(node)
         {
-            return Err(Error::refused("a merge key, an alias or a tag may set the `kind` of an object")
+            return Err(Error::refused("a merge key, an alias or a tag can set the `kind` of an object")
                 .at(key.span())
-                .hint("write `kind` out in the object"));
+                .hint("write `kind` in the object itself"));
         }
         Ok(object)
     }
@@ -199,7 +199,7 @@ pub fn is_helm_hook(object: &Object<'_>) -> bool {
 fn duplicate_key(key: Node<'_>) -> Error {
     Error::refused(format!("duplicate key `{}` in a mapping", key.text().unwrap_or_default()))
         .at(key.span())
-        .hint("remove one of the two, or put the `---` between two documents that is missing")
+        .hint("remove one of the two, or add the missing `---` between two documents")
 }
 
 /// Calls `visit` with the document offset of each object of a stream, and with the object. Skips documents that are not

@@ -28,8 +28,9 @@ impl Secret<'_> {
     /// Fails if the values are larger than Kubernetes accepts.
     pub fn to_manifest(&self) -> Result<String, ValidationError> {
         if self.data.iter().map(|(_, value)| value.len()).sum::<usize>() > MAX_SECRET_BYTES {
-            return Err(ValidationError::new("the values are more than 1 MiB, which no Secret can hold")
-                .hint("spread them over several Secrets"));
+            return Err(
+                ValidationError::new("the values exceed 1 MiB, the limit of a Secret").hint("use several Secrets")
+            );
         }
         let mut out = format!("apiVersion: v1\nkind: Secret\nmetadata:\n  name: {}\n", quote_name(self.name));
         if let Some(namespace) = self.namespace {

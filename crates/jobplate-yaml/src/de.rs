@@ -80,7 +80,7 @@ impl de::Error for Failure {
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Failure(Error::usage(format!("`{field}` is missing here")))
+        Failure(Error::usage(format!("missing `{field}`")))
     }
 }
 
@@ -114,10 +114,10 @@ impl<'a> NodeDeserializer<'a> {
                 None => return Err(self.wrong_type("text").into()),
             },
             ScalarKind::Null => "is empty",
-            ScalarKind::Bool => "is a word that YAML takes for true or false",
+            ScalarKind::Bool => "is a boolean in YAML",
             ScalarKind::Number | ScalarKind::NonFinite => "is a number",
         };
-        Err(Error::usage(format!("{} {found} where text belongs", self.label))
+        Err(Error::usage(format!("{} {found}, not a string", self.label))
             .at(self.node.span())
             .hint("put it in quotes")
             .into())
@@ -230,7 +230,7 @@ impl<'de, I: Iterator<Item = (Node<'de>, Node<'de>)>> MapAccess<'de> for MapEntr
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
-        let value = self.value.take().ok_or_else(|| Error::usage("a value without its key"))?;
+        let value = self.value.take().ok_or_else(|| Error::usage("a value without a key"))?;
         let span = value.node.span();
         with_span(seed.deserialize(value), span)
     }
@@ -304,7 +304,7 @@ mod tests {
     fn errors_have_a_span_and_contain_no_value() {
         for (text, source, message, hint) in [
             ("name: 987", "987", "`name` is a number where text belongs", "put it in quotes"),
-            ("name: NO", "NO", "`name` is a word that YAML takes for true or false", "put it in quotes"),
+            ("name: NO", "NO", "`name` is a boolean in YAML", "put it in quotes"),
             ("name: ~", "~", "`name` is empty where text belongs", "put it in quotes"),
             ("name: {canary: x}", "{canary: x}", "`name` must be text", ""),
             ("name: a\nflag: 'canary'", "'canary'", "`flag` must be true or false", "without quotes"),

@@ -61,16 +61,16 @@ impl<'a> Node<'a> {
 /// Fails if the node is an alias or the target of an alias.
 pub(super) fn refuse_shared(node: Node<'_>, label: &str) -> Result<()> {
     if node.kind() == NodeKind::Alias {
-        return Err(Error::refused(format!("{label} is an alias (`{}`) of something written elsewhere", node.raw()))
+        return Err(Error::refused(format!("{label} is an alias (`{}`)", node.raw()))
             .at(node.span())
-            .hint("write it out here, so that it can be edited on its own"));
+            .hint("replace the alias with a copy of the value"));
     }
     match node.anchor() {
         Some(anchor) if node.is_alias_target() => Err(Error::refused(format!(
-            "{label} carries the anchor `&{anchor}`, which is used elsewhere: an edit would change both"
+            "{label} has the anchor `&{anchor}`, which an alias uses: an edit would change both"
         ))
         .at(node.anchor_span().unwrap_or(node.span()))
-        .hint("write the other use out, so that each can be edited on its own")),
+        .hint("replace the alias with a copy of the value")),
         _ => Ok(()),
     }
 }
@@ -86,13 +86,15 @@ impl<'a> StrictMap<'a> {
         refuse_shared(node, label)?;
         for (key, _) in node.entries() {
             if key.is_merge_key() {
-                let why = "has a merge key (`<<`), whose precedence differs between YAML readers";
-                return Err(Error::refused(format!("{label} {why}")).at(key.span()).hint("write the merged keys out"));
+                let why = "has a merge key (`<<`), whose precedence differs between YAML parsers";
+                return Err(Error::refused(format!("{label} {why}"))
+                    .at(key.span())
+                    .hint("replace the merge key with the merged keys"));
             }
             if !key.is_scalar() || key.tag().is_some() || key.anchor().is_some() {
-                return Err(Error::refused(format!("{label} has a key that is no plain text, and may be any key"))
+                return Err(Error::refused(format!("{label} has a key that is an alias or has an anchor or a tag"))
                     .at(key.span())
-                    .hint("write the key out, without alias, anchor or tag"));
+                    .hint("replace it with a plain key"));
             }
         }
         Ok(StrictMap(node))
@@ -168,9 +170,9 @@ impl<'a> Editable<'a> {
         let strict = StrictMap::from_node(node, label)?;
         match (node.anchor(), node.anchor_span()) {
             (Some(anchor), Some(span)) => {
-                Err(Error::refused(format!("{label} carries the anchor `&{anchor}`: what uses it would change too"))
+                Err(Error::refused(format!("{label} has the anchor `&{anchor}`: its aliases would change too"))
                     .at(span)
-                    .hint("remove the anchor if nothing uses it, else write the other use out"))
+                    .hint("remove the anchor, and replace its aliases with copies of the value"))
             }
             _ => Ok(strict.into_editable()),
         }
@@ -186,9 +188,9 @@ impl<'a> Editable<'a> {
         node.refuse_duplicate_keys()?;
         match node.descendants().skip(1).find(|node| node.anchor().is_some() || node.kind() == NodeKind::Alias) {
             None => Ok(editable),
-            Some(node) => Err(Error::refused(format!("{label} has an anchor or alias in it"))
+            Some(node) => Err(Error::refused(format!("{label} contains an anchor or alias"))
                 .at(node.anchor_span().unwrap_or(node.span()))
-                .hint("write the entry out without anchors, so that it can be replaced")),
+                .hint("replace the anchors and aliases with copies of the values")),
         }
     }
 
@@ -247,8 +249,8 @@ mod tests {
     #[test]
     fn every_check_refuses_shared_nodes_merge_keys_and_keys_with_properties() {
         for (text, span, message) in [
-            ("a: &x {}\nb: *x\n", 3..5, "it carries the anchor `&x`, which is used elsewhere"),
-            ("a: {<<: b}\n", 4..6, "it has a merge key (`<<`), whose precedence differs between YAML readers"),
+            ("a: &x {}\nb: *x\n", 3..5, "it has the anchor `&x`, which is used elsewhere"),
+            ("a: {<<: b}\n", 4..6, "it has a merge key (`<<`), whose precedence differs between YAML parsers"),
             ("a:\n  ? !t b\n  : c\n", 10..11, "it has a key that is no plain text, and may be any key"),
         ] {
             let refused = Some((span, message.to_owned()));
@@ -278,7 +280,7 @@ mod tests {
         assert_eq!(check(text, |node| StrictMap::from_node(node, "it").map(drop)), None);
         assert_eq!(
             check(text, |node| Editable::from_node(node, "it").map(drop)),
-            Some((3..5, "it carries the anchor `&x`".to_owned()))
+            Some((3..5, "it has the anchor `&x`".to_owned()))
         );
     }
 

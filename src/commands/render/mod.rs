@@ -106,7 +106,7 @@ impl RenderArgs {
 
 impl Command for RenderArgs {
     const NAME: &'static str = "render";
-    const ABOUT: &'static str = "Print manifests with secret references, variables and Prefect settings put in";
+    const ABOUT: &'static str = "Print manifests with secret references, variables and Prefect settings added";
 
     fn after_help(program: &str) -> Option<String> {
         Some(format!(
@@ -148,12 +148,10 @@ impl ResolvedRender {
         let sets_nothing = request.injection.is_empty() && !wraps;
         if sets_nothing && matches!(output, RenderOutput::Check | RenderOutput::InPlace) {
             // With `--check` or `--in-place`, the user probably forgot `--spec`: fail instead of reporting success.
-            return Err(
-                Error::usage("nothing to set is given").hint("say what: --secret NAME=SECRET/KEY, --spec FILE, ...")
-            );
+            return Err(Error::usage("no change requested").hint("pass --secret NAME=SECRET/KEY, --spec FILE, ..."));
         }
         if sets_nothing {
-            ui.write_note("nothing to set is given, so nothing changes");
+            ui.write_note("no change requested");
         }
         let is_in_place = *output == RenderOutput::InPlace;
         // Must precede the replacement of files, so that an error of `--report` leaves them unchanged.
@@ -284,17 +282,17 @@ mod tests {
             (&["a", "--generate-name", "-"], "`--generate-name`"),
             (&["a", "-n", "a.b"], "`--namespace`"),
             (&["a", "-c", "["], "`--container`"),
-            (&["a", "-l", "a b"], "`--selector`: `a b`"),
-            (&["a", "--env", "A=1", "--secret-env", "A=s/k"], "A is asked for twice: by `--secret-env` and by `--env`"),
+            (&["a", "-l", "a b"], "`--selector`: invalid label requirement `a b`"),
+            (&["a", "--env", "A=1", "--secret-env", "A=s/k"], "`A` is set twice: by `--secret-env` and by `--env`"),
             (&["a", "--env", "A=1", "--unset", "A"], "by `--env` and by `--unset`"),
             (&["a", "--env", "API_KEY=canary"], "--allow-plaintext"),
             (&["a", "--env", "API_KEY=x", "--allow-plaintext"], ""),
             (&["a", "--unset", "A=canary"], "`--unset`"),
             (&["a", "--api", "canary"], "`--api`"),
             (&["a", "--spec", "-"], "`--spec`"),
-            (&["a", "--wrap", "x"], "`--wrap` needs configmap/NAME[:KEY]"),
-            (&["a", "--wrap", "secret/x"], "`--wrap` needs configmap/NAME[:KEY]"),
-            (&["a", "--wrap", "configmap/X"], "`--wrap`: the ConfigMap's name"),
+            (&["a", "--wrap", "x"], "`--wrap` must be configmap/NAME[:KEY]"),
+            (&["a", "--wrap", "secret/x"], "`--wrap` must be configmap/NAME[:KEY]"),
+            (&["a", "--wrap", "configmap/X"], "`--wrap`: the name of the ConfigMap"),
             (&["a", "--wrap", "configmap/x:a b"], "`--wrap`: invalid key"),
             (&["a", "--wrap", "configmap/x", "-i"], "--wrap"),
             (&["a", "--spec", "not/there"], "not/there"),

@@ -43,7 +43,7 @@ pub(in crate::commands) fn print_all(rendering: &mut Rendering, ui: &Ui) -> Resu
 pub(super) fn print_wrapped(rendering: &mut Rendering, map: &WrapConfigMap, ui: &Ui) -> Result<ExitCode> {
     let WrapConfigMap { name, namespace, key } = map;
     if rendering.len() > 1 {
-        return Err(Error::usage("`--wrap` takes one input").hint("wrap each one in a call of its own"));
+        return Err(Error::usage("`--wrap` accepts one input").hint("run the command once for each input"));
     }
     let mut rendered = Vec::new();
     rendering.write_input(0, &mut rendered)?;
@@ -86,7 +86,7 @@ pub(super) fn replace_files(
         if rendering.is_changed(input) {
             let Some(path) = rendering.input_path(input).map(Path::to_owned) else {
                 let name = rendering.input_name(input);
-                return Err(Error::usage("is no file that could be replaced").in_file(name).hint("leave -i out"));
+                return Err(Error::usage("is not a regular file").in_file(name).hint("leave -i out"));
             };
             staged.replace(&path, |out| rendering.write_input(input, out))?;
             replaced.push(input);

@@ -68,7 +68,7 @@ struct SecretOutputArgs {
 
 impl Command for SecretArgs {
     const NAME: &'static str = "secret";
-    const ABOUT: &'static str = "Print a Secret with the secrets that Prefect 1 has in config.toml, the environment or files, or what refers to it";
+    const ABOUT: &'static str = "Print a Secret with the Prefect 1 secrets from config.toml, the environment or files, or the flags that refer to it";
 
     fn after_help(program: &str) -> Option<String> {
         Some(format!(
@@ -106,12 +106,12 @@ Exit codes: 0 done, 2 input"
         let SecretArgs { name, more, sources, output } = self;
         ui.quiet = output.quiet;
         if !more.is_empty() {
-            let error = Error::usage("one NAME is expected, and nothing behind it");
-            return Err(error
-                .hint("a file goes behind its flag: --from-config=FILE, --from-env-file FILE, --from-file KEY=PATH"));
+            let error = Error::usage("unexpected argument after NAME");
+            return Err(
+                error.hint("pass a file with its flag: --from-config=FILE, --from-env-file FILE, --from-file KEY=PATH")
+            );
         }
-        let hint =
-            "this is the name of the Secret to print, such as prefect-secrets; the keys in it have Prefect's names";
+        let hint = "NAME is the name of the Secret to print, such as prefect-secrets";
         names::check_object_name("Secret", &name).map_err(|fault| fault.hint(hint).into_error("NAME"))?;
         let namespace = parse_namespace(output.namespace)?;
         let found = sources.read(output.print_flags || output.print_spec)?;
@@ -161,7 +161,7 @@ impl<'k> SecretKeys<'k> {
         for name in found.iter().map(|found| found.name.as_str()) {
             if let Some(other) = used.insert(keys.key_of(name), name) {
                 return Err(Error::usage(format!("`--key`: the secrets {other} and {name} have the same key"))
-                    .hint("give each secret a key of its own"));
+                    .hint("choose a different key for each secret"));
             }
         }
         Ok(keys)
@@ -241,12 +241,12 @@ fn keep_value(name: &str, value: SecretValue, notes: &mut Vec<Diagnostic>) -> Re
         Diagnostic::warning("secret-type-cast", text).help(format!("pass --text {name} to keep the text"))
     };
     let warning = if !is_text {
-        let text = format!("the value of `{name}` is not text, so no variable can hold it");
+        let text = format!("the value of `{name}` is not text, so it cannot be a variable");
         Some(Diagnostic::warning("binary-secret", text).help("mount the Secret as a file"))
     } else if let Some(cast_type) = cast_type {
         Some(cast(match cast_type.as_str() {
-            secrets::UNQUOTED => format!("a flow gets `{name}` without its quotes"),
-            _ => format!("a flow gets `{name}` as {cast_type}"),
+            secrets::UNQUOTED => format!("Prefect removes the quotes around the value of `{name}`"),
+            _ => format!("Prefect converts the value of `{name}` to {cast_type}"),
         }))
     } else if string.is_some_and(secrets::may_expand) {
         Some(cast(format!("Prefect expands `$NAME`, `${{...}}` or a leading `~` in `{name}`")))
@@ -265,12 +265,13 @@ fn encode_text(name: &str, location: &str, value: SecretValue) -> Result<Vec<u8>
         SecretValue::File(bytes) => String::from_utf8(bytes).ok(),
         SecretValue::Unread => None,
     };
-    let string =
-        string.ok_or_else(|| Error::input(format!("{name} is no text, as `--text` needs it")).in_file(location))?;
+    let string = string.ok_or_else(|| {
+        Error::input(format!("the value of `{name}` is not text, so `--text` cannot keep it")).in_file(location)
+    })?;
     let text = secrets::to_string_literal(name, &string).ok_or_else(|| {
-        Error::refused(format!("Prefect replaces what {name} has as `${{...}}`, and nothing prevents that"))
+        Error::refused(format!("Prefect expands `${{...}}` in `{name}`, which cannot be prevented"))
             .in_file(location)
-            .hint("it can be kept in a secret that is in no dict: without a `__` in its name")
+            .hint("remove the `__` from its name: a secret outside of a dict can keep the text")
     })?;
     Ok(text.into_bytes())
 }

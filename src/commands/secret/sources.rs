@@ -87,10 +87,10 @@ impl SourceArgs {
     pub(super) fn read(&self, only_names: bool) -> Result<Vec<FoundSecret>> {
         if !self.from_literal.is_empty() {
             return Err(Error::usage(
-                "`--from-literal` would put the value into the shell's history and the list of processes",
+                "`--from-literal` would expose the value in the shell history and in the list of processes",
             )
             .hint(
-                "a value comes from a file or standard input: printf %s \"$TOKEN\" | "
+                "pass the value with a file or standard input: printf %s \"$TOKEN\" | "
                     + ProgramName
                     + " secret NAME --from-file TOKEN=-",
             ));
@@ -100,9 +100,8 @@ impl SourceArgs {
             && self.from_env_file.is_empty()
             && self.from_file.is_empty()
         {
-            return Err(Error::usage("no source of secrets is given").hint(
-                "say where they are: --from-config, --from-environment, --from-env-file FILE, --from-file KEY=PATH",
-            ));
+            return Err(Error::usage("no source of secrets")
+                .hint("pass one: --from-config, --from-environment, --from-env-file FILE, --from-file KEY=PATH"));
         }
         let mut collector = SecretCollector::default();
         if let Some(file) = &self.from_config {
@@ -119,17 +118,17 @@ impl SourceArgs {
         }
         let SecretCollector { found, by_name, empty, .. } = collector;
         if found.is_empty() {
-            return Err(Error::input(format!("no secret was found: {}", empty.join(", "))));
+            return Err(Error::input(format!("no secret found: {}", empty.join(", "))));
         }
         for part in &found {
             let dicts = secrets::enclosing_dicts(&part.name);
             if let Some(value) = dicts.filter_map(|dict| by_name.get(dict)).map(|at| &found[*at]).next() {
                 let (name, within) = (&value.name, &part.name);
                 return Err(Error::input(format!(
-                    "{name} can't be a value ({}) and, for {within} ({}), a dict",
+                    "`{name}` cannot be both a value ({}) and a dict, for {within} ({})",
                     value.location, part.location
                 ))
-                .hint("a `__` in a name leads into a dict; Prefect does not start with both: rename one of them"));
+                .hint("rename one of them: a `__` in a name is a dict, and Prefect does not start with both"));
             }
         }
         Ok(found)
@@ -140,8 +139,8 @@ impl SecretCollector {
     fn add(&mut self, name: &str, location: String, value: SecretValue) -> Result<()> {
         if let Some(earlier) = self.by_name.insert(name.to_owned(), self.found.len()) {
             let earlier = &self.found[earlier].location;
-            return Err(Error::input(format!("{name} is there twice: {earlier} and {location}"))
-                .hint("leave one of the two out"));
+            return Err(Error::input(format!("duplicate secret `{name}`: {earlier} and {location}"))
+                .hint("remove one of the two"));
         }
         self.found.push(FoundSecret { name: name.to_owned(), location, value });
         Ok(())
@@ -150,12 +149,12 @@ impl SecretCollector {
     fn add_config(&mut self, file: &OsStr) -> Result<()> {
         let (path, hint) = match std::env::var_os(CONFIG_VARIABLE) {
             _ if !file.is_empty() => (PathBuf::from(file), None),
-            None => (PathBuf::from(DEFAULT_CONFIG), Some("if it is elsewhere, name it: --from-config=FILE".to_owned())),
+            None => (PathBuf::from(DEFAULT_CONFIG), Some("pass --from-config=FILE for another path".to_owned())),
             Some(path) => {
                 let path = path.to_str().ok_or_else(|| Error::usage(format!("{CONFIG_VARIABLE} is not UTF-8")))?;
                 (
                     PathBuf::from(prefect_environ().expand_vars(path, &mut Budget::default())?),
-                    Some(format!("{CONFIG_VARIABLE} says that it is there")),
+                    Some(format!("{CONFIG_VARIABLE} sets this path")),
                 )
             }
         };
@@ -169,7 +168,7 @@ impl SecretCollector {
         let source = SourceFile::new_redacted(display_name.clone(), text);
         let found = config_secrets::read_secrets(&source)?;
         if found.is_empty() {
-            self.empty.push(format!("{display_name} has nothing under [context.secrets]"));
+            self.empty.push(format!("{display_name} has no [context.secrets]"));
         }
         for config_secrets::ConfigSecret { name, own: string, value, location } in found {
             let location = location.display_with_column();
@@ -190,7 +189,7 @@ impl SecretCollector {
         // The order of environment variables is arbitrary.
         variables.sort();
         if variables.is_empty() {
-            self.empty.push(format!("the environment has no {prefix}..."));
+            self.empty.push(format!("the environment has no variable {prefix}..."));
         }
         for (variable, value) in variables {
             let display_name = variable.to_string_lossy().into_owned();
@@ -212,7 +211,7 @@ impl SecretCollector {
             .map_err(|reason| unreadable_error("--from-env-file", &file, reason))?;
         let lines = env_file::parse(&bytes).map_err(|(line, fault)| fault.into_error(&format!("{file}:{line}")))?;
         if lines.is_empty() {
-            self.empty.push(format!("{file} has no line KEY=VALUE"));
+            self.empty.push(format!("{file} has no KEY=VALUE line"));
         }
         for env_file::EnvFileLine { number, key, value } in lines {
             let location = format!("{file}:{number}");
@@ -228,8 +227,7 @@ impl SecretCollector {
 
     fn add_file(&mut self, text: &OsStr, only_names: bool) -> Result<()> {
         let (key, path) = split_assignment(text).filter(|(key, _)| !key.is_empty()).ok_or_else(|| {
-            Error::usage("`--from-file` needs KEY=PATH")
-                .hint("there is no KEY, which is the name of the secret, before a `=`")
+            Error::usage("`--from-file` must be KEY=PATH").hint("add KEY, the name of the secret, before the `=`")
         })?;
         let flag = format!("`--from-file {key}`");
         let name = secrets::parse_name(key).map_err(|fault| fault.into_error("`--from-file`"))?;
@@ -239,7 +237,7 @@ impl SecretCollector {
             // The error does not quote the path: it may be a value.
             let bytes = self.files.read_bytes(&expand_home(Path::new(path))).map_err(|error| {
                 Error::usage(format!("{flag}: {error}"))
-                    .hint("behind the `=` is a path, or - for standard input; never the value itself")
+                    .hint("use a path after the `=`, or - for standard input; never the value itself")
             })?;
             SecretValue::File(bytes)
         };
@@ -252,8 +250,8 @@ fn unreadable_error(flag: &str, file: &str, reason: String) -> Error {
         return Error::input(reason).in_file(file);
     }
     // The argument may contain a value and is not quoted.
-    Error::usage(format!("`{flag}` names no file: {reason}"))
-        .hint("one secret comes with --from-file KEY=PATH, where PATH is a file with its value")
+    Error::usage(format!("`{flag}` must be a file: {reason}"))
+        .hint("for one secret, use --from-file KEY=PATH, where the file has its value")
 }
 
 /// Reads the value of a line that has only a name from the environment, like kubectl.
@@ -261,12 +259,14 @@ fn read_environment(key: &str, location: &str) -> Result<String> {
     // The error does not quote the key: the line may be part of a multi-line value.
     let error = match std::env::var(key) {
         Ok(value) => return Ok(value),
-        Err(std::env::VarError::NotPresent) => "this line has no `=`, and the environment no variable of this name",
-        Err(std::env::VarError::NotUnicode(_)) => "this line has no `=`, and the environment's value is not UTF-8",
+        Err(std::env::VarError::NotPresent) => {
+            "the line has no `=`, and the environment has no variable with this name"
+        }
+        Err(std::env::VarError::NotUnicode(_)) => "the line has no `=`, and the value in the environment is not UTF-8",
     };
     Err(Error::input(error)
         .in_file(location)
-        .hint("a line is KEY=VALUE; for a value of several lines use --from-file KEY=PATH"))
+        .hint("use KEY=VALUE, or --from-file KEY=PATH for a value with several lines"))
 }
 
 fn utf8(bytes: Vec<u8>, file: &str) -> Result<String> {

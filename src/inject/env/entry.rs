@@ -98,9 +98,11 @@ fn refuse_unknown_keys(entry: Node<'_>) -> Result<()> {
     let known = ["name", "value", "valueFrom"];
     match entry.entries().find(|(key, _)| !known.iter().any(|name| key.has_text(name))) {
         None => Ok(()),
-        Some((key, _)) => Err(Error::refused("the entry of `env` has a key that is neither name, value nor valueFrom")
-            .at(key.span())
-            .hint("correct or remove that key first")),
+        Some((key, _)) => {
+            Err(Error::refused("the entry of `env` has a key other than `name`, `value` and `valueFrom`")
+                .at(key.span())
+                .hint("correct or remove that key first"))
+        }
     }
 }
 

@@ -87,9 +87,9 @@ fn read_source(item: Node<'_>, position: usize) -> Result<Option<(SourceId<'_>, 
     let Some((kind, reference)) = source else { return Ok(None) };
     let optional = match has_other_keys {
         false => read_optional(reference),
-        true => Err(Error::refused(format!("{DESCRIPTION} has a key that is unknown or excludes another key"))
+        true => Err(Error::refused(format!("{DESCRIPTION} has an unknown key, or two keys that exclude each other"))
             .at(item.node().span())
-            .hint("write one of `secretRef` and `configMapRef`, with `name` and `optional` below it")),
+            .hint("use either `secretRef` or `configMapRef`, with `name` and `optional`")),
     };
     Ok(Some(((kind, read_text(reference, "name")?, prefix), ExistingSource { position, optional })))
 }
@@ -101,7 +101,7 @@ fn read_text<'a>(map: Node<'a>, key: &str) -> Result<Cow<'a, str>> {
     value.text().filter(|_| is_plain).ok_or_else(|| {
         Error::refused(format!("`{key}` of {DESCRIPTION} must be a string without alias or tag"))
             .at(value.span())
-            .hint("write the string out")
+            .hint("replace it with a plain string")
     })
 }
 

@@ -65,7 +65,7 @@ pub(super) fn read_entry(item: Node<'_>) -> Result<ExistingEntry<'_>> {
             if has_name {
                 return Err(Error::refused("an entry of `env` has two names")
                     .at(key.span())
-                    .hint("remove one of the two; YAML readers disagree about which one counts"));
+                    .hint("remove one of the two; YAML parsers use different ones"));
             }
             if value.tag().is_some_and(|tag| tag != "!!str") {
                 return Err(Error::refused("the name of an entry of `env` has a tag")

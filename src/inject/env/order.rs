@@ -52,9 +52,9 @@ pub(super) fn refuse_later_references(existing: &[ExistingEntry<'_>], changed: &
         let definitions = definitions.get_or_insert_with(|| Definitions::new(existing, &[]));
         if let Some(later) = definitions.first_referenced(text, position + 1) {
             let later = &existing[later];
-            return Err(Error::refused(format!("{} uses $({}), which is defined behind it", entry.name, later.name))
+            return Err(Error::refused(format!("`{}` uses $({}), which is defined after it", entry.name, later.name))
                 .at(later.node.span())
-                .hint("move that entry up: Kubernetes expands only what stands before"));
+                .hint("move that entry up: Kubernetes only expands variables that are defined earlier"));
         }
     }
     Ok(())
@@ -99,12 +99,12 @@ pub(super) fn insert_positions(
             if let Some(later) = definitions.first_referenced(text, *position) {
                 let later = &existing[later];
                 return Err(Error::refused(format!(
-                    "{own} uses $({}), which is defined behind an entry that uses {own} in turn",
+                    "`{own}` uses $({}), which is defined after an entry that uses `{own}`",
                     later.name,
                     own = entry.name()
                 ))
                 .at(later.node.span())
-                .hint("move that entry up: Kubernetes expands only what stands before"));
+                .hint("move that entry up: Kubernetes only expands variables that are defined earlier"));
             }
         }
     }
@@ -180,11 +180,11 @@ fn order_by_references(names: &NewNames<'_>, positions: &mut [usize]) -> Result<
                     VisitState::OnPath => {
                         let (first, second) = (index.min(referenced), index.max(referenced));
                         return Err(Error::usage(format!(
-                            "{} and {} use each other",
+                            "`{}` and `{}` use each other",
                             new[first].name(),
                             new[second].name()
                         ))
-                        .hint("Kubernetes expands only what stands before: one of them has to do without"));
+                        .hint("remove one of these uses: Kubernetes only expands variables that are defined earlier"));
                     }
                 },
             }
@@ -250,9 +250,9 @@ mod tests {
     #[test]
     fn refuses_cycles() {
         for (entries, expected) in [
-            (&[("A", "$(B)"), ("B", "$(A)")] as &[_], "A and B use each other"),
-            (&[("A", "$(B)"), ("B", "$(C)"), ("C", "$(A)")], "A and C use each other"),
-            (&[("A", ""), ("B", "$(A)$(D)"), ("C", ""), ("D", "$(B)")], "B and D use each other"),
+            (&[("A", "$(B)"), ("B", "$(A)")] as &[_], "`A` and `B` use each other"),
+            (&[("A", "$(B)"), ("B", "$(C)"), ("C", "$(A)")], "`A` and `C` use each other"),
+            (&[("A", ""), ("B", "$(A)$(D)"), ("C", ""), ("D", "$(B)")], "`B` and `D` use each other"),
         ] {
             assert_eq!(order(entries), Err(expected.to_owned()), "{entries:?}");
         }

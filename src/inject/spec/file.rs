@@ -64,7 +64,7 @@ struct Metadata {
 pub(super) struct Spec {
     /// Files and directories, relative to this file, or `-`; inputs on the command line replace them.
     pub(super) inputs: Vec<String>,
-    #[schemars(description = "The objects to change: `--target`. Jobs and CronJobs, if there is none.")]
+    #[schemars(description = "The objects to change, like `--target`. Default: Jobs and CronJobs.")]
     pub(super) targets: Vec<Target>,
     /// Prefect's own settings, for job templates, agents and workers.
     pub(super) prefect: Prefect,
@@ -84,11 +84,11 @@ pub(super) struct Spec {
 pub(super) struct Target {
     /// The kind, in any case: `Job`, `deployment`, `*`.
     pub(super) kind: String,
-    #[schemars(description = "The name; any, if there is none.")]
+    #[schemars(description = "The name. Default: any name.")]
     pub(super) name: Option<String>,
     /// Of a ConfigMap: the key whose text is a document with the objects to change.
     pub(super) key: Option<String>,
-    #[schemars(description = "Containers by name; the first one, if there is none.")]
+    #[schemars(description = "The names of the containers. Default: the first container.")]
     pub(super) container: Option<String>,
 }
 
@@ -139,7 +139,7 @@ pub(super) struct PrefectSecret {
     /// The name of the Secret.
     #[serde(deserialize_with = "secret_name")]
     pub(super) secret: String,
-    #[schemars(description = "The key in its data; Prefect's name for the secret, if there is none.")]
+    #[schemars(description = "The key in the data of the Secret. Default: the name of the Prefect secret.")]
     pub(super) key: Option<String>,
     /// Whether the pod starts without it.
     #[serde(default)]
@@ -316,8 +316,8 @@ impl EnvEntry {
         };
         match value {
             Some(value) => Ok(RequestedVariable { name: self.name, source: VariableSource::Entry(value) }),
-            None => Err(Error::usage("an entry of `env` needs exactly one value")
-                .hint("give it `value`, or `valueFrom` with one of `secretKeyRef`, `configMapKeyRef` and `fieldRef`")),
+            None => Err(Error::usage("an entry of `env` must have exactly one value")
+                .hint("set `value`, or `valueFrom` with one of `secretKeyRef`, `configMapKeyRef` and `fieldRef`")),
         }
     }
 }
@@ -347,8 +347,8 @@ impl EnvFromEntry {
             (Some(object), None) => (EnvFromKind::Secret, object),
             (None, Some(object)) => (EnvFromKind::ConfigMap, object),
             _ => {
-                return Err(Error::usage("an entry of `envFrom` needs exactly one source")
-                    .hint("give it `secretRef` or `configMapRef`"));
+                return Err(Error::usage("an entry of `envFrom` must have exactly one source")
+                    .hint("set `secretRef` or `configMapRef`"));
             }
         };
         let prefix = self.prefix.unwrap_or_default();

@@ -32,8 +32,7 @@ pub fn parse(file: &str, text: &str, allow_plaintext: bool) -> Result<Layer> {
 fn parse_text(text: &str, allow_plaintext: bool) -> Result<Layer> {
     let mut arena = NodeArena::default();
     jobplate_yaml::read(text, &mut arena).map_err(|unsupported| {
-        Error::usage(format!("can't be read as YAML: {}", unsupported.reason))
-            .at(unsupported.offset..unsupported.offset)
+        Error::usage(format!("cannot parse YAML: {}", unsupported.reason)).at(unsupported.offset..unsupported.offset)
     })?;
     parse_node(Document::new(text, &arena).root(), allow_plaintext)
 }
@@ -55,9 +54,9 @@ fn check_api_version_and_kind(root: Node<'_>) -> Result<()> {
     for (key, expected) in [("apiVersion", "jobplate/v1"), ("kind", "JobPlate")] {
         let value = root.get_first(key);
         if !value.is_some_and(|value| value.has_text(expected)) {
-            return Err(Error::usage("this is no spec file")
+            return Err(Error::usage("not a spec file")
                 .at(value.unwrap_or(root).span())
-                .hint("a spec file begins with `apiVersion: jobplate/v1` and `kind: JobPlate`"));
+                .hint("start it with `apiVersion: jobplate/v1` and `kind: JobPlate`"));
         }
     }
     Ok(())
@@ -67,9 +66,9 @@ fn check_api_version_and_kind(root: Node<'_>) -> Result<()> {
 fn refuse_indirection(root: Node<'_>) -> Result<()> {
     match find_indirection(root) {
         None => Ok(()),
-        Some((node, construct)) => Err(Error::usage(format!("{construct} has no meaning in a spec file"))
+        Some((node, construct)) => Err(Error::usage(format!("{construct} is not supported in a spec file"))
             .at(node.span())
-            .hint("write out what it stands for")),
+            .hint("replace it with its content")),
     }
 }
 
@@ -182,35 +181,35 @@ spec:
             ("env: [{name: A}]", "{name: A}", "exactly one value"),
             ("env: [{name: A, value: canary, valueFrom: {}}]", "{name: A, value", "exactly one value"),
             ("env: [{name: A, valueFrom: {}}]", "{name: A, v", "exactly one value"),
-            ("env: [{value: canary}]", "{value", "`name` is missing"),
+            ("env: [{value: canary}]", "{value", "missing `name`"),
             ("env: [{name: A, valeu: canary}]", "valeu", "unknown key `valeu`"),
-            ("env: [{name: '=canary', value: a}]", "{name", "`env`: a variable's name can't"),
-            ("env: [{name: API_KEY, value: canary}]", "{name", "`env`: API_KEY looks like a secret"),
-            ("env: [{name: A, value: a}, {name: A, value: b}]", "{name: A, value: b", "A is asked for twice: by `env`"),
+            ("env: [{name: '=canary', value: a}]", "{name", "`env`: the name of a variable must not"),
+            ("env: [{name: API_KEY, value: canary}]", "{name", "`env`: `API_KEY` looks like a secret"),
+            ("env: [{name: A, value: a}, {name: A, value: b}]", "{name: A, value: b", "`A` is set twice: by `env`"),
             ("env: [{name: A, valueFrom: {fieldRef: {fieldPath: canary}}}]", "canary", "Kubernetes has no such field"),
             (
                 "env: [{name: A, valueFrom: {secretKeyRef: {name: Canary1, key: k}}}]",
                 "Canary1",
-                "the object's name can't",
+                "the name of the object must not",
             ),
             ("env: [{name: A, valueFrom: {secretKeyRef: {name: c, key: can/ary}}}]", "can/ary", "invalid key of"),
             ("envFrom: [{}]", "{}", "exactly one source"),
-            ("envFrom: [{prefix: '=', secretRef: {name: a}}]", "{prefix", "`prefix`: a variable's name"),
-            ("unset: [A, 'B=canary']", "'B", "`unset`: a variable's name"),
+            ("envFrom: [{prefix: '=', secretRef: {name: a}}]", "{prefix", "`prefix`: the name of a variable"),
+            ("unset: [A, 'B=canary']", "'B", "`unset`: the name of a variable"),
             ("unset: [A]\n  env: [{name: A, value: canary}]", "A]", "by `env` and by `unset`"),
             ("secrets: {T: canary}", "canary", "`T` must be a mapping"),
-            ("secrets: {T: {key: k}}", "{key", "`secret` is missing"),
+            ("secrets: {T: {key: k}}", "{key", "missing `secret`"),
             ("secrets: {'a/b': {secret: s}}", "'a/b'", "`secrets`: invalid key of"),
             ("secrets: {T: {secret: s, key: ''}}", "T:", "`secrets`: the key is missing"),
-            ("secrets: {PREFECT__X: {secret: s, key: k}}", "PREFECT__X", "`secrets`: PREFECT__X is a variable's name"),
+            ("secrets: {PREFECT__X: {secret: s, key: k}}", "PREFECT__X", "`secrets`: `PREFECT__X` already has"),
             ("secrets: {T: {secret: s}, T: {secret: s}}", "T: {secret: s}}", "duplicate key `T`"),
             ("prefect: {api: canary}", "canary", "this is no URL"),
             ("prefect: {backend: canary}", "canary", "this must be `server` or `cloud`"),
-            ("prefect: {apiKey: {secret: s}}", "{secret", "`key` is missing"),
-            ("targets: [{kind: '['}]", "{kind", "`targets`: the kind is no pattern"),
-            ("inputs: &a [x]", "[x]", "an anchor has no meaning"),
+            ("prefect: {apiKey: {secret: s}}", "{secret", "missing `key`"),
+            ("targets: [{kind: '['}]", "{kind", "`targets`: invalid pattern for the kind"),
+            ("inputs: &a [x]", "[x]", "an anchor is not supported"),
             ("env: [{<<: {name: A}}]", "{<<", "a merge key"),
-            ("inputs: [!!str x]", "x]", "a tag has no meaning"),
+            ("inputs: [!!str x]", "x]", "a tag is not supported"),
         ] {
             let text = format!("{HEAD}spec:\n  {spec}\n");
             let error = parse("x", &text, false).map(|_| ()).expect_err(spec);
@@ -229,12 +228,12 @@ spec:
     #[test]
     fn refuses_files_that_are_not_spec_files() {
         for (text, expected) in [
-            ("apiVersion: batch/v1\nkind: Job\nspec: {}\n", "no spec file"),
-            ("kind: JobPlate\n", "no spec file"),
-            ("", "no spec file"),
-            ("[canary]", "no spec file"),
-            ("a: \"canary", "can't be read as YAML"),
-            ("a: b\n---\nc: d\n", "can't be read as YAML"),
+            ("apiVersion: batch/v1\nkind: Job\nspec: {}\n", "not a spec file"),
+            ("kind: JobPlate\n", "not a spec file"),
+            ("", "not a spec file"),
+            ("[canary]", "not a spec file"),
+            ("a: \"canary", "cannot parse YAML"),
+            ("a: b\n---\nc: d\n", "cannot parse YAML"),
         ] {
             let error = parse("x", text, false).map(|_| ()).unwrap_err();
             assert!(error.message().contains(expected) && !error.message().contains("canary"), "{text:?}: {error}");

@@ -141,8 +141,8 @@ fn split_entry_path(path: &FieldPath) -> Option<(&[PathStep], &str)> {
 
 /// Returns the error after [`MAX_CONFLICT_ATTEMPTS`] attempts. `action` is a past participle, such as `deleted`.
 pub(crate) fn conflict_loop_error(object: &InputObject, resource: &Resource, action: &str) -> Error {
-    let message = format!("{} changes all the time, so it can't be {action}", resource.qualified_name(object.name()));
-    object.locate(Error::new(ErrorKind::Cluster, message).hint("run again, or stop what keeps changing it"))
+    let message = format!("{} changes too often to be {action}", resource.qualified_name(object.name()));
+    object.locate(Error::new(ErrorKind::Cluster, message).hint("run again, or stop the program that changes it"))
 }
 
 /// Formats conflicts as a table with the columns field, manager, live value and our value. Masks strings that may be

@@ -32,22 +32,22 @@ const RULES: [StatusRule; 20] = [
     StatusRule::with_text(
         0..=u16::MAX,
         StatusPredicate::Function(|status, _| status.is_too_large()),
-        "{object} is too large for the server",
-        "an object can have about 1.5 MB; keep data elsewhere",
+        "{object} is too large for the API server",
+        "the limit is about 1.5 MB; store the data elsewhere",
     ),
     // Go's net/http: server.go
     StatusRule::with_text(
         400..=400,
         StatusPredicate::Message(&["HTTP request to an HTTPS server"]),
-        "the server wants HTTPS",
-        "write https:// in the `server` of the kubeconfig",
+        "the API server requires HTTPS",
+        "use https:// in `server` in the kubeconfig",
     ),
     // k8s.io/apiserver: pkg/admission/plugin/webhook/errors/statuserror.go, NewDryRunUnsupportedErr
     StatusRule::with_text(
         400..=400,
         StatusPredicate::Message(&["does not support dry run"]),
-        "{object} can't be tried: the webhook{webhook} knows no dry run",
-        "apply without trying first: --no-preflight",
+        "cannot dry-run {object}: the webhook{webhook} does not support dry run",
+        "pass --no-preflight to apply without a dry run",
     ),
     // k8s.io/apiserver: pkg/admission/plugin/webhook/errors/statuserror.go, ToStatusErr; a webhook chooses the code.
     StatusRule::with_function(400..=400, StatusPredicate::Message(&["admission webhook"]), admission_error),
@@ -57,8 +57,8 @@ const RULES: [StatusRule; 20] = [
     StatusRule::with_text(
         404..=404,
         StatusPredicate::Function(|status, _| status.is_missing_namespace()),
-        "there is no namespace {namespace}",
-        "put its Namespace into the input, or create it: kubectl create namespace {namespace}",
+        "namespace {namespace} not found",
+        "add its Namespace to the input, or create it: kubectl create namespace {namespace}",
     ),
     // k8s.io/apiserver: pkg/server/routes, "404 page not found" of the router
     StatusRule::with_function(
@@ -73,30 +73,30 @@ const RULES: [StatusRule; 20] = [
             status.details_kind != request.resource.plural
                 && status.details_kind.bytes().all(|byte| byte.is_ascii_lowercase())
         }),
-        "{object} refers to one of {kind} that is not there",
-        "create it first, or put it into the input",
+        "{object} refers to one of {kind} that does not exist",
+        "create it first, or add it to the input",
     ),
     // k8s.io/apimachinery: pkg/api/errors/errors.go, NewNotFound
-    StatusRule::with_text(404..=404, StatusPredicate::Always, "{object} is not there any more", "run again"),
+    StatusRule::with_text(404..=404, StatusPredicate::Always, "{object} no longer exists", "run again"),
     // k8s.io/apimachinery: pkg/api/errors/errors.go, NewAlreadyExists
     StatusRule::with_text(
         409..=409,
         StatusPredicate::Function(|status, _| status.already_exists()),
-        "{object} is there already",
+        "{object} already exists",
         "choose another name",
     ),
     // k8s.io/apiserver: pkg/admission/plugin/namespace/lifecycle/admission.go; pkg/registry/generic/registry/store.go
     StatusRule::with_text(
         409..=409,
         StatusPredicate::Message(&["being terminated", "being deleted"]),
-        "{object} can't be made: its namespace, or what had its name, is still being deleted",
-        "wait until it is gone, and run again",
+        "cannot create {object}: its namespace or an object with its name is still being deleted",
+        "wait until it is deleted, then run again",
     ),
     // k8s.io/apimachinery: pkg/api/errors/errors.go, NewConflict
     StatusRule::with_text(
         409..=409,
         StatusPredicate::Always,
-        "{object} was changed by somebody else at the same time",
+        "another client changed {object} at the same time",
         "run again",
     ),
     // k8s.io/apiserver: pkg/admission/plugin/policy/validating/dispatcher.go
@@ -105,14 +105,14 @@ const RULES: [StatusRule; 20] = [
     StatusRule::with_text(
         429..=429,
         StatusPredicate::Always,
-        "the server had no time for {object}",
+        "the API server is overloaded (429 Too Many Requests) and did not process {object}",
         "run again later, or lower --concurrency",
     ),
     StatusRule::with_text(
         400..=499,
         StatusPredicate::Function(|status, _| !status.is_status),
-        "something that is no API server answered {code}",
-        "check `server` in the kubeconfig, and what stands between",
+        "a server that is not an API server responded with {code}",
+        "check `server` in the kubeconfig, and any proxy on the way",
     ),
     // k8s.io/apimachinery: pkg/api/errors/errors.go, NewBadRequest
     StatusRule::with_function(400..=400, StatusPredicate::Always, bad_request_error),
@@ -120,51 +120,51 @@ const RULES: [StatusRule; 20] = [
     StatusRule::with_text(
         500..=500,
         StatusPredicate::Message(&["failed calling webhook"]),
-        "{object} could not be checked: the webhook{webhook} does not answer",
-        "the webhook is an admission check of the cluster; whoever runs it can tell",
+        "cannot check {object}: the webhook{webhook} does not respond",
+        "ask the administrator of the webhook, an admission check of the cluster",
     ),
     // go.etcd.io/etcd/api: v3rpc/rpctypes/error.go
     StatusRule::with_text(
         500..=500,
         StatusPredicate::Message(&["etcdserver"]),
-        "the server's own storage does not answer",
+        "the storage of the API server does not respond",
         "run again later",
     ),
     // Gateways and load balancers
     StatusRule::with_text(
         502..=504,
         StatusPredicate::Always,
-        "the server is not there: {code} was the answer about {object}",
-        "run again later; what stands between may know more",
+        "the API server is unavailable: {code} for {object}",
+        "run again later; the log of the proxy or load balancer may have the reason",
     ),
 ];
 
 fn bad_request_error(_: &Status, request: &RefusedRequest<'_>) -> Error {
     let name = request.resource.qualified_name(request.object.name());
-    let hint = "is every field where it belongs? `"
+    let hint = "check where each field belongs: `"
         + ProgramName
-        + " render ... | kubectl apply --server-side --dry-run=server -f -` has its own words";
-    Error::new(ErrorKind::Cluster, format!("the server does not understand {name}")).hint(hint)
+        + " render ... | kubectl apply --server-side --dry-run=server -f -` shows the message";
+    Error::new(ErrorKind::Cluster, format!("the API server cannot decode {name}")).hint(hint)
 }
 
 /// Returns the error for a status that no rule matches.
 fn unknown_error(status: &Status, request: &RefusedRequest<'_>) -> Error {
     let name = request.resource.qualified_name(request.object.name());
-    Error::new(ErrorKind::Cluster, format!("the server answered {} about {name}", status.code.as_u16()))
-        .hint("its log has the reason; its message is not shown, since it may quote values")
+    Error::new(ErrorKind::Cluster, format!("the API server responded with {} for {name}", status.code.as_u16()))
+        .hint("the log of the API server has the reason; its message can contain values and is not shown")
 }
 
 /// Returns the error for code 401.
 pub(crate) fn unauthorized_error() -> Error {
-    Error::new(ErrorKind::Cluster, "the server does not accept the credentials (401)")
-        .hint("they may have expired: log in again, and check the user of the kubeconfig's context")
+    Error::new(ErrorKind::Cluster, "the API server rejected the credentials (401 Unauthorized)")
+        .hint("log in again if they have expired, and check the user of the kubeconfig context")
 }
 
 /// Returns the error for a kind that the server does not serve.
 pub(crate) fn unknown_kind_error(object: &InputObject) -> Error {
-    let error = format!("the server has no kind {} in {}", object.kind, object.api_version);
+    let error = format!("the API server has no kind {} in {}", object.kind, object.api_version);
     Error::new(ErrorKind::Cluster, error)
-        .hint("is `apiVersion` right (`kubectl api-resources`), and its CustomResourceDefinition installed?")
+        .hint("check `apiVersion` with `kubectl api-resources`, or install the CustomResourceDefinition")
 }
 
 #[cfg(test)]
@@ -174,58 +174,62 @@ mod tests {
 
     /// One example for each row of [`RULES`].
     const EXAMPLES: [Example; RULES.len()] = [
-        (413, "canary", "job.batch/etl is too large for the server | an object can have about 1.5 MB"),
-        (400, "Client sent an HTTP request to an HTTPS server.", "the server wants HTTPS | write https://"),
+        (413, "canary", "job.batch/etl is too large for the API server | the limit is about 1.5 MB"),
+        (400, "Client sent an HTTP request to an HTTPS server.", "the API server requires HTTPS | use https://"),
         (
             400,
             r#"{"message":"admission webhook \"hook.example\" does not support dry run"}"#,
-            "job.batch/etl can't be tried: the webhook hook.example knows no dry run | apply without trying first: --no-preflight",
+            "cannot dry-run job.batch/etl: the webhook hook.example does not support dry run | pass --no-preflight to apply without a dry run",
         ),
         (
             400,
             r#"{"message":"admission webhook \"a.example.io\" denied the request: canary"}"#,
-            "an admission check of the cluster (a.example.io) does not allow job.batch/etl",
+            "an admission check of the cluster (a.example.io) rejects job.batch/etl",
         ),
-        (401, r#"{"message":"Unauthorized"}"#, "the server does not accept the credentials (401)"),
+        (401, r#"{"message":"Unauthorized"}"#, "the API server rejected the credentials (401 Unauthorized)"),
         (
             403,
             r#"{"message":"jobs.batch is forbidden: User \"canary\" cannot patch resource \"jobs\" in API group \"batch\""}"#,
-            "you may not patch jobs.batch in namespace ns, so not job.batch/etl",
+            "you are not allowed to patch jobs.batch in namespace ns: job.batch/etl",
         ),
         (
             404,
             r#"{"details":{"kind":"namespaces","name":"ns"}}"#,
-            "there is no namespace ns | put its Namespace into the input, or create it: kubectl create namespace ns",
+            "namespace ns not found | add its Namespace to the input, or create it: kubectl create namespace ns",
         ),
-        (404, "404 page not found canary", "the server has no kind Job in batch/v1"),
+        (404, "404 page not found canary", "the API server has no kind Job in batch/v1"),
         (
             404,
             r#"{"details":{"kind":"roles","name":"canary"}}"#,
-            "job.batch/etl refers to one of roles that is not there",
+            "job.batch/etl refers to one of roles that does not exist",
         ),
-        (404, r#"{"details":{"kind":"jobs","name":"canary"}}"#, "job.batch/etl is not there any more"),
-        (409, r#"{"reason":"AlreadyExists","message":"canary"}"#, "job.batch/etl is there already"),
+        (404, r#"{"details":{"kind":"jobs","name":"canary"}}"#, "job.batch/etl no longer exists"),
+        (409, r#"{"reason":"AlreadyExists","message":"canary"}"#, "job.batch/etl already exists"),
         (
             409,
             r#"{"message":"object is being deleted: canary"}"#,
-            "job.batch/etl can't be made: its namespace, or what had its name, is still being deleted",
+            "cannot create job.batch/etl: its namespace or an object with its name is still being deleted",
         ),
-        (409, r#"{"message":"canary"}"#, "job.batch/etl was changed by somebody else at the same time"),
+        (409, r#"{"message":"canary"}"#, "another client changed job.batch/etl at the same time"),
         (
             422,
             r#"{"message":"ValidatingAdmissionPolicy 'a.example' with binding 'b' denied request: canary"}"#,
-            "an admission check of the cluster (a.example) does not allow job.batch/etl",
+            "an admission check of the cluster (a.example) rejects job.batch/etl",
         ),
-        (429, r#"{"message":"canary"}"#, "the server had no time for job.batch/etl"),
-        (418, "canary", "something that is no API server answered 418"),
-        (400, r#"{"message":"canary"}"#, "the server does not understand job.batch/etl"),
+        (
+            429,
+            r#"{"message":"canary"}"#,
+            "the API server is overloaded (429 Too Many Requests) and did not process job.batch/etl",
+        ),
+        (418, "canary", "a server that is not an API server responded with 418"),
+        (400, r#"{"message":"canary"}"#, "the API server cannot decode job.batch/etl"),
         (
             500,
             r#"{"message":"Internal error occurred: failed calling webhook \"a.b\": canary"}"#,
-            "job.batch/etl could not be checked: the webhook a.b does not answer",
+            "cannot check job.batch/etl: the webhook a.b does not respond",
         ),
-        (500, r#"{"message":"etcdserver: leader changed"}"#, "the server's own storage does not answer"),
-        (503, "canary", "the server is not there: 503 was the answer about job.batch/etl"),
+        (500, r#"{"message":"etcdserver: leader changed"}"#, "the storage of the API server does not respond"),
+        (503, "canary", "the API server is unavailable: 503 for job.batch/etl"),
     ];
 
     #[test]
@@ -242,7 +246,7 @@ mod tests {
 
     #[test]
     fn shows_only_the_code_of_an_unknown_status() {
-        assert_explained((500, "canary", "the server answered 500 about job.batch/etl"), |status, request| {
+        assert_explained((500, "canary", "the API server responded with 500 for job.batch/etl"), |status, request| {
             status.to_error(request)
         });
     }

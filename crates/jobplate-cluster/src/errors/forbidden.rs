@@ -14,8 +14,8 @@ const RULES: [StatusRule; 9] = [
     StatusRule::with_text(
         403..=403,
         StatusPredicate::Message(&["cannot impersonate"]),
-        "you may not act as somebody else",
-        "leave --as and --as-group out, or have a ClusterRole with this rule: {apiGroups: [\"\"], resources: [users, groups], verbs: [impersonate]}",
+        "impersonation is forbidden",
+        "remove --as and --as-group, or bind a ClusterRole with this rule: {apiGroups: [\"\"], resources: [users, groups], verbs: [impersonate]}",
     ),
     // k8s.io/apiserver: pkg/endpoints/handlers/responsewriters/errors.go; pkg/authentication/user/user.go
     StatusRule::with_text(
@@ -23,8 +23,8 @@ const RULES: [StatusRule; 9] = [
         StatusPredicate::Function(|status, _| {
             is_permission_missing(status) && status.message_contains("User \"system:anonymous\"")
         }),
-        "the server was asked without any credentials",
-        "check the user of the kubeconfig's context; a credential plugin may have given none",
+        "the request had no credentials",
+        "check the user of the kubeconfig context, and the output of its credential plugin",
     ),
     // k8s.io/apiserver: pkg/endpoints/handlers/responsewriters/errors.go
     StatusRule::with_function(
@@ -36,36 +36,36 @@ const RULES: [StatusRule; 9] = [
     StatusRule::with_text(
         403..=403,
         StatusPredicate::Message(&["exceeded quota"]),
-        "{object} does not fit into a quota of namespace {namespace}",
-        "kubectl describe quota -n {namespace} shows what is left",
+        "{object} exceeds a quota of namespace {namespace}",
+        "`kubectl describe quota -n {namespace}` shows the limits",
     ),
     // k8s.io/pod-security-admission: admission/admission.go
     StatusRule::with_text(
         403..=403,
         StatusPredicate::Message(&["violates PodSecurity"]),
-        "namespace {namespace} does not allow pods like that of {object}",
-        "its Pod Security level is a label: kubectl get namespace {namespace} --show-labels",
+        "the Pod Security level of namespace {namespace} forbids the pod of {object}",
+        "the level is a label: kubectl get namespace {namespace} --show-labels",
     ),
     // k8s.io/kubernetes: pkg/registry/rbac/validation/rule.go
     StatusRule::with_text(
         403..=403,
         StatusPredicate::Message(&["attempting to grant RBAC permissions"]),
-        "{object} grants rights that you do not have yourself",
-        "nobody may give more than they have: ask for these rights, or for the verbs `escalate` and `bind`",
+        "{object} grants permissions that you do not have",
+        "ask for these permissions, or for the verbs `escalate` and `bind`",
     ),
     // k8s.io/kubernetes: plugin/pkg/admission/priority/admission.go
     StatusRule::with_text(
         403..=403,
         StatusPredicate::Message(&["no PriorityClass with name"]),
-        "the PriorityClass of {object} is not there",
-        "create it first: kubectl get priorityclasses lists those that are",
+        "the PriorityClass of {object} does not exist",
+        "create it, or choose one of `kubectl get priorityclasses`",
     ),
     // k8s.io/apiserver: pkg/admission/plugin/namespace/lifecycle/admission.go
     StatusRule::with_text(
         403..=403,
         StatusPredicate::Message(&["being terminated"]),
         "namespace {namespace} is being deleted",
-        "wait until it is gone, and create it anew",
+        "wait until it is deleted, then create it again",
     ),
     // k8s.io/apiserver: pkg/admission/plugin/webhook/errors/statuserror.go, and other admission plugins
     StatusRule::with_function(403..=403, StatusPredicate::Always, admission_error),
@@ -82,10 +82,10 @@ pub(super) fn admission_error(status: &Status, request: &RefusedRequest<'_>) -> 
     let object = request.resource.qualified_name(request.object.name());
     let name = status.name_after("admission webhook ").or_else(|| status.name_after("ValidatingAdmissionPolicy "));
     let by = name.map(|name| format!(" ({name})")).unwrap_or_default();
-    Error::new(ErrorKind::Cluster, format!("an admission check of the cluster{by} does not allow {object}")).hint(
-        "its own words are not shown, since they may quote values: `"
+    Error::new(ErrorKind::Cluster, format!("an admission check of the cluster{by} rejects {object}")).hint(
+        "its message can contain values and is not shown; `"
             + ProgramName
-            + " render ... | kubectl apply --server-side --dry-run=server -f -` has them",
+            + " render ... | kubectl apply --server-side --dry-run=server -f -` shows it",
     )
 }
 
@@ -112,8 +112,11 @@ fn permission_error(status: &Status, request: &RefusedRequest<'_>) -> Error {
     };
     let role = if resource.namespaced { format!("a Role in {namespace}") } else { "a ClusterRole".to_owned() };
     let rule = format!("{{apiGroups: [\"{}\"], resources: [{}], verbs: {verbs}}}", resource.group, resource.plural);
-    Error::new(ErrorKind::Cluster, format!("you may not {} {resources}{scope}, so not {name}", denied_verb.as_str()))
-        .hint(format!("{role} with this rule, bound to you, allows it: {rule}"))
+    Error::new(
+        ErrorKind::Cluster,
+        format!("you are not allowed to {} {resources}{scope}: {name}", denied_verb.as_str()),
+    )
+    .hint(format!("bind {role} with this rule: {rule}"))
 }
 
 #[cfg(test)]
@@ -126,37 +129,37 @@ mod tests {
         (
             403,
             r#"{"message":"users \"canary\" is forbidden: User \"a\" cannot impersonate resource \"users\" in API group \"\""}"#,
-            "you may not act as somebody else",
+            "impersonation is forbidden",
         ),
         (
             403,
             r#"{"message":"jobs.batch is forbidden: User \"system:anonymous\" cannot patch resource \"jobs\""}"#,
-            "the server was asked without any credentials",
+            "the request had no credentials",
         ),
         (
             403,
             r#"{"message":"jobs.batch is forbidden: User \"canary\" cannot patch resource \"jobs\" in API group \"batch\""}"#,
-            "you may not patch jobs.batch in namespace ns, so not job.batch/etl | a Role in ns with this rule, bound to you, allows it: {apiGroups: [\"batch\"], resources: [jobs], verbs: [get, create, patch]}",
+            "you are not allowed to patch jobs.batch in namespace ns: job.batch/etl | bind a Role in ns with this rule: {apiGroups: [\"batch\"], resources: [jobs], verbs: [get, create, patch]}",
         ),
         (
             403,
             r#"{"message":"forbidden: canary exceeded quota: canary"}"#,
-            "job.batch/etl does not fit into a quota of namespace ns | kubectl describe quota -n ns shows what is left",
+            "job.batch/etl exceeds a quota of namespace ns | `kubectl describe quota -n ns` shows the limits",
         ),
         (
             403,
             r#"{"message":"forbidden: violates PodSecurity \"canary\""}"#,
-            "namespace ns does not allow pods like that of job.batch/etl",
+            "the Pod Security level of namespace ns forbids the pod of job.batch/etl",
         ),
         (
             403,
             r#"{"message":"user \"canary\" is attempting to grant RBAC permissions not currently held"}"#,
-            "job.batch/etl grants rights that you do not have yourself",
+            "job.batch/etl grants permissions that you do not have",
         ),
         (
             403,
             r#"{"message":"no PriorityClass with name canary was found"}"#,
-            "the PriorityClass of job.batch/etl is not there",
+            "the PriorityClass of job.batch/etl does not exist",
         ),
         (
             403,
@@ -166,7 +169,7 @@ mod tests {
         (
             403,
             r#"{"message":"admission webhook \"a.example.io\" denied: canary"}"#,
-            "an admission check of the cluster (a.example.io) does not allow job.batch/etl",
+            "an admission check of the cluster (a.example.io) rejects job.batch/etl",
         ),
     ];
 

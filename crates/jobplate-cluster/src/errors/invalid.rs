@@ -71,13 +71,13 @@ const CAUSES: [CauseRule; 15] = [
     CauseRule::new(
         CausePattern::Message(&["RFC 1123", "RFC 1035"]),
         "is an invalid name",
-        Some("such a name has lower-case letters, digits, `-` and `.`, and begins and ends with a letter or digit"),
+        Some("use lower-case letters, digits, `-` and `.`, and a letter or digit at both ends"),
     ),
     // k8s.io/apimachinery: pkg/util/validation/validation.go
     CauseRule::new(
         CausePattern::Message(&["a valid config key"]),
         "is an invalid key of a Secret or ConfigMap",
-        Some("a key has letters, digits, `-`, `_` and `.`"),
+        Some("use letters, digits, `-`, `_` and `.`"),
     ),
     // k8s.io/apimachinery: pkg/util/validation/validation.go
     CauseRule::new(

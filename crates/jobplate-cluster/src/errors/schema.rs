@@ -15,7 +15,7 @@ pub(super) const MAX_SPAN: usize = 200;
 /// typed/helpers.go.
 const PROBLEMS: [(&str, &str); 8] = [
     ("field not declared in schema", UNKNOWN_FIELD),
-    ("duplicate entries for key", "has two entries of one name"),
+    ("duplicate entries for key", "has two entries with the same name"),
     ("expected string", "must be text"),
     ("expected map", "must be a mapping"),
     ("expected list", "must be a list"),
@@ -24,7 +24,7 @@ const PROBLEMS: [(&str, &str); 8] = [
     ("expected ", "has the wrong type"),
 ];
 
-const UNKNOWN_FIELD: &str = "is no field that the server knows";
+const UNKNOWN_FIELD: &str = "is not a field in the schema of the API server";
 
 impl Status {
     /// Returns whether the object does not fit the schema of its kind.
@@ -85,7 +85,10 @@ pub(super) fn schema_error(status: &Status, request: &RefusedRequest<'_>) -> Err
         }
         None => {
             let name = resource.qualified_name(object.name());
-            Error::new(ErrorKind::Cluster, format!("{name} has a field that does not fit the server's schema"))
+            Error::new(
+                ErrorKind::Cluster,
+                format!("{name} has a field that does not match the schema of the API server"),
+            )
         }
     };
     let (kind, plural) = (&resource.kind, &resource.plural);
@@ -105,12 +108,12 @@ mod tests {
             (
                 400,
                 r#"{"message":"strict decoding error: unknown field \"spec.template.spec.containers[0].env[0].valuefrom\" canary"}"#,
-                "job.yaml:11:11: `valuefrom` is no field that the server knows",
+                "job.yaml:11:11: `valuefrom` is not a field in the schema of the API server",
             ),
             (
                 500,
                 r#"{"message":"failed to create typed patch object (ns/etl; batch/v1, Kind=Job): .spec.template.spec.containers[name=\"c\"].env[name=\"X\"].valuefrom: field not declared in schema"}"#,
-                "job.yaml:11:11: `valuefrom` is no field that the server knows",
+                "job.yaml:11:11: `valuefrom` is not a field in the schema of the API server",
             ),
             (
                 500,
@@ -120,7 +123,7 @@ mod tests {
             (
                 500,
                 r#"{"message":"failed to convert new object"}"#,
-                "job.batch/etl has a field that does not fit the server's schema | `kubectl explain jobs --recursive`",
+                "job.batch/etl has a field that does not match the schema of the API server | `kubectl explain jobs --recursive`",
             ),
         ] {
             assert_explained(example, schema_error);

@@ -36,29 +36,29 @@ impl TransportError {
         };
         if chain.contains("invalid peer certificate") {
             let (problem, hint) = describe_certificate_problem(&chain);
-            let reason = format!("{server} can't be trusted: its certificate {problem}");
+            let reason = format!("cannot trust {server}: its certificate {problem}");
             return TransportError::unsent(reason, hint, true);
         }
         if matches!(error, kube::Error::RustlsTls(_)) {
-            let reason = "the certificates of the kubeconfig, or the system's, can't be used".to_owned();
+            let reason = "cannot use the certificates of the kubeconfig or the system".to_owned();
             let hint = "check `certificate-authority`, `client-certificate` and `client-key` in the kubeconfig; where it \
                         names no authority, the system's certificates count, or those of SSL_CERT_FILE";
             return TransportError::unsent(reason, hint, true);
         }
         if matches!(error, kube::Error::ProxyProtocolUnsupported { .. } | kube::Error::ProxyProtocolDisabled { .. }) {
-            let reason = "the proxy's protocol is not supported".to_owned();
-            return TransportError::unsent(reason, "http, https and socks5 are", true);
+            let reason = "unsupported proxy protocol".to_owned();
+            return TransportError::unsent(reason, "use http, https or socks5", true);
         }
         if chain.contains("dns error") {
-            let reason = format!("{server} can't be found: its name has no address");
-            let hint = "is the `server` in the kubeconfig right, and the network up?";
+            let reason = format!("cannot find {server}: its host name has no address");
+            let hint = "check `server` in the kubeconfig, and the network";
             return TransportError::unsent(reason, hint, false);
         }
         let is_connecting = chain.contains("client error (Connect)");
         let problem = describe_connection_problem(chain.io_error, is_connecting);
-        let hint = "is the `server` in the kubeconfig right, and is it running?";
+        let hint = "check `server` in the kubeconfig, and that the API server is running";
         TransportError {
-            reason: format!("{server} can't be reached: {problem}"),
+            reason: format!("cannot connect to {server}: {problem}"),
             hint: is_connecting.then(|| hint.to_owned()),
             may_have_acted: !is_connecting,
             is_permanent: false,
@@ -77,20 +77,20 @@ impl TransportError {
             AuthError::AuthExecRun { out, .. } => {
                 let code = out.status.code().map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
                 let reason = format!("the credential plugin failed ({code})");
-                (reason, "run the command under `exec` in the kubeconfig by hand")
+                (reason, "run the command of `exec` in the kubeconfig yourself")
             }
             AuthError::AuthExecStart(error) => (
-                format!("the credential plugin can't be started: {}", describe_io_error(error)),
-                "is the program that the kubeconfig names under `exec` installed?",
+                format!("cannot start the credential plugin: {}", describe_io_error(error)),
+                "install the program of `exec` in the kubeconfig",
             ),
             AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed | AuthError::AuthExec(_) => {
-                ("the credential plugin gave no credentials".to_owned(), "run it by hand to see what it prints")
+                ("the credential plugin returned no credentials".to_owned(), "run it yourself to see its output")
             }
             AuthError::ReadTokenFile(error, path) => (
-                format!("the token can't be read from {}: {}", display_path(path), describe_io_error(error)),
+                format!("cannot read the token from {}: {}", display_path(path), describe_io_error(error)),
                 "check `tokenFile` in the kubeconfig",
             ),
-            _ => ("the credentials of the kubeconfig can't be used".to_owned(), "check its `users`"),
+            _ => ("cannot use the credentials of the kubeconfig".to_owned(), "check `users` in the kubeconfig"),
         };
         TransportError::unsent(reason, hint, true)
     }
@@ -143,11 +143,14 @@ impl ErrorChain {
 /// Returns a description of the problem with the server's certificate, and a hint.
 fn describe_certificate_problem(chain: &ErrorChain) -> (&'static str, &'static str) {
     if chain.contains("UnknownIssuer") || chain.contains("BadSignature") {
-        ("is not signed by the certificate authority of the kubeconfig", "check `certificate-authority` there")
+        (
+            "is not signed by the certificate authority of the kubeconfig",
+            "check `certificate-authority` in the kubeconfig",
+        )
     } else if chain.contains("NotValidForName") || chain.contains("not valid for name") {
         ("is for another name", "check `server` in the kubeconfig, or set `tls-server-name` there")
     } else if chain.contains("Expired") || chain.contains("certificate expired") {
-        ("has expired", "the server needs a new one; is this machine's clock right?")
+        ("has expired", "renew the certificate of the API server, or correct the clock of this machine")
     } else {
         ("is not valid", "check `certificate-authority` and `server` in the kubeconfig")
     }
@@ -160,23 +163,23 @@ fn describe_connection_problem(io_error: Option<io::ErrorKind>, is_connecting: b
         Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted) => {
             "the connection was reset"
         }
-        Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => "there is no way to it",
-        Some(io::ErrorKind::UnexpectedEof) => "the connection ended in the middle of an answer",
-        _ if is_connecting => "no connection could be made",
+        Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => "no route to the host",
+        Some(io::ErrorKind::UnexpectedEof) => "the connection closed during the response",
+        _ if is_connecting => "the connection failed",
         _ => "the connection broke",
     }
 }
 
 /// Returns the error for a creation if it is unknown whether the server has created the object.
 pub(crate) fn unknown_creation_error(reason: &str, object: &InputObject) -> Error {
-    let message = format!("{reason}, after {} was sent: it may have been made", object.name());
-    object.locate(Error::new(ErrorKind::Cluster, message).hint("look before running again: kubectl get"))
+    let message = format!("{reason} after the creation of {} was sent: it may exist", object.name());
+    object.locate(Error::new(ErrorKind::Cluster, message).hint("check before you run again: kubectl get"))
 }
 
 /// Returns the error for a successful response that is not a Kubernetes object, such as the login page of a proxy.
 pub(crate) fn invalid_response_error(object: &InputObject) -> Error {
     object.locate(
-        Error::new(ErrorKind::Cluster, "the server's answer is no object")
-            .hint("is there a proxy on the way that wants a login?"),
+        Error::new(ErrorKind::Cluster, "the response of the API server is not an object")
+            .hint("check for a proxy that requires a login"),
     )
 }

@@ -80,7 +80,7 @@ const PLACEHOLDER_CONTEXT: &str = "\u{0}jobplate";
 pub(crate) async fn load(options: &ClusterOptions) -> Result<Config> {
     let Some(kubeconfigs) = &options.kubeconfigs else {
         return Err(config_error("no cluster is configured")
-            .hint("name a kubeconfig with --kubeconfig or KUBECONFIG, or run in a pod with a service account"));
+            .hint("set --kubeconfig or KUBECONFIG, or run in a pod with a service account"));
     };
     let mut config = match read_source(kubeconfigs)? {
         None => Config::incluster_env().map_err(in_cluster_error)?,
@@ -91,7 +91,7 @@ pub(crate) async fn load(options: &ClusterOptions) -> Result<Config> {
         // Read the token here, since kube reads the file later, reports errors without the path, and keeps a trailing
         // line break, which is invalid in a header.
         let token = std::fs::read_to_string(file).map_err(|error| {
-            config_error(format!("the token can't be read from {file}: {}", describe_io_error(&error)))
+            config_error(format!("cannot read the token from {file}: {}", describe_io_error(&error)))
                 .hint("check `tokenFile` in the kubeconfig")
         })?;
         if token.trim() != token {
@@ -104,7 +104,7 @@ pub(crate) async fn load(options: &ClusterOptions) -> Result<Config> {
     }
     if !options.impersonate_groups.is_empty() {
         if config.auth_info.impersonate.is_none() {
-            return Err(Error::usage("`--as-group` needs `--as`").hint("name the user, too"));
+            return Err(Error::usage("`--as-group` needs `--as`").hint("pass --as USER too"));
         }
         config.auth_info.impersonate_groups = Some(options.impersonate_groups.clone());
     }
@@ -183,7 +183,7 @@ fn merge_files(paths: &[PathBuf]) -> Result<Kubeconfig> {
                 .map_err(|error| kubeconfig_error(&error).in_file(display_path(path)))?,
         });
     }
-    merged_kubeconfig.ok_or_else(|| config_error("none of the files that KUBECONFIG names is there"))
+    merged_kubeconfig.ok_or_else(|| config_error("no file of KUBECONFIG exists"))
 }
 
 fn config_error(message: impl Into<String>) -> Error {
@@ -195,25 +195,25 @@ fn kubeconfig_error(error: &KubeconfigError) -> Error {
     let describe_load_error = |label: &str, error: &LoadDataError| match error {
         LoadDataError::DecodeBase64(_) => format!("{label} in the kubeconfig is not valid base64"),
         LoadDataError::ReadFile(error, path) => {
-            format!("{label} can't be read from {}: {}", display_path(path), describe_io_error(error))
+            format!("cannot read {label} from {}: {}", display_path(path), describe_io_error(error))
         }
-        LoadDataError::NoBase64DataOrFile => format!("{label} is missing in the kubeconfig"),
+        LoadDataError::NoBase64DataOrFile => format!("the kubeconfig has no {label}"),
     };
     let (message, hint) = match error {
         KubeconfigError::ReadConfig(error, _) => {
             (format!("can't be read: {}", describe_io_error(error)), "name another")
         }
         KubeconfigError::Parse(_) => {
-            ("is no kubeconfig".to_owned(), "`kubectl config view --kubeconfig` says where it is wrong")
+            ("is not a kubeconfig".to_owned(), "`kubectl config view --kubeconfig` shows the error")
         }
         KubeconfigError::MissingClusterUrl => {
-            ("the cluster in the kubeconfig has no `server`".to_owned(), "write the address of the API server there")
+            ("the cluster in the kubeconfig has no `server`".to_owned(), "set it to the address of the API server")
         }
         KubeconfigError::ParseClusterUrl(_) => {
-            ("the `server` in the kubeconfig is no URL".to_owned(), "it looks like https://HOST:6443")
+            ("`server` in the kubeconfig is not a URL".to_owned(), "use https://HOST:6443")
         }
         KubeconfigError::ParseProxyUrl(_) => {
-            ("the `proxy-url` in the kubeconfig is no URL".to_owned(), "it looks like http://HOST:3128")
+            ("`proxy-url` in the kubeconfig is not a URL".to_owned(), "use http://HOST:3128")
         }
         KubeconfigError::LoadCertificateAuthority(error) => {
             (describe_load_error("the certificate authority", error), "check `certificate-authority` in the kubeconfig")
@@ -224,19 +224,20 @@ fn kubeconfig_error(error: &KubeconfigError) -> Error {
         KubeconfigError::LoadClientKey(error) => {
             (describe_load_error("the client key", error), "check `client-key` in the kubeconfig")
         }
-        KubeconfigError::ParseCertificates(_) => {
-            ("a certificate in the kubeconfig is no PEM".to_owned(), "check `certificate-authority` there")
-        }
-        KubeconfigError::ParseNoProxy(_) => ("NO_PROXY can't be understood".to_owned(), "it is a list of hosts"),
+        KubeconfigError::ParseCertificates(_) => (
+            "a certificate in the kubeconfig is not in PEM format".to_owned(),
+            "check `certificate-authority` in the kubeconfig",
+        ),
+        KubeconfigError::ParseNoProxy(_) => ("invalid NO_PROXY".to_owned(), "set it to a list of hosts"),
         KubeconfigError::KindMismatch | KubeconfigError::ApiVersionMismatch => {
-            ("is of another kind than the kubeconfig before it".to_owned(), "leave it out of KUBECONFIG")
+            ("has another `kind` than the kubeconfig before it".to_owned(), "remove it from KUBECONFIG")
         }
-        _ => ("the kubeconfig can't be used".to_owned(), "`kubectl config view` shows it"),
+        _ => ("cannot use the kubeconfig".to_owned(), "`kubectl config view` shows it"),
     };
     config_error(message).hint(hint)
 }
 
 fn in_cluster_error(_: InClusterError) -> Error {
-    config_error("the pod's service account can't be used")
-        .hint("its token is missing, or KUBERNETES_SERVICE_HOST is wrong; outside of a pod, name a --kubeconfig")
+    config_error("cannot use the service account of the pod")
+        .hint("check its token and KUBERNETES_SERVICE_HOST; outside of a pod, pass --kubeconfig")
 }

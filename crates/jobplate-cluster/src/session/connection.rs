@@ -160,7 +160,7 @@ impl<'e> Connection<'e> {
             if start.elapsed() + pause > retry_timeout || unreachable_for + pause > retry_timeout {
                 return result.map_err(|error| TransportError { may_have_acted, ..error });
             }
-            let line = format!("{}: {reason}; again in {:.1} s", request.method_and_path(), pause.as_secs_f64());
+            let line = format!("{}: {reason}; retrying in {:.1} s", request.method_and_path(), pause.as_secs_f64());
             self.events.on_request(&line);
             tokio::time::sleep(pause).await;
             backoff = (backoff * 2).min(MAX_BACKOFF);
@@ -179,7 +179,7 @@ impl<'e> Connection<'e> {
         let is_transient =
             code == StatusCode::INTERNAL_SERVER_ERROR && Status::read(code, &response.body).is_transient();
         (is_overloaded || request.is_retryable && (is_down || is_transient))
-            .then(|| (format!("the server answered {}", code.as_u16()), response.retry_after))
+            .then(|| (format!("the API server responded with {}", code.as_u16()), response.retry_after))
     }
 
     fn mark_unreachable(&self) {
@@ -227,7 +227,7 @@ impl<'e> Connection<'e> {
                 self.mark_unreachable();
                 // A server that requires TLS closes plaintext connections, so suggest HTTPS.
                 if self.is_plaintext && !self.has_responded.get() && error.may_have_acted {
-                    let hint = "does the server want https:// in the `server` of the kubeconfig?";
+                    let hint = "check whether `server` in the kubeconfig needs https://";
                     error.hint.get_or_insert(hint.to_owned());
                 }
                 Err(error)
@@ -261,8 +261,8 @@ impl<'e> Connection<'e> {
 
     fn timeout_error(&self) -> TransportError {
         TransportError {
-            reason: format!("the API server at {} took too long to answer", self.server),
-            hint: Some("give it more time with --request-timeout".to_owned()),
+            reason: format!("timed out waiting for the API server at {}", self.server),
+            hint: Some("raise --request-timeout".to_owned()),
             may_have_acted: true,
             is_permanent: false,
         }
@@ -272,7 +272,7 @@ impl<'e> Connection<'e> {
 /// Returns the error for a request whose path is not a valid URI.
 fn invalid_request_error() -> TransportError {
     TransportError {
-        reason: "the request can't be made of this object's name".to_owned(),
+        reason: "cannot build a request from the name of this object".to_owned(),
         hint: None,
         may_have_acted: false,
         is_permanent: true,

@@ -28,7 +28,7 @@ use crate::session::interrupt::CancellationToken;
 const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The hint for a retryable write that got no response, or only an error response from a gateway.
-const MAY_HAVE_ACTED: &str = "the last request may have been carried out; running again is safe";
+const MAY_HAVE_ACTED: &str = "the last request may have been processed; it is safe to run again";
 
 /// The options of a session.
 #[derive(Clone, Debug)]
@@ -114,7 +114,7 @@ impl<'e> Session<'e> {
         // The gateway does not know whether the server has processed the request, so report that the write may have
         // taken effect.
         if request.is_write && matches!(code, 502..=504) {
-            let reason = format!("the server is not there: {code} was the answer");
+            let reason = format!("the API server is unavailable: {code}");
             if !request.is_retryable {
                 return Err(unknown_creation_error(&reason, object));
             }

@@ -8,7 +8,7 @@ use super::pod_start::find_start_failure;
 use crate::pods::{container_statuses, name_or_placeholder};
 
 /// The phrases of [`JobState::Running`] for states that may last forever.
-pub(super) const SUSPENDED: &str = "suspended, so it does not run";
+pub(super) const SUSPENDED: &str = "suspended";
 pub(super) const NO_POD: &str = "no pod yet";
 
 /// The state of a Job.
@@ -34,7 +34,7 @@ pub(super) fn read_job_state(job: &Value, pods: &[Value], advises_logs: bool) ->
         let reason = parse_reason(&condition["reason"]).map(|reason| format!(" ({reason})")).unwrap_or_default();
         let last_failure = pods.iter().filter_map(describe_failed_container).next_back();
         let container = last_failure.map(|failure| format!(": {failure}")).unwrap_or_default();
-        let hint = advises_logs.then(|| "--logs shows what its pods say".to_owned());
+        let hint = advises_logs.then(|| "pass --logs to see the logs of its pods".to_owned());
         return to_failure(format!("failed{reason}{container}"), hint);
     }
     if let Some((text, hint)) = pods.iter().find_map(find_start_failure) {
@@ -131,14 +131,14 @@ mod tests {
         );
         assert_eq!(format_state(with_condition("Failed", "can ary"), &[]), "ended: failed !");
         assert_eq!(format_state(with_condition("FailureTarget", ""), &[]), "running: no pod yet");
-        assert_eq!(format_state(json!({"spec": {"suspend": true}}), &[]), "running: suspended, so it does not run");
+        assert_eq!(format_state(json!({"spec": {"suspend": true}}), &[]), "running: suspended");
     }
 
     #[test]
     fn ends_a_job_whose_pod_cannot_start() {
         for (message, expected) in [
-            ("secret \"db\" not found", "there is no Secret db in namespace ns"),
-            ("configmap \"db\" not found", "there is no ConfigMap db in namespace ns"),
+            ("secret \"db\" not found", "Secret db not found in namespace ns"),
+            ("configmap \"db\" not found", "ConfigMap db not found in namespace ns"),
             ("couldn't find key token in Secret ns/db", "the Secret db in namespace ns has no key token"),
             ("canary canary", "waits (CreateContainerConfigError)"),
             ("secret \"can ary\" not found", "waits (CreateContainerConfigError)"),

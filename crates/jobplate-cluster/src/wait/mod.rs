@@ -112,14 +112,18 @@ impl JobWait<'_> {
             Some(Ok(polls)) => Some(polls),
             Some(Err(_)) => {
                 for (index, job) in std::mem::take(&mut self.pending_jobs) {
-                    self.record_timeout(index, &job, "the server does not answer");
+                    self.record_timeout(index, &job, "the API server does not respond");
                 }
                 None
             }
             None => {
-                session.events.on_note("no longer watching; the Jobs go on");
+                session.events.on_note("stopped waiting; the Jobs continue");
                 for (index, _) in std::mem::take(&mut self.pending_jobs) {
-                    self.job_ends.push(JobEnd { index, text: "not watched to its end".to_owned(), failure: None });
+                    self.job_ends.push(JobEnd {
+                        index,
+                        text: "stopped waiting before the end".to_owned(),
+                        failure: None,
+                    });
                 }
                 None
             }
@@ -165,17 +169,13 @@ impl JobWait<'_> {
 
     /// Reports and records that a Job did not end before the deadline. `state` describes its last known state.
     fn record_timeout(&mut self, index: usize, job: &AwaitedJob, state: &str) {
-        let message = format!("{} has not ended in time: {state}", job.qualified_name());
+        let message = format!("timed out waiting for {}: {state}", job.qualified_name());
         self.poller.session.events.on_failure(&Error::new(ErrorKind::Timeout, message).hint(match state {
-            SUSPENDED => "it runs once its `suspend` is false",
-            NO_POD => "`kubectl describe job` says why, if it goes on like that",
-            _ => "it goes on; give it more with --timeout",
+            SUSPENDED => "set its `suspend` to false to run it",
+            NO_POD => "`kubectl describe job` shows the reason",
+            _ => "it continues; raise --timeout to wait longer",
         }));
-        self.job_ends.push(JobEnd {
-            index,
-            text: format!("not ended in time: {state}"),
-            failure: Some(ErrorKind::Timeout),
-        });
+        self.job_ends.push(JobEnd { index, text: format!("timed out: {state}"), failure: Some(ErrorKind::Timeout) });
     }
 }
 

@@ -26,15 +26,17 @@ pub(super) fn find_start_failure(pod: &Value) -> Option<(String, Option<String>)
     let text = format!("can't start: container {container} of pod {pod} waits ({reason})");
     let (text, hint) = match parse_missing_reference(message) {
         Some(MissingReference { kind, name, key: None }) => (
-            format!("{text}: there is no {} {name} in namespace {namespace}", kind.as_str()),
+            format!("{text}: {} {name} not found in namespace {namespace}", kind.as_str()),
             format!("create it: kubectl create {} {name} -n {namespace} ...", kind.kubectl_create_args()),
         ),
         Some(MissingReference { kind, name, key: Some(key) }) => (
             format!("{text}: the {} {name} in namespace {namespace} has no key {key}", kind.as_str()),
-            "add the key, or refer to one that it has".to_owned(),
+            "add the key, or refer to an existing key".to_owned(),
         ),
-        None if reason.contains("Image") => (text, "is the name of its image right, and may it be pulled?".to_owned()),
-        None => (text, "kubectl describe pod says more".to_owned()),
+        None if reason.contains("Image") => {
+            (text, "check the name of its image, and the permission to pull it".to_owned())
+        }
+        None => (text, "`kubectl describe pod` shows the events".to_owned()),
     };
     Some((text, Some(hint)))
 }

@@ -64,29 +64,27 @@ impl<'p> Poller<'p> {
         let response = match self.session.try_send(&Request::get(&self.job_resource, &job.namespace, &job.name)).await {
             Ok(response) => response,
             Err(error) => {
-                let text = format!("can't be watched any more: {}", error.reason);
-                return end_poll(job, text, ErrorKind::Cluster, Some("it goes on without being watched"));
+                let text = format!("can no longer be watched: {}", error.reason);
+                return end_poll(job, text, ErrorKind::Cluster, Some("it continues"));
             }
         };
         let live: Value = match response.refusal() {
             None => serde_json::from_slice(&response.body).unwrap_or_default(),
             Some(status) if status.has_code(404) => {
                 let (text, hint) = match job.has_ttl {
-                    true => {
-                        ("is gone, and nobody saw how it ended", Some("its TTL may have removed it: make it longer"))
-                    }
+                    true => ("was deleted before its end was observed", Some("raise its TTL")),
                     false => ("was deleted before it ended", None),
                 };
                 return end_poll(job, text.to_owned(), ErrorKind::JobFailed, hint);
             }
             Some(status) => {
-                let text = format!("can't be watched: the server answered {}", status.code.as_u16());
-                let hint = "watching needs `get` for jobs and `list` for pods";
+                let text = format!("can't be watched: the API server responded with {}", status.code.as_u16());
+                let hint = "grant the verb `get` on jobs and `list` on pods";
                 return end_poll(job, text, ErrorKind::Cluster, Some(hint));
             }
         };
         if live["metadata"]["uid"].as_str() != Some(job.uid.as_str()) {
-            let text = "was deleted, and another made under its name".to_owned();
+            let text = "was deleted and created again by another client".to_owned();
             return end_poll(job, text, ErrorKind::JobFailed, None);
         }
         let pods = self.list_pods(&job).await.unwrap_or_else(|| {
@@ -118,7 +116,7 @@ impl<'p> Poller<'p> {
     fn warn_forbidden(&self, namespace: &str) {
         if !self.warned_forbidden.replace(true) {
             self.session.events.on_note(&format!(
-                "you may not list pods in namespace {namespace}, so nobody sees why one does not start; a Role with this rule allows it: {{apiGroups: [\"\"], resources: [pods], verbs: [list]}}"
+                "you are not allowed to list pods in namespace {namespace}, so the reason why a pod does not start is not shown; bind a Role with this rule: {{apiGroups: [\"\"], resources: [pods], verbs: [list]}}"
             ));
         }
     }

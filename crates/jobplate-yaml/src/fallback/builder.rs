@@ -126,7 +126,7 @@ type BuildResult<T = ()> = Result<T, Unsupported>;
 impl Builder<'_, '_> {
     /// Returns the error for a node that is not found in the text.
     fn fail<T>(&self) -> BuildResult<T> {
-        Err(Unsupported { offset: self.cursor, reason: "YAML that is read, but whose places are not found again" })
+        Err(Unsupported { offset: self.cursor, reason: "YAML whose source positions cannot be found" })
     }
 
     /// Returns the byte at the cursor, or 0 at the end of the text.

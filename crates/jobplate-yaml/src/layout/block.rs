@@ -127,9 +127,7 @@ impl<'a> Layout<'a, '_> {
             // Only blank lines and comments can be between the dash and the line of the item.
             let content = line.trim_ascii_start();
             if start == 0 || !(content.is_empty() || content[0] == b'#' || at == item.span().start) {
-                return Err(
-                    Error::refused("an item whose dash does not begin its line can't be edited").at(item.span())
-                );
+                return Err(Error::refused("cannot edit an item whose `-` does not begin its line").at(item.span()));
             }
             at = start - 1;
         }
@@ -244,9 +242,9 @@ impl<'a> Layout<'a, '_> {
             let column = self.text[end..].len() - content.len();
             let is_blank = content.starts_with(['\n', '\r']) && scalar::chomping(scalar.raw()) == Chomping::Keep;
             if is_blank || content.starts_with('#') && column >= scalar.column() {
-                return Err(Error::refused("what stands behind this would become text of the block scalar before it")
+                return Err(Error::refused("the following lines would become part of the block scalar before them")
                     .at(first..last)
-                    .hint("remove the blank line or comment behind it"));
+                    .hint("remove the blank line or comment after it"));
             }
         }
         self.splices.push_lines(start..end, |_| {});
@@ -263,7 +261,7 @@ impl<'a> Layout<'a, '_> {
             self.text.get(key_end..node.span().start)?.find(':').map(|at| key_end + at + 1)
         });
         let Some(colon) = colon else {
-            return Err(Error::refused("a collection without a key can't be emptied").at(node.span()));
+            return Err(Error::refused("cannot remove all children of a collection without a key").at(node.span()));
         };
         let is_map = node.kind() == NodeKind::Map;
         self.splices.push(colon..colon, |out| out.push_str(if is_map { " {}" } else { " []" }));
@@ -298,7 +296,7 @@ impl<'a> Layout<'a, '_> {
                 continue;
             }
             let Some(before) = position.checked_sub(1) else {
-                return Err(Error::refused("nothing can be put before the first key of a mapping").at(node.span()));
+                return Err(Error::refused("cannot insert before the first key of this mapping").at(node.span()));
             };
             let near = list[before].end();
             let style = self.block_style(near, &nested);
@@ -313,7 +311,7 @@ impl<'a> Layout<'a, '_> {
             } else if let Some(next) = list.get(position + 1) {
                 self.splices.push(entry.start()..next.start(), |_| {});
             } else {
-                return Err(Error::refused("the only key of a mapping can't be removed").at(entry.first.span()));
+                return Err(Error::refused("cannot remove the only key of a mapping").at(entry.first.span()));
             }
         }
         Ok(())
@@ -369,9 +367,9 @@ impl<'a> Layout<'a, '_> {
             false => {
                 let before = self.text[..span.start].trim_end();
                 if !before.ends_with(':') {
-                    return Err(Error::refused("a value behind a comment can't be replaced by a list")
+                    return Err(Error::refused("cannot replace a value after a comment with a list")
                         .at(span)
-                        .hint("put it on the line of its key"));
+                        .hint("move the value to the line of its key"));
                 }
                 before.len()
             }

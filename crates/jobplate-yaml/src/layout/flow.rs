@@ -188,9 +188,7 @@ impl<'a> Layout<'a, '_> {
         if node.raw().starts_with(['{', '[']) {
             return Ok(());
         }
-        Err(Error::refused("a mapping without its own brackets is not edited")
-            .at(node.span())
-            .hint("write `{}` around it"))
+        Err(Error::refused("cannot edit a mapping without braces").at(node.span()).hint("put `{}` around it"))
     }
 
     /// Inserts the first children of an empty collection.
@@ -285,9 +283,9 @@ impl<'a> Layout<'a, '_> {
         if !self.text[range.clone()].contains('#') {
             return Ok(());
         }
-        Err(Error::refused("an item with a comment inside brackets can't be removed")
+        Err(Error::refused("cannot remove an item with a comment inside brackets")
             .at(range)
-            .hint("put the comment on a line above the brackets"))
+            .hint("move the comment to a line above the brackets"))
     }
 
     /// Returns the whitespace between the child with the index `position` and the child before it.

@@ -171,7 +171,7 @@ impl<'a> Layout<'a, '_> {
             let Some(child) = current.child_containing(node, previous_path.get(depth).copied()) else {
                 return Err(Error::new(
                     jobplate_diagnostic::ErrorKind::Internal,
-                    "an edit of a node that is not there",
+                    "an edit of a node that does not exist",
                 ));
             };
             if previous_path.get(depth) != Some(&child.index()) {
@@ -187,8 +187,8 @@ impl<'a> Layout<'a, '_> {
         }
         let column = style.column.max(if node.is_flow() { 0 } else { node.column() });
         if column.max(style.step).max(dash_offset.unwrap_or(0)) > MAX_INDENTATION {
-            let message = format!("the edited lines are indented by more than {MAX_INDENTATION} columns");
-            return Err(Error::refused(message).at(node.span()).hint("indent them less"));
+            let message = format!("the edited lines have more than {MAX_INDENTATION} columns of indentation");
+            return Err(Error::refused(message).at(node.span()).hint("reduce the indentation"));
         }
         if style.step == 0 {
             style.step = self.first_step().unwrap_or(2);
@@ -234,9 +234,7 @@ impl<'a> Layout<'a, '_> {
             (_, Some(_)) => "a tag",
             _ => return Ok(()),
         };
-        Err(Error::refused(format!("a value with {property} is not edited"))
-            .at(node.span())
-            .hint("write it out without it"))
+        Err(Error::refused(format!("cannot edit a value with {property}")).at(node.span()).hint("remove it"))
     }
 
     /// Inserts whole lines after the line that contains `at`. `write` appends the lines from `column` of the first line,

@@ -127,7 +127,7 @@ impl Scanner<'_> {
                     self.scan_mapping_entry(at)
                 }
             }
-            _ => unsupported(at, "indentation that fits no open mapping or sequence"),
+            _ => unsupported(at, "indentation that matches no open mapping or sequence"),
         }
     }
 
@@ -139,7 +139,7 @@ impl Scanner<'_> {
         self.slot = Slot::Item;
         match self.byte(content) {
             Some(b'\n' | b'\r' | b'#') | None => self.scan_line_end(at + 1, ""),
-            Some(b'\t') => unsupported(content, "a tab after `-`, which Kubernetes refuses"),
+            Some(b'\t') => unsupported(content, "a tab after `-`, which Kubernetes rejects"),
             Some(_) => self.scan_block_node(content, column + (content - at) as u32),
         }
     }
@@ -210,7 +210,7 @@ impl Scanner<'_> {
     /// Adds a quoted scalar, and returns the start of the next line.
     fn push_quoted(&mut self, at: usize, end: usize, flags: u8) -> ScanResult<usize> {
         let kind = if self.text[at] == b'"' { NodeKind::DoubleQuoted } else { NodeKind::SingleQuoted };
-        let line = self.scan_line_end(end, "text behind a quoted scalar")?;
+        let line = self.scan_line_end(end, "text after a quoted string")?;
         self.push(kind, at, end, 0, flags);
         self.slot = Slot::None;
         Ok(line)

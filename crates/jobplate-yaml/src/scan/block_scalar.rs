@@ -55,7 +55,7 @@ impl Scanner<'_> {
         let kind = if self.text[at] == b'|' { NodeKind::Literal } else { NodeKind::Folded };
         let parent = self.parent_column();
         let header = self.scan_block_scalar_header(at, parent);
-        let first_line = self.scan_line_end(header.end, "text behind a block scalar's `|` or `>`")?;
+        let first_line = self.scan_line_end(header.end, "text after the `|` or `>` of a block scalar")?;
         let body = self.scan_block_scalar_body(&header, first_line, parent)?;
         self.push(kind, at, body.end, to_column(body.column, at)?, 0);
         self.slot = Slot::None;

@@ -19,7 +19,7 @@ impl Scanner<'_> {
         loop {
             at = self.skip_flow_trivia(at, parent)?;
             let Some(byte) = self.byte(at) else {
-                return unsupported(start, "a bracket that is never closed");
+                return unsupported(start, "an unterminated bracket");
             };
             let expect = self.flow.last().map(|top| top.expect);
             match byte {
@@ -85,7 +85,7 @@ impl Scanner<'_> {
             _ => false,
         };
         if !is_matching || self.properties.is_some() {
-            return unsupported(at, "a closing bracket that does not fit");
+            return unsupported(at, "a closing bracket that does not match");
         }
         self.last_end = at as u32 + 1;
         if let Some(closed) = self.flow.pop() {
@@ -142,7 +142,7 @@ impl Scanner<'_> {
         match self.byte(at) {
             Some(b' ' | b'\t' | b'\n' | b'\r' | b',' | b']' | b'}') => Ok(()),
             None => Ok(()),
-            Some(_) => unsupported(at, "text directly behind a value"),
+            Some(_) => unsupported(at, "text directly after a value"),
         }
     }
 
@@ -159,7 +159,7 @@ impl Scanner<'_> {
             end
         } else {
             if matches!(self.text[at], b'&' | b'!' | b'*' | b'[' | b'{') {
-                return unsupported(at, "a key that is no plain or quoted text");
+                return unsupported(at, "a key that is not a plain or quoted string");
             }
             let end = self.scan_flow_plain(at)?;
             self.push_key(NodeKind::Plain, at, end, 0)?;
@@ -191,7 +191,7 @@ impl Scanner<'_> {
         let mut end = at;
         loop {
             match self.byte(end) {
-                None => return unsupported(at, "a bracket that is never closed"),
+                None => return unsupported(at, "an unterminated bracket"),
                 Some(b',' | b']' | b'}') => break,
                 Some(b'[' | b'{') => return unsupported(end, "a bracket inside text"),
                 Some(b'\n') => {
@@ -206,11 +206,11 @@ impl Scanner<'_> {
                     if matches!(self.byte(next), Some(b',' | b']' | b'}')) {
                         break;
                     }
-                    return unsupported(at, "text behind a comment");
+                    return unsupported(at, "text after a comment");
                 }
                 Some(b':') if self.is_space_at(end + 1) => break,
                 Some(b':') if matches!(self.byte(end + 1), Some(b',' | b'[' | b']' | b'{' | b'}')) => {
-                    return unsupported(end, "a `:` that readers take differently");
+                    return unsupported(end, "a `:` that parsers read differently");
                 }
                 Some(b'?') => return unsupported(end, QUESTION_MARK),
                 Some(_) => end += 1,
@@ -245,7 +245,7 @@ impl Scanner<'_> {
                         // libyaml, go-yaml and granit-parser all accept any indentation here, so only a document marker
                         // is rejected.
                         if at == start && self.is_document_marker(at) {
-                            return unsupported(at, "a bracket that is never closed");
+                            return unsupported(at, "an unterminated bracket");
                         }
                     }
                     return Ok(at);

@@ -16,10 +16,10 @@ impl Scanner<'_> {
     /// Scans a continuation line of a plain scalar, and returns the start of the next line.
     pub(super) fn continue_plain(&mut self, at: usize) -> ScanResult<usize> {
         let Some(plain) = self.plain else {
-            return unsupported(at, "indentation deeper than its place allows");
+            return unsupported(at, "indentation that is too deep");
         };
         let PlainEnd::Line { end, next, has_comment } = self.find_plain_end(at)? else {
-            return unsupported(at, "a `key: value` where a scalar goes on");
+            return unsupported(at, "a `key: value` inside a multi-line scalar");
         };
         let node = &mut self.arena.nodes[plain as usize];
         node.end = end as u32;
@@ -47,7 +47,7 @@ impl Scanner<'_> {
         let reason = match self.text[at] {
             b'-' if !self.is_space_at(at + 1) => return self.find_plain_end(at),
             b'?' | b':' if !self.is_space_at(at + 1) => return self.find_plain_end(at),
-            b'-' => "a sequence item where none can be",
+            b'-' => "a sequence item in an invalid position",
             b'?' => "an explicit key (`? `)",
             b':' => "a `:` without a key",
             b'{' if self.byte(at + 1) == Some(b'{') => "a template expression (`{{`)",

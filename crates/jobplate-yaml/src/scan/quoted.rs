@@ -37,7 +37,7 @@ impl Scanner<'_> {
             let found =
                 if is_double { memchr::memchr3(b'"', b'\\', b'\n', rest) } else { memchr::memchr2(b'\'', b'\n', rest) };
             let Some(offset) = found else {
-                return unsupported(at, "a quote that is never closed");
+                return unsupported(at, "an unterminated quoted string");
             };
             let stop = from + offset;
             match text[stop] {
@@ -49,10 +49,13 @@ impl Scanner<'_> {
                         Some(b'\n' | b'\r') => {}
                         Some(b'\t') => return unsupported(content, "a tab at the start of a line of a quoted scalar"),
                         Some(_) if column <= parent => {
-                            return unsupported(at, "a quote that is not closed on a line of its own indentation");
+                            return unsupported(
+                                at,
+                                "an unterminated quoted string, or one that continues with less indentation",
+                            );
                         }
                         Some(_) if column == 0 && self.is_document_marker(content) => {
-                            return unsupported(at, "a quote that is never closed");
+                            return unsupported(at, "an unterminated quoted string");
                         }
                         _ => {}
                     }
