@@ -28,7 +28,7 @@ impl Directives {
 pub(super) fn refuse_directives(after_directives: bool) -> Result<()> {
     match after_directives {
         false => Ok(()),
-        true => Err(Error::refused("a directive (`%`) stands before this document, and Kubernetes refuses those")
+        true => Err(Error::refused("a directive (`%`) precedes this document, and Kubernetes rejects directives")
             .at(0..3)
             .hint("remove the line that begins with `%`")),
     }
@@ -86,10 +86,8 @@ fn parse_error(text: &str, unsupported: Unsupported) -> Error {
     } else if unsupported.reason.contains("inside brackets") {
         "write it in quotes"
     } else {
-        "mend this place; documents without a target would pass as they are"
+        "fix this line; documents without a target are copied unchanged"
     };
     let end = (unsupported.offset + 1).min(text.len());
-    Error::input(format!("this is no YAML that could be edited: {}", unsupported.reason))
-        .at(unsupported.offset..end)
-        .hint(hint)
+    Error::input(format!("cannot parse YAML: {}", unsupported.reason)).at(unsupported.offset..end).hint(hint)
 }

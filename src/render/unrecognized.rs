@@ -65,7 +65,7 @@ fn check_object(object: &Object<'_>) -> Option<(Diagnostic, Range<usize>)> {
     if object.kind.is_empty() {
         let is_object = !object.api_version.is_empty() || object.metadata.is_some();
         let start = object.node.span().start;
-        let warning = Diagnostic::warning(UNRECOGNIZED_CODE, "`kind` is missing, so this object is not a target")
+        let warning = Diagnostic::warning(UNRECOGNIZED_CODE, "missing `kind`: this object is not a target")
             .help("add `kind: Job`");
         return (is_object && has_containers(object)).then_some((warning, start..start + 1));
     }
@@ -113,8 +113,8 @@ mod tests {
                 "apiVersion: batch/v1\nkind: cronjob\n",
                 Some("unknown kind `cronjob`, so this object is not a target at cronjob"),
             ),
-            ("apiVersion: batch/v1\n", Some("`kind` is missing, so this object is not a target at a")),
-            ("metadata: {name: a}\n", Some("`kind` is missing, so this object is not a target at m")),
+            ("apiVersion: batch/v1\n", Some("missing `kind`: this object is not a target at a")),
+            ("metadata: {name: a}\n", Some("missing `kind`: this object is not a target at m")),
             ("kind: Job\n", None),
             ("kind: Deployment\n", None),
             ("apiVersion: example.com/v1\nkind: Jbo\n", None),

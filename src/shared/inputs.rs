@@ -20,7 +20,7 @@ pub(crate) const MANIFEST_EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 /// # Errors
 ///
 /// Fails if a directory has no manifests, or if standard input is named twice. The elements are errors for inputs that
-/// can't be opened.
+/// cannot be opened.
 pub(crate) fn open_inputs(request: &RenderRequest) -> Result<Vec<Result<InputSource>>> {
     open_checked_inputs(request, &mut missing_spec_inputs(request), &|_| Ok(()))
 }
@@ -42,7 +42,7 @@ pub(crate) fn open_checked_inputs(
     for input in &request.inputs {
         if is_stdin(input) {
             if std::mem::replace(&mut stdin_was_read, true) {
-                return Err(Error::usage("standard input (`-`) is named twice").hint("it can be read once only"));
+                return Err(Error::usage("standard input (`-`) is passed twice").hint("remove one of the two"));
             }
             sources.push(InputSource::spool(STDIN.to_owned(), std::io::stdin().lock()));
             continue;
@@ -73,12 +73,11 @@ pub(crate) fn open_checked_inputs(
                 .next()
                 .filter(|name| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'));
             let name = name.unwrap_or("...");
-            return Err(
-                Error::usage(format!("`{name}=...` is no file")).hint("a variable needs its flag: --env VAR=VALUE")
-            );
+            return Err(Error::usage(format!("`{name}=...` is not a file"))
+                .hint("pass a variable with its flag: --env VAR=VALUE"));
         } else if !input.exists() && matches!(name.as_str(), "true" | "false") {
-            return Err(Error::usage(format!("`{name}` is no file"))
-                .hint(format!("a flag whose value is optional takes it behind `=`: --local-secrets={name}")));
+            return Err(Error::usage(format!("`{name}` is not a file"))
+                .hint(format!("write an optional value after `=`: --local-secrets={name}")));
         } else {
             open_source(input, &mut sources);
         }
@@ -116,7 +115,8 @@ pub(crate) fn list_manifests(
     let mut pending = vec![directory.to_owned()];
     while let Some(directory) = pending.pop() {
         let fail = |error: std::io::Error| {
-            Error::input(format!("can't be listed: {}", describe_io_error(&error))).in_file(display_path(&directory))
+            Error::input(format!("cannot list the directory: {}", describe_io_error(&error)))
+                .in_file(display_path(&directory))
         };
         for entry in std::fs::read_dir(&directory).map_err(fail)? {
             let entry = entry.map_err(fail)?;

@@ -37,7 +37,7 @@ pub(crate) fn plan_sources(
     let mut rendering = Rendering::plan(sources, injection, options)?;
     let nothing = rendering.targets == 0 || rendering.fully_injected == 0 && !injection.is_settings_only();
     let has_unrecognized = rendering.diagnostics.iter().any(|diagnostic| diagnostic.code() == UNRECOGNIZED_CODE);
-    // An unrecognized kind explains why nothing matches, and the error of `--require-match` has its line.
+    // An unrecognized kind explains why no object matches, and the error of `--require-match` has its line.
     let is_explained = request.require_match && has_unrecognized;
     if nothing && !is_explained {
         no_match::fail_unless_allowed(&mut rendering, request, match_policy)?;
@@ -54,8 +54,8 @@ pub(crate) fn plan_sources(
     let names = &injection.metadata;
     if rendering.targets > 1 && (names.name.is_some() || names.generate_name.is_some()) {
         let flag = if names.name.is_some() { "--name" } else { "--generate-name" };
-        return Err(Error::usage(format!("{flag} gives one name, but {} objects match", rendering.targets))
-            .hint("narrow it to one with --target KIND/NAME"));
+        return Err(Error::usage(format!("`{flag}` sets one name, but {} objects match", rendering.targets))
+            .hint("choose one object with --target KIND/NAME"));
     }
     if injection.no_default_targets && !rendering.unmatched_targets.is_empty() {
         // An error, not a note: Helm shows no notes and would install the chart without the reference.

@@ -62,7 +62,7 @@ impl StagedFiles {
             .map_err(|error| find_leftover(&target, &metadata).map_or(error, leftover_error).in_file(&name))?;
         let (file, new) =
             TempFile::create(|| Ok(NamedTempFile::with_prefix_in(NEW_PREFIX, parent_directory(&target))?.into_parts()))
-                .map_err(|error| fail("no file can be made beside it", error))?;
+                .map_err(|error| fail("cannot create a temporary file in its directory", error))?;
         let mut out = BufWriter::with_capacity(BUFFER_SIZE, file);
         write(&mut out).map_err(|error| match error.kind() {
             ErrorKind::Output => error.with_context("can't be written").in_file(&name),
@@ -229,7 +229,7 @@ fn sync_file_systems(directories: &BTreeSet<PathBuf>) -> Result<()> {
             Ok(())
         };
         sync().map_err(|error: io::Error| {
-            Error::new(ErrorKind::Output, format!("files can't be written to the disk: {}", describe_io_error(&error)))
+            Error::new(ErrorKind::Output, format!("cannot flush files to the disk: {}", describe_io_error(&error)))
                 .in_file(display_path(directory))
         })?;
     }

@@ -44,7 +44,7 @@ pub(crate) fn require_match(rendering: &mut Rendering) -> Result<()> {
             }
             None => error("no object in this file matches")
                 .in_file(name)
-                .hint("check `kind` and --target, or leave this file out"),
+                .hint("check `kind` and --target, or remove this file from the input"),
         }
     });
     Error::combine(errors).map_or(Ok(()), Err)

@@ -80,12 +80,12 @@ mod tests {
     fn an_error_has_its_line_and_no_key() {
         for (text, line, expected) in [
             ("A=1\nexport canary=1", 2, "without `export`"),
-            ("canary =1", 1, "no blank"),
-            ("=canary", 1, "does not begin with a name"),
-            ("\n\n1canary=1", 3, "does not begin with a name"),
+            ("canary =1", 1, "remove the blank"),
+            ("=canary", 1, "does not begin with a valid variable name"),
+            ("\n\n1canary=1", 3, "does not begin with a valid variable name"),
             ("canary/+a==", 1, "--from-file"),
-            ("..canary=1", 1, "does not begin with a name"),
-            ("A=1\n\u{feff}B=1", 2, "does not begin with a name"),
+            ("..canary=1", 1, "does not begin with a valid variable name"),
+            ("A=1\n\u{feff}B=1", 2, "does not begin with a valid variable name"),
         ] {
             let (number, error) = parse(text.as_bytes()).unwrap_err();
             let error = error.to_string();

@@ -62,7 +62,7 @@ impl de::Error for Failure {
     }
 
     fn invalid_type(_: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Failure(Error::usage(format!("this is not {expected}")))
+        Failure(Error::usage(format!("expected {expected}")))
     }
 
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
@@ -75,7 +75,7 @@ impl de::Error for Failure {
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         let hint = suggest::did_you_mean(field, expected.iter().copied());
-        let hint = hint.unwrap_or_else(|| format!("known here: {}", join_quoted(expected, ", ")));
+        let hint = hint.unwrap_or_else(|| format!("use one of {}", join_quoted(expected, ", ")));
         Failure(Error::usage(format!("unknown key {}", suggest::quote_key(field))).hint(hint))
     }
 
@@ -111,10 +111,10 @@ impl<'a> NodeDeserializer<'a> {
         let found = match self.node.scalar_kind() {
             ScalarKind::String => match self.node.text() {
                 Some(text) => return Ok(text),
-                None => return Err(self.wrong_type("text").into()),
+                None => return Err(self.wrong_type("a string").into()),
             },
             ScalarKind::Null => "is empty",
-            ScalarKind::Bool => "is a boolean in YAML",
+            ScalarKind::Bool => "is a boolean",
             ScalarKind::Number | ScalarKind::NonFinite => "is a number",
         };
         Err(Error::usage(format!("{} {found}, not a string", self.label))
@@ -303,22 +303,22 @@ mod tests {
     #[test]
     fn errors_have_a_span_and_contain_no_value() {
         for (text, source, message, hint) in [
-            ("name: 987", "987", "`name` is a number where text belongs", "put it in quotes"),
-            ("name: NO", "NO", "`name` is a boolean in YAML", "put it in quotes"),
-            ("name: ~", "~", "`name` is empty where text belongs", "put it in quotes"),
-            ("name: {canary: x}", "{canary: x}", "`name` must be text", ""),
+            ("name: 987", "987", "`name` is a number, not a string", "put it in quotes"),
+            ("name: NO", "NO", "`name` is a boolean", "put it in quotes"),
+            ("name: ~", "~", "`name` is empty, not a string", "put it in quotes"),
+            ("name: {canary: x}", "{canary: x}", "`name` must be a string", ""),
             ("name: a\nflag: 'canary'", "'canary'", "`flag` must be true or false", "without quotes"),
             ("name: a\nwords: canary", "canary", "`words` must be a list", ""),
-            ("name: a\nwords: [a, 1]", "1", "an item of `words` is a number where text belongs", "quotes"),
+            ("name: a\nwords: [a, 1]", "1", "an item of `words` is a number, not a string", "quotes"),
             ("name: a\ninner: [canary]", "[canary]", "`inner` must be a mapping", ""),
             ("name: a\ninner: {wrods: []}", "wrods", "unknown key `wrods`", "did you mean `words`?"),
-            ("name: a\nzzz: canary", "zzz", "unknown key `zzz`", "known here: `name`, `flag`,"),
-            ("name: a\ninner: {words: [canary]}", "{words: [canary]}", "`name` is missing here", ""),
+            ("name: a\nzzz: canary", "zzz", "unknown key `zzz`", "use one of `name`, `flag`,"),
+            ("name: a\ninner: {words: [canary]}", "{words: [canary]}", "missing `name`", ""),
             ("name: a\nname: canary", "name", "duplicate key `name`", "remove"),
             ("name: a\nside: canary", "canary", "this must be `left` or `right`", ""),
-            ("name: a\n1: canary", "1", "a key is a number where text belongs", "quotes"),
+            ("name: a\n1: canary", "1", "a key is a number, not a string", "quotes"),
             ("[canary]", "[canary]", "the thing must be a mapping", ""),
-            ("{}", "{}", "`name` is missing here", ""),
+            ("{}", "{}", "missing `name`", ""),
         ] {
             let error = read(text).unwrap_err();
             assert_eq!(&text[error.span().unwrap()], source, "{text}");

@@ -105,9 +105,9 @@ impl Editor {
         if verified {
             return Ok(());
         }
-        Err(Error::refused(format!("the edit can't be proven right in a document with {}", unsupported.reason))
+        Err(Error::refused(format!("cannot prove that the edit is correct in a document with {}", unsupported.reason))
             .at(unsupported.offset..unsupported.offset)
-            .hint("write that part in a more usual way"))
+            .hint("rewrite that part in common YAML syntax"))
     }
 }
 
@@ -121,12 +121,12 @@ fn not_verified(before: Document<'_>, edits: &[Edit], span: Range<usize>) -> Err
         node.kind() != NodeKind::Literal && (node.span().start..=node.span().end).contains(&span.start)
     };
     match text_edits.map(|edit| before.node(edit.node)).find(may_be_limited) {
-        Some(node) => Error::refused("the edit can't be proven right in a text of this style")
+        Some(node) => Error::refused("cannot prove that the edit is correct in a string of this style")
             .at(node.span())
-            .hint("write it as a block: put `|` behind the key, and the text in the lines below"),
+            .hint("rewrite it as a block scalar: put `|` after the key, and the content in the lines below"),
         None => Error::new(ErrorKind::Internal, "an edit failed its own verification; nothing was written")
             .at(span)
-            .hint("please report this, with the lines around that place and the command"),
+            .hint("report this as a bug, with the lines around it and the command"),
     }
 }
 
@@ -138,7 +138,7 @@ fn refuse_large_fallback(document: Document<'_>, unsupported: Unsupported) -> Re
     let reason = unsupported.reason;
     Err(Error::refused(format!("too many nodes in a document with {reason}: more than {MAX_FALLBACK_NODES}"))
         .at(unsupported.offset..unsupported.offset)
-        .hint("write that part in a more usual way, or split the document"))
+        .hint("rewrite that part in common YAML syntax, or split the document"))
 }
 
 /// Refuses a key that YAML allows, but Kubernetes does not: null, or a collection. The usual cause of a collection is a
@@ -150,10 +150,10 @@ fn refuse_unreadable_keys(document: Document<'_>) -> Result<()> {
         None => Ok(()),
         Some(key) if key.is_scalar() => Err(Error::input("invalid key: null, which Kubernetes does not read")
             .at(key.span())
-            .hint("write the key in quotes")),
+            .hint("put the key in quotes")),
         Some(key) => Err(match template_expression_of_key(key) {
             Some(at) => unrendered_template_error(at),
-            None => Error::input("a mapping or list stands where a key is expected, which Kubernetes does not read")
+            None => Error::input("a mapping or list is used as a key, which Kubernetes does not read")
                 .at(key.span())
                 .hint("write the key as a string"),
         }),
@@ -166,7 +166,7 @@ fn refuse_unreadable_escapes(document: Document<'_>) -> Result<()> {
     check_escapes(document.text, double_quoted.map(Node::span)).map_err(|unsupported| {
         Error::input(format!("{}, which Kubernetes does not read in YAML", unsupported.reason))
             .at(unsupported.offset..unsupported.offset + 1)
-            .hint("write the character itself")
+            .hint("replace the escape with the character")
     })
 }
 
@@ -266,7 +266,7 @@ mod tests {
                 StrictMap::from_node(inner, "it").unwrap().into_editable().append([Child::entry("new", Value::Null)]);
             let result = Editor::default().apply(document, &[edit]).map(drop);
             let message = result.err().map(|error| error.message().to_owned());
-            let expected = "a parent of the edited node carries the anchor `&x`, which is used elsewhere: \
+            let expected = "a parent of the edited node has the anchor `&x`, which an alias uses: \
                             an edit would change both";
             assert_eq!(message.as_deref(), is_refused.then_some(expected), "{text}");
         }
@@ -299,7 +299,7 @@ mod tests {
         let replace = || Change::Replace(Value::name("x"));
         assert_eq!(apply("? a\n: b\n", replace()).unwrap(), "? a\n: x\n");
         let error = apply("? a\n: b\n? [c]\n: d\n", replace()).unwrap_err();
-        assert!(error.message().starts_with("a mapping or list stands where a key is expected"), "{error}");
+        assert!(error.message().starts_with("a mapping or list is used as a key"), "{error}");
         assert!(apply("? a\n: b # \u{85}\n", replace()).unwrap_err().message().contains("NEL"));
     }
 
@@ -354,7 +354,7 @@ mod tests {
         let spaces = |count| " ".repeat(count);
         assert!(apply(&format!("a:\n{}- b\n", spaces(1000)), insert()).is_ok());
         let error = apply(&format!("a:\n{}- b\n", spaces(1001)), insert()).unwrap_err();
-        assert_eq!(error.message(), "the edited lines are indented by more than 1000 columns");
+        assert_eq!(error.message(), "the edited lines have more than 1000 columns of indentation");
         let text = format!("a: [b,{}d]\n", spaces(1100));
         assert_eq!(apply(&text, insert()).unwrap(), format!("a: [b,{}c, d]\n", spaces(1100)));
     }

@@ -54,7 +54,11 @@ pub(in super::super) fn layout(document: Document<'_>, edits: &[Edit], splices: 
         splices.fix_final_newline(document.text, newline, ends_block_scalar);
         is_sorted = splices.sort();
     }
-    if is_sorted { Ok(()) } else { Err(Error::refused("two edits meet in one place").hint("make them in two calls")) }
+    if is_sorted {
+        Ok(())
+    } else {
+        Err(Error::refused("two edits at the same position").hint("run them in two commands"))
+    }
 }
 
 impl<'a> Layout<'a, '_> {
@@ -65,9 +69,9 @@ impl<'a> Layout<'a, '_> {
         for (range, text) in splices {
             let at = decoded.source_offset(range.start);
             let Some((range, new_text)) = decoded.splice(range.clone(), text) else {
-                return Err(Error::refused("a text in this style can't take the edit")
+                return Err(Error::refused("cannot edit a string of this style")
                     .at(at..at)
-                    .hint("write it as a block: put `|` behind the key, and the text in the lines below"));
+                    .hint("rewrite it as a block scalar: put `|` after the key, and the content in the lines below"));
             };
             self.splices.push(range, |out| out.append(&new_text));
             if self.splices.is_full() {
@@ -83,7 +87,7 @@ impl<'a> Layout<'a, '_> {
         let is_collection = matches!(value, Value::Map(_) | Value::Seq(_));
         if local_style.in_flow {
             if node.kind() == NodeKind::Empty {
-                return Err(Error::refused("an empty value inside brackets can't be edited").at(node.span()));
+                return Err(Error::refused("cannot edit an empty value inside brackets").at(node.span()));
             }
             let style = self.flow_style(node, local_style);
             self.splices.push(node.span(), |out| write_flow(out, value, &style, 0));
