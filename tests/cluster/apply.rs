@@ -416,14 +416,14 @@ fn refuses_invalid_input() {
     let fixture = ApplyFixture::new(servers);
     let map = config_map("a", "v");
     for (label, text, args, expected_message) in [
-        ("twice", format!("{map}---\n{map}"), &[][..], &["all.yaml:6:1", "twice", "line 1"][..]),
+        ("twice", format!("{map}---\n{map}"), &[][..], &["all.yaml:6:1", "duplicate object", "all.yaml:1"][..]),
         (
             "twice in a List",
             format!(
                 "{map}---\napiVersion: v1\nkind: List\nitems:\n- {{apiVersion: v1, kind: ConfigMap, metadata: {{name: a}}}}\n"
             ),
             &[],
-            &["twice"],
+            &["duplicate object"],
         ),
         ("nothing", "# nothing\n---\n".to_owned(), &[], &["no Kubernetes object"]),
         ("an export", map.replace("{name: a}", "{name: a, uid: u}"), &[], &["all.yaml:3:21", "export"]),
@@ -512,7 +512,7 @@ fn resolves_namespaces() {
     fixture
         .sandbox
         .run(&["apply", "all.yaml", "-n", "nowhere"])
-        .assert_exit(3, &["no namespace nowhere", "kubectl create namespace nowhere"]);
+        .assert_exit(3, &["namespace nowhere not found", "kubectl create namespace nowhere"]);
 }
 
 /// `-n` has no effect on kinds that are not namespaced.

@@ -55,7 +55,7 @@ fn applies_a_role_and_its_binding_without_cluster_admin() {
     let sandbox = sandbox.file("more.yaml", role);
     sandbox
         .run(&["apply", "more.yaml", "-n", &namespace, "--as", &user])
-        .assert_exit(3, &["role.rbac.authorization.k8s.io/more grants rights that you do not have yourself"]);
+        .assert_exit(3, &["role.rbac.authorization.k8s.io/more grants permissions that you do not have"]);
 }
 
 /// The object uses a field that only the new version of the CRD has.
@@ -137,7 +137,7 @@ fn recreates_a_job_to_replace_a_literal() {
     assert!(created.status.success(), "{created:?}");
     let args = ["apply", "job.yaml", "-n", &namespace, "--secret-env", "TOKEN=s/k"];
     for extra_args in [&[][..], &["--take-over"], &["--no-preflight"]] {
-        sandbox.run(&[&args[..], extra_args].concat()).assert_exit(3, &["another pod template", "--on-immutable"]);
+        sandbox.run(&[&args[..], extra_args].concat()).assert_exit(3, &["different pod template", "--on-immutable"]);
     }
     sandbox.run(&[&args[..], &["--on-immutable=skip", "--take-over"]].concat()).assert_exit(0, &[]);
     let output = sandbox.run(&[&args[..], &["--on-immutable=recreate", "--take-over"]].concat()).assert_exit(0, &[]);

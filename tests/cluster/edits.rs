@@ -41,7 +41,7 @@ fn reports_edits_and_outcomes() {
 
     // For an object that cannot be applied, the program prints an annotation and writes the reason to the summary.
     let output =
-        apply("two", &[]).assert_exit(3, &["::error title=jobplate,file=job.yaml,line=1,col=1::job.batch/etl is on"]);
+        apply("two", &[]).assert_exit(3, &["::error title=jobplate,file=job.yaml,line=1,col=1::job.batch/etl exists"]);
     let summary = read_file("summary");
     assert!(summary.contains("| `job.batch/etl` | failed | `job.batch/etl is on the server"), "{summary}");
     assert!(!format!("{}{summary}{}", output.stderr, read_file("report.json")).contains("canary"));

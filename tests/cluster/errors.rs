@@ -61,7 +61,7 @@ fn reports_rejected_credentials() {
     let namespace = servers.create_namespace("unknown");
     let sandbox = run_with_kubeconfig(&kubeconfig(&server_url(servers), Some(&servers.authority()), "unknown-token"));
     for args in [&["apply", "input.yaml", "-n", &namespace][..], &["diff", "input.yaml", "-n", &namespace]] {
-        sandbox.run(args).assert_fails(3, &["does not accept the credentials (401)", "log in again"]);
+        sandbox.run(args).assert_fails(3, &["rejected the credentials (401 Unauthorized)", "log in again"]);
     }
 }
 
@@ -83,8 +83,8 @@ fn suggested_rules_grant_enough() {
     let changed_job = JOB.replace("image: none", "image: other");
     #[rustfmt::skip]
     let cases: &[HintCase<'_>] = &[
-        ("", CONFIG_MAP, "apply", &[], &["configmaps in namespace", "so not configmap/a", "apiGroups: [\"\"]"]),
-        ("", JOB, "apply", &[], &["jobs.batch in namespace", "so not job.batch/etl", "apiGroups: [\"batch\"]"]),
+        ("", CONFIG_MAP, "apply", &[], &["configmaps in namespace", ": configmap/a", "apiGroups: [\"\"]"]),
+        ("", JOB, "apply", &[], &["jobs.batch in namespace", ": job.batch/etl", "apiGroups: [\"batch\"]"]),
         ("", JOB, "apply", &["--no-preflight"], &["jobs.batch in namespace"]),
         ("", GENERATED, "apply", &[], &["you are not allowed to create jobs.batch in namespace", "verbs: [create]"]),
         ("", JOB, "apply", &["--dry-run=server"], &["jobs.batch"]),
@@ -144,7 +144,7 @@ fn suggests_a_cluster_role_for_cluster_scoped_objects() {
     let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", text);
     let args = ["apply", "input.yaml", "--as", &user];
     let output =
-        sandbox.run(&args).assert_fails(3, &["namespaces", &format!("so not namespace/{namespace}"), "a ClusterRole"]);
+        sandbox.run(&args).assert_fails(3, &["namespaces", &format!(": namespace/{namespace}"), "a ClusterRole"]);
     let base = "/apis/rbac.authorization.k8s.io/v1";
     let object = format!(
         "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: {role}}}\nrules: [{}]\n",
@@ -337,8 +337,8 @@ fn reports_unreachable_servers() {
     let plain_http = kubeconfig(&server_url(servers).replace("https", "http"), None, ADMIN);
     #[rustfmt::skip]
     let cases = [
-        (config_for(&format!("https://127.0.0.1:{closed_port}"), &authority), &["127.0.0.1:", "refused", "is it running?"][..]),
-        (config_for("https://nowhere.invalid:6443", &authority), &["nowhere.invalid:6443", "its name has no address"]),
+        (config_for(&format!("https://127.0.0.1:{closed_port}"), &authority), &["127.0.0.1:", "refused", "that the API server is running"][..]),
+        (config_for("https://nowhere.invalid:6443", &authority), &["nowhere.invalid:6443", "its host name has no address"]),
         (config_for(&server_url(servers), &other_authority), &["cannot trust", "certificate authority", "certificate-authority"]),
         (other_name, &["cannot trust", "for another name", "tls-server-name"]),
         (config_for(&server_url(servers), &no_certificate), &["certificate"]),
@@ -403,7 +403,7 @@ fn runs_credential_plugins() {
     #[rustfmt::skip]
     let cases = [
         // The plugin's script, its path, the exit code, and parts of the message.
-        (valid.clone(), "/bin/sh plugin", 3, &["credential plugin", "installed?"][..]),
+        (valid.clone(), "/bin/sh plugin", 3, &["credential plugin", "install the program"][..]),
         (valid, "./plugin.sh", 0, &[]),
         (expired, "./plugin.sh", 0, &[]),
         ("echo hush; echo log in first >&2; exit 1".to_owned(), "./plugin.sh", 3, &["credential plugin", "failed (exit code 1)", "yourself"]),
@@ -411,7 +411,7 @@ fn runs_credential_plugins() {
         ("echo hush".to_owned(), "./plugin.sh", 3, &["plugin returned no credentials"]),
         ("true".to_owned(), "./plugin.sh", 3, &["plugin returned no credentials"]),
         (print_credential("{}"), "./plugin.sh", 3, &["credentials"]),
-        (print_credential("{\"token\":\"hush\"}"), "./plugin.sh", 3, &["does not accept the credentials (401)"]),
+        (print_credential("{\"token\":\"hush\"}"), "./plugin.sh", 3, &["rejected the credentials (401 Unauthorized)"]),
         ("true".to_owned(), "./none.sh", 3, &["cannot start the credential plugin", "install the program"]),
     ];
     let mut failures = String::new();
@@ -615,8 +615,8 @@ fn reports_an_exceeded_quota() {
         (output.status != 0).then_some(output)
     });
     let describe = format!("kubectl describe quota -n {namespace}");
-    output.assert_fails(3, &["does not fit into a quota", &describe]);
-    apply(&sandbox, &namespace, &["--no-preflight"]).assert_fails(3, &["does not fit into a quota", &describe]);
+    output.assert_fails(3, &["exceeds a quota", &describe]);
+    apply(&sandbox, &namespace, &["--no-preflight"]).assert_fails(3, &["exceeds a quota", &describe]);
 }
 
 #[test]
@@ -645,7 +645,7 @@ fn reports_failing_webhooks() {
     });
     // The webhook may recover, so the request is retried.
     let output = apply(&sandbox, &namespace, &["-v"])
-        .assert_fails(3, &["the webhook checks.example.io does not answer", "again in"]);
+        .assert_fails(3, &["the webhook checks.example.io does not respond", "again in"]);
     assert!(!output.stderr.contains("hush"), "{}", output.stderr);
     admin.delete(&format!("{collection}/{configuration}")).expect_success();
     wait_for("the webhook to be gone", || (apply(&sandbox, &namespace, &[]).status == 0).then_some(()));
@@ -680,7 +680,7 @@ fn reports_denied_admission() {
         let output = apply(&sandbox, &namespace, &["--dry-run=server"]);
         (output.status != 0).then_some(output)
     });
-    output.assert_fails(3, &["does not allow pods like that of pod/p", "--show-labels"]);
+    output.assert_fails(3, &["forbids the pod of pod/p", "--show-labels"]);
     // The server accepts a Job, but warns about its pods. The program passes the warning on.
     let sandbox = sandbox.file("input.yaml", JOB);
     apply(&sandbox, &namespace, &["--no-preflight"])
@@ -695,7 +695,7 @@ fn masks_warnings_of_the_server() {
     let proxy = Proxy::start(servers, move |_| Action::AddHeader("warning", text.clone()));
     let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", CRON_JOB.replace("plain", "hush9"));
     for args in [&["apply", "input.yaml", "-n", &namespace, "-q"][..], &["diff", "input.yaml", "-n", &namespace]] {
-        let output = sandbox.run(args).assert_exit(0, &["the server warns", "unknown field \"spec.schedule\", "]);
+        let output = sandbox.run(args).assert_exit(0, &["the API server warns", "unknown field \"spec.schedule\", "]);
         assert!(!output.stderr.contains("hush9") && !output.stderr.contains("aHVzaDk"), "{}", output.stderr);
     }
 }
@@ -711,7 +711,7 @@ fn masks_a_warning_by_all_items_of_a_list() {
     let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", list);
     // Both items cause the same warning, so it is reported once.
     let output = apply(&sandbox, &namespace, &[]).assert_exit(0, &["the API server warns: okapi and zebra, not ***"]);
-    assert_eq!(output.stderr.matches("the server warns").count(), 1, "{}", output.stderr);
+    assert_eq!(output.stderr.matches("the API server warns").count(), 1, "{}", output.stderr);
 }
 
 #[test]
@@ -730,14 +730,14 @@ fn rejects_invalid_input_without_any_request() {
         (format!("{CONFIG_MAP}---\n{}", map_with("uid: abc")), &["input.yaml:8:", "export"]),
         (map_with("managedFields: [{manager: m}]"), &["input.yaml:3:", "export"]),
         (format!("{JOB}status: {{active: 1}}\n"), &["input.yaml:11:", "export"]),
-        (duplicate, &["ConfigMap/a stands in the input twice", "input.yaml:11:", "line 1"]),
-        (duplicate_with_namespace, &["twice"]),
-        (two_versions, &["twice"]),
+        (duplicate, &["duplicate object ConfigMap/a in the input", "input.yaml:11:", "input.yaml:1"]),
+        (duplicate_with_namespace, &["duplicate object"]),
+        (two_versions, &["duplicate object"]),
         (CONFIG_MAP.replace("{name: a}", "{}"), &["input.yaml:", "name"]),
         (CONFIG_MAP.replace("{name: a}", "{labels: {a: b}}"), &["input.yaml:", "name"]),
         (CONFIG_MAP.replace("name: a", "name: a, namespace: elsewhere"), &["elsewhere", "-n"]),
         (format!("{CONFIG_MAP}---\nkind: ConfigMap\nmetadata: {{name: b}}\n"), &["apiVersion"]),
-        ("just text\n".to_owned(), &["no Kubernetes object"]),
+        ("just text\n".to_owned(), &["not a Kubernetes object"]),
         ("# nothing\n".to_owned(), &["no Kubernetes object"]),
     ];
     let mut failures = String::new();
@@ -825,10 +825,10 @@ fn writes_errors_to_the_error_file() {
     let Some(servers) = Servers::shared() else { return };
     let sandbox = Sandbox::new(servers.kubeconfig(NOBODY)).file("input.yaml", format!("{CONFIG_MAP}---\n{JOB}"));
     let namespace = servers.create_namespace("file");
-    let output = apply(&sandbox, &namespace, &[]).assert_fails(3, &["so not configmap/a"]);
-    assert!(output.error_file.contains("so not configmap/a"), "{output:?}");
-    let output = sandbox.run(&["diff", "input.yaml", "-n", &namespace]).assert_fails(3, &["so not configmap/a"]);
-    assert!(output.error_file.contains("so not configmap/a"), "{output:?}");
+    let output = apply(&sandbox, &namespace, &[]).assert_fails(3, &[": configmap/a"]);
+    assert!(output.error_file.contains(": configmap/a"), "{output:?}");
+    let output = sandbox.run(&["diff", "input.yaml", "-n", &namespace]).assert_fails(3, &[": configmap/a"]);
+    assert!(output.error_file.contains(": configmap/a"), "{output:?}");
 }
 
 /// The first failure determines the exit code.

@@ -125,7 +125,7 @@ fn retries_an_apply_and_reports_its_outcome() {
             // The object did not exist before, so the outcome is `created`, even if the response to the creation was
             // lost.
             assert_eq!(output.outcomes(), ["created"], "{fault}");
-            assert!(!output.stderr.contains("again in"), "{fault}: {}", output.stderr);
+            assert!(!output.stderr.contains("retrying in"), "{fault}: {}", output.stderr);
             assert_eq!(count_requests(&proxy, is_write), 2, "{fault}");
             assert_eq!(
                 admin.get(&api_path(&namespace, "configmaps", "a")).expect_success()["data"]["k"],
@@ -182,8 +182,8 @@ fn prints_retries_with_verbose() {
         let namespace = servers.create_namespace("verbose");
         let proxy = Proxy::start(servers, inject_once(is_write, action));
         let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
-        let output = apply(&sandbox, &namespace, &["-v"]).assert_exit(0, &["PATCH /api/v1/namespaces/", "again in"]);
-        assert_eq!(output.stderr.matches("again in").count(), 1, "{fault}: {}", output.stderr);
+        let output = apply(&sandbox, &namespace, &["-v"]).assert_exit(0, &["PATCH /api/v1/namespaces/", "retrying in"]);
+        assert_eq!(output.stderr.matches("retrying in").count(), 1, "{fault}: {}", output.stderr);
     }
 }
 
@@ -295,7 +295,7 @@ fn respects_retry_after() {
     // The program does not wait for an hour.
     let (output, elapsed, sent) = apply_with(Box::new(|_| Action::too_many_requests(3600)));
     assert!(elapsed < MAX_DELAY && sent == 1, "{elapsed:?} {sent}");
-    assert_eq!(output.assert_exit(3, &["no time for configmap/a", "run again later"]).outcomes(), ["failed"]);
+    assert_eq!(output.assert_exit(3, &["did not process configmap/a", "run again later"]).outcomes(), ["failed"]);
     // `Retry-After: 0` must not cause an endless loop.
     let (output, _, sent) = apply_with(Box::new(|_| Action::too_many_requests(0)));
     assert!(output.status == 3 && sent <= 50, "{sent} requests, {output:?}");

@@ -337,7 +337,7 @@ fn deletes_nothing_for_an_invalid_replacement() {
         (changed_job().replace("image: other", "image: third").replace("Never", "Always"), "restartPolicy"),
         (
             changed_job().replace("image: other", "image: third").replace("name: TOKEN", "name: A=B"),
-            "name of a variable",
+            "invalid variable name",
         ),
     ] {
         for extra_args in [&[][..], &["--no-preflight"]] {
@@ -691,7 +691,7 @@ fn times_out() {
     let Some(servers) = Servers::shared() else { return };
     let suspended_job = with_spec(JOB, "suspend: true");
     for (text, expected_message, expected_hint) in
-        [(JOB, "1 active", "--timeout"), (&suspended_job, "suspended", "`suspend` is false")]
+        [(JOB, "1 active", "--timeout"), (&suspended_job, "suspended", "`suspend` to false")]
     {
         let (status, stdout, stderr) = run_and_wait(servers, text, &["--timeout=4s"], |_, _| ());
         assert_eq!(status, 5, "{stderr}");

@@ -258,7 +258,7 @@ fn invalid_templates(default_template: &str) -> Vec<InvalidTemplate> {
                 "secretKeyRef.key: Invalid value",
             ]),
             expected_stderr: &[
-                "Kubernetes rejects the Job: `TOKEN`: the Secret's name",
+                "Kubernetes rejects the Job: `TOKEN`: the name of the Secret",
                 "Kubernetes rejects the Job: `TOKEN`: the key",
             ],
             status: 0,

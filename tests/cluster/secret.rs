@@ -63,7 +63,7 @@ fn accepts_as_much_data_as_the_server() {
     let args = ["secret", "big", "-n", &namespace, "--from-file=A=most"];
     let largest = sandbox.run(&[&args[..], &["--from-file=B=one"]].concat());
     assert_eq!(largest.status, 0, "{}", largest.stderr);
-    sandbox.run(&[&args[..], &["--from-file=B=two"]].concat()).assert_exit(2, &["more than 1 MiB"]);
+    sandbox.run(&[&args[..], &["--from-file=B=two"]].concat()).assert_exit(2, &["exceed 1 MiB"]);
     let apply = |text: &str| {
         sandbox.write("secret.yaml", text);
         sandbox.run(&["apply", "secret.yaml", "-q"]).status

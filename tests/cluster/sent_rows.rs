@@ -164,7 +164,7 @@ fn applies_or_explains_common_mistakes() {
         (
             "no apiVersion",
             "kind: Job\nmetadata: {name: x}\n".to_owned(),
-            RefusedBeforehand("kind", 1, "no `apiVersion`"),
+            RefusedBeforehand("kind", 1, "missing `apiVersion`"),
         ),
         ("a list of objects", "- a\n".to_owned(), RefusedBeforehand("- a", 1, "no Kubernetes object")),
         ("a name with a slash", config_map("{name: a/b}", ""), RefusedBeforehand("a/b", 1, "name")),

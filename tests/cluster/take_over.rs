@@ -323,7 +323,7 @@ fn replaces_a_literal_with_a_reference() {
             let version = fixture.live_object()["metadata"]["resourceVersion"].clone();
             let rerun = fixture.run_jobplate(&args).assert_exit(0, &[]);
             assert!(rerun.stdout.contains("/x unchanged\n"), "{label}: {rerun:?}");
-            assert!(!rerun.stderr.contains("may still hold"), "{label}: {rerun:?}");
+            assert!(!rerun.stderr.contains("can still contain"), "{label}: {rerun:?}");
             if kind == "CronJob" {
                 assert_eq!(fixture.live_object()["metadata"]["resourceVersion"], version, "{label}");
             }
@@ -759,7 +759,7 @@ fn writes_nothing_if_the_dry_run_fails() {
         (
             "another entry is invalid",
             our_manifest.replace("  - name: TOKEN", "  - {name: 'A=B', value: a}\n            - name: TOKEN"),
-            "no name of a variable",
+            "invalid variable name",
         ),
         (
             "an unknown field",
@@ -830,7 +830,7 @@ fn creates_a_new_object() {
     let args = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"];
     let output = fixture.run_jobplate(&args).assert_exit(0, &[]);
     assert_eq!(output.stdout, "cronjob.batch/x created\n");
-    assert!(!output.stderr.contains("may still hold"), "{}", output.stderr);
+    assert!(!output.stderr.contains("can still contain"), "{}", output.stderr);
 }
 
 #[test]
@@ -921,7 +921,7 @@ fn takes_over_in_many_objects() {
         (0..12).map(|number| format!("cronjob.batch/x{number} configured\n")).collect::<String>()
     );
     // The note about remaining copies is printed once, not for each object.
-    assert_eq!(output.stderr.matches("may still hold").count(), 1, "{}", output.stderr);
+    assert_eq!(output.stderr.matches("can still contain").count(), 1, "{}", output.stderr);
     let live_objects =
         servers.run("kubectl", &["get", "cronjobs", "-n", &fixture.namespace, "-o", "yaml", "--show-managed-fields"]);
     let live_objects = String::from_utf8_lossy(&live_objects.stdout);

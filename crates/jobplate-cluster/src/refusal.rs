@@ -58,9 +58,10 @@ fn field_conflict_error(
     let is_covered = |cause: &&StatusCause| take_over && is_within_entries(cause, &object.take_over_entries);
     let uncovered: Vec<&StatusCause> = conflicts.iter().copied().filter(|cause| !is_covered(cause)).collect();
     let listed = if uncovered.is_empty() { conflicts } else { &uncovered };
-    let table = format_conflict_table(listed, live, &object.json_or_null());
+    let ours = object.json_or_null();
+    let table = format_conflict_table(listed, live, &ours);
     let message = format!("conflict: other field managers own fields of {object_name} that this would change:{table}");
-    let variables: BTreeSet<String> = listed.iter().filter_map(|cause| variable_of(cause)).collect();
+    let variables: BTreeSet<String> = listed.iter().filter_map(|cause| variable_of(cause, &ours)).collect();
     let variables = variables.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let hint = match (take_over, variables.is_empty()) {
         (true, false) => format!(

@@ -125,9 +125,11 @@ pub(crate) fn is_within_entries(cause: &StatusCause, entries: &[TakeOverEntries]
     entries.iter().any(|entries| entries.container.0 == container && entries.names.iter().any(|other| other == name))
 }
 
-/// Returns the name of the variable whose `env` entry contains the field of a conflict, or `None` for another field.
-pub(crate) fn variable_of(cause: &StatusCause) -> Option<String> {
+/// Returns the name of the variable whose `env` entry contains the field of a conflict. Returns `None` for another
+/// field, and for a field that is not in `ours`, since its path may contain secrets.
+pub(crate) fn variable_of(cause: &StatusCause, ours: &Value) -> Option<String> {
     let path = FieldPath::parse(&cause.field)?;
+    path.follow(ours)?;
     split_entry_path(&path).map(|(_, name)| name.to_owned())
 }
 
