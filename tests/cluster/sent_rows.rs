@@ -166,7 +166,7 @@ fn applies_or_explains_common_mistakes() {
             "kind: Job\nmetadata: {name: x}\n".to_owned(),
             RefusedBeforehand("kind", 1, "missing `apiVersion`"),
         ),
-        ("a list of objects", "- a\n".to_owned(), RefusedBeforehand("- a", 1, "no Kubernetes object")),
+        ("a list of objects", "- a\n".to_owned(), RefusedBeforehand("- a", 1, "not a Kubernetes object")),
         ("a name with a slash", config_map("{name: a/b}", ""), RefusedBeforehand("a/b", 1, "name")),
         ("a name of dots", config_map("{name: ..}", ""), RefusedBeforehand("..", 1, "name")),
         ("a name with a query", config_map("{name: 'a?b=c#d%2e'}", ""), RefusedBeforehand("'a?b", 1, "name")),
