@@ -344,7 +344,7 @@ fn exits_with_the_code_of_the_failure() {
         ("apiVersion: example.com/v1\nkind: Unknown\nmetadata: {name: a}\n", &[][..], 3, "Unknown"),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: UPPER}\n", &[], 3, "UPPER"),
         ("a: b\n", &[], 2, "not a Kubernetes object"),
-        ("# nothing\n", &[], 2, "not a Kubernetes object"),
+        ("# nothing\n", &[], 2, "no Kubernetes object"),
         (JOB, &["--take-over"], 2, "--take-over"),
         (JOB, &["--context=none"], 3, "none"),
         (CONFIG_MAP, &["--on-immutable=skip"], 2, "--on-immutable"),

@@ -43,6 +43,6 @@ fn reports_edits_and_outcomes() {
     let output =
         apply("two", &[]).assert_exit(3, &["::error title=jobplate,file=job.yaml,line=1,col=1::job.batch/etl exists"]);
     let summary = read_file("summary");
-    assert!(summary.contains("| `job.batch/etl` | failed | `job.batch/etl is on the server"), "{summary}");
+    assert!(summary.contains("| `job.batch/etl` | failed | `job.batch/etl exists with"), "{summary}");
     assert!(!format!("{}{summary}{}", output.stderr, read_file("report.json")).contains("canary"));
 }

@@ -68,7 +68,7 @@ fn reports_rejected_credentials() {
 /// Returns the RBAC rule that a hint suggests. Panics if no hint suggests a rule.
 #[track_caller]
 fn suggested_rule(output: &RunOutput) -> String {
-    let rules = output.stderr.lines().filter_map(|line| line.split_once("allows it: "));
+    let rules = output.stderr.lines().filter_map(|line| line.split_once("with this rule: "));
     let rule = rules.map(|(_, rule)| rule.trim().to_owned()).next();
     rule.unwrap_or_else(|| panic!("there is no rule in:\n{}", output.stderr))
 }
@@ -645,7 +645,7 @@ fn reports_failing_webhooks() {
     });
     // The webhook may recover, so the request is retried.
     let output = apply(&sandbox, &namespace, &["-v"])
-        .assert_fails(3, &["the webhook checks.example.io does not respond", "again in"]);
+        .assert_fails(3, &["the webhook checks.example.io does not respond", "retrying in"]);
     assert!(!output.stderr.contains("hush"), "{}", output.stderr);
     admin.delete(&format!("{collection}/{configuration}")).expect_success();
     wait_for("the webhook to be gone", || (apply(&sandbox, &namespace, &[]).status == 0).then_some(()));

@@ -259,7 +259,7 @@ fn invalid_templates(default_template: &str) -> Vec<InvalidTemplate> {
             ]),
             expected_stderr: &[
                 "Kubernetes rejects the Job: `TOKEN`: the name of the Secret",
-                "Kubernetes rejects the Job: `TOKEN`: the key",
+                "Kubernetes rejects the Job: `TOKEN`: invalid key",
             ],
             status: 0,
         },
