@@ -240,6 +240,11 @@ fn keep_value(name: &str, value: SecretValue, notes: &mut Vec<Diagnostic>) -> Re
     let cast = |text: String| {
         Diagnostic::warning("secret-type-cast", text).help(format!("pass --text {name} to keep the text"))
     };
+    if cast_type.is_some() && string.is_some_and(secrets::may_expand) {
+        let text = format!("Prefect expands `$NAME`, `${{...}}` or a leading `~` in the value of `{name}`");
+        let help = "write each `$` as `\\u0024` in a string of JSON, which Prefect does not expand";
+        notes.push(Diagnostic::warning("secret-expansion", text).help(help));
+    }
     let warning = if !is_text {
         let text = format!("the value of `{name}` is not text, so it cannot be a variable");
         Some(Diagnostic::warning("binary-secret", text).help("mount the Secret as a file"))
