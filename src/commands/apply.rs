@@ -36,7 +36,7 @@ pub(crate) struct ApplyArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Applying")]
 struct ApplyingArgs {
-    /// Only try: server, none
+    /// Dry run: server, none
     #[arg(
         long,
         value_name = "HOW",
@@ -48,7 +48,7 @@ struct ApplyingArgs {
         add = ArgValueCandidates::new(value_candidates::<DryRunChoice>)
     )]
     dry_run: Choice<DryRunChoice>,
-    /// For a Job whose pod template differs: fail, recreate, new-name, skip
+    /// What to do with a Job whose pod template differs: fail, recreate, new-name, skip
     #[arg(
         long,
         value_name = "POLICY",
@@ -57,22 +57,22 @@ struct ApplyingArgs {
         add = ArgValueCandidates::new(value_candidates::<OnImmutableChoice>)
     )]
     on_immutable: Choice<OnImmutableChoice>,
-    /// Let --on-immutable=recreate delete a Job that is running
+    /// Allow --on-immutable=recreate to delete a running Job
     #[arg(long)]
     recreate_running: bool,
-    /// Do not try every object before the first is written
+    /// Skip the dry run of all objects before the first write
     #[arg(long)]
     no_preflight: bool,
-    /// Wait until the Jobs have ended
+    /// Wait until the Jobs end
     #[arg(long)]
     wait: bool,
-    /// Follow the logs of the Jobs, on stderr (implies --wait)
+    /// Print the logs of the Jobs to stderr (implies --wait)
     #[arg(long)]
     logs: bool,
-    /// How long Jobs that are waited for, and deletions, may take
+    /// Maximum duration of Jobs and deletions
     #[arg(long, value_name = "DURATION", default_value = "10m")]
     timeout: String,
-    /// How to print what became of each object: name, json
+    /// Format of the outcome of each object: name, json
     #[arg(
         short = 'o',
         long,
@@ -182,11 +182,11 @@ impl Command for ApplyArgs {
     fn after_help(program: &str) -> Option<String> {
         Some(format!(
             "Examples:
-  # A job template's Job, now, and its logs until it ends
+  # Run the Job of a job template, and follow its logs until it ends
   {program} apply job_template.yaml \\
     --secret GITHUB_ACCESS_TOKEN=prefect-secrets/github-access-token --logs
 
-  # What somebody once wrote as a plain value becomes a reference
+  # Replace a plain value on the server with a reference
   {program} apply cronjob.yaml --secret-env TOKEN=prefect-secrets/token \\
     --take-over
 
@@ -194,7 +194,7 @@ impl Command for ApplyArgs {
   {program} apply k8s/ --spec flows.yaml --on-immutable=new-name \\
     --wait -o json
 
-Exit codes: 0 done, 2 input, 3 refused or unreachable, 4 the Job failed, 5 out of time, 130 Ctrl-C"
+Exit codes: 0 success; 2 invalid input; 3 the API server rejected a request or is unreachable; 4 a Job failed; 5 timeout; 130 Ctrl-C"
         ))
     }
 

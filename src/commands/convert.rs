@@ -21,11 +21,11 @@ pub(crate) struct ConvertArgs {
     /// The job template of a Prefect 1 agent, a ConfigMap with one, or - for standard input
     #[arg(value_name = "FILE", help_heading = "Inputs")]
     template: Option<PathBuf>,
-    /// The same as FILE, as kubectl has it
+    /// Same as FILE, like kubectl's flag
     #[arg(short = 'f', long, value_name = "FILE", conflicts_with = "template", help_heading = "Inputs")]
     filename: Option<PathBuf>,
-    /// The base job template to build on, in a file or wherever `preview` takes one: its variables stay, and whatever
-    /// FILE does not say; without it, one that has what Prefect's own default has
+    /// Base job template to start from, in any form that `preview` accepts; settings that FILE does not have are
+    /// kept [default: a minimal one with Prefect's variables]
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     from_default: Option<PathBuf>,
     #[command(flatten)]
@@ -35,10 +35,10 @@ pub(crate) struct ConvertArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Output")]
 struct ConvertOutputArgs {
-    /// What to print: json, as the server takes it, or yaml
+    /// Output format: json, which `prefect work-pool create` accepts, or yaml
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value = "json", hide_possible_values = true)]
     output: ConvertFormat,
-    /// Leave out notes; warnings are shown
+    /// Hide notes; warnings and errors are shown
     #[arg(short, long)]
     quiet: bool,
 }
@@ -61,13 +61,13 @@ impl Command for ConvertArgs {
   prefect work-pool create flows --type kubernetes \\
     --base-job-template base_job_template.json
 
-  # On the default of the Prefect that you have
+  # Start from the default of the installed Prefect
   prefect work-pool get-default-base-job-template --type kubernetes \\
     > default.json
   {program} convert job_template.yaml --from-default default.json
 
-Notes say what has another name now, what has no place any more, and what to do about it.
-Exit codes: 0 done, 2 input, or what can't be converted"
+Notes and warnings report each setting that is renamed, removed or changed.
+Exit codes: 0 success; 2 invalid input, or a template that cannot be converted"
         ))
     }
 

@@ -34,10 +34,10 @@ impl Command for DiffArgs {
     fn after_help(program: &str) -> Option<String> {
         Some(format!(
             "Examples:
-  # In CI: would an apply change anything?
+  # In CI: fail if an apply would change anything
   {program} diff k8s/ --spec flows.yaml
 
-Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachable, 130 Ctrl-C"
+Exit codes: 0 no difference; 1 a difference; 2 invalid input; 3 the API server rejected a request or is unreachable; 130 Ctrl-C"
         ))
     }
 

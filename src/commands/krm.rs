@@ -37,7 +37,7 @@ const PATH_ANNOTATIONS: [&str; 2] = ["internal.config.kubernetes.io/path", "conf
 pub(crate) struct KrmArgs {
     #[command(flatten)]
     edit: EditArgs,
-    /// The namespace of targets that have none
+    /// Set the namespace of targets that have none; fail if a target has another one
     #[arg(short = 'n', long, value_name = "NAMESPACE", help_heading = "Names")]
     namespace: Option<String>,
 }

@@ -24,7 +24,7 @@ pub(crate) struct PostRenderArgs {
     again: Vec<String>,
     #[command(flatten)]
     edit: EditArgs,
-    /// The namespace of targets that have none
+    /// Set the namespace of targets that have none; fail if a target has another one
     #[arg(short = 'n', long, value_name = "NAMESPACE", help_heading = "Names")]
     namespace: Option<String>,
 }

@@ -149,7 +149,7 @@ impl Completers {
     }
 }
 
-/// Completes the path in `KEY=PATH`.
+/// Completes the path in `NAME=PATH`.
 fn complete_key_and_path(typed: &OsStr) -> Vec<CompletionCandidate> {
     let Some((key, path)) = typed.to_str().and_then(|typed| typed.split_once('=')) else { return Vec::new() };
     let files = without_control_characters(PathCompleter::file().complete(OsStr::new(path))).into_iter();

@@ -250,7 +250,7 @@ pub fn check_api_url(url: &str) -> Result<(), ValidationError> {
     if is_clean && host.is_some_and(|host| !host.is_empty() && !host.starts_with(':')) {
         return Ok(());
     }
-    Err(ValidationError::new("this is no URL").hint("use http://HOST:4200 or https://HOST/api"))
+    Err(ValidationError::new("invalid URL").hint("use http://HOST:4200 or https://HOST/api"))
 }
 
 #[cfg(test)]

@@ -20,10 +20,10 @@ pub(crate) const MAX_DURATION: Duration = Duration::from_secs(100 * 365 * 24 * 6
 #[derive(Args)]
 #[command(next_help_heading = "Cluster")]
 pub(crate) struct ClusterArgs {
-    /// The namespace of every object, instead of that of the kubeconfig; nothing is written into manifests
+    /// Namespace of every object, instead of that of the kubeconfig; manifests are not changed
     #[arg(short = 'n', long, value_name = "NAMESPACE")]
     namespace: Option<String>,
-    /// The kubeconfig file, instead of KUBECONFIG or ~/.kube/config
+    /// Path of the kubeconfig file, instead of KUBECONFIG or ~/.kube/config
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
     /// The context of the kubeconfig
@@ -35,22 +35,22 @@ pub(crate) struct ClusterArgs {
     /// The user of the kubeconfig
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// Act as this user
+    /// User to impersonate
     #[arg(long = "as", value_name = "USER")]
     impersonate: Option<String>,
-    /// Act as a member of this group, too
+    /// Group to impersonate; repeat the flag for several groups
     #[arg(long = "as-group", value_name = "GROUP")]
     groups: Vec<String>,
-    /// How long one request may take, such as 30s; 0 for as long as it takes
+    /// Maximum duration of a request, such as 30s; 0 for no limit
     #[arg(long, value_name = "DURATION", default_value = "60s")]
     request_timeout: String,
-    /// Requests under way at the same time
+    /// Number of concurrent requests
     #[arg(long, value_name = "NUMBER", default_value = "4")]
     concurrency: String,
-    /// The field manager to write as
+    /// Name of the field manager
     #[arg(long, value_name = "NAME", default_value = "jobplate")]
     field_manager: String,
-    /// How the server takes unknown and doubled fields: strict, warn, ignore
+    /// How the API server handles unknown and duplicate fields: strict, warn, ignore
     #[arg(
         long,
         value_name = "HOW",
@@ -65,10 +65,10 @@ pub(crate) struct ClusterArgs {
     /// Overwrite conflicting fields owned by other field managers
     #[arg(long)]
     pub(crate) force_conflicts: bool,
-    /// Take over the env entries that this call names, and nothing else, from whoever owns them
+    /// Take over the variables that this command sets from other field managers, and no other fields
     #[arg(long)]
     pub(crate) take_over: bool,
-    /// Say on stderr what is asked of the server
+    /// Print each request to stderr
     #[arg(short, long)]
     pub(crate) verbose: bool,
 }

@@ -23,7 +23,7 @@ pub(crate) struct ManifestArgs {
     /// Manifests: files, directories, or - for standard input
     #[arg(value_name = "FILE", help_heading = "Inputs")]
     pub(super) inputs: Vec<PathBuf>,
-    /// The same as FILE, as kubectl has it
+    /// Same as FILE, like kubectl's flag
     #[arg(short = 'f', long, value_name = "FILE", help_heading = "Inputs")]
     pub(super) filename: Vec<PathBuf>,
     /// Descend into directories
@@ -42,13 +42,13 @@ pub(crate) struct EditArgs {
     pub(super) targets: WhereArgs,
     #[command(flatten)]
     pub(super) names: NameArgs,
-    /// Leave out notes; warnings are shown
+    /// Hide notes; warnings and errors are shown
     #[arg(short, long, help_heading = "Output")]
     pub(super) quiet: bool,
     /// Write the edits and the diagnostics to a file, as JSON
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(super) report: Option<PathBuf>,
-    /// The largest document to read
+    /// Maximum size of a document
     #[arg(long, value_name = "SIZE", default_value = "64MiB", help_heading = "Output")]
     pub(super) max_document_size: String,
 }
@@ -56,28 +56,28 @@ pub(crate) struct EditArgs {
 #[derive(Args)]
 #[command(next_help_heading = "What to set")]
 pub(super) struct SetArgs {
-    /// The Prefect 1 secret NAME, from a key of a Kubernetes Secret [default of KEY: NAME]
+    /// Set the Prefect 1 secret NAME from a key of a Kubernetes Secret [default of KEY: NAME]
     #[arg(long, value_name = "NAME=SECRET/[KEY][:optional]")]
     pub(super) secret: Vec<String>,
-    /// A variable from a key of a Secret
+    /// Set a variable from a key of a Secret
     #[arg(long, value_name = "VAR=SECRET/KEY[:optional]")]
     pub(super) secret_env: Vec<String>,
-    /// A variable from a key of a ConfigMap
+    /// Set a variable from a key of a ConfigMap
     #[arg(long, value_name = "VAR=CONFIGMAP/KEY[:optional]")]
     pub(super) config_env: Vec<String>,
-    /// A variable from a field of the pod: metadata.name, label/KEY, annotation/KEY, ...
+    /// Set a variable from a field of the pod: metadata.name, label/KEY, annotation/KEY, ...
     #[arg(long, value_name = "VAR=FIELDPATH")]
     pub(super) field_env: Vec<String>,
-    /// A variable with a plain value
+    /// Set a variable to a plain value
     #[arg(long, value_name = "VAR=VALUE")]
     pub(super) env: Vec<String>,
-    /// Every key of a Secret or ConfigMap: secret/NAME, configmap/NAME
+    /// Set variables from all keys of a Secret or ConfigMap: secret/NAME, configmap/NAME
     #[arg(long, value_name = "[PREFIX=]KIND/NAME[:optional]")]
     pub(super) env_from: Vec<String>,
     /// Remove a variable
     #[arg(long, value_name = "VAR")]
     pub(super) unset: Vec<String>,
-    /// Prefect 1: the backend, server or cloud
+    /// Prefect 1: set the backend, server or cloud
     #[arg(
         long,
         value_name = "BACKEND",
@@ -85,13 +85,13 @@ pub(super) struct SetArgs {
         add = ArgValueCandidates::new(value_candidates::<BackendName>)
     )]
     pub(super) backend: Option<Choice<BackendName>>,
-    /// The URL of Prefect's API
+    /// Set the URL of Prefect's API
     #[arg(long, value_name = "URL")]
     pub(super) api: Option<String>,
-    /// Prefect's API key, from a key of a Secret
+    /// Set Prefect's API key from a key of a Secret
     #[arg(long, value_name = "SECRET/KEY[:optional]")]
     pub(super) api_key: Option<String>,
-    /// Prefect 1: whether secrets are read from the environment; true if BOOL is left out
+    /// Prefect 1: set whether flows read secrets from the environment [default of BOOL: true]
     #[arg(
         long,
         value_name = "BOOL",
@@ -102,13 +102,13 @@ pub(super) struct SetArgs {
         add = ArgValueCandidates::new(value_candidates::<BoolChoice>)
     )]
     pub(super) local_secrets: Option<Choice<BoolChoice>>,
-    /// Prefect 2 and 3: the version of prefect-kubernetes that the workers have; else the newest
+    /// Prefect 2 and 3: version of prefect-kubernetes in the workers [default: latest known]
     #[arg(long, value_name = "VERSION")]
     pub(super) prefect_kubernetes: Option<String>,
-    /// All of this from a spec file; flags win over it, a later one over an earlier one
+    /// Read settings from a spec file; flags and later files override it
     #[arg(long, value_name = "FILE")]
     pub(super) spec: Vec<PathBuf>,
-    /// Let --env write a value under a name that looks secret
+    /// Allow --env to write values that look like secrets
     #[arg(long)]
     pub(super) allow_plaintext: bool,
 }
@@ -130,27 +130,27 @@ pub(super) enum BoolChoice {
 #[derive(Args)]
 #[command(next_help_heading = "Where")]
 pub(super) struct WhereArgs {
-    /// Objects to change, by patterns such as deployment/web-*, and texts in ConfigMaps: configmap/NAME:KEY.
-    /// Without it Jobs, CronJobs, job_template.yaml in ConfigMaps, and for Prefect's settings agents and
-    /// workers; with post-render these last only
+    /// Change these objects: patterns such as deployment/web-*, or configmap/NAME:KEY for an embedded document.
+    /// Default: Jobs, CronJobs, and job_template.yaml in ConfigMaps; for Prefect's settings also agents and
+    /// workers, which are the only default of post-render
     #[arg(long, value_name = "KIND[/NAME][:KEY]")]
     pub(super) target: Vec<String>,
-    /// Only objects with these labels
+    /// Change only objects with these labels
     #[arg(short = 'l', long, value_name = "LABELS")]
     pub(super) selector: Option<String>,
-    /// Containers to change, by pattern; else the first one, in which Prefect runs the flow
+    /// Change the containers with this name or pattern [default: the first, which runs the flow]
     #[arg(short = 'c', long, value_name = "NAME", conflicts_with = "all_containers")]
     pub(super) container: Vec<String>,
     /// Change all containers
     #[arg(long)]
     pub(super) all_containers: bool,
-    /// Change init containers, too
+    /// Change init containers too
     #[arg(long)]
     pub(super) init_containers: bool,
-    /// Leave Helm hooks alone
+    /// Skip Helm hooks
     #[arg(long)]
     pub(super) skip_hooks: bool,
-    /// Do not fail when no object matches
+    /// Do not fail if no object matches
     #[arg(long, overrides_with = "require_match")]
     pub(super) allow_no_match: bool,
     /// Fail if a file has no object that matches; overrides an earlier --allow-no-match
@@ -161,13 +161,13 @@ pub(super) struct WhereArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Names")]
 pub(super) struct NameArgs {
-    /// Give the one target this name
+    /// Set the name of the only target
     #[arg(long, value_name = "NAME", conflicts_with = "generate_name")]
     pub(super) name: Option<String>,
-    /// Let Kubernetes name the one target, beginning with PREFIX
+    /// Set `generateName` of the only target, so that Kubernetes appends a suffix to PREFIX
     #[arg(long, value_name = "PREFIX", conflicts_with = "name_hash")]
     pub(super) generate_name: Option<String>,
-    /// Append a hash of the content to the names of Jobs, so that a changed Job is a new one
+    /// Append a hash of the content to the names of Jobs, so that a changed Job gets a new name
     #[arg(long)]
     pub(super) name_hash: bool,
 }

@@ -8,7 +8,7 @@ use jobplate_diagnostic::{Diagnostic, Severity};
 /// The flag `--fail-on`.
 #[derive(Args)]
 pub(crate) struct FailOnArgs {
-    /// Exit with 1 if a diagnostic of this severity or higher is reported; output is written all the same
+    /// Exit with 1 if a diagnostic of this severity or higher is reported; the output is still written
     #[arg(long, value_name = "SEVERITY", value_enum, help_heading = "Output")]
     fail_on: Option<FailOn>,
 }

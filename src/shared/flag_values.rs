@@ -206,7 +206,7 @@ fn parse_key_ref(kind: &str, text: &str, default_key: Option<&str>) -> Result<Ke
     let Some((name, key)) = rest.split_once('/') else {
         let hint = match default_key {
             Some(key) => format!("use {key}={form}/ for the key `{key}`, or {key}={form}/KEY, but never a value"),
-            None => format!("use the names of the {kind} and its key, never a value: {form}/KEY"),
+            None => format!("use {form}/KEY: the name of the {kind} and its key, never the value"),
         };
         return Err(ValidationError::new(format!("missing `/` after the name of the {kind}")).hint(hint));
     };
@@ -274,7 +274,7 @@ mod tests {
             (parse_secret, "T=canary:opt", "`--flag T`: missing `/`"),
             (parse_secret, "T=s/canary/x", "`--flag T`: invalid key of"),
             (parse_secret, "a b=canary/", "`--flag a b`: invalid key of"),
-            (parse_secret_env, "T=canary", "`--flag T`: missing `/` after the name of the Secret use the names"),
+            (parse_secret_env, "T=canary", "`--flag T`: missing `/` after the name of the Secret use SECRET/KEY"),
             (parse_secret_env, "T=canary/", "`--flag T`: the key is missing"),
             (parse_config_env, "T=canary:optional", "`--flag T`: missing `/` after the name of the ConfigMap"),
             (parse_field_env, "T=canary", "`--flag T`: Kubernetes has no such field"),

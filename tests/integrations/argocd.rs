@@ -120,7 +120,7 @@ fn parameters_are_flags() {
     }
     let stderr =
         expect_failure(&home, &["--app", "app", "--parameters", r#"[{"name": "report", "string": "/tmp/x"}]"#]);
-    assert!(stderr.contains("there is no parameter `report`") && stderr.contains("secret-env"), "{stderr}");
+    assert!(stderr.contains("unknown parameter `report`") && stderr.contains("secret-env"), "{stderr}");
 }
 
 /// An empty output would make Argo CD delete the application's objects.
@@ -129,14 +129,14 @@ fn fails_without_objects() {
     let Some(home) = create_home() else { return };
     for (text, message) in [
         ("", "the input is empty"),
-        ("# nothing\n---\n", "there is no Kubernetes object"),
-        ("kind: List\napiVersion: v1\nitems: []\n", "there is no Kubernetes object"),
+        ("# nothing\n---\n", "no Kubernetes object"),
+        ("kind: List\napiVersion: v1\nitems: []\n", "no Kubernetes object"),
         // Argo CD expands any object that has `items` as a list, so it would drop an object with empty `items`.
         (&format!("{}items: []\n", JOB), "an object that is not a List has `items`"),
         (&format!("{}items: null\n", JOB), "an object that is not a List has `items`"),
-        (&format!("{}<<: {{items: []}}\n", JOB), "has a merge key"),
+        (&format!("{}<<: {{items: []}}\n", JOB), "a merge key"),
         // An object must not be dropped silently, even if there are other objects.
-        (&format!("{}---\nkind: ConfigMap\n<<: {{items: []}}\n", JOB), "has a merge key"),
+        (&format!("{}---\nkind: ConfigMap\n<<: {{items: []}}\n", JOB), "a merge key"),
         (&format!("{}---\nkind: List\nitems: [{{kind: A}}]\nitems: []\n", JOB), "a duplicate key"),
     ] {
         home.write("app/job.yaml", text);
@@ -178,7 +178,7 @@ fn refuses_documents_that_argo_cd_would_quote() {
     ] {
         home.write("app/job.yaml", format!("{JOB}---\n{text}"));
         let stderr = expect_failure(&home, &["--app", "app"]);
-        assert!(stderr.contains("and Argo CD takes nothing else"), "{text}: {stderr}");
+        assert!(stderr.contains("Argo CD accepts only Kubernetes objects"), "{text}: {stderr}");
         assert!(stderr.contains("job.yaml, line "), "{text}: {stderr}");
     }
 }

@@ -111,7 +111,8 @@ impl<'a> ApplyRun<'a> {
         for entry in self.entries.iter_mut().filter(is_affected) {
             entry.skips_dry_run = true;
             if self.context.options.dry_run {
-                entry.row.reason = Some("it needs objects that only this input creates".to_owned());
+                entry.row.reason =
+                    Some("not dry-run: it depends on objects that this input creates or changes".to_owned());
             }
         }
     }

@@ -143,7 +143,7 @@ pub fn check_env_name(name: &str) -> Result<(), ValidationError> {
         return Err(ValidationError::new("the name of a variable must not have a `=`"));
     }
     if !name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        return Err(ValidationError::new("the name of a variable must have printable ASCII characters only"));
+        return Err(ValidationError::new("the name of a variable must contain only printable ASCII characters"));
     }
     Ok(())
 }

@@ -59,7 +59,7 @@ pub fn setting_env_vars(settings: &RequestedSettings, generation: Generation) ->
                 _ => None,
             };
             if let Some(flag) = flag {
-                return Err(Error::usage(format!("`{flag}` has no meaning for Prefect 2 and 3"))
+                return Err(Error::usage(format!("`{flag}` is only for Prefect 1"))
                     .hint("there the API URL alone decides (`--api`); leave the flag out, or name other targets with `--target`"));
             }
             if let Some(api) = &settings.api {

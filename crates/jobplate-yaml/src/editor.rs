@@ -312,8 +312,8 @@ mod tests {
             ("a: b\n!!null x: c\n", "invalid key: null"),
             ("a: b\nc: &x [*x]\n", "invalid alias `*x`"),
             ("a: b\n? c\n: &x [*x]\n", "invalid alias `*x`"),
-            ("a: b\nc: \"\\ud83d\\ude00\"\n", "an escape that is no Unicode character"),
-            ("a: b\n? c\n: \"\\ud83d\\ude00\"\n", "an escape that is no Unicode character"),
+            ("a: b\nc: \"\\ud83d\\ude00\"\n", "an escape that is not a Unicode character"),
+            ("a: b\n? c\n: \"\\ud83d\\ude00\"\n", "an escape that is not a Unicode character"),
             ("a: b\nc: \"\\/\"\n", "an unknown escape"),
         ] {
             let error = apply(text, replace()).unwrap_err();

@@ -39,7 +39,7 @@ pub fn find_template_expression(text: &str, arena: &mut NodeArena) -> Option<usi
 /// Returns the offset of the template expression that YAML reads as a mapping whose key is this mapping.
 pub(super) fn template_expression_of_key(key: Node<'_>) -> Option<usize> {
     let start = key.span().start.checked_sub(1)?;
-    let is_expression = key.kind() == NodeKind::Map && key.document().text[start..].starts_with("{{");
+    let is_expression = key.kind() == NodeKind::Map && key.document().text.as_bytes()[start..].starts_with(b"{{");
     is_expression.then_some(start)
 }
 
@@ -71,6 +71,7 @@ mod tests {
             ("a: |\n  {{ b }}\n", None),
             ("? {b: c}\n: d # {{ e }}\n", None),
             ("a: [\n", None),
+            ("\u{feff}{a: b}: '{{ c }}'\n", None),
         ] {
             assert_eq!(find_template_expression(text, &mut NodeArena::default()), expected, "{text}");
         }

@@ -23,13 +23,13 @@ use crate::shared::input_reader::InputReader;
 #[derive(Args)]
 #[command(next_help_heading = "Prefect 1")]
 pub(super) struct AgentArgs {
-    /// The manifest of the agent: its variables, and the options of its `prefect agent kubernetes start`
+    /// Manifest of the agent: its variables and the options of `prefect agent kubernetes start`
     #[arg(long, value_name = "FILE")]
     pub(super) agent: Option<PathBuf>,
-    /// The run config of the flow: env, image, job_template and the other arguments of KubernetesRun
+    /// Run config of the flow: env, image, job_template and the other arguments of KubernetesRun
     #[arg(long, value_name = "FILE")]
     pub(super) run_config: Option<PathBuf>,
-    /// The version of the agent; that of the image in --agent, else 1.4, if it is left out
+    /// Version of the agent [default: that of the image in --agent, or 1.4]
     #[arg(long, value_name = "VERSION", value_enum)]
     prefect: Option<PrefectVersion>,
 }

@@ -34,14 +34,14 @@ use crate::ui::Ui;
 
 #[derive(Args)]
 pub(crate) struct PreviewArgs {
-    /// A job template of Prefect 1, a base job template of Prefect 2 or 3, or a ConfigMap with one of them; - for
-    /// standard input. Prefect 1's own template, if it is left out beside --scenario, --agent or --run-config
+    /// Job template of Prefect 1, base job template of Prefect 2 or 3, or a ConfigMap with one of them; - for standard
+    /// input [default with --scenario, --agent or --run-config: the default template of Prefect 1]
     #[arg(value_name = "FILE", help_heading = "Inputs")]
     template: Option<PathBuf>,
     /// Same as FILE, like kubectl's flag
     #[arg(short = 'f', long, value_name = "FILE", conflicts_with = "template", help_heading = "Inputs")]
     filename: Option<PathBuf>,
-    /// All at once: run_config, agent, environ, user_config, flow, flow_run_id, identifier of Prefect 1;
+    /// Read all settings from one file: run_config, agent, environ, user_config, flow, flow_run_id, identifier of Prefect 1;
     /// job_variables, deployment, flow, flow_run, work_pool, worker of Prefect 2 and 3
     #[arg(long, value_name = "FILE", help_heading = "Who runs what")]
     scenario: Option<PathBuf>,
@@ -49,7 +49,7 @@ pub(crate) struct PreviewArgs {
     agent: AgentArgs,
     #[command(flatten)]
     worker: WorkerArgs,
-    /// What to print: the Job as yaml or json, or env: a table of the flow's variables
+    /// Output format: the Job as yaml or json, or env for a table of the flow's variables
     #[arg(
         short,
         long,
@@ -60,7 +60,7 @@ pub(crate) struct PreviewArgs {
         help_heading = "Output"
     )]
     output: PreviewFormat,
-    /// Leave out notes; warnings are shown
+    /// Hide notes; warnings and errors are shown
     #[arg(short, long, help_heading = "Output")]
     quiet: bool,
     #[command(flatten)]
@@ -87,7 +87,7 @@ impl Command for PreviewArgs {
   # Which Job will run, and which settings are overridden?
   {program} preview job_template.yaml
 
-  # The flow's variables: where each comes from, and what it overrides
+  # The flow's variables, with the source of each and what it overrides
   {program} preview job_template.yaml --agent agent.yaml \\
     --run-config run.yaml -o env
 
@@ -100,7 +100,7 @@ impl Command for PreviewArgs {
     {program} preview -
 
 Names and IDs that Prefect generates are placeholders: new_id, 0a1b2c3d.
-Exit codes: 0 done, 1 with --fail-on: an error or warning was reported, 2 input, or Prefect itself would fail"
+Exit codes: 0 success; 1 with --fail-on if an error or warning is reported; 2 invalid input, or Prefect would fail"
         ))
     }
 

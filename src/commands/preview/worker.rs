@@ -26,25 +26,25 @@ use crate::shared::input_reader::InputReader;
 #[derive(Args)]
 #[command(next_help_heading = "Prefect 2 and 3")]
 pub(super) struct WorkerArgs {
-    /// The manifest of the worker: its variables, and the options of its `prefect worker start`
+    /// Manifest of the worker: its variables and the options of `prefect worker start`
     #[arg(long, value_name = "FILE")]
     worker: Option<PathBuf>,
-    /// The job variables of the flow run
+    /// Job variables of the flow run
     #[arg(long, value_name = "FILE")]
     job_variables: Option<PathBuf>,
-    /// The worker's setting: its API key is this key of this Secret
+    /// Setting of the worker: read the API key from this Secret
     #[arg(long, value_name = "SECRET/KEY")]
     api_key_secret: Option<String>,
-    /// The worker's setting: its API auth string is this key of this Secret
+    /// Setting of the worker: read the API auth string from this Secret
     #[arg(long, value_name = "SECRET/KEY")]
     api_auth_string_secret: Option<String>,
-    /// The worker's setting: it writes a Secret with its API key
+    /// Setting of the worker: create a Secret with the API key
     #[arg(long)]
     create_secret_for_api_key: bool,
-    /// The worker's setting: it writes a Secret with all plain variables of each Job
+    /// Setting of the worker: create a Secret with all plain variables of each Job
     #[arg(long)]
     store_env_as_secret: bool,
-    /// The version of prefect-kubernetes that the worker has; else the newest
+    /// Version of prefect-kubernetes in the worker [default: latest known]
     #[arg(long, value_name = "VERSION")]
     prefect_kubernetes: Option<String>,
     /// Print a Job that `kubectl create` accepts

@@ -29,7 +29,7 @@ use crate::ui::Ui;
 pub(crate) struct RenderArgs {
     #[command(flatten)]
     manifests: ManifestArgs,
-    /// The namespace of targets that have none
+    /// Set the namespace of targets that have none; fail if a target has another one
     #[arg(short = 'n', long, value_name = "NAMESPACE", help_heading = "Names")]
     namespace: Option<String>,
     #[command(flatten)]
@@ -39,17 +39,17 @@ pub(crate) struct RenderArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Output")]
 struct RenderOutputArgs {
-    /// Change the files themselves, all or none
+    /// Edit the files in place, all or none
     #[arg(short = 'i', long, conflicts_with = "check")]
     in_place: bool,
-    /// Write nothing, list the files that would change; exit 1 if there are any
+    /// List the files that would change, and exit with 1 if there are any
     #[arg(long)]
     check: bool,
     /// Print a diff, with sensitive values masked
     #[arg(long)]
     diff: bool,
-    /// Print a ConfigMap with the result as its text, for an agent to mount (KEY is job_template.yaml if left
-    /// out; -n is the ConfigMap's)
+    /// Print a ConfigMap that contains the result, for an agent to mount [default of KEY: job_template.yaml]; -n sets
+    /// its namespace
     #[arg(long, value_name = "configmap/NAME[:KEY]", conflicts_with_all = ["in_place", "check", "diff"])]
     wrap: Option<String>,
     #[command(flatten)]
@@ -111,22 +111,22 @@ impl Command for RenderArgs {
     fn after_help(program: &str) -> Option<String> {
         Some(format!(
             "Examples:
-  # The token of a Kubernetes Secret, under the name that Prefect 1 reads
+  # A token from a Kubernetes Secret, under the name that Prefect 1 reads
   {program} render job_template.yaml \\
     --secret GITHUB_ACCESS_TOKEN=prefect-secrets/github-access-token
 
-  # What the agent gets, and hands on to them
+  # The settings of the agent, which it passes on to flow runs
   {program} render agent.yaml --backend server \\
     --api http://prefect-apollo:4200
 
-  # Any object, any variable, in the file itself
+  # Any object and any variable, edited in place
   {program} render -i web.yaml --target deployment/web \\
     --secret-env DB_PASSWORD=db/password
 
-  # In CI: is what stands in Git what the spec file says?
+  # In CI: fail if the committed manifests differ from the spec file
   {program} render --check k8s/ --spec flows.yaml
 
-Exit codes: 0 done, 1 with --check: a file would change, or with --fail-on: an error or warning was reported, 2 input, or an edit that was refused"
+Exit codes: 0 success; 1 with --check if a file would change, with --fail-on if an error or warning is reported; 2 invalid input or a refused edit"
         ))
     }
 

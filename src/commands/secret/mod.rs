@@ -46,22 +46,22 @@ struct SecretOutputArgs {
     /// The namespace of the Secret
     #[arg(short = 'n', long, value_name = "NAMESPACE")]
     namespace: Option<String>,
-    /// Make a Secret whose data can't be changed
+    /// Make the Secret immutable
     #[arg(long)]
     immutable: bool,
-    /// Write the secret KEY so that flows get it as the text it is, even if that is a number, a `$NAME`, a dict
-    #[arg(long, value_name = "KEY")]
+    /// Write the value of the secret NAME so that flows get its exact text, also for a number, a `$NAME` or a dict
+    #[arg(long, value_name = "NAME")]
     text: Vec<String>,
     /// Use KEY in the Secret for the secret NAME [default: NAME]
     #[arg(long, value_name = "NAME=KEY")]
     key: Vec<String>,
-    /// Print the flags that refer to the Secret, one on a line, and no value
+    /// Print the flags that refer to the Secret, one per line, without values
     #[arg(long, conflicts_with = "print_spec")]
     print_flags: bool,
-    /// Print a spec file that refers to the Secret, and no value
+    /// Print a spec file that refers to the Secret, without values
     #[arg(long)]
     print_spec: bool,
-    /// Leave out notes; warnings are shown
+    /// Hide notes; warnings and errors are shown
     #[arg(short, long)]
     quiet: bool,
 }
@@ -72,33 +72,33 @@ impl Command for SecretArgs {
 
     fn after_help(program: &str) -> Option<String> {
         Some(format!(
-            "A key in the Secret is Prefect's name for the secret: Secret(\"TOKEN\") of a flow is the key TOKEN,
-to which `{program} render --secret TOKEN=NAME/` refers. --key TOKEN=KEY chooses another key. The
-prefix PREFECT__CONTEXT__SECRETS__ is left out. A `__` in a name leads into a dict, as it does in Prefect: A__B is B in Secret(\"A\").
+            "Each key of the Secret is the name of a Prefect secret: Secret(\"TOKEN\") in a flow is the key TOKEN,
+without the prefix PREFECT__CONTEXT__SECRETS__, and `{program} render --secret TOKEN=NAME/` refers
+to it. --key TOKEN=KEY sets another key. As in Prefect, a `__` in a name is a dict: A__B is B in Secret(\"A\").
 
 Examples:
-  # What a local agent has in ~/.prefect/config.toml, for a cluster
+  # The secrets of ~/.prefect/config.toml, as a Secret in a cluster
   {program} secret prefect-secrets --from-config -n flows \\
     | kubectl apply --server-side -f -
 
-  # ... and the job template that refers to it
+  # The job template with references to that Secret
   {program} render job_template.yaml \\
     $({program} secret prefect-secrets --from-config --print-flags)
 
-  # One token, which no file and no history of a shell ever holds
+  # One token, without a file or the history of the shell
   read -rs TOKEN; printf %s \"$TOKEN\" | {program} secret github \\
     --from-file GITHUB_ACCESS_TOKEN=-
 
-  # Of an encrypted file; the references, to be kept in Git
+  # An encrypted file, and a spec file with the references for Git
   sops -d flows.env | {program} secret flows --from-env-file - \\
     | kubectl apply --server-side -f -
   sops -d flows.env | {program} secret flows --from-env-file - \\
     --print-spec > flows.yaml
 
-Prefect reads a value as a Python literal: 42 is a number to a flow, and \"x\" loses its quotes. A
-warning names each secret to which that happens; --text NAME writes it so that it does not.
+Prefect reads a value as a Python literal: 42 becomes a number, and \"x\" loses its quotes. A warning
+reports each secret whose value changes in this way, and --text NAME prevents it.
 
-Exit codes: 0 done, 2 input"
+Exit codes: 0 success; 2 invalid input"
         ))
     }
 
@@ -107,9 +107,8 @@ Exit codes: 0 done, 2 input"
         ui.quiet = output.quiet;
         if !more.is_empty() {
             let error = Error::usage("unexpected argument after NAME");
-            return Err(
-                error.hint("pass a file with its flag: --from-config=FILE, --from-env-file FILE, --from-file KEY=PATH")
-            );
+            return Err(error
+                .hint("pass a file with its flag: --from-config=FILE, --from-env-file FILE, --from-file NAME=PATH"));
         }
         let hint = "NAME is the name of the Secret to print, such as prefect-secrets";
         names::check_object_name("Secret", &name).map_err(|fault| fault.hint(hint).into_error("NAME"))?;

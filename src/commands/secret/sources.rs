@@ -27,18 +27,17 @@ const CONFIG_VARIABLE: &str = "PREFECT__USER_CONFIG_PATH";
 #[derive(Args)]
 #[command(next_help_heading = "Sources")]
 pub(super) struct SourceArgs {
-    /// The secrets in [context.secrets] of Prefect 1's configuration, which is ~/.prefect/config.toml if FILE is
-    /// left out
+    /// Read [context.secrets] of Prefect 1's configuration [default of FILE: ~/.prefect/config.toml]
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     from_config: Option<OsString>,
-    /// The variables PREFECT__CONTEXT__SECRETS__... of this command's own environment
+    /// Read the environment variables PREFECT__CONTEXT__SECRETS__...
     #[arg(long)]
     from_environment: bool,
-    /// Lines of KEY=VALUE, read as kubectl reads them
+    /// Read lines of KEY=VALUE, like kubectl
     #[arg(long, value_name = "FILE")]
     from_env_file: Vec<PathBuf>,
-    /// One secret, all that is in a file; - is standard input
-    #[arg(long, value_name = "KEY=PATH")]
+    /// Read one secret from the content of a file; - is standard input
+    #[arg(long, value_name = "NAME=PATH")]
     from_file: Vec<OsString>,
     /// A flag of kubectl. It is accepted only so that the error can name the flag to use instead.
     #[arg(long, hide = true)]
@@ -101,7 +100,7 @@ impl SourceArgs {
             && self.from_file.is_empty()
         {
             return Err(Error::usage("no source of secrets")
-                .hint("pass one: --from-config, --from-environment, --from-env-file FILE, --from-file KEY=PATH"));
+                .hint("pass one: --from-config, --from-environment, --from-env-file FILE, --from-file NAME=PATH"));
         }
         let mut collector = SecretCollector::default();
         if let Some(file) = &self.from_config {
@@ -128,7 +127,7 @@ impl SourceArgs {
                     "`{name}` cannot be both a value ({}) and a dict, for {within} ({})",
                     value.location, part.location
                 ))
-                .hint("rename one of them: a `__` in a name is a dict, and Prefect does not start with both"));
+                .hint("rename one of them: `__` in a name creates a dict, and Prefect cannot start with both"));
             }
         }
         Ok(found)
@@ -227,7 +226,7 @@ impl SecretCollector {
 
     fn add_file(&mut self, text: &OsStr, only_names: bool) -> Result<()> {
         let (key, path) = split_assignment(text).filter(|(key, _)| !key.is_empty()).ok_or_else(|| {
-            Error::usage("`--from-file` must be KEY=PATH").hint("add KEY, the name of the secret, before the `=`")
+            Error::usage("`--from-file` must be NAME=PATH").hint("add NAME, the name of the secret, before the `=`")
         })?;
         let flag = format!("`--from-file {key}`");
         let name = secrets::parse_name(key).map_err(|fault| fault.into_error("`--from-file`"))?;
@@ -251,7 +250,7 @@ fn unreadable_error(flag: &str, file: &str, reason: String) -> Error {
     }
     // The argument may contain a value and is not quoted.
     Error::usage(format!("`{flag}` must be a file: {reason}"))
-        .hint("for one secret, use --from-file KEY=PATH, where the file has its value")
+        .hint("for one secret, use --from-file NAME=PATH, where the file has its value")
 }
 
 /// Reads the value of a line that has only a name from the environment, like kubectl.
@@ -266,7 +265,7 @@ fn read_environment(key: &str, location: &str) -> Result<String> {
     };
     Err(Error::input(error)
         .in_file(location)
-        .hint("use KEY=VALUE, or --from-file KEY=PATH for a value with several lines"))
+        .hint("use KEY=VALUE, or --from-file NAME=PATH for a value with several lines"))
 }
 
 fn utf8(bytes: Vec<u8>, file: &str) -> Result<String> {
@@ -277,7 +276,7 @@ fn utf8(bytes: Vec<u8>, file: &str) -> Result<String> {
     })
 }
 
-/// Splits `KEY=PATH`. The path may contain bytes that are not UTF-8.
+/// Splits `NAME=PATH`. The path may contain bytes that are not UTF-8.
 #[cfg(unix)]
 fn split_assignment(text: &OsStr) -> Option<(&str, &OsStr)> {
     use std::os::unix::ffi::OsStrExt;
@@ -286,7 +285,7 @@ fn split_assignment(text: &OsStr) -> Option<(&str, &OsStr)> {
     Some((std::str::from_utf8(&bytes[..end]).ok()?, OsStr::from_bytes(&bytes[end + 1..])))
 }
 
-/// Splits `KEY=PATH`.
+/// Splits `NAME=PATH`.
 #[cfg(not(unix))]
 fn split_assignment(text: &OsStr) -> Option<(&str, &OsStr)> {
     text.to_str()?.split_once('=').map(|(key, path)| (key, OsStr::new(path)))

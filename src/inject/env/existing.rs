@@ -63,7 +63,7 @@ pub(super) fn read_entry(item: Node<'_>) -> Result<ExistingEntry<'_>> {
     for (key, value) in item.entries() {
         if key.has_text("name") {
             if has_name {
-                return Err(Error::refused("an entry of `env` has two names")
+                return Err(Error::refused("duplicate `name` in an entry of `env`")
                     .at(key.span())
                     .hint("remove one of the two; YAML parsers use different ones"));
             }

@@ -203,7 +203,7 @@ spec:
             ("secrets: {T: {secret: s, key: ''}}", "T:", "`secrets`: the key is missing"),
             ("secrets: {PREFECT__X: {secret: s, key: k}}", "PREFECT__X", "`secrets`: `PREFECT__X` already has"),
             ("secrets: {T: {secret: s}, T: {secret: s}}", "T: {secret: s}}", "duplicate key `T`"),
-            ("prefect: {api: canary}", "canary", "this is no URL"),
+            ("prefect: {api: canary}", "canary", "invalid URL"),
             ("prefect: {backend: canary}", "canary", "this must be `server` or `cloud`"),
             ("prefect: {apiKey: {secret: s}}", "{secret", "missing `key`"),
             ("targets: [{kind: '['}]", "{kind", "`targets`: invalid pattern for the kind"),

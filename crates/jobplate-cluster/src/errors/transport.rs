@@ -81,7 +81,7 @@ impl TransportError {
             }
             AuthError::AuthExecStart(error) => (
                 format!("cannot start the credential plugin: {}", describe_io_error(error)),
-                "install the program of `exec` in the kubeconfig",
+                "install the command that `exec` in the kubeconfig runs",
             ),
             AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed | AuthError::AuthExec(_) => {
                 ("the credential plugin returned no credentials".to_owned(), "run it yourself to see its output")

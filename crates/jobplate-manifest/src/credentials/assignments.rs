@@ -75,7 +75,7 @@ fn find_assigned_value(text: &str, line: Range<usize>, line_start: usize, sign: 
 fn is_encoded_login(text: &str) -> bool {
     let encoded = text.trim_matches(|c: char| c.is_whitespace() || "\"'\\".contains(c));
     let decoded = STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    decoded.is_some_and(|login| login.contains(':') && !login.contains(char::is_control))
+    decoded.is_some_and(|login| login.split_once(':').is_some_and(|(user, _)| !user.contains(char::is_control)))
 }
 
 /// Returns the range of a value that starts at or after `start`: a quoted text, which may go on in later lines, the
@@ -272,6 +272,8 @@ mod tests {
             ("run --password 'hunter2 x", "'hunter2 x"),
             ("echo '{\"auths\": {\"r\": {\"auth\": \"dXNlcjpodW50ZXIy\"}}}' > c", "dXNlcjpodW50ZXIy"),
             ("//registry.npmjs.org/:_auth=dXNlcjpodW50ZXIy", "dXNlcjpodW50ZXIy"),
+            // `_json_key`, followed by JSON with line breaks.
+            ("{\"auth\": \"X2pzb25fa2V5OnsKImEiOiAiYiJ9Cg==\"}", "X2pzb25fa2V5OnsKImEiOiAiYiJ9Cg=="),
             ("run PASSWORD=hunter2\\ x -v", "hunter2\\ x"),
         ] {
             assert_eq!(find(text), [value], "{text}");

@@ -179,7 +179,13 @@ impl<'a> Finder<'a, '_> {
                 self.marks.add(value, if is_broken { WHOLE } else { ENV });
             }
             "secrets" if !is_variable => self.marks.add(value, SECRETS),
-            "auths" => value.entries().for_each(|(_, registry)| self.visit_registry(registry)),
+            "auths" => {
+                if value.kind() == NodeKind::Alias {
+                    self.marks.add(value, SCALARS);
+                }
+                merged_nodes(value).for_each(|merged| self.marks.add(merged, SCALARS));
+                value.entries().for_each(|(_, registry)| self.visit_registry(registry));
+            }
             "secretGenerator" => value.items().for_each(|item| self.marks.add(item, GENERATOR)),
             "literals" if role & GENERATOR != 0 => self.marks.add(value, SCALARS),
             LAST_APPLIED if is_text && !text.is_some_and(|text| text.trim_start().starts_with('{')) => {
@@ -196,6 +202,7 @@ impl<'a> Finder<'a, '_> {
     fn visit_registry(&mut self, registry: Node<'a>) {
         let auth = registry.entries().filter(|(key, _)| key.has_text("auth"));
         auth.for_each(|(_, value)| self.marks.add(value, SCALARS));
+        merged_nodes(registry).for_each(|merged| self.marks.add(merged, SCALARS));
         if registry.kind() == NodeKind::Alias {
             self.marks.add(registry, SCALARS);
         }
@@ -353,6 +360,9 @@ mod tests {
             ("env: [{name: T, a}, {name: T, valeu}, {a}, {name: T, '{{ x }}'}]", &["a", "a"]),
             ("auths: {r: {auth: a, email: e, identitytoken: b}}", &["a", "b"]),
             ("x: &a {auth: b}\nauths: {r: *a}", &["b"]),
+            ("x: &a {r: {auth: b}}\nauths: *a", &["b"]),
+            ("x: &a {auth: b}\nauths: {r: {<<: *a}}", &["b"]),
+            ("x: &a {r: {auth: b}}\nauths: {<<: [*a]}", &["b"]),
             ("auth: a", &[]),
             ("secretGenerator: [{name: s, literals: [A=a]}]", &["A=a"]),
             ("passwords: [a, true]", &["a"]),

@@ -153,7 +153,7 @@ impl Base {
         let schema = arena.alloc(Value::empty_dict(), None);
         for (key, value) in [
             ("default", text),
-            ("description", "Text of the job template that looks like a placeholder, and is to stay as it is."),
+            ("description", "A string of the job template that looks like a placeholder and must not change."),
             ("title", &format!("Text {}", self.escaped.len() + 1)),
             ("type", "string"),
         ] {
@@ -235,7 +235,7 @@ impl AcceptedValues {
                 let (text, location) = (string::str(arena, value), arena.location(value).cloned());
                 arena.alloc(Value::Str(text), location)
             }
-            _ => return reject(arena, &format!("does not take {}", arena.describe_kind(value))),
+            _ => return reject(arena, &format!("does not accept {}", arena.describe_kind(value))),
         };
         if let Value::Int(number) = arena.get(value) {
             let read_limit = |key: &str| match arena.dict_get(schema, key).map(|limit| arena.get(limit)) {
@@ -245,7 +245,7 @@ impl AcceptedValues {
             if read_limit("minimum").is_some_and(|min: BigInt| *number < min)
                 || read_limit("maximum").is_some_and(|max: BigInt| *number > max)
             {
-                return reject(arena, "has limits that this is beyond");
+                return reject(arena, "does not accept a number this small or large");
             }
         }
         let is_allowed = |allowed: &HashSet<DictKey>| match arena.is_hashable(value) {

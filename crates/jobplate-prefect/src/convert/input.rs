@@ -36,9 +36,9 @@ pub(super) fn read(arena: &Arena, job: ValueId) -> Result<Parts> {
     let template = get_mapping(arena, spec, "template", "spec.template")?;
     let pod = get_mapping(arena, template, "spec", "spec.template.spec")?;
     let Some(list) = get_non_null(arena, pod, "containers") else {
-        let error = Error::input("there are no `containers` here");
+        let error = Error::input("missing `containers`");
         return Err(locate(
-            error.hint("the first of them is the one that Prefect runs the flow in: `- name: flow`"),
+            error.hint("add a container, such as `- name: flow`: Prefect runs the flow in the first one"),
             arena.location(pod),
         ));
     };

@@ -111,32 +111,32 @@ const RENAMED: [(&str, &str, AcceptedValue, &str); 12] = [
 /// The names and name prefixes (with `*`) of variables without a successor, with the text of the note. The first match
 /// determines the note.
 const REMOVED: [(&str, &str); 20] = [
-    ("PREFECT__BACKEND", "the worker's PREFECT_API_URL alone says which API there is"),
+    ("PREFECT__BACKEND", "the worker's PREFECT_API_URL selects the API"),
     ("PREFECT__CLOUD__USE_LOCAL_SECRETS", "secrets are Secret blocks, or variables like any other"),
     ("PREFECT__CLOUD__TENANT_ID", "a workspace is a part of PREFECT_API_URL"),
     ("PREFECT__CLOUD__AGENT__LABELS", "work pools and their queues select the worker of a run"),
-    ("PREFECT__CLOUD__AGENT__*", "there are workers, with settings of their own (PREFECT_WORKER_...)"),
+    ("PREFECT__CLOUD__AGENT__*", "workers replace agents; their settings are PREFECT_WORKER_..."),
     ("PREFECT__CLOUD__HEARTBEAT_*", "the nearest is PREFECT_RUNNER_HEARTBEAT_FREQUENCY, in seconds (Prefect 3)"),
-    ("PREFECT__CLOUD__*", "what is left of it is set by PREFECT_API_... and PREFECT_CLIENT_..."),
-    ("PREFECT__CONTEXT__SECRETS__*", "a secret has a name"),
+    ("PREFECT__CLOUD__*", "use PREFECT_API_... and PREFECT_CLIENT_... for the remaining settings"),
+    ("PREFECT__CONTEXT__SECRETS__*", "the name of the secret is missing"),
     (
         "PREFECT__CONTEXT__*",
-        "what the agent put there is in prefect.runtime; all else is for parameters of the flow, or a variable with a name of your own",
+        "use prefect.runtime for values that the agent set, and flow parameters or other variables for the rest",
     ),
     ("PREFECT__ENGINE__*", "set the task runner in the flow's code: @flow(task_runner=...)"),
     (
         "PREFECT__FLOWS__CHECKPOINTING",
-        "the nearest is PREFECT_RESULTS_PERSIST_BY_DEFAULT; where results go is said in the flow's code",
+        "the nearest is PREFECT_RESULTS_PERSIST_BY_DEFAULT; the flow's code sets where results go",
     ),
-    ("PREFECT__FLOWS__*", "it is said in the flow's code, or in its deployment"),
+    ("PREFECT__FLOWS__*", "set it in the flow's code or in its deployment"),
     ("PREFECT__TASKS__DEFAULTS__RETRY_DELAY", "the nearest is PREFECT_TASK_DEFAULT_RETRY_DELAY_SECONDS"),
-    ("PREFECT__TASKS__*", "it is said in the flow's code"),
+    ("PREFECT__TASKS__*", "set it in the flow's code"),
     ("PREFECT__LOGGING__*", "formats are in the file that PREFECT_LOGGING_SETTINGS_PATH names"),
     ("PREFECT__SERVER__*", "the server has settings of its own (PREFECT_SERVER_...)"),
     ("PREFECT__USER_CONFIG_PATH", "profiles are in the file that PREFECT_PROFILES_PATH names"),
     ("PREFECT__BACKEND_CONFIG_PATH", "profiles are in the file that PREFECT_PROFILES_PATH names"),
-    ("PREFECT__HOME*", "there is PREFECT_HOME"),
-    ("PREFECT__DEBUG*", "there is PREFECT_DEBUG_MODE"),
+    ("PREFECT__HOME*", "use PREFECT_HOME"),
+    ("PREFECT__DEBUG*", "use PREFECT_DEBUG_MODE"),
 ];
 
 /// Returns the treatment of a variable.

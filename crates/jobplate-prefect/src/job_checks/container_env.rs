@@ -7,14 +7,16 @@ use jobplate_manifest::sendable::QUOTE_HINT;
 use super::container::{JobContainer, items};
 use crate::pyvalue::arena::{Arena, Value};
 use crate::pyvalue::source::locate_diagnostic;
-use crate::pyvalue::string;
 
 /// Checks that the names and values of the variables are strings.
 pub(super) fn check(arena: &Arena, container: &JobContainer<'_>, found: &mut Vec<Diagnostic>) {
     for entry in items(arena, container.id, "env") {
         let Some(name) = arena.dict_get(*entry, "name") else { continue };
-        let shown = quote_key(&string::str(arena, name));
-        let subjects = [("name", format!("the variable name {shown}")), ("value", format!("the value of {shown}"))];
+        let subject_of_value = match arena.as_str(name) {
+            Some(name) => format!("the value of {}", quote_key(name)),
+            None => "the value of a variable".to_owned(),
+        };
+        let subjects = [("name", "the name of a variable".to_owned()), ("value", subject_of_value)];
         for (key, subject) in subjects {
             let Some(value) = arena.dict_get(*entry, key) else { continue };
             if matches!(arena.get(value), Value::Str(_) | Value::Unknown(_) | Value::None) {

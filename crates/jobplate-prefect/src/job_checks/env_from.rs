@@ -20,8 +20,12 @@ pub(super) fn check(
         if arena.as_dict(*source).is_none() {
             continue;
         }
-        let references =
-            || ENV_FROM_SOURCES.iter().filter_map(|(key, kind)| Some((*kind, arena.dict_get(*source, key)?)));
+        let references = || {
+            ENV_FROM_SOURCES
+                .iter()
+                .filter_map(|(key, kind)| Some((*kind, arena.dict_get(*source, key)?)))
+                .filter(|(_, reference)| !matches!(arena.get(*reference), Value::None))
+        };
         let subject = || format!("Kubernetes rejects the Job: `envFrom[{position}]` of {}", container.describe());
         if references().count() != 1 {
             let text = format!("{} must have either `secretRef` or `configMapRef`", subject());

@@ -1,6 +1,7 @@
 //! Checks labels and annotations of a Job and its pod.
 
 use jobplate_diagnostic::Diagnostic;
+use jobplate_diagnostic::suggest::quote_key;
 use jobplate_manifest::names::{self, ValidationError};
 
 use crate::pyvalue::arena::{Arena, Value, ValueId};
@@ -23,7 +24,7 @@ pub(super) fn check(arena: &Arena, job: ValueId, found: &mut Vec<Diagnostic>) {
             };
             let key_fault = names::check_metadata_key(kind, &name).err();
             for fault in [key_fault, value_fault].into_iter().flatten() {
-                let subject = format!("Kubernetes rejects the Job: the {kind} `{name}`");
+                let subject = format!("Kubernetes rejects the Job: the {kind} {}", quote_key(&name));
                 found.push(locate_diagnostic(fault.into_diagnostic("invalid-label", &subject), location));
             }
         }

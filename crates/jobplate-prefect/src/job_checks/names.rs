@@ -16,8 +16,13 @@ const MAX_JOB_NAME_LENGTH: usize = 63;
 /// Checks the name of a Job. Messages do not show it, because a placeholder can have inserted a secret into it.
 pub(super) fn check_job(arena: &Arena, job: ValueId, found: &mut Vec<Diagnostic>) {
     let Some(metadata) = arena.dict_get(job, "metadata") else { return };
+    // Only a Job without a selector of its own gets its name as a label of its pods.
+    let spec = arena.dict_get(job, "spec");
+    let has_selector = spec.and_then(|spec| arena.dict_get(spec, "manualSelector"));
+    let has_selector = has_selector.is_some_and(|value| *arena.get(value) == Value::Bool(true));
+    let max_length = if has_selector { usize::MAX } else { MAX_JOB_NAME_LENGTH };
     // The API server shortens a `generateName`.
-    for (key, ending, max) in [("generateName", "x", usize::MAX), ("name", "", MAX_JOB_NAME_LENGTH)] {
+    for (key, ending, max) in [("generateName", "x", usize::MAX), ("name", "", max_length)] {
         let Some(id) = arena.dict_get(metadata, key) else { continue };
         if matches!(arena.get(id), Value::Unknown(_)) {
             continue;

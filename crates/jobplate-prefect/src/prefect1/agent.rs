@@ -182,7 +182,7 @@ fn logs_info(arena: &Arena, config: Config) -> bool {
 
 /// Returns the value of a setting that has a default in Prefect. Fails if the setting is missing.
 pub(super) fn default_setting(arena: &Arena, config: Config, name: &str) -> Result<ValueId> {
-    config.get(arena, name).ok_or_else(|| Error::input(format!("Prefect has no setting `{name}` here")))
+    config.get(arena, name).ok_or_else(|| Error::input(format!("missing Prefect setting `{name}`")))
 }
 
 /// Splits a string at commas and strips each part. Returns a list whose only item is the value itself if it is not a
@@ -233,8 +233,8 @@ fn read_credentials(arena: &mut Arena, version: AgentVersion, config: Config) ->
     }
     let backend = default_setting(arena, config, "backend")?;
     if !["cloud", "server"].iter().any(|known| arena.as_str(backend) == Some(known)) {
-        let error = Error::input("with this backend Prefect can't tell the tenant of its API key");
-        return Err(locate(error.hint("PREFECT__BACKEND is `cloud` or `server`"), arena.location(backend)));
+        let error = Error::input("with this backend, Prefect cannot find the tenant of its API key");
+        return Err(locate(error.hint("set PREFECT__BACKEND to `cloud` or `server`"), arena.location(backend)));
     }
     Ok((key, arena.alloc_str(DEFAULT_TENANT_ID), true))
 }

@@ -114,10 +114,10 @@ fn variable_value(arena: &mut Arena, environ: &Environ, variable: &EnvironVar) -
         Value::Unknown(_) => Ok(expanded),
         _ => Err(locate(
             Error::input(format!(
-                "Prefect can't start: `{}` is expanded several times over, to no text",
+                "Prefect can't start: repeated expansion of `{}` does not result in a string",
                 variable.name
             ))
-            .hint("write its value out"),
+            .hint("write the final value instead of `$NAME`"),
             location,
         )),
     }

@@ -61,7 +61,7 @@ fn check_settings(arena: &mut Arena, config: Config) -> Result<()> {
         _ => false,
     };
     if config.get(arena, "logging.format").is_some_and(|format| arena.is_truthy(format) && !is_logging_format(format)) {
-        return fail(arena, "logging.format", "is not a format of Python's logging");
+        return fail(arena, "logging.format", "is not a valid Python logging format");
     }
     if let Some(loggers) = config.get(arena, "logging.extra_loggers") {
         let names = iterate(arena, loggers, "`logging.extra_loggers`")?;

@@ -75,14 +75,14 @@ fn add_secrets(
                 let value = secrets::from_config(text).map_err(|error| locate(error, Some(&location)))?;
                 (Some(text.to_string()), value)
             }
-            _ => (None, literal(value, source).ok_or_else(|| refuse(NO_LITERAL, "write it as a text, in quotes"))?),
+            _ => (None, literal(value, source).ok_or_else(|| refuse(NO_LITERAL, "put it in quotes"))?),
         };
         found.push(ConfigSecret { name, own, value, location });
     }
     Ok(())
 }
 
-const NO_LITERAL: &str = "holds a date, an infinity or a NaN, and no variable can be made to hold one";
+const NO_LITERAL: &str = "contains a date, an infinity or a NaN, which a variable cannot represent";
 
 /// Returns the Python literal of a value, or `None` if it has no literal.
 fn literal(value: &Spanned<DeValue<'_>>, source: &Rc<SourceFile>) -> Option<String> {
@@ -156,9 +156,9 @@ mod tests {
             ("[context.secrets]\nA = 'canary'\nA = 'canary'", "c.toml:3:1: invalid TOML: duplicate key"),
             ("context.secrets = 'canary'", "c.toml:1:19: `context.secrets` must be a table"),
             ("[context.secrets]\nA__B = 'canary'", "c.toml:2:1: A__B has a `__`"),
-            ("[context.secrets]\nB.A = 2020-01-01", "c.toml:2:3: B__A holds a date"),
-            ("[context.secrets]\nA = [1, nan]", "c.toml:2:1: A holds a date, an infinity or a NaN"),
-            ("[context.secrets]\nA = -inf", "c.toml:2:1: A holds"),
+            ("[context.secrets]\nB.A = 2020-01-01", "c.toml:2:3: B__A contains a date"),
+            ("[context.secrets]\nA = [1, nan]", "c.toml:2:1: A contains a date, an infinity or a NaN"),
+            ("[context.secrets]\nA = -inf", "c.toml:2:1: A contains"),
             (
                 &format!("[context.secrets.{}]\n{keys}", "A".repeat(50_000)),
                 "c.toml:169:1: a name in `context.secrets` exceeds the limit of 8 MiB of text",

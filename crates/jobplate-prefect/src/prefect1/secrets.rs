@@ -27,11 +27,10 @@ pub fn parse_name(key: &str) -> std::result::Result<&str, ValidationError> {
     names::check_data_key(name)?;
     if name.starts_with("PREFECT__") {
         if secret_name(&format!("{name}{DICT_SEPARATOR}")).is_some() {
-            return Err(
-                ValidationError::new("this is a dict of all secrets").hint("give each secret a variable of its own")
-            );
+            return Err(ValidationError::new("this variable sets all secrets in one dict")
+                .hint("give each secret a variable of its own"));
         }
-        return Err(ValidationError::new(format!("{name} is a setting of Prefect's, and no secret of a flow"))
+        return Err(ValidationError::new(format!("{name} is a Prefect setting, not a flow secret"))
             .hint("leave it out; settings are for `" + ProgramName + " render`: --backend, --api, --api-key, --env"));
     }
     if let Some(method) = name.split(DICT_SEPARATOR).find(|part| RESERVED_KEYS.contains(part)) {
@@ -97,7 +96,7 @@ pub fn describe_cast(name: &str, value: &str) -> Result<Option<String>> {
 }
 
 /// The description of a string that loses its quotes.
-pub const UNQUOTED: &str = "a text without quotes";
+pub const UNQUOTED: &str = "a string without quotes";
 
 const NONE: &str = "None";
 const DICT: &str = "a dict";

@@ -62,7 +62,7 @@ pub(super) fn read(arena: &mut Arena, path: ValueId, file: &ReadFile<'_>) -> Res
                     error,
                     arena,
                     path,
-                    "where the agent runs it may be there: name the job template as FILE",
+                    "the file may exist in the agent's pod: pass the job template, or the manifest of its ConfigMap, as FILE",
                 )
             })?;
             yaml::load(arena, &template)

@@ -122,7 +122,7 @@ impl Environ {
                 location: arena.location(*value).cloned(),
             }),
             _ => {
-                let error = Error::input("names and values of an environment are texts");
+                let error = Error::input("names and values of environment variables must be strings");
                 Err(locate(error.hint("put it in quotes"), arena.location(*value)))
             }
         };

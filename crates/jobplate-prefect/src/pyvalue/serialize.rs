@@ -36,7 +36,7 @@ fn check_value(arena: &Arena, id: ValueId, depth: usize, budget: &mut Budget) ->
         let error = Error::input(format!("{subject} can't be sent to Kubernetes"));
         Err(locate(error.hint("Prefect itself fails here: put text in quotes"), arena.location(id)))
     };
-    let Some(depth) = depth.checked_sub(1) else { return refuse("a value nested that deep") };
+    let Some(depth) = depth.checked_sub(1) else { return refuse("a value nested this deeply") };
     let indentation = 2 * (MAX_DEPTH - depth);
     budget.spend_bytes(indentation, "the object").map_err(|error| locate(error, arena.location(id)))?;
     match arena.get(id) {

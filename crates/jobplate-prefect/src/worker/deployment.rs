@@ -30,7 +30,7 @@ pub const WORKER: Program = Program {
     name: "worker",
     several_error: "found several workers of Prefect 2 or 3",
     missing_error: "no worker of Prefect 2 or 3 found",
-    other_command_hint: "Jobs of base job templates are made by workers, not by agents",
+    other_command_hint: "pass the manifest of a worker: agents do not use base job templates",
     options: &OPTIONS,
     switches: &[
         "run-once",
@@ -114,7 +114,7 @@ pub fn find(source: &Rc<SourceFile>, version: WorkerVersion) -> Result<WorkerDep
         && kind != "kubernetes"
         && find_references(&kind).is_empty()
     {
-        let error = Error::input("this worker is of another type than `kubernetes`");
+        let error = Error::input("the type of this worker is not `kubernetes`");
         return Err(locate(error.hint("Jobs are made by workers of the type `kubernetes` only"), Some(&location)));
     }
     if options.value("profile").is_some() {
@@ -300,7 +300,7 @@ impl WorkerDeployment {
                 Some((flag, value)) => ": `" + ProgramName + format!(" render FILE {flag} {name}={value}`"),
                 None => "".into(),
             };
-            let help = Message::from("if they need it, add it to the base job template") + how;
+            let help = Message::from("if flow runs need it, add it to the base job template") + how;
             let note = Diagnostic::info(
                 "worker-env-not-forwarded",
                 format!("the worker does not pass `{name}` on to flow runs"),

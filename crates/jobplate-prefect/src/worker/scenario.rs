@@ -121,8 +121,8 @@ impl WorkerScenario {
         };
         let flow_run = read_record(arena, "flow_run", 1, "test-run")?;
         if let Some(key) = first_key(arena, flow_run.fields, &["job_variables"]) {
-            let error = Error::input("a scenario has the job variables of the flow run beside `flow_run`");
-            return Err(locate(error.hint("write `job_variables:` at the margin"), arena.location(key)));
+            let error = Error::input("`job_variables` must be at the top level of the scenario, not in `flow_run`");
+            return Err(locate(error.hint("move `job_variables` to the top level"), arena.location(key)));
         }
         let work_pool = read_record(arena, "work_pool", 4, "test-pool")?;
         for (record, forbidden, is_generated) in

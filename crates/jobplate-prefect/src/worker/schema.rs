@@ -156,6 +156,9 @@ impl<'h> SchemaChecker<'h> {
 
     /// Returns the schema that a `$ref` such as `#/definitions/Name` refers to, and whether it is in `definitions`.
     fn resolve(&self, reference: &str) -> Option<(ValueId, bool)> {
+        if !self.count_size(reference.len() / 100) {
+            return None;
+        }
         let keys = reference.strip_prefix("#/")?.split('/').map(|key| key.replace("~1", "/").replace("~0", "~"));
         let keys: Vec<String> = keys.take(MAX_DEPTH).collect();
         let target = keys.iter().try_fold(self.root?, |at, key| self.arena.dict_get(at, key))?;
@@ -199,6 +202,9 @@ impl<'h> SchemaChecker<'h> {
             }
             Value::Str(text) => {
                 let pattern = arena.dict_get(schema, "pattern").and_then(|pattern| arena.as_str(pattern));
+                if !self.count_size(text.len() / 1000) {
+                    return None;
+                }
                 check(&["minLength", "", "maxLength", ""], text.chars().count() as f64).or_else(|| {
                     let is_accepted = pattern.is_none_or(|pattern| self.may_match(pattern, text));
                     if is_accepted { None } else { fail("pattern") }
@@ -244,7 +250,12 @@ impl<'h> SchemaChecker<'h> {
         let pairs = arena.as_dict(value)?;
         let get = |keyword: &str| arena.dict_get(schema, keyword);
         let (properties, patterns, other) = (get("properties"), get("patternProperties"), get("additionalProperties"));
-        let required = get("required").map(|list| arena.list_items(list)).unwrap_or_default();
+        // Only nullable properties need the set.
+        let required = get("required").filter(|_| has_nullable_properties && properties.is_some());
+        let required = required.map(|list| arena.list_items(list)).unwrap_or_default();
+        if !self.count_size(required.len()) {
+            return None;
+        }
         let required: HashSet<&str> = required.iter().filter_map(|name| arena.as_str(*name)).collect();
         pairs.iter().find_map(|(key, value)| {
             let name = arena.as_str(*key)?;

@@ -41,7 +41,7 @@ pub fn parse_with_granit(text: &str, arena: &mut NodeArena) -> Result<(), Unsupp
     while let Some(next) = parser.next_event() {
         let (event, span) = next.map_err(|error| Unsupported {
             offset: error.marker().byte_offset().unwrap_or(0).min(text.len()),
-            reason: "no valid YAML",
+            reason: "invalid YAML",
         })?;
         match &event {
             Event::DocumentStart(..) => {

@@ -121,7 +121,7 @@ mod tests {
             assert!(arena.fallback_reason().is_some(), "{text}");
         }
         for escapes in [r"\ud83d", r"\ude00\ud83d", r"\ud83d\ud83d\ude00", r"\ud83dx\ude00", r"\ud83d\u0041"] {
-            let expected = Some("an escape that is no Unicode character");
+            let expected = Some("an escape that is not a Unicode character");
             assert_eq!(reason(&format!("{{\"a\": \"{escapes}\"}}")), expected, "{escapes}");
         }
     }

@@ -276,7 +276,7 @@ impl Scanner<'_> {
                 }
                 b'[' | b'{' => {
                     let end = self.scan_flow_collection(at)?;
-                    self.scan_line_end(end, "text behind a flow collection")
+                    self.scan_line_end(end, "text after a flow collection")
                 }
                 b'|' | b'>' => self.scan_block_scalar(at),
                 b'*' => {
@@ -287,7 +287,7 @@ impl Scanner<'_> {
                     if self.properties.is_some() {
                         return unsupported(at, "an anchor or tag on an alias");
                     }
-                    let line = self.scan_line_end(end, "text behind an alias")?;
+                    let line = self.scan_line_end(end, "text after an alias")?;
                     self.check_alias(at, end)?;
                     self.push(NodeKind::Alias, at, end, 0, 0);
                     self.slot = Slot::None;

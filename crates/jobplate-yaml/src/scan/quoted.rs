@@ -97,7 +97,7 @@ impl Scanner<'_> {
             Some(_) => Ok(at + 2 + digits),
             // Kubernetes reads a file that begins with `{` as JSON. Its YAML reader knows no surrogates.
             None if surrogate_pair(&self.text[at..]).is_some() && self.is_json() => Ok(at + SURROGATE_PAIR_BYTES),
-            None => unsupported(at, "an escape that is no Unicode character"),
+            None => unsupported(at, "an escape that is not a Unicode character"),
         }
     }
 

@@ -87,7 +87,8 @@ fn parse_quoted(text: &str, is_bytes: bool, is_raw: bool) -> Option<(Vec<char>, 
 
 /// The description of a string that this crate cannot represent: a string with a named character (`\N{...}`) or a lone
 /// surrogate (`\ud800`).
-pub(in crate::pyvalue) const UNSUPPORTED_ESCAPE: &str = "text with the name of a character, or half of one, in it";
+pub(in crate::pyvalue) const UNSUPPORTED_ESCAPE: &str =
+    "a string with a character name (`\\N{...}`) or a lone surrogate";
 
 /// The replacement for an unsupported escape in the characters of a string.
 const UNSUPPORTED_MARK: char = '\u{10ffff}';

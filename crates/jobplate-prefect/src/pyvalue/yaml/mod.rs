@@ -52,7 +52,7 @@ pub fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
         // PyYAML accepts this syntax, but `jobplate_yaml` does not, so jobplate refuses the file as unsupported. The
         // fallback parser of `jobplate_yaml` rejects every document with a verbatim tag (`!<`).
         let unsupported_syntax =
-            ["an unusual tag", "an escape that is no Unicode character", "text behind an alias", "a null key"];
+            ["an unusual tag", "an escape that is not a Unicode character", "text after an alias", "a null key"];
         let is_supported_by_pyyaml = unsupported_syntax.contains(&unsupported.reason) || letters.contains("!<");
         let error = match is_supported_by_pyyaml {
             true => Error::refused(format!("unsupported syntax: {}", unsupported.reason)).hint(UNSUPPORTED_HINT),

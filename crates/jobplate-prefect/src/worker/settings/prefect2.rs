@@ -40,10 +40,10 @@ pub(super) fn normalize(kind: SettingKind, text: &str) -> NormalizedValue {
         }
         RetryDelay => {
             let delay = parse_int(text).map(|integer| integer.to_string()).or_else(|| truncate(text));
-            (delay, "no number of seconds", "a number")
+            (delay, "not a number of seconds", "a number")
         }
         RetryDelays if parse(text) == Some(Json::Unsupported) => return Err(InvalidValue::Unsupported),
-        RetryDelays => (retry_delays(text), "no number of seconds", "a number, or a list of numbers in brackets"),
+        RetryDelays => (retry_delays(text), "not a number of seconds", "a number, or a list of numbers in brackets"),
         _ => return value::normalize(kind, text),
     };
     value.map(Some).ok_or(InvalidValue::Rejected { problem, correction })

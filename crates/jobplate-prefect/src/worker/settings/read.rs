@@ -81,7 +81,7 @@ pub(super) fn check_group(variable: &EnvironVar) -> Result<()> {
     };
     if sets_settings {
         let error = Error::refused(format!("{} sets a group of settings at once", variable.name));
-        let hint = "that is not followed here: write each of them as a variable of its own";
+        let hint = "the preview does not support this: set each setting with its own variable";
         return Err(locate(error.hint(hint), variable.location.as_ref()));
     }
     read_value(variable, SettingKind::Group, normalize).map(drop)

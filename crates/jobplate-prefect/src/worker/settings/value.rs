@@ -53,7 +53,7 @@ pub(super) fn normalize(kind: SettingKind, text: &str) -> NormalizedValue {
         }
         SettingKind::OneOf(words) => {
             let word = words.iter().find(|word| **word == text).map(|word| (*word).to_owned());
-            or_rejected(word, "no value that Prefect knows", "one of the values that it documents")
+            or_rejected(word, "not a supported value", "one of the values that it documents")
         }
         SettingKind::TimeDelta => {
             or_rejected(Duration::parse(text).map(Duration::to_iso), "not a duration", "PT30S or 00:00:30")
@@ -64,23 +64,25 @@ pub(super) fn normalize(kind: SettingKind, text: &str) -> NormalizedValue {
             check_limits(limits.allow(&span, |seconds| Duration::from_secs(seconds.into())))?;
             Ok(Some(span.to_iso()))
         }
-        SettingKind::Names => json_or_text(text, names, "no list of names", "names with commas between"),
-        SettingKind::BoolOrNames => json_or_text(text, bool_or_names, "no list of names", "names with commas between"),
+        SettingKind::Names => json_or_text(text, names, "not a list of names", "comma-separated names"),
+        SettingKind::BoolOrNames => json_or_text(text, bool_or_names, "not a list of names", "comma-separated names"),
         SettingKind::StatusCodes => {
-            json_or_text(text, status_codes, "no list of codes of HTTP", "numbers from 100 to 599 with commas between")
+            json_or_text(text, status_codes, "not HTTP status codes", "comma-separated numbers from 100 to 599")
         }
         SettingKind::RetryDelay => {
-            json_or_text(text, retry_delay, "no number of seconds", "a number, or a list of numbers in brackets")
+            json_or_text(text, retry_delay, "not a number of seconds", "a number, or a list of numbers in brackets")
         }
         SettingKind::RetryDelays => {
-            json_or_text(text, retry_delays, "no number of seconds", "a number, or numbers with commas between")
+            json_or_text(text, retry_delays, "not a number of seconds", "a number, or comma-separated numbers")
         }
         SettingKind::LabelFilters => {
-            json_or_text(text, label_filters, "no list of labels", "NAME=VALUE with commas between")
+            json_or_text(text, label_filters, "not a list of labels", "comma-separated NAME=VALUE pairs")
         }
-        SettingKind::Headers => json_only(text, headers, "no JSON object of texts", "{\"NAME\": \"VALUE\"}"),
+        SettingKind::Headers => {
+            json_only(text, headers, "not a JSON object with string values", "{\"NAME\": \"VALUE\"}")
+        }
         SettingKind::RetentionOverrides => {
-            json_only(text, retention_overrides, "no JSON object of spans above zero", "{\"EVENT\": SECONDS}")
+            json_only(text, retention_overrides, "not a JSON object with positive durations", "{\"EVENT\": SECONDS}")
         }
         SettingKind::Group => {
             let is_empty = |json: Json| (json == Json::Map(Vec::new())).then(String::new);
