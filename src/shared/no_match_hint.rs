@@ -168,6 +168,8 @@ pub(super) fn suggest_fix(
                 "choose one of these under `targets` in the spec".into()
             }
         }
+    } else if let Some(object) = found.iter().find(|object| object.containers.as_ref().is_some_and(Vec::is_empty)) {
+        format!("add `containers` to the pod spec of {}, or correct its indentation", object.object).into()
     } else {
         "pass an input that contains a workload".into()
     }

@@ -403,7 +403,7 @@ fn runs_credential_plugins() {
     #[rustfmt::skip]
     let cases = [
         // The plugin's script, its path, the exit code, and parts of the message.
-        (valid.clone(), "/bin/sh plugin", 3, &["credential plugin", "install the program"][..]),
+        (valid.clone(), "/bin/sh plugin", 3, &["credential plugin", "install the command"][..]),
         (valid, "./plugin.sh", 0, &[]),
         (expired, "./plugin.sh", 0, &[]),
         ("echo hush; echo log in first >&2; exit 1".to_owned(), "./plugin.sh", 3, &["credential plugin", "failed (exit code 1)", "yourself"]),
@@ -412,7 +412,7 @@ fn runs_credential_plugins() {
         ("true".to_owned(), "./plugin.sh", 3, &["plugin returned no credentials"]),
         (print_credential("{}"), "./plugin.sh", 3, &["credentials"]),
         (print_credential("{\"token\":\"hush\"}"), "./plugin.sh", 3, &["rejected the credentials (401 Unauthorized)"]),
-        ("true".to_owned(), "./none.sh", 3, &["cannot start the credential plugin", "install the program"]),
+        ("true".to_owned(), "./none.sh", 3, &["cannot start the credential plugin", "install the command"]),
     ];
     let mut failures = String::new();
     for (script, command, status, expected) in cases {

@@ -147,7 +147,7 @@ fn fails_without_objects() {
     }
     home.write("app/jobplate.yaml", SPEC.replace("inputs: [job.yaml]", "inputs: []"));
     let stderr = expect_failure(&home, &["--app", "app"]);
-    assert!(stderr.contains("name files under `inputs` in jobplate.yaml"), "{stderr}");
+    assert!(stderr.contains("list files under `inputs` in jobplate.yaml"), "{stderr}");
 }
 
 #[test]

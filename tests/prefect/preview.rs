@@ -52,9 +52,7 @@ impl Preview {
             0 => Json::parse(&stdout).map_or_else(|error| wrong_answer(&error), Answer::Job),
             2 if !stdout.is_empty() => wrong_answer("fails, and prints a part"),
             2 if !is_named() => wrong_answer("fails, and names neither file nor key"),
-            2 if ["does not support it", "not followed here"].iter().any(|hint| stderr.contains(hint)) => {
-                Answer::Refused(stderr)
-            }
+            2 if stderr.contains("does not support it") => Answer::Refused(stderr),
             2 => Answer::Failure(stderr),
             code => wrong_answer(&format!("ends with {code}")),
         }

@@ -162,9 +162,14 @@ fn refuse_non_string(value: Node<'_>, label: &str) -> Result<()> {
         None => Ok(()),
         Some(found) => {
             let error = Error::input(format!("{label} is {found}, not a string")).at(value.span());
-            Err(error.hint(QUOTE_HINT))
+            Err(error.hint(non_string_hint(value)))
         }
     }
+}
+
+/// Returns the hint for a value that must be a string.
+pub fn non_string_hint(value: Node<'_>) -> &'static str {
+    if value.is_scalar() { QUOTE_HINT } else { "replace it with a string" }
 }
 
 /// The hint for a scalar that must be a string.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use jobplate_diagnostic::{Diagnostic, Error, Result};
-use jobplate_manifest::sendable::{QUOTE_HINT, describe_non_string};
+use jobplate_manifest::sendable::{describe_non_string, non_string_hint};
 use jobplate_prefect::base_job_template::is_env_placeholder;
 use jobplate_yaml::{Node, NodeKind};
 
@@ -39,7 +39,7 @@ impl ExistingEntry<'_> {
             false => format!("the value of `{}`", self.name),
         };
         let text = format!("Kubernetes rejects the manifest: {subject} is {found}, not a string");
-        Some((Diagnostic::error(NON_STRING_CODE, text).help(QUOTE_HINT), node.span()))
+        Some((Diagnostic::error(NON_STRING_CODE, text).help(non_string_hint(node)), node.span()))
     }
 }
 

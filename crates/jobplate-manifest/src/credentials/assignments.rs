@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::names::{PREFECT_SECRET_PREFIX, is_secret_name};
-use super::tokens::{quoted_length, run_end};
+use super::tokens::{run_end, shell_word_length};
 use super::values::is_benign_value;
 
 /// The short flags that pass a key to programs of Prefect: `prefect agent kubernetes start -k KEY`.
@@ -182,7 +182,7 @@ pub(super) fn find_flags(text: &str, found: &mut Vec<Range<usize>>) {
         command.read(word);
         if let Some(name) = flag.take()
             && !word.starts_with('-')
-            && let value = &text[start..start + quoted_length(&text[start..]).max(word.len())]
+            && let value = &text[start..start + shell_word_length(&text[start..])]
             && !is_benign_value(name, value.trim_matches(['"', '\'', '`', '\\']))
         {
             from = start + value.len();
@@ -235,6 +235,18 @@ mod tests {
 
     fn find(text: &str) -> Vec<&str> {
         find_credentials(text).into_iter().map(|range| &text[range]).collect()
+    }
+
+    #[test]
+    fn finds_whole_shell_words_after_flags() {
+        for (text, expected) in [
+            ("run --password hunter2\\ x -v", "hunter2\\ x"),
+            ("run --password hunter2\"x y\" -v", "hunter2\"x y\""),
+            ("run --password \"hunter2 x\"y -v", "\"hunter2 x\"y"),
+            ("run --password $'hunter2 x' -v", "$'hunter2 x'"),
+        ] {
+            assert_eq!(find(text), [expected], "{text}");
+        }
     }
 
     #[test]

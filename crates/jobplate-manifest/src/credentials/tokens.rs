@@ -214,6 +214,24 @@ pub(super) fn quoted_length(text: &str) -> usize {
     quotes.find(is_closing).map_or(text.len(), |at| at + 1)
 }
 
+/// Returns the length of the shell word at the start of `text`: quoted parts, escaped characters and other characters up
+/// to a blank.
+pub(super) fn shell_word_length(text: &str) -> usize {
+    let mut length = quoted_length(text);
+    while let Some(c) = text[length..].chars().next().filter(|c| !c.is_whitespace()) {
+        let rest = &text[length..];
+        let is_quote = rest.strip_prefix('\\').unwrap_or(rest).starts_with(['"', '\'', '`']);
+        let quoted = if is_quote { quoted_length(rest) } else { 0 };
+        let is_closed = quoted > 1 && rest[..quoted].ends_with(['"', '\'', '`']);
+        length += match c {
+            _ if is_closed => quoted,
+            '\\' => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
+            _ => c.len_utf8(),
+        };
+    }
+    length
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::find_credentials;

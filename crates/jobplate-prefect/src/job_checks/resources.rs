@@ -89,6 +89,10 @@ fn invalid(arena: &Arena, id: ValueId, subject: &str, problem: QuantityProblem) 
         return locate_diagnostic(Diagnostic::error(CODE, text).help("use 0 or more"), arena.location(id));
     }
     let (shown, suggestions) = match arena.get(id) {
+        // Other text may be a secret that a placeholder inserted.
+        Value::Str(text) if !text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) => {
+            ("other text".to_owned(), Vec::new())
+        }
         Value::Str(text) => (quote_key(text), quantity::suggestions(text)),
         Value::Int(_) | Value::Float(_) => (quote_key(&string::str(arena, id)), Vec::new()),
         _ => (arena.describe_kind(id).to_owned(), Vec::new()),

@@ -81,7 +81,7 @@ pub(super) fn check_group(variable: &EnvironVar) -> Result<()> {
     };
     if sets_settings {
         let error = Error::refused(format!("{} sets a group of settings at once", variable.name));
-        let hint = "the preview does not support this: set each setting with its own variable";
+        let hint = "jobplate does not support it: set each setting with its own variable";
         return Err(locate(error.hint(hint), variable.location.as_ref()));
     }
     read_value(variable, SettingKind::Group, normalize).map(drop)
