@@ -95,7 +95,7 @@ pub(crate) fn table() -> Vec<Family> {
         row("refusals/setting_of_itself", 20_000, SCENARIO, "exceeds the limit", |n| {
             scenario(format!("user_config: |\n  [context]\n  k = \"{}\"\n", "${context.k}".repeat(n)))
         }),
-        row("refusals/doubled_variables", 40, SCENARIO, "several times over", |n| {
+        row("refusals/doubled_variables", 40, SCENARIO, "repeated expansion", |n| {
             let doubled = repeat(n, |i| format!("  A{i}: \"$A{}$A{}\"\n", i + 1, i + 1));
             scenario(format!("environ:\n{doubled}  A{n}: xxxxxxxxxx\n  PREFECT__CONTEXT__X: $A0\n"))
         }),
