@@ -126,5 +126,14 @@ fn workers(row: Row<'_>) -> Vec<Family> {
         row("previews/env_of_job_variables", 2_000, WITH_VARIABLES, |n| {
             with_job_variables(format!("{{\"env\": {{{}}}}}", list(n, |i| format!("\"A{i}\": \"x\""))))
         }),
+        row("previews/required_keys_of_job_variables", 1_000, WITH_VARIABLES, |n| {
+            let required = list(n, |i| format!("\"k{i}\""));
+            let schema = format!("{{\"properties\": {{}}, \"required\": [{required}]}}");
+            let variable = format!(", \"x\": {{\"type\": \"array\", \"items\": {schema}}}");
+            vec![
+                ("f.json".to_owned(), base_job_template("", "", "", "", &variable)),
+                ("v.json".to_owned(), format!("{{\"x\": [{}]}}", list(n, |_| "{}".to_owned()))),
+            ]
+        }),
     ]
 }
