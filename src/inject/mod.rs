@@ -47,7 +47,6 @@ mod target_pattern;
 pub use checksum::ChangedConfigMaps;
 pub use dry_run::dry_run_body;
 pub use edit_plan::{AddedSize, EditPlan, EmbeddedDocument, RequestedEntries};
-pub use env::NON_STRING_CODE;
 pub use injection::{Injection, MetadataChanges, RequestedVariable, VariableSource};
 pub use metadata::hashed_name;
 pub use pass_context::PassContext;

@@ -52,7 +52,7 @@ pub struct UnchangedTarget {
     pub object: ObjectName,
 }
 
-/// The targets that need no edits, in input order, and the size of the report that has them.
+/// The targets that need no edits, in input order (in a document, ConfigMaps follow the other targets), and the size of the report that has them.
 #[derive(Debug, Default)]
 pub struct UnchangedTargets {
     /// The targets. Incomplete if the size exceeds the limit.

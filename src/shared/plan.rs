@@ -1,8 +1,8 @@
 //! Plans the edits of a request, fails if no target matches, and reports notes.
 
-use jobplate::inject::NON_STRING_CODE;
 use jobplate::render::{InputSource, PlanOptions, Rendering, UNRECOGNIZED_CODE};
 use jobplate_diagnostic::{Diagnostic, Error, Result};
+use jobplate_manifest::sendable::NON_STRING_CODE;
 
 use super::no_match::{self, MatchPolicy};
 use super::render_request::RenderRequest;

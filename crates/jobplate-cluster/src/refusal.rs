@@ -57,13 +57,15 @@ fn field_conflict_error(
 ) -> Error {
     let is_covered = |cause: &&StatusCause| take_over && is_within_entries(cause, &object.take_over_entries);
     let uncovered: Vec<&StatusCause> = conflicts.iter().copied().filter(|cause| !is_covered(cause)).collect();
-    let listed = if uncovered.is_empty() { conflicts } else { &uncovered };
+    let changed_meanwhile = uncovered.is_empty();
+    let listed = if changed_meanwhile { conflicts } else { &uncovered };
     let ours = object.json_or_null();
     let table = format_conflict_table(listed, live, &ours);
     let message = format!("conflict: other field managers own fields of {object_name} that this would change:{table}");
     let variables: BTreeSet<String> = listed.iter().filter_map(|cause| variable_of(cause, &ours)).collect();
     let variables = variables.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let hint = match (take_over, variables.is_empty()) {
+        _ if changed_meanwhile => "run again: the owners of these fields changed meanwhile".to_owned(),
         (true, false) => format!(
             "--take-over covers only variables that the command sets: set {variables} too, pass --force-conflicts \
              to take over all of these fields, or remove them from the manifest"

@@ -3,7 +3,8 @@
 //! Server-side apply reports many of these errors, such as duplicate names and non-string values, as HTTP 500 with the
 //! whole object in the message. Fields are not checked against the server's schema.
 
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::suggest::quote_key;
+use jobplate_diagnostic::{Diagnostic, Error, Result};
 use jobplate_yaml::{Node, NodeKind, ScalarKind};
 
 use super::container;
@@ -162,18 +163,32 @@ fn refuse_non_string(value: Node<'_>, label: &str) -> Result<()> {
         None => Ok(()),
         Some(found) => {
             let error = Error::input(format!("{label} is {found}, not a string")).at(value.span());
-            Err(error.hint(non_string_hint(value)))
+            Err(error.hint(non_string_hint(value.is_scalar())))
         }
     }
 }
 
 /// Returns the hint for a value that must be a string.
-pub fn non_string_hint(value: Node<'_>) -> &'static str {
-    if value.is_scalar() { QUOTE_HINT } else { "replace it with a string" }
+pub fn non_string_hint(is_scalar: bool) -> &'static str {
+    if is_scalar { "put it in quotes" } else { "replace it with a string" }
 }
 
-/// The hint for a scalar that must be a string.
-pub const QUOTE_HINT: &str = "put it in quotes";
+/// The code of an error about the name or value of a variable that is not a string.
+pub const NON_STRING_CODE: &str = "non-string-value";
+
+/// Returns errors about the name and the value of an `env` entry that are not strings, each with its node.
+pub fn non_string_errors(entry: Node<'_>) -> Vec<(Diagnostic, Node<'_>)> {
+    let name = entry.get_first("name").and_then(Node::text).unwrap_or_default();
+    let name = quote_key(&name);
+    let subjects = [("name", format!("the variable name {name}")), ("value", format!("the value of {name}"))];
+    let errors = subjects.into_iter().filter_map(|(key, subject)| {
+        let node = entry.get_first(key)?;
+        let found = describe_non_string(node)?;
+        let text = format!("Kubernetes rejects the manifest: {subject} is {found}, not a string");
+        Some((Diagnostic::error(NON_STRING_CODE, text).help(non_string_hint(node.is_scalar())), node))
+    });
+    errors.collect()
+}
 
 /// Returns what a value is, with an article, if Kubernetes rejects it where a string is required. Returns `None` for
 /// strings and for null, which Kubernetes reads like a missing value. Words like `yes` are booleans, as in YAML 1.1.

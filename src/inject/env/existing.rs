@@ -2,10 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::ops::Range;
 
-use jobplate_diagnostic::{Diagnostic, Error, Result};
-use jobplate_manifest::sendable::{describe_non_string, non_string_hint};
+use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::sendable::describe_non_string;
 use jobplate_prefect::base_job_template::is_env_placeholder;
 use jobplate_yaml::{Node, NodeKind};
 
@@ -14,9 +13,6 @@ use super::desired::DesiredEnv;
 /// The name of an entry in errors.
 pub(super) const DESCRIPTION: &str = "the entry of `env`";
 
-/// The code of an error about a name or value that is not a string.
-pub const NON_STRING_CODE: &str = "non-string-value";
-
 /// An entry of `env` in the input.
 pub(super) struct ExistingEntry<'a> {
     pub node: Node<'a>,
@@ -24,23 +20,8 @@ pub(super) struct ExistingEntry<'a> {
     pub name: Cow<'a, str>,
     /// The literal value, updated when an edit of the entry is planned. `None` for a reference.
     pub literal: Option<Cow<'a, str>>,
-    /// The name or value, if Kubernetes rejects it because it is not a string.
-    non_string: Option<Node<'a>>,
-}
-
-impl ExistingEntry<'_> {
-    /// Returns an error about a name or value that is not a string, with its byte range. The manifest is still printed.
-    pub(super) fn non_string_error(&self) -> Option<(Diagnostic, Range<usize>)> {
-        let node = self.non_string?;
-        let found = describe_non_string(node)?;
-        let is_name = self.node.entries().any(|(key, value)| key.has_text("name") && value.index() == node.index());
-        let subject = match is_name {
-            true => format!("the variable name `{}`", self.name),
-            false => format!("the value of `{}`", self.name),
-        };
-        let text = format!("Kubernetes rejects the manifest: {subject} is {found}, not a string");
-        Some((Diagnostic::error(NON_STRING_CODE, text).help(non_string_hint(node)), node.span()))
-    }
+    /// Whether the name or the value is not a string, so that Kubernetes rejects the entry.
+    pub has_non_string: bool,
 }
 
 /// Reads an entry of `env`. Refuses an entry whose name is missing or ambiguous.
@@ -50,7 +31,7 @@ pub(super) fn read_entry(item: Node<'_>) -> Result<ExistingEntry<'_>> {
             .at(item.span())
             .hint("replace the alias with a copy of the entry"));
     }
-    let mut entry = ExistingEntry { node: item, name: Cow::Borrowed(""), literal: None, non_string: None };
+    let mut entry = ExistingEntry { node: item, name: Cow::Borrowed(""), literal: None, has_non_string: false };
     if is_env_placeholder(item) {
         return Ok(entry);
     }
@@ -74,13 +55,13 @@ pub(super) fn read_entry(item: Node<'_>) -> Result<ExistingEntry<'_>> {
             }
             has_name = value.is_scalar();
             entry.name = value.text().unwrap_or_default();
-            entry.non_string = Some(value).filter(|name| describe_non_string(*name).is_some()).or(entry.non_string);
+            entry.has_non_string |= describe_non_string(value).is_some();
         } else if key.has_text("$patch") {
             // A directive of a kustomize patch (`$patch: replace`) is not a variable, so it needs no name.
             is_patch = true;
         } else if key.has_text("value") {
             entry.literal = value.text();
-            entry.non_string = entry.non_string.or(Some(value).filter(|value| describe_non_string(*value).is_some()));
+            entry.has_non_string |= describe_non_string(value).is_some();
         } else if key.is_merge_key() {
             return Err(Error::refused("an entry of `env` has a merge key (`<<`), which can set its name")
                 .at(key.span())

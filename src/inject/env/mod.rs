@@ -20,13 +20,13 @@ use std::collections::HashMap;
 
 use jobplate_diagnostic::Result;
 use jobplate_manifest::env::EnvValue;
+use jobplate_manifest::sendable;
 use jobplate_prefect::base_job_template::is_env_placeholder;
 use jobplate_yaml::{Child, Edit, Editable, Node, Value};
 
 pub(super) use self::desired::{DesiredEnv, note_replaced_literal};
 pub(super) use self::entry::set_entry;
 use self::env_from::plan_env_from;
-pub use self::existing::NON_STRING_CODE;
 use self::existing::{ExistingEntry, find_requested, read_entry};
 use self::list::{EnvList, change_list, read_list};
 use self::order::{insert_positions, refuse_later_references};
@@ -88,10 +88,9 @@ fn plan_env(
     }
     let requested = find_requested(&entries, desired)?;
     for (position, entry) in entries.iter().enumerate() {
-        if requested.get(&*entry.name) != Some(&position)
-            && let Some((error, span)) = entry.non_string_error()
-        {
-            notes.add_at(error, span);
+        if entry.has_non_string && requested.get(&*entry.name) != Some(&position) {
+            let errors = sendable::non_string_errors(entry.node).into_iter();
+            errors.for_each(|(error, node)| notes.add_at(error, node.span()));
         }
     }
     let removed = removed_positions(&entries, &requested, desired)?;

@@ -17,7 +17,7 @@ const SECRET_ENDINGS: [&str; 9] =
 /// The words that make a name secret only at its end.
 const SECRET_LAST_WORDS: [&str; 5] = ["PW", "CREDS", "AUTHORIZATION", "COOKIE", "PAT"];
 
-/// The words that end with `PASS` and do not stand for a password.
+/// The words that end with `PASS` but are not passwords.
 const BENIGN_PASSES: [&str; 10] = [
     "ALLPASS",
     "BANDPASS",

@@ -3,12 +3,11 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use jobplate_diagnostic::suggest::quote_key;
 use jobplate_diagnostic::{Diagnostic, Error, Result};
 use jobplate_manifest::container;
 use jobplate_manifest::env::{Segment, describe_source, referenced_names, segments};
 use jobplate_manifest::object::for_each_object;
-use jobplate_manifest::sendable::{QUOTE_HINT, describe_non_string};
+use jobplate_manifest::sendable;
 use jobplate_manifest::workload::pod_specs;
 use jobplate_yaml::Node;
 
@@ -138,20 +137,9 @@ impl ContainerReader<'_> {
 
     /// Returns errors about names and values of variables that are not strings.
     fn find_rejected_variables(&self, container: Node<'_>) -> Vec<Diagnostic> {
-        let mut found = Vec::new();
-        for entry in container.get_first("env").into_iter().flat_map(Node::items) {
-            let name = entry.get_first("name").and_then(Node::text).unwrap_or_default();
-            let name = quote_key(&name);
-            let subjects = [("name", format!("the variable name {name}")), ("value", format!("the value of {name}"))];
-            for (key, subject) in subjects {
-                let Some(value) = entry.get_first(key) else { continue };
-                let Some(kind) = describe_non_string(value) else { continue };
-                let text = format!("Kubernetes rejects the manifest: {subject} is {kind}, not a string");
-                let error = Diagnostic::error("non-string-value", text).help(QUOTE_HINT);
-                found.push(locate_diagnostic(error, Some(&self.location(value))));
-            }
-        }
-        found
+        let entries = container.get_first("env").into_iter().flat_map(Node::items);
+        let errors = entries.flat_map(sendable::non_string_errors);
+        errors.map(|(error, node)| locate_diagnostic(error, Some(&self.location(node)))).collect()
     }
 
     /// Returns the text of a scalar with `$(VAR)` expanded.

@@ -2,7 +2,7 @@
 
 use jobplate_diagnostic::Diagnostic;
 use jobplate_diagnostic::suggest::quote_key;
-use jobplate_manifest::sendable::QUOTE_HINT;
+use jobplate_manifest::sendable::{NON_STRING_CODE, non_string_hint};
 
 use super::container::{JobContainer, items};
 use crate::pyvalue::arena::{Arena, Value};
@@ -24,7 +24,7 @@ pub(super) fn check(arena: &Arena, container: &JobContainer<'_>, found: &mut Vec
             }
             let (kind, container) = (arena.describe_kind(value), container.describe());
             let text = format!("Kubernetes rejects the Job: {subject} in {container} is {kind}, not a string");
-            let error = Diagnostic::error("non-string-value", text).help(QUOTE_HINT);
+            let error = Diagnostic::error(NON_STRING_CODE, text).help(non_string_hint(!arena.is_collection(value)));
             found.push(locate_diagnostic(error, arena.location(value)));
         }
     }

@@ -3,7 +3,7 @@
 use jobplate_diagnostic::Diagnostic;
 use jobplate_manifest::env::ENV_FROM_SOURCES;
 use jobplate_manifest::names;
-use jobplate_manifest::sendable::QUOTE_HINT;
+use jobplate_manifest::sendable::non_string_hint;
 
 use super::container::{JobContainer, containers, items, pod};
 use crate::pyvalue::arena::{Arena, Value, ValueId};
@@ -42,18 +42,19 @@ pub(super) fn check(
                 }
                 Some((_, Value::Unknown(_))) => {}
                 Some((id, Value::Str(_) | Value::None)) => {
-                    found.push(missing_name(arena, &subject(), kind, None, Some(id)));
+                    found.push(missing_name(arena, &subject(), kind, None, id));
                 }
                 Some((id, _)) => {
                     let kind_of_name = arena.describe_kind(id);
                     let text = format!("{}: the name of the {kind} is {kind_of_name}, not a string", subject());
-                    let error = Diagnostic::error("invalid-secret-name", text).help(QUOTE_HINT);
+                    let error =
+                        Diagnostic::error("invalid-secret-name", text).help(non_string_hint(!arena.is_collection(id)));
                     found.push(locate_diagnostic(error, arena.location(id)));
                 }
                 None => {
                     let variable = placeholder_of(reference);
                     let place = arena.location(reference).map_or(*source, |_| reference);
-                    found.push(missing_name(arena, &subject(), kind, variable, Some(place)));
+                    found.push(missing_name(arena, &subject(), kind, variable, place));
                 }
             }
         }
@@ -61,16 +62,10 @@ pub(super) fn check(
 }
 
 /// Returns the error for a reference without a name. `variable` is the variable that should set the name.
-fn missing_name(
-    arena: &Arena,
-    subject: &str,
-    kind: &str,
-    variable: Option<String>,
-    place: Option<ValueId>,
-) -> Diagnostic {
+fn missing_name(arena: &Arena, subject: &str, kind: &str, variable: Option<String>, place: ValueId) -> Diagnostic {
     let error = Diagnostic::error("invalid-secret-name", format!("{subject}: the {kind} has no name"));
     let help = variable.map_or("set `name`".to_owned(), |variable| format!("set the job variable `{variable}`"));
-    locate_diagnostic(error.help(help), place.and_then(|place| arena.location(place)))
+    locate_diagnostic(error.help(help), arena.location(place))
 }
 
 /// Returns the references in the `envFrom` sources of a Job that have a name, such as a placeholder in a template, with

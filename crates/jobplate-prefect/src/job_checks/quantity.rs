@@ -77,7 +77,7 @@ fn in_nano(digits: &str, decimals: usize, base: u32, exponent: i64) -> Option<Bi
     Some(if decimal >= 0 { shifted * power } else { (shifted + &power - 1) / power })
 }
 
-/// Returns quantities that an invalid quantity can stand for, such as `2G` and `2Gi` for `2GB`.
+/// Returns valid quantities for an invalid quantity, such as `2G` and `2Gi` for `2GB`.
 pub(super) fn suggestions(text: &str) -> Vec<String> {
     let text = text.trim();
     let (number, unit) = text.split_at(text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len()));

@@ -6,7 +6,7 @@ use indexmap::IndexSet;
 use jobplate_diagnostic::{Diagnostic, Message, ProgramName};
 use jobplate_manifest::credentials::is_credential;
 use jobplate_manifest::env::referenced_names;
-use jobplate_manifest::sendable::QUOTE_HINT;
+use jobplate_manifest::sendable::non_string_hint;
 
 use super::agent::Agent;
 use super::config::Config;
@@ -251,14 +251,17 @@ impl NoteCollector<'_> {
             let error = Diagnostic::error("non-string-value", text);
             let error = match variable.source.origin {
                 FlowVariableOrigin::Agent => error,
-                _ => error.help(QUOTE_HINT),
+                _ => error.help(non_string_hint(true)),
             };
             self.add(error, variable.source.location.as_ref());
         }
         if !matches!(arena.get(variable.name), Value::Str(_) | Value::Unknown(_)) {
             let kind = arena.describe_kind(variable.name);
             let text = format!("Kubernetes rejects the Job: PyYAML parses the name of this variable as {kind}");
-            self.add(Diagnostic::error("invalid-env-name", text).help(QUOTE_HINT), arena.location(variable.name));
+            self.add(
+                Diagnostic::error("invalid-env-name", text).help(non_string_hint(!arena.is_collection(variable.name))),
+                arena.location(variable.name),
+            );
         }
     }
 

@@ -253,6 +253,11 @@ impl Arena {
         }
     }
 
+    /// Returns whether a value contains other values.
+    pub fn is_collection(&self, id: ValueId) -> bool {
+        matches!(self.get(id), Value::List(_) | Value::Tuple(_) | Value::Dict(_) | Value::Set(_))
+    }
+
     /// Returns the description of a value's type for messages.
     pub fn describe_kind(&self, id: ValueId) -> &'static str {
         match self.get(id) {

@@ -9,7 +9,7 @@ use jobplate_diagnostic::{Diagnostic, Message, ProgramName, suggest};
 use jobplate_manifest::credentials::{is_credential, is_secret_name};
 use jobplate_manifest::env::KEY_SOURCES;
 use jobplate_manifest::names::{self, ValidationError};
-use jobplate_manifest::sendable::QUOTE_HINT;
+use jobplate_manifest::sendable::{NON_STRING_CODE, non_string_hint};
 
 use super::environment::{WorkerEnvEntry, WorkerEnvOrigin};
 use super::fill::RedactedNames;
@@ -154,7 +154,8 @@ impl<'h> PreviewNotes<'h> {
                     _ => {
                         let kind = arena.describe_kind(value);
                         let text = format!("Kubernetes rejects the Job: the value of `{name}` is {kind}, not a string");
-                        let error = Diagnostic::error("non-string-value", text).help(QUOTE_HINT);
+                        let error =
+                            Diagnostic::error(NON_STRING_CODE, text).help(non_string_hint(!arena.is_collection(value)));
                         self.add(error, arena.location(value));
                     }
                 }

@@ -53,6 +53,9 @@ pub(in super::super) fn layout(document: Document<'_>, edits: &[Edit], splices: 
         };
         splices.fix_final_newline(document.text, newline, ends_block_scalar);
         is_sorted = splices.sort();
+        if splices.is_full() {
+            return Err(new_text_error().at(0..0));
+        }
     }
     if is_sorted {
         Ok(())
