@@ -112,7 +112,7 @@ impl Ui {
     ///
     /// # Errors
     ///
-    /// Fails if `write` fails, with [`ErrorKind::Output`] if standard output can't be written to, and with
+    /// Fails if `write` fails, with [`ErrorKind::Output`] if standard output cannot be written to, and with
     /// [`ErrorKind::ClosedOutput`] if the reader closed the pipe.
     pub(crate) fn print(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<ExitCode> {
         let print = || {
@@ -266,7 +266,7 @@ impl Ui {
             && let Err(error) = open(path).and_then(|mut file| file.write_all(text.as_bytes()))
         {
             let note = diagnostic::render_note(&format!(
-                "JOBPLATE_ERROR_FILE can't be written: {}",
+                "JOBPLATE_ERROR_FILE cannot be written: {}",
                 describe_io_error(&error)
             ));
             self.write_stderr(&note);
@@ -298,7 +298,7 @@ impl DiffOutput<'_> {
     ///
     /// # Errors
     ///
-    /// Fails if standard output can't be written to.
+    /// Fails if standard output cannot be written to.
     pub(crate) fn write(&mut self, text: &str) -> Result<()> {
         let text = if self.is_colored { text.to_owned() } else { anstream::adapter::strip_str(text).to_string() };
         let text = if self.is_workflow { escape_workflow_commands(&text) } else { text };

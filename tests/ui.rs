@@ -1,5 +1,5 @@
 //! Tests the program's messages: hints name the program as it was invoked, `--quiet` suppresses notes, and output that
-//! can't be written is an error.
+//! cannot be written is an error.
 #![cfg(unix)]
 
 use std::fs::File;

@@ -227,7 +227,7 @@ Exit codes: 0 success; 2 invalid input; 3 the API server rejected a request or i
             Ok(ExitCode::SUCCESS),
             ui,
         );
-        // A failed object determines the exit code, even if the edit report can't be written.
+        // A failed object determines the exit code, even if the edit report cannot be written.
         report.failure.map_or(report_result, |kind| Ok(ExitCode::from(kind.exit_code())))
     }
 }

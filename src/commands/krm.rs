@@ -124,7 +124,7 @@ impl<'t> ResourceListStream<'t> {
 fn read_stdin(limit: usize) -> Result<String> {
     let mut bytes = Vec::new();
     let read = std::io::stdin().lock().take(limit as u64 + 1).read_to_end(&mut bytes);
-    read.map_err(|error| Error::input(format!("can't be read: {}", describe_io_error(&error))).in_file("-"))?;
+    read.map_err(|error| Error::input(format!("cannot be read: {}", describe_io_error(&error))).in_file("-"))?;
     if bytes.len() > limit {
         return Err(Error::input(format!("the ResourceList is larger than {limit} bytes"))
             .in_file("-")
@@ -176,7 +176,7 @@ fn render_list(
     Ok((rendered, edits))
 }
 
-/// Returns the original list with an error added to its `results`. Returns `None` if that edit can't be verified.
+/// Returns the original list with an error added to its `results`. Returns `None` if that edit cannot be verified.
 fn add_result(list: Document<'_>, error: &Error, ui: &Ui) -> Option<String> {
     let root = list.root();
     let result = to_result(list, error, ui);

@@ -35,7 +35,7 @@ pub(crate) struct LineContext {
 impl CommandLine {
     /// Parses the arguments of the bash script: the line up to the cursor, and the part of its last word that bash
     /// replaces. Also returns the number of bytes at the start of the last word that bash keeps. Returns `None` if the
-    /// arguments or the line can't be parsed.
+    /// arguments or the line cannot be parsed.
     pub(crate) fn from_bash(args: &[OsString]) -> Option<(CommandLine, usize)> {
         let [line, fragment] = args else { return None };
         let (line, fragment) = (line.to_str()?, fragment.to_str()?);

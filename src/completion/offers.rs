@@ -53,7 +53,7 @@ struct Completers {
 }
 
 impl Completers {
-    /// Returns the completer of a flag, or `None` if its values can't be completed.
+    /// Returns the completer of a flag, or `None` if its values cannot be completed.
     fn for_flag(&self, flag: &str) -> Option<ArgValueCompleter> {
         let names = self.manifest_names();
         Some(match flag {

@@ -376,7 +376,7 @@ mod tests {
             ("comments", 4_000, |n| format!("kind: Secret\ndata:\n{}", "  # a\n  b: c # d\n".repeat(n))),
             ("commented-out values", 2_000, |n| format!("a: b\n{}", "# - name: TOKEN\n#   value: c\n".repeat(n))),
             ("embedded documents", 1_000, |n| format!("a:\n{}", "- \"TOKEN: b\\n\"\n".repeat(n))),
-            ("lines that can't be parsed", 2_000, |n| format!("{}[", "value: 'a\n".repeat(n))),
+            ("lines that cannot be parsed", 2_000, |n| format!("{}[", "value: 'a\n".repeat(n))),
         ];
         let is_linear = |(_, size, generate): &Documents| {
             let (single, double) = (generate(*size), generate(2 * size));

@@ -10,7 +10,7 @@
 //! | `json` | the fields of a diagnostic in a report |
 //! | `edits` | the fields of an edit report |
 //! | `mask` | which values are masked in all outputs |
-//! | `unparsed` | which parts of comments and of text that can't be parsed are masked |
+//! | `unparsed` | which parts of comments and of text that cannot be parsed are masked |
 //! | `document_cache` | how long a document's masked ranges and lines are kept |
 //! | `server_message` | which words of a server's warning are shown |
 //! | `table` | the alignment of columns |

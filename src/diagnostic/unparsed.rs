@@ -5,7 +5,7 @@ use std::ops::Range;
 use jobplate_manifest::credentials::{find_credentials, is_secret_name};
 use jobplate_manifest::sensitive::MaskPolicy;
 
-/// The keys whose values are shown even in a document that can't be parsed, if they are simple: they locate an error.
+/// The keys whose values are shown even in a document that cannot be parsed, if they are simple: they locate an error.
 const VISIBLE_KEYS: [&str; 7] = ["apiVersion", "kind", "name", "generateName", "namespace", "image", "command"];
 
 /// Returns the byte ranges of all text that may be a value, in a document that no parser accepts: on each line, everything
@@ -33,7 +33,7 @@ pub(super) fn find_sensitive_lines(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// The parts of a line of a document that can't be parsed.
+/// The parts of a line of a document that cannot be parsed.
 struct LineParts {
     /// The column of the key, after indentation and dashes.
     key: usize,

@@ -8,7 +8,7 @@ use jobplate_yaml::StreamError;
 /// Returns the error for an input that cannot be read.
 pub(super) fn read_error(name: &str, error: StreamError) -> Error {
     match error {
-        StreamError::Io(error) => Error::input(format!("can't be read: {}", describe_io_error(&error))).in_file(name),
+        StreamError::Io(error) => Error::input(format!("cannot be read: {}", describe_io_error(&error))).in_file(name),
         StreamError::TooLarge(_) => Error::input("a document is too large").in_file(name),
     }
 }

@@ -125,7 +125,7 @@ impl InputSource {
     pub fn read_from_start(&mut self) -> Result<Box<dyn Read + '_>> {
         let name = &self.name;
         let to_error = |error: io::Error| {
-            Error::input(format!("can't be read again: {}", describe_io_error(&error))).in_file(name)
+            Error::input(format!("cannot be read again: {}", describe_io_error(&error))).in_file(name)
         };
         match &mut self.data {
             SourceData::Spool(spool) => {

@@ -24,7 +24,7 @@ struct AgentManifest {
 ///
 /// # Errors
 ///
-/// Fails if an input can't be read again.
+/// Fails if an input cannot be read again.
 pub(crate) fn overridden_variable_warnings(
     rendering: &mut Rendering,
     settings: &RequestedSettings,

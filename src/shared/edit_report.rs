@@ -27,7 +27,7 @@ pub(crate) struct EditReport {
 ///
 /// # Errors
 ///
-/// Fails with the error in `result`, combined with the error for a report that can't be written.
+/// Fails with the error in `result`, combined with the error for a report that cannot be written.
 pub(crate) fn report_failure<T>(result: Result<T>, request: &RenderRequest, ui: &Ui) -> Result<T> {
     let Some(path) = &request.report else { return result };
     let to_json = |diagnostics| {
@@ -41,11 +41,11 @@ pub(crate) fn report_failure<T>(result: Result<T>, request: &RenderRequest, ui: 
 /// Collects the edits of all documents in input order. Returns `None` if neither `--report` nor GitHub Actions needs
 /// them.
 ///
-/// Must be called before any output is written: if the report can't be written, no file may change.
+/// Must be called before any output is written: if the report cannot be written, no file may change.
 ///
 /// # Errors
 ///
-/// Fails if an edited document can't be read again, or if the report can't be written.
+/// Fails if an edited document cannot be read again, or if the report cannot be written.
 pub(crate) fn prepare(rendering: &mut Rendering, request: &RenderRequest, ui: &Ui) -> Result<Option<EditReport>> {
     if request.report.is_none() && ui.github().is_none() {
         return Ok(None);
@@ -73,7 +73,7 @@ pub(crate) fn prepare(rendering: &mut Rendering, request: &RenderRequest, ui: &U
 ///
 /// # Errors
 ///
-/// Fails with the error in `done`, or if the report can't be written.
+/// Fails with the error in `done`, or if the report cannot be written.
 pub(crate) fn emit(
     report: Option<EditReport>,
     status: EditStatus,

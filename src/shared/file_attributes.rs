@@ -6,7 +6,7 @@ use std::path::Path;
 
 use jobplate_diagnostic::{Error, Result, describe_io_error};
 
-/// Fails if a file can't be replaced by another one, as far as its metadata show.
+/// Fails if a file cannot be replaced by another one, as far as its metadata show.
 ///
 /// # Errors
 ///
@@ -39,7 +39,7 @@ pub(super) fn is_same_file(_one: &Metadata, _other: &Metadata) -> bool {
 ///
 /// # Errors
 ///
-/// Fails if an attribute can't be kept.
+/// Fails if an attribute cannot be kept.
 pub(super) fn copy_attributes(path: &Path, metadata: &Metadata, new: &File) -> Result<()> {
     copy_owner(metadata, new)?;
     #[cfg(target_os = "linux")]
@@ -107,7 +107,7 @@ mod extended {
     ///
     /// # Errors
     ///
-    /// Fails if an attribute can't be read, set or removed.
+    /// Fails if an attribute cannot be read, set or removed.
     pub(super) fn copy_attributes(path: &Path, new: &File) -> Result<()> {
         let fail = |name: &CStr, errno: Errno| {
             super::keep_error(&format!("extended attribute `{}`", name.to_string_lossy()), &errno.into())

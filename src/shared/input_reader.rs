@@ -13,6 +13,9 @@ use super::edit_args::is_stdin;
 /// The maximum size of a file, in bytes.
 const MAX_BYTES: u64 = 64 << 20;
 
+/// The beginning of the reason why a file cannot be read.
+const UNREADABLE: &str = "cannot be read";
+
 /// Reads the auxiliary files of one run. Standard input can be read once.
 #[derive(Default)]
 pub(crate) struct InputReader {
@@ -24,10 +27,10 @@ impl InputReader {
     ///
     /// # Errors
     ///
-    /// Fails with the reason if the file can't be read or is too large, or if standard input was read before.
+    /// Fails with the reason if the file cannot be read or is too large, or if standard input was read before.
     pub(crate) fn read_bytes(&mut self, path: &Path) -> Result<Vec<u8>, String> {
         let mut bytes = Vec::new();
-        let fail = |error: std::io::Error| format!("can't be read: {}", describe_io_error(&error));
+        let fail = |error: std::io::Error| format!("{UNREADABLE}: {}", describe_io_error(&error));
         if is_stdin(path) {
             if std::mem::replace(&mut self.stdin_was_read, true) {
                 return Err("standard input can only be read once".to_owned());
@@ -44,12 +47,14 @@ impl InputReader {
     ///
     /// # Errors
     ///
-    /// Fails if the file can't be read or is not UTF-8.
+    /// Fails if the file cannot be read or is not UTF-8.
     pub(crate) fn read_source(&mut self, path: &Path, is_manifest: bool) -> Result<Rc<SourceFile>> {
         let name = display_path(path);
-        let bytes = self
-            .read_bytes(path)
-            .map_err(|why| Error::input(why).in_file(&name).hint("pass an existing file, or `-` for standard input"))?;
+        let bytes = self.read_bytes(path).map_err(|why| {
+            let is_unreadable = why.starts_with(UNREADABLE);
+            let error = Error::input(why).in_file(&name);
+            if is_unreadable { error.hint("pass an existing file, or `-` for standard input") } else { error }
+        })?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             Error::input(format!("not UTF-8, at byte {at}")).in_file(&name).hint("save the file as UTF-8")

@@ -103,7 +103,7 @@ fn open_source(path: &Path, sources: &mut Vec<Result<InputSource>>) {
 ///
 /// # Errors
 ///
-/// Fails if a directory can't be listed, or if `check_link` fails.
+/// Fails if a directory cannot be listed, or if `check_link` fails.
 pub(crate) fn list_manifests(
     directory: &Path,
     recursive: bool,

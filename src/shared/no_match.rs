@@ -40,7 +40,7 @@ impl MatchPolicy {
 ///
 /// # Errors
 ///
-/// Fails if that is not permitted, or if an input can't be read again. With [`MatchPolicy::Required`], inputs without
+/// Fails if that is not permitted, or if an input cannot be read again. With [`MatchPolicy::Required`], inputs without
 /// any object are an error even with `--allow-no-match`.
 pub(crate) fn fail_unless_allowed(
     rendering: &mut Rendering,

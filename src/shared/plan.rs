@@ -22,7 +22,7 @@ pub(crate) fn plan(request: &RenderRequest, match_policy: MatchPolicy, ui: &Ui) 
 ///
 /// # Errors
 ///
-/// Fails if an input was not opened or can't be read or edited, if no target matches although `match_policy` requires it, or if one
+/// Fails if an input was not opened or cannot be read or edited, if no target matches although `match_policy` requires it, or if one
 /// name is given to several objects.
 pub(crate) fn plan_sources(
     sources: Vec<Result<InputSource>>,

@@ -255,7 +255,7 @@ fn read_spec(path: &Path, allow_plaintext: bool) -> Result<Layer> {
     }
     let name = display_path(path);
     let bytes = std::fs::read(path)
-        .map_err(|error| Error::input(format!("can't be read: {}", describe_io_error(&error))).in_file(&name))?;
+        .map_err(|error| Error::input(format!("cannot be read: {}", describe_io_error(&error))).in_file(&name))?;
     let text = String::from_utf8(bytes)
         .map_err(|_| Error::input("not UTF-8").hint("save the file as UTF-8").in_file(&name))?;
     let mut layer = spec::parse(&name, &text, allow_plaintext)?;

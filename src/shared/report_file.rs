@@ -25,7 +25,7 @@ impl ReportFile {
     ///
     /// # Errors
     ///
-    /// Fails if the file can't be written, or if it is one of the inputs.
+    /// Fails if the file cannot be written, or if it is one of the inputs.
     pub(crate) fn stage<'p>(path: &Path, text: String, inputs: impl Iterator<Item = &'p Path>) -> Result<Self> {
         if is_stdin(path) {
             return Err(Error::usage("`--report` must be a file: standard output is for manifests")
@@ -59,7 +59,7 @@ impl ReportFile {
     ///
     /// # Errors
     ///
-    /// Fails if the file can't be written.
+    /// Fails if the file cannot be written.
     pub(crate) fn write(self) -> Result<()> {
         match self {
             ReportFile::Staged(file) => file.commit(),
@@ -85,7 +85,7 @@ impl ReportFile {
 ///
 /// # Errors
 ///
-/// Fails with the error in `result`, combined with the error for a report that can't be written.
+/// Fails with the error in `result`, combined with the error for a report that cannot be written.
 pub(crate) fn report_failure<'p, T>(
     result: Result<T>,
     path: &Path,
@@ -101,7 +101,7 @@ pub(crate) fn report_failure<'p, T>(
     };
     let report = to_json(error.all().map(|error| ui.to_json(error.diagnostic())).collect());
     match ReportFile::stage(path, report, inputs).and_then(ReportFile::write) {
-        // The command may have failed because the report can't be written.
+        // The command may have failed because the report cannot be written.
         Err(unwritten) if error.all().all(|error| error.to_string() != unwritten.to_string()) => {
             Err(error.followed_by(unwritten))
         }

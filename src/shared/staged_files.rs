@@ -39,7 +39,7 @@ struct StagedFile {
 /// A staged file, ready to be moved.
 struct Replacement {
     file: StagedFile,
-    /// The second name of the original. `None` if there is no original or if it can't be linked: it may be immutable or
+    /// The second name of the original. `None` if there is no original or if it cannot be linked: it may be immutable or
     /// mounted, or its file system has no hard links.
     old: Option<TempFile>,
 }
@@ -49,15 +49,15 @@ impl StagedFiles {
     ///
     /// # Errors
     ///
-    /// Fails if `write` fails, if the file can't be replaced, or if no file can be written next to it.
+    /// Fails if `write` fails, if the file cannot be replaced, or if no file can be written next to it.
     pub(crate) fn replace(&mut self, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
         let name = display_path(path);
         let fail = |description: &str, error: io::Error| {
             Error::new(ErrorKind::Output, format!("{description}: {}", describe_io_error(&error))).in_file(&name)
         };
         // Replace the target of a symbolic link, not the link.
-        let target = std::fs::canonicalize(path).map_err(|error| fail("can't be found", error))?;
-        let metadata = target.metadata().map_err(|error| fail("can't be read", error))?;
+        let target = std::fs::canonicalize(path).map_err(|error| fail("cannot be found", error))?;
+        let metadata = target.metadata().map_err(|error| fail("cannot be read", error))?;
         check_replaceable(&metadata)
             .map_err(|error| find_leftover(&target, &metadata).map_or(error, leftover_error).in_file(&name))?;
         let (file, new) =
@@ -65,12 +65,12 @@ impl StagedFiles {
                 .map_err(|error| fail("cannot create a temporary file in its directory", error))?;
         let mut out = BufWriter::with_capacity(BUFFER_SIZE, file);
         write(&mut out).map_err(|error| match error.kind() {
-            ErrorKind::Output => error.with_context("can't be written").in_file(&name),
+            ErrorKind::Output => error.with_context("cannot be written").in_file(&name),
             _ => error,
         })?;
-        let file = out.into_inner().map_err(|error| fail("can't be written", error.into_error()))?;
+        let file = out.into_inner().map_err(|error| fail("cannot be written", error.into_error()))?;
         copy_attributes(&target, &metadata, &file).map_err(|error| error.in_file(&name))?;
-        self.push(file, StagedFile { new, target, replaces: true }).map_err(|error| fail("can't be written", error))
+        self.push(file, StagedFile { new, target, replaces: true }).map_err(|error| fail("cannot be written", error))
     }
 
     /// Stages a new file, with the default mode for new files. It exists only after [`StagedFiles::commit`].
@@ -80,7 +80,7 @@ impl StagedFiles {
     /// Fails if `write` fails, or if the directory is not writable.
     pub(crate) fn create(&mut self, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
         let fail = |error: io::Error| {
-            Error::new(ErrorKind::Output, format!("can't be written: {}", describe_io_error(&error)))
+            Error::new(ErrorKind::Output, format!("cannot be written: {}", describe_io_error(&error)))
                 .in_file(display_path(path))
         };
         let mut builder = Builder::new();
@@ -111,7 +111,7 @@ impl StagedFiles {
     ///
     /// # Errors
     ///
-    /// Fails if a file can't be replaced. Then no file is changed, unless the error names those that are.
+    /// Fails if a file cannot be replaced. Then no file is changed, unless the error names those that are.
     pub(crate) fn commit(mut self) -> Result<()> {
         let mut targets = HashSet::new();
         self.0.retain(|file| targets.insert(file.target.clone()));
@@ -122,7 +122,7 @@ impl StagedFiles {
         }
         let _signals = delay_signals();
         let mut replacements: Vec<Replacement> = self.0.into_iter().map(link_original).collect();
-        // A file that can be linked can usually be replaced. The others come first: if one of them can't be replaced,
+        // A file that can be linked can usually be replaced. The others come first: if one of them cannot be replaced,
         // then no file is changed yet.
         replacements.sort_by_key(|replacement| replacement.old.is_some());
         replace_all(replacements)?;
@@ -155,7 +155,7 @@ fn leftover_error(leftover: PathBuf) -> Error {
     ))
 }
 
-/// Gives the original of a staged file a second name, to move it back from there if another file can't be replaced.
+/// Gives the original of a staged file a second name, to move it back from there if another file cannot be replaced.
 fn link_original(file: StagedFile) -> Replacement {
     if !file.replaces {
         return Replacement { file, old: None };
@@ -191,7 +191,7 @@ impl ReplacedFile {
     }
 }
 
-/// Moves all staged files to their final paths. If one can't be moved, restores those before it.
+/// Moves all staged files to their final paths. If one cannot be moved, restores those before it.
 fn replace_all(replacements: Vec<Replacement>) -> Result<()> {
     let mut replaced: Vec<ReplacedFile> = Vec::with_capacity(replacements.len());
     for Replacement { file: StagedFile { new, target, replaces: existed }, old } in replacements {
@@ -203,7 +203,7 @@ fn replace_all(replacements: Vec<Replacement>) -> Result<()> {
                 changed => format!("these files are changed already: {}", changed.join(", ")),
             };
             let failure =
-                Error::new(ErrorKind::Output, format!("can't be replaced: {}; {state}", describe_io_error(&error)))
+                Error::new(ErrorKind::Output, format!("cannot be replaced: {}; {state}", describe_io_error(&error)))
                     .in_file(name);
             return Err(match error.kind() {
                 io::ErrorKind::ResourceBusy => failure.hint("mount the directory of the file instead of the file"),
@@ -287,7 +287,7 @@ mod tests {
         stage(directory.path(), &["a", "b"]).commit().unwrap();
         assert_eq!(list(directory.path()), ["a: new", "b: new"]);
         let staged = stage(directory.path(), &["a", "b", "c"]);
-        // A directory can't be replaced by a file.
+        // A directory cannot be replaced by a file.
         std::fs::remove_file(directory.path().join("b")).unwrap();
         std::fs::create_dir(directory.path().join("b")).unwrap();
         let error = staged.commit().unwrap_err();

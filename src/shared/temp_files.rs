@@ -44,7 +44,7 @@ impl TempFile {
     ///
     /// # Errors
     ///
-    /// Fails if the file can't be renamed. The temporary file is removed.
+    /// Fails if the file cannot be renamed. The temporary file is removed.
     pub(super) fn rename_to(self, target: &Path) -> io::Result<()> {
         let path = lock(&FILES).remove(&self.number).ok_or(io::ErrorKind::NotFound)?;
         path.persist(target).map_err(|error| error.error)
@@ -54,7 +54,7 @@ impl TempFile {
     ///
     /// # Errors
     ///
-    /// Fails with the path of the temporary file if it can't be renamed. The file is then never removed.
+    /// Fails with the path of the temporary file if it cannot be renamed. The file is then never removed.
     pub(super) fn rename_or_keep(self, target: &Path) -> Result<(), PathBuf> {
         let Some(path) = lock(&FILES).remove(&self.number) else { return Ok(()) };
         match std::fs::rename(&path, target) {

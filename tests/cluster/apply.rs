@@ -416,7 +416,12 @@ fn refuses_invalid_input() {
     let fixture = ApplyFixture::new(servers);
     let map = config_map("a", "v");
     for (label, text, args, expected_message) in [
-        ("twice", format!("{map}---\n{map}"), &[][..], &["all.yaml:6:1", "duplicate object", "all.yaml:1"][..]),
+        (
+            "twice",
+            format!("{map}---\n{map}"),
+            &[][..],
+            &["all.yaml:6:1", "duplicate object", "the first is at all.yaml:1;"][..],
+        ),
         (
             "twice in a List",
             format!(
@@ -461,7 +466,7 @@ fn refuses_invalid_input() {
     fixture.sandbox.write("other.yaml", &map);
     let output = fixture
         .apply(&format!("{CRON_JOB}---\n{map}"), &["other.yaml"])
-        .assert_exit(2, &["other.yaml:1:1", "all.yaml:"]);
+        .assert_exit(2, &["other.yaml:1:1", "the first is at all.yaml:"]);
     assert!(output.stdout.is_empty() && fixture.proxy.requests().is_empty());
     // Objects with `generateName` are never duplicates.
     let generated = job("generateName: g-");

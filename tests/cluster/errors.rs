@@ -83,8 +83,8 @@ fn suggested_rules_grant_enough() {
     let changed_job = JOB.replace("image: none", "image: other");
     #[rustfmt::skip]
     let cases: &[HintCase<'_>] = &[
-        ("", CONFIG_MAP, "apply", &[], &["configmaps in namespace", ": configmap/a", "apiGroups: [\"\"]"]),
-        ("", JOB, "apply", &[], &["jobs.batch in namespace", ": job.batch/etl", "apiGroups: [\"batch\"]"]),
+        ("", CONFIG_MAP, "apply", &[], &["configmaps in namespace", "apiGroups: [\"\"]"]),
+        ("", JOB, "apply", &[], &["jobs.batch in namespace", "apiGroups: [\"batch\"]"]),
         ("", JOB, "apply", &["--no-preflight"], &["jobs.batch in namespace"]),
         ("", GENERATED, "apply", &[], &["you are not allowed to create jobs.batch in namespace", "verbs: [create]"]),
         ("", JOB, "apply", &["--dry-run=server"], &["jobs.batch"]),
@@ -110,7 +110,13 @@ fn suggested_rules_grant_enough() {
         });
         admin.post(&format!("{base}/rolebindings"), &binding).expect_success();
         let first = sandbox.run(&args).assert_fails(3, expected);
-        assert!(first.stderr.contains(&namespace), "{}", first.stderr);
+        let name = match *input {
+            CONFIG_MAP => "configmap/a",
+            CRON_JOB => "cronjob.batch/",
+            _ => "job.batch/",
+        };
+        let denied = format!("in namespace {namespace}: {name}");
+        assert!(first.stderr.contains(&denied), "{denied}: {}", first.stderr);
         let mut rules = vec![suggested_rule(&first)];
         // Each attempt may suggest another rule, but never a rule that the user already has.
         let done = loop {
@@ -143,8 +149,7 @@ fn suggests_a_cluster_role_for_cluster_scoped_objects() {
     let text = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {namespace}}}\n");
     let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", text);
     let args = ["apply", "input.yaml", "--as", &user];
-    let output =
-        sandbox.run(&args).assert_fails(3, &["namespaces", &format!(": namespace/{namespace}"), "a ClusterRole"]);
+    let output = sandbox.run(&args).assert_fails(3, &["a ClusterRole", &format!("namespaces: namespace/{namespace}")]);
     let base = "/apis/rbac.authorization.k8s.io/v1";
     let object = format!(
         "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: {role}}}\nrules: [{}]\n",
@@ -502,7 +507,7 @@ fn uses_only_the_named_kubeconfig() {
         apply(&sandbox, &namespace, &[]).assert_exit(3, expected);
     }
     let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
-    apply(&sandbox, &namespace, &["--kubeconfig", "missing"]).assert_exit(3, &["missing", "can't be read"]);
+    apply(&sandbox, &namespace, &["--kubeconfig", "missing"]).assert_exit(3, &["missing", "cannot be read"]);
     apply(&Sandbox::without_kubeconfig().file("input.yaml", CONFIG_MAP), &namespace, &[])
         .assert_fails(3, &["no cluster is configured", "--kubeconfig"]);
     let sandbox =
@@ -730,7 +735,7 @@ fn rejects_invalid_input_without_any_request() {
         (format!("{CONFIG_MAP}---\n{}", map_with("uid: abc")), &["input.yaml:8:", "export"]),
         (map_with("managedFields: [{manager: m}]"), &["input.yaml:3:", "export"]),
         (format!("{JOB}status: {{active: 1}}\n"), &["input.yaml:11:", "export"]),
-        (duplicate, &["duplicate object ConfigMap/a in the input", "input.yaml:11:", "input.yaml:1"]),
+        (duplicate, &["duplicate object ConfigMap/a in the input", "input.yaml:11:", "the first is at input.yaml:1;"]),
         (duplicate_with_namespace, &["duplicate object"]),
         (two_versions, &["duplicate object"]),
         (CONFIG_MAP.replace("{name: a}", "{}"), &["input.yaml:", "name"]),
@@ -825,10 +830,11 @@ fn writes_errors_to_the_error_file() {
     let Some(servers) = Servers::shared() else { return };
     let sandbox = Sandbox::new(servers.kubeconfig(NOBODY)).file("input.yaml", format!("{CONFIG_MAP}---\n{JOB}"));
     let namespace = servers.create_namespace("file");
-    let output = apply(&sandbox, &namespace, &[]).assert_fails(3, &[": configmap/a"]);
-    assert!(output.error_file.contains(": configmap/a"), "{output:?}");
-    let output = sandbox.run(&["diff", "input.yaml", "-n", &namespace]).assert_fails(3, &[": configmap/a"]);
-    assert!(output.error_file.contains(": configmap/a"), "{output:?}");
+    let denied = format!("configmaps in namespace {namespace}: configmap/a");
+    let output = apply(&sandbox, &namespace, &[]).assert_fails(3, &[denied.as_str()]);
+    assert!(output.error_file.contains(&denied), "{output:?}");
+    let output = sandbox.run(&["diff", "input.yaml", "-n", &namespace]).assert_fails(3, &[denied.as_str()]);
+    assert!(output.error_file.contains(&denied), "{output:?}");
 }
 
 /// The first failure determines the exit code.

@@ -45,7 +45,7 @@ fn run_in_mount_namespace(dir: &Path, script: &str) -> Option<String> {
 pub(crate) fn changes_all_files_or_none() {
     let names = ["a.yaml", "b.yaml", "c.yaml"].map(str::to_owned);
     let dir = create_manifests(&names, JOB);
-    // A file that is mounted can't be replaced, as in a container with a bind mount of a single file.
+    // A file that is mounted cannot be replaced, as in a container with a bind mount of a single file.
     for mounted in ["b.yaml", "report"] {
         std::fs::write(dir.path().join("report"), JOB).expect("the file can be written");
         let script = format!(
@@ -53,7 +53,7 @@ pub(crate) fn changes_all_files_or_none() {
              echo \"exit $?\""
         );
         let Some(output) = run_in_mount_namespace(dir.path(), &script) else { return };
-        assert!(output.contains(&format!("{mounted}: can't be replaced: ")), "{output}");
+        assert!(output.contains(&format!("{mounted}: cannot be replaced: ")), "{output}");
         let end = "hint: mount the directory of the file instead of the file\nexit 2\n";
         assert!(output.contains("; no file is changed\n") && output.ends_with(end), "{output}");
         assert_eq!(read_all(dir.path()), [JOB; 4]);

@@ -125,7 +125,7 @@ pub(crate) fn refuses_to_run_if_the_report_cannot_be_written() {
         ("job.yaml", "hard", input_error),
         (".", "job.yaml", input_error),
         ("job.yaml", "../spec.yaml", input_error),
-        ("job.yaml", "no/folder", "no/folder: can't be written: no such file or directory"),
+        ("job.yaml", "no/folder", "no/folder: cannot be written: no such file or directory"),
         ("job.yaml", "-", "`--report` must be a file"),
     ] {
         for option in ["-q", "-i"] {
@@ -161,7 +161,7 @@ pub(crate) fn a_failed_run_reports_its_errors() {
         ("render", &inputs, &["--env", "A=b", "-i"], &["cannot parse YAML", "cannot be opened"]),
         ("post-render", &[], &["--env", "A=b", "--target", "Job/other"], &["no object matches"]),
         ("preview", &inputs[1..2], &[], &["invalid YAML"]),
-        ("preview", &inputs[2..], &[], &["can't be read"]),
+        ("preview", &inputs[2..], &[], &["cannot be read"]),
         ("render", &inputs, &["--env", "A=b", "--unset", "A"], &[]),
         ("preview", &inputs[..1], &["--worker", "missing.yaml"], &[]),
     ] {

@@ -44,7 +44,7 @@ fn every_block_is_tested() {
             };
             if let Some(index) = OTHERS.iter().position(is_listed) {
                 counts[index] += 1;
-            } else if !RUN.iter().any(|(run, _)| *run == info) {
+            } else if !is_run(&page.path) || !RUN.iter().any(|(run, _)| *run == info) {
                 faults.push(format!("{}:{line}: no test for a block marked {info:?}", page.path));
             }
         }
@@ -55,6 +55,12 @@ fn every_block_is_tested() {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Returns whether the tests of [`RUN`] read a page.
+fn is_run(path: &str) -> bool {
+    let is_in_docs = path.strip_prefix("docs/").is_some_and(|name| !name.contains('/'));
+    is_in_docs || ["README.md", "charts/prefect-agent/README.md"].contains(&path)
 }
 
 #[test]
@@ -83,6 +89,9 @@ fn commands_in_sh_blocks_exist() {
             // A comment or another command ends the arguments.
             let commands = content.lines().filter_map(|line| line.split('#').next());
             for command in commands.flat_map(|line| line.split(['|', '&', ';'])) {
+                if command.trim().is_empty() {
+                    continue;
+                }
                 count += 1;
                 for word in unknown_words(command, &xtask) {
                     faults.push(format!("{}:{line}: {word:?} in: {command}", page.path));

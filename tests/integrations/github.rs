@@ -240,7 +240,7 @@ fn checks_another_version_against_its_checksum_file() {
     run.assert_prints("is not what it should be");
     let run = repository.run_action(&format!("{inputs}version: 9.9.9"));
     run.assert_prints("<failure><><>");
-    run.assert_prints(&format!("{}/v9.9.9/SHA256SUMS can't be downloaded", repository.server.url));
+    run.assert_prints(&format!("{}/v9.9.9/SHA256SUMS cannot be downloaded", repository.server.url));
     run.assert_prints("404");
 }
 

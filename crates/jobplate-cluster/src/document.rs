@@ -170,7 +170,7 @@ impl Document {
     fn parse_error(&self) -> Error {
         let (offset, reason) = match jobplate_yaml::read(&self.text, &mut NodeArena::default()) {
             Err(unsupported) => (unsupported.offset, unsupported.reason),
-            Ok(_) => (0, "it can't be read"),
+            Ok(_) => (0, "it cannot be read"),
         };
         let (message, hint) = match self.text.trim_start_matches('\u{feff}').starts_with('%') {
             true => ("a directive (`%YAML`, `%TAG`), which API servers reject".to_owned(), "remove the line"),

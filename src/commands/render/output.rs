@@ -26,7 +26,7 @@ pub(super) struct WrapConfigMap {
 ///
 /// # Errors
 ///
-/// Fails if the inputs can't be joined or read again, or if [`Ui::print`] fails.
+/// Fails if the inputs cannot be joined or read again, or if [`Ui::print`] fails.
 pub(in crate::commands) fn print_all(rendering: &mut Rendering, ui: &Ui) -> Result<ExitCode> {
     ui.print(|out| {
         rendering.check_joinable()?;

@@ -82,7 +82,7 @@ impl SourceArgs {
     ///
     /// # Errors
     ///
-    /// Fails if no source is given, if a source can't be read, or if a secret's name is invalid or not unique.
+    /// Fails if no source is given, if a source cannot be read, or if a secret's name is invalid or not unique.
     pub(super) fn read(&self, only_names: bool) -> Result<Vec<FoundSecret>> {
         if !self.from_literal.is_empty() {
             return Err(Error::usage(

@@ -78,7 +78,7 @@ impl<'p> Poller<'p> {
                 return end_poll(job, text.to_owned(), ErrorKind::JobFailed, hint);
             }
             Some(status) => {
-                let text = format!("can't be watched: the API server responded with {}", status.code.as_u16());
+                let text = format!("cannot be watched: the API server responded with {}", status.code.as_u16());
                 let hint = "grant the verb `get` on jobs and `list` on pods";
                 return end_poll(job, text, ErrorKind::Cluster, Some(hint));
             }

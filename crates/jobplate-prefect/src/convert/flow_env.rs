@@ -348,7 +348,7 @@ fn unset_worker_setting(arena: &mut Arena, base: &Base, name: &str, location: Va
         Some(Value::Dict(_)) => env,
         Some(Value::List(_)) => {
             let error = Error::refused(format!(
-                "`job_configuration.env` of the default is a list, beside which the worker's own `{name}` can't be left out"
+                "`job_configuration.env` of the default is a list, beside which the worker's own `{name}` cannot be left out"
             ));
             return Err(locate(
                 error.hint("write \"{{ env }}\" there, and the list into the container's `env`"),

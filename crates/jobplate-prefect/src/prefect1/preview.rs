@@ -87,7 +87,7 @@ pub fn preview(
 fn refuse_dates(arena: &Arena, ids: &[ValueId]) -> Result<()> {
     ids.iter().try_for_each(|id| match arena.get(*id) {
         Value::Timestamp(_) => {
-            let error = Error::input("a date as an id can't be in the job template of a run config");
+            let error = Error::input("a date as an id cannot be in the job template of a run config");
             Err(locate(error.hint("put it in quotes"), arena.location(*id)))
         }
         Value::List(items) | Value::Tuple(items) => refuse_dates(arena, items),

@@ -268,7 +268,7 @@ fn read_env(arena: &mut Arena, env: ValueId) -> Result<Vec<(ValueId, ValueId)>> 
 fn check_json(arena: &Arena, id: ValueId) -> Result<()> {
     let fail = |id: ValueId| {
         let error =
-            Error::input(format!("{} in the run config's job template can't be registered", arena.describe_kind(id)));
+            Error::input(format!("{} in the run config's job template cannot be registered", arena.describe_kind(id)));
         Err(locate(error.hint("put it in quotes"), arena.location(id)))
     };
     match arena.get(id) {

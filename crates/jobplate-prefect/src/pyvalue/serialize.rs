@@ -33,7 +33,7 @@ pub fn check_serializable(arena: &Arena, id: ValueId) -> Result<Serializable<'_>
 /// Checks a value at `MAX_DEPTH - depth` levels. The budget pays for the indentation of its line.
 fn check_value(arena: &Arena, id: ValueId, depth: usize, budget: &mut Budget) -> Result<()> {
     let refuse = |subject: &str| {
-        let error = Error::input(format!("{subject} can't be sent to Kubernetes"));
+        let error = Error::input(format!("{subject} cannot be sent to Kubernetes"));
         Err(locate(error.hint("Prefect itself fails here: put text in quotes"), arena.location(id)))
     };
     let Some(depth) = depth.checked_sub(1) else { return refuse("a value nested this deeply") };
@@ -54,7 +54,7 @@ fn check_value(arena: &Arena, id: ValueId, depth: usize, budget: &mut Budget) ->
         Value::Dict(pairs) => pairs.iter().try_for_each(|(key, value)| match json_key(arena, *key) {
             Some(_) => check_value(arena, *value, depth, budget),
             None => Err(locate(
-                Error::input(format!("{} as a key can't be sent to Kubernetes", arena.describe_kind(*key)))
+                Error::input(format!("{} as a key cannot be sent to Kubernetes", arena.describe_kind(*key)))
                     .hint("Prefect itself fails here: put the key in quotes"),
                 arena.location(*key),
             )),

@@ -137,7 +137,7 @@ fn json_error(arena: &Arena, id: ValueId) -> Error {
         _ => (arena.describe_kind(id).to_owned(), "put it in quotes"),
     };
     locate(
-        Error::input(format!("{description} can't be sent to Prefect, which requires JSON")).hint(hint),
+        Error::input(format!("{description} cannot be sent to Prefect, which requires JSON")).hint(hint),
         arena.location(id),
     )
 }
