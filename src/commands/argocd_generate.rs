@@ -96,7 +96,7 @@ impl Command for ArgocdGenerateArgs {
         let request = request(root.as_deref())?;
         // Files in a directory may be symbolic links.
         let sources =
-            inputs::open_checked_inputs(&request, &mut HashMap::new(), &|link| check_inside(link, root.as_deref()))?;
+            inputs::open_checked_inputs(&request, HashMap::new(), &|link| check_inside(link, root.as_deref()))?;
         let mut rendering = plan_sources(sources, &request, MatchPolicy::Required, ui)?;
         check_objects(&mut rendering)?;
         let report = edit_report::prepare(&mut rendering, &request, ui)?;

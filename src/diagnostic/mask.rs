@@ -245,6 +245,8 @@ fn push_lines(text: &str, span: Range<usize>, found: &mut Vec<Range<usize>>) {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+    use std::sync::LazyLock;
+    use std::time::{Duration, Instant};
 
     use super::*;
 
@@ -391,10 +393,12 @@ mod tests {
         assert_eq!(slow, [] as [&str; 0]);
     }
 
-    /// Returns the processor time of this thread in nanoseconds, or 0 on systems without `/proc`.
-    fn thread_time() -> u64 {
+    /// Returns the processor time of this thread, or the time since the first call on systems without `/proc`.
+    fn thread_time() -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         let schedule = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-        schedule.split(' ').next().and_then(|field| field.parse().ok()).unwrap_or_default()
+        let nanoseconds = schedule.split(' ').next().and_then(|field| field.parse().ok());
+        nanoseconds.map_or_else(|| START.elapsed(), Duration::from_nanos)
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(crate) const MANIFEST_EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 /// Fails if a directory has no manifests, or if standard input is named twice. The elements are errors for inputs that
 /// cannot be opened.
 pub(crate) fn open_inputs(request: &RenderRequest) -> Result<Vec<Result<InputSource>>> {
-    open_checked_inputs(request, &mut missing_spec_inputs(request), &|_| Ok(()))
+    open_checked_inputs(request, missing_spec_inputs(request), &|_| Ok(()))
 }
 
 /// Opens the inputs like [`open_inputs`]. `missing` has the errors of inputs that are known to be missing. Calls
@@ -33,7 +33,7 @@ pub(crate) fn open_inputs(request: &RenderRequest) -> Result<Vec<Result<InputSou
 /// Fails like [`open_inputs`], or if `check_link` fails.
 pub(crate) fn open_checked_inputs(
     request: &RenderRequest,
-    missing: &mut HashMap<PathBuf, Error>,
+    mut missing: HashMap<PathBuf, Error>,
     check_link: &dyn Fn(&Path) -> Result<()>,
 ) -> Result<Vec<Result<InputSource>>> {
     let mut sources = Vec::new();

@@ -64,10 +64,7 @@ pub(crate) fn fail_unless_allowed(
     if request.allow_no_match {
         return Ok(());
     }
-    Err(match rendering.unrendered_template(true)? {
-        Some(error) => error,
-        None => no_match_error(rendering, request)?,
-    })
+    Err(no_match_error(rendering, request)?)
 }
 
 fn no_object_error(rendering: &mut Rendering, target_syntax: TargetSyntax) -> Error {
@@ -96,6 +93,12 @@ fn no_match_error(rendering: &mut Rendering, request: &RenderRequest) -> Result<
         rendering.unmatched_targets.clone()
     };
     let found = rendering.find_objects(&targets, MAX_CONSIDERED)?;
+    // If no object has containers, the template is probably the intended target.
+    if !found.iter().any(FoundObject::has_containers)
+        && let Some(error) = rendering.unrendered_template(true)?
+    {
+        return Ok(error);
+    }
     let needs_target = injection.no_default_targets && injection.targets.is_empty() && !injection.is_settings_only();
     let message = match rendering.unmatched_targets.first() {
         Some(target) => format!("no object matches the target {}; found in the input:", target.display()),

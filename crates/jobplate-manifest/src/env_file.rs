@@ -52,7 +52,7 @@ fn check_key(key: &str) -> Result<(), ValidationError> {
     } else if key.ends_with(char::is_whitespace) {
         error.hint("remove the blank before the `=`")
     } else {
-        error.hint("use KEY=VALUE, or --from-file KEY=PATH for a value with several lines")
+        error.hint("use KEY=VALUE, or --from-file NAME=PATH for a value with several lines")
     })
 }
 

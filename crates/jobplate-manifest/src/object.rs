@@ -352,14 +352,20 @@ mod tests {
             ("{metadata: {name: ~, generateName: a}}", None),
             ("{spec: {}}", None),
             ("{<<: *x}", Some("the object has a merge key")),
-            ("{*g : {name: a}}", Some("the object has a key that is an alias or has an anchor or a tag")),
+            (
+                "{*g : {name: a}}",
+                Some("the object has a key that is a collection or an alias, or has an anchor or a tag"),
+            ),
             ("{metadata: *x}", Some("`metadata` is an alias")),
             ("{metadata: {<<: *x}}", Some("`metadata` has a merge key")),
             ("{metadata: {name: ~, <<: *x}}", Some("`metadata` has a merge key")),
-            ("{metadata: {*g : a}}", Some("`metadata` has a key that is an alias or has an anchor or a tag")),
+            (
+                "{metadata: {*g : a}}",
+                Some("`metadata` has a key that is a collection or an alias, or has an anchor or a tag"),
+            ),
             (
                 "{metadata: {!!binary bmFtZQ== : a}}",
-                Some("`metadata` has a key that is an alias or has an anchor or a tag"),
+                Some("`metadata` has a key that is a collection or an alias, or has an anchor or a tag"),
             ),
             ("{metadata: {name: *g}}", Some("`metadata.name` is an alias")),
             ("{metadata: {generateName: *g}}", Some("`metadata.generateName` is an alias")),

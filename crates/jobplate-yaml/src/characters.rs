@@ -20,9 +20,7 @@ pub struct ForbiddenCharacter {
 impl ForbiddenCharacter {
     /// Returns the error for a document that may have to be edited.
     pub fn into_error(self) -> Error {
-        Error::refused(format!("{} in a document that may need edits", self.reason))
-            .at(self.span)
-            .hint("remove the character")
+        Error::refused(format!("unsupported character: {}", self.reason)).at(self.span).hint("remove the character")
     }
 }
 
@@ -42,9 +40,9 @@ pub fn check_characters(text: &str) -> Result<(), ForbiddenCharacter> {
             '\r' if chars.peek().is_some_and(|&(_, next)| next == '\n') => continue,
             '\u{feff}' if at == 0 => continue,
             '\r' => "a carriage return without a line feed",
-            '\u{85}' => "a NEL character, which only Kubernetes reads as a line break",
+            '\u{85}' => "a NEL character, which only some YAML parsers read as a line break",
             '\u{2028}' | '\u{2029}' => {
-                "a Unicode line or paragraph separator, which only Kubernetes reads as a line break"
+                "a Unicode line or paragraph separator, which only some YAML parsers read as a line break"
             }
             '\u{feff}' => "a byte order mark inside the text",
             '\u{fffe}' | '\u{ffff}' => "a character that YAML forbids",

@@ -14,6 +14,7 @@ use super::edit::{Change, Child, Edit, Value};
 use super::key_index::{KeyIndex, duplicate_key};
 use super::node_kind::NodeKind;
 use super::tree::Node;
+use super::unrendered::{template_expression_of_key, unrendered_template_error};
 
 /// A mapping that is edited, or that contains an edited node.
 ///
@@ -91,10 +92,15 @@ impl<'a> StrictMap<'a> {
                     .at(key.span())
                     .hint("replace the merge key with the merged keys"));
             }
+            if let Some(at) = template_expression_of_key(key) {
+                return Err(unrendered_template_error(at));
+            }
             if !key.is_scalar() || key.tag().is_some() || key.anchor().is_some() {
-                return Err(Error::refused(format!("{label} has a key that is an alias or has an anchor or a tag"))
-                    .at(key.span())
-                    .hint("replace it with a plain key"));
+                return Err(Error::refused(format!(
+                    "{label} has a key that is a collection or an alias, or has an anchor or a tag"
+                ))
+                .at(key.span())
+                .hint("replace it with a plain key"));
             }
         }
         Ok(StrictMap(node))
@@ -251,7 +257,11 @@ mod tests {
         for (text, span, message) in [
             ("a: &x {}\nb: *x\n", 3..5, "it has the anchor `&x`, which an alias uses"),
             ("a: {<<: b}\n", 4..6, "it has a merge key (`<<`), whose precedence differs between YAML parsers"),
-            ("a:\n  ? !t b\n  : c\n", 10..11, "it has a key that is an alias or has an anchor or a tag"),
+            (
+                "a:\n  ? !t b\n  : c\n",
+                10..11,
+                "it has a key that is a collection or an alias, or has an anchor or a tag",
+            ),
         ] {
             let refused = Some((span, message.to_owned()));
             assert_eq!(check(text, |node| StrictMap::from_node(node, "it").map(drop)), refused, "{text}");

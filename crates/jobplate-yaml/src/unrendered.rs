@@ -36,11 +36,12 @@ pub fn find_template_expression(text: &str, arena: &mut NodeArena) -> Option<usi
     }
 }
 
-/// Returns the offset of the template expression that YAML reads as a mapping whose key is this mapping.
+/// Returns the offset of the template expression that is this key, or whose outer braces YAML reads as a mapping with
+/// this key.
 pub(super) fn template_expression_of_key(key: Node<'_>) -> Option<usize> {
-    let start = key.span().start.checked_sub(1)?;
-    let is_expression = key.kind() == NodeKind::Map && key.document().text.as_bytes()[start..].starts_with(b"{{");
-    is_expression.then_some(start)
+    let (start, bytes) = (key.span().start, key.document().text.as_bytes());
+    let mut starts = [Some(start), start.checked_sub(1)].into_iter().flatten();
+    starts.find(|at| key.kind() == NodeKind::Map && bytes[*at..].starts_with(b"{{"))
 }
 
 /// Returns the offset of the first template expression outside of quotes on the line that contains `at`.
@@ -71,6 +72,7 @@ mod tests {
             ("a: |\n  {{ b }}\n", None),
             ("? {b: c}\n: d # {{ e }}\n", None),
             ("a: [\n", None),
+            ("{{ b }}: c\n", Some(0)),
             ("\u{feff}{a: b}: '{{ c }}'\n", None),
         ] {
             assert_eq!(find_template_expression(text, &mut NodeArena::default()), expected, "{text}");

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::names::{PREFECT_SECRET_PREFIX, is_secret_name};
-use super::tokens::{run_end, shell_word_length};
+use super::tokens::{quoted_length, run_end, shell_word_length};
 use super::values::is_benign_value;
 
 /// The short flags that pass a key to programs of Prefect: `prefect agent kubernetes start -k KEY`.
@@ -66,7 +66,7 @@ fn find_assigned_value(text: &str, line: Range<usize>, line_start: usize, sign: 
     let starts_line = name_start - line_start <= MAX_NAME_LENGTH
         && !name.starts_with('-')
         && ["", "export "].contains(&text[line_start..name_start].trim_start());
-    let value = value_range(text, sign + 1, line.end, starts_line || !is_equals && !is_quoted);
+    let value = value_range(text, sign + 1, line.end, !is_auth && (starts_line || !is_equals && !is_quoted));
     let content = &text[value.clone()];
     (!is_benign_value(name, content) && (!is_auth || is_encoded_login(content))).then_some(value)
 }
@@ -89,18 +89,43 @@ fn value_range(text: &str, start: usize, line_end: usize, is_line: bool) -> Rang
             let body = start + 3;
             body..text[body..].find(&text[start..body]).map_or(text.len(), |length| body + length)
         }
-        Some(quote @ (b'"' | b'\'')) if start < line_end => {
-            let closing = text[start + 1..].find(*quote as char).map(|length| start + 1 + length);
-            start + 1..closing.unwrap_or(text.len())
+        Some(b'"' | b'\'') if start < line_end => {
+            let opening = start - usize::from(text[..start].ends_with('\\'));
+            let end = opening + quoted_length(&text[opening..]);
+            match continuation_length(&text[end..line_end.max(end)]) {
+                0 => start + 1..start + 1 + text[start + 1..end].trim_end_matches(['\\', bytes[start] as char]).len(),
+                length => start + 1..end + length,
+            }
         }
         _ if is_line => start..line_end,
-        _ => {
-            let word = &text[start..line_end];
-            let ends_word =
-                |(at, c): &(usize, char)| c.is_whitespace() && !word[..*at].ends_with('\\') || ";&,\"'".contains(*c);
-            start..start + word.char_indices().find(ends_word).map_or(word.len(), |(at, _)| at)
-        }
+        _ => start..start + unquoted_word_length(&text[start..line_end]),
     }
+}
+
+/// Returns the length of a value that starts without a quote, such as `a'b c'` in `a'b c';d`.
+fn unquoted_word_length(text: &str) -> usize {
+    let mut length = 0;
+    while let Some(c) = text[length..].chars().next() {
+        let is_end = c.is_whitespace() && !text[..length].ends_with('\\') || ";&,".contains(c);
+        length += match c {
+            '"' | '\'' => match continuation_length(&text[length..]) {
+                0 => break,
+                quoted => quoted,
+            },
+            _ if is_end => break,
+            _ => c.len_utf8(),
+        };
+    }
+    length
+}
+
+/// Returns the length of a quoted part that continues a word at the start of `text`, such as `'b c'` in `a'b c'`. Returns
+/// 0 for a quote that closes a string around the word.
+fn continuation_length(text: &str) -> usize {
+    let Some(rest) = text.strip_prefix(['"', '\'']) else { return 0 };
+    let is_part = rest.starts_with(|c: char| !c.is_whitespace() && !"\"'\\;&|,:)]}<>".contains(c));
+    let length = if is_part { quoted_length(text) } else { 0 };
+    if length > 1 && text[1..length].ends_with(&text[..1]) { length } else { 0 }
 }
 
 /// Finds the values below a section of TOML or INI that holds secrets, such as `[context.secrets]`, whatever their names.
@@ -238,12 +263,16 @@ mod tests {
     }
 
     #[test]
-    fn finds_whole_shell_words_after_flags() {
+    fn finds_whole_shell_words() {
         for (text, expected) in [
             ("run --password hunter2\\ x -v", "hunter2\\ x"),
             ("run --password hunter2\"x y\" -v", "hunter2\"x y\""),
             ("run --password \"hunter2 x\"y -v", "\"hunter2 x\"y"),
             ("run --password $'hunter2 x' -v", "$'hunter2 x'"),
+            ("run --password=\"hun\\\"ter2 x\" -v", "hun\\\"ter2 x"),
+            ("run --password=$'hunter2 x' -v", "$'hunter2 x'"),
+            ("run --password=hun'ter2 z' -v", "hun'ter2 z'"),
+            ("run --password=\"hunter2\"'x y' -v", "hunter2\"'x y'"),
         ] {
             assert_eq!(find(text), [expected], "{text}");
         }
@@ -260,7 +289,7 @@ mod tests {
             ("run --password hunter2 --verbose", "hunter2"),
             ("prefect agent kubernetes start -k hunter2", "hunter2"),
             ("{\"password\": \"hunter2\", x", "hunter2"),
-            ("\\\"token\\\": \\\"hunter2\\\"", "hunter2\\"),
+            ("\\\"token\\\": \\\"hunter2\\\"", "hunter2"),
             ("Authorization: Bearer hunter2", "Bearer hunter2"),
             ("a: 1\npassword: hunter2\nb: 2", "hunter2"),
             ("TOKEN='hunter2", "hunter2"),

@@ -76,6 +76,9 @@ pub fn merge_ranges(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[test]
@@ -87,6 +90,10 @@ mod tests {
             "TOKEN = \"\"\"",
             "://:",
             "token: ",
+            "auth: ",
+            "auth: a ",
+            "TOKEN=a'b ",
+            "TOKEN=\"a\\\" ",
             "TOKEN=x,",
             "--token ",
             "--token '",
@@ -111,9 +118,11 @@ mod tests {
         }
     }
 
-    /// Returns the processor time of this thread in nanoseconds, or 0 on systems without `/proc`.
-    fn thread_time() -> u64 {
+    /// Returns the processor time of this thread, or the time since the first call on systems without `/proc`.
+    fn thread_time() -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         let schedule = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-        schedule.split(' ').next().and_then(|field| field.parse().ok()).unwrap_or_default()
+        let nanoseconds = schedule.split(' ').next().and_then(|field| field.parse().ok());
+        nanoseconds.map_or_else(|| START.elapsed(), Duration::from_nanos)
     }
 }

@@ -1,5 +1,7 @@
 //! Finds the containers of a Job.
 
+use jobplate_diagnostic::suggest::quote_key;
+
 use crate::pyvalue::arena::{Arena, ValueId};
 
 /// A container of a Job.
@@ -14,12 +16,12 @@ pub(super) struct JobContainer<'h> {
 impl JobContainer<'_> {
     /// Describes the container in a message.
     pub(super) fn describe(&self) -> String {
-        self.name.map_or("a container without a name".to_owned(), |name| format!("the container `{name}`"))
+        self.name.map_or("a container without a name".to_owned(), |name| format!("the container {}", quote_key(name)))
     }
 }
 
 /// Returns the pod spec of a Job.
-pub(super) fn pod(arena: &Arena, job: ValueId) -> Option<ValueId> {
+pub(crate) fn pod(arena: &Arena, job: ValueId) -> Option<ValueId> {
     ["spec", "template", "spec"].iter().try_fold(job, |at, key| arena.dict_get(at, key))
 }
 
@@ -36,6 +38,6 @@ pub(super) fn containers(arena: &Arena, pod: ValueId) -> Vec<JobContainer<'_>> {
 }
 
 /// Returns the items of the list at `key` in a mapping.
-pub(super) fn items<'h>(arena: &'h Arena, mapping: ValueId, key: &str) -> &'h [ValueId] {
+pub(crate) fn items<'h>(arena: &'h Arena, mapping: ValueId, key: &str) -> &'h [ValueId] {
     arena.dict_get(mapping, key).map(|list| arena.list_items(list)).unwrap_or_default()
 }

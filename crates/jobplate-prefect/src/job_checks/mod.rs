@@ -25,9 +25,10 @@ mod shell;
 
 use jobplate_diagnostic::Diagnostic;
 
-use self::container::{containers, pod};
+use self::container::containers;
 use crate::pyvalue::arena::{Arena, ValueId};
 
+pub(crate) use container::{items, pod};
 pub(crate) use env_from::named_references;
 pub(crate) use expressions::{find as find_expressions, warning as expression_warning};
 

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use jobplate_diagnostic::Diagnostic;
 use jobplate_diagnostic::suggest::quote_key;
 use jobplate_manifest::names;
+use jobplate_manifest::sendable::non_string_hint;
 
 use super::container::JobContainer;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
@@ -67,7 +68,7 @@ pub(super) fn check_containers(arena: &Arena, containers: &[JobContainer<'_>], f
             _ => {
                 let kind = arena.describe_kind(id);
                 let text = format!("Kubernetes rejects the Job: the name of a container is {kind}, not a string");
-                Diagnostic::error("invalid-name", text)
+                Diagnostic::error("invalid-name", text).help(non_string_hint(!arena.is_collection(id)))
             }
         };
         found.push(locate_diagnostic(error, arena.location(id)));

@@ -71,7 +71,8 @@ pub(super) fn check_volumes(arena: &Arena, pod: ValueId, found: &mut Vec<Diagnos
 fn parse(arena: &Arena, id: ValueId) -> Result<Option<Quantity>, QuantityProblem> {
     let quantity = match arena.get(id) {
         Value::Unknown(_) | Value::None => return Ok(None),
-        Value::Str(text) => quantity::parse(text),
+        // Kubernetes ignores blanks around a quantity.
+        Value::Str(text) => quantity::parse(text.trim_matches(' ')),
         Value::Int(_) | Value::Float(_) => quantity::parse(&string::str(arena, id)),
         _ => None,
     };
@@ -82,6 +83,12 @@ fn parse(arena: &Arena, id: ValueId) -> Result<Option<Quantity>, QuantityProblem
     }
 }
 
+/// Returns whether a string is a number with a short unit, such as `2 GB`, which a message can show.
+fn is_number_with_unit(text: &str) -> bool {
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || "+-. ".contains(c));
+    unit.len() < text.len() && unit.len() <= 5
+}
+
 /// Returns the error for an invalid quantity.
 fn invalid(arena: &Arena, id: ValueId, subject: &str, problem: QuantityProblem) -> Diagnostic {
     if problem == QuantityProblem::Negative {
@@ -90,9 +97,7 @@ fn invalid(arena: &Arena, id: ValueId, subject: &str, problem: QuantityProblem) 
     }
     let (shown, suggestions) = match arena.get(id) {
         // Other text may be a secret that a placeholder inserted.
-        Value::Str(text) if !text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) => {
-            ("other text".to_owned(), Vec::new())
-        }
+        Value::Str(text) if !is_number_with_unit(text) => ("other text".to_owned(), Vec::new()),
         Value::Str(text) => (quote_key(text), quantity::suggestions(text)),
         Value::Int(_) | Value::Float(_) => (quote_key(&string::str(arena, id)), Vec::new()),
         _ => (arena.describe_kind(id).to_owned(), Vec::new()),

@@ -44,7 +44,10 @@ fn find_script<'h>(command: &[&'h str]) -> Option<(&'h str, Option<&'h str>)> {
     let options = &command[position + 1..];
     let last =
         options.iter().position(|word| word.starts_with('-') && !word.starts_with("--") && word.ends_with('c'))?;
-    let is_options = options[..last].iter().all(|word| word.starts_with('-'));
+    // The argument of `-o`, as in `bash -euo pipefail -c`, is not an option.
+    let takes_argument = |word: &str| word.starts_with('-') && word.ends_with('o');
+    let is_option = |at: usize| options[at].starts_with('-') || at > 0 && takes_argument(options[at - 1]);
+    let is_options = (0..last).all(is_option);
     (is_direct && is_options).then(|| (base_name(command[position]), options.get(last + 1).copied()))
 }
 
@@ -62,6 +65,7 @@ mod tests {
         for (command, expected) in [
             (&["/bin/sh", "-c"][..], Some(("sh", None))),
             (&["bash", "-e", "-c", "x"], Some(("bash", Some("x")))),
+            (&["bash", "-euo", "pipefail", "-c"], Some(("bash", None))),
             (&["/bin/bash", "-lc", "x"], Some(("bash", Some("x")))),
             (&["/usr/bin/env", "bash", "-c"], Some(("bash", None))),
             (&["tini", "sh", "-c"], None),

@@ -11,19 +11,10 @@ use super::scenario::WorkerScenario;
 use super::settings;
 use super::values::{prefect_error, require_pairs};
 use super::version::WorkerVersion;
+use crate::job_checks::pod;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::dict::DictKey;
 use crate::pyvalue::string;
-
-/// Returns the pod spec of a Job.
-pub fn pod(arena: &Arena, manifest: ValueId) -> Option<ValueId> {
-    ["spec", "template", "spec"].iter().try_fold(manifest, |at, key| arena.dict_get(at, key))
-}
-
-/// Returns the containers in the list at `list` in a pod spec: `containers` or `initContainers`.
-pub fn containers<'h>(arena: &'h Arena, pod: ValueId, list: &str) -> &'h [ValueId] {
-    arena.dict_get(pod, list).map(|list| arena.list_items(list)).unwrap_or_default()
-}
 
 /// Returns the flow's container, which is the first container. Every manifest that passed the check in `required` has a
 /// flow container.

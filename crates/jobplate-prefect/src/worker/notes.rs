@@ -21,6 +21,7 @@ use super::secret_references::IncompleteSetting;
 use super::settings;
 use super::version::WorkerVersion;
 use crate::base_job_template::is_worker_setting;
+use crate::job_checks;
 use crate::placeholder;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::environ::{EnvironVar, find_references};
@@ -274,9 +275,9 @@ impl<'h> PreviewNotes<'h> {
     /// Adds notes about other containers whose `env` is not a list because it was a placeholder.
     fn check_other_containers(&mut self, preview: &WorkerPreview<'_>) {
         let arena = self.arena;
-        let Some(pod) = manifest::pod(arena, preview.job) else { return };
+        let Some(pod) = job_checks::pod(arena, preview.job) else { return };
         for (list, first) in [("containers", 1), ("initContainers", 0)] {
-            for container in manifest::containers(arena, pod, list).iter().skip(first) {
+            for container in job_checks::items(arena, pod, list).iter().skip(first) {
                 let Some(env) = arena.dict_get(*container, "env") else { continue };
                 if !matches!(arena.get(env), Value::List(_) | Value::None) {
                     let name =
@@ -295,14 +296,15 @@ impl<'h> PreviewNotes<'h> {
     /// placeholder until a source sets a variable.
     fn check_latent_placeholders(&mut self, preview: &WorkerPreview<'_>) {
         let arena = self.arena;
-        let Some(pod) = template_manifest(arena, preview.template).and_then(|manifest| manifest::pod(arena, manifest))
+        let Some(pod) =
+            template_manifest(arena, preview.template).and_then(|manifest| job_checks::pod(arena, manifest))
         else {
             return;
         };
         let is_env = |id: ValueId| arena.as_str(id).and_then(placeholder::sole_name) == Some("env");
         // If a placeholder has an effect, the notes about the Job already report it.
         let has_effect = preview.entries.iter().any(|entry| arena.dict_get(entry.entry, "name").is_none());
-        let first = manifest::containers(arena, pod, "containers").first();
+        let first = job_checks::items(arena, pod, "containers").first();
         let entries = first.and_then(|container| arena.dict_get(*container, "env"));
         let among = entries.and_then(|entries| arena.list_items(entries).iter().find(|entry| is_env(**entry)));
         if let Some(among) = among.filter(|_| !has_effect) {
@@ -311,14 +313,14 @@ impl<'h> PreviewNotes<'h> {
             let help = "remove it, as `" + ProgramName + " render` does";
             self.add(Diagnostic::warning("mixed-env-placeholder", text).help(help), arena.location(*among));
         }
-        let Some(job_pod) = manifest::pod(arena, preview.job) else { return };
+        let Some(job_pod) = job_checks::pod(arena, preview.job) else { return };
         for (list, first) in [("containers", 1), ("initContainers", 0)] {
             let env_of = |container: &ValueId| arena.dict_get(*container, "env");
             let has_effect = |env: ValueId| !matches!(arena.get(env), Value::List(_) | Value::None);
-            if manifest::containers(arena, job_pod, list).iter().skip(first).filter_map(env_of).any(has_effect) {
+            if job_checks::items(arena, job_pod, list).iter().skip(first).filter_map(env_of).any(has_effect) {
                 continue;
             }
-            for container in manifest::containers(arena, pod, list).iter().skip(first) {
+            for container in job_checks::items(arena, pod, list).iter().skip(first) {
                 let Some(env) = env_of(container).filter(|env| is_env(*env)) else { continue };
                 let name = arena.dict_get(*container, "name").map_or(String::new(), |name| string::str(arena, name));
                 let text = format!(

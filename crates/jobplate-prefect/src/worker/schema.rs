@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::collections::HashSet;
 
-use regex_lite::Regex;
+use regex_lite::RegexBuilder;
 
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 
@@ -14,6 +14,9 @@ const MAX_COMPARISONS: usize = 200_000;
 
 /// The maximum depth of nested schemas and references. A deeper schema accepts every value.
 const MAX_DEPTH: usize = 64;
+
+/// The maximum size of a compiled pattern, in bytes. A short pattern such as `(a{0,300}){0,300}` can be large.
+const MAX_PATTERN_SIZE: usize = 1 << 16;
 
 /// The maximum length of a pattern and of a string that is matched with it, in bytes.
 const MAX_PATTERN_LENGTH: usize = 200;
@@ -220,11 +223,14 @@ impl<'h> SchemaChecker<'h> {
     fn may_match(&self, pattern: &str, text: &str) -> bool {
         let is_comparable = pattern.len() <= MAX_PATTERN_LENGTH
             && text.len() <= MAX_TEXT_LENGTH
-            && [pattern, text].iter().all(|text| text.bytes().all(|byte| matches!(byte, b' '..=b'~')));
-        if !is_comparable || !self.count_size(1 + pattern.len() * (1 + text.len() / 100)) {
+            && [pattern, text].iter().all(|text| text.bytes().all(|byte| matches!(byte, b' '..=b'~')))
+            // These escapes mean something else in Python.
+            && ![r"\<", r"\>", r"\b{"].iter().any(|escape| pattern.contains(escape));
+        if !is_comparable || !self.count_size(MAX_PATTERN_LENGTH * (1 + text.len() / 100)) {
             return true;
         }
-        Regex::new(pattern).map_or(true, |pattern| pattern.is_match(text))
+        let pattern = RegexBuilder::new(pattern).size_limit(MAX_PATTERN_SIZE).build();
+        pattern.map_or(true, |pattern| pattern.is_match(text))
     }
 
     /// Checks the items of a list.
@@ -364,6 +370,9 @@ mod tests {
             ("{type: string, pattern: '^[a-z]+$'}", "a1", Some("does not fit `pattern` of its schema")),
             ("{type: string, pattern: '[a-z]'}", "1a", None),
             ("{type: string, pattern: '(?=a)'}", "b", None),
+            (r"{type: string, pattern: '^\<a\>$'}", "<a>", None),
+            // The compiled pattern is too large to compare.
+            ("{type: string, pattern: '^(a{0,300}){0,300}b$'}", "a", None),
             ("{type: array, items: {type: string}}", "[a, 1]", Some("has the item 1, which is a number, where")),
             ("{type: array, maxItems: 1}", "[a, b]", Some("does not fit `maxItems` of its schema")),
             ("{properties: {a: {type: string}}, required: [a]}", "{a: null}", Some("has `a`, which is empty, where")),
