@@ -225,7 +225,7 @@ fn scanner_reads_the_suite_or_does_not_support_it() {
             }
         }
     }
-    println!("{read} of {} cases read as the suite says, {} stepped back from", cases.len(), cases.len() - read);
+    println!("{read} of {} cases read as the suite says, {} not supported", cases.len(), cases.len() - read);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fidelity/suite.txt");
     if std::env::var_os("JOBPLATE_BLESS").is_some() {
         fs::write(&path, &list).expect("a writable tree");

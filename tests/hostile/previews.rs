@@ -65,6 +65,11 @@ fn agents(row: Row<'_>) -> Vec<Family> {
             let first = format!("        - {{name: {name}, value: {references}}}\n");
             file("f.yaml", format!("{PREFECT_1_JOB}        env:\n{first}{later}"))
         }),
+        row("previews/long_name_of_a_sidecar", 1_000, "preview f.yaml", |n| {
+            let env = repeat(n, |i| format!("        - {{name: A{i}, value: {i}}}\n"));
+            let sidecar = format!("      - name: {}\n        env:\n{env}", "n".repeat(40 * n));
+            file("f.yaml", format!("{PREFECT_1_JOB}{sidecar}"))
+        }),
         row("previews/environ", 2_000, "preview f.yaml -q --scenario s.yaml", |n| {
             prefect_1("s.yaml", format!("environ:\n{}", repeat(n, |i| format!("  PREFECT__CONTEXT__A{i}: x\n"))))
         }),
@@ -133,6 +138,15 @@ fn workers(row: Row<'_>) -> Vec<Family> {
             vec![
                 ("f.json".to_owned(), base_job_template("", "", "", "", &variable)),
                 ("v.json".to_owned(), format!("{{\"x\": [{}]}}", list(n, |_| "{}".to_owned()))),
+            ]
+        }),
+        row("previews/patterns_of_job_variables", 100, WITH_VARIABLES, |n| {
+            let schema = "{\"type\": \"string\", \"pattern\": \"^(a{0,300}){0,300}b$\"}";
+            let variable = format!(", \"x\": {{\"type\": \"array\", \"items\": {schema}}}");
+            let strings = list(n, |_| format!("\"{}\"", "a".repeat(9_000)));
+            vec![
+                ("f.json".to_owned(), base_job_template("", "", "", "", &variable)),
+                ("v.json".to_owned(), format!("{{\"x\": [{strings}]}}")),
             ]
         }),
     ]

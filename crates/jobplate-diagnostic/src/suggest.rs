@@ -47,8 +47,9 @@ const MAX_QUOTED_LENGTH: usize = 80;
 /// assert_eq!(quote_key("value:hunter2"), "`value:...`");
 /// ```
 pub fn quote_key(key: &str) -> String {
-    let shown: String =
-        key.split_inclusive([':', '=', '\n']).next().unwrap_or_default().chars().take(MAX_QUOTED_LENGTH).collect();
+    // The rest of a long key is not read.
+    let shown = key.char_indices().nth(MAX_QUOTED_LENGTH).map_or(key, |(end, _)| &key[..end]);
+    let shown = shown.split_inclusive([':', '=', '\n']).next().unwrap_or_default();
     let rest = if shown.len() < key.len() { "..." } else { "" };
     format!("`{}{rest}`", shown.trim_end_matches('\n'))
 }

@@ -97,12 +97,12 @@ fn invalid(arena: &Arena, id: ValueId, subject: &str, problem: QuantityProblem) 
     }
     let (shown, suggestions) = match arena.get(id) {
         // Other text may be a secret that a placeholder inserted.
-        Value::Str(text) if !is_number_with_unit(text) => ("other text".to_owned(), Vec::new()),
-        Value::Str(text) => (quote_key(text), quantity::suggestions(text)),
-        Value::Int(_) | Value::Float(_) => (quote_key(&string::str(arena, id)), Vec::new()),
-        _ => (arena.describe_kind(id).to_owned(), Vec::new()),
+        Value::Str(text) if !is_number_with_unit(text) => (String::new(), Vec::new()),
+        Value::Str(text) => (format!(", not {}", quote_key(text)), quantity::suggestions(text)),
+        Value::Int(_) | Value::Float(_) => (format!(", not {}", quote_key(&string::str(arena, id))), Vec::new()),
+        _ => (format!(", not {}", arena.describe_kind(id)), Vec::new()),
     };
-    let text = format!("Kubernetes rejects the Job: {subject} must be a quantity, not {shown}");
+    let text = format!("Kubernetes rejects the Job: {subject} must be a quantity{shown}");
     let help = match suggestions.as_slice() {
         [] => "use a number with a unit such as m, M, Mi, G or Gi".to_owned(),
         _ => {
