@@ -8,8 +8,10 @@
 //! |---|---|
 //! | `render/` | how inputs are rendered, and when they are planned again |
 //! | `inject/` | which edits a document needs |
+//! | `check/` | what is reported about a manifest |
 //! | `diagnostic/` | how errors, notes and diffs look, and what is masked in them |
 
+pub mod check;
 pub mod diagnostic;
 pub mod inject;
 pub mod render;

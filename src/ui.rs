@@ -174,6 +174,11 @@ impl Ui {
         }
     }
 
+    /// Renders a finding with its source line.
+    pub(crate) fn render_finding(&self, finding: &Diagnostic) -> String {
+        diagnostic::render_finding(finding, self.invocation.program_name(), &self.documents)
+    }
+
     /// Converts a diagnostic to its form in a JSON report.
     pub(crate) fn to_json(&self, diagnostic: &Diagnostic) -> JsonDiagnostic {
         JsonDiagnostic::new(diagnostic, self.invocation.program_name(), &self.documents)

@@ -14,7 +14,8 @@ use syn::visit::{self, Visit};
 use syn::{Item, UseTree, Visibility};
 
 /// The modules in `src/`, each with the modules that it may import.
-const LAYERS: [(&str, &[&str]); 7] = [
+const LAYERS: [(&str, &[&str]); 8] = [
+    ("check", &["render"]),
     ("diagnostic", &[]),
     ("inject", &[]),
     ("render", &["inject"]),
@@ -445,7 +446,9 @@ fn only_listed_files_use_the_environment_and_the_streams() {
 fn every_file_has_a_row_in_a_map_above_it() {
     let mut missing = BTreeSet::new();
     for parsed in crates() {
-        for file in parsed.files.iter().filter(|file| !file.module.is_empty()) {
+        // The rules of `check` are listed in docs/rules/index.md, which is generated from them.
+        let is_rule = |file: &&File| file.path.starts_with("src/check/rules/");
+        for file in parsed.files.iter().filter(|file| !file.module.is_empty() && !is_rule(file)) {
             let has_row = (0..file.module.len()).any(|above| {
                 let Some(position) = parsed.position(&file.module[..above]) else { return false };
                 let path = file.module[above..].join("/");

@@ -11,6 +11,7 @@
 //! | `post_render.rs` | what a Helm post-renderer reads, prints and requires (`--target`) |
 //! | `krm.rs` | how a ResourceList is parsed and edited, the meaning of its `functionConfig`, and its `results` after an error |
 //! | `argocd_generate.rs` | the meaning of an Argo CD application's parameters, and which files and documents are accepted |
+//! | `check/` | which findings are reported, and how |
 //! | `preview/` | which Prefect version a template is for, and how its Job is printed |
 //! | `convert.rs` | which inputs are converted, and how the result is printed |
 //! | `secret/` | where secrets are read from, and how the Secret is printed |
@@ -22,6 +23,7 @@
 #[cfg(feature = "cluster")]
 mod apply;
 mod argocd_generate;
+mod check;
 mod completion;
 mod convert;
 mod definition;
@@ -55,6 +57,7 @@ const COMMANDS: &[CommandDefinition] = &[
     CommandDefinition::new::<apply::ApplyArgs>(),
     #[cfg(feature = "cluster")]
     CommandDefinition::new::<diff::DiffArgs>(),
+    CommandDefinition::new::<check::CheckArgs>(),
     CommandDefinition::new::<post_render::PostRenderArgs>(),
     CommandDefinition::new::<krm::KrmArgs>(),
     CommandDefinition::new::<argocd_generate::ArgocdGenerateArgs>(),

@@ -1,8 +1,10 @@
 //! Renders diagnostics for a terminal. The error that ends the program is shown with its source line and a caret. Other
 //! diagnostics need one line, and another for the help.
 
+use std::ops::Range;
+
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, Title};
 use jobplate_diagnostic::{Diagnostic, Error, Location, Severity};
 
 use super::document_cache::{CachedDocument, DocumentCache};
@@ -21,29 +23,67 @@ pub fn render_error(error: &Error, program: &str, documents: &DocumentCache) -> 
     let line = location.map(|location| SourceLine::new(location, &documents.get(&location.document)));
     let title = Level::ERROR.primary_title(message.as_str());
     let title = if error.has_own_code() { title.id(error.diagnostic().code()) } else { title };
+    let caret = |line: &SourceLine| line.caret..line.text.ceil_char_boundary((line.caret + 1).min(line.text.len()));
+    render_excerpt(title, line.as_ref().map(|line| (line, caret(line))), &[], hint.as_deref())
+}
+
+/// Renders a finding with its source line, the labels of its further places, and its help. Underlines the whole place,
+/// or its first line. `program` is the program's name in the help.
+pub fn render_finding(diagnostic: &Diagnostic, program: &str, documents: &DocumentCache) -> String {
+    let location = diagnostic.location().filter(|location| location.has_excerpt);
+    let Some(location) = location else { return render_diagnostic(diagnostic, program, documents) };
+    let message = escape_controls(diagnostic.message());
+    let level = match diagnostic.severity() {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Info => Level::NOTE,
+    };
+    let title = level.primary_title(message.as_str()).id(diagnostic.code());
+    let help = diagnostic.help_message().map(|help| escape_controls(&help.with_program(program)));
+    let cached = documents.get(&location.document);
+    let line = SourceLine::new(location, &cached);
+    let related: Vec<String> = diagnostic
+        .annotations()
+        .iter()
+        .map(|other| {
+            let (number, _) = other.location.line_column_with(&documents.get(&other.location.document).lines);
+            escape_controls(&format!("{}:{number}: {}", other.location.file, other.label))
+        })
+        .collect();
+    let underlined = line.caret..line.end_of(location, &cached);
+    render_excerpt(title, Some((&line, underlined)), &related, help.as_deref())
+}
+
+/// Renders a title with a source line, of which a byte range is underlined, notes and a hint.
+fn render_excerpt(
+    title: Title<'_>,
+    line: Option<(&SourceLine, Range<usize>)>,
+    notes: &[String],
+    hint: Option<&str>,
+) -> String {
     let mut main = Group::with_title(title);
-    if let Some(line) = &line {
-        let end = line.text.ceil_char_boundary((line.caret + 1).min(line.text.len()));
+    if let Some((line, underlined)) = &line {
         main = main.element(
             Snippet::source(line.text.as_str())
                 .line_start(line.number)
                 .path(line.file.as_str())
-                .annotation(AnnotationKind::Primary.span(line.caret..end)),
+                .annotation(AnnotationKind::Primary.span(underlined.clone())),
         );
     }
-    let hint = hint.as_deref().map(|hint| Group::with_title(Level::HELP.with_name("hint").secondary_title(hint)));
+    let notes = notes.iter().map(|note| Group::with_title(Level::NOTE.secondary_title(note.as_str())));
+    let hint = hint.map(|hint| Group::with_title(Level::HELP.with_name("hint").secondary_title(hint)));
     let renderer = Renderer::styled().decor_style(DecorStyle::Ascii);
     // The renderer connects the groups of a report with a bar. Without a source line, render the hint as a separate
     // report to omit the bar.
     let reports = if line.is_some() {
-        vec![std::iter::once(main).chain(hint).collect()]
+        vec![std::iter::once(main).chain(notes).chain(hint).collect()]
     } else {
         vec![vec![main], hint.into_iter().collect()]
     };
     let reports = reports.iter().filter(|report: &&Vec<_>| !report.is_empty());
     let text: String = reports.map(|report| renderer.render(report) + "\n").collect();
     match &line {
-        Some(line) => line.restore_column(&text),
+        Some((line, _)) => line.restore_column(&text),
         None => text,
     }
 }
@@ -120,6 +160,16 @@ impl SourceLine {
         let caret = line[..caret].chars().map(|c| if is_unsafe(c) { 1 } else { c.len_utf8() }).sum();
         let (number, column) = location.line_column_with(&shown.lines);
         SourceLine { file: escape_controls(&location.file), number, column, text, caret }
+    }
+
+    /// Returns the byte offset in `text` of the end of a location, or of the end of the line if the location ends on a
+    /// later line. It is after the caret, unless the line ends there.
+    fn end_of(&self, location: &Location, shown: &CachedDocument) -> usize {
+        let end = location.span.end.max(location.span.start);
+        let line = Self::new(&Location { span: end..end, ..location.clone() }, shown);
+        let end = if line.number == self.number { line.caret } else { self.text.len() };
+        let least = self.text.ceil_char_boundary((self.caret + 1).min(self.text.len()));
+        end.clamp(least, self.text.len().max(least))
     }
 
     /// Replaces the printed column, which is a column in the masked line, with the column in the unmasked line.

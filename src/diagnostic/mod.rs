@@ -9,6 +9,7 @@
 //! | `diff` | the format of a document's diff |
 //! | `json` | the fields of a diagnostic in a report |
 //! | `edits` | the fields of an edit report |
+//! | `finding` | the place, the excerpt and the fingerprint of a finding in a report |
 //! | `mask` | which values are masked in all outputs |
 //! | `unparsed` | which parts of comments and of text that cannot be parsed are masked |
 //! | `document_cache` | how long a document's masked ranges and lines are kept |
@@ -18,6 +19,7 @@
 mod diff;
 mod document_cache;
 pub mod edits;
+pub mod finding;
 pub mod github;
 mod human;
 pub mod json;
@@ -28,6 +30,8 @@ mod unparsed;
 
 pub use diff::unified_diff;
 pub use document_cache::DocumentCache;
-pub use human::{escape_controls, escape_name, render_diagnostic, render_error, render_note, render_warning};
+pub use human::{
+    escape_controls, escape_name, render_diagnostic, render_error, render_finding, render_note, render_warning,
+};
 pub use mask::mask_value;
 pub use table::format_table;

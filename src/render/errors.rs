@@ -6,7 +6,7 @@ use jobplate_diagnostic::{Error, describe_io_error};
 use jobplate_yaml::StreamError;
 
 /// Returns the error for an input that cannot be read.
-pub(super) fn read_error(name: &str, error: StreamError) -> Error {
+pub(crate) fn read_error(name: &str, error: StreamError) -> Error {
     match error {
         StreamError::Io(error) => Error::input(format!("cannot be read: {}", describe_io_error(&error))).in_file(name),
         StreamError::TooLarge(_) => Error::input("a document is too large").in_file(name),
@@ -26,7 +26,7 @@ pub(super) fn input_changed_error(name: &str) -> Error {
 
 /// Returns the error for a document that is not valid UTF-8, with the document's offset and its text. `valid_length` is
 /// the number of bytes before the first invalid byte.
-pub(super) fn not_utf8_error(bytes: &[u8], valid_length: usize, offset: u64) -> (Error, u64, String) {
+pub(crate) fn not_utf8_error(bytes: &[u8], valid_length: usize, offset: u64) -> (Error, u64, String) {
     // The error gets the whole document, because the masker needs the lines around the error to find secrets.
     let lossy_text = String::from_utf8_lossy(bytes).into_owned();
     let error = match bytes {

@@ -41,10 +41,12 @@ mod unchanged;
 mod unrecognized;
 
 pub use self::cursor::{DocumentCursor, RenderedDocument};
+pub(crate) use self::errors::{not_utf8_error, read_error};
 pub use self::found_objects::{FoundEmbedded, FoundObject, visit_objects};
 pub use self::in_memory::{RenderedStream, to_string};
 pub use self::input_source::InputSource;
 pub use self::joiner::StreamJoiner;
+pub(crate) use self::parse::parse_error;
 pub use self::rendering::{MAX_OPEN_FILES, PlanOptions, Rendering};
 pub use self::unchanged::{ReportSize, UnchangedTarget, UnchangedTargets};
 pub use self::unrecognized::UNRECOGNIZED_CODE;

@@ -73,7 +73,7 @@ pub(super) fn parse_if_relevant<'t>(
 }
 
 /// Returns the error for a document that may have a target but cannot be parsed.
-fn parse_error(text: &str, unsupported: Unsupported) -> Error {
+pub(crate) fn parse_error(text: &str, unsupported: Unsupported) -> Error {
     if let Some(at) = template_expression_on_line(text, unsupported.offset) {
         return unrendered_template_error(at);
     }

@@ -33,13 +33,29 @@ pub(crate) fn open_inputs(request: &RenderRequest) -> Result<Vec<Result<InputSou
 /// Fails like [`open_inputs`], or if `check_link` fails.
 pub(crate) fn open_checked_inputs(
     request: &RenderRequest,
+    missing: HashMap<PathBuf, Error>,
+    check_link: &dyn Fn(&Path) -> Result<()>,
+) -> Result<Vec<Result<InputSource>>> {
+    open_paths(&request.inputs, request.recursive, &request.specs, missing, check_link)
+}
+
+/// Opens files, directories and standard input like [`open_checked_inputs`]. Files of a directory are those that are not
+/// in `excluded`.
+///
+/// # Errors
+///
+/// Fails like [`open_checked_inputs`].
+pub(crate) fn open_paths(
+    inputs: &[PathBuf],
+    recursive: bool,
+    excluded: &[PathBuf],
     mut missing: HashMap<PathBuf, Error>,
     check_link: &dyn Fn(&Path) -> Result<()>,
 ) -> Result<Vec<Result<InputSource>>> {
     let mut sources = Vec::new();
     let mut stdin_was_read = false;
-    let specs: Vec<PathBuf> = request.specs.iter().filter_map(|spec| std::fs::canonicalize(spec).ok()).collect();
-    for input in &request.inputs {
+    let specs: Vec<PathBuf> = excluded.iter().filter_map(|file| std::fs::canonicalize(file).ok()).collect();
+    for input in inputs {
         if is_stdin(input) {
             if std::mem::replace(&mut stdin_was_read, true) {
                 return Err(Error::usage("standard input (`-`) is passed twice").hint("remove one of the two"));
@@ -53,15 +69,15 @@ pub(crate) fn open_checked_inputs(
         }
         let name = display_path(input);
         if input.is_dir() {
-            let mut files = list_manifests(input, request.recursive, usize::MAX, check_link)?;
+            let mut files = list_manifests(input, recursive, usize::MAX, check_link)?;
             if !specs.is_empty() {
                 files.retain(|file| std::fs::canonicalize(file).map_or(true, |file| !specs.contains(&file)));
             }
             if files.is_empty() {
-                let below = if request.recursive { " or below it" } else { "" };
+                let below = if recursive { " or below it" } else { "" };
                 return Err(Error::usage(format!("no .yaml, .yml or .json file in the directory{below}"))
                     .in_file(name)
-                    .hint(if request.recursive { "name the files" } else { "pass -R to search subdirectories" }));
+                    .hint(if recursive { "name the files" } else { "pass -R to search subdirectories" }));
             }
             for file in files {
                 open_source(&file, &mut sources);

@@ -292,7 +292,12 @@ pub(crate) fn missing_spec_inputs(request: &RenderRequest) -> HashMap<PathBuf, E
     errors.collect()
 }
 
-fn check_inputs(inputs: &[PathBuf], specs: &[PathBuf], in_place: bool) -> Result<()> {
+/// Checks that there are inputs, and that none of them is standard input if `in_place` is true.
+///
+/// # Errors
+///
+/// Fails if `inputs` is empty, or if standard input cannot be changed.
+pub(crate) fn check_inputs(inputs: &[PathBuf], specs: &[PathBuf], in_place: bool) -> Result<()> {
     if inputs.is_empty() {
         let error = Error::usage("no input files: pass files or directories, or `-` for standard input");
         let template = "./job_template.yaml";

@@ -30,12 +30,15 @@ pub enum Role {
 /// Prefect 1 unless a container identifies another generation.
 pub fn detect_role(object: &Object<'_>, containers: &[Node<'_>]) -> Role {
     match &*object.kind {
-        "Job" | "CronJob" => {
-            let generation = containers.iter().find_map(|container| flow_run_generation(*container));
-            Role::FlowRun(generation.unwrap_or(Generation::Prefect1))
-        }
+        "Job" | "CronJob" => Role::FlowRun(identify_generation(containers).unwrap_or(Generation::Prefect1)),
         _ => containers.iter().find_map(|container| agent_generation(*container)).map_or(Role::Other, Role::Agent),
     }
+}
+
+/// Detects the generation of Prefect for which the containers of a Job are written. Returns `None` if no container
+/// identifies it.
+pub fn identify_generation(containers: &[Node<'_>]) -> Option<Generation> {
+    containers.iter().find_map(|container| flow_run_generation(*container))
 }
 
 /// The name that Prefect 2 and 3 require for the flow's container (`_get_base_job_manifest` of

@@ -124,6 +124,11 @@ impl<'a> Document<'a> {
         Some(self.node(count.checked_sub(1)? as u32))
     }
 
+    /// Returns the node with the greatest index that begins at `offset` or before it, or `None` if no node does.
+    pub fn node_at(self, offset: usize) -> Option<Node<'a>> {
+        self.last_node_before(offset + 1)
+    }
+
     /// Returns the node with this arena index.
     pub fn node(self, index: u32) -> Node<'a> {
         Node { document: self, index }

@@ -22,13 +22,13 @@ use crate::shared::input_reader::InputReader;
 // Not a doc comment: clap would use it as the help text of the command.
 #[derive(Args)]
 #[command(next_help_heading = "Prefect 1")]
-pub(super) struct AgentArgs {
+pub(in crate::commands) struct AgentArgs {
     /// Manifest of the agent: its variables and the options of `prefect agent kubernetes start`
     #[arg(long, value_name = "FILE")]
-    pub(super) agent: Option<PathBuf>,
+    pub(in crate::commands) agent: Option<PathBuf>,
     /// Run config of the flow: env, image, job_template and the other arguments of KubernetesRun
     #[arg(long, value_name = "FILE")]
-    pub(super) run_config: Option<PathBuf>,
+    pub(in crate::commands) run_config: Option<PathBuf>,
     /// Version of the agent [default: that of the image in --agent, or 1.4]
     #[arg(long, value_name = "VERSION", value_enum)]
     prefect: Option<PrefectVersion>,
@@ -44,12 +44,12 @@ enum PrefectVersion {
 
 impl AgentArgs {
     /// Returns the files that the flags name.
-    pub(super) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+    pub(in crate::commands) fn files(&self) -> impl Iterator<Item = &PathBuf> {
         [&self.agent, &self.run_config].into_iter().flatten()
     }
 
     /// Returns the first of these flags that is set, or `None` if no flag is set.
-    pub(super) fn first_given_flag(&self) -> Option<&'static str> {
+    pub(in crate::commands) fn first_given_flag(&self) -> Option<&'static str> {
         let first_given_flag = [
             ("--agent", self.agent.is_some()),
             ("--run-config", self.run_config.is_some()),
@@ -64,7 +64,7 @@ impl AgentArgs {
 /// # Errors
 ///
 /// Fails if a file or the scenario is invalid, or if Prefect would raise an error.
-pub(super) fn preview(
+pub(in crate::commands) fn preview(
     arena: &mut Arena,
     files: &mut InputReader,
     template: Option<&Rc<SourceFile>>,

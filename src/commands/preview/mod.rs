@@ -7,9 +7,9 @@
 //! | `worker.rs` | the meaning of the flags for Prefect 2 and 3 |
 //! | `output.rs` | the format of the table of variables |
 
-mod agent;
+pub(super) mod agent;
 mod output;
-mod worker;
+pub(super) mod worker;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -21,7 +21,7 @@ use jobplate_prefect::prefect1::template_source;
 use jobplate_prefect::pyvalue::arena::Arena;
 use jobplate_prefect::pyvalue::serialize;
 use jobplate_prefect::pyvalue::source::SourceFile;
-use jobplate_prefect::worker::template_source as base_job_template;
+use jobplate_prefect::worker::{manifest, template_source as base_job_template};
 
 use self::agent::AgentArgs;
 use self::worker::WorkerArgs;
@@ -60,6 +60,9 @@ pub(crate) struct PreviewArgs {
         help_heading = "Output"
     )]
     output: PreviewFormat,
+    /// Print a Job of Prefect 2 or 3 that `kubectl create` accepts
+    #[arg(long, help_heading = "Output")]
+    kubectl: bool,
     /// Hide notes; warnings and errors are shown
     #[arg(short, long, help_heading = "Output")]
     quiet: bool,
@@ -147,7 +150,7 @@ impl PreviewArgs {
             }
             Some(text) => {
                 refuse_flag(
-                    self.worker.first_given_flag(),
+                    self.first_worker_flag(),
                     &text,
                     "is for Prefect 2 and 3, and the input is not a base job template",
                 )?;
@@ -155,7 +158,7 @@ impl PreviewArgs {
                 agent::preview(&mut arena, &mut files, Some(&template), scenario, &self.agent, &policy)?
             }
             None => {
-                if let Some(flag) = self.worker.first_given_flag() {
+                if let Some(flag) = self.first_worker_flag() {
                     return Err(Error::usage(format!("`{flag}` needs a base job template"))
                         .hint("`" + ProgramName + " template base-job-template` prints one"));
                 }
@@ -166,6 +169,9 @@ impl PreviewArgs {
             }
         };
         preview.notes.extend(arena.duplicate_keys.warnings());
+        if self.kubectl {
+            manifest::move_fields_for_kubectl(&mut arena, preview.job);
+        }
         let job = serialize::check_serializable(&arena, preview.job)?;
         let printed = match self.output {
             PreviewFormat::Yaml => serialize::to_yaml(job),
@@ -181,6 +187,11 @@ impl PreviewArgs {
         };
         report.map_or(Ok(()), ReportFile::write)?;
         Ok(self.fail_on.exit_code(&preview.notes, code))
+    }
+
+    /// Returns the first flag for Prefect 2 and 3 that is set, or `None` if no such flag is set.
+    fn first_worker_flag(&self) -> Option<&'static str> {
+        self.worker.first_given_flag().or(self.kubectl.then_some("--kubectl"))
     }
 
     /// Stages the report `{"diagnostics": [...]}`.

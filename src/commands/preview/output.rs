@@ -9,11 +9,11 @@ use jobplate_prefect::pyvalue::arena::{Arena, ValueId};
 use jobplate_prefect::value_description::ValueDescription;
 
 /// The result of a preview.
-pub(super) struct PreviewOutput {
-    pub(super) job: ValueId,
+pub(in crate::commands) struct PreviewOutput {
+    pub(in crate::commands) job: ValueId,
     /// The table of the flow container's variables.
-    pub(super) variable_table: String,
-    pub(super) notes: Vec<Diagnostic>,
+    pub(in crate::commands) variable_table: String,
+    pub(in crate::commands) notes: Vec<Diagnostic>,
 }
 
 /// The maximum width of a table whose cells can be shortened, in characters.
@@ -26,21 +26,21 @@ const MIN_LITERAL_WIDTH: usize = 40;
 const HEADER: [&str; 5] = ["#", "NAME", "VALUE", "FROM", "OVERRIDES"];
 
 /// A row of the table of variables.
-pub(super) struct VariableRow {
+pub(in crate::commands) struct VariableRow {
     /// The position in `env`, or an empty string for a key of a Secret.
-    pub(super) position: String,
-    pub(super) name: String,
-    pub(super) value: String,
+    pub(in crate::commands) position: String,
+    pub(in crate::commands) name: String,
+    pub(in crate::commands) value: String,
     /// Whether the value is a literal, which can be shortened.
-    pub(super) is_literal: bool,
+    pub(in crate::commands) is_literal: bool,
     /// Where the value comes from.
-    pub(super) source: String,
+    pub(in crate::commands) source: String,
     /// The values that it overrides.
-    pub(super) overridden: String,
+    pub(in crate::commands) overridden: String,
 }
 
 /// Returns the description of a variable's value. Masks sensitive parts of a literal.
-pub(super) fn describe_value(name: &str, value: &ValueDescription<'_>, policy: &MaskPolicy) -> String {
+pub(in crate::commands) fn describe_value(name: &str, value: &ValueDescription<'_>, policy: &MaskPolicy) -> String {
     match value {
         ValueDescription::Literal(text) => diagnostic::mask_value(name, text, policy),
         ValueDescription::Empty => "(empty)".to_owned(),
@@ -98,7 +98,7 @@ fn shorten(cell: &mut String, width: usize) {
 
 /// Formats the rows of variables as a table, followed by a line per `envFrom` source. `redact` redacts the source's
 /// name. Rows that override a value are marked with `!`, and coloured where colour is on.
-pub(super) fn format_variable_table(
+pub(in crate::commands) fn format_variable_table(
     arena: &Arena,
     container: Option<ValueId>,
     mut rows: Vec<VariableRow>,

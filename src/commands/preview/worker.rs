@@ -25,7 +25,7 @@ use crate::shared::input_reader::InputReader;
 
 #[derive(Args)]
 #[command(next_help_heading = "Prefect 2 and 3")]
-pub(super) struct WorkerArgs {
+pub(in crate::commands) struct WorkerArgs {
     /// Manifest of the worker: its variables and the options of `prefect worker start`
     #[arg(long, value_name = "FILE")]
     worker: Option<PathBuf>,
@@ -47,19 +47,16 @@ pub(super) struct WorkerArgs {
     /// Version of prefect-kubernetes in the worker [default: latest known]
     #[arg(long, value_name = "VERSION")]
     prefect_kubernetes: Option<String>,
-    /// Print a Job that `kubectl create` accepts
-    #[arg(long, help_heading = "Output")]
-    kubectl: bool,
 }
 
 impl WorkerArgs {
     /// Returns the files that the flags name.
-    pub(super) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+    pub(in crate::commands) fn files(&self) -> impl Iterator<Item = &PathBuf> {
         [&self.worker, &self.job_variables].into_iter().flatten()
     }
 
     /// Returns the first of these flags that is set, or `None` if no flag is set.
-    pub(super) fn first_given_flag(&self) -> Option<&'static str> {
+    pub(in crate::commands) fn first_given_flag(&self) -> Option<&'static str> {
         let first_given_flag = [
             ("--worker", self.worker.is_some()),
             ("--job-variables", self.job_variables.is_some()),
@@ -68,7 +65,6 @@ impl WorkerArgs {
             ("--create-secret-for-api-key", self.create_secret_for_api_key),
             ("--store-env-as-secret", self.store_env_as_secret),
             ("--prefect-kubernetes", self.prefect_kubernetes.is_some()),
-            ("--kubectl", self.kubectl),
         ];
         first_given_flag.into_iter().find(|(_, is)| *is).map(|(flag, _)| flag)
     }
@@ -79,7 +75,7 @@ impl WorkerArgs {
 /// # Errors
 ///
 /// Fails if a file or the scenario is invalid, or if Prefect would raise an error.
-pub(super) fn preview(
+pub(in crate::commands) fn preview(
     arena: &mut Arena,
     files: &mut InputReader,
     template: &Rc<SourceFile>,
@@ -95,9 +91,6 @@ pub(super) fn preview(
     let variable_table = format_variables(arena, &preview, policy);
     let mut notes = notes::find(arena, version, &preview, &scenario);
     notes.extend(deployed.into_iter().flat_map(|(file, own)| own.notes(arena, &preview, version, &file, template)));
-    if args.kubectl {
-        manifest::move_fields_for_kubectl(arena, preview.job);
-    }
     Ok(PreviewOutput { job: preview.job, variable_table, notes })
 }
 

@@ -1,0 +1,138 @@
+//! A finding with its place in the input.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use jobplate_diagnostic::{Diagnostic, Message, Severity};
+use jobplate_manifest::object::Object;
+use jobplate_yaml::{Node, NodeKind, PathCursor, PathStep};
+
+use super::findings::{Confidence, Draft, Fix};
+use super::rule::Rule;
+
+/// The maximum length of a name in a path, in bytes. A longer name is replaced by the position.
+const MAX_NAME_LENGTH: usize = 80;
+
+/// A finding of a rule.
+#[derive(Debug)]
+pub struct Finding {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// How likely the finding is a real problem.
+    pub confidence: Confidence,
+    /// The severity, the message, the place and the help. The code is the name of the rule.
+    pub diagnostic: Diagnostic,
+    /// The place in terms of the manifest: the object and the keys, such as
+    /// `Job/etl: spec.template.spec.containers[flow].env[TOKEN].value`. It does not change when lines are inserted.
+    pub path: String,
+    /// The change that resolves the finding.
+    pub fix: Option<DocumentFix>,
+}
+
+/// A fix, and the document that it changes.
+#[derive(Clone, Debug)]
+pub struct DocumentFix {
+    /// The fix.
+    pub fix: Fix,
+    /// The scalar of the document that contains the changed document, and the offset of that document in the content of
+    /// the scalar. `None` if the fix changes the document itself.
+    pub embedded_in: Option<(u32, usize)>,
+}
+
+/// A finding with a place in a document. It does not borrow the document.
+#[derive(Debug)]
+pub(super) struct LocatedFinding {
+    pub rule: &'static Rule,
+    pub severity: Severity,
+    pub confidence: Confidence,
+    pub message: String,
+    pub help: Option<Message>,
+    pub span: Range<usize>,
+    pub related: Vec<(Range<usize>, String)>,
+    pub path: String,
+    pub fix: Option<DocumentFix>,
+}
+
+impl LocatedFinding {
+    /// Converts a draft of a rule. `path` is the path of the draft's node.
+    pub(super) fn new(rule: &'static Rule, draft: Draft<'_>, path: String) -> Self {
+        let Draft { severity, confidence, span, message, help, related, fix, .. } = draft;
+        let fix = fix.map(|fix| DocumentFix { fix, embedded_in: None });
+        LocatedFinding { rule, severity, confidence, message, help, span, related, path, fix }
+    }
+
+    /// Converts the places in an embedded document to places in the document that contains it. `scalar` is the index of
+    /// the scalar, `offset` the offset of the embedded document in its content, and `prefix` the path of the scalar.
+    pub(super) fn move_out(
+        &mut self,
+        to_outer: &dyn Fn(Range<usize>) -> Range<usize>,
+        scalar: u32,
+        offset: usize,
+        prefix: &str,
+    ) {
+        self.span = to_outer(self.span.clone());
+        for (span, _) in &mut self.related {
+            *span = to_outer(span.clone());
+        }
+        self.path.insert_str(0, &format!("{prefix} > "));
+        if let Some(fix) = &mut self.fix {
+            fix.embedded_in = Some((scalar, offset));
+        }
+    }
+}
+
+/// Writes the paths of nodes. It takes linear time for all nodes together if they are visited in document order.
+pub(super) struct PathWriter<'a, 'o> {
+    objects: &'o [(&'o Object<'a>, usize)],
+    cursor: PathCursor<'a>,
+}
+
+impl<'a, 'o> PathWriter<'a, 'o> {
+    /// Creates a writer for the nodes below `root`. `objects` are the objects with the index of their first node, in
+    /// document order.
+    pub(super) fn new(root: Node<'a>, objects: &'o [(&'o Object<'a>, usize)]) -> Self {
+        PathWriter { objects, cursor: PathCursor::new(root) }
+    }
+
+    /// Returns the path of a node.
+    pub(super) fn path(&mut self, node: Node<'a>) -> String {
+        let count = self.objects.partition_point(|(_, first)| *first <= node.index() as usize);
+        let object = count.checked_sub(1).map(|at| self.objects[at].0).filter(|object| object.node.contains(node));
+        let mut path = String::new();
+        if let Some(object) = object.filter(|object| !object.kind.is_empty()) {
+            if let Some(namespace) = object.namespace() {
+                let _ = write!(path, "{}/", shorten(&namespace).unwrap_or_default());
+            }
+            let _ = write!(path, "{}/{}", object.kind, shorten(&object.name().unwrap_or_default()).unwrap_or_default());
+            path.push_str(": ");
+        }
+        let first = object.map_or(0, |object| object.node.index());
+        let steps = self.cursor.steps_to(node).iter().filter(|step| step.child.index() > first);
+        let mut is_first = true;
+        for PathStep { parent, key, position, child } in steps {
+            match key.and_then(Node::text).as_deref().and_then(shorten) {
+                Some(key) if is_first => path.push_str(key),
+                Some(key) => {
+                    let _ = write!(path, ".{key}");
+                }
+                None if parent.kind() == NodeKind::Map => {
+                    let _ = write!(path, ".{position}");
+                }
+                None => {
+                    let name = child.get_first("name").and_then(Node::text);
+                    let _ = match name.as_deref().and_then(shorten) {
+                        Some(name) => write!(path, "[{name}]"),
+                        None => write!(path, "[{position}]"),
+                    };
+                }
+            }
+            is_first = false;
+        }
+        path
+    }
+}
+
+/// Returns a name that is short enough for a path and has no line break.
+fn shorten(name: &str) -> Option<&str> {
+    (!name.is_empty() && name.len() <= MAX_NAME_LENGTH && !name.contains(char::is_control)).then_some(name)
+}

@@ -1,0 +1,33 @@
+//! Checks manifests: reports what will fail, leak or be ignored, with its exact place.
+//!
+//! A rule examines one document at a time. It is one file in `rules/`, and one line of [`rules::RULES`].
+//!
+//! | file | decides |
+//! |---|---|
+//! | `rule` | the parts of a rule |
+//! | [`rules`] | which rules exist |
+//! | `subject` | what a rule examines: objects, pods, containers and variables |
+//! | `findings` | how a rule reports a finding |
+//! | `finding` | the place of a finding in the input, and its path in the manifest |
+//! | `checker` | which documents are parsed, and which embedded documents are checked |
+//! | `relevance` | which documents cannot have a finding |
+//! | `prefect` | which documents are previewed, and how a preview's diagnostics become findings |
+//! | `page` | the page of a rule |
+
+mod checker;
+mod finding;
+mod findings;
+mod page;
+mod prefect;
+mod relevance;
+mod rule;
+pub mod rules;
+mod subject;
+
+pub use self::checker::{CheckCounts, Checker};
+pub use self::finding::{DocumentFix, Finding};
+pub use self::findings::{Confidence, Draft, Findings, Fix};
+pub use self::page::render_page;
+pub use self::prefect::Previewer;
+pub use self::rule::{Check, Example, FixDescription, Persona, Rule};
+pub use self::subject::{CheckedObject, Container, EnvEntry, Pod, Subject};

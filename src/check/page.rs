@@ -1,0 +1,39 @@
+//! Renders the page of a rule as Markdown, for the docs and for `check --explain`.
+
+use std::fmt::Write as _;
+
+use super::rule::{Example, Rule};
+
+/// Returns the page of a rule.
+pub fn render_page(rule: &Rule) -> String {
+    let Rule { name, severity, confidence, persona, summary, why, remedy, fix, sources, examples, .. } = rule;
+    let fix = fix.map_or("none".to_owned(), |fix| {
+        format!("{}: {}", if fix.is_safe { "safe (`--fix`)" } else { "unsafe (`--fix=unsafe`)" }, fix.text)
+    });
+    let mut first = summary.chars();
+    let sentence = first.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default() + first.as_str();
+    let (severity, confidence, persona) = (severity.as_str(), confidence.as_str(), persona.as_str());
+    let mut page = format!(
+        "# {name}\n\n{sentence}.\n\n| severity | confidence | persona | fix |\n|---|---|---|---|\n\
+         | {severity} | {confidence} | {persona} | {fix} |\n\n## Why it matters\n\n{why}\n"
+    );
+    for Example { bad, good, with } in *examples {
+        let _ = write!(page, "\n## Example\n\n{}\n", code(bad));
+        for (flag, file, text) in *with {
+            let _ = write!(page, "\nWith `{flag} {file}`:\n\n{}\n", code(text));
+        }
+        let _ = write!(page, "\nUse instead:\n\n{}\n", code(good));
+    }
+    let _ = write!(page, "\n## How to fix it\n\n{remedy}\n\n## Sources\n\n");
+    for source in *sources {
+        let source = if source.starts_with("https://") { format!("<{source}>") } else { format!("`{source}`") };
+        let _ = writeln!(page, "- {source}");
+    }
+    page
+}
+
+/// Returns a manifest as a code block.
+fn code(text: &str) -> String {
+    let language = if text.trim_start().starts_with('{') { "json" } else { "yaml" };
+    format!("```{language}\n{text}```")
+}

@@ -1,0 +1,98 @@
+//! `duplicate-env`: a variable is defined twice in the `env` of a container.
+
+use std::collections::HashMap;
+
+use jobplate_diagnostic::Severity;
+use jobplate_diagnostic::suggest::quote_key;
+use jobplate_yaml::{Editable, Node};
+
+use crate::check::findings::{Confidence, Findings};
+use crate::check::rule::{Check, Example, FixDescription, Persona, Rule};
+use crate::check::subject::{Container, EnvEntry, Subject};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    name: "duplicate-env",
+    severity: Severity::Error,
+    confidence: Confidence::High,
+    persona: Persona::Regular,
+    summary: "a variable is defined twice in the `env` of a container",
+    why: "Kubernetes uses the last entry and hides the others. Server-side apply rejects the manifest, and with it Helm 4, \
+          Flux and `kubectl apply --server-side`.",
+    remedy: "Remove all entries but one.",
+    fix: Some(FixDescription { is_safe: true, text: "remove an entry that is equal to a later one" }),
+    sources: &[
+        "https://github.com/helm/helm/issues/31529",
+        "kubernetes:staging/src/k8s.io/api/core/v1/types.go (listMapKey=name)",
+    ],
+    examples: &[Example {
+        bad: "apiVersion: batch/v1
+kind: Job
+metadata:
+  name: etl
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - name: flow
+        image: etl:1
+        env:
+        - name: LOG_LEVEL
+          value: info
+        - name: LOG_LEVEL
+          value: debug
+",
+        good: "apiVersion: batch/v1
+kind: Job
+metadata:
+  name: etl
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - name: flow
+        image: etl:1
+        env:
+        - name: LOG_LEVEL
+          value: debug
+",
+        with: &[],
+    }],
+    check: Check::Manifest(check),
+};
+
+fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
+    for (_, _, container) in subject.containers() {
+        let mut last: HashMap<&str, &EnvEntry<'a>> = HashMap::new();
+        // The last entry counts, so the entries before it are reported.
+        for entry in container.env.iter().rev() {
+            let Some(name) = entry.name else { continue };
+            if let Some(used) = last.insert(&entry.text, entry) {
+                report(container, entry, used, name, findings);
+                last.insert(&entry.text, used);
+            }
+        }
+    }
+}
+
+fn report<'a>(
+    container: &Container<'a>,
+    entry: &EnvEntry<'a>,
+    used: &EnvEntry<'a>,
+    name: Node<'a>,
+    findings: &mut Findings<'a>,
+) {
+    let text = format!("duplicate variable {} in the `env` of {}", quote_key(&entry.text), container.display());
+    let finding = findings.report(name, text).help("remove one of the two");
+    if let Some(other) = used.name {
+        finding.related(other, "Kubernetes uses this entry");
+    }
+    let is_equal = entry.node.equals(used.node);
+    let env = container.node.get_first("env").and_then(|env| Editable::from_node(env, "`env`").ok());
+    if let Some(env) = env {
+        let text = if is_equal { "remove the equal entry" } else { "keep only the last entry" };
+        finding.fix(is_equal, text, vec![env.change_children(vec![entry.position], Vec::new())]);
+    }
+}

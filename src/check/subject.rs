@@ -1,0 +1,166 @@
+//! What a rule examines: a document with its objects, pods, containers and variables.
+
+use std::borrow::Cow;
+
+use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::container;
+use jobplate_manifest::object::{Object, objects};
+use jobplate_manifest::workload::pod_specs;
+use jobplate_prefect::base_job_template;
+use jobplate_yaml::{Document, Node, NodeKind};
+
+/// The keys of a pod spec with lists of containers.
+const CONTAINER_LISTS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
+
+/// A document, or a document embedded in a ConfigMap, prepared for the rules.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// The document.
+    pub document: Document<'a>,
+    /// The objects of the document, in order.
+    pub objects: Vec<CheckedObject<'a>>,
+    /// Whether the document is embedded in a ConfigMap.
+    pub is_embedded: bool,
+}
+
+/// An object with its pods.
+#[derive(Debug)]
+pub struct CheckedObject<'a> {
+    /// The object.
+    pub object: Object<'a>,
+    /// The pods that the object describes. Empty if it describes none, or if they are ambiguous.
+    pub pods: Vec<Pod<'a>>,
+    /// Why the pods of the object are ambiguous.
+    pub problem: Option<Error>,
+    /// The base job template of Prefect 2 or 3 that the object is or contains.
+    pub base_job_template: Option<Node<'a>>,
+    /// Whether SOPS has encrypted values of the object.
+    pub is_encrypted: bool,
+}
+
+/// A pod spec.
+#[derive(Debug)]
+pub struct Pod<'a> {
+    /// The mapping of the pod spec.
+    pub node: Node<'a>,
+    /// The containers of all lists, in document order within each list.
+    pub containers: Vec<Container<'a>>,
+}
+
+/// A container of a pod.
+#[derive(Debug)]
+pub struct Container<'a> {
+    /// The mapping of the container.
+    pub node: Node<'a>,
+    /// The key of the list that the container is in: `containers`, `initContainers` or `ephemeralContainers`.
+    pub list: &'static str,
+    /// The 0-based position in the list.
+    pub position: usize,
+    /// The name, or `""` if it is missing.
+    pub name: Cow<'a, str>,
+    /// The entries of `env` that are mappings.
+    pub env: Vec<EnvEntry<'a>>,
+}
+
+/// An entry of a container's `env`.
+#[derive(Debug)]
+pub struct EnvEntry<'a> {
+    /// The mapping of the entry.
+    pub node: Node<'a>,
+    /// The 0-based position in `env`.
+    pub position: usize,
+    /// The value of `name`, if it is a scalar.
+    pub name: Option<Node<'a>>,
+    /// The name, or `""` if it is missing.
+    pub text: Cow<'a, str>,
+    /// The node under `value`.
+    pub value: Option<Node<'a>>,
+    /// The node under `valueFrom`.
+    pub value_from: Option<Node<'a>>,
+}
+
+impl<'a> Subject<'a> {
+    /// Prepares a document.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the kinds of the objects are ambiguous.
+    pub fn new(document: Document<'a>, is_embedded: bool) -> Result<Self> {
+        let objects = objects(document)?.into_iter().map(CheckedObject::new).collect();
+        Ok(Subject { document, objects, is_embedded })
+    }
+
+    /// Returns the containers of all objects, each with its object and pod.
+    pub fn containers(&self) -> impl Iterator<Item = (&CheckedObject<'a>, &Pod<'a>, &Container<'a>)> {
+        let pods = self.objects.iter().flat_map(|object| object.pods.iter().map(move |pod| (object, pod)));
+        pods.flat_map(|(object, pod)| pod.containers.iter().map(move |container| (object, pod, container)))
+    }
+}
+
+impl<'a> CheckedObject<'a> {
+    fn new(object: Object<'a>) -> Self {
+        let base_job_template = base_job_template::find(&object);
+        let is_encrypted = object.node.get_first("sops").is_some_and(|sops| sops.kind() == NodeKind::Map);
+        let (pods, problem) = match pod_specs(&object) {
+            Ok(specs) => (specs.into_iter().map(Pod::new).collect(), None),
+            Err(error) => (Vec::new(), Some(error)),
+        };
+        CheckedObject { object, pods, problem, base_job_template, is_encrypted }
+    }
+}
+
+impl<'a> Pod<'a> {
+    fn new(node: Node<'a>) -> Self {
+        let containers = CONTAINER_LISTS.into_iter().flat_map(|list| {
+            let items = node.get_first(list).into_iter().flat_map(Node::items).enumerate();
+            let maps = items.filter(|(_, item)| item.kind() == NodeKind::Map);
+            maps.map(move |(position, item)| Container::new(item, list, position))
+        });
+        Pod { node, containers: containers.collect() }
+    }
+}
+
+impl<'a> Container<'a> {
+    fn new(node: Node<'a>, list: &'static str, position: usize) -> Self {
+        let entries = node.get_first("env").into_iter().flat_map(Node::items).enumerate();
+        let env = entries.filter(|(_, item)| item.kind() == NodeKind::Map);
+        let env = env.map(|(position, item)| EnvEntry::new(item, position)).collect();
+        Container { node, list, position, name: container::name(node).unwrap_or_default(), env }
+    }
+
+    /// Returns the container in messages: ``container `NAME` ``.
+    pub fn display(&self) -> String {
+        let word = match self.list {
+            "initContainers" => "init container",
+            "ephemeralContainers" => "ephemeral container",
+            _ => "container",
+        };
+        match &*self.name {
+            "" => format!("{word} {}", self.position + 1),
+            name => format!("{word} `{name}`"),
+        }
+    }
+}
+
+impl<'a> EnvEntry<'a> {
+    fn new(node: Node<'a>, position: usize) -> Self {
+        let (mut name, mut value, mut value_from) = (None, None, None);
+        for (key, child) in node.entries() {
+            let field = match () {
+                () if key.has_text("name") => &mut name,
+                () if key.has_text("value") => &mut value,
+                () if key.has_text("valueFrom") => &mut value_from,
+                () => continue,
+            };
+            field.get_or_insert(child);
+        }
+        let name: Option<Node<'a>> = name.filter(|name: &Node<'a>| name.is_scalar());
+        EnvEntry { node, position, name, text: name.and_then(Node::text).unwrap_or_default(), value, value_from }
+    }
+
+    /// Returns the literal of the entry, or `None` if it has none or its value is not a scalar.
+    pub fn literal(&self) -> Option<(Node<'a>, Cow<'a, str>)> {
+        let value = self.value.filter(|value| !value.is_null())?;
+        Some((value, value.text()?))
+    }
+}

@@ -1,0 +1,134 @@
+//! `jobplate check`: reports what will fail, leak or be ignored.
+//!
+//! | file | decides |
+//! |---|---|
+//! | `mod.rs` | the flags, and the exit code |
+//! | `selection.rs` | which rules run, and which findings are reported |
+//! | `prefect.rs` | which run of Prefect is checked |
+//! | `summary.rs` | the last line: what was checked and found |
+
+mod prefect;
+mod selection;
+mod summary;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use jobplate::check::rules::RULES;
+use jobplate::check::{Checker, Finding, render_page};
+use jobplate_diagnostic::{Error, Result};
+
+use self::prefect::{FlagPreviewer, RunArgs};
+use self::selection::{SelectionArgs, find_rule};
+use self::summary::Summary;
+use super::definition::Command;
+use crate::shared::flag_values;
+use crate::shared::inputs::open_paths;
+use crate::shared::render_request::check_inputs;
+use crate::ui::Ui;
+
+#[derive(Args)]
+pub(crate) struct CheckArgs {
+    /// Manifests: files, directories, or - for standard input
+    #[arg(value_name = "FILE", help_heading = "Inputs")]
+    inputs: Vec<PathBuf>,
+    /// Same as FILE, like kubectl's flag
+    #[arg(short = 'f', long, value_name = "FILE", help_heading = "Inputs")]
+    filename: Vec<PathBuf>,
+    /// Descend into directories
+    #[arg(short = 'R', long, help_heading = "Inputs")]
+    recursive: bool,
+    #[command(flatten)]
+    selection: SelectionArgs,
+    #[command(flatten)]
+    run: RunArgs,
+    /// Print the page of a rule and exit; `all` lists the rules
+    #[arg(long, value_name = "RULE", help_heading = "Output")]
+    explain: Option<String>,
+    /// Exit with 0 even if there are findings
+    #[arg(long, help_heading = "Output")]
+    exit_zero: bool,
+    /// Hide the summary
+    #[arg(short, long, help_heading = "Output")]
+    quiet: bool,
+    /// Maximum size of a document
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", help_heading = "Output")]
+    max_document_size: String,
+}
+
+impl Command for CheckArgs {
+    const NAME: &'static str = "check";
+    const ABOUT: &'static str = "Report what will fail, leak or be ignored, with its exact place";
+
+    fn after_help(program: &str) -> Option<String> {
+        Some(format!(
+            "Examples:
+  # Check all manifests below a directory
+  {program} check -R manifests
+
+  # Check a job template with the run config of a flow
+  {program} check job_template.yaml --run-config run.yaml
+
+  # What does a rule report, and why?
+  {program} check --explain duplicate-env
+
+Exit codes: 0 no findings; 1 findings; 2 invalid input or usage"
+        ))
+    }
+
+    fn run(self, ui: &mut Ui) -> Result<ExitCode> {
+        ui.quiet = self.quiet;
+        match &self.explain {
+            Some(name) => explain(name, ui),
+            None => self.check(ui),
+        }
+    }
+}
+
+impl CheckArgs {
+    fn check(self, ui: &Ui) -> Result<ExitCode> {
+        let rules = self.selection.rules()?;
+        let limit = flag_values::parse_size("--max-document-size", &self.max_document_size)?;
+        let inputs = [self.inputs, self.filename].concat();
+        check_inputs(&inputs, &[], false)?;
+        let sources = open_paths(&inputs, self.recursive, &self.run.files(), HashMap::new(), &|_| Ok(()))?;
+        let mut previewer = FlagPreviewer { args: self.run };
+        let mut checker = Checker::new(rules, Some(&mut previewer), limit);
+        let (mut summary, mut errors) = (Summary::default(), Vec::new());
+        ui.print_diff(|out| {
+            for source in sources {
+                summary.files += 1;
+                let mut text = String::new();
+                let mut report = |findings: Vec<Finding>| {
+                    for finding in findings.into_iter().filter(|finding| self.selection.accepts(finding)) {
+                        summary.add(&finding);
+                        text.push_str(&ui.render_finding(&finding.diagnostic));
+                    }
+                };
+                if let Err(error) = source.and_then(|mut source| checker.check_source(&mut source, &mut report)) {
+                    errors.push(error);
+                }
+                out.write(&text)?;
+            }
+            Ok(())
+        })?;
+        ui.write_note(summary.format(checker.counts()));
+        if let Some(error) = Error::combine(errors) {
+            return Err(error);
+        }
+        Ok(if summary.has_findings() && !self.exit_zero { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    }
+}
+
+/// Prints the page of a rule, or the list of all rules.
+fn explain(name: &str, ui: &Ui) -> Result<ExitCode> {
+    if name != "all" {
+        return ui.print_text(&render_page(find_rule("--explain", name)?));
+    }
+    let width = RULES.iter().map(|rule| rule.name.len()).max().unwrap_or_default();
+    let lines =
+        RULES.iter().map(|rule| format!("{:width$}  {:8} {}\n", rule.name, rule.severity.as_str(), rule.summary));
+    ui.print_text(&lines.collect::<String>())
+}

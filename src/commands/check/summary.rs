@@ -1,0 +1,42 @@
+//! The summary of a check.
+
+use jobplate::check::{CheckCounts, Finding};
+use jobplate_diagnostic::Severity;
+
+/// The numbers of a check's summary.
+#[derive(Default)]
+pub(super) struct Summary {
+    /// The number of files.
+    pub(super) files: usize,
+    errors: usize,
+    warnings: usize,
+    notes: usize,
+}
+
+impl Summary {
+    /// Counts a finding.
+    pub(super) fn add(&mut self, finding: &Finding) {
+        match finding.diagnostic.severity() {
+            Severity::Error => self.errors += 1,
+            Severity::Warning => self.warnings += 1,
+            Severity::Info => self.notes += 1,
+        }
+    }
+
+    /// Returns whether there are findings.
+    pub(super) fn has_findings(&self) -> bool {
+        self.errors + self.warnings + self.notes > 0
+    }
+
+    /// Returns the summary, such as `2 files, 3 objects, 4 containers: 1 error, 2 warnings`.
+    pub(super) fn format(&self, counts: CheckCounts) -> String {
+        let count = |number: usize, name: &str| format!("{number} {name}{}", if number == 1 { "" } else { "s" });
+        let checked =
+            [count(self.files, "file"), count(counts.objects, "object"), count(counts.containers, "container")];
+        let found = [(self.errors, "error"), (self.warnings, "warning"), (self.notes, "note")];
+        let found: Vec<String> =
+            found.into_iter().filter(|(number, _)| *number > 0).map(|(number, name)| count(number, name)).collect();
+        let found = if found.is_empty() { "no findings".to_owned() } else { found.join(", ") };
+        format!("{}: {found}", checked.join(", "))
+    }
+}

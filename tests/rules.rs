@@ -1,0 +1,77 @@
+//! Checks every rule of `check`: its examples, and its page in the docs. `JOBPLATE_RULES_UPDATE=1` writes the pages.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use jobplate::check::rules::RULES;
+use jobplate::check::{Example, Rule, render_page};
+
+/// Runs `check --select RULE` over a manifest. Returns the exit code and the output.
+fn check(rule: &Rule, manifest: &str, with: &[(&str, &str, &str)]) -> (Option<i32>, String) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let name = if manifest.trim_start().starts_with('{') { "manifest.json" } else { "manifest.yaml" };
+    fs::write(directory.path().join(name), manifest).expect("a writable directory");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_jobplate"));
+    command.current_dir(&directory).env_clear().args(["check", name, "--select", rule.name]);
+    for (flag, file, text) in with {
+        fs::write(directory.path().join(file), text).expect("a writable directory");
+        command.args([flag, file]);
+    }
+    let output = command.output().expect("the program");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+}
+
+#[test]
+fn rules_are_sorted_and_named_uniquely() {
+    assert!(RULES.is_sorted_by(|a, b| a.name < b.name), "sort RULES by name");
+    for rule in RULES {
+        let is_kebab_case = rule.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-' || byte == b'1');
+        assert!(is_kebab_case && !rule.examples.is_empty() && !rule.sources.is_empty(), "{}", rule.name);
+    }
+}
+
+#[test]
+fn examples_have_the_findings_of_their_rule() {
+    let mut failures = String::new();
+    for rule in RULES {
+        for (position, Example { bad, good, with }) in rule.examples.iter().enumerate() {
+            for (manifest, expected) in [(bad, 1), (good, 0)] {
+                let (code, output) = check(rule, manifest, with);
+                if code != Some(expected) || (expected == 1) != output.contains(&format!("[{}]", rule.name)) {
+                    failures +=
+                        &format!("{}, example {position}, expected {expected}: {code:?}\n{output}\n", rule.name);
+                }
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{failures}");
+}
+
+#[test]
+fn pages_are_up_to_date() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rules");
+    let mut index = "# Rules\n\nThe rules of `check`. `--persona pedantic` also runs the pedantic rules.\n\n\
+                     | rule | severity | persona | reports |\n|---|---|---|---|\n"
+        .to_owned();
+    let mut pages = Vec::new();
+    for rule in RULES {
+        let Rule { name, severity, persona, summary, .. } = rule;
+        index += &format!("| [`{name}`]({name}.md) | {} | {} | {summary} |\n", severity.as_str(), persona.as_str());
+        pages.push((format!("{name}.md"), render_page(rule)));
+    }
+    pages.push(("index.md".to_owned(), index));
+    if std::env::var_os("JOBPLATE_RULES_UPDATE").is_some() {
+        fs::create_dir_all(&directory).expect("a writable tree");
+        for (name, page) in &pages {
+            fs::write(directory.join(name), page).expect("a writable tree");
+        }
+    }
+    for (name, page) in &pages {
+        let actual = fs::read_to_string(directory.join(name)).unwrap_or_default();
+        assert!(actual == *page, "docs/rules/{name} is stale: run JOBPLATE_RULES_UPDATE=1 cargo test --test rules");
+    }
+    let files = fs::read_dir(&directory).expect("docs/rules").count();
+    assert_eq!(files, pages.len(), "docs/rules has pages of rules that do not exist");
+}
