@@ -50,6 +50,34 @@ fn examples_have_the_findings_of_their_rule() {
 }
 
 #[test]
+fn fixes_resolve_the_findings_of_their_rule() {
+    let mut failures = String::new();
+    for rule in RULES.iter().filter(|rule| rule.fix.is_some()) {
+        let fixed_examples = rule.examples.iter().filter(|example| {
+            let directory = tempfile::tempdir().expect("a temporary directory");
+            let file = directory.path().join("manifest.yaml");
+            fs::write(&file, example.bad).expect("a writable directory");
+            let run = || {
+                let mut command = Command::new(env!("CARGO_BIN_EXE_jobplate"));
+                command.current_dir(&directory).env_clear();
+                let output = command.args(["check", "manifest.yaml", "--fix=unsafe", "--select", rule.name]).output();
+                assert!(output.expect("the program").status.code().is_some_and(|code| code < 2), "{}", rule.name);
+                fs::read_to_string(&file).expect("the fixed manifest")
+            };
+            let (once, twice) = (run(), run());
+            if once != twice {
+                failures += &format!("{}: a second run changes {once}\nto {twice}\n", rule.name);
+            }
+            once != example.bad
+        });
+        if fixed_examples.count() == 0 {
+            failures += &format!("{} describes a fix, and no example is fixed\n", rule.name);
+        }
+    }
+    assert!(failures.is_empty(), "{failures}");
+}
+
+#[test]
 fn pages_are_up_to_date() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rules");
     let mut index = "# Rules\n\nThe rules of `check`. `--persona pedantic` also runs the pedantic rules.\n\n\

@@ -10,11 +10,12 @@ use jobplate_yaml::{DecodedScalar, Document, Documents, Node, NodeArena, PathCur
 
 use super::finding::{Finding, LocatedFinding, PathWriter};
 use super::findings::{Draft, Findings};
+use super::fix::{FixOutcome, Fixer};
 use super::prefect::{self, Previewer};
 use super::relevance::Relevance;
 use super::rule::{Check, Rule};
-use super::subject::Subject;
-use crate::render::{InputSource, not_utf8_error, parse_error, read_error};
+use super::subject::{Subject, parse_error};
+use crate::render::{InputSource, not_utf8_error, read_error};
 
 /// The numbers of what was checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +38,27 @@ pub struct Checker<'p> {
     /// The maximum size of a document in bytes.
     max_document_size: usize,
     counts: CheckCounts,
+}
+
+/// A document after its fixes.
+#[derive(Debug)]
+pub struct FixedDocument<'t> {
+    /// The 1-based line on which the document starts in the input.
+    pub first_line: usize,
+    /// The 1-based line on which the document starts after the fixes of earlier documents.
+    pub new_first_line: usize,
+    /// The text in the input.
+    pub before: &'t str,
+    /// The text after the fixes.
+    pub after: &'t str,
+    /// The findings that remain, with places in the fixed input.
+    pub findings: Vec<Finding>,
+    /// The number of applied fixes.
+    pub fixed: usize,
+}
+
+fn count_lines(text: &str) -> usize {
+    memchr::memchr_iter(b'\n', text.as_bytes()).count()
 }
 
 /// A document of an input.
@@ -68,6 +90,11 @@ impl<'p> Checker<'p> {
         self.counts
     }
 
+    /// Sets the numbers of what was checked, before an input is checked again.
+    pub fn set_counts(&mut self, counts: CheckCounts) {
+        self.counts = counts;
+    }
+
     /// Checks all documents of an input. Calls `report` with the findings of each document, in document order.
     ///
     /// # Errors
@@ -75,6 +102,49 @@ impl<'p> Checker<'p> {
     /// Fails with the errors of all documents that cannot be read or parsed, after the other documents are checked. Fails
     /// at once if the input cannot be read.
     pub fn check_source(&mut self, source: &mut InputSource, report: &mut dyn FnMut(Vec<Finding>)) -> Result<()> {
+        self.read_documents(source, &mut |checker, file, first_line, text| {
+            let findings = checker.check_document(file, first_line, text)?;
+            if !findings.is_empty() {
+                report(findings);
+            }
+            Ok(())
+        })
+    }
+
+    /// Checks all documents of an input, and applies the fixes of the findings that `accepts` accepts. Calls `visit` with
+    /// each document, in order, also with those that do not change.
+    ///
+    /// # Errors
+    ///
+    /// Fails like [`Checker::check_source`], and with the errors of `visit`.
+    pub fn fix_source(
+        &mut self,
+        source: &mut InputSource,
+        accepts: &dyn Fn(&Finding) -> bool,
+        visit: &mut dyn FnMut(FixedDocument<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut fixer = Fixer::default();
+        let mut added_lines: isize = 0;
+        self.read_documents(source, &mut |checker, file, first_line, text| {
+            let new_first_line = first_line.saturating_add_signed(added_lines);
+            let counts = checker.counts;
+            let mut check = |text: &str| {
+                checker.counts = counts;
+                checker.check_document(file, new_first_line, text)
+            };
+            let FixOutcome { text: new_text, findings, fixed } = fixer.fix(text, accepts, &mut check)?;
+            let after = new_text.as_deref().unwrap_or(text);
+            added_lines += count_lines(after) as isize - count_lines(text) as isize;
+            visit(FixedDocument { first_line, new_first_line, before: text, after, findings, fixed })
+        })
+    }
+
+    /// Calls `visit` with the file, the first line and the text of each document of an input. Continues after an error.
+    fn read_documents(
+        &mut self,
+        source: &mut InputSource,
+        visit: &mut dyn FnMut(&mut Self, &str, usize, &str) -> Result<()>,
+    ) -> Result<()> {
         let name = source.name().to_owned();
         let mut errors = Vec::new();
         let mut documents = Documents::new(source.read_from_start()?, self.max_document_size);
@@ -94,12 +164,8 @@ impl<'p> Checker<'p> {
             self.counts.documents += 1;
             match std::str::from_utf8(chunk.bytes) {
                 Ok(text) => {
-                    let mut place = Place { file: &name, first_line, text, shared: None };
-                    match self.check_document(&mut place) {
-                        Ok(findings) if findings.is_empty() => {}
-                        Ok(findings) => report(findings),
-                        Err(error) => errors.push(error.in_document(&name, first_line, text)),
-                    }
+                    let visited = visit(self, &name, first_line, text);
+                    errors.extend(visited.map_err(|error| error.in_document(&name, first_line, text)).err());
                 }
                 Err(error) => {
                     let (error, _, text) = not_utf8_error(chunk.bytes, error.valid_up_to(), chunk.offset);
@@ -111,14 +177,14 @@ impl<'p> Checker<'p> {
         Error::combine(errors).map_or(Ok(()), Err)
     }
 
-    fn check_document(&mut self, place: &mut Place<'_>) -> Result<Vec<Finding>> {
-        let text = place.text;
+    fn check_document(&mut self, file: &str, first_line: usize, text: &str) -> Result<Vec<Finding>> {
         if !self.relevance.may_have_findings(text) {
             return Ok(Vec::new());
         }
         let mut arena = std::mem::take(&mut self.arena);
-        let found = self.check_text(text, &mut arena, place);
+        let found = self.check_text(text, &mut arena, file);
         self.arena = arena;
+        let mut place = Place { file, first_line, text, shared: None };
         let (located, mut findings) = found?;
         findings.extend(located.into_iter().map(|found| {
             let LocatedFinding { rule, severity, confidence, message, help, span, related, path, fix } = found;
@@ -140,19 +206,19 @@ impl<'p> Checker<'p> {
         &mut self,
         text: &str,
         arena: &mut NodeArena,
-        place: &Place<'_>,
+        file: &str,
     ) -> Result<(Vec<LocatedFinding>, Vec<Finding>)> {
         jobplate_yaml::read(text, arena).map_err(|unsupported| parse_error(text, unsupported))?;
         let document = Document::new(text, arena);
         let subject = Subject::new(document, false)?;
         let mut elsewhere = Vec::new();
-        let mut found = self.check_subject(&subject, place.file, &mut elsewhere);
+        let mut found = self.check_subject(&subject, file, &mut elsewhere);
         for object in &subject.objects {
             if embedded::is_config_map(&object.object) && !object.is_encrypted {
                 let data = embedded::config_map_data(&object.object).ok().flatten();
                 for (key, value) in data.into_iter().flat_map(StrictMap::entries) {
                     if embedded::can_hold_document(value) && value.tag().is_none() {
-                        self.check_embedded(document.root(), key, value, place.file, &mut found, &mut elsewhere)?;
+                        self.check_embedded(document.root(), key, value, file, &mut found, &mut elsewhere)?;
                     }
                 }
             }

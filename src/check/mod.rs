@@ -10,6 +10,7 @@
 //! | `findings` | how a rule reports a finding |
 //! | `finding` | the place of a finding in the input, and its path in the manifest |
 //! | `checker` | which documents are parsed, and which embedded documents are checked |
+//! | `fix` | which fixes of a document are applied together |
 //! | `relevance` | which documents cannot have a finding |
 //! | `prefect` | which documents are previewed, and how a preview's diagnostics become findings |
 //! | `page` | the page of a rule |
@@ -17,6 +18,7 @@
 mod checker;
 mod finding;
 mod findings;
+mod fix;
 mod page;
 mod prefect;
 mod relevance;
@@ -24,7 +26,7 @@ mod rule;
 pub mod rules;
 mod subject;
 
-pub use self::checker::{CheckCounts, Checker};
+pub use self::checker::{CheckCounts, Checker, FixedDocument};
 pub use self::finding::{DocumentFix, Finding};
 pub use self::findings::{Confidence, Draft, Findings, Fix};
 pub use self::page::render_page;

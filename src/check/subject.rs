@@ -7,7 +7,9 @@ use jobplate_manifest::container;
 use jobplate_manifest::object::{Object, objects};
 use jobplate_manifest::workload::pod_specs;
 use jobplate_prefect::base_job_template;
-use jobplate_yaml::{Document, Node, NodeKind};
+use jobplate_yaml::{Document, Node, NodeKind, Unsupported};
+
+use crate::render::syntax_error;
 
 /// The keys of a pod spec with lists of containers.
 const CONTAINER_LISTS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
@@ -77,6 +79,11 @@ pub struct EnvEntry<'a> {
     pub value: Option<Node<'a>>,
     /// The node under `valueFrom`.
     pub value_from: Option<Node<'a>>,
+}
+
+/// Returns the error for a document that cannot be parsed.
+pub(super) fn parse_error(text: &str, unsupported: Unsupported) -> Error {
+    syntax_error(text, unsupported, "correct this line")
 }
 
 impl<'a> Subject<'a> {

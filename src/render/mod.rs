@@ -46,7 +46,7 @@ pub use self::found_objects::{FoundEmbedded, FoundObject, visit_objects};
 pub use self::in_memory::{RenderedStream, to_string};
 pub use self::input_source::InputSource;
 pub use self::joiner::StreamJoiner;
-pub(crate) use self::parse::parse_error;
+pub(crate) use self::parse::syntax_error;
 pub use self::rendering::{MAX_OPEN_FILES, PlanOptions, Rendering};
 pub use self::unchanged::{ReportSize, UnchangedTarget, UnchangedTargets};
 pub use self::unrecognized::UNRECOGNIZED_CODE;

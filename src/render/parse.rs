@@ -73,7 +73,12 @@ pub(super) fn parse_if_relevant<'t>(
 }
 
 /// Returns the error for a document that may have a target but cannot be parsed.
-pub(crate) fn parse_error(text: &str, unsupported: Unsupported) -> Error {
+fn parse_error(text: &str, unsupported: Unsupported) -> Error {
+    syntax_error(text, unsupported, "fix this line; documents without a target are copied unchanged")
+}
+
+/// Returns the error for a document that cannot be parsed. `general_hint` is the hint if the reason suggests no other.
+pub(crate) fn syntax_error(text: &str, unsupported: Unsupported, general_hint: &str) -> Error {
     if let Some(at) = template_expression_on_line(text, unsupported.offset) {
         return unrendered_template_error(at);
     }
@@ -86,7 +91,7 @@ pub(crate) fn parse_error(text: &str, unsupported: Unsupported) -> Error {
     } else if unsupported.reason.contains("inside brackets") {
         "write it in quotes"
     } else {
-        "fix this line; documents without a target are copied unchanged"
+        general_hint
     };
     let end = (unsupported.offset + 1).min(text.len());
     Error::input(format!("cannot parse YAML: {}", unsupported.reason)).at(unsupported.offset..end).hint(hint)

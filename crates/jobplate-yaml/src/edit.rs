@@ -159,6 +159,23 @@ impl Edit {
         }
     }
 
+    /// Combines two edits that only remove children of the same node. Returns `None` for other edits, and if both remove
+    /// the same child.
+    pub fn merge_removals(&self, other: &Edit) -> Option<Edit> {
+        let (Change::Children { remove, insert }, Change::Children { remove: removed, insert: inserted }) =
+            (&self.change, &other.change)
+        else {
+            return None;
+        };
+        let is_disjoint = !removed.iter().any(|index| remove.binary_search(index).is_ok());
+        if self.node != other.node || !insert.is_empty() || !inserted.is_empty() || !is_disjoint {
+            return None;
+        }
+        let mut remove = [remove.as_slice(), removed].concat();
+        remove.sort_unstable();
+        Some(Edit { node: self.node, change: Change::Children { remove, insert: Vec::new() } })
+    }
+
     /// Returns the [`index`](super::Node::index) of the node that the edit changes.
     pub fn node(&self) -> u32 {
         self.node

@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `mod.rs` | the flags, and the exit code |
 //! | `selection.rs` | which rules run, and which findings are reported |
+//! | `fix.rs` | which fixes are applied, and how the files are replaced |
 //! | `prefect.rs` | which run of Prefect is checked |
 //! | `summary.rs` | the last line: what was checked and found |
 
+mod fix;
 mod prefect;
 mod selection;
 mod summary;
@@ -20,6 +22,7 @@ use jobplate::check::rules::RULES;
 use jobplate::check::{Checker, Finding, render_page};
 use jobplate_diagnostic::{Error, Result};
 
+use self::fix::FixArgs;
 use self::prefect::{FlagPreviewer, RunArgs};
 use self::selection::{SelectionArgs, find_rule};
 use self::summary::Summary;
@@ -42,6 +45,8 @@ pub(crate) struct CheckArgs {
     recursive: bool,
     #[command(flatten)]
     selection: SelectionArgs,
+    #[command(flatten)]
+    fixes: FixArgs,
     #[command(flatten)]
     run: RunArgs,
     /// Print the page of a rule and exit; `all` lists the rules
@@ -71,6 +76,10 @@ impl Command for CheckArgs {
   # Check a job template with the run config of a flow
   {program} check job_template.yaml --run-config run.yaml
 
+  # Show the changes that the safe fixes make, then make them
+  {program} check job.yaml --diff
+  {program} check job.yaml --fix
+
   # What does a rule report, and why?
   {program} check --explain duplicate-env
 
@@ -94,30 +103,44 @@ impl CheckArgs {
         let inputs = [self.inputs, self.filename].concat();
         check_inputs(&inputs, &[], false)?;
         let sources = open_paths(&inputs, self.recursive, &self.run.files(), HashMap::new(), &|_| Ok(()))?;
+        let mut fixes = self.fixes.start();
         let mut previewer = FlagPreviewer { args: self.run };
         let mut checker = Checker::new(rules, Some(&mut previewer), limit);
         let (mut summary, mut errors) = (Summary::default(), Vec::new());
+        let accepts = |finding: &Finding| self.selection.accepts(finding);
         ui.print_diff(|out| {
             for source in sources {
                 summary.files += 1;
                 let mut text = String::new();
                 let mut report = |findings: Vec<Finding>| {
-                    for finding in findings.into_iter().filter(|finding| self.selection.accepts(finding)) {
+                    for finding in findings.into_iter().filter(accepts) {
                         summary.add(&finding);
                         text.push_str(&ui.render_finding(&finding.diagnostic));
                     }
                 };
-                if let Err(error) = source.and_then(|mut source| checker.check_source(&mut source, &mut report)) {
-                    errors.push(error);
+                let checked = source.and_then(|mut source| match &mut fixes {
+                    None => checker.check_source(&mut source, &mut report).map(|()| None),
+                    Some(fixes) => fixes.check_and_fix(&mut checker, source, &accepts, &mut report, ui),
+                });
+                match checked {
+                    Ok(diff) => out.write(&diff.unwrap_or(text))?,
+                    Err(error) => {
+                        out.write(&text)?;
+                        errors.push(error);
+                    }
                 }
-                out.write(&text)?;
             }
             Ok(())
         })?;
-        ui.write_note(summary.format(checker.counts()));
         if let Some(error) = Error::combine(errors) {
             return Err(error);
         }
+        ui.write_note(summary.format(checker.counts()));
+        match summary.format_fixes() {
+            Some(note) if fixes.is_none() => ui.write_note(note),
+            _ => {}
+        }
+        fixes.map_or(Ok(()), |fixes| fixes.commit(ui))?;
         Ok(if summary.has_findings() && !self.exit_zero { ExitCode::from(1) } else { ExitCode::SUCCESS })
     }
 }

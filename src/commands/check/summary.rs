@@ -11,6 +11,8 @@ pub(super) struct Summary {
     errors: usize,
     warnings: usize,
     notes: usize,
+    safe_fixes: usize,
+    unsafe_fixes: usize,
 }
 
 impl Summary {
@@ -20,6 +22,26 @@ impl Summary {
             Severity::Error => self.errors += 1,
             Severity::Warning => self.warnings += 1,
             Severity::Info => self.notes += 1,
+        }
+        match &finding.fix {
+            Some(fix) if fix.fix.is_safe => self.safe_fixes += 1,
+            Some(_) => self.unsafe_fixes += 1,
+            None => {}
+        }
+    }
+
+    /// Returns the note about findings that can be fixed, such as `2 findings can be fixed with --fix`, or `None` if
+    /// there are none.
+    pub(super) fn format_fixes(&self) -> Option<String> {
+        let findings = |number: usize| format!("{number} finding{}", if number == 1 { "" } else { "s" });
+        match (self.safe_fixes, self.unsafe_fixes) {
+            (0, 0) => None,
+            (safe, 0) => Some(format!("{} can be fixed with --fix", findings(safe))),
+            (0, all) => Some(format!("{} can be fixed with --fix=unsafe", findings(all))),
+            (safe, more) => {
+                let safe = findings(safe);
+                Some(format!("{safe} can be fixed with --fix, and {more} more with --fix=unsafe"))
+            }
         }
     }
 

@@ -1,0 +1,196 @@
+//! Applies fixes to a document: as many as do not touch each other, then those that remain.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
+use std::rc::Rc;
+
+use jobplate_diagnostic::{ErrorKind, Result};
+use jobplate_yaml::{DecodedScalar, Document, Edit, Editable, Editor, Node, NodeArena};
+
+use super::finding::{DocumentFix, Finding};
+use super::subject::parse_error;
+
+/// The maximum number of times that a document is fixed. Fixes that touch each other need several rounds.
+const MAX_ROUNDS: usize = 32;
+
+/// Applies fixes to documents and reuses its memory.
+#[derive(Default)]
+pub(super) struct Fixer {
+    arena: NodeArena,
+    editor: Editor,
+    embedded_arena: NodeArena,
+    embedded_editor: Editor,
+}
+
+/// The result of fixing a document.
+pub(super) struct FixOutcome {
+    /// The new text, or `None` if no fix was applied.
+    pub text: Option<String>,
+    /// The findings that remain.
+    pub findings: Vec<Finding>,
+    /// The number of applied fixes.
+    pub fixed: usize,
+}
+
+impl Fixer {
+    /// Applies the fixes of the findings that `accepts` accepts, until none is left. `check` returns the findings of a
+    /// text. Fixes that cannot be made safely are left out.
+    pub(super) fn fix(
+        &mut self,
+        text: &str,
+        accepts: &dyn Fn(&Finding) -> bool,
+        check: &mut dyn FnMut(&str) -> Result<Vec<Finding>>,
+    ) -> Result<FixOutcome> {
+        let mut outcome = FixOutcome { text: None, findings: check(text)?, fixed: 0 };
+        // The rules and paths of the fixes that were refused.
+        let mut refused: HashSet<(&'static str, String)> = HashSet::new();
+        for _ in 0..MAX_ROUNDS {
+            let current = outcome.text.as_deref().unwrap_or(text);
+            let is_open =
+                |finding: &&Finding| accepts(finding) && !refused.contains(&(finding.rule.name, finding.path.clone()));
+            let open: Vec<&Finding> =
+                outcome.findings.iter().filter(|finding| finding.fix.is_some()).filter(is_open).collect();
+            if open.is_empty() {
+                break;
+            }
+            let (applied, fixed) = self.apply_some(current, &open)?;
+            match applied {
+                Some(new_text) => {
+                    outcome.findings = check(&new_text)?;
+                    (outcome.text, outcome.fixed) = (Some(new_text), outcome.fixed + fixed);
+                }
+                None => refused.extend(open.first().map(|finding| (finding.rule.name, finding.path.clone()))),
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Applies the fixes of `findings` that do not touch each other, or of a part of them if not all of these can be
+    /// made. Returns the new text and the number of fixes, or `None` if the first fix cannot be made.
+    fn apply_some(&mut self, text: &str, findings: &[&Finding]) -> Result<(Option<String>, usize)> {
+        let mut count = findings.len();
+        while count > 0 {
+            let fixes: Vec<&DocumentFix> =
+                findings[..count].iter().filter_map(|finding| finding.fix.as_ref()).collect();
+            match self.apply(text, &fixes) {
+                Ok((new_text, fixed)) if new_text != text => return Ok((Some(new_text), fixed)),
+                Ok(_) => return Ok((None, 0)),
+                Err(error) if error.kind() == ErrorKind::Internal => return Err(error),
+                Err(_) => count /= 2,
+            }
+        }
+        Ok((None, 0))
+    }
+
+    /// Applies the fixes that do not touch each other. Returns the new text and the number of fixes.
+    fn apply(&mut self, text: &str, fixes: &[&DocumentFix]) -> Result<(String, usize)> {
+        let mut edits = EditSet::default();
+        let mut embedded: BTreeMap<(u32, usize), Vec<&DocumentFix>> = BTreeMap::new();
+        let Fixer { arena, editor, embedded_arena, embedded_editor } = self;
+        jobplate_yaml::read(text, arena).map_err(|unsupported| parse_error(text, unsupported))?;
+        let document = Document::new(text, arena);
+        let mut fixed = 0;
+        for fix in fixes {
+            match fix.embedded_in {
+                None => fixed += usize::from(edits.add(document, &fix.fix.edits)),
+                Some(scalar) => embedded.entry(scalar).or_default().push(fix),
+            }
+        }
+        let mut scalars: BTreeMap<u32, Vec<(usize, Vec<&DocumentFix>)>> = BTreeMap::new();
+        for ((scalar, offset), fixes) in embedded {
+            scalars.entry(scalar).or_default().push((offset, fixes));
+        }
+        for (scalar, chunks) in scalars {
+            let node = document.node(scalar);
+            let mut inner = EmbeddedFixes { arena: embedded_arena, editor: embedded_editor };
+            let (edit, count) = inner.plan(node, &chunks)?;
+            if edits.add(document, &[edit]) {
+                fixed += count;
+            }
+        }
+        let edited = editor.apply(document, &edits.into_sorted())?;
+        Ok((edited.document.text.to_owned(), fixed))
+    }
+}
+
+/// Plans the edit of a scalar with embedded documents.
+struct EmbeddedFixes<'f> {
+    arena: &'f mut NodeArena,
+    editor: &'f mut Editor,
+}
+
+impl EmbeddedFixes<'_> {
+    /// Returns the edit of a scalar, and the number of fixes in it. `chunks` are the offsets of documents in its content,
+    /// in ascending order, each with its fixes.
+    fn plan(&mut self, scalar: Node<'_>, chunks: &[(usize, Vec<&DocumentFix>)]) -> Result<(Edit, usize)> {
+        let decoded = DecodedScalar::new(scalar);
+        let content = decoded.text();
+        let mut splices: Vec<(Range<usize>, Rc<str>)> = Vec::new();
+        let mut fixed = 0;
+        for (offset, fixes) in chunks {
+            let end = chunk_end(content, *offset);
+            let text = &content[*offset..end];
+            jobplate_yaml::read(text, self.arena).map_err(|unsupported| parse_error(text, unsupported))?;
+            let document = Document::new(text, self.arena);
+            let mut edits = EditSet::default();
+            fixed += fixes.iter().filter(|fix| edits.add(document, &fix.fix.edits)).count();
+            let edited = self.editor.apply(document, &edits.into_sorted())?;
+            splices.extend(
+                edited.splices().map(|(Range { start, end }, text)| (offset + start..offset + end, text.into())),
+            );
+        }
+        let mut new_text = String::with_capacity(content.len());
+        let mut end = 0;
+        for (range, replacement) in &splices {
+            new_text.push_str(&content[end..range.start]);
+            new_text.push_str(replacement);
+            end = range.end;
+        }
+        new_text.push_str(&content[end..]);
+        let editable = Editable::from_node(scalar, "the embedded document")?;
+        Ok((editable.change_text(splices.into(), new_text.into()), fixed))
+    }
+}
+
+/// Returns the end of the document that starts at `offset` in a stream.
+fn chunk_end(content: &str, offset: usize) -> usize {
+    let mut documents = jobplate_yaml::Documents::new(&content.as_bytes()[offset..], usize::MAX);
+    // Reading from memory cannot fail.
+    documents.next().ok().flatten().map_or(content.len(), |chunk| offset + chunk.bytes.len())
+}
+
+/// Edits of one document that do not touch each other.
+#[derive(Default)]
+struct EditSet {
+    /// The edits by the index of their node, each with the index after the node's subtree.
+    edits: BTreeMap<u32, (u32, Edit)>,
+}
+
+impl EditSet {
+    /// Adds the edits of a fix. Returns false and adds none if one of them touches an edit of another fix. Removals of
+    /// different children of one collection do not touch each other.
+    fn add(&mut self, document: Document<'_>, edits: &[Edit]) -> bool {
+        let merged: Option<Vec<(u32, u32, Edit)>> = edits
+            .iter()
+            .map(|edit| {
+                let node = document.node(edit.node());
+                let (start, end) = (node.index(), node.subtree_end());
+                if let Some((_, existing)) = self.edits.get(&start) {
+                    let is_free_below = self.edits.range(start + 1..end).next().is_none();
+                    return existing.merge_removals(edit).filter(|_| is_free_below).map(|edit| (start, end, edit));
+                }
+                let is_inside =
+                    self.edits.range(..start).next_back().is_some_and(|(_, (other_end, _))| *other_end > start);
+                let contains = self.edits.range(start..end).next().is_some();
+                (!is_inside && !contains).then(|| (start, end, edit.clone()))
+            })
+            .collect();
+        let Some(merged) = merged else { return false };
+        self.edits.extend(merged.into_iter().map(|(start, end, edit)| (start, (end, edit))));
+        true
+    }
+
+    fn into_sorted(self) -> Vec<Edit> {
+        self.edits.into_values().map(|(_, edit)| edit).collect()
+    }
+}
