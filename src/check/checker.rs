@@ -282,6 +282,12 @@ impl<'p> Checker<'p> {
             if let Check::Manifest(check) = rule.check {
                 let mut findings = Findings::new(rule.severity, rule.confidence);
                 check(subject, &mut findings);
+                if findings.omitted > 0
+                    && let Some(last) = findings.drafts.last_mut()
+                {
+                    let more = findings.omitted;
+                    last.message = format!("{}, and {more} more findings of this rule in this document", last.message);
+                }
                 drafts.extend(findings.drafts.into_iter().map(|draft| (rule, draft)));
             }
         }

@@ -1,5 +1,6 @@
 //! A finding with its place in the input.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::ops::Range;
 
@@ -85,13 +86,15 @@ impl LocatedFinding {
 pub(super) struct PathWriter<'a, 'o> {
     objects: &'o [(&'o Object<'a>, usize)],
     cursor: PathCursor<'a>,
+    /// The names of the items on the paths, by the index of the item.
+    names: HashMap<u32, Option<String>>,
 }
 
 impl<'a, 'o> PathWriter<'a, 'o> {
     /// Creates a writer for the nodes below `root`. `objects` are the objects with the index of their first node, in
     /// document order.
     pub(super) fn new(root: Node<'a>, objects: &'o [(&'o Object<'a>, usize)]) -> Self {
-        PathWriter { objects, cursor: PathCursor::new(root) }
+        PathWriter { objects, cursor: PathCursor::new(root), names: HashMap::new() }
     }
 
     /// Returns the path of a node.
@@ -119,8 +122,8 @@ impl<'a, 'o> PathWriter<'a, 'o> {
                     let _ = write!(path, ".{position}");
                 }
                 None => {
-                    let name = child.get_first("name").and_then(Node::text);
-                    let _ = match name.as_deref().and_then(shorten) {
+                    let find_name = || Some(shorten(&child.get_first("name")?.text()?)?.to_owned());
+                    let _ = match self.names.entry(child.index()).or_insert_with(find_name) {
                         Some(name) => write!(path, "[{name}]"),
                         None => write!(path, "[{position}]"),
                     };

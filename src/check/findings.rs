@@ -5,6 +5,9 @@ use std::ops::Range;
 use jobplate_diagnostic::{Message, Severity};
 use jobplate_yaml::{Edit, Node};
 
+/// The maximum number of findings of a rule in a document. The number of further ones is reported.
+pub(super) const MAX_FINDINGS: usize = 1000;
+
 /// How likely a finding is a real problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Confidence {
@@ -33,6 +36,10 @@ pub struct Findings<'a> {
     severity: Severity,
     confidence: Confidence,
     pub(super) drafts: Vec<Draft<'a>>,
+    /// The number of findings that are left out.
+    pub(super) omitted: usize,
+    /// The last finding that is left out, which its rule may still change.
+    last_omitted: Option<Draft<'a>>,
 }
 
 /// A finding that points to a node of the document.
@@ -62,7 +69,7 @@ pub struct Fix {
 impl<'a> Findings<'a> {
     /// Creates an empty collection with the default severity and confidence of a rule.
     pub(super) fn new(severity: Severity, confidence: Confidence) -> Self {
-        Findings { severity, confidence, drafts: Vec::new() }
+        Findings { severity, confidence, drafts: Vec::new(), omitted: 0, last_omitted: None }
     }
 
     /// Adds a finding at `node`, with the rule's severity and confidence. `message` is one sentence
@@ -79,6 +86,10 @@ impl<'a> Findings<'a> {
             fix: None,
         };
         let index = self.drafts.len();
+        if index == MAX_FINDINGS {
+            self.omitted += 1;
+            return self.last_omitted.insert(draft);
+        }
         self.drafts.push(draft);
         &mut self.drafts[index]
     }

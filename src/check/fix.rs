@@ -1,6 +1,6 @@
 //! Applies fixes to a document: as many as do not touch each other, then those that remain.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -162,35 +162,61 @@ fn chunk_end(content: &str, offset: usize) -> usize {
 /// Edits of one document that do not touch each other.
 #[derive(Default)]
 struct EditSet {
-    /// The edits by the index of their node, each with the index after the node's subtree.
-    edits: BTreeMap<u32, (u32, Edit)>,
+    /// The changes by the index of their node, each with the index after the node's subtree.
+    changes: BTreeMap<u32, (u32, NodeChange)>,
+}
+
+/// The change of one node.
+enum NodeChange {
+    Edit(Edit),
+    /// The indices of the removed children. Several fixes may remove children of the same collection.
+    Removal(BTreeSet<usize>),
 }
 
 impl EditSet {
     /// Adds the edits of a fix. Returns false and adds none if one of them touches an edit of another fix. Removals of
     /// different children of one collection do not touch each other.
     fn add(&mut self, document: Document<'_>, edits: &[Edit]) -> bool {
-        let merged: Option<Vec<(u32, u32, Edit)>> = edits
-            .iter()
-            .map(|edit| {
-                let node = document.node(edit.node());
-                let (start, end) = (node.index(), node.subtree_end());
-                if let Some((_, existing)) = self.edits.get(&start) {
-                    let is_free_below = self.edits.range(start + 1..end).next().is_none();
-                    return existing.merge_removals(edit).filter(|_| is_free_below).map(|edit| (start, end, edit));
+        if !edits.iter().all(|edit| self.is_free(document, edit)) {
+            return false;
+        }
+        for edit in edits {
+            let node = document.node(edit.node());
+            match (edit.removed_children(), self.changes.get_mut(&node.index())) {
+                (Some(removed), Some((_, NodeChange::Removal(indices)))) => indices.extend(removed),
+                (Some(removed), _) => {
+                    let change = NodeChange::Removal(removed.iter().copied().collect());
+                    self.changes.insert(node.index(), (node.subtree_end(), change));
                 }
-                let is_inside =
-                    self.edits.range(..start).next_back().is_some_and(|(_, (other_end, _))| *other_end > start);
-                let contains = self.edits.range(start..end).next().is_some();
-                (!is_inside && !contains).then(|| (start, end, edit.clone()))
-            })
-            .collect();
-        let Some(merged) = merged else { return false };
-        self.edits.extend(merged.into_iter().map(|(start, end, edit)| (start, (end, edit))));
+                (None, _) => {
+                    self.changes.insert(node.index(), (node.subtree_end(), NodeChange::Edit(edit.clone())));
+                }
+            }
+        }
         true
     }
 
+    /// Returns whether an edit touches no edit of the set.
+    fn is_free(&self, document: Document<'_>, edit: &Edit) -> bool {
+        let node = document.node(edit.node());
+        let (start, end) = (node.index(), node.subtree_end());
+        let is_inside = self.changes.range(..start).next_back().is_some_and(|(_, (other_end, _))| *other_end > start);
+        let has_edit_below = self.changes.range(start + 1..end.max(start + 1)).next().is_some();
+        let is_compatible = match (self.changes.get(&start), edit.removed_children()) {
+            (None, _) => true,
+            (Some((_, NodeChange::Removal(indices))), Some(removed)) => {
+                removed.iter().all(|index| !indices.contains(index))
+            }
+            (Some(_), _) => false,
+        };
+        !is_inside && !has_edit_below && is_compatible
+    }
+
     fn into_sorted(self) -> Vec<Edit> {
-        self.edits.into_values().map(|(_, edit)| edit).collect()
+        let to_edit = |(node, (_, change))| match change {
+            NodeChange::Edit(edit) => edit,
+            NodeChange::Removal(indices) => Edit::remove_children(node, indices),
+        };
+        self.changes.into_iter().map(to_edit).collect()
     }
 }

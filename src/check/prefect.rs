@@ -1,5 +1,6 @@
 //! Turns what the preview of a Job reports into findings, so that `check` and `preview` never differ.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -45,6 +46,10 @@ pub(super) fn check<'a>(
         Ok(diagnostics) => diagnostics,
         Err(error) => error.all().map(|error| error.diagnostic().clone()).collect(),
     };
+    // The mappings in which a rule has found something in the manifest itself.
+    let root = subject.document.root();
+    let examined: HashSet<(&'static str, u32)> =
+        drafts.iter().map(|(rule, draft)| (rule.name, parent_index(root, draft.node))).collect();
     for diagnostic in diagnostics.into_iter().filter(|diagnostic| diagnostic.severity() > Severity::Info) {
         // An error without a code of its own is one that ends the preview.
         let name = super::rules::find(diagnostic.code()).map_or(preview_failed::RULE.name, |rule| rule.name);
@@ -59,7 +64,7 @@ pub(super) fn check<'a>(
                     elsewhere.push(Finding { rule, confidence, diagnostic, path: String::new(), fix: None });
                 }
             }
-            location => add_draft(subject, rule, &diagnostic, location, drafts),
+            location => add_draft(subject, rule, &diagnostic, location, &examined, drafts),
         }
     }
 }
@@ -82,17 +87,14 @@ fn add_draft<'a>(
     rule: &'static Rule,
     diagnostic: &Diagnostic,
     location: Option<&Location>,
+    examined: &HashSet<(&'static str, u32)>,
     drafts: &mut Vec<(&'static Rule, Draft<'a>)>,
 ) {
     let root = subject.document.root();
     let span = location.map_or_else(|| first_line(root), |location| location.span.clone());
     let node = root.document().node_at(span.start).unwrap_or(root);
-    let parent_of = |node: Node<'a>| PathCursor::new(root).steps_to(node).last().map(|step| step.parent.index());
-    if matches!(rule.check, Check::Manifest(_)) {
-        let parent = parent_of(node);
-        if drafts.iter().any(|(other, draft)| other.name == rule.name && parent_of(draft.node) == parent) {
-            return;
-        }
+    if matches!(rule.check, Check::Manifest(_)) && examined.contains(&(rule.name, parent_index(root, node))) {
+        return;
     }
     let related = diagnostic
         .annotations()
@@ -109,6 +111,11 @@ fn add_draft<'a>(
         fix: None,
     };
     drafts.push((rule, draft));
+}
+
+/// Returns the index of the collection that contains a node, or that of the root for the root itself.
+fn parent_index(root: Node<'_>, node: Node<'_>) -> u32 {
+    PathCursor::new(root).steps_to(node).last().map_or(root.index(), |step| step.parent.index())
 }
 
 /// Returns the byte range of the first line of a node, without the line break.

@@ -159,21 +159,18 @@ impl Edit {
         }
     }
 
-    /// Combines two edits that only remove children of the same node. Returns `None` for other edits, and if both remove
-    /// the same child.
-    pub fn merge_removals(&self, other: &Edit) -> Option<Edit> {
-        let (Change::Children { remove, insert }, Change::Children { remove: removed, insert: inserted }) =
-            (&self.change, &other.change)
-        else {
-            return None;
-        };
-        let is_disjoint = !removed.iter().any(|index| remove.binary_search(index).is_ok());
-        if self.node != other.node || !insert.is_empty() || !inserted.is_empty() || !is_disjoint {
-            return None;
+    /// Returns the indices of the children that the edit removes, if it changes nothing else.
+    pub fn removed_children(&self) -> Option<&[usize]> {
+        match &self.change {
+            Change::Children { remove, insert } if insert.is_empty() => Some(remove),
+            _ => None,
         }
-        let mut remove = [remove.as_slice(), removed].concat();
-        remove.sort_unstable();
-        Some(Edit { node: self.node, change: Change::Children { remove, insert: Vec::new() } })
+    }
+
+    /// Returns the edit that removes children of a node and changes nothing else. `node` is the node's
+    /// [`index`](super::Node::index), and `indices` are the 0-based indices of the children, in ascending order.
+    pub fn remove_children(node: u32, indices: impl IntoIterator<Item = usize>) -> Edit {
+        Edit { node, change: Change::Children { remove: indices.into_iter().collect(), insert: Vec::new() } }
     }
 
     /// Returns the [`index`](super::Node::index) of the node that the edit changes.

@@ -66,12 +66,13 @@ spec:
 fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
     for (_, _, container) in subject.containers() {
         let mut last: HashMap<&str, &EnvEntry<'a>> = HashMap::new();
+        let env = container.node.get_first("env").and_then(|env| Editable::from_node(env, "`env`").ok());
         // The last entry counts, so the entries before it are reported.
         for entry in container.env.iter().rev() {
             let Some(name) = entry.name else { continue };
-            if let Some(used) = last.insert(&entry.text, entry) {
-                report(container, entry, used, name, findings);
-                last.insert(&entry.text, used);
+            match last.get(&*entry.text) {
+                Some(used) => report(container, env, entry, used, name, findings),
+                None => drop(last.insert(&entry.text, entry)),
             }
         }
     }
@@ -79,6 +80,7 @@ fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
 
 fn report<'a>(
     container: &Container<'a>,
+    env: Option<Editable<'a>>,
     entry: &EnvEntry<'a>,
     used: &EnvEntry<'a>,
     name: Node<'a>,
@@ -90,7 +92,6 @@ fn report<'a>(
         finding.related(other, "Kubernetes uses this entry");
     }
     let is_equal = entry.node.equals(used.node);
-    let env = container.node.get_first("env").and_then(|env| Editable::from_node(env, "`env`").ok());
     if let Some(env) = env {
         let text = if is_equal { "remove the equal entry" } else { "keep only the last entry" };
         finding.fix(is_equal, text, vec![env.change_children(vec![entry.position], Vec::new())]);
