@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `JOBPLATE_HOSTILE_VERBOSE=1` | prints the measurements of each family |
 
+mod checks;
 mod edits;
 mod measure;
 mod previews;
@@ -25,7 +26,9 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS; // Peak memory is not comparable elsewhere.
     }
     let args = Arguments::from_args();
-    let families = [edits::table(), specs::table(), previews::table(), secrets::table(), refusals::table()].concat();
+    let families =
+        [checks::table(), edits::table(), specs::table(), previews::table(), secrets::table(), refusals::table()]
+            .concat();
     let trials = families.into_iter().map(|family| Trial::test(family.name, move || Ok(family.check()?)));
     libtest_mimic::run(&args, trials.collect()).exit_code()
 }
