@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use jobplate_diagnostic::{ErrorKind, Result};
+use jobplate_manifest::sops;
 use jobplate_yaml::{DecodedScalar, Document, Edit, Editable, Editor, Node, NodeArena};
 
 use super::finding::{DocumentFix, Finding};
@@ -89,6 +90,7 @@ impl Fixer {
         let Fixer { arena, editor, embedded_arena, embedded_editor } = self;
         jobplate_yaml::read(text, arena).map_err(|unsupported| parse_error(text, unsupported))?;
         let document = Document::new(text, arena);
+        sops::refuse_edit(document)?;
         let mut fixed = 0;
         for fix in fixes {
             match fix.embedded_in {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::container;
 use jobplate_manifest::object::{Object, objects};
+use jobplate_manifest::sops;
 use jobplate_manifest::workload::pod_specs;
 use jobplate_prefect::base_job_template;
 use jobplate_yaml::{Document, Node, NodeKind, Unsupported};
@@ -107,7 +108,7 @@ impl<'a> Subject<'a> {
 impl<'a> CheckedObject<'a> {
     fn new(object: Object<'a>) -> Self {
         let base_job_template = base_job_template::find(&object);
-        let is_encrypted = object.node.get_first("sops").is_some_and(|sops| sops.kind() == NodeKind::Map);
+        let is_encrypted = sops::metadata_key(object.node).is_some();
         let (pods, problem) = match pod_specs(&object) {
             Ok(specs) => (specs.into_iter().map(Pod::new).collect(), None),
             Err(error) => (Vec::new(), Some(error)),

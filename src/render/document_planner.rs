@@ -3,6 +3,7 @@
 use jobplate_diagnostic::Result;
 use jobplate_manifest::difference::ObjectName;
 use jobplate_manifest::object::objects;
+use jobplate_manifest::sops;
 use jobplate_yaml::{Document, Editor, NodeArena, NodeKind};
 
 use super::embedded::{EmbeddedEditor, EmbeddedEdits};
@@ -115,6 +116,7 @@ impl<'i> DocumentPlanner<'i> {
         }
         counts.changed += plan.targets.len() - unchanged_targets(document, &plan)?.len();
         refuse_directives(after_directives)?;
+        sops::refuse_edit(document)?;
         let edited = self.editor.apply(document, &plan.edits)?;
         if !config_maps.is_empty() {
             let objects = objects(edited.document)?;

@@ -33,6 +33,7 @@
 //! | [`json`] | how a node is converted to JSON |
 //! | [`difference`] | which containers and variables differ between two versions of a document |
 //! | [`secret`] | how a Secret is written |
+//! | [`sops`] | which documents SOPS has encrypted, and that they are not edited |
 //! | [`env_file`] | how an env file is parsed: quotes, comments, names |
 
 #![warn(clippy::missing_errors_doc)]
@@ -52,4 +53,5 @@ pub mod select;
 pub mod selector;
 pub mod sendable;
 pub mod sensitive;
+pub mod sops;
 pub mod workload;
