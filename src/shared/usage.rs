@@ -27,6 +27,7 @@ pub(crate) fn explain_usage_error<'c>(
                 + " render FILE ... (in Helm 3, --post-renderer-args post-render)";
             Some(Error::usage("expected a command, found a flag").hint(hint))
         }
+        ErrorKind::UnknownArgument if is_output_flag(error) => file_output_error(command?),
         ErrorKind::UnknownArgument => {
             let command = command.filter(|command| ["preview", "convert"].contains(command))?;
             let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else { return None };
@@ -34,12 +35,43 @@ pub(crate) fn explain_usage_error<'c>(
             let error = Error::usage(format!("`{command}` accepts one file{file}"));
             (!word.starts_with('-')).then(|| error.hint("run it once for each file"))
         }
+        ErrorKind::InvalidValue if is_output_flag(error) => {
+            let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidValue) else { return None };
+            word.contains(['.', '/']).then(|| file_as_format_error(word))
+        }
         ErrorKind::InvalidSubcommand => match error.get(ContextKind::InvalidSubcommand) {
             Some(ContextValue::String(word)) => Some(unknown_command(word, commands)),
             _ => None,
         },
         _ => None,
     }
+}
+
+/// Returns whether an error is about `-o` or `--output`.
+fn is_output_flag(error: &clap::Error) -> bool {
+    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else { return false };
+    argument == "-o" || argument == "--output" || argument.starts_with("--output <")
+}
+
+/// Returns the error for `-o` of a command that prints manifests and has no such flag. Returns `None` for other
+/// commands.
+fn file_output_error(command: &str) -> Option<Error> {
+    let error = Error::usage(format!("`{command}` has no flag `-o`: it prints to standard output"));
+    match command {
+        "render" => Some(error.hint("use `> FILE`, or --in-place to change the input files")),
+        "secret" | "template" => Some(error.hint("use `> FILE`")),
+        _ => None,
+    }
+}
+
+/// Returns the error for a file where `-o` expects a format.
+fn file_as_format_error(file: &str) -> Error {
+    let error = Error::usage("`-o` must be a format, not a file: the output goes to standard output");
+    if !is_manifest_name(file) {
+        return error.hint("use `> FILE`");
+    }
+    let format = if file.ends_with(".json") { "json" } else { "yaml" };
+    error.hint(format!("use `-o {format} > {file}`"))
 }
 
 /// Returns the error for a first argument that is not a command.
