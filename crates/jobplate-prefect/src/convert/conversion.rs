@@ -11,6 +11,7 @@ use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::serialize;
 use crate::pyvalue::source::locate;
 use crate::variables::secret_name;
+use crate::worker::labels;
 
 /// A finished conversion.
 #[derive(Debug)]
@@ -147,6 +148,9 @@ impl Converter<'_> {
                 continue;
             };
             let map = rewrite::values_to_strings(self.arena, &mut self.notes, map, &format!("`{path}.{kind}`"))?;
+            if kind == "labels" {
+                self.note_overridden_labels(map);
+            }
             let map = if kind == "annotations" { self.rename_container_in_annotations(map) } else { map };
             let map = overlay::to_literal(self.arena, self.base, &mut self.notes, map)?;
             let new = self.arena.as_dict(map).unwrap_or_default().to_vec();
@@ -167,6 +171,17 @@ impl Converter<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Adds notes about labels that the worker overrides.
+    fn note_overridden_labels(&mut self, map: ValueId) {
+        for (key, value) in self.arena.as_dict(map).unwrap_or_default().to_vec() {
+            let Some(name) = self.arena.as_str(key).filter(|name| labels::is_set_by_worker(name)) else { continue };
+            let text = format!("the worker overrides the label `{name}`");
+            let note = Diagnostic::warning("overridden-field", text)
+                .help("rename it, or set it in `labels` of `job_configuration`, which overrides the worker's labels");
+            self.note(note, value);
+        }
     }
 
     /// Renames the flow's container in annotations that refer to it.

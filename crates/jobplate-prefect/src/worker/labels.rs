@@ -7,6 +7,30 @@ const NAME: SlugOptions = SlugOptions { lowercase: true, max_length: 45, allowed
 const PREFIX: SlugOptions = SlugOptions { lowercase: false, max_length: 253, allowed: "." };
 const LABEL: SlugOptions = SlugOptions { lowercase: false, max_length: 63, allowed: "_." };
 
+/// The keys of the labels that the latest worker sets on Jobs and pods. `manifest` sets them.
+const WORKER_LABELS: [&str; 15] = [
+    "app.kubernetes.io/managed-by",
+    "app.kubernetes.io/name",
+    "app.kubernetes.io/part-of",
+    "app.kubernetes.io/version",
+    "prefect.io/deployment-id",
+    "prefect.io/deployment-name",
+    "prefect.io/deployment-updated",
+    "prefect.io/flow-id",
+    "prefect.io/flow-name",
+    "prefect.io/flow-run-id",
+    "prefect.io/flow-run-name",
+    "prefect.io/version",
+    "prefect.io/work-pool-id",
+    "prefect.io/work-pool-name",
+    "prefect.io/worker-name",
+];
+
+/// Returns whether the latest worker sets a label on Jobs and pods, overriding any value in a template.
+pub(crate) fn is_set_by_worker(key: &str) -> bool {
+    WORKER_LABELS.contains(&slugify_key(key, true).as_str())
+}
+
 /// Returns the slug of a flow run's name for `generateName`, or `None` if it is empty (`_slugify_name`).
 pub(super) fn slugify_name(text: &str) -> Option<String> {
     Some(NAME.slugify(text)).filter(|slug| !slug.is_empty())
@@ -68,6 +92,17 @@ mod tests {
         ("-/-", "", "-/-", "-/-"),
         ("_/_", "", "_/_", "_/_"),
     ];
+
+    #[test]
+    fn knows_the_labels_of_the_worker() {
+        let source = include_str!("manifest.rs");
+        let quoted = source.split('"').skip(1).step_by(2);
+        let mut keys: Vec<&str> = quoted.filter(|text| text.contains(".io/")).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys, WORKER_LABELS);
+        assert!(is_set_by_worker("app.kubernetes.io/name") && !is_set_by_worker("app.kubernetes.io/component"));
+    }
 
     #[test]
     fn slugifies_as_the_worker_does() {

@@ -32,7 +32,7 @@ pub mod deployment;
 pub mod environment;
 mod fill;
 mod job_notes;
-mod labels;
+pub(crate) mod labels;
 pub mod manifest;
 pub mod notes;
 pub mod preview;
