@@ -12,8 +12,8 @@ pub enum ValueDescription<'h> {
     Literal(&'h str),
     /// An empty string, or no value.
     Empty,
-    /// The type of a value that is not a string, such as a number. The API server rejects such a value.
-    NotString(&'static str),
+    /// A value that is not a string, such as a number. The API server rejects such a value.
+    NotString(ValueId),
     /// A reference, such as `Secret gh, key token`.
     Reference(String),
     /// The reference that a value comes from, if the value is passed on as plain text.
@@ -27,7 +27,7 @@ pub fn describe_value(arena: &Arena, value: ValueId) -> ValueDescription<'_> {
         Value::Str(text) => ValueDescription::Literal(text),
         Value::Unknown(text) => ValueDescription::ResolvedReference(find_references(text)),
         Value::None => ValueDescription::Empty,
-        _ => ValueDescription::NotString(arena.describe_kind(value)),
+        _ => ValueDescription::NotString(value),
     }
 }
 

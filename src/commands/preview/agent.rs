@@ -1,5 +1,6 @@
 //! Previews the Job that the Kubernetes agent of Prefect 1 creates.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -7,7 +8,7 @@ use clap::{Args, ValueEnum};
 use jobplate_diagnostic::{Diagnostic, Error, Result, display_path};
 use jobplate_manifest::sensitive::MaskPolicy;
 use jobplate_prefect::prefect1::AgentVersion;
-use jobplate_prefect::prefect1::environment::{FlowVariableOrigin, FlowVariableSource};
+use jobplate_prefect::prefect1::environment::{FlowVariable, FlowVariableOrigin, FlowVariableSource};
 use jobplate_prefect::prefect1::preview::{self, AgentPreview};
 use jobplate_prefect::prefect1::scenario::AgentScenario;
 use jobplate_prefect::prefect1::{deployment, notes};
@@ -172,27 +173,32 @@ fn read_scenario(
 
 /// Formats the table of the flow container's variables, in the order of `env`.
 fn format_variables(arena: &Arena, preview: &AgentPreview, policy: &MaskPolicy) -> String {
-    let rows: Vec<VariableRow> = preview
-        .job
-        .environment
-        .variables()
+    let variables = preview.job.environment.variables();
+    let mut same_name: HashMap<String, Vec<&FlowVariable>> = HashMap::new();
+    for variable in variables {
+        same_name.entry(string::str(arena, variable.name)).or_default().push(variable);
+    }
+    // Kubernetes uses the last of several entries with the same name.
+    let repeated = |variable: &FlowVariable, name: &str| match same_name.get(name).and_then(|same| same.split_last()) {
+        Some((last, earlier)) if std::ptr::eq(*last, variable) => {
+            earlier.iter().map(|earlier| &earlier.source).collect()
+        }
+        _ => Vec::new(),
+    };
+    let rows: Vec<VariableRow> = variables
         .iter()
         .enumerate()
         .map(|(position, variable)| {
             let name = string::str(arena, variable.name);
             let value = variable.source.describe(arena);
+            let overridden = variable.overridden.iter().chain(repeated(variable, &name));
             VariableRow {
                 position: (position + 1).to_string(),
-                value: describe_value(&name, &value, policy),
+                value: describe_value(arena, &name, &value, policy),
                 name,
                 is_literal: matches!(value, ValueDescription::Literal(_)),
                 source: describe_source(&variable.source),
-                overridden: variable
-                    .overridden
-                    .iter()
-                    .map(|source| describe_overridden(arena, source))
-                    .collect::<Vec<_>>()
-                    .join("; "),
+                overridden: overridden.map(|source| describe_overridden(arena, source)).collect::<Vec<_>>().join("; "),
             }
         })
         .collect();

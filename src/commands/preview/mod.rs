@@ -13,19 +13,24 @@ pub(super) mod worker;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use clap::{Args, ValueEnum};
 use jobplate::diagnostic::json::{DiagnosticReport, JsonDiagnostic};
 use jobplate_diagnostic::{Diagnostic, Error, ProgramName, Result};
+use jobplate_prefect::deployment::{self, Program};
+use jobplate_prefect::prefect1::deployment::AGENT;
 use jobplate_prefect::prefect1::template_source;
 use jobplate_prefect::pyvalue::arena::Arena;
 use jobplate_prefect::pyvalue::serialize;
-use jobplate_prefect::pyvalue::source::SourceFile;
+use jobplate_prefect::pyvalue::source::{SourceFile, locate_diagnostic};
+use jobplate_prefect::worker::deployment::WORKER;
 use jobplate_prefect::worker::{manifest, template_source as base_job_template};
 
 use self::agent::AgentArgs;
 use self::worker::WorkerArgs;
 use super::definition::Command;
+use crate::shared::edit_args::STDIN;
 use crate::shared::fail_on::FailOnArgs;
 use crate::shared::input_reader::InputReader;
 use crate::shared::preview_common::{is_work_pool_listing, no_input_error, work_pool_listing_error};
@@ -146,7 +151,11 @@ impl PreviewArgs {
                     &text,
                     "is for Prefect 1, and the input is a base job template",
                 )?;
-                worker::preview(&mut arena, &mut files, &text, scenario, &self.worker, &policy)?
+                let mut preview = worker::preview(&mut arena, &mut files, &text, scenario, &self.worker, &policy)?;
+                if scenario.is_none() && !self.worker.has_manifest() {
+                    preview.notes.extend(unused_program_note(&WORKER, "--worker", &text));
+                }
+                preview
             }
             Some(text) => {
                 refuse_flag(
@@ -154,8 +163,13 @@ impl PreviewArgs {
                     &text,
                     "is for Prefect 2 and 3, and the input is not a base job template",
                 )?;
-                let template = template_source::find_in_config_map(text)?;
-                agent::preview(&mut arena, &mut files, Some(&template), scenario, &self.agent, &policy)?
+                let template = template_source::find_in_config_map(Rc::clone(&text))?;
+                let mut preview =
+                    agent::preview(&mut arena, &mut files, Some(&template), scenario, &self.agent, &policy)?;
+                if scenario.is_none() && self.agent.agent.is_none() {
+                    preview.notes.extend(unused_program_note(&AGENT, "--agent", &text));
+                }
+                preview
             }
             None => {
                 if let Some(flag) = self.first_worker_flag() {
@@ -210,6 +224,17 @@ impl PreviewArgs {
 /// Returns the report `{"diagnostics": [...]}`.
 fn to_json(diagnostics: Vec<JsonDiagnostic>) -> String {
     DiagnosticReport { diagnostics }.to_json()
+}
+
+/// Returns a note about an agent or worker in the template's file, which the preview uses only with `flag`.
+fn unused_program_note(program: &Program, flag: &str, source: &Rc<SourceFile>) -> Option<Diagnostic> {
+    let (object, location) = deployment::find_object(program, source)?;
+    let text = format!("the preview does not use the {} in {object}", program.name);
+    let help = match shlex::try_quote(&source.name) {
+        Ok(file) if source.name != STDIN => format!("add `{flag} {file}`"),
+        _ => format!("save the input as FILE, and add `{flag} FILE`"),
+    };
+    Some(locate_diagnostic(Diagnostic::info("unused-agent", text).help(help), Some(&location)))
 }
 
 /// Fails if a flag of the other Prefect version is set. `why` is the end of the error message.

@@ -4,8 +4,10 @@ use anstyle::AnsiColor;
 use jobplate::diagnostic;
 use jobplate_diagnostic::Diagnostic;
 use jobplate_manifest::env::ENV_FROM_SOURCES;
-use jobplate_manifest::sensitive::MaskPolicy;
+use jobplate_manifest::sensitive::{MaskLevel, MaskPolicy};
 use jobplate_prefect::pyvalue::arena::{Arena, ValueId};
+use jobplate_prefect::pyvalue::serialize::json_key;
+use jobplate_prefect::pyvalue::string;
 use jobplate_prefect::value_description::ValueDescription;
 
 /// The result of a preview.
@@ -39,12 +41,28 @@ pub(in crate::commands) struct VariableRow {
     pub(in crate::commands) overridden: String,
 }
 
-/// Returns the description of a variable's value. Masks sensitive parts of a literal.
-pub(in crate::commands) fn describe_value(name: &str, value: &ValueDescription<'_>, policy: &MaskPolicy) -> String {
+/// Returns the description of a variable's value. Masks sensitive parts of a literal, and a value that is not a string.
+pub(in crate::commands) fn describe_value(
+    arena: &Arena,
+    name: &str,
+    value: &ValueDescription<'_>,
+    policy: &MaskPolicy,
+) -> String {
     match value {
         ValueDescription::Literal(text) => diagnostic::mask_value(name, text, policy),
         ValueDescription::Empty => "(empty)".to_owned(),
-        ValueDescription::NotString(kind) => format!("*** ({kind})"),
+        ValueDescription::NotString(value) => {
+            let kind = arena.describe_kind(*value);
+            match policy.level {
+                MaskLevel::Secrets | MaskLevel::All => format!("*** ({kind})"),
+                // A cell has no space for a list or mapping.
+                MaskLevel::None if arena.is_collection(*value) => format!("({kind})"),
+                MaskLevel::None => {
+                    let text = json_key(arena, *value).unwrap_or_else(|| string::str(arena, *value));
+                    format!("{text} ({kind})")
+                }
+            }
+        }
         ValueDescription::Reference(to) => to.clone(),
         ValueDescription::ResolvedReference(from) => format!("*** (plain text of {from})"),
     }

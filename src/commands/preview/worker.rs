@@ -55,6 +55,11 @@ impl WorkerArgs {
         [&self.worker, &self.job_variables].into_iter().flatten()
     }
 
+    /// Returns whether `--worker` is set.
+    pub(super) fn has_manifest(&self) -> bool {
+        self.worker.is_some()
+    }
+
     /// Returns the first of these flags that is set, or `None` if no flag is set.
     pub(in crate::commands) fn first_given_flag(&self) -> Option<&'static str> {
         let first_given_flag = [
@@ -149,9 +154,16 @@ fn format_variables(arena: &Arena, preview: &WorkerPreview<'_>, policy: &MaskPol
     let name_of = |entry: &WorkerEnvEntry| {
         arena.dict_get(entry.entry, "name").map_or("?".to_owned(), |name| string::str(arena, name))
     };
+    // Some workers keep several entries with the same name. Kubernetes uses the last one, so that the others are
+    // overridden, too.
+    let mut last_names = HashSet::new();
+    let has_name = |entry: &WorkerEnvEntry| arena.dict_get(entry.entry, "name").is_some();
+    let is_repeated = |entry: &&WorkerEnvEntry| has_name(entry) && !last_names.insert(name_of(entry));
+    let repeated: Vec<&WorkerEnvEntry> = preview.entries.iter().rev().filter(is_repeated).collect();
     let mut overridden: HashMap<String, Vec<&WorkerEnvEntry>> = HashMap::new();
-    preview.overridden.iter().for_each(|entry| overridden.entry(name_of(entry)).or_default().push(entry));
-    // Of several entries with the same name, the last one has the overridden ones.
+    for entry in preview.overridden.iter().chain(repeated.into_iter().rev()) {
+        overridden.entry(name_of(entry)).or_default().push(entry);
+    }
     let mut to_row = |position: String, entry: &WorkerEnvEntry, value: String| {
         let name = name_of(entry);
         let overridden = overridden.remove(&name).into_iter().flatten();
@@ -169,7 +181,7 @@ fn format_variables(arena: &Arena, preview: &WorkerPreview<'_>, policy: &MaskPol
     let mut rows: Vec<VariableRow> = numbered
         .rev()
         .map(|(at, entry)| {
-            let value = describe_value(&name_of(entry), &describe_entry(arena, entry.entry), policy);
+            let value = describe_value(arena, &name_of(entry), &describe_entry(arena, entry.entry), policy);
             to_row((at + 1).to_string(), entry, value)
         })
         .collect();

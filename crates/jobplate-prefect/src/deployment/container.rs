@@ -6,7 +6,7 @@ use std::rc::Rc;
 use jobplate_diagnostic::{Diagnostic, Error, Result};
 use jobplate_manifest::container;
 use jobplate_manifest::env::{Segment, describe_source, referenced_names, segments};
-use jobplate_manifest::object::for_each_object;
+use jobplate_manifest::object::{Object, for_each_object};
 use jobplate_manifest::sendable;
 use jobplate_manifest::workload::pod_specs;
 use jobplate_yaml::Node;
@@ -51,10 +51,7 @@ pub(crate) fn find(program: &Program, assumed_version: &[u32], source: &Rc<Sourc
     let file_location = Location { source: Rc::clone(source), span: 0..0 };
     let mut found = None;
     for_each_object(&source.text, &mut |offset, object| {
-        for node in pod_specs(object).unwrap_or_default().into_iter().flat_map(container::containers) {
-            if generation::agent_generation(node) != Some(program.generation) {
-                continue;
-            }
+        for node in program_containers(program, object) {
             let reader = ContainerReader {
                 program,
                 assumed_version,
@@ -76,6 +73,28 @@ pub(crate) fn find(program: &Program, assumed_version: &[u32], source: &Rc<Sourc
         let hint = format!("{article} {name} is a container that runs `{start}`");
         locate(Error::input(program.missing_error).hint(hint), Some(&file_location))
     })
+}
+
+/// Returns the name, `KIND/NAME`, and the location of the first object of a manifest that runs a program. Returns `None`
+/// if there is no such object.
+pub fn find_object(program: &Program, source: &Rc<SourceFile>) -> Option<(String, Location)> {
+    let mut found = None;
+    for_each_object(&source.text, &mut |offset, object| {
+        if found.is_none() && program_containers(program, object).next().is_some() {
+            let start = offset + object.node.span().start;
+            found = Some((object.display(), Location { source: Rc::clone(source), span: start..start }));
+        }
+        Ok(())
+    })
+    .ok()?;
+    found
+}
+
+/// Returns the containers of an object that run a program.
+fn program_containers<'a>(program: &Program, object: &Object<'a>) -> impl Iterator<Item = Node<'a>> + use<'a> {
+    let generation = Some(program.generation);
+    let containers = pod_specs(object).unwrap_or_default().into_iter().flat_map(container::containers);
+    containers.filter(move |node| generation::agent_generation(*node) == generation)
 }
 
 /// Reads the containers of a document that starts at `offset` in the source.

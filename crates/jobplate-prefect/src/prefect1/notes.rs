@@ -241,7 +241,8 @@ impl NoteCollector<'_> {
             let warning = Diagnostic::warning("plaintext-secret", text).help(help);
             self.add(warning, variable.source.location.as_ref());
         }
-        if let ValueDescription::NotString(kind) = value {
+        if let ValueDescription::NotString(value) = value {
+            let kind = arena.describe_kind(value);
             let text = match variable.source.origin {
                 FlowVariableOrigin::Agent => {
                     format!("Kubernetes rejects the Job: Prefect parses this setting, the value of `{name}`, as {kind}")
