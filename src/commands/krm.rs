@@ -63,14 +63,13 @@ impl Command for KrmArgs {
         let text = read_stdin(self.edit.max_document_size()?)?;
         let stream = ResourceListStream::parse(&text)?;
         let mut arena = NodeArena::default();
-        let locate_in_list = |error: Error| error.in_document("-", stream.line, stream.list);
         jobplate_yaml::read(stream.list, &mut arena).map_err(|unsupported| {
             let at = unsupported.offset;
-            locate_in_list(not_a_list_error("cannot parse YAML").at(at..at))
+            stream.locate(not_a_list_error("cannot parse YAML").at(at..at))
         })?;
         let list = Document::new(stream.list, &arena);
-        check_resource_list(list.root()).map_err(locate_in_list)?;
-        match render_list(self, &text, list, &locate_in_list, ui) {
+        check_resource_list(list.root()).map_err(|error| stream.locate(error))?;
+        match render_list(self, &text, list, &stream, ui) {
             // The list is rendered completely before its first byte is printed.
             Ok((rendered, edits)) => {
                 let done = ui.print(|out| out.write_all(&rendered).map_err(|error| output_error(&error)));
@@ -119,6 +118,11 @@ impl<'t> ResourceListStream<'t> {
         let line = LineIndex::new(before).line(list.start);
         Ok(ResourceListStream { before, list: &text[list.clone()], line, after: &text[list.end..] })
     }
+
+    /// Converts the span of an error in the list to a location on standard input.
+    fn locate(&self, error: Error) -> Error {
+        error.in_document("-", self.line, self.list)
+    }
 }
 
 fn read_stdin(limit: usize) -> Result<String> {
@@ -160,12 +164,14 @@ fn render_list(
     args: KrmArgs,
     text: &str,
     list: Document<'_>,
-    locate_in_list: &dyn Fn(Error) -> Error,
+    stream: &ResourceListStream<'_>,
     ui: &mut Ui,
 ) -> Result<(Vec<u8>, Option<EditReport>)> {
     let config = list.root().get_first("functionConfig").filter(|config| !config.is_null());
-    let config = config.map(|config| spec::parse_node(config, args.edit.allow_plaintext())).transpose();
-    let request = args.resolve(config.map_err(locate_in_list)?)?;
+    let lines = LineIndex::new(stream.list);
+    let place = |offset| format!("-:{}", stream.line + lines.line(offset) - 1);
+    let config = config.map(|config| spec::parse_node(config, args.edit.allow_plaintext(), &place)).transpose();
+    let request = args.resolve(config.map_err(|error| stream.locate(error))?)?;
     ui.quiet = request.quiet;
     let source = InputSource::spool("-".to_owned(), text.as_bytes())?;
     let rendering = plan_sources(vec![Ok(source)], &request, MatchPolicy::RequiredIfAnyObject, ui);

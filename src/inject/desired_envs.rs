@@ -153,7 +153,7 @@ impl<'i> DesiredEnvs<'i> {
 
     /// Adds a note about the variables of the Prefect 1 secrets, and one about the dicts that contain some of them.
     fn note_secrets(&mut self) {
-        let is_secret = |variable: &&RequestedVariable| matches!(variable.source, VariableSource::PrefectSecret(_));
+        let is_secret = |variable: &&RequestedVariable| matches!(variable.source, VariableSource::PrefectSecret { .. });
         let names: Vec<&str> =
             self.injection.variables.iter().filter(is_secret).map(|variable| variable.name.as_str()).collect();
         let list = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
@@ -190,7 +190,7 @@ fn collect_env_vars(role: Role, injection: &Injection, with_settings: bool) -> R
     for variable in &injection.variables {
         entries.push(match &variable.source {
             VariableSource::Entry(value) => EnvVar { name: variable.name.clone(), value: value.clone() },
-            VariableSource::PrefectSecret(reference) => {
+            VariableSource::PrefectSecret { reference, .. } => {
                 let name = variables::secret_variable(&variable.name);
                 EnvVar { name, value: EnvValue::SecretKey(reference.clone()) }
             }

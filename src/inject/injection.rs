@@ -21,8 +21,13 @@ pub struct RequestedVariable {
 /// The source of a requested variable's value.
 #[derive(Clone, Debug)]
 pub enum VariableSource {
-    /// `--secret`: a Prefect 1 secret. The variable's name is derived from the secret's name.
-    PrefectSecret(KeyRef),
+    /// A Prefect 1 secret. The variable's name is derived from the secret's name.
+    PrefectSecret {
+        /// The key of the Kubernetes Secret.
+        reference: KeyRef,
+        /// The place in a spec file that requests the secret, as `FILE:LINE`. `None` for `--secret`.
+        spec_place: Option<String>,
+    },
     /// `--secret-env`, `--config-env`, `--field-env`, `--env`: an entry with the requested name.
     Entry(EnvValue),
 }
@@ -88,19 +93,16 @@ impl Injection {
             .hint("change the defaults of its variables `name` and `namespace`, or choose another target"))
     }
 
-    /// Refuses `--secret` for an object that no flow run of Prefect 1 reads. `reason` completes the error message,
-    /// whose subject is `object`.
+    /// Refuses Prefect 1 secrets for an object that no flow run of Prefect 1 reads. `reason` completes the error
+    /// message, whose subject is `object`.
     pub(super) fn refuse_prefect1_secrets(&self, node: Node<'_>, object: &str, reason: &str) -> Result<()> {
         for variable in &self.variables {
-            if let VariableSource::PrefectSecret(reference) = &variable.source {
-                let optional = if reference.optional { ":optional" } else { "" };
+            if let VariableSource::PrefectSecret { reference, spec_place } = &variable.source {
+                let (request, replacement) = describe_secret(&variable.name, reference, spec_place.as_deref());
                 let start = node.span().start;
-                return Err(Error::refused(format!("--secret {}: {object} {reason}", variable.name))
+                return Err(Error::refused(format!("{request}: {object} {reason}"))
                     .at(start..start + 1)
-                    .hint(format!(
-                        "use --secret-env with the name of the variable: --secret-env {}={}/{}{optional}",
-                        variable.name, reference.name, reference.key
-                    )));
+                    .hint(format!("use {replacement}")));
             }
         }
         Ok(())
@@ -109,7 +111,7 @@ impl Injection {
     /// Returns the names of the variables that get a reference. Their literals in the input are treated as sensitive.
     pub fn referencing_variables(&self) -> impl Iterator<Item = String> + '_ {
         self.variables.iter().filter_map(|RequestedVariable { name, source }| match source {
-            VariableSource::PrefectSecret(_) => Some(variables::secret_variable(name)),
+            VariableSource::PrefectSecret { .. } => Some(variables::secret_variable(name)),
             VariableSource::Entry(EnvValue::Literal(_)) => None,
             VariableSource::Entry(_) => Some(name.clone()),
         })
@@ -132,5 +134,23 @@ impl Injection {
         let MetadataChanges { name, generate_name, append_hash, namespace } = &self.metadata;
         let renames = *append_hash || [name, generate_name, namespace].into_iter().any(Option::is_some);
         self.is_settings_only() && self.prefect.is_empty() && !renames
+    }
+}
+
+/// Returns how a Prefect 1 secret is requested, and how to set its variable by name instead.
+fn describe_secret(name: &str, reference: &KeyRef, spec_place: Option<&str>) -> (String, String) {
+    let KeyRef { name: secret, key, optional } = reference;
+    match spec_place {
+        None => {
+            let optional = if *optional { ":optional" } else { "" };
+            let flag = format!("--secret-env {name}={secret}/{key}{optional}");
+            (format!("--secret {name}"), format!("--secret-env with the name of the variable: {flag}"))
+        }
+        Some(place) => {
+            let optional = if *optional { ", optional: true" } else { "" };
+            let reference = format!("{{secretKeyRef: {{name: {secret}, key: {key}{optional}}}}}");
+            let entry = format!("{{name: {name}, valueFrom: {reference}}}");
+            (format!("`spec.secrets.{name}` ({place})"), format!("`spec.env` with the name of the variable: {entry}"))
+        }
     }
 }

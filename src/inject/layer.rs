@@ -72,8 +72,9 @@ impl Layer {
     pub fn set_variable(&mut self, variable: RequestedVariable, origin: &str) -> Result<()> {
         names::check_env_name(&variable.name).map_err(|error| error.into_error(origin))?;
         let name = match &variable.source {
-            VariableSource::PrefectSecret(_) => {
-                check_prefect_secret_name(&variable.name).map_err(|error| error.into_error(origin))?;
+            VariableSource::PrefectSecret { spec_place, .. } => {
+                check_prefect_secret_name(&variable.name, spec_place.is_some())
+                    .map_err(|error| error.into_error(origin))?;
                 variables::secret_variable(&variable.name)
             }
             VariableSource::Entry(EnvValue::Literal(value))
@@ -226,14 +227,15 @@ fn check_count(count: usize, settings: &str) -> Result<()> {
 }
 
 /// Refuses the name of a variable where the name of a Prefect secret is expected: the prefix would be added twice.
-fn check_prefect_secret_name(name: &str) -> Result<(), ValidationError> {
+fn check_prefect_secret_name(name: &str, is_in_spec: bool) -> Result<(), ValidationError> {
     if !name.starts_with("PREFECT__") {
         return Ok(());
     }
+    let by_name = if is_in_spec { "`spec.env`" } else { "--secret-env" };
     let error = ValidationError::new(format!("`{name}` already has Prefect's prefix"));
     Err(match name.strip_prefix(&variables::secret_variable("")).filter(|secret_name| !secret_name.is_empty()) {
         Some(secret_name) => error.hint(format!("use the name of the secret without the prefix: {secret_name}")),
-        None => error.hint("use --secret-env for a variable with this name"),
+        None => error.hint(format!("use {by_name} for a variable with this name")),
     })
 }
 
@@ -266,7 +268,10 @@ mod tests {
 
     fn secret(name: &str) -> RequestedVariable {
         let reference = KeyRef { name: "s".to_owned(), key: "k".to_owned(), optional: false };
-        RequestedVariable { name: name.to_owned(), source: VariableSource::PrefectSecret(reference) }
+        RequestedVariable {
+            name: name.to_owned(),
+            source: VariableSource::PrefectSecret { reference, spec_place: None },
+        }
     }
 
     fn by_reference(name: &str) -> RequestedVariable {

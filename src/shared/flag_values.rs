@@ -25,7 +25,10 @@ pub(crate) fn parse_secret(flag: &str, text: &str) -> Result<RequestedVariable> 
     }
     let reference = parse_key_ref("Secret", rest, Some(name));
     let reference = reference.map_err(|fault| name_flag(fault, flag, name))?;
-    Ok(RequestedVariable { name: name.to_owned(), source: VariableSource::PrefectSecret(reference) })
+    Ok(RequestedVariable {
+        name: name.to_owned(),
+        source: VariableSource::PrefectSecret { reference, spec_place: None },
+    })
 }
 
 /// Parses `--secret-env VAR=SECRET/KEY[:optional]`.
@@ -227,7 +230,7 @@ mod tests {
         let reference =
             |what, r: KeyRef| format!("{what} {} {}{}", r.name, r.key, if r.optional { " optional" } else { "" });
         let value = match variable.source {
-            VariableSource::PrefectSecret(r) => reference("prefect", r),
+            VariableSource::PrefectSecret { reference: r, .. } => reference("prefect", r),
             VariableSource::Entry(EnvValue::SecretKey(r)) => reference("secret", r),
             VariableSource::Entry(EnvValue::ConfigMapKey(r)) => reference("config", r),
             VariableSource::Entry(EnvValue::Field(path)) => path,

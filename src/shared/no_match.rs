@@ -4,7 +4,9 @@ use jobplate::diagnostic;
 use jobplate::inject::Injection;
 use jobplate::render::{FoundEmbedded, FoundObject, RenderedDocument, Rendering};
 use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::object::for_each_object;
 use jobplate_manifest::select::{ContainerChoice, Glob, Target};
+use jobplate_prefect::base_job_template;
 
 use super::edit_args::STDIN;
 use super::no_match_hint::suggest_fix;
@@ -14,7 +16,7 @@ use super::render_request::{RenderRequest, TargetSyntax};
 /// The maximum number of objects that the error lists.
 const MAX_LISTED: usize = 20;
 /// The maximum number of objects that are considered for the hint.
-const MAX_CONSIDERED: usize = 1000;
+pub(super) const MAX_CONSIDERED: usize = 1000;
 
 /// The policy for inputs in which no object matches the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +74,9 @@ fn no_object_error(rendering: &mut Rendering, target_syntax: TargetSyntax) -> Er
     if rendering.documents(None).next_document().is_ok_and(|document| document.is_some_and(is_listing)) {
         return work_pool_listing_error().in_file(rendering.input_name(0));
     }
+    if let Some(error) = incomplete_template_error(rendering) {
+        return error;
+    }
     let message =
         if rendering.has_no_bytes() { "the input is empty" } else { "no Kubernetes object found in the input" };
     let error = Error::input(message);
@@ -82,6 +87,21 @@ fn no_object_error(rendering: &mut Rendering, target_syntax: TargetSyntax) -> Er
         }
         _ => "pass a manifest, or `-` for standard input",
     })
+}
+
+/// Returns the error for the first base job template without `variables`, if there is one.
+fn incomplete_template_error(rendering: &mut Rendering) -> Option<Error> {
+    let mut documents = rendering.documents(None);
+    while let Ok(Some(RenderedDocument { input, line, before, .. })) = documents.next_document() {
+        let refused = for_each_object(before, &mut |_, object| {
+            let template = base_job_template::find_without_variables(object).map(|template| template.span().start);
+            template.map_or(Ok(()), |start| Err(base_job_template::missing_variables_error().at(start..start + 1)))
+        });
+        if let Err(error) = refused {
+            return Some(error.in_document(input, line, before));
+        }
+    }
+    None
 }
 
 fn no_match_error(rendering: &mut Rendering, request: &RenderRequest) -> Result<Error> {
@@ -110,7 +130,7 @@ fn no_match_error(rendering: &mut Rendering, request: &RenderRequest) -> Result<
     };
     let allow = match request.target_syntax {
         _ if needs_target => "",
-        TargetSyntax::Flags | TargetSyntax::Helm => " (or pass --allow-no-match)",
+        TargetSyntax::Flags | TargetSyntax::SpecFile | TargetSyntax::Helm => " (or pass --allow-no-match)",
         TargetSyntax::FunctionConfig => " (or set args: [krm, --allow-no-match])",
         TargetSyntax::Parameters => " (or set the parameter allow-no-match)",
     };

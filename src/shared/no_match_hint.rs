@@ -1,6 +1,6 @@
 //! Suggests a fix if no target matches: a target, a container or a flag.
 
-use jobplate::inject::{Injection, VariableSource};
+use jobplate::inject::{Injection, RequestedVariable, VariableSource};
 use jobplate::render::{FoundEmbedded, FoundObject};
 use jobplate_diagnostic::{Message, ProgramName};
 use jobplate_manifest::select::{ContainerChoice, Target};
@@ -61,13 +61,13 @@ fn find_candidates(found: &[FoundObject], targets: &[Target]) -> Vec<TargetCandi
     candidates
 }
 
-/// Formats a target, `KIND/NAME[:KEY]`, for a spec file.
+/// Formats a target, `KIND/NAME[:KEY]`, as an item of `targets` in a spec file.
 fn format_spec_target(target: &str) -> String {
     let (object, key) = target.split_once(':').map_or((target, None), |(object, key)| (object, Some(key)));
     let (kind, name) = object.split_once('/').map_or((object, None), |(kind, name)| (kind, Some(name)));
     let format_part =
         |name: &str, value: Option<&str>| value.map(|value| format!(", {name}: {value}")).unwrap_or_default();
-    format!("targets: [{{kind: {kind}{}{}}}]", format_part("name", name), format_part("key", key))
+    format!("{{kind: {kind}{}{}}}", format_part("name", name), format_part("key", key))
 }
 
 /// Formats a target, and an optional flag that sets a variable, in the syntax that the user writes targets in.
@@ -79,11 +79,11 @@ fn format_target(target_syntax: TargetSyntax, target: &str, flag: &str) -> Strin
             format!("--target={target} {flag} (with Helm, each after --post-renderer-args=)")
         }
         (TargetSyntax::Flags, flag) => format!("--target {target} {flag}").trim_end().to_owned(),
-        (TargetSyntax::FunctionConfig | TargetSyntax::Parameters, "") => {
-            format!("in the spec, {}", format_spec_target(target))
+        (TargetSyntax::SpecFile | TargetSyntax::FunctionConfig | TargetSyntax::Parameters, "") => {
+            format!("in the spec, targets: [{}]", format_spec_target(target))
         }
-        (TargetSyntax::FunctionConfig | TargetSyntax::Parameters, _) => {
-            format!("in the spec, under `env`, and {}", format_spec_target(target))
+        (TargetSyntax::SpecFile | TargetSyntax::FunctionConfig | TargetSyntax::Parameters, _) => {
+            format!("in the spec, under `env`, and targets: [{}]", format_spec_target(target))
         }
     }
 }
@@ -115,10 +115,62 @@ fn find_init_container<'f>(injection: &Injection, targets: &[Target], found: &'f
 /// Returns how init containers are selected in the syntax that the user writes targets in.
 fn init_containers_flag(target_syntax: TargetSyntax) -> &'static str {
     match target_syntax {
-        TargetSyntax::Flags => "add --init-containers",
+        TargetSyntax::Flags | TargetSyntax::SpecFile => "add --init-containers",
         TargetSyntax::Helm => "add --init-containers (with Helm: --post-renderer-args=--init-containers)",
         TargetSyntax::FunctionConfig => "add --init-containers (args: [krm, --init-containers])",
         TargetSyntax::Parameters => "set the parameter init-containers",
+    }
+}
+
+/// Returns a hint about the flags that restrict the targets: labels, containers and hooks. Returns `None` if they do not
+/// exclude the objects that were found.
+fn suggest_fix_of_filters(
+    injection: &Injection,
+    target_syntax: TargetSyntax,
+    targets: &[Target],
+    found: &[FoundObject],
+) -> Option<String> {
+    if injection.selector.is_some() {
+        Some("remove -l, or use labels that the object has".to_owned())
+    } else if let Some(name) = find_init_container(injection, targets, found) {
+        Some(format!("`{name}` is an init container: {}", init_containers_flag(target_syntax)))
+    } else if let (ContainerChoice::Named(_), Some(name)) = (&injection.containers, find_container(found, targets)) {
+        Some(format!("use an existing container: -c {name}"))
+    } else if injection.skip_hooks && found.iter().any(|object| object.is_matched && object.is_hook) {
+        Some("remove --skip-hooks: the target is a Helm hook".to_owned())
+    } else {
+        None
+    }
+}
+
+/// Returns a hint for a file in which no object matches, although objects of other files may match. `found` are the
+/// objects of the file.
+pub(super) fn suggest_fix_of_file(injection: &Injection, target_syntax: TargetSyntax, found: &[FoundObject]) -> String {
+    let targets = &injection.targets;
+    if let Some(fix) = suggest_fix_of_filters(injection, target_syntax, targets, found) {
+        return format!("{fix}, or remove this file from the input");
+    }
+    let is_prefect_secret =
+        |variable: &RequestedVariable| matches!(variable.source, VariableSource::PrefectSecret { .. });
+    let needs_flow_run = injection.variables.iter().any(is_prefect_secret);
+    let candidates = find_candidates(found, &[]);
+    let Some(candidate) = candidates.iter().find(|candidate| candidate.is_flow_run || !needs_flow_run) else {
+        return "check `kind` and --target, or remove this file from the input".to_owned();
+    };
+    let target = &candidate.target;
+    match target_syntax {
+        // A first target replaces the default targets, which other files may need.
+        _ if targets.is_empty() => {
+            let target = format_target(TargetSyntax::Flags, target, "");
+            format!("pass this file alone, with {target}, or remove it from the input")
+        }
+        TargetSyntax::Flags | TargetSyntax::Helm => {
+            format!("add {}, or remove this file from the input", format_target(target_syntax, target, ""))
+        }
+        TargetSyntax::SpecFile | TargetSyntax::FunctionConfig | TargetSyntax::Parameters => {
+            let target = format_spec_target(target);
+            format!("add `{target}` to `spec.targets`, or remove this file from the input")
+        }
     }
 }
 
@@ -130,32 +182,28 @@ pub(super) fn suggest_fix(
     found: &[FoundObject],
 ) -> Message {
     let candidates = find_candidates(found, targets);
-    let container = find_container(found, targets);
     let prefect_secret = injection.variables.iter().find_map(|variable| match &variable.source {
-        VariableSource::PrefectSecret(reference) => Some((&variable.name, reference)),
+        VariableSource::PrefectSecret { reference, spec_place } => Some((&variable.name, reference, spec_place)),
         VariableSource::Entry(_) => None,
     });
     let flow_run = candidates.iter().find(|candidate| candidate.is_flow_run);
     let format_target = |target: &str, flag: &str| format_target(target_syntax, target, flag);
     let misspelled = found.iter().find_map(|object| Some((object, object.nearest_kind?)));
-    if injection.selector.is_some() {
-        "remove -l, or use labels that the object has".into()
-    } else if let Some(name) = find_init_container(injection, targets, found) {
-        format!("`{name}` is an init container: {}", init_containers_flag(target_syntax)).into()
-    } else if let (ContainerChoice::Named(_), Some(name)) = (&injection.containers, container) {
-        format!("use an existing container: -c {name}").into()
-    } else if injection.skip_hooks && found.iter().any(|object| object.is_matched && object.is_hook) {
-        "remove --skip-hooks: the target is a Helm hook".into()
+    if let Some(fix) = suggest_fix_of_filters(injection, target_syntax, targets, found) {
+        fix.into()
     } else if injection.no_default_targets && injection.targets.is_empty() && injection.is_settings_only() {
         "install the agent with this chart, or choose another object with --target".into()
     } else if let (Some(_), Some(flow_run)) = (prefect_secret, flow_run) {
         format!("choose the target: {}", format_target(&flow_run.target, "")).into()
     } else if let (true, Some((object, kind))) = (targets.is_empty(), misspelled) {
         format!("did you mean `kind: {kind}` in {}?", object.input).into()
-    } else if let (Some((name, reference)), Some(TargetCandidate { target, .. })) = (prefect_secret, candidates.first())
+    } else if let (Some((name, reference, spec_place)), Some(TargetCandidate { target, .. })) =
+        (prefect_secret, candidates.first())
     {
         let variable = format!("--secret-env {name}={}/{}", reference.name, reference.key);
-        "--secret is for job templates of flows (`"
+        let request = if spec_place.is_some() { "`spec.secrets`" } else { "--secret" };
+        Message::from(request)
+            + " is for job templates of flows (`"
             + ProgramName
             + " template job` prints one); for other workloads, use the name of the variable: "
             + format_target(target, &variable)
@@ -164,7 +212,7 @@ pub(super) fn suggest_fix(
     } else if found.iter().any(FoundObject::has_containers) {
         match target_syntax {
             TargetSyntax::Flags | TargetSyntax::Helm => "choose one of these with --target".into(),
-            TargetSyntax::FunctionConfig | TargetSyntax::Parameters => {
+            TargetSyntax::SpecFile | TargetSyntax::FunctionConfig | TargetSyntax::Parameters => {
                 "choose one of these under `targets` in the spec".into()
             }
         }

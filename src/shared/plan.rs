@@ -43,7 +43,7 @@ pub(crate) fn plan_sources(
         no_match::fail_unless_allowed(&mut rendering, request, match_policy)?;
     }
     if request.require_match
-        && let Err(error) = summary::require_match(&mut rendering)
+        && let Err(error) = summary::require_match(&mut rendering, request)
     {
         ui.report_diagnostics(&rendering.diagnostics);
         return Err(error);

@@ -47,6 +47,8 @@ pub(crate) struct RenderRequest {
 pub(crate) enum TargetSyntax {
     /// As a `--target` flag.
     Flags,
+    /// In a spec file that is passed with `--spec`.
+    SpecFile,
     /// As a `--target` flag passed on by Helm's `--post-renderer-args`.
     Helm,
     /// In the spec of a KRM function's `functionConfig`.
@@ -123,6 +125,7 @@ impl EditArgs {
         if let Some(lower) = lower {
             layer = layer.merge_over(lower);
         }
+        let has_only_spec = self.targets.target.is_empty() && !self.set.spec.is_empty();
         let inputs = std::mem::take(&mut layer.inputs);
 
         let max_document_size = self.max_document_size()?;
@@ -155,7 +158,7 @@ impl EditArgs {
             specs: self.set.spec,
             report: self.report,
             sends_objects: false,
-            target_syntax: TargetSyntax::Flags,
+            target_syntax: if has_only_spec { TargetSyntax::SpecFile } else { TargetSyntax::Flags },
         })
     }
 }

@@ -1,7 +1,13 @@
 //! The summary of a run over several files, and the files without a target.
 
-use jobplate::render::{Rendering, UNRECOGNIZED_CODE};
+use std::collections::HashMap;
+
+use jobplate::render::{FoundObject, Rendering, UNRECOGNIZED_CODE};
 use jobplate_diagnostic::{Diagnostic, Error, Result};
+
+use super::no_match::MAX_CONSIDERED;
+use super::no_match_hint::suggest_fix_of_file;
+use super::render_request::RenderRequest;
 
 /// Returns the names of the inputs without a target.
 pub(crate) fn names_without_target(rendering: &Rendering) -> impl Iterator<Item = &str> {
@@ -31,9 +37,16 @@ pub(crate) fn summarize(rendering: &Rendering, changed: &str) -> String {
 /// # Errors
 ///
 /// Fails with an error for each input without a target. If there is a warning about an unrecognized kind in the input,
-/// the error replaces it, because it is the reason.
-pub(crate) fn require_match(rendering: &mut Rendering) -> Result<()> {
+/// the error replaces it, because it is the reason. Also fails if an input cannot be read again.
+pub(crate) fn require_match(rendering: &mut Rendering, request: &RenderRequest) -> Result<()> {
     let names: Vec<String> = names_without_target(rendering).map(str::to_owned).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let mut found: HashMap<String, Vec<FoundObject>> = HashMap::new();
+    for object in rendering.find_objects(&request.injection.targets, MAX_CONSIDERED)? {
+        found.entry(object.input.clone()).or_default().push(object);
+    }
     let errors = names.into_iter().map(|name| {
         let error = |message: &str| Error::input(message).with_code("no-target");
         match take_unrecognized(&mut rendering.diagnostics, &name) {
@@ -42,9 +55,11 @@ pub(crate) fn require_match(rendering: &mut Rendering) -> Result<()> {
                 let error = warning.location().cloned().into_iter().fold(error, Error::at_location);
                 warning.help_message().cloned().into_iter().fold(error, Error::hint)
             }
-            None => error("no object in this file matches")
-                .in_file(name)
-                .hint("check `kind` and --target, or remove this file from the input"),
+            None => {
+                let found = found.get(&name).map(Vec::as_slice).unwrap_or_default();
+                let hint = suggest_fix_of_file(&request.injection, request.target_syntax, found);
+                error("no object in this file matches").in_file(name).hint(hint)
+            }
         }
     });
     Error::combine(errors).map_or(Ok(()), Err)

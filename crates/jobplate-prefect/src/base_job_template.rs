@@ -22,23 +22,35 @@ pub fn is_base_job_template(node: Node<'_>) -> bool {
         .all(|key| node.get_first(key).is_some_and(|value| value.kind() == NodeKind::Map))
 }
 
-/// Returns whether a mapping has the key `job_configuration`, which identifies even an incomplete base job template.
-pub fn has_job_configuration(node: Node<'_>) -> bool {
-    node.get_first("job_configuration").is_some()
-}
-
 /// The paths at which a base job template can be: the root; in a work pool printed by Prefect's API or `prefect
 /// work-pool inspect`; in a `PrefectWorkPool` of Prefect's operator.
 pub const PATHS: [&[&str]; 3] = [&[], &["base_job_template"], &["spec", "baseJobTemplate", "value"]];
 
 /// Returns the base job template that an object is or contains, if any.
 pub fn find<'a>(object: &Object<'a>) -> Option<Node<'a>> {
+    candidates(object).find(|node| is_base_job_template(*node))
+}
+
+/// Returns the mapping in an object that has `job_configuration` like a base job template, but not `variables`, if any.
+pub fn find_without_variables<'a>(object: &Object<'a>) -> Option<Node<'a>> {
+    let has_map = |node: Node<'_>, key: &str| node.get_first(key).is_some_and(|value| value.kind() == NodeKind::Map);
+    candidates(object).find(|node| has_map(*node, "job_configuration") && !has_map(*node, "variables"))
+}
+
+/// Returns the error for a base job template without `variables`, which Prefect's server rejects.
+pub fn missing_variables_error() -> Error {
+    Error::input("missing `variables` in the base job template").hint(
+        r#"add `"variables": {"type": "object", "properties": {}}` beside `job_configuration`: Prefect requires both"#,
+    )
+}
+
+/// Returns the values of an object at the paths where a base job template can be.
+fn candidates<'a>(object: &Object<'a>) -> impl Iterator<Item = Node<'a>> {
     let paths = PATHS.iter().filter(|path| match path.len() {
         0 | 1 => object.kind.is_empty(),
         _ => object.kind == "PrefectWorkPool",
     });
-    let mut found = paths.filter_map(|path| path.iter().try_fold(object.node, |node, key| node.get_first(key)));
-    found.find(|node| is_base_job_template(*node))
+    paths.filter_map(|path| path.iter().try_fold(object.node, |node, key| node.get_first(key)))
 }
 
 /// Returns the patches that Prefect's operator applies to the template of a `PrefectWorkPool`. Returns `None` if the

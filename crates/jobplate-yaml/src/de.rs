@@ -139,7 +139,11 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'de> {
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         if !self.is_collection(NodeKind::Map) {
-            return Err(self.wrong_type("a mapping").into());
+            let error = self.wrong_type("a mapping");
+            // A type with `#[serde(expecting = "{...}")]` has a form that the hint can show.
+            let form = (&visitor as &dyn de::Expected).to_string();
+            let has_form = form.starts_with('{');
+            return Err(if has_form { error.hint(format!("write it as `{form}`")) } else { error }.into());
         }
         visitor.visit_map(MapEntries { entries: self.node.entries(), value: None, seen: HashSet::new() })
     }
@@ -150,11 +154,6 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
-        // A type with `#[serde(expecting = "{...}")]` has a form that the hint can show.
-        let form = (&visitor as &dyn de::Expected).to_string();
-        if !self.is_collection(NodeKind::Map) && form.starts_with('{') {
-            return Err(self.wrong_type("a mapping").hint(format!("write it as `{form}`")).into());
-        }
         self.deserialize_map(visitor)
     }
 

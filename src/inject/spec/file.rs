@@ -238,7 +238,7 @@ impl<'de> Deserialize<'de> for Secrets {
             type Value = Secrets;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a mapping")
+                f.write_str("{NAME: {secret: SECRET, key: KEY}}")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Secrets, A::Error> {

@@ -10,7 +10,7 @@ mod file;
 
 use std::path::PathBuf;
 
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Error, LineIndex, Result};
 use jobplate_manifest::env::KeyRef;
 use jobplate_manifest::names;
 use jobplate_yaml::{Document, Node, NodeArena, find_indirection};
@@ -26,27 +26,29 @@ use super::layer::{self, Layer};
 ///
 /// Fails if the text is not YAML or not a valid spec file. The error has a file name, line and column.
 pub fn parse(file: &str, text: &str, allow_plaintext: bool) -> Result<Layer> {
-    parse_text(text, allow_plaintext).map_err(|error| error.in_document(file, 1, text))
+    parse_text(file, text, allow_plaintext).map_err(|error| error.in_document(file, 1, text))
 }
 
-fn parse_text(text: &str, allow_plaintext: bool) -> Result<Layer> {
+fn parse_text(file: &str, text: &str, allow_plaintext: bool) -> Result<Layer> {
     let mut arena = NodeArena::default();
     jobplate_yaml::read(text, &mut arena).map_err(|unsupported| {
         Error::usage(format!("cannot parse YAML: {}", unsupported.reason)).at(unsupported.offset..unsupported.offset)
     })?;
-    parse_node(Document::new(text, &arena).root(), allow_plaintext)
+    let lines = LineIndex::new(text);
+    parse_node(Document::new(text, &arena).root(), allow_plaintext, &|start| format!("{file}:{}", lines.line(start)))
 }
 
-/// Parses a spec file that is part of another document. Errors have a span of that document.
+/// Parses a spec file that is part of another document. Errors have a span of that document. `locate` returns
+/// `FILE:LINE` for a position in it.
 ///
 /// # Errors
 ///
 /// Fails if the node is not a valid spec file. The error has a span of the document.
-pub fn parse_node(root: Node<'_>, allow_plaintext: bool) -> Result<Layer> {
+pub fn parse_node(root: Node<'_>, allow_plaintext: bool, locate: &dyn Fn(usize) -> String) -> Result<Layer> {
     check_api_version_and_kind(root)?;
     refuse_indirection(root)?;
     let file: SpecFile = jobplate_yaml::from_node(root, "the spec file")?;
-    to_layer(file.spec, root.get_first("spec"), allow_plaintext)
+    to_layer(file.spec, root.get_first("spec"), allow_plaintext, locate)
 }
 
 /// Refuses a file of another kind. Without this check, the error would only report an unknown key in that file.
@@ -73,7 +75,12 @@ fn refuse_indirection(root: Node<'_>) -> Result<()> {
 }
 
 /// Converts `spec` to a layer. Errors have a span of `node`, the node that `spec` was read from.
-fn to_layer(spec: Spec, node: Option<Node<'_>>, allow_plaintext: bool) -> Result<Layer> {
+fn to_layer(
+    spec: Spec,
+    node: Option<Node<'_>>,
+    allow_plaintext: bool,
+    locate: &dyn Fn(usize) -> String,
+) -> Result<Layer> {
     let child = |key| node.and_then(|node| node.get_first(key));
     let items = |key| child(key).into_iter().flat_map(Node::items);
     let mut layer = Layer::new(allow_plaintext);
@@ -91,13 +98,15 @@ fn to_layer(spec: Spec, node: Option<Node<'_>>, allow_plaintext: bool) -> Result
     }
     let keys = child("secrets").into_iter().flat_map(|node| node.entries().map(|(key, _)| key));
     for ((name, secret), node) in spec.secrets.0.into_iter().zip(keys) {
+        let origin = secret_path(&name);
         let key = secret.key.unwrap_or_else(|| name.clone());
         names::check_data_key(&key)
-            .map_err(|error| error.into_error("`secrets`"))
+            .map_err(|error| error.into_error(&origin))
             .and_then(|()| {
                 let reference = KeyRef { name: secret.secret, key, optional: secret.optional };
-                let source = VariableSource::PrefectSecret(reference);
-                layer.set_variable(RequestedVariable { name, source }, "`secrets`")
+                let spec_place = Some(locate(node.span().start));
+                let source = VariableSource::PrefectSecret { reference, spec_place };
+                layer.set_variable(RequestedVariable { name, source }, &origin)
             })
             .map_err(|error| error.at(node.span()))?;
     }
@@ -114,6 +123,14 @@ fn to_layer(spec: Spec, node: Option<Node<'_>>, allow_plaintext: bool) -> Result
         layer.unset_variable(name, "`unset`").map_err(|error| error.at(node.span()))?;
     }
     Ok(layer)
+}
+
+/// Returns the path of a secret in a spec file, `spec.secrets.NAME`, without a name that is not a plain word.
+fn secret_path(name: &str) -> String {
+    match name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
+        true => format!("`spec.secrets.{name}`"),
+        false => "`spec.secrets`".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -199,9 +216,13 @@ spec:
             ("unset: [A]\n  env: [{name: A, value: canary}]", "A]", "by `env` and by `unset`"),
             ("secrets: {T: canary}", "canary", "`T` must be a mapping"),
             ("secrets: {T: {key: k}}", "{key", "missing `secret`"),
-            ("secrets: {'a/b': {secret: s}}", "'a/b'", "`secrets`: invalid key of"),
-            ("secrets: {T: {secret: s, key: ''}}", "T:", "`secrets`: the key is missing"),
-            ("secrets: {PREFECT__X: {secret: s, key: k}}", "PREFECT__X", "`secrets`: `PREFECT__X` already has"),
+            ("secrets: {'a/b': {secret: s}}", "'a/b'", "`spec.secrets`: invalid key of"),
+            ("secrets: {T: {secret: s, key: ''}}", "T:", "`spec.secrets.T`: the key is missing"),
+            (
+                "secrets: {PREFECT__X: {secret: s, key: k}}",
+                "PREFECT__X",
+                "`spec.secrets.PREFECT__X`: `PREFECT__X` already has",
+            ),
             ("secrets: {T: {secret: s}, T: {secret: s}}", "T: {secret: s}}", "duplicate key `T`"),
             ("prefect: {api: canary}", "canary", "invalid URL"),
             ("prefect: {backend: canary}", "canary", "this must be `server` or `cloud`"),

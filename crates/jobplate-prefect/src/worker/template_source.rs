@@ -16,8 +16,8 @@ use crate::{base_job_template, kubernetes_job_block, template_keys};
 /// The path of the base job template in the values of the chart `prefect-worker`. The template is a string.
 const CHART_VALUE: [&str; 4] = ["worker", "config", "baseJobTemplate", "configuration"];
 
-/// Returns whether a file is for Prefect 2 or 3, that is, contains a base job template, a `KubernetesJob` block or a
-/// `PrefectWorkPool`.
+/// Returns whether a file is for Prefect 2 or 3, that is, contains a base job template (even without `variables`), a
+/// `KubernetesJob` block or a `PrefectWorkPool`.
 pub fn is_base_job_template(text: &str) -> bool {
     // A JSON object that mentions `job_configuration` counts as a template, even if it is not valid YAML (with
     // surrogates) or not valid JSON.
@@ -26,7 +26,7 @@ pub fn is_base_job_template(text: &str) -> bool {
     let looked = for_each_object(text, &mut |_, object| {
         found |= base_job_template::find(object).is_some() || kubernetes_job_block::find(object).is_some();
         found |= object.kind == "PrefectWorkPool";
-        found |= !embedded_templates(object).is_empty();
+        found |= !embedded_templates(object).is_empty() || base_job_template::find_without_variables(object).is_some();
         Ok(())
     });
     looked.is_ok() && found
@@ -70,10 +70,15 @@ fn find(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
     for_each_object(&source.text, &mut |offset, object| {
         is_block |= kubernetes_job_block::find(object).is_some();
         count += usize::from(base_job_template::find(object).is_some());
+        let fail_at = |node: Node<'_>, error| {
+            let span = offset + node.span().start..offset + node.span().end;
+            Err(locate(error, Some(&Location { source: Rc::clone(source), span })))
+        };
         if let Some(patches) = base_job_template::patches(object) {
-            let span = offset + patches.span().start..offset + patches.span().end;
-            let location = Location { source: Rc::clone(source), span };
-            return Err(locate(base_job_template::unsupported_patches_error(), Some(&location)));
+            return fail_at(patches, base_job_template::unsupported_patches_error());
+        }
+        if let Some(template) = base_job_template::find_without_variables(object) {
+            return fail_at(template, base_job_template::missing_variables_error());
         }
         inner.extend(embedded_templates(object).into_iter().map(|value| embedded_file(source, offset, value)));
         Ok(())
