@@ -11,9 +11,11 @@ use jobplate_yaml::{DecodedScalar, Document, Documents, Node, NodeArena, PathCur
 use super::finding::{Finding, LocatedFinding, PathWriter};
 use super::findings::{Draft, Findings};
 use super::fix::{FixOutcome, Fixer};
+use super::ignore::{self, Ignores};
 use super::prefect::{self, Previewer};
 use super::relevance::Relevance;
 use super::rule::{Check, Rule};
+use super::rules::unused_ignore;
 use super::subject::{Subject, parse_error};
 use crate::render::{InputSource, not_utf8_error, read_error};
 
@@ -38,6 +40,8 @@ pub struct Checker<'p> {
     /// The maximum size of a document in bytes.
     max_document_size: usize,
     counts: CheckCounts,
+    /// Whether comments suppress findings.
+    honors_ignores: bool,
 }
 
 /// A document after its fixes.
@@ -82,7 +86,12 @@ impl<'p> Checker<'p> {
     pub fn new(rules: Vec<&'static Rule>, previewer: Option<&'p mut dyn Previewer>, max_document_size: usize) -> Self {
         let (arena, embedded_arena) = (NodeArena::default(), NodeArena::default());
         let (relevance, counts) = (Relevance::default(), CheckCounts::default());
-        Checker { rules, previewer, relevance, arena, embedded_arena, max_document_size, counts }
+        Checker { rules, previewer, relevance, arena, embedded_arena, max_document_size, counts, honors_ignores: true }
+    }
+
+    /// Disables the comments that suppress findings.
+    pub fn without_ignores(self) -> Self {
+        Checker { honors_ignores: false, ..self }
     }
 
     /// Returns the numbers of what was checked so far.
@@ -186,8 +195,12 @@ impl<'p> Checker<'p> {
         self.arena = arena;
         let mut place = Place { file, first_line, text, shared: None };
         let (located, mut findings) = found?;
+        if self.honors_ignores {
+            findings.iter_mut().for_each(ignore::suppress_elsewhere);
+        }
         findings.extend(located.into_iter().map(|found| {
-            let LocatedFinding { rule, severity, confidence, message, help, span, related, path, fix } = found;
+            let LocatedFinding { rule, severity, confidence, message, help, span, related, path, fix, suppression } =
+                found;
             let mut diagnostic = Diagnostic::new(rule.name, severity, message).at(place.location(span));
             if let Some(help) = help {
                 diagnostic = diagnostic.help(help);
@@ -195,7 +208,7 @@ impl<'p> Checker<'p> {
             for (span, label) in related {
                 diagnostic = diagnostic.annotate(place.location(span), label);
             }
-            Finding { rule, confidence, diagnostic, path, fix }
+            Finding { rule, confidence, diagnostic, path, fix, suppression }
         }));
         findings.sort_by_key(|finding| finding.diagnostic.location().map_or(0, |location| location.span.start));
         Ok(findings)
@@ -223,6 +236,7 @@ impl<'p> Checker<'p> {
                 }
             }
         }
+        self.apply_ignores(&subject, &mut found);
         Ok((found, elsewhere))
     }
 
@@ -256,6 +270,7 @@ impl<'p> Checker<'p> {
             let result = match jobplate_yaml::read(text, &mut arena) {
                 Ok(()) => Subject::new(Document::new(text, &arena), true).map(|subject| {
                     let mut inner = self.check_subject(&subject, file, elsewhere);
+                    self.apply_ignores(&subject, &mut inner);
                     inner.iter_mut().for_each(|inner| inner.move_out(&to_outer, value.index(), offset, &prefix));
                     found.extend(inner);
                 }),
@@ -294,17 +309,34 @@ impl<'p> Checker<'p> {
         if let Some(previewer) = self.previewer.as_deref_mut() {
             prefect::check(subject, file, previewer, &self.rules, &mut drafts, elsewhere);
         }
-        if drafts.is_empty() {
-            return Vec::new();
-        }
-        drafts.sort_by_key(|(_, draft)| (draft.node.index(), draft.span.start));
-        let objects: Vec<_> =
-            subject.objects.iter().map(|object| (&object.object, object.object.node.index() as usize)).collect();
-        let mut paths = PathWriter::new(subject.document.root(), &objects);
-        let located = drafts.into_iter().map(|(rule, draft)| {
-            let path = paths.path(draft.node);
-            LocatedFinding::new(rule, draft, path)
-        });
-        located.collect()
+        locate(subject, drafts)
     }
+
+    /// Suppresses findings by the comments of a document, and adds findings about comments that suppress nothing.
+    fn apply_ignores(&self, subject: &Subject<'_>, found: &mut Vec<LocatedFinding>) {
+        if !self.honors_ignores {
+            return;
+        }
+        let mut ignores = Ignores::new(subject.document);
+        ignores.suppress(subject.document, found);
+        if self.rules.iter().any(|rule| rule.name == unused_ignore::RULE.name) {
+            found.extend(locate(subject, ignores.report_unused(subject.document, &self.rules)));
+        }
+    }
+}
+
+/// Adds their paths to drafts.
+fn locate<'a>(subject: &Subject<'a>, mut drafts: Vec<(&'static Rule, Draft<'a>)>) -> Vec<LocatedFinding> {
+    if drafts.is_empty() {
+        return Vec::new();
+    }
+    drafts.sort_by_key(|(_, draft)| (draft.node.index(), draft.span.start));
+    let objects: Vec<_> =
+        subject.objects.iter().map(|object| (&object.object, object.object.node.index() as usize)).collect();
+    let mut paths = PathWriter::new(subject.document.root(), &objects);
+    let located = drafts.into_iter().map(|(rule, draft)| {
+        let path = paths.path(draft.node);
+        LocatedFinding::new(rule, draft, path)
+    });
+    located.collect()
 }

@@ -28,6 +28,8 @@ pub struct Finding {
     pub path: String,
     /// The change that resolves the finding.
     pub fix: Option<DocumentFix>,
+    /// The reason of the comment that suppresses the finding, which may be empty. `None` if the finding is not suppressed.
+    pub suppression: Option<String>,
 }
 
 /// A fix, and the document that it changes.
@@ -52,6 +54,7 @@ pub(super) struct LocatedFinding {
     pub related: Vec<(Range<usize>, String)>,
     pub path: String,
     pub fix: Option<DocumentFix>,
+    pub suppression: Option<String>,
 }
 
 impl LocatedFinding {
@@ -59,7 +62,7 @@ impl LocatedFinding {
     pub(super) fn new(rule: &'static Rule, draft: Draft<'_>, path: String) -> Self {
         let Draft { severity, confidence, span, message, help, related, fix, .. } = draft;
         let fix = fix.map(|fix| DocumentFix { fix, embedded_in: None });
-        LocatedFinding { rule, severity, confidence, message, help, span, related, path, fix }
+        LocatedFinding { rule, severity, confidence, message, help, span, related, path, fix, suppression: None }
     }
 
     /// Converts the places in an embedded document to places in the document that contains it. `scalar` is the index of

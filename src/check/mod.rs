@@ -11,6 +11,7 @@
 //! | `finding` | the place of a finding in the input, and its path in the manifest |
 //! | `checker` | which documents are parsed, and which embedded documents are checked |
 //! | `fix` | which fixes of a document are applied together |
+//! | `ignore` | which findings the comments of a document suppress |
 //! | `relevance` | which documents cannot have a finding |
 //! | `prefect` | which documents are previewed, and how a preview's diagnostics become findings |
 //! | `page` | the page of a rule |
@@ -19,6 +20,7 @@ mod checker;
 mod finding;
 mod findings;
 mod fix;
+mod ignore;
 mod page;
 mod prefect;
 mod relevance;

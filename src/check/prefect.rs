@@ -61,7 +61,14 @@ pub(super) fn check<'a>(
                 if !elsewhere.iter().any(is_reported) {
                     let confidence = rule.confidence;
                     let diagnostic = diagnostic.with_code(rule.name);
-                    elsewhere.push(Finding { rule, confidence, diagnostic, path: String::new(), fix: None });
+                    elsewhere.push(Finding {
+                        rule,
+                        confidence,
+                        diagnostic,
+                        path: String::new(),
+                        fix: None,
+                        suppression: None,
+                    });
                 }
             }
             location => add_draft(subject, rule, &diagnostic, location, &examined, drafts),

@@ -2,18 +2,21 @@
 
 use memchr::memmem::Finder;
 
+use super::ignore;
+
 /// The byte sequences of which a document contains at least one if a rule has a finding in it.
 ///
 /// Keys and kinds appear literally in YAML, except in a document with escapes, tags or directives, which is parsed.
 #[derive(Debug)]
 pub(super) struct Relevance {
-    keywords: [Finder<'static>; 5],
+    keywords: [Finder<'static>; 6],
 }
 
 impl Default for Relevance {
     fn default() -> Self {
-        // `initContainers`, `ConfigMap`, `Secret` and `secrets`, `annotations`, and base job templates.
-        Relevance { keywords: ["ontainers", "onfigMap", "ecret", "nnotations", "job_configuration"].map(Finder::new) }
+        // `initContainers`, `ConfigMap`, `Secret` and `secrets`, `annotations`, base job templates, and unused comments.
+        let keys = ["ontainers", "onfigMap", "ecret", "nnotations", "job_configuration", ignore::MARKER];
+        Relevance { keywords: keys.map(Finder::new) }
     }
 }
 

@@ -4,14 +4,30 @@ pub mod duplicate_env;
 pub mod non_string_value;
 pub mod preview_failed;
 pub mod unchecked_object;
+pub mod unused_ignore;
+
+use jobplate_diagnostic::{Message, ProgramName, suggest};
 
 use super::rule::Rule;
 
 /// The rules, in alphabetical order.
-pub const RULES: &[&Rule] =
-    &[&duplicate_env::RULE, &non_string_value::RULE, &preview_failed::RULE, &unchecked_object::RULE];
+pub const RULES: &[&Rule] = &[
+    &duplicate_env::RULE,
+    &non_string_value::RULE,
+    &preview_failed::RULE,
+    &unchecked_object::RULE,
+    &unused_ignore::RULE,
+];
 
 /// Returns the rule with a name, or `None` if there is none.
 pub fn find(name: &str) -> Option<&'static Rule> {
     RULES.iter().copied().find(|rule| rule.name == name)
+}
+
+/// Returns the hint for a name that is not that of a rule.
+pub fn suggest(name: &str) -> Message {
+    match suggest::did_you_mean(name, RULES.iter().map(|rule| rule.name)) {
+        Some(hint) => hint.into(),
+        None => "list the rules with `" + ProgramName + " check --explain all`",
+    }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
-use jobplate::check::{Checker, Finding, FixedDocument};
+use jobplate::check::{Checker, DocumentFix, Finding, FixedDocument};
 use jobplate::diagnostic::{escape_name, unified_diff};
 use jobplate::render::InputSource;
 use jobplate_diagnostic::{Error, Result, output_error};
@@ -60,7 +60,8 @@ impl FixArgs {
 
 impl Fixes {
     fn applies(&self, finding: &Finding) -> bool {
-        finding.fix.as_ref().is_some_and(|fix| fix.fix.is_safe || self.applies_unsafe)
+        let is_applied = |fix: &DocumentFix| fix.fix.is_safe || self.applies_unsafe;
+        finding.suppression.is_none() && finding.fix.as_ref().is_some_and(is_applied)
     }
 
     /// Checks an input, and fixes it if a finding that `accepts` accepts has a fix. Calls `report` with the findings that

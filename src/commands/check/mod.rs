@@ -52,6 +52,9 @@ pub(crate) struct CheckArgs {
     /// Print the page of a rule and exit; `all` lists the rules
     #[arg(long, value_name = "RULE", help_heading = "Output")]
     explain: Option<String>,
+    /// Report findings also where a comment ignores them
+    #[arg(long, help_heading = "Rules")]
+    no_ignores: bool,
     /// Exit with 0 even if there are findings
     #[arg(long, help_heading = "Output")]
     exit_zero: bool,
@@ -106,6 +109,9 @@ impl CheckArgs {
         let mut fixes = self.fixes.start();
         let mut previewer = FlagPreviewer { args: self.run };
         let mut checker = Checker::new(rules, Some(&mut previewer), limit);
+        if self.no_ignores {
+            checker = checker.without_ignores();
+        }
         let (mut summary, mut errors) = (Summary::default(), Vec::new());
         let accepts = |finding: &Finding| self.selection.accepts(finding);
         ui.print_diff(|out| {
@@ -115,6 +121,9 @@ impl CheckArgs {
                 let mut report = |findings: Vec<Finding>| {
                     for finding in findings.into_iter().filter(accepts) {
                         summary.add(&finding);
+                        if finding.suppression.is_some() {
+                            continue;
+                        }
                         text.push_str(&ui.render_finding(&finding.diagnostic));
                     }
                 };

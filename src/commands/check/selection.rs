@@ -1,9 +1,9 @@
 //! Which rules run, and which of their findings are reported.
 
 use clap::{Args, ValueEnum};
-use jobplate::check::rules::{RULES, find};
+use jobplate::check::rules::{self, RULES, find};
 use jobplate::check::{Confidence, Finding, Persona, Rule};
-use jobplate_diagnostic::{Error, ProgramName, Result, Severity, suggest};
+use jobplate_diagnostic::{Error, Result, Severity, suggest};
 
 // Not a doc comment: clap would use it as the help text of the command.
 #[derive(Args)]
@@ -88,10 +88,6 @@ impl SelectionArgs {
 /// Fails if there is no such rule.
 pub(super) fn find_rule(flag: &str, name: &str) -> Result<&'static Rule> {
     find(name).ok_or_else(|| {
-        let error = Error::usage(format!("`{flag}`: unknown rule {}", suggest::quote_key(name)));
-        match suggest::did_you_mean(name, RULES.iter().map(|rule| rule.name)) {
-            Some(hint) => error.hint(hint),
-            None => error.hint("list the rules with `" + ProgramName + " check --explain all`"),
-        }
+        Error::usage(format!("`{flag}`: unknown rule {}", suggest::quote_key(name))).hint(rules::suggest(name))
     })
 }

@@ -13,11 +13,16 @@ pub(super) struct Summary {
     notes: usize,
     safe_fixes: usize,
     unsafe_fixes: usize,
+    ignored: usize,
 }
 
 impl Summary {
     /// Counts a finding.
     pub(super) fn add(&mut self, finding: &Finding) {
+        if finding.suppression.is_some() {
+            self.ignored += 1;
+            return;
+        }
         match finding.diagnostic.severity() {
             Severity::Error => self.errors += 1,
             Severity::Warning => self.warnings += 1,
@@ -45,7 +50,7 @@ impl Summary {
         }
     }
 
-    /// Returns whether there are findings.
+    /// Returns whether there are findings that are not suppressed.
     pub(super) fn has_findings(&self) -> bool {
         self.errors + self.warnings + self.notes > 0
     }
@@ -59,6 +64,7 @@ impl Summary {
         let found: Vec<String> =
             found.into_iter().filter(|(number, _)| *number > 0).map(|(number, name)| count(number, name)).collect();
         let found = if found.is_empty() { "no findings".to_owned() } else { found.join(", ") };
-        format!("{}: {found}", checked.join(", "))
+        let ignored = if self.ignored > 0 { format!(" ({} ignored)", self.ignored) } else { String::new() };
+        format!("{}: {found}{ignored}", checked.join(", "))
     }
 }

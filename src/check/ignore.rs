@@ -1,0 +1,223 @@
+//! Finds the ignore comments of a document, `# jobplate: ignore[RULE, ...] REASON`, and suppresses findings.
+//!
+//! A comment at the end of a line covers this line. A comment on its own line covers the next line that is not a comment.
+//! A finding is suppressed if a comment covers its first line, or the first line of the scalar that contains it: the lines
+//! of a scalar cannot have comments.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use jobplate_diagnostic::suggest::quote_key;
+use jobplate_yaml::{Document, Node, NodeArena, NodeKind};
+use memchr::memmem;
+
+use super::finding::{Finding, LocatedFinding};
+use super::findings::{Draft, Findings};
+use super::rule::{Check, Rule};
+use super::rules;
+
+/// The text by which an ignore comment is recognized.
+pub(super) const MARKER: &str = "jobplate: ignore";
+
+/// The ignore comments of a document.
+#[derive(Debug, Default)]
+pub(super) struct Ignores<'a> {
+    /// The byte ranges of the covered lines, in document order. Each ends at the start of the next line.
+    lines: Vec<Range<usize>>,
+    entries: Vec<Entry<'a>>,
+    /// The entries by the start of the covered line and the name of the rule.
+    index: HashMap<(usize, &'a str), usize>,
+}
+
+/// A rule in an ignore comment.
+#[derive(Debug)]
+struct Entry<'a> {
+    /// The name, or `""` if the comment has none.
+    name: &'a str,
+    span: Range<usize>,
+    reason: &'a str,
+    /// The end of the covered line.
+    line_end: usize,
+    is_used: bool,
+}
+
+impl<'a> Ignores<'a> {
+    /// Finds the ignore comments of a document.
+    pub(super) fn new(document: Document<'a>) -> Self {
+        let mut ignores = Ignores::default();
+        for at in memmem::find_iter(document.text.as_bytes(), MARKER) {
+            if let Some(hash) = comment_start(document, at) {
+                ignores.add_comment(document.text, hash, at + MARKER.len());
+            }
+        }
+        ignores
+    }
+
+    /// Adds the rules of the comment that starts at `hash`. Its list of rules is expected at `list`.
+    fn add_comment(&mut self, text: &'a str, hash: usize, list: usize) {
+        let line = self.covered_line(text, hash);
+        let comment_end = line_end(text, list);
+        let comment = text[list..comment_end].trim_end();
+        if comment.starts_with(|c: char| c.is_alphanumeric()) {
+            return;
+        }
+        let names = comment.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+        let (names, reason) = names.unwrap_or_default();
+        let mut start = list + 1;
+        for part in names.split(',') {
+            let name = part.trim();
+            let from = start + part.len() - part.trim_start().len();
+            let span = if name.is_empty() { hash..list + comment.len() } else { from..from + name.len() };
+            let (reason, line_end) = (reason.trim(), line.end);
+            self.index.entry((line.start, name)).or_insert(self.entries.len());
+            self.entries.push(Entry { name, span, reason, line_end, is_used: false });
+            start += part.len() + 1;
+        }
+        if self.lines.last() != Some(&line) {
+            self.lines.push(line);
+        }
+    }
+
+    /// Returns the line that a comment covers.
+    fn covered_line(&self, text: &str, hash: usize) -> Range<usize> {
+        // Comments above each other cover the same line, which is searched only once.
+        if let Some(line) = self.lines.last().filter(|line| line.end > hash) {
+            return line.clone();
+        }
+        let mut start = text[..hash].rfind('\n').map_or(0, |at| at + 1);
+        let mut next = next_line(text, start);
+        while next <= text.len() && is_comment_line(&text[start..next]) {
+            (start, next) = (next, next_line(text, next));
+        }
+        start..next
+    }
+
+    /// Suppresses the findings of a document that a comment covers.
+    pub(super) fn suppress(&mut self, document: Document<'_>, findings: &mut [LocatedFinding]) {
+        if self.entries.is_empty() {
+            return;
+        }
+        for finding in findings.iter_mut().filter(|finding| finding.suppression.is_none()) {
+            finding.suppression = self.find_reason(document, finding.rule, finding.span.start);
+        }
+    }
+
+    /// Returns the reason of the comment that covers a finding, or `None` if there is no such comment.
+    fn find_reason(&mut self, document: Document<'_>, rule: &Rule, at: usize) -> Option<String> {
+        let scalar = document.node_at(at).filter(|node| node.is_scalar() && node.span().contains(&at));
+        [Some(at), scalar.map(|scalar| scalar.span().start)].into_iter().flatten().find_map(|at| {
+            let line = self.lines[..self.lines.partition_point(|line| line.start <= at)].last()?;
+            let entry = *self.index.get(&(line.start, rule.name)).filter(|_| line.contains(&at))?;
+            self.entries[entry].is_used = true;
+            Some(self.entries[entry].reason.to_owned())
+        })
+    }
+
+    /// Reports the names that suppress nothing, or that are not those of a rule. `rules` are the rules that ran.
+    pub(super) fn report_unused(
+        &self,
+        document: Document<'a>,
+        rules: &[&'static Rule],
+    ) -> Vec<(&'static Rule, Draft<'a>)> {
+        let rule = &rules::unused_ignore::RULE;
+        let mut findings = Findings::new(rule.severity, rule.confidence);
+        for Entry { name, span, line_end, .. } in self.entries.iter().filter(|entry| !entry.is_used) {
+            let (message, help) = match rules::find(name) {
+                // What a preview finds depends on the flags of the run, so another run may need the comment.
+                Some(Rule { check: Check::Preview, .. }) => continue,
+                Some(known) if rules.iter().any(|rule| rule.name == known.name) => {
+                    (format!("unused ignore comment: no finding of {} here", quote_key(name)), "remove it".into())
+                }
+                Some(_) => continue,
+                None if name.is_empty() => {
+                    ("ignore comment without a rule".to_owned(), "write `# jobplate: ignore[RULE]`".into())
+                }
+                None => (format!("unknown rule {} in an ignore comment", quote_key(name)), rules::suggest(name)),
+            };
+            let node = document.node_at(line_end.saturating_sub(1)).unwrap_or(document.root());
+            findings.report(node, message).at(span.clone()).help(help);
+        }
+        findings.drafts.into_iter().map(|draft| (rule, draft)).collect()
+    }
+}
+
+/// Suppresses a finding in a file that is not checked, such as a run config.
+pub(super) fn suppress_elsewhere(finding: &mut Finding) {
+    let Some(location) = finding.diagnostic.location().filter(|location| location.document.contains(MARKER)) else {
+        return;
+    };
+    let mut arena = NodeArena::default();
+    if jobplate_yaml::read(&location.document, &mut arena).is_ok() {
+        let document = Document::new(&location.document, &arena);
+        finding.suppression = Ignores::new(document).find_reason(document, finding.rule, location.span.start);
+    }
+}
+
+/// Returns the offset of the `#` before `at` if it starts a comment, or is in one.
+fn comment_start(document: Document<'_>, at: usize) -> Option<usize> {
+    let before = document.text[..at].trim_end_matches([' ', '\t']);
+    let hash = before.strip_suffix('#')?.len();
+    let is_separate = document.text[..hash].chars().next_back().is_none_or(|c| c.is_whitespace() || c == '\u{feff}');
+    (is_separate && !document.node_at(hash).is_some_and(|node| is_content(node, hash))).then_some(hash)
+}
+
+/// Returns whether the byte at an offset belongs to the content of a node that starts before it.
+fn is_content(node: Node<'_>, at: usize) -> bool {
+    let has_header = matches!(node.kind(), NodeKind::Literal | NodeKind::Folded);
+    let is_in_header = || at < line_end(node.document().text, node.span().start);
+    (node.is_scalar() || node.kind() == NodeKind::Alias) && node.span().contains(&at) && !(has_header && is_in_header())
+}
+
+/// Returns whether a line has nothing but a comment.
+fn is_comment_line(line: &str) -> bool {
+    line.trim_start_matches(['\u{feff}', ' ', '\t']).starts_with('#')
+}
+
+/// Returns the offset of the line break after `at`, or the length of the text.
+fn line_end(text: &str, at: usize) -> usize {
+    memchr::memchr(b'\n', &text.as_bytes()[at..]).map_or(text.len(), |length| at + length)
+}
+
+/// Returns the start of the line after the one that starts at `start`. After the last line, it is greater than the length
+/// of the text, so that a line also contains the end of the text.
+fn next_line(text: &str, start: usize) -> usize {
+    line_end(text, start) + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the rules and reasons of the comments, each with the text of the covered line.
+    fn ignores(text: &str) -> Vec<(String, String, String)> {
+        let mut arena = NodeArena::default();
+        jobplate_yaml::read(text, &mut arena).expect("YAML");
+        let ignores = Ignores::new(Document::new(text, &arena));
+        let line_of = |end: usize| text[..end - 1].rsplit('\n').next().unwrap_or_default().to_owned();
+        let entries = ignores.entries.iter();
+        entries.map(|entry| (line_of(entry.line_end), entry.name.to_owned(), entry.reason.to_owned())).collect()
+    }
+
+    #[test]
+    fn finds_comments_and_the_lines_that_they_cover() {
+        for (text, expected) in [
+            ("a: 1 # jobplate: ignore[x]\n", vec![("a: 1 # jobplate: ignore[x]", "x", "")]),
+            ("# jobplate: ignore[x, y]  why \n# other\na: 1\n", vec![("a: 1", "x", "why"), ("a: 1", "y", "why")]),
+            ("\u{feff}# jobplate: ignore[x]\na: 1", vec![("a: 1", "x", "")]),
+            ("a: 1 # todo # jobplate: ignore[x]", vec![("a: 1 # todo # jobplate: ignore[x]", "x", "")]),
+            ("a: | # jobplate: ignore[x]\n  b\n", vec![("a: | # jobplate: ignore[x]", "x", "")]),
+            ("- [1, # jobplate: ignore[x]\n  2]\n", vec![("- [1, # jobplate: ignore[x]", "x", "")]),
+            ("# jobplate: ignore[x]\n\na: 1\n", vec![("", "x", "")]),
+            ("# jobplate: ignore\r\na: 1\r\n", vec![("a: 1\r", "", "")]),
+            ("# jobplate: ignored\na: 1\n", vec![]),
+            ("a: |\n  # jobplate: ignore[x]\n", vec![]),
+            ("a: \"b\n  # jobplate: ignore[x]\"\n", vec![]),
+            ("a: b# jobplate: ignore[x]\n", vec![]),
+            ("a: 'b # jobplate: ignore[x]'\n", vec![]),
+        ] {
+            let expected: Vec<_> =
+                expected.into_iter().map(|(a, b, c): (&str, &str, &str)| (a.into(), b.into(), c.into())).collect();
+            assert_eq!(ignores(text), expected, "{text:?}");
+        }
+    }
+}

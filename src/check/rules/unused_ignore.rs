@@ -1,0 +1,59 @@
+//! `unused-ignore`: an ignore comment suppresses no finding.
+
+use jobplate_diagnostic::Severity;
+
+use crate::check::findings::Confidence;
+use crate::check::rule::{Check, Example, Persona, Rule};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    name: "unused-ignore",
+    severity: Severity::Warning,
+    confidence: Confidence::High,
+    persona: Persona::Regular,
+    summary: "an ignore comment suppresses no finding",
+    why: "A comment that is left after the manifest was fixed suppresses the next finding in the same place. A comment \
+          with a misspelled rule, or without a rule, suppresses nothing. Only rules that ran are reported, and no rules \
+          whose findings depend on the flags of a run of Prefect.",
+    remedy: "Remove the rule from the comment, or the comment, or correct the name of the rule.",
+    fix: None,
+    sources: &["https://docs.astral.sh/ruff/rules/unused-noqa/"],
+    examples: &[Example {
+        bad: "apiVersion: batch/v1
+kind: Job
+metadata:
+  name: etl
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - name: flow
+        image: etl:1
+        env:
+        - name: LOG_LEVEL # jobplate: ignore[duplicate-evn] a tool changes the first entry
+          value: info
+        - name: LOG_LEVEL
+          value: debug
+",
+        good: "apiVersion: batch/v1
+kind: Job
+metadata:
+  name: etl
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - name: flow
+        image: etl:1
+        env:
+        - name: LOG_LEVEL # jobplate: ignore[duplicate-env] a tool changes the first entry
+          value: info
+        - name: LOG_LEVEL
+          value: debug
+",
+        with: &[],
+    }],
+    check: Check::Engine,
+};
