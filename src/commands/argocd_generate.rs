@@ -91,6 +91,26 @@ impl Command for ArgocdGenerateArgs {
     const NAME: &'static str = "argocd-generate";
     const ABOUT: &'static str = "Render an application's manifests as an Argo CD config management plugin";
 
+    fn after_help(program: &str) -> Option<String> {
+        Some(format!(
+            "Examples:
+  # In the directory of an application: render the `inputs` of {spec}
+  {program} argocd-generate
+
+  # The same with parameters, as Argo CD passes them
+  ARGOCD_APP_PARAMETERS='[{{\"name\": \"files\", \"array\": [\"job.yaml\"]}},
+    {{\"name\": \"secret-env\", \"map\": {{\"DB_PASSWORD\": \"db/password\"}}}}]' \\
+    {program} argocd-generate
+
+Parameters: {parameters}.
+`files` are the inputs; the others are flags of `{program} render`.
+
+Exit codes: 0 success; 2 invalid input or a refused edit",
+            spec = DEFAULT_SPEC_FILES[0],
+            parameters = PARAMETERS.map(|(name, _)| name).join(", "),
+        ))
+    }
+
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         let root = find_repository();
         let request = request(root.as_deref())?;
@@ -119,7 +139,7 @@ fn request(root: Option<&Path>) -> Result<RenderRequest> {
     let args = parse_arguments::<RenderArgs>(arguments).map_err(|usage| {
         let text = redact_values(usage).to_string();
         let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        Error::usage(first).hint("a parameter is the flag of `" + ProgramName + " render` of the same name")
+        Error::usage(first).hint("use a parameter with the name and value of a flag of `" + ProgramName + " render`")
     })?;
     let mut request = args
         .resolve()
@@ -167,7 +187,8 @@ fn to_arguments(parameters: &str, spec: Option<&str>) -> Result<Vec<String>> {
         };
         let Some((_, kind)) = PARAMETERS.iter().find(|(known, _)| *known == name) else {
             let known = PARAMETERS.map(|(known, _)| known);
-            let hint = suggest::did_you_mean(&name, known).unwrap_or_else(|| format!("there are {}", known.join(", ")));
+            let hint =
+                suggest::did_you_mean(&name, known).unwrap_or_else(|| format!("use one of {}", known.join(", ")));
             return Err(Error::usage(format!("unknown parameter {}", suggest::quote_key(&name))).hint(hint));
         };
         let mut push = |text: String| match name.as_str() {
@@ -283,7 +304,7 @@ type ArgocdFault = (usize, &'static str);
 fn check_value(node: Node<'_>) -> Result<(), ArgocdFault> {
     let reject = |node: Node<'_>, description| Err((node.span().start, description));
     if node.tag().is_some_and(|tag| tag != "!!str") {
-        return reject(node, "this has a tag");
+        return reject(node, "a tag");
     }
     if node.is_scalar() && node.scalar_kind() == ScalarKind::NonFinite {
         return reject(node, "a number that JSON cannot represent");
@@ -320,7 +341,7 @@ fn check_object(object: Node<'_>) -> Result<(), ArgocdFault> {
     for map in ["labels", "annotations"].into_iter().filter_map(|key| metadata.get_first(key)) {
         let is_map = map.is_null() || map.kind() == NodeKind::Map && map.entries().all(|(_, value)| is_text(value));
         if !is_map {
-            return Err((map.span().start, "labels or annotations are not a mapping of strings"));
+            return Err((map.span().start, "`labels` or `annotations` is not a mapping of strings"));
         }
     }
     Ok(())

@@ -11,7 +11,7 @@ use crate::ui::Ui;
 
 #[derive(Args)]
 pub(crate) struct CompletionArgs {
-    /// The shell
+    /// Shell that runs the script
     #[arg(value_name = "SHELL")]
     shell: Shell,
 }
@@ -31,12 +31,12 @@ impl Command for CompletionArgs {
     fn after_help(program: &str) -> Option<String> {
         Some(format!(
             "Examples:
-  # bash, which loads it by the package bash-completion
+  # bash; requires the package bash-completion
   mkdir -p ~/.local/share/bash-completion/completions
   {program} completion bash \\
     > ~/.local/share/bash-completion/completions/jobplate
 
-  # zsh, with this in ~/.zshrc:
+  # zsh; add to ~/.zshrc:
   # fpath=(~/.zfunc $fpath); autoload -Uz compinit; compinit
   mkdir -p ~/.zfunc
   {program} completion zsh > ~/.zfunc/_jobplate
@@ -45,11 +45,11 @@ impl Command for CompletionArgs {
   mkdir -p ~/.config/fish/completions
   {program} completion fish > ~/.config/fish/completions/jobplate.fish
 
-Targets, containers and variables are those of the files on the line.
-With JOBPLATE_COMPLETE_CLUSTER=1 in the environment the cluster is asked for
-namespaces and the names of Secrets, too; for nothing else.
+Targets, containers and variables are completed from the files on the command
+line. With JOBPLATE_COMPLETE_CLUSTER=1, namespaces and the names of Secrets are
+completed from the cluster.
 
-kubectl completes `kubectl jobplate` with a program named kubectl_complete-jobplate:
+To complete `kubectl jobplate`, create a link named kubectl_complete-jobplate:
   ln -s \"$(command -v kubectl-jobplate)\" ~/.local/bin/kubectl_complete-jobplate"
         ))
     }

@@ -59,6 +59,22 @@ impl Command for KrmArgs {
     const NAME: &'static str = "krm";
     const ABOUT: &'static str = "Render the ResourceList on standard input, as a KRM function of kustomize or kpt";
 
+    fn after_help(program: &str) -> Option<String> {
+        Some(format!(
+            "Examples:
+  # kustomize, with a spec file under `transformers` that has this annotation:
+  #   config.kubernetes.io/function: |
+  #     exec: {{path: jobplate, args: [krm]}}
+  kustomize build --enable-alpha-plugins --enable-exec overlay/
+
+  # Without kustomize, with the spec file under `functionConfig`
+  {program} krm < resource-list.yaml
+
+An error is also written to the `results` of the list.
+Exit codes: 0 success; 2 invalid input or a refused edit"
+        ))
+    }
+
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         let text = read_stdin(self.edit.max_document_size()?)?;
         let stream = ResourceListStream::parse(&text)?;
@@ -110,10 +126,10 @@ impl<'t> ResourceListStream<'t> {
             let is_empty = jobplate_yaml::read(&text[range.clone()], &mut arena).is_ok()
                 && Document::new(&text[range.clone()], &arena).root().is_null();
             if !is_empty && found.replace(range).is_some() {
-                return Err(not_a_list_error("more than one document").in_file("-"));
+                return Err(not_a_list_error("expected one document, found several").in_file("-"));
             }
         }
-        let list = found.ok_or_else(|| not_a_list_error("this is empty").in_file("-"))?;
+        let list = found.ok_or_else(|| not_a_list_error("no input").in_file("-"))?;
         let before = &text[..list.start];
         let line = LineIndex::new(before).line(list.start);
         Ok(ResourceListStream { before, list: &text[list.clone()], line, after: &text[list.end..] })
@@ -139,7 +155,7 @@ fn read_stdin(limit: usize) -> Result<String> {
 
 fn not_a_list_error(description: &str) -> Error {
     Error::usage(format!("{description}: `krm` reads a ResourceList"))
-        .hint("use it in kustomize or kpt; for manifests, use `" + ProgramName + " render`")
+        .hint("run `krm` from kustomize or kpt; for manifests, use `" + ProgramName + " render`")
 }
 
 fn check_resource_list(root: Node<'_>) -> Result<()> {
@@ -148,13 +164,13 @@ fn check_resource_list(root: Node<'_>) -> Result<()> {
         Ok(root.get(key)?.is_some_and(|value| known.iter().any(|known| value.has_text(known))))
     };
     if !(has_value("kind", &[RESOURCE_LIST])? && has_value("apiVersion", &RESOURCE_LIST_VERSIONS)?) {
-        return Err(not_a_list_error("another kind of object").at(list_start));
+        return Err(not_a_list_error("expected `kind: ResourceList`").at(list_start));
     }
     root.get("functionConfig")?;
     root.get("results")?;
     match root.get("items")? {
         Some(items) if items.kind() == NodeKind::Seq || items.is_null() => Ok(()),
-        Some(items) => Err(not_a_list_error("`items` is not a list").at(items.span())),
+        Some(items) => Err(not_a_list_error("`items` must be a list").at(items.span())),
         None => Err(not_a_list_error("missing `items`").at(list_start)),
     }
 }

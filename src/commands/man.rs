@@ -13,7 +13,7 @@ use crate::ui::Ui;
 
 #[derive(Args)]
 pub(crate) struct ManArgs {
-    /// The command that it is about; jobplate itself, if none is given
+    /// Command to describe [default: jobplate itself]
     command: Option<String>,
 }
 

@@ -50,27 +50,31 @@ impl Command for PostRenderArgs {
 
     fn after_help(program: &str) -> Option<String> {
         Some(format!(
-            "Changes only what --target names; Prefect's own settings go to agents and workers without it.
-
-Examples:
+            "Examples:
   # Helm 3
   helm upgrade --install web ./chart --post-renderer {program} \\
     --post-renderer-args post-render \\
     --post-renderer-args --target=deployment/web \\
     --post-renderer-args --secret-env=DB_PASSWORD=db/password
 
-  # Helm 4, as a plugin, which adds post-render itself
+  # Helm 4, as a plugin, which runs post-render
   helm upgrade --install web ./chart --post-renderer jobplate \\
     --post-renderer-args --target=deployment/web \\
     --post-renderer-args --secret-env=DB_PASSWORD=db/password
 
-  # What it does, without Helm around it
+  # Print the result without installing the chart
   helm template web ./chart |
     {program} post-render --target=deployment/web \\
       --secret-env=DB_PASSWORD=db/password
 
-Helm 4 shows no error of a post-renderer: JOBPLATE_ERROR_FILE=FILE keeps it.
-Neither Helm shows its notes."
+Only objects that --target selects are changed. Without --target, only
+--backend, --api, --api-key and --local-secrets are applied, to agents and
+workers.
+
+Helm 4 does not show the errors of a post-renderer. Set JOBPLATE_ERROR_FILE=FILE
+to write them to a file.
+
+Exit codes: 0 success; 2 invalid input or a refused edit"
         ))
     }
 

@@ -32,7 +32,7 @@ fn template_candidates() -> Vec<CompletionCandidate> {
 
 #[derive(Args)]
 pub(crate) struct TemplateArgs {
-    /// The template; without it they are listed
+    /// Name of the template; if omitted, the templates are listed
     #[arg(add = ArgValueCandidates::new(template_candidates))]
     name: Option<String>,
 }

@@ -48,7 +48,7 @@ pub(crate) struct PreviewArgs {
     filename: Option<PathBuf>,
     /// Read all settings from one file: run_config, agent, environ, user_config, flow, flow_run_id, identifier of Prefect 1;
     /// job_variables, deployment, flow, flow_run, work_pool, worker of Prefect 2 and 3
-    #[arg(long, value_name = "FILE", help_heading = "Who runs what")]
+    #[arg(long, value_name = "FILE", help_heading = "Scenario")]
     scenario: Option<PathBuf>,
     #[command(flatten)]
     agent: AgentArgs,
@@ -149,7 +149,7 @@ impl PreviewArgs {
                 refuse_flag(
                     self.agent.first_given_flag(),
                     &text,
-                    "is for Prefect 1, and the input is a base job template",
+                    "is for Prefect 1, but the input is a base job template",
                 )?;
                 let mut preview = worker::preview(&mut arena, &mut files, &text, scenario, &self.worker, &policy)?;
                 if scenario.is_none() && !self.worker.has_manifest() {
@@ -161,7 +161,7 @@ impl PreviewArgs {
                 refuse_flag(
                     self.first_worker_flag(),
                     &text,
-                    "is for Prefect 2 and 3, and the input is not a base job template",
+                    "is for Prefect 2 and 3, but the input is not a base job template",
                 )?;
                 let template = template_source::find_in_config_map(Rc::clone(&text))?;
                 let mut preview =
@@ -242,7 +242,7 @@ fn refuse_flag(flag: Option<&str>, text: &SourceFile, why: &str) -> Result<()> {
     match flag {
         Some(flag) => Err(Error::usage(format!("`{flag}` {why}"))
             .in_file(&*text.name)
-            .hint("remove the flag, or pass another template")),
+            .hint(format!("remove {flag}, or pass a template for that version of Prefect"))),
         None => Ok(()),
     }
 }
