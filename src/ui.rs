@@ -103,7 +103,7 @@ impl Ui {
         self.documents.change_policy(|policy| policy.level = level);
     }
 
-    /// Masks the literals of these variables, whatever their names.
+    /// Masks the literals of these variables, regardless of their names.
     pub(crate) fn mask_variables(&self, names: impl IntoIterator<Item = String>) {
         self.documents.change_policy(|policy| policy.names.extend(names));
     }

@@ -134,7 +134,7 @@ mod tests {
         }
 
         fn run(self, ui: &mut Ui) -> Result<ExitCode> {
-            ui.quiet = self.name == "nobody";
+            ui.quiet = self.name == "no-one";
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -155,7 +155,7 @@ mod tests {
             assert!(help.contains(part), "{part}: {help}");
         }
         let mut ui = Ui::from_environment(Invocation::Program, greet_command_line);
-        let mut matches = greet_command_line("jobplate").get_matches_from(["jobplate", "greet", "--name=nobody"]);
+        let mut matches = greet_command_line("jobplate").get_matches_from(["jobplate", "greet", "--name=no-one"]);
         let (_, mut matches) = matches.remove_subcommand().expect("the command");
         assert!(GREET.run(&mut matches, &mut ui).is_ok() && ui.quiet);
     }

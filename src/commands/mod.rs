@@ -268,7 +268,7 @@ mod tests {
             let message = match parse_args(args) {
                 Err(CommandFailure::Usage(error)) => error.to_string(),
                 Err(CommandFailure::Error(error)) => error.to_string(),
-                Ok(_) => panic!("{args:?} is no usage error"),
+                Ok(_) => panic!("{args:?} is not a usage error"),
             };
             assert!(message.contains(expected) && !message.to_lowercase().contains("canary"), "{args:?}: {message}");
         }

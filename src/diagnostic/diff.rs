@@ -20,7 +20,7 @@ const CONTEXT_LINES: usize = 3;
 /// `first_before` and `first_after` are the 1-based lines in their files at which the two texts start. The result
 /// contains ANSI colour codes; the output stream strips them where colour is off.
 ///
-/// The literals of variables that become references, or were references, are masked whatever their names.
+/// The literals of variables that become references, or were references, are masked regardless of their names.
 pub fn unified_diff(
     before: &str,
     after: &str,

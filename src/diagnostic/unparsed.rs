@@ -140,7 +140,7 @@ fn find_credentials_by_line(text: &str) -> Vec<Range<usize>> {
 pub(super) fn find_comments(text: &str, span: Range<usize>, range: Range<usize>, found: &mut Vec<Range<usize>>) {
     let is_flow = text[span.clone()].starts_with(['{', '[']);
     let end = if is_flow { span.end } else { range.end };
-    // A flow collection ends with its bracket, whatever the indentation. Many of them may be on one line, so the start of
+    // A flow collection ends with its bracket, regardless of the indentation. Many of them may be on one line, so the start of
     // the line is not searched for each.
     let column = match is_flow {
         true => 0,

@@ -34,8 +34,7 @@ pub(super) fn plan_base_job_template(
     if !version.keeps_entries()
         && let Some(name) = desired.names().next()
     {
-        let reason =
-            format!("{name}: workers with prefect-kubernetes {version} replace `env` with a list of their own");
+        let reason = format!("{name}: workers with prefect-kubernetes {version} replace the `env` of the container");
         return refuse(reason, "use --env-from, which works in all versions, or update the workers to 0.2.12 or later");
     }
     let edits_before = edits.len();
@@ -98,7 +97,7 @@ fn plan_job_env(
 ) -> Result<()> {
     if let Some(default) = template.default_env {
         if !matches!(default.kind(), NodeKind::Map | NodeKind::Seq) {
-            return Err(Error::input("the default of `env` is not a mapping of variables")
+            return Err(Error::input("the default of `env` must be a mapping of variables")
                 .at(default.span())
                 .hint("write it as a mapping, `NAME: value`"));
         }
@@ -111,7 +110,7 @@ fn plan_job_env(
     let env = template.env()?;
     match (env, names.worker_settings) {
         (Some(env), [name, ..]) if env.kind() == NodeKind::Seq => {
-            Err(Error::refused(format!("{description} is a list, which cannot keep the worker from setting {name}"))
+            Err(Error::refused(format!("{description} must be a mapping, not a list: the worker would set {name}"))
                 .at(env.span())
                 .hint("write it as a mapping, `NAME: value`, and move references to the container's `env`"))
         }
@@ -122,7 +121,7 @@ fn plan_job_env(
                 "the variable `env` can be a list, which a worker cannot merge with `{name}: null` in {description}"
             ))
             .at(start..start + 1)
-            .hint("make `env` a mapping, `NAME: value`, or set this setting of the worker itself"))
+            .hint("write `env` as a mapping, `NAME: value`, or set this setting on the worker"))
         }
         (Some(env), _) if matches!(env.kind(), NodeKind::Map | NodeKind::Seq) => {
             plan_variable_removal(env, description, names, edits, notes)
@@ -138,9 +137,12 @@ fn plan_job_env(
             Ok(())
         }
         (other, [name, ..]) => {
-            let state = if other.is_some() { "is neither a mapping nor `{{ env }}`" } else { "is missing" };
+            let problem = match other {
+                Some(_) => format!("{description} must be a mapping or `{{{{ env }}}}`"),
+                None => format!("missing {description}"),
+            };
             let start = other.unwrap_or(template.job_configuration).span().start;
-            Err(Error::refused(format!("{description} {state}, but it must keep the worker from setting {name}"))
+            Err(Error::refused(format!("{problem}: the worker would set {name}"))
                 .at(start..start + 1)
                 .hint("write `\"env\": \"{{ env }}\"` in `job_configuration`, as in Prefect's default template"))
         }

@@ -24,9 +24,9 @@ pub(super) fn plan_block(
     let mut new_keys = Vec::new();
     let patches = read_patches(block)?;
     if let Some((patch, _)) = patches.iter().find(|(_, effect)| *effect == EnvPatch::Other) {
-        return Err(Error::refused("a patch of the flow's `env` depends on positions that an edit can change")
+        return Err(Error::refused("a patch of the flow's `env` uses an index, which an edit can shift")
             .at(patch.span())
-            .hint(format!("write it as an `add` of a whole entry with the path `{APPEND_ENV_PATH}`")));
+            .hint(format!("write it as an `add` operation of a complete entry with the path `{APPEND_ENV_PATH}`")));
     }
     if block.pod_spec.is_none() && desired.has_env_from() {
         let start = block.node.span().start;
@@ -42,7 +42,7 @@ pub(super) fn plan_block(
             plan_variable_removal(env, "the block's `env`", &names, edits, notes)?;
         }
         Some(env) => {
-            return Err(Error::input("the block's `env` is not a mapping")
+            return Err(Error::input("the block's `env` must be a mapping")
                 .at(env.span())
                 .hint("write it as a mapping, `NAME: value`"));
         }
@@ -59,7 +59,7 @@ pub(super) fn plan_block(
 fn read_patches<'a>(block: &KubernetesJobBlock<'a>) -> Result<Vec<(Node<'a>, EnvPatch)>> {
     let Some(list) = block.customizations else { return Ok(Vec::new()) };
     if list.kind() != NodeKind::Seq {
-        return Err(Error::refused("`customizations` is not a list")
+        return Err(Error::refused("`customizations` must be a list")
             .at(list.span())
             .hint("write the patches as a list of mappings with `op`, `path` and `value`"));
     }

@@ -237,7 +237,7 @@ fn mapping_or_null<'a>(node: Node<'a>, description: &str) -> Result<Editable<'a>
     match node.kind() {
         NodeKind::Map => Ok(node),
         _ if node.is_null() => Ok(node),
-        _ => Err(Error::input(format!("{description} is not a mapping"))
+        _ => Err(Error::input(format!("{description} must be a mapping"))
             .at(node.span())
             .hint("write it as a mapping, `key: value`")),
     }

@@ -23,7 +23,7 @@ pub(super) fn plan_metadata(object: &Object<'_>, changes: &MetadataChanges, edit
         return Ok(());
     }
     if metadata.kind() != NodeKind::Map {
-        return Err(Error::input("`metadata` is not a mapping")
+        return Err(Error::input("`metadata` must be a mapping")
             .at(metadata.span())
             .hint("write it as a mapping with `name`"));
     }
@@ -98,7 +98,7 @@ fn plan_namespace(
         Some(old) if old.tag().is_some() => return editable_scalar(old, "namespace").map(drop),
         Some(old) if old.has_text(new) => {}
         Some(old) if !old.is_null() => {
-            return Err(Error::refused(format!("{} is in another namespace than the one of -n", object.display()))
+            return Err(Error::refused(format!("the namespace of {} differs from that of -n", object.display()))
                 .at(old.span())
                 .hint("remove -n, or change the manifest"));
         }

@@ -96,7 +96,7 @@ impl Prefilter {
     }
 
     /// Returns whether an embedded document can have a target. `is_named` is true if a target names the document. All
-    /// its workloads are then targets, whatever their kind.
+    /// its workloads are then targets, regardless of their kind.
     pub fn relevance_of_embedded(&self, text: &[u8], after_directives: bool, is_named: bool) -> Relevance {
         let mentions_containers = self.mentions_containers(text);
         if mentions_containers && (is_named || self.mentions_target_kind(text)) {

@@ -57,7 +57,7 @@ pub fn parse_glob(subject: &str, pattern: &str, any_case: bool) -> Result<Glob, 
     }
     if pattern.contains(char::is_whitespace) {
         return Err(ValidationError::new(format!("the {subject} contains white space"))
-            .hint("write a flag and its value as two words, or as FLAG=VALUE"));
+            .hint("write a flag and its value as two arguments, or as FLAG=VALUE"));
     }
     Glob::new(pattern, any_case)
         .map_err(|error| ValidationError::new(format!("invalid pattern for the {subject}: {}", error.msg)))

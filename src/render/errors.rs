@@ -30,8 +30,10 @@ pub(crate) fn not_utf8_error(bytes: &[u8], valid_length: usize, offset: u64) -> 
     // The error gets the whole document, because the masker needs the lines around the error to find secrets.
     let lossy_text = String::from_utf8_lossy(bytes).into_owned();
     let error = match bytes {
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Error::input("UTF-16 text, not UTF-8").hint("save the file as UTF-8"),
-        _ => Error::input("a byte that is not UTF-8").hint("save the file as UTF-8"),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+            Error::input("invalid UTF-8: the file is UTF-16").hint("save the file as UTF-8")
+        }
+        _ => Error::input("invalid UTF-8").hint("save the file as UTF-8"),
     };
     (error.at(valid_length..valid_length), offset, lossy_text)
 }

@@ -1,5 +1,5 @@
 //! Writes several files atomically: stages each in a temporary file, then renames all of them. Where a rename fails,
-//! moves the originals back, which have had a second name until then.
+//! restores the originals from their second names.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{DirEntry, File, Metadata};

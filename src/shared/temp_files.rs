@@ -144,7 +144,7 @@ fn ignored_signals() -> Option<u64> {
 }
 
 /// Returns whether a new process ignores a signal, which it inherits from this process: sends the signal to a shell and
-/// looks whether the shell survives. `sigaction`, which could tell directly, needs unsafe code.
+/// checks whether the shell survives. `sigaction`, which returns this directly, needs unsafe code.
 #[cfg(unix)]
 fn is_ignored_by_new_processes(signal: i32) -> bool {
     use std::process::{Command, Stdio};

@@ -18,8 +18,9 @@ pub(crate) fn explain_usage_error<'c>(
     match error.kind() {
         ErrorKind::UnknownArgument if joined_flag(error).is_some() => {
             let flag = joined_flag(error)?;
-            let hint = format!("use {flag}=VALUE, or two words (in Helm: {flag}=VALUE after one --post-renderer-args)");
-            Some(Error::usage(format!("`{flag}` and its value are one word")).hint(hint))
+            let hint =
+                format!("use {flag}=VALUE, or two arguments (in Helm: {flag}=VALUE after one --post-renderer-args)");
+            Some(Error::usage(format!("`{flag}` and its value are joined in one argument")).hint(hint))
         }
         ErrorKind::UnknownArgument if command.is_none() => {
             let hint = "put the command first: "

@@ -258,8 +258,8 @@ fn invalid_templates(default_template: &str) -> Vec<InvalidTemplate> {
                 "secretKeyRef.key: Invalid value",
             ]),
             expected_stderr: &[
-                "Kubernetes rejects the Job: `TOKEN`: the name of the Secret",
-                "Kubernetes rejects the Job: `TOKEN`: invalid key",
+                "Kubernetes rejects the Job (variable `TOKEN`): the name of the Secret",
+                "Kubernetes rejects the Job (variable `TOKEN`): invalid key",
             ],
             status: 0,
         },

@@ -125,7 +125,7 @@ pub(crate) fn refuses_to_run_if_the_report_cannot_be_written() {
         ("job.yaml", "hard", input_error),
         (".", "job.yaml", input_error),
         ("job.yaml", "../spec.yaml", input_error),
-        ("job.yaml", "no/folder", "no/folder: cannot be written: no such file or directory"),
+        ("job.yaml", "no/directory", "no/directory: cannot be written: no such file or directory"),
         ("job.yaml", "-", "`--report` must be a file"),
     ] {
         for option in ["-q", "-i"] {
@@ -195,7 +195,7 @@ pub(crate) fn follows_links_and_keeps_modes() {
     run::write_file(&target, b"before");
     std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o600)).expect("the mode can be set");
     symlink(&target, repository.path("link")).expect("a link can be created");
-    symlink("nowhere", repository.path("broken")).expect("a link can be created");
+    symlink("missing", repository.path("broken")).expect("a link can be created");
     let run_with_report = |report| repository.run(&["render", "job.yaml", "--env", "A=b", "--report", report]).status;
     assert_eq!((run_with_report("link"), run_with_report("broken")), (0, 2));
     assert!(repository.read("link").starts_with("{\n  \"edits\""));

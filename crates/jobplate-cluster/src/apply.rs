@@ -186,7 +186,7 @@ impl<'a> ApplyRun<'a> {
         let first_line = error.message().lines().next().unwrap_or_default();
         row.reason = Some(first_line.trim_end_matches(':').to_owned());
         self.failure.get_or_insert(error.kind());
-        // If the connection is lost, all pending requests fail with an equal message, so report the message only once.
+        // If the connection fails, all pending requests fail with an equal message, so report the message only once.
         let unlocated_message = error.location().is_none().then(|| error.message().to_owned());
         if unlocated_message.is_none() || self.last_unlocated_message != unlocated_message {
             self.context.session.events.on_failure(error);

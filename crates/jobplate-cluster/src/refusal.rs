@@ -101,7 +101,8 @@ fn env_source_error(
     };
     let first = conflicts.iter().find(|conflict| !is_selected(conflict))?;
     let format_line = |conflict: &EnvSourceConflict| {
-        let owners = if conflict.owners.is_empty() { "nobody".to_owned() } else { conflict.owners.join(", ") };
+        let owners =
+            if conflict.owners.is_empty() { "no field manager".to_owned() } else { conflict.owners.join(", ") };
         let source = if conflict.live_source == "value" { "a plain value" } else { conflict.live_source };
         format!("\n  {} of container {}: {source}, owned by {owners}", conflict.name, conflict.container_name)
     };

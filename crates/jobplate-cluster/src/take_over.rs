@@ -80,10 +80,13 @@ async fn apply_identity(session: &Session<'_>, object: &InputObject, resource: &
 fn note_transfer(session: &Session<'_>, object: &InputObject, resource: &Resource, transfer: &OwnershipTransfer) {
     let name = resource.qualified_name(object.name());
     let OwnershipTransfer { previous_owners, .. } = transfer;
-    let owners = if previous_owners.is_empty() { "nobody".to_owned() } else { previous_owners.join(", ") };
+    let entries = match previous_owners.as_slice() {
+        [] => "entries without an owner".to_owned(),
+        owners => format!("entries from {}", owners.join(", ")),
+    };
     session.events.on_note(&match (transfer.moves_entries, transfer.removes_last_applied) {
-        (true, true) => format!("{name}: took over entries from {owners}, and removed its last-applied annotation"),
-        (true, false) => format!("{name}: took over entries from {owners}"),
+        (true, true) => format!("{name}: took over {entries}, and removed its last-applied annotation"),
+        (true, false) => format!("{name}: took over {entries}"),
         (false, _) => format!("{name}: removed its last-applied annotation"),
     });
 }

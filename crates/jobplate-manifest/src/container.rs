@@ -29,7 +29,7 @@ pub fn select<'a>(pod_spec: Node<'a>, choice: &ContainerChoice, include_init: bo
         let Some(containers) = pod_spec.get(list)?.filter(|value| !value.is_null()) else { continue };
         StrictMap::from_node(containers, &format!("`{list}`"))?;
         if containers.kind() != NodeKind::Seq {
-            return Err(Error::input(format!("`{list}` is not a list"))
+            return Err(Error::input(format!("`{list}` must be a list"))
                 .at(containers.span())
                 .hint("write each container as an item that begins with `- name: ...`"));
         }

@@ -13,7 +13,7 @@ use serde_json::{Map, Number, Value};
 /// Fails if Kubernetes' YAML reader could convert the node to a different value. The error has a span.
 pub fn to_json(node: Node<'_>) -> Result<Value> {
     if node.tag().is_some_and(|tag| tag != "!!str" || !node.is_scalar()) {
-        return Err(unsupported("a tag", node, "leave it out"));
+        return Err(unsupported("a tag", node, "remove it"));
     }
     match node.kind() {
         NodeKind::Map => {

@@ -62,7 +62,7 @@ pub fn check_object_name(kind: &str, name: &str) -> Result<(), ValidationError> 
     let subject = format!("the name of the {kind}");
     check_length(&subject, name, 253)?;
     if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        let error = ValidationError::new(format!("{subject} must not have upper-case letters"));
+        let error = ValidationError::new(format!("{subject} must not contain upper-case letters"));
         // Only a name in capitals is repeated as a suggestion: a name with digits or in mixed case may be a secret.
         let is_in_capitals = name.bytes().all(|byte| byte.is_ascii_uppercase() || b"_-.".contains(&byte));
         let suggestion = name.to_ascii_lowercase().replace('_', "-");
@@ -75,7 +75,7 @@ pub fn check_object_name(kind: &str, name: &str) -> Result<(), ValidationError> 
     if is_subdomain(name) {
         Ok(())
     } else {
-        Err(ValidationError::new(format!("{subject} is invalid")).hint(OBJECT_NAME_HINT))
+        Err(ValidationError::new(format!("invalid {kind} name")).hint(OBJECT_NAME_HINT))
     }
 }
 
@@ -83,13 +83,12 @@ pub fn check_object_name(kind: &str, name: &str) -> Result<(), ValidationError> 
 ///
 /// # Errors
 /// Fails if Kubernetes rejects the name.
-pub fn check_label_name(subject: &str, name: &str) -> Result<(), ValidationError> {
-    let subject = format!("the name of the {subject}");
-    check_length(&subject, name, 63)?;
+pub fn check_label_name(kind: &str, name: &str) -> Result<(), ValidationError> {
+    check_length(&format!("the name of the {kind}"), name, 63)?;
     if is_label(name) {
         return Ok(());
     }
-    Err(ValidationError::new(format!("{subject} is invalid"))
+    Err(ValidationError::new(format!("invalid {kind} name"))
         .hint("use lower-case letters, digits and `-`, and a letter or digit at both ends"))
 }
 
@@ -137,10 +136,10 @@ pub fn check_label_value(value: &str) -> Result<(), ValidationError> {
 /// Fails if Kubernetes rejects the name.
 pub fn check_env_name(name: &str) -> Result<(), ValidationError> {
     if name.is_empty() {
-        return Err(ValidationError::new("the name of the variable is empty"));
+        return Err(ValidationError::new("the name of a variable must not be empty"));
     }
     if name.contains('=') {
-        return Err(ValidationError::new("the name of a variable must not have a `=`"));
+        return Err(ValidationError::new("the name of a variable must not contain `=`"));
     }
     if !name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return Err(ValidationError::new("the name of a variable must contain only printable ASCII characters"));
@@ -177,13 +176,13 @@ pub fn normalize_field_path(text: &str) -> Result<String, ValidationError> {
         let unquoted = ['\'', '"'].iter().find_map(|quote| key.strip_prefix(*quote)?.strip_suffix(*quote));
         let key = unquoted.unwrap_or(key);
         if !is_qualified_name(key) {
-            return Err(ValidationError::new(format!("the key of the {} is none", prefix.trim_end_matches('/')))
+            return Err(ValidationError::new(format!("invalid key of the {}", prefix.trim_end_matches('/')))
                 .hint("use NAME or DOMAIN/NAME"));
         }
         return Ok(format!("metadata.{field}['{key}']"));
     }
-    Err(ValidationError::new("Kubernetes has no such field for a variable")
-        .hint(format!("these it has: {}, metadata.labels['KEY'], metadata.annotations['KEY']", POD_FIELDS.join(", "))))
+    Err(ValidationError::new("unsupported field: Kubernetes cannot set a variable from it")
+        .hint(format!("supported: {}, metadata.labels['KEY'], metadata.annotations['KEY']", POD_FIELDS.join(", "))))
 }
 
 /// Checks that a name is not empty and has at most `max` bytes. `subject` describes the name in the error.

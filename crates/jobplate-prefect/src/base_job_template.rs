@@ -65,8 +65,8 @@ pub fn patches<'a>(object: &Object<'a>) -> Option<Node<'a>> {
 
 /// Returns the error for a template with patches, which are not applied here.
 pub fn unsupported_patches_error() -> Error {
-    Error::refused("the operator changes the base job template by these `patches`")
-        .hint("write what they change into `value`, and take them out")
+    Error::refused("unsupported `patches`: the operator would change the base job template after the edit")
+        .hint("apply the patches to `value`, and remove them")
 }
 
 /// Returns whether the variable `name` is a Prefect setting. A worker passes its settings to flow runs as plain text.
@@ -108,8 +108,8 @@ impl<'a> BaseJobTemplate<'a> {
             })
         };
         let Some(job_configuration) = get_nested(template, &["job_configuration"])? else {
-            let error = Error::input("`job_configuration` of the base job template is empty");
-            return Err(error.at(template.span()).hint("Prefect's own template has what belongs there"));
+            let error = Error::input("missing `job_configuration` in the base job template");
+            return Err(error.at(template.span()).hint("copy it from Prefect's default template"));
         };
         StrictMap::from_node(job_configuration, "`job_configuration`")?;
         let pod_spec = get_nested(job_configuration, &["job_manifest", "spec", "template", "spec"])?;

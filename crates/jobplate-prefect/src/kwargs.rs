@@ -17,7 +17,10 @@ impl Kwargs {
     /// Fails if the value is not a mapping, or if the class does not accept a key.
     pub(crate) fn read(arena: &Arena, mapping: ValueId, known: &[&str], class: &str) -> Result<Self> {
         let Some(pairs) = arena.as_dict(mapping) else {
-            let error = Error::input(format!("the arguments of {class} are {} here", arena.describe_kind(mapping)));
+            let error = Error::input(format!(
+                "the arguments of {class} must be a mapping, not {}",
+                arena.describe_kind(mapping)
+            ));
             return Err(locate(error.hint("write a mapping, such as `env: {A: b}`"), arena.location(mapping)));
         };
         for (key, _) in pairs {
@@ -69,8 +72,8 @@ pub(crate) fn iterate(arena: &mut Arena, id: ValueId, label: &str) -> Result<Vec
             bytes.into_iter().map(|byte| arena.alloc(Value::Int(byte.into()), location.clone())).collect()
         }
         _ => {
-            let error = Error::input(format!("{label} must be a list, and is {}", arena.describe_kind(id)));
-            return Err(locate(error.hint("Prefect itself fails here"), arena.location(id)));
+            let error = Error::input(format!("{label} must be a list, not {}", arena.describe_kind(id)));
+            return Err(locate(error.hint("correct this value: Prefect fails here too"), arena.location(id)));
         }
     })
 }

@@ -60,7 +60,7 @@ pub fn setting_env_vars(settings: &RequestedSettings, generation: Generation) ->
             };
             if let Some(flag) = flag {
                 return Err(Error::usage(format!("`{flag}` is only for Prefect 1"))
-                    .hint("there the API URL alone decides (`--api`); leave the flag out, or name other targets with `--target`"));
+                    .hint(format!("remove {flag}: in Prefect 2 and 3, the API URL (`--api`) selects the backend")));
             }
             if let Some(api) = &settings.api {
                 add("PREFECT_API_URL", EnvValue::Literal(api.clone()));

@@ -13,7 +13,7 @@ pub(super) struct Splices {
     text: NewText,
 }
 
-/// Text that edits add to a document. It never grows beyond [`MAX_NEW_TEXT`] bytes, whatever is added.
+/// Text that edits add to a document. It never grows beyond [`MAX_NEW_TEXT`] bytes.
 #[derive(Debug, Default)]
 pub(super) struct NewText {
     text: String,

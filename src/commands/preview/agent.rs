@@ -126,12 +126,12 @@ impl DeployedAgent {
             add(Diagnostic::warning("unused-template", text));
         }
         if self.has_env_from {
-            add(Diagnostic::info("unknown-value", "the variables in the agent's `envFrom` are not known here"));
+            add(Diagnostic::info("unknown-value", "the preview does not know the variables in the agent's `envFrom`"));
         }
         if let Some(namespace) = preview.agent.namespace
             && let Value::Unknown(_) = arena.get(namespace)
         {
-            add(Diagnostic::info("unknown-value", "the namespace of the agent's Jobs is not known here"));
+            add(Diagnostic::info("unknown-value", "the preview does not know the namespace of the agent's Jobs"));
         }
         notes
     }
@@ -149,7 +149,7 @@ fn read_scenario(
         None => AgentScenario::minimal(arena),
     };
     let both_given_error = |flag: &str, key: &str| {
-        Err(Error::usage(format!("`{flag}` and the scenario's `{key}` are both given")).hint("leave one of them out"))
+        Err(Error::usage(format!("`{flag}` and the scenario's `{key}` are both given")).hint("remove one of them"))
     };
     if let Some(name) = &args.run_config {
         if scenario.run_config.is_some() {

@@ -114,7 +114,7 @@ fn read_scenario(
     if let Some(name) = &args.job_variables {
         if scenario.run_variables.is_some() {
             return Err(Error::usage("`--job-variables` and the scenario's `job_variables` are both given")
-                .hint("leave one of them out"));
+                .hint("remove one of them"));
         }
         scenario.run_variables = Some(scenario::read_job_variables(arena, &files.read_source(name, false)?)?);
     }
@@ -122,7 +122,7 @@ fn read_scenario(
     if let Some(name) = &args.worker {
         if scenario.has_worker {
             return Err(
-                Error::usage("`--worker` and the scenario's `worker` are both given").hint("leave one of them out")
+                Error::usage("`--worker` and the scenario's `worker` are both given").hint("remove one of them")
             );
         }
         let worker = deployment::find(&files.read_source(name, false)?, version)?;

@@ -110,7 +110,7 @@ Exit codes: 0 success; 2 invalid input"
             return Err(error
                 .hint("pass a file with its flag: --from-config=FILE, --from-env-file FILE, --from-file NAME=PATH"));
         }
-        let hint = "NAME is the name of the Secret to print, such as prefect-secrets";
+        let hint = "set NAME to the name of the Secret to print, such as prefect-secrets";
         names::check_object_name("Secret", &name).map_err(|fault| fault.hint(hint).into_error("NAME"))?;
         let namespace = parse_namespace(output.namespace)?;
         let found = sources.read(output.print_flags || output.print_spec)?;
@@ -148,8 +148,7 @@ impl<'k> SecretKeys<'k> {
             names::check_data_key(key).map_err(|fault| fault.into_error("`--key`"))?;
             if !names.contains(name) {
                 let names: Vec<_> = found.iter().map(|found| found.name.as_str()).collect();
-                return Err(Error::usage("`--key` names a secret that was not found")
-                    .hint(format!("found: {}", names.join(", "))));
+                return Err(Error::usage("`--key`: secret not found").hint(format!("found: {}", names.join(", "))));
             }
             if keys.insert(name, key).is_some() {
                 return Err(Error::usage(format!("duplicate `--key {name}`")).hint("remove one of the two"));
@@ -198,9 +197,7 @@ fn to_secret_data(
     let names: HashSet<&str> = found.iter().map(|found| found.name.as_str()).collect();
     if as_text.iter().any(|wanted| !names.contains(wanted.as_str())) {
         let names: Vec<_> = found.iter().map(|found| found.name.as_str()).collect();
-        return Err(
-            Error::usage("`--text` names a secret that was not found").hint(format!("found: {}", names.join(", ")))
-        );
+        return Err(Error::usage("`--text`: secret not found").hint(format!("found: {}", names.join(", "))));
     }
     let as_text: HashSet<&str> = as_text.iter().map(String::as_str).collect();
     let (mut data, mut notes) = (SecretData::new(), secrets::dict_notes(found.iter().map(|found| found.name.as_str())));
@@ -241,7 +238,7 @@ fn keep_value(name: &str, value: SecretValue, notes: &mut Vec<Diagnostic>) -> Re
     };
     if cast_type.is_some() && string.is_some_and(secrets::may_expand) {
         let text = format!("Prefect expands `$NAME`, `${{...}}` or a leading `~` in the value of `{name}`");
-        let help = "write each `$` as `\\u0024` in a string of JSON, which Prefect does not expand";
+        let help = "write each `$` as `\\u0024` in JSON strings: Prefect does not expand it";
         notes.push(Diagnostic::warning("secret-expansion", text).help(help));
     }
     let warning = if !is_text {
@@ -270,10 +267,10 @@ fn encode_text(name: &str, location: &str, value: SecretValue) -> Result<Vec<u8>
         SecretValue::Unread => None,
     };
     let string = string.ok_or_else(|| {
-        Error::input(format!("the value of `{name}` is not text, so `--text` cannot keep it")).in_file(location)
+        Error::input(format!("the value of `{name}` is not a string, so `--text` cannot keep it")).in_file(location)
     })?;
     let text = secrets::to_string_literal(name, &string).ok_or_else(|| {
-        Error::refused(format!("Prefect expands `${{...}}` in `{name}`, which cannot be prevented"))
+        Error::refused(format!("Prefect expands `${{...}}` in `{name}`, and `--text` cannot prevent it"))
             .in_file(location)
             .hint("remove the `__` from its name: a secret outside of a dict can keep the text")
     })?;

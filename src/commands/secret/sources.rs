@@ -153,7 +153,7 @@ impl SecretCollector {
                 let path = path.to_str().ok_or_else(|| Error::usage(format!("{CONFIG_VARIABLE} is not UTF-8")))?;
                 (
                     PathBuf::from(prefect_environ().expand_vars(path, &mut Budget::default())?),
-                    Some(format!("{CONFIG_VARIABLE} sets this path")),
+                    Some(format!("correct {CONFIG_VARIABLE}, which sets this path")),
                 )
             }
         };
@@ -250,7 +250,7 @@ fn unreadable_error(flag: &str, file: &str, reason: String) -> Error {
     }
     // The argument may contain a value and is not quoted.
     Error::usage(format!("`{flag}` must be a file: {reason}"))
-        .hint("for one secret, use --from-file NAME=PATH, where the file has its value")
+        .hint("for one secret, use --from-file NAME=PATH with a file that contains the value")
 }
 
 /// Reads the value of a line that has only a name from the environment, like kubectl.

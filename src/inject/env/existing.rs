@@ -36,7 +36,7 @@ pub(super) fn read_entry(item: Node<'_>) -> Result<ExistingEntry<'_>> {
         return Ok(entry);
     }
     if item.kind() != NodeKind::Map {
-        return Err(Error::input("an entry of `env` is not a mapping")
+        return Err(Error::input("an entry of `env` must be a mapping")
             .at(item.span())
             .hint("write it as `- name: NAME`, followed by `value` or `valueFrom`"));
     }

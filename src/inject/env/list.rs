@@ -25,7 +25,7 @@ pub(super) fn read_list<'a>(container: Node<'a>, key: &str) -> Result<EnvList<'a
     match node.kind() {
         NodeKind::Seq => Ok(EnvList::Items(node)),
         _ if node.is_null() || key == "env" && is_env_placeholder(*node) => Ok(EnvList::Null(node)),
-        _ => Err(Error::input(format!("`{key}` is not a list"))
+        _ => Err(Error::input(format!("`{key}` must be a list"))
             .at(node.span())
             .hint("write each entry as an item: `- name: ...`")),
     }

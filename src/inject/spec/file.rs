@@ -132,7 +132,7 @@ struct ApiKey {
     optional: bool,
 }
 
-/// A key of a Secret, which is called as Prefect's secret is, if nothing else is said.
+/// A key of a Secret. By default, the key has the name of Prefect's secret.
 #[derive(serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "{secret: NAME, key: KEY}")]
 pub(super) struct PrefectSecret {

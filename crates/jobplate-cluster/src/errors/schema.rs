@@ -16,7 +16,7 @@ pub(super) const MAX_SPAN: usize = 200;
 const PROBLEMS: [(&str, &str); 8] = [
     ("field not declared in schema", UNKNOWN_FIELD),
     ("duplicate entries for key", "has two entries with the same name"),
-    ("expected string", "must be text"),
+    ("expected string", "must be a string"),
     ("expected map", "must be a mapping"),
     ("expected list", "must be a list"),
     ("expected numeric", "must be a number"),
@@ -118,7 +118,7 @@ mod tests {
             (
                 500,
                 r#"{"message":"failed to create typed patch object (ns/etl; batch/v1, Kind=Job): .spec.template.spec.containers[name=\"c\"].env[name=\"X\"].value: expected string, got &value.valueUnstructured{Value:canary}"}"#,
-                "job.yaml:10:11: this must be text",
+                "job.yaml:10:11: this must be a string",
             ),
             (
                 500,

@@ -128,7 +128,7 @@ fn continuation_length(text: &str) -> usize {
     if length > 1 && text[1..length].ends_with(&text[..1]) { length } else { 0 }
 }
 
-/// Finds the values below a section of TOML or INI that holds secrets, such as `[context.secrets]`, whatever their names.
+/// Finds the values below a section of TOML or INI that holds secrets, such as `[context.secrets]`, regardless of their names.
 /// A line that assigns nothing belongs to the value before.
 pub(super) fn find_secret_sections(text: &str, found: &mut Vec<Range<usize>>) {
     // The indentation of the first line of the section.

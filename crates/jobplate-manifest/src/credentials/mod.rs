@@ -4,7 +4,7 @@
 //! | file | decides |
 //! |---|---|
 //! | `names` | which names of variables and keys look secret |
-//! | `values` | which values are no credentials although their name looks secret |
+//! | `values` | which values are not credentials although their name looks secret |
 //! | `tokens` | which parts of a string have the shape of a token or a private key |
 //! | `urls` | which part of a URL is a password |
 //! | `assignments` | which parts of a string are values of assignments and flags with a secret-looking name |

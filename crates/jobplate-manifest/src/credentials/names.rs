@@ -6,7 +6,7 @@
 /// The prefix of the variables that hold Prefect 1 secrets.
 pub const PREFECT_SECRET_PREFIX: &str = "PREFECT__CONTEXT__SECRETS__";
 
-/// The words that make a name secret wherever they are, also in the plural.
+/// The words that make a name secret in any position, also in the plural.
 const SECRET_WORDS: [&str; 10] =
     ["PASSWORD", "PASSWD", "PWD", "PASSPHRASE", "SECRET", "TOKEN", "APIKEY", "CREDENTIAL", "SALT", "DSN"];
 
@@ -51,7 +51,7 @@ const BENIGN_TOKENS: [&str; 16] = [
     "USED",
 ];
 
-/// The pairs of adjacent words that make a name secret wherever they are, also if the second word is in the plural.
+/// The pairs of adjacent words that make a name secret in any position, also if the second word is in the plural.
 const SECRET_PAIRS: [(&str, &str); 10] = [
     ("ACCOUNT", "KEY"),
     ("API", "KEY"),
@@ -111,7 +111,7 @@ const BENIGN_LAST_WORDS: [&str; 42] = [
     "URL",
 ];
 
-/// The words before `_KEY` in names of keys that are no secrets.
+/// The words before `_KEY` in names of keys that are not secrets.
 const BENIGN_KEYS: [&str; 14] = [
     "ANNOTATION",
     "CACHE",

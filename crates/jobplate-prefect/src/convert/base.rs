@@ -221,7 +221,7 @@ impl AcceptedValues {
         let accepts = |kind: &str| self.types.is_empty() || self.types.contains(kind);
         let reject = |arena: &Arena, reason: &str| {
             let error = Error::input(format!("`{path}` becomes the default of the variable `{name}`, which {reason}"));
-            Err(locate(error.hint("write a value that Kubernetes accepts, or leave it out"), arena.location(value)))
+            Err(locate(error.hint("use a value that Kubernetes accepts, or remove it"), arena.location(value)))
         };
         let value = match arena.get(value).clone() {
             Value::Str(_) | Value::Unknown(_) if accepts("string") => value,
@@ -245,7 +245,7 @@ impl AcceptedValues {
             if read_limit("minimum").is_some_and(|min: BigInt| *number < min)
                 || read_limit("maximum").is_some_and(|max: BigInt| *number > max)
             {
-                return reject(arena, "does not accept a number this small or large");
+                return reject(arena, "does not accept a number outside of its `minimum` and `maximum`");
             }
         }
         let is_allowed = |allowed: &HashSet<DictKey>| match arena.is_hashable(value) {
@@ -257,8 +257,8 @@ impl AcceptedValues {
             let allowed: Vec<&str> = allowed.iter().filter_map(|allowed| arena.as_str(*allowed)).collect();
             // Messages show only alphabetic values, because other values can be sensitive.
             let are_words = allowed.iter().all(|allowed| allowed.bytes().all(|byte| byte.is_ascii_alphabetic()));
-            let allowed = if are_words { allowed.join(", ") } else { "those that its `enum` has".to_owned() };
-            return reject(arena, &format!("is one of {allowed}"));
+            let allowed = if are_words { allowed.join(", ") } else { "the values of its `enum`".to_owned() };
+            return reject(arena, &format!("must be one of {allowed}"));
         }
         if let Some(text) = arena.as_str(value)
             && placeholder::contains_api_placeholder(text)
@@ -276,7 +276,7 @@ fn enum_values(arena: &Arena, schema: ValueId) -> &[ValueId] {
 
 /// Returns the error for a placeholder that Prefect replaces even in the values of variables.
 pub(super) fn api_placeholder_error() -> Error {
-    Error::refused("Prefect replaces this placeholder everywhere, even in the value of a variable")
+    Error::refused("cannot keep this placeholder: Prefect replaces it even in the value of a variable")
         .hint("write it without `{{ prefect.blocks...` and `{{ prefect.variables...`")
 }
 

@@ -352,7 +352,7 @@ impl Converter<'_> {
             let is_taken =
                 self.arena.dict_get(other, "name").and_then(|name| self.arena.as_str(name)) == Some(FLOW_CONTAINER);
             if is_taken {
-                let error = Error::refused(format!("another container than the first has the name `{FLOW_CONTAINER}`"));
+                let error = Error::refused(format!("a container other than the first has the name `{FLOW_CONTAINER}`"));
                 let error = error.hint("rename it: a worker runs the flow in the container with this name");
                 return Err(locate(error, self.arena.location(other)));
             }

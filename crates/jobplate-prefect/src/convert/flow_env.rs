@@ -98,7 +98,7 @@ fn read_entries(arena: &mut Arena, notes: &mut ConversionNotes, env: Option<Valu
         Value::None => return Ok(Vec::new()),
         Value::List(items) => items,
         _ => {
-            let error = Error::input(format!("`env` must be a list, and is {}", arena.describe_kind(env)));
+            let error = Error::input(format!("`env` must be a list, not {}", arena.describe_kind(env)));
             return Err(locate(error.hint("write entries with `name` and `value`"), arena.location(env)));
         }
     };
@@ -135,7 +135,7 @@ fn read_entries(arena: &mut Arena, notes: &mut ConversionNotes, env: Option<Valu
         let (value, from) = (get_non_null("value"), get_non_null("valueFrom"));
         let value = match (value, from) {
             (Some(value), Some(_)) if arena.as_str(value) != Some("") => {
-                return fail(arena, "has both a `value` and a `valueFrom`, which Kubernetes refuses", name);
+                return fail(arena, "has both a `value` and a `valueFrom`, which Kubernetes rejects", name);
             }
             (_, Some(from)) if arena.as_dict(from).is_none() => {
                 return fail(arena, "has a `valueFrom` that is not a mapping", from);
@@ -214,8 +214,11 @@ fn resolve_clashes(arena: &Arena, entries: &mut [FlowEnvEntry]) -> Result<()> {
         if matches!(variable_mapping::disposition(old), Disposition::Secret(_))
             && !have_same_value(arena, &entries[this], stronger)
         {
-            let error = Error::refused(format!("`{old}` and `{}` would both be `{new}`, and differ", stronger.old));
-            let hint = "rename one of the two in the job template, and where code reads it, or remove it";
+            let error = Error::refused(format!(
+                "`{old}` and `{}` would both become `{new}`, but have different values",
+                stronger.old
+            ));
+            let hint = "remove one of the two, or rename it in the job template and in the code that reads it";
             return Err(locate(error.hint(hint), arena.location(entries[this].name)));
         }
         let text = match stronger.old == new {
@@ -348,10 +351,10 @@ fn unset_worker_setting(arena: &mut Arena, base: &Base, name: &str, location: Va
         Some(Value::Dict(_)) => env,
         Some(Value::List(_)) => {
             let error = Error::refused(format!(
-                "`job_configuration.env` of the default is a list, beside which the worker's own `{name}` cannot be left out"
+                "`job_configuration.env` of --from-default is a list, in which `{name}` of the worker cannot be set to null"
             ));
             return Err(locate(
-                error.hint("write \"{{ env }}\" there, and the list into the container's `env`"),
+                error.hint("set `job_configuration.env` to \"{{ env }}\", and move the list to `env` of the container"),
                 arena.location(location),
             ));
         }

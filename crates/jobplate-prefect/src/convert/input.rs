@@ -46,17 +46,17 @@ pub(super) fn read(arena: &Arena, job: ValueId) -> Result<Parts> {
         Err(locate(Error::input(message).hint("write `containers` as a list of mappings"), arena.location(id)))
     };
     let Value::List(items) = arena.get(list) else {
-        return fail(format!("`containers` must be a list, and is {}", arena.describe_kind(list)), list);
+        return fail(format!("`containers` must be a list, not {}", arena.describe_kind(list)), list);
     };
     if let Some(other) = items.iter().find(|item| arena.as_dict(**item).is_none()) {
-        return fail(format!("a container must be a mapping, and is {}", arena.describe_kind(*other)), *other);
+        return fail(format!("a container must be a mapping, not {}", arena.describe_kind(*other)), *other);
     }
     let Some((container, others)) = items.split_first() else {
-        return fail("the list of `containers` is empty".to_owned(), list);
+        return fail("`containers` must not be empty".to_owned(), list);
     };
     let name = get_non_null(arena, *container, "name");
     if let Some(name) = name.filter(|name| arena.as_str(*name).is_none()) {
-        return fail(format!("the name of a container must be text, and is {}", arena.describe_kind(name)), name);
+        return fail(format!("the name of a container must be a string, not {}", arena.describe_kind(name)), name);
     }
     Ok(Parts {
         job,
@@ -82,23 +82,21 @@ fn check_kind(arena: &Arena, job: ValueId) -> Result<()> {
     }
     let has = |key: &str| arena.dict_get(job, key).is_some();
     if has("job_configuration") && has("variables") || has("base_job_template") {
-        let hint = "there is nothing to convert: `" + ProgramName + " render` puts references into it";
-        return fail("this is a base job template already".to_owned(), hint, job);
+        let hint = "use `" + ProgramName + " render` to add references to it";
+        return fail("the input is already a base job template".to_owned(), hint, job);
     }
     match arena.dict_get(job, "kind").map(|kind| (kind, arena.as_str(kind))) {
         // A missing `kind` is accepted, because Prefect 1's agent does not check `kind` either.
         None | Some((_, Some("Job"))) => Ok(()),
         Some((kind, Some("CronJob"))) => {
             let hint = "convert its `jobTemplate`, with `kind: Job` before it; the schedule belongs to a deployment";
-            fail("this is a CronJob, and a job template is a Job".to_owned(), hint.into(), kind)
+            fail("a job template must be a Job, not a CronJob".to_owned(), hint.into(), kind)
         }
         Some((kind, Some("ConfigMap"))) => {
-            fail("this ConfigMap has no job template".to_owned(), "its key must be `job_template.yaml`".into(), kind)
+            fail("this ConfigMap has no job template".to_owned(), "use the key `job_template.yaml`".into(), kind)
         }
         Some((kind, Some(_))) => fail("this object is not a Job".to_owned(), HINT.into(), kind),
-        Some((kind, None)) => {
-            fail(format!("`kind` must be Job, and is {}", arena.describe_kind(kind)), HINT.into(), kind)
-        }
+        Some((kind, None)) => fail(format!("`kind` must be Job, not {}", arena.describe_kind(kind)), HINT.into(), kind),
     }
 }
 
@@ -117,7 +115,7 @@ fn get_mapping(arena: &Arena, dict: ValueId, key: &str, path: &str) -> Result<Va
 fn get_optional_mapping(arena: &Arena, dict: ValueId, key: &str, path: &str) -> Result<Option<ValueId>> {
     match get_non_null(arena, dict, key) {
         Some(value) if arena.as_dict(value).is_none() => {
-            let error = Error::input(format!("`{path}` must be a mapping, and is {}", arena.describe_kind(value)));
+            let error = Error::input(format!("`{path}` must be a mapping, not {}", arena.describe_kind(value)));
             Err(locate(error.hint("a job template is the manifest of a Job"), arena.location(value)))
         }
         value => Ok(value),

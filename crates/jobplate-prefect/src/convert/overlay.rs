@@ -150,8 +150,11 @@ fn to_literal_key(arena: &Arena, key: ValueId) -> Result<ValueId> {
     match arena.as_str(key).is_some_and(placeholder::is_contained_in) {
         false => Ok(key),
         true => {
-            let error = Error::refused("this key looks like a placeholder of Prefect, whose server would refuse it");
-            Err(locate(error.hint("a job template has no placeholders: write the key out"), arena.location(key)))
+            let error = Error::refused("this key looks like a placeholder, which Prefect's server rejects in a key");
+            Err(locate(
+                error.hint("write the key without `{{ }}`: Prefect 1 does not replace placeholders"),
+                arena.location(key),
+            ))
         }
     }
 }

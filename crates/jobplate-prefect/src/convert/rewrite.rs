@@ -39,7 +39,7 @@ pub(super) fn to_string(
             }
         }
         _ => {
-            let error = Error::input(format!("{label} must be text, and is {}", arena.describe_kind(value)));
+            let error = Error::input(format!("{label} must be a string, not {}", arena.describe_kind(value)));
             return Err(locate(error.hint("put it in quotes"), arena.location(value)));
         }
     };
@@ -57,8 +57,8 @@ pub(super) fn values_to_strings(
     label: &str,
 ) -> Result<ValueId> {
     let Some(pairs) = arena.as_dict(map).map(<[_]>::to_vec) else {
-        let error = Error::input(format!("{label} must be a mapping, and is {}", arena.describe_kind(map)));
-        return Err(locate(error.hint("leave an empty key out"), arena.location(map)));
+        let error = Error::input(format!("{label} must be a mapping, not {}", arena.describe_kind(map)));
+        return Err(locate(error.hint("remove the key if it is empty"), arena.location(map)));
     };
     let mut texts = Vec::new();
     for (key, value) in pairs {

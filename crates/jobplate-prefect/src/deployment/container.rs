@@ -42,7 +42,7 @@ pub(crate) struct ProgramContainer {
 }
 
 /// Finds the container that runs a program in a manifest. `assumed_version` is the version of Prefect if the container's
-/// image does not tell its version.
+/// image does not contain its version.
 ///
 /// # Errors
 /// Fails if not exactly one container runs the program, or if the container's variables, command or options are not
@@ -267,7 +267,7 @@ const MAX_ARG_LENGTH: usize = 128 << 10;
 /// Fails if the result is longer than Linux accepts, or if the values of variables exceed the budget.
 fn expand(environ: &Environ, text: &str, budget: &mut Budget) -> Result<Resolved> {
     let too_long = || {
-        let error = Error::input("the text with its variables is longer than Linux allows");
+        let error = Error::input("an argument with its variables exceeds Linux's limit of 128 KiB");
         error.hint("use shorter values")
     };
     let mut out = String::new();

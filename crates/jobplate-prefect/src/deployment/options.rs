@@ -64,10 +64,10 @@ impl Options {
     pub(crate) fn refuse(program: &Program, location: &Location) -> Error {
         let start = program.command.join(" ");
         let error = Error::input(format!("`{start}` does not accept these options"));
-        locate(error.hint(format!("look at `{start} --help`")), Some(location))
+        locate(error.hint(format!("see `{start} --help`")), Some(location))
     }
 
-    /// Parses words. `is_own` tells whether they follow the command.
+    /// Parses words. `is_own` is true if they follow the command.
     fn parse_words(&mut self, program: &Program, words: &[&str], is_own: bool) -> std::result::Result<(), Refusal> {
         let is_click = self.parser == OptionParser::Click;
         let is_known = |name: &str| !is_click || !is_own || !program.unknown_to_click.contains(&name);

@@ -26,9 +26,9 @@ pub(super) fn check(
                 .filter_map(|(key, kind)| Some((*kind, arena.dict_get(*source, key)?)))
                 .filter(|(_, reference)| !matches!(arena.get(*reference), Value::None))
         };
-        let subject = || format!("Kubernetes rejects the Job: `envFrom[{position}]` of {}", container.describe());
+        let subject = || format!("Kubernetes rejects the Job (`envFrom[{position}]` of {})", container.describe());
         if references().count() != 1 {
-            let text = format!("{} must have either `secretRef` or `configMapRef`", subject());
+            let text = format!("{}: the source must have either `secretRef` or `configMapRef`", subject());
             found.push(locate_diagnostic(Diagnostic::error("missing-field", text), arena.location(*source)));
             continue;
         }

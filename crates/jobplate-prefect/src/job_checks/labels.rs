@@ -20,11 +20,14 @@ pub(super) fn check(arena: &Arena, job: ValueId, found: &mut Vec<Diagnostic>) {
             let value_fault = match arena.get(*value) {
                 Value::Str(text) if kind == "label" => names::check_label_value(text).err(),
                 Value::Str(_) | Value::Unknown(_) | Value::None => None,
-                _ => Some(ValidationError::new(format!("the value is {}, not a string", arena.describe_kind(*value)))),
+                _ => Some(ValidationError::new(format!(
+                    "the value must be a string, not {}",
+                    arena.describe_kind(*value)
+                ))),
             };
             let key_fault = names::check_metadata_key(kind, &name).err();
             for fault in [key_fault, value_fault].into_iter().flatten() {
-                let subject = format!("Kubernetes rejects the Job: the {kind} {}", quote_key(&name));
+                let subject = format!("Kubernetes rejects the Job ({kind} {})", quote_key(&name));
                 found.push(locate_diagnostic(fault.into_diagnostic("invalid-label", &subject), location));
             }
         }

@@ -29,7 +29,7 @@ pub(super) fn check_job(arena: &Arena, job: ValueId, found: &mut Vec<Diagnostic>
             continue;
         }
         let name = arena.as_str(id).unwrap_or_default();
-        let subject = format!("Kubernetes rejects the Job: `{key}`");
+        let subject = format!("Kubernetes rejects the Job (`{key}`)");
         let error = match names::check_object_name("Job", &format!("{name}{ending}")) {
             Err(fault) => fault.into_diagnostic("invalid-name", &subject),
             Ok(()) if name.len() > max => {

@@ -306,7 +306,7 @@ fn update_pairs(arena: &mut Arena, env: ValueId) -> Result<Vec<(ValueId, ValueId
             _ => {
                 let error = Error::input("the agent's `env_vars` must be a mapping");
                 return Err(locate(
-                    error.hint("Prefect itself fails here; write {\"NAME\": \"value\"}"),
+                    error.hint("write {\"NAME\": \"value\"}: Prefect fails here too"),
                     arena.location(env),
                 ));
             }

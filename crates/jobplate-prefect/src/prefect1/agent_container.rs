@@ -121,8 +121,9 @@ impl<'a> AgentContainer<'a> {
                 (text, "pass the URL of Prefect Server with --api URL".to_owned())
             }
             (Backend::Server, None) if !self.configures_server() => {
-                let text =
-                    format!("{object} has no {API}: it and every flow run look for Prefect Server in their own pod");
+                let text = format!(
+                    "{object} has no {API}: it and every flow run use the default URL, localhost in their own pod"
+                );
                 (text, "pass the URL of Prefect Server with --api URL, unless the image sets it".to_owned())
             }
             (Backend::Cloud, Some(api)) if settings.api.is_none() && !is_prefect_cloud(&api) => {

@@ -64,7 +64,10 @@ fn add_secrets(
         let refuse =
             |problem: &str, hint: &str| locate(Error::input(format!("{name} {problem}")).hint(hint), Some(&location));
         if own.contains(secrets::DICT_SEPARATOR) {
-            return Err(refuse("has a `__` in its name, which in a variable's leads into a dict", "rename the secret"));
+            return Err(refuse(
+                "contains `__`, which Prefect reads as a nested dict in the name of a variable",
+                "rename the secret",
+            ));
         }
         let (own, value) = match value.get_ref() {
             DeValue::Table(inner) => {

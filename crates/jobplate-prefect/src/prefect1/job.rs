@@ -123,14 +123,14 @@ fn set_metadata(arena: &mut Arena, run: &JobRequest<'_>, replaced: &mut Vec<(&'s
 }
 
 fn fail(arena: &Arena, id: ValueId, message: impl Into<String>) -> Error {
-    locate(Error::input(message), arena.location(id)).hint("Prefect's agent fails here")
+    locate(Error::input(message), arena.location(id)).hint("correct this value: Prefect's agent fails here too")
 }
 
 fn must_be_mapping(arena: &Arena, id: ValueId, label: &str) -> Result<()> {
     match arena.as_dict(id) {
         Some(_) => Ok(()),
-        None => Err(fail(arena, id, format!("{label} must be a mapping, and is {}", arena.describe_kind(id)))
-            .hint("Prefect's agent fails here; leave an empty key out")),
+        None => Err(fail(arena, id, format!("{label} must be a mapping, not {}", arena.describe_kind(id)))
+            .hint("remove the key if it is empty: Prefect's agent fails here too")),
     }
 }
 
@@ -177,8 +177,8 @@ fn first_part(arena: &mut Arena, name: ValueId) -> Result<String> {
             let first = arena.alloc(Value::List(items.into_iter().take(MAX_NAME_LENGTH).collect()), None);
             Ok(string::str(arena, first))
         }
-        _ => Err(fail(arena, name, format!("`metadata.name` must be text, and is {}", arena.describe_kind(name)))
-            .hint("Prefect's agent fails here; put the name in quotes")),
+        _ => Err(fail(arena, name, format!("`metadata.name` must be a string, not {}", arena.describe_kind(name)))
+            .hint("put the name in quotes: Prefect's agent fails here too")),
     }
 }
 
@@ -262,11 +262,11 @@ fn first_container(arena: &mut Arena, pod: ValueId) -> Result<ValueId> {
             let zero = arena.alloc(Value::Int(num_bigint::BigInt::ZERO), None);
             match arena.dict_get_by_key(containers, zero) {
                 Some(first) => first,
-                None => return Err(fail(arena, containers, "`containers` must be a list, and is a mapping")),
+                None => return Err(fail(arena, containers, "`containers` must be a list, not a mapping")),
             }
         }
         _ => {
-            let message = format!("`containers` must be a list, and is {}", arena.describe_kind(containers));
+            let message = format!("`containers` must be a list, not {}", arena.describe_kind(containers));
             return Err(fail(arena, containers, message));
         }
     };
@@ -295,7 +295,11 @@ fn set_env(arena: &mut Arena, run: &JobRequest<'_>, container: ValueId, image: V
             return Err(fail(arena, entry, "an entry of `env` has no name"));
         };
         if !arena.is_hashable(name) {
-            return Err(fail(arena, name, format!("the name of a variable is {}", arena.describe_kind(name))));
+            return Err(fail(
+                arena,
+                name,
+                format!("the name of a variable must be a string, not {}", arena.describe_kind(name)),
+            ));
         }
         if env.add_entry(arena, name, entry) {
             entries.push(entry);

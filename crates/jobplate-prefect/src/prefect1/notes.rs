@@ -97,7 +97,7 @@ impl NoteCollector<'_> {
                         (true, _) => "is overridden by the run config",
                         (false, Some("")) => {
                             is_blank = true;
-                            "is set to an empty string by the agent's SERVICE_ACCOUNT_NAME, which is empty"
+                            "is overridden with an empty string: the agent's SERVICE_ACCOUNT_NAME is empty"
                         }
                         (false, _) => "is overridden by the agent",
                     }
@@ -245,7 +245,7 @@ impl NoteCollector<'_> {
             let kind = arena.describe_kind(value);
             let text = match variable.source.origin {
                 FlowVariableOrigin::Agent => {
-                    format!("Kubernetes rejects the Job: Prefect parses this setting, the value of `{name}`, as {kind}")
+                    format!("Kubernetes rejects the Job: Prefect parses the value of the setting `{name}` as {kind}")
                 }
                 _ => format!("Kubernetes rejects the Job: the value of `{name}` is {kind}, not a string"),
             };
@@ -318,13 +318,14 @@ impl NoteCollector<'_> {
             self.add(Diagnostic::info("placeholder", text), None);
         }
         if let Some(unknown) = agent.unknown_env {
-            let text = "the variables in PREFECT__CLOUD__AGENT__ENV_VARS are not known here and may override others";
+            let text =
+                "the preview does not know the variables in PREFECT__CLOUD__AGENT__ENV_VARS, which may override others";
             self.add(Diagnostic::warning("unknown-value", text), arena.location(unknown));
         }
         if let Some(account) = agent.service_account_name
             && let Value::Unknown(from) = arena.get(account)
         {
-            let text = format!("the agent's service account ({}) is not known here", find_references(from));
+            let text = format!("the preview does not know the agent's service account ({})", find_references(from));
             self.add(Diagnostic::info("unknown-value", text), arena.location(account));
         }
         if let Value::Unknown(from) = arena.get(agent.api_key) {

@@ -123,11 +123,11 @@ impl RunConfig {
         match (path, template) {
             (Some(_), Some(template)) => {
                 let error = Error::input("`job_template` and `job_template_path` are both given");
-                return Err(locate(error.hint("leave one of them out"), arena.location(template)));
+                return Err(locate(error.hint("remove one of them"), arena.location(template)));
             }
             (Some(path), None) => {
                 let Some(name) = arena.as_str(path) else {
-                    return Err(locate(Error::input("`job_template_path` must be text"), arena.location(path)));
+                    return Err(locate(Error::input("`job_template_path` must be a string"), arena.location(path)));
                 };
                 match TemplatePath::parse(name) {
                     // Prefect reads this file on the host that registers the flow, not on the agent's host.
@@ -151,7 +151,7 @@ impl RunConfig {
         let Some(template) = template.filter(|template| *arena.get(*template) != Value::None) else { return Ok(()) };
         if arena.as_dict(template).is_none() {
             let error = Error::input(format!(
-                "the run config's job template is {}, not a mapping",
+                "the run config's job template must be a mapping, not {}",
                 arena.describe_kind(template)
             ));
             return Err(locate(error, arena.location(template)));
@@ -224,7 +224,7 @@ fn to_string(arena: &mut Arena, value: Option<ValueId>) -> Result<Option<ValueId
     let text = match arena.get(value) {
         Value::Str(_) | Value::Unknown(_) => return Ok(Some(value)),
         Value::Bytes(bytes) => String::from_utf8(bytes.clone())
-            .map_err(|_| locate(Error::input("the binary data must be UTF-8"), arena.location(value)))?,
+            .map_err(|_| locate(Error::input("invalid UTF-8 in binary data"), arena.location(value)))?,
         _ => string::str(arena, value),
     };
     let location = arena.location(value).cloned();
@@ -237,7 +237,7 @@ fn to_strings(arena: &mut Arena, list: ValueId, label: &str) -> Result<Vec<Value
     let mut out = Vec::new();
     for item in items {
         if *arena.get(item) == Value::None {
-            return Err(locate(Error::input(format!("an item of {label} is empty")), arena.location(item)));
+            return Err(locate(Error::input(format!("an item of {label} must not be null")), arena.location(item)));
         }
         out.extend(to_string(arena, Some(item))?);
     }
@@ -248,14 +248,18 @@ fn to_strings(arena: &mut Arena, list: ValueId, label: &str) -> Result<Vec<Value
 /// converted.
 fn read_env(arena: &mut Arena, env: ValueId) -> Result<Vec<(ValueId, ValueId)>> {
     let Some(pairs) = arena.as_dict(env) else {
-        let error = Error::input(format!("`env` of the run config is {}, not a mapping", arena.describe_kind(env)));
+        let error =
+            Error::input(format!("`env` of the run config must be a mapping, not {}", arena.describe_kind(env)));
         return Err(locate(error.hint("write `env: {NAME: value}`"), arena.location(env)));
     };
     let pairs = pairs.to_vec();
     let named = arena.alloc(Value::empty_dict(), None);
     for (key, value) in pairs {
         if *arena.get(key) == Value::None {
-            return Err(locate(Error::input("a name in `env` of the run config is empty"), arena.location(key)));
+            return Err(locate(
+                Error::input("a name in `env` of the run config must not be null"),
+                arena.location(key),
+            ));
         }
         if let Some(name) = to_string(arena, Some(key))? {
             arena.dict_set(named, name, value);

@@ -108,7 +108,7 @@ impl AgentScenario {
             match arena.as_str(identifier) {
                 Some(text) => scenario.identifier = text.chars().chain(['0'; 8]).take(8).collect(),
                 None => {
-                    let error = Error::input("`identifier` must be text");
+                    let error = Error::input("`identifier` must be a string");
                     return Err(locate(error.hint("put it in quotes"), arena.location(identifier)));
                 }
             }

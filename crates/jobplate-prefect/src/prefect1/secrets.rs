@@ -28,10 +28,11 @@ pub fn parse_name(key: &str) -> std::result::Result<&str, ValidationError> {
     if name.starts_with("PREFECT__") {
         if secret_name(&format!("{name}{DICT_SEPARATOR}")).is_some() {
             return Err(ValidationError::new("this variable sets all secrets in one dict")
-                .hint("give each secret a variable of its own"));
+                .hint("set each secret with its own variable"));
         }
-        return Err(ValidationError::new(format!("{name} is a Prefect setting, not a flow secret"))
-            .hint("leave it out; settings are for `" + ProgramName + " render`: --backend, --api, --api-key, --env"));
+        return Err(ValidationError::new(format!("{name} is a Prefect setting, not a flow secret")).hint(
+            "remove it here, and set it with `" + ProgramName + " render` (--backend, --api, --api-key or --env)",
+        ));
     }
     if let Some(method) = name.split(DICT_SEPARATOR).find(|part| RESERVED_KEYS.contains(part)) {
         return Err(ValidationError::new(format!(

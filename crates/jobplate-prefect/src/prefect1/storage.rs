@@ -38,8 +38,8 @@ pub(super) fn docker_image(arena: &mut Arena, storage: ValueId) -> Result<Option
     let kind = arena.dict_get(storage, "type").and_then(|kind| arena.as_str(kind)).unwrap_or_default();
     let Some((kind, required)) = KINDS.iter().find(|(known, _)| *known == kind) else {
         let kinds: Vec<&str> = KINDS.iter().map(|(kind, _)| *kind).collect();
-        let error = fail(arena, "the flow's storage has no `type` that Prefect knows".to_owned());
-        return Err(error.hint(format!("it is one of {}", kinds.join(", "))));
+        let error = fail(arena, "unknown `type` of the flow's storage".to_owned());
+        return Err(error.hint(format!("use one of {}", kinds.join(", "))));
     };
     let is_set = |key: &&&str| arena.dict_get(storage, key).is_some_and(|value| *arena.get(value) != Value::None);
     if let Some(missing) = required.iter().find(|key| !is_set(key)) {

@@ -52,7 +52,7 @@ pub fn find_in_config_map(source: Rc<SourceFile>) -> Result<Rc<SourceFile>> {
 /// or if the file cannot be read.
 pub(super) fn read(arena: &mut Arena, path: ValueId, file: &ReadFile<'_>) -> Result<ValueId> {
     let Some(text) = arena.as_str(path) else {
-        return Err(locate(Error::input("the path of a job template must be text"), arena.location(path)));
+        return Err(locate(Error::input("the path of a job template must be a string"), arena.location(path)));
     };
     let TemplatePath { scheme, path: local } = TemplatePath::parse(text);
     match scheme.as_str() {

@@ -261,10 +261,10 @@ impl Arena {
     /// Returns the description of a value's type for messages.
     pub fn describe_kind(&self, id: ValueId) -> &'static str {
         match self.get(id) {
-            Value::None => "empty",
+            Value::None => "null",
             Value::Bool(_) => "a boolean",
             Value::Int(_) | Value::Float(_) => "a number",
-            Value::Str(_) | Value::Unknown(_) => "text",
+            Value::Str(_) | Value::Unknown(_) => "a string",
             Value::Bytes(_) => "binary data",
             Value::Timestamp(_) => "a date",
             Value::List(_) => "a list",

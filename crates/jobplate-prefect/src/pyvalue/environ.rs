@@ -105,7 +105,7 @@ impl Environ {
     /// name or value.
     pub fn read(arena: &Arena, input: ValueId, label: &str) -> Result<Self> {
         let Some(pairs) = arena.as_dict(input) else {
-            let error = Error::input(format!("{label} is {}, not a mapping", arena.describe_kind(input)));
+            let error = Error::input(format!("{label} must be a mapping, not {}", arena.describe_kind(input)));
             return Err(locate(error.hint("write `NAME: \"value\"` below it"), arena.location(input)));
         };
         let variable = |(name, value): &(ValueId, ValueId)| match (arena.get(*name), arena.get(*value)) {
@@ -243,7 +243,7 @@ mod tests {
             assert_eq!(environ.expand_vars(text, &mut budget).unwrap(), vars, "{text}");
         }
         for (text, user) in
-            [("~", "/h"), ("~/a", "/h/a"), ("a~", "a~"), ("~root/a", "/root/a"), ("~nobody/a", "~nobody/a")]
+            [("~", "/h"), ("~/a", "/h/a"), ("a~", "a~"), ("~root/a", "/root/a"), ("~someone/a", "~someone/a")]
         {
             assert_eq!(environ.expand_user(text), user, "{text}");
         }

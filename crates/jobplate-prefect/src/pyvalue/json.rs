@@ -29,7 +29,7 @@ pub(crate) fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<Option<
     }
     if let Some(at) = find_lone_surrogate(text) {
         let span = start + at..start + at + SURROGATE_LENGTH;
-        let error = Error::refused("a string contains half of a surrogate pair").hint(UNSUPPORTED_HINT);
+        let error = Error::refused("a string contains an unpaired surrogate").hint(UNSUPPORTED_HINT);
         return Err(locate(error, Some(&Location { source: Rc::clone(source), span })));
     }
     let mut nodes = NodeArena::default();

@@ -34,7 +34,7 @@ pub fn check_serializable(arena: &Arena, id: ValueId) -> Result<Serializable<'_>
 fn check_value(arena: &Arena, id: ValueId, depth: usize, budget: &mut Budget) -> Result<()> {
     let refuse = |subject: &str| {
         let error = Error::input(format!("{subject} cannot be sent to Kubernetes"));
-        Err(locate(error.hint("Prefect itself fails here: put text in quotes"), arena.location(id)))
+        Err(locate(error.hint("put text in quotes: Prefect fails here too"), arena.location(id)))
     };
     let Some(depth) = depth.checked_sub(1) else { return refuse("a value nested this deeply") };
     let indentation = 2 * (MAX_DEPTH - depth);
@@ -55,7 +55,7 @@ fn check_value(arena: &Arena, id: ValueId, depth: usize, budget: &mut Budget) ->
             Some(_) => check_value(arena, *value, depth, budget),
             None => Err(locate(
                 Error::input(format!("{} as a key cannot be sent to Kubernetes", arena.describe_kind(*key)))
-                    .hint("Prefect itself fails here: put the key in quotes"),
+                    .hint("put the key in quotes: Prefect fails here too"),
                 arena.location(*key),
             )),
         }),

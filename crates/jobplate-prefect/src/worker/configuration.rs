@@ -72,7 +72,7 @@ pub(super) fn read_defaults(arena: &mut Arena, version: WorkerVersion, template:
                 return Err(prefect_error(
                     arena,
                     schema,
-                    format!("the schema of a variable is {}", arena.describe_kind(schema)),
+                    format!("the schema of a variable must be a mapping, not {}", arena.describe_kind(schema)),
                 ));
             }
         };
@@ -92,8 +92,11 @@ fn merge_job_variables(arena: &mut Arena, version: WorkerVersion, sources: &Conf
             Some(_) => Ok(copy(arena, variables)),
             None => {
                 let kind = arena.describe_kind(variables);
-                Err(locate(Error::input(format!("job variables of the {owner} are {kind}")), arena.location(variables))
-                    .hint("they are a mapping: `image: my/flow:1`"))
+                Err(locate(
+                    Error::input(format!("the job variables of the {owner} must be a mapping, not {kind}")),
+                    arena.location(variables),
+                )
+                .hint("write a mapping, such as `image: my/flow:1`"))
             }
         },
         _ => Ok(arena.alloc(Value::empty_dict(), None)),
@@ -185,8 +188,10 @@ pub(super) fn resolve(
 /// Fails if the value is not a mapping.
 fn merge_env(arena: &mut Arena, env: ValueId, over: ValueId) -> Result<ValueId> {
     if let Value::List(_) = arena.get(over) {
-        let error = Error::input("`env` is a list, and `job_configuration.env` of the base job template is a mapping");
-        let hint = "Prefect itself fails here, because it merges the two: write `\"env\": \"{{ env }}\"` in `job_configuration`";
+        let error =
+            Error::input("`env` must be a mapping, like `job_configuration.env` of the base job template, not a list");
+        let hint =
+            "write a mapping, or set `\"env\": \"{{ env }}\"` in `job_configuration`: Prefect cannot merge the two";
         return Err(locate(error.hint(hint), arena.location(over)));
     }
     union(arena, env, over)
@@ -198,8 +203,11 @@ fn check_needs_no_api(arena: &Arena, filled: ValueId) -> Result<()> {
     fill::collect_placeholders(arena, filled, &mut found);
     match found.iter().find(|(_, placeholder)| placeholder.source() == PlaceholderSource::Api) {
         Some((value, placeholder)) => {
-            let error = Error::input(format!("only Prefect's API knows `{}`", placeholder.name));
-            let hint = "replace it with its value: the preview does not read from the API";
+            let error = Error::input(format!(
+                "cannot resolve `{}`: the preview does not read from Prefect's API",
+                placeholder.name
+            ));
+            let hint = "replace it with its value";
             Err(locate(error.hint(hint), arena.location(*value)))
         }
         None => check_references(arena, filled),
@@ -217,8 +225,8 @@ fn check_references(arena: &Arena, value: ValueId) -> Result<()> {
                     return Err(prefect_error(arena, reference, "`$ref` must be a mapping"));
                 }
                 if id.is_some_and(|id| arena.is_truthy(id)) {
-                    let error = Error::input("only Prefect's API knows this block");
-                    let hint = "replace it with its value: the preview does not read from the API";
+                    let error = Error::input("cannot resolve this block: the preview does not read from Prefect's API");
+                    let hint = "replace it with its value";
                     return Err(locate(error.hint(hint), arena.location(reference)));
                 }
             }
@@ -232,14 +240,14 @@ fn check_references(arena: &Arena, value: ValueId) -> Result<()> {
 fn read_fields(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Result<Configuration> {
     let is_null = |arena: &Arena, id: ValueId| *arena.get(id) == Value::None;
     let type_error = |arena: &Arena, id: ValueId, key: &str, expected: &str| {
-        prefect_error(arena, id, format!("`{key}` is {}, and must be {expected}", arena.describe_kind(id)))
+        prefect_error(arena, id, format!("`{key}` must be {expected}, not {}", arena.describe_kind(id)))
     };
     let read_string = |arena: &Arena, key: &str| match arena.dict_get(filled, key) {
         None => Ok(None),
         Some(id) if is_null(arena, id) => Ok(None),
         Some(id) => match arena.get(id) {
             Value::Str(_) | Value::Unknown(_) => Ok(Some(id)),
-            _ => Err(type_error(arena, id, key, "text")),
+            _ => Err(type_error(arena, id, key, "a string")),
         },
     };
     let env = read_env(arena, version, filled)?;
@@ -247,7 +255,7 @@ fn read_fields(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Re
     let name = read_string(arena, "name")?;
     let namespace = match arena.dict_get(filled, "namespace") {
         None => arena.alloc_str("default"),
-        Some(id) if is_null(arena, id) => return Err(type_error(arena, id, "namespace", "text")),
+        Some(id) if is_null(arena, id) => return Err(type_error(arena, id, "namespace", "a string")),
         Some(_) => read_string(arena, "namespace")?.unwrap_or(filled),
     };
     let read_strings = |arena: &mut Arena, key: &str| -> Result<ValueId> {
@@ -257,7 +265,7 @@ fn read_fields(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Re
             Some((name, value)) => {
                 let name = arena.as_str(*name).unwrap_or_default();
                 let kind = arena.describe_kind(*value);
-                Err(prefect_error(arena, *value, format!("`{name}` among the {key} is {kind}, and must be text")))
+                Err(prefect_error(arena, *value, format!("`{name}` in `{key}` must be a string, not {kind}")))
             }
             None => Ok(id),
         }
@@ -294,9 +302,11 @@ fn read_env(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Resul
                 Ok(pairs)
             }
             EnvListHandling::Entries => match items.iter().find(|item| arena.as_dict(**item).is_none()) {
-                Some(entry) => {
-                    Err(prefect_error(arena, *entry, format!("an entry of `env` is {}", arena.describe_kind(*entry))))
-                }
+                Some(entry) => Err(prefect_error(
+                    arena,
+                    *entry,
+                    format!("an entry of `env` must be a mapping, not {}", arena.describe_kind(*entry)),
+                )),
                 None => Ok(env),
             },
         },
@@ -307,7 +317,7 @@ fn read_env(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Resul
                 return Err(prefect_error(
                     arena,
                     *collection,
-                    format!("a value of `env` is {}, and must be text", arena.describe_kind(*collection)),
+                    format!("a value of `env` must be a string, not {}", arena.describe_kind(*collection)),
                 ));
             }
             let pairs = pairs.into_iter().map(|(key, value)| {
@@ -359,7 +369,7 @@ fn check_worker_fields(arena: &Arena, filled: ValueId) -> Result<()> {
             return Err(prefect_error(
                 arena,
                 id,
-                format!("`{key}` is {}, and must be {expected}", arena.describe_kind(id)),
+                format!("`{key}` must be {expected}, not {}", arena.describe_kind(id)),
             ));
         }
     }

@@ -90,7 +90,7 @@ pub struct WorkerDeployment {
     rejected_variables: Vec<Diagnostic>,
 }
 
-/// Finds the worker in a manifest. `version` is the worker's version if its image does not tell it.
+/// Finds the worker in a manifest. `version` is the worker's version if its image does not contain it.
 ///
 /// # Errors
 /// Fails if there is not exactly one worker, if the worker's type is not `kubernetes`, if the worker does not start with
@@ -114,13 +114,16 @@ pub fn find(source: &Rc<SourceFile>, version: WorkerVersion) -> Result<WorkerDep
         && kind != "kubernetes"
         && find_references(&kind).is_empty()
     {
-        let error = Error::input("the type of this worker is not `kubernetes`");
-        return Err(locate(error.hint("Jobs are made by workers of the type `kubernetes` only"), Some(&location)));
+        let error = Error::input("the type of the worker must be `kubernetes`");
+        return Err(locate(
+            error.hint("pass the manifest of a Kubernetes worker: other workers create no Jobs"),
+            Some(&location),
+        ));
     }
     if options.value("profile").is_some() {
-        let error = Error::input("`--profile` wins over the worker's variables here, which is not followed");
+        let error = Error::input("unsupported `--profile` after `worker start`: it overrides the worker's variables");
         return Err(locate(
-            error.hint("write `prefect --profile NAME worker start`, where variables win"),
+            error.hint("write `prefect --profile NAME worker start`, in which the variables override the profile"),
             Some(&location),
         ));
     }
@@ -250,11 +253,11 @@ impl WorkerDeployment {
             add(Diagnostic::info("placeholder", text), Some(&self.location));
         }
         if self.has_template {
-            let text = "the worker uses its `--base-job-template` only to create the work pool: an existing pool keeps its own";
+            let text = "the worker uses its `--base-job-template` only to create the work pool: an existing work pool keeps its own template";
             add(Diagnostic::info("base-job-template-flag", text), Some(&self.location));
         }
         if self.has_env_from {
-            let text = "the variables in the worker's `envFrom` are not known here";
+            let text = "the preview does not know the variables in the worker's `envFrom`";
             add(Diagnostic::info("unknown-value", text).in_file(file), None);
         }
         for entry in preview.entries.iter().filter(|entry| entry.origin == WorkerEnvOrigin::Worker) {

@@ -252,7 +252,11 @@ pub(super) fn merge(
     let mut dropped = Vec::new();
     for item in list {
         if arena.as_dict(item).is_none() {
-            return Err(prefect_error(arena, item, format!("an entry of `env` is {}", arena.describe_kind(item))));
+            return Err(prefect_error(
+                arena,
+                item,
+                format!("an entry of `env` must be a mapping, not {}", arena.describe_kind(item)),
+            ));
         }
         let is_dropped = version.drops_duplicate_entries() && names.contains_name_of(arena, item)?;
         let entry =
@@ -298,6 +302,10 @@ impl WorkerNames {
 fn name_key(arena: &Arena, name: ValueId) -> Result<DictKey> {
     match arena.is_hashable(name) {
         true => Ok(arena.dict_key(name)),
-        false => Err(prefect_error(arena, name, format!("the name of an entry is {}", arena.describe_kind(name)))),
+        false => Err(prefect_error(
+            arena,
+            name,
+            format!("the name of an entry of `env` must be a string, not {}", arena.describe_kind(name)),
+        )),
     }
 }

@@ -198,10 +198,10 @@ fn check_order(arena: &Arena, template: ValueId, filled: &str, replaced: &HashSe
         None => Ok(()),
         Some(placeholder) => {
             let error = Error::refused(format!(
-                "a value contains `{}`, a placeholder of the same string, and Prefect replaces placeholders in random order",
+                "the value of a placeholder contains `{}`, which the same string also contains: Prefect replaces placeholders in random order",
                 placeholder.full
             ));
-            Err(locate(error.hint("write the value without the placeholder"), arena.location(template)))
+            Err(locate(error.hint("remove the placeholder from the value"), arena.location(template)))
         }
     }
 }

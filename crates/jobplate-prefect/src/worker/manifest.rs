@@ -116,7 +116,7 @@ fn slugify_labels(arena: &mut Arena, version: WorkerVersion, texts: LabelPairs) 
             return Err(prefect_error(
                 arena,
                 value,
-                format!("the value of a label is {}, and must be text", arena.describe_kind(value)),
+                format!("the value of a label must be a string, not {}", arena.describe_kind(value)),
             ));
         };
         let is_unknown = matches!(arena.get(value), Value::Unknown(_));
@@ -241,7 +241,7 @@ fn set_image_and_command(arena: &mut Arena, version: WorkerVersion, container: V
         Some((_, Value::List(_))) => return Ok(()),
         Some((_, Value::Str(text) | Value::Unknown(text))) => text.clone(),
         Some((other, _)) => {
-            let why = format!("the command is {}, and must be text or a list", arena.describe_kind(other));
+            let why = format!("the command must be a string or a list, not {}", arena.describe_kind(other));
             return Err(prefect_error(arena, other, why));
         }
     };
@@ -251,7 +251,7 @@ fn set_image_and_command(arena: &mut Arena, version: WorkerVersion, container: V
         false => Some(line.split_whitespace().map(str::to_owned).collect()),
     };
     let Some(words) = words else {
-        return Err(prefect_error(arena, command.unwrap_or(container), "the command has a quote that is not closed"));
+        return Err(prefect_error(arena, command.unwrap_or(container), "the command has an unclosed quote"));
     };
     let words = words.into_iter().map(|word| arena.alloc(Value::Str(word), location.clone())).collect();
     let words = arena.alloc(Value::List(words), location);
@@ -325,7 +325,7 @@ fn set_generate_name(
                 return Err(prefect_error(
                     arena,
                     name,
-                    format!("the name is {}, and must be text", arena.describe_kind(name)),
+                    format!("the name must be a string, not {}", arena.describe_kind(name)),
                 ));
             }
         },

@@ -15,6 +15,7 @@
 //! | `configuration` | the precedence of job variables, their defaults and the template's `env`; the job configuration with variables filled in |
 //! | `fill` | the value that replaces a `{{ placeholder }}` |
 //! | `schema` | whether a value fits the schema of a variable |
+//! | `rejection` | how an error describes the part of a value that a schema rejects |
 //! | [`values`] | how dictionaries are merged |
 //! | `required` | which fields a Job must have |
 //! | [`environment`] | how the worker's own variables, the filled `env` of `configuration` and the container's entries are merged |
@@ -36,6 +37,7 @@ pub(crate) mod labels;
 pub mod manifest;
 pub mod notes;
 pub mod preview;
+mod rejection;
 mod required;
 mod run;
 pub mod scenario;

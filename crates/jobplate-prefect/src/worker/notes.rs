@@ -69,13 +69,13 @@ pub fn find(
     }
     for EnvironVar { name, value, location } in &preview.settings.unknown {
         let from = find_references(value.as_str());
-        let text = format!("the value of `{name}` ({from}) is not known here; the preview assumes that it is not set");
+        let text = format!("the preview does not know the value of `{name}` ({from}), and assumes that it is not set");
         notes.add(Diagnostic::info("unknown-value", text), location.as_ref());
     }
     for secret in &preview.secrets {
         let keys = secret.keys.join(", ");
         let text =
-            format!("the worker creates the Secret {} with {keys}; it needs the permission for this", secret.name);
+            format!("the worker creates the Secret {} with {keys}; it needs permission to create Secrets", secret.name);
         notes.add(Diagnostic::info("created-secret", text), None);
     }
     notes.found
@@ -221,13 +221,13 @@ impl<'h> PreviewNotes<'h> {
                 Some(object) => names::check_object_name(word, object).err(),
                 None => Some(ValidationError::new(format!("the {word} has no name"))),
             };
-            let subject = format!("Kubernetes rejects the Job: `{name}`");
+            let subject = format!("Kubernetes rejects the Job (variable `{name}`)");
             if let Some(fault) = fault {
                 self.add(fault.into_diagnostic("invalid-secret-name", &subject), location_of("name").as_ref());
             }
             let fault = match read_string("key") {
                 Some(key) => names::check_data_key(&key).err(),
-                None => Some(ValidationError::new(format!("the key of the {word} is missing"))),
+                None => Some(ValidationError::new(format!("the reference to the {word} has no key"))),
             };
             if let Some(fault) = fault {
                 self.add(fault.into_diagnostic("invalid-secret-key", &subject), location_of("key").as_ref());
@@ -283,7 +283,8 @@ impl<'h> PreviewNotes<'h> {
                     let name =
                         arena.dict_get(*container, "name").map_or(String::new(), |name| string::str(arena, name));
                     let kind = arena.describe_kind(env);
-                    let text = format!("Kubernetes rejects the Job: `env` of {list} {name} is {kind}, not a list");
+                    let text =
+                        format!("Kubernetes rejects the Job: `env` of `{name}` in `{list}` must be a list, not {kind}");
                     let error = Diagnostic::error("wrong-type", text)
                         .help("write a list: the worker converts only the `env` of the first container");
                     self.add(error, arena.location(*container));
@@ -324,7 +325,7 @@ impl<'h> PreviewNotes<'h> {
                 let Some(env) = env_of(container).filter(|env| is_env(*env)) else { continue };
                 let name = arena.dict_get(*container, "name").map_or(String::new(), |name| string::str(arena, name));
                 let text = format!(
-                    "`env` of {list} {name} becomes a mapping once a variable is set, and Kubernetes then rejects the Job"
+                    "`env` of `{name}` in `{list}` becomes a mapping once a variable is set, and Kubernetes then rejects the Job"
                 );
                 let warning = Diagnostic::warning("mixed-env-placeholder", text)
                     .help("write a list: the worker converts only the `env` of the first container");

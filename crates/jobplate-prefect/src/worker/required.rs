@@ -83,10 +83,10 @@ pub(super) fn complete_and_check(
     if let Some(first) = missing.first() {
         let (around, key) = first.rsplit_once('/').unwrap_or(("", first));
         let error = match missing.as_slice() {
-            [_] => Error::input(format!("the Job of the base job template has no `{key}`{}", under(around))),
+            [_] => Error::input(format!("missing `{key}`{} in the Job of the base job template", under(around))),
             _ => {
                 let paths: Vec<String> = missing.iter().map(|path| to_dotted_path(path)).collect();
-                Error::input(format!("the Job of the base job template lacks {}", paths.join(" and ")))
+                Error::input(format!("missing {} in the Job of the base job template", paths.join(" and ")))
             }
         };
         let location = find_nearest(arena, manifest, around);
@@ -119,12 +119,10 @@ fn to_dotted_path(path: &str) -> String {
 fn hint_for(path: &str) -> &'static str {
     match path {
         path if path.ends_with("/parallelism") || path.ends_with("/completions") => {
-            "Prefect itself fails here: it requires `parallelism: 1` and `completions: 1` in the spec of the pod"
+            "set `parallelism: 1` and `completions: 1` in the pod spec, as Prefect requires"
         }
-        path if path.contains("/containers/0") => {
-            "Prefect itself fails here: it runs the flow in the first container, whose name must be prefect-job"
-        }
-        _ => "Prefect itself fails here: its own template has what a Job must have",
+        path if path.contains("/containers/0") => "name the first container prefect-job, as Prefect requires",
+        _ => "copy it from Prefect's default template, which has all required fields",
     }
 }
 

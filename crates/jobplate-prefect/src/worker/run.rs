@@ -90,7 +90,7 @@ impl Record {
             match arena.as_str(id) {
                 Some(text) => Ok(text.to_owned()),
                 None => {
-                    let error = Error::input(format!("`{key}` is {}, and must be text", arena.describe_kind(id)));
+                    let error = Error::input(format!("`{key}` must be a string, not {}", arena.describe_kind(id)));
                     Err(locate(error.hint("put it in quotes"), arena.location(id)))
                 }
             }

@@ -63,16 +63,20 @@ pub fn read_job_variables(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<
     let root = load(arena, source)?;
     let has = |keys: &[&str]| keys.iter().all(|key| arena.dict_get(root, key).is_some());
     let (description, hint) = match () {
-        () if has(&["apiVersion", "kind"]) => ("a Kubernetes object", "the Deployment of a worker is for `--worker`"),
-        () if has(&["job_configuration", "variables"]) => ("a base job template", "it is FILE, without a flag"),
+        () if has(&["apiVersion", "kind"]) => {
+            ("a Kubernetes object", "pass the Deployment of a worker with `--worker`")
+        }
+        () if has(&["job_configuration", "variables"]) => ("a base job template", "pass it as FILE, without a flag"),
         () if has(&["deployments"]) => ("a prefect.yaml", "pass the mapping under `work_pool.job_variables` instead"),
         () if has(&["job_variables"]) => match has(&["worker"]) || has(&["deployment"]) || has(&["flow_run"]) {
-            true => ("a scenario", "it is for `--scenario`"),
-            false => ("a mapping with job variables in it", "move the contents of `job_variables` to the top level"),
+            true => ("a scenario", "pass it with `--scenario`"),
+            false => {
+                ("a mapping that contains `job_variables`", "move the contents of `job_variables` to the top level")
+            }
         },
         () => return Ok(root),
     };
-    Err(locate(Error::input(format!("this is {description}, not job variables")).hint(hint), arena.location(root)))
+    Err(locate(Error::input(format!("expected job variables, found {description}")).hint(hint), arena.location(root)))
 }
 
 impl WorkerScenario {
@@ -108,7 +112,7 @@ impl WorkerScenario {
         let read_record = |arena: &mut Arena, key: &str, number: u8, name: &str| {
             let fields = keys.truthy(arena, key);
             if let Some(fields) = fields.filter(|fields| arena.as_dict(*fields).is_none()) {
-                let error = Error::input(format!("`{key}` is {}, not a mapping", arena.describe_kind(fields)));
+                let error = Error::input(format!("`{key}` must be a mapping, not {}", arena.describe_kind(fields)));
                 return Err(locate(error.hint("write `name: NAME` below it"), arena.location(fields)));
             }
             Record::read(arena, fields, number, name)
@@ -161,8 +165,8 @@ fn check_fields(arena: &Arena, record: &Record) -> Result<()> {
     ];
     match fault.into_iter().find_map(|(key, expected, id)| Some((key, expected, id?))) {
         Some((key, expected, id)) => {
-            let error = Error::input(format!("`{key}` is {}, and must be {expected}", arena.describe_kind(id)));
-            Err(locate(error.hint("Prefect itself fails here"), arena.location(id)))
+            let error = Error::input(format!("`{key}` must be {expected}, not {}", arena.describe_kind(id)));
+            Err(locate(error.hint("correct this value: Prefect fails here too"), arena.location(id)))
         }
         None => Ok(()),
     }
@@ -174,12 +178,12 @@ fn check_fields(arena: &Arena, record: &Record) -> Result<()> {
 fn check_name(arena: &Arena, record: &Record, forbidden: &str, is_generated: bool) -> Result<()> {
     let error = match record.name.as_str() {
         "" if is_generated => {
-            Error::input("the name is empty, so Prefect generates one").hint("leave it out, or set a name")
+            Error::input("`name` must not be empty: Prefect would generate a name").hint("set a name, or remove `name`")
         }
-        "" => Error::input("an empty name").hint("Prefect itself fails here: give one"),
+        "" => Error::input("`name` must not be empty").hint("set a name: Prefect fails here too"),
         name if name.contains(|c| forbidden.contains(c)) => {
-            Error::input(format!("a name with one of {forbidden} in it"))
-                .hint("Prefect itself fails here: give another one")
+            Error::input(format!("`name` must not contain any of `{forbidden}`"))
+                .hint("use another name: Prefect fails here too")
         }
         _ => return Ok(()),
     };
@@ -198,7 +202,8 @@ fn read_worker(arena: &mut Arena, mapping: Option<ValueId>) -> Result<Worker> {
             Value::None => String::new(),
             Value::Str(text) => text.clone(),
             _ => {
-                let error = Error::input(format!("the name of the worker is {}", arena.describe_kind(name)));
+                let error =
+                    Error::input(format!("the name of the worker must be a string, not {}", arena.describe_kind(name)));
                 return Err(locate(error.hint("put it in quotes"), arena.location(name)));
             }
         };

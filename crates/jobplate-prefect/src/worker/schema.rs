@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use regex_lite::RegexBuilder;
 
+use super::rejection::Rejection;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 
 /// The maximum number of comparisons of a value with a schema, an alternative or an allowed value, in all checks of a
@@ -78,22 +79,22 @@ impl<'h> SchemaChecker<'h> {
         size
     }
 
-    /// Returns the reason why the schema of a variable rejects a value, or `None` if it accepts the value, if only the
-    /// cluster knows the value, or if there were too many comparisons. `is_required` tells whether the variable is
-    /// required: the server allows null for other variables, whatever their type.
-    pub(super) fn rejection(&self, value: ValueId, schema: ValueId, is_required: bool) -> Option<String> {
+    /// Returns why the schema of a variable rejects a value, or `None` if it accepts the value, if only the
+    /// cluster knows the value, or if there were too many comparisons. `is_required` is true if the variable is
+    /// required: the server allows null for other variables, regardless of their type.
+    pub(super) fn rejection(&self, value: ValueId, schema: ValueId, is_required: bool) -> Option<Rejection> {
         let use_ = SchemaUse { is_nullable: !is_required, has_nullable_properties: true };
         self.check(value, schema, use_, MAX_DEPTH)
     }
 
-    fn check(&self, value: ValueId, schema: ValueId, use_: SchemaUse, depth: usize) -> Option<String> {
+    fn check(&self, value: ValueId, schema: ValueId, use_: SchemaUse, depth: usize) -> Option<Rejection> {
         let arena = self.arena;
         if matches!(arena.get(value), Value::Unknown(_)) || !self.count() {
             return None;
         }
         let depth = depth.checked_sub(1)?;
         if *arena.get(schema) == Value::Bool(false) {
-            return Some("is not allowed".to_owned());
+            return Some(Rejection::new("is not allowed".to_owned()));
         }
         let type_keyword = arena.dict_get(schema, "type");
         // The server replaces `type` and `anyOf` with a choice of the type and null.
@@ -107,16 +108,12 @@ impl<'h> SchemaChecker<'h> {
         let check_limits = || self.limit_rejection(value, schema);
         let check_items = || self.check_items(value, schema, depth);
         let check_properties = || self.check_properties(value, schema, use_.has_nullable_properties, depth);
-        check_choice()
-            .or_else(check_enum)
-            .or_else(check_type)
-            .or_else(check_limits)
-            .or_else(check_items)
-            .or_else(check_properties)
+        let check_whole = || check_enum().or_else(check_type).or_else(check_limits).map(Rejection::new);
+        check_choice().or_else(check_whole).or_else(check_items).or_else(check_properties)
     }
 
     /// Checks a value against the schemas of `$ref`, `allOf`, `anyOf` and `oneOf`.
-    fn check_choice(&self, value: ValueId, schema: ValueId, is_replaced: bool, depth: usize) -> Option<String> {
+    fn check_choice(&self, value: ValueId, schema: ValueId, is_replaced: bool, depth: usize) -> Option<Rejection> {
         let arena = self.arena;
         let check = |schema| self.check(value, schema, SchemaUse::default(), depth);
         if let Some(reference) = arena.dict_get(schema, "$ref").and_then(|reference| arena.as_str(reference))
@@ -180,15 +177,14 @@ impl<'h> SchemaChecker<'h> {
             _ => return None,
         };
         let is_accepted = self.is_exhausted() || types.iter().any(|kind| is_of_type(arena, value, kind));
-        (!is_accepted)
-            .then(|| format!("is {}, where its schema has {}", arena.describe_kind(value), types.join(" or ")))
+        (!is_accepted).then(|| format!("must be of type {}, not {}", types.join(" or "), arena.describe_kind(value)))
     }
 
     /// Checks the limits of a number, the length and pattern of a string, and the length of a list.
     fn limit_rejection(&self, value: ValueId, schema: ValueId) -> Option<String> {
         let arena = self.arena;
         let limit = |keyword: &str| arena.dict_get(schema, keyword).and_then(|limit| to_number(arena, limit));
-        let fail = |keyword: &str| Some(format!("does not fit `{keyword}` of its schema"));
+        let fail = |keyword: &str| Some(format!("violates `{keyword}` of its schema"));
         let check = |keywords: &[&'static str; 4], number: f64| {
             let [min, exclusive_min, max, exclusive_max] = keywords.map(limit);
             let faults = [
@@ -234,13 +230,13 @@ impl<'h> SchemaChecker<'h> {
     }
 
     /// Checks the items of a list.
-    fn check_items(&self, value: ValueId, schema: ValueId, depth: usize) -> Option<String> {
+    fn check_items(&self, value: ValueId, schema: ValueId, depth: usize) -> Option<Rejection> {
         let arena = self.arena;
         let Value::List(items) = arena.get(value) else { return None };
         let inner = arena.dict_get(schema, "items").filter(|_| arena.dict_get(schema, "prefixItems").is_none())?;
         items.iter().enumerate().find_map(|(position, item)| {
-            let why = self.check(*item, inner, SchemaUse::default(), depth)?;
-            Some(format!("has the item {position}, which {why}"))
+            let rejection = self.check(*item, inner, SchemaUse::default(), depth)?;
+            Some(rejection.below(&format!("[{position}]")))
         })
     }
 
@@ -251,7 +247,7 @@ impl<'h> SchemaChecker<'h> {
         schema: ValueId,
         has_nullable_properties: bool,
         depth: usize,
-    ) -> Option<String> {
+    ) -> Option<Rejection> {
         let arena = self.arena;
         let pairs = arena.as_dict(value)?;
         let get = |keyword: &str| arena.dict_get(schema, keyword);
@@ -265,7 +261,7 @@ impl<'h> SchemaChecker<'h> {
         let required: HashSet<&str> = required.iter().filter_map(|name| arena.as_str(*name)).collect();
         pairs.iter().find_map(|(key, value)| {
             let name = arena.as_str(*key)?;
-            let why = match properties.and_then(|properties| arena.dict_get(properties, name)) {
+            let rejection = match properties.and_then(|properties| arena.dict_get(properties, name)) {
                 Some(schema) => {
                     let use_ = SchemaUse {
                         is_nullable: has_nullable_properties && !required.contains(name),
@@ -275,7 +271,7 @@ impl<'h> SchemaChecker<'h> {
                 }
                 None => self.check(*value, other.filter(|_| patterns.is_none())?, SchemaUse::default(), depth)?,
             };
-            Some(format!("has `{name}`, which {why}"))
+            Some(rejection.below(&format!(".{name}")))
         })
     }
 
@@ -286,7 +282,7 @@ impl<'h> SchemaChecker<'h> {
         // The size itself takes as long as a comparison.
         let is_accepted = !self.count_size(size)
             || allowed.iter().any(|allowed| !self.count_size(size) || self.arena.equals(*allowed, value));
-        (!is_accepted).then(|| "is not one of the values that its schema allows".to_owned())
+        (!is_accepted).then(|| "must be one of the values of its `enum`".to_owned())
     }
 }
 
@@ -340,45 +336,49 @@ mod tests {
     fn rejects_values_as_the_server_does() {
         for (schema, value, why) in [
             ("{type: string}", "a", None),
-            ("{type: string}", "1", Some("is a number, where its schema has string")),
-            ("{type: integer}", "'60'", Some("is text, where its schema has integer")),
+            ("{type: string}", "1", Some("`v` must be of type string, not a number")),
+            ("{type: integer}", "'60'", Some("`v` must be of type integer, not a string")),
             ("{type: integer}", "1.0", None),
             ("{type: boolean}", "yes", None),
             ("{anyOf: [{type: string}, {type: 'null'}]}", "~", None),
-            ("{anyOf: [{type: string}, {type: 'null'}]}", "3", Some("is a number, where its schema has string")),
-            ("{enum: [A, B]}", "C", Some("is not one of the values that its schema allows")),
+            ("{anyOf: [{type: string}, {type: 'null'}]}", "3", Some("`v` must be of type string, not a number")),
+            ("{enum: [A, B]}", "C", Some("`v` must be one of the values of its `enum`")),
             ("{type: object, additionalProperties: {type: string}}", "{a: b}", None),
             (
                 "{type: object, additionalProperties: {type: string}}",
                 "{a: 1}",
-                Some("has `a`, which is a number, where its schema has string"),
+                Some("`v.a` must be of type string, not a number"),
             ),
-            ("{type: object}", "[a]", Some("is a list, where its schema has object")),
+            ("{type: object}", "[a]", Some("`v` must be of type object, not a list")),
             ("{$ref: '#/definitions/x'}", "[a]", None),
-            ("{$ref: '#/definitions/A'}", "1", Some("is a number, where its schema has object")),
-            ("{$ref: '#/definitions/A'}", "{a: 1}", Some("has `a`, which is a number, where its schema has string")),
+            ("{$ref: '#/definitions/A'}", "1", Some("`v` must be of type object, not a number")),
+            ("{$ref: '#/definitions/A'}", "{a: 1}", Some("`v.a` must be of type string, not a number")),
             ("{$ref: '#/definitions/A'}", "{a: null}", None),
             ("{$ref: '#/definitions/Cycle'}", "{}", None),
             ("{$ref: '#/definitions/Block'}", "{$ref: {block_document_id: x}}", None),
-            ("{allOf: [{type: string}, {minLength: 2}]}", "a", Some("does not fit `minLength` of its schema")),
-            ("{oneOf: [{type: string}, {type: integer}]}", "[]", Some("is a list, where its schema has string")),
-            ("{anyOf: [{minimum: 5}, {type: integer}], maximum: 3}", "4", Some("does not fit `maximum` of its schema")),
-            ("{type: integer, minimum: 0}", "-1", Some("does not fit `minimum` of its schema")),
-            ("{type: integer, exclusiveMinimum: 0}", "0", Some("does not fit `exclusiveMinimum` of its schema")),
-            ("{type: number, exclusiveMaximum: 1.5}", "1.5", Some("does not fit `exclusiveMaximum` of its schema")),
+            ("{allOf: [{type: string}, {minLength: 2}]}", "a", Some("`v` violates `minLength` of its schema")),
+            ("{oneOf: [{type: string}, {type: integer}]}", "[]", Some("`v` must be of type string, not a list")),
+            ("{anyOf: [{minimum: 5}, {type: integer}], maximum: 3}", "4", Some("`v` violates `maximum` of its schema")),
+            ("{type: integer, minimum: 0}", "-1", Some("`v` violates `minimum` of its schema")),
+            ("{type: integer, exclusiveMinimum: 0}", "0", Some("`v` violates `exclusiveMinimum` of its schema")),
+            ("{type: number, exclusiveMaximum: 1.5}", "1.5", Some("`v` violates `exclusiveMaximum` of its schema")),
             ("{type: integer, minimum: 0}", "0", None),
-            ("{type: string, pattern: '^[a-z]+$'}", "a1", Some("does not fit `pattern` of its schema")),
+            ("{type: string, pattern: '^[a-z]+$'}", "a1", Some("`v` violates `pattern` of its schema")),
             ("{type: string, pattern: '[a-z]'}", "1a", None),
             ("{type: string, pattern: '(?=a)'}", "b", None),
             (r"{type: string, pattern: '^\<a\>$'}", "<a>", None),
             // The compiled pattern is too large to compare.
             ("{type: string, pattern: '^(a{0,300}){0,300}b$'}", "a", None),
-            ("{type: array, items: {type: string}}", "[a, 1]", Some("has the item 1, which is a number, where")),
-            ("{type: array, maxItems: 1}", "[a, b]", Some("does not fit `maxItems` of its schema")),
-            ("{properties: {a: {type: string}}, required: [a]}", "{a: null}", Some("has `a`, which is empty, where")),
+            ("{type: array, items: {type: string}}", "[a, 1]", Some("`v[1]` must be of type string, not a number")),
+            ("{type: array, maxItems: 1}", "[a, b]", Some("`v` violates `maxItems` of its schema")),
+            (
+                "{properties: {a: {type: string}}, required: [a]}",
+                "{a: null}",
+                Some("`v.a` must be of type string, not null"),
+            ),
             ("{properties: {a: {type: string}}}", "{a: null}", None),
-            ("{additionalProperties: false, properties: {a: {}}}", "{b: 1}", Some("has `b`, which is not allowed")),
-            ("{type: [string, integer], enum: [a, 1]}", "2", Some("is not one of the values")),
+            ("{additionalProperties: false, properties: {a: {}}}", "{b: 1}", Some("`v.b` is not allowed")),
+            ("{type: [string, integer], enum: [a, 1]}", "2", Some("`v` must be one of the values of its `enum`")),
         ] {
             let mut arena = Arena::default();
             let mut load = |text: &str| yaml::load(&mut arena, &SourceFile::new_manifest("t", text)).unwrap();
@@ -388,9 +388,8 @@ mod tests {
                  Block: {block_type_slug: b, type: string}}",
             );
             let checker = SchemaChecker::new(&arena, Some(root));
-            let actual = checker.rejection(value_id, schema_id, true).unwrap_or_default();
-            let is_expected = why.map_or(actual.is_empty(), |why| actual.starts_with(why));
-            assert!(is_expected, "{value} for {schema}: {actual}");
+            let actual = checker.rejection(value_id, schema_id, true).map(|rejection| rejection.describe("v"));
+            assert_eq!(actual.as_deref(), why, "{value} for {schema}");
         }
     }
 }

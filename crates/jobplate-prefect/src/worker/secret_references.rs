@@ -224,8 +224,10 @@ fn move_env_to_secret(
         // Prefect does not validate `generateName`, so it can have any type. The worker fails when it derives the
         // Secret's name.
         Some((name, _)) => {
-            let why =
-                format!("`generateName` is {}, and the worker names its Secret after it", arena.describe_kind(name));
+            let why = format!(
+                "`generateName` must be a string, not {}: the worker derives the name of its Secret from it",
+                arena.describe_kind(name)
+            );
             return Err(prefect_error(arena, name, why));
         }
     };

@@ -60,9 +60,9 @@ impl PreviewNotes<'_> {
             else {
                 continue;
             };
-            if let Some(why) = self.schemas.rejection(default, *schema, false) {
-                let name = string::str(arena, *name);
-                let text = format!("the server rejects this template: the default of `{name}` {why}");
+            if let Some(rejection) = self.schemas.rejection(default, *schema, false) {
+                let description = rejection.describe(&string::str(arena, *name));
+                let text = format!("the server rejects this template: the default of {description}");
                 self.add(Diagnostic::error("default-not-in-schema", text), arena.location(default));
             }
         }
@@ -118,8 +118,8 @@ impl PreviewNotes<'_> {
                     self.add(Diagnostic::warning("unused-variable", text).help(help), arena.location(*key));
                 }
                 let Some(schema) = variables.and_then(|variables| arena.dict_get(variables, &name)) else { continue };
-                if let Some(why) = self.schemas.rejection(*value, schema, required.contains(name.as_str())) {
-                    let text = format!("the server rejects the job variable `{name}`, which {why}");
+                if let Some(rejection) = self.schemas.rejection(*value, schema, required.contains(name.as_str())) {
+                    let text = format!("the server rejects the job variables: {}", rejection.describe(&name));
                     self.add(Diagnostic::error("invalid-job-variable", text), arena.location(*value));
                 }
             }

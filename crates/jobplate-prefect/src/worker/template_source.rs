@@ -89,8 +89,8 @@ fn find(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
             return read(arena, &text);
         }
         (0, []) if is_block => {
-            let error = Error::input("unsupported template: a KubernetesJob block, which is for agents of Prefect 2");
-            let hint = "previews are of workers: `publish_as_work_pool()` of Prefect 2 makes a base job template of it";
+            let error = Error::input("unsupported template: a KubernetesJob block for agents of Prefect 2");
+            let hint = "convert it to a base job template with `publish_as_work_pool()` of Prefect 2";
             return Err(locate(error.hint(hint), Some(&file_location)));
         }
         (1, []) => {}

@@ -16,7 +16,7 @@ const MAX_PATH_LENGTH: usize = 200;
 
 /// Returns the error for a value that makes Prefect itself fail.
 pub fn prefect_error(arena: &Arena, id: ValueId, why: impl Into<String>) -> Error {
-    locate(Error::input(why).hint("Prefect itself fails here"), arena.location(id))
+    locate(Error::input(why).hint("correct this value: Prefect fails here too"), arena.location(id))
 }
 
 /// Returns the pairs of a mapping. Errors call the mapping `label`.
@@ -24,7 +24,7 @@ pub fn prefect_error(arena: &Arena, id: ValueId, why: impl Into<String>) -> Erro
 /// # Errors
 /// Fails if the value is not a mapping, which makes Prefect itself fail.
 pub(super) fn require_pairs<'h>(arena: &'h Arena, id: ValueId, label: &str) -> Result<&'h [(ValueId, ValueId)]> {
-    let error = || prefect_error(arena, id, format!("{label} is {}, not a mapping", arena.describe_kind(id)));
+    let error = || prefect_error(arena, id, format!("{label} must be a mapping, not {}", arena.describe_kind(id)));
     arena.as_dict(id).ok_or_else(error)
 }
 
@@ -220,7 +220,7 @@ fn split_path(path: &str) -> Vec<String> {
 pub(super) fn set_in_dict(arena: &mut Arena, dict: ValueId, path: ValueId, value: ValueId) -> Result<()> {
     let keys = split_path(arena.as_str(path).unwrap_or_default());
     if keys.len() > MAX_PATH_LENGTH {
-        let error = Error::input(format!("a variable of more than {MAX_PATH_LENGTH} words with dots between them"));
+        let error = Error::input(format!("a job variable has more than {MAX_PATH_LENGTH} parts separated by dots"));
         return Err(locate(error, arena.location(path)));
     }
     let Some((last, parents)) = keys.split_last() else { return Ok(()) };
@@ -232,7 +232,7 @@ pub(super) fn set_in_dict(arena: &mut Arena, dict: ValueId, path: ValueId, value
                 return Err(prefect_error(
                     arena,
                     path,
-                    "a dotted variable leads through a value that is not a mapping",
+                    "cannot set a job variable with dots: a part of its path is not a mapping",
                 ));
             }
             None => {

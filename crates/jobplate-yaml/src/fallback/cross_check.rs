@@ -38,7 +38,7 @@ impl<'de> DeserializeSeed<'de> for ExpectedNode<'_> {
             // `deserialize_any` turns a tag into an enum.
             (NodeKind::Map, Some(_)) => deserializer.deserialize_map(visitor),
             (NodeKind::Seq, Some(_)) => deserializer.deserialize_seq(visitor),
-            // This returns the content of every scalar, whatever its type.
+            // This returns the content of every scalar, regardless of its type.
             _ => deserializer.deserialize_str(visitor),
         }
     }

@@ -95,7 +95,7 @@ impl Scanner<'_> {
             .and_then(|hex| u32::from_str_radix(hex, 16).ok());
         match code.and_then(char::from_u32) {
             Some(_) => Ok(at + 2 + digits),
-            // Kubernetes reads a file that begins with `{` as JSON. Its YAML reader knows no surrogates.
+            // Kubernetes reads a file that begins with `{` as JSON. Its YAML reader does not support surrogates.
             None if surrogate_pair(&self.text[at..]).is_some() && self.is_json() => Ok(at + SURROGATE_PAIR_BYTES),
             None => unsupported(at, "an escape that is not a Unicode character"),
         }

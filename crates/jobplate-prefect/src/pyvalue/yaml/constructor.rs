@@ -153,7 +153,7 @@ impl<'h, 's> Constructor<'h, 's> {
         })
     }
 
-    /// Pays for the mapping or text at `node` that is used once more.
+    /// Pays for the mapping or text at `node` that is used again.
     fn spend(&mut self, subject: &str, node: Node<'_>, values: usize, bytes: usize) -> Result<()> {
         let budget = &mut self.arena.budget;
         let paid = budget.spend_values(values, subject).and_then(|()| budget.spend_bytes(bytes, subject));
@@ -260,8 +260,8 @@ impl<'h, 's> Constructor<'h, 's> {
             "float" => Value::Float(parse_float(&text).ok_or_else(invalid)?),
             "timestamp" => Value::Timestamp(Timestamp::parse(&text).ok_or_else(invalid)?),
             "binary" => Value::Bytes(parse_bytes(&text).ok_or_else(invalid)?),
-            "value" => return Err(self.fail(node, "PyYAML has no value for `=`")),
-            "merge" => return Err(self.fail(node, "PyYAML has no value for `<<`")),
+            "value" => return Err(self.fail(node, "PyYAML cannot read the plain scalar `=`")),
+            "merge" => return Err(self.fail(node, "PyYAML cannot read the plain scalar `<<`")),
             _ if tag.contains('%') => {
                 return Err(locate(
                     Error::refused("unsupported syntax: an unusual tag").hint(UNSUPPORTED_HINT),

@@ -79,7 +79,7 @@ impl EffectiveSettings {
     fn rejection_error(&self, names: &[&str], why: &str, correction: &str) -> Error {
         let location = names.iter().find_map(|name| self.get(name)?.location.as_ref());
         let error = Error::input(format!("the worker does not start: {why}"));
-        locate(error.hint(format!("Prefect itself fails here; {correction}")), location)
+        locate(error.hint(format!("{correction}: Prefect fails here too")), location)
     }
 
     /// Fails if Prefect's check for common mistakes cannot parse the API URL, unless a setting disables the check.
@@ -123,7 +123,7 @@ impl EffectiveSettings {
                 let needed = [("USER", get_part("USER")), ("HOST", get_part("HOST")), ("NAME", name)];
                 if let Some((missing, _)) = needed.iter().find(|(_, value)| value.is_none()) {
                     let why = format!("{PREFIX}{DRIVER} needs {PREFIX}SERVER_DATABASE_{missing}");
-                    return Err(self.rejection_error(&[DRIVER], &why, "add it, or leave the driver out"));
+                    return Err(self.rejection_error(&[DRIVER], &why, "add it, or remove the driver"));
                 }
                 needed.map(|(_, value)| value.unwrap_or_default()).join(" ")
             }

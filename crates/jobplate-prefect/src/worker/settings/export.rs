@@ -232,7 +232,7 @@ mod tests {
             ),
             (&[("PREFECT_API_URL", "http://[")], "PREFECT_API_URL is not a URL"),
             (&[("PREFECT_TASK_DEFAULT_RETRIES", "x")], "PREFECT_TASK_DEFAULT_RETRIES is not an integer"),
-            (&[("PREFECT_HOME", "~nobody")], "PREFECT_HOME is in the home of a user who is not known here"),
+            (&[("PREFECT_HOME", "~someone")], "PREFECT_HOME is in the home of a user who is not known here"),
             (&[("PREFECT_PROFILES_PATH", "")], "PREFECT_PROFILES_PATH is a directory"),
             (&[("PREFECT_API", "x")], "PREFECT_API is the name of a group of settings"),
         ] {

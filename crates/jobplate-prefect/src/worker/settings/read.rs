@@ -59,7 +59,7 @@ pub(super) fn invalid_variable(variable: &EnvironVar, reason: &InvalidValue) -> 
     let error = match reason {
         InvalidValue::Rejected { problem, correction } => {
             Error::input(format!("the worker does not start: {name} is {problem}"))
-                .hint(format!("Prefect itself fails here; write {correction}"))
+                .hint(format!("use {correction}: Prefect fails here too"))
         }
         InvalidValue::Unsupported => {
             Error::refused(format!("{name} has a lone surrogate, `NaN` in brackets, or too many brackets"))
