@@ -94,20 +94,17 @@ impl Command for ArgocdGenerateArgs {
     fn after_help(program: &str) -> Option<String> {
         Some(format!(
             "Examples:
-  # In the directory of an application: render the `inputs` of {spec}
+  # In the directory of an application: render the `inputs` of jobplate.yaml
   {program} argocd-generate
 
   # The same with parameters, as Argo CD passes them
-  ARGOCD_APP_PARAMETERS='[{{\"name\": \"files\", \"array\": [\"job.yaml\"]}},
-    {{\"name\": \"secret-env\", \"map\": {{\"DB_PASSWORD\": \"db/password\"}}}}]' \\
+  ARGOCD_APP_PARAMETERS='[{{\"name\": \"files\", \"array\": [\"job.yaml\"]}}]' \\
     {program} argocd-generate
 
-Parameters: {parameters}.
-`files` are the inputs; the others are flags of `{program} render`.
+Parameters: {}. `files` are the inputs; the others are flags of `{program} render`.
 
 Exit codes: 0 success; 2 invalid input or a refused edit",
-            spec = DEFAULT_SPEC_FILES[0],
-            parameters = PARAMETERS.map(|(name, _)| name).join(", "),
+            PARAMETERS.map(|(name, _)| name).join(", "),
         ))
     }
 
@@ -160,10 +157,7 @@ fn request(root: Option<&Path>) -> Result<RenderRequest> {
 
 fn no_files_error() -> Error {
     let others = ["kustomization.yaml", "kustomization.yml", "Kustomization", "Chart.yaml"];
-    let other = match others.into_iter().any(is_name_used) {
-        true => "; this plugin runs neither kustomize nor Helm",
-        false => "",
-    };
+    let other = if others.into_iter().any(is_name_used) { "; this plugin runs neither kustomize nor Helm" } else { "" };
     Error::usage("no input files")
         .hint(format!("list files under `inputs` in {}, or in the parameter `{FILES}`{other}", DEFAULT_SPEC_FILES[0]))
 }
@@ -248,13 +242,8 @@ fn is_name_used(name: &str) -> bool {
 /// missing file gets the same error, because a link must not reveal whether a path outside of the repository exists.
 fn check_inside(file: &Path, root: Option<&Path>) -> Result<()> {
     let is_inside = file.canonicalize().is_ok_and(|path| root.is_some_and(|root| path.starts_with(root)));
-    match is_inside {
-        true => Ok(()),
-        false => {
-            Err(Error::usage("does not exist, or is outside of the application's repository")
-                .in_file(display_path(file)))
-        }
-    }
+    let error = || Error::usage("does not exist, or is outside of the application's repository");
+    is_inside.then_some(()).ok_or_else(|| error().in_file(display_path(file)))
 }
 
 /// Fails for documents that are not Kubernetes objects: Argo CD ignores them or quotes them in its error.

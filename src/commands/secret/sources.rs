@@ -171,7 +171,7 @@ impl SecretCollector {
         }
         for config_secrets::ConfigSecret { name, own: string, value, location } in found {
             let location = location.display_with_column();
-            secrets::parse_name(&name).map_err(|fault| fault.into_error(&format!("{location}: {name}")))?;
+            secrets::parse_name(&name).map_err(|fault| fault.into_error(&format!("{location}: `{name}`")))?;
             self.add(&name, location, SecretValue::Config { string, value })?;
         }
         Ok(())

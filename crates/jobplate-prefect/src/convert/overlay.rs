@@ -150,7 +150,7 @@ fn to_literal_key(arena: &Arena, key: ValueId) -> Result<ValueId> {
     match arena.as_str(key).is_some_and(placeholder::is_contained_in) {
         false => Ok(key),
         true => {
-            let error = Error::refused("this key looks like a placeholder, which Prefect's server rejects in a key");
+            let error = Error::refused("invalid key: Prefect's server rejects keys that look like a placeholder");
             Err(locate(
                 error.hint("write the key without `{{ }}`: Prefect 1 does not replace placeholders"),
                 arena.location(key),

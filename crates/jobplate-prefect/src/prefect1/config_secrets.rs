@@ -62,7 +62,7 @@ fn add_secrets(
         let paid = budget.spend_bytes(prefix.len(), "a name in `context.secrets`");
         paid.map_err(|error| locate(error, Some(&location)))?;
         let refuse =
-            |problem: &str, hint: &str| locate(Error::input(format!("{name} {problem}")).hint(hint), Some(&location));
+            |problem: &str, hint: &str| locate(Error::input(format!("`{name}` {problem}")).hint(hint), Some(&location));
         if own.contains(secrets::DICT_SEPARATOR) {
             return Err(refuse(
                 "contains `__`, which Prefect reads as a nested dict in the name of a variable",

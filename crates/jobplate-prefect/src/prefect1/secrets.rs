@@ -27,7 +27,7 @@ pub fn parse_name(key: &str) -> std::result::Result<&str, ValidationError> {
     names::check_data_key(name)?;
     if name.starts_with("PREFECT__") {
         if secret_name(&format!("{name}{DICT_SEPARATOR}")).is_some() {
-            return Err(ValidationError::new("this variable sets all secrets in one dict")
+            return Err(ValidationError::new("unsupported variable: it sets all secrets in one dict")
                 .hint("set each secret with its own variable"));
         }
         return Err(ValidationError::new(format!("{name} is a Prefect setting, not a flow secret")).hint(

@@ -198,10 +198,10 @@ fn check_order(arena: &Arena, template: ValueId, filled: &str, replaced: &HashSe
         None => Ok(()),
         Some(placeholder) => {
             let error = Error::refused(format!(
-                "the value of a placeholder contains `{}`, which the same string also contains: Prefect replaces placeholders in random order",
+                "ambiguous placeholder `{}`: the value of another placeholder contains it, and Prefect replaces them in random order",
                 placeholder.full
             ));
-            Err(locate(error.hint("remove the placeholder from the value"), arena.location(template)))
+            Err(locate(error.hint("remove the placeholder from that value"), arena.location(template)))
         }
     }
 }

@@ -54,7 +54,7 @@ impl<'h, 's> Constructor<'h, 's> {
 
     fn fail(&self, node: Node<'_>, message: impl Into<String>) -> Error {
         locate(
-            Error::input(message).hint("PyYAML, which Prefect reads templates with, fails here"),
+            Error::input(message).hint("correct this value: Prefect reads templates with PyYAML, which fails here"),
             Some(&self.location(node)),
         )
     }

@@ -62,7 +62,7 @@ pub fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
     }
     let document = Document::new(text, &nodes);
     if let Some(tab) = find_tab(document) {
-        let error = Error::input("PyYAML, which Prefect reads templates with, does not accept a tab here");
+        let error = Error::input("Prefect reads templates with PyYAML, which does not accept a tab here");
         return Err(locate(error.hint("use spaces"), Some(&location(start + tab..start + tab + 1))));
     }
     spend_nodes(arena, &nodes, source)?;
@@ -107,7 +107,7 @@ fn document_start(text: &str) -> Result<usize> {
             let mut versions = chunk_text.lines().filter_map(|line| line.strip_prefix("%YAML"));
             let version = versions.next();
             if version.is_some_and(|version| !version.trim_start().starts_with("1.")) {
-                return Err(Error::input("PyYAML, which Prefect reads templates with, supports only YAML 1.1"));
+                return Err(Error::input("Prefect reads templates with PyYAML, which supports only YAML 1.1"));
             }
             if versions.next().is_some() {
                 return Err(Error::input("duplicate %YAML directive").hint("remove one of the two"));
