@@ -32,7 +32,7 @@ pub(crate) fn cli_page_is_the_help() {
 }
 
 pub(crate) fn flags_by_topic_exist() {
-    let page = std::fs::read_to_string(project_file("docs/flags.md")).expect("the page can be read");
+    let page = read_project_file("docs/flags.md");
     let help: String = COMMANDS_BY_TOPIC.iter().map(|command| run_help(&[command, "--help"])).collect();
     let is_in_word = |c: char| c.is_ascii_alphanumeric() || c == '-';
     let known: Vec<&str> = help.split(|c: char| !is_in_word(c)).collect();
@@ -49,7 +49,7 @@ pub(crate) fn flags_by_topic_exist() {
 
 /// Checks that docs/diagnostics.md lists exactly the codes in the source, except those in tests.
 pub(crate) fn diagnostics_page_lists_every_code() {
-    let page = std::fs::read_to_string(project_file("docs/diagnostics.md")).expect("the page can be read");
+    let page = read_project_file("docs/diagnostics.md");
     let rows = page.split("\n## Codes\n").nth(1).expect("a section about codes").lines();
     let listed: Vec<&str> = rows.filter_map(|row| row.strip_prefix("| `")?.split('`').next()).collect();
     let mut used = BTreeSet::new();
@@ -73,6 +73,46 @@ pub(crate) fn diagnostics_page_lists_every_code() {
     }
     assert!(used.len() > 40, "{used:?}");
     assert_eq!(listed, used.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+/// Checks that each message that docs/limits.md quotes is in a test of tests/cmd or in a row of
+/// tests/hostile.
+pub(crate) fn limits_page_quotes_messages() {
+    let page = read_project_file("docs/limits.md");
+    let commands = run::files_below(&project_file("tests/cmd")).into_iter();
+    let commands = commands.map(|file| read_project_file(Path::new("tests/cmd").join(file)));
+    let tests: Vec<String> = commands.chain([read_project_file("tests/hostile/refusals.rs")]).collect();
+    let tests = tests.concat();
+    let lines: Vec<&str> = tests.lines().collect();
+    // The third column quotes messages; one word in backticks is a name.
+    let cells = page.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").nth(2));
+    let quotes: Vec<&str> = cells.flat_map(code_spans).filter(|quote| quote.contains(' ')).collect();
+    assert!(quotes.len() > 25, "only {quotes:?}");
+    let missing: Vec<&str> =
+        quotes.into_iter().filter(|quote| !lines.iter().any(|line| contains_quote(line, quote))).collect();
+    assert!(missing.is_empty(), "docs/limits.md: no test has these messages:\n{}", missing.join("\n"));
+}
+
+/// Returns the code spans of a Markdown text, between single or double backticks.
+fn code_spans(text: &str) -> Vec<&str> {
+    let mut spans = Vec::new();
+    let mut rest = text;
+    while let Some(start) = rest.find('`') {
+        let delimiter = if rest[start..].starts_with("``") { "``" } else { "`" };
+        let Some((span, after)) = rest[start + delimiter.len()..].split_once(delimiter) else { break };
+        spans.push(span);
+        rest = after;
+    }
+    spans
+}
+
+/// Returns whether a line contains a quoted message, in which `...` and words in capitals match any text.
+fn contains_quote(line: &str, quote: &str) -> bool {
+    let is_variable = |word: &str| word == "..." || word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'`');
+    let words = quote.split(' ').map(|word| if is_variable(word) { "\0" } else { word });
+    let pattern = words.collect::<Vec<_>>().join(" ");
+    let mut pieces = pattern.split('\0').map(str::trim);
+    pieces.try_fold(line, |rest, piece| rest.split_once(piece).map(|(_, after)| after)).is_some()
 }
 
 /// Checks that the picture in README.md shows what a terminal shows. If `JOBPLATE_CMD_UPDATE` is set, draws it first.
@@ -119,6 +159,10 @@ fn run_help(args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("help is UTF-8")
 }
 
-fn project_file(path: &str) -> PathBuf {
+fn read_project_file(path: impl AsRef<Path>) -> String {
+    std::fs::read_to_string(project_file(path)).expect("a file of the project can be read")
+}
+
+fn project_file(path: impl AsRef<Path>) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }

@@ -157,6 +157,8 @@ fn functions() -> Vec<Test> {
         #[cfg(feature = "cluster")]
         docs::flags_by_topic_exist,
         #[cfg(feature = "cluster")]
+        docs::limits_page_quotes_messages,
+        #[cfg(feature = "cluster")]
         docs::preview_picture_is_the_output,
         #[cfg(target_os = "linux")]
         in_place::changes_all_files_or_none,
@@ -204,6 +206,7 @@ fn functions() -> Vec<Test> {
         #[cfg(unix)]
         secrets::refuses_values_that_are_not_utf8,
         templates::agent_mounts_the_job_template,
+        templates::preview_refuses_a_large_template,
         templates::printed_templates_equal_their_files,
         templates::schema_has_all_keys_of_a_spec_file,
     }

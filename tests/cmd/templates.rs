@@ -55,3 +55,13 @@ fn run_jobplate(args: &[&str]) -> ProgramOutput {
 fn templates_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("templates")
 }
+
+pub(crate) fn preview_refuses_a_large_template() {
+    let dir = tempfile::tempdir().expect("a temporary directory can be created");
+    let file = std::fs::File::create(dir.path().join("job.yaml")).expect("a file can be created");
+    file.set_len((64 << 20) + 1).expect("a sparse file can be created");
+    let output = run::jobplate(dir.path(), &["preview", "job.yaml"], b"");
+    assert_eq!(output.status, 2);
+    let stderr = String::from_utf8(output.stderr).expect("messages are UTF-8");
+    assert_eq!(stderr, "error: job.yaml: exceeds the limit of 64 MiB\n");
+}
