@@ -272,15 +272,15 @@ mod tests {
             (parse_secret, "T=canary", "`--flag T`: missing `/` after the name of the Secret use T=SECRET/ for"),
             (parse_secret, "T=canary:optional", "`--flag T`: missing `/` after the name of the Secret"),
             (parse_secret, "T=/k", "`--flag T`: the name of the Secret is missing"),
-            (parse_secret, "T=CANARY1/k", "`--flag T`: the name of the Secret must not have upper-case letters"),
-            (parse_secret, "T=canary!/k", "`--flag T`: the name of the Secret is invalid"),
+            (parse_secret, "T=CANARY1/k", "`--flag T`: the name of the Secret must not contain upper-case letters"),
+            (parse_secret, "T=canary!/k", "`--flag T`: invalid Secret name"),
             (parse_secret, "T=canary:opt", "`--flag T`: missing `/`"),
             (parse_secret, "T=s/canary/x", "`--flag T`: invalid key of"),
             (parse_secret, "a b=canary/", "`--flag a b`: invalid key of"),
             (parse_secret_env, "T=canary", "`--flag T`: missing `/` after the name of the Secret use SECRET/KEY"),
             (parse_secret_env, "T=canary/", "`--flag T`: the key is missing"),
             (parse_config_env, "T=canary:optional", "`--flag T`: missing `/` after the name of the ConfigMap"),
-            (parse_field_env, "T=canary", "`--flag T`: Kubernetes has no such field"),
+            (parse_field_env, "T=canary", "`--flag T`: unsupported field"),
             (parse_env, "canary", "`--flag` must be VAR=VALUE"),
         ];
         for (parse, text, expected) in cases {
