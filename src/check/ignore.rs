@@ -212,7 +212,6 @@ mod tests {
             ("# jobplate: ignored\na: 1\n", vec![]),
             ("a: |\n  # jobplate: ignore[x]\n", vec![]),
             ("a: \"b\n  # jobplate: ignore[x]\"\n", vec![]),
-            ("a: b# jobplate: ignore[x]\n", vec![]),
             ("a: 'b # jobplate: ignore[x]'\n", vec![]),
         ] {
             let expected: Vec<_> =
