@@ -3,6 +3,7 @@
 //! | file | decides |
 //! |---|---|
 //! | `mod.rs` | the flags, and the exit code |
+//! | `settings.rs` | the flags that a settings file can replace, and where the file is |
 //! | `selection.rs` | which rules run, and which findings are reported |
 //! | `fix.rs` | which fixes are applied, and how the files are replaced |
 //! | `prefect.rs` | which run of Prefect is checked |
@@ -11,6 +12,7 @@
 mod fix;
 mod prefect;
 mod selection;
+mod settings;
 mod summary;
 
 use std::collections::HashMap;
@@ -18,13 +20,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use jobplate::check::rules::RULES;
+use jobplate::check::rules::{self, RULES};
 use jobplate::check::{Checker, Finding, render_page};
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Error, Result, display_path};
 
 use self::fix::FixArgs;
 use self::prefect::{FlagPreviewer, RunArgs};
-use self::selection::{SelectionArgs, find_rule};
+use self::selection::Selection;
+use self::settings::Settings;
 use self::summary::Summary;
 use super::definition::Command;
 use crate::shared::flag_values;
@@ -44,7 +47,10 @@ pub(crate) struct CheckArgs {
     #[arg(short = 'R', long, help_heading = "Inputs")]
     recursive: bool,
     #[command(flatten)]
-    selection: SelectionArgs,
+    settings: Settings,
+    /// Settings file, or none [default: .jobplate-check.yaml in this directory or the repository's]
+    #[arg(long, value_name = "FILE", help_heading = "Rules")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     fixes: FixArgs,
     #[command(flatten)]
@@ -58,6 +64,9 @@ pub(crate) struct CheckArgs {
     /// Exit with 0 even if there are findings
     #[arg(long, help_heading = "Output")]
     exit_zero: bool,
+    /// Print the name of the settings file
+    #[arg(short, long, help_heading = "Output")]
+    verbose: bool,
     /// Hide the summary
     #[arg(short, long, help_heading = "Output")]
     quiet: bool,
@@ -101,25 +110,30 @@ Exit codes: 0 no findings; 1 findings; 2 invalid input or usage"
 
 impl CheckArgs {
     fn check(self, ui: &Ui) -> Result<ExitCode> {
-        let rules = self.selection.rules()?;
+        let selection = Selection::load(self.settings, self.config.as_deref())?;
+        if self.verbose {
+            let file = selection.settings_file.as_deref().map_or("none".to_owned(), display_path);
+            ui.write_note(format!("settings file: {file}"));
+        }
         let limit = flag_values::parse_size("--max-document-size", &self.max_document_size)?;
         let inputs = [self.inputs, self.filename].concat();
         check_inputs(&inputs, &[], false)?;
         let sources = open_paths(&inputs, self.recursive, &self.run.files(), HashMap::new(), &|_| Ok(()))?;
         let mut fixes = self.fixes.start();
         let mut previewer = FlagPreviewer { args: self.run };
-        let mut checker = Checker::new(rules, Some(&mut previewer), limit);
+        let mut checker = Checker::new(selection.rules.clone(), Some(&mut previewer), limit);
         if self.no_ignores {
             checker = checker.without_ignores();
         }
         let (mut summary, mut errors) = (Summary::default(), Vec::new());
-        let accepts = |finding: &Finding| self.selection.accepts(finding);
         ui.print_diff(|out| {
             for source in sources {
                 summary.files += 1;
+                let ignored = source.as_ref().map(|source| selection.ignored_in(source.path())).unwrap_or_default();
+                let accepts = |finding: &Finding| selection.accepts(finding, &ignored);
                 let mut text = String::new();
                 let mut report = |findings: Vec<Finding>| {
-                    for finding in findings.into_iter().filter(accepts) {
+                    for finding in findings.into_iter().filter(&accepts) {
                         summary.add(&finding);
                         if finding.suppression.is_some() {
                             continue;
@@ -157,7 +171,7 @@ impl CheckArgs {
 /// Prints the page of a rule, or the list of all rules.
 fn explain(name: &str, ui: &Ui) -> Result<ExitCode> {
     if name != "all" {
-        return ui.print_text(&render_page(find_rule("--explain", name)?));
+        return ui.print_text(&render_page(rules::require("--explain", name)?));
     }
     let width = RULES.iter().map(|rule| rule.name.len()).max().unwrap_or_default();
     let lines =

@@ -1,93 +1,83 @@
 //! Which rules run, and which of their findings are reported.
 
-use clap::{Args, ValueEnum};
-use jobplate::check::rules::{self, RULES, find};
+use std::path::{Path, PathBuf};
+
+use glob::{MatchOptions, Pattern};
+use jobplate::check::rules::{self, RULES};
 use jobplate::check::{Confidence, Finding, Persona, Rule};
-use jobplate_diagnostic::{Error, Result, Severity, suggest};
+use jobplate_diagnostic::{Result, Severity};
 
-// Not a doc comment: clap would use it as the help text of the command.
-#[derive(Args)]
-#[command(next_help_heading = "Rules")]
-pub(super) struct SelectionArgs {
-    /// Run only these rules
-    #[arg(long, value_name = "RULE", value_delimiter = ',')]
-    select: Vec<String>,
-    /// Do not run these rules
-    #[arg(long, value_name = "RULE", value_delimiter = ',')]
-    ignore: Vec<String>,
-    /// Rules to run: regular, or pedantic for all of them
-    #[arg(long, value_name = "PERSONA", value_enum, default_value = "regular", hide_possible_values = true)]
-    persona: PersonaChoice,
-    /// Report only findings of this severity or higher: info, warning, error
-    #[arg(long, value_name = "SEVERITY", value_enum, default_value = "info", hide_possible_values = true)]
-    min_severity: SeverityChoice,
-    /// Report only findings of this confidence or higher: low, medium, high
-    #[arg(long, value_name = "CONFIDENCE", value_enum, default_value = "low", hide_possible_values = true)]
-    min_confidence: ConfidenceChoice,
+use super::settings::{ConfidenceChoice, PersonaChoice, Settings, SeverityChoice, find_settings_file};
+
+/// The rules that run, and the findings that are reported.
+pub(super) struct Selection {
+    /// The rules to run.
+    pub(super) rules: Vec<&'static Rule>,
+    min_severity: Severity,
+    min_confidence: Confidence,
+    /// The rules that are not reported in the files of a pattern.
+    per_file_ignores: Vec<(Pattern, Vec<String>)>,
+    /// The settings file.
+    pub(super) settings_file: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum PersonaChoice {
-    Regular,
-    Pedantic,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum SeverityChoice {
-    Info,
-    Warning,
-    Error,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum ConfidenceChoice {
-    Low,
-    Medium,
-    High,
-}
-
-impl SelectionArgs {
-    /// Returns the rules to run.
+impl Selection {
+    /// Selects rules and findings by flags, and by the settings file that `config` names or that is found.
     ///
     /// # Errors
     ///
-    /// Fails if a name is not that of a rule.
-    pub(super) fn rules(&self) -> Result<Vec<&'static Rule>> {
-        let find_all = |flag: &str, names: &[String]| -> Result<Vec<&'static Rule>> {
-            names.iter().map(|name| find_rule(flag, name)).collect()
+    /// Fails if the settings file cannot be read, or if a name is not that of a rule.
+    pub(super) fn load(flags: Settings, config: Option<&Path>) -> Result<Self> {
+        let settings_file = find_settings_file(config);
+        let settings = match &settings_file {
+            Some(file) => flags.or_from_file(file)?,
+            None => flags,
         };
-        let (selected, ignored) = (find_all("--select", &self.select)?, find_all("--ignore", &self.ignore)?);
+        let find_all = |flag: &str, names: &[String]| -> Result<Vec<&'static Rule>> {
+            names.iter().map(|name| rules::require(flag, name)).collect()
+        };
+        let (selected, ignored) = (find_all("--select", &settings.select)?, find_all("--ignore", &settings.ignore)?);
         let is_in = |rules: &[&'static Rule], rule: &Rule| rules.iter().any(|other| other.name == rule.name);
         let is_selected = |rule: &Rule| match selected.is_empty() {
-            true => rule.persona == Persona::Regular || self.persona == PersonaChoice::Pedantic,
+            true => rule.persona == Persona::Regular || settings.persona == Some(PersonaChoice::Pedantic),
             false => is_in(&selected, rule),
         };
-        Ok(RULES.iter().copied().filter(|rule| is_selected(rule) && !is_in(&ignored, rule)).collect())
+        let patterns = settings.per_file_ignores.into_iter();
+        Ok(Selection {
+            rules: RULES.iter().copied().filter(|rule| is_selected(rule) && !is_in(&ignored, rule)).collect(),
+            min_severity: match settings.min_severity {
+                None | Some(SeverityChoice::Info) => Severity::Info,
+                Some(SeverityChoice::Warning) => Severity::Warning,
+                Some(SeverityChoice::Error) => Severity::Error,
+            },
+            min_confidence: match settings.min_confidence {
+                None | Some(ConfidenceChoice::Low) => Confidence::Low,
+                Some(ConfidenceChoice::Medium) => Confidence::Medium,
+                Some(ConfidenceChoice::High) => Confidence::High,
+            },
+            per_file_ignores: patterns.filter_map(|(text, rules)| Some((Pattern::new(&text).ok()?, rules))).collect(),
+            settings_file,
+        })
     }
 
-    /// Returns whether a finding is severe and certain enough to be reported.
-    pub(super) fn accepts(&self, finding: &Finding) -> bool {
-        let severity = match self.min_severity {
-            SeverityChoice::Info => Severity::Info,
-            SeverityChoice::Warning => Severity::Warning,
-            SeverityChoice::Error => Severity::Error,
-        };
-        let confidence = match self.min_confidence {
-            ConfidenceChoice::Low => Confidence::Low,
-            ConfidenceChoice::Medium => Confidence::Medium,
-            ConfidenceChoice::High => Confidence::High,
-        };
-        finding.diagnostic.severity() >= severity && finding.confidence >= confidence
+    /// Returns the names of the rules that are not reported in a file.
+    pub(super) fn ignored_in(&self, file: Option<&Path>) -> Vec<&str> {
+        let options = MatchOptions { require_literal_separator: true, ..MatchOptions::default() };
+        let path = file.filter(|_| !self.per_file_ignores.is_empty()).and_then(|file| file.canonicalize().ok());
+        // Patterns are relative to the directory of the settings file.
+        let settings_file = self.settings_file.as_deref().filter(|_| path.is_some());
+        let settings_file = settings_file.and_then(|file| file.canonicalize().ok());
+        let root = settings_file.as_deref().and_then(Path::parent);
+        let relative = path.as_deref().and_then(|path| path.strip_prefix(root?).ok());
+        let matches = |pattern: &Pattern| relative.is_some_and(|path| pattern.matches_path_with(path, options));
+        let matching = self.per_file_ignores.iter().filter(|(pattern, _)| matches(pattern));
+        matching.flat_map(|(_, rules)| rules).map(String::as_str).collect()
     }
-}
 
-/// Returns the rule with a name that `flag` gives.
-///
-/// # Errors
-///
-/// Fails if there is no such rule.
-pub(super) fn find_rule(flag: &str, name: &str) -> Result<&'static Rule> {
-    find(name).ok_or_else(|| {
-        Error::usage(format!("`{flag}`: unknown rule {}", suggest::quote_key(name))).hint(rules::suggest(name))
-    })
+    /// Returns whether a finding is reported: it is severe and certain enough, and its rule is not one of `ignored`.
+    pub(super) fn accepts(&self, finding: &Finding, ignored: &[&str]) -> bool {
+        finding.diagnostic.severity() >= self.min_severity
+            && finding.confidence >= self.min_confidence
+            && !ignored.contains(&finding.rule.name)
+    }
 }
