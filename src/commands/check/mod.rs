@@ -61,6 +61,9 @@ pub(crate) struct CheckArgs {
     /// Report findings also where a comment ignores them
     #[arg(long, help_heading = "Rules")]
     no_ignores: bool,
+    /// Print the number of findings of each rule instead of the findings
+    #[arg(long, help_heading = "Output")]
+    statistics: bool,
     /// Exit with 0 even if there are findings
     #[arg(long, help_heading = "Output")]
     exit_zero: bool,
@@ -135,7 +138,7 @@ impl CheckArgs {
                 let mut report = |findings: Vec<Finding>| {
                     for finding in findings.into_iter().filter(&accepts) {
                         summary.add(&finding);
-                        if finding.suppression.is_some() {
+                        if finding.suppression.is_some() || self.statistics {
                             continue;
                         }
                         text.push_str(&ui.render_finding(&finding.diagnostic));
@@ -152,6 +155,9 @@ impl CheckArgs {
                         errors.push(error);
                     }
                 }
+            }
+            if self.statistics {
+                out.write(&summary.format_statistics())?;
             }
             Ok(())
         })?;

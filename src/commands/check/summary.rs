@@ -1,6 +1,10 @@
 //! The summary of a check.
 
-use jobplate::check::{CheckCounts, Finding};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use jobplate::check::{CheckCounts, Finding, rules};
+use jobplate::diagnostic::format_table;
 use jobplate_diagnostic::Severity;
 
 /// The numbers of a check's summary.
@@ -14,6 +18,7 @@ pub(super) struct Summary {
     safe_fixes: usize,
     unsafe_fixes: usize,
     ignored: usize,
+    by_rule: BTreeMap<&'static str, usize>,
 }
 
 impl Summary {
@@ -28,6 +33,7 @@ impl Summary {
             Severity::Warning => self.warnings += 1,
             Severity::Info => self.notes += 1,
         }
+        *self.by_rule.entry(finding.rule.name).or_default() += 1;
         match &finding.fix {
             Some(fix) if fix.fix.is_safe => self.safe_fixes += 1,
             Some(_) => self.unsafe_fixes += 1,
@@ -48,6 +54,18 @@ impl Summary {
                 Some(format!("{safe} can be fixed with --fix, and {more} more with --fix=unsafe"))
             }
         }
+    }
+
+    /// Returns the number of findings of each rule as a table, the highest first. Empty if there are no findings.
+    pub(super) fn format_statistics(&self) -> String {
+        let mut counts: Vec<_> = self.by_rule.iter().collect();
+        counts.sort_by_key(|(name, count)| (Reverse(**count), **name));
+        let row = |(name, count): (&&'static str, &usize)| {
+            let summary = rules::find(name).map_or("", |rule| rule.summary);
+            vec![count.to_string(), (*name).to_owned(), summary.to_owned()]
+        };
+        let rows: Vec<_> = counts.into_iter().map(row).collect();
+        if rows.is_empty() { String::new() } else { format_table(&["COUNT", "RULE", "REPORTS"], &rows) }
     }
 
     /// Returns whether there are findings that are not suppressed.
