@@ -8,6 +8,8 @@ use jobplate_manifest::embedded;
 use jobplate_prefect::template_keys;
 use jobplate_yaml::{DecodedScalar, Document, Documents, Node, NodeArena, PathCursor, StreamError, StrictMap};
 
+use super::add_ignore::add_comments;
+use super::comment::CommentPlace;
 use super::finding::{Finding, LocatedFinding, PathWriter};
 use super::findings::{Draft, Findings};
 use super::fix::{FixOutcome, Fixer};
@@ -42,6 +44,8 @@ pub struct Checker<'p> {
     counts: CheckCounts,
     /// Whether comments suppress findings.
     honors_ignores: bool,
+    /// Whether findings get the place of a comment that suppresses them.
+    places_comments: bool,
 }
 
 /// A document after its fixes.
@@ -60,6 +64,9 @@ pub struct FixedDocument<'t> {
     /// The number of applied fixes.
     pub fixed: usize,
 }
+
+/// Returns the findings in the text of a document.
+type CheckText<'c> = dyn FnMut(&str) -> Result<Vec<Finding>> + 'c;
 
 fn count_lines(text: &str) -> usize {
     memchr::memchr_iter(b'\n', text.as_bytes()).count()
@@ -86,7 +93,17 @@ impl<'p> Checker<'p> {
     pub fn new(rules: Vec<&'static Rule>, previewer: Option<&'p mut dyn Previewer>, max_document_size: usize) -> Self {
         let (arena, embedded_arena) = (NodeArena::default(), NodeArena::default());
         let (relevance, counts) = (Relevance::default(), CheckCounts::default());
-        Checker { rules, previewer, relevance, arena, embedded_arena, max_document_size, counts, honors_ignores: true }
+        Checker {
+            rules,
+            previewer,
+            relevance,
+            arena,
+            embedded_arena,
+            max_document_size,
+            counts,
+            honors_ignores: true,
+            places_comments: false,
+        }
     }
 
     /// Disables the comments that suppress findings.
@@ -133,6 +150,35 @@ impl<'p> Checker<'p> {
         visit: &mut dyn FnMut(FixedDocument<'_>) -> Result<()>,
     ) -> Result<()> {
         let mut fixer = Fixer::default();
+        self.change_source(source, visit, &mut |text, check| fixer.fix(text, accepts, check))
+    }
+
+    /// Checks all documents of an input, and adds comments that suppress the findings that `accepts` accepts, as far as
+    /// there is a place for them. Calls `visit` like [`Checker::fix_source`].
+    ///
+    /// # Errors
+    ///
+    /// Fails like [`Checker::fix_source`].
+    pub fn ignore_source(
+        &mut self,
+        source: &mut InputSource,
+        reason: &str,
+        accepts: &dyn Fn(&Finding) -> bool,
+        visit: &mut dyn FnMut(FixedDocument<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.places_comments = true;
+        let result = self.change_source(source, visit, &mut |text, check| add_comments(text, reason, accepts, check));
+        self.places_comments = false;
+        result
+    }
+
+    /// Changes all documents of an input. `change` gets the text of a document, and a function that checks it.
+    fn change_source(
+        &mut self,
+        source: &mut InputSource,
+        visit: &mut dyn FnMut(FixedDocument<'_>) -> Result<()>,
+        change: &mut dyn FnMut(&str, &mut CheckText<'_>) -> Result<FixOutcome>,
+    ) -> Result<()> {
         let mut added_lines: isize = 0;
         self.read_documents(source, &mut |checker, file, first_line, text| {
             let new_first_line = first_line.saturating_add_signed(added_lines);
@@ -141,7 +187,7 @@ impl<'p> Checker<'p> {
                 checker.counts = counts;
                 checker.check_document(file, new_first_line, text)
             };
-            let FixOutcome { text: new_text, findings, fixed } = fixer.fix(text, accepts, &mut check)?;
+            let FixOutcome { text: new_text, findings, fixed } = change(text, &mut check)?;
             let after = new_text.as_deref().unwrap_or(text);
             added_lines += count_lines(after) as isize - count_lines(text) as isize;
             visit(FixedDocument { first_line, new_first_line, before: text, after, findings, fixed })
@@ -199,8 +245,8 @@ impl<'p> Checker<'p> {
             findings.iter_mut().for_each(ignore::suppress_elsewhere);
         }
         findings.extend(located.into_iter().map(|found| {
-            let LocatedFinding { rule, severity, confidence, message, help, span, related, path, fix, suppression } =
-                found;
+            let (suppression, comment_place) = (found.suppression, found.comment_place);
+            let LocatedFinding { rule, severity, confidence, message, help, span, related, path, fix, .. } = found;
             let mut diagnostic = Diagnostic::new(rule.name, severity, message).at(place.location(span));
             if let Some(help) = help {
                 diagnostic = diagnostic.help(help);
@@ -208,7 +254,7 @@ impl<'p> Checker<'p> {
             for (span, label) in related {
                 diagnostic = diagnostic.annotate(place.location(span), label);
             }
-            Finding { rule, confidence, diagnostic, path, fix, suppression }
+            Finding { rule, confidence, diagnostic, path, fix, suppression, comment_place }
         }));
         findings.sort_by_key(|finding| finding.diagnostic.location().map_or(0, |location| location.span.start));
         Ok(findings)
@@ -271,7 +317,7 @@ impl<'p> Checker<'p> {
                 Ok(()) => Subject::new(Document::new(text, &arena), true).map(|subject| {
                     let mut inner = self.check_subject(&subject, file, elsewhere);
                     self.apply_ignores(&subject, &mut inner);
-                    inner.iter_mut().for_each(|inner| inner.move_out(&to_outer, value.index(), offset, &prefix));
+                    inner.iter_mut().for_each(|inner| inner.move_out(&to_outer, value, offset, &prefix));
                     found.extend(inner);
                 }),
                 Err(unsupported) if is_template => Err(parse_error(text, unsupported)),
@@ -309,7 +355,13 @@ impl<'p> Checker<'p> {
         if let Some(previewer) = self.previewer.as_deref_mut() {
             prefect::check(subject, file, previewer, &self.rules, &mut drafts, elsewhere);
         }
-        locate(subject, drafts)
+        let mut located = locate(subject, drafts);
+        if self.places_comments && !subject.objects.iter().any(|object| object.is_encrypted) {
+            for finding in &mut located {
+                finding.comment_place = CommentPlace::find(subject.document, finding.span.start);
+            }
+        }
+        located
     }
 
     /// Suppresses findings by the comments of a document, and adds findings about comments that suppress nothing.

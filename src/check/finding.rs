@@ -8,6 +8,7 @@ use jobplate_diagnostic::{Diagnostic, Message, Severity};
 use jobplate_manifest::object::Object;
 use jobplate_yaml::{Node, NodeKind, PathCursor, PathStep};
 
+use super::comment::CommentPlace;
 use super::findings::{Confidence, Draft, Fix};
 use super::rule::Rule;
 
@@ -30,6 +31,10 @@ pub struct Finding {
     pub fix: Option<DocumentFix>,
     /// The reason of the comment that suppresses the finding, which may be empty. `None` if the finding is not suppressed.
     pub suppression: Option<String>,
+    /// Where a comment can be inserted that suppresses the finding. Only searched for by [`Checker::ignore_source`].
+    ///
+    /// [`Checker::ignore_source`]: super::Checker::ignore_source
+    pub comment_place: Option<CommentPlace>,
 }
 
 /// A fix, and the document that it changes.
@@ -55,6 +60,7 @@ pub(super) struct LocatedFinding {
     pub path: String,
     pub fix: Option<DocumentFix>,
     pub suppression: Option<String>,
+    pub comment_place: Option<CommentPlace>,
 }
 
 impl LocatedFinding {
@@ -62,15 +68,27 @@ impl LocatedFinding {
     pub(super) fn new(rule: &'static Rule, draft: Draft<'_>, path: String) -> Self {
         let Draft { severity, confidence, span, message, help, related, fix, .. } = draft;
         let fix = fix.map(|fix| DocumentFix { fix, embedded_in: None });
-        LocatedFinding { rule, severity, confidence, message, help, span, related, path, fix, suppression: None }
+        LocatedFinding {
+            rule,
+            severity,
+            confidence,
+            message,
+            help,
+            span,
+            related,
+            path,
+            fix,
+            suppression: None,
+            comment_place: None,
+        }
     }
 
-    /// Converts the places in an embedded document to places in the document that contains it. `scalar` is the index of
+    /// Converts the places in an embedded document to places in the document that contains it. `scalar` is
     /// the scalar, `offset` the offset of the embedded document in its content, and `prefix` the path of the scalar.
     pub(super) fn move_out(
         &mut self,
         to_outer: &dyn Fn(Range<usize>) -> Range<usize>,
-        scalar: u32,
+        scalar: Node<'_>,
         offset: usize,
         prefix: &str,
     ) {
@@ -80,8 +98,11 @@ impl LocatedFinding {
         }
         self.path.insert_str(0, &format!("{prefix} > "));
         if let Some(fix) = &mut self.fix {
-            fix.embedded_in = Some((scalar, offset));
+            fix.embedded_in = Some((scalar.index(), offset));
         }
+        // Only in a literal scalar, each line is a line of the embedded document.
+        let place = self.comment_place.filter(|_| scalar.kind() == NodeKind::Literal);
+        self.comment_place = place.map(|place| place.map(|at| to_outer(at..at).start));
     }
 }
 

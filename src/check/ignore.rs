@@ -8,16 +8,14 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use jobplate_diagnostic::suggest::quote_key;
-use jobplate_yaml::{Document, Node, NodeArena, NodeKind};
+use jobplate_yaml::{Document, NodeArena};
 use memchr::memmem;
 
+use super::comment::{MARKER, comment_start, line_end, line_start};
 use super::finding::{Finding, LocatedFinding};
 use super::findings::{Draft, Findings};
 use super::rule::{Check, Rule};
 use super::rules;
-
-/// The text by which an ignore comment is recognized.
-pub(super) const MARKER: &str = "jobplate: ignore";
 
 /// The ignore comments of a document.
 #[derive(Debug, Default)]
@@ -84,7 +82,7 @@ impl<'a> Ignores<'a> {
         if let Some(line) = self.lines.last().filter(|line| line.end > hash) {
             return line.clone();
         }
-        let mut start = text[..hash].rfind('\n').map_or(0, |at| at + 1);
+        let mut start = line_start(text, hash);
         let mut next = next_line(text, start);
         while next <= text.len() && is_comment_line(&text[start..next]) {
             (start, next) = (next, next_line(text, next));
@@ -153,29 +151,9 @@ pub(super) fn suppress_elsewhere(finding: &mut Finding) {
     }
 }
 
-/// Returns the offset of the `#` before `at` if it starts a comment, or is in one.
-fn comment_start(document: Document<'_>, at: usize) -> Option<usize> {
-    let before = document.text[..at].trim_end_matches([' ', '\t']);
-    let hash = before.strip_suffix('#')?.len();
-    let is_separate = document.text[..hash].chars().next_back().is_none_or(|c| c.is_whitespace() || c == '\u{feff}');
-    (is_separate && !document.node_at(hash).is_some_and(|node| is_content(node, hash))).then_some(hash)
-}
-
-/// Returns whether the byte at an offset belongs to the content of a node that starts before it.
-fn is_content(node: Node<'_>, at: usize) -> bool {
-    let has_header = matches!(node.kind(), NodeKind::Literal | NodeKind::Folded);
-    let is_in_header = || at < line_end(node.document().text, node.span().start);
-    (node.is_scalar() || node.kind() == NodeKind::Alias) && node.span().contains(&at) && !(has_header && is_in_header())
-}
-
 /// Returns whether a line has nothing but a comment.
 fn is_comment_line(line: &str) -> bool {
     line.trim_start_matches(['\u{feff}', ' ', '\t']).starts_with('#')
-}
-
-/// Returns the offset of the line break after `at`, or the length of the text.
-fn line_end(text: &str, at: usize) -> usize {
-    memchr::memchr(b'\n', &text.as_bytes()[at..]).map_or(text.len(), |length| at + length)
 }
 
 /// Returns the start of the line after the one that starts at `start`. After the last line, it is greater than the length

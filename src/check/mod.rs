@@ -11,12 +11,16 @@
 //! | `finding` | the place of a finding in the input, and its path in the manifest |
 //! | `checker` | which documents are parsed, and which embedded documents are checked |
 //! | `fix` | which fixes of a document are applied together |
+//! | `comment` | what an ignore comment is, and where one can be inserted |
+//! | `add_ignore` | how ignore comments are added to a document |
 //! | `ignore` | which findings the comments of a document suppress |
 //! | `relevance` | which documents cannot have a finding |
 //! | `prefect` | which documents are previewed, and how a preview's diagnostics become findings |
 //! | `page` | the page of a rule |
 
+mod add_ignore;
 mod checker;
+mod comment;
 mod finding;
 mod findings;
 mod fix;
@@ -29,6 +33,7 @@ pub mod rules;
 mod subject;
 
 pub use self::checker::{CheckCounts, Checker, FixedDocument};
+pub use self::comment::CommentPlace;
 pub use self::finding::{DocumentFix, Finding};
 pub use self::findings::{Confidence, Draft, Findings, Fix};
 pub use self::page::render_page;

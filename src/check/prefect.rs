@@ -68,6 +68,7 @@ pub(super) fn check<'a>(
                         path: String::new(),
                         fix: None,
                         suppression: None,
+                        comment_place: None,
                     });
                 }
             }

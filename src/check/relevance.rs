@@ -2,7 +2,7 @@
 
 use memchr::memmem::Finder;
 
-use super::ignore;
+use super::comment::MARKER;
 
 /// The byte sequences of which a document contains at least one if a rule has a finding in it.
 ///
@@ -15,7 +15,7 @@ pub(super) struct Relevance {
 impl Default for Relevance {
     fn default() -> Self {
         // `initContainers`, `ConfigMap`, `Secret` and `secrets`, `annotations`, base job templates, and unused comments.
-        let keys = ["ontainers", "onfigMap", "ecret", "nnotations", "job_configuration", ignore::MARKER];
+        let keys = ["ontainers", "onfigMap", "ecret", "nnotations", "job_configuration", MARKER];
         Relevance { keywords: keys.map(Finder::new) }
     }
 }

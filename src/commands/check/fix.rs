@@ -1,9 +1,9 @@
-//! `--fix` and `--diff`: which fixes are applied, and how the files are replaced.
+//! `--fix`, `--add-ignore` and `--diff`: which fixes and comments are made, and how the files are replaced.
 
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
-use jobplate::check::{Checker, DocumentFix, Finding, FixedDocument};
+use jobplate::check::{Check, Checker, Finding, FixedDocument};
 use jobplate::diagnostic::{escape_name, unified_diff};
 use jobplate::render::InputSource;
 use jobplate_diagnostic::{Error, Result, output_error};
@@ -26,7 +26,17 @@ pub(super) struct FixArgs {
         hide_possible_values = true
     )]
     fix: Option<FixChoice>,
-    /// Print the changes of the fixes as a diff, with sensitive values masked, and change no file
+    /// Write a comment at each finding that ignores it, with a reason
+    #[arg(
+        long,
+        value_name = "REASON",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "",
+        conflicts_with_all = ["fix", "no_ignores"]
+    )]
+    add_ignore: Option<String>,
+    /// Print the changes as a diff, with sensitive values masked, and change no file
     #[arg(long)]
     diff: bool,
 }
@@ -37,31 +47,56 @@ enum FixChoice {
     Unsafe,
 }
 
-/// The fixes of a run: the staged files, and how many fixes they contain.
+/// What changes the files.
+enum Change {
+    /// The fixes of findings.
+    Fix { applies_unsafe: bool },
+    /// Comments with a reason that suppress findings.
+    AddIgnores { reason: String },
+}
+
+/// The changes of a run: the staged files, and how many findings they are about.
 pub(super) struct Fixes {
-    applies_unsafe: bool,
+    change: Change,
     shows_diff: bool,
     staged: StagedFiles,
-    /// The number of applied fixes, or of those in the diff.
+    /// The number of applied fixes or of suppressed findings, or of those in the diff.
     count: usize,
+    /// The number of findings without a place for a comment.
+    unplaced: usize,
 }
 
 impl FixArgs {
-    /// Returns the fixes to make, or `None` if no flag asks for fixes.
-    pub(super) fn start(&self) -> Option<Fixes> {
-        (self.fix.is_some() || self.diff).then(|| Fixes {
-            applies_unsafe: self.fix == Some(FixChoice::Unsafe),
-            shows_diff: self.diff,
-            staged: StagedFiles::default(),
-            count: 0,
-        })
+    /// Returns the changes to make, or `None` if no flag asks for changes.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the reason of `--add-ignore` is not one line.
+    pub(super) fn start(&self) -> Result<Option<Fixes>> {
+        let change = match &self.add_ignore {
+            Some(reason) if reason.contains(char::is_control) => {
+                return Err(Error::usage("`--add-ignore`: the reason must be one line without control characters"));
+            }
+            Some(reason) => Change::AddIgnores { reason: reason.trim().to_owned() },
+            None if self.fix.is_some() || self.diff => {
+                Change::Fix { applies_unsafe: self.fix == Some(FixChoice::Unsafe) }
+            }
+            None => return Ok(None),
+        };
+        Ok(Some(Fixes { change, shows_diff: self.diff, staged: StagedFiles::default(), count: 0, unplaced: 0 }))
     }
 }
 
 impl Fixes {
     fn applies(&self, finding: &Finding) -> bool {
-        let is_applied = |fix: &DocumentFix| fix.fix.is_safe || self.applies_unsafe;
-        finding.suppression.is_none() && finding.fix.as_ref().is_some_and(is_applied)
+        let applies = match &self.change {
+            Change::Fix { applies_unsafe } => {
+                finding.fix.as_ref().is_some_and(|fix| fix.fix.is_safe || *applies_unsafe)
+            }
+            // A comment does not suppress a finding about a comment.
+            Change::AddIgnores { .. } => !matches!(finding.rule.check, Check::Engine),
+        };
+        applies && finding.suppression.is_none()
     }
 
     /// Checks an input, and fixes it if a finding that `accepts` accepts has a fix. Calls `report` with the findings that
@@ -121,24 +156,25 @@ impl Fixes {
                 None => Ok(()),
             }
         };
+        let mut change = |visit: &mut dyn FnMut(FixedDocument<'_>) -> Result<()>| match &self.change {
+            Change::Fix { .. } => checker.fix_source(source, &applies, visit),
+            Change::AddIgnores { reason } => checker.ignore_source(source, reason, &applies, visit),
+        };
+        let mut file = StagedFiles::default();
         match path {
-            _ if self.shows_diff => checker.fix_source(source, &applies, &mut |document| visit(document, None))?,
+            _ if self.shows_diff => change(&mut |document| visit(document, None))?,
             None => {
-                return Err(
-                    Error::usage("`--fix` cannot change standard input (`-`)").hint("use --diff to see the changes")
-                );
+                let flag = if matches!(self.change, Change::Fix { .. }) { "--fix" } else { "--add-ignore" };
+                return Err(Error::usage(format!("`{flag}` cannot change standard input (`-`)"))
+                    .hint("use --diff to see the changes"));
             }
-            Some(path) => {
-                let mut file = StagedFiles::default();
-                file.replace(&path, |out| {
-                    checker.fix_source(source, &applies, &mut |document| visit(document, Some(&mut *out)))
-                })?;
-                if count > 0 {
-                    self.staged.append(file);
-                }
-            }
+            Some(path) => file.replace(&path, |out| change(&mut |document| visit(document, Some(&mut *out))))?,
         }
-        self.count += count;
+        let unplaced = findings.iter().filter(|finding| applies(finding)).count();
+        (self.count, self.unplaced) = (self.count + count, self.unplaced + unplaced);
+        if count > 0 {
+            self.staged.append(file);
+        }
         Ok((findings, diff))
     }
 
@@ -149,9 +185,11 @@ impl Fixes {
     /// Fails if a file cannot be replaced. Then no file is changed, unless the error names those that are.
     pub(super) fn commit(self, ui: &Ui) -> Result<()> {
         let number = self.count;
-        if number > 0 {
+        if let Change::AddIgnores { .. } = self.change {
+            self.note_comments(ui);
+        } else if number > 0 {
             let plural = if number == 1 { "" } else { "es" };
-            let text = match (self.shows_diff, self.applies_unsafe) {
+            let text = match (self.shows_diff, matches!(self.change, Change::Fix { applies_unsafe: true })) {
                 (false, _) => "applied",
                 (true, false) => "can be applied with --fix",
                 (true, true) => "can be applied with --fix=unsafe",
@@ -159,6 +197,18 @@ impl Fixes {
             ui.write_note(format!("{number} fix{plural} {text}"));
         }
         self.staged.commit()
+    }
+
+    /// Reports how many findings have got a comment, and how many have not.
+    fn note_comments(&self, ui: &Ui) {
+        let format = |number: usize| format!("{number} finding{}", if number == 1 { "" } else { "s" });
+        if self.count > 0 {
+            let text = if self.shows_diff { "--add-ignore adds" } else { "added" };
+            ui.write_note(format!("{text} ignore comments for {}", format(self.count)));
+        }
+        if self.unplaced > 0 {
+            ui.write_note(format!("cannot add ignore comments for {}: use --baseline FILE", format(self.unplaced)));
+        }
     }
 }
 

@@ -122,7 +122,7 @@ impl CheckArgs {
         let inputs = [self.inputs, self.filename].concat();
         check_inputs(&inputs, &[], false)?;
         let sources = open_paths(&inputs, self.recursive, &self.run.files(), HashMap::new(), &|_| Ok(()))?;
-        let mut fixes = self.fixes.start();
+        let mut fixes = self.fixes.start()?;
         let mut previewer = FlagPreviewer { args: self.run };
         let mut checker = Checker::new(selection.rules.clone(), Some(&mut previewer), limit);
         if self.no_ignores {

@@ -1,0 +1,108 @@
+//! Recognizes ignore comments, and finds the place where one can be inserted.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use jobplate_yaml::{Document, Node, NodeKind};
+
+/// The text by which an ignore comment is recognized.
+pub(super) const MARKER: &str = "jobplate: ignore";
+
+/// Where an ignore comment for a finding can be inserted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CommentPlace {
+    /// On a new line before the line with this offset.
+    LineBefore(usize),
+    /// At the end of a line.
+    LineEnd(usize),
+    /// At the end of the list of rules in a comment.
+    RuleList(usize),
+}
+
+impl CommentPlace {
+    /// Returns the place for a finding at an offset, or `None` if the document has none.
+    pub(super) fn find(document: Document<'_>, at: usize) -> Option<Self> {
+        // A document that starts with a brace is usually JSON, which has no comments.
+        if document.root().is_flow() {
+            return None;
+        }
+        let text = document.text;
+        let start = line_start(text, at);
+        let end = start + text[start..line_end(text, at)].trim_end_matches('\r').len();
+        let inner = |at: usize| document.node_at(at).filter(|node| is_inside(*node, at));
+        let Some(scalar) = inner(end) else {
+            let list_end = list_end(document, start..end);
+            return Some(list_end.map_or(CommentPlace::LineEnd(end), CommentPlace::RuleList));
+        };
+        let start = line_start(text, scalar.span().start);
+        inner(start).is_none().then_some(CommentPlace::LineBefore(start))
+    }
+
+    /// Returns the place with its offset converted by `convert`.
+    pub(super) fn map(self, convert: impl Fn(usize) -> usize) -> Self {
+        match self {
+            CommentPlace::LineBefore(at) => CommentPlace::LineBefore(convert(at)),
+            CommentPlace::LineEnd(at) => CommentPlace::LineEnd(convert(at)),
+            CommentPlace::RuleList(at) => CommentPlace::RuleList(convert(at)),
+        }
+    }
+
+    /// Returns the offset and the text of a comment with these rules.
+    pub(super) fn insertion(self, text: &str, rules: &BTreeSet<&str>, reason: &str) -> (usize, String) {
+        let rules = rules.iter().copied().collect::<Vec<_>>().join(", ");
+        let comment = format!("# {MARKER}[{rules}] {reason}").trim_end().to_owned();
+        match self {
+            CommentPlace::RuleList(at) => (at, format!(", {rules}")),
+            // Linters of YAML ask for two spaces.
+            CommentPlace::LineEnd(at) => (at, format!("  {comment}")),
+            CommentPlace::LineBefore(at) => {
+                let start = line_start(text, at);
+                let line = &text[start..line_end(text, at)];
+                let indentation = &line[..line.len() - line.trim_start_matches([' ', '\t']).len()];
+                let line_break = if line.ends_with('\r') { "\r\n" } else { "\n" };
+                (start, format!("{indentation}{comment}{line_break}"))
+            }
+        }
+    }
+}
+
+/// Returns the offset of the `#` before `at` if it starts a comment, or is in one.
+pub(super) fn comment_start(document: Document<'_>, at: usize) -> Option<usize> {
+    let before = document.text[..at].trim_end_matches([' ', '\t']);
+    let hash = before.strip_suffix('#')?.len();
+    let is_separate = document.text[..hash].chars().next_back().is_none_or(|c| c.is_whitespace() || c == '\u{feff}');
+    (is_separate && !document.node_at(hash).is_some_and(|node| is_content(node, hash))).then_some(hash)
+}
+
+/// Returns whether the byte at an offset belongs to the content of a node that starts before it.
+fn is_content(node: Node<'_>, at: usize) -> bool {
+    let has_header = matches!(node.kind(), NodeKind::Literal | NodeKind::Folded);
+    let is_in_header = || at < line_end(node.document().text, node.span().start);
+    (node.is_scalar() || node.kind() == NodeKind::Alias) && node.span().contains(&at) && !(has_header && is_in_header())
+}
+
+/// Returns the offset of the `]` of the last ignore comment in a line, or `None` if there is none.
+fn list_end(document: Document<'_>, line: Range<usize>) -> Option<usize> {
+    let at = line.start + document.text[line.clone()].rfind(MARKER)?;
+    comment_start(document, at)?;
+    let list = at + MARKER.len();
+    let rest = document.text[list..line.end].strip_prefix('[')?;
+    Some(list + 1 + rest.find(']')?)
+}
+
+/// Returns whether a comment at an offset would be part of a scalar, or of the header of a block scalar.
+fn is_inside(node: Node<'_>, at: usize) -> bool {
+    let span = node.span();
+    let is_block = matches!(node.kind(), NodeKind::Literal | NodeKind::Folded);
+    node.is_scalar() && span.start < at && (at < span.end || is_block && at == span.end)
+}
+
+/// Returns the start of the line that contains `at`.
+pub(super) fn line_start(text: &str, at: usize) -> usize {
+    memchr::memrchr(b'\n', &text.as_bytes()[..at]).map_or(0, |line_break| line_break + 1)
+}
+
+/// Returns the offset of the line break after `at`, or the length of the text.
+pub(super) fn line_end(text: &str, at: usize) -> usize {
+    memchr::memchr(b'\n', &text.as_bytes()[at..]).map_or(text.len(), |length| at + length)
+}
