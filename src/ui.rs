@@ -5,12 +5,14 @@
 //! | `ui.rs` | the content of standard output, standard error and the error file, with colours and escapes |
 //! | `invocation.rs` | whether hints name the program `jobplate` or `kubectl jobplate` |
 //! | `github.rs` | the annotations, step summaries and escaped logs in GitHub Actions |
+//! | `repository.rs` | the paths of files in reports |
 //! | `events.rs` | the progress output while a cluster is changed |
 
 #[cfg(feature = "cluster")]
 pub(crate) mod events;
 pub(crate) mod github;
 pub(crate) mod invocation;
+pub(crate) mod repository;
 
 use std::cell::Cell;
 use std::ffi::OsString;
@@ -22,6 +24,7 @@ use std::rc::Rc;
 
 use anstream::{AutoStream, ColorChoice};
 use jobplate::diagnostic;
+use jobplate::diagnostic::finding::FindingConverter;
 use jobplate::diagnostic::json::JsonDiagnostic;
 use jobplate_diagnostic::{
     Diagnostic, Error, ErrorKind, Message, ProgramName, Result, Severity, describe_io_error, output_error,
@@ -177,6 +180,15 @@ impl Ui {
     /// Renders a finding with its source line.
     pub(crate) fn render_finding(&self, finding: &Diagnostic) -> String {
         diagnostic::render_finding(finding, self.invocation.program_name(), &self.documents)
+    }
+
+    /// Returns a converter of diagnostics for reports. `path_in_repository` returns the path of a file from the root of the
+    /// repository.
+    pub(crate) fn finding_converter<'c>(
+        &'c self,
+        path_in_repository: Box<dyn Fn(&str) -> String>,
+    ) -> FindingConverter<'c> {
+        FindingConverter::new(self.invocation.program_name(), &self.documents, path_in_repository)
     }
 
     /// Converts a diagnostic to its form in a JSON report.

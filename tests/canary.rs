@@ -115,6 +115,7 @@ const COMMANDS: &[&[&str]] = &[
     &["render", "input.yaml", "--max-document-size", "10", "--env", "A=b"],
     &["render", "input.yaml", "--spec", "input.yaml"],
     &["render", "input.yaml", "missing.yaml", "--env", "A=b"],
+    &["check", "input.yaml", "--persona", "pedantic", "-o", "human", "-o", "json=j", "-o", "sarif=s", "-o", "github=gh", "-o", "gitlab=gl", "-o", "junit=ju", "-o", "rdjson=rd"],
 ];
 
 /// Command lines and spec files that contain the canary, and whether it may appear on standard output.
@@ -269,7 +270,7 @@ fn values_of_inputs_stay_in_the_manifest() {
     for (label, input) in jobs.chain(inputs) {
         let input = with_canary(&input);
         for command in COMMANDS {
-            let is_printed = !command.iter().any(|arg| ["--diff", "--check", "-i"].contains(arg));
+            let is_printed = !command.iter().any(|arg| ["check", "--diff", "--check", "-i"].contains(arg));
             let piped: Vec<&str> = command.iter().map(|arg| if *arg == "input.yaml" { "-" } else { *arg }).collect();
             let with_file = tempfile::tempdir().expect("a temporary folder can be made");
             let without_file = tempfile::tempdir().expect("a temporary folder can be made");

@@ -16,7 +16,7 @@
 //! | `convert.rs` | which inputs are converted, and how the result is printed |
 //! | `secret/` | where secrets are read from, and how the Secret is printed |
 //! | `template.rs` | the built-in templates |
-//! | `schema.rs` | the JSON Schema of spec files |
+//! | `schema.rs` | the JSON Schemas of spec files and of findings |
 //! | `completion.rs` | which shells have a completion script |
 //! | `man.rs` | how a manual page is generated from the help |
 

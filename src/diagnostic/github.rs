@@ -3,10 +3,13 @@
 //! The formats are documented in "Workflow commands for GitHub Actions":
 //! <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>.
 
+use std::cmp::Reverse;
+
 use jobplate_diagnostic::{Diagnostic, Error, Severity};
 
 use super::document_cache::DocumentCache;
 use super::edits::ReportedEdit;
+use super::finding::{CheckReport, ReportedFinding, ReportedPlace};
 use super::human::escape_controls;
 
 /// The maximum number of rows in a summary's table. The number of further rows follows the table.
@@ -29,12 +32,38 @@ pub fn annotate_diagnostic(
         let (line, column) = location.line_column_with(&documents.get(&location.document).lines);
         properties.extend([("line", line.to_string()), ("col", column.to_string())]);
     }
-    let name = match diagnostic.severity() {
+    let command = command_name(diagnostic.severity());
+    workflow_command(command, &properties, &format!("{}{help}", diagnostic.message()))
+}
+
+/// Returns the annotations for findings, from the most to the least severe: the runner shows the first 10 annotations of
+/// each severity in a step.
+pub fn annotate_findings(report: &CheckReport) -> String {
+    let mut findings: Vec<&ReportedFinding> = report.active().collect();
+    findings.sort_by_key(|finding| Reverse(finding.severity));
+    findings.into_iter().map(annotate_finding).collect()
+}
+
+fn annotate_finding(finding: &ReportedFinding) -> String {
+    let ReportedPlace { file, start, end, .. } = &finding.place;
+    let mut properties = vec![("title", finding.rule.to_owned())];
+    if file.name != "-" {
+        properties.push(("file", file.path.clone()));
+    }
+    properties.extend([("line", start.line.to_string()), ("endLine", end.line.to_string())]);
+    // The runner ignores the columns of a range with several lines.
+    if start.line == end.line {
+        properties.extend([("col", start.column.to_string()), ("endColumn", end.column.to_string())]);
+    }
+    workflow_command(command_name(finding.severity), &properties, &finding.text())
+}
+
+fn command_name(severity: Severity) -> &'static str {
+    match severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
         Severity::Info => "notice",
-    };
-    workflow_command(name, &properties, &format!("{}{help}", diagnostic.message()))
+    }
 }
 
 /// Returns the annotation for an edit that is missing in a file.

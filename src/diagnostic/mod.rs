@@ -10,20 +10,30 @@
 //! | `json` | the fields of a diagnostic in a report |
 //! | `edits` | the fields of an edit report |
 //! | `finding` | the place, the excerpt and the fingerprint of a finding in a report |
+//! | `check_json` | the fields of a finding in JSON |
+//! | `sarif` | the form of findings for code scanning |
+//! | `gitlab` | the form of findings in a Code Quality report |
+//! | `junit` | the form of findings as test cases |
+//! | `rdjson` | the form of findings for reviewdog |
 //! | `mask` | which values are masked in all outputs |
 //! | `unparsed` | which parts of comments and of text that cannot be parsed are masked |
 //! | `document_cache` | how long a document's masked ranges and lines are kept |
 //! | `server_message` | which words of a server's warning are shown |
 //! | `table` | the alignment of columns |
 
+pub mod check_json;
 mod diff;
 mod document_cache;
 pub mod edits;
 pub mod finding;
 pub mod github;
+pub mod gitlab;
 mod human;
 pub mod json;
+pub mod junit;
 mod mask;
+pub mod rdjson;
+pub mod sarif;
 mod server_message;
 mod table;
 mod unparsed;

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `edit_args.rs` | `--secret`, `--env`, `--target` and the other flags of commands that edit manifests, with their defaults |
 //! | `render_request.rs` | the meaning of these flags, and that flags override a spec file |
-//! | `report_file.rs` | which files `--report` may replace, and when |
+//! | `report_file.rs` | which files `--report` and `--output` may replace, and when |
 //! | `cluster_args.rs` | which kubeconfig is used (flag, `KUBECONFIG`, home); the meaning, defaults and limits of cluster flags such as `--concurrency` |
 //! | `flag_values.rs` | the syntax of flag values: `NAME=SECRET/KEY`, targets, sizes |
 //! | `choice.rs` | how a flag with a fixed set of values is parsed |

@@ -1,4 +1,4 @@
-//! The file of `--report`, which is written only after everything else.
+//! The files of `--report` and `--output`, which are written only after everything else.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
@@ -12,6 +12,19 @@ use super::file_attributes::is_same_file;
 use super::staged_files::StagedFiles;
 use crate::ui::Ui;
 
+/// A file that a report may replace.
+pub(crate) struct ReportTarget<'p> {
+    path: &'p Path,
+    kind: TargetKind,
+}
+
+enum TargetKind {
+    New,
+    Existing,
+    /// A pipe or device.
+    Device,
+}
+
 /// A report that is ready to be written.
 pub(crate) enum ReportFile {
     /// A file, staged next to its final path: the previous report is kept until [`ReportFile::write`].
@@ -20,8 +33,55 @@ pub(crate) enum ReportFile {
     Device(PathBuf, String),
 }
 
+impl<'p> ReportTarget<'p> {
+    /// Checks the path that `flag` gives. `inputs` are the files that the command reads.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the path is a broken symbolic link, or one of the inputs.
+    pub(crate) fn check<'i>(path: &'p Path, flag: &str, inputs: impl Iterator<Item = &'i Path>) -> Result<Self> {
+        let name = display_path(path);
+        let kind = match path.metadata() {
+            Err(_) if path.is_symlink() => {
+                return Err(Error::input("cannot write the report: broken symbolic link").in_file(name));
+            }
+            Err(_) => TargetKind::New,
+            Ok(there) if !there.is_file() => TargetKind::Device,
+            Ok(there) => {
+                let read = inputs.filter_map(|file| file.metadata().ok());
+                if read.chain(stdin_metadata()).any(|other| is_same_file(&there, &other)) {
+                    return Err(Error::usage(format!("`{flag}` must not be an input file: it would be overwritten"))
+                        .in_file(name)
+                        .hint("pass another file"));
+                }
+                TargetKind::Existing
+            }
+        };
+        Ok(ReportTarget { path, kind })
+    }
+
+    /// Stages a report.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be written.
+    pub(crate) fn stage(self, text: String) -> Result<ReportFile> {
+        let name = display_path(self.path);
+        let write = |out: &mut dyn Write| {
+            out.write_all(text.as_bytes()).map_err(|error| report_write_error(&error).in_file(&name))
+        };
+        let mut file = StagedFiles::default();
+        match self.kind {
+            TargetKind::New => file.create(self.path, write)?,
+            TargetKind::Existing => file.replace(self.path, write)?,
+            TargetKind::Device => return Ok(ReportFile::Device(self.path.to_owned(), text)),
+        }
+        Ok(ReportFile::Staged(file))
+    }
+}
+
 impl ReportFile {
-    /// Stages a report. `inputs` are the files that the command reads.
+    /// Stages the report of `--report`. `inputs` are the files that the command reads.
     ///
     /// # Errors
     ///
@@ -31,28 +91,7 @@ impl ReportFile {
             return Err(Error::usage("`--report` must be a file: standard output is for manifests")
                 .hint("use /dev/stderr to print the report"));
         }
-        let name = display_path(path);
-        let mut file = StagedFiles::default();
-        let write = |out: &mut dyn Write| {
-            out.write_all(text.as_bytes()).map_err(|error| report_write_error(&error).in_file(&name))
-        };
-        match path.metadata() {
-            Err(_) if path.is_symlink() => {
-                return Err(Error::input("cannot write the report: broken symbolic link").in_file(name));
-            }
-            Err(_) => file.create(path, write)?,
-            Ok(there) if !there.is_file() => return Ok(ReportFile::Device(path.to_owned(), text)),
-            Ok(there) => {
-                let read = inputs.filter_map(|file| file.metadata().ok());
-                if read.chain(stdin_metadata()).any(|other| is_same_file(&there, &other)) {
-                    return Err(Error::usage("`--report` must not be an input file: it would be overwritten")
-                        .in_file(name)
-                        .hint("pass another file"));
-                }
-                file.replace(path, write)?;
-            }
-        }
-        Ok(ReportFile::Staged(file))
+        ReportTarget::check(path, "--report", inputs)?.stage(text)
     }
 
     /// Writes the report.

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::Path;
 
 use jobplate::diagnostic::DocumentCache;
 use jobplate::diagnostic::edits::{EditStatus, ReportedEdit};
@@ -12,6 +11,7 @@ use jobplate::diagnostic::github::{annotate_diagnostic, annotate_missing_edit, s
 use jobplate_diagnostic::{Diagnostic, Error};
 
 use super::invocation::Invocation;
+use super::repository::path_below;
 
 /// The GitHub Actions workflow that runs the program.
 pub(crate) struct Workflow {
@@ -84,12 +84,8 @@ impl Workflow {
 
     /// Returns the path of a file relative to the repository root, as annotations require.
     fn in_repository(&self, file: &str) -> String {
-        let find_relative_path = || {
-            let top = std::fs::canonicalize(self.workspace.as_ref()?).ok()?;
-            let path = std::fs::canonicalize(Path::new(file)).ok()?;
-            Some(path.strip_prefix(top).ok()?.to_string_lossy().into_owned())
-        };
-        find_relative_path().unwrap_or_else(|| file.to_owned())
+        let root = self.workspace.as_ref().and_then(|root| std::fs::canonicalize(root).ok());
+        path_below(root.as_deref(), file)
     }
 
     /// Appends to the step summary. Does nothing if `GITHUB_STEP_SUMMARY` is unset.

@@ -15,6 +15,7 @@ mod case;
 mod console;
 #[cfg(feature = "cluster")] // without the feature, the help lacks commands
 mod docs;
+mod findings;
 #[cfg(target_os = "linux")]
 mod in_place;
 #[cfg(unix)]
@@ -160,6 +161,15 @@ fn functions() -> Vec<Test> {
         docs::limits_page_quotes_messages,
         #[cfg(feature = "cluster")]
         docs::preview_picture_is_the_output,
+        #[cfg(unix)]
+        findings::files_are_written_when_stdout_is_closed,
+        findings::fingerprints_are_stable,
+        findings::gitlab_report_has_what_gitlab_requires,
+        findings::json_matches_its_schema,
+        findings::paths_start_at_the_root_of_the_repository,
+        findings::reports_may_be_empty,
+        findings::sarif_has_what_github_requires,
+        findings::several_outputs_are_written,
         #[cfg(target_os = "linux")]
         in_place::changes_all_files_or_none,
         #[cfg(target_os = "linux")]

@@ -67,6 +67,11 @@ pub(super) struct Fixes {
 }
 
 impl FixArgs {
+    /// Returns `--diff` if it is set: the changes are printed to standard output.
+    pub(super) fn diff_flag(&self) -> Option<&'static str> {
+        self.diff.then_some("--diff")
+    }
+
     /// Returns the changes to make, or `None` if no flag asks for changes.
     ///
     /// # Errors

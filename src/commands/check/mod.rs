@@ -6,11 +6,15 @@
 //! | `settings.rs` | the flags that a settings file can replace, and where the file is |
 //! | `selection.rs` | which rules run, and which findings are reported |
 //! | `fix.rs` | which fixes are applied, and how the files are replaced |
+//! | `output.rs` | the formats of `--output`, and where each of them is written |
+//! | `report.rs` | the contents of each format |
 //! | `prefect.rs` | which run of Prefect is checked |
 //! | `summary.rs` | the last line: what was checked and found |
 
 mod fix;
+mod output;
 mod prefect;
+mod report;
 mod selection;
 mod settings;
 mod summary;
@@ -25,7 +29,9 @@ use jobplate::check::{Checker, Finding, render_page};
 use jobplate_diagnostic::{Error, Result, display_path};
 
 use self::fix::FixArgs;
+use self::output::OutputArgs;
 use self::prefect::{FlagPreviewer, RunArgs};
+use self::report::FindingCollector;
 use self::selection::Selection;
 use self::settings::Settings;
 use self::summary::Summary;
@@ -55,6 +61,8 @@ pub(crate) struct CheckArgs {
     fixes: FixArgs,
     #[command(flatten)]
     run: RunArgs,
+    #[command(flatten)]
+    output: OutputArgs,
     /// Print the page of a rule and exit; `all` lists the rules
     #[arg(long, value_name = "RULE", help_heading = "Output")]
     explain: Option<String>,
@@ -95,6 +103,9 @@ impl Command for CheckArgs {
   {program} check job.yaml --diff
   {program} check job.yaml --fix
 
+  # Annotate a pull request, and write a report for code scanning
+  {program} check -R manifests --output github --output sarif=check.sarif
+
   # What does a rule report, and why?
   {program} check --explain duplicate-env
 
@@ -118,10 +129,15 @@ impl CheckArgs {
             let file = selection.settings_file.as_deref().map_or("none".to_owned(), display_path);
             ui.write_note(format!("settings file: {file}"));
         }
+        let printing_flag = self.fixes.diff_flag().or(self.statistics.then_some("--statistics"));
+        let outputs = self.output.parse(printing_flag)?;
         let limit = flag_values::parse_size("--max-document-size", &self.max_document_size)?;
         let inputs = [self.inputs, self.filename].concat();
         check_inputs(&inputs, &[], false)?;
-        let sources = open_paths(&inputs, self.recursive, &self.run.files(), HashMap::new(), &|_| Ok(()))?;
+        let run_files = self.run.files();
+        let sources = open_paths(&inputs, self.recursive, &run_files, HashMap::new(), &|_| Ok(()))?;
+        let files = outputs.check_files(&sources, run_files.iter().chain(&selection.settings_file))?;
+        let mut collector = FindingCollector::new(ui, &outputs);
         let mut fixes = self.fixes.start()?;
         let mut previewer = FlagPreviewer { args: self.run };
         let mut checker = Checker::new(selection.rules.clone(), Some(&mut previewer), limit);
@@ -129,46 +145,41 @@ impl CheckArgs {
             checker = checker.without_ignores();
         }
         let (mut summary, mut errors) = (Summary::default(), Vec::new());
-        ui.print_diff(|out| {
+        let printed = ui.print_diff(|out| {
             for source in sources {
                 summary.files += 1;
                 let ignored = source.as_ref().map(|source| selection.ignored_in(source.path())).unwrap_or_default();
                 let accepts = |finding: &Finding| selection.accepts(finding, &ignored);
-                let mut text = String::new();
+                if let Ok(source) = &source {
+                    collector.add_file(source.name());
+                }
                 let mut report = |findings: Vec<Finding>| {
                     for finding in findings.into_iter().filter(&accepts) {
                         summary.add(&finding);
-                        if finding.suppression.is_some() || self.statistics {
-                            continue;
-                        }
-                        text.push_str(&ui.render_finding(&finding.diagnostic));
+                        collector.add(&finding);
                     }
                 };
                 let checked = source.and_then(|mut source| match &mut fixes {
                     None => checker.check_source(&mut source, &mut report).map(|()| None),
                     Some(fixes) => fixes.check_and_fix(&mut checker, source, &accepts, &mut report, ui),
                 });
-                match checked {
-                    Ok(diff) => out.write(&diff.unwrap_or(text))?,
-                    Err(error) => {
-                        out.write(&text)?;
-                        errors.push(error);
-                    }
-                }
+                let diff = checked.unwrap_or_else(|error| {
+                    errors.push(error);
+                    None
+                });
+                collector.print(diff.or_else(|| self.statistics.then(String::new)), out)?;
             }
             if self.statistics {
-                out.write(&summary.format_statistics())?;
+                collector.print(Some(summary.format_statistics()), out)?;
             }
             Ok(())
-        })?;
+        });
+        collector.write(printed, files, checker.counts(), &errors)?;
         if let Some(error) = Error::combine(errors) {
             return Err(error);
         }
-        ui.write_note(summary.format(checker.counts()));
-        match summary.format_fixes() {
-            Some(note) if fixes.is_none() => ui.write_note(note),
-            _ => {}
-        }
+        let fix_note = summary.format_fixes().filter(|_| fixes.is_none());
+        [summary.format(checker.counts())].into_iter().chain(fix_note).for_each(|note| ui.write_note(note));
         fixes.map_or(Ok(()), |fixes| fixes.commit(ui))?;
         Ok(if summary.has_findings() && !self.exit_zero { ExitCode::from(1) } else { ExitCode::SUCCESS })
     }
