@@ -1,5 +1,6 @@
 //! Finds objects with containers that are not targets because their kind is missing or misspelled.
 
+use std::cell::RefCell;
 use std::ops::Range;
 
 use jobplate_diagnostic::{Diagnostic, suggest};
@@ -14,6 +15,9 @@ use crate::inject::template_kind;
 /// The code of the warning about an object whose kind is missing or misspelled.
 pub const UNRECOGNIZED_CODE: &str = "unrecognized-kind";
 
+/// The maximum number of remembered kinds.
+const MAX_ANSWERS: usize = 32;
+
 /// The beginning of the line with an object's kind.
 const KIND: &str = "kind: ";
 
@@ -21,11 +25,17 @@ const KIND: &str = "kind: ";
 pub(super) struct UnrecognizedFinder {
     containers: Finder<'static>,
     kind: Finder<'static>,
+    /// The first kinds, each with whether it is known or not similar to a known kind.
+    answers: RefCell<Vec<(String, bool)>>,
 }
 
 impl Default for UnrecognizedFinder {
     fn default() -> Self {
-        UnrecognizedFinder { containers: Finder::new("ontainers"), kind: Finder::new(KIND) }
+        UnrecognizedFinder {
+            containers: Finder::new("ontainers"),
+            kind: Finder::new(KIND),
+            answers: RefCell::default(),
+        }
     }
 }
 
@@ -47,8 +57,22 @@ impl UnrecognizedFinder {
             let is_line_start = at == 0 || text.as_bytes()[at - 1] == b'\n';
             let kind = text[at + KIND.len()..].lines().next().unwrap_or_default();
             let is_word = !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_alphanumeric());
-            is_line_start && is_word && !kind.ends_with("List") && nearest(kind).is_none_or(|nearest| nearest == kind)
+            is_line_start && is_word && !kind.ends_with("List") && self.is_known_or_dissimilar(kind)
         })
+    }
+
+    /// Returns whether a kind is known, or not similar to any known kind. Remembers the answer, because most documents
+    /// have one of few kinds.
+    fn is_known_or_dissimilar(&self, kind: &str) -> bool {
+        let mut answers = self.answers.borrow_mut();
+        if let Some((_, answer)) = answers.iter().find(|(known, _)| known == kind) {
+            return *answer;
+        }
+        let answer = nearest(kind).is_none_or(|nearest| nearest == kind);
+        if answers.len() < MAX_ANSWERS {
+            answers.push((kind.to_owned(), answer));
+        }
+        answer
     }
 }
 

@@ -178,13 +178,12 @@ pub const NON_STRING_CODE: &str = "non-string-value";
 
 /// Returns errors about the name and the value of an `env` entry that are not strings, each with its node.
 pub fn non_string_errors(entry: Node<'_>) -> Vec<(Diagnostic, Node<'_>)> {
-    let name = entry.get_first("name").and_then(Node::text).unwrap_or_default();
-    let name = quote_key(&name);
-    let subjects = [("name", format!("the variable name {name}")), ("value", format!("the value of {name}"))];
-    let errors = subjects.into_iter().filter_map(|(key, subject)| {
+    let errors = ["name", "value"].into_iter().filter_map(|key| {
         let node = entry.get_first(key)?;
         let found = describe_non_string(node)?;
-        let text = format!("Kubernetes rejects the manifest: {subject} is {found}, not a string");
+        let name = quote_key(&entry.get_first("name").and_then(Node::text).unwrap_or_default());
+        let subject = if key == "name" { "the variable name" } else { "the value of" };
+        let text = format!("Kubernetes rejects the manifest: {subject} {name} is {found}, not a string");
         Some((Diagnostic::error(NON_STRING_CODE, text).help(non_string_hint(node.is_scalar())), node))
     });
     errors.collect()
