@@ -25,7 +25,10 @@ pub fn describe_value(arena: &Arena, value: ValueId) -> ValueDescription<'_> {
     match arena.get(value) {
         Value::Str(text) if text.is_empty() => ValueDescription::Empty,
         Value::Str(text) => ValueDescription::Literal(text),
-        Value::Unknown(text) => ValueDescription::ResolvedReference(find_references(text)),
+        Value::Unknown(text) => match find_references(text) {
+            from if from.is_empty() => ValueDescription::Literal(text),
+            from => ValueDescription::ResolvedReference(from),
+        },
         Value::None => ValueDescription::Empty,
         _ => ValueDescription::NotString(value),
     }

@@ -7,9 +7,9 @@ use jobplate_prefect::convert::convert;
 use jobplate_prefect::pyvalue::arena::Arena;
 use jobplate_prefect::pyvalue::source::SourceFile;
 use jobplate_prefect::pyvalue::yaml;
-use jobplate_prefect::worker::scenario::{self, WorkerScenario};
+use jobplate_prefect::worker::scenario::WorkerScenario;
 use jobplate_prefect::worker::version::WorkerVersion;
-use jobplate_prefect::worker::{deployment, notes, preview};
+use jobplate_prefect::worker::{deployment, notes, preview, values};
 use serde_json::{Map, Value, json};
 
 /// Returns the time that this thread has run, or the time since `start` where the system does not report it.
@@ -92,8 +92,7 @@ fn preview_all(input: &PreviewInput) -> usize {
         None => WorkerScenario::with_defaults(&mut arena).expect("valid input"),
     };
     if let Some(variables) = &input.job_variables {
-        scenario.run_variables =
-            Some(scenario::read_job_variables(&mut arena, &source(variables)).expect("valid input"));
+        scenario.run_variables = Some(values::load(&mut arena, &source(variables)).expect("valid input"));
     }
     let (version, template) = (WorkerVersion::default(), source(&input.template));
     let worker = input.worker.as_ref().map(|worker| deployment::find(&source(worker), version).expect("valid input"));
@@ -298,7 +297,7 @@ fn preview_error(template: Value, job_variables: Option<String>, environ: Value)
     let scenario = source(json!({"worker": {"env": environ}}).to_string());
     let mut scenario = WorkerScenario::read(&mut arena, &scenario).expect("valid input");
     if let Some(variables) = job_variables {
-        match scenario::read_job_variables(&mut arena, &source(variables)) {
+        match values::load(&mut arena, &source(variables)) {
             Ok(variables) => scenario.run_variables = Some(variables),
             Err(error) => return error.message().to_string(),
         }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use clap::Args;
 use indexmap::IndexMap;
-use jobplate_diagnostic::{Error, Result, display_path};
+use jobplate_diagnostic::{Diagnostic, Error, Result, display_path};
 use jobplate_manifest::sensitive::MaskPolicy;
 use jobplate_prefect::pyvalue::arena::Arena;
 use jobplate_prefect::pyvalue::source::SourceFile;
@@ -17,7 +17,7 @@ use jobplate_prefect::worker::environment::{WorkerEnvEntry, WorkerEnvOrigin};
 use jobplate_prefect::worker::preview::{self, WorkerPreview};
 use jobplate_prefect::worker::scenario::{self, SETTINGS_PREFIX, WorkerScenario};
 use jobplate_prefect::worker::version::WorkerVersion;
-use jobplate_prefect::worker::{manifest, notes};
+use jobplate_prefect::worker::{manifest, notes, project, values};
 
 use super::output::{PreviewOutput, VariableRow, describe_value, format_variable_table};
 use crate::shared::flag_values;
@@ -29,9 +29,12 @@ pub(in crate::commands) struct WorkerArgs {
     /// Manifest of the worker: its variables and the options of `prefect worker start`
     #[arg(long, value_name = "FILE")]
     worker: Option<PathBuf>,
-    /// Job variables of the flow run
+    /// Job variables of the flow run, or a prefect.yaml with those of a deployment
     #[arg(long, value_name = "FILE")]
     job_variables: Option<PathBuf>,
+    /// Deployment of the prefect.yaml in --job-variables [default: the only one]
+    #[arg(long, value_name = "NAME", requires = "job_variables")]
+    deployment: Option<String>,
     /// Setting of the worker: read the API key from this Secret
     #[arg(long, value_name = "SECRET/KEY")]
     api_key_secret: Option<String>,
@@ -91,33 +94,42 @@ pub(in crate::commands) fn preview(
     let version = args.prefect_kubernetes.as_deref();
     let version = version.map(|text| flag_values::parse_worker_version("--prefect-kubernetes", text)).transpose()?;
     let version = version.unwrap_or_default();
-    let (scenario, deployed) = read_scenario(scenario, args, version, arena, files)?;
+    let RunInputs { scenario, worker, notes: input_notes } = read_inputs(scenario, args, version, arena, files)?;
     let preview = preview::preview(arena, version, template, &scenario)?;
     let variable_table = format_variables(arena, &preview, policy);
     let mut notes = notes::find(arena, version, &preview, &scenario);
-    notes.extend(deployed.into_iter().flat_map(|(file, own)| own.notes(arena, &preview, version, &file, template)));
+    notes.extend(input_notes);
+    notes.extend(worker.into_iter().flat_map(|(file, own)| own.notes(arena, &preview, version, &file, template)));
     Ok(PreviewOutput { job: preview.job, variable_table, notes })
 }
 
+/// The flow run to preview.
+struct RunInputs {
+    scenario: WorkerScenario,
+    /// The file of `--worker`, and the worker in it.
+    worker: Option<(String, WorkerDeployment)>,
+    /// Notes about the job variables.
+    notes: Vec<Diagnostic>,
+}
+
 /// Reads the scenario, the job variables, the worker's manifest and the flags of the worker's settings.
-fn read_scenario(
+fn read_inputs(
     scenario: Option<&Path>,
     args: &WorkerArgs,
     version: WorkerVersion,
     arena: &mut Arena,
     files: &mut InputReader,
-) -> Result<(WorkerScenario, Option<(String, WorkerDeployment)>)> {
+) -> Result<RunInputs> {
     let mut scenario = match scenario {
         Some(name) => WorkerScenario::read(arena, &files.read_source(name, false)?)?,
         None => WorkerScenario::with_defaults(arena)?,
     };
-    if let Some(name) = &args.job_variables {
-        if scenario.run_variables.is_some() {
-            return Err(Error::usage("`--job-variables` and the scenario's `job_variables` are both given")
-                .hint("remove one of them"));
+    let notes = match &args.job_variables {
+        Some(name) => {
+            read_job_variables(arena, &files.read_source(name, false)?, args.deployment.as_deref(), &mut scenario)?
         }
-        scenario.run_variables = Some(scenario::read_job_variables(arena, &files.read_source(name, false)?)?);
-    }
+        None => Vec::new(),
+    };
     let mut deployed = None;
     if let Some(name) = &args.worker {
         if scenario.has_worker {
@@ -146,7 +158,37 @@ fn read_scenario(
             scenario.worker.set(&format!("{SETTINGS_PREFIX}{setting}"), "true".to_owned(), None);
         }
     }
-    Ok((scenario, deployed))
+    Ok(RunInputs { scenario, worker: deployed, notes })
+}
+
+/// Reads the file of `--job-variables` into a scenario: the job variables of the flow run, or those of a deployment.
+/// Returns notes about values that are not known here.
+fn read_job_variables(
+    arena: &mut Arena,
+    source: &Rc<SourceFile>,
+    deployment: Option<&str>,
+    scenario: &mut WorkerScenario,
+) -> Result<Vec<Diagnostic>> {
+    let root = values::load(arena, source)?;
+    if project::is_project(arena, root) {
+        let deployment = project::select(arena, root, deployment)?;
+        deployment.apply_to(scenario)?;
+        return Ok(deployment.notes);
+    }
+    scenario::check_job_variables(arena, root)?;
+    if deployment.is_some() {
+        return Err(Error::usage(
+            "`--deployment` needs a prefect.yaml: the file of `--job-variables` has no `deployments`",
+        )
+        .in_file(&*source.name)
+        .hint("remove `--deployment`, or pass `--job-variables prefect.yaml`"));
+    }
+    if scenario.run_variables.is_some() {
+        return Err(Error::usage("`--job-variables` and the scenario's `job_variables` are both given")
+            .hint("remove one of them"));
+    }
+    scenario.run_variables = Some(root);
+    Ok(Vec::new())
 }
 
 /// Formats the table of the flow container's variables, in the order of `env`.

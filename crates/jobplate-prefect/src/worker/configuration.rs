@@ -6,7 +6,8 @@ use jobplate_diagnostic::{Error, Result};
 use super::fill;
 use super::required;
 use super::values::{
-    copy, copy_unshared, deep_merge, prefect_error, require_pairs, set_in_dict, spend_repetitions, union, update,
+    copy, copy_unshared, deep_merge, prefect_error, require_pairs, set_in_dict, spend_repetitions, union,
+    unknown_error, update,
 };
 use super::version::{EnvListHandling, WorkerVersion};
 use crate::placeholder::PlaceholderSource;
@@ -239,8 +240,9 @@ fn check_references(arena: &Arena, value: ValueId) -> Result<()> {
 /// Reads the fields of the job configuration, and validates them like pydantic in its lax mode.
 fn read_fields(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Result<Configuration> {
     let is_null = |arena: &Arena, id: ValueId| *arena.get(id) == Value::None;
-    let type_error = |arena: &Arena, id: ValueId, key: &str, expected: &str| {
-        prefect_error(arena, id, format!("`{key}` must be {expected}, not {}", arena.describe_kind(id)))
+    let type_error = |arena: &Arena, id: ValueId, key: &str, expected: &str| match arena.get(id) {
+        Value::Unknown(_) => unknown_error(arena, id, &format!("`{key}`")),
+        _ => prefect_error(arena, id, format!("`{key}` must be {expected}, not {}", arena.describe_kind(id))),
     };
     let read_string = |arena: &Arena, key: &str| match arena.dict_get(filled, key) {
         None => Ok(None),

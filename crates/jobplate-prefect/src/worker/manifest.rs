@@ -9,7 +9,7 @@ use super::labels;
 use super::run::FlowRunContext;
 use super::scenario::WorkerScenario;
 use super::settings;
-use super::values::{prefect_error, require_pairs};
+use super::values::{prefect_error, require_pairs, unknown_error};
 use super::version::WorkerVersion;
 use crate::job_checks::pod;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
@@ -239,7 +239,8 @@ fn set_image_and_command(arena: &mut Arena, version: WorkerVersion, container: V
     let line = match command.map(|command| (command, arena.get(command))) {
         None | Some((_, Value::None)) => default.to_owned(),
         Some((_, Value::List(_))) => return Ok(()),
-        Some((_, Value::Str(text) | Value::Unknown(text))) => text.clone(),
+        Some((_, Value::Str(text))) => text.clone(),
+        Some((other, Value::Unknown(_))) => return Err(unknown_error(arena, other, "the command")),
         Some((other, _)) => {
             let why = format!("the command must be a string or a list, not {}", arena.describe_kind(other));
             return Err(prefect_error(arena, other, why));
@@ -320,7 +321,13 @@ fn set_generate_name(
     let slug = match name.filter(|name| arena.is_truthy(*name)) {
         None => None,
         Some(name) => match arena.get(name) {
-            Value::Str(text) | Value::Unknown(text) => labels::slugify_name(text),
+            Value::Str(text) => labels::slugify_name(text),
+            Value::Unknown(text) => {
+                let generated = Value::Unknown(format!("{text}-"));
+                let generated = arena.alloc(generated, arena.location(name).cloned());
+                arena.dict_set_str(metadata, "generateName", generated);
+                return Ok(());
+            }
             _ => {
                 return Err(prefect_error(
                     arena,

@@ -8,6 +8,7 @@
 //! | file | decides |
 //! |---|---|
 //! | [`scenario`] | the contents of a scenario file, and its defaults |
+//! | [`project`] | which deployment of a prefect.yaml is selected, and which of its values are known |
 //! | [`preview`] | the order of the steps from template to Job; which values of variables are hidden |
 //! | [`template_source`] | where a base job template is found in a file |
 //! | [`deployment`] | the worker that a Deployment starts, and which of its variables do not reach flow runs |
@@ -37,6 +38,7 @@ pub(crate) mod labels;
 pub mod manifest;
 pub mod notes;
 pub mod preview;
+pub mod project;
 mod rejection;
 mod required;
 mod run;

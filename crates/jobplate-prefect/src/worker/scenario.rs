@@ -26,6 +26,8 @@ pub struct WorkerScenario {
     pub worker: Worker,
     /// Whether the scenario sets the worker.
     pub has_worker: bool,
+    /// Whether the scenario sets the deployment, or sets that there is none.
+    pub has_deployment: bool,
     /// Whether the scenario sets the work pool.
     pub has_work_pool: bool,
 }
@@ -55,26 +57,24 @@ pub(super) const FORBIDDEN_IN_NAMES: &str = "/%&><";
 /// The characters that Prefect rejects in the names of workers.
 pub(super) const FORBIDDEN_IN_WORKER_NAMES: &str = "/%";
 
-/// Loads a file of job variables.
+/// Checks that the content of a file is job variables.
 ///
 /// # Errors
-/// Fails if the file cannot be loaded, or if it is a file of another kind, such as a scenario.
-pub fn read_job_variables(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
-    let root = load(arena, source)?;
+/// Fails if the file is of another kind, such as a scenario.
+pub fn check_job_variables(arena: &Arena, root: ValueId) -> Result<()> {
     let has = |keys: &[&str]| keys.iter().all(|key| arena.dict_get(root, key).is_some());
     let (description, hint) = match () {
         () if has(&["apiVersion", "kind"]) => {
             ("a Kubernetes object", "pass the Deployment of a worker with `--worker`")
         }
         () if has(&["job_configuration", "variables"]) => ("a base job template", "pass it as FILE, without a flag"),
-        () if has(&["deployments"]) => ("a prefect.yaml", "pass the mapping under `work_pool.job_variables` instead"),
         () if has(&["job_variables"]) => match has(&["worker"]) || has(&["deployment"]) || has(&["flow_run"]) {
             true => ("a scenario", "pass it with `--scenario`"),
             false => {
                 ("a mapping that contains `job_variables`", "move the contents of `job_variables` to the top level")
             }
         },
-        () => return Ok(root),
+        () => return Ok(()),
     };
     Err(locate(Error::input(format!("expected job variables, found {description}")).hint(hint), arena.location(root)))
 }
@@ -118,8 +118,8 @@ impl WorkerScenario {
             Record::read(arena, fields, number, name)
         };
         let flow = read_record(arena, "flow", 2, "test-flow")?;
-        let has_deployment = arena.dict_get(root, "deployment").is_none_or(|id| *arena.get(id) != Value::None);
-        let deployment = match has_deployment {
+        let deployment_field = arena.dict_get(root, "deployment");
+        let deployment = match deployment_field.is_none_or(|id| *arena.get(id) != Value::None) {
             true => Some(read_record(arena, "deployment", 3, "test-deployment")?),
             false => None,
         };
@@ -147,6 +147,7 @@ impl WorkerScenario {
             run_variables: keys.get(arena, "job_variables"),
             deployment_variables,
             run: FlowRunContext { flow, flow_run, deployment, work_pool, deployment_updated },
+            has_deployment: deployment_field.is_some(),
             has_worker: keys.get(arena, "worker").is_some(),
             has_work_pool: keys.get(arena, "work_pool").is_some(),
             worker: read_worker(arena, keys.truthy(arena, "worker"))?,

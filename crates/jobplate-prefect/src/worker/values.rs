@@ -19,12 +19,21 @@ pub fn prefect_error(arena: &Arena, id: ValueId, why: impl Into<String>) -> Erro
     locate(Error::input(why).hint("correct this value: Prefect fails here too"), arena.location(id))
 }
 
+/// Returns the error for a value that must be known to create the Job. `label` names what the value is for.
+pub(super) fn unknown_error(arena: &Arena, id: ValueId, label: &str) -> Error {
+    let error = Error::input(format!("the value of {label} is not known here"));
+    locate(error.hint("write the value, without a placeholder"), arena.location(id))
+}
+
 /// Returns the pairs of a mapping. Errors call the mapping `label`.
 ///
 /// # Errors
 /// Fails if the value is not a mapping, which makes Prefect itself fail.
 pub(super) fn require_pairs<'h>(arena: &'h Arena, id: ValueId, label: &str) -> Result<&'h [(ValueId, ValueId)]> {
-    let error = || prefect_error(arena, id, format!("{label} must be a mapping, not {}", arena.describe_kind(id)));
+    let error = || match arena.get(id) {
+        Value::Unknown(_) => unknown_error(arena, id, label),
+        _ => prefect_error(arena, id, format!("{label} must be a mapping, not {}", arena.describe_kind(id))),
+    };
     arena.as_dict(id).ok_or_else(error)
 }
 
@@ -149,6 +158,9 @@ pub fn copy(arena: &mut Arena, dict: ValueId) -> ValueId {
 }
 
 fn merge_error(arena: &Arena, other: ValueId) -> Error {
+    if let Value::Unknown(_) = arena.get(other) {
+        return unknown_error(arena, other, "a mapping");
+    }
     prefect_error(arena, other, format!("{} cannot be merged into a mapping", arena.describe_kind(other)))
 }
 
