@@ -255,6 +255,26 @@ fn line_start(text: &str, offset: usize) -> usize {
     text[..offset].rfind('\n').map_or(0, |at| at + 1)
 }
 
+/// Returns a finding for tests: the first character of a file.
+#[cfg(test)]
+pub(super) fn sample_finding(severity: Severity, path: &str) -> ReportedFinding {
+    let position = |column| Position { line: 1, column, byte_column: column };
+    let file = Rc::new(ReportedFile { name: path.to_owned(), path: path.to_owned() });
+    ReportedFinding {
+        rule: "some-rule",
+        severity,
+        confidence: "medium",
+        message: "text".to_owned(),
+        help: None,
+        path: String::new(),
+        place: ReportedPlace { file, start: position(1), end: position(2), lines: String::new() },
+        related: Vec::new(),
+        suggestions: Vec::new(),
+        suppression: None,
+        fingerprint: "0".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

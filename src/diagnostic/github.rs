@@ -144,6 +144,7 @@ fn inline_code(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::edits::{EditedItem, ObjectRef};
+    use super::super::finding::sample_finding;
     use super::*;
 
     fn sample_reported_edit() -> ReportedEdit {
@@ -175,6 +176,23 @@ mod tests {
             "::error title=jobplate,file=a%2Cb%3Ac|`.yaml,line=3::TOKEN is to be added in Job/etl, container flow\n"
         );
         assert_eq!(annotate(&Error::usage("x").in_file("-"), &str::to_owned), "::error title=jobplate::x\n");
+    }
+
+    #[test]
+    fn annotates_the_most_severe_findings_first() {
+        let mut findings = vec![
+            sample_finding(Severity::Info, "-"),
+            sample_finding(Severity::Error, "a.yaml"),
+            sample_finding(Severity::Warning, "b,c.yaml"),
+        ];
+        findings[2].place.end.line = 3;
+        findings[2].help = Some("help".to_owned());
+        assert_eq!(
+            annotate_findings(&CheckReport { findings, ..CheckReport::default() }),
+            "::error title=some-rule,file=a.yaml,line=1,endLine=1,col=1,endColumn=2::text\n\
+             ::warning title=some-rule,file=b%2Cc.yaml,line=1,endLine=3::text%0Ahint: help\n\
+             ::notice title=some-rule,line=1,endLine=1,col=1,endColumn=2::text\n"
+        );
     }
 
     #[test]

@@ -90,3 +90,23 @@ fn to_diagnostic(finding: &ReportedFinding) -> RdDiagnostic<'_> {
             .collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::{Suggestion, sample_finding};
+    use super::*;
+
+    #[test]
+    fn contains_suggestions() {
+        let mut finding = sample_finding(Severity::Info, "a.yaml");
+        let position = |byte_column| Position { line: 2, column: 1, byte_column };
+        finding.suggestions = vec![Suggestion { start: position(3), end: position(5), text: "\"\"".to_owned() }];
+        let text = render(&CheckReport { findings: vec![finding], ..CheckReport::default() });
+        let result: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let range =
+            |start, end| serde_json::json!({"start": {"line": 2, "column": start}, "end": {"line": 2, "column": end}});
+        let expected = serde_json::json!([{"range": range(3, 5), "text": "\"\""}]);
+        assert_eq!(result["diagnostics"][0]["suggestions"], expected);
+        assert_eq!(result["diagnostics"][0]["severity"], "INFO");
+    }
+}

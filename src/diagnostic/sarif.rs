@@ -319,3 +319,58 @@ fn level(severity: Severity) -> &'static str {
         Severity::Info => "note",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::sample_finding;
+    use super::*;
+
+    fn render_json(findings: Vec<ReportedFinding>, rules: Vec<RuleInfo>) -> serde_json::Value {
+        serde_json::from_str(&render(&CheckReport { findings, rules, ..CheckReport::default() })).unwrap()
+    }
+
+    #[test]
+    fn marks_rules_about_secrets() {
+        let rule = RuleInfo {
+            name: "some-rule",
+            summary: "a secret",
+            why: "why",
+            remedy: "remedy",
+            severity: Severity::Warning,
+            confidence: "medium",
+            security_severity: Some("8.0"),
+            page: "page".to_owned(),
+        };
+        let log = render_json(vec![sample_finding(Severity::Warning, "a.yaml")], vec![rule]);
+        assert_eq!(
+            log["runs"][0]["tool"]["driver"]["rules"][0]["properties"],
+            serde_json::json!({
+                "tags": ["kubernetes", "security"], "precision": "medium",
+                "problem.severity": "warning", "security-severity": "8.0",
+            })
+        );
+    }
+
+    #[test]
+    fn keeps_the_most_severe_results() {
+        let mut findings = vec![sample_finding(Severity::Info, "a.yaml"); MAX_RESULTS + 1];
+        findings.push(sample_finding(Severity::Error, "a.yaml"));
+        let log = render_json(findings, Vec::new());
+        let results = log["runs"][0]["results"].as_array().unwrap();
+        assert_eq!((results.len(), &results[0]["level"]), (MAX_RESULTS, &"error".into()));
+        let notification = &log["runs"][0]["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"];
+        assert_eq!(notification, "2 further findings are left out: GitHub accepts 25000");
+    }
+
+    #[test]
+    fn encodes_paths() {
+        for (path, uri, base) in [
+            ("k8s/a b#é.yaml", "k8s/a%20b%23%C3%A9.yaml", Some("%SRCROOT%")),
+            ("/tmp/a:b.yaml", "file:///tmp/a%3Ab.yaml", None),
+        ] {
+            let log = render_json(vec![sample_finding(Severity::Error, path)], Vec::new());
+            let artifact = &log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"];
+            assert_eq!((artifact["uri"].as_str(), artifact["uriBaseId"].as_str()), (Some(uri), base));
+        }
+    }
+}

@@ -189,6 +189,56 @@ pub(crate) fn several_outputs_are_written() {
     assert_eq!((output.status, output.stdout.len(), output.stderr.len()), (0, 0, 0));
 }
 
+/// Checks that a suppressed finding is marked where the format has a mark, and left out elsewhere, and that a password in
+/// the reason is masked.
+pub(crate) fn suppressed_findings_are_marked() {
+    let manifest = "kind: Pod\nspec:\n  containers:\n  - name: a\n    env:\n    \
+                    - {name: A, value: 1} # jobplate: ignore[non-string-value] as on http://u:canary@host\n    \
+                    - {name: B, value: 2} # jobplate: ignore[non-string-value]\n";
+    let directory = directory(manifest);
+    let print = |format: &str| {
+        let output = check(directory.path(), &["--output", format]);
+        assert_eq!(output.status, 0, "{format}");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        assert!(!text.contains("canary"), "{format}: {text}");
+        text
+    };
+    let sarif = report(manifest, "sarif");
+    require_no_empty_value(&sarif, "");
+    let results = sarif["runs"][0]["results"].as_array().expect("a list of results");
+    let suppressions: Vec<_> = results.iter().map(|result| result["suppressions"][0].clone()).collect();
+    assert_eq!(
+        suppressions,
+        [
+            serde_json::json!({"kind": "inSource", "justification": "as on http://u:***@host"}),
+            serde_json::json!({"kind": "inSource"})
+        ]
+    );
+    let json = report(manifest, "json");
+    assert_eq!(json["findings"][0]["suppression"], serde_json::json!({"reason": "as on http://u:***@host"}));
+    assert_eq!((&json["summary"]["errors"], &json["summary"]["suppressed"]), (&0.into(), &2.into()));
+    assert!(print("junit").contains("tests=\"2\" skipped=\"2\" failures=\"0\""));
+    assert_eq!((print("gitlab").as_str(), print("github").as_str()), ("[]\n", ""));
+    assert!(print("rdjson").contains("\"diagnostics\": []"));
+    assert!(print("json").contains("\"suppression\"") && print("sarif").contains("\"suppressions\""));
+}
+
+/// Checks that an input that cannot be checked is in each format, with the exit code of an error. GitHub gets it from
+/// standard error.
+pub(crate) fn errors_of_inputs_are_reported() {
+    let directory = directory("kind: Pod\nspec: {containers: [\n");
+    for (format, expected) in [
+        ("sarif", "\"executionSuccessful\": false"),
+        ("gitlab", "\"severity\": \"blocker\""),
+        ("junit", "<error message=\"cannot parse YAML: an unterminated bracket\""),
+        ("rdjson", "\"severity\": \"ERROR\""),
+    ] {
+        let output = check(directory.path(), &["--output", format]);
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        assert!(output.status == 2 && text.contains(expected), "{format}: {text}");
+    }
+}
+
 /// Checks that reports are valid if there is nothing to report.
 pub(crate) fn reports_may_be_empty() {
     for format in JSON_FORMATS {

@@ -161,6 +161,7 @@ fn functions() -> Vec<Test> {
         docs::limits_page_quotes_messages,
         #[cfg(feature = "cluster")]
         docs::preview_picture_is_the_output,
+        findings::errors_of_inputs_are_reported,
         #[cfg(unix)]
         findings::files_are_written_when_stdout_is_closed,
         findings::fingerprints_are_stable,
@@ -170,6 +171,7 @@ fn functions() -> Vec<Test> {
         findings::reports_may_be_empty,
         findings::sarif_has_what_github_requires,
         findings::several_outputs_are_written,
+        findings::suppressed_findings_are_marked,
         #[cfg(target_os = "linux")]
         in_place::changes_all_files_or_none,
         #[cfg(target_os = "linux")]

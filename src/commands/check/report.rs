@@ -13,6 +13,9 @@ use crate::shared::report_file::{ReportFile, ReportTarget};
 use crate::ui::repository::{find_root, path_below};
 use crate::ui::{DiffOutput, Ui, ignore_closed_output};
 
+/// The rules about leaked secrets, each with its security severity. GitHub shows alerts of 7.0 and more as high.
+const SECURITY_SEVERITIES: [(&str, &str); 2] = [("plaintext-secret", "8.0"), ("secret-in-git", "8.0")];
+
 /// The findings of a run, without their documents.
 pub(super) struct FindingCollector<'c> {
     ui: &'c Ui,
@@ -119,6 +122,7 @@ impl<'c> FindingCollector<'c> {
 }
 
 fn describe_rule(rule: &Rule) -> RuleInfo {
+    let security_severity = SECURITY_SEVERITIES.iter().find(|(name, _)| *name == rule.name);
     RuleInfo {
         name: rule.name,
         summary: rule.summary,
@@ -126,7 +130,7 @@ fn describe_rule(rule: &Rule) -> RuleInfo {
         remedy: rule.remedy,
         severity: rule.severity,
         confidence: rule.confidence.as_str(),
-        security_severity: None,
+        security_severity: security_severity.map(|(_, severity)| *severity),
         page: render_page(rule),
     }
 }
