@@ -16,6 +16,7 @@
 //! | `ignore` | which findings the comments of a document suppress |
 //! | `relevance` | which documents cannot have a finding |
 //! | `prefect` | which documents are previewed, and how a preview's diagnostics become findings |
+//! | `plain_secrets` | which parts of a document are secrets in plain text |
 //! | `page` | the page of a rule |
 
 mod add_ignore;
@@ -26,6 +27,7 @@ mod findings;
 mod fix;
 mod ignore;
 mod page;
+mod plain_secrets;
 mod prefect;
 mod relevance;
 mod rule;

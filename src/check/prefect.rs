@@ -13,7 +13,7 @@ use jobplate_yaml::{Node, PathCursor};
 use super::finding::Finding;
 use super::findings::Draft;
 use super::rule::{Check, Rule};
-use super::rules::preview_failed;
+use super::rules::{plaintext_secret, preview_failed};
 use super::subject::{CheckedObject, Subject};
 
 /// Creates the Job of a template like Prefect.
@@ -98,6 +98,10 @@ fn add_draft<'a>(
     examined: &HashSet<(&'static str, u32)>,
     drafts: &mut Vec<(&'static Rule, Draft<'a>)>,
 ) {
+    // The rule has examined embedded documents with the ConfigMap that contains them.
+    if subject.is_embedded && rule.name == plaintext_secret::RULE.name {
+        return;
+    }
     let root = subject.document.root();
     let span = location.map_or_else(|| first_line(root), |location| location.span.clone());
     let node = root.document().node_at(span.start).unwrap_or(root);

@@ -1,5 +1,6 @@
 //! Proves from a document's bytes alone that no rule has a finding in it. Such a document is not parsed.
 
+use jobplate_manifest::credentials::find_shaped_credentials;
 use memchr::memmem::Finder;
 
 use super::comment::MARKER;
@@ -9,13 +10,14 @@ use super::comment::MARKER;
 /// Keys and kinds appear literally in YAML, except in a document with escapes, tags or directives, which is parsed.
 #[derive(Debug)]
 pub(super) struct Relevance {
-    keywords: [Finder<'static>; 6],
+    keywords: [Finder<'static>; 8],
 }
 
 impl Default for Relevance {
     fn default() -> Self {
-        // `initContainers`, `ConfigMap`, `Secret` and `secrets`, `annotations`, base job templates, and unused comments.
-        let keys = ["ontainers", "onfigMap", "ecret", "nnotations", "job_configuration", MARKER];
+        // `initContainers`, `ConfigMap`, `Secret` and `secrets`, `annotations`, base job templates, variables, values with
+        // names, and unused comments.
+        let keys = ["ontainer", "onfigMap", "ecret", "nnotations", "job_configuration", "env", "value", MARKER];
         Relevance { keywords: keys.map(Finder::new) }
     }
 }
@@ -26,5 +28,6 @@ impl Relevance {
         let bytes = text.as_bytes();
         self.keywords.iter().any(|keyword| keyword.find(bytes).is_some())
             || memchr::memchr3(b'\\', b'!', b'%', bytes).is_some()
+            || !find_shaped_credentials(text).is_empty()
     }
 }

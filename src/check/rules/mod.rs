@@ -2,6 +2,7 @@
 
 pub mod duplicate_env;
 pub mod non_string_value;
+pub mod plaintext_secret;
 pub mod preview_failed;
 pub mod unchecked_object;
 pub mod unused_ignore;
@@ -14,6 +15,7 @@ use super::rule::Rule;
 pub const RULES: &[&Rule] = &[
     &duplicate_env::RULE,
     &non_string_value::RULE,
+    &plaintext_secret::RULE,
     &preview_failed::RULE,
     &unchecked_object::RULE,
     &unused_ignore::RULE,

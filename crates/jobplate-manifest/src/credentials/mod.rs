@@ -22,7 +22,10 @@ use self::assignments::{find_argument, find_assigned, find_flags, find_secret_se
 pub use self::names::{PREFECT_SECRET_PREFIX, is_secret_name};
 use self::tokens::{find_private_keys, find_tokens};
 use self::urls::find_url_passwords;
-pub use self::values::{is_benign_value, is_placeholder};
+pub use self::values::{is_benign_value, is_name, is_placeholder, is_secret_reference};
+
+/// The minimum length of a string with a credential in it, in bytes.
+const MIN_LENGTH: usize = 5;
 
 /// Returns whether the literal `value` of the variable `name` is a credential.
 ///
@@ -47,15 +50,32 @@ pub fn is_credential(name: &str, value: &str) -> bool {
 /// assert_eq!(find_credentials("git clone https://github.com/a/b"), []);
 /// ```
 pub fn find_credentials(text: &str) -> Vec<Range<usize>> {
-    let mut found = Vec::new();
-    if text.len() > 4 {
-        find_private_keys(text, &mut found);
-        find_tokens(text, &mut found);
-        find_url_passwords(text, &mut found);
+    let mut found = find_shaped_credentials(text);
+    if text.len() >= MIN_LENGTH {
         find_assigned(text, &mut found);
         find_secret_sections(text, &mut found);
         find_argument(text, &mut found);
         find_flags(text, &mut found);
+    }
+    found.retain(|range| !range.is_empty());
+    merge_ranges(found)
+}
+
+/// Returns the byte ranges in `text` that have the shape of a credential, regardless of the name beside them: tokens,
+/// private keys and passwords of URLs. The ranges are in ascending order and do not overlap.
+///
+/// ```
+/// use jobplate_manifest::credentials::find_shaped_credentials;
+///
+/// assert_eq!(find_shaped_credentials("postgres://etl:hunter2@db/flows"), [15..22]);
+/// assert_eq!(find_shaped_credentials("password=hunter2"), []);
+/// ```
+pub fn find_shaped_credentials(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    if text.len() >= MIN_LENGTH {
+        find_private_keys(text, &mut found);
+        find_tokens(text, &mut found);
+        find_url_passwords(text, &mut found);
     }
     found.retain(|range| !range.is_empty());
     merge_ranges(found)

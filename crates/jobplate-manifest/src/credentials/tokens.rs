@@ -176,7 +176,9 @@ fn token_end(bytes: &[u8], start: usize) -> Option<usize> {
     let ends = shapes.filter_map(|shape| {
         let from = start + shape.prefix.len();
         let end = run_end(bytes, from, shape.is_part);
-        (end - from >= shape.min_length).then_some(end)
+        // The keys in the documentation of AWS end with `EXAMPLE`.
+        let is_token = end - from >= shape.min_length && !bytes[..end].ends_with(b"EXAMPLE");
+        is_token.then_some(end)
     });
     let prefect_end = || {
         // Prefect Cloud has further prefixes of this form.
@@ -264,5 +266,6 @@ mod tests {
             assert_eq!(find(token), [token]);
         }
         assert_eq!(find("https://hooks.slack.com/services/T0/B0/x"), ["T0/B0/x"]);
+        assert_eq!(find("AKIAIOSFODNN7EXAMPLE"), [] as [&str; 0]);
     }
 }

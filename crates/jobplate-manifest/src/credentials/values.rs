@@ -3,7 +3,7 @@
 use super::names::has_prefect_secret_prefix;
 
 /// The starts of references that another program resolves.
-const REFERENCE_PREFIXES: [&str; 9] = [
+const REFERENCE_PREFIXES: [&str; 18] = [
     "vault:",
     "ref+",
     "sm://",
@@ -13,13 +13,44 @@ const REFERENCE_PREFIXES: [&str; 9] = [
     "arn:aws:ssm:",
     "awssm://",
     "gcpsm://",
+    ">>vault:",
+    "bao:",
+    "akv://",
+    "azkv://",
+    "keyvault://",
+    "@Microsoft.KeyVault(",
+    "berglas://",
+    "env://",
+    "file://",
 ];
 
-/// The placeholder words of examples and documentation.
-const EXAMPLE_WORDS: [&str; 6] = ["changeme", "change-me", "example", "redacted", "null", "none"];
+/// The words of which a placeholder contains at least one, such as `your-api-key` and `REPLACE_ME`.
+const PLACEHOLDER_MARKERS: [&str; 12] = [
+    "changeme",
+    "change",
+    "dummy",
+    "example",
+    "here",
+    "insert",
+    "placeholder",
+    "redacted",
+    "replace",
+    "replaceme",
+    "todo",
+    "your",
+];
 
-/// The words that switch something on or off.
-const SWITCHES: [&str; 6] = ["true", "false", "yes", "no", "on", "off"];
+/// The other words of placeholders.
+const PLACEHOLDER_WORDS: [&str; 21] = [
+    "a", "access", "an", "api", "apikey", "client", "db", "in", "it", "key", "me", "my", "password", "real", "secret",
+    "the", "this", "token", "value", "webhook", "with",
+];
+
+/// The schemes of the header `Authorization`, which precede a credential.
+const AUTHORIZATION_SCHEMES: [&str; 4] = ["Bearer ", "Basic ", "Token ", "ApiKey "];
+
+/// The words that switch something on or off, or stand for no value.
+const SWITCHES: [&str; 8] = ["true", "false", "yes", "no", "on", "off", "null", "none"];
 
 /// The maximum number of digits in a number that counts as a setting and not as a credential.
 const MAX_DIGITS: usize = 6;
@@ -29,14 +60,16 @@ const MAX_DIGITS: usize = 6;
 /// value, so only placeholders and references are benign there.
 pub fn is_benign_value(name: &str, value: &str) -> bool {
     let value = value.trim();
-    if value.is_empty() || is_placeholder(value) || is_reference(value) {
+    if value.is_empty() || is_placeholder(value) || is_reference(value) || is_prefixed_placeholder(value) {
         return true;
     }
     !has_prefect_secret_prefix(name)
-        && (SWITCHES.iter().chain(&EXAMPLE_WORDS).any(|word| value.eq_ignore_ascii_case(word))
+        && (SWITCHES.iter().any(|word| value.eq_ignore_ascii_case(word))
             || value.len() <= MAX_DIGITS && value.bytes().all(|byte| byte.is_ascii_digit())
+            || is_example(value)
             || is_duration(value)
-            || is_path(value))
+            || is_path(value)
+            || is_address(name, value))
 }
 
 /// Returns whether `value` is only a placeholder, such as `$(VAR)`, `${VAR}`, `{{ name }}`, `<name>`, `%VAR%`, `***` or
@@ -49,9 +82,54 @@ pub fn is_placeholder(value: &str) -> bool {
             && !text.split_ascii_whitespace().any(|word| word.len() > 40)
     };
     let between = |start: &str, end: &str| value.strip_prefix(start).and_then(|rest| rest.strip_suffix(end));
-    let quoted = [("$(", ")"), ("${", "}"), ("${{", "}}"), ("{{", "}}"), ("<", ">"), ("%", "%")];
+    let quoted = [
+        ("$(", ")"),
+        ("${", "}"),
+        ("${{", "}}"),
+        ("{{", "}}"),
+        ("{{-", "-}}"),
+        ("<", ">"),
+        ("%", "%"),
+        ("#{", "}"),
+        ("@@", "@@"),
+        ("[[", "]]"),
+    ];
     quoted.iter().any(|(start, end)| between(start, end).is_some_and(is_name))
+        // A shell's `${NAME:-}` and `${NAME:?}`, and the output of a command such as `$(cat /run/secrets/token)`.
+        || between("${", ":-}").or(between("${", ":?}")).is_some_and(is_name)
+        || between("$(cat /", ")").is_some_and(|path| is_path(&format!("/{path}")))
         || value.len() > 2 && b"*xX.".iter().any(|sign| value.bytes().all(|byte| byte == *sign))
+}
+
+/// Returns whether `value` is a placeholder after a word that is not a credential: `Bearer $(TOKEN)`, `admin:$(PASSWORD)`.
+fn is_prefixed_placeholder(value: &str) -> bool {
+    let after_scheme = AUTHORIZATION_SCHEMES.iter().find_map(|scheme| value.strip_prefix(scheme));
+    let is_user = |user: &str| !user.is_empty() && user.bytes().all(|byte| byte.is_ascii_lowercase());
+    let after_user = value.split_once(':').filter(|(user, _)| is_user(user)).map(|(_, password)| password);
+    after_scheme.or(after_user).is_some_and(is_placeholder)
+}
+
+/// Returns whether `value` consists of the words of a placeholder, such as `your-api-key` or `CHANGE_ME`, or is an
+/// example of the documentation of AWS, which all end with `EXAMPLE` or `EXAMPLEKEY`.
+fn is_example(value: &str) -> bool {
+    let is_in = |words: &[&str], word: &str| words.iter().any(|known| word.eq_ignore_ascii_case(known));
+    let words = || value.split([' ', '-', '_', '.']).filter(|word| !word.is_empty());
+    words().all(|word| is_in(&PLACEHOLDER_MARKERS, word) || is_in(&PLACEHOLDER_WORDS, word))
+        && words().any(|word| is_in(&PLACEHOLDER_MARKERS, word))
+        || value.len() >= 20 && (value.ends_with("EXAMPLE") || value.ends_with("EXAMPLEKEY"))
+}
+
+/// Returns whether `value` is the URL of a server, without a user or a query. The URL of a webhook is a credential.
+fn is_address(name: &str, value: &str) -> bool {
+    let Some((scheme, rest)) = value.split_once("://") else { return false };
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"+-._~/:".contains(&byte);
+    let host = rest.split('/').next().unwrap_or_default();
+    let is_random = |part: &str| part.len() > 20 && part.contains(|c: char| c.is_ascii_digit());
+    scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+')
+        && rest.bytes().all(is_part)
+        && !host.is_empty()
+        && !rest.split('/').any(is_random)
+        && !name.to_ascii_lowercase().contains("webhook")
 }
 
 /// Returns whether `value` is a reference that another program resolves.
@@ -59,7 +137,36 @@ fn is_reference(value: &str) -> bool {
     let is_word = !value.contains(char::is_whitespace);
     is_word && REFERENCE_PREFIXES.iter().any(|prefix| value.starts_with(prefix))
         || is_word && value.starts_with("projects/") && value.contains("/secrets/")
+        || is_shell_variable(value)
         || value.starts_with("ENC[") && value.ends_with(']')
+}
+
+/// Returns whether `value` is a variable of a shell in capitals, such as `$DB_PASSWORD`, or a path into another object,
+/// such as `$dex.github.clientSecret`.
+fn is_shell_variable(value: &str) -> bool {
+    let Some(name) = value.strip_prefix('$') else { return false };
+    let is_start = |c: char| c.is_ascii_alphabetic() || c == '_';
+    let is_path = || name.split('.').count() > 1 && name.split('.').all(|part| part.starts_with(is_start));
+    name.starts_with(is_start)
+        && (name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+            || is_path() && name.bytes().all(|byte| byte.is_ascii_alphabetic() || b"._-".contains(&byte)))
+}
+
+/// Returns whether a string can be the name of an object, a key or a field, and does not look random.
+pub fn is_name(text: &str) -> bool {
+    let is_random =
+        text.len() >= 20 && !text.contains(['-', '.', '_', '/']) && text.contains(|c: char| c.is_ascii_digit());
+    text.len() <= 253
+        && !is_random
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._/[]'".contains(&byte))
+}
+
+/// Returns whether `value`, the value of the key `key`, is the name of a Secret, or of a key of one, as in
+/// `existingSecret: db-credentials` and `adminPasswordKey: postgres-password`.
+pub fn is_secret_reference(key: &str, value: &str) -> bool {
+    let names_secret = key == "secret" || key.ends_with("Secret") && !key.to_ascii_lowercase().contains("client");
+    let names_key = key == "secretKeys" || ["PasswordKey", "TokenKey"].iter().any(|end| key.ends_with(end));
+    (names_secret || names_key || key.starts_with("existingSecret")) && is_name(value)
 }
 
 /// Returns whether `value` is a duration, such as `30s` or `1h30m`.
@@ -117,6 +224,17 @@ mod tests {
             "xxxx",
             "changeme",
             "vault:secret/data/etl#token",
+            "Bearer $(TOKEN)",
+            "admin:${PASSWORD}",
+            "$(cat /run/secrets/token)",
+            "${TOKEN:-}",
+            "$DB_PASSWORD",
+            "$dex.github.clientSecret",
+            "your-api-key-here",
+            "REPLACE_ME",
+            "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+            "https://idp.example.com/oauth/token",
+            "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/s)",
             "ref+vault://a",
             "op://vault/item",
             "projects/p/secrets/s/versions/1",
@@ -131,6 +249,12 @@ mod tests {
             "{{ default \"hunter2\" .x }}",
             "${TOKEN:-hunter2}",
             "/9j4AAQSkZJRg",
+            "Bearer hunter2",
+            "hunter2:$(TOKEN)",
+            "$ecret",
+            "your-hunter2",
+            "password",
+            "https://hunter2@sentry.example.com/1",
             "30x",
             "ab",
         ] {

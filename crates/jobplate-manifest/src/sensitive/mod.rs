@@ -22,7 +22,7 @@ mod policy;
 mod secret_kind;
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use jobplate_diagnostic::suggest;
 use jobplate_yaml::{Node, NodeKind};
@@ -33,12 +33,12 @@ use self::marks::{
     ENV, ENV_ITEM, GENERATOR, KEY, Marks, REFERENCE, REMOTE, Role, SCALARS, SECRET, SECRET_VALUE, SECRETS, VALUE_FROM,
     WHOLE,
 };
-use self::object_fields::{
-    REFERENCE_KEYS, is_name, mark_object_reference, mark_reference, mark_secret, mark_value_from,
-};
+use self::object_fields::{REFERENCE_KEYS, mark_object_reference, mark_reference, mark_secret, mark_value_from};
 pub use self::policy::{MaskLevel, MaskPolicy};
 use self::secret_kind::{AnchoredNodes, SecretKind, merged_nodes};
-use crate::credentials::{CommandLineReader, is_benign_value, is_placeholder, is_secret_name};
+use crate::credentials::{
+    CommandLineReader, is_benign_value, is_name, is_placeholder, is_secret_name, is_secret_reference,
+};
 
 /// The annotation in which `kubectl apply` keeps a copy of the whole object.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -53,8 +53,13 @@ const ENTRY_FIELDS: [&str; 3] = ["name", "value", "valueFrom"];
 ///
 /// If `is_fragment` is true, the document may be a part of a Secret without its `kind`.
 pub fn find_sensitive_nodes<'a>(root: Node<'a>, is_fragment: bool, policy: &MaskPolicy) -> SensitiveNodes<'a> {
-    let mut finder =
-        Finder { marks: Marks::new(root), anchored: AnchoredNodes::default(), merged: HashSet::new(), policy };
+    let mut finder = Finder {
+        marks: Marks::new(root),
+        anchored: AnchoredNodes::default(),
+        merged: HashSet::new(),
+        commands: HashMap::new(),
+        policy,
+    };
     if is_fragment && root.get_first("kind").is_none() && root.get_first("data").is_some() {
         finder.marks.add(root, SECRET);
     }
@@ -69,6 +74,8 @@ struct Finder<'a, 'p> {
     anchored: AnchoredNodes<'a>,
     /// The indices of the mappings that are merged into Secrets.
     merged: HashSet<u32>,
+    /// The readers of the words in `command`, by the index of the `args` that continue the command line.
+    commands: HashMap<u32, CommandLineReader>,
     policy: &'p MaskPolicy,
 }
 
@@ -122,6 +129,10 @@ impl<'a> Finder<'a, '_> {
         }
         // An entry of a list of variables, or anything else with a value and perhaps a name.
         let find = |name: &str| map.entries().find(|(key, _)| key.has_text(name)).map(|(_, value)| value);
+        if let (Some(command), Some(args)) = (find("command"), find("args")) {
+            let reader = self.commands.entry(args.index()).or_default();
+            command.items().filter_map(Node::text).for_each(|word| reader.read(word.trim()));
+        }
         let role = if find("remoteRef").is_some() { role | REMOTE } else { role };
         let value = find("value");
         let is_entry = role & ENV_ITEM != 0 || value.is_some_and(|value| value.is_scalar());
@@ -259,7 +270,8 @@ impl<'a> Finder<'a, '_> {
     }
 
     fn visit_seq(&mut self, seq: Node<'a>, role: Role) {
-        let (mut command, mut flag) = (CommandLineReader::default(), None::<Cow<'_, str>>);
+        let mut command = self.commands.remove(&seq.index()).unwrap_or_default();
+        let mut flag = None::<Cow<'_, str>>;
         for item in seq.items() {
             let text = item.text();
             let content = text.as_deref().unwrap_or_default().trim();
@@ -310,9 +322,7 @@ impl<'a> Finder<'a, '_> {
 /// Returns whether `text`, the value of `key` in a mapping with the role `role`, is the name of a Secret or of a key of
 /// one.
 fn is_name_of_secret(role: Role, key: &str, text: &str) -> bool {
-    let names_secret = key == "secret" || key.ends_with("Secret") && !key.to_ascii_lowercase().contains("client");
-    let names_key = key == "secretKey" && role & REMOTE != 0;
-    (names_secret || names_key) && is_name(text)
+    is_secret_reference(key, text) || key == "secretKey" && role & REMOTE != 0 && is_name(text)
 }
 
 /// Returns whether the key of a mapping is an identifier or a placeholder.
@@ -356,6 +366,7 @@ mod tests {
             ("args: [--password, a, --user, b, --token-file, c]", &["a"]),
             ("args: [prefect, agent, kubernetes, start, -k, a]", &["a"]),
             ("args: [prefect, agent, local, start, --key=a, -kb, -k=c, -l, d]", &["--key=a", "-kb", "-k=c"]),
+            ("a: {args: [start, -k, b, -l, c], command: [prefect, agent]}", &["b"]),
             ("env: [{name: T, value a}, {name: T, a!}, {name: T, value}]", &["value a", "a!"]),
             ("env: [{name: T, a}, {name: T, valeu}, {a}, {name: T, '{{ x }}'}]", &["a", "a"]),
             ("auths: {r: {auth: a, email: e, identitytoken: b}}", &["a", "b"]),

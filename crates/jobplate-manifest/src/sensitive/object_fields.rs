@@ -3,7 +3,7 @@
 use jobplate_yaml::{Node, NodeKind};
 
 use super::marks::{Marks, REFERENCE, SCALARS};
-use crate::credentials::is_placeholder;
+use crate::credentials::{is_name, is_placeholder};
 
 /// The keys of `valueFrom` and `envFrom` entries whose value is a reference.
 pub(super) const REFERENCE_KEYS: [&str; 7] =
@@ -111,13 +111,4 @@ fn mark_metadata<'a>(marks: &mut Marks<'a>, map: Node<'a>) {
 /// Marks the values of unknown keys in a reference to an object.
 pub(super) fn mark_object_reference<'a>(marks: &mut Marks<'a>, map: Node<'a>) {
     mark_unknown(marks, map, &OBJECT_REFERENCE_FIELDS);
-}
-
-/// Returns whether a string can be the name of an object, a key or a field, and does not look random.
-pub(super) fn is_name(text: &str) -> bool {
-    let is_random =
-        text.len() >= 20 && !text.contains(['-', '.', '_', '/']) && text.contains(|c: char| c.is_ascii_digit());
-    text.len() <= 253
-        && !is_random
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._/[]'".contains(&byte))
 }

@@ -1,0 +1,346 @@
+//! Finds secrets in plain text in a document, by the name of the variable, key or flag, and by their shape.
+//!
+//! Manifests also contain documents in strings: the data of a ConfigMap, or the annotation in which `kubectl apply` keeps
+//! the last manifest. Secrets in them are found, too.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use jobplate_manifest::credentials::{
+    CommandLineReader, find_credentials, find_shaped_credentials, is_benign_value, is_placeholder, is_secret_name,
+    is_secret_reference,
+};
+use jobplate_manifest::embedded::{can_hold_document, is_config_map};
+use jobplate_manifest::object::{Object, objects};
+use jobplate_manifest::sops;
+use jobplate_prefect::base_job_template;
+use jobplate_yaml::{DecodedScalar, Document, Documents, Node, NodeArena, NodeKind, read};
+
+/// The maximum depth of documents in strings.
+const MAX_DEPTH: usize = 4;
+
+/// The keys of a variable's schema in a base job template that hold a value.
+const SCHEMA_VALUES: [&str; 2] = ["default", "const"];
+
+/// The functions of Go templates that have a default value, which may be a secret.
+const DEFAULT_FUNCTIONS: [&str; 4] = ["default", "coalesce", "ternary", "or "];
+
+/// What a string is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LiteralKind {
+    /// The value of an environment variable.
+    Variable,
+    /// A word of a command line.
+    Argument,
+    /// A setting of a program: the data of a ConfigMap, a default of a base job template, or an HTTP header.
+    Setting,
+    /// An annotation.
+    Annotation,
+    /// Any other string. Only shapes are searched for.
+    Other,
+}
+
+/// A secret in plain text.
+#[derive(Debug)]
+pub(super) struct PlainSecret {
+    /// The index of the scalar that contains the secret.
+    pub node: u32,
+    /// The byte range in the document: the whole scalar, or the part that is the secret.
+    pub span: Range<usize>,
+    /// What the scalar is.
+    pub kind: LiteralKind,
+    /// The name of the variable or key, or the flag before the argument.
+    pub name: Option<String>,
+    /// Whether the whole scalar is the secret.
+    pub is_whole: bool,
+    /// Whether the secret has the shape of one. Otherwise, only its name says that it is one.
+    pub has_shape: bool,
+}
+
+/// Finds the secrets of a document, in document order.
+pub(super) fn find(document: Document<'_>) -> Vec<PlainSecret> {
+    find_in_document(document, Scope::Object, 0)
+}
+
+/// How the children of a node are named.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// An object of Kubernetes: only keys with a special meaning name their values.
+    Object,
+    /// The root of a ConfigMap.
+    ConfigMap,
+    /// A list of variables.
+    Env,
+    /// A mapping whose keys name their values.
+    Keys,
+    /// The configuration of a program: all keys name their values, at any depth.
+    Config,
+    /// A base job template.
+    Template,
+    /// The schemas of a base job template's variables.
+    Variables,
+    /// The properties of these schemas.
+    Properties,
+    /// The schema of one variable.
+    Schema,
+}
+
+/// What is known about a node from the nodes that contain it.
+#[derive(Clone)]
+struct Label<'a> {
+    kind: LiteralKind,
+    scope: Scope,
+    name: Option<Cow<'a, str>>,
+}
+
+impl<'a> Label<'a> {
+    fn new(kind: LiteralKind, scope: Scope) -> Self {
+        Label { kind, scope, name: None }
+    }
+
+    fn named(self, name: Option<Cow<'a, str>>) -> Self {
+        Label { name, ..self }
+    }
+}
+
+/// Finds the secrets of a document that `depth` strings contain. `scope` applies to a document that is not an object.
+fn find_in_document(document: Document<'_>, scope: Scope, depth: usize) -> Vec<PlainSecret> {
+    let mut finder = Finder { template: None, depth, found: Vec::new() };
+    let fragment = match scope {
+        Scope::Config => Label::new(LiteralKind::Setting, scope),
+        _ => Label::new(LiteralKind::Other, scope),
+    };
+    match objects(document) {
+        Ok(objects) if !objects.is_empty() => {
+            objects.iter().for_each(|object| finder.visit_object(object, fragment.clone()));
+        }
+        _ => finder.visit(document.root(), fragment),
+    }
+    finder.found
+}
+
+struct Finder<'a> {
+    /// The base job template of the object.
+    template: Option<Node<'a>>,
+    depth: usize,
+    found: Vec<PlainSecret>,
+}
+
+impl<'a> Finder<'a> {
+    /// Visits an object. `fragment` is the label of a document that is not an object.
+    fn visit_object(&mut self, object: &Object<'a>, fragment: Label<'a>) {
+        self.template = base_job_template::find(object);
+        let label = match () {
+            () if sops::metadata_key(object.node).is_some() => return,
+            () if is_config_map(object) => Label::new(LiteralKind::Other, Scope::ConfigMap),
+            () if object.kind.is_empty() && object.api_version.is_empty() && self.template.is_none() => fragment,
+            () => Label::new(LiteralKind::Other, Scope::Object),
+        };
+        self.visit(object.node, label);
+    }
+
+    /// Visits a node and all nodes below it, in document order.
+    fn visit(&mut self, root: Node<'a>, label: Label<'a>) {
+        let mut pending = vec![(root, label)];
+        while let Some((node, label)) = pending.pop() {
+            let first = pending.len();
+            match node.kind() {
+                NodeKind::Map => self.visit_map(node, &label, &mut pending),
+                NodeKind::Seq => visit_seq(node, label, &mut pending),
+                NodeKind::Alias | NodeKind::Empty => {}
+                _ => self.examine(node, &label),
+            }
+            pending[first..].reverse();
+        }
+        self.found.sort_by_key(|secret| secret.span.start);
+    }
+
+    /// Adds the values of a mapping to `pending`.
+    fn visit_map(&mut self, map: Node<'a>, label: &Label<'a>, pending: &mut Vec<(Node<'a>, Label<'a>)>) {
+        let is_template = self.template.is_some_and(|template| template.index() == map.index());
+        let scope = if is_template { Scope::Template } else { label.scope };
+        let (mut name, mut has_value, mut is_secret, mut has_data) = (None, false, false, false);
+        for (key, value) in map.entries() {
+            match () {
+                () if key.has_text("name") || name.is_none() && key.has_text("key") => name = value.text(),
+                () if key.has_text("value") => has_value = value.is_scalar(),
+                () if key.has_text("kind") => is_secret = value.has_text("Secret"),
+                () if key.has_text("data") || key.has_text("stringData") => has_data = true,
+                () => {}
+            }
+        }
+        if is_secret && has_data {
+            return;
+        }
+        let mut command = ContainerCommand::default();
+        for (key, value) in map.entries() {
+            let is_map = value.kind() == NodeKind::Map;
+            let child = match scope {
+                _ if has_value && key.has_text("value") => {
+                    let kind = if scope == Scope::Env { LiteralKind::Variable } else { LiteralKind::Setting };
+                    let name = name.clone().filter(|name| !name.contains('=') && !is_placeholder(name.trim()));
+                    Label::new(kind, Scope::Object).named(name)
+                }
+                Scope::Variables if key.has_text("properties") => Label::new(LiteralKind::Other, Scope::Properties),
+                Scope::Properties => Label::new(LiteralKind::Other, Scope::Schema).named(key.text()),
+                Scope::Schema if SCHEMA_VALUES.iter().any(|name| key.has_text(name)) => {
+                    Label::new(LiteralKind::Setting, Scope::Config).named(label.name.clone())
+                }
+                Scope::Template if key.has_text("variables") => Label::new(LiteralKind::Other, Scope::Variables),
+                Scope::ConfigMap if key.has_text("data") => Label::new(LiteralKind::Setting, Scope::Keys),
+                Scope::Config => Label::new(LiteralKind::Setting, scope).named(key.text()),
+                Scope::Keys => Label::new(label.kind, Scope::Object).named(key.text()),
+                _ if key.has_text("env") && is_map => Label::new(LiteralKind::Variable, Scope::Keys),
+                _ if key.has_text("env") => Label::new(LiteralKind::Other, Scope::Env),
+                _ if is_map && (key.has_text("headers") || key.has_text("httpHeaders")) => {
+                    Label::new(LiteralKind::Setting, Scope::Keys)
+                }
+                _ if key.has_text("annotations") => Label::new(LiteralKind::Annotation, Scope::Keys),
+                _ if value.kind() == NodeKind::Seq && (key.has_text("command") || key.has_text("args")) => {
+                    command.add(key, value);
+                    continue;
+                }
+                _ => Label::new(LiteralKind::Other, Scope::Object),
+            };
+            pending.push((value, child));
+        }
+        command.visit(pending, &mut self.found);
+    }
+
+    /// Finds the secrets of a scalar.
+    fn examine(&mut self, node: Node<'a>, label: &Label<'a>) {
+        let Some(text) = node.text() else { return };
+        let secret = |span, is_whole, has_shape| {
+            let name = label.name.as_deref().map(str::to_owned);
+            PlainSecret { node: node.index(), span, kind: label.kind, name, is_whole, has_shape }
+        };
+        if label.name.as_deref().is_some_and(|name| is_named_secret(label.kind, name, &text)) {
+            let has_shape = !find_shaped_credentials(&text).is_empty();
+            self.found.push(secret(node.span(), true, has_shape));
+            return;
+        }
+        if let Some(found) = self.find_inside(node, &text, label) {
+            self.found.extend(found);
+            return;
+        }
+        let shaped = find_shaped_credentials(&text);
+        let all = if label.kind == LiteralKind::Other { shaped.clone() } else { find_credentials(&text) };
+        if all.is_empty() {
+            return;
+        }
+        let decoded = DecodedScalar::new(node);
+        self.found.extend(all.into_iter().map(|range| {
+            let is_whole = range == (0..text.len());
+            let has_shape = shaped.iter().any(|shape| shape.start < range.end && range.start < shape.end);
+            secret(if is_whole { node.span() } else { decoded.source_range(range) }, is_whole, has_shape)
+        }));
+    }
+
+    /// Finds the secrets in the documents that a scalar contains. Returns `None` if it contains none.
+    fn find_inside(&self, node: Node<'a>, text: &str, label: &Label<'a>) -> Option<Vec<PlainSecret>> {
+        let is_json = text.trim_start().starts_with(['{', '[']);
+        let is_yaml = || text.contains('\n') && text.contains(':');
+        if self.depth == MAX_DEPTH || !can_hold_document(node) || !is_json && !is_yaml() {
+            return None;
+        }
+        let decoded = DecodedScalar::new(node);
+        let mut documents = Documents::new(decoded.text().as_bytes(), usize::MAX);
+        let mut found = Vec::new();
+        // Reading from memory cannot fail, so an error is not handled.
+        while let Ok(Some(chunk)) = documents.next() {
+            let offset = chunk.offset as usize;
+            let text = &decoded.text()[offset..offset + chunk.bytes.len()];
+            let mut arena = NodeArena::default();
+            read(text, &mut arena).ok()?;
+            let document = Document::new(text, &arena);
+            let holds_mapping = |root: Node<'_>| match root.kind() {
+                NodeKind::Map | NodeKind::Empty => true,
+                NodeKind::Seq => root.items().any(|item| item.kind() == NodeKind::Map),
+                _ => false,
+            };
+            if !holds_mapping(document.root()) {
+                return None;
+            }
+            let scope = if label.kind == LiteralKind::Other { Scope::Object } else { Scope::Config };
+            found.extend(find_in_document(document, scope, self.depth + 1).into_iter().map(|inner| {
+                let span = decoded.source_range(offset + inner.span.start..offset + inner.span.end);
+                PlainSecret { node: node.index(), span, ..inner }
+            }));
+        }
+        Some(found)
+    }
+}
+
+/// Adds the items of a list to `pending`.
+fn visit_seq<'a>(seq: Node<'a>, label: Label<'a>, pending: &mut Vec<(Node<'a>, Label<'a>)>) {
+    pending.extend(seq.items().map(|item| (item, label.clone())));
+}
+
+/// The words of `command` and `args`, which are one command line.
+#[derive(Default)]
+struct ContainerCommand<'a> {
+    command: Option<Node<'a>>,
+    args: Option<Node<'a>>,
+}
+
+impl<'a> ContainerCommand<'a> {
+    fn add(&mut self, key: Node<'a>, words: Node<'a>) {
+        let list = if key.has_text("command") { &mut self.command } else { &mut self.args };
+        list.get_or_insert(words);
+    }
+
+    /// Adds the words to `pending`, each with the flag before it if that flag names a secret. Adds the secrets that are
+    /// attached to a short flag to `found`.
+    fn visit(&self, pending: &mut Vec<(Node<'a>, Label<'a>)>, found: &mut Vec<PlainSecret>) {
+        let (mut reader, mut flag) = (CommandLineReader::default(), None::<Cow<'a, str>>);
+        for item in self.command.into_iter().chain(self.args).flat_map(Node::items) {
+            let text = item.text().unwrap_or_default();
+            let word = text.trim();
+            reader.read(word);
+            let label = Label::new(LiteralKind::Argument, Scope::Object).named(flag.take());
+            flag = Some(text.clone()).filter(|_| reader.is_secret_flag(word));
+            match reader.attached_value(word).filter(|_| item.is_scalar()) {
+                Some(offset) => {
+                    let start = text.len() - text.trim_start().len();
+                    let span = DecodedScalar::new(item).source_range(start + offset..start + word.len());
+                    let has_shape = !find_shaped_credentials(word).is_empty();
+                    let kind = LiteralKind::Argument;
+                    let secret = PlainSecret { node: item.index(), span, kind, name: None, is_whole: false, has_shape };
+                    found.push(secret);
+                }
+                None => pending.push((item, label)),
+            }
+        }
+    }
+}
+
+/// Returns whether a value is a secret because of its name.
+fn is_named_secret(kind: LiteralKind, name: &str, value: &str) -> bool {
+    let is_multiline = || value.trim_end().contains('\n');
+    let has_secret_name = match kind {
+        LiteralKind::Argument => !value.starts_with('-'),
+        LiteralKind::Variable => is_secret_name(name),
+        // The text of a file such as `credentials.yaml` is examined, but is not a secret itself.
+        LiteralKind::Setting => is_secret_name(name) && !(name.contains('.') && is_multiline()),
+        // Many annotations name or locate a Secret, or the cookie of a session.
+        LiteralKind::Annotation => {
+            let name = name.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+            is_secret_name(&name) && !name.contains("secret") && !name.contains("cookie") && !is_multiline()
+        }
+        LiteralKind::Other => false,
+    };
+    has_secret_name
+        && !is_benign_value(name, value)
+        && ![name, name.trim_end_matches('s')].iter().any(|name| is_secret_reference(name, value))
+        && !contains_reference(value)
+}
+
+/// Returns whether a value refers to another one, which is the secret: `postgres://etl:$(PASSWORD)@db`.
+fn contains_reference(value: &str) -> bool {
+    [("$(", ")"), ("${", "}"), ("{{", "}}")].into_iter().any(|(open, close)| {
+        let Some((_, rest)) = value.split_once(open) else { return false };
+        let Some((content, _)) = rest.split_once(close) else { return false };
+        let is_action = || open == "{{" && !DEFAULT_FUNCTIONS.iter().any(|function| content.contains(function));
+        is_placeholder(&format!("{open}{content}{close}")) || is_action()
+    })
+}

@@ -1,0 +1,151 @@
+//! `plaintext-secret`: a manifest contains a password, token or key in plain text.
+
+use jobplate_diagnostic::suggest::quote_key;
+use jobplate_diagnostic::{Message, ProgramName, Severity};
+
+use crate::check::findings::{Confidence, Findings};
+use crate::check::plain_secrets::{self, LiteralKind, PlainSecret};
+use crate::check::rule::{Check, Example, Persona, Rule};
+use crate::check::subject::Subject;
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    name: "plaintext-secret",
+    severity: Severity::Error,
+    confidence: Confidence::Medium,
+    persona: Persona::Regular,
+    summary: "a password, token or key is in plain text",
+    why: "Everybody who can read the repository or the object can read the secret: with `kubectl get`, in the user \
+          interface of a GitOps tool, and in backups. A secret that was committed to Git stays in its history.
+
+The rule examines variables, arguments, HTTP headers, annotations, the data of ConfigMaps, base job templates, and \
+          documents in strings. A value counts as a secret if its name says so (`DB_PASSWORD`, confidence medium), or if \
+          it has the shape of a token, a private key or a URL with a password (confidence high). It does not count if it \
+          is a placeholder, a path, a switch or a reference that another program resolves, such as `vault:` or `ref+`. \
+          Secrets and values that SOPS has encrypted are not examined.",
+    remedy: "Rotate the secret, store the new one in a Secret, and refer to it with `secretKeyRef`: \
+             `jobplate render FILE --secret-env NAME=SECRET/KEY`. In `args`, use `$(NAME)`.",
+    fix: None,
+    sources: &[
+        "https://kubernetes.io/docs/concepts/configuration/secret/",
+        "https://cwe.mitre.org/data/definitions/312.html",
+        "gitleaks:config/gitleaks.toml",
+    ],
+    examples: &[
+        Example {
+            bad: "apiVersion: batch/v1
+kind: Job
+metadata:
+  name: etl
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - name: flow
+        image: etl:1
+        args: [etl, --token, hunter2]
+        env:
+        - name: DB_PASSWORD
+          value: hunter2
+        - name: DB_URL
+          value: postgresql://etl:hunter2@db/flows
+",
+            good: "apiVersion: batch/v1
+kind: Job
+metadata:
+  name: etl
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - name: flow
+        image: etl:1
+        args: [etl, --token, $(TOKEN)]
+        env:
+        - name: TOKEN
+          valueFrom:
+            secretKeyRef: {name: etl, key: token}
+        - name: DB_PASSWORD
+          valueFrom:
+            secretKeyRef: {name: etl, key: db-password}
+        - name: DB_URL
+          value: postgresql://etl:$(DB_PASSWORD)@db/flows
+",
+            with: &[],
+        },
+        Example {
+            bad: "apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: etl
+data:
+  LOG_LEVEL: info
+  application.properties: |
+    db.user=etl
+    db.password=hunter2
+",
+            good: "apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: etl
+data:
+  LOG_LEVEL: info
+  application.properties: |
+    db.user=etl
+    db.password=${DB_PASSWORD}
+",
+            with: &[],
+        },
+    ],
+    check: Check::Manifest(check),
+};
+
+fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
+    // The document that contains an embedded one was examined with it.
+    if subject.is_embedded {
+        return;
+    }
+    for secret in plain_secrets::find(subject.document) {
+        let node = subject.document.node(secret.node);
+        let confidence = if secret.has_shape { Confidence::High } else { Confidence::Medium };
+        findings.report(node, message(&secret)).at(secret.span.clone()).confidence(confidence).help(help(&secret));
+    }
+}
+
+/// Returns the message about a secret.
+fn message(secret: &PlainSecret) -> String {
+    let name = secret.name.as_deref().map(quote_key);
+    match (secret.kind, name) {
+        (LiteralKind::Argument, Some(flag)) => format!("the argument of {flag} looks like a secret in plain text"),
+        (LiteralKind::Argument, None) => "the command line contains a secret in plain text".to_owned(),
+        (LiteralKind::Annotation, Some(name)) if secret.is_whole => {
+            format!("the annotation {name} looks like a secret in plain text")
+        }
+        (LiteralKind::Annotation, Some(name)) => format!("the annotation {name} contains a secret in plain text"),
+        (_, Some(name)) if secret.is_whole => format!("{name} looks like a secret in plain text"),
+        (_, Some(name)) => format!("the value of {name} contains a secret in plain text"),
+        (_, None) => "a string contains a secret in plain text".to_owned(),
+    }
+}
+
+/// Returns how to remove a secret from the manifest.
+fn help(secret: &PlainSecret) -> Message {
+    let is_identifier = |name: &&str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    match (secret.kind, secret.name.as_deref().filter(is_identifier)) {
+        (LiteralKind::Variable, Some(name)) if secret.is_whole => {
+            "rotate the secret, and use a Secret reference: `"
+                + ProgramName
+                + format!(" render FILE --secret-env {name}=SECRET/KEY`")
+        }
+        (LiteralKind::Variable, _) => {
+            "rotate the secret, set a variable with a Secret reference before this one, and use `$(NAME)` here".into()
+        }
+        (LiteralKind::Argument, _) => {
+            "rotate the secret, set a variable with a Secret reference, and use `$(NAME)` here".into()
+        }
+        (LiteralKind::Annotation, _) => "rotate the secret, and remove it from the annotation".into(),
+        (LiteralKind::Setting | LiteralKind::Other, _) => "rotate the secret, and move it to a Secret".into(),
+    }
+}
