@@ -16,12 +16,15 @@
 //! | `ignore` | which findings the comments of a document suppress |
 //! | `relevance` | which documents cannot have a finding |
 //! | `prefect` | which documents are previewed, and how a preview's diagnostics become findings |
+//! | `copy` | which nodes a fix can copy |
+//! | `references` | which Secrets, ConfigMaps and keys a pod refers to |
 //! | `plain_secrets` | which parts of a document are secrets in plain text |
 //! | `page` | the page of a rule |
 
 mod add_ignore;
 mod checker;
 mod comment;
+mod copy;
 mod finding;
 mod findings;
 mod fix;
@@ -29,6 +32,7 @@ mod ignore;
 mod page;
 mod plain_secrets;
 mod prefect;
+mod references;
 mod relevance;
 mod rule;
 pub mod rules;

@@ -9,6 +9,7 @@ mod apply;
 mod bundles;
 mod canary;
 mod chart;
+mod check;
 mod cli;
 mod compare;
 mod complete;
