@@ -24,6 +24,9 @@ pub(crate) fn table() -> Vec<Family> {
         row("checks/fixes_of_values", 300, "check f.yaml --fix --diff", |n| {
             job(&repeat(n, |i| format!("        - {{name: A{i}, value: {i}}}\n")))
         }),
+        row("checks/reports_of_values", 1_000, "check f.yaml -o sarif -o junit=/dev/null", |n| {
+            job(&repeat(n, |i| format!("        - {{name: A{i}, value: {i}}}\n")))
+        }),
         row("checks/values", 2_000, "check f.yaml", |n| {
             job(&repeat(n, |i| format!("        - {{name: A{i}, value: {i}}}\n")))
         }),
