@@ -19,6 +19,9 @@ use jobplate_yaml::{DecodedScalar, Document, Documents, Node, NodeArena, NodeKin
 /// The maximum depth of documents in strings.
 const MAX_DEPTH: usize = 4;
 
+/// The maximum length of a name that is examined, in bytes. Each item of a list has a copy of its name.
+const MAX_NAME_LENGTH: usize = 253;
+
 /// The keys of a variable's schema in a base job template that hold a value.
 const SCHEMA_VALUES: [&str; 2] = ["default", "const"];
 
@@ -99,7 +102,7 @@ impl<'a> Label<'a> {
     }
 
     fn named(self, name: Option<Cow<'a, str>>) -> Self {
-        Label { name, ..self }
+        Label { name: name.filter(|name| name.len() <= MAX_NAME_LENGTH), ..self }
     }
 }
 
@@ -116,6 +119,7 @@ fn find_in_document(document: Document<'_>, scope: Scope, depth: usize) -> Vec<P
         }
         _ => finder.visit(document.root(), fragment),
     }
+    finder.found.sort_by_key(|secret| secret.span.start);
     finder.found
 }
 
@@ -152,7 +156,6 @@ impl<'a> Finder<'a> {
             }
             pending[first..].reverse();
         }
-        self.found.sort_by_key(|secret| secret.span.start);
     }
 
     /// Adds the values of a mapping to `pending`.

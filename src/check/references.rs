@@ -61,12 +61,7 @@ pub(super) fn container_references<'a>(container: &Container<'a>) -> Vec<Referen
     }
     for source in container.node.get_first("envFrom").into_iter().flat_map(Node::items) {
         for (key, kind) in ENV_FROM_SOURCES {
-            found.extend(reference(
-                kind,
-                format!("`envFrom` of {}", container.display()),
-                source.get_first(key),
-                "name",
-            ));
+            found.extend(reference(kind, "an item of `envFrom`".to_owned(), source.get_first(key), "name"));
         }
     }
     found

@@ -1,13 +1,14 @@
 //! `invalid-env-name`: Kubernetes rejects the name of a variable.
 
 use jobplate_diagnostic::Severity;
+use jobplate_diagnostic::suggest::quote_key;
 use jobplate_manifest::names::{ValidationError, check_env_name};
 use jobplate_manifest::sendable::describe_non_string;
 use jobplate_yaml::Node;
 
 use crate::check::findings::{Confidence, Findings};
 use crate::check::rule::{Check, Example, Persona, Rule};
-use crate::check::subject::{Container, Subject};
+use crate::check::subject::Subject;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -69,14 +70,14 @@ fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
             if let Err(error) = check_env_name(&text)
                 && !text.is_empty()
             {
-                report(container, name, error, findings);
+                report(name, error, findings);
             }
         }
     }
 }
 
-fn report<'a>(container: &Container<'a>, name: Node<'a>, error: ValidationError, findings: &mut Findings<'a>) {
-    let diagnostic = error.into_diagnostic(RULE.name, &container.display());
+fn report<'a>(name: Node<'a>, error: ValidationError, findings: &mut Findings<'a>) {
+    let diagnostic = error.into_diagnostic(RULE.name, &quote_key(&name.text().unwrap_or_default()));
     let finding = findings.report(name, diagnostic.message());
     let is_assignment = name.text().is_some_and(|text| !text.ends_with('=') && text.contains('='));
     match diagnostic.help_message() {

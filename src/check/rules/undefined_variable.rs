@@ -10,6 +10,9 @@ use crate::check::findings::{Confidence, Findings};
 use crate::check::rule::{Check, Example, Persona, Rule};
 use crate::check::subject::{Container, Subject};
 
+/// The maximum number of names that are compared with an undefined one.
+const MAX_SUGGESTIONS: usize = 100;
+
 /// The rule.
 pub static RULE: Rule = Rule {
     name: "undefined-variable",
@@ -95,8 +98,9 @@ fn check_container<'a>(container: &Container<'a>, findings: &mut Findings<'a>) {
             findings.report(value, message).help("write the whole value");
             continue;
         }
-        let message = format!("{own_quoted} refers to {quoted}, which {} does not define", container.display());
-        let suggestion = did_you_mean(name, defined.iter().copied().filter(|name| *name != own));
+        let message = format!("{own_quoted} refers to {quoted}, which the container does not define");
+        let known = defined.iter().copied().filter(|name| *name != own).take(MAX_SUGGESTIONS);
+        let suggestion = did_you_mean(name, known);
         let help = suggestion.unwrap_or_else(|| format!("define {quoted} before {own_quoted}"));
         findings.report(value, message).help(help);
     }

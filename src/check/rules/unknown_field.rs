@@ -1,9 +1,11 @@
 //! `unknown-field`: a field of a variable or of its source does not exist.
 
+use std::cell::LazyCell;
+
 use jobplate_diagnostic::Severity;
 use jobplate_diagnostic::suggest::{closest, quote_key};
 use jobplate_manifest::env::VALUE_FROM_SOURCES;
-use jobplate_yaml::{Child, Editable, Node, NodeKind};
+use jobplate_yaml::{Child, Editable, Node};
 
 use crate::check::copy::to_value;
 use crate::check::findings::{Confidence, Findings};
@@ -109,20 +111,21 @@ fn check_sources<'a>(map: Node<'a>, findings: &mut Findings<'a>) {
 
 /// Reports the keys of a mapping that are not among its fields.
 fn check_fields<'a>(owner: &str, map: Node<'a>, fields: &[&str], findings: &mut Findings<'a>) {
+    let unused =
+        LazyCell::new(|| fields.iter().copied().filter(|field| map.get_first(field).is_none()).collect::<Vec<_>>());
+    let editable = LazyCell::new(|| Editable::from_node(map, owner).ok());
     for (position, (key, value)) in map.entries().enumerate() {
         let Some(text) = key.text() else { continue };
         if fields.contains(&&*text) || key.is_merge_key() || is_template(&text) {
             continue;
         }
         let finding = findings.report(key, format!("{owner} has no field {}", quote_key(&text)));
-        let suggestion = closest(&text, fields.iter().copied()).filter(|field| map.get_first(field).is_none());
-        let Some(field) = suggestion else {
+        let Some(field) = closest(&text, unused.iter().copied()) else {
             finding.help(format!("remove it, or use one of: {}", fields.join(", ")));
             continue;
         };
         finding.help(format!("did you mean `{field}`?"));
-        let editable = Editable::from_node(map, owner).ok().filter(|_| map.kind() == NodeKind::Map);
-        if let (Some(map), Some(copy)) = (editable, to_value(value)) {
+        if let (Some(map), Some(copy)) = (*editable, to_value(value)) {
             let insert = vec![(position, Child::entry(field.to_owned(), copy))];
             finding.fix(
                 false,

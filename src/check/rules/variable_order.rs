@@ -12,6 +12,9 @@ use crate::check::findings::{Confidence, Findings};
 use crate::check::rule::{Check, Example, FixDescription, Persona, Rule};
 use crate::check::subject::{Container, Subject};
 
+/// The maximum size of a definition that a fix moves, in bytes. Each fix has a copy of it.
+const MAX_MOVED_SIZE: usize = 4096;
+
 /// The rule.
 pub static RULE: Rule = Rule {
     name: "variable-order",
@@ -80,6 +83,7 @@ fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
 }
 
 fn check_container<'a>(container: &Container<'a>, findings: &mut Findings<'a>) {
+    let env = container.node.get_first("env").and_then(|env| Editable::from_node(env, "`env`").ok());
     // The index of the first entry that defines each variable.
     let mut first: HashMap<&str, usize> = HashMap::new();
     for (index, entry) in container.env.iter().enumerate() {
@@ -100,9 +104,11 @@ fn check_container<'a>(container: &Container<'a>, findings: &mut Findings<'a>) {
         }
         // The definition can move up if it only refers to variables before its new place.
         let text = definition.literal().map(|(_, text)| text).unwrap_or_default();
-        let can_move = referenced_names(&text).all(|name| first.get(name).is_none_or(|at| *at < index));
-        let env = container.node.get_first("env").and_then(|env| Editable::from_node(env, "`env`").ok());
-        if let (Some(env), Some(copy), true) = (env, to_value(definition.node), can_move) {
+        let can_move = definition.node.span().len() <= MAX_MOVED_SIZE
+            && referenced_names(&text).all(|name| first.get(name).is_none_or(|at| *at < index));
+        if let (Some(env), true) = (env, can_move)
+            && let Some(copy) = to_value(definition.node)
+        {
             let insert = vec![(entry.position, Child::Item(copy))];
             finding.fix(false, "move the definition up", vec![env.change_children(vec![definition.position], insert)]);
         }
