@@ -106,9 +106,9 @@ impl<'p> Checker<'p> {
         }
     }
 
-    /// Disables the comments that suppress findings.
-    pub fn without_ignores(self) -> Self {
-        Checker { honors_ignores: false, ..self }
+    /// Sets whether comments suppress findings. The default is that they do.
+    pub fn honor_ignores(&mut self, honors_ignores: bool) {
+        self.honors_ignores = honors_ignores;
     }
 
     /// Returns the numbers of what was checked so far.

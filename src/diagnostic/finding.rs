@@ -182,7 +182,7 @@ impl<'c> FindingConverter<'c> {
         };
         let related =
             diagnostic.annotations().iter().map(|other| (other.label.clone(), self.place(&other.location))).collect();
-        let identity = [diagnostic.code(), &place.file.path, path, diagnostic.message()].join("\0");
+        let identity = identity(diagnostic, &place.file.path, path);
         ReportedFinding {
             rule: diagnostic.code(),
             severity: diagnostic.severity(),
@@ -238,6 +238,17 @@ impl<'c> FindingConverter<'c> {
         let lines = lines.trim_end_matches('\r').replace("\r\n", "\n");
         ReportedPlace { file: self.file(&location.file), start: position(start), end: position(end), lines }
     }
+}
+
+/// Returns what identifies a finding when lines are inserted before it. `file` is the path from the root of the
+/// repository, and `path` the place in terms of the manifest.
+fn identity(diagnostic: &Diagnostic, file: &str, path: &str) -> String {
+    [diagnostic.code(), file, path, diagnostic.message()].join("\0")
+}
+
+/// Returns the fingerprint of the first finding with an identity, as in [`ReportedFinding::fingerprint`].
+pub fn fingerprint(diagnostic: &Diagnostic, file: &str, path: &str) -> String {
+    Sha256::digest(identity(diagnostic, file, path)).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Returns the byte range of the lines from `start` to `end`, but at most [`MAX_LINES`] lines, without a byte order mark

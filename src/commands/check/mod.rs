@@ -5,12 +5,14 @@
 //! | `mod.rs` | the flags, and the exit code |
 //! | `settings.rs` | the flags that a settings file can replace, and where the file is |
 //! | `selection.rs` | which rules run, and which findings are reported |
+//! | `baseline.rs` | which findings are known, and how they are stored |
 //! | `fix.rs` | which fixes are applied, and how the files are replaced |
 //! | `output.rs` | the formats of `--output`, and where each of them is written |
 //! | `report.rs` | the contents of each format |
 //! | `prefect.rs` | which run of Prefect is checked |
 //! | `summary.rs` | the last line: what was checked and found |
 
+mod baseline;
 mod fix;
 mod output;
 mod prefect;
@@ -26,8 +28,9 @@ use std::process::ExitCode;
 use clap::Args;
 use jobplate::check::rules::{self, RULES};
 use jobplate::check::{Checker, Finding, render_page};
-use jobplate_diagnostic::{Error, Result, display_path};
+use jobplate_diagnostic::{Error, Result};
 
+use self::baseline::Baseline;
 use self::fix::FixArgs;
 use self::output::OutputArgs;
 use self::prefect::{FlagPreviewer, RunArgs};
@@ -72,6 +75,9 @@ pub(crate) struct CheckArgs {
     /// Print the number of findings of each rule instead of the findings
     #[arg(long, help_heading = "Output")]
     statistics: bool,
+    /// Write all findings to the file of --baseline instead of reporting them
+    #[arg(long, help_heading = "Rules", conflicts_with_all = ["fix", "add_ignore", "diff", "statistics"])]
+    create_baseline: bool,
     /// Exit with 0 even if there are findings
     #[arg(long, help_heading = "Output")]
     exit_zero: bool,
@@ -125,34 +131,29 @@ Exit codes: 0 no findings; 1 findings; 2 invalid input or usage"
 impl CheckArgs {
     fn check(self, ui: &Ui) -> Result<ExitCode> {
         let selection = Selection::load(self.settings, self.config.as_deref())?;
-        if self.verbose {
-            let file = selection.settings_file.as_deref().map_or("none".to_owned(), display_path);
-            ui.write_note(format!("settings file: {file}"));
-        }
+        selection.describe_settings_file(self.verbose).into_iter().for_each(|note| ui.write_note(note));
+        let mut baseline = Baseline::start(selection.baseline.as_deref(), self.create_baseline)?;
         let printing_flag = self.fixes.diff_flag().or(self.statistics.then_some("--statistics"));
         let outputs = self.output.parse(printing_flag)?;
         let limit = flag_values::parse_size("--max-document-size", &self.max_document_size)?;
         let inputs = [self.inputs, self.filename].concat();
         check_inputs(&inputs, &[], false)?;
-        let run_files = self.run.files();
+        let run_files: Vec<PathBuf> = self.run.files().into_iter().chain(selection.baseline.clone()).collect();
         let sources = open_paths(&inputs, self.recursive, &run_files, HashMap::new(), &|_| Ok(()))?;
         let files = outputs.check_files(&sources, run_files.iter().chain(&selection.settings_file))?;
         let mut collector = FindingCollector::new(ui, &outputs);
         let mut fixes = self.fixes.start()?;
         let mut previewer = FlagPreviewer { args: self.run };
         let mut checker = Checker::new(selection.rules.clone(), Some(&mut previewer), limit);
-        if self.no_ignores {
-            checker = checker.without_ignores();
-        }
+        checker.honor_ignores(!self.no_ignores);
         let (mut summary, mut errors) = (Summary::default(), Vec::new());
         let printed = ui.print_diff(|out| {
             for source in sources {
                 summary.files += 1;
+                source.iter().for_each(|source| baseline.add_file(source.name()));
                 let ignored = source.as_ref().map(|source| selection.ignored_in(source.path())).unwrap_or_default();
-                let accepts = |finding: &Finding| selection.accepts(finding, &ignored);
-                if let Ok(source) = &source {
-                    collector.add_file(source.name());
-                }
+                let accepts = |finding: &Finding| baseline.reports(finding, selection.accepts(finding, &ignored));
+                source.iter().for_each(|source| collector.add_file(source.name()));
                 let mut report = |findings: Vec<Finding>| {
                     for finding in findings.into_iter().filter(&accepts) {
                         summary.add(&finding);
@@ -179,7 +180,11 @@ impl CheckArgs {
             return Err(error);
         }
         let fix_note = summary.format_fixes().filter(|_| fixes.is_none());
-        [summary.format(checker.counts())].into_iter().chain(fix_note).for_each(|note| ui.write_note(note));
+        [summary.format(checker.counts(), baseline.count_found())]
+            .into_iter()
+            .chain(fix_note)
+            .for_each(|note| ui.write_note(note));
+        baseline.finish(&selection.rules, ui)?;
         fixes.map_or(Ok(()), |fixes| fixes.commit(ui))?;
         Ok(if summary.has_findings() && !self.exit_zero { ExitCode::from(1) } else { ExitCode::SUCCESS })
     }

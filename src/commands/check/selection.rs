@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use glob::{MatchOptions, Pattern};
 use jobplate::check::rules::{self, RULES};
 use jobplate::check::{Confidence, Finding, Persona, Rule};
-use jobplate_diagnostic::{Result, Severity};
+use jobplate_diagnostic::{Result, Severity, display_path};
 
 use super::settings::{ConfidenceChoice, PersonaChoice, Settings, SeverityChoice, find_settings_file};
 
@@ -19,6 +19,8 @@ pub(super) struct Selection {
     per_file_ignores: Vec<(Pattern, Vec<String>)>,
     /// The settings file.
     pub(super) settings_file: Option<PathBuf>,
+    /// The file with the known findings.
+    pub(super) baseline: Option<PathBuf>,
 }
 
 impl Selection {
@@ -57,7 +59,14 @@ impl Selection {
             },
             per_file_ignores: patterns.filter_map(|(text, rules)| Some((Pattern::new(&text).ok()?, rules))).collect(),
             settings_file,
+            baseline: settings.baseline,
         })
+    }
+
+    /// Returns the note that names the settings file, if the run is verbose.
+    pub(super) fn describe_settings_file(&self, is_verbose: bool) -> Option<String> {
+        let name = || self.settings_file.as_deref().map_or("none".to_owned(), display_path);
+        is_verbose.then(|| format!("settings file: {}", name()))
     }
 
     /// Returns the names of the rules that are not reported in a file.

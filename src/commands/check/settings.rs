@@ -36,6 +36,9 @@ pub(super) struct Settings {
     /// Report only findings of this confidence or higher: low, medium, high [default: low]
     #[arg(long, value_name = "CONFIDENCE", value_enum, hide_possible_values = true)]
     pub(super) min_confidence: Option<ConfidenceChoice>,
+    /// Do not report the findings in this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) baseline: Option<PathBuf>,
     /// The rules that are not reported in some files, by the patterns of the files.
     #[arg(skip)]
     pub(super) per_file_ignores: BTreeMap<String, Vec<String>>,
@@ -79,6 +82,7 @@ impl Settings {
             persona: self.persona.or(other.persona),
             min_severity: self.min_severity.or(other.min_severity),
             min_confidence: self.min_confidence.or(other.min_confidence),
+            baseline: self.baseline.or(other.baseline.map(|baseline| file.with_file_name(baseline))),
             per_file_ignores: other.per_file_ignores,
         })
     }

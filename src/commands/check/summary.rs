@@ -73,8 +73,9 @@ impl Summary {
         self.errors + self.warnings + self.notes > 0
     }
 
-    /// Returns the summary, such as `2 files, 3 objects, 4 containers: 1 error, 2 warnings`.
-    pub(super) fn format(&self, counts: CheckCounts) -> String {
+    /// Returns the summary, such as `2 files, 3 objects, 4 containers: 1 error, 2 warnings`. `known` is the number of
+    /// findings in the baseline.
+    pub(super) fn format(&self, counts: CheckCounts, known: usize) -> String {
         let count = |number: usize, name: &str| format!("{number} {name}{}", if number == 1 { "" } else { "s" });
         let checked =
             [count(self.files, "file"), count(counts.objects, "object"), count(counts.containers, "container")];
@@ -82,7 +83,10 @@ impl Summary {
         let found: Vec<String> =
             found.into_iter().filter(|(number, _)| *number > 0).map(|(number, name)| count(number, name)).collect();
         let found = if found.is_empty() { "no findings".to_owned() } else { found.join(", ") };
-        let ignored = if self.ignored > 0 { format!(" ({} ignored)", self.ignored) } else { String::new() };
-        format!("{}: {found}{ignored}", checked.join(", "))
+        let hidden = [(self.ignored, "ignored"), (known, "in the baseline")];
+        let hidden = hidden.iter().filter(|(number, _)| *number > 0).map(|(number, why)| format!("{number} {why}"));
+        let hidden = hidden.collect::<Vec<_>>().join(", ");
+        let hidden = if hidden.is_empty() { hidden } else { format!(" ({hidden})") };
+        format!("{}: {found}{hidden}", checked.join(", "))
     }
 }
