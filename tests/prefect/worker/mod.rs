@@ -1,7 +1,9 @@
-//! Compares previews of Kubernetes workers with the real Prefect 2 and 3: hand-written and random cases, and settings.
+//! Compares previews of Kubernetes workers with the real Prefect 2 and 3: hand-written and random cases, the check of
+//! job variables, and settings.
 
 pub(crate) mod generate;
 mod quirks;
+mod schemas;
 mod settings;
 pub(crate) mod table;
 

@@ -16,6 +16,7 @@
 //! | `configuration` | the precedence of job variables, their defaults and the template's `env`; the job configuration with variables filled in |
 //! | `fill` | the value that replaces a `{{ placeholder }}` |
 //! | `schema` | whether a value fits the schema of a variable |
+//! | `schema_use` | how the server changes a schema before it checks a value |
 //! | `rejection` | how an error describes the part of a value that a schema rejects |
 //! | [`values`] | how dictionaries are merged |
 //! | `required` | which fields a Job must have |
@@ -44,6 +45,7 @@ mod required;
 mod run;
 pub mod scenario;
 mod schema;
+mod schema_use;
 mod secret_references;
 pub mod settings;
 mod template_notes;

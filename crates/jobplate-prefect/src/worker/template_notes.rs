@@ -10,6 +10,7 @@ use super::notes::PreviewNotes;
 use super::preview::WorkerPreview;
 use super::run::UnknownFields;
 use super::scenario::WorkerScenario;
+use super::schema_use::RequiredKeys;
 use super::version::WorkerVersion;
 use crate::placeholder::Placeholder;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
@@ -54,13 +55,11 @@ impl PreviewNotes<'_> {
             let text = "`variables` has no `properties`, so no variable has a default";
             self.add(Diagnostic::warning("invalid-variable-schema", text), location);
         }
+        let required = required_names(arena, preview.template);
         for (name, schema) in variables.and_then(|variables| arena.as_dict(variables)).unwrap_or_default() {
-            let Some(default) =
-                arena.dict_get(*schema, "default").filter(|default| *arena.get(*default) != Value::None)
-            else {
-                continue;
-            };
-            if let Some(rejection) = self.schemas.rejection(default, *schema, false) {
+            let Some(default) = arena.dict_get(*schema, "default") else { continue };
+            let is_required = arena.as_str(*name).is_some_and(|name| required.contains(name));
+            if let Some(rejection) = self.schemas.rejection(default, *schema, is_required, RequiredKeys::Ignored) {
                 let description = rejection.describe(&string::str(arena, *name));
                 let text = format!("the server rejects this template: the default of {description}");
                 self.add(Diagnostic::error("default-not-in-schema", text), arena.location(default));
@@ -84,11 +83,9 @@ impl PreviewNotes<'_> {
             self.add(Diagnostic::warning("ignored-variable", why), arena.location(run));
         }
         let declared = self.keys_of(variables);
-        let required =
-            arena.dict_get(template, "variables").and_then(|variables| arena.dict_get(variables, "required"));
-        let required = required.map(|list| arena.list_items(list)).unwrap_or_default();
         let used = used_variables(arena, template);
-        let required: HashSet<&str> = required.iter().filter_map(|name| arena.as_str(*name)).collect();
+        let required = required_names(arena, template);
+        let required_keys = self.required_keys(variables);
         for job_variables in [scenario.deployment_variables, scenario.run_variables].into_iter().flatten() {
             for (key, value) in arena.as_dict(job_variables).unwrap_or_default() {
                 let name = string::str(arena, *key);
@@ -118,12 +115,26 @@ impl PreviewNotes<'_> {
                     self.add(Diagnostic::warning("unused-variable", text).help(help), arena.location(*key));
                 }
                 let Some(schema) = variables.and_then(|variables| arena.dict_get(variables, &name)) else { continue };
-                if let Some(rejection) = self.schemas.rejection(*value, schema, required.contains(name.as_str())) {
+                if let Some(rejection) =
+                    self.schemas.rejection(*value, schema, required.contains(name.as_str()), required_keys)
+                {
                     let text = format!("the server rejects the job variables: {}", rejection.describe(&name));
                     self.add(Diagnostic::error("invalid-job-variable", text), arena.location(*value));
                 }
             }
         }
+    }
+
+    /// Returns whether the server requires keys in the job variables of a flow run: it does not if it drops a default.
+    fn required_keys(&self, variables: Option<ValueId>) -> RequiredKeys {
+        let arena = self.arena;
+        let pairs = variables.and_then(|variables| arena.as_dict(variables)).unwrap_or_default();
+        let is_dropped = |schema: ValueId| {
+            // The server replaces a reference with the block.
+            let default = arena.dict_get(schema, "default").filter(|id| arena.dict_get(*id, "$ref").is_none());
+            default.is_some_and(|default| self.schemas.is_dropped(default, schema))
+        };
+        if pairs.iter().any(|(_, schema)| is_dropped(*schema)) { RequiredKeys::Ignored } else { RequiredKeys::Enforced }
     }
 
     /// Adds notes about fields in a scenario's flow, run, deployment and work pool that Prefect does not have.
@@ -176,6 +187,13 @@ impl PreviewNotes<'_> {
         let pairs = dict.and_then(|dict| self.arena.as_dict(dict)).unwrap_or_default();
         pairs.iter().filter_map(|(key, _)| self.arena.as_str(*key).map(str::to_owned)).collect()
     }
+}
+
+/// Returns the names of the required variables.
+fn required_names(arena: &Arena, template: ValueId) -> HashSet<&str> {
+    let required = arena.dict_get(template, "variables").and_then(|variables| arena.dict_get(variables, "required"));
+    let required = required.map(|list| arena.list_items(list)).unwrap_or_default();
+    required.iter().filter_map(|name| arena.as_str(*name)).collect()
 }
 
 /// Returns the names of the variables that `job_configuration` uses. Prefect merges `env` into a mapping.
