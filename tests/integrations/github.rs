@@ -188,6 +188,38 @@ fn sets_outputs_for_checked_and_changed_files() {
 }
 
 #[test]
+fn lints_and_writes_a_report() {
+    let Some(repository) = Repository::new() else { return };
+    repository.home.write("repo/k8s/job.yaml", "kind: Pod\nspec: {containers: [{name: a, env: [{name: A, value: yes}]}]}\n");
+    let run = repository.run(
+        "\
+on: push
+jobs:
+  one:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+      - uses: ./.github/actions/jobplate
+        id: jobplate
+        continue-on-error: true
+        with:
+          mode: lint
+          files: k8s
+          args: --select=non-string-value
+      - env:
+          OUTCOME: ${{ steps.jobplate.outcome }}
+          SARIF: ${{ steps.jobplate.outputs.sarif }}
+        run: |
+          echo \"<$OUTCOME>\"
+          grep ruleId \"$SARIF\"
+",
+    );
+    run.assert_prints("<failure>");
+    run.assert_prints("::error title=non-string-value,file=k8s/job.yaml,line=2,");
+    run.assert_prints("\"ruleId\": \"non-string-value\"");
+}
+
+#[test]
 fn shows_errors_and_changes_nothing() {
     let Some(repository) = Repository::new() else { return };
     for mode in ["check", "in-place"] {

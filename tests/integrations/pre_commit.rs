@@ -112,6 +112,13 @@ fn hooks_are_built_from_this_source() {
     home.write("repo/.pre-commit-config.yaml", check_config);
     let (passed, output) = run_hooks(&home, configure_fast_build);
     assert!(passed, "{output}");
+
+    let lint_config = format!("repos:\n- repo: {url}\n  rev: v0.1.0\n  hooks:\n  - id: jobplate-lint\n");
+    home.write("repo/.pre-commit-config.yaml", lint_config);
+    home.write("repo/k8s/lint.yaml", "kind: Pod\nspec: {containers: [{name: a, env: [{name: A, value: yes}]}]}\n");
+    let (passed, output) = run_hooks(&home, configure_fast_build);
+    assert!(!passed && output.contains("error[non-string-value]: "), "{output}");
+    assert!(output.contains(" --> k8s/lint.yaml:2:"), "{output}");
 }
 
 /// Creates a repository with the working tree's source and the tag that the page names.
