@@ -10,12 +10,12 @@ use jobplate_yaml::{DecodedScalar, Document, Documents, Node, NodeArena, PathCur
 
 use super::add_ignore::add_comments;
 use super::comment::CommentPlace;
+use super::comment::MARKER;
 use super::finding::{Finding, LocatedFinding, PathWriter};
-use super::findings::{Draft, Findings};
+use super::findings::{Draft, Findings, MAX_FINDINGS};
 use super::fix::{FixOutcome, Fixer};
 use super::ignore::{self, Ignores};
 use super::prefect::{self, Previewer};
-use super::relevance::Relevance;
 use super::rule::{Check, Rule};
 use super::rules::unused_ignore;
 use super::subject::{Subject, parse_error};
@@ -36,7 +36,6 @@ pub struct CheckCounts {
 pub struct Checker<'p> {
     rules: Vec<&'static Rule>,
     previewer: Option<&'p mut dyn Previewer>,
-    relevance: Relevance,
     arena: NodeArena,
     embedded_arena: NodeArena,
     /// The maximum size of a document in bytes.
@@ -92,11 +91,10 @@ impl<'p> Checker<'p> {
     /// Creates a checker for the rules. Without a previewer, the Jobs that Prefect creates are not examined.
     pub fn new(rules: Vec<&'static Rule>, previewer: Option<&'p mut dyn Previewer>, max_document_size: usize) -> Self {
         let (arena, embedded_arena) = (NodeArena::default(), NodeArena::default());
-        let (relevance, counts) = (Relevance::default(), CheckCounts::default());
+        let counts = CheckCounts::default();
         Checker {
             rules,
             previewer,
-            relevance,
             arena,
             embedded_arena,
             max_document_size,
@@ -129,11 +127,11 @@ impl<'p> Checker<'p> {
     /// at once if the input cannot be read.
     pub fn check_source(&mut self, source: &mut InputSource, report: &mut dyn FnMut(Vec<Finding>)) -> Result<()> {
         self.read_documents(source, &mut |checker, file, first_line, text| {
-            let findings = checker.check_document(file, first_line, text)?;
+            let (findings, errors) = checker.check_document(file, first_line, text)?;
             if !findings.is_empty() {
                 report(findings);
             }
-            Ok(())
+            Error::combine(errors).map_or(Ok(()), Err)
         })
     }
 
@@ -185,7 +183,8 @@ impl<'p> Checker<'p> {
             let counts = checker.counts;
             let mut check = |text: &str| {
                 checker.counts = counts;
-                checker.check_document(file, new_first_line, text)
+                let (findings, errors) = checker.check_document(file, new_first_line, text)?;
+                Error::combine(errors).map_or(Ok(findings), Err)
             };
             let FixOutcome { text: new_text, findings, fixed } = change(text, &mut check)?;
             let after = new_text.as_deref().unwrap_or(text);
@@ -232,15 +231,13 @@ impl<'p> Checker<'p> {
         Error::combine(errors).map_or(Ok(()), Err)
     }
 
-    fn check_document(&mut self, file: &str, first_line: usize, text: &str) -> Result<Vec<Finding>> {
-        if !self.relevance.may_have_findings(text) {
-            return Ok(Vec::new());
-        }
+    /// Checks a document. Also returns the errors about embedded documents that cannot be checked.
+    fn check_document(&mut self, file: &str, first_line: usize, text: &str) -> Result<(Vec<Finding>, Vec<Error>)> {
         let mut arena = std::mem::take(&mut self.arena);
         let found = self.check_text(text, &mut arena, file);
         self.arena = arena;
         let mut place = Place { file, first_line, text, shared: None };
-        let (located, mut findings) = found?;
+        let Checked { found: located, elsewhere: mut findings, errors } = found?;
         if self.honors_ignores {
             findings.iter_mut().for_each(ignore::suppress_elsewhere);
         }
@@ -257,55 +254,48 @@ impl<'p> Checker<'p> {
             Finding { rule, confidence, diagnostic, path, fix, suppression, comment_place }
         }));
         findings.sort_by_key(|finding| finding.diagnostic.location().map_or(0, |location| location.span.start));
-        Ok(findings)
+        let errors = errors.into_iter().map(|error| error.in_document(file, first_line, text));
+        Ok((findings, errors.collect()))
     }
 
-    /// Checks a document and the documents embedded in it. Also returns the findings in other files.
-    fn check_text(
-        &mut self,
-        text: &str,
-        arena: &mut NodeArena,
-        file: &str,
-    ) -> Result<(Vec<LocatedFinding>, Vec<Finding>)> {
+    /// Checks a document and the documents embedded in it.
+    fn check_text(&mut self, text: &str, arena: &mut NodeArena, file: &str) -> Result<Checked> {
         jobplate_yaml::read(text, arena).map_err(|unsupported| parse_error(text, unsupported))?;
         let document = Document::new(text, arena);
-        let subject = Subject::new(document, false)?;
-        let mut elsewhere = Vec::new();
-        let mut found = self.check_subject(&subject, file, &mut elsewhere);
+        let subject = Subject::new(document)?;
+        let mut checked = Checked::default();
+        checked.found = self.check_subject(&subject, file, &mut checked.elsewhere);
+        let mut cursor = PathCursor::new(document.root());
         for object in &subject.objects {
             if embedded::is_config_map(&object.object) && !object.is_encrypted {
                 let data = embedded::config_map_data(&object.object).ok().flatten();
                 for (key, value) in data.into_iter().flat_map(StrictMap::entries) {
-                    if embedded::can_hold_document(value) && value.tag().is_none() {
-                        self.check_embedded(document.root(), key, value, file, &mut found, &mut elsewhere)?;
+                    if may_hold_objects(value) {
+                        self.check_embedded(&mut cursor, key, value, file, &mut checked);
                     }
                 }
             }
         }
-        self.apply_ignores(&subject, &mut found);
-        Ok((found, elsewhere))
+        self.apply_ignores(&subject, &mut checked.found);
+        Ok(checked)
     }
 
     /// Checks the documents in a scalar.
     fn check_embedded<'a>(
         &mut self,
-        root: Node<'a>,
+        cursor: &mut PathCursor<'a>,
         key: Node<'a>,
         value: Node<'a>,
         file: &str,
-        found: &mut Vec<LocatedFinding>,
-        elsewhere: &mut Vec<Finding>,
-    ) -> Result<()> {
-        let mentions_object = |text: &str| text.contains("ontainers") || text.contains("job_configuration");
-        if !mentions_object(value.raw()) {
-            return Ok(());
-        }
+        checked: &mut Checked,
+    ) {
         let decoded = DecodedScalar::new(value);
+        if !mentions_objects(decoded.text()) {
+            return;
+        }
         let is_template = template_keys::JOB_TEMPLATE.iter().any(|name| key.has_text(name))
             || key.has_text(template_keys::BASE_JOB_TEMPLATE);
-        let prefix =
-            PathCursor::new(root).steps_to(value).iter().filter_map(|step| step.key?.text()).collect::<Vec<_>>();
-        let prefix = prefix.join(".");
+        let mut prefix = None;
         let mut documents = Documents::new(decoded.text().as_bytes(), usize::MAX);
         // Reading from memory cannot fail, so an error is not handled.
         while let Ok(Some(chunk)) = documents.next() {
@@ -313,20 +303,27 @@ impl<'p> Checker<'p> {
             let text = &decoded.text()[offset..offset + chunk.bytes.len()];
             let to_outer = |span: Range<usize>| decoded.source_range(offset + span.start..offset + span.end);
             let mut arena = std::mem::take(&mut self.embedded_arena);
-            let result = match jobplate_yaml::read(text, &mut arena) {
-                Ok(()) => Subject::new(Document::new(text, &arena), true).map(|subject| {
-                    let mut inner = self.check_subject(&subject, file, elsewhere);
+            let result = jobplate_yaml::read(text, &mut arena)
+                .map_err(|unsupported| parse_error(text, unsupported))
+                .and_then(|()| Subject::new(Document::new(text, &arena)));
+            match result {
+                Ok(subject) => {
+                    let mut inner = self.check_subject(&subject, file, &mut checked.elsewhere);
                     self.apply_ignores(&subject, &mut inner);
-                    inner.iter_mut().for_each(|inner| inner.move_out(&to_outer, value, offset, &prefix));
-                    found.extend(inner);
-                }),
-                Err(unsupported) if is_template => Err(parse_error(text, unsupported)),
-                Err(_) => Ok(()),
-            };
+                    if !inner.is_empty() {
+                        let prefix = &*prefix.get_or_insert_with(|| key_path(cursor, value));
+                        inner.iter_mut().for_each(|inner| inner.move_out(&to_outer, value, offset, prefix));
+                        checked.found.extend(inner);
+                    }
+                }
+                // Another value may be any text, which only looks like a manifest.
+                Err(error) if is_template => {
+                    checked.errors.push(error.map_span(to_outer).at(value.span()));
+                }
+                Err(_) => {}
+            }
             self.embedded_arena = arena;
-            result.map_err(|error| error.map_span(to_outer).at(value.span()))?;
         }
-        Ok(())
     }
 
     /// Runs the rules over a subject. Adds findings in other files to `elsewhere`.
@@ -338,10 +335,13 @@ impl<'p> Checker<'p> {
     ) -> Vec<LocatedFinding> {
         self.counts.objects += subject.objects.len();
         self.counts.containers += subject.containers().count();
+        // A comment may suppress any of the findings, so all of them are needed.
+        let has_ignores = self.honors_ignores && subject.document.text.contains(MARKER);
         let mut drafts: Vec<(&'static Rule, Draft<'_>)> = Vec::new();
         for &rule in &self.rules {
             if let Check::Manifest(check) = rule.check {
-                let mut findings = Findings::new(rule.severity, rule.confidence);
+                let limit = if has_ignores { usize::MAX } else { MAX_FINDINGS };
+                let mut findings = Findings::new(rule.severity, rule.confidence, limit);
                 check(subject, &mut findings);
                 if findings.omitted > 0
                     && let Some(last) = findings.drafts.last_mut()
@@ -375,6 +375,34 @@ impl<'p> Checker<'p> {
             found.extend(locate(subject, ignores.report_unused(subject.document, &self.rules)));
         }
     }
+}
+
+/// The results of checking a document.
+#[derive(Default)]
+struct Checked {
+    found: Vec<LocatedFinding>,
+    /// The findings in other files, such as a run config.
+    elsewhere: Vec<Finding>,
+    /// The errors about embedded templates that cannot be checked.
+    errors: Vec<Error>,
+}
+
+/// Returns the keys on the path to a node, such as `data.job_template.yaml`.
+fn key_path<'a>(cursor: &mut PathCursor<'a>, node: Node<'a>) -> String {
+    let keys: Vec<_> = cursor.steps_to(node).iter().filter_map(|step| step.key?.text()).collect();
+    keys.join(".")
+}
+
+/// Returns whether the value of a ConfigMap may contain objects with containers. An escape may hide a keyword.
+fn may_hold_objects(value: Node<'_>) -> bool {
+    embedded::can_hold_document(value)
+        && value.tag().is_none_or(|tag| tag == "!!str")
+        && (mentions_objects(value.raw()) || value.raw().contains('\\'))
+}
+
+/// Returns whether a text contains a keyword of an object with containers, or an escape that may hide one.
+fn mentions_objects(text: &str) -> bool {
+    ["ontainers", "job_configuration", "\\u", "\\x"].iter().any(|keyword| text.contains(keyword))
 }
 
 /// Adds their paths to drafts.

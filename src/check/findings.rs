@@ -35,6 +35,7 @@ impl Confidence {
 pub struct Findings<'a> {
     severity: Severity,
     confidence: Confidence,
+    limit: usize,
     pub(super) drafts: Vec<Draft<'a>>,
     /// The number of findings that are left out.
     pub(super) omitted: usize,
@@ -68,8 +69,9 @@ pub struct Fix {
 
 impl<'a> Findings<'a> {
     /// Creates an empty collection with the default severity and confidence of a rule.
-    pub(super) fn new(severity: Severity, confidence: Confidence) -> Self {
-        Findings { severity, confidence, drafts: Vec::new(), omitted: 0, last_omitted: None }
+    /// Keeps at most `limit` findings.
+    pub(super) fn new(severity: Severity, confidence: Confidence, limit: usize) -> Self {
+        Findings { severity, confidence, limit, drafts: Vec::new(), omitted: 0, last_omitted: None }
     }
 
     /// Adds a finding at `node`, with the rule's severity and confidence. `message` is one sentence
@@ -86,7 +88,7 @@ impl<'a> Findings<'a> {
             fix: None,
         };
         let index = self.drafts.len();
-        if index == MAX_FINDINGS {
+        if index == self.limit {
             self.omitted += 1;
             return self.last_omitted.insert(draft);
         }

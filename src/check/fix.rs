@@ -1,6 +1,6 @@
 //! Applies fixes to a document: as many as do not touch each other, then those that remain.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -13,6 +13,9 @@ use super::subject::parse_error;
 
 /// The maximum number of times that a document is fixed. Fixes that touch each other need several rounds.
 const MAX_ROUNDS: usize = 32;
+
+/// The maximum number of attempts to apply some of the fixes of a document, if not all of them can be made.
+const MAX_ATTEMPTS: usize = 500;
 
 /// Applies fixes to documents and reuses its memory.
 #[derive(Default)]
@@ -43,44 +46,48 @@ impl Fixer {
         check: &mut dyn FnMut(&str) -> Result<Vec<Finding>>,
     ) -> Result<FixOutcome> {
         let mut outcome = FixOutcome { text: None, findings: check(text)?, fixed: 0 };
-        // The rules and paths of the fixes that were refused.
-        let mut refused: HashSet<(&'static str, String)> = HashSet::new();
         for _ in 0..MAX_ROUNDS {
             let current = outcome.text.as_deref().unwrap_or(text);
-            let is_open =
-                |finding: &&Finding| accepts(finding) && !refused.contains(&(finding.rule.name, finding.path.clone()));
-            let open: Vec<&Finding> =
-                outcome.findings.iter().filter(|finding| finding.fix.is_some()).filter(is_open).collect();
-            if open.is_empty() {
+            let accepted = outcome.findings.iter().filter(|finding| accepts(finding));
+            let fixes: Vec<&DocumentFix> = accepted.filter_map(|finding| finding.fix.as_ref()).collect();
+            let mut attempts = MAX_ATTEMPTS;
+            let possible = self.find_possible(current, &fixes, &mut attempts)?;
+            if possible.is_empty() {
                 break;
             }
-            let (applied, fixed) = self.apply_some(current, &open)?;
-            match applied {
-                Some(new_text) => {
-                    outcome.findings = check(&new_text)?;
-                    (outcome.text, outcome.fixed) = (Some(new_text), outcome.fixed + fixed);
-                }
-                None => refused.extend(open.first().map(|finding| (finding.rule.name, finding.path.clone()))),
+            let (new_text, fixed) = self.apply(current, &possible)?;
+            if new_text == current {
+                break;
             }
+            outcome.findings = check(&new_text)?;
+            (outcome.text, outcome.fixed) = (Some(new_text), outcome.fixed + fixed);
         }
         Ok(outcome)
     }
 
-    /// Applies the fixes of `findings` that do not touch each other, or of a part of them if not all of these can be
-    /// made. Returns the new text and the number of fixes, or `None` if the first fix cannot be made.
-    fn apply_some(&mut self, text: &str, findings: &[&Finding]) -> Result<(Option<String>, usize)> {
-        let mut count = findings.len();
-        while count > 0 {
-            let fixes: Vec<&DocumentFix> =
-                findings[..count].iter().filter_map(|finding| finding.fix.as_ref()).collect();
-            match self.apply(text, &fixes) {
-                Ok((new_text, fixed)) if new_text != text => return Ok((Some(new_text), fixed)),
-                Ok(_) => return Ok((None, 0)),
-                Err(error) if error.kind() == ErrorKind::Internal => return Err(error),
-                Err(_) => count /= 2,
+    /// Returns the fixes that can be made, by trying halves of those that cannot be made together. Makes at most
+    /// `attempts` attempts.
+    fn find_possible<'d>(
+        &mut self,
+        text: &str,
+        fixes: &[&'d DocumentFix],
+        attempts: &mut usize,
+    ) -> Result<Vec<&'d DocumentFix>> {
+        if fixes.is_empty() || *attempts == 0 {
+            return Ok(Vec::new());
+        }
+        *attempts -= 1;
+        match self.apply(text, fixes) {
+            Ok(_) => Ok(fixes.to_vec()),
+            Err(error) if error.kind() == ErrorKind::Internal => Err(error),
+            Err(_) if fixes.len() == 1 => Ok(Vec::new()),
+            Err(_) => {
+                let (first, second) = fixes.split_at(fixes.len() / 2);
+                let mut possible = self.find_possible(text, first, attempts)?;
+                possible.extend(self.find_possible(text, second, attempts)?);
+                Ok(possible)
             }
         }
-        Ok((None, 0))
     }
 
     /// Applies the fixes that do not touch each other. Returns the new text and the number of fixes.
@@ -134,6 +141,7 @@ impl EmbeddedFixes<'_> {
             let text = &content[*offset..end];
             jobplate_yaml::read(text, self.arena).map_err(|unsupported| parse_error(text, unsupported))?;
             let document = Document::new(text, self.arena);
+            sops::refuse_edit(document)?;
             let mut edits = EditSet::default();
             fixed += fixes.iter().filter(|fix| edits.add(document, &fix.fix.edits)).count();
             let edited = self.editor.apply(document, &edits.into_sorted())?;

@@ -118,7 +118,7 @@ impl<'a> Ignores<'a> {
         rules: &[&'static Rule],
     ) -> Vec<(&'static Rule, Draft<'a>)> {
         let rule = &rules::unused_ignore::RULE;
-        let mut findings = Findings::new(rule.severity, rule.confidence);
+        let mut findings = Findings::new(rule.severity, rule.confidence, usize::MAX);
         for Entry { name, span, line_end, .. } in self.entries.iter().filter(|entry| !entry.is_used) {
             let (message, help) = match rules::find(name) {
                 // What a preview finds depends on the flags of the run, so another run may need the comment.

@@ -14,7 +14,6 @@
 //! | `comment` | what an ignore comment is, and where one can be inserted |
 //! | `add_ignore` | how ignore comments are added to a document |
 //! | `ignore` | which findings the comments of a document suppress |
-//! | `relevance` | which documents cannot have a finding |
 //! | `prefect` | which documents are previewed, and how a preview's diagnostics become findings |
 //! | `copy` | which nodes a fix can copy |
 //! | `references` | which Secrets, ConfigMaps and keys a pod refers to |
@@ -33,7 +32,6 @@ mod page;
 mod plain_secrets;
 mod prefect;
 mod references;
-mod relevance;
 mod rule;
 pub mod rules;
 mod subject;

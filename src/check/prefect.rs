@@ -39,7 +39,9 @@ pub(super) fn check<'a>(
     drafts: &mut Vec<(&'static Rule, Draft<'a>)>,
     elsewhere: &mut Vec<Finding>,
 ) {
-    let [object] = subject.objects.as_slice() else { return };
+    // An item of a List is not a template.
+    let is_root = |object: &&CheckedObject<'_>| object.object.node.index() == subject.document.root().index();
+    let Some(object) = subject.objects.first().filter(is_root) else { return };
     let Some(generation) = template_generation(object, previewer.treats_jobs_as_prefect1()) else { return };
     let source = SourceFile::new_manifest(file, subject.document.text);
     let diagnostics = match previewer.preview(&source, generation) {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use jobplate_diagnostic::suggest::quote_key;
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::container;
 use jobplate_manifest::object::{Object, objects};
@@ -22,8 +23,6 @@ pub struct Subject<'a> {
     pub document: Document<'a>,
     /// The objects of the document, in order.
     pub objects: Vec<CheckedObject<'a>>,
-    /// Whether the document is embedded in a ConfigMap.
-    pub is_embedded: bool,
 }
 
 /// An object with its pods.
@@ -93,9 +92,9 @@ impl<'a> Subject<'a> {
     /// # Errors
     ///
     /// Fails if the kinds of the objects are ambiguous.
-    pub fn new(document: Document<'a>, is_embedded: bool) -> Result<Self> {
+    pub fn new(document: Document<'a>) -> Result<Self> {
         let objects = objects(document)?.into_iter().map(CheckedObject::new).collect();
-        Ok(Subject { document, objects, is_embedded })
+        Ok(Subject { document, objects })
     }
 
     /// Returns the containers of all objects, each with its object and pod.
@@ -145,7 +144,7 @@ impl<'a> Container<'a> {
         };
         match &*self.name {
             "" => format!("{word} {}", self.position + 1),
-            name => format!("{word} `{name}`"),
+            name => format!("{word} {}", quote_key(name)),
         }
     }
 }
@@ -154,13 +153,13 @@ impl<'a> EnvEntry<'a> {
     fn new(node: Node<'a>, position: usize) -> Self {
         let (mut name, mut value, mut value_from) = (None, None, None);
         for (key, child) in node.entries() {
-            let field = match () {
-                () if key.has_text("name") => &mut name,
-                () if key.has_text("value") => &mut value,
-                () if key.has_text("valueFrom") => &mut value_from,
-                () => continue,
-            };
-            field.get_or_insert(child);
+            if key.has_text("name") {
+                name = Some(child);
+            } else if key.has_text("value") {
+                value = Some(child);
+            } else if key.has_text("valueFrom") {
+                value_from = Some(child);
+            }
         }
         let name: Option<Node<'a>> = name.filter(|name: &Node<'a>| name.is_scalar());
         EnvEntry { node, position, name, text: name.and_then(Node::text).unwrap_or_default(), value, value_from }

@@ -134,6 +134,9 @@ pub fn render_note(note: &str) -> String {
     Renderer::styled().decor_style(DecorStyle::Ascii).render(&report) + "\n"
 }
 
+/// The maximum length of the parts of a line before and after the caret, in bytes.
+const MAX_LINE_PART: usize = 500;
+
 /// The source line of an error, with values masked.
 struct SourceLine {
     file: String,
@@ -153,13 +156,16 @@ impl SourceLine {
         let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
         let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
         let start = if text[start..].starts_with('\u{feff}') { start + 3 } else { start };
-        let (line, caret) = shown.masked().mask_range(start..end.max(start), at.max(start));
+        // A JSON document may be one line of many megabytes.
+        let start = text.ceil_char_boundary(start.max(at.saturating_sub(MAX_LINE_PART)));
+        let end = text.floor_char_boundary(end.min(at + MAX_LINE_PART)).max(start);
+        let (line, caret) = shown.masked().mask_range(start..end, at.max(start));
         let caret = line.floor_char_boundary(caret);
         // Replace each unsafe character, such as a tab, with one space to keep the caret below the correct character.
         let text: String = line.trim_end_matches('\r').chars().map(|c| if is_unsafe(c) { ' ' } else { c }).collect();
         let caret = line[..caret].chars().map(|c| if is_unsafe(c) { 1 } else { c.len_utf8() }).sum();
         let (number, column) = location.line_column_with(&shown.lines);
-        SourceLine { file: escape_controls(&location.file), number, column, text, caret }
+        SourceLine { file: escape_name(&location.file), number, column, text, caret }
     }
 
     /// Returns the byte offset in `text` of the end of a location, or of the end of the line if the location ends on a

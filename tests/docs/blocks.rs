@@ -19,12 +19,19 @@ const RUN: [(&str, &str); 8] = [
 
 /// Other blocks: the page, the start of the info string, the number of such blocks, and the test that checks them or
 /// the reason why none does. [`commands_in_sh_blocks_exist`] checks the flags in all `sh` blocks.
-const OTHERS: [(&str, &str, usize, &str); 11] = [
+const OTHERS: [(&str, &str, usize, &str); 13] = [
     ("CONTRIBUTING.md", "", 1, "a diagram"),
     ("CONTRIBUTING.md", "sh", 1, "the test command itself, and commands of minutes"),
     ("CONTRIBUTING.md", "toml", 1, "a golden case, shortened"),
     ("README.md", "sh", 2, "the installation, and the test command itself"),
     ("docs/argocd.md", "yaml ", 2, "tests/integrations/argocd.rs"),
+    ("docs/check-output.md", "sh", 1, "reviewdog comments on a pull request"),
+    (
+        "docs/check-output.md",
+        "yaml ",
+        2,
+        "the uploads need GitHub and GitLab; github.rs runs the action with `mode: lint`",
+    ),
     ("docs/ci.md", "yaml ", 6, "tests/integrations: github.rs, pre_commit.rs, gitlab.rs"),
     ("docs/cli.md", "text", 15, "tests/cmd: cli_page_is_the_help"),
     ("docs/convert.md", "sh", 2, "commands of Prefect that need its server"),

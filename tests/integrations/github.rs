@@ -190,7 +190,9 @@ fn sets_outputs_for_checked_and_changed_files() {
 #[test]
 fn lints_and_writes_a_report() {
     let Some(repository) = Repository::new() else { return };
-    repository.home.write("repo/k8s/job.yaml", "kind: Pod\nspec: {containers: [{name: a, env: [{name: A, value: yes}]}]}\n");
+    repository
+        .home
+        .write("repo/k8s/job.yaml", "kind: Pod\nspec: {containers: [{name: a, env: [{name: A, value: yes}]}]}\n");
     let run = repository.run(
         "\
 on: push

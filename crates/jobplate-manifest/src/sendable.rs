@@ -192,6 +192,14 @@ pub fn non_string_errors(entry: Node<'_>) -> Vec<(Diagnostic, Node<'_>)> {
 /// Returns what a value is, with an article, if Kubernetes rejects it where a string is required. Returns `None` for
 /// strings and for null, which Kubernetes reads like a missing value. Words like `yes` are booleans, as in YAML 1.1.
 pub fn describe_non_string(value: Node<'_>) -> Option<&'static str> {
+    match value.tag() {
+        Some("!!int" | "!!float") => return Some("a number"),
+        Some("!!bool") => return Some("a boolean"),
+        _ => {}
+    }
+    if value.kind() == NodeKind::Alias {
+        return value.alias_target().filter(|target| target.kind() != NodeKind::Alias).and_then(describe_non_string);
+    }
     match (value.kind(), value.scalar_kind()) {
         (NodeKind::Map, _) => Some("a mapping"),
         (NodeKind::Seq, _) => Some("a list"),

@@ -1,10 +1,11 @@
 //! `duplicate-env`: a variable is defined twice in the `env` of a container.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jobplate_diagnostic::Severity;
 use jobplate_diagnostic::suggest::quote_key;
-use jobplate_yaml::{Editable, Node};
+use jobplate_manifest::env;
+use jobplate_yaml::{Editable, Node, NodeKind};
 
 use crate::check::findings::{Confidence, Findings};
 use crate::check::rule::{Check, Example, FixDescription, Persona, Rule};
@@ -67,11 +68,15 @@ fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
     for (_, _, container) in subject.containers() {
         let mut last: HashMap<&str, &EnvEntry<'a>> = HashMap::new();
         let env = container.node.get_first("env").and_then(|env| Editable::from_node(env, "`env`").ok());
+        let referenced = referenced_names(container);
         // The last entry counts, so the entries before it are reported.
         for entry in container.env.iter().rev() {
             let Some(name) = entry.name else { continue };
             match last.get(&*entry.text) {
-                Some(used) => report(container, env, entry, used, name, findings),
+                Some(used) => {
+                    let is_referenced = referenced.as_ref().is_none_or(|names| names.contains(&*entry.text));
+                    report(container, env, entry, used, name, is_referenced, findings);
+                }
                 None => drop(last.insert(&entry.text, entry)),
             }
         }
@@ -84,16 +89,40 @@ fn report<'a>(
     entry: &EnvEntry<'a>,
     used: &EnvEntry<'a>,
     name: Node<'a>,
+    is_referenced: bool,
     findings: &mut Findings<'a>,
 ) {
     let text = format!("duplicate variable {} in the `env` of {}", quote_key(&entry.text), container.display());
-    let finding = findings.report(name, text).help("remove one of the two");
+    let finding = findings.report(name, text).help("remove all but one");
     if let Some(other) = used.name {
         finding.related(other, "Kubernetes uses this entry");
     }
-    let is_equal = entry.node.equals(used.node);
-    if let Some(env) = env {
+    // An entry between the two may refer to the first one, and Kubernetes expands only preceding variables.
+    let is_equal = entry.node.equals(used.node) && !is_referenced;
+    // A comment above the removed entry would be left above the next one.
+    if let Some(env) = env.filter(|_| !follows_comment(entry.node)) {
         let text = if is_equal { "remove the equal entry" } else { "keep only the last entry" };
         finding.fix(is_equal, text, vec![env.change_children(vec![entry.position], Vec::new())]);
     }
+}
+
+/// Returns the names of the variables that the values of a container refer to as `$(NAME)`. Returns `None` if a value is
+/// not known, because it is an alias or comes from a merge key.
+fn referenced_names(container: &Container<'_>) -> Option<HashSet<String>> {
+    let mut names = HashSet::new();
+    for entry in &container.env {
+        if entry.node.entries().any(|(key, value)| key.is_merge_key() || value.kind() == NodeKind::Alias) {
+            return None;
+        }
+        let text = entry.value.and_then(Node::text).unwrap_or_default();
+        names.extend(env::referenced_names(&text).map(str::to_owned));
+    }
+    Some(names)
+}
+
+/// Returns whether the line above a node is a comment.
+fn follows_comment(node: Node<'_>) -> bool {
+    let before = &node.document().text[..node.span().start];
+    let above = before.rfind('\n').map(|end| &before[..end]).unwrap_or_default();
+    above.rsplit('\n').next().is_some_and(|line| line.trim_start().starts_with('#'))
 }

@@ -15,7 +15,7 @@ use crate::ui::Ui;
 #[derive(Args)]
 #[command(next_help_heading = "Fixes")]
 pub(super) struct FixArgs {
-    /// Apply the fixes that keep what the manifest means; `--fix=unsafe` also applies the others
+    /// Apply safe fixes, which do not change the meaning; `--fix=unsafe` applies all fixes
     #[arg(
         long,
         value_name = "FIXES",
@@ -70,6 +70,11 @@ impl FixArgs {
     /// Returns `--diff` if it is set: the changes are printed to standard output.
     pub(super) fn diff_flag(&self) -> Option<&'static str> {
         self.diff.then_some("--diff")
+    }
+
+    /// Returns whether the changes are only shown.
+    pub(super) fn is_diff(&self) -> bool {
+        self.diff
     }
 
     /// Returns the changes to make, or `None` if no flag asks for changes.
@@ -183,12 +188,22 @@ impl Fixes {
         Ok((findings, diff))
     }
 
+    /// Returns the number of fixed or suppressed findings.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
     /// Replaces the files.
     ///
     /// # Errors
     ///
     /// Fails if a file cannot be replaced. Then no file is changed, unless the error names those that are.
-    pub(super) fn commit(self, ui: &Ui) -> Result<()> {
+    pub(super) fn commit(&mut self) -> Result<()> {
+        std::mem::take(&mut self.staged).commit()
+    }
+
+    /// Reports how many changes were made, or can be made.
+    pub(super) fn report(&self, ui: &Ui) {
         let number = self.count;
         if let Change::AddIgnores { .. } = self.change {
             self.note_comments(ui);
@@ -201,7 +216,6 @@ impl Fixes {
             };
             ui.write_note(format!("{number} fix{plural} {text}"));
         }
-        self.staged.commit()
     }
 
     /// Reports how many findings have got a comment, and how many have not.

@@ -31,7 +31,7 @@ use jobplate::check::{Checker, Finding, render_page};
 use jobplate_diagnostic::{Error, Result};
 
 use self::baseline::Baseline;
-use self::fix::FixArgs;
+use self::fix::{FixArgs, Fixes};
 use self::output::OutputArgs;
 use self::prefect::{FlagPreviewer, RunArgs};
 use self::report::FindingCollector;
@@ -94,7 +94,7 @@ pub(crate) struct CheckArgs {
 
 impl Command for CheckArgs {
     const NAME: &'static str = "check";
-    const ABOUT: &'static str = "Report what will fail, leak or be ignored, with its exact place";
+    const ABOUT: &'static str = "Report problems in manifests, with file, line and column";
 
     fn after_help(program: &str) -> Option<String> {
         Some(format!(
@@ -147,6 +147,7 @@ impl CheckArgs {
         let mut checker = Checker::new(selection.rules.clone(), Some(&mut previewer), limit);
         checker.honor_ignores(!self.no_ignores);
         let (mut summary, mut errors) = (Summary::default(), Vec::new());
+        let prints_no_findings = self.statistics || self.fixes.is_diff();
         let printed = ui.print_diff(|out| {
             for source in sources {
                 summary.files += 1;
@@ -168,7 +169,7 @@ impl CheckArgs {
                     errors.push(error);
                     None
                 });
-                collector.print(diff.or_else(|| self.statistics.then(String::new)), out)?;
+                collector.print(diff.or_else(|| prints_no_findings.then(String::new)), out)?;
             }
             if self.statistics {
                 collector.print(Some(summary.format_statistics()), out)?;
@@ -176,17 +177,25 @@ impl CheckArgs {
             Ok(())
         });
         collector.write(printed, files, checker.counts(), &errors)?;
+        let changes = fixes.as_ref().map_or(0, Fixes::count);
         if let Some(error) = Error::combine(errors) {
             return Err(error);
         }
-        let fix_note = summary.format_fixes().filter(|_| fixes.is_none());
-        [summary.format(checker.counts(), baseline.count_found())]
-            .into_iter()
-            .chain(fix_note)
-            .for_each(|note| ui.write_note(note));
+        if let Some(fixes) = &mut fixes {
+            fixes.commit()?;
+        }
+        ui.write_note(summary.format(checker.counts(), baseline.count_found()));
+        match fixes {
+            Some(fixes) => fixes.report(ui),
+            None => summary.format_fixes().into_iter().for_each(|note| ui.write_note(note)),
+        }
         baseline.finish(&selection.rules, ui)?;
-        fixes.map_or(Ok(()), |fixes| fixes.commit(ui))?;
-        Ok(if summary.has_findings() && !self.exit_zero { ExitCode::from(1) } else { ExitCode::SUCCESS })
+        let would_change = changes > 0 && self.fixes.is_diff();
+        Ok(if (summary.has_findings() || would_change) && !self.exit_zero {
+            ExitCode::from(1)
+        } else {
+            ExitCode::SUCCESS
+        })
     }
 }
 
