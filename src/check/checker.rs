@@ -400,7 +400,7 @@ fn may_hold_objects(value: Node<'_>) -> bool {
         && (mentions_objects(value.raw()) || value.raw().contains('\\'))
 }
 
-/// Returns whether a text contains a keyword of an object with containers, or an escape that may hide one.
+/// Returns whether a string contains a keyword of an object with containers, or an escape that may hide one.
 fn mentions_objects(text: &str) -> bool {
     ["ontainers", "job_configuration", "\\u", "\\x"].iter().any(|keyword| text.contains(keyword))
 }

@@ -1,11 +1,11 @@
 //! `unchecked-object`: an alias, a merge key or a duplicate key hides the containers of an object, or the variables of a container.
 
-use jobplate_diagnostic::{Error, Result, Severity};
-use jobplate_yaml::{Node, StrictMap};
+use jobplate_diagnostic::{Error, Severity};
+use jobplate_yaml::{Node, NodeKind};
 
 use crate::check::findings::{Confidence, Findings};
 use crate::check::rule::{Check, Example, Persona, Rule};
-use crate::check::subject::Subject;
+use crate::check::subject::{Container, Subject};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -78,23 +78,36 @@ fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
         }
     }
     for (_, _, container) in subject.containers() {
-        if let Err(problem) = check_container(container.node) {
-            report(container.node, "the variables of this container are not checked completely", &problem, findings);
+        if let Some((node, what)) = find_hidden_variable(container) {
+            findings
+                .report(node, format!("the variables of {} are not checked completely: {what}", container.display()))
+                .help("write out the variables in the container");
         }
     }
 }
 
-/// Refuses a container whose variables may come from elsewhere, or are ambiguous.
-fn check_container(container: Node<'_>) -> Result<()> {
-    let Some(env) = StrictMap::from_node(container, "the container")?.get_non_null("env")? else { return Ok(()) };
-    StrictMap::from_node(env, "`env`")?;
-    for entry in env.items() {
-        let entry = StrictMap::from_node(entry, "the variable")?;
-        for key in ["name", "value", "valueFrom"] {
-            entry.get(key)?;
+/// Returns a node that hides variables of a container from the rules, and what it is.
+fn find_hidden_variable<'a>(container: &Container<'a>) -> Option<(Node<'a>, &'static str)> {
+    let mut env = None;
+    for (key, value) in container.node.entries() {
+        if key.is_merge_key() {
+            return Some((key, "the container has a merge key"));
+        }
+        if key.has_text("env") && env.replace(value).is_some() {
+            return Some((key, "`env` is a duplicate key"));
         }
     }
-    Ok(())
+    let env = env?;
+    if env.kind() == NodeKind::Alias {
+        return Some((env, "`env` is an alias"));
+    }
+    env.items().find_map(|entry| {
+        if entry.kind() == NodeKind::Alias {
+            return Some((entry, "a variable is an alias"));
+        }
+        let merge_key = entry.entries().map(|(key, _)| key).find(|key| key.is_merge_key())?;
+        Some((merge_key, "a variable has a merge key"))
+    })
 }
 
 fn report<'a>(node: Node<'a>, effect: &str, problem: &Error, findings: &mut Findings<'a>) {
