@@ -11,7 +11,8 @@ use jobplate_yaml::{DecodedScalar, Document, Documents, Node, NodeArena, PathCur
 use super::add_ignore::add_comments;
 use super::comment::CommentPlace;
 use super::comment::MARKER;
-use super::finding::{Finding, LocatedFinding, PathWriter};
+use super::embedded_text;
+use super::finding::{Finding, LocatedFinding, locate};
 use super::findings::{Draft, Findings, MAX_FINDINGS};
 use super::fix::{FixOutcome, Fixer};
 use super::ignore::{self, Ignores};
@@ -262,7 +263,7 @@ impl<'p> Checker<'p> {
     fn check_text(&mut self, text: &str, arena: &mut NodeArena, file: &str) -> Result<Checked> {
         jobplate_yaml::read(text, arena).map_err(|unsupported| parse_error(text, unsupported))?;
         let document = Document::new(text, arena);
-        let subject = Subject::new(document)?;
+        let subject = Subject::new(document, false)?;
         let mut checked = Checked::default();
         checked.found = self.check_subject(&subject, file, &mut checked.elsewhere);
         let mut cursor = PathCursor::new(document.root());
@@ -270,7 +271,7 @@ impl<'p> Checker<'p> {
             if embedded::is_config_map(&object.object) && !object.is_encrypted {
                 let data = embedded::config_map_data(&object.object).ok().flatten();
                 for (key, value) in data.into_iter().flat_map(StrictMap::entries) {
-                    if may_hold_objects(value) {
+                    if embedded_text::may_hold_objects(value) {
                         self.check_embedded(&mut cursor, key, value, file, &mut checked);
                     }
                 }
@@ -290,7 +291,7 @@ impl<'p> Checker<'p> {
         checked: &mut Checked,
     ) {
         let decoded = DecodedScalar::new(value);
-        if !mentions_objects(decoded.text()) {
+        if !embedded_text::mentions_objects(decoded.text()) {
             return;
         }
         let is_template = template_keys::JOB_TEMPLATE.iter().any(|name| key.has_text(name))
@@ -305,13 +306,13 @@ impl<'p> Checker<'p> {
             let mut arena = std::mem::take(&mut self.embedded_arena);
             let result = jobplate_yaml::read(text, &mut arena)
                 .map_err(|unsupported| parse_error(text, unsupported))
-                .and_then(|()| Subject::new(Document::new(text, &arena)));
+                .and_then(|()| Subject::new(Document::new(text, &arena), true));
             match result {
                 Ok(subject) => {
                     let mut inner = self.check_subject(&subject, file, &mut checked.elsewhere);
                     self.apply_ignores(&subject, &mut inner);
                     if !inner.is_empty() {
-                        let prefix = &*prefix.get_or_insert_with(|| key_path(cursor, value));
+                        let prefix = &*prefix.get_or_insert_with(|| embedded_text::key_path(cursor, value));
                         inner.iter_mut().for_each(|inner| inner.move_out(&to_outer, value, offset, prefix));
                         checked.found.extend(inner);
                     }
@@ -385,38 +386,4 @@ struct Checked {
     elsewhere: Vec<Finding>,
     /// The errors about embedded templates that cannot be checked.
     errors: Vec<Error>,
-}
-
-/// Returns the keys on the path to a node, such as `data.job_template.yaml`.
-fn key_path<'a>(cursor: &mut PathCursor<'a>, node: Node<'a>) -> String {
-    let keys: Vec<_> = cursor.steps_to(node).iter().filter_map(|step| step.key?.text()).collect();
-    keys.join(".")
-}
-
-/// Returns whether the value of a ConfigMap may contain objects with containers. An escape may hide a keyword.
-fn may_hold_objects(value: Node<'_>) -> bool {
-    embedded::can_hold_document(value)
-        && value.tag().is_none_or(|tag| tag == "!!str")
-        && (mentions_objects(value.raw()) || value.raw().contains('\\'))
-}
-
-/// Returns whether a string contains a keyword of an object with containers, or an escape that may hide one.
-fn mentions_objects(text: &str) -> bool {
-    ["ontainers", "job_configuration", "\\u", "\\x"].iter().any(|keyword| text.contains(keyword))
-}
-
-/// Adds their paths to drafts.
-fn locate<'a>(subject: &Subject<'a>, mut drafts: Vec<(&'static Rule, Draft<'a>)>) -> Vec<LocatedFinding> {
-    if drafts.is_empty() {
-        return Vec::new();
-    }
-    drafts.sort_by_key(|(_, draft)| (draft.node.index(), draft.span.start));
-    let objects: Vec<_> =
-        subject.objects.iter().map(|object| (&object.object, object.object.node.index() as usize)).collect();
-    let mut paths = PathWriter::new(subject.document.root(), &objects);
-    let located = drafts.into_iter().map(|(rule, draft)| {
-        let path = paths.path(draft.node);
-        LocatedFinding::new(rule, draft, path)
-    });
-    located.collect()
 }

@@ -11,6 +11,7 @@ use jobplate_yaml::{Node, NodeKind, PathCursor, PathStep};
 use super::comment::CommentPlace;
 use super::findings::{Confidence, Draft, Fix};
 use super::rule::Rule;
+use super::subject::Subject;
 
 /// The maximum length of a name in a path, in bytes. A longer name is replaced by the position.
 const MAX_NAME_LENGTH: usize = 80;
@@ -106,8 +107,24 @@ impl LocatedFinding {
     }
 }
 
+/// Adds their paths to drafts.
+pub(super) fn locate<'a>(subject: &Subject<'a>, mut drafts: Vec<(&'static Rule, Draft<'a>)>) -> Vec<LocatedFinding> {
+    if drafts.is_empty() {
+        return Vec::new();
+    }
+    drafts.sort_by_key(|(_, draft)| (draft.node.index(), draft.span.start));
+    let objects: Vec<_> =
+        subject.objects.iter().map(|object| (&object.object, object.object.node.index() as usize)).collect();
+    let mut paths = PathWriter::new(subject.document.root(), &objects);
+    let located = drafts.into_iter().map(|(rule, draft)| {
+        let path = paths.path(draft.node);
+        LocatedFinding::new(rule, draft, path)
+    });
+    located.collect()
+}
+
 /// Writes the paths of nodes. It takes linear time for all nodes together if they are visited in document order.
-pub(super) struct PathWriter<'a, 'o> {
+struct PathWriter<'a, 'o> {
     objects: &'o [(&'o Object<'a>, usize)],
     cursor: PathCursor<'a>,
     /// The names of the items on the paths, by the index of the item.
@@ -117,12 +134,12 @@ pub(super) struct PathWriter<'a, 'o> {
 impl<'a, 'o> PathWriter<'a, 'o> {
     /// Creates a writer for the nodes below `root`. `objects` are the objects with the index of their first node, in
     /// document order.
-    pub(super) fn new(root: Node<'a>, objects: &'o [(&'o Object<'a>, usize)]) -> Self {
+    fn new(root: Node<'a>, objects: &'o [(&'o Object<'a>, usize)]) -> Self {
         PathWriter { objects, cursor: PathCursor::new(root), names: HashMap::new() }
     }
 
     /// Returns the path of a node.
-    pub(super) fn path(&mut self, node: Node<'a>) -> String {
+    fn path(&mut self, node: Node<'a>) -> String {
         let count = self.objects.partition_point(|(_, first)| *first <= node.index() as usize);
         let object = count.checked_sub(1).map(|at| self.objects[at].0).filter(|object| object.node.contains(node));
         let mut path = String::new();

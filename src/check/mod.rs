@@ -14,6 +14,7 @@
 //! | `comment` | what an ignore comment is, and where one can be inserted |
 //! | `add_ignore` | how ignore comments are added to a document |
 //! | `ignore` | which findings the comments of a document suppress |
+//! | `embedded_text` | which values of a ConfigMap may be manifests with containers |
 //! | `prefect` | which documents are previewed, and how a preview's diagnostics become findings |
 //! | `copy` | which nodes a fix can copy |
 //! | `references` | which Secrets, ConfigMaps and keys a pod refers to |
@@ -24,6 +25,7 @@ mod add_ignore;
 mod checker;
 mod comment;
 mod copy;
+mod embedded_text;
 mod finding;
 mod findings;
 mod fix;

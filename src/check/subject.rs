@@ -23,6 +23,8 @@ pub struct Subject<'a> {
     pub document: Document<'a>,
     /// The objects of the document, in order.
     pub objects: Vec<CheckedObject<'a>>,
+    /// Whether the document is embedded in a ConfigMap.
+    pub is_embedded: bool,
 }
 
 /// An object with its pods.
@@ -92,9 +94,9 @@ impl<'a> Subject<'a> {
     /// # Errors
     ///
     /// Fails if the kinds of the objects are ambiguous.
-    pub fn new(document: Document<'a>) -> Result<Self> {
+    pub fn new(document: Document<'a>, is_embedded: bool) -> Result<Self> {
         let objects = objects(document)?.into_iter().map(CheckedObject::new).collect();
-        Ok(Subject { document, objects })
+        Ok(Subject { document, objects, is_embedded })
     }
 
     /// Returns the containers of all objects, each with its object and pod.

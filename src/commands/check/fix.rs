@@ -188,9 +188,9 @@ impl Fixes {
         Ok((findings, diff))
     }
 
-    /// Returns the number of fixed or suppressed findings.
-    pub(super) fn count(&self) -> usize {
-        self.count
+    /// Returns whether the shown changes would change a file.
+    pub(super) fn would_change(&self) -> bool {
+        self.shows_diff && self.count > 0
     }
 
     /// Replaces the files.

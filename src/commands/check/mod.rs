@@ -177,26 +177,27 @@ impl CheckArgs {
             Ok(())
         });
         collector.write(printed, files, checker.counts(), &errors)?;
-        let changes = fixes.as_ref().map_or(0, Fixes::count);
         if let Some(error) = Error::combine(errors) {
             return Err(error);
         }
-        if let Some(fixes) = &mut fixes {
-            fixes.commit()?;
-        }
-        ui.write_note(summary.format(checker.counts(), baseline.count_found()));
-        match fixes {
-            Some(fixes) => fixes.report(ui),
-            None => summary.format_fixes().into_iter().for_each(|note| ui.write_note(note)),
-        }
+        let found = summary.format(checker.counts(), baseline.count_found());
+        let would_change = conclude(fixes, &summary, found, ui)?;
         baseline.finish(&selection.rules, ui)?;
-        let would_change = changes > 0 && self.fixes.is_diff();
-        Ok(if (summary.has_findings() || would_change) && !self.exit_zero {
-            ExitCode::from(1)
-        } else {
-            ExitCode::SUCCESS
-        })
+        let fails = (summary.has_findings() || would_change) && !self.exit_zero;
+        Ok(ExitCode::from(u8::from(fails)))
     }
+}
+
+/// Replaces the fixed files, and writes the notes of a run. `found` is the summary. Returns whether files would change.
+fn conclude(fixes: Option<Fixes>, summary: &Summary, found: String, ui: &Ui) -> Result<bool> {
+    let Some(mut fixes) = fixes else {
+        [Some(found), summary.format_fixes()].into_iter().flatten().for_each(|note| ui.write_note(note));
+        return Ok(false);
+    };
+    fixes.commit()?;
+    ui.write_note(found);
+    fixes.report(ui);
+    Ok(fixes.would_change())
 }
 
 /// Prints the page of a rule, or the list of all rules.
