@@ -6,17 +6,20 @@ use std::process::Command;
 
 use jobplate::check::rules::RULES;
 use jobplate::check::{Example, Rule, render_page};
+use jobplate_diagnostic::Severity;
 
 /// Runs `check --select RULE` over a manifest. Returns the exit code and the output.
-fn check(rule: &Rule, manifest: &str, with: &[(&str, &str, &str)]) -> (Option<i32>, String) {
+fn check(rule: &Rule, manifest: &str, example: &Example, is_good: bool) -> (Option<i32>, String) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let name = if manifest.trim_start().starts_with('{') { "manifest.json" } else { "manifest.yaml" };
     fs::write(directory.path().join(name), manifest).expect("a writable directory");
     let mut command = Command::new(env!("CARGO_BIN_EXE_jobplate"));
     command.current_dir(&directory).env_clear().args(["check", name, "--select", rule.name]);
-    for (flag, file, text) in with {
-        fs::write(directory.path().join(file), text).expect("a writable directory");
-        command.args([flag, file]);
+    for (flag, value, text) in example.flags(is_good) {
+        if !text.is_empty() {
+            fs::write(directory.path().join(value), text).expect("a writable directory");
+        }
+        command.args([flag, value]);
     }
     let output = command.output().expect("the program");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -36,10 +39,17 @@ fn rules_are_sorted_and_named_uniquely() {
 fn examples_have_the_findings_of_their_rule() {
     let mut failures = String::new();
     for rule in RULES {
-        for (position, Example { bad, good, with }) in rule.examples.iter().enumerate() {
+        for (position, example) in rule.examples.iter().enumerate() {
+            let Example { bad, good, .. } = example;
             for (manifest, expected) in [(bad, 1), (good, 0)] {
-                let (code, output) = check(rule, manifest, with);
-                if code != Some(expected) || (expected == 1) != output.contains(&format!("[{}]", rule.name)) {
+                let (code, output) = check(rule, manifest, example, expected == 0);
+                // Notes are printed without the name of their rule.
+                let name = match rule.severity {
+                    Severity::Info => "note: ".to_owned(),
+                    _ => format!("[{}]", rule.name),
+                };
+                let has_finding = output.lines().any(|line| line.contains(&name) && !line.contains("no findings"));
+                if code != Some(expected) || (expected == 1) != has_finding {
                     failures +=
                         &format!("{}, example {position}, expected {expected}: {code:?}\n{output}\n", rule.name);
                 }

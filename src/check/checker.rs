@@ -1,5 +1,6 @@
 //! Runs the rules over the documents of an input, with only one document in memory at a time.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -16,10 +17,10 @@ use super::finding::{Finding, LocatedFinding, locate};
 use super::findings::{Draft, Findings, MAX_FINDINGS};
 use super::fix::{FixOutcome, Fixer};
 use super::ignore::{self, Ignores};
-use super::prefect::{self, Previewer};
+use super::prefect::{self, Origin, Previewer};
 use super::rule::{Check, Rule};
 use super::rules::unused_ignore;
-use super::subject::{Subject, parse_error};
+use super::subject::{Embedding, Subject, parse_error};
 use crate::render::{InputSource, not_utf8_error, read_error};
 
 /// The numbers of what was checked.
@@ -235,7 +236,9 @@ impl<'p> Checker<'p> {
     /// Checks a document. Also returns the errors about embedded documents that cannot be checked.
     fn check_document(&mut self, file: &str, first_line: usize, text: &str) -> Result<(Vec<Finding>, Vec<Error>)> {
         let mut arena = std::mem::take(&mut self.arena);
-        let found = self.check_text(text, &mut arena, file);
+        let lines = OnceCell::new();
+        let origin = Origin { file, first_line, outer: text, lines: &lines, start: 0, has_lines: true };
+        let found = self.check_text(origin, &mut arena);
         self.arena = arena;
         let mut place = Place { file, first_line, text, shared: None };
         let Checked { found: located, elsewhere: mut findings, errors } = found?;
@@ -252,7 +255,7 @@ impl<'p> Checker<'p> {
             for (span, label) in related {
                 diagnostic = diagnostic.annotate(place.location(span), label);
             }
-            Finding { rule, confidence, diagnostic, path, fix, suppression, comment_place }
+            Finding { rule, confidence, diagnostic, path, fix, suppression, comment_place, is_shared: false }
         }));
         findings.sort_by_key(|finding| finding.diagnostic.location().map_or(0, |location| location.span.start));
         let errors = errors.into_iter().map(|error| error.in_document(file, first_line, text));
@@ -260,19 +263,20 @@ impl<'p> Checker<'p> {
     }
 
     /// Checks a document and the documents embedded in it.
-    fn check_text(&mut self, text: &str, arena: &mut NodeArena, file: &str) -> Result<Checked> {
+    fn check_text(&mut self, origin: Origin<'_>, arena: &mut NodeArena) -> Result<Checked> {
+        let text = origin.outer;
         jobplate_yaml::read(text, arena).map_err(|unsupported| parse_error(text, unsupported))?;
         let document = Document::new(text, arena);
-        let subject = Subject::new(document, false)?;
+        let subject = self.prepare(document, Embedding::None)?;
         let mut checked = Checked::default();
-        checked.found = self.check_subject(&subject, file, &mut checked.elsewhere);
+        checked.found = self.check_subject(&subject, origin, &mut checked.elsewhere);
         let mut cursor = PathCursor::new(document.root());
         for object in &subject.objects {
             if embedded::is_config_map(&object.object) && !object.is_encrypted {
                 let data = embedded::config_map_data(&object.object).ok().flatten();
                 for (key, value) in data.into_iter().flat_map(StrictMap::entries) {
                     if embedded_text::may_hold_objects(value) {
-                        self.check_embedded(&mut cursor, key, value, file, &mut checked);
+                        self.check_embedded(&mut cursor, key, value, origin, &mut checked);
                     }
                 }
             }
@@ -287,15 +291,16 @@ impl<'p> Checker<'p> {
         cursor: &mut PathCursor<'a>,
         key: Node<'a>,
         value: Node<'a>,
-        file: &str,
+        outer: Origin<'_>,
         checked: &mut Checked,
     ) {
         let decoded = DecodedScalar::new(value);
         if !embedded_text::mentions_objects(decoded.text()) {
             return;
         }
-        let is_template = template_keys::JOB_TEMPLATE.iter().any(|name| key.has_text(name))
-            || key.has_text(template_keys::BASE_JOB_TEMPLATE);
+        let is_job_template = template_keys::JOB_TEMPLATE.iter().any(|name| key.has_text(name));
+        let embedding = if is_job_template { Embedding::JobTemplate } else { Embedding::Document };
+        let is_template = is_job_template || key.has_text(template_keys::BASE_JOB_TEMPLATE);
         let mut prefix = None;
         let mut documents = Documents::new(decoded.text().as_bytes(), usize::MAX);
         // Reading from memory cannot fail, so an error is not handled.
@@ -303,13 +308,16 @@ impl<'p> Checker<'p> {
             let offset = chunk.offset as usize;
             let text = &decoded.text()[offset..offset + chunk.bytes.len()];
             let to_outer = |span: Range<usize>| decoded.source_range(offset + span.start..offset + span.end);
+            let has_lines = value.raw().starts_with('|');
+            let start = if has_lines { to_outer(0..text.len()).start } else { value.span().start };
+            let origin = Origin { start, has_lines, ..outer };
             let mut arena = std::mem::take(&mut self.embedded_arena);
             let result = jobplate_yaml::read(text, &mut arena)
                 .map_err(|unsupported| parse_error(text, unsupported))
-                .and_then(|()| Subject::new(Document::new(text, &arena), true));
+                .and_then(|()| self.prepare(Document::new(text, &arena), embedding));
             match result {
                 Ok(subject) => {
-                    let mut inner = self.check_subject(&subject, file, &mut checked.elsewhere);
+                    let mut inner = self.check_subject(&subject, origin, &mut checked.elsewhere);
                     self.apply_ignores(&subject, &mut inner);
                     if !inner.is_empty() {
                         let prefix = &*prefix.get_or_insert_with(|| embedded_text::key_path(cursor, value));
@@ -327,11 +335,17 @@ impl<'p> Checker<'p> {
         }
     }
 
+    /// Prepares a document for the rules.
+    fn prepare<'a>(&self, document: Document<'a>, embedding: Embedding) -> Result<Subject<'a>> {
+        let treats_jobs_as_prefect1 = self.previewer.as_deref().is_some_and(Previewer::treats_jobs_as_prefect1);
+        Subject::new(document, embedding, treats_jobs_as_prefect1)
+    }
+
     /// Runs the rules over a subject. Adds findings in other files to `elsewhere`.
     fn check_subject(
         &mut self,
         subject: &Subject<'_>,
-        file: &str,
+        origin: Origin<'_>,
         elsewhere: &mut Vec<Finding>,
     ) -> Vec<LocatedFinding> {
         self.counts.objects += subject.objects.len();
@@ -354,7 +368,7 @@ impl<'p> Checker<'p> {
             }
         }
         if let Some(previewer) = self.previewer.as_deref_mut() {
-            prefect::check(subject, file, previewer, &self.rules, &mut drafts, elsewhere);
+            prefect::check(subject, origin, previewer, &self.rules, &mut drafts, elsewhere);
         }
         let mut located = locate(subject, drafts);
         if self.places_comments && !subject.objects.iter().any(|object| object.is_encrypted) {

@@ -1,6 +1,7 @@
 //! A finding with its place in the input.
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::ops::Range;
 
@@ -36,6 +37,26 @@ pub struct Finding {
     ///
     /// [`Checker::ignore_source`]: super::Checker::ignore_source
     pub comment_place: Option<CommentPlace>,
+    /// Whether the finding is in another file than the manifest, such as a run config. Each template that is checked with
+    /// the file can have the same finding.
+    pub is_shared: bool,
+}
+
+/// The shared findings so far, so that each of them is reported once.
+#[derive(Debug, Default)]
+pub struct SharedFindings {
+    /// The file, the offset and the message of each finding.
+    reported: HashSet<(String, usize, String)>,
+}
+
+impl SharedFindings {
+    /// Returns whether a finding is not shared, or is passed for the first time.
+    pub fn is_new(&mut self, finding: &Finding) -> bool {
+        let diagnostic = &finding.diagnostic;
+        let file = diagnostic.file().unwrap_or_default().to_owned();
+        let start = diagnostic.location().map_or(0, |location| location.span.start);
+        !finding.is_shared || self.reported.insert((file, start, diagnostic.message().to_owned()))
+    }
 }
 
 /// A fix, and the document that it changes.

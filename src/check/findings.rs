@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use jobplate_diagnostic::{Message, Severity};
+use jobplate_manifest::names::ValidationError;
 use jobplate_yaml::{Edit, Node};
 
 /// The maximum number of findings of a rule in a document. The number of further ones is reported.
@@ -72,6 +73,14 @@ impl<'a> Findings<'a> {
     /// Keeps at most `limit` findings.
     pub(super) fn new(severity: Severity, confidence: Confidence, limit: usize) -> Self {
         Findings { severity, confidence, limit, drafts: Vec::new(), omitted: 0, last_omitted: None }
+    }
+
+    /// Adds a finding about a name or a value that Kubernetes rejects.
+    pub fn report_invalid(&mut self, node: Node<'a>, error: ValidationError) -> &mut Draft<'a> {
+        let diagnostic = error.into_diagnostic("invalid-name", "Kubernetes rejects the manifest");
+        let draft = self.report(node, diagnostic.message());
+        draft.help = diagnostic.help_message().cloned();
+        draft
     }
 
     /// Adds a finding at `node`, with the rule's severity and confidence. `message` is one sentence

@@ -19,6 +19,7 @@
 //! | `copy` | which nodes a fix can copy |
 //! | `references` | which Secrets, ConfigMaps and keys a pod refers to |
 //! | `plain_secrets` | which parts of a document are secrets in plain text |
+//! | `prefect1_secrets` | which literals of Prefect 1 secrets a document has |
 //! | `page` | the page of a rule |
 
 mod add_ignore;
@@ -33,6 +34,7 @@ mod ignore;
 mod page;
 mod plain_secrets;
 mod prefect;
+mod prefect1_secrets;
 mod references;
 mod rule;
 pub mod rules;
@@ -40,9 +42,9 @@ mod subject;
 
 pub use self::checker::{CheckCounts, Checker, FixedDocument};
 pub use self::comment::CommentPlace;
-pub use self::finding::{DocumentFix, Finding};
+pub use self::finding::{DocumentFix, Finding, SharedFindings};
 pub use self::findings::{Confidence, Draft, Findings, Fix};
 pub use self::page::render_page;
 pub use self::prefect::Previewer;
 pub use self::rule::{Check, Example, FixDescription, Persona, Rule};
-pub use self::subject::{CheckedObject, Container, EnvEntry, Pod, Subject};
+pub use self::subject::{CheckedObject, Container, Embedding, EnvEntry, Pod, Subject};

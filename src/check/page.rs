@@ -17,12 +17,16 @@ pub fn render_page(rule: &Rule) -> String {
         "# {name}\n\n{sentence}.\n\n| severity | confidence | persona | fix |\n|---|---|---|---|\n\
          | {severity} | {confidence} | {persona} | {fix} |\n\n## Why it matters\n\n{why}\n"
     );
-    for Example { bad, good, with } in *examples {
+    for example in *examples {
+        let Example { bad, good, .. } = example;
         let _ = write!(page, "\n## Example\n\n{}\n", code(bad));
-        for (flag, file, text) in *with {
-            let _ = write!(page, "\nWith `{flag} {file}`:\n\n{}\n", code(text));
+        write_flags(&mut page, example.flags(false));
+        page += "\nUse instead:\n";
+        if good != bad {
+            let _ = write!(page, "\n{}\n", code(good));
         }
-        let _ = write!(page, "\nUse instead:\n\n{}\n", code(good));
+        let is_new = |flag: &&Flag| !example.flags(false).any(|other| other == *flag);
+        write_flags(&mut page, example.flags(true).filter(is_new));
     }
     let _ = write!(page, "\n## How to fix it\n\n{remedy}\n\n## Sources\n\n");
     for source in *sources {
@@ -30,6 +34,19 @@ pub fn render_page(rule: &Rule) -> String {
         let _ = writeln!(page, "- {source}");
     }
     page
+}
+
+/// A flag of an example, as in [`Example::with`].
+type Flag = (&'static str, &'static str, &'static str);
+
+/// Writes the flags of an example, each with the text of its file.
+fn write_flags(page: &mut String, flags: impl Iterator<Item = &'static Flag>) {
+    for (flag, value, text) in flags {
+        let _ = match text.is_empty() {
+            true => write!(page, "\nWith `{flag} {value}`.\n"),
+            false => write!(page, "\nWith `{flag} {value}`:\n\n{}\n", code(text)),
+        };
+    }
 }
 
 /// Returns a manifest as a code block.

@@ -1,12 +1,12 @@
 //! Turns what the preview of a Job reports into findings, so that `check` and `preview` never differ.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use jobplate_diagnostic::{Diagnostic, Location, Result, Severity};
-use jobplate_manifest::workload::is_job;
-use jobplate_prefect::generation::{Generation, identify_generation};
+use jobplate_diagnostic::{Diagnostic, LineIndex, Result, Severity};
+use jobplate_prefect::generation::Generation;
 use jobplate_prefect::pyvalue::source::SourceFile;
 use jobplate_yaml::{Node, PathCursor};
 
@@ -14,7 +14,7 @@ use super::finding::Finding;
 use super::findings::Draft;
 use super::rule::{Check, Rule};
 use super::rules::{plaintext_secret, preview_failed};
-use super::subject::{CheckedObject, Subject};
+use super::subject::{CheckedObject, Embedding, Subject};
 
 /// Creates the Job of a template like Prefect.
 pub trait Previewer {
@@ -29,21 +29,44 @@ pub trait Previewer {
     fn treats_jobs_as_prefect1(&self) -> bool;
 }
 
-/// Previews the template in a document, if it has exactly one, and adds what the preview reports to `drafts`. Adds
+/// Where a document is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin<'s> {
+    /// The path of the input.
+    pub file: &'s str,
+    /// The 1-based line of the input on which the outermost document begins.
+    pub first_line: usize,
+    /// The outermost document.
+    pub outer: &'s str,
+    /// The lines of the outermost document, which are found on first use.
+    pub lines: &'s OnceCell<LineIndex>,
+    /// The offset in the outermost document at which this document begins.
+    pub start: usize,
+    /// Whether the lines of this document are lines of the input.
+    pub has_lines: bool,
+}
+
+impl Origin<'_> {
+    /// Returns the document as a source file.
+    fn to_source(self, text: &str) -> Rc<SourceFile> {
+        let lines = self.lines.get_or_init(|| LineIndex::new(self.outer));
+        let first_line = self.first_line + lines.line(self.start) - 1;
+        SourceFile::new_document(self.file, first_line, self.has_lines, text)
+    }
+}
+
+/// Previews the template in a document, if it is exactly one, and adds what the preview reports to `drafts`. Adds
 /// findings in other files, such as a run config, to `elsewhere`.
 pub(super) fn check<'a>(
     subject: &Subject<'a>,
-    file: &str,
+    origin: Origin<'_>,
     previewer: &mut dyn Previewer,
     rules: &[&'static Rule],
     drafts: &mut Vec<(&'static Rule, Draft<'a>)>,
     elsewhere: &mut Vec<Finding>,
 ) {
-    // An item of a List is not a template.
-    let is_root = |object: &&CheckedObject<'_>| object.object.node.index() == subject.document.root().index();
-    let Some(object) = subject.objects.first().filter(is_root) else { return };
-    let Some(generation) = template_generation(object, previewer.treats_jobs_as_prefect1()) else { return };
-    let source = SourceFile::new_manifest(file, subject.document.text);
+    let Some(generation) = template_generation(subject) else { return };
+    let source = origin.to_source(subject.document.text);
     let diagnostics = match previewer.preview(&source, generation) {
         Ok(diagnostics) => diagnostics,
         Err(error) => error.all().map(|error| error.diagnostic().clone()).collect(),
@@ -52,43 +75,46 @@ pub(super) fn check<'a>(
     let root = subject.document.root();
     let examined: HashSet<(&'static str, u32)> =
         drafts.iter().map(|(rule, draft)| (rule.name, parent_index(root, draft.node))).collect();
-    for diagnostic in diagnostics.into_iter().filter(|diagnostic| diagnostic.severity() > Severity::Info) {
+    for diagnostic in diagnostics {
+        let own = super::rules::find(diagnostic.code());
+        if own.is_none() && diagnostic.severity() == Severity::Info {
+            continue;
+        }
         // An error without a code of its own is one that ends the preview.
-        let name = super::rules::find(diagnostic.code()).map_or(preview_failed::RULE.name, |rule| rule.name);
+        let name = own.map_or(preview_failed::RULE.name, |rule| rule.name);
         let Some(rule) = rules.iter().copied().find(|rule| rule.name == name) else { continue };
-        match diagnostic.location() {
-            Some(location) if !Arc::ptr_eq(&location.document, &source.text) => {
-                // Another template may have reported the same before.
-                let is_reported = |finding: &Finding| finding.diagnostic == diagnostic;
-                if !elsewhere.iter().any(is_reported) {
-                    let confidence = rule.confidence;
-                    let diagnostic = diagnostic.with_code(rule.name);
-                    elsewhere.push(Finding {
-                        rule,
-                        confidence,
-                        diagnostic,
-                        path: String::new(),
-                        fix: None,
-                        suppression: None,
-                        comment_place: None,
-                    });
-                }
-            }
-            location => add_draft(subject, rule, &diagnostic, location, &examined, drafts),
+        let is_here = match diagnostic.location() {
+            Some(location) => Arc::ptr_eq(&location.document, &source.text),
+            None => diagnostic.file().is_none_or(|other| other == origin.file),
+        };
+        if is_here {
+            add_draft(subject, rule, &diagnostic, &examined, drafts);
+        } else {
+            let (confidence, path) = (rule.confidence, String::new());
+            let diagnostic = diagnostic.with_code(rule.name);
+            elsewhere.push(Finding {
+                rule,
+                confidence,
+                diagnostic,
+                path,
+                fix: None,
+                suppression: None,
+                comment_place: None,
+                is_shared: true,
+            });
         }
     }
 }
 
-/// Returns the generation of Prefect for which an object is a template, or `None` if it is not a template.
-fn template_generation(object: &CheckedObject<'_>, treats_jobs_as_prefect1: bool) -> Option<Generation> {
+/// Returns the generation of Prefect for which a document is a template, or `None` if it is not exactly one template.
+fn template_generation(subject: &Subject<'_>) -> Option<Generation> {
+    // An item of a List is not a template.
+    let is_root = |object: &&CheckedObject<'_>| object.object.node.index() == subject.document.root().index();
+    let object = subject.objects.first().filter(is_root)?;
     if object.base_job_template.is_some() {
         return Some(Generation::Prefect2Or3);
     }
-    let is_template = is_job(&object.object) && object.object.kind == "Job";
-    let containers: Vec<Node<'_>> = object.pods.iter().flat_map(|pod| &pod.containers).map(|one| one.node).collect();
-    let generation = || identify_generation(&containers).or(treats_jobs_as_prefect1.then_some(Generation::Prefect1));
-    // A Job of Prefect 2 or 3 is a run that a worker has created, not a template.
-    generation().filter(|generation| is_template && *generation == Generation::Prefect1)
+    subject.is_prefect1_template(object).then_some(Generation::Prefect1)
 }
 
 /// Adds a diagnostic of the preview, unless the rule has examined the same mapping of the manifest itself.
@@ -96,15 +122,14 @@ fn add_draft<'a>(
     subject: &Subject<'a>,
     rule: &'static Rule,
     diagnostic: &Diagnostic,
-    location: Option<&Location>,
     examined: &HashSet<(&'static str, u32)>,
     drafts: &mut Vec<(&'static Rule, Draft<'a>)>,
 ) {
     // The rule has examined embedded documents with the ConfigMap that contains them.
-    if subject.is_embedded && rule.name == plaintext_secret::RULE.name {
+    if subject.embedding != Embedding::None && rule.name == plaintext_secret::RULE.name {
         return;
     }
-    let root = subject.document.root();
+    let (root, location) = (subject.document.root(), diagnostic.location());
     let span = location.map_or_else(|| first_line(root), |location| location.span.clone());
     let node = root.document().node_at(span.start).unwrap_or(root);
     if matches!(rule.check, Check::Manifest(_)) && examined.contains(&(rule.name, parent_index(root, node))) {

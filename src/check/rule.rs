@@ -78,6 +78,18 @@ pub struct Example {
     pub bad: &'static str,
     /// The corrected manifest, without a finding of the rule.
     pub good: &'static str,
-    /// Further files of the command line: the flag, the name of the file and its text.
+    /// Further flags of the command line: the flag, its value and, if the value is the name of a file, the text of the
+    /// file. If a file is listed twice, the first text belongs to `bad` and the second to `good`.
     pub with: &'static [(&'static str, &'static str, &'static str)],
+}
+
+impl Example {
+    /// Returns the flags for `good` or for `bad`, as in [`Example::with`].
+    pub fn flags(&self, is_good: bool) -> impl Iterator<Item = &'static (&'static str, &'static str, &'static str)> {
+        let is_same = |one: &(&str, &str, &str), other: &(&str, &str, &str)| (one.0, one.1) == (other.0, other.1);
+        self.with.iter().enumerate().filter_map(move |(at, flag)| {
+            let others = if is_good { &self.with[at + 1..] } else { &self.with[..at] };
+            (!others.iter().any(|other| is_same(flag, other))).then_some(flag)
+        })
+    }
 }

@@ -7,8 +7,9 @@ use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::container;
 use jobplate_manifest::object::{Object, objects};
 use jobplate_manifest::sops;
-use jobplate_manifest::workload::pod_specs;
+use jobplate_manifest::workload::{is_job, pod_specs};
 use jobplate_prefect::base_job_template;
+use jobplate_prefect::generation::{Generation, identify_generation};
 use jobplate_yaml::{Document, Node, NodeKind, Unsupported};
 
 use crate::render::syntax_error;
@@ -23,8 +24,22 @@ pub struct Subject<'a> {
     pub document: Document<'a>,
     /// The objects of the document, in order.
     pub objects: Vec<CheckedObject<'a>>,
-    /// Whether the document is embedded in a ConfigMap.
-    pub is_embedded: bool,
+    /// Whether the document is embedded in a ConfigMap, and under which key.
+    pub embedding: Embedding,
+    /// Whether each Job without a sign of Prefect 2 or 3 is a template, because the command line describes a run of
+    /// Prefect 1.
+    treats_jobs_as_prefect1: bool,
+}
+
+/// Whether a document is embedded in a ConfigMap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Embedding {
+    /// The document is not embedded.
+    None,
+    /// The document is embedded under a key without a meaning for Prefect 1.
+    Document,
+    /// The document is embedded under a key that holds a job template of Prefect 1.
+    JobTemplate,
 }
 
 /// An object with its pods.
@@ -38,6 +53,8 @@ pub struct CheckedObject<'a> {
     pub problem: Option<Error>,
     /// The base job template of Prefect 2 or 3 that the object is or contains.
     pub base_job_template: Option<Node<'a>>,
+    /// The generation of Prefect for which the containers are written, or `None` if they do not show it.
+    pub generation: Option<Generation>,
     /// Whether SOPS has encrypted values of the object.
     pub is_encrypted: bool,
 }
@@ -83,6 +100,11 @@ pub struct EnvEntry<'a> {
     pub value_from: Option<Node<'a>>,
 }
 
+/// Returns whether a string contains an expression that Prefect, Helm, envsubst or a similar program replaces.
+pub(super) fn has_expression(text: &str) -> bool {
+    text.contains("{{") || text.contains("${")
+}
+
 /// Returns the error for a document that cannot be parsed.
 pub(super) fn parse_error(text: &str, unsupported: Unsupported) -> Error {
     syntax_error(text, unsupported, "correct this line")
@@ -94,9 +116,26 @@ impl<'a> Subject<'a> {
     /// # Errors
     ///
     /// Fails if the kinds of the objects are ambiguous.
-    pub fn new(document: Document<'a>, is_embedded: bool) -> Result<Self> {
+    pub fn new(document: Document<'a>, embedding: Embedding, treats_jobs_as_prefect1: bool) -> Result<Self> {
         let objects = objects(document)?.into_iter().map(CheckedObject::new).collect();
-        Ok(Subject { document, objects, is_embedded })
+        Ok(Subject { document, objects, embedding, treats_jobs_as_prefect1 })
+    }
+
+    /// Returns whether an object is a job template of Prefect 1. A Job of Prefect 2 or 3 is a run that a worker has
+    /// created, not a template.
+    pub fn is_prefect1_template(&self, object: &CheckedObject<'a>) -> bool {
+        let is_job = is_job(&object.object) && object.object.kind == "Job";
+        let has_key = self.embedding == Embedding::JobTemplate;
+        match object.generation {
+            Some(generation) => generation == Generation::Prefect1 && (is_job || has_key),
+            None => has_key || is_job && self.treats_jobs_as_prefect1,
+        }
+    }
+
+    /// Returns the containers in which the agent of Prefect 1 runs the flow, one for each job template.
+    pub fn prefect1_flow_containers(&self) -> impl Iterator<Item = &Container<'a>> {
+        let templates = self.objects.iter().filter(|object| self.is_prefect1_template(object));
+        templates.flat_map(|object| &object.pods).filter_map(Pod::flow_container)
     }
 
     /// Returns the containers of all objects, each with its object and pod.
@@ -114,7 +153,10 @@ impl<'a> CheckedObject<'a> {
             Ok(specs) => (specs.into_iter().map(Pod::new).collect(), None),
             Err(error) => (Vec::new(), Some(error)),
         };
-        CheckedObject { object, pods, problem, base_job_template, is_encrypted }
+        let containers: Vec<Node<'_>> =
+            pods.iter().flat_map(|pod: &Pod<'_>| &pod.containers).map(|one| one.node).collect();
+        let generation = identify_generation(&containers);
+        CheckedObject { object, pods, problem, base_job_template, generation, is_encrypted }
     }
 }
 
@@ -126,6 +168,11 @@ impl<'a> Pod<'a> {
             maps.map(move |(position, item)| Container::new(item, list, position))
         });
         Pod { node, containers: containers.collect() }
+    }
+
+    /// Returns the first container, in which Prefect runs the flow.
+    pub fn flow_container(&self) -> Option<&Container<'a>> {
+        self.containers.iter().find(|container| container.list == CONTAINER_LISTS[0] && container.position == 0)
     }
 }
 

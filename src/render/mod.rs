@@ -49,4 +49,4 @@ pub use self::joiner::StreamJoiner;
 pub(crate) use self::parse::syntax_error;
 pub use self::rendering::{MAX_OPEN_FILES, PlanOptions, Rendering};
 pub use self::unchanged::{ReportSize, UnchangedTarget, UnchangedTargets};
-pub use self::unrecognized::UNRECOGNIZED_CODE;
+pub use self::unrecognized::{UNRECOGNIZED_CODE, Unrecognized, find_unrecognized};

@@ -83,20 +83,39 @@ pub(super) fn find_in_document(document: Document<'_>) -> Option<(Diagnostic, Ra
 }
 
 fn check_object(object: &Object<'_>) -> Option<(Diagnostic, Range<usize>)> {
+    let Unrecognized { span, similar } = find_unrecognized(object)?;
+    let (text, help) = match similar {
+        None => ("missing `kind`: this object is not a target".to_owned(), "add `kind: Job`".to_owned()),
+        Some(similar) => {
+            let text = format!("unknown kind `{}`, so this object is not a target", object.kind);
+            (text, format!("did you mean `{similar}`?"))
+        }
+    };
+    Some((Diagnostic::warning(UNRECOGNIZED_CODE, text).help(help), span))
+}
+
+/// An object with containers whose kind is missing or misspelled.
+#[derive(Clone, Debug)]
+pub struct Unrecognized {
+    /// The byte range of the kind, or the start of the object if it has none.
+    pub span: Range<usize>,
+    /// The built-in kind that is similar to the kind, or `None` if the kind is missing.
+    pub similar: Option<&'static str>,
+}
+
+/// Returns how the kind of an object with containers is wrong, or `None` if it is not.
+pub fn find_unrecognized(object: &Object<'_>) -> Option<Unrecognized> {
     if is_recognized(object) {
         return None;
     }
     if object.kind.is_empty() {
         let is_object = !object.api_version.is_empty() || object.metadata.is_some();
         let start = object.node.span().start;
-        let warning = Diagnostic::warning(UNRECOGNIZED_CODE, "missing `kind`: this object is not a target")
-            .help("add `kind: Job`");
-        return (is_object && has_containers(object)).then_some((warning, start..start + 1));
+        return (is_object && has_containers(object)).then_some(Unrecognized { span: start..start + 1, similar: None });
     }
-    let known = nearest_kind(object).filter(|_| has_containers(object))?;
+    let similar = nearest_kind(object).filter(|_| has_containers(object));
     let span = object.node.get_first("kind").map_or(object.node.span(), |kind| kind.span());
-    let text = format!("unknown kind `{}`, so this object is not a target", object.kind);
-    Some((Diagnostic::warning(UNRECOGNIZED_CODE, text).help(format!("did you mean `{known}`?")), span))
+    similar.is_some().then_some(Unrecognized { span, similar })
 }
 
 /// Returns the built-in kind that is similar to the unknown kind of an object.

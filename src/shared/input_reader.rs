@@ -1,8 +1,9 @@
 //! Reads auxiliary files (templates, scenarios, env files) into memory, up to a size limit.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read as _, stdin};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use jobplate_diagnostic::{Error, Result, describe_io_error, display_path};
@@ -20,9 +21,16 @@ const UNREADABLE: &str = "cannot be read";
 #[derive(Default)]
 pub(crate) struct InputReader {
     stdin_was_read: bool,
+    /// The files that [`InputReader::read_source`] has read, or `None` if each call reads the file.
+    cache: Option<HashMap<PathBuf, Rc<SourceFile>>>,
 }
 
 impl InputReader {
+    /// Creates a reader that reads each source file once, although several templates need it.
+    pub(crate) fn with_cache() -> Self {
+        InputReader { cache: Some(HashMap::new()), ..InputReader::default() }
+    }
+
     /// Reads a file or standard input (`-`) completely. The error is the reason without the file's name.
     ///
     /// # Errors
@@ -49,6 +57,9 @@ impl InputReader {
     ///
     /// Fails if the file cannot be read or is not UTF-8.
     pub(crate) fn read_source(&mut self, path: &Path, is_manifest: bool) -> Result<Rc<SourceFile>> {
+        if let Some(source) = self.cache.as_ref().and_then(|cache| cache.get(path)) {
+            return Ok(Rc::clone(source));
+        }
         let name = display_path(path);
         let bytes = self.read_bytes(path).map_err(|why| {
             let is_unreadable = why.starts_with(UNREADABLE);
@@ -59,6 +70,13 @@ impl InputReader {
             let at = error.utf8_error().valid_up_to();
             Error::input(format!("not UTF-8, at byte {at}")).in_file(&name).hint("save the file as UTF-8")
         })?;
-        Ok(if is_manifest { SourceFile::new_manifest(name, text) } else { SourceFile::new_redacted(name, text) })
+        let source = match is_manifest {
+            true => SourceFile::new_manifest(name, text),
+            false => SourceFile::new_redacted(name, text),
+        };
+        if let Some(cache) = &mut self.cache {
+            cache.insert(path.to_owned(), Rc::clone(&source));
+        }
+        Ok(source)
     }
 }

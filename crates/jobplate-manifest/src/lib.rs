@@ -28,6 +28,8 @@
 //! | [`credentials`] | which names and values look secret: the one table of names, exceptions and shapes |
 //! | [`sensitive`] | which values of a document are masked |
 //! | [`names`] | which names of objects, variables and keys Kubernetes accepts |
+//! | [`quantity`] | which quantities Kubernetes accepts, and which of two quantities is larger |
+//! | [`shell`] | which script a shell in a container's command runs |
 //! | [`field`] | how a field path is parsed and resolved |
 //! | [`sendable`] | what is refused before an object is sent: exports, duplicate names, non-string values |
 //! | [`json`] | how a node is converted to JSON |
@@ -48,10 +50,12 @@ pub mod field;
 pub mod json;
 pub mod names;
 pub mod object;
+pub mod quantity;
 pub mod secret;
 pub mod select;
 pub mod selector;
 pub mod sendable;
 pub mod sensitive;
+pub mod shell;
 pub mod sops;
 pub mod workload;

@@ -6,7 +6,7 @@ use jobplate_diagnostic::{Message, ProgramName, Severity};
 use crate::check::findings::{Confidence, Findings};
 use crate::check::plain_secrets::{self, LiteralKind, PlainSecret};
 use crate::check::rule::{Check, Example, Persona, Rule};
-use crate::check::subject::Subject;
+use crate::check::subject::{Embedding, Subject};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -104,7 +104,7 @@ data:
 
 fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
     // The document that contains an embedded one was examined with it.
-    if subject.is_embedded {
+    if subject.embedding != Embedding::None {
         return;
     }
     for secret in plain_secrets::find(subject.document) {

@@ -27,7 +27,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use jobplate::check::rules::{self, RULES};
-use jobplate::check::{Checker, Finding, render_page};
+use jobplate::check::{Checker, Finding, SharedFindings, render_page};
 use jobplate_diagnostic::{Error, Result};
 
 use self::baseline::Baseline;
@@ -139,14 +139,14 @@ impl CheckArgs {
         let inputs = [self.inputs, self.filename].concat();
         check_inputs(&inputs, &[], false)?;
         let run_files: Vec<PathBuf> = self.run.files().into_iter().chain(selection.baseline.clone()).collect();
+        let mut previewer = FlagPreviewer::new(self.run, &inputs)?;
         let sources = open_paths(&inputs, self.recursive, &run_files, HashMap::new(), &|_| Ok(()))?;
         let files = outputs.check_files(&sources, run_files.iter().chain(&selection.settings_file))?;
         let mut collector = FindingCollector::new(ui, &outputs);
         let mut fixes = self.fixes.start()?;
-        let mut previewer = FlagPreviewer { args: self.run };
         let mut checker = Checker::new(selection.rules.clone(), Some(&mut previewer), limit);
         checker.honor_ignores(!self.no_ignores);
-        let (mut summary, mut errors) = (Summary::default(), Vec::new());
+        let (mut summary, mut errors, mut shared) = (Summary::default(), Vec::new(), SharedFindings::default());
         let prints_no_findings = self.statistics || self.fixes.is_diff();
         let printed = ui.print_diff(|out| {
             for source in sources {
@@ -156,7 +156,7 @@ impl CheckArgs {
                 let accepts = |finding: &Finding| baseline.reports(finding, selection.accepts(finding, &ignored));
                 source.iter().for_each(|source| collector.add_file(source.name()));
                 let mut report = |findings: Vec<Finding>| {
-                    for finding in findings.into_iter().filter(&accepts) {
+                    for finding in findings.into_iter().filter(|finding| accepts(finding) && shared.is_new(finding)) {
                         summary.add(&finding);
                         collector.add(&finding);
                     }
@@ -176,11 +176,13 @@ impl CheckArgs {
             }
             Ok(())
         });
-        collector.write(printed, files, checker.counts(), &errors)?;
+        let counts = checker.counts();
+        errors.extend(previewer.finish().err());
+        collector.write(printed, files, counts, &errors)?;
         if let Some(error) = Error::combine(errors) {
             return Err(error);
         }
-        let found = summary.format(checker.counts(), baseline.count_found());
+        let found = summary.format(counts, baseline.count_found());
         let would_change = conclude(fixes, &summary, found, ui)?;
         baseline.finish(&selection.rules, ui)?;
         let fails = (summary.has_findings() || would_change) && !self.exit_zero;

@@ -27,3 +27,4 @@ mod rewrite;
 mod variable_mapping;
 
 pub use conversion::{Conversion, convert};
+pub use variable_mapping::successor;

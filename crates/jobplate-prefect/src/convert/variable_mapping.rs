@@ -160,6 +160,14 @@ pub(super) fn disposition(name: &str) -> Disposition<'_> {
     }
 }
 
+/// Returns the name in Prefect 2 and 3 of a Prefect 1 variable, or `None` if it has no successor.
+pub fn successor(name: &str) -> Option<&str> {
+    match disposition(name) {
+        Disposition::Rename(new, ..) | Disposition::Secret(new) => Some(new),
+        _ => None,
+    }
+}
+
 /// Returns the rank of an old name among names that map to the same new name. The lowest rank has priority.
 pub(super) fn rank(name: &str) -> usize {
     match disposition(name) {

@@ -4,7 +4,6 @@
 //! | file | decides |
 //! |---|---|
 //! | `container` | where the containers of a Job are |
-//! | `quantity` | which quantities Kubernetes accepts, and which of two quantities is larger |
 //! | `resources` | whether requests, limits and volume sizes are valid |
 //! | `env_from` | whether the sources of `envFrom` are valid |
 //! | `names` | whether the names of the Job and of its containers are valid |
@@ -19,7 +18,6 @@ mod env_from;
 mod expressions;
 mod labels;
 mod names;
-mod quantity;
 mod resources;
 mod shell;
 

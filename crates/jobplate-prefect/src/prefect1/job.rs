@@ -82,8 +82,8 @@ pub(super) fn generate(arena: &mut Arena, run: &JobRequest<'_>) -> Result<Job> {
     }
     replaced.extend(arena.dict_get(container, "args").map(|args| ("args", args)));
     let command = run.flow.command(arena, run.version)?;
-    let args = command.map(|word| arena.alloc_str(word)).to_vec();
-    let args = arena.alloc(Value::List(args), None);
+    let args = Value::List(command.map(|word| arena.alloc_str(word)).to_vec());
+    let args = arena.alloc(args, None);
     arena.dict_set_str(container, "args", args);
 
     let environment = set_env(arena, run, container, image)?;
@@ -94,15 +94,15 @@ pub(super) fn generate(arena: &mut Arena, run: &JobRequest<'_>) -> Result<Job> {
 /// Sets the name and the labels of the Job and of its pod template.
 fn set_metadata(arena: &mut Arena, run: &JobRequest<'_>, replaced: &mut Vec<(&'static str, ValueId)>) -> Result<()> {
     let job = run.template;
-    let name = match run.version {
+    let (name, location) = match run.version {
         AgentVersion::V0_15 => {
             let old_name = arena.dict_get(job, "metadata").and_then(|metadata| arena.dict_get(metadata, "name"));
             replaced.extend(old_name.map(|name| ("metadata.name", name)));
-            format!("prefect-job-{}", run.identifier)
+            (format!("prefect-job-{}", run.identifier), None)
         }
         AgentVersion::V1_4 => {
             let name = get_or_create(arena, job, &["metadata", "name"], Value::Str("prefect-job".to_owned()))?;
-            format!("{}-{}", first_part(arena, name)?, run.identifier)
+            (format!("{}-{}", first_part(arena, name)?, run.identifier), arena.location(name).cloned())
         }
     };
     let labels = [
@@ -113,7 +113,7 @@ fn set_metadata(arena: &mut Arena, run: &JobRequest<'_>, replaced: &mut Vec<(&'s
     let own_labels = get_or_create(arena, job, &["metadata", "labels"], Value::empty_dict())?;
     let pod_labels = get_or_create(arena, job, &["spec", "template", "metadata", "labels"], Value::empty_dict())?;
     let metadata = get_required(arena, job, "metadata")?;
-    let name = arena.alloc_str(name);
+    let name = arena.alloc(Value::Str(name), location);
     arena.dict_set_str(metadata, "name", name);
     for map in [own_labels, pod_labels] {
         must_be_mapping(arena, map, "`labels`")?;

@@ -69,7 +69,7 @@ pub fn is_managed(name: &str) -> bool {
 
 /// Returns the hint for a variable of a job template or run config that the agent overrides. Returns `None` if the agent
 /// does not set the variable.
-pub(super) fn override_hint(name: &str) -> Option<&'static str> {
+pub fn override_hint(name: &str) -> Option<&'static str> {
     let managed = match name {
         LOGGING_LEVEL => return Some("remove it here, and set it on the agent"),
         SEND_LOGS => ManagedValue::SendLogs,

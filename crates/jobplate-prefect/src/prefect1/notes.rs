@@ -134,7 +134,8 @@ impl NoteCollector<'_> {
             }
             None if first.is_none() => {
                 let text = "Kubernetes rejects the Job: the flow's container has no name";
-                self.add(Diagnostic::error("missing-field", text), None);
+                let container = items.first().and_then(|container| arena.location(*container));
+                self.add(Diagnostic::error("missing-field", text).help("set `name`"), container);
             }
             None => {}
         }

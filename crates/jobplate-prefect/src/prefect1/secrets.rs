@@ -34,13 +34,18 @@ pub fn parse_name(key: &str) -> std::result::Result<&str, ValidationError> {
             "remove it here, and set it with `" + ProgramName + " render` (--backend, --api, --api-key or --env)",
         ));
     }
-    if let Some(method) = name.split(DICT_SEPARATOR).find(|part| RESERVED_KEYS.contains(part)) {
+    if let Some(method) = reserved_part(name) {
         return Err(ValidationError::new(format!(
             "Prefect can't start: no setting or secret can be called `{method}`"
         ))
         .hint("choose another name"));
     }
     Ok(name)
+}
+
+/// Returns the part of a secret's name with which Prefect does not start, or `None` if each part is allowed.
+pub fn reserved_part(name: &str) -> Option<&str> {
+    name.split(DICT_SEPARATOR).find(|part| RESERVED_KEYS.contains(part))
 }
 
 /// Splits a secret's name into the name of its dict and the rest. Returns `None` if the secret is not in a dict.

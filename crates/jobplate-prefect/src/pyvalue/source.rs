@@ -15,6 +15,8 @@ pub struct SourceFile {
     pub name: String,
     /// The 1-based line of the file on which the text begins.
     first_line: usize,
+    /// Whether the lines of the text are lines of the file, or all on the first line.
+    has_lines: bool,
     /// The text of the file or of the embedded document.
     pub text: Arc<str>,
     /// The scalar that contains the document if the lines of the text are not lines of the file. Errors then name the
@@ -30,12 +32,18 @@ pub struct SourceFile {
 impl SourceFile {
     /// Returns a file whose lines appear in errors, masked like the lines of a manifest.
     pub fn new_manifest(name: impl Into<String>, text: impl Into<String>) -> Rc<Self> {
-        Self::new(name.into(), 1, text.into(), None, true)
+        Rc::new(Self::new(name.into(), 1, text.into(), None, true))
     }
 
     /// Returns a file for which errors show only the line and the column, such as a file with secrets.
     pub fn new_redacted(name: impl Into<String>, text: impl Into<String>) -> Rc<Self> {
-        Self::new(name.into(), 1, text.into(), None, false)
+        Rc::new(Self::new(name.into(), 1, text.into(), None, false))
+    }
+
+    /// Returns a document of a file, which begins on the 1-based line `first_line`. If `has_lines` is false, the lines of
+    /// the document are not lines of the file, as in a quoted scalar: messages then name the first line.
+    pub fn new_document(name: &str, first_line: usize, has_lines: bool, text: &str) -> Rc<Self> {
+        Rc::new(SourceFile { has_lines, ..Self::new(name.to_owned(), first_line, text.to_owned(), None, true) })
     }
 
     /// Returns the document embedded in the scalar at `location`. `text` is the text of the document. The lines of a
@@ -47,11 +55,12 @@ impl SourceFile {
         let has_lines = outer.scalar.is_none() && outer.text[location.span.clone()].starts_with('|');
         let first_line = location.line() + usize::from(has_lines);
         let scalar = (!has_lines).then(|| location.clone());
-        Self::new(outer.name.clone(), first_line, text.into(), scalar, shown && has_lines)
+        Rc::new(Self::new(outer.name.clone(), first_line, text.into(), scalar, shown && has_lines))
     }
 
-    fn new(name: String, first_line: usize, text: String, scalar: Option<Location>, is_manifest: bool) -> Rc<Self> {
-        Rc::new(SourceFile { name, first_line, text: text.into(), scalar, is_manifest, lines: OnceCell::new() })
+    fn new(name: String, first_line: usize, text: String, scalar: Option<Location>, is_manifest: bool) -> Self {
+        let (text, lines) = (text.into(), OnceCell::new());
+        SourceFile { name, first_line, has_lines: true, text, scalar, is_manifest, lines }
     }
 
     fn lines(&self) -> &LineIndex {
@@ -89,7 +98,7 @@ impl Location {
     /// file, returns the line of the scalar that contains the source.
     pub fn line(&self) -> usize {
         let Location { source, span } = self.in_file();
-        source.first_line + source.lines().line(span.start) - 1
+        if source.has_lines { source.first_line + source.lines().line(span.start) - 1 } else { source.first_line }
     }
 
     /// Returns `FILE:LINE:COLUMN`.

@@ -1,6 +1,9 @@
 //! Parses quantities like Kubernetes (`ParseQuantity` of k8s.io/apimachinery/pkg/api/resource).
 
+use jobplate_diagnostic::suggest::quote_key;
 use num_bigint::BigInt;
+
+use super::names::ValidationError;
 
 /// The maximum number of digits, and the maximum exponent, of a quantity that is compared.
 const MAX_COMPARED: usize = 64;
@@ -27,15 +30,91 @@ const SUFFIXES: [(&str, u32, i64); 16] = [
 
 /// A quantity that Kubernetes accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Quantity {
+pub struct Quantity {
     /// Whether the quantity is less than zero.
-    pub(super) is_negative: bool,
+    is_negative: bool,
     /// The quantity in units of 10^-9, rounded up. `None` if it has too many digits to be compared.
-    pub(super) nano: Option<BigInt>,
+    nano: Option<BigInt>,
+}
+
+/// The value of a field that must be a quantity.
+#[derive(Clone, Copy, Debug)]
+pub enum QuantityValue<'t> {
+    /// A string.
+    Text(&'t str),
+    /// A number, in decimal digits.
+    Number(&'t str),
+    /// Another kind of value, such as `a list`.
+    Other(&'static str),
+}
+
+/// Checks the quantity in a field. `subject` describes the field in the error.
+///
+/// # Errors
+/// Fails if Kubernetes rejects the value. The error contains only a value that looks like a quantity, because other text
+/// may be a secret.
+pub fn check(subject: &str, value: QuantityValue<'_>) -> Result<Quantity, ValidationError> {
+    let quantity = match value {
+        // Kubernetes ignores blanks around a quantity.
+        QuantityValue::Text(text) => parse(text.trim_matches(' ')),
+        QuantityValue::Number(text) => parse(text),
+        QuantityValue::Other(_) => None,
+    };
+    match quantity {
+        Some(quantity) if quantity.is_negative => {
+            Err(ValidationError::new(format!("{subject} must not be negative")).hint("use 0 or more"))
+        }
+        Some(quantity) => Ok(quantity),
+        None => Err(invalid(subject, value)),
+    }
+}
+
+/// Returns the error for a value that is not a quantity.
+fn invalid(subject: &str, value: QuantityValue<'_>) -> ValidationError {
+    let (shown, suggestions) = match value {
+        QuantityValue::Text(text) if !is_number_with_unit(text) => (String::new(), Vec::new()),
+        QuantityValue::Text(text) => (format!(", not {}", quote_key(text)), suggestions(text)),
+        QuantityValue::Number(text) => (format!(", not {}", quote_key(text)), Vec::new()),
+        QuantityValue::Other(kind) => (format!(", not {kind}"), Vec::new()),
+    };
+    let hint = match suggestions.as_slice() {
+        [] => "use a number with a unit such as m, M, Mi, G or Gi".to_owned(),
+        _ => {
+            let suggestions: Vec<String> = suggestions.iter().map(|text| format!("`{text}`")).collect();
+            format!("use {}", suggestions.join(" or "))
+        }
+    };
+    ValidationError::new(format!("{subject} must be a quantity{shown}")).hint(hint)
+}
+
+/// Returns whether a string is a number with a short unit, such as `2 GB`, which a message can show.
+fn is_number_with_unit(text: &str) -> bool {
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || "+-. ".contains(c));
+    unit.len() < text.len() && unit.len() <= 5
+}
+
+/// Checks that a request does not exceed its limit. `subject` describes the request in the error. Each quantity comes
+/// with its text.
+///
+/// # Errors
+/// Fails if the request exceeds the limit.
+pub fn check_limit(
+    subject: &str,
+    (request, request_text): (&Quantity, &str),
+    (limit, limit_text): (&Quantity, &str),
+) -> Result<(), ValidationError> {
+    match (&request.nano, &limit.nano) {
+        (Some(request), Some(limit)) if request > limit => {
+            let [request, limit] = [request_text, limit_text].map(quote_key);
+            let error = ValidationError::new(format!("{subject}, {request}, exceeds the limit {limit}"));
+            Err(error.hint("lower the request, or raise the limit"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Parses a quantity. Returns `None` if Kubernetes rejects it.
-pub(super) fn parse(text: &str) -> Option<Quantity> {
+fn parse(text: &str) -> Option<Quantity> {
     if text.is_empty() {
         return None;
     }
@@ -78,7 +157,7 @@ fn in_nano(digits: &str, decimals: usize, base: u32, exponent: i64) -> Option<Bi
 }
 
 /// Returns valid quantities for an invalid quantity, such as `2G` and `2Gi` for `2GB`.
-pub(super) fn suggestions(text: &str) -> Vec<String> {
+fn suggestions(text: &str) -> Vec<String> {
     let text = text.trim();
     let (number, unit) = text.split_at(text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len()));
     let unit = unit.trim().to_ascii_lowercase();

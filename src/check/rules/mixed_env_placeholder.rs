@@ -1,0 +1,91 @@
+//! `mixed-env-placeholder`: `{{ env }}` is an item of a list of variables.
+
+use jobplate_diagnostic::Severity;
+
+use crate::check::findings::Confidence;
+use crate::check::rule::{Check, Example, Persona, Rule};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    name: "mixed-env-placeholder",
+    severity: Severity::Warning,
+    confidence: Confidence::High,
+    persona: Persona::Regular,
+    summary: "`{{ env }}` is an item of a list of variables, or belongs to another container than the first",
+    why: "A worker replaces `{{ env }}` with a mapping of names to values. It only converts the mapping to a \
+          list if it is the whole `env` of the first container. Anywhere else, Kubernetes rejects the Job as \
+          soon as a variable is set.",
+    remedy: "Remove the item. A worker adds its variables before the entries of the list anyway.",
+    fix: None,
+    sources: &[
+        "prefect@3.8.8:src/integrations/prefect-kubernetes/prefect_kubernetes/worker.py (_populate_env_in_manifest)",
+    ],
+    examples: &[Example {
+        bad: "{
+  \"job_configuration\": {
+    \"env\": \"{{ env }}\",
+    \"job_manifest\": {
+      \"apiVersion\": \"batch/v1\",
+      \"kind\": \"Job\",
+      \"spec\": {
+        \"template\": {
+          \"spec\": {
+            \"parallelism\": 1,
+            \"completions\": 1,
+            \"restartPolicy\": \"Never\",
+            \"containers\": [
+              {
+                \"name\": \"prefect-job\",
+                \"image\": \"prefecthq/prefect:3-latest\",
+                \"env\": [\"{{ env }}\", {\"name\": \"LOG_LEVEL\", \"value\": \"info\"}]
+              }
+            ]
+          }
+        }
+      }
+    }
+  },
+  \"variables\": {
+    \"type\": \"object\",
+    \"properties\": {
+      \"env\": {\"type\": \"object\"}
+    }
+  }
+}
+",
+        good: "{
+  \"job_configuration\": {
+    \"env\": \"{{ env }}\",
+    \"job_manifest\": {
+      \"apiVersion\": \"batch/v1\",
+      \"kind\": \"Job\",
+      \"spec\": {
+        \"template\": {
+          \"spec\": {
+            \"parallelism\": 1,
+            \"completions\": 1,
+            \"restartPolicy\": \"Never\",
+            \"containers\": [
+              {
+                \"name\": \"prefect-job\",
+                \"image\": \"prefecthq/prefect:3-latest\",
+                \"env\": [{\"name\": \"LOG_LEVEL\", \"value\": \"info\"}]
+              }
+            ]
+          }
+        }
+      }
+    }
+  },
+  \"variables\": {
+    \"type\": \"object\",
+    \"properties\": {
+      \"env\": {\"type\": \"object\"}
+    }
+  }
+}
+",
+        with: &[],
+    }],
+    check: Check::Preview,
+};

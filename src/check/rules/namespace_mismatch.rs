@@ -1,0 +1,48 @@
+//! `namespace-mismatch`: the manifest names another namespace than the one in which the Job is created.
+
+use jobplate_diagnostic::Severity;
+
+use crate::check::findings::Confidence;
+use crate::check::rule::{Check, Example, Persona, Rule};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    name: "namespace-mismatch",
+    severity: Severity::Error,
+    confidence: Confidence::High,
+    persona: Persona::Regular,
+    summary: "the manifest names another namespace than the one in which the Job is created",
+    why: "The agent creates its Jobs in its own namespace, and a worker in the namespace of the variable \
+          `namespace`. The API server rejects a Job whose `metadata.namespace` is another one.",
+    remedy: "Remove `namespace` from the manifest, and set it on the agent with `--namespace`, or in the job \
+          variables.",
+    fix: None,
+    sources: &[
+        "prefect@1.4.1:src/prefect/agent/kubernetes/agent.py (deploy_flow)",
+        "prefect@3.8.8:src/integrations/prefect-kubernetes/prefect_kubernetes/worker.py (_create_job)",
+    ],
+    examples: &[Example {
+        bad: "apiVersion: batch/v1
+kind: Job
+metadata:
+  namespace: flows
+spec:
+  template:
+    spec:
+      containers:
+      - name: flow
+        image: prefecthq/prefect:1.4.1
+",
+        good: "apiVersion: batch/v1
+kind: Job
+spec:
+  template:
+    spec:
+      containers:
+      - name: flow
+        image: prefecthq/prefect:1.4.1
+",
+        with: &[],
+    }],
+    check: Check::Preview,
+};

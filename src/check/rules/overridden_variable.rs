@@ -1,0 +1,51 @@
+//! `overridden-variable`: another source overrides a variable of the template.
+
+use jobplate_diagnostic::Severity;
+
+use crate::check::findings::Confidence;
+use crate::check::rule::{Check, Example, Persona, Rule};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    name: "overridden-variable",
+    severity: Severity::Warning,
+    confidence: Confidence::High,
+    persona: Persona::Regular,
+    summary: "another source overrides a variable",
+    why: "The run config, the agent and Prefect itself set variables after the job template. The value in \
+          the template has no effect, and a change of it neither.",
+    remedy: "Remove one of the two.",
+    fix: None,
+    sources: &["prefect@1.4.1:src/prefect/agent/kubernetes/agent.py (generate_job_spec)"],
+    examples: &[Example {
+        bad: "apiVersion: batch/v1
+kind: Job
+spec:
+  template:
+    spec:
+      containers:
+      - name: flow
+        image: prefecthq/prefect:1.4.1
+        env:
+        - name: LOG_LEVEL
+          value: info
+",
+        good: "apiVersion: batch/v1
+kind: Job
+spec:
+  template:
+    spec:
+      containers:
+      - name: flow
+        image: prefecthq/prefect:1.4.1
+",
+        with: &[(
+            "--run-config",
+            "run.yaml",
+            "env:
+  LOG_LEVEL: debug
+",
+        )],
+    }],
+    check: Check::Preview,
+};
