@@ -10,8 +10,7 @@ use jobplate_prefect::template_keys;
 use jobplate_yaml::{DecodedScalar, Document, Documents, Node, NodeArena, PathCursor, StreamError, StrictMap};
 
 use super::add_ignore::add_comments;
-use super::comment::CommentPlace;
-use super::comment::MARKER;
+use super::comment::{CommentPlace, MARKER};
 use super::embedded_text;
 use super::finding::{Finding, LocatedFinding, locate};
 use super::findings::{Draft, Findings, MAX_FINDINGS};
@@ -92,15 +91,13 @@ impl Place<'_> {
 impl<'p> Checker<'p> {
     /// Creates a checker for the rules. Without a previewer, the Jobs that Prefect creates are not examined.
     pub fn new(rules: Vec<&'static Rule>, previewer: Option<&'p mut dyn Previewer>, max_document_size: usize) -> Self {
-        let (arena, embedded_arena) = (NodeArena::default(), NodeArena::default());
-        let counts = CheckCounts::default();
         Checker {
             rules,
             previewer,
-            arena,
-            embedded_arena,
+            arena: NodeArena::default(),
+            embedded_arena: NodeArena::default(),
             max_document_size,
-            counts,
+            counts: CheckCounts::default(),
             honors_ignores: true,
             places_comments: false,
         }

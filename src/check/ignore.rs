@@ -17,6 +17,9 @@ use super::findings::{Draft, Findings};
 use super::rule::{Check, Rule};
 use super::rules;
 
+/// The maximum length of an ignore comment after its marker, in bytes. The rest is not read.
+const MAX_COMMENT_LENGTH: usize = 2000;
+
 /// The ignore comments of a document.
 #[derive(Debug, Default)]
 pub(super) struct Ignores<'a> {
@@ -54,7 +57,9 @@ impl<'a> Ignores<'a> {
     /// Adds the rules of the comment that starts at `hash`. Its list of rules is expected at `list`.
     fn add_comment(&mut self, text: &'a str, hash: usize, list: usize) {
         let line = self.covered_line(text, hash);
-        let comment_end = line_end(text, list);
+        // A line may have thousands of such comments, and each of them would be read to its end.
+        let limit = text.floor_char_boundary(list + MAX_COMMENT_LENGTH);
+        let comment_end = line_end(&text[..limit], list);
         let comment = text[list..comment_end].trim_end();
         if comment.starts_with(|c: char| c.is_alphanumeric()) {
             return;

@@ -212,6 +212,10 @@ mod tests {
         let sources = ["src", "crates"].into_iter().flat_map(|part| read_files_below(&root.join(part), "rs"));
         let mut literal_names = Vec::new();
         for (path, text) in sources {
+            // The texts of rules are pages of the docs.
+            if path.components().any(|part| part.as_os_str() == "rules") {
+                continue;
+            }
             let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
             let has_literal_name = |line: &&str| {
                 let names = |command: &CommandDefinition| line.contains(&format!("jobplate {}", command.name));
@@ -255,7 +259,6 @@ mod tests {
             (&["render", "a", "--color=Canary1"], "--color"),
             (&["render", "a", "--color=alwais"], "'always'"),
             (&["render", "a", "--Canary1"], "'...'"),
-            (&["schema", "canary"], "'...'"),
             (&["template", "job", "canary"], "'...'"),
             (&["Canary1"], "unknown command"),
             (&["canary/x"], "unknown command"),

@@ -17,7 +17,7 @@ pub fn render(report: &CheckReport) -> String {
         let suite = suites.entry(&finding.place.file.name).or_insert_with_key(|name| TestSuite::new(*name));
         suite.add_test_case(to_test_case(finding, kind));
     }
-    let mut junit = Report::new("jobplate check");
+    let mut junit = Report::new("jobplate");
     for (name, mut suite) in suites {
         if suite.test_cases.is_empty() {
             suite.add_test_case(test_case("check", TestCaseStatus::success(), name));

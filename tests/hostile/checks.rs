@@ -65,6 +65,18 @@ pub(crate) fn table() -> Vec<Family> {
             let pods = repeat(n, |_| pod.to_owned());
             file("f.yaml", format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: m}}\ndata:\n  k: |\n{pods}"))
         }),
+        row("checks/ignore_comments_in_a_line", 500, "check f.yaml", |n| {
+            let comments = " # jobplate: ignore[".repeat(n);
+            file("f.yaml", format!("kind: x{comments}{}]\n", ",".repeat(20 * n)))
+        }),
+        row("checks/findings_in_a_line", 300, "check f.json", |n| {
+            let env = (0..n).map(|i| format!("{{\"name\": \"A{i}\", \"value\": {i}}}")).collect::<Vec<_>>().join(", ");
+            file("f.json", format!("{{\"kind\": \"Pod\", \"spec\": {{\"containers\": [{{\"env\": [{env}]}}]}}}}\n"))
+        }),
+        row("checks/keys_of_a_config_map", 1_000, "check f.yaml", |n| {
+            let keys = repeat(n, |i| format!("  k{i}: \"containers: []\"\n"));
+            file("f.yaml", format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: m}}\ndata:\n{keys}"))
+        }),
         row("checks/list_items", 500, "check f.yaml", |n| {
             let pod = "- {kind: Pod, metadata: {name: p}, spec: {containers: [{env: [{name: A, value: 1}]}]}}\n";
             file("f.yaml", format!("kind: List\napiVersion: v1\nitems:\n{}", repeat(n, |_| pod.to_owned())))
