@@ -5,7 +5,7 @@ use std::cell::LazyCell;
 use jobplate_diagnostic::Severity;
 use jobplate_diagnostic::suggest::{closest, quote_key};
 use jobplate_manifest::env::VALUE_FROM_SOURCES;
-use jobplate_yaml::{Child, Editable, Node};
+use jobplate_yaml::{Child, Editable, Node, NodeKind};
 
 use crate::check::copy::to_value;
 use crate::check::findings::{Confidence, Findings};
@@ -119,8 +119,14 @@ fn check_fields<'a>(owner: &str, map: Node<'a>, fields: &[&str], findings: &mut 
         if fields.contains(&&*text) || key.is_merge_key() || is_template(&text) {
             continue;
         }
-        let finding = findings.report(key, format!("{owner} has no field {}", quote_key(&text)));
-        let Some(field) = closest(&text, unused.iter().copied()) else {
+        let closest = closest(&text, unused.iter().copied());
+        // A key without a value may be a secret after a forgotten `:`.
+        let message = match closest.is_none() && value.kind() == NodeKind::Empty {
+            true => format!("{owner} has a key without a value"),
+            false => format!("{owner} has no field {}", quote_key(&text)),
+        };
+        let finding = findings.report(key, message);
+        let Some(field) = closest else {
             finding.help(format!("remove it, or use one of: {}", fields.join(", ")));
             continue;
         };
