@@ -15,7 +15,7 @@ pub(crate) fn assert_grows_linearly(count: usize, run: impl Fn(usize)) {
     };
     // Other processes can only lengthen a measurement, so the shortest counts.
     let (mut single, mut double) = (Duration::MAX, Duration::MAX);
-    for _ in 0..5 {
+    for _ in 0..12 {
         single = single.min(measure(count));
         double = double.min(measure(2 * count));
         if double < single * 3 || double < RESOLUTION {
