@@ -120,7 +120,7 @@ fn find_password_in_word(word: &str, offset: usize, found: &mut Vec<Range<usize>
         };
         if let Some(colon) = colon {
             let sign = part[..authority_end].rfind('@').filter(|sign| *sign > colon);
-            let late_sign = || part.rfind('@').filter(|_| !is_port(&part[colon + 1..]));
+            let late_sign = || part.rfind('@').filter(|sign| *sign > colon && !is_port(&part[colon + 1..]));
             if let Some(sign) = sign.or_else(late_sign) {
                 push_password(part, colon, sign, offset + start, found);
                 // Without a password, the user is the token.
@@ -214,6 +214,7 @@ mod tests {
             "postgres://user:password@db",
             "postgres://etl:***@db",
             "prefecthq/prefect:1.4@sha256:0123",
+            "docker-pullable://alpine@sha256:0123",
             "mailto:a@example.com",
         ] {
             assert_eq!(find(text), [] as [&str; 0], "{text}");
