@@ -142,6 +142,8 @@ fn text_of(node: Node<'_>) -> Cow<'_, str> {
 fn parse<'a>(subject: &str, node: Node<'a>, findings: &mut Findings<'a>) -> Option<Quantity> {
     let text = node.text().unwrap_or_default();
     let value = match (describe_non_string(node), node.scalar_kind()) {
+        // An expression of a template without quotes looks like a mapping.
+        _ if node.raw().starts_with("{{") => return None,
         (None, _) if node.is_null() || has_expression(&text) => return None,
         (None, _) => QuantityValue::Text(&text),
         // The API server gets other spellings of numbers, such as `0x10`, as decimal numbers.

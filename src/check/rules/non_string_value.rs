@@ -64,6 +64,10 @@ fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
     for (_, _, container) in subject.containers() {
         for entry in &container.env {
             for (diagnostic, node) in non_string_errors(entry.node) {
+                // An expression of a template without quotes looks like a mapping.
+                if node.raw().starts_with("{{") {
+                    continue;
+                }
                 let finding = findings.report(node, diagnostic.message());
                 match diagnostic.help_message() {
                     Some(_) if is_yaml_1_1_boolean(node) => {

@@ -66,7 +66,7 @@ const SECRET_PAIRS: [(&str, &str); 10] = [
 ];
 
 /// The last words of names whose values only describe or locate a secret.
-const BENIGN_LAST_WORDS: [&str; 62] = [
+const BENIGN_LAST_WORDS: [&str; 65] = [
     "AGE",
     "ALGORITHM",
     "AUDIENCE",
@@ -111,10 +111,13 @@ const BENIGN_LAST_WORDS: [&str; 62] = [
     "NAMESPACE",
     "PATH",
     "PATHS",
+    "PATTERN",
     "POLICY",
     "PORT",
     "PROVIDER",
     "REF",
+    "REGEX",
+    "REGEXP",
     "REQUIRED",
     "ROTATION",
     "SCOPE",
@@ -164,6 +167,14 @@ pub fn is_secret_name(name: &str) -> bool {
     let words = split_words(name);
     let Some((last, before)) = words.split_last() else { return false };
     let is_pair = |pair: &[Word<'_>], (first, second): (&str, &str)| pair[0].is(first) && pair[1].singular().is(second);
+    // A name that etcd gives to a cluster.
+    if let [.., first, second, third] = words.as_slice()
+        && first.is("INITIAL")
+        && second.is("CLUSTER")
+        && third.is("TOKEN")
+    {
+        return false;
+    }
     let has_webhook = words.len() > 1 && is_pair(&words[words.len() - 2..], ("WEBHOOK", "URL"));
     if !has_webhook && BENIGN_LAST_WORDS.iter().any(|word| last.is(word)) {
         return false;
@@ -294,6 +305,8 @@ mod tests {
             "",
             "2",
             "TOKEN_FILE",
+            "passwordPattern",
+            "initial-cluster-token",
             "PASSWORD_PATH",
             "SECRETS_DIR",
             "SECRET_NAME",

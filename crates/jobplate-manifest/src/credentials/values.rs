@@ -106,7 +106,7 @@ fn is_prefixed_placeholder(value: &str) -> bool {
     let after_scheme = AUTHORIZATION_SCHEMES.iter().find_map(|scheme| value.strip_prefix(scheme));
     let is_user = |user: &str| !user.is_empty() && user.bytes().all(|byte| byte.is_ascii_lowercase());
     let after_user = value.split_once(':').filter(|(user, _)| is_user(user)).map(|(_, password)| password);
-    after_scheme.or(after_user).is_some_and(is_placeholder)
+    after_scheme.or(after_user).is_some_and(|rest| is_placeholder(rest) || is_shell_variable(rest))
 }
 
 /// Returns whether `value` consists of the words of a placeholder, such as `your-api-key` or `CHANGE_ME`, or is an
@@ -129,7 +129,13 @@ fn is_address(name: &str, value: &str) -> bool {
         && rest.bytes().all(is_part)
         && !host.is_empty()
         && !rest.split('/').any(is_random)
-        && !name.to_ascii_lowercase().contains("webhook")
+        && (is_local(host) || !name.to_ascii_lowercase().contains("webhook"))
+}
+
+/// Returns whether a host, with its port, is this machine or a Service of a cluster.
+fn is_local(host: &str) -> bool {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    matches!(name, "localhost" | "127.0.0.1") || name.ends_with(".svc") || name.ends_with(".svc.cluster.local")
 }
 
 /// Returns whether `value` is a reference that another program resolves.
@@ -141,14 +147,15 @@ fn is_reference(value: &str) -> bool {
         || value.starts_with("ENC[") && value.ends_with(']')
 }
 
-/// Returns whether `value` is a variable of a shell in capitals, such as `$DB_PASSWORD`, or a path into another object,
-/// such as `$dex.github.clientSecret`.
+/// Returns whether `value` is a variable of a shell in capitals, such as `$DB_PASSWORD`, a key of a Secret in
+/// configurations of Argo CD, such as `$slack-token`, or a path into another object, such as `$dex.github.clientSecret`.
 fn is_shell_variable(value: &str) -> bool {
     let Some(name) = value.strip_prefix('$') else { return false };
     let is_start = |c: char| c.is_ascii_alphabetic() || c == '_';
     let is_path = || name.split('.').count() > 1 && name.split('.').all(|part| part.starts_with(is_start));
     name.starts_with(is_start)
         && (name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+            || name.contains('-') && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
             || is_path() && name.bytes().all(|byte| byte.is_ascii_alphabetic() || b"._-".contains(&byte)))
 }
 
@@ -225,6 +232,9 @@ mod tests {
             "changeme",
             "vault:secret/data/etl#token",
             "Bearer $(TOKEN)",
+            "Bearer $TOKEN",
+            "$slack-token",
+            "http://localhost:9001/api/v1/sync",
             "admin:${PASSWORD}",
             "$(cat /run/secrets/token)",
             "${TOKEN:-}",
