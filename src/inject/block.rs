@@ -24,9 +24,11 @@ pub(super) fn plan_block(
     let mut new_keys = Vec::new();
     let patches = read_patches(block)?;
     if let Some((patch, _)) = patches.iter().find(|(_, effect)| *effect == EnvPatch::Other) {
-        return Err(Error::refused("a patch of the flow's `env` uses an index, which an edit can shift")
-            .at(patch.span())
-            .hint(format!("write it as an `add` operation of a complete entry with the path `{APPEND_ENV_PATH}`")));
+        return Err(Error::refused(
+            "cannot edit `env`: a patch refers to one of its entries by index, and the edit can change that index",
+        )
+        .at(patch.span())
+        .hint(format!("write it as an `add` operation of a complete entry with the path `{APPEND_ENV_PATH}`")));
     }
     if block.pod_spec.is_none() && desired.has_env_from() {
         let start = block.node.span().start;

@@ -111,7 +111,7 @@ pub(crate) fn parse_worker_version(flag: &str, text: &str) -> Result<WorkerVersi
     match numbers.as_deref() {
         Some(&[major, minor, patch]) => Ok(WorkerVersion([major, minor, patch])),
         Some(&[major, minor]) => Ok(WorkerVersion([major, minor, 0])),
-        _ => Err(Error::usage(format!("`{flag}` must be a version of prefect-kubernetes"))
+        _ => Err(Error::usage(format!("`{flag}`: invalid version of prefect-kubernetes"))
             .hint("use the version that `pip show prefect-kubernetes` prints, such as 0.6.5")),
     }
 }

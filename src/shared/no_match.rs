@@ -190,7 +190,7 @@ fn describe_request(injection: &Injection) -> String {
     let containers = match &injection.containers {
         ContainerChoice::Named(globs) => {
             let names: Vec<&str> = globs.iter().map(Glob::as_str).collect();
-            format!(" with a container {}", names.join(" or "))
+            format!(" with the container {}", names.join(" or "))
         }
         _ => String::new(),
     };

@@ -2,7 +2,7 @@
 
 use jobplate::inject::{Injection, RequestedVariable, VariableSource};
 use jobplate::render::{FoundEmbedded, FoundObject};
-use jobplate_diagnostic::{Message, ProgramName};
+use jobplate_diagnostic::Message;
 use jobplate_manifest::select::{ContainerChoice, Target};
 
 use super::render_request::TargetSyntax;
@@ -202,11 +202,8 @@ pub(super) fn suggest_fix(
     {
         let variable = format!("--secret-env {name}={}/{}", reference.name, reference.key);
         let request = if spec_place.is_some() { "`spec.secrets`" } else { "--secret" };
-        Message::from(request)
-            + " is for job templates of flows (`"
-            + ProgramName
-            + " template job` prints one); for other workloads, use the name of the variable: "
-            + format_target(target, &variable)
+        let target = format_target(target, &variable);
+        Message::from(format!("set the variable by its name: {target}; {request} is only for job templates of flows"))
     } else if let Some(TargetCandidate { target, .. }) = candidates.first() {
         format!("choose the target: {}", format_target(target, "")).into()
     } else if found.iter().any(FoundObject::has_containers) {

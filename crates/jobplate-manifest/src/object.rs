@@ -61,9 +61,11 @@ impl<'a> Object<'a> {
         if !seen[0]
             && let Some(key) = merges.find_hidden_kind(node)
         {
-            return Err(Error::refused("a merge key, an alias or a tag can set the `kind` of an object")
-                .at(key.span())
-                .hint("write `kind` in the object itself"));
+            return Err(Error::refused(
+                "cannot determine the `kind` of this object: a merge key, an alias or a tag can set it",
+            )
+            .at(key.span())
+            .hint("write `kind` in the object itself"));
         }
         Ok(object)
     }

@@ -11,7 +11,7 @@ const DELIMITERS: [&str; 2] = ["{{", "{%"];
 
 /// Returns the error for a template that was not rendered. `at` is the offset of its first expression.
 pub fn unrendered_template_error(at: usize) -> Error {
-    let error = Error::input("this is a template of Helm or Jinja (`{{ }}`), not a manifest").at(at..at + 2);
+    let error = Error::input("the file is a Helm or Jinja template (`{{ }}`), not a manifest").at(at..at + 2);
     error.hint(
         "render it first: `helm template ... | "
             + ProgramName

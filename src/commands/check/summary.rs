@@ -84,9 +84,8 @@ impl Summary {
             found.into_iter().filter(|(number, _)| *number > 0).map(|(number, name)| count(number, name)).collect();
         let found = if found.is_empty() { "no findings".to_owned() } else { found.join(", ") };
         let hidden = [(self.ignored, "ignored"), (known, "in the baseline")];
-        let hidden = hidden.iter().filter(|(number, _)| *number > 0).map(|(number, why)| format!("{number} {why}"));
-        let hidden = hidden.collect::<Vec<_>>().join(", ");
-        let hidden = if hidden.is_empty() { hidden } else { format!(" ({hidden})") };
+        let hidden = hidden.iter().filter(|(number, _)| *number > 0).map(|(number, why)| format!("; {number} {why}"));
+        let hidden: String = hidden.collect();
         format!("{}: {found}{hidden}", checked.join(", "))
     }
 }

@@ -148,7 +148,9 @@ impl<'k> SecretKeys<'k> {
             names::check_data_key(key).map_err(|fault| fault.into_error("`--key`"))?;
             if !names.contains(name) {
                 let names: Vec<_> = found.iter().map(|found| found.name.as_str()).collect();
-                return Err(Error::usage("`--key`: secret not found").hint(format!("found: {}", names.join(", "))));
+                return Err(
+                    Error::usage("`--key` names an unknown secret").hint(format!("found: {}", names.join(", ")))
+                );
             }
             if keys.insert(name, key).is_some() {
                 return Err(Error::usage(format!("duplicate `--key {name}`")).hint("remove one of the two"));
@@ -197,7 +199,7 @@ fn to_secret_data(
     let names: HashSet<&str> = found.iter().map(|found| found.name.as_str()).collect();
     if as_text.iter().any(|wanted| !names.contains(wanted.as_str())) {
         let names: Vec<_> = found.iter().map(|found| found.name.as_str()).collect();
-        return Err(Error::usage("`--text`: secret not found").hint(format!("found: {}", names.join(", "))));
+        return Err(Error::usage("`--text` names an unknown secret").hint(format!("found: {}", names.join(", "))));
     }
     let as_text: HashSet<&str> = as_text.iter().map(String::as_str).collect();
     let (mut data, mut notes) = (SecretData::new(), secrets::dict_notes(found.iter().map(|found| found.name.as_str())));
@@ -234,7 +236,7 @@ fn keep_value(name: &str, value: SecretValue, notes: &mut Vec<Diagnostic>) -> Re
         _ => None,
     };
     let cast = |text: String| {
-        Diagnostic::warning("secret-type-cast", text).help(format!("pass --text {name} to keep the text"))
+        Diagnostic::warning("secret-type-cast", text).help(format!("keep it a string: pass --text {name}"))
     };
     if cast_type.is_some() && string.is_some_and(secrets::may_expand) {
         let text = format!("Prefect expands `$NAME`, `${{...}}` or a leading `~` in the value of `{name}`");

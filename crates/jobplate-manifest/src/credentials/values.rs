@@ -232,9 +232,6 @@ mod tests {
             "changeme",
             "vault:secret/data/etl#token",
             "Bearer $(TOKEN)",
-            "Bearer $TOKEN",
-            "$slack-token",
-            "http://localhost:9001/api/v1/sync",
             "admin:${PASSWORD}",
             "$(cat /run/secrets/token)",
             "${TOKEN:-}",
@@ -270,6 +267,16 @@ mod tests {
         ] {
             assert!(!is_benign_value("TOKEN", value), "{value}");
         }
+    }
+
+    #[test]
+    fn passes_references_and_local_addresses() {
+        for value in ["Bearer $TOKEN", "$slack-token"] {
+            assert!(is_benign_value("TOKEN", value), "{value}");
+        }
+        assert!(is_benign_value("WEBHOOK_URL", "http://localhost:9001/api/v1/sync"));
+        assert!(is_benign_value("WEBHOOK_URL", "http://hooks.ci.svc/build"));
+        assert!(!is_benign_value("WEBHOOK_URL", "https://hooks.example.com/services/T0/B0/x"));
     }
 
     #[test]

@@ -26,7 +26,8 @@ pub(super) fn check(arena: &Arena, container: &JobContainer<'_>, found: &mut Vec
             let text = format!(
                 "the script of `{shell} -c` does not run the arguments that Prefect sets: the flow does not start"
             );
-            Diagnostic::warning(CODE, text).help("remove `command`, or end the script with `exec \"$0\" \"$@\"`")
+            Diagnostic::warning(CODE, text)
+                .help("remove `command`, or end the script with `exec \"$0\" \"$@\"`, which runs the `args`")
         }
         _ => return,
     };

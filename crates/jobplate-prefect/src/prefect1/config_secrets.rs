@@ -64,10 +64,7 @@ fn add_secrets(
         let refuse =
             |problem: &str, hint: &str| locate(Error::input(format!("`{name}` {problem}")).hint(hint), Some(&location));
         if own.contains(secrets::DICT_SEPARATOR) {
-            return Err(refuse(
-                "contains `__`, which Prefect reads as a nested dict in the name of a variable",
-                "rename the secret",
-            ));
+            return Err(refuse("contains `__`, and Prefect reads such a name as a nested dict", "rename the secret"));
         }
         let (own, value) = match value.get_ref() {
             DeValue::Table(inner) => {

@@ -162,14 +162,14 @@ fn check_options(options: &Options, location: &Location) -> Result<()> {
         match options.parse_sign(value) {
             None => return fail(format!("`--{option}` must be a whole number"), "write digits"),
             Some(Sign::Minus) if option == "limit" => {
-                return fail("`--limit` must be 0 or more".to_owned(), "correct the value");
+                return fail("`--limit` must be 0 or more".to_owned(), "write 0 or a larger number");
             }
             Some(_) => {}
         }
     }
     if value_of("install-policy").is_some_and(|policy| !options.is_choice(policy, &INSTALL_POLICIES)) {
         let policies = format!("`--install-policy` must be one of {}", INSTALL_POLICIES.join(", "));
-        return fail(policies, "correct the value");
+        return fail(policies, "use one of these values");
     }
     for (option, forbidden) in [("name", FORBIDDEN_IN_WORKER_NAMES), ("pool", FORBIDDEN_IN_NAMES)] {
         if value_of(option).is_some_and(|name| name.contains(|c| forbidden.contains(c))) {

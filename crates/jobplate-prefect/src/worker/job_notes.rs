@@ -36,7 +36,8 @@ impl PreviewNotes<'_> {
             let meant = expression.split(is_separator).find(|word| declared.contains(*word));
             let help = match meant {
                 _ if placeholder::is_name(expression) => {
-                    "use its value: Prefect does not replace placeholders in the values of variables".to_owned()
+                    "replace it with a value: Prefect does not replace placeholders in the values of job variables"
+                        .to_owned()
                 }
                 Some(name) => format!("use `{{{{ {name} }}}}`: Prefect replaces only names"),
                 None => "use `{{ NAME }}` with a variable of the template: Prefect replaces only names".to_owned(),

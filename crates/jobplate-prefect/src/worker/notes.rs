@@ -75,7 +75,7 @@ pub fn find(
     for secret in &preview.secrets {
         let keys = secret.keys.join(", ");
         let text =
-            format!("the worker creates the Secret {} with {keys}; it needs permission to create Secrets", secret.name);
+            format!("the worker needs permission to create Secrets: it creates the Secret {} with {keys}", secret.name);
         notes.add(Diagnostic::info("created-secret", text), None);
     }
     notes.found
@@ -311,7 +311,7 @@ impl<'h> PreviewNotes<'h> {
         if let Some(among) = among.filter(|_| !has_effect) {
             let text = "`{{ env }}` in a list of entries becomes a mapping once a variable is set, and Kubernetes then \
                         rejects the Job";
-            let help = "remove it, as `" + ProgramName + " render` does";
+            let help = "remove `{{ env }}` from the list, or run `" + ProgramName + " render`, which removes it";
             self.add(Diagnostic::warning("mixed-env-placeholder", text).help(help), arena.location(*among));
         }
         let Some(job_pod) = job_checks::pod(arena, preview.job) else { return };
