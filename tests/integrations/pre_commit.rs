@@ -116,6 +116,7 @@ fn hooks_are_built_from_this_source() {
     let lint_config = format!("repos:\n- repo: {url}\n  rev: v0.1.0\n  hooks:\n  - id: jobplate-lint\n");
     home.write("repo/.pre-commit-config.yaml", lint_config);
     home.write("repo/k8s/lint.yaml", "kind: Pod\nspec: {containers: [{name: a, env: [{name: A, value: yes}]}]}\n");
+    home.run_git("repo", &["add", "--all"]);
     let (passed, output) = run_hooks(&home, configure_fast_build);
     assert!(!passed && output.contains("error[non-string-value]: "), "{output}");
     assert!(output.contains(" --> k8s/lint.yaml:2:"), "{output}");
