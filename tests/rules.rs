@@ -6,18 +6,19 @@ use std::process::Command;
 
 use jobplate::check::rules::RULES;
 use jobplate::check::{Example, Rule, render_page};
-use jobplate_diagnostic::Severity;
 
-/// Runs `check --select RULE` over a manifest. Returns the exit code and the output.
-fn check(rule: &Rule, manifest: &str, example: &Example, is_good: bool) -> (Option<i32>, String) {
+/// Runs `check --select RULE` over an example or its correction. Returns the exit code and the output.
+fn check(rule: &Rule, example: &Example, is_corrected: bool) -> (Option<i32>, String) {
     let directory = tempfile::tempdir().expect("a temporary directory");
+    let to_text = |text: &str| if is_corrected { example.correct(text) } else { text.to_owned() };
+    let manifest = to_text(example.manifest);
     let name = if manifest.trim_start().starts_with('{') { "manifest.json" } else { "manifest.yaml" };
     fs::write(directory.path().join(name), manifest).expect("a writable directory");
     let mut command = Command::new(env!("CARGO_BIN_EXE_jobplate"));
     command.current_dir(&directory).env_clear().args(["check", name, "--select", rule.name]);
-    for (flag, value, text) in example.flags(is_good) {
+    for (flag, value, text) in example.with {
         if !text.is_empty() {
-            fs::write(directory.path().join(value), text).expect("a writable directory");
+            fs::write(directory.path().join(value), to_text(text)).expect("a writable directory");
         }
         command.args([flag, value]);
     }
@@ -40,16 +41,11 @@ fn examples_have_the_findings_of_their_rule() {
     let mut failures = String::new();
     for rule in RULES {
         for (position, example) in rule.examples.iter().enumerate() {
-            let Example { bad, good, .. } = example;
-            for (manifest, expected) in [(bad, 1), (good, 0)] {
-                let (code, output) = check(rule, manifest, example, expected == 0);
-                // Notes are printed without the name of their rule.
-                let name = match rule.severity {
-                    Severity::Info => "note: ".to_owned(),
-                    _ => format!("[{}]", rule.name),
-                };
-                let has_finding = output.lines().any(|line| line.contains(&name) && !line.contains("no findings"));
-                if code != Some(expected) || (expected == 1) != has_finding {
+            let texts = std::iter::once(example.manifest).chain(example.with.iter().map(|(_, _, text)| *text));
+            assert_eq!(texts.map(|text| text.matches(example.bad).count()).sum::<usize>(), 1, "{}", rule.name);
+            for expected in [1, 0] {
+                let (code, output) = check(rule, example, expected == 0);
+                if code != Some(expected) || (expected == 1) != output.contains(&format!("[{}]", rule.name)) {
                     failures +=
                         &format!("{}, example {position}, expected {expected}: {code:?}\n{output}\n", rule.name);
                 }
@@ -62,26 +58,24 @@ fn examples_have_the_findings_of_their_rule() {
 #[test]
 fn fixes_resolve_the_findings_of_their_rule() {
     let mut failures = String::new();
-    for rule in RULES.iter().filter(|rule| rule.fix.is_some()) {
-        let fixed_examples = rule.examples.iter().filter(|example| {
+    for rule in RULES {
+        for example in rule.examples.iter().filter(|example| example.with.is_empty()) {
             let directory = tempfile::tempdir().expect("a temporary directory");
             let file = directory.path().join("manifest.yaml");
-            fs::write(&file, example.bad).expect("a writable directory");
+            fs::write(&file, example.manifest).expect("a writable directory");
+            let flag = if rule.fix.is_some_and(|fix| fix.is_safe) { "--fix" } else { "--fix=unsafe" };
             let run = || {
                 let mut command = Command::new(env!("CARGO_BIN_EXE_jobplate"));
                 command.current_dir(&directory).env_clear();
-                let output = command.args(["check", "manifest.yaml", "--fix=unsafe", "--select", rule.name]).output();
-                assert!(output.expect("the program").status.code().is_some_and(|code| code < 2), "{}", rule.name);
-                fs::read_to_string(&file).expect("the fixed manifest")
+                let output = command.args(["check", "manifest.yaml", flag, "--select", rule.name]).output();
+                let code = output.expect("the program").status.code();
+                (code, fs::read_to_string(&file).expect("the fixed manifest"))
             };
-            let (once, twice) = (run(), run());
-            if once != twice {
-                failures += &format!("{}: a second run changes {once}\nto {twice}\n", rule.name);
+            let ((code, once), (_, twice)) = (run(), run());
+            let is_changed = once != example.manifest;
+            if is_changed != rule.fix.is_some() || is_changed && code != Some(0) || once != twice {
+                failures += &format!("{}: {code:?}, fixed once:\n{once}\nand twice:\n{twice}\n", rule.name);
             }
-            once != example.bad
-        });
-        if fixed_examples.count() == 0 {
-            failures += &format!("{} describes a fix, and no example is fixed\n", rule.name);
         }
     }
     assert!(failures.is_empty(), "{failures}");

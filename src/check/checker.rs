@@ -1,6 +1,6 @@
 //! Runs the rules over the documents of an input, with only one document in memory at a time.
 
-use std::cell::OnceCell;
+use std::cell::{LazyCell, OnceCell};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::add_ignore::add_comments;
 use super::comment::{CommentPlace, MARKER};
 use super::embedded_text;
 use super::finding::{Finding, LocatedFinding, locate};
-use super::findings::{Draft, Findings, MAX_FINDINGS};
+use super::findings::{Draft, Findings};
 use super::fix::{FixOutcome, Fixer};
 use super::ignore::{self, Ignores};
 use super::prefect::{self, Origin, Previewer};
@@ -31,6 +31,8 @@ pub struct CheckCounts {
     pub objects: usize,
     /// The number of containers.
     pub containers: usize,
+    /// The number of findings that are left out, because a document has too many findings of a rule.
+    pub omitted: usize,
 }
 
 /// Checks documents, one document at a time, and reuses its memory.
@@ -70,22 +72,6 @@ type CheckText<'c> = dyn FnMut(&str) -> Result<Vec<Finding>> + 'c;
 
 fn count_lines(text: &str) -> usize {
     memchr::memchr_iter(b'\n', text.as_bytes()).count()
-}
-
-/// A document of an input.
-struct Place<'s> {
-    file: &'s str,
-    first_line: usize,
-    text: &'s str,
-    /// The text for the locations of findings, which is created for the first finding.
-    shared: Option<Arc<str>>,
-}
-
-impl Place<'_> {
-    fn location(&mut self, span: Range<usize>) -> Location {
-        let text = self.shared.get_or_insert_with(|| self.text.into());
-        Location::new(self.file, self.first_line, Arc::clone(text), span)
-    }
 }
 
 impl<'p> Checker<'p> {
@@ -237,20 +223,22 @@ impl<'p> Checker<'p> {
         let origin = Origin { file, first_line, outer: text, lines: &lines, start: 0, has_lines: true };
         let found = self.check_text(origin, &mut arena);
         self.arena = arena;
-        let mut place = Place { file, first_line, text, shared: None };
+        // The text for the locations of findings, which is copied for the first finding.
+        let shared: LazyCell<Arc<str>, _> = LazyCell::new(|| Arc::from(text));
+        let to_location = |span| Location::new(file, first_line, Arc::clone(&shared), span);
         let Checked { found: located, elsewhere: mut findings, errors } = found?;
         if self.honors_ignores {
-            findings.iter_mut().for_each(ignore::suppress_elsewhere);
+            ignore::suppress_elsewhere(&mut findings);
         }
         findings.extend(located.into_iter().map(|found| {
             let (suppression, comment_place) = (found.suppression, found.comment_place);
             let LocatedFinding { rule, severity, confidence, message, help, span, related, path, fix, .. } = found;
-            let mut diagnostic = Diagnostic::new(rule.name, severity, message).at(place.location(span));
+            let mut diagnostic = Diagnostic::new(rule.name, severity, message).at(to_location(span));
             if let Some(help) = help {
                 diagnostic = diagnostic.help(help);
             }
             for (span, label) in related {
-                diagnostic = diagnostic.annotate(place.location(span), label);
+                diagnostic = diagnostic.annotate(to_location(span), label);
             }
             Finding { rule, confidence, diagnostic, path, fix, suppression, comment_place, is_shared: false }
         }));
@@ -347,20 +335,13 @@ impl<'p> Checker<'p> {
     ) -> Vec<LocatedFinding> {
         self.counts.objects += subject.objects.len();
         self.counts.containers += subject.containers().count();
-        // A comment may suppress any of the findings, so all of them are needed.
         let has_ignores = self.honors_ignores && subject.document.text.contains(MARKER);
         let mut drafts: Vec<(&'static Rule, Draft<'_>)> = Vec::new();
         for &rule in &self.rules {
             if let Check::Manifest(check) = rule.check {
-                let limit = if has_ignores { usize::MAX } else { MAX_FINDINGS };
-                let mut findings = Findings::new(rule.severity, rule.confidence, limit);
+                let mut findings = Findings::new(rule.severity, rule.confidence, has_ignores);
                 check(subject, &mut findings);
-                if findings.omitted > 0
-                    && let Some(last) = findings.drafts.last_mut()
-                {
-                    let more = findings.omitted;
-                    last.message = format!("{}, and {more} more findings of this rule in this document", last.message);
-                }
+                self.counts.omitted += findings.omitted;
                 drafts.extend(findings.drafts.into_iter().map(|draft| (rule, draft)));
             }
         }
@@ -377,14 +358,17 @@ impl<'p> Checker<'p> {
     }
 
     /// Suppresses findings by the comments of a document, and adds findings about comments that suppress nothing.
-    fn apply_ignores(&self, subject: &Subject<'_>, found: &mut Vec<LocatedFinding>) {
+    fn apply_ignores(&mut self, subject: &Subject<'_>, found: &mut Vec<LocatedFinding>) {
         if !self.honors_ignores {
             return;
         }
         let mut ignores = Ignores::new(subject.document);
         ignores.suppress(subject.document, found);
         if self.rules.iter().any(|rule| rule.name == unused_ignore::RULE.name) {
-            found.extend(locate(subject, ignores.report_unused(subject.document, &self.rules)));
+            let unused = ignores.report_unused(subject.document, &self.rules);
+            self.counts.omitted += unused.omitted;
+            let drafts = unused.drafts.into_iter().map(|draft| (&unused_ignore::RULE, draft));
+            found.extend(locate(subject, drafts.collect()));
         }
     }
 }

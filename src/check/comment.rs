@@ -81,7 +81,7 @@ fn is_content(node: Node<'_>, at: usize) -> bool {
     (node.is_scalar() || node.kind() == NodeKind::Alias) && node.span().contains(&at) && !(has_header && is_in_header())
 }
 
-/// Returns the offset of the `]` of the last ignore comment in a line, or `None` if there is none.
+/// Returns the offset of the `]` of the last ignore comment in a line, or `None` if the line has no such comment.
 fn list_end(document: Document<'_>, line: Range<usize>) -> Option<usize> {
     let at = line.start + document.text[line.clone()].rfind(MARKER)?;
     comment_start(document, at)?;

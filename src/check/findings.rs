@@ -7,7 +7,10 @@ use jobplate_manifest::names::ValidationError;
 use jobplate_yaml::{Edit, Node};
 
 /// The maximum number of findings of a rule in a document. The number of further ones is reported.
-pub(super) const MAX_FINDINGS: usize = 1000;
+const MAX_FINDINGS: usize = 1000;
+
+/// The maximum in a document with ignore comments, which may suppress the first findings.
+const MAX_FINDINGS_WITH_COMMENTS: usize = 10 * MAX_FINDINGS;
 
 /// How likely a finding is a real problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,9 +72,10 @@ pub struct Fix {
 }
 
 impl<'a> Findings<'a> {
-    /// Creates an empty collection with the default severity and confidence of a rule.
-    /// Keeps at most `limit` findings.
-    pub(super) fn new(severity: Severity, confidence: Confidence, limit: usize) -> Self {
+    /// Creates an empty collection with the default severity and confidence of a rule. `has_ignores` is true if the
+    /// document has ignore comments.
+    pub(super) fn new(severity: Severity, confidence: Confidence, has_ignores: bool) -> Self {
+        let limit = if has_ignores { MAX_FINDINGS_WITH_COMMENTS } else { MAX_FINDINGS };
         Findings { severity, confidence, limit, drafts: Vec::new(), omitted: 0, last_omitted: None }
     }
 

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use jobplate_diagnostic::suggest::quote_key;
 use jobplate_yaml::{Document, NodeArena};
@@ -13,7 +14,7 @@ use memchr::memmem;
 
 use super::comment::{MARKER, comment_start, line_end, line_start};
 use super::finding::{Finding, LocatedFinding};
-use super::findings::{Draft, Findings};
+use super::findings::Findings;
 use super::rule::{Check, Rule};
 use super::rules;
 
@@ -117,13 +118,9 @@ impl<'a> Ignores<'a> {
     }
 
     /// Reports the names that suppress nothing, or that are not those of a rule. `rules` are the rules that ran.
-    pub(super) fn report_unused(
-        &self,
-        document: Document<'a>,
-        rules: &[&'static Rule],
-    ) -> Vec<(&'static Rule, Draft<'a>)> {
+    pub(super) fn report_unused(&self, document: Document<'a>, rules: &[&'static Rule]) -> Findings<'a> {
         let rule = &rules::unused_ignore::RULE;
-        let mut findings = Findings::new(rule.severity, rule.confidence, usize::MAX);
+        let mut findings = Findings::new(rule.severity, rule.confidence, true);
         for Entry { name, span, line_end, .. } in self.entries.iter().filter(|entry| !entry.is_used) {
             let (message, help) = match rules::find(name) {
                 // What a preview finds depends on the flags of the run, so another run may need the comment.
@@ -140,19 +137,30 @@ impl<'a> Ignores<'a> {
             let node = document.node_at(line_end.saturating_sub(1)).unwrap_or(document.root());
             findings.report(node, message).at(span.clone()).help(help);
         }
-        findings.drafts.into_iter().map(|draft| (rule, draft)).collect()
+        findings
     }
 }
 
-/// Suppresses a finding in a file that is not checked, such as a run config.
-pub(super) fn suppress_elsewhere(finding: &mut Finding) {
-    let Some(location) = finding.diagnostic.location().filter(|location| location.document.contains(MARKER)) else {
-        return;
+/// Suppresses findings in files that are not checked, such as a run config. Parses a file once if its findings follow each
+/// other.
+pub(super) fn suppress_elsewhere(findings: &mut [Finding]) {
+    let text_of = |finding: &Finding| finding.diagnostic.location().map(|location| Arc::clone(&location.document));
+    let is_same = |a: &Finding, b: &Finding| match (a.diagnostic.location(), b.diagnostic.location()) {
+        (Some(a), Some(b)) => Arc::ptr_eq(&a.document, &b.document),
+        _ => false,
     };
-    let mut arena = NodeArena::default();
-    if jobplate_yaml::read(&location.document, &mut arena).is_ok() {
-        let document = Document::new(&location.document, &arena);
-        finding.suppression = Ignores::new(document).find_reason(document, finding.rule, location.span.start);
+    for same_file in findings.chunk_by_mut(is_same) {
+        let Some(text) = text_of(&same_file[0]).filter(|text| text.contains(MARKER)) else { continue };
+        let mut arena = NodeArena::default();
+        if jobplate_yaml::read(&text, &mut arena).is_err() {
+            continue;
+        }
+        let document = Document::new(&text, &arena);
+        let mut ignores = Ignores::new(document);
+        for finding in same_file {
+            let start = finding.diagnostic.location().map_or(0, |location| location.span.start);
+            finding.suppression = ignores.find_reason(document, finding.rule, start);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::rule::{Example, Rule};
+use super::rule::Rule;
 
 /// Returns the page of a rule.
 pub fn render_page(rule: &Rule) -> String {
@@ -18,15 +18,18 @@ pub fn render_page(rule: &Rule) -> String {
          | {severity} | {confidence} | {persona} | {fix} |\n\n## Why it matters\n\n{why}\n"
     );
     for example in *examples {
-        let Example { bad, good, .. } = example;
-        let _ = write!(page, "\n## Example\n\n{}\n", code(bad));
-        write_flags(&mut page, example.flags(false));
-        page += "\nUse instead:\n";
-        if good != bad {
-            let _ = write!(page, "\n{}\n", code(good));
+        let _ = write!(page, "\n## Example\n\n{}\n", code(example.manifest));
+        for (flag, value, text) in example.with {
+            write_flag(&mut page, flag, value, text);
         }
-        let is_new = |flag: &&Flag| !example.flags(false).any(|other| other == *flag);
-        write_flags(&mut page, example.flags(true).filter(is_new));
+        page += "\nUse instead:\n";
+        let manifest = example.correct(example.manifest);
+        if manifest != example.manifest {
+            let _ = write!(page, "\n{}\n", code(&manifest));
+        }
+        for (flag, value, text) in example.with.iter().filter(|(_, _, text)| text.contains(example.bad)) {
+            write_flag(&mut page, flag, value, &example.correct(text));
+        }
     }
     let _ = write!(page, "\n## How to fix it\n\n{remedy}\n\n## Sources\n\n");
     for source in *sources {
@@ -36,17 +39,12 @@ pub fn render_page(rule: &Rule) -> String {
     page
 }
 
-/// A flag of an example, as in [`Example::with`].
-type Flag = (&'static str, &'static str, &'static str);
-
-/// Writes the flags of an example, each with the text of its file.
-fn write_flags(page: &mut String, flags: impl Iterator<Item = &'static Flag>) {
-    for (flag, value, text) in flags {
-        let _ = match text.is_empty() {
-            true => write!(page, "\nWith `{flag} {value}`.\n"),
-            false => write!(page, "\nWith `{flag} {value}`:\n\n{}\n", code(text)),
-        };
-    }
+/// Writes a flag of an example with the text of its file.
+fn write_flag(page: &mut String, flag: &str, value: &str, text: &str) {
+    let _ = match text.is_empty() {
+        true => write!(page, "\nWith `{flag} {value}`.\n"),
+        false => write!(page, "\nWith `{flag} {value}`:\n\n{}\n", code(text)),
+    };
 }
 
 /// Returns a manifest as a code block.

@@ -73,11 +73,13 @@ pub(super) fn check<'a>(
     };
     // The mappings in which a rule has found something in the manifest itself.
     let root = subject.document.root();
+    let mut paths = PathCursor::new(root);
     let examined: HashSet<(&'static str, u32)> =
-        drafts.iter().map(|(rule, draft)| (rule.name, parent_index(root, draft.node))).collect();
+        drafts.iter().map(|(rule, draft)| (rule.name, parent_index(&mut paths, draft.node))).collect();
     for diagnostic in diagnostics {
         let own = super::rules::find(diagnostic.code());
-        if own.is_none() && diagnostic.severity() == Severity::Info {
+        // Notes about what the preview does not know are not findings.
+        if diagnostic.severity() == Severity::Info && own.is_none_or(|rule| rule.severity != Severity::Info) {
             continue;
         }
         // An error without a code of its own is one that ends the preview.
@@ -88,7 +90,7 @@ pub(super) fn check<'a>(
             None => diagnostic.file().is_none_or(|other| other == origin.file),
         };
         if is_here {
-            add_draft(subject, rule, &diagnostic, &examined, drafts);
+            add_draft(subject, rule, &diagnostic, &examined, &mut paths, drafts);
         } else {
             let (confidence, path) = (rule.confidence, String::new());
             let diagnostic = diagnostic.with_code(rule.name);
@@ -123,6 +125,7 @@ fn add_draft<'a>(
     rule: &'static Rule,
     diagnostic: &Diagnostic,
     examined: &HashSet<(&'static str, u32)>,
+    paths: &mut PathCursor<'a>,
     drafts: &mut Vec<(&'static Rule, Draft<'a>)>,
 ) {
     // The rule has examined embedded documents with the ConfigMap that contains them.
@@ -132,7 +135,7 @@ fn add_draft<'a>(
     let (root, location) = (subject.document.root(), diagnostic.location());
     let span = location.map_or_else(|| first_line(root), |location| location.span.clone());
     let node = root.document().node_at(span.start).unwrap_or(root);
-    if matches!(rule.check, Check::Manifest(_)) && examined.contains(&(rule.name, parent_index(root, node))) {
+    if matches!(rule.check, Check::Manifest(_)) && examined.contains(&(rule.name, parent_index(paths, node))) {
         return;
     }
     let related = diagnostic
@@ -152,9 +155,9 @@ fn add_draft<'a>(
     drafts.push((rule, draft));
 }
 
-/// Returns the index of the collection that contains a node, or that of the root for the root itself.
-fn parent_index(root: Node<'_>, node: Node<'_>) -> u32 {
-    PathCursor::new(root).steps_to(node).last().map_or(root.index(), |step| step.parent.index())
+/// Returns the index of the collection that contains a node, or 0, the index of the root, for the root itself.
+fn parent_index(paths: &mut PathCursor<'_>, node: Node<'_>) -> u32 {
+    paths.steps_to(node).last().map_or(0, |step| step.parent.index())
 }
 
 /// Returns the byte range of the first line of a node, without the line break.

@@ -29,11 +29,6 @@ impl<'a> Reference<'a> {
     }
 }
 
-/// Returns whether a name is filled in later: it contains a placeholder of a template or of kustomize.
-pub(super) fn is_template(text: &str) -> bool {
-    ["{{", "${", "$("].iter().any(|start| text.contains(start))
-}
-
 /// Returns the references of a pod: of its variables, `envFrom`, volumes and image pull secrets.
 pub(super) fn references<'a>(pod: &Pod<'a>) -> Vec<Reference<'a>> {
     let mut found: Vec<_> = pod.containers.iter().flat_map(container_references).collect();

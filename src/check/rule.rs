@@ -33,6 +33,9 @@ pub struct Rule {
     pub severity: Severity,
     /// The default confidence of its findings.
     pub confidence: Confidence,
+    /// The security severity of a rule about leaked secrets, from `0.1` to `10.0`. GitHub shows alerts of 7.0 and more as
+    /// high.
+    pub security_severity: Option<&'static str>,
     /// For whom the rule is on by default.
     pub persona: Persona,
     /// What the rule reports: one sentence without a full stop, such as `an environment variable is defined twice`.
@@ -71,25 +74,23 @@ pub struct FixDescription {
     pub text: &'static str,
 }
 
-/// An example of a finding, and of the same manifest without it.
+/// An example of a finding, with the correction.
 #[derive(Clone, Copy, Debug)]
 pub struct Example {
     /// A manifest with at least one finding of the rule.
-    pub bad: &'static str,
-    /// The corrected manifest, without a finding of the rule.
-    pub good: &'static str,
+    pub manifest: &'static str,
     /// Further flags of the command line: the flag, its value and, if the value is the name of a file, the text of the
-    /// file. If a file is listed twice, the first text belongs to `bad` and the second to `good`.
+    /// file.
     pub with: &'static [(&'static str, &'static str, &'static str)],
+    /// The part of the manifest, or of one of the files, that causes the finding. It occurs once.
+    pub bad: &'static str,
+    /// What to write instead.
+    pub good: &'static str,
 }
 
 impl Example {
-    /// Returns the flags for `good` or for `bad`, as in [`Example::with`].
-    pub fn flags(&self, is_good: bool) -> impl Iterator<Item = &'static (&'static str, &'static str, &'static str)> {
-        let is_same = |one: &(&str, &str, &str), other: &(&str, &str, &str)| (one.0, one.1) == (other.0, other.1);
-        self.with.iter().enumerate().filter_map(move |(at, flag)| {
-            let others = if is_good { &self.with[at + 1..] } else { &self.with[..at] };
-            (!others.iter().any(|other| is_same(flag, other))).then_some(flag)
-        })
+    /// Returns a text of the example after the correction.
+    pub fn correct(&self, text: &str) -> String {
+        text.replacen(self.bad, self.good, 1)
     }
 }

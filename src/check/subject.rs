@@ -100,9 +100,9 @@ pub struct EnvEntry<'a> {
     pub value_from: Option<Node<'a>>,
 }
 
-/// Returns whether a string contains an expression that Prefect, Helm, envsubst or a similar program replaces.
+/// Returns whether a string contains an expression that Prefect, Helm, envsubst, kustomize or a similar program replaces.
 pub(super) fn has_expression(text: &str) -> bool {
-    text.contains("{{") || text.contains("${")
+    ["{{", "${", "$("].iter().any(|start| text.contains(start))
 }
 
 /// Returns the error for a document that cannot be parsed.

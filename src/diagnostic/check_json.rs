@@ -105,6 +105,8 @@ struct JsonSummary {
     notes: usize,
     /// The number of findings that comments suppress.
     suppressed: usize,
+    /// The number of findings that are left out, because a document has too many of one rule.
+    omitted: usize,
 }
 
 /// Returns a report as JSON.
@@ -123,6 +125,7 @@ pub fn render(report: &CheckReport) -> String {
             warnings: count(Severity::Warning),
             notes: count(Severity::Info),
             suppressed: report.findings.len() - report.active().count(),
+            omitted: report.omitted,
         },
     };
     serde_json::to_string_pretty(&json).unwrap_or_default() + "\n"

@@ -128,6 +128,8 @@ pub struct CheckReport {
     pub objects: usize,
     /// The number of containers.
     pub containers: usize,
+    /// The number of findings that are left out, because a document has too many of one rule.
+    pub omitted: usize,
 }
 
 /// Converts diagnostics for a report.

@@ -31,14 +31,9 @@ pub fn render_error(error: &Error, program: &str, documents: &DocumentCache) -> 
 /// or its first line. `program` is the program's name in the help.
 pub fn render_finding(diagnostic: &Diagnostic, program: &str, documents: &DocumentCache) -> String {
     let location = diagnostic.location().filter(|location| location.has_excerpt);
-    let Some(location) = location else { return render_diagnostic(diagnostic, program, documents) };
+    let Some(location) = location else { return render_line(diagnostic, true, program, documents) };
     let message = escape_controls(diagnostic.message());
-    let level = match diagnostic.severity() {
-        Severity::Error => Level::ERROR,
-        Severity::Warning => Level::WARNING,
-        Severity::Info => Level::NOTE,
-    };
-    let title = level.primary_title(message.as_str()).id(diagnostic.code());
+    let title = level(diagnostic.severity()).primary_title(message.as_str()).id(diagnostic.code());
     let help = diagnostic.help_message().map(|help| escape_controls(&help.with_program(program)));
     let cached = documents.get(&location.document);
     let line = SourceLine::new(location, &cached);
@@ -88,16 +83,18 @@ fn render_excerpt(
     }
 }
 
-/// Renders a diagnostic as one line with its severity, code, location and message, and one line with its help.
-/// `program` is the program's name in the help.
+/// Renders a diagnostic as one line with its severity, code, location and message, and one line with its help. A note has
+/// no code. `program` is the program's name in the help.
 pub fn render_diagnostic(diagnostic: &Diagnostic, program: &str, documents: &DocumentCache) -> String {
+    render_line(diagnostic, diagnostic.severity() > Severity::Info, program, documents)
+}
+
+/// Renders a diagnostic like [`render_diagnostic`].
+fn render_line(diagnostic: &Diagnostic, has_code: bool, program: &str, documents: &DocumentCache) -> String {
     let text = format!("{}{}", place_prefix(diagnostic, documents, false), diagnostic.message());
     let text = escape_controls(&text);
-    let title = match diagnostic.severity() {
-        Severity::Error => Level::ERROR.secondary_title(text.as_str()).id(diagnostic.code()),
-        Severity::Warning => Level::WARNING.secondary_title(text.as_str()).id(diagnostic.code()),
-        Severity::Info => Level::NOTE.secondary_title(text.as_str()),
-    };
+    let title = level(diagnostic.severity()).secondary_title(text.as_str());
+    let title = if has_code { title.id(diagnostic.code()) } else { title };
     let help = diagnostic.help_message().map(|help| escape_controls(&help.with_program(program)));
     let title = render_title(Group::with_title(title));
     match help {
@@ -107,6 +104,14 @@ pub fn render_diagnostic(diagnostic: &Diagnostic, program: &str, documents: &Doc
                 + &render_title(Group::with_title(Level::HELP.with_name("hint").secondary_title(help.as_str())))
         }
         None => title,
+    }
+}
+
+fn level(severity: Severity) -> Level<'static> {
+    match severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Info => Level::NOTE,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-/// Returns the nearest directory with `.git`, from the working directory upwards, without symbolic links. Returns the
-/// working directory if there is none.
+/// Returns the nearest directory with `.git`, from the working directory upwards, without symbolic links. Without such a
+/// directory, returns the working directory.
 pub(crate) fn find_root() -> Option<PathBuf> {
     let directory = std::env::current_dir().and_then(std::fs::canonicalize).ok()?;
     let root = directory.ancestors().find(|directory| directory.join(".git").exists());

@@ -28,7 +28,7 @@ fn servers_reject_what_rules_report() {
     for name in RULES {
         let rule = find(name).expect("a rule");
         for example in rule.examples {
-            let (bad, good) = (send(example.bad), send(example.good));
+            let (bad, good) = (send(example.manifest), send(&example.correct(example.manifest)));
             assert!(bad.status >= 400, "{name}: the server accepts the bad example: {}", bad.text());
             assert!(good.status < 300, "{name}: the server rejects the good example: {}", good.text());
         }

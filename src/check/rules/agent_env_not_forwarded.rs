@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     name: "agent-env-not-forwarded",
     severity: Severity::Warning,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "the agent of Prefect 1 does not pass a variable on to flow runs",
     why: "Flows run in Jobs of their own. The agent only sets a fixed list of variables in these Jobs, so a \
@@ -23,7 +24,7 @@ pub static RULE: Rule = Rule {
         "prefect@1.4.1:src/prefect/client/secrets.py (Secret.get)",
     ],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 spec:
   template:
@@ -31,19 +32,6 @@ spec:
       containers:
       - name: flow
         image: prefecthq/prefect:1.4.1
-",
-        good: "apiVersion: batch/v1
-kind: Job
-spec:
-  template:
-    spec:
-      containers:
-      - name: flow
-        image: prefecthq/prefect:1.4.1
-        env:
-        - name: PREFECT__CONTEXT__SECRETS__SLACK_WEBHOOK_URL
-          valueFrom:
-            secretKeyRef: {name: prefect-secrets, key: slack}
 ",
         with: &[(
             "--agent",
@@ -69,6 +57,16 @@ spec:
             secretKeyRef: {name: prefect-secrets, key: slack}
 ",
         )],
+        bad: "      - name: flow
+        image: prefecthq/prefect:1.4.1
+",
+        good: "      - name: flow
+        image: prefecthq/prefect:1.4.1
+        env:
+        - name: PREFECT__CONTEXT__SECRETS__SLACK_WEBHOOK_URL
+          valueFrom:
+            secretKeyRef: {name: prefect-secrets, key: slack}
+",
     }],
     check: Check::Preview,
 };

@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     name: "backend-api-mismatch",
     severity: Severity::Warning,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "the backend of an agent and the URL of its API do not match",
     why: "The agent passes `PREFECT__BACKEND` and `PREFECT__CLOUD__API` on to every flow run. With another \
@@ -22,7 +23,7 @@ pub static RULE: Rule = Rule {
         "prefect@1.4.1:src/prefect/config.toml (cloud.api)",
     ],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 spec:
   template:
@@ -31,20 +32,10 @@ spec:
       - name: flow
         image: prefecthq/prefect:1.4.1
 ",
-        good: "apiVersion: batch/v1
-kind: Job
-spec:
-  template:
-    spec:
-      containers:
-      - name: flow
-        image: prefecthq/prefect:1.4.1
-",
-        with: &[
-            (
-                "--agent",
-                "agent.yaml",
-                "apiVersion: apps/v1
+        with: &[(
+            "--agent",
+            "agent.yaml",
+            "apiVersion: apps/v1
 kind: Deployment
 metadata:
   name: agent
@@ -65,33 +56,11 @@ spec:
         - name: PREFECT__CLOUD__API
           value: https://api.prefect.io
 ",
-            ),
-            (
-                "--agent",
-                "agent.yaml",
-                "apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: agent
-spec:
-  selector:
-    matchLabels: {app: agent}
-  template:
-    metadata:
-      labels: {app: agent}
-    spec:
-      containers:
-      - name: agent
-        image: prefecthq/prefect:1.4.1
-        args: [prefect, agent, kubernetes, start, --job-template, job_template.yaml]
-        env:
-        - name: PREFECT__BACKEND
-          value: server
-        - name: PREFECT__CLOUD__API
-          value: http://apollo.prefect:4200
+        )],
+        bad: "          value: https://api.prefect.io
 ",
-            ),
-        ],
+        good: "          value: http://apollo.prefect:4200
+",
     }],
     check: Check::Preview,
 };

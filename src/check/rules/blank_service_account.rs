@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     name: "blank-service-account",
     severity: Severity::Warning,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "an empty SERVICE_ACCOUNT_NAME of the agent overrides the template's service account",
     why: "The agent compares the setting with `None`, and an empty string is not `None`. It writes the empty \
@@ -19,7 +20,7 @@ pub static RULE: Rule = Rule {
     fix: None,
     sources: &["prefect@1.4.1:src/prefect/agent/kubernetes/agent.py (generate_job_spec)"],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 spec:
   template:
@@ -29,21 +30,10 @@ spec:
       - name: flow
         image: prefecthq/prefect:1.4.1
 ",
-        good: "apiVersion: batch/v1
-kind: Job
-spec:
-  template:
-    spec:
-      serviceAccountName: flows
-      containers:
-      - name: flow
-        image: prefecthq/prefect:1.4.1
-",
-        with: &[
-            (
-                "--agent",
-                "agent.yaml",
-                "apiVersion: apps/v1
+        with: &[(
+            "--agent",
+            "agent.yaml",
+            r#"apiVersion: apps/v1
 kind: Deployment
 metadata:
   name: agent
@@ -60,30 +50,14 @@ spec:
         args: [prefect, agent, kubernetes, start, --job-template, job_template.yaml]
         env:
         - name: SERVICE_ACCOUNT_NAME
-          value: \"\"
-",
-            ),
-            (
-                "--agent",
-                "agent.yaml",
-                "apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: agent
-spec:
-  selector:
-    matchLabels: {app: agent}
-  template:
-    metadata:
-      labels: {app: agent}
-    spec:
-      containers:
-      - name: agent
-        image: prefecthq/prefect:1.4.1
-        args: [prefect, agent, kubernetes, start, --job-template, job_template.yaml]
-",
-            ),
-        ],
+          value: ""
+"#,
+        )],
+        bad: r#"        env:
+        - name: SERVICE_ACCOUNT_NAME
+          value: ""
+"#,
+        good: "",
     }],
     check: Check::Preview,
 };

@@ -16,6 +16,7 @@ pub static RULE: Rule = Rule {
     name: "duplicate-env",
     severity: Severity::Error,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "a variable is defined twice in the `env` of a container",
     why: "Kubernetes uses the last entry and hides the others. Server-side apply rejects the manifest, and with it Helm 4, \
@@ -27,7 +28,7 @@ pub static RULE: Rule = Rule {
         "kubernetes:staging/src/k8s.io/api/core/v1/types.go (listMapKey=name)",
     ],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 metadata:
   name: etl
@@ -39,27 +40,20 @@ spec:
       - name: flow
         image: etl:1
         env:
-        - name: LOG_LEVEL
-          value: info
         - name: LOG_LEVEL
           value: debug
-",
-        good: "apiVersion: batch/v1
-kind: Job
-metadata:
-  name: etl
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: flow
-        image: etl:1
-        env:
         - name: LOG_LEVEL
           value: debug
 ",
         with: &[],
+        bad: "        - name: LOG_LEVEL
+          value: debug
+        - name: LOG_LEVEL
+          value: debug
+",
+        good: "        - name: LOG_LEVEL
+          value: debug
+",
     }],
     check: Check::Manifest(check),
 };

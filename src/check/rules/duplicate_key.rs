@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     name: "duplicate-key",
     severity: Severity::Warning,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "a mapping has a key twice",
     why: "YAML requires unique keys. Prefect uses the last value and silently drops the others; other \
@@ -18,7 +19,7 @@ pub static RULE: Rule = Rule {
     fix: None,
     sources: &["https://yaml.org/spec/1.2.2/#3211-nodes", "pyyaml:lib/yaml/constructor.py (construct_mapping)"],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 spec:
   template:
@@ -28,16 +29,10 @@ spec:
         image: prefecthq/prefect:1.4.1
         image: prefecthq/prefect:1.4.0
 ",
-        good: "apiVersion: batch/v1
-kind: Job
-spec:
-  template:
-    spec:
-      containers:
-      - name: flow
-        image: prefecthq/prefect:1.4.1
-",
         with: &[],
+        bad: "        image: prefecthq/prefect:1.4.0
+",
+        good: "",
     }],
     check: Check::Preview,
 };

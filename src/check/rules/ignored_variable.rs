@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     name: "ignored-variable",
     severity: Severity::Warning,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "the version of prefect-kubernetes ignores a job variable",
     why: "Before 0.2.12, a worker ignores the job variables of a flow run. Before 0.7.0, it does not read \
@@ -21,24 +22,24 @@ pub static RULE: Rule = Rule {
         "prefect@3.8.8:src/prefect/utilities/templating/__init__.py",
     ],
     examples: &[Example {
-        bad: "{
-  \"job_configuration\": {
-    \"env\": \"{{ env }}\",
-    \"labels\": \"{{ labels }}\",
-    \"job_manifest\": {
-      \"apiVersion\": \"batch/v1\",
-      \"kind\": \"Job\",
-      \"spec\": {
-        \"template\": {
-          \"spec\": {
-            \"parallelism\": 1,
-            \"completions\": 1,
-            \"restartPolicy\": \"Never\",
-            \"containers\": [
+        manifest: r#"{
+  "job_configuration": {
+    "env": "{{ env }}",
+    "labels": "{{ labels }}",
+    "job_manifest": {
+      "apiVersion": "batch/v1",
+      "kind": "Job",
+      "spec": {
+        "template": {
+          "spec": {
+            "parallelism": 1,
+            "completions": 1,
+            "restartPolicy": "Never",
+            "containers": [
               {
-                \"name\": \"prefect-job\",
-                \"image\": \"prefecthq/prefect:3-latest\",
-                \"env\": \"{{ env }}\"
+                "name": "prefect-job",
+                "image": "prefecthq/prefect:3-latest",
+                "env": "{{ env }}"
               }
             ]
           }
@@ -46,49 +47,15 @@ pub static RULE: Rule = Rule {
       }
     }
   },
-  \"variables\": {
-    \"type\": \"object\",
-    \"properties\": {
-      \"env\": {\"type\": \"object\"},
-      \"labels\": {\"type\": \"object\"}
+  "variables": {
+    "type": "object",
+    "properties": {
+      "env": {"type": "object"},
+      "labels": {"type": "object"}
     }
   }
 }
-",
-        good: "{
-  \"job_configuration\": {
-    \"env\": \"{{ env }}\",
-    \"labels\": \"{{ labels }}\",
-    \"job_manifest\": {
-      \"apiVersion\": \"batch/v1\",
-      \"kind\": \"Job\",
-      \"spec\": {
-        \"template\": {
-          \"spec\": {
-            \"parallelism\": 1,
-            \"completions\": 1,
-            \"restartPolicy\": \"Never\",
-            \"containers\": [
-              {
-                \"name\": \"prefect-job\",
-                \"image\": \"prefecthq/prefect:3-latest\",
-                \"env\": \"{{ env }}\"
-              }
-            ]
-          }
-        }
-      }
-    }
-  },
-  \"variables\": {
-    \"type\": \"object\",
-    \"properties\": {
-      \"env\": {\"type\": \"object\"},
-      \"labels\": {\"type\": \"object\"}
-    }
-  }
-}
-",
+"#,
         with: &[
             ("--prefect-kubernetes", "0.6.0", ""),
             (
@@ -97,14 +64,12 @@ pub static RULE: Rule = Rule {
                 "labels.team: data
 ",
             ),
-            (
-                "--job-variables",
-                "job_variables.yaml",
-                "labels:
+        ],
+        bad: "labels.team: data
+",
+        good: "labels:
   team: data
 ",
-            ),
-        ],
     }],
     check: Check::Preview,
 };

@@ -15,6 +15,7 @@ pub static RULE: Rule = Rule {
     name: "invalid-env-name",
     severity: Severity::Error,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "Kubernetes rejects the name of a variable",
     why: "The name of a variable must consist of printable ASCII characters other than `=`. The API \
@@ -24,7 +25,7 @@ pub static RULE: Rule = Rule {
     fix: None,
     sources: &["kubernetes:staging/src/k8s.io/apimachinery/pkg/util/validation/validation.go (IsRelaxedEnvVarName)"],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 metadata:
   name: etl
@@ -38,22 +39,12 @@ spec:
         env:
         - name: LOG_LEVEL=info
 ",
-        good: "apiVersion: batch/v1
-kind: Job
-metadata:
-  name: etl
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: flow
-        image: etl:1
-        env:
-        - name: LOG_LEVEL
+        with: &[],
+        bad: "        - name: LOG_LEVEL=info
+",
+        good: "        - name: LOG_LEVEL
           value: info
 ",
-        with: &[],
     }],
     check: Check::Manifest(check),
 };

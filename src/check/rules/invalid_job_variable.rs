@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     name: "invalid-job-variable",
     severity: Severity::Error,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "a job variable does not fit its schema",
     why: "Prefect's server validates the job variables of a deployment and of a flow run with the \
@@ -19,24 +20,24 @@ pub static RULE: Rule = Rule {
     fix: None,
     sources: &["prefect@3.8.8:src/prefect/server/api/validation.py"],
     examples: &[Example {
-        bad: "{
-  \"job_configuration\": {
-    \"env\": \"{{ env }}\",
-    \"job_manifest\": {
-      \"apiVersion\": \"batch/v1\",
-      \"kind\": \"Job\",
-      \"spec\": {
-        \"template\": {
-          \"spec\": {
-            \"parallelism\": 1,
-            \"completions\": 1,
-            \"restartPolicy\": \"Never\",
-            \"containers\": [
+        manifest: r#"{
+  "job_configuration": {
+    "env": "{{ env }}",
+    "job_manifest": {
+      "apiVersion": "batch/v1",
+      "kind": "Job",
+      "spec": {
+        "template": {
+          "spec": {
+            "parallelism": 1,
+            "completions": 1,
+            "restartPolicy": "Never",
+            "containers": [
               {
-                \"name\": \"prefect-job\",
-                \"image\": \"prefecthq/prefect:3-latest\",
-                \"env\": \"{{ env }}\",
-                \"imagePullPolicy\": \"{{ policy }}\"
+                "name": "prefect-job",
+                "image": "prefecthq/prefect:3-latest",
+                "env": "{{ env }}",
+                "imagePullPolicy": "{{ policy }}"
               }
             ]
           }
@@ -44,63 +45,25 @@ pub static RULE: Rule = Rule {
       }
     }
   },
-  \"variables\": {
-    \"type\": \"object\",
-    \"properties\": {
-      \"env\": {\"type\": \"object\"},
-      \"policy\": {\"enum\": [\"Always\", \"Never\"]}
+  "variables": {
+    "type": "object",
+    "properties": {
+      "env": {"type": "object"},
+      "policy": {"enum": ["Always", "Never"]}
     }
   }
 }
+"#,
+        with: &[(
+            "--job-variables",
+            "job_variables.yaml",
+            "policy: always
 ",
-        good: "{
-  \"job_configuration\": {
-    \"env\": \"{{ env }}\",
-    \"job_manifest\": {
-      \"apiVersion\": \"batch/v1\",
-      \"kind\": \"Job\",
-      \"spec\": {
-        \"template\": {
-          \"spec\": {
-            \"parallelism\": 1,
-            \"completions\": 1,
-            \"restartPolicy\": \"Never\",
-            \"containers\": [
-              {
-                \"name\": \"prefect-job\",
-                \"image\": \"prefecthq/prefect:3-latest\",
-                \"env\": \"{{ env }}\",
-                \"imagePullPolicy\": \"{{ policy }}\"
-              }
-            ]
-          }
-        }
-      }
-    }
-  },
-  \"variables\": {
-    \"type\": \"object\",
-    \"properties\": {
-      \"env\": {\"type\": \"object\"},
-      \"policy\": {\"enum\": [\"Always\", \"Never\"]}
-    }
-  }
-}
+        )],
+        bad: "policy: always
 ",
-        with: &[
-            (
-                "--job-variables",
-                "job_variables.yaml",
-                "policy: always
+        good: "policy: Always
 ",
-            ),
-            (
-                "--job-variables",
-                "job_variables.yaml",
-                "policy: Always
-",
-            ),
-        ],
     }],
     check: Check::Preview,
 };

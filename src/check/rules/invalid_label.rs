@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     name: "invalid-label",
     severity: Severity::Error,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "Kubernetes rejects a label or an annotation of the Job",
     why: "The API server checks each key and each label value when the agent or worker creates the Job. If \
@@ -19,31 +20,23 @@ pub static RULE: Rule = Rule {
     fix: None,
     sources: &["https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set"],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: r#"apiVersion: batch/v1
 kind: Job
 metadata:
   labels:
-    team: \"data team\"
+    team: "data team"
 spec:
   template:
     spec:
       containers:
       - name: flow
         image: prefecthq/prefect:1.4.1
-",
-        good: "apiVersion: batch/v1
-kind: Job
-metadata:
-  labels:
-    team: data-team
-spec:
-  template:
-    spec:
-      containers:
-      - name: flow
-        image: prefecthq/prefect:1.4.1
-",
+"#,
         with: &[],
+        bad: r#"    team: "data team"
+"#,
+        good: "    team: data-team
+",
     }],
     check: Check::Preview,
 };

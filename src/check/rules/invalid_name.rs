@@ -17,6 +17,7 @@ pub static RULE: Rule = Rule {
     name: "invalid-name",
     severity: Severity::Error,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "Kubernetes rejects the name of a workload or of a container",
     why: "Names of workloads are DNS subdomains, and names of containers are DNS labels: lower-case letters, \
@@ -30,7 +31,7 @@ pub static RULE: Rule = Rule {
     ],
     examples: &[
         Example {
-            bad: "apiVersion: batch/v1
+            manifest: "apiVersion: batch/v1
 kind: Job
 metadata:
   name: Load_Orders
@@ -42,22 +43,26 @@ spec:
       - name: ETL
         image: etl:1
 ",
-            good: "apiVersion: batch/v1
-kind: Job
-metadata:
-  name: load-orders
+            with: &[],
+            bad: "  name: Load_Orders
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - name: ETL
+",
+            good: "  name: load-orders
 spec:
   template:
     spec:
       restartPolicy: Never
       containers:
       - name: etl
-        image: etl:1
 ",
-            with: &[],
         },
         Example {
-            bad: "apiVersion: batch/v1
+            manifest: "apiVersion: batch/v1
 kind: Job
 metadata:
   name: etl
@@ -69,23 +74,15 @@ spec:
       - name: main
         image: etl:1
       - name: main
-        image: proxy:1
-",
-            good: "apiVersion: batch/v1
-kind: Job
-metadata:
-  name: etl
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: main
-        image: etl:1
-      - name: proxy
         image: proxy:1
 ",
             with: &[],
+            bad: "        image: etl:1
+      - name: main
+",
+            good: "        image: etl:1
+      - name: proxy
+",
         },
     ],
     check: Check::Manifest(check),

@@ -18,6 +18,7 @@ pub static RULE: Rule = Rule {
     name: "invalid-quantity",
     severity: Severity::Error,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "Kubernetes rejects a request, a limit or the size of a volume",
     why: "A quantity is a number with an optional suffix such as `m`, `M`, `Mi`, `G` or `Gi`, and not `MB` \
@@ -31,7 +32,7 @@ pub static RULE: Rule = Rule {
     ],
     examples: &[
         Example {
-            bad: "apiVersion: batch/v1
+            manifest: "apiVersion: batch/v1
 kind: Job
 metadata:
   name: etl
@@ -46,25 +47,14 @@ spec:
           requests: {memory: 1Gi}
           limits: {memory: 2GB}
 ",
-            good: "apiVersion: batch/v1
-kind: Job
-metadata:
-  name: etl
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: main
-        image: etl:1
-        resources:
-          requests: {memory: 1Gi}
-          limits: {memory: 2Gi}
-",
             with: &[],
+            bad: "          limits: {memory: 2GB}
+",
+            good: "          limits: {memory: 2Gi}
+",
         },
         Example {
-            bad: "apiVersion: batch/v1
+            manifest: "apiVersion: batch/v1
 kind: Job
 metadata:
   name: etl
@@ -79,22 +69,11 @@ spec:
           requests: {memory: 4Gi}
           limits: {memory: 2Gi}
 ",
-            good: "apiVersion: batch/v1
-kind: Job
-metadata:
-  name: etl
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: main
-        image: etl:1
-        resources:
-          requests: {memory: 2Gi}
-          limits: {memory: 2Gi}
-",
             with: &[],
+            bad: "          requests: {memory: 4Gi}
+",
+            good: "          requests: {memory: 2Gi}
+",
         },
     ],
     check: Check::Manifest(check),

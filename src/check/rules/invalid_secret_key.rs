@@ -6,9 +6,9 @@ use jobplate_manifest::sendable::describe_non_string;
 use jobplate_yaml::Node;
 
 use crate::check::findings::{Confidence, Findings};
-use crate::check::references::{is_template, references};
+use crate::check::references::references;
 use crate::check::rule::{Check, Example, Persona, Rule};
-use crate::check::subject::{CheckedObject, Subject};
+use crate::check::subject::{CheckedObject, Subject, has_expression};
 
 /// The keys of Secrets and ConfigMaps with data.
 const DATA: [(&str, &[&str]); 2] = [("Secret", &["data", "stringData"]), ("ConfigMap", &["data", "binaryData"])];
@@ -18,6 +18,7 @@ pub static RULE: Rule = Rule {
     name: "invalid-secret-key",
     severity: Severity::Error,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "a key cannot be in the data of a Secret or ConfigMap",
     why: "A key in the data of a Secret or ConfigMap consists of letters, digits, `-`, `_` and `.`, up to 253 characters. \
@@ -29,7 +30,7 @@ pub static RULE: Rule = Rule {
         "kubernetes:pkg/apis/core/validation/validation.go (validateSecretKeySelector)",
     ],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 metadata:
   name: etl
@@ -47,25 +48,11 @@ spec:
               name: db
               key: db/password
 ",
-        good: "apiVersion: batch/v1
-kind: Job
-metadata:
-  name: etl
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: flow
-        image: etl:1
-        env:
-        - name: DB_PASSWORD
-          valueFrom:
-            secretKeyRef:
-              name: db
-              key: password
-",
         with: &[],
+        bad: "              key: db/password
+",
+        good: "              key: password
+",
     }],
     check: Check::Manifest(check),
 };
@@ -95,7 +82,7 @@ fn data_keys<'a>(object: &CheckedObject<'a>) -> impl Iterator<Item = Node<'a>> {
 /// Checks a key. `subject` is what contains it.
 fn check_key<'a>(subject: &str, key: Node<'a>, findings: &mut Findings<'a>) {
     let text = key.text().unwrap_or_default();
-    if text.is_empty() || is_template(&text) || key.is_merge_key() || describe_non_string(key).is_some() {
+    if text.is_empty() || has_expression(&text) || key.is_merge_key() || describe_non_string(key).is_some() {
         return;
     }
     if let Err(error) = check_data_key(&text) {

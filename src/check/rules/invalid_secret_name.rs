@@ -5,15 +5,16 @@ use jobplate_manifest::names::check_object_name;
 use jobplate_manifest::sendable::describe_non_string;
 
 use crate::check::findings::{Confidence, Findings};
-use crate::check::references::{is_template, references};
+use crate::check::references::references;
 use crate::check::rule::{Check, Example, Persona, Rule};
-use crate::check::subject::Subject;
+use crate::check::subject::{Subject, has_expression};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     name: "invalid-secret-name",
     severity: Severity::Error,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "a reference has a name that no Secret or ConfigMap can have",
     why: "The name of a Secret or ConfigMap is a DNS subdomain: lower-case letters, digits, `-` and `.`. The API server \
@@ -25,7 +26,7 @@ pub static RULE: Rule = Rule {
         "kubernetes:pkg/apis/core/validation/validation.go (validateSecretKeySelector)",
     ],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 metadata:
   name: etl
@@ -43,25 +44,11 @@ spec:
               name: DB_PASSWORD
               key: password
 ",
-        good: "apiVersion: batch/v1
-kind: Job
-metadata:
-  name: etl
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: flow
-        image: etl:1
-        env:
-        - name: DB_PASSWORD
-          valueFrom:
-            secretKeyRef:
-              name: db
-              key: password
-",
         with: &[],
+        bad: "              name: DB_PASSWORD
+",
+        good: "              name: db
+",
     }],
     check: Check::Manifest(check),
 };
@@ -71,7 +58,7 @@ fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
     for reference in pods.flat_map(references) {
         let Some(name) = reference.name().filter(|name| describe_non_string(*name).is_none()) else { continue };
         let text = name.text().unwrap_or_default();
-        if text.is_empty() || is_template(&text) {
+        if text.is_empty() || has_expression(&text) {
             continue;
         }
         if let Err(error) = check_object_name(reference.kind, &text) {

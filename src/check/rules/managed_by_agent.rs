@@ -13,6 +13,7 @@ pub static RULE: Rule = Rule {
     name: "managed-by-agent",
     severity: Severity::Warning,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "the agent of Prefect 1 sets a variable of the template itself",
     why: "In every flow run, the agent sets its own value after the job template. The value in the template \
@@ -21,7 +22,7 @@ pub static RULE: Rule = Rule {
     fix: None,
     sources: &["prefect@1.4.1:src/prefect/agent/kubernetes/agent.py (generate_job_spec)"],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 spec:
   template:
@@ -33,16 +34,12 @@ spec:
         - name: PREFECT__CLOUD__API
           value: http://apollo.prefect:4200
 ",
-        good: "apiVersion: batch/v1
-kind: Job
-spec:
-  template:
-    spec:
-      containers:
-      - name: flow
-        image: prefecthq/prefect:1.4.1
-",
         with: &[],
+        bad: "        env:
+        - name: PREFECT__CLOUD__API
+          value: http://apollo.prefect:4200
+",
+        good: "",
     }],
     check: Check::Manifest(check),
 };

@@ -14,6 +14,7 @@ pub static RULE: Rule = Rule {
     name: "missing-context-prefix",
     severity: Severity::Warning,
     confidence: Confidence::Low,
+    security_severity: None,
     persona: Persona::Pedantic,
     summary: "a variable has the name of a secret that tasks of Prefect 1 look up, without the prefix",
     why: "Tasks and storages of Prefect 1 look up secrets such as `GITHUB_ACCESS_TOKEN` and \
@@ -29,7 +30,7 @@ pub static RULE: Rule = Rule {
         "prefect@1.4.1:src/prefect/utilities/aws.py",
     ],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 spec:
   template:
@@ -42,20 +43,11 @@ spec:
           valueFrom:
             secretKeyRef: {name: prefect-secrets, key: slack}
 ",
-        good: "apiVersion: batch/v1
-kind: Job
-spec:
-  template:
-    spec:
-      containers:
-      - name: flow
-        image: prefecthq/prefect:1.4.1
-        env:
-        - name: PREFECT__CONTEXT__SECRETS__SLACK_WEBHOOK_URL
-          valueFrom:
-            secretKeyRef: {name: prefect-secrets, key: slack}
-",
         with: &[],
+        bad: "        - name: SLACK_WEBHOOK_URL
+",
+        good: "        - name: PREFECT__CONTEXT__SECRETS__SLACK_WEBHOOK_URL
+",
     }],
     check: Check::Manifest(check),
 };

@@ -14,6 +14,7 @@ pub static RULE: Rule = Rule {
     name: "missing-field",
     severity: Severity::Error,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "a variable or a reference misses a field that Kubernetes requires",
     why: "A variable needs a `name`. A reference to a Secret or ConfigMap needs the name of the object and, in `valueFrom`, \
@@ -22,7 +23,7 @@ pub static RULE: Rule = Rule {
     fix: None,
     sources: &["kubernetes:pkg/apis/core/validation/validation.go (validateSecretKeySelector, ValidateEnv)"],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 metadata:
   name: etl
@@ -38,26 +39,13 @@ spec:
           valueFrom:
             secretKeyRef:
               name: db
-",
-        good: "apiVersion: batch/v1
-kind: Job
-metadata:
-  name: etl
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: flow
-        image: etl:1
-        env:
-        - name: DB_PASSWORD
-          valueFrom:
-            secretKeyRef:
-              name: db
-              key: password
 ",
         with: &[],
+        bad: "              name: db
+",
+        good: "              name: db
+              key: password
+",
     }],
     check: Check::Manifest(check),
 };

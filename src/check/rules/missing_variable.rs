@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     name: "missing-variable",
     severity: Severity::Error,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "a required variable of a base job template is not set and has no default",
     why: "Prefect's server rejects each flow run of a deployment whose job variables do not set the \
@@ -18,24 +19,24 @@ pub static RULE: Rule = Rule {
     fix: None,
     sources: &["prefect@3.8.8:src/prefect/server/api/validation.py (validate_job_variables_for_deployment_flow_run)"],
     examples: &[Example {
-        bad: "{
-  \"job_configuration\": {
-    \"env\": \"{{ env }}\",
-    \"labels\": {\"image\": \"{{ image }}\"},
-    \"job_manifest\": {
-      \"apiVersion\": \"batch/v1\",
-      \"kind\": \"Job\",
-      \"spec\": {
-        \"template\": {
-          \"spec\": {
-            \"parallelism\": 1,
-            \"completions\": 1,
-            \"restartPolicy\": \"Never\",
-            \"containers\": [
+        manifest: r#"{
+  "job_configuration": {
+    "env": "{{ env }}",
+    "labels": {"image": "{{ image }}"},
+    "job_manifest": {
+      "apiVersion": "batch/v1",
+      "kind": "Job",
+      "spec": {
+        "template": {
+          "spec": {
+            "parallelism": 1,
+            "completions": 1,
+            "restartPolicy": "Never",
+            "containers": [
               {
-                \"name\": \"prefect-job\",
-                \"image\": \"prefecthq/prefect:3-latest\",
-                \"env\": \"{{ env }}\"
+                "name": "prefect-job",
+                "image": "prefecthq/prefect:3-latest",
+                "env": "{{ env }}"
               }
             ]
           }
@@ -43,51 +44,16 @@ pub static RULE: Rule = Rule {
       }
     }
   },
-  \"variables\": {
-    \"type\": \"object\",
-    \"required\": [\"image\"],
-    \"properties\": {
-      \"env\": {\"type\": \"object\"},
-      \"image\": {\"type\": \"string\"}
+  "variables": {
+    "type": "object",
+    "required": ["image"],
+    "properties": {
+      "env": {"type": "object"},
+      "image": {"type": "string"}
     }
   }
 }
-",
-        good: "{
-  \"job_configuration\": {
-    \"env\": \"{{ env }}\",
-    \"labels\": {\"image\": \"{{ image }}\"},
-    \"job_manifest\": {
-      \"apiVersion\": \"batch/v1\",
-      \"kind\": \"Job\",
-      \"spec\": {
-        \"template\": {
-          \"spec\": {
-            \"parallelism\": 1,
-            \"completions\": 1,
-            \"restartPolicy\": \"Never\",
-            \"containers\": [
-              {
-                \"name\": \"prefect-job\",
-                \"image\": \"prefecthq/prefect:3-latest\",
-                \"env\": \"{{ env }}\"
-              }
-            ]
-          }
-        }
-      }
-    }
-  },
-  \"variables\": {
-    \"type\": \"object\",
-    \"required\": [\"image\"],
-    \"properties\": {
-      \"env\": {\"type\": \"object\"},
-      \"image\": {\"type\": \"string\", \"default\": \"etl:1\"}
-    }
-  }
-}
-",
+"#,
         with: &[(
             "--scenario",
             "scenario.yaml",
@@ -95,6 +61,10 @@ pub static RULE: Rule = Rule {
   name: etl
 ",
         )],
+        bad: r#"      "image": {"type": "string"}
+"#,
+        good: r#"      "image": {"type": "string", "default": "etl:1"}
+"#,
     }],
     check: Check::Preview,
 };

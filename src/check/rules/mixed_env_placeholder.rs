@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     name: "mixed-env-placeholder",
     severity: Severity::Warning,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "`{{ env }}` is an item of a list of variables, or belongs to another container than the first",
     why: "A worker replaces `{{ env }}` with a mapping of names to values. It only converts the mapping to a \
@@ -21,23 +22,23 @@ pub static RULE: Rule = Rule {
         "prefect@3.8.8:src/integrations/prefect-kubernetes/prefect_kubernetes/worker.py (_populate_env_in_manifest)",
     ],
     examples: &[Example {
-        bad: "{
-  \"job_configuration\": {
-    \"env\": \"{{ env }}\",
-    \"job_manifest\": {
-      \"apiVersion\": \"batch/v1\",
-      \"kind\": \"Job\",
-      \"spec\": {
-        \"template\": {
-          \"spec\": {
-            \"parallelism\": 1,
-            \"completions\": 1,
-            \"restartPolicy\": \"Never\",
-            \"containers\": [
+        manifest: r#"{
+  "job_configuration": {
+    "env": "{{ env }}",
+    "job_manifest": {
+      "apiVersion": "batch/v1",
+      "kind": "Job",
+      "spec": {
+        "template": {
+          "spec": {
+            "parallelism": 1,
+            "completions": 1,
+            "restartPolicy": "Never",
+            "containers": [
               {
-                \"name\": \"prefect-job\",
-                \"image\": \"prefecthq/prefect:3-latest\",
-                \"env\": [\"{{ env }}\", {\"name\": \"LOG_LEVEL\", \"value\": \"info\"}]
+                "name": "prefect-job",
+                "image": "prefecthq/prefect:3-latest",
+                "env": ["{{ env }}", {"name": "LOG_LEVEL", "value": "info"}]
               }
             ]
           }
@@ -45,47 +46,19 @@ pub static RULE: Rule = Rule {
       }
     }
   },
-  \"variables\": {
-    \"type\": \"object\",
-    \"properties\": {
-      \"env\": {\"type\": \"object\"}
+  "variables": {
+    "type": "object",
+    "properties": {
+      "env": {"type": "object"}
     }
   }
 }
-",
-        good: "{
-  \"job_configuration\": {
-    \"env\": \"{{ env }}\",
-    \"job_manifest\": {
-      \"apiVersion\": \"batch/v1\",
-      \"kind\": \"Job\",
-      \"spec\": {
-        \"template\": {
-          \"spec\": {
-            \"parallelism\": 1,
-            \"completions\": 1,
-            \"restartPolicy\": \"Never\",
-            \"containers\": [
-              {
-                \"name\": \"prefect-job\",
-                \"image\": \"prefecthq/prefect:3-latest\",
-                \"env\": [{\"name\": \"LOG_LEVEL\", \"value\": \"info\"}]
-              }
-            ]
-          }
-        }
-      }
-    }
-  },
-  \"variables\": {
-    \"type\": \"object\",
-    \"properties\": {
-      \"env\": {\"type\": \"object\"}
-    }
-  }
-}
-",
+"#,
         with: &[],
+        bad: r#"                "env": ["{{ env }}", {"name": "LOG_LEVEL", "value": "info"}]
+"#,
+        good: r#"                "env": [{"name": "LOG_LEVEL", "value": "info"}]
+"#,
     }],
     check: Check::Preview,
 };

@@ -121,7 +121,7 @@ pub const RULES: &[&Rule] = &[
     &wrong_type::RULE,
 ];
 
-/// Returns the rule with a name, or `None` if there is none.
+/// Returns the rule with a name, or `None` if no rule has this name.
 pub fn find(name: &str) -> Option<&'static Rule> {
     RULES.iter().copied().find(|rule| rule.name == name)
 }

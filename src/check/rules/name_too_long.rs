@@ -12,6 +12,7 @@ pub static RULE: Rule = Rule {
     name: "name-too-long",
     severity: Severity::Error,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "the name of a Job or CronJob is too long",
     why: "The name of a Job becomes a label of its pods, which has at most 63 characters. A CronJob adds 11 \
@@ -23,7 +24,7 @@ pub static RULE: Rule = Rule {
         "kubernetes:pkg/apis/batch/validation/validation.go",
     ],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 metadata:
   name: extract-transform-and-load-the-orders-of-all-customers-every-night
@@ -35,19 +36,11 @@ spec:
       - name: main
         image: etl:1
 ",
-        good: "apiVersion: batch/v1
-kind: Job
-metadata:
-  name: load-orders
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: main
-        image: etl:1
-",
         with: &[],
+        bad: "  name: extract-transform-and-load-the-orders-of-all-customers-every-night
+",
+        good: "  name: load-orders
+",
     }],
     check: Check::Manifest(check),
 };

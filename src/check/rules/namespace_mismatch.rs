@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     name: "namespace-mismatch",
     severity: Severity::Error,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "the manifest names another namespace than the one in which the Job is created",
     why: "The agent creates its Jobs in its own namespace, and a worker in the namespace of the variable \
@@ -22,7 +23,7 @@ pub static RULE: Rule = Rule {
         "prefect@3.8.8:src/integrations/prefect-kubernetes/prefect_kubernetes/worker.py (_create_job)",
     ],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 metadata:
   namespace: flows
@@ -33,16 +34,11 @@ spec:
       - name: flow
         image: prefecthq/prefect:1.4.1
 ",
-        good: "apiVersion: batch/v1
-kind: Job
-spec:
-  template:
-    spec:
-      containers:
-      - name: flow
-        image: prefecthq/prefect:1.4.1
-",
         with: &[],
+        bad: "metadata:
+  namespace: flows
+",
+        good: "",
     }],
     check: Check::Preview,
 };

@@ -13,6 +13,7 @@ pub static RULE: Rule = Rule {
     name: NON_STRING_CODE,
     severity: Severity::Error,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "the name or the value of a variable is not a string",
     why: "YAML reads `true`, `5432` and `1e3` as a boolean and numbers, and Kubernetes also reads `yes`, `no`, `on` and \
@@ -21,7 +22,7 @@ pub static RULE: Rule = Rule {
     fix: Some(FixDescription { is_safe: true, text: "put the value in quotes" }),
     sources: &["https://github.com/helm/helm/issues/11562", "https://yaml.org/type/bool.html"],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 metadata:
   name: etl
@@ -38,24 +39,15 @@ spec:
         - name: PORT
           value: 5432
 ",
-        good: "apiVersion: batch/v1
-kind: Job
-metadata:
-  name: etl
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: flow
-        image: etl:1
-        env:
-        - name: DEBUG
-          value: \"yes\"
-        - name: PORT
-          value: \"5432\"
-",
         with: &[],
+        bad: "          value: yes
+        - name: PORT
+          value: 5432
+",
+        good: r#"          value: "yes"
+        - name: PORT
+          value: "5432"
+"#,
     }],
     check: Check::Manifest(check),
 };

@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     name: "not-a-job",
     severity: Severity::Error,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "a job template is not a Job",
     why: "The agent passes the template to the API for Jobs, regardless of its kind. The API server rejects \
@@ -18,7 +19,7 @@ pub static RULE: Rule = Rule {
     fix: None,
     sources: &["prefect@1.4.1:src/prefect/agent/kubernetes/agent.py (deploy_flow)"],
     examples: &[Example {
-        bad: "apiVersion: v1
+        manifest: "apiVersion: v1
 kind: ConfigMap
 metadata:
   name: job-template
@@ -32,21 +33,13 @@ data:
           containers:
           - name: flow
 ",
-        good: "apiVersion: v1
-kind: ConfigMap
-metadata:
-  name: job-template
-data:
-  job_template.yaml: |
-    apiVersion: batch/v1
-    kind: Job
-    spec:
-      template:
-        spec:
-          containers:
-          - name: flow
-",
         with: &[],
+        bad: "    apiVersion: v1
+    kind: Pod
+",
+        good: "    apiVersion: batch/v1
+    kind: Job
+",
     }],
     check: Check::Preview,
 };

@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     name: "not-first-container",
     severity: Severity::Warning,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "the flow runs in the first container, not in `flow`",
     why: "The agent sets the image, the arguments and the variables of the first container, regardless of its \
@@ -18,7 +19,7 @@ pub static RULE: Rule = Rule {
     fix: None,
     sources: &["prefect@1.4.1:src/prefect/agent/kubernetes/agent.py (generate_job_spec)"],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 spec:
   template:
@@ -28,19 +29,18 @@ spec:
         image: envoy:1
       - name: flow
         image: prefecthq/prefect:1.4.1
-",
-        good: "apiVersion: batch/v1
-kind: Job
-spec:
-  template:
-    spec:
-      containers:
-      - name: flow
-        image: prefecthq/prefect:1.4.1
-      - name: proxy
-        image: envoy:1
 ",
         with: &[],
+        bad: "      - name: proxy
+        image: envoy:1
+      - name: flow
+        image: prefecthq/prefect:1.4.1
+",
+        good: "      - name: flow
+        image: prefecthq/prefect:1.4.1
+      - name: proxy
+        image: envoy:1
+",
     }],
     check: Check::Preview,
 };

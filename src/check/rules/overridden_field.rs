@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     name: "overridden-field",
     severity: Severity::Warning,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "the agent, the run config or the worker overrides a field of the template",
     why: "The agent of Prefect 1 sets `args` and `image` of the first container, and the name of the Job. \
@@ -22,7 +23,7 @@ pub static RULE: Rule = Rule {
         "prefect@3.8.8:src/integrations/prefect-kubernetes/prefect_kubernetes/worker.py (_slugify_labels)",
     ],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 spec:
   template:
@@ -32,16 +33,10 @@ spec:
         image: prefecthq/prefect:1.4.1
         args: [python, flow.py]
 ",
-        good: "apiVersion: batch/v1
-kind: Job
-spec:
-  template:
-    spec:
-      containers:
-      - name: flow
-        image: prefecthq/prefect:1.4.1
-",
         with: &[],
+        bad: "        args: [python, flow.py]
+",
+        good: "",
     }],
     check: Check::Preview,
 };

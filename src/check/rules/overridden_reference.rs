@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     name: "overridden-reference",
     severity: Severity::Warning,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "plain text overrides a reference to a Secret",
     why: "The run config and the agent set variables after the job template, and a worker drops entries of \
@@ -22,7 +23,7 @@ pub static RULE: Rule = Rule {
         "prefect@3.8.8:src/integrations/prefect-kubernetes/prefect_kubernetes/worker.py (_populate_env_in_manifest)",
     ],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 spec:
   template:
@@ -35,35 +36,17 @@ spec:
           valueFrom:
             secretKeyRef: {name: prefect-secrets, key: token}
 ",
-        good: "apiVersion: batch/v1
-kind: Job
-spec:
-  template:
-    spec:
-      containers:
-      - name: flow
-        image: prefecthq/prefect:1.4.1
-        env:
-        - name: GITHUB_ACCESS_TOKEN
-          valueFrom:
-            secretKeyRef: {name: prefect-secrets, key: token}
-",
-        with: &[
-            (
-                "--run-config",
-                "run.yaml",
-                "env:
+        with: &[(
+            "--run-config",
+            "run.yaml",
+            "env:
   GITHUB_ACCESS_TOKEN: from-git
 ",
-            ),
-            (
-                "--run-config",
-                "run.yaml",
-                "env:
-  LOG_LEVEL: info
+        )],
+        bad: "  GITHUB_ACCESS_TOKEN: from-git
 ",
-            ),
-        ],
+        good: "  LOG_LEVEL: info
+",
     }],
     check: Check::Preview,
 };

@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     name: "overridden-variable",
     severity: Severity::Warning,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "another source overrides a variable",
     why: "The run config, the agent and Prefect itself set variables after the job template. The value in \
@@ -18,7 +19,7 @@ pub static RULE: Rule = Rule {
     fix: None,
     sources: &["prefect@1.4.1:src/prefect/agent/kubernetes/agent.py (generate_job_spec)"],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 spec:
   template:
@@ -30,15 +31,6 @@ spec:
         - name: LOG_LEVEL
           value: info
 ",
-        good: "apiVersion: batch/v1
-kind: Job
-spec:
-  template:
-    spec:
-      containers:
-      - name: flow
-        image: prefecthq/prefect:1.4.1
-",
         with: &[(
             "--run-config",
             "run.yaml",
@@ -46,6 +38,11 @@ spec:
   LOG_LEVEL: debug
 ",
         )],
+        bad: "        env:
+        - name: LOG_LEVEL
+          value: info
+",
+        good: "",
     }],
     check: Check::Preview,
 };

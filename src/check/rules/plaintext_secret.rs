@@ -13,6 +13,7 @@ pub static RULE: Rule = Rule {
     name: "plaintext-secret",
     severity: Severity::Error,
     confidence: Confidence::Medium,
+    security_severity: Some("8.0"),
     persona: Persona::Regular,
     summary: "a password, token or key is in plain text",
     why: "Everybody who can read the repository or the object can read the secret: with `kubectl get`, in the user \
@@ -31,9 +32,8 @@ The rule examines variables, arguments, HTTP headers, annotations, the data of C
         "https://cwe.mitre.org/data/definitions/312.html",
         "gitleaks:config/gitleaks.toml",
     ],
-    examples: &[
-        Example {
-            bad: "apiVersion: batch/v1
+    examples: &[Example {
+        manifest: "apiVersion: batch/v1
 kind: Job
 metadata:
   name: etl
@@ -51,18 +51,15 @@ spec:
         - name: DB_URL
           value: postgresql://etl:hunter2@db/flows
 ",
-            good: "apiVersion: batch/v1
-kind: Job
-metadata:
-  name: etl
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: flow
-        image: etl:1
-        args: [etl, --token, $(TOKEN)]
+        with: &[],
+        bad: "        args: [etl, --token, hunter2]
+        env:
+        - name: DB_PASSWORD
+          value: hunter2
+        - name: DB_URL
+          value: postgresql://etl:hunter2@db/flows
+",
+        good: "        args: [etl, --token, $(TOKEN)]
         env:
         - name: TOKEN
           valueFrom:
@@ -73,10 +70,8 @@ spec:
         - name: DB_URL
           value: postgresql://etl:$(DB_PASSWORD)@db/flows
 ",
-            with: &[],
-        },
-        Example {
-            bad: "apiVersion: v1
+    }, Example {
+        manifest: "apiVersion: v1
 kind: ConfigMap
 metadata:
   name: etl
@@ -86,19 +81,12 @@ data:
     db.user=etl
     db.password=hunter2
 ",
-            good: "apiVersion: v1
-kind: ConfigMap
-metadata:
-  name: etl
-data:
-  LOG_LEVEL: info
-  application.properties: |
-    db.user=etl
-    db.password=${DB_PASSWORD}
+        with: &[],
+        bad: "    db.password=hunter2
 ",
-            with: &[],
-        },
-    ],
+        good: "    db.password=${DB_PASSWORD}
+",
+    }],
     check: Check::Manifest(check),
 };
 

@@ -16,6 +16,7 @@ pub static RULE: Rule = Rule {
     name: "prefect1-name",
     severity: Severity::Warning,
     confidence: Confidence::Medium,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "a variable has a name of Prefect 1, which Prefect 2 and 3 do not read",
     why: "Prefect 1 reads `PREFECT__SECTION__KEY`, Prefect 2 and 3 read `PREFECT_SECTION_KEY`. A variable \
@@ -27,24 +28,24 @@ pub static RULE: Rule = Rule {
         "prefect@3.8.8:src/prefect/settings/base.py",
     ],
     examples: &[Example {
-        bad: "{
-  \"job_configuration\": {
-    \"env\": \"{{ env }}\",
-    \"job_manifest\": {
-      \"apiVersion\": \"batch/v1\",
-      \"kind\": \"Job\",
-      \"spec\": {
-        \"template\": {
-          \"spec\": {
-            \"parallelism\": 1,
-            \"completions\": 1,
-            \"restartPolicy\": \"Never\",
-            \"containers\": [
+        manifest: r#"{
+  "job_configuration": {
+    "env": "{{ env }}",
+    "job_manifest": {
+      "apiVersion": "batch/v1",
+      "kind": "Job",
+      "spec": {
+        "template": {
+          "spec": {
+            "parallelism": 1,
+            "completions": 1,
+            "restartPolicy": "Never",
+            "containers": [
               {
-                \"name\": \"prefect-job\",
-                \"image\": \"prefecthq/prefect:3-latest\",
-                \"env\": [
-                  {\"name\": \"PREFECT__LOGGING__LEVEL\", \"value\": \"DEBUG\"}
+                "name": "prefect-job",
+                "image": "prefecthq/prefect:3-latest",
+                "env": [
+                  {"name": "PREFECT__LOGGING__LEVEL", "value": "DEBUG"}
                 ]
               }
             ]
@@ -53,49 +54,19 @@ pub static RULE: Rule = Rule {
       }
     }
   },
-  \"variables\": {
-    \"type\": \"object\",
-    \"properties\": {
-      \"env\": {\"type\": \"object\"}
+  "variables": {
+    "type": "object",
+    "properties": {
+      "env": {"type": "object"}
     }
   }
 }
-",
-        good: "{
-  \"job_configuration\": {
-    \"env\": \"{{ env }}\",
-    \"job_manifest\": {
-      \"apiVersion\": \"batch/v1\",
-      \"kind\": \"Job\",
-      \"spec\": {
-        \"template\": {
-          \"spec\": {
-            \"parallelism\": 1,
-            \"completions\": 1,
-            \"restartPolicy\": \"Never\",
-            \"containers\": [
-              {
-                \"name\": \"prefect-job\",
-                \"image\": \"prefecthq/prefect:3-latest\",
-                \"env\": [
-                  {\"name\": \"PREFECT_LOGGING_LEVEL\", \"value\": \"DEBUG\"}
-                ]
-              }
-            ]
-          }
-        }
-      }
-    }
-  },
-  \"variables\": {
-    \"type\": \"object\",
-    \"properties\": {
-      \"env\": {\"type\": \"object\"}
-    }
-  }
-}
-",
+"#,
         with: &[],
+        bad: r#"                  {"name": "PREFECT__LOGGING__LEVEL", "value": "DEBUG"}
+"#,
+        good: r#"                  {"name": "PREFECT_LOGGING_LEVEL", "value": "DEBUG"}
+"#,
     }],
     check: Check::Manifest(check),
 };

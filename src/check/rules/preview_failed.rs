@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     name: "preview-failed",
     severity: Severity::Error,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "Prefect cannot create a Job from the template",
     why: "The agent or worker reads the template when a flow run starts. If it fails, the flow run stays in the state \
@@ -19,7 +20,7 @@ pub static RULE: Rule = Rule {
     fix: None,
     sources: &["prefect@1.4.1:src/prefect/agent/kubernetes/agent.py", "prefect_kubernetes.worker"],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 spec:
   template:
@@ -28,17 +29,14 @@ spec:
       - image: prefecthq/prefect:1.4.1
         env: production
 ",
-        good: "apiVersion: batch/v1
-kind: Job
-spec:
-  template:
-    spec:
-      containers:
-      - name: flow
+        with: &[],
+        bad: "      - image: prefecthq/prefect:1.4.1
+        env: production
+",
+        good: "      - name: flow
         image: prefecthq/prefect:1.4.1
         env: []
 ",
-        with: &[],
     }],
     check: Check::Preview,
 };

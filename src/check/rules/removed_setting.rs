@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     name: "removed-setting",
     severity: Severity::Warning,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "Prefect 1.0 removed a variable of the agent",
     why: "Before 1.0, these variables set the resources, the pull policy or the template of flows with an \
@@ -22,7 +23,7 @@ pub static RULE: Rule = Rule {
         "prefect@1.4.1:src/prefect/agent/kubernetes/agent.py (generate_job_spec)",
     ],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 spec:
   template:
@@ -31,20 +32,10 @@ spec:
       - name: flow
         image: prefecthq/prefect:1.4.1
 ",
-        good: "apiVersion: batch/v1
-kind: Job
-spec:
-  template:
-    spec:
-      containers:
-      - name: flow
-        image: prefecthq/prefect:1.4.1
-",
-        with: &[
-            (
-                "--agent",
-                "agent.yaml",
-                "apiVersion: apps/v1
+        with: &[(
+            "--agent",
+            "agent.yaml",
+            "apiVersion: apps/v1
 kind: Deployment
 metadata:
   name: agent
@@ -63,28 +54,12 @@ spec:
         - name: JOB_MEM_LIMIT
           value: 2Gi
 ",
-            ),
-            (
-                "--agent",
-                "agent.yaml",
-                "apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: agent
-spec:
-  selector:
-    matchLabels: {app: agent}
-  template:
-    metadata:
-      labels: {app: agent}
-    spec:
-      containers:
-      - name: agent
-        image: prefecthq/prefect:1.4.1
-        args: [prefect, agent, kubernetes, start, --job-template, job_template.yaml]
+        )],
+        bad: "        env:
+        - name: JOB_MEM_LIMIT
+          value: 2Gi
 ",
-            ),
-        ],
+        good: "",
     }],
     check: Check::Preview,
 };

@@ -14,6 +14,7 @@ pub static RULE: Rule = Rule {
     name: "secret-expansion",
     severity: Severity::Warning,
     confidence: Confidence::Medium,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "Prefect 1 may expand `$NAME`, `${...}` or a leading `~` in a secret",
     why: "Prefect replaces `$NAME` with the variable NAME if it is set, `${...}` with a setting or with \
@@ -23,21 +24,18 @@ pub static RULE: Rule = Rule {
     fix: None,
     sources: &["prefect@1.4.1:src/prefect/configuration.py (interpolate_config)"],
     examples: &[Example {
-        bad: "apiVersion: v1
+        manifest: r#"apiVersion: v1
 kind: Secret
 metadata:
   name: prefect-secrets
 stringData:
-  PREFECT__CONTEXT__SECRETS__PASSWORD: \"a${b}c\"
-",
-        good: "apiVersion: v1
-kind: Secret
-metadata:
-  name: prefect-secrets
-stringData:
-  PREFECT__CONTEXT__SECRETS__PASSWORD: abc
-",
+  PREFECT__CONTEXT__SECRETS__PASSWORD: "a${b}c"
+"#,
         with: &[],
+        bad: r#"  PREFECT__CONTEXT__SECRETS__PASSWORD: "a${b}c"
+"#,
+        good: "  PREFECT__CONTEXT__SECRETS__PASSWORD: abc
+",
     }],
     check: Check::Manifest(check),
 };

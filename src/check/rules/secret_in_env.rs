@@ -12,6 +12,7 @@ pub static RULE: Rule = Rule {
     name: "secret-in-env",
     severity: Severity::Info,
     confidence: Confidence::Low,
+    security_severity: None,
     persona: Persona::Pedantic,
     summary: "a variable holds a secret, which some security policies forbid",
     why: "CIS Kubernetes Benchmark 5.4.1 prefers Secrets in files to Secrets in variables: a variable may appear in logs and \
@@ -36,7 +37,7 @@ Other scanners report the same, some by default. To suppress their findings:
         "kube-linter:pkg/builtinchecks/yamls/read-secret-from-env-var.yaml",
     ],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 metadata:
   name: etl
@@ -54,19 +55,14 @@ spec:
               name: db
               key: password
 ",
-        good: "apiVersion: batch/v1
-kind: Job
-metadata:
-  name: etl
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: flow
-        image: etl:1
-        env:
-        - name: DB_PASSWORD_FILE
+        with: &[],
+        bad: "        - name: DB_PASSWORD
+          valueFrom:
+            secretKeyRef:
+              name: db
+              key: password
+",
+        good: "        - name: DB_PASSWORD_FILE
           value: /run/secrets/db/password
         volumeMounts:
         - name: db
@@ -77,7 +73,6 @@ spec:
         secret:
           secretName: db
 ",
-        with: &[],
     }],
     check: Check::Manifest(check),
 };

@@ -6,15 +6,15 @@ use jobplate_manifest::credentials::is_benign_value;
 use jobplate_yaml::Node;
 
 use crate::check::findings::{Confidence, Findings};
-use crate::check::references::is_template;
 use crate::check::rule::{Check, Example, Persona, Rule};
-use crate::check::subject::Subject;
+use crate::check::subject::{Subject, has_expression};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     name: "secret-in-git",
     severity: Severity::Warning,
     confidence: Confidence::Medium,
+    security_severity: Some("8.0"),
     persona: Persona::Pedantic,
     summary: "the manifest of a Secret contains its values",
     why: "The values of a Secret are only Base64, not encrypted. In a repository, everybody with access can read them, also \
@@ -28,6 +28,14 @@ pub static RULE: Rule = Rule {
         "https://github.com/bitnami-labs/sealed-secrets",
     ],
     examples: &[Example {
+        manifest: "apiVersion: v1
+kind: Secret
+metadata:
+  name: db
+stringData:
+  password: hunter2
+",
+        with: &[],
         bad: "apiVersion: v1
 kind: Secret
 metadata:
@@ -51,7 +59,6 @@ spec:
       key: etl/db
       property: password
 ",
-        with: &[],
     }],
     check: Check::Manifest(check),
 };
@@ -75,5 +82,5 @@ fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
 
 /// Returns whether an entry of the data is a value, and not a placeholder.
 fn holds_value(value: Node<'_>) -> bool {
-    value.text().is_some_and(|text| !is_template(&text) && !is_benign_value("secret", &text))
+    value.text().is_some_and(|text| !has_expression(&text) && !is_benign_value("secret", &text))
 }

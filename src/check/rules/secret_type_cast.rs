@@ -14,6 +14,7 @@ pub static RULE: Rule = Rule {
     name: "secret-type-cast",
     severity: Severity::Warning,
     confidence: Confidence::Medium,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "a flow gets a secret of Prefect 1 as another type than text",
     why: "Prefect reads the variable as a Python literal, and `Secret(\"NAME\").get()` reads a string as \
@@ -25,21 +26,18 @@ pub static RULE: Rule = Rule {
         "prefect@1.4.1:src/prefect/client/secrets.py (Secret.get)",
     ],
     examples: &[Example {
-        bad: "apiVersion: v1
+        manifest: r#"apiVersion: v1
 kind: Secret
 metadata:
   name: prefect-secrets
 stringData:
-  PREFECT__CONTEXT__SECRETS__PIN: \"12345\"
-",
-        good: "apiVersion: v1
-kind: Secret
-metadata:
-  name: prefect-secrets
-stringData:
-  PREFECT__CONTEXT__SECRETS__PIN: pin-12345
-",
+  PREFECT__CONTEXT__SECRETS__PIN: "12345"
+"#,
         with: &[],
+        bad: r#"  PREFECT__CONTEXT__SECRETS__PIN: "12345"
+"#,
+        good: "  PREFECT__CONTEXT__SECRETS__PIN: pin-12345
+",
     }],
     check: Check::Manifest(check),
 };

@@ -14,6 +14,7 @@ pub static RULE: Rule = Rule {
     name: "shell-swallows-args",
     severity: Severity::Warning,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "the shell of a container does not run its arguments",
     why: "`sh -c SCRIPT ARG...` runs only SCRIPT, and passes the arguments to it as `$0`, `$1` and so on. \
@@ -27,7 +28,7 @@ pub static RULE: Rule = Rule {
     ],
     examples: &[
         Example {
-            bad: "apiVersion: batch/v1
+            manifest: "apiVersion: batch/v1
 kind: Job
 spec:
   template:
@@ -37,20 +38,14 @@ spec:
         image: prefecthq/prefect:1.4.1
         command: [sh, -c, pip install etl]
 ",
-            good: "apiVersion: batch/v1
-kind: Job
-spec:
-  template:
-    spec:
-      containers:
-      - name: flow
-        image: prefecthq/prefect:1.4.1
-        command: [sh, -c, pip install etl && exec \"$0\" \"$@\"]
-",
             with: &[],
+            bad: "        command: [sh, -c, pip install etl]
+",
+            good: r#"        command: [sh, -c, pip install etl && exec "$0" "$@"]
+"#,
         },
         Example {
-            bad: "apiVersion: batch/v1
+            manifest: "apiVersion: batch/v1
 kind: Job
 metadata:
   name: etl
@@ -64,20 +59,12 @@ spec:
         command: [sh, -c, python]
         args: [etl.py]
 ",
-            good: "apiVersion: batch/v1
-kind: Job
-metadata:
-  name: etl
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: main
-        image: etl:1
-        command: [sh, -c, python etl.py]
-",
             with: &[],
+            bad: "        command: [sh, -c, python]
+        args: [etl.py]
+",
+            good: "        command: [sh, -c, python etl.py]
+",
         },
     ],
     check: Check::Manifest(check),

@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     name: "template-expression",
     severity: Severity::Warning,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "Prefect does not replace an expression in double braces",
     why: "A worker replaces `{{ NAME }}` where NAME is a variable of the template, and nothing else: no \
@@ -19,27 +20,21 @@ pub static RULE: Rule = Rule {
     fix: None,
     sources: &["prefect@3.8.8:src/prefect/utilities/templating/__init__.py (find_placeholders)"],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: r#"apiVersion: batch/v1
 kind: Job
 spec:
   template:
     spec:
-      serviceAccountName: \"{{ account }}\"
+      serviceAccountName: "{{ account }}"
       containers:
       - name: flow
         image: prefecthq/prefect:1.4.1
-",
-        good: "apiVersion: batch/v1
-kind: Job
-spec:
-  template:
-    spec:
-      serviceAccountName: flows
-      containers:
-      - name: flow
-        image: prefecthq/prefect:1.4.1
-",
+"#,
         with: &[],
+        bad: r#"      serviceAccountName: "{{ account }}"
+"#,
+        good: "      serviceAccountName: flows
+",
     }],
     check: Check::Preview,
 };

@@ -12,6 +12,7 @@ pub static RULE: Rule = Rule {
     name: "unchecked-object",
     severity: Severity::Warning,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "the containers of an object, or the variables of a container, cannot be checked",
     why: "An alias, a merge key or a duplicate key on the path to a variable can mean different things to different \
@@ -20,7 +21,7 @@ pub static RULE: Rule = Rule {
     fix: None,
     sources: &["https://yaml.org/type/merge.html"],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 metadata:
   name: etl
@@ -54,19 +55,35 @@ spec:
       - name: flow
         image: etl:1
 ",
-        good: "apiVersion: batch/v1
-kind: Job
-metadata:
-  name: once
+        with: &[],
+        bad: "  name: etl
 spec:
-  template:
+  template: &template
     spec:
       restartPolicy: Never
       containers:
       - name: flow
         image: etl:1
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: etl
+spec: &spec
+  containers:
+  - name: flow
+    image: etl:1
+---
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: twice
+spec:
+  template: {}
 ",
-        with: &[],
+        good: "  name: once
+spec:
+",
     }],
     check: Check::Manifest(check),
 };

@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     name: "undeclared-variable",
     severity: Severity::Error,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "a placeholder or a job variable is not a variable of the template",
     why: "Prefect's server rejects a base job template with a placeholder that `variables.properties` does \
@@ -18,24 +19,24 @@ pub static RULE: Rule = Rule {
     fix: None,
     sources: &["prefect@3.8.8:src/prefect/server/schemas/actions.py (validate_base_job_template)"],
     examples: &[Example {
-        bad: "{
-  \"job_configuration\": {
-    \"env\": \"{{ env }}\",
-    \"labels\": {\"team\": \"{{ team }}\"},
-    \"job_manifest\": {
-      \"apiVersion\": \"batch/v1\",
-      \"kind\": \"Job\",
-      \"spec\": {
-        \"template\": {
-          \"spec\": {
-            \"parallelism\": 1,
-            \"completions\": 1,
-            \"restartPolicy\": \"Never\",
-            \"containers\": [
+        manifest: r#"{
+  "job_configuration": {
+    "env": "{{ env }}",
+    "labels": {"team": "{{ team }}"},
+    "job_manifest": {
+      "apiVersion": "batch/v1",
+      "kind": "Job",
+      "spec": {
+        "template": {
+          "spec": {
+            "parallelism": 1,
+            "completions": 1,
+            "restartPolicy": "Never",
+            "containers": [
               {
-                \"name\": \"prefect-job\",
-                \"image\": \"prefecthq/prefect:3-latest\",
-                \"env\": \"{{ env }}\"
+                "name": "prefect-job",
+                "image": "prefecthq/prefect:3-latest",
+                "env": "{{ env }}"
               }
             ]
           }
@@ -43,49 +44,20 @@ pub static RULE: Rule = Rule {
       }
     }
   },
-  \"variables\": {
-    \"type\": \"object\",
-    \"properties\": {
-      \"env\": {\"type\": \"object\"}
+  "variables": {
+    "type": "object",
+    "properties": {
+      "env": {"type": "object"}
     }
   }
 }
-",
-        good: "{
-  \"job_configuration\": {
-    \"env\": \"{{ env }}\",
-    \"labels\": {\"team\": \"{{ team }}\"},
-    \"job_manifest\": {
-      \"apiVersion\": \"batch/v1\",
-      \"kind\": \"Job\",
-      \"spec\": {
-        \"template\": {
-          \"spec\": {
-            \"parallelism\": 1,
-            \"completions\": 1,
-            \"restartPolicy\": \"Never\",
-            \"containers\": [
-              {
-                \"name\": \"prefect-job\",
-                \"image\": \"prefecthq/prefect:3-latest\",
-                \"env\": \"{{ env }}\"
-              }
-            ]
-          }
-        }
-      }
-    }
-  },
-  \"variables\": {
-    \"type\": \"object\",
-    \"properties\": {
-      \"env\": {\"type\": \"object\"},
-      \"team\": {\"type\": \"string\"}
-    }
-  }
-}
-",
+"#,
         with: &[],
+        bad: r#"      "env": {"type": "object"}
+"#,
+        good: r#"      "env": {"type": "object"},
+      "team": {"type": "string"}
+"#,
     }],
     check: Check::Preview,
 };

@@ -18,6 +18,7 @@ pub static RULE: Rule = Rule {
     name: "undefined-variable",
     severity: Severity::Warning,
     confidence: Confidence::Low,
+    security_severity: None,
     persona: Persona::Pedantic,
     summary: "a value refers to a variable that the container does not define",
     why: "Kubernetes expands `$(NAME)` in the value of a variable only if the same list defines `NAME` before. It does not \
@@ -34,7 +35,7 @@ The rule does not examine containers with `envFrom`, names of Prefect, and names
         "kubernetes:pkg/kubelet/kubelet_pods.go (makeEnvironmentVariables)",
     ],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 metadata:
   name: etl
@@ -53,26 +54,15 @@ spec:
         - name: PATH
           value: $(PATH):/opt/bin
 ",
-        good: "apiVersion: batch/v1
-kind: Job
-metadata:
-  name: etl
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: flow
-        image: etl:1
-        env:
-        - name: DB_HOST
-          value: db
-        - name: DB_URL
-          value: postgres://$(DB_HOST)/flows
+        with: &[],
+        bad: "          value: postgres://$(DB_HOTS)/flows
+        - name: PATH
+          value: $(PATH):/opt/bin
+",
+        good: "          value: postgres://$(DB_HOST)/flows
         - name: PATH
           value: /usr/local/bin:/usr/bin:/bin:/opt/bin
 ",
-        with: &[],
     }],
     check: Check::Manifest(check),
 };

@@ -9,9 +9,8 @@ use jobplate_yaml::{Child, Editable, Node, NodeKind};
 
 use crate::check::copy::to_value;
 use crate::check::findings::{Confidence, Findings};
-use crate::check::references::is_template;
 use crate::check::rule::{Check, Example, FixDescription, Persona, Rule};
-use crate::check::subject::Subject;
+use crate::check::subject::{Subject, has_expression};
 
 /// The fields of an entry of `env`.
 const VARIABLE: [&str; 3] = ["name", "value", "valueFrom"];
@@ -35,6 +34,7 @@ pub static RULE: Rule = Rule {
     name: "unknown-field",
     severity: Severity::Error,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "a field of a variable or of its source does not exist",
     why: "`kubectl` and GitOps tools ask the API server for strict validation, which rejects unknown fields. Without it, the \
@@ -43,7 +43,7 @@ pub static RULE: Rule = Rule {
     fix: Some(FixDescription { is_safe: false, text: "rename the field" }),
     sources: &["https://kubernetes.io/docs/reference/using-api/api-concepts/#field-validation"],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 metadata:
   name: etl
@@ -61,25 +61,11 @@ spec:
               name: db
               key: password
 ",
-        good: "apiVersion: batch/v1
-kind: Job
-metadata:
-  name: etl
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: flow
-        image: etl:1
-        env:
-        - name: DB_PASSWORD
-          valueFrom:
-            secretKeyRef:
-              name: db
-              key: password
-",
         with: &[],
+        bad: "          valuefrom:
+",
+        good: "          valueFrom:
+",
     }],
     check: Check::Manifest(check),
 };
@@ -116,7 +102,7 @@ fn check_fields<'a>(owner: &str, map: Node<'a>, fields: &[&str], findings: &mut 
     let editable = LazyCell::new(|| Editable::from_node(map, owner).ok());
     for (position, (key, value)) in map.entries().enumerate() {
         let Some(text) = key.text() else { continue };
-        if fields.contains(&&*text) || key.is_merge_key() || is_template(&text) {
+        if fields.contains(&&*text) || key.is_merge_key() || has_expression(&text) {
             continue;
         }
         let closest = closest(&text, unused.iter().copied());

@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     name: "unknown-value",
     severity: Severity::Warning,
     confidence: Confidence::Medium,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "variables that are only known in the cluster may override others",
     why: "The agent adds the variables in PREFECT__CLOUD__AGENT__ENV_VARS to every flow run. If their value \
@@ -19,7 +20,7 @@ pub static RULE: Rule = Rule {
     fix: None,
     sources: &["prefect@1.4.1:src/prefect/agent/kubernetes/agent.py"],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 spec:
   template:
@@ -28,20 +29,10 @@ spec:
       - name: flow
         image: prefecthq/prefect:1.4.1
 ",
-        good: "apiVersion: batch/v1
-kind: Job
-spec:
-  template:
-    spec:
-      containers:
-      - name: flow
-        image: prefecthq/prefect:1.4.1
-",
-        with: &[
-            (
-                "--agent",
-                "agent.yaml",
-                "apiVersion: apps/v1
+        with: &[(
+            "--agent",
+            "agent.yaml",
+            "apiVersion: apps/v1
 kind: Deployment
 metadata:
   name: agent
@@ -61,28 +52,13 @@ spec:
           valueFrom:
             configMapKeyRef: {name: agent, key: env}
 ",
-            ),
-            (
-                "--agent",
-                "agent.yaml",
-                "apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: agent
-spec:
-  selector:
-    matchLabels: {app: agent}
-  template:
-    metadata:
-      labels: {app: agent}
-    spec:
-      containers:
-      - name: agent
-        image: prefecthq/prefect:1.4.1
-        args: [prefect, agent, kubernetes, start, --job-template, job_template.yaml]
+        )],
+        bad: "        env:
+        - name: PREFECT__CLOUD__AGENT__ENV_VARS
+          valueFrom:
+            configMapKeyRef: {name: agent, key: env}
 ",
-            ),
-        ],
+        good: "",
     }],
     check: Check::Preview,
 };

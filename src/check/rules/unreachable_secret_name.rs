@@ -15,6 +15,7 @@ pub static RULE: Rule = Rule {
     name: "unreachable-secret-name",
     severity: Severity::Warning,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "no flow can look up a secret of Prefect 1, because of the name of its variable",
     why: "Prefect reads a variable as a secret if its name begins with exactly \
@@ -28,7 +29,7 @@ pub static RULE: Rule = Rule {
         "prefect@1.4.1:src/prefect/client/secrets.py (Secret.get)",
     ],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 spec:
   template:
@@ -41,20 +42,11 @@ spec:
           valueFrom:
             secretKeyRef: {name: prefect-secrets, key: token}
 ",
-        good: "apiVersion: batch/v1
-kind: Job
-spec:
-  template:
-    spec:
-      containers:
-      - name: flow
-        image: prefecthq/prefect:1.4.1
-        env:
-        - name: PREFECT__CONTEXT__SECRETS__TOKEN
-          valueFrom:
-            secretKeyRef: {name: prefect-secrets, key: token}
-",
         with: &[],
+        bad: "        - name: PREFECT__CONTEXT__SECRETS_TOKEN
+",
+        good: "        - name: PREFECT__CONTEXT__SECRETS__TOKEN
+",
     }],
     check: Check::Manifest(check),
 };

@@ -13,6 +13,7 @@ pub static RULE: Rule = Rule {
     name: UNRECOGNIZED_CODE,
     severity: Severity::Warning,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "the `kind` of an object with containers is missing or misspelled",
     why: "The API server rejects the object. Programs that look for a kind, such as linters and admission \
@@ -21,7 +22,7 @@ pub static RULE: Rule = Rule {
     fix: None,
     sources: &["https://kubernetes.io/docs/concepts/overview/working-with-objects/#required-fields"],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Jbo
 metadata:
   name: etl
@@ -33,19 +34,11 @@ spec:
       - name: main
         image: etl:1
 ",
-        good: "apiVersion: batch/v1
-kind: Job
-metadata:
-  name: etl
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: main
-        image: etl:1
-",
         with: &[],
+        bad: "kind: Jbo
+",
+        good: "kind: Job
+",
     }],
     check: Check::Manifest(check),
 };

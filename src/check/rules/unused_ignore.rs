@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     name: "unused-ignore",
     severity: Severity::Warning,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "an ignore comment suppresses no finding",
     why: "A comment that is left after the manifest was fixed suppresses the next finding in the same place. A comment \
@@ -19,7 +20,7 @@ pub static RULE: Rule = Rule {
     fix: None,
     sources: &["https://docs.astral.sh/ruff/rules/unused-noqa/"],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 metadata:
   name: etl
@@ -36,24 +37,11 @@ spec:
         - name: LOG_LEVEL
           value: debug
 ",
-        good: "apiVersion: batch/v1
-kind: Job
-metadata:
-  name: etl
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: flow
-        image: etl:1
-        env:
-        - name: LOG_LEVEL # jobplate: ignore[duplicate-env] a tool changes the first entry
-          value: info
-        - name: LOG_LEVEL
-          value: debug
-",
         with: &[],
+        bad: "        - name: LOG_LEVEL # jobplate: ignore[duplicate-evn] a tool changes the first entry
+",
+        good: "        - name: LOG_LEVEL # jobplate: ignore[duplicate-env] a tool changes the first entry
+",
     }],
     check: Check::Engine,
 };

@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     name: "unused-template",
     severity: Severity::Warning,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "the template is not used",
     why: "If the run config has a job template of its own, or if the agent is started without \
@@ -18,7 +19,7 @@ pub static RULE: Rule = Rule {
     fix: None,
     sources: &["prefect@1.4.1:src/prefect/agent/kubernetes/agent.py (generate_job_spec)"],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 spec:
   template:
@@ -27,20 +28,10 @@ spec:
       - name: flow
         image: prefecthq/prefect:1.4.1
 ",
-        good: "apiVersion: batch/v1
-kind: Job
-spec:
-  template:
-    spec:
-      containers:
-      - name: flow
-        image: prefecthq/prefect:1.4.1
-",
-        with: &[
-            (
-                "--run-config",
-                "run.yaml",
-                "job_template:
+        with: &[(
+            "--run-config",
+            "run.yaml",
+            "job_template:
   apiVersion: batch/v1
   kind: Job
   spec:
@@ -49,14 +40,18 @@ spec:
         containers:
         - name: flow
 ",
-            ),
-            (
-                "--run-config",
-                "run.yaml",
-                "env: {}
+        )],
+        bad: "job_template:
+  apiVersion: batch/v1
+  kind: Job
+  spec:
+    template:
+      spec:
+        containers:
+        - name: flow
 ",
-            ),
-        ],
+        good: "env: {}
+",
     }],
     check: Check::Preview,
 };

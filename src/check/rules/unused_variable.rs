@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     name: "unused-variable",
     severity: Severity::Warning,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "no placeholder of the template uses a job variable",
     why: "Prefect accepts a job variable that `variables.properties` declares. Without a placeholder in \
@@ -18,23 +19,23 @@ pub static RULE: Rule = Rule {
     fix: None,
     sources: &["prefect@3.8.8:src/prefect/workers/base.py (from_template_and_values)"],
     examples: &[Example {
-        bad: "{
-  \"job_configuration\": {
-    \"env\": \"{{ env }}\",
-    \"job_manifest\": {
-      \"apiVersion\": \"batch/v1\",
-      \"kind\": \"Job\",
-      \"spec\": {
-        \"template\": {
-          \"spec\": {
-            \"parallelism\": 1,
-            \"completions\": 1,
-            \"restartPolicy\": \"Never\",
-            \"containers\": [
+        manifest: r#"{
+  "job_configuration": {
+    "env": "{{ env }}",
+    "job_manifest": {
+      "apiVersion": "batch/v1",
+      "kind": "Job",
+      "spec": {
+        "template": {
+          "spec": {
+            "parallelism": 1,
+            "completions": 1,
+            "restartPolicy": "Never",
+            "containers": [
               {
-                \"name\": \"prefect-job\",
-                \"image\": \"prefecthq/prefect:3-latest\",
-                \"env\": \"{{ env }}\"
+                "name": "prefect-job",
+                "image": "prefecthq/prefect:3-latest",
+                "env": "{{ env }}"
               }
             ]
           }
@@ -42,55 +43,26 @@ pub static RULE: Rule = Rule {
       }
     }
   },
-  \"variables\": {
-    \"type\": \"object\",
-    \"properties\": {
-      \"env\": {\"type\": \"object\"},
-      \"image\": {\"type\": \"string\"}
+  "variables": {
+    "type": "object",
+    "properties": {
+      "env": {"type": "object"},
+      "image": {"type": "string"}
     }
   }
 }
-",
-        good: "{
-  \"job_configuration\": {
-    \"env\": \"{{ env }}\",
-    \"labels\": {\"image\": \"{{ image }}\"},
-    \"job_manifest\": {
-      \"apiVersion\": \"batch/v1\",
-      \"kind\": \"Job\",
-      \"spec\": {
-        \"template\": {
-          \"spec\": {
-            \"parallelism\": 1,
-            \"completions\": 1,
-            \"restartPolicy\": \"Never\",
-            \"containers\": [
-              {
-                \"name\": \"prefect-job\",
-                \"image\": \"prefecthq/prefect:3-latest\",
-                \"env\": \"{{ env }}\"
-              }
-            ]
-          }
-        }
-      }
-    }
-  },
-  \"variables\": {
-    \"type\": \"object\",
-    \"properties\": {
-      \"env\": {\"type\": \"object\"},
-      \"image\": {\"type\": \"string\"}
-    }
-  }
-}
-",
+"#,
         with: &[(
             "--job-variables",
             "job_variables.yaml",
             "image: etl:3
 ",
         )],
+        bad: r#"    "env": "{{ env }}",
+"#,
+        good: r#"    "env": "{{ env }}",
+    "labels": {"image": "{{ image }}"},
+"#,
     }],
     check: Check::Preview,
 };

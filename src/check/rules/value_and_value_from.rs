@@ -13,6 +13,7 @@ pub static RULE: Rule = Rule {
     name: "value-and-value-from",
     severity: Severity::Error,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "a variable has both `value` and `valueFrom`",
     why: "A variable has either a value or a source. The API server rejects the manifest, but validators that only know the \
@@ -21,7 +22,7 @@ pub static RULE: Rule = Rule {
     fix: Some(FixDescription { is_safe: false, text: "remove `value`" }),
     sources: &["kubernetes:pkg/apis/core/validation/validation.go (validateEnvVarValueFrom)"],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 metadata:
   name: etl
@@ -40,25 +41,10 @@ spec:
               name: db
               key: user
 ",
-        good: "apiVersion: batch/v1
-kind: Job
-metadata:
-  name: etl
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: flow
-        image: etl:1
-        env:
-        - name: DB_USER
-          valueFrom:
-            secretKeyRef:
-              name: db
-              key: user
-",
         with: &[],
+        bad: "          value: etl
+",
+        good: "",
     }],
     check: Check::Manifest(check),
 };

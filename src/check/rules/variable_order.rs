@@ -20,6 +20,7 @@ pub static RULE: Rule = Rule {
     name: "variable-order",
     severity: Severity::Warning,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "a variable refers to one that is defined after it",
     why: "Kubernetes expands `$(NAME)` only if `NAME` is defined earlier in the same list. Otherwise, the text `$(NAME)` \
@@ -31,7 +32,7 @@ pub static RULE: Rule = Rule {
         "kubernetes:pkg/kubelet/kubelet_pods.go (makeEnvironmentVariables)",
     ],
     examples: &[Example {
-        bad: "apiVersion: batch/v1
+        manifest: "apiVersion: batch/v1
 kind: Job
 metadata:
   name: etl
@@ -50,28 +51,24 @@ spec:
             secretKeyRef:
               name: db
               key: password
-",
-        good: "apiVersion: batch/v1
-kind: Job
-metadata:
-  name: etl
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: flow
-        image: etl:1
-        env:
-        - name: DB_PASSWORD
-          valueFrom:
-            secretKeyRef:
-              name: db
-              key: password
-        - name: DB_URL
-          value: postgres://etl:$(DB_PASSWORD)@db/flows
 ",
         with: &[],
+        bad: "        - name: DB_URL
+          value: postgres://etl:$(DB_PASSWORD)@db/flows
+        - name: DB_PASSWORD
+          valueFrom:
+            secretKeyRef:
+              name: db
+              key: password
+",
+        good: "        - name: DB_PASSWORD
+          valueFrom:
+            secretKeyRef:
+              name: db
+              key: password
+        - name: DB_URL
+          value: postgres://etl:$(DB_PASSWORD)@db/flows
+",
     }],
     check: Check::Manifest(check),
 };

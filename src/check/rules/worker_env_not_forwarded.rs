@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     name: "worker-env-not-forwarded",
     severity: Severity::Info,
     confidence: Confidence::Medium,
+    security_severity: None,
     persona: Persona::Pedantic,
     summary: "the worker does not pass a variable on to flow runs",
     why: "Flows run in Jobs of their own. A worker passes its Prefect settings (`PREFECT_...`) on to them, \
@@ -19,23 +20,23 @@ pub static RULE: Rule = Rule {
     fix: None,
     sources: &["prefect@3.8.8:src/prefect/workers/base.py (_base_environment)"],
     examples: &[Example {
-        bad: "{
-  \"job_configuration\": {
-    \"env\": \"{{ env }}\",
-    \"job_manifest\": {
-      \"apiVersion\": \"batch/v1\",
-      \"kind\": \"Job\",
-      \"spec\": {
-        \"template\": {
-          \"spec\": {
-            \"parallelism\": 1,
-            \"completions\": 1,
-            \"restartPolicy\": \"Never\",
-            \"containers\": [
+        manifest: r#"{
+  "job_configuration": {
+    "env": "{{ env }}",
+    "job_manifest": {
+      "apiVersion": "batch/v1",
+      "kind": "Job",
+      "spec": {
+        "template": {
+          "spec": {
+            "parallelism": 1,
+            "completions": 1,
+            "restartPolicy": "Never",
+            "containers": [
               {
-                \"name\": \"prefect-job\",
-                \"image\": \"prefecthq/prefect:3-latest\",
-                \"env\": \"{{ env }}\"
+                "name": "prefect-job",
+                "image": "prefecthq/prefect:3-latest",
+                "env": "{{ env }}"
               }
             ]
           }
@@ -43,46 +44,14 @@ pub static RULE: Rule = Rule {
       }
     }
   },
-  \"variables\": {
-    \"type\": \"object\",
-    \"properties\": {
-      \"env\": {\"type\": \"object\"}
+  "variables": {
+    "type": "object",
+    "properties": {
+      "env": {"type": "object"}
     }
   }
 }
-",
-        good: "{
-  \"job_configuration\": {
-    \"env\": \"{{ env }}\",
-    \"job_manifest\": {
-      \"apiVersion\": \"batch/v1\",
-      \"kind\": \"Job\",
-      \"spec\": {
-        \"template\": {
-          \"spec\": {
-            \"parallelism\": 1,
-            \"completions\": 1,
-            \"restartPolicy\": \"Never\",
-            \"containers\": [
-              {
-                \"name\": \"prefect-job\",
-                \"image\": \"prefecthq/prefect:3-latest\",
-                \"env\": [{\"name\": \"PROXY\", \"value\": \"http://proxy\"}]
-              }
-            ]
-          }
-        }
-      }
-    }
-  },
-  \"variables\": {
-    \"type\": \"object\",
-    \"properties\": {
-      \"env\": {\"type\": \"object\"}
-    }
-  }
-}
-",
+"#,
         with: &[(
             "--worker",
             "worker.yaml",
@@ -106,6 +75,10 @@ spec:
           value: http://proxy
 ",
         )],
+        bad: r#"                "env": "{{ env }}"
+"#,
+        good: r#"                "env": [{"name": "PROXY", "value": "http://proxy"}]
+"#,
     }],
     check: Check::Preview,
 };

@@ -14,6 +14,7 @@ pub static RULE: Rule = Rule {
     name: "worker-overrides-reference",
     severity: Severity::Warning,
     confidence: Confidence::Medium,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "a worker overrides a reference with its own setting, in plain text",
     why: "A worker passes each of its own Prefect settings on to flow runs as plain text. Entries of the \
@@ -22,26 +23,29 @@ pub static RULE: Rule = Rule {
     remedy: "Set the variable to null in `job_configuration.env`, as `jobplate render` does: the worker then \
           does not set it.",
     fix: None,
-    sources: &["prefect@3.8.8:src/integrations/prefect-kubernetes/prefect_kubernetes/worker.py (_populate_env_in_manifest)", "prefect@3.8.8:src/prefect/workers/base.py (_base_environment)"],
+    sources: &[
+        "prefect@3.8.8:src/integrations/prefect-kubernetes/prefect_kubernetes/worker.py (_populate_env_in_manifest)",
+        "prefect@3.8.8:src/prefect/workers/base.py (_base_environment)",
+    ],
     examples: &[Example {
-        bad: "{
-  \"job_configuration\": {
-    \"env\": \"{{ env }}\",
-    \"job_manifest\": {
-      \"apiVersion\": \"batch/v1\",
-      \"kind\": \"Job\",
-      \"spec\": {
-        \"template\": {
-          \"spec\": {
-            \"parallelism\": 1,
-            \"completions\": 1,
-            \"restartPolicy\": \"Never\",
-            \"containers\": [
+        manifest: r#"{
+  "job_configuration": {
+    "env": "{{ env }}",
+    "job_manifest": {
+      "apiVersion": "batch/v1",
+      "kind": "Job",
+      "spec": {
+        "template": {
+          "spec": {
+            "parallelism": 1,
+            "completions": 1,
+            "restartPolicy": "Never",
+            "containers": [
               {
-                \"name\": \"prefect-job\",
-                \"image\": \"prefecthq/prefect:3-latest\",
-                \"env\": [
-                  {\"name\": \"PREFECT_API_KEY\", \"valueFrom\": {\"secretKeyRef\": {\"name\": \"prefect\", \"key\": \"key\"}}}
+                "name": "prefect-job",
+                "image": "prefecthq/prefect:3-latest",
+                "env": [
+                  {"name": "PREFECT_API_KEY", "valueFrom": {"secretKeyRef": {"name": "prefect", "key": "key"}}}
                 ]
               }
             ]
@@ -50,49 +54,19 @@ pub static RULE: Rule = Rule {
       }
     }
   },
-  \"variables\": {
-    \"type\": \"object\",
-    \"properties\": {
-      \"env\": {\"type\": \"object\"}
+  "variables": {
+    "type": "object",
+    "properties": {
+      "env": {"type": "object"}
     }
   }
 }
-",
-        good: "{
-  \"job_configuration\": {
-    \"env\": {\"PREFECT_API_KEY\": null},
-    \"job_manifest\": {
-      \"apiVersion\": \"batch/v1\",
-      \"kind\": \"Job\",
-      \"spec\": {
-        \"template\": {
-          \"spec\": {
-            \"parallelism\": 1,
-            \"completions\": 1,
-            \"restartPolicy\": \"Never\",
-            \"containers\": [
-              {
-                \"name\": \"prefect-job\",
-                \"image\": \"prefecthq/prefect:3-latest\",
-                \"env\": [
-                  {\"name\": \"PREFECT_API_KEY\", \"valueFrom\": {\"secretKeyRef\": {\"name\": \"prefect\", \"key\": \"key\"}}}
-                ]
-              }
-            ]
-          }
-        }
-      }
-    }
-  },
-  \"variables\": {
-    \"type\": \"object\",
-    \"properties\": {
-      \"env\": {\"type\": \"object\"}
-    }
-  }
-}
-",
+"#,
         with: &[],
+        bad: r#"    "env": "{{ env }}",
+"#,
+        good: r#"    "env": {"PREFECT_API_KEY": null},
+"#,
     }],
     check: Check::Manifest(check),
 };

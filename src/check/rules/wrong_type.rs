@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     name: "wrong-type",
     severity: Severity::Error,
     confidence: Confidence::High,
+    security_severity: None,
     persona: Persona::Regular,
     summary: "a field of the Job has another type than Kubernetes requires",
     why: "A worker replaces `{{ env }}` with a mapping, and only converts the `env` of the first container \
@@ -20,28 +21,28 @@ pub static RULE: Rule = Rule {
         "prefect@3.8.8:src/integrations/prefect-kubernetes/prefect_kubernetes/worker.py (_populate_env_in_manifest)",
     ],
     examples: &[Example {
-        bad: "{
-  \"job_configuration\": {
-    \"env\": \"{{ env }}\",
-    \"job_manifest\": {
-      \"apiVersion\": \"batch/v1\",
-      \"kind\": \"Job\",
-      \"spec\": {
-        \"template\": {
-          \"spec\": {
-            \"parallelism\": 1,
-            \"completions\": 1,
-            \"restartPolicy\": \"Never\",
-            \"containers\": [
+        manifest: r#"{
+  "job_configuration": {
+    "env": "{{ env }}",
+    "job_manifest": {
+      "apiVersion": "batch/v1",
+      "kind": "Job",
+      "spec": {
+        "template": {
+          "spec": {
+            "parallelism": 1,
+            "completions": 1,
+            "restartPolicy": "Never",
+            "containers": [
               {
-                \"name\": \"prefect-job\",
-                \"image\": \"prefecthq/prefect:3-latest\",
-                \"env\": \"{{ env }}\"
+                "name": "prefect-job",
+                "image": "prefecthq/prefect:3-latest",
+                "env": "{{ env }}"
               },
               {
-                \"name\": \"proxy\",
-                \"image\": \"envoy:1\",
-                \"env\": {\"LOG_LEVEL\": \"info\"}
+                "name": "proxy",
+                "image": "envoy:1",
+                "env": {"LOG_LEVEL": "info"}
               }
             ]
           }
@@ -49,52 +50,19 @@ pub static RULE: Rule = Rule {
       }
     }
   },
-  \"variables\": {
-    \"type\": \"object\",
-    \"properties\": {
-      \"env\": {\"type\": \"object\"}
+  "variables": {
+    "type": "object",
+    "properties": {
+      "env": {"type": "object"}
     }
   }
 }
-",
-        good: "{
-  \"job_configuration\": {
-    \"env\": \"{{ env }}\",
-    \"job_manifest\": {
-      \"apiVersion\": \"batch/v1\",
-      \"kind\": \"Job\",
-      \"spec\": {
-        \"template\": {
-          \"spec\": {
-            \"parallelism\": 1,
-            \"completions\": 1,
-            \"restartPolicy\": \"Never\",
-            \"containers\": [
-              {
-                \"name\": \"prefect-job\",
-                \"image\": \"prefecthq/prefect:3-latest\",
-                \"env\": \"{{ env }}\"
-              },
-              {
-                \"name\": \"proxy\",
-                \"image\": \"envoy:1\",
-                \"env\": [{\"name\": \"LOG_LEVEL\", \"value\": \"info\"}]
-              }
-            ]
-          }
-        }
-      }
-    }
-  },
-  \"variables\": {
-    \"type\": \"object\",
-    \"properties\": {
-      \"env\": {\"type\": \"object\"}
-    }
-  }
-}
-",
+"#,
         with: &[],
+        bad: r#"                "env": {"LOG_LEVEL": "info"}
+"#,
+        good: r#"                "env": [{"name": "LOG_LEVEL", "value": "info"}]
+"#,
     }],
     check: Check::Preview,
 };

@@ -185,7 +185,7 @@ impl CheckArgs {
         let found = summary.format(counts, baseline.count_found());
         let would_change = conclude(fixes, &summary, found, ui)?;
         baseline.finish(&selection.rules, ui)?;
-        let fails = (summary.has_findings() || would_change) && !self.exit_zero;
+        let fails = (summary.has_findings() || counts.omitted > 0 || would_change) && !self.exit_zero;
         Ok(ExitCode::from(u8::from(fails)))
     }
 }

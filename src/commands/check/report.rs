@@ -13,9 +13,6 @@ use crate::shared::report_file::{ReportFile, ReportTarget};
 use crate::ui::repository::{find_root, path_below};
 use crate::ui::{DiffOutput, Ui, ignore_closed_output};
 
-/// The rules about leaked secrets, each with its security severity. GitHub shows alerts of 7.0 and more as high.
-const SECURITY_SEVERITIES: [(&str, &str); 2] = [("plaintext-secret", "8.0"), ("secret-in-git", "8.0")];
-
 /// The findings of a run, without their documents.
 pub(super) struct FindingCollector<'c> {
     ui: &'c Ui,
@@ -31,7 +28,8 @@ pub(super) struct FindingCollector<'c> {
 impl<'c> FindingCollector<'c> {
     /// Creates a collector.
     pub(super) fn new(ui: &'c Ui, outputs: &'c Outputs) -> Self {
-        let rules = RULES.iter().map(|rule| describe_rule(rule)).collect();
+        let rules = if outputs.need_report() { RULES } else { &[] };
+        let rules = rules.iter().map(|rule| describe_rule(rule)).collect();
         let report = CheckReport { version: env!("CARGO_PKG_VERSION"), rules, ..CheckReport::default() };
         let root = find_root();
         let converter = ui.finding_converter(Box::new(move |file| path_below(root.as_deref(), file)));
@@ -96,8 +94,9 @@ impl<'c> FindingCollector<'c> {
         }
         let errors = errors.iter().flat_map(Error::all);
         self.report.errors = errors.map(|error| self.converter.convert(error.diagnostic(), "high", "")).collect();
-        let CheckCounts { documents, objects, containers } = counts;
-        (self.report.documents, self.report.objects, self.report.containers) = (documents, objects, containers);
+        let CheckCounts { documents, objects, containers, omitted } = counts;
+        (self.report.documents, self.report.objects) = (documents, objects);
+        (self.report.containers, self.report.omitted) = (containers, omitted);
         let stage = |(format, target): (Format, ReportTarget<'_>)| target.stage(self.render(format));
         let files: Vec<ReportFile> = files.into_iter().map(stage).collect::<Result<_>>()?;
         files.into_iter().try_for_each(ReportFile::write)?;
@@ -122,7 +121,6 @@ impl<'c> FindingCollector<'c> {
 }
 
 fn describe_rule(rule: &Rule) -> RuleInfo {
-    let security_severity = SECURITY_SEVERITIES.iter().find(|(name, _)| *name == rule.name);
     RuleInfo {
         name: rule.name,
         summary: rule.summary,
@@ -130,7 +128,7 @@ fn describe_rule(rule: &Rule) -> RuleInfo {
         remedy: rule.remedy,
         severity: rule.severity,
         confidence: rule.confidence.as_str(),
-        security_severity: security_severity.map(|(_, severity)| *severity),
+        security_severity: rule.security_severity,
         page: render_page(rule),
     }
 }

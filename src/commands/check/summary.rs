@@ -42,7 +42,7 @@ impl Summary {
     }
 
     /// Returns the note about findings that can be fixed, such as `2 findings can be fixed with --fix`, or `None` if
-    /// there are none.
+    /// no finding has a fix.
     pub(super) fn format_fixes(&self) -> Option<String> {
         let findings = |number: usize| format!("{number} finding{}", if number == 1 { "" } else { "s" });
         match (self.safe_fixes, self.unsafe_fixes) {
@@ -83,7 +83,7 @@ impl Summary {
         let found: Vec<String> =
             found.into_iter().filter(|(number, _)| *number > 0).map(|(number, name)| count(number, name)).collect();
         let found = if found.is_empty() { "no findings".to_owned() } else { found.join(", ") };
-        let hidden = [(self.ignored, "ignored"), (known, "in the baseline")];
+        let hidden = [(self.ignored, "ignored"), (known, "in the baseline"), (counts.omitted, "not listed")];
         let hidden = hidden.iter().filter(|(number, _)| *number > 0).map(|(number, why)| format!("; {number} {why}"));
         let hidden: String = hidden.collect();
         format!("{}: {found}{hidden}", checked.join(", "))

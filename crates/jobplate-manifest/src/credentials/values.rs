@@ -49,7 +49,7 @@ const PLACEHOLDER_WORDS: [&str; 21] = [
 /// The schemes of the header `Authorization`, which precede a credential.
 const AUTHORIZATION_SCHEMES: [&str; 4] = ["Bearer ", "Basic ", "Token ", "ApiKey "];
 
-/// The words that switch something on or off, or stand for no value.
+/// The values of switches, and the words for a missing value.
 const SWITCHES: [&str; 8] = ["true", "false", "yes", "no", "on", "off", "null", "none"];
 
 /// The maximum number of digits in a number that counts as a setting and not as a credential.

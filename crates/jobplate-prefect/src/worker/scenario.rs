@@ -26,7 +26,7 @@ pub struct WorkerScenario {
     pub worker: Worker,
     /// Whether the scenario sets the worker.
     pub has_worker: bool,
-    /// Whether the scenario sets the deployment, or sets that there is none.
+    /// Whether the scenario has the key `deployment`, even with the value null.
     pub has_deployment: bool,
     /// Whether the scenario sets the work pool.
     pub has_work_pool: bool,
