@@ -18,11 +18,13 @@
 //! | `prefect` | which documents are previewed, and how a preview's diagnostics become findings |
 //! | `copy` | which nodes a fix can copy |
 //! | `references` | which Secrets, ConfigMaps and keys a pod refers to |
+//! | `benign_literals` | which literals with secret-looking names are probably settings |
 //! | `plain_secrets` | which parts of a document are secrets in plain text |
 //! | `prefect1_secrets` | which literals of Prefect 1 secrets a document has |
 //! | `page` | the page of a rule |
 
 mod add_ignore;
+mod benign_literals;
 mod checker;
 mod comment;
 mod copy;

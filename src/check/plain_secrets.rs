@@ -8,13 +8,14 @@ use std::ops::Range;
 
 use jobplate_manifest::credentials::{
     CommandLineReader, find_credentials, find_shaped_credentials, is_benign_value, is_placeholder, is_secret_name,
-    is_secret_reference,
 };
 use jobplate_manifest::embedded::{can_hold_document, is_config_map};
 use jobplate_manifest::object::{Object, objects};
 use jobplate_manifest::sops;
 use jobplate_prefect::base_job_template;
 use jobplate_yaml::{DecodedScalar, Document, Documents, Node, NodeArena, NodeKind, read};
+
+use super::benign_literals::is_probably_setting;
 
 /// The maximum depth of documents in strings.
 const MAX_DEPTH: usize = 4;
@@ -332,10 +333,7 @@ fn is_named_secret(kind: LiteralKind, name: &str, value: &str) -> bool {
         }
         LiteralKind::Other => false,
     };
-    has_secret_name
-        && !is_benign_value(name, value)
-        && ![name, name.trim_end_matches('s')].iter().any(|name| is_secret_reference(name, value))
-        && !contains_reference(value)
+    has_secret_name && !is_benign_value(name, value) && !is_probably_setting(name, value) && !contains_reference(value)
 }
 
 /// Returns whether a value refers to another one, which is the secret: `postgres://etl:$(PASSWORD)@db`.

@@ -108,6 +108,11 @@ fn unquoted_word_length(text: &str) -> usize {
     while let Some(c) = text[length..].chars().next() {
         let is_end = c.is_whitespace() && !text[..length].ends_with('\\') || ";&,".contains(c);
         length += match c {
+            // An escaped quote belongs to the word, or closes a string around it.
+            '"' | '\'' if text[..length].ends_with('\\') => match text[length + 1..].starts_with(is_word_part) {
+                true => 1,
+                false => break,
+            },
             '"' | '\'' => match continuation_length(&text[length..]) {
                 0 => break,
                 quoted => quoted,
@@ -123,9 +128,13 @@ fn unquoted_word_length(text: &str) -> usize {
 /// 0 for a quote that closes a string around the word.
 fn continuation_length(text: &str) -> usize {
     let Some(rest) = text.strip_prefix(['"', '\'']) else { return 0 };
-    let is_part = rest.starts_with(|c: char| !c.is_whitespace() && !"\"'\\;&|,:)]}<>".contains(c));
-    let length = if is_part { quoted_length(text) } else { 0 };
+    let length = if rest.starts_with(is_word_part) { quoted_length(text) } else { 0 };
     if length > 1 && text[1..length].ends_with(&text[..1]) { length } else { 0 }
+}
+
+/// Returns whether a character after a quote shows that the quote does not close a string around the word.
+fn is_word_part(c: char) -> bool {
+    !c.is_whitespace() && !"\"'\\;&|,:)]}<>".contains(c)
 }
 
 /// Finds the values below a section of TOML or INI that holds secrets, such as `[context.secrets]`, regardless of their names.
@@ -273,6 +282,8 @@ mod tests {
             ("run --password=$'hunter2 x' -v", "$'hunter2 x'"),
             ("run --password=hun'ter2 z' -v", "hun'ter2 z'"),
             ("run --password=\"hunter2\"'x y' -v", "hunter2\"'x y'"),
+            ("run --password hun\\\"ter2 -v", "hun\\\"ter2"),
+            ("run --password=hun\\\"ter2 -v", "hun\\\"ter2"),
         ] {
             assert_eq!(find(text), [expected], "{text}");
         }

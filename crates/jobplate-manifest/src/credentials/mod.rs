@@ -22,7 +22,7 @@ use self::assignments::{find_argument, find_assigned, find_flags, find_secret_se
 pub use self::names::{PREFECT_SECRET_PREFIX, is_secret_name};
 use self::tokens::{find_private_keys, find_tokens};
 use self::urls::find_url_passwords;
-pub use self::values::{is_benign_value, is_name, is_placeholder, is_secret_reference};
+pub use self::values::{is_benign_value, is_name, is_placeholder};
 
 /// The minimum length of a string with a credential in it, in bytes.
 const MIN_LENGTH: usize = 5;
@@ -113,6 +113,9 @@ mod tests {
             "auth: ",
             "auth: a ",
             "TOKEN=a'b ",
+            "x TOKEN=a\\\"b ",
+            "--token a\\\\\"b ",
+            "--token a\\\\\"b\\\"c\"d ",
             "TOKEN=\"a\\\" ",
             "TOKEN=x,",
             "--token ",

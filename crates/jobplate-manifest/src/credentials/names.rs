@@ -66,7 +66,7 @@ const SECRET_PAIRS: [(&str, &str); 10] = [
 ];
 
 /// The last words of names whose values only describe or locate a secret.
-const BENIGN_LAST_WORDS: [&str; 65] = [
+const BENIGN_LAST_WORDS: [&str; 64] = [
     "AGE",
     "ALGORITHM",
     "AUDIENCE",
@@ -90,7 +90,6 @@ const BENIGN_LAST_WORDS: [&str; 65] = [
     "FILES",
     "FOLDER",
     "FORMAT",
-    "HEADER",
     "HOST",
     "HOSTNAME",
     "HOURS",
@@ -167,14 +166,6 @@ pub fn is_secret_name(name: &str) -> bool {
     let words = split_words(name);
     let Some((last, before)) = words.split_last() else { return false };
     let is_pair = |pair: &[Word<'_>], (first, second): (&str, &str)| pair[0].is(first) && pair[1].singular().is(second);
-    // A name that etcd gives to a cluster.
-    if let [.., first, second, third] = words.as_slice()
-        && first.is("INITIAL")
-        && second.is("CLUSTER")
-        && third.is("TOKEN")
-    {
-        return false;
-    }
     let has_webhook = words.len() > 1 && is_pair(&words[words.len() - 2..], ("WEBHOOK", "URL"));
     if !has_webhook && BENIGN_LAST_WORDS.iter().any(|word| last.is(word)) {
         return false;
@@ -306,7 +297,6 @@ mod tests {
             "2",
             "TOKEN_FILE",
             "passwordPattern",
-            "initial-cluster-token",
             "PASSWORD_PATH",
             "SECRETS_DIR",
             "SECRET_NAME",
@@ -317,7 +307,6 @@ mod tests {
             "AWS_ACCESS_KEY_ID",
             "TOKEN_TTL",
             "TOKEN_AUDIENCE",
-            "API_KEY_HEADER",
             "SECRETS_BACKEND",
             "tokenExpirationSeconds",
             "server-tokens",

@@ -211,7 +211,9 @@ pub(super) fn run_end(bytes: &[u8], start: usize, is_part: impl Fn(u8) -> bool) 
 pub(super) fn quoted_length(text: &str) -> usize {
     let escape = text.len() - text.trim_start_matches('\\').len();
     let Some(quote) = text.as_bytes().get(escape).filter(|byte| b"\"'`".contains(byte)) else { return 0 };
-    let is_closing = |at: &usize| text[..*at].ends_with('\\') == (escape > 0);
+    let count_backslashes = |end: usize| text[..end].bytes().rev().take_while(|byte| *byte == b'\\').count();
+    // Two backslashes are an escaped backslash, and do not escape the quote.
+    let is_closing = |at: &usize| count_backslashes(*at) % 2 == escape % 2;
     let mut quotes = text.match_indices(*quote as char).map(|(at, _)| at).filter(|at| *at > escape);
     quotes.find(is_closing).map_or(text.len(), |at| at + 1)
 }
@@ -220,11 +222,18 @@ pub(super) fn quoted_length(text: &str) -> usize {
 /// to a blank.
 pub(super) fn shell_word_length(text: &str) -> usize {
     let mut length = quoted_length(text);
+    // The kinds of quotes that are not closed in the rest of the text.
+    let mut unclosed: Vec<(bool, u8)> = Vec::new();
     while let Some(c) = text[length..].chars().next().filter(|c| !c.is_whitespace()) {
         let rest = &text[length..];
-        let is_quote = rest.strip_prefix('\\').unwrap_or(rest).starts_with(['"', '\'', '`']);
+        let after_escape = rest.strip_prefix('\\').unwrap_or(rest);
+        let kind = (rest.starts_with('\\'), after_escape.as_bytes().first().copied().unwrap_or_default());
+        let is_quote = b"\"'`".contains(&kind.1) && !unclosed.contains(&kind);
         let quoted = if is_quote { quoted_length(rest) } else { 0 };
         let is_closed = quoted > 1 && rest[..quoted].ends_with(['"', '\'', '`']);
+        if is_quote && !is_closed {
+            unclosed.push(kind);
+        }
         length += match c {
             _ if is_closed => quoted,
             '\\' => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),

@@ -143,7 +143,7 @@ fn find_password_in_word(word: &str, offset: usize, found: &mut Vec<Range<usize>
         if let Some(colon) = colon
             && is_host
             && !is_image
-            && !matches!(&part[..colon], "mailto" | "email")
+            && &part[..colon] != "mailto"
         {
             push_password(part, colon, sign - start, offset + start, found);
         }
@@ -216,7 +216,6 @@ mod tests {
             "prefecthq/prefect:1.4@sha256:0123",
             "docker-pullable://alpine@sha256:0123",
             "mailto:a@example.com",
-            "email:test@gmail.com",
         ] {
             assert_eq!(find(text), [] as [&str; 0], "{text}");
         }

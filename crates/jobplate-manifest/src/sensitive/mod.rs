@@ -36,9 +36,7 @@ use self::marks::{
 use self::object_fields::{REFERENCE_KEYS, mark_object_reference, mark_reference, mark_secret, mark_value_from};
 pub use self::policy::{MaskLevel, MaskPolicy};
 use self::secret_kind::{AnchoredNodes, SecretKind, merged_nodes};
-use crate::credentials::{
-    CommandLineReader, is_benign_value, is_name, is_placeholder, is_secret_name, is_secret_reference,
-};
+use crate::credentials::{CommandLineReader, is_benign_value, is_name, is_placeholder, is_secret_name};
 
 /// The annotation in which `kubectl apply` keeps a copy of the whole object.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -322,7 +320,9 @@ impl<'a> Finder<'a, '_> {
 /// Returns whether `text`, the value of `key` in a mapping with the role `role`, is the name of a Secret or of a key of
 /// one.
 fn is_name_of_secret(role: Role, key: &str, text: &str) -> bool {
-    is_secret_reference(key, text) || key == "secretKey" && role & REMOTE != 0 && is_name(text)
+    let names_secret = key == "secret" || key.ends_with("Secret") && !key.to_ascii_lowercase().contains("client");
+    let names_key = key == "secretKey" && role & REMOTE != 0;
+    (names_secret || names_key) && is_name(text)
 }
 
 /// Returns whether the key of a mapping is an identifier or a placeholder.
