@@ -20,9 +20,14 @@ pub(super) fn is_probably_setting(name: &str, value: &str) -> bool {
         || names_header(name, value)
         || is_address(name, value)
         || REFERENCE_SCHEMES.iter().any(|scheme| value.starts_with(scheme))
-        || is_shell_variable(value)
-        || is_prefixed_variable(value)
+        || is_variable(value)
         || [name, name.trim_end_matches('s')].iter().any(|name| is_secret_reference(name, value))
+}
+
+/// Returns whether a value, in quotes or not, is a variable of a shell, as in `TOKEN="$DB_TOKEN"` and `Bearer $TOKEN`.
+pub(super) fn is_variable(value: &str) -> bool {
+    let value = value.trim_matches(['"', '\'']);
+    is_shell_variable(value) || is_prefixed_variable(value)
 }
 
 /// Returns whether a setting such as `API_KEY_HEADER` has the name of a header, and not its value.

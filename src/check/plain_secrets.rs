@@ -15,7 +15,7 @@ use jobplate_manifest::sops;
 use jobplate_prefect::base_job_template;
 use jobplate_yaml::{DecodedScalar, Document, Documents, Node, NodeArena, NodeKind, read};
 
-use super::benign_literals::is_probably_setting;
+use super::benign_literals::{is_probably_setting, is_variable};
 
 /// The maximum depth of documents in strings.
 const MAX_DEPTH: usize = 4;
@@ -228,7 +228,8 @@ impl<'a> Finder<'a> {
             return;
         }
         let shaped = find_shaped_credentials(&text);
-        let all = if label.kind == LiteralKind::Other { shaped.clone() } else { find_credentials(&text) };
+        let mut all = if label.kind == LiteralKind::Other { shaped.clone() } else { find_credentials(&text) };
+        all.retain(|range| !is_variable(&text[range.clone()]));
         if all.is_empty() {
             return;
         }

@@ -1,5 +1,7 @@
 //! The references of a pod to Secrets, ConfigMaps and their keys.
 
+use std::cell::LazyCell;
+
 use jobplate_diagnostic::suggest::quote_key;
 use jobplate_manifest::env::{ENV_FROM_SOURCES, KEY_SOURCES};
 use jobplate_yaml::{Node, NodeKind};
@@ -36,7 +38,7 @@ pub(super) fn references<'a>(pod: &Pod<'a>) -> Vec<Reference<'a>> {
         add_volume(volume, &mut found);
     }
     for secret in pod.node.get_first("imagePullSecrets").into_iter().flat_map(Node::items) {
-        found.extend(reference("Secret", "an item of `imagePullSecrets`".to_owned(), Some(secret), "name"));
+        found.extend(reference("Secret", || "an item of `imagePullSecrets`".to_owned(), Some(secret), "name"));
     }
     found
 }
@@ -48,7 +50,7 @@ pub(super) fn container_references<'a>(container: &Container<'a>) -> Vec<Referen
         for (key, kind) in KEY_SOURCES {
             let source = entry.value_from.and_then(|source| source.get_first(key));
             let owner = || format!("variable {}", quote_key(&entry.text));
-            if let Some(reference) = source.and_then(|source| reference(kind, owner(), Some(source), "name")) {
+            if let Some(reference) = reference(kind, owner, source, "name") {
                 let keys = reference.node.get_first("key").into_iter().collect();
                 found.push(Reference { keys, needs_key: true, ..reference });
             }
@@ -56,7 +58,7 @@ pub(super) fn container_references<'a>(container: &Container<'a>) -> Vec<Referen
     }
     for source in container.node.get_first("envFrom").into_iter().flat_map(Node::items) {
         for (key, kind) in ENV_FROM_SOURCES {
-            found.extend(reference(kind, "an item of `envFrom`".to_owned(), source.get_first(key), "name"));
+            found.extend(reference(kind, || "an item of `envFrom`".to_owned(), source.get_first(key), "name"));
         }
     }
     found
@@ -64,15 +66,15 @@ pub(super) fn container_references<'a>(container: &Container<'a>) -> Vec<Referen
 
 /// Adds the references of a volume, also of its projected sources.
 fn add_volume<'a>(volume: Node<'a>, found: &mut Vec<Reference<'a>>) {
-    let owner = || match volume.get_first("name").and_then(Node::text) {
+    let owner = LazyCell::new(|| match volume.get_first("name").and_then(Node::text) {
         Some(name) => format!("volume {}", quote_key(&name)),
         None => "a volume".to_owned(),
-    };
+    });
     let projected = volume.get_first("projected").and_then(|projected| projected.get_first("sources"));
     let sources = projected.into_iter().flat_map(Node::items).map(|source| (source, "name"));
     for (source, secret_key) in std::iter::once((volume, "secretName")).chain(sources) {
         for (key, kind, name_key) in [("secret", "Secret", secret_key), ("configMap", "ConfigMap", "name")] {
-            if let Some(reference) = reference(kind, owner(), source.get_first(key), name_key) {
+            if let Some(reference) = reference(kind, || owner.clone(), source.get_first(key), name_key) {
                 let items = reference.node.get_first("items").into_iter().flat_map(Node::items);
                 let keys = items.filter_map(|item| item.get_first("key")).collect();
                 found.push(Reference { keys, ..reference });
@@ -81,13 +83,13 @@ fn add_volume<'a>(volume: Node<'a>, found: &mut Vec<Reference<'a>>) {
     }
 }
 
-/// Returns a reference without keys, or `None` if the node is not a mapping.
+/// Returns a reference without keys, or `None` if the node is not a mapping. `owner` is called only for a mapping.
 fn reference<'a>(
     kind: &'static str,
-    owner: String,
+    owner: impl FnOnce() -> String,
     node: Option<Node<'a>>,
     name_key: &'static str,
 ) -> Option<Reference<'a>> {
     let node = node.filter(|node| node.kind() == NodeKind::Map)?;
-    Some(Reference { kind, owner, node, name_key, keys: Vec::new(), needs_key: false })
+    Some(Reference { kind, owner: owner(), node, name_key, keys: Vec::new(), needs_key: false })
 }

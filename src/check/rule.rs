@@ -89,7 +89,7 @@ pub struct Example {
 }
 
 impl Example {
-    /// Returns a text of the example after the correction.
+    /// Returns `text`, the manifest or one of the files, after the correction.
     pub fn correct(&self, text: &str) -> String {
         text.replacen(self.bad, self.good, 1)
     }

@@ -172,7 +172,7 @@ impl<'a> Pod<'a> {
 
     /// Returns the first container, in which Prefect runs the flow.
     pub fn flow_container(&self) -> Option<&Container<'a>> {
-        self.containers.iter().find(|container| container.list == CONTAINER_LISTS[0] && container.position == 0)
+        self.containers.first().filter(|container| container.is_first())
     }
 }
 
@@ -182,6 +182,11 @@ impl<'a> Container<'a> {
         let env = entries.filter(|(_, item)| item.kind() == NodeKind::Map);
         let env = env.map(|(position, item)| EnvEntry::new(item, position)).collect();
         Container { node, list, position, name: container::name(node).unwrap_or_default(), env }
+    }
+
+    /// Returns whether the container is the first one of `containers`, in which Prefect runs the flow.
+    pub fn is_first(&self) -> bool {
+        self.list == CONTAINER_LISTS[0] && self.position == 0
     }
 
     /// Returns the container in messages: ``container `NAME` ``.

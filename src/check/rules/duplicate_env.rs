@@ -114,9 +114,9 @@ fn referenced_names(container: &Container<'_>) -> Option<HashSet<String>> {
     Some(names)
 }
 
-/// Returns whether the line above a node is a comment.
-fn follows_comment(node: Node<'_>) -> bool {
-    let before = &node.document().text[..node.span().start];
-    let above = before.rfind('\n').map(|end| &before[..end]).unwrap_or_default();
-    above.rsplit('\n').next().is_some_and(|line| line.trim_start().starts_with('#'))
+/// Returns whether comments on lines of their own precede an entry.
+fn follows_comment(entry: Node<'_>) -> bool {
+    let before = &entry.document().text[..entry.span().start];
+    let lines_above = before.rsplit('\n').skip(1).map(str::trim);
+    lines_above.take_while(|line| line.is_empty() || line.starts_with('#')).any(|line| line.starts_with('#'))
 }

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     confidence: Confidence::High,
     security_severity: None,
     persona: Persona::Regular,
-    summary: "a mapping has a key twice",
+    summary: "a mapping of a Prefect template has a key twice",
     why: "YAML requires unique keys. Prefect uses the last value and silently drops the others; other \
           readers use the first one, or reject the file.",
     remedy: "Remove one of the two.",

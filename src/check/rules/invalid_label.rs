@@ -12,11 +12,12 @@ pub static RULE: Rule = Rule {
     confidence: Confidence::High,
     security_severity: None,
     persona: Persona::Regular,
-    summary: "Kubernetes rejects a label or an annotation of the Job",
+    summary: "Kubernetes rejects a label or an annotation of the Job that Prefect creates",
     why: "The API server checks each key and each label value when the agent or worker creates the Job. If \
           one is invalid, no Job is created and the flow run does not start.",
-    remedy: "Write at most 63 letters, digits, `-`, `_` and `.`, with a letter or digit at both ends, and quote \
-          values that YAML reads as a number or boolean.",
+    remedy: "Write the value of a label with at most 63 letters, digits, `-`, `_` and `.`, and a letter or digit at \
+          both ends. The same holds for the name in a key, after an optional `prefix/`. Quote values that YAML reads as \
+          numbers or booleans.",
     fix: None,
     sources: &["https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set"],
     examples: &[Example {

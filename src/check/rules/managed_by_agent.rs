@@ -16,8 +16,8 @@ pub static RULE: Rule = Rule {
     security_severity: None,
     persona: Persona::Regular,
     summary: "the agent of Prefect 1 sets a variable of the template itself",
-    why: "In every flow run, the agent sets its own value after the job template. The value in the template \
-          has no effect, and a change of it neither.",
+    why: "In every flow run, the agent sets its own value after the job template. Neither the \
+          value in the template nor a change to it has any effect.",
     remedy: "Remove the variable, and set it on the agent.",
     fix: None,
     sources: &["prefect@1.4.1:src/prefect/agent/kubernetes/agent.py (generate_job_spec)"],

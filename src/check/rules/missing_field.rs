@@ -1,4 +1,4 @@
-//! `missing-field`: a variable or a reference misses a field that Kubernetes requires.
+//! `missing-field`: a variable or a reference lacks a field that Kubernetes requires.
 
 use jobplate_diagnostic::Severity;
 use jobplate_diagnostic::suggest::closest;

@@ -22,7 +22,6 @@ pub static RULE: Rule = Rule {
         manifest: r#"{
   "job_configuration": {
     "env": "{{ env }}",
-    "labels": {"image": "{{ image }}"},
     "job_manifest": {
       "apiVersion": "batch/v1",
       "kind": "Job",
@@ -35,7 +34,7 @@ pub static RULE: Rule = Rule {
             "containers": [
               {
                 "name": "prefect-job",
-                "image": "prefecthq/prefect:3-latest",
+                "image": "{{ image }}",
                 "env": "{{ env }}"
               }
             ]
@@ -63,7 +62,7 @@ pub static RULE: Rule = Rule {
         )],
         bad: r#"      "image": {"type": "string"}
 "#,
-        good: r#"      "image": {"type": "string", "default": "etl:1"}
+        good: r#"      "image": {"type": "string", "default": "prefecthq/prefect:3-latest"}
 "#,
     }],
     check: Check::Preview,

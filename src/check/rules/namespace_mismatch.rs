@@ -13,8 +13,8 @@ pub static RULE: Rule = Rule {
     security_severity: None,
     persona: Persona::Regular,
     summary: "the manifest names another namespace than the one in which the Job is created",
-    why: "The agent creates its Jobs in its own namespace, and a worker in the namespace of the variable \
-          `namespace`. The API server rejects a Job whose `metadata.namespace` is another one.",
+    why: "The agent creates its Jobs in the namespace of `--namespace` or of its variable `NAMESPACE`, by default \
+          `default`. A worker creates them in the namespace of the job variable `namespace`. The API server rejects a Job whose `metadata.namespace` is another one.",
     remedy: "Remove `namespace` from the manifest, and set it on the agent with `--namespace`, or in the job \
           variables.",
     fix: None,

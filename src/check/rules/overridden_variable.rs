@@ -13,9 +13,9 @@ pub static RULE: Rule = Rule {
     security_severity: None,
     persona: Persona::Regular,
     summary: "another source overrides a variable",
-    why: "The run config, the agent and Prefect itself set variables after the job template. The value in \
-          the template has no effect, and a change of it neither.",
-    remedy: "Remove one of the two.",
+    why: "The run config, the agent and Prefect itself set variables after the job template. Neither \
+          the value in the template nor a change to it has any effect.",
+    remedy: "Remove the variable from the template, or from the source that the finding names.",
     fix: None,
     sources: &["prefect@1.4.1:src/prefect/agent/kubernetes/agent.py (generate_job_spec)"],
     examples: &[Example {

@@ -71,11 +71,10 @@ spec:
 };
 
 fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
-    for (object, pod, container) in subject.containers() {
+    for (object, _, container) in subject.containers() {
         // Prefect sets the arguments of the flow container, so the preview checks them.
-        let is_flow_container = pod.flow_container().is_some_and(|first| first.node.index() == container.node.index());
         let is_template = object.base_job_template.is_some() || subject.is_prefect1_template(object);
-        if !(is_template && is_flow_container) {
+        if !(is_template && container.is_first()) {
             check_container(container, findings);
         }
     }

@@ -89,7 +89,7 @@ fn check_container<'a>(container: &Container<'a>, findings: &mut Findings<'a>) {
             continue;
         }
         let message = format!("{own_quoted} refers to {quoted}, which the container does not define");
-        let known = defined.iter().copied().filter(|name| *name != own).take(MAX_SUGGESTIONS);
+        let known = container.env.iter().map(|entry| &*entry.text).filter(|name| *name != own).take(MAX_SUGGESTIONS);
         let suggestion = did_you_mean(name, known);
         let help = suggestion.unwrap_or_else(|| format!("define {quoted} before {own_quoted}"));
         findings.report(value, message).help(help);

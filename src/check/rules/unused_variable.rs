@@ -58,10 +58,9 @@ pub static RULE: Rule = Rule {
             "image: etl:3
 ",
         )],
-        bad: r#"    "env": "{{ env }}",
+        bad: r#"                "image": "prefecthq/prefect:3-latest",
 "#,
-        good: r#"    "env": "{{ env }}",
-    "labels": {"image": "{{ image }}"},
+        good: r#"                "image": "{{ image }}",
 "#,
     }],
     check: Check::Preview,

@@ -100,9 +100,10 @@ fn check_container<'a>(container: &Container<'a>, findings: &mut Findings<'a>) {
             finding.related(other, "defined here");
         }
         // The definition can move up if it only refers to variables before its new place.
-        let text = definition.literal().map(|(_, text)| text).unwrap_or_default();
-        let can_move = definition.node.span().len() <= MAX_MOVED_SIZE
-            && referenced_names(&text).all(|name| first.get(name).is_none_or(|at| *at < index));
+        let can_move = definition.node.span().len() <= MAX_MOVED_SIZE && {
+            let text = definition.literal().map(|(_, text)| text).unwrap_or_default();
+            referenced_names(&text).all(|name| first.get(name).is_none_or(|at| *at < index))
+        };
         if let (Some(env), true) = (env, can_move)
             && let Some(copy) = to_value(definition.node)
         {

@@ -3,7 +3,7 @@
 use jobplate_diagnostic::Severity;
 use jobplate_diagnostic::suggest::quote_key;
 use jobplate_prefect::base_job_template::{BaseJobTemplate, is_worker_setting};
-use jobplate_yaml::Node;
+use jobplate_yaml::{KeyIndex, Node};
 
 use crate::check::findings::{Confidence, Findings};
 use crate::check::rule::{Check, Example, Persona, Rule};
@@ -75,8 +75,8 @@ fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
     for object in &subject.objects {
         let template = object.base_job_template.and_then(|node| BaseJobTemplate::read(&object.object, node).ok());
         let Some(template) = template else { continue };
-        let env = template.env().ok().flatten();
-        let is_null = |name: &str| env.and_then(|env| env.get_first(name)).is_some_and(Node::is_null);
+        let env = template.env().ok().flatten().map(KeyIndex::new);
+        let is_null = |name: &str| env.as_ref().and_then(|env| env.get_first(name)).is_some_and(Node::is_null);
         let flow_container = object.pods.first().and_then(|pod| pod.flow_container());
         for entry in flow_container.into_iter().flat_map(|container| &container.env) {
             let (Some(name), Some(_)) = (entry.name, entry.value_from) else { continue };

@@ -1,4 +1,4 @@
-//! `wrong-type`: a field of the Job has another type than Kubernetes requires.
+//! `wrong-type`: a field of the Job that Prefect creates has another type than Kubernetes requires.
 
 use jobplate_diagnostic::Severity;
 

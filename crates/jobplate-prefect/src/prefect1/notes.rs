@@ -184,7 +184,8 @@ impl NoteCollector<'_> {
                 // An equal value has no effect, but does no harm either.
                 _ if overridden == value => continue,
                 (FlowVariableOrigin::Template, _) => {
-                    Diagnostic::warning("overridden-variable", format!("{winner} overrides `{name}`"))
+                    let code = if managed { "managed-by-agent" } else { "overridden-variable" };
+                    Diagnostic::warning(code, format!("{winner} overrides `{name}`"))
                 }
                 (FlowVariableOrigin::RunConfig | FlowVariableOrigin::AgentEnv, _) if managed => {
                     Diagnostic::warning("overridden-variable", format!("{winner} overrides `{name}`"))
