@@ -141,7 +141,7 @@ impl ApplyArgs {
                 return Err(Error::usage("`--dry-run=client` is not supported").hint(hint));
             }
             DryRunChoice::Missing => {
-                return Err(Error::usage("missing value of `--dry-run`").hint("use --dry-run=server"));
+                return Err(Error::usage("missing value for `--dry-run`").hint("use --dry-run=server"));
             }
         };
         let running = recreate_running;

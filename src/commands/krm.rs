@@ -164,7 +164,9 @@ fn check_resource_list(root: Node<'_>) -> Result<()> {
         Ok(root.get(key)?.is_some_and(|value| known.iter().any(|known| value.has_text(known))))
     };
     if !(has_value("kind", &[RESOURCE_LIST])? && has_value("apiVersion", &RESOURCE_LIST_VERSIONS)?) {
-        return Err(not_a_list_error("expected `kind: ResourceList`").at(list_start));
+        return Err(
+            not_a_list_error("expected `apiVersion: config.kubernetes.io/v1` and `kind: ResourceList`").at(list_start)
+        );
     }
     root.get("functionConfig")?;
     root.get("results")?;

@@ -42,15 +42,15 @@ pub(super) fn plan_base_job_template(
     let [name, ..] = names.worker_settings else { return Ok(()) };
     if !version.merges_env() && edits.len() > edits_before {
         let reason = format!(
-            "{name} must be null in `job_configuration.env`, but with prefect-kubernetes {version} a mapping there \
-             overrides the variables of deployments"
+            "cannot set {name} to null in `job_configuration.env`: with prefect-kubernetes {version}, a mapping in that \
+             field overrides the variables of deployments"
         );
         return refuse(reason, "set it to null in the `env` of each deployment, or update the workers to 0.4 or later");
     }
     let keeps_variables = |default: Node<'_>| default.entries().any(|(key, _)| !names.contains(key));
     if !version.merges_default_env() && template.default_env.is_some_and(keeps_variables) {
         let reason = format!(
-            "{name} must be null in `job_configuration.env`, but with prefect-kubernetes {version} the default of \
+            "cannot set {name} to null in `job_configuration.env`: with prefect-kubernetes {version}, the default of \
              `env` overrides it"
         );
         return refuse(reason, "move that default into `job_configuration.env`, or update the workers to 0.7 or later");
@@ -109,19 +109,20 @@ fn plan_job_env(
     let description = "`job_configuration.env`";
     let env = template.env()?;
     match (env, names.worker_settings) {
-        (Some(env), [name, ..]) if env.kind() == NodeKind::Seq => {
-            Err(Error::refused(format!("{description} must be a mapping, not a list: the worker would set {name}"))
-                .at(env.span())
-                .hint("write it as a mapping, `NAME: value`, and move references to the container's `env`"))
-        }
+        (Some(env), [name, ..]) if env.kind() == NodeKind::Seq => Err(Error::refused(format!(
+            "{description} must be a mapping, not a list: the worker overrides {name} unless it is null there"
+        ))
+        .at(env.span())
+        .hint("write it as a mapping, `NAME: value`, and move references to the container's `env`")),
         (env, [name, ..]) if template.has_env_list() && !env.is_some_and(|env| names.are_null_in(env)) => {
             let list = template.default_env.filter(|default| default.kind() == NodeKind::Seq);
             let start = list.or(template.env_schema).unwrap_or(template.job_configuration).span().start;
             Err(Error::refused(format!(
-                "the variable `env` can be a list, which a worker cannot merge with `{name}: null` in {description}"
+                "cannot add `{name}: null` to {description}: the variable `env` can be a list, which a worker cannot merge with \
+                 a mapping"
             ))
             .at(start..start + 1)
-            .hint("write `env` as a mapping, `NAME: value`, or set this setting on the worker"))
+            .hint("write `env` as a mapping, `NAME: value`, or change {name} on the worker"))
         }
         (Some(env), _) if matches!(env.kind(), NodeKind::Map | NodeKind::Seq) => {
             plan_variable_removal(env, description, names, edits, notes)
@@ -130,9 +131,7 @@ fn plan_job_env(
         (Some(env), _) if is_env_placeholder(env) => {
             edits.push(Editable::from_node(env, description)?.replace(names.null_worker_settings()));
             let names = names.worker_settings.join(", ");
-            let text = format!(
-                "{description} is now a mapping that sets {names} to null; the worker does not set a null variable"
-            );
+            let text = format!("{description} now sets {names} to null: the worker omits null variables");
             notes.add(Diagnostic::info("worker-overrides-reference", text));
             Ok(())
         }
@@ -142,7 +141,7 @@ fn plan_job_env(
                 None => format!("missing {description}"),
             };
             let start = other.unwrap_or(template.job_configuration).span().start;
-            Err(Error::refused(format!("{problem}: the worker would set {name}"))
+            Err(Error::refused(format!("{problem}: the worker overrides {name} unless it is null there"))
                 .at(start..start + 1)
                 .hint("write `\"env\": \"{{ env }}\"` in `job_configuration`, as in Prefect's default template"))
         }

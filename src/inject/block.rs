@@ -86,7 +86,7 @@ fn plan_patches(
         }
     }
     let find_appended = |name: &str| match appended.get(name).map_or(&[][..], Vec::as_slice) {
-        [_, (_, value), ..] => Err(Error::refused(format!("duplicate patches set the variable `{name}`"))
+        [_, (_, value), ..] => Err(Error::refused(format!("more than one patch sets the variable `{name}`"))
             .at(value.span())
             .hint("remove one of the two patches")),
         patches => Ok(patches.first().copied()),

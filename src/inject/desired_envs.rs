@@ -20,7 +20,8 @@ use super::notes::Notes;
 use super::scope::{Scope, ScopeKind};
 
 /// The reason why `--secret` is refused for templates of Prefect 2 and 3.
-pub(super) const PREFECT_2_OR_3_REASON: &str = "is for Prefect 2 or 3, which have no such secrets";
+pub(super) const PREFECT_2_OR_3_REASON: &str =
+    "is for Prefect 2 or 3, which do not read PREFECT__CONTEXT__SECRETS__ variables";
 
 /// The environments that an injection gives to containers.
 pub(super) struct DesiredEnvs<'i> {
@@ -125,7 +126,7 @@ impl<'i> DesiredEnvs<'i> {
                 let reason = match role {
                     Role::FlowRun(Generation::Prefect1) => None,
                     Role::FlowRun(Generation::Prefect2Or3) => Some(PREFECT_2_OR_3_REASON),
-                    _ => scope.target().map(|_| "is not a template of flow runs, so no flow reads it"),
+                    _ => scope.target().map(|_| "is not a job template, so no flow would read the secret"),
                 };
                 if let Some(reason) = reason {
                     injection.refuse_prefect1_secrets(object.node, &object.display(), reason)?;
@@ -160,7 +161,7 @@ impl<'i> DesiredEnvs<'i> {
         match names.as_slice() {
             [] => {}
             [name] => {
-                let text = format!("the variable of the secret `{name}` is {}", variables::secret_variable(name));
+                let text = format!("the secret `{name}` is set as {}", variables::secret_variable(name));
                 self.notes.add(Diagnostic::info("secret-variable", text));
             }
             names => {

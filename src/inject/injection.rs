@@ -144,13 +144,13 @@ fn describe_secret(name: &str, reference: &KeyRef, spec_place: Option<&str>) -> 
         None => {
             let optional = if *optional { ":optional" } else { "" };
             let flag = format!("--secret-env {name}={secret}/{key}{optional}");
-            (format!("--secret {name}"), format!("--secret-env with the name of the variable: {flag}"))
+            (format!("`--secret {name}`"), flag)
         }
         Some(place) => {
             let optional = if *optional { ", optional: true" } else { "" };
             let reference = format!("{{secretKeyRef: {{name: {secret}, key: {key}{optional}}}}}");
             let entry = format!("{{name: {name}, valueFrom: {reference}}}");
-            (format!("`spec.secrets.{name}` ({place})"), format!("`spec.env` with the name of the variable: {entry}"))
+            (format!("`spec.secrets.{name}` ({place})"), format!("`spec.env`: {entry}"))
         }
     }
 }

@@ -165,9 +165,9 @@ impl Layer {
                 let origins = if earlier.origin == origin {
                     origin.to_owned()
                 } else {
-                    format!("{} and by {origin}", earlier.origin)
+                    format!("{} and {origin}", earlier.origin)
                 };
-                return Err(Error::usage(format!("`{name}` is set twice: by {origins}")).hint("remove one of the two"));
+                return Err(Error::usage(format!("`{name}` is given twice: {origins}")).hint("remove one of the two"));
             }
         }
         Ok(())
@@ -287,15 +287,15 @@ mod tests {
     fn refuses_a_second_assignment_of_a_variable() {
         type Set = fn(&mut Layer) -> Result<()>;
         let cases: [(Set, &str); 7] = [
-            (|layer| layer.set_variable(literal("A", "1"), "`--env`"), "`A` is set twice: by `--env`"),
-            (|layer| layer.unset_variable("A", "`--unset`"), "`A` is set twice: by `--env` and by `--unset`"),
+            (|layer| layer.set_variable(literal("A", "1"), "`--env`"), "`A` is given twice: `--env`"),
+            (|layer| layer.unset_variable("A", "`--unset`"), "`A` is given twice: `--env` and `--unset`"),
             (
                 |layer| layer.set_variable(by_reference("PREFECT__CONTEXT__SECRETS__T"), "`--secret-env`"),
-                "by `--secret` and by `--secret-env`",
+                "twice: `--secret` and `--secret-env`",
             ),
             (|layer| layer.set_variable(secret("A"), "`--secret`"), ""),
-            (|layer| layer.set_variable(literal("PREFECT_API_URL", "1"), "`--env`"), "by `--api` and by `--env`"),
-            (|layer| layer.set_prefect_setting(api("x"), "`--api`"), "`PREFECT__CLOUD__API` is set twice: by `--api`"),
+            (|layer| layer.set_variable(literal("PREFECT_API_URL", "1"), "`--env`"), "twice: `--api` and `--env`"),
+            (|layer| layer.set_prefect_setting(api("x"), "`--api`"), "PREFECT__CLOUD__API` is given twice: `--api"),
             (|layer| layer.unset_variable("U", "`--unset`"), ""),
         ];
         for (set, expected) in cases {

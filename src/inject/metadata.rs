@@ -42,7 +42,7 @@ fn check_name_length(object: &Object<'_>, changes: &MetadataChanges) -> Result<(
     let Some(name) = &changes.name else { return Ok(()) };
     sendable::check_name_length(object, name).map_err(|error| match changes.append_hash {
         true => error.hint("shorten the name; --name-hash appends 9 characters to it"),
-        false => error,
+        false => error.hint("shorten the value of --name"),
     })
 }
 
@@ -98,9 +98,9 @@ fn plan_namespace(
         Some(old) if old.tag().is_some() => return editable_scalar(old, "namespace").map(drop),
         Some(old) if old.has_text(new) => {}
         Some(old) if !old.is_null() => {
-            return Err(Error::refused(format!("the namespace of {} differs from that of -n", object.display()))
+            return Err(Error::refused(format!("the namespace of {} does not match -n", object.display()))
                 .at(old.span())
-                .hint("remove -n, or change the manifest"));
+                .hint("remove -n, or change the namespace in the manifest"));
         }
         Some(null) => {
             edits.push(StrictMap::from_node(null, "`metadata.namespace`")?.into_editable().replace(Value::name(new)));

@@ -195,7 +195,7 @@ impl<'i> EditPlanner<'i> {
         if let Some((flag, _)) = flags.into_iter().find(|(_, name)| name.is_some()) {
             let start = object.node.span().start;
             return Err(Error::usage(format!(
-                "`{flag}`: the target is an embedded document in {}, whose name does not change",
+                "`{flag}` does not apply to a document embedded in {}",
                 object.display()
             ))
             .at(start..start + 1)

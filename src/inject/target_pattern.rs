@@ -56,7 +56,7 @@ pub fn parse_glob(subject: &str, pattern: &str, any_case: bool) -> Result<Glob, 
         return Err(ValidationError::new(format!("the {subject} has more than {MAX_PATTERN_LENGTH} bytes")));
     }
     if pattern.contains(char::is_whitespace) {
-        return Err(ValidationError::new(format!("the {subject} contains white space"))
+        return Err(ValidationError::new(format!("the {subject} contains whitespace"))
             .hint("write a flag and its value as two arguments, or as FLAG=VALUE"));
     }
     Glob::new(pattern, any_case)

@@ -74,7 +74,7 @@ pub(super) fn parse_if_relevant<'t>(
 
 /// Returns the error for a document that may have a target but cannot be parsed.
 fn parse_error(text: &str, unsupported: Unsupported) -> Error {
-    syntax_error(text, unsupported, "fix this line; documents without a target are copied unchanged")
+    syntax_error(text, unsupported, "fix this line; only documents without a target are copied unchanged")
 }
 
 /// Returns the error for a document that cannot be parsed. `general_hint` is the hint if the reason suggests no other.
@@ -88,6 +88,8 @@ pub(crate) fn syntax_error(text: &str, unsupported: Unsupported, general_hint: &
         "close the quote, or check the quotes before it"
     } else if unsupported.reason.starts_with("too many nodes") {
         "split the document"
+    } else if unsupported.reason.contains("unterminated bracket") {
+        "close the bracket"
     } else if unsupported.reason.contains("inside brackets") {
         "write it in quotes"
     } else {

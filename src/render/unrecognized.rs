@@ -85,7 +85,7 @@ pub(super) fn find_in_document(document: Document<'_>) -> Option<(Diagnostic, Ra
 fn check_object(object: &Object<'_>) -> Option<(Diagnostic, Range<usize>)> {
     let Unrecognized { span, similar } = find_unrecognized(object)?;
     let (text, help) = match similar {
-        None => ("missing `kind`: this object is not a target".to_owned(), "add `kind: Job`".to_owned()),
+        None => ("missing `kind`, so this object is not a target".to_owned(), "add `kind: Job`".to_owned()),
         Some(similar) => {
             let text = format!("unknown kind `{}`, so this object is not a target", object.kind);
             (text, format!("did you mean `{similar}`?"))
@@ -156,8 +156,8 @@ mod tests {
                 "apiVersion: batch/v1\nkind: cronjob\n",
                 Some("unknown kind `cronjob`, so this object is not a target at cronjob"),
             ),
-            ("apiVersion: batch/v1\n", Some("missing `kind`: this object is not a target at a")),
-            ("metadata: {name: a}\n", Some("missing `kind`: this object is not a target at m")),
+            ("apiVersion: batch/v1\n", Some("missing `kind`, so this object is not a target at a")),
+            ("metadata: {name: a}\n", Some("missing `kind`, so this object is not a target at m")),
             ("kind: Job\n", None),
             ("kind: Deployment\n", None),
             ("apiVersion: example.com/v1\nkind: Jbo\n", None),

@@ -5,7 +5,7 @@ use jobplate_diagnostic::{Diagnostic, Message, ProgramName, Result};
 use jobplate_manifest::container;
 use jobplate_manifest::workload::pod_specs;
 use jobplate_prefect::generation::{Generation, Role, detect_role};
-use jobplate_prefect::prefect1::agent_container::LOCAL_SECRETS_UNNEEDED_REASON;
+use jobplate_prefect::prefect1::agent_container::LOCAL_SECRETS_HINT;
 use jobplate_prefect::prefect1::managed;
 use jobplate_prefect::requested_settings::RequestedSettings;
 use jobplate_prefect::variables;
@@ -41,14 +41,17 @@ pub(crate) fn overridden_variable_warnings(
         flags.dedup();
         let flags: Vec<String> = flags.into_iter().flatten().collect();
         let text = format!("the Prefect 1 agent (0.14.7 and later) overrides {} in every flow run", names.join(", "));
-        let help = Message::from("set it on the agent: `") + agent_command(&find_agents(rendering)?, &flags) + "`";
+        let pronoun = if names.len() == 1 { "it" } else { "them" };
+        let help = Message::from(format!("set {pronoun} on the agent: `"))
+            + agent_command(&find_agents(rendering)?, &flags)
+            + "`";
         warnings.push(Diagnostic::warning("managed-by-agent", text).help(help));
     }
     if !fixed_names.is_empty() {
-        let text = format!("the Prefect 1 agent always overrides {} in every flow run", fixed_names.join(", "));
+        let text = format!("the Prefect 1 agent overrides {} in every flow run", fixed_names.join(", "));
         let warning = Diagnostic::warning("managed-by-agent", text);
         warnings.push(match fixed_names.iter().any(|name| name == variables::LOCAL_SECRETS) {
-            true => warning.help(LOCAL_SECRETS_UNNEEDED_REASON),
+            true => warning.help(LOCAL_SECRETS_HINT),
             false => warning,
         });
     }

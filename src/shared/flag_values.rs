@@ -82,7 +82,7 @@ pub(crate) fn parse_env_from(flag: &str, text: &str) -> Result<EnvFrom> {
         Some(("configmap", name)) => (EnvFromKind::ConfigMap, name, "ConfigMap"),
         _ => {
             let needs = Error::usage(format!("`{flag}` must be secret/NAME or configmap/NAME"));
-            return Err(needs.hint("for a prefix of the variables, use PREFIX=secret/NAME"));
+            return Err(needs.hint("to add a prefix to the variable names, use PREFIX=secret/NAME"));
         }
     };
     if text.contains('=') {
@@ -160,7 +160,7 @@ pub(crate) fn parse_size(flag: &str, text: &str) -> Result<usize> {
     };
     let bytes = number.parse::<usize>().ok().and_then(|number| number.checked_mul(1_usize.checked_shl(shift)?));
     bytes.filter(|bytes| *bytes > 0).ok_or_else(|| {
-        Error::usage(format!("`{flag}` must be a size"))
+        Error::usage(format!("invalid size for `{flag}`"))
             .hint("use a number of bytes, or a size such as 512KiB, 64MiB or 1GiB")
     })
 }
@@ -208,7 +208,9 @@ fn parse_key_ref(kind: &str, text: &str, default_key: Option<&str>) -> Result<Ke
     let form = kind.to_ascii_uppercase();
     let Some((name, key)) = rest.split_once('/') else {
         let hint = match default_key {
-            Some(key) => format!("use {key}={form}/ for the key `{key}`, or {key}={form}/KEY, but never a value"),
+            Some(key) => {
+                format!("use {key}={form}/ for the key `{key}`, or {key}={form}/KEY; do not pass the value itself")
+            }
             None => format!("use {form}/KEY: the name of the {kind} and its key, never the value"),
         };
         return Err(ValidationError::new(format!("missing `/` after the name of the {kind}")).hint(hint));

@@ -64,7 +64,7 @@ impl InputReader {
         let bytes = self.read_bytes(path).map_err(|why| {
             let is_unreadable = why.starts_with(UNREADABLE);
             let error = Error::input(why).in_file(&name);
-            if is_unreadable { error.hint("pass an existing file, or `-` for standard input") } else { error }
+            if is_unreadable { error.hint("pass a file, or `-` for standard input") } else { error }
         })?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();

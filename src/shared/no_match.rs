@@ -85,7 +85,7 @@ fn no_object_error(rendering: &mut Rendering, target_syntax: TargetSyntax) -> Er
         TargetSyntax::Parameters => {
             "set files with manifests: Argo CD would delete the live objects after an empty output"
         }
-        _ => "pass a manifest, or `-` for standard input",
+        _ => "pass a manifest: a Kubernetes object has `apiVersion` and `kind`",
     })
 }
 
@@ -121,18 +121,24 @@ fn no_match_error(rendering: &mut Rendering, request: &RenderRequest) -> Result<
     }
     let needs_target = injection.no_default_targets && injection.targets.is_empty() && !injection.is_settings_only();
     let message = match rendering.unmatched_targets.first() {
-        Some(target) => format!("no object matches the target {}; found in the input:", target.display()),
-        None if needs_target && request.target_syntax == TargetSyntax::FunctionConfig => {
-            "`spec.targets` is missing; found in the input:".to_owned()
+        Some(target) => {
+            let containers = describe_containers(injection);
+            format!("no object matches the target {}{containers}; found in the input:", target.display())
         }
-        None if needs_target => "`--target` is missing; found in the input:".to_owned(),
+        None if needs_target && request.target_syntax == TargetSyntax::FunctionConfig => {
+            "missing `spec.targets`; found in the input:".to_owned()
+        }
+        None if needs_target => "missing `--target`; found in the input:".to_owned(),
+        None if injection.targets.is_empty() => {
+            format!("expected {}; found in the input:", describe_request(injection))
+        }
         None => format!("no object matches {}; found in the input:", describe_request(injection)),
     };
     let allow = match request.target_syntax {
         _ if needs_target => "",
-        TargetSyntax::Flags | TargetSyntax::SpecFile | TargetSyntax::Helm => " (or pass --allow-no-match)",
-        TargetSyntax::FunctionConfig => " (or set args: [krm, --allow-no-match])",
-        TargetSyntax::Parameters => " (or set the parameter allow-no-match)",
+        TargetSyntax::Flags | TargetSyntax::SpecFile | TargetSyntax::Helm => ", or pass --allow-no-match",
+        TargetSyntax::FunctionConfig => ", or set args: [krm, --allow-no-match]",
+        TargetSyntax::Parameters => ", or set the parameter allow-no-match",
     };
     let hint = suggest_fix(injection, request.target_syntax, &targets, &found) + allow;
     Ok(Error::input(message + &list_objects(&found)).hint(hint))
@@ -187,13 +193,17 @@ fn describe_request(injection: &Injection) -> String {
         ([], false) => "a Job, CronJob or base job template".to_owned(),
         (targets, _) => targets.join(" or "),
     };
-    let containers = match &injection.containers {
+    let labels = if injection.selector.is_some() { " and the labels of -l" } else { "" };
+    format!("{objects}{}{labels}", describe_containers(injection))
+}
+
+/// Describes the containers that the request names; empty if it names none.
+fn describe_containers(injection: &Injection) -> String {
+    match &injection.containers {
         ContainerChoice::Named(globs) => {
             let names: Vec<&str> = globs.iter().map(Glob::as_str).collect();
             format!(" with the container {}", names.join(" or "))
         }
         _ => String::new(),
-    };
-    let labels = if injection.selector.is_some() { " and the labels of -l" } else { "" };
-    format!("{objects}{containers}{labels}")
+    }
 }

@@ -80,10 +80,10 @@ fn format_target(target_syntax: TargetSyntax, target: &str, flag: &str) -> Strin
         }
         (TargetSyntax::Flags, flag) => format!("--target {target} {flag}").trim_end().to_owned(),
         (TargetSyntax::SpecFile | TargetSyntax::FunctionConfig | TargetSyntax::Parameters, "") => {
-            format!("in the spec, targets: [{}]", format_spec_target(target))
+            format!("set `targets: [{}]` in the spec", format_spec_target(target))
         }
         (TargetSyntax::SpecFile | TargetSyntax::FunctionConfig | TargetSyntax::Parameters, _) => {
-            format!("in the spec, under `env`, and targets: [{}]", format_spec_target(target))
+            format!("move it to `env` in the spec, and set `targets: [{}]`", format_spec_target(target))
         }
     }
 }
@@ -162,7 +162,7 @@ pub(super) fn suggest_fix_of_file(injection: &Injection, target_syntax: TargetSy
         // A first target replaces the default targets, which other files may need.
         _ if targets.is_empty() => {
             let target = format_target(TargetSyntax::Flags, target, "");
-            format!("pass this file alone, with {target}, or remove it from the input")
+            format!("render this file separately with {target}, or remove it from the input")
         }
         TargetSyntax::Flags | TargetSyntax::Helm => {
             format!("add {}, or remove this file from the input", format_target(target_syntax, target, ""))
@@ -203,7 +203,7 @@ pub(super) fn suggest_fix(
         let variable = format!("--secret-env {name}={}/{}", reference.name, reference.key);
         let request = if spec_place.is_some() { "`spec.secrets`" } else { "--secret" };
         let target = format_target(target, &variable);
-        Message::from(format!("set the variable by its name: {target}; {request} is only for job templates of flows"))
+        Message::from(format!("{request} is only for job templates; set the variable by its name: {target}"))
     } else if let Some(TargetCandidate { target, .. }) = candidates.first() {
         format!("choose the target: {}", format_target(target, "")).into()
     } else if found.iter().any(FoundObject::has_containers) {

@@ -51,14 +51,14 @@ pub(crate) fn require_match(rendering: &mut Rendering, request: &RenderRequest) 
         let error = |message: &str| Error::input(message).with_code("no-target");
         match take_unrecognized(&mut rendering.diagnostics, &name) {
             Some(warning) => {
-                let error = error(&format!("no object matches a target: {}", warning.message()));
+                let error = error(&format!("no target found: {}", warning.message()));
                 let error = warning.location().cloned().into_iter().fold(error, Error::at_location);
                 warning.help_message().cloned().into_iter().fold(error, Error::hint)
             }
             None => {
                 let found = found.get(&name).map(Vec::as_slice).unwrap_or_default();
                 let hint = suggest_fix_of_file(&request.injection, request.target_syntax, found);
-                error("no object matches a target").in_file(name).hint(hint)
+                error("no target found").in_file(name).hint(hint)
             }
         }
     });

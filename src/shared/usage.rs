@@ -18,8 +18,7 @@ pub(crate) fn explain_usage_error<'c>(
     match error.kind() {
         ErrorKind::UnknownArgument if joined_flag(error).is_some() => {
             let flag = joined_flag(error)?;
-            let hint =
-                format!("use {flag}=VALUE, or two arguments (in Helm: {flag}=VALUE after one --post-renderer-args)");
+            let hint = format!("use {flag}=VALUE, or two arguments (with Helm: --post-renderer-args={flag}=VALUE)");
             Some(Error::usage(format!("`{flag}` and its value are joined in one argument")).hint(hint))
         }
         ErrorKind::UnknownArgument if command.is_none() => {
@@ -32,8 +31,8 @@ pub(crate) fn explain_usage_error<'c>(
         ErrorKind::UnknownArgument => {
             let command = command.filter(|command| ["preview", "convert"].contains(command))?;
             let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else { return None };
-            let file = if is_manifest_name(word) { format!(", not also `{word}`") } else { String::new() };
-            let error = Error::usage(format!("`{command}` accepts one file{file}"));
+            let file = if is_manifest_name(word) { format!("unexpected file `{word}`: ") } else { String::new() };
+            let error = Error::usage(format!("{file}`{command}` accepts one file"));
             (!word.starts_with('-')).then(|| error.hint("run it once for each file"))
         }
         ErrorKind::InvalidValue if is_output_flag(error) => {

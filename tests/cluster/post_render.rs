@@ -258,7 +258,7 @@ fn helm_4_shows_errors_on_the_terminal() {
     let output =
         script.args(["-qec", command_line, "/dev/null"]).stdin(Stdio::null()).output().expect("script is there");
     let terminal_text = String::from_utf8_lossy(&output.stdout);
-    assert!(terminal_text.contains("`--target` is missing"), "{terminal_text}");
+    assert!(terminal_text.contains("missing `--target`"), "{terminal_text}");
     assert!(terminal_text.contains("plugin \"jobplate\" exited with error"), "{terminal_text}");
     assert!(!terminal_text.contains(CANARY), "{terminal_text}");
 }

@@ -267,7 +267,7 @@ fn invalid_templates(default_template: &str) -> Vec<InvalidTemplate> {
             template: parse_json(default_template),
             variables: json!({"namespace": "nowhere"}),
             failing_step: FailingStep::CreateJob(&["namespaces \"nowhere\" not found"]),
-            expected_stderr: &["the namespace of the Job must exist", "nowhere"],
+            expected_stderr: &["must exist and contain the Secrets that the Job refers to", "nowhere"],
             status: 0,
         },
     ]

@@ -33,7 +33,7 @@ impl Namespaces {
                     "the object is in namespace {namespace}, not in {requested} as -n requires"
                 ))
                 .at(span)
-                .hint("remove -n, or change the manifest"))
+                .hint("remove -n, or change the namespace in the manifest"))
             }
             _ => Ok(()),
         }

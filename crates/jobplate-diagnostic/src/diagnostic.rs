@@ -40,7 +40,7 @@ pub struct Annotation {
 /// use jobplate_diagnostic::{Diagnostic, Location, Severity};
 ///
 /// let location = Location::new("vars.yaml", 1, "env:\n  TOKEN: x\n", 7..12);
-/// let warning = Diagnostic::warning("overridden-reference", "a literal overrides the reference of `TOKEN`")
+/// let warning = Diagnostic::warning("overridden-reference", "a literal overrides `TOKEN` (Secret prefect, key token)")
 ///     .at(location)
 ///     .help("remove it here");
 /// assert_eq!(warning.severity(), Severity::Warning);

@@ -53,7 +53,7 @@ pub fn document_candidates(map: &Object<'_>) -> Vec<(String, String)> {
 pub fn find_document<'a>(data: &KeyIndex<'a>, key: Node<'a>) -> Result<Option<Editable<'a>>> {
     let name = key.text().unwrap_or_default();
     let Some(value) = data.get(&name)? else { return Ok(None) };
-    let value = Editable::from_node(value, "the text")?;
+    let value = Editable::from_node(value, &format!("`{name}`"))?;
     if let Some(tag) = value.tag() {
         return Err(Error::refused(format!("the value of `{name}` has the tag `{tag}`"))
             .at(value.span())

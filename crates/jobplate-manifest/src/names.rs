@@ -102,7 +102,7 @@ pub fn check_data_key(key: &str) -> Result<(), ValidationError> {
     if is_valid && key != "." && !key.starts_with("..") {
         return Ok(());
     }
-    Err(ValidationError::new("invalid key of a Secret or ConfigMap").hint("use letters, digits, `-`, `_` and `.`"))
+    Err(ValidationError::new("invalid Secret or ConfigMap key").hint("use letters, digits, `-`, `_` and `.`"))
 }
 
 /// Checks the key of a label, or of an annotation, whose domain may have upper-case letters.
@@ -114,7 +114,9 @@ pub fn check_metadata_key(kind: &str, key: &str) -> Result<(), ValidationError> 
     let is_lowercase = !domain.bytes().any(|byte| byte.is_ascii_uppercase());
     match is_qualified_name(key) && (is_lowercase || kind == "annotation") {
         true => Ok(()),
-        false => Err(ValidationError::new("invalid key").hint("use NAME or DOMAIN/NAME")),
+        false => {
+            Err(ValidationError::new("invalid key").hint("use NAME or DOMAIN/NAME, such as `app` or `example.com/app`"))
+        }
     }
 }
 
@@ -177,7 +179,7 @@ pub fn normalize_field_path(text: &str) -> Result<String, ValidationError> {
         let key = unquoted.unwrap_or(key);
         if !is_qualified_name(key) {
             return Err(ValidationError::new(format!("invalid key of the {}", prefix.trim_end_matches('/')))
-                .hint("use NAME or DOMAIN/NAME"));
+                .hint("use NAME or DOMAIN/NAME, such as `app` or `example.com/app`"));
         }
         return Ok(format!("metadata.{field}['{key}']"));
     }

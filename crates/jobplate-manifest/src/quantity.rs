@@ -106,7 +106,7 @@ pub fn check_limit(
     match (&request.nano, &limit.nano) {
         (Some(request), Some(limit)) if request > limit => {
             let [request, limit] = [request_text, limit_text].map(quote_key);
-            let error = ValidationError::new(format!("{subject} is {request}, which exceeds the limit {limit}"));
+            let error = ValidationError::new(format!("{subject} is {request}, which exceeds the limit of {limit}"));
             Err(error.hint("lower the request, or raise the limit"))
         }
         _ => Ok(()),

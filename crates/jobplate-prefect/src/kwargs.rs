@@ -21,7 +21,10 @@ impl Kwargs {
                 "the arguments of {class} must be a mapping, not {}",
                 arena.describe_kind(mapping)
             ));
-            return Err(locate(error.hint("write a mapping, such as `env: {A: b}`"), arena.location(mapping)));
+            return Err(locate(
+                error.hint(format!("write a mapping with keys such as `{}`", known[0])),
+                arena.location(mapping),
+            ));
         };
         for (key, _) in pairs {
             let name = string::str(arena, *key);

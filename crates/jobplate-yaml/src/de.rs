@@ -70,12 +70,15 @@ impl de::Error for Failure {
     }
 
     fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
-        Failure(Error::usage(format!("this must be {}", join_quoted(expected, " or "))))
+        Failure(Error::usage(format!("expected one of {}", join_quoted(expected, ", "))))
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         let hint = suggest::did_you_mean(field, expected.iter().copied());
-        let hint = hint.unwrap_or_else(|| format!("use one of {}", join_quoted(expected, ", ")));
+        let hint = hint.unwrap_or_else(|| match field.split_once(':') {
+            Some((key, _)) if expected.contains(&key) => format!("add a space after `{key}:`"),
+            _ => format!("use one of {}", join_quoted(expected, ", ")),
+        });
         Failure(Error::usage(format!("unknown key {}", suggest::quote_key(field))).hint(hint))
     }
 
@@ -314,7 +317,7 @@ mod tests {
             ("name: a\nzzz: canary", "zzz", "unknown key `zzz`", "use one of `name`, `flag`,"),
             ("name: a\ninner: {words: [canary]}", "{words: [canary]}", "missing `name`", ""),
             ("name: a\nname: canary", "name", "duplicate key `name`", "remove"),
-            ("name: a\nside: canary", "canary", "this must be `left` or `right`", ""),
+            ("name: a\nside: canary", "canary", "expected one of `left`, `right`", ""),
             ("name: a\n1: canary", "1", "a key is a number, not a string", "quotes"),
             ("[canary]", "[canary]", "the thing must be a mapping", ""),
             ("{}", "{}", "missing `name`", ""),

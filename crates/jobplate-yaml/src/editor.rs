@@ -105,9 +105,9 @@ impl Editor {
         if verified {
             return Ok(());
         }
-        Err(Error::refused(format!("cannot prove that the edit is correct in a document with {}", unsupported.reason))
+        Err(Error::refused(format!("cannot verify the edit: the document contains {}", unsupported.reason))
             .at(unsupported.offset..unsupported.offset)
-            .hint("rewrite that part in common YAML syntax"))
+            .hint("rewrite this part in simpler YAML"))
     }
 }
 
@@ -121,9 +121,9 @@ fn not_verified(before: Document<'_>, edits: &[Edit], span: Range<usize>) -> Err
         node.kind() != NodeKind::Literal && (node.span().start..=node.span().end).contains(&span.start)
     };
     match text_edits.map(|edit| before.node(edit.node)).find(may_be_limited) {
-        Some(node) => Error::refused("cannot prove that the edit is correct in a string of this style")
+        Some(node) => Error::refused("cannot verify the edit of a string of this style")
             .at(node.span())
-            .hint("rewrite it as a block scalar: put `|` after the key, and the content in the lines below"),
+            .hint("rewrite it as a block scalar: put `|` after the key, and the content on the lines below"),
         None => Error::new(ErrorKind::Internal, "an edit failed its own verification; nothing was written")
             .at(span)
             .hint("report this as a bug, with the lines around it and the command"),
@@ -138,7 +138,7 @@ fn refuse_large_fallback(document: Document<'_>, unsupported: Unsupported) -> Re
     let reason = unsupported.reason;
     Err(Error::refused(format!("too many nodes in a document with {reason}: more than {MAX_FALLBACK_NODES}"))
         .at(unsupported.offset..unsupported.offset)
-        .hint("rewrite that part in common YAML syntax, or split the document"))
+        .hint("rewrite this part in simpler YAML, or split the document"))
 }
 
 /// Refuses a key that YAML allows, but Kubernetes does not: null, or a collection. The usual cause of a collection is a

@@ -87,7 +87,7 @@ impl<'a> KeyIndex<'a> {
 pub(super) fn duplicate_key(key: Node<'_>) -> Error {
     Error::refused(format!("duplicate key {} in a mapping", quote_key(&key.text().unwrap_or_default())))
         .at(key.span())
-        .hint("remove one of the two; YAML parsers use different ones")
+        .hint("remove one of the two; YAML parsers disagree on which one applies")
 }
 
 #[cfg(test)]

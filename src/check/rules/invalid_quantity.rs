@@ -99,7 +99,7 @@ fn check_container<'a>(container: &Container<'a>, findings: &mut Findings<'a>) {
     for (group, word) in [("limits", "limit"), ("requests", "request")] {
         for (key, node) in resources.get_first(group).into_iter().flat_map(Node::entries) {
             let Some(name) = key.text() else { continue };
-            let subject = format!("the {word} of {} in {}", quote_key(&name), container.display());
+            let subject = format!("the {} {word} of {}", quote_key(&name), container.display());
             let Some(quantity) = parse(&subject, node, findings) else { continue };
             if word == "limit" {
                 limits.insert(name, (quantity, node));

@@ -79,8 +79,11 @@ fn require<'a>(owner: &str, map: Node<'a>, field: &str, findings: &mut Findings<
     if value.is_none() && map.entries().any(|(key, _)| may_be_field(key)) {
         return;
     }
-    let first = map.entries().next().map_or(map, |(key, _)| key);
-    findings
-        .report(value.filter(|value| !value.span().is_empty()).unwrap_or(first), format!("{owner}: missing `{field}`"))
-        .help(format!("add `{field}`"));
+    match value.filter(|value| !value.span().is_empty()) {
+        Some(empty) => findings.report(empty, format!("{owner}: `{field}` must not be empty")),
+        None => {
+            let first = map.entries().next().map_or(map, |(key, _)| key);
+            findings.report(first, format!("{owner}: missing `{field}`"))
+        }
+    };
 }

@@ -111,7 +111,7 @@ fn find_hidden_variable<'a>(container: &Container<'a>) -> Option<(Node<'a>, &'st
             return Some((key, "the container has a merge key"));
         }
         if key.has_text("env") && env.replace(value).is_some() {
-            return Some((key, "`env` is a duplicate key"));
+            return Some((key, "duplicate key `env`"));
         }
     }
     let env = env?;

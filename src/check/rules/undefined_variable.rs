@@ -85,7 +85,7 @@ fn check_container<'a>(container: &Container<'a>, findings: &mut Findings<'a>) {
         let (quoted, own_quoted) = (quote_key(name), quote_key(own));
         if name == own {
             let message = format!("{own_quoted} refers to itself, which Kubernetes does not expand");
-            findings.report(value, message).help("replace it with its value, or define the variable");
+            findings.report(value, message).help(format!("replace `$({name})` with its value"));
             continue;
         }
         let message = format!("{own_quoted} refers to {quoted}, which the container does not define");

@@ -109,7 +109,7 @@ fn check_fields<'a>(owner: &str, map: Node<'a>, fields: &[&str], findings: &mut 
         // A key without a value may be a secret after a forgotten `:`.
         let message = match closest.is_none() && value.kind() == NodeKind::Empty {
             true => format!("{owner} has a key without a value"),
-            false => format!("{owner} has no field {}", quote_key(&text)),
+            false => format!("unknown field {} in {owner}", quote_key(&text)),
         };
         let finding = findings.report(key, message);
         let Some(field) = closest else {

@@ -56,7 +56,7 @@ fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
             let Some((value, _)) = entry.literal().filter(|(_, text)| !text.is_empty()) else { continue };
             let Some(source) = entry.value_from.filter(|source| !source.is_null()) else { continue };
             let message = format!("variable {} has both `value` and `valueFrom`", quote_key(&entry.text));
-            let finding = findings.report(value, message).help("remove `value`").related(source, "the source is here");
+            let finding = findings.report(value, message).help("remove `value`").related(source, "`valueFrom` is here");
             let position = entry.node.entries().position(|(key, _)| key.has_text("value"));
             if let (Some(position), Ok(entry)) = (position, Editable::from_node(entry.node, "the variable")) {
                 finding.fix(false, "remove `value`", vec![entry.change_children(vec![position], Vec::new())]);

@@ -102,9 +102,11 @@ impl Baseline {
         };
         match self.known.values().filter(is_resolved).count() {
             0 => {}
-            1 => ui.write_note("1 finding in the baseline no longer occurs: update it with --create-baseline"),
+            1 => {
+                ui.write_note("1 finding in the baseline no longer occurs: update the baseline with --create-baseline")
+            }
             more => ui.write_note(format!(
-                "{more} findings in the baseline no longer occur: update it with --create-baseline"
+                "{more} findings in the baseline no longer occur: update the baseline with --create-baseline"
             )),
         }
         Ok(())

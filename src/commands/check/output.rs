@@ -67,7 +67,7 @@ impl OutputArgs {
                 Some(file) => outputs.add_file(format, name, file)?,
                 None if outputs.stdout.is_some() => return Err(stdout_error(name, "another format")),
                 None => match printing_flag {
-                    Some(flag) => return Err(stdout_error(name, &format!("the output of `{flag}`"))),
+                    Some(flag) => return Err(stdout_error(name, &format!("`{flag}`"))),
                     None => outputs.stdout = Some(format),
                 },
             }
@@ -139,7 +139,7 @@ impl Outputs {
 
 /// Returns the error for a format on standard output that `other` is also written to.
 fn stdout_error(name: &str, other: &str) -> Error {
-    Error::usage(format!("`--output {name}`: {other} is written to standard output"))
+    Error::usage(format!("`--output {name}`: standard output is already used by {other}"))
         .hint(format!("write this format to a file: --output {name}=FILE"))
 }
 

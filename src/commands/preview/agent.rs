@@ -149,7 +149,7 @@ fn read_scenario(
         None => AgentScenario::minimal(arena),
     };
     let both_given_error = |flag: &str, key: &str| {
-        Err(Error::usage(format!("`{flag}` and the scenario's `{key}` are both given")).hint("remove one of them"))
+        Err(Error::usage(format!("`{flag}` cannot be used with `{key}` in the scenario")).hint("remove one of them"))
     };
     if let Some(name) = &args.run_config {
         if scenario.run_config.is_some() {

@@ -242,7 +242,7 @@ fn refuse_flag(flag: Option<&str>, text: &SourceFile, why: &str) -> Result<()> {
     match flag {
         Some(flag) => Err(Error::usage(format!("`{flag}` {why}"))
             .in_file(&*text.name)
-            .hint(format!("remove {flag}, or pass a template for that version of Prefect"))),
+            .hint(format!("remove {flag}, or pass a template that supports it"))),
         None => Ok(()),
     }
 }

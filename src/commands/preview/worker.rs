@@ -134,7 +134,7 @@ fn read_inputs(
     if let Some(name) = &args.worker {
         if scenario.has_worker {
             return Err(
-                Error::usage("`--worker` and the scenario's `worker` are both given").hint("remove one of them")
+                Error::usage("`--worker` cannot be used with `worker` in the scenario").hint("remove one of them")
             );
         }
         let worker = deployment::find(&files.read_source(name, false)?, version)?;
@@ -184,7 +184,7 @@ fn read_job_variables(
         .hint("remove `--deployment`, or pass `--job-variables prefect.yaml`"));
     }
     if scenario.run_variables.is_some() {
-        return Err(Error::usage("`--job-variables` and the scenario's `job_variables` are both given")
+        return Err(Error::usage("`--job-variables` cannot be used with `job_variables` in the scenario")
             .hint("remove one of them"));
     }
     scenario.run_variables = Some(root);

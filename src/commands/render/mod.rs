@@ -283,7 +283,7 @@ mod tests {
             (&["a", "-n", "a.b"], "`--namespace`"),
             (&["a", "-c", "["], "`--container`"),
             (&["a", "-l", "a b"], "`--selector`: invalid label requirement `a b`"),
-            (&["a", "--env", "A=1", "--secret-env", "A=s/k"], "`A` is set twice: by `--secret-env` and by `--env`"),
+            (&["a", "--env", "A=1", "--secret-env", "A=s/k"], "`A` is given twice: `--secret-env` and `--env`"),
             (&["a", "--env", "A=1", "--unset", "A"], "by `--env` and by `--unset`"),
             (&["a", "--env", "API_KEY=canary"], "--allow-plaintext"),
             (&["a", "--env", "API_KEY=x", "--allow-plaintext"], ""),

@@ -107,8 +107,11 @@ Exit codes: 0 success; 2 invalid input"
         ui.quiet = output.quiet;
         if !more.is_empty() {
             let error = Error::usage("unexpected argument after NAME");
-            return Err(error
-                .hint("pass a file with its flag: --from-config=FILE, --from-env-file FILE, --from-file NAME=PATH"));
+            return Err(error.hint(if sources.reads_default_config() {
+                "write `=` before the file: --from-config=FILE"
+            } else {
+                "pass a file with its flag: --from-config=FILE, --from-env-file FILE, --from-file NAME=PATH"
+            }));
         }
         let hint = "set NAME to the name of the Secret to print, such as prefect-secrets";
         names::check_object_name("Secret", &name).map_err(|fault| fault.hint(hint).into_error("NAME"))?;
@@ -148,9 +151,7 @@ impl<'k> SecretKeys<'k> {
             names::check_data_key(key).map_err(|fault| fault.into_error("`--key`"))?;
             if !names.contains(name) {
                 let names: Vec<_> = found.iter().map(|found| found.name.as_str()).collect();
-                return Err(
-                    Error::usage("`--key` names an unknown secret").hint(format!("found: {}", names.join(", ")))
-                );
+                return Err(Error::usage("`--key`: unknown secret").hint(format!("use one of {}", names.join(", "))));
             }
             if keys.insert(name, key).is_some() {
                 return Err(Error::usage(format!("duplicate `--key {name}`")).hint("remove one of the two"));
@@ -199,7 +200,7 @@ fn to_secret_data(
     let names: HashSet<&str> = found.iter().map(|found| found.name.as_str()).collect();
     if as_text.iter().any(|wanted| !names.contains(wanted.as_str())) {
         let names: Vec<_> = found.iter().map(|found| found.name.as_str()).collect();
-        return Err(Error::usage("`--text` names an unknown secret").hint(format!("found: {}", names.join(", "))));
+        return Err(Error::usage("`--text`: unknown secret").hint(format!("use one of {}", names.join(", "))));
     }
     let as_text: HashSet<&str> = as_text.iter().map(String::as_str).collect();
     let (mut data, mut notes) = (SecretData::new(), secrets::dict_notes(found.iter().map(|found| found.name.as_str())));
@@ -235,9 +236,7 @@ fn keep_value(name: &str, value: SecretValue, notes: &mut Vec<Diagnostic>) -> Re
         Some(string) if !is_cast_already => secrets::describe_cast(name, string)?,
         _ => None,
     };
-    let cast = |text: String| {
-        Diagnostic::warning("secret-type-cast", text).help(format!("keep it a string: pass --text {name}"))
-    };
+    let suggest_text = |warning: Diagnostic| warning.help(format!("keep the exact text: pass --text {name}"));
     if cast_type.is_some() && string.is_some_and(secrets::may_expand) {
         let text = format!("Prefect expands `$NAME`, `${{...}}` or a leading `~` in the value of `{name}`");
         let help = "write each `$` as `\\u0024` in JSON strings: Prefect does not expand it";
@@ -247,12 +246,14 @@ fn keep_value(name: &str, value: SecretValue, notes: &mut Vec<Diagnostic>) -> Re
         let text = format!("the value of `{name}` is not text, so it cannot be a variable");
         Some(Diagnostic::warning("binary-secret", text).help("mount the Secret as a file"))
     } else if let Some(cast_type) = cast_type {
-        Some(cast(match cast_type.as_str() {
+        let text = match cast_type.as_str() {
             secrets::UNQUOTED => format!("Prefect removes the quotes around the value of `{name}`"),
             _ => format!("Prefect converts the value of `{name}` to {cast_type}"),
-        }))
+        };
+        Some(suggest_text(Diagnostic::warning("secret-type-cast", text)))
     } else if string.is_some_and(secrets::may_expand) {
-        Some(cast(format!("Prefect expands `$NAME`, `${{...}}` or a leading `~` in `{name}`")))
+        let text = format!("Prefect expands `$NAME`, `${{...}}` or a leading `~` in the value of `{name}`");
+        Some(suggest_text(Diagnostic::warning("secret-expansion", text)))
     } else {
         None
     };
@@ -268,13 +269,12 @@ fn encode_text(name: &str, location: &str, value: SecretValue) -> Result<Vec<u8>
         SecretValue::File(bytes) => String::from_utf8(bytes).ok(),
         SecretValue::Unread => None,
     };
-    let string = string.ok_or_else(|| {
-        Error::input(format!("the value of `{name}` is not a string, so `--text` cannot keep it")).in_file(location)
-    })?;
+    let string =
+        string.ok_or_else(|| Error::input(format!("`--text {name}`: the value is not a string")).in_file(location))?;
     let text = secrets::to_string_literal(name, &string).ok_or_else(|| {
         Error::refused(format!("Prefect expands `${{...}}` in `{name}`, and `--text` cannot prevent it"))
             .in_file(location)
-            .hint("remove the `__` from its name: a secret outside of a dict can keep the text")
+            .hint("remove the `__` from its name: `--text` works only for a secret that is not in a dict")
     })?;
     Ok(text.into_bytes())
 }

@@ -44,6 +44,13 @@ pub(super) struct SourceArgs {
     from_literal: Vec<String>,
 }
 
+impl SourceArgs {
+    /// Returns whether `--from-config` is given without a file.
+    pub(super) fn reads_default_config(&self) -> bool {
+        self.from_config.as_ref().is_some_and(|file| file.is_empty())
+    }
+}
+
 /// A secret from one of the sources.
 pub(super) struct FoundSecret {
     /// Prefect's name for the secret. It is also the key in the Kubernetes Secret.
@@ -124,7 +131,7 @@ impl SourceArgs {
             if let Some(value) = dicts.filter_map(|dict| by_name.get(dict)).map(|at| &found[*at]).next() {
                 let (name, within) = (&value.name, &part.name);
                 return Err(Error::input(format!(
-                    "`{name}` cannot be both a value ({}) and a dict, for {within} ({})",
+                    "conflict: `{name}` is a value ({}), but `{within}` ({}) makes it a dict",
                     value.location, part.location
                 ))
                 .hint("rename one of them: `__` in a name creates a dict, and Prefect cannot start with both"));
@@ -236,7 +243,7 @@ impl SecretCollector {
             // The error does not quote the path: it may be a value.
             let bytes = self.files.read_bytes(&expand_home(Path::new(path))).map_err(|error| {
                 Error::usage(format!("{flag}: {error}"))
-                    .hint("use a path after the `=`, or - for standard input; never the value itself")
+                    .hint("write the path of a file after the `=`; never the value itself")
             })?;
             SecretValue::File(bytes)
         };

@@ -46,7 +46,7 @@ pub(super) fn read_entry(item: Node<'_>) -> Result<ExistingEntry<'_>> {
             if has_name {
                 return Err(Error::refused("duplicate `name` in an entry of `env`")
                     .at(key.span())
-                    .hint("remove one of the two; YAML parsers use different ones"));
+                    .hint("remove one of the two; YAML parsers disagree on which one applies"));
             }
             if value.tag().is_some_and(|tag| tag != "!!str") {
                 return Err(Error::refused("the name of an entry of `env` has a tag")

@@ -27,7 +27,7 @@ pub(super) fn read_list<'a>(container: Node<'a>, key: &str) -> Result<EnvList<'a
         _ if node.is_null() || key == "env" && is_env_placeholder(*node) => Ok(EnvList::Null(node)),
         _ => Err(Error::input(format!("`{key}` must be a list"))
             .at(node.span())
-            .hint("write each entry as an item: `- name: ...`")),
+            .hint("replace it with a list of entries: `[{name: NAME, value: VALUE}]`")),
     }
 }
 

@@ -76,7 +76,7 @@ const CAUSES: [CauseRule; 15] = [
     // k8s.io/apimachinery: pkg/util/validation/validation.go
     CauseRule::new(
         CausePattern::Message(&["a valid config key"]),
-        "is an invalid key of a Secret or ConfigMap",
+        "is an invalid Secret or ConfigMap key",
         Some("use letters, digits, `-`, `_` and `.`"),
     ),
     // k8s.io/apimachinery: pkg/util/validation/validation.go

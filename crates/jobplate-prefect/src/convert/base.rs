@@ -221,7 +221,10 @@ impl AcceptedValues {
         let accepts = |kind: &str| self.types.is_empty() || self.types.contains(kind);
         let reject = |arena: &Arena, reason: &str| {
             let error = Error::input(format!("`{path}` becomes the default of the variable `{name}`, which {reason}"));
-            Err(locate(error.hint("use a value that Kubernetes accepts, or remove it"), arena.location(value)))
+            Err(locate(
+                error.hint(format!("use a value that the schema of `{name}` accepts, or remove it")),
+                arena.location(value),
+            ))
         };
         let value = match arena.get(value).clone() {
             Value::Str(_) | Value::Unknown(_) if accepts("string") => value,
@@ -245,7 +248,7 @@ impl AcceptedValues {
             if read_limit("minimum").is_some_and(|min: BigInt| *number < min)
                 || read_limit("maximum").is_some_and(|max: BigInt| *number > max)
             {
-                return reject(arena, "does not accept a number outside of its `minimum` and `maximum`");
+                return reject(arena, "must be within its `minimum` and `maximum`");
             }
         }
         let is_allowed = |allowed: &HashSet<DictKey>| match arena.is_hashable(value) {
@@ -276,8 +279,8 @@ fn enum_values(arena: &Arena, schema: ValueId) -> &[ValueId] {
 
 /// Returns the error for a placeholder that Prefect replaces even in the values of variables.
 pub(super) fn api_placeholder_error() -> Error {
-    Error::refused("cannot keep this placeholder: Prefect replaces it even in the value of a variable")
-        .hint("write it without `{{ prefect.blocks...` and `{{ prefect.variables...`")
+    Error::refused("unsupported placeholder: Prefect 1 leaves it unchanged, but Prefect 2 and 3 replace it")
+        .hint("replace it with a value: `prefect.blocks` and `prefect.variables` placeholders cannot be escaped")
 }
 
 /// Returns the types that a schema accepts: its `type`, or the types of its `anyOf` alternatives. An empty set means

@@ -123,9 +123,8 @@ impl Converter<'_> {
         let Some(metadata) = parts.metadata else { return Ok(()) };
         for key in ["name", "generateName"] {
             if let Some(name) = self.arena.dict_get(metadata, key) {
-                let text = format!(
-                    "`metadata.{key}` is removed: Jobs are named after the flow run, or by the variable `name`"
-                );
+                let text =
+                    format!("removed `metadata.{key}`: Jobs are named after the flow run, or by the variable `name`");
                 self.note(Diagnostic::info("removed-field", text), name);
             }
         }
@@ -267,7 +266,8 @@ impl Converter<'_> {
         let env = self.arena.dict_get(container, "env");
         let renamed = flow_env::convert_env(self.arena, self.base, &mut self.notes, env)?;
         if let Some(args) = self.arena.dict_get(container, "args") {
-            let text = "`args` are removed: Prefect 1 did not use them, and a worker runs the variable `command`";
+            let text =
+                "removed `args`: Prefect 1 did not use it, and a worker runs the command in the variable `command`";
             self.note(Diagnostic::info("removed-field", text), args);
         }
         if let Some(image) = self.arena.dict_get(container, "image") {
@@ -325,10 +325,12 @@ impl Converter<'_> {
                         let rest = self.arena.alloc_str(rest);
                         self.arena.dict_set_str(source, "prefix", rest);
                     }
-                    "the variables of this source no longer have the prefix `PREFECT__CONTEXT__SECRETS__`; read them with os.environ"
+                    "removed the prefix `PREFECT__CONTEXT__SECRETS__` of this `envFrom` source; read its variables with os.environ"
                 }
-                None if prefix.starts_with("PREFECT__") => "Prefect 2 and 3 do not read variables with this prefix",
-                None => "Prefect 2 and 3 ignore keys of this source that are variables of Prefect 1 (PREFECT__...)",
+                None if prefix.starts_with("PREFECT__") => {
+                    "Prefect 2 and 3 do not read variables with the prefix of this `envFrom` source"
+                }
+                None => "Prefect 2 and 3 ignore keys of this `envFrom` source that begin with PREFECT__",
             };
             self.note(Diagnostic::warning("prefect1-name", text), source);
         }

@@ -108,8 +108,7 @@ fn read_entries(arena: &mut Arena, notes: &mut ConversionNotes, env: Option<Valu
     let mut references: Option<HashSet<String>> = None;
     for entry in items {
         let fail = |arena: &Arena, problem: &str, id: ValueId| {
-            let error = Error::input(format!("an entry of `env` {problem}"));
-            Err(locate(error.hint("an entry has a `name`, and a `value` or `valueFrom`"), arena.location(id)))
+            Err(entry_error(arena, problem, "an entry has a `name`, and a `value` or `valueFrom`", id))
         };
         if arena.as_dict(entry).is_none() {
             return fail(arena, "must be a mapping", entry);
@@ -119,23 +118,25 @@ fn read_entries(arena: &mut Arena, notes: &mut ConversionNotes, env: Option<Valu
             return fail(arena, "has a `name` that is not a string", name);
         };
         if placeholder::is_contained_in(&old) {
-            return fail(arena, "has a `name` with a placeholder in it", name);
+            let hint = "replace the placeholder with a name";
+            return Err(entry_error(arena, "has a placeholder in its `name`", hint, name));
         }
         if let Some(first) = indices.insert(old.clone(), entries.len()).and_then(|first: usize| entries[first].take()) {
             // The position of `$(NAME)` determines which of the two entries it refers to, so removing one of them could
             // change a value.
             if references.get_or_insert_with(|| rewrite::collect_references(arena, env)).contains(&old) {
-                let error = Error::refused(format!("duplicate variable `{old}`, which other variables use"));
+                let error = Error::refused(format!("duplicate variable `{old}`, to which other variables refer"));
                 return Err(locate(error.hint("remove one of the two"), arena.location(name)));
             }
-            let text = format!("this entry of `{old}` is removed: a later entry with the same name overrides it");
+            let text = format!("removed this entry of `{old}`: a later entry with the same name overrides it");
             notes.add(Diagnostic::warning("duplicate-env", text), arena.location(first.name));
         }
         let get_non_null = |key: &str| arena.dict_get(entry, key).filter(|value| *arena.get(*value) != Value::None);
         let (value, from) = (get_non_null("value"), get_non_null("valueFrom"));
         let value = match (value, from) {
             (Some(value), Some(_)) if arena.as_str(value) != Some("") => {
-                return fail(arena, "has both a `value` and a `valueFrom`, which Kubernetes rejects", name);
+                let problem = "has both a `value` and a `valueFrom`, which Kubernetes rejects";
+                return Err(entry_error(arena, problem, "remove `value` or `valueFrom`", name));
             }
             (_, Some(from)) if arena.as_dict(from).is_none() => {
                 return fail(arena, "has a `valueFrom` that is not a mapping", from);
@@ -147,6 +148,10 @@ fn read_entries(arena: &mut Arena, notes: &mut ConversionNotes, env: Option<Valu
         entries.push(Some(FlowEnvEntry { old, new: None, name, entry, value, note: None }));
     }
     Ok(entries.into_iter().flatten().collect())
+}
+
+fn entry_error(arena: &Arena, problem: &str, hint: &str, place: ValueId) -> Error {
+    locate(Error::input(format!("an entry of `env` {problem}")).hint(hint), arena.location(place))
 }
 
 /// Sets the new name, the converted value and the note of an entry.
@@ -164,9 +169,9 @@ fn rename_entry(arena: &mut Arena, entry: &mut FlowEnvEntry) {
         Disposition::Rename(new, accepted, more) => {
             match entry.value.map_or(Some(None), |value| accepted.convert(arena, value)) {
                 None => {
-                    let text = format!("`{old}` is removed: `{new}` does not accept its value");
-                    let warning =
-                        Diagnostic::warning("unsupported-variable", text).help(format!("set `{new}` yourself"));
+                    let text = format!("removed `{old}`: `{new}` does not accept its value");
+                    let warning = Diagnostic::warning("unsupported-variable", text)
+                        .help(format!("set `{new}` to a value that Prefect accepts"));
                     (None, Some(warning))
                 }
                 Some(value) => {
@@ -188,7 +193,7 @@ fn rename_entry(arena: &mut Arena, entry: &mut FlowEnvEntry) {
             ),
         ),
         Disposition::Remove(replacement) => {
-            let text = format!("`{old}` is removed: {replacement}");
+            let text = format!("removed `{old}`: {replacement}");
             (None, Some(Diagnostic::warning("unsupported-variable", text)))
         }
     };
@@ -222,8 +227,8 @@ fn resolve_clashes(arena: &Arena, entries: &mut [FlowEnvEntry]) -> Result<()> {
             return Err(locate(error.hint(hint), arena.location(entries[this].name)));
         }
         let text = match stronger.old == new {
-            true => format!("`{old}` is removed: `{new}` is already set"),
-            false => format!("`{old}` is removed: `{}` already sets `{new}`", stronger.old),
+            true => format!("removed `{old}`: `{new}` is already set"),
+            false => format!("removed `{old}`: `{}` already sets `{new}`", stronger.old),
         };
         entries[this].note = Some(Diagnostic::warning("duplicate-env", text));
         entries[this].new = None;
@@ -351,7 +356,7 @@ fn unset_worker_setting(arena: &mut Arena, base: &Base, name: &str, location: Va
         Some(Value::Dict(_)) => env,
         Some(Value::List(_)) => {
             let error = Error::refused(format!(
-                "`job_configuration.env` of --from-default is a list, in which `{name}` of the worker cannot be set to null"
+                "`job_configuration.env` of --from-default must not be a list: the worker would override `{name}`, and a list cannot set it to null"
             ));
             return Err(locate(
                 error.hint("set `job_configuration.env` to \"{{ env }}\", and move the list to `env` of the container"),

@@ -8,6 +8,9 @@ use super::notes::ConversionNotes;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::locate;
 
+/// The hint for a Job without a container.
+const FIRST_CONTAINER_HINT: &str = "add a container, such as `- name: flow`: Prefect runs the flow in the first one";
+
 /// The parts of a Job.
 pub(super) struct Parts {
     /// The Job.
@@ -37,14 +40,11 @@ pub(super) fn read(arena: &Arena, job: ValueId) -> Result<Parts> {
     let pod = get_mapping(arena, template, "spec", "spec.template.spec")?;
     let Some(list) = get_non_null(arena, pod, "containers") else {
         let error = Error::input("missing `containers`");
-        return Err(locate(
-            error.hint("add a container, such as `- name: flow`: Prefect runs the flow in the first one"),
-            arena.location(pod),
-        ));
+        return Err(locate(error.hint(FIRST_CONTAINER_HINT), arena.location(pod)));
     };
-    let fail = |message: String, id: ValueId| {
-        Err(locate(Error::input(message).hint("write `containers` as a list of mappings"), arena.location(id)))
-    };
+    let fail_with =
+        |message: String, hint: &str, id: ValueId| Err(locate(Error::input(message).hint(hint), arena.location(id)));
+    let fail = |message: String, id: ValueId| fail_with(message, "write `containers` as a list of mappings", id);
     let Value::List(items) = arena.get(list) else {
         return fail(format!("`containers` must be a list, not {}", arena.describe_kind(list)), list);
     };
@@ -52,11 +52,12 @@ pub(super) fn read(arena: &Arena, job: ValueId) -> Result<Parts> {
         return fail(format!("a container must be a mapping, not {}", arena.describe_kind(*other)), *other);
     }
     let Some((container, others)) = items.split_first() else {
-        return fail("`containers` must not be empty".to_owned(), list);
+        return fail_with("`containers` must not be empty".to_owned(), FIRST_CONTAINER_HINT, list);
     };
     let name = get_non_null(arena, *container, "name");
     if let Some(name) = name.filter(|name| arena.as_str(*name).is_none()) {
-        return fail(format!("the name of a container must be a string, not {}", arena.describe_kind(name)), name);
+        let message = format!("the name of a container must be a string, not {}", arena.describe_kind(name));
+        return fail_with(message, "put it in quotes", name);
     }
     Ok(Parts {
         job,
@@ -70,7 +71,7 @@ pub(super) fn read(arena: &Arena, job: ValueId) -> Result<Parts> {
 }
 
 fn check_kind(arena: &Arena, job: ValueId) -> Result<()> {
-    const HINT: &str = "name a Prefect 1 job template: a Job, or a ConfigMap with one under `job_template.yaml`";
+    const HINT: &str = "pass a Prefect 1 job template: a Job, or a ConfigMap with the key `job_template.yaml`";
     let fail =
         |message: String, hint: Message, id: ValueId| Err(locate(Error::input(message).hint(hint), arena.location(id)));
     match arena.get(job) {
@@ -89,7 +90,7 @@ fn check_kind(arena: &Arena, job: ValueId) -> Result<()> {
         // A missing `kind` is accepted, because Prefect 1's agent does not check `kind` either.
         None | Some((_, Some("Job"))) => Ok(()),
         Some((kind, Some("CronJob"))) => {
-            let hint = "convert its `jobTemplate`, with `kind: Job` before it; the schedule belongs to a deployment";
+            let hint = "copy its `spec.jobTemplate` to a file, add `kind: Job` and convert that; set the schedule in the Prefect deployment";
             fail("a job template must be a Job, not a CronJob".to_owned(), hint.into(), kind)
         }
         Some((kind, Some("ConfigMap"))) => {
@@ -116,7 +117,7 @@ fn get_optional_mapping(arena: &Arena, dict: ValueId, key: &str, path: &str) -> 
     match get_non_null(arena, dict, key) {
         Some(value) if arena.as_dict(value).is_none() => {
             let error = Error::input(format!("`{path}` must be a mapping, not {}", arena.describe_kind(value)));
-            Err(locate(error.hint("a job template is the manifest of a Job"), arena.location(value)))
+            Err(locate(error.hint("write a mapping, as in the manifest of a Job"), arena.location(value)))
         }
         value => Ok(value),
     }

@@ -40,7 +40,7 @@ pub(super) fn to_string(
         }
         _ => {
             let error = Error::input(format!("{label} must be a string, not {}", arena.describe_kind(value)));
-            return Err(locate(error.hint("put it in quotes"), arena.location(value)));
+            return Err(locate(error.hint("write a string"), arena.location(value)));
         }
     };
     Ok(arena.alloc(Value::Str(text), location))
@@ -58,7 +58,7 @@ pub(super) fn values_to_strings(
 ) -> Result<ValueId> {
     let Some(pairs) = arena.as_dict(map).map(<[_]>::to_vec) else {
         let error = Error::input(format!("{label} must be a mapping, not {}", arena.describe_kind(map)));
-        return Err(locate(error.hint("remove the key if it is empty"), arena.location(map)));
+        return Err(locate(error.hint("write a mapping, or remove the key"), arena.location(map)));
     };
     let mut texts = Vec::new();
     for (key, value) in pairs {

@@ -62,7 +62,7 @@ pub(crate) fn find(program: &Program, assumed_version: &[u32], source: &Rc<Sourc
             };
             if found.replace(reader.read(node)?).is_some() {
                 let error = Error::input(program.several_error);
-                return Err(locate(error.hint("pass a file with one of them"), Some(&file_location)));
+                return Err(locate(error.hint("pass a file with only one of them"), Some(&file_location)));
             }
         }
         Ok(())
@@ -267,7 +267,7 @@ const MAX_ARG_LENGTH: usize = 128 << 10;
 /// Fails if the result is longer than Linux accepts, or if the values of variables exceed the budget.
 fn expand(environ: &Environ, text: &str, budget: &mut Budget) -> Result<Resolved> {
     let too_long = || {
-        let error = Error::input("an argument with its variables exceeds Linux's limit of 128 KiB");
+        let error = Error::input("an argument exceeds Linux's limit of 128 KiB after variable expansion");
         error.hint("use shorter values")
     };
     let mut out = String::new();

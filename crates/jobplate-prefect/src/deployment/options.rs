@@ -63,7 +63,7 @@ impl Options {
     /// Returns the error for options that a program does not accept.
     pub(crate) fn refuse(program: &Program, location: &Location) -> Error {
         let start = program.command.join(" ");
-        let error = Error::input(format!("`{start}` does not accept these options"));
+        let error = Error::input(format!("unknown option or argument of `{start}`"));
         locate(error.hint(format!("see `{start} --help`")), Some(location))
     }
 
@@ -103,7 +103,7 @@ impl Options {
             let next = || {
                 let is_option = |word: &&&str| self.parser == OptionParser::Cyclopts && is_option_like(word);
                 let hint = format!("write `--{name}=VALUE`");
-                let missing = || Some((format!("missing value of `--{name}`"), hint));
+                let missing = || Some((format!("missing value for `--{name}`"), hint));
                 words.next().filter(|word| !is_option(word)).copied().ok_or_else(missing)
             };
             let value = value.map_or_else(next, Ok)?.to_owned();
@@ -140,7 +140,7 @@ impl Options {
             Some(before) if self.parser == OptionParser::Cyclopts => {
                 let reason = match before == name {
                     true => format!("`--{name}` is given twice"),
-                    false => format!("`--{before}` and `--{name}` are both given"),
+                    false => format!("`--{before}` cannot be used with `--{name}`"),
                 };
                 Err(Some((reason, "remove one of them".to_owned())))
             }

@@ -63,7 +63,7 @@ pub(super) fn check(
 
 /// Returns the error for a reference without a name. `variable` is the variable that should set the name.
 fn missing_name(arena: &Arena, subject: &str, kind: &str, variable: Option<String>, place: ValueId) -> Diagnostic {
-    let error = Diagnostic::error("invalid-secret-name", format!("{subject}: the {kind} has no name"));
+    let error = Diagnostic::error("invalid-secret-name", format!("{subject}: the reference to the {kind} has no name"));
     let help = variable.map_or("set `name`".to_owned(), |variable| format!("set the job variable `{variable}`"));
     locate_diagnostic(error.help(help), arena.location(place))
 }

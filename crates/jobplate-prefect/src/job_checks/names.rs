@@ -49,8 +49,8 @@ pub(super) fn check_containers(arena: &Arena, containers: &[JobContainer<'_>], f
         let Some(id) = arena.dict_get(container.id, "name") else {
             // The notes of a preview report a missing name of the flow's container.
             if !container.is_flow {
-                let text = "Kubernetes rejects the Job: a container has no name";
-                let error = Diagnostic::error("missing-field", text).help("set `name`");
+                let text = "Kubernetes rejects the Job: missing `name` of a container";
+                let error = Diagnostic::error("missing-field", text);
                 found.push(locate_diagnostic(error, arena.location(container.id)));
             }
             continue;

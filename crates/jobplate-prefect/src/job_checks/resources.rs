@@ -20,7 +20,7 @@ pub(super) fn check(arena: &Arena, container: &JobContainer<'_>, found: &mut Vec
     for (word, values) in [("limit", limits), ("request", requests)] {
         for (key, value) in values.and_then(|values| arena.as_dict(values)).unwrap_or_default() {
             let Some(name) = arena.as_str(*key) else { continue };
-            let subject = format!("the {word} of {} in {}", quote_key(name), container.describe());
+            let subject = format!("the {} {word} of {}", quote_key(name), container.describe());
             let quantity = match parse(arena, *value, &subject) {
                 Ok(Some(quantity)) => quantity,
                 Ok(None) => continue,

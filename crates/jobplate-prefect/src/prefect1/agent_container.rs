@@ -19,9 +19,9 @@ use crate::variables::{API, API_KEY, BACKEND, CLOUD_API_URL, LOCAL_SECRETS};
 /// ignore the variable, but `prefect agent kubernetes install --key` still sets it in addition to the current variable.
 pub const TOKEN: &str = "PREFECT__CLOUD__AGENT__AUTH_TOKEN";
 
-/// The reason why `USE_LOCAL_SECRETS` is not needed.
-pub const LOCAL_SECRETS_UNNEEDED_REASON: &str =
-    "with Prefect Server, flows read secrets from their environment without this setting";
+/// The hint for `USE_LOCAL_SECRETS`, which is not needed.
+pub const LOCAL_SECRETS_HINT: &str =
+    "do not set it: with Prefect Server, flows read secrets from their environment without it";
 
 /// The first version of Prefect that supports API keys.
 const FIRST_WITH_KEYS: [u32; 2] = [0, 15];
@@ -69,7 +69,7 @@ impl<'a> AgentContainer<'a> {
         if settings.local_secrets.is_some() {
             let text =
                 format!("{LOCAL_SECRETS} has no effect on {object}: an agent sets it to \"false\" in every flow run");
-            notes.push(Diagnostic::warning("ignored-variable", text).help(LOCAL_SECRETS_UNNEEDED_REASON));
+            notes.push(Diagnostic::warning("ignored-variable", text).help(LOCAL_SECRETS_HINT));
         }
         notes
     }
@@ -77,13 +77,14 @@ impl<'a> AgentContainer<'a> {
     fn token_note(self, key: &KeyRef, object: &str) -> Option<Diagnostic> {
         let note = |text| Diagnostic::info("token-variable", text);
         match self.current_value(TOKEN) {
-            CurrentValue::Text(_) => Some(note(format!("{TOKEN} of {object} becomes the same reference"))),
-            CurrentValue::Reference(own) if !refers_to(own, key) => {
-                Some(note(format!("{TOKEN} of {object} refers to another key and becomes the same reference")))
+            CurrentValue::Text(_) => {
+                Some(note(format!("{TOKEN} of {object} is set to the same reference as {API_KEY}")))
             }
+            CurrentValue::Reference(own) if !refers_to(own, key) => Some(note(format!(
+                "{TOKEN} of {object} referred to another key; it is set to the same reference as {API_KEY}"
+            ))),
             CurrentValue::Unset => {
-                let text =
-                    format!("{TOKEN} is set too: the Prefect of {object} is older than 0.15.0 and ignores {API_KEY}");
+                let text = format!("{TOKEN} is set too: {object} runs Prefect before 0.15.0, which ignores {API_KEY}");
                 Some(note(text))
             }
             CurrentValue::Reference(_) => None,
@@ -116,22 +117,25 @@ impl<'a> AgentContainer<'a> {
         }
         let (text, help) = match (backend, api) {
             (Backend::Server, Some(api)) if is_prefect_cloud(&api) => {
-                let text =
-                    format!("{API} of {object} is the URL of Prefect Cloud ({CLOUD_API_URL}), not of Prefect Server");
+                let text = format!(
+                    "{API} of {object} is the URL of Prefect Cloud ({CLOUD_API_URL}), but the backend is `server`"
+                );
                 (text, "pass the URL of Prefect Server with --api URL".to_owned())
             }
             (Backend::Server, None) if !self.configures_server() => {
                 let text = format!(
-                    "{object} has no {API}: it and every flow run use the default URL, localhost in their own pod"
+                    "{object} has no {API}: the agent and its flow runs use the default URL, which is localhost in each pod"
                 );
                 (text, "pass the URL of Prefect Server with --api URL, unless the image sets it".to_owned())
             }
-            (Backend::Cloud, Some(api)) if settings.api.is_none() && !is_prefect_cloud(&api) => {
-                (format!("{API} of {object} is not the URL of Prefect Cloud"), format!("add --api {CLOUD_API_URL}"))
-            }
-            (Backend::Cloud, Some(api)) if settings.backend.is_none() && !is_prefect_cloud(&api) => {
-                (format!("{BACKEND} of {object} is not `server`"), "add --backend server for Prefect Server".to_owned())
-            }
+            (Backend::Cloud, Some(api)) if settings.api.is_none() && !is_prefect_cloud(&api) => (
+                format!("{API} of {object} is not the URL of Prefect Cloud, but the backend is `cloud`"),
+                format!("add --api {CLOUD_API_URL}"),
+            ),
+            (Backend::Cloud, Some(api)) if settings.backend.is_none() && !is_prefect_cloud(&api) => (
+                format!("{API} of {object} is not the URL of Prefect Cloud, but the backend is `cloud`"),
+                "add --backend server for Prefect Server".to_owned(),
+            ),
             _ => return None,
         };
         Some(Diagnostic::warning("backend-api-mismatch", text).help(help))

@@ -64,7 +64,8 @@ pub fn find(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<AgentDeploymen
     // Prefect 1.0 removed `--token`.
     let has_no_token = version.as_ref().is_some_and(|version| version.first() == Some(&1));
     if has_no_token && options.value("token").is_some() {
-        return Err(Options::refuse(&AGENT, &location));
+        let error = Error::input("the agent does not start: Prefect 1.0 removed `--token`");
+        return Err(locate(error.hint("use `--key`"), Some(&location)));
     }
     let start = start_arguments(arena, &options, &location)?;
     Ok(AgentDeployment { start, environ, version, has_env_from, rejected_variables })

@@ -130,7 +130,7 @@ fn must_be_mapping(arena: &Arena, id: ValueId, label: &str) -> Result<()> {
     match arena.as_dict(id) {
         Some(_) => Ok(()),
         None => Err(fail(arena, id, format!("{label} must be a mapping, not {}", arena.describe_kind(id)))
-            .hint("remove the key if it is empty: Prefect's agent fails here too")),
+            .hint("write a mapping, or remove the key: Prefect's agent fails here too")),
     }
 }
 

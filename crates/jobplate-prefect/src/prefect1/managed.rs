@@ -82,13 +82,12 @@ pub fn override_hint(name: &str) -> Option<&'static str> {
         }
         ManagedValue::AuthToken => "remove it here: the agent sets it to its API key or token",
         ManagedValue::FlowId | ManagedValue::FlowRunId => "remove it here: the agent sets it for each flow run",
-        ManagedValue::FlowRunner | ManagedValue::TaskRunner => {
-            "remove it here: the agent always sets it to the class for Prefect's API"
-        }
+        ManagedValue::FlowRunner => "remove it here: its value is always `prefect.engine.cloud.CloudFlowRunner`",
+        ManagedValue::TaskRunner => "remove it here: its value is always `prefect.engine.cloud.CloudTaskRunner`",
         ManagedValue::Image => "remove it here: the agent sets it to the image of the flow run",
         ManagedValue::Labels => "remove it here: the agent sets it to its own labels (`--label`)",
-        ManagedValue::LocalSecrets => "remove it here: the agent always sets it to `false`",
-        ManagedValue::SendLogs => "remove it here: it follows the agent's `--no-cloud-logs`",
+        ManagedValue::LocalSecrets => "remove it here: its value is always `false`",
+        ManagedValue::SendLogs => "remove it here: the agent sets it from its `--no-cloud-logs`",
         ManagedValue::TenantId => "remove it here: the agent sets it to the tenant of its API key (`--tenant-id`)",
     })
 }

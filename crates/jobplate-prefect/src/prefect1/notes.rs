@@ -57,9 +57,9 @@ impl NoteCollector<'_> {
         let arena = self.arena;
         if let Some(kind) = arena.dict_get(preview.job.root, "kind").filter(|kind| arena.as_str(*kind) != Some("Job")) {
             let own = string::str(arena, kind);
-            let mut error = Diagnostic::error("not-a-job", format!("an agent only creates Jobs, not a {own}"));
+            let mut error = Diagnostic::error("not-a-job", format!("the job template must be a Job, not a {own}"));
             if own == "Deployment" {
-                error = error.help("pass the manifest of an agent with --agent, and that of a worker with --worker");
+                error = error.help("pass an agent's manifest with --agent, or a worker's with --worker");
             }
             self.add(error, arena.location(kind));
         }
@@ -83,7 +83,7 @@ impl NoteCollector<'_> {
         for (key, own) in &preview.job.replaced {
             let mut is_blank = false;
             let effect = match *key {
-                "args" => "has no effect: Prefect sets the arguments of the container (a `command` stays)",
+                "args" => "has no effect: Prefect sets the arguments of the container (`command` is kept)",
                 "metadata.name" => "has no effect: this version names every Job prefect-job-...",
                 "image" if preview.run_config.image.is_some() => "is overridden by the run config",
                 "image" => "is overridden by the flow's storage",
@@ -133,9 +133,9 @@ impl NoteCollector<'_> {
                 self.add(warning, arena.dict_get(*flow, "name").and_then(|name| arena.location(name)));
             }
             None if first.is_none() => {
-                let text = "Kubernetes rejects the Job: the flow's container has no name";
+                let text = "Kubernetes rejects the Job: missing `name` of the flow's container";
                 let container = items.first().and_then(|container| arena.location(*container));
-                self.add(Diagnostic::error("missing-field", text).help("set `name`"), container);
+                self.add(Diagnostic::error("missing-field", text), container);
             }
             None => {}
         }
@@ -178,7 +178,7 @@ impl NoteCollector<'_> {
             let warning = match (origin, &overridden) {
                 (FlowVariableOrigin::Template, ValueDescription::Reference(to)) => {
                     let value = if managed { "its own value" } else { "plain text" };
-                    let text = format!("{winner} overrides the reference of `{name}` to {to} with {value}");
+                    let text = format!("{winner} overrides `{name}` ({to}) with {value}");
                     Diagnostic::warning("overridden-reference", text)
                 }
                 // An equal value has no effect, but does no harm either.
@@ -219,7 +219,7 @@ impl NoteCollector<'_> {
         if let (FlowVariableOrigin::AgentEnv, ValueDescription::ResolvedReference(from)) =
             (variable.source.origin, &value)
         {
-            let text = format!("the agent's `--env` passes {from} to every flow run in plain text, as `{name}`");
+            let text = format!("the agent's `--env` passes `{name}` ({from}) to every flow run in plain text");
             self.add(Diagnostic::warning("plaintext-secret", text), variable.source.location.as_ref());
         }
         // The warning about an overridden reference already says where to remove the variable.
@@ -309,7 +309,7 @@ impl NoteCollector<'_> {
         let is_unknown = backend.is_some_and(|backend| matches!(arena.get(backend), Value::Unknown(_)));
         let location = backend.and_then(|backend| arena.location(backend));
         if !backend_is("cloud") && !backend_is("server") && !is_unknown {
-            let text = "PREFECT__BACKEND of the agent must be `cloud` or `server`: flows find no API otherwise";
+            let text = "PREFECT__BACKEND of the agent must be `cloud` or `server`: otherwise flows cannot find the API";
             self.add(Diagnostic::warning("backend-api-mismatch", text), location);
         } else if backend_is("server") && api.and_then(|api| arena.as_str(api)) == Some(CLOUD_API_URL) {
             let text = "the agent's backend is `server`, but its PREFECT__CLOUD__API is the URL of Prefect Cloud";

@@ -122,7 +122,7 @@ impl RunConfig {
         let mut template = kwargs.get(arena, "job_template");
         match (path, template) {
             (Some(_), Some(template)) => {
-                let error = Error::input("`job_template` and `job_template_path` are both given");
+                let error = Error::input("`job_template` cannot be used with `job_template_path`");
                 return Err(locate(error.hint("remove one of them"), arena.location(template)));
             }
             (Some(path), None) => {

@@ -79,7 +79,7 @@ impl AgentScenario {
         }
         if let Some(key) = first_key(arena, root, &PREFECT_3_KEYS) {
             let error = Error::input("the scenario is for Prefect 2 or 3, but the template is for Prefect 1");
-            let hint = format!("use one of {}", KEYS.join(", "));
+            let hint = format!("use the keys for Prefect 1: {}", KEYS.join(", "));
             return Err(locate(error.hint(hint), arena.location(key)));
         }
         let scenario_keys = Kwargs::read(arena, root, &KEYS, "a scenario")?;

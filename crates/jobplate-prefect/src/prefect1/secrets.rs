@@ -62,7 +62,8 @@ pub fn dict_notes<'n>(names: impl Iterator<Item = &'n str>) -> Vec<Diagnostic> {
         }
     }
     let note = |(dict, names): (&str, Vec<String>)| {
-        let text = format!("flows get {} in one dict: Secret(\"{dict}\")", names.join(", "));
+        let text =
+            format!("Prefect combines {} into one dict; flows read it with Secret(\"{dict}\")", names.join(", "));
         Diagnostic::info("secret-dict", text)
     };
     dicts.into_iter().map(note).collect()

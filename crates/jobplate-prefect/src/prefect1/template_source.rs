@@ -40,7 +40,7 @@ pub fn find_in_config_map(source: Rc<SourceFile>) -> Result<Rc<SourceFile>> {
             if found.replace(inner).is_some() {
                 return Err(Error::input("found several ConfigMaps with a job template")
                     .in_file(&source.name)
-                    .hint("pass a file with one of them"));
+                    .hint("pass a file with only one of them"));
             }
         }
         Ok(())

@@ -43,7 +43,7 @@ impl DuplicateKeys {
     /// limit.
     pub fn warnings(&self) -> Vec<Diagnostic> {
         let to_warning = |key: &DuplicateKey| {
-            let text = format!("{}, overridden in line {}", key.describe(), key.last.line());
+            let text = format!("{}, overridden on line {}", key.describe(), key.last.line());
             Diagnostic::warning("duplicate-key", text)
                 .at(key.dropped.to_diagnostic_location())
                 .annotate(key.last.to_diagnostic_location(), "Prefect uses this one")
@@ -62,7 +62,7 @@ impl DuplicateKeys {
     /// Fails if a mapping has a key twice. The error points to the second key.
     pub fn refuse(&self) -> Result<()> {
         let Some(key) = self.reported.first() else { return Ok(()) };
-        let error = Error::refused(format!("{}, first in line {}", key.describe(), key.dropped.line()))
+        let error = Error::refused(format!("{}, first defined on line {}", key.describe(), key.dropped.line()))
             .with_code("duplicate-key")
             .annotate(key.dropped.to_diagnostic_location(), "first occurrence")
             .hint("remove one of the two; Prefect uses the last one");
@@ -94,16 +94,16 @@ mod tests {
     fn reports_each_dropped_key_once() {
         for (text, expected) in [
             ("a: 1\nb: 2\n", &[][..]),
-            ("a: 1\nb: 2\na: 3\na: 4\n", &[(1, "`a`, overridden in line 3"), (3, "`a`, overridden in line 4")]),
-            ("1: a\n1.0: b\n", &[(1, "key, overridden in line 2")]),
-            ("x: {a: 1,\n  a: 2}\n", &[(1, "`a`, overridden in line 2")]),
+            ("a: 1\nb: 2\na: 3\na: 4\n", &[(1, "`a`, overridden on line 3"), (3, "`a`, overridden in line 4")]),
+            ("1: a\n1.0: b\n", &[(1, "key, overridden on line 2")]),
+            ("x: {a: 1,\n  a: 2}\n", &[(1, "`a`, overridden on line 2")]),
             ("<<: {a: 1}\na: 2\n", &[]),
             ("<<: [{a: 1}, {a: 2}]\n", &[]),
-            ("x: &x\n  a: 1\n  a: 2\ny: {<<: *x}\nz: {<<: *x}\n", &[(2, "`a`, overridden in line 3")]),
+            ("x: &x\n  a: 1\n  a: 2\ny: {<<: *x}\nz: {<<: *x}\n", &[(2, "`a`, overridden on line 3")]),
             ("x: &x {a: 1}\ny: {<<: [*x, *x]}\n", &[]),
             ("x: &x {a: 1}\ny: &y {<<: *x, b: 1}\nz: {<<: [*x, *y]}\n", &[]),
-            ("x: &x\n  a: 1\n  a: 2\ny: {<<: [*x, *x]}\n", &[(2, "`a`, overridden in line 3")]),
-            ("y:\n  <<: {a: 1,\n    a: 2}\n", &[(2, "`a`, overridden in line 3")]),
+            ("x: &x\n  a: 1\n  a: 2\ny: {<<: [*x, *x]}\n", &[(2, "`a`, overridden on line 3")]),
+            ("y:\n  <<: {a: 1,\n    a: 2}\n", &[(2, "`a`, overridden on line 3")]),
         ] {
             let mut arena = Arena::default();
             yaml::load(&mut arena, &SourceFile::new_manifest("t", text)).unwrap();
@@ -125,7 +125,7 @@ mod tests {
         json::load(&mut arena, &SourceFile::new_manifest("t", text)).unwrap();
         let lines: Vec<usize> = warnings(&arena).iter().map(|(line, _)| *line).collect();
         assert_eq!(lines, [2, 1]);
-        assert_eq!(arena.duplicate_keys.refuse().unwrap_err().message(), "duplicate key `c`, first in line 2");
+        assert_eq!(arena.duplicate_keys.refuse().unwrap_err().message(), "duplicate key `c`, first defined on line 2");
     }
 
     #[test]

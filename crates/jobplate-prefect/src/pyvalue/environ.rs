@@ -111,7 +111,7 @@ impl Environ {
         let variable = |(name, value): &(ValueId, ValueId)| match (arena.get(*name), arena.get(*value)) {
             (Value::Str(own), _) if own.is_empty() || own.contains(['=', '\0']) => {
                 let error = Error::input("invalid variable name");
-                Err(locate(error.hint("use at least one character, without `=` and NUL"), arena.location(*name)))
+                Err(locate(error.hint("use at least one character, without `=` or NUL"), arena.location(*name)))
             }
             (_, Value::Str(text)) if text.contains('\0') => {
                 Err(locate(Error::input("the value must not contain NUL").hint("remove it"), arena.location(*value)))
@@ -195,7 +195,7 @@ impl Environ {
             };
             match (self.get(name), name) {
                 (Some(variable), _) => {
-                    budget.spend_bytes(variable.value.as_str().len(), format_args!("`${name}`"))?;
+                    budget.spend_bytes(variable.value.as_str().len(), format_args!("the expansion of `${name}`"))?;
                     out.push_str(variable.value.as_str());
                 }
                 (None, "HOME") => out.push_str(DEFAULT_HOME),

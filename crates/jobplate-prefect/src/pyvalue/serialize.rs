@@ -34,7 +34,7 @@ pub fn check_serializable(arena: &Arena, id: ValueId) -> Result<Serializable<'_>
 fn check_value(arena: &Arena, id: ValueId, depth: usize, budget: &mut Budget) -> Result<()> {
     let refuse = |subject: &str| {
         let error = Error::input(format!("{subject} cannot be sent to Kubernetes"));
-        Err(locate(error.hint("put text in quotes: Prefect fails here too"), arena.location(id)))
+        Err(locate(error.hint("replace it with a quoted string: Prefect fails here too"), arena.location(id)))
     };
     let Some(depth) = depth.checked_sub(1) else { return refuse("a value nested this deeply") };
     let indentation = 2 * (MAX_DEPTH - depth);

@@ -121,9 +121,11 @@ pub fn find(source: &Rc<SourceFile>, version: WorkerVersion) -> Result<WorkerDep
         ));
     }
     if options.value("profile").is_some() {
-        let error = Error::input("unsupported `--profile` after `worker start`: it overrides the worker's variables");
+        let error = Error::input(
+            "`--profile` must be the first argument of `prefect`: elsewhere, it overrides the worker's variables",
+        );
         return Err(locate(
-            error.hint("write `prefect --profile NAME worker start`, in which the variables override the profile"),
+            error.hint("write `prefect --profile NAME ... worker start`: there, the variables override the profile"),
             Some(&location),
         ));
     }
@@ -169,7 +171,7 @@ fn check_options(options: &Options, location: &Location) -> Result<()> {
     }
     if value_of("install-policy").is_some_and(|policy| !options.is_choice(policy, &INSTALL_POLICIES)) {
         let policies = format!("`--install-policy` must be one of {}", INSTALL_POLICIES.join(", "));
-        return fail(policies, "use one of these values");
+        return fail(policies, "correct or remove the option");
     }
     for (option, forbidden) in [("name", FORBIDDEN_IN_WORKER_NAMES), ("pool", FORBIDDEN_IN_NAMES)] {
         if value_of(option).is_some_and(|name| name.contains(|c| forbidden.contains(c))) {

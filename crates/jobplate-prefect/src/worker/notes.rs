@@ -74,8 +74,11 @@ pub fn find(
     }
     for secret in &preview.secrets {
         let keys = secret.keys.join(", ");
-        let text =
-            format!("the worker needs permission to create Secrets: it creates the Secret {} with {keys}", secret.name);
+        let word = if secret.keys.len() == 1 { "key" } else { "keys" };
+        let text = format!(
+            "the worker needs permission to create Secrets: it creates the Secret {} with the {word} {keys}",
+            secret.name
+        );
         notes.add(Diagnostic::info("created-secret", text), None);
     }
     notes.found
@@ -140,9 +143,9 @@ impl<'h> PreviewNotes<'h> {
                 let error = match is_entry {
                     true => Diagnostic::error("missing-field", text),
                     false => Diagnostic::error("mixed-env-placeholder", text).help(
-                        "remove `{{ env }}` from the list, as `"
+                        "remove `{{ env }}` from the list, or let `"
                             + ProgramName
-                            + " render` does: it becomes a mapping inside the list",
+                            + " render` remove it: the worker replaces it with a mapping, not with entries",
                     ),
                 };
                 self.add(error, location.as_ref());
@@ -219,7 +222,7 @@ impl<'h> PreviewNotes<'h> {
             let object = read_string("name").filter(|name| !name.is_empty());
             let fault = match &object {
                 Some(object) => names::check_object_name(word, object).err(),
-                None => Some(ValidationError::new(format!("the {word} has no name"))),
+                None => Some(ValidationError::new(format!("the reference to the {word} has no name"))),
             };
             let subject = format!("Kubernetes rejects the Job (variable `{name}`)");
             if let Some(fault) = fault {
@@ -346,8 +349,7 @@ impl<'h> PreviewNotes<'h> {
                 "Kubernetes rejects the Job: its manifest and the variable `namespace` name different namespaces";
             self.add(Diagnostic::error("namespace-mismatch", text), arena.location(other).or(location));
         } else if namespace != "default" {
-            let text =
-                format!("the namespace of the Job must exist, with the Secrets that the Job refers to: {namespace}");
+            let text = format!("the namespace `{namespace}` must exist and contain the Secrets that the Job refers to");
             self.add(Diagnostic::info("required-namespace", text), location);
         }
     }

@@ -97,7 +97,11 @@ pub(super) fn complete_and_check(
         let key = if key == "0" { "the first container" } else { &format!("`{key}`") };
         let error =
             Error::input(format!("{key}{} must be {required}", under(path.rsplit_once('/').map_or("", |(a, _)| a))));
-        return Err(locate(error.hint(hint_for(&path)), arena.location(value)));
+        let hint = match hint_for(&path) {
+            MISSING_FIELD_HINT => format!("set it to {required}, as in Prefect's default template"),
+            hint => hint.to_owned(),
+        };
+        return Err(locate(error.hint(hint), arena.location(value)));
     }
     Ok(())
 }
@@ -115,14 +119,17 @@ fn to_dotted_path(path: &str) -> String {
     path.trim_start_matches('/').replace('/', ".")
 }
 
+/// The hint for a missing field.
+const MISSING_FIELD_HINT: &str = "copy it from Prefect's default template, which has all required fields";
+
 /// Returns the hint for a missing or wrong field at the JSON pointer `path`.
 fn hint_for(path: &str) -> &'static str {
     match path {
         path if path.ends_with("/parallelism") || path.ends_with("/completions") => {
             "set `parallelism: 1` and `completions: 1` in the pod spec, as Prefect requires"
         }
-        path if path.contains("/containers/0") => "name the first container prefect-job, as Prefect requires",
-        _ => "copy it from Prefect's default template, which has all required fields",
+        path if path.contains("/containers/0") => "set its name to `prefect-job`: Prefect rejects other names",
+        _ => MISSING_FIELD_HINT,
     }
 }
 

@@ -101,7 +101,7 @@ impl WorkerScenario {
         };
         if let Some(key) = first_key(arena, root, &PREFECT_1_KEYS) {
             let error = Error::input("the scenario is for Prefect 1, but the template is for Prefect 2 or 3");
-            let hint = format!("use one of {}", KEYS.join(", "));
+            let hint = format!("use the keys for Prefect 2 and 3: {}", KEYS.join(", "));
             return Err(locate(error.hint(hint), arena.location(key)));
         }
         WorkerScenario::from_value(arena, root)
@@ -113,7 +113,7 @@ impl WorkerScenario {
             let fields = keys.truthy(arena, key);
             if let Some(fields) = fields.filter(|fields| arena.as_dict(*fields).is_none()) {
                 let error = Error::input(format!("`{key}` must be a mapping, not {}", arena.describe_kind(fields)));
-                return Err(locate(error.hint("write `name: NAME` below it"), arena.location(fields)));
+                return Err(locate(error.hint(format!("write `{key}: {{name: NAME}}`")), arena.location(fields)));
             }
             Record::read(arena, fields, number, name)
         };

@@ -320,7 +320,7 @@ impl<'h> SchemaChecker<'h> {
     fn const_rejection(&self, value: ValueId, schema: ValueId) -> Option<String> {
         let allowed = self.arena.dict_get(schema, "const")?;
         let is_accepted = !self.count_size(self.size(value)) || may_equal(self.arena, allowed, value);
-        (!is_accepted).then(|| "must be the value of its `const`".to_owned())
+        (!is_accepted).then(|| "must be equal to the `const` of its schema".to_owned())
     }
 }
 
@@ -468,7 +468,7 @@ mod tests {
         check_rejections(&[
             ("{properties: {a: {required: [b]}}}", "{a: {c: 1}}", Some("`v.a` must have the key `b`")),
             ("{required: [a]}", "[b]", None),
-            ("{const: {a: 1}}", "{a: true}", Some("`v` must be the value of its `const`")),
+            ("{const: {a: 1}}", "{a: true}", Some("`v` must be equal to the `const` of its schema")),
             ("{const: {a: 1}}", "{a: 1.0}", None),
             ("{maxProperties: 1}", "{a: 1, b: 2}", Some("`v` violates `maxProperties` of its schema")),
             ("{multipleOf: 5}", "12", Some("`v` violates `multipleOf` of its schema")),

@@ -103,7 +103,7 @@ fn find(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
         }
         _ => {
             let error = Error::input("found several base job templates");
-            return Err(locate(error.hint("pass a file with one of them"), Some(&file_location)));
+            return Err(locate(error.hint("pass a file with only one of them"), Some(&file_location)));
         }
     }
     let root = load(arena, source)?;

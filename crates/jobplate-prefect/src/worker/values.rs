@@ -21,8 +21,8 @@ pub fn prefect_error(arena: &Arena, id: ValueId, why: impl Into<String>) -> Erro
 
 /// Returns the error for a value that must be known to create the Job. `label` names what the value is for.
 pub(super) fn unknown_error(arena: &Arena, id: ValueId, label: &str) -> Error {
-    let error = Error::input(format!("the value of {label} is not known here"));
-    locate(error.hint("write the value, without a placeholder"), arena.location(id))
+    let error = Error::input(format!("cannot preview {label}: its value is a placeholder"));
+    locate(error.hint("replace the placeholder with a value"), arena.location(id))
 }
 
 /// Returns the pairs of a mapping. Errors call the mapping `label`.

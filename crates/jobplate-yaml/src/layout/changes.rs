@@ -74,7 +74,7 @@ impl<'a> Layout<'a, '_> {
             let Some((range, new_text)) = decoded.splice(range.clone(), text) else {
                 return Err(Error::refused("cannot edit a string of this style")
                     .at(at..at)
-                    .hint("rewrite it as a block scalar: put `|` after the key, and the content in the lines below"));
+                    .hint("rewrite it as a block scalar: put `|` after the key, and the content on the lines below"));
             };
             self.splices.push(range, |out| out.append(&new_text));
             if self.splices.is_full() {

@@ -276,7 +276,7 @@ impl Scanner<'_> {
                 }
                 b'[' | b'{' => {
                     let end = self.scan_flow_collection(at)?;
-                    self.scan_line_end(end, "text after a flow collection")
+                    self.scan_line_end(end, "text after the closing `}` or `]`")
                 }
                 b'|' | b'>' => self.scan_block_scalar(at),
                 b'*' => {

@@ -19,7 +19,7 @@ impl Scanner<'_> {
         loop {
             at = self.skip_flow_trivia(at, parent)?;
             let Some(byte) = self.byte(at) else {
-                return unsupported(start, "an unterminated bracket");
+                return unsupported(start, "unterminated bracket");
             };
             let expect = self.flow.last().map(|top| top.expect);
             match byte {
@@ -191,7 +191,7 @@ impl Scanner<'_> {
         let mut end = at;
         loop {
             match self.byte(end) {
-                None => return unsupported(at, "an unterminated bracket"),
+                None => return unsupported(at, "unterminated bracket"),
                 Some(b',' | b']' | b'}') => break,
                 Some(b'[' | b'{') => return unsupported(end, "a bracket inside text"),
                 Some(b'\n') => {
@@ -245,7 +245,7 @@ impl Scanner<'_> {
                         // libyaml, go-yaml and granit-parser all accept any indentation here, so only a document marker
                         // is rejected.
                         if at == start && self.is_document_marker(at) {
-                            return unsupported(at, "an unterminated bracket");
+                            return unsupported(at, "unterminated bracket");
                         }
                     }
                     return Ok(at);

@@ -37,7 +37,7 @@ impl Scanner<'_> {
             let found =
                 if is_double { memchr::memchr3(b'"', b'\\', b'\n', rest) } else { memchr::memchr2(b'\'', b'\n', rest) };
             let Some(offset) = found else {
-                return unsupported(at, "an unterminated quoted string");
+                return unsupported(at, "unterminated quoted string");
             };
             let stop = from + offset;
             match text[stop] {
@@ -51,11 +51,11 @@ impl Scanner<'_> {
                         Some(_) if column <= parent => {
                             return unsupported(
                                 at,
-                                "an unterminated quoted string, or one that continues with less indentation",
+                                "unterminated quoted string, or its next line is not indented enough",
                             );
                         }
                         Some(_) if column == 0 && self.is_document_marker(content) => {
-                            return unsupported(at, "an unterminated quoted string");
+                            return unsupported(at, "unterminated quoted string");
                         }
                         _ => {}
                     }

@@ -268,7 +268,7 @@ impl<'h, 's> Constructor<'h, 's> {
                     Some(&self.location(node)),
                 ));
             }
-            _ => return Err(self.fail(node, "unknown tag")),
+            _ => return Err(self.fail(node, format!("unknown tag `{tag}`"))),
         })
     }
 }
