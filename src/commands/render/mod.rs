@@ -284,7 +284,7 @@ mod tests {
             (&["a", "-c", "["], "`--container`"),
             (&["a", "-l", "a b"], "`--selector`: invalid label requirement `a b`"),
             (&["a", "--env", "A=1", "--secret-env", "A=s/k"], "`A` is given twice: `--secret-env` and `--env`"),
-            (&["a", "--env", "A=1", "--unset", "A"], "by `--env` and by `--unset`"),
+            (&["a", "--env", "A=1", "--unset", "A"], "`--env` and `--unset`"),
             (&["a", "--env", "API_KEY=canary"], "--allow-plaintext"),
             (&["a", "--env", "API_KEY=x", "--allow-plaintext"], ""),
             (&["a", "--unset", "A=canary"], "`--unset`"),
@@ -293,7 +293,7 @@ mod tests {
             (&["a", "--wrap", "x"], "`--wrap` must be configmap/NAME[:KEY]"),
             (&["a", "--wrap", "secret/x"], "`--wrap` must be configmap/NAME[:KEY]"),
             (&["a", "--wrap", "configmap/X"], "`--wrap`: the name of the ConfigMap"),
-            (&["a", "--wrap", "configmap/x:a b"], "`--wrap`: invalid key"),
+            (&["a", "--wrap", "configmap/x:a b"], "`--wrap`: invalid Secret or ConfigMap key"),
             (&["a", "--wrap", "configmap/x", "-i"], "--wrap"),
             (&["a", "--spec", "not/there"], "not/there"),
         ] {

@@ -339,9 +339,17 @@ mod tests {
         let settings = |value: &str| (0..200).map(|at| format!("k{at} = \"{value}\"\n")).collect::<String>();
         let deep: Vec<String> = (0..1_000).map(|at| format!("PREFECT__S{at}{}", many("__A", 90))).collect();
         for (pairs, user, expected) in [
-            (vec![("A", "$A$A$A$A$A$A$A"), ("PREFECT__CONTEXT__X", "$A")], String::new(), format!("`$A` {BYTES}")),
-            (vec![("A", "$A$A$A$A$A$A$A")], "[context]\nx = \"$A\"".to_owned(), format!("`$A` {BYTES}")),
-            (vec![("A", one)], format!("[context]\n{}", settings("${A}b")), format!("`$A` {BYTES}")),
+            (
+                vec![("A", "$A$A$A$A$A$A$A"), ("PREFECT__CONTEXT__X", "$A")],
+                String::new(),
+                format!("the expansion of `$A` {BYTES}"),
+            ),
+            (
+                vec![("A", "$A$A$A$A$A$A$A")],
+                "[context]\nx = \"$A\"".to_owned(),
+                format!("the expansion of `$A` {BYTES}"),
+            ),
+            (vec![("A", one)], format!("[context]\n{}", settings("${A}b")), format!("the expansion of `$A` {BYTES}")),
             (vec![("HOME", one)], format!("[context]\n{}", settings("~/b")), format!("`~` {BYTES}")),
             (
                 vec![],

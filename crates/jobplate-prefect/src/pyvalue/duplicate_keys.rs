@@ -94,7 +94,7 @@ mod tests {
     fn reports_each_dropped_key_once() {
         for (text, expected) in [
             ("a: 1\nb: 2\n", &[][..]),
-            ("a: 1\nb: 2\na: 3\na: 4\n", &[(1, "`a`, overridden on line 3"), (3, "`a`, overridden in line 4")]),
+            ("a: 1\nb: 2\na: 3\na: 4\n", &[(1, "`a`, overridden on line 3"), (3, "`a`, overridden on line 4")]),
             ("1: a\n1.0: b\n", &[(1, "key, overridden on line 2")]),
             ("x: {a: 1,\n  a: 2}\n", &[(1, "`a`, overridden on line 2")]),
             ("<<: {a: 1}\na: 2\n", &[]),
