@@ -334,22 +334,15 @@ mod tests {
     #[test]
     fn limits_what_variables_and_references_multiply() {
         const BYTES: &str = "exceeds the limit of 8 MiB of text";
+        let expansion = format!("the expansion of `$A` {BYTES}");
         let many = |text: &str, count: usize| text.repeat(count);
         let one = &many("x", 50_000);
         let settings = |value: &str| (0..200).map(|at| format!("k{at} = \"{value}\"\n")).collect::<String>();
         let deep: Vec<String> = (0..1_000).map(|at| format!("PREFECT__S{at}{}", many("__A", 90))).collect();
         for (pairs, user, expected) in [
-            (
-                vec![("A", "$A$A$A$A$A$A$A"), ("PREFECT__CONTEXT__X", "$A")],
-                String::new(),
-                format!("the expansion of `$A` {BYTES}"),
-            ),
-            (
-                vec![("A", "$A$A$A$A$A$A$A")],
-                "[context]\nx = \"$A\"".to_owned(),
-                format!("the expansion of `$A` {BYTES}"),
-            ),
-            (vec![("A", one)], format!("[context]\n{}", settings("${A}b")), format!("the expansion of `$A` {BYTES}")),
+            (vec![("A", "$A$A$A$A$A$A$A"), ("PREFECT__CONTEXT__X", "$A")], String::new(), expansion.clone()),
+            (vec![("A", "$A$A$A$A$A$A$A")], "[context]\nx = \"$A\"".to_owned(), expansion.clone()),
+            (vec![("A", one)], format!("[context]\n{}", settings("${A}b")), expansion),
             (vec![("HOME", one)], format!("[context]\n{}", settings("~/b")), format!("`~` {BYTES}")),
             (
                 vec![],
