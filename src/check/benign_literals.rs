@@ -1,13 +1,29 @@
 //! Decides which literals with secret-looking names are probably settings: addresses, the names of other Secrets, and
 //! references that another program resolves. Only `check` asks: the masker hides such values, because they may be secrets.
 
-use jobplate_manifest::credentials::{is_name, is_placeholder};
+use std::ops::Range;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jobplate_manifest::credentials::{is_name, is_placeholder, is_secret_name};
 
 /// The schemes of addresses.
 const ADDRESS_SCHEMES: [&str; 6] = ["http", "https", "ws", "wss", "grpc", "tcp"];
 
 /// The schemes of references to the environment and to files.
 const REFERENCE_SCHEMES: [&str; 2] = ["env://", "file://"];
+
+/// The Base64 of the first 15 bytes of certificates and public keys in PEM.
+const PUBLIC_PEM: [&str; 2] = ["LS0tLS1CRUdJTiBDRVJU", "LS0tLS1CRUdJTiBQVUJM"];
+
+/// The sources of accounts in `/etc/nsswitch.conf`, as in `passwd: files systemd`.
+const ACCOUNT_SOURCES: [&str; 8] = ["compat", "db", "files", "ldap", "nis", "sss", "systemd", "winbind"];
+
+/// The kinds of accounts that clouds and notifications write before a mail address.
+const ACCOUNT_KINDS: [&str; 5] = ["email:", "group:", "mailto:", "serviceAccount:", "user:"];
+
+/// The last words in the names of Secrets, as in `WEBHOOK_SECRET: webhook-server-cert`.
+const SECRET_NAME_ENDS: [&str; 8] = ["ca", "cert", "certs", "creds", "credentials", "secret", "secrets", "tls"];
 
 /// The name of a cluster of etcd, in a flag or a variable.
 const CLUSTER_TOKENS: [&str; 2] = ["--initial-cluster-token", "ETCD_INITIAL_CLUSTER_TOKEN"];
@@ -17,11 +33,71 @@ const CLUSTER_TOKENS: [&str; 2] = ["--initial-cluster-token", "ETCD_INITIAL_CLUS
 pub(super) fn is_probably_setting(name: &str, value: &str) -> bool {
     let value = value.trim();
     CLUSTER_TOKENS.contains(&name)
+        || name.starts_with("x-kubernetes-")
+        || name == "passwd" && value.split_whitespace().all(|word| ACCOUNT_SOURCES.contains(&word))
+        || is_name_of_variable(value)
+        || is_name_of_secret(name, value)
         || names_header(name, value)
         || is_address(name, value)
         || REFERENCE_SCHEMES.iter().any(|scheme| value.starts_with(scheme))
         || is_variable(value)
         || [name, name.trim_end_matches('s')].iter().any(|name| is_secret_reference(name, value))
+}
+
+/// Returns whether a part of a string that looks like a secret is none: a variable, code that reads the secret, a public
+/// certificate, or an account such as `user:etl@example.com`.
+pub(super) fn is_benign_part(text: &str, part: &Range<usize>) -> bool {
+    let value = &text[part.clone()];
+    is_variable(value) || is_expression(value) || is_public_pem(text) || is_account(text, part)
+}
+
+/// Returns whether a value is a command substitution, a call such as `file.read()`, an element such as
+/// `os.environ["TOKEN"]`, or the start of a list or mapping in JSON.
+fn is_expression(value: &str) -> bool {
+    let is_call = value.find(['(', '[']).is_some_and(|open| {
+        let is_path = |byte: u8| byte.is_ascii_alphanumeric() || b"_.".contains(&byte);
+        value[..open].contains('.') && value[..open].bytes().all(is_path) && value[open..].contains([')', ']'])
+    });
+    ["$(", "`", "[{", "[\"", "{\""].iter().any(|start| value.starts_with(start)) || is_call
+}
+
+/// Returns whether a string is the Base64 of certificates and public keys, without a private key.
+fn is_public_pem(text: &str) -> bool {
+    let text = text.trim_start();
+    if !PUBLIC_PEM.iter().any(|start| text.starts_with(start)) {
+        return false;
+    }
+    let encoded: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let decoded = STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    decoded.is_some_and(|pem| !pem.contains("PRIVATE KEY"))
+}
+
+/// Returns whether a part before an `@` is the name of an account, as in `user:mike@example.com`, which roles of clouds
+/// list, and in `system:node:etl@cluster`, the context of a kubeconfig file.
+fn is_account(text: &str, part: &Range<usize>) -> bool {
+    let is_end = |c: char| c.is_whitespace() || "\"',;)]}<>`".contains(c);
+    let before = text[..part.start].rsplit(is_end).next().unwrap_or_default();
+    let host = text[part.end..].strip_prefix('@').map(|rest| rest.split(is_end).next().unwrap_or_default());
+    let is_domain = || host.is_some_and(|host| host.contains('.') && !host.contains([':', '/']));
+    before.starts_with("system:") || ACCOUNT_KINDS.contains(&before) && is_domain()
+}
+
+/// Returns whether a value is the name of a variable with a secret, as in `secretEnv: OIDC_CLIENT_SECRET`, or a
+/// placeholder such as `INSERT_API_TOKEN`.
+fn is_name_of_variable(value: &str) -> bool {
+    value.contains('_')
+        && value.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+        && is_secret_name(value)
+}
+
+/// Returns whether the value of a variable such as `WEBHOOK_SECRET` is the name of a Secret: words in lower case, of which
+/// the last one says what the Secret holds.
+fn is_name_of_secret(name: &str, value: &str) -> bool {
+    let (mut words, is_word) = (value.split('-'), |word: &str| word.bytes().all(|byte| byte.is_ascii_lowercase()));
+    name.to_ascii_lowercase().ends_with("secret")
+        && value.contains('-')
+        && words.clone().all(|word| !word.is_empty() && is_word(word))
+        && words.next_back().is_some_and(|last| SECRET_NAME_ENDS.contains(&last))
 }
 
 /// Returns whether a value, in quotes or not, is a variable of a shell, as in `TOKEN="$DB_TOKEN"` and `Bearer $TOKEN`.
@@ -101,6 +177,11 @@ mod tests {
             ("API_KEY_HEADER", "X-Api-Key"),
             ("--initial-cluster-token", "etcd-cluster-1"),
             ("existingSecret", "db-credentials"),
+            ("x-kubernetes-patch-merge-key", "name"),
+            ("passwd", "files systemd"),
+            ("secretEnv", "OIDC_CLIENT_SECRET"),
+            ("API_TOKEN", "INSERT_API_TOKEN"),
+            ("WEBHOOK_SECRET", "webhook-server-cert"),
             ("adminPasswordKey", "postgres-password"),
         ] {
             assert!(is_probably_setting(name, value), "{name}={value}");
@@ -112,8 +193,40 @@ mod tests {
             ("DB_PASSWORD", "pass://Hunter2"),
             ("API_TOKEN", "https://x.example.com/use/k3y5ecret1"),
             ("SECRET_INITIAL_CLUSTER_TOKEN", "hunter2"),
+            ("passwd", "files hunter2"),
+            ("API_TOKEN", "HUNTER_TWO"),
+            ("WEBHOOK_SECRET", "correct-horse-battery"),
+            ("DB_PASSWORD", "webhook-server-cert"),
         ] {
             assert!(!is_probably_setting(name, value), "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn recognizes_parts_that_are_no_secrets() {
+        let certificate = STANDARD.encode("-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----\n");
+        let bundle = STANDARD.encode("-----BEGIN CERTIFICATE-----\nMIIC\n-----BEGIN PRIVATE KEY-----\nMIIE\n");
+        for (text, part, expected) in [
+            ("token = f.read().strip()", "f.read().strip()", true),
+            ("token=os.environ[\"HF_TOKEN\"]", "os.environ[\"HF_TOKEN\"]", true),
+            ("secret=$(cat /run/key)", "$(cat /run/key)", true),
+            ("\"channel_creds\": [{\"type\": \"insecure\"}]", "[{\"type\":", true),
+            ("the member user:mike@example.com may read", "mike", true),
+            ("email:test@example.com", "test", true),
+            ("system:node:etl@kubernetes", "node:etl", true),
+            ("curl -u etl:hunter2@example.com", "hunter2", false),
+            ("user:hunter2@db", "hunter2", false),
+            (&*certificate, &*certificate, true),
+            (&*bundle, &*bundle, false),
+            ("token=hunter(2)", "hunter(2)", false),
+            ("token=hunter.two(", "hunter.two(", false),
+            ("etl:hunter2@db:5432/etl", "hunter2", false),
+            ("etl:hunter2@tcp(db:3306)/etl", "hunter2", false),
+            ("postgres://etl:hunter2@db", "hunter2", false),
+            ("token=hunter2", "hunter2", false),
+        ] {
+            let start = text.find(part).unwrap();
+            assert_eq!(is_benign_part(text, &(start..start + part.len())), expected, "{text}");
         }
     }
 }

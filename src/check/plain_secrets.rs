@@ -15,7 +15,7 @@ use jobplate_manifest::sops;
 use jobplate_prefect::base_job_template;
 use jobplate_yaml::{DecodedScalar, Document, Documents, Node, NodeArena, NodeKind, read};
 
-use super::benign_literals::{is_probably_setting, is_variable};
+use super::benign_literals::{is_benign_part, is_probably_setting};
 
 /// The maximum depth of documents in strings.
 const MAX_DEPTH: usize = 4;
@@ -218,6 +218,12 @@ impl<'a> Finder<'a> {
             let name = label.name.as_deref().map(str::to_owned);
             PlainSecret { node: node.index(), span, kind: label.kind, name, is_whole, has_shape }
         };
+        // The documents in the file of a program are examined, whatever the name of the file.
+        let is_file = label.kind == LiteralKind::Setting && text.trim_end().contains('\n');
+        if let Some(found) = is_file.then(|| self.find_inside(node, &text, label)).flatten() {
+            self.found.extend(found);
+            return;
+        }
         if label.name.as_deref().is_some_and(|name| is_named_secret(label.kind, name, &text)) {
             let has_shape = !find_shaped_credentials(&text).is_empty();
             self.found.push(secret(node.span(), true, has_shape));
@@ -229,7 +235,7 @@ impl<'a> Finder<'a> {
         }
         let shaped = find_shaped_credentials(&text);
         let mut all = if label.kind == LiteralKind::Other { shaped.clone() } else { find_credentials(&text) };
-        all.retain(|range| !is_variable(&text[range.clone()]));
+        all.retain(|range| !is_benign_part(&text, range));
         if all.is_empty() {
             return;
         }

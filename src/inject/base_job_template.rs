@@ -34,7 +34,9 @@ pub(super) fn plan_base_job_template(
     if !version.keeps_entries()
         && let Some(name) = desired.names().next()
     {
-        let reason = format!("{name}: workers with prefect-kubernetes {version} replace the `env` of the container");
+        let reason = format!(
+            "{name} would be lost: workers with prefect-kubernetes {version} replace the `env` of the container"
+        );
         return refuse(reason, "use --env-from, which works in all versions, or update the workers to 0.2.12 or later");
     }
     let edits_before = edits.len();
@@ -110,7 +112,7 @@ fn plan_job_env(
     let env = template.env()?;
     match (env, names.worker_settings) {
         (Some(env), [name, ..]) if env.kind() == NodeKind::Seq => Err(Error::refused(format!(
-            "{description} must be a mapping, not a list: the worker overrides {name} unless it is null there"
+            "{description} must be a mapping, not a list: {name} must be null in it, or the worker sets its own value"
         ))
         .at(env.span())
         .hint("write it as a mapping, `NAME: value`, and move references to the container's `env`")),
@@ -131,7 +133,7 @@ fn plan_job_env(
         (Some(env), _) if is_env_placeholder(env) => {
             edits.push(Editable::from_node(env, description)?.replace(names.null_worker_settings()));
             let names = names.worker_settings.join(", ");
-            let text = format!("{description} now sets {names} to null: the worker omits null variables");
+            let text = format!("{description} now sets {names} to null, so that the worker does not set its own value");
             notes.add(Diagnostic::info("worker-overrides-reference", text));
             Ok(())
         }
@@ -141,9 +143,9 @@ fn plan_job_env(
                 None => format!("missing {description}"),
             };
             let start = other.unwrap_or(template.job_configuration).span().start;
-            Err(Error::refused(format!("{problem}: the worker overrides {name} unless it is null there"))
+            Err(Error::refused(format!("{problem}: {name} must be null in it, or the worker sets its own value"))
                 .at(start..start + 1)
-                .hint("write `\"env\": \"{{ env }}\"` in `job_configuration`, as in Prefect's default template"))
+                .hint("write `\"env\": \"{{ env }}\"` in `job_configuration`, as in Prefect's default template, and run the command again"))
         }
     }
 }

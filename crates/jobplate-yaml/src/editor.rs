@@ -121,9 +121,9 @@ fn not_verified(before: Document<'_>, edits: &[Edit], span: Range<usize>) -> Err
         node.kind() != NodeKind::Literal && (node.span().start..=node.span().end).contains(&span.start)
     };
     match text_edits.map(|edit| before.node(edit.node)).find(may_be_limited) {
-        Some(node) => Error::refused("cannot verify the edit of a string of this style")
-            .at(node.span())
-            .hint("rewrite it as a block scalar: put `|` after the key, and the content on the lines below"),
+        Some(node) => Error::refused("cannot verify the edit of a string of this style").at(node.span()).hint(
+            "rewrite the whole string as a block scalar: put `|` after its key, and the content on the lines below",
+        ),
         None => Error::new(ErrorKind::Internal, "an edit failed its own verification; nothing was written")
             .at(span)
             .hint("report this as a bug, with the lines around it and the command"),

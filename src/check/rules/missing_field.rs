@@ -7,7 +7,7 @@ use jobplate_yaml::{Node, NodeKind};
 use crate::check::findings::{Confidence, Findings};
 use crate::check::references::references;
 use crate::check::rule::{Check, Example, Persona, Rule};
-use crate::check::subject::Subject;
+use crate::check::subject::{Subject, is_patch_directive};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -70,7 +70,8 @@ fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
 fn require<'a>(owner: &str, map: Node<'a>, field: &str, findings: &mut Findings<'a>) {
     let is_set = |value: Node<'_>| !value.is_null() && value.text().is_none_or(|text| !text.is_empty());
     let may_be_field = |key: Node<'_>| {
-        key.is_merge_key() || key.text().is_some_and(|key| key != field && closest(&key, [field]).is_some())
+        let is_like_field = |key: &str| key != field && closest(key, [field]).is_some();
+        key.is_merge_key() || key.text().is_some_and(|key| is_patch_directive(&key) || is_like_field(&key))
     };
     let value = map.get_first(field);
     if map.kind() != NodeKind::Map || value.is_some_and(is_set) {

@@ -112,7 +112,7 @@ fn message(secret: &PlainSecret) -> String {
             format!("the annotation {name} looks like a secret in plain text")
         }
         (LiteralKind::Annotation, Some(name)) => format!("the annotation {name} contains a secret in plain text"),
-        (_, Some(name)) if secret.is_whole => format!("{name} looks like a secret in plain text"),
+        (_, Some(name)) if secret.is_whole => format!("the value of {name} looks like a secret in plain text"),
         (_, Some(name)) => format!("the value of {name} contains a secret in plain text"),
         (_, None) => "a string contains a secret in plain text".to_owned(),
     }

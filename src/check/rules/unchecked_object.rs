@@ -88,6 +88,9 @@ spec:
     check: Check::Manifest(check),
 };
 
+/// The reason why variables are not checked if a container has two lists of them.
+const DUPLICATE_ENV: &str = "duplicate key `env`";
+
 fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
     for object in &subject.objects {
         if let Some(problem) = &object.problem {
@@ -96,9 +99,13 @@ fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
     }
     for (_, _, container) in subject.containers() {
         if let Some((node, what)) = find_hidden_variable(container) {
+            let help = match what {
+                DUPLICATE_ENV => "merge the two lists into one",
+                _ => "write out the variables in the container",
+            };
             findings
                 .report(node, format!("the variables of {} are not checked completely: {what}", container.display()))
-                .help("write out the variables in the container");
+                .help(help);
         }
     }
 }
@@ -111,7 +118,7 @@ fn find_hidden_variable<'a>(container: &Container<'a>) -> Option<(Node<'a>, &'st
             return Some((key, "the container has a merge key"));
         }
         if key.has_text("env") && env.replace(value).is_some() {
-            return Some((key, "duplicate key `env`"));
+            return Some((key, DUPLICATE_ENV));
         }
     }
     let env = env?;

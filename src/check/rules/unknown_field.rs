@@ -10,7 +10,7 @@ use jobplate_yaml::{Child, Editable, Node, NodeKind};
 use crate::check::copy::to_value;
 use crate::check::findings::{Confidence, Findings};
 use crate::check::rule::{Check, Example, FixDescription, Persona, Rule};
-use crate::check::subject::{Subject, has_expression};
+use crate::check::subject::{Subject, has_expression, is_patch_directive};
 
 /// The fields of an entry of `env`.
 const VARIABLE: [&str; 3] = ["name", "value", "valueFrom"];
@@ -102,7 +102,7 @@ fn check_fields<'a>(owner: &str, map: Node<'a>, fields: &[&str], findings: &mut 
     let editable = LazyCell::new(|| Editable::from_node(map, owner).ok());
     for (position, (key, value)) in map.entries().enumerate() {
         let Some(text) = key.text() else { continue };
-        if fields.contains(&&*text) || key.is_merge_key() || has_expression(&text) {
+        if fields.contains(&&*text) || key.is_merge_key() || has_expression(&text) || is_patch_directive(&text) {
             continue;
         }
         let closest = closest(&text, unused.iter().copied());

@@ -93,7 +93,8 @@ fn check_container<'a>(container: &Container<'a>, findings: &mut Findings<'a>) {
             continue;
         };
         let (own, name) = (quote_key(&entry.text), quote_key(name));
-        let message = format!("{own} refers to {name}, which is defined after it, so Kubernetes does not expand it");
+        let message =
+            format!("{own} refers to {name}, which is defined later, so Kubernetes does not expand the reference");
         let finding = findings.report(value, message).help(format!("move {name} before {own}"));
         let definition = &container.env[defined];
         if let Some(other) = definition.name {

@@ -113,8 +113,8 @@ Exit codes: 0 success; 2 invalid input"
                 "pass a file with its flag: --from-config=FILE, --from-env-file FILE, --from-file NAME=PATH"
             }));
         }
-        let hint = "set NAME to the name of the Secret to print, such as prefect-secrets";
-        names::check_object_name("Secret", &name).map_err(|fault| fault.hint(hint).into_error("NAME"))?;
+        let hint = "NAME is the name of the whole Secret, such as prefect-secrets, not of one value in it";
+        names::check_object_name("Secret", &name).map_err(|fault| fault.hint(hint).into_error("argument NAME"))?;
         let namespace = parse_namespace(output.namespace)?;
         let found = sources.read(output.print_flags || output.print_spec)?;
         let keys = SecretKeys::parse(&output.key, &found)?;
@@ -269,8 +269,9 @@ fn encode_text(name: &str, location: &str, value: SecretValue) -> Result<Vec<u8>
         SecretValue::File(bytes) => String::from_utf8(bytes).ok(),
         SecretValue::Unread => None,
     };
-    let string =
-        string.ok_or_else(|| Error::input(format!("`--text {name}`: the value is not a string")).in_file(location))?;
+    let string = string.ok_or_else(|| {
+        Error::input(format!("`--text {name}`: the value of `{name}` is not a string")).in_file(location)
+    })?;
     let text = secrets::to_string_literal(name, &string).ok_or_else(|| {
         Error::refused(format!("Prefect expands `${{...}}` in `{name}`, and `--text` cannot prevent it"))
             .in_file(location)

@@ -298,7 +298,7 @@ impl Converter<'_> {
         let is_prefect_1 = |tag: &str| tag.starts_with("0.") || tag.starts_with("1.") || tag == "1";
         if repository.ends_with("prefecthq/prefect") && tag.is_some_and(is_prefect_1) {
             let text = "this image contains Prefect 1, which cannot run flows of Prefect 2 or 3";
-            let help = "change the default of the variable `image`, or remove it to use the worker's own version";
+            let help = "change the default of the variable `image`, or remove the default to use the image of the worker's Prefect version";
             self.note(Diagnostic::warning("prefect1-image", text).help(help), image);
         }
         let is_latest = !text.contains('@') && tag.is_none_or(|tag| tag == "latest");

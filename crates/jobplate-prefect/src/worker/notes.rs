@@ -345,8 +345,7 @@ impl<'h> PreviewNotes<'h> {
         let namespace = manifest::namespace(arena, &preview.configuration);
         let location = arena.location(preview.configuration.namespace);
         if let Some(other) = get_field("namespace").filter(|id| string::str(arena, *id) != namespace) {
-            let text =
-                "Kubernetes rejects the Job: its manifest and the variable `namespace` name different namespaces";
+            let text = "Kubernetes rejects the Job: `metadata.namespace` in its manifest differs from the variable `namespace`";
             self.add(Diagnostic::error("namespace-mismatch", text), arena.location(other).or(location));
         } else if namespace != "default" {
             let text = format!("the namespace `{namespace}` must exist and contain the Secrets that the Job refers to");

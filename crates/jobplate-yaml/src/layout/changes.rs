@@ -72,9 +72,9 @@ impl<'a> Layout<'a, '_> {
         for (range, text) in splices {
             let at = decoded.source_offset(range.start);
             let Some((range, new_text)) = decoded.splice(range.clone(), text) else {
-                return Err(Error::refused("cannot edit a string of this style")
+                return Err(Error::refused("cannot edit the string with this line: its YAML style cannot hold the change")
                     .at(at..at)
-                    .hint("rewrite it as a block scalar: put `|` after the key, and the content on the lines below"));
+                    .hint("rewrite the whole string as a block scalar: put `|` after its key, and the content on the lines below"));
             };
             self.splices.push(range, |out| out.append(&new_text));
             if self.splices.is_full() {
