@@ -44,7 +44,7 @@ pub(super) fn is_probably_setting(name: &str, value: &str) -> bool {
         || [name, name.trim_end_matches('s')].iter().any(|name| is_secret_reference(name, value))
 }
 
-/// Returns whether a part of a string that looks like a secret is none: a variable, code that reads the secret, a public
+/// Returns whether a part of a string only looks like a secret: a variable, code that reads the secret, a public
 /// certificate, or an account such as `user:etl@example.com`.
 pub(super) fn is_benign_part(text: &str, part: &Range<usize>) -> bool {
     let value = &text[part.clone()];

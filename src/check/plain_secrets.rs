@@ -218,7 +218,7 @@ impl<'a> Finder<'a> {
             let name = label.name.as_deref().map(str::to_owned);
             PlainSecret { node: node.index(), span, kind: label.kind, name, is_whole, has_shape }
         };
-        // The documents in the file of a program are examined, whatever the name of the file.
+        // A file with documents is examined, regardless of its name.
         let is_file = label.kind == LiteralKind::Setting && text.trim_end().contains('\n');
         if let Some(found) = is_file.then(|| self.find_inside(node, &text, label)).flatten() {
             self.found.extend(found);
