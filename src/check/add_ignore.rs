@@ -9,6 +9,7 @@ use jobplate_yaml::{Document, Node, NodeArena, NodeKind};
 use super::comment::CommentPlace;
 use super::finding::Finding;
 use super::fix::FixOutcome;
+use super::splice::splice;
 
 /// Adds ignore comments with a reason for the findings that `accepts` accepts and that have a place for a comment.
 /// `check` checks the text of a document.
@@ -35,7 +36,7 @@ pub(super) fn add_comments(
     }
     let mut insertions: Vec<_> = places.iter().map(|(place, rules)| place.insertion(text, rules, reason)).collect();
     insertions.sort_by_key(|(at, _)| *at);
-    let new_text = insert(text, &insertions);
+    let new_text = splice(text, insertions.iter().map(|(at, insertion)| (*at..*at, insertion.as_str())));
     let remaining = check(&new_text)?;
     let fixed = findings.iter().filter(is_open).count();
     let is_changed = remaining.len() != findings.len() || remaining.iter().any(|finding| is_open(&finding));
@@ -44,18 +45,6 @@ pub(super) fn add_comments(
             .hint("use --baseline instead"));
     }
     Ok(FixOutcome { text: Some(new_text), findings: remaining, fixed })
-}
-
-/// Inserts texts at offsets in ascending order.
-fn insert(text: &str, insertions: &[(usize, String)]) -> String {
-    let mut new_text = String::with_capacity(text.len());
-    let mut end = 0;
-    for (at, insertion) in insertions {
-        new_text.push_str(&text[end..*at]);
-        new_text.push_str(insertion);
-        end = *at;
-    }
-    new_text + &text[end..]
 }
 
 /// Returns whether two texts have the same nodes. A scalar with an insertion may be different: it contains an embedded

@@ -2,9 +2,10 @@
 
 use std::cell::{LazyCell, OnceCell};
 use std::ops::Range;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use jobplate_diagnostic::{Diagnostic, Error, Location, Result};
+use jobplate_diagnostic::{Error, Location, Result};
 use jobplate_manifest::embedded;
 use jobplate_prefect::template_keys;
 use jobplate_yaml::{DecodedScalar, Document, Documents, Node, NodeArena, PathCursor, StreamError, StrictMap};
@@ -12,10 +13,10 @@ use jobplate_yaml::{DecodedScalar, Document, Documents, Node, NodeArena, PathCur
 use super::add_ignore::add_comments;
 use super::comment::{CommentPlace, MARKER};
 use super::embedded_text;
-use super::finding::{Finding, LocatedFinding, locate};
-use super::findings::{Draft, Findings};
+use super::finding::{Finding, LocatedFinding, OccurrenceCounter, locate};
+use super::findings::{Draft, FindingFilter, Findings, MAX_FINDINGS, MAX_HIDDEN_FINDINGS};
 use super::fix::{FixOutcome, Fixer};
-use super::ignore::{self, Ignores};
+use super::ignore;
 use super::prefect::{self, Origin, Previewer};
 use super::rule::{Check, Rule};
 use super::rules::unused_ignore;
@@ -31,7 +32,7 @@ pub struct CheckCounts {
     pub objects: usize,
     /// The number of containers.
     pub containers: usize,
-    /// The number of findings that are left out, because a document has too many findings of a rule.
+    /// The number of accepted findings that are left out, because a document has too many findings of a rule.
     pub omitted: usize,
 }
 
@@ -44,6 +45,13 @@ pub struct Checker<'p> {
     /// The maximum size of a document in bytes.
     max_document_size: usize,
     counts: CheckCounts,
+    occurrences: OccurrenceCounter,
+    /// The findings that are reported. All findings are passed on, as far as they fit in the limit.
+    filter: Rc<FindingFilter>,
+    /// The maximum number of findings of a rule in the current document.
+    limit: usize,
+    /// Whether a baseline may hide findings.
+    has_baseline: bool,
     /// Whether comments suppress findings.
     honors_ignores: bool,
     /// Whether findings get the place of a comment that suppresses them.
@@ -84,6 +92,10 @@ impl<'p> Checker<'p> {
             embedded_arena: NodeArena::default(),
             max_document_size,
             counts: CheckCounts::default(),
+            occurrences: OccurrenceCounter::default(),
+            filter: Rc::default(),
+            limit: MAX_FINDINGS,
+            has_baseline: false,
             honors_ignores: true,
             places_comments: false,
         }
@@ -92,6 +104,17 @@ impl<'p> Checker<'p> {
     /// Sets whether comments suppress findings. The default is that they do.
     pub fn honor_ignores(&mut self, honors_ignores: bool) {
         self.honors_ignores = honors_ignores;
+    }
+
+    /// Sets whether a baseline may hide findings. The default is that none does.
+    pub fn expect_baseline(&mut self, has_baseline: bool) {
+        self.has_baseline = has_baseline;
+    }
+
+    /// Sets the findings of the next inputs that are reported. The default is all of them. The others are passed on, too,
+    /// but they do not count as left out.
+    pub fn set_filter(&mut self, filter: FindingFilter) {
+        self.filter = Rc::new(filter);
     }
 
     /// Returns the numbers of what was checked so far.
@@ -187,6 +210,7 @@ impl<'p> Checker<'p> {
         let name = source.name().to_owned();
         let mut errors = Vec::new();
         let mut documents = Documents::new(source.read_from_start()?, self.max_document_size);
+        self.occurrences = OccurrenceCounter::default();
         let mut first_line = 1;
         loop {
             let chunk = match documents.next() {
@@ -204,6 +228,7 @@ impl<'p> Checker<'p> {
             match std::str::from_utf8(chunk.bytes) {
                 Ok(text) => {
                     let visited = visit(self, &name, first_line, text);
+                    self.occurrences.end_document();
                     errors.extend(visited.map_err(|error| error.in_document(&name, first_line, text)).err());
                 }
                 Err(error) => {
@@ -230,19 +255,9 @@ impl<'p> Checker<'p> {
         if self.honors_ignores {
             ignore::suppress_elsewhere(&mut findings);
         }
-        findings.extend(located.into_iter().map(|found| {
-            let (suppression, comment_place) = (found.suppression, found.comment_place);
-            let LocatedFinding { rule, severity, confidence, message, help, span, related, path, fix, .. } = found;
-            let mut diagnostic = Diagnostic::new(rule.name, severity, message).at(to_location(span));
-            if let Some(help) = help {
-                diagnostic = diagnostic.help(help);
-            }
-            for (span, label) in related {
-                diagnostic = diagnostic.annotate(to_location(span), label);
-            }
-            Finding { rule, confidence, diagnostic, path, fix, suppression, comment_place, is_shared: false }
-        }));
+        findings.extend(located.into_iter().map(|found| found.into_finding(&to_location)));
         findings.sort_by_key(|finding| finding.diagnostic.location().map_or(0, |location| location.span.start));
+        self.occurrences.number(&mut findings);
         let errors = errors.into_iter().map(|error| error.in_document(file, first_line, text));
         Ok((findings, errors.collect()))
     }
@@ -250,6 +265,8 @@ impl<'p> Checker<'p> {
     /// Checks a document and the documents embedded in it.
     fn check_text(&mut self, origin: Origin<'_>, arena: &mut NodeArena) -> Result<Checked> {
         let text = origin.outer;
+        let may_hide = self.has_baseline || self.places_comments || self.honors_ignores && text.contains(MARKER);
+        self.limit = if may_hide { MAX_HIDDEN_FINDINGS } else { MAX_FINDINGS };
         jobplate_yaml::read(text, arena).map_err(|unsupported| parse_error(text, unsupported))?;
         let document = Document::new(text, arena);
         let subject = self.prepare(document, Embedding::None)?;
@@ -335,14 +352,14 @@ impl<'p> Checker<'p> {
     ) -> Vec<LocatedFinding> {
         self.counts.objects += subject.objects.len();
         self.counts.containers += subject.containers().count();
-        let has_ignores = self.honors_ignores && subject.document.text.contains(MARKER);
         let mut drafts: Vec<(&'static Rule, Draft<'_>)> = Vec::new();
         for &rule in &self.rules {
             if let Check::Manifest(check) = rule.check {
-                let mut findings = Findings::new(rule.severity, rule.confidence, has_ignores);
+                let mut findings = self.start_findings(rule);
                 check(subject, &mut findings);
-                self.counts.omitted += findings.omitted;
-                drafts.extend(findings.drafts.into_iter().map(|draft| (rule, draft)));
+                let (found, omitted) = findings.finish();
+                self.counts.omitted += omitted;
+                drafts.extend(found.into_iter().map(|draft| (rule, draft)));
             }
         }
         if let Some(previewer) = self.previewer.as_deref_mut() {
@@ -357,18 +374,17 @@ impl<'p> Checker<'p> {
         located
     }
 
-    /// Suppresses findings by the comments of a document, and adds findings about comments that suppress nothing.
+    /// Creates an empty collection for the findings of a rule in the current document.
+    fn start_findings<'a>(&self, rule: &'static Rule) -> Findings<'a> {
+        let defaults = (rule.name, rule.severity, rule.confidence);
+        Findings::new(defaults, Rc::clone(&self.filter), self.limit)
+    }
+
+    /// Applies the comments of a document to its findings.
     fn apply_ignores(&mut self, subject: &Subject<'_>, found: &mut Vec<LocatedFinding>) {
-        if !self.honors_ignores {
-            return;
-        }
-        let mut ignores = Ignores::new(subject.document);
-        ignores.suppress(subject.document, found);
-        if self.rules.iter().any(|rule| rule.name == unused_ignore::RULE.name) {
-            let unused = ignores.report_unused(subject.document, &self.rules);
-            self.counts.omitted += unused.omitted;
-            let drafts = unused.drafts.into_iter().map(|draft| (&unused_ignore::RULE, draft));
-            found.extend(locate(subject, drafts.collect()));
+        if self.honors_ignores {
+            let new_findings = || self.start_findings(&unused_ignore::RULE);
+            self.counts.omitted += ignore::apply(subject, &self.rules, &new_findings, found);
         }
     }
 }

@@ -2,19 +2,25 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
+use std::hash::BuildHasher;
 use std::ops::Range;
 
-use jobplate_diagnostic::{Diagnostic, Message, Severity};
+use jobplate_diagnostic::{Diagnostic, Location, Message, Severity};
+use jobplate_manifest::credentials::find_shaped_credentials;
 use jobplate_manifest::object::Object;
 use jobplate_yaml::{Node, NodeKind, PathCursor, PathStep};
 
 use super::comment::CommentPlace;
 use super::findings::{Confidence, Draft, Fix};
 use super::rule::Rule;
+use super::splice::splice;
 use super::subject::Subject;
 
 /// The maximum length of a name in a path, in bytes. A longer name is replaced by the position.
 const MAX_NAME_LENGTH: usize = 80;
+
+/// The replacement for a name that has the shape of a credential.
+const MASK: &str = "***";
 
 /// A finding of a rule.
 #[derive(Debug)]
@@ -28,6 +34,9 @@ pub struct Finding {
     /// The place in terms of the manifest: the object and the keys, such as
     /// `Job/etl: spec.template.spec.containers[flow].env[TOKEN].value`. It does not change when lines are inserted.
     pub path: String,
+    /// The number of findings before this one in the input that have the same rule, path and message and that no comment
+    /// suppresses.
+    pub occurrence: usize,
     /// The change that resolves the finding.
     pub fix: Option<DocumentFix>,
     /// The reason of the comment that suppresses the finding, which may be empty. `None` if the finding is not suppressed.
@@ -39,6 +48,38 @@ pub struct Finding {
     /// Whether the finding is in another file than the manifest, such as a run config. Each template that is checked with
     /// the file can have the same finding.
     pub is_shared: bool,
+}
+
+/// Numbers the findings of an input that have the same rule, path and message.
+#[derive(Debug, Default)]
+pub(super) struct OccurrenceCounter {
+    /// The numbers of findings in earlier documents, by a hash of what they have in common.
+    earlier: HashMap<u64, usize>,
+    /// The numbers of findings in the current document.
+    current: HashMap<u64, usize>,
+}
+
+impl OccurrenceCounter {
+    /// Numbers the findings of the current document, which may be checked several times.
+    pub(super) fn number(&mut self, findings: &mut [Finding]) {
+        self.current.clear();
+        for finding in findings.iter_mut().filter(|finding| finding.suppression.is_none()) {
+            let key = (finding.rule.name, &finding.path, finding.diagnostic.message(), finding.diagnostic.file());
+            let key = self.earlier.hasher().hash_one(key);
+            // Each template that is checked with a file has the shared findings of the file.
+            let earlier = self.earlier.get(&key).filter(|_| !finding.is_shared);
+            let current = self.current.entry(key).or_default();
+            finding.occurrence = earlier.copied().unwrap_or_default() + *current;
+            *current += 1;
+        }
+    }
+
+    /// Adds the findings of the current document to those of earlier documents.
+    pub(super) fn end_document(&mut self) {
+        for (key, number) in self.current.drain() {
+            *self.earlier.entry(key).or_default() += number;
+        }
+    }
 }
 
 /// The shared findings so far, so that each of them is reported once.
@@ -102,6 +143,20 @@ impl LocatedFinding {
             suppression: None,
             comment_place: None,
         }
+    }
+
+    /// Returns the finding with its places in a file. Masks the names that have the shape of a credential.
+    pub(super) fn into_finding(self, to_location: &dyn Fn(Range<usize>) -> Location) -> Finding {
+        let LocatedFinding { rule, confidence, fix, suppression, comment_place, .. } = self;
+        let mut diagnostic = Diagnostic::new(rule.name, self.severity, self.message).at(to_location(self.span));
+        if let Some(help) = self.help {
+            diagnostic = diagnostic.help(help);
+        }
+        for (span, label) in self.related {
+            diagnostic = diagnostic.annotate(to_location(span), label);
+        }
+        let (diagnostic, path) = (diagnostic.map_text(mask_names), mask_names(&self.path));
+        Finding { rule, confidence, diagnostic, path, occurrence: 0, fix, suppression, comment_place, is_shared: false }
     }
 
     /// Converts the places in an embedded document to places in the document that contains it. `scalar` is
@@ -199,4 +254,9 @@ impl<'a, 'o> PathWriter<'a, 'o> {
 /// Returns a name that is short enough for a path and has no line break.
 fn shorten(name: &str) -> Option<&str> {
     (!name.is_empty() && name.len() <= MAX_NAME_LENGTH && !name.contains(char::is_control)).then_some(name)
+}
+
+/// Masks the names in a message or path that have the shape of a credential: it may be a value under the wrong key.
+pub(super) fn mask_names(text: &str) -> String {
+    splice(text, find_shaped_credentials(text).into_iter().map(|range| (range, MASK)))
 }

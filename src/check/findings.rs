@@ -1,16 +1,17 @@
 //! Collects the findings of a rule in a document.
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use jobplate_diagnostic::{Message, Severity};
 use jobplate_manifest::names::ValidationError;
 use jobplate_yaml::{Edit, Node};
 
 /// The maximum number of findings of a rule in a document. The number of further ones is reported.
-const MAX_FINDINGS: usize = 1000;
+pub(super) const MAX_FINDINGS: usize = 1000;
 
-/// The maximum in a document with ignore comments, which may suppress the first findings.
-const MAX_FINDINGS_WITH_COMMENTS: usize = 10 * MAX_FINDINGS;
+/// The maximum where comments or a baseline may hide the first findings.
+pub(super) const MAX_HIDDEN_FINDINGS: usize = 100 * MAX_FINDINGS;
 
 /// How likely a finding is a real problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,17 +35,48 @@ impl Confidence {
     }
 }
 
+/// The findings of a file that are reported, unless a comment or a baseline hides them.
+#[derive(Clone, Debug)]
+pub struct FindingFilter {
+    /// The lowest severity.
+    pub min_severity: Severity,
+    /// The lowest confidence.
+    pub min_confidence: Confidence,
+    /// The names of the rules whose findings are not reported.
+    pub ignored_rules: Vec<String>,
+}
+
+impl Default for FindingFilter {
+    /// Returns the filter that accepts all findings.
+    fn default() -> Self {
+        FindingFilter { min_severity: Severity::Info, min_confidence: Confidence::Low, ignored_rules: Vec::new() }
+    }
+}
+
+impl FindingFilter {
+    /// Returns whether a finding of the rule with a name is reported.
+    pub fn accepts(&self, rule: &str, severity: Severity, confidence: Confidence) -> bool {
+        severity >= self.min_severity
+            && confidence >= self.min_confidence
+            && !self.ignored_rules.iter().any(|name| name == rule)
+    }
+}
+
 /// The findings of one rule in one document.
 #[derive(Debug)]
 pub struct Findings<'a> {
+    rule: &'static str,
     severity: Severity,
     confidence: Confidence,
+    filter: Rc<FindingFilter>,
+    /// The maximum number of findings that the filter accepts, and of those that it does not.
     limit: usize,
-    pub(super) drafts: Vec<Draft<'a>>,
-    /// The number of findings that are left out.
-    pub(super) omitted: usize,
-    /// The last finding that is left out, which its rule may still change.
-    last_omitted: Option<Draft<'a>>,
+    drafts: Vec<Draft<'a>>,
+    /// The last finding, which its rule may still change.
+    last: Option<Draft<'a>>,
+    accepted: usize,
+    /// The number of accepted findings that are left out.
+    omitted: usize,
 }
 
 /// A finding that points to a node of the document.
@@ -72,11 +104,14 @@ pub struct Fix {
 }
 
 impl<'a> Findings<'a> {
-    /// Creates an empty collection with the default severity and confidence of a rule. `has_ignores` is true if the
-    /// document has ignore comments.
-    pub(super) fn new(severity: Severity, confidence: Confidence, has_ignores: bool) -> Self {
-        let limit = if has_ignores { MAX_FINDINGS_WITH_COMMENTS } else { MAX_FINDINGS };
-        Findings { severity, confidence, limit, drafts: Vec::new(), omitted: 0, last_omitted: None }
+    /// Creates an empty collection for a rule with its name and its default severity and confidence. Keeps at most `limit` findings that `filter` accepts, and as many that it
+    /// does not: a comment that suppresses one of those is not unused.
+    pub(super) fn new(
+        (rule, severity, confidence): (&'static str, Severity, Confidence),
+        filter: Rc<FindingFilter>,
+        limit: usize,
+    ) -> Self {
+        Findings { rule, severity, confidence, filter, limit, drafts: Vec::new(), last: None, accepted: 0, omitted: 0 }
     }
 
     /// Adds a finding about a name or a value that Kubernetes rejects.
@@ -90,7 +125,8 @@ impl<'a> Findings<'a> {
     /// Adds a finding at `node`, with the rule's severity and confidence. `message` is one sentence
     /// without a full stop and without values.
     pub fn report(&mut self, node: Node<'a>, message: impl Into<String>) -> &mut Draft<'a> {
-        let draft = Draft {
+        self.add_last();
+        self.last.insert(Draft {
             severity: self.severity,
             confidence: self.confidence,
             node,
@@ -99,14 +135,25 @@ impl<'a> Findings<'a> {
             help: None,
             related: Vec::new(),
             fix: None,
-        };
-        let index = self.drafts.len();
-        if index == self.limit {
-            self.omitted += 1;
-            return self.last_omitted.insert(draft);
+        })
+    }
+
+    /// Returns the findings, and the number of accepted ones that are left out.
+    pub(super) fn finish(mut self) -> (Vec<Draft<'a>>, usize) {
+        self.add_last();
+        (self.drafts, self.omitted)
+    }
+
+    fn add_last(&mut self) {
+        let Some(draft) = self.last.take() else { return };
+        let is_accepted = self.filter.accepts(self.rule, draft.severity, draft.confidence);
+        let kept = if is_accepted { self.accepted } else { self.drafts.len() - self.accepted };
+        if kept < self.limit {
+            self.accepted += usize::from(is_accepted);
+            self.drafts.push(draft);
+        } else {
+            self.omitted += usize::from(is_accepted);
         }
-        self.drafts.push(draft);
-        &mut self.drafts[index]
     }
 }
 
@@ -145,5 +192,54 @@ impl Draft<'_> {
     pub fn fix(&mut self, is_safe: bool, text: impl Into<String>, edits: Vec<Edit>) -> &mut Self {
         self.fix = Some(Fix { is_safe, text: text.into(), edits });
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::{Checker, Finding, FixedDocument, rules};
+    use crate::render::InputSource;
+
+    /// Returns a Pod with as many findings of one rule.
+    fn pod(findings: usize) -> String {
+        let env = (0..findings).map(|number| format!("    - {{name: A{number}, value: 1}}\n"));
+        format!("kind: Pod\nspec:\n  containers:\n  - env:\n{}", env.collect::<String>())
+    }
+
+    /// Returns the number of findings in a document, and of those that are left out.
+    fn check(text: &str, filter: FindingFilter, has_baseline: bool) -> (usize, usize) {
+        let mut checker = Checker::new(vec![&rules::non_string_value::RULE], None, usize::MAX);
+        checker.set_filter(filter);
+        checker.expect_baseline(has_baseline);
+        let mut source = InputSource::spool("-".to_owned(), text.as_bytes()).unwrap();
+        let mut number = 0;
+        checker.check_source(&mut source, &mut |findings| number += findings.len()).unwrap();
+        (number, checker.counts().omitted)
+    }
+
+    #[test]
+    fn leaves_out_findings_beyond_the_limit() {
+        let all = FindingFilter::default;
+        let none = FindingFilter { ignored_rules: vec!["non-string-value".to_owned()], ..all() };
+        let text = pod(MAX_FINDINGS + 5);
+        assert_eq!(check(&text, all(), false), (MAX_FINDINGS, 5));
+        assert_eq!(check(&text, none, false), (MAX_FINDINGS, 0));
+        assert_eq!(check(&text, all(), true), (MAX_FINDINGS + 5, 0));
+        assert_eq!(check(&format!("# jobplate: ignore[x]\n{text}"), all(), false), (MAX_FINDINGS + 5, 0));
+    }
+
+    #[test]
+    fn writes_comments_for_more_findings_than_the_limit() {
+        let mut checker = Checker::new(vec![&rules::non_string_value::RULE], None, usize::MAX);
+        let mut source = InputSource::spool("-".to_owned(), pod(MAX_FINDINGS + 5).as_bytes()).unwrap();
+        let mut number = 0;
+        let mut count = |document: FixedDocument<'_>| {
+            number += document.fixed;
+            Ok(())
+        };
+        let is_open = |finding: &Finding| finding.suppression.is_none();
+        checker.ignore_source(&mut source, "", &is_open, &mut count).unwrap();
+        assert_eq!((number, checker.counts().omitted), (MAX_FINDINGS + 5, 0));
     }
 }

@@ -9,6 +9,7 @@ use jobplate_manifest::sops;
 use jobplate_yaml::{DecodedScalar, Document, Edit, Editable, Editor, Node, NodeArena};
 
 use super::finding::{DocumentFix, Finding};
+use super::splice::splice;
 use super::subject::parse_error;
 
 /// The maximum number of times that a document is fixed. Fixes that touch each other need several rounds.
@@ -149,14 +150,7 @@ impl EmbeddedFixes<'_> {
                 edited.splices().map(|(Range { start, end }, text)| (offset + start..offset + end, text.into())),
             );
         }
-        let mut new_text = String::with_capacity(content.len());
-        let mut end = 0;
-        for (range, replacement) in &splices {
-            new_text.push_str(&content[end..range.start]);
-            new_text.push_str(replacement);
-            end = range.end;
-        }
-        new_text.push_str(&content[end..]);
+        let new_text = splice(content, splices.iter().map(|(range, replacement)| (range.clone(), &**replacement)));
         let editable = Editable::from_node(scalar, "the embedded document")?;
         Ok((editable.change_text(splices.into(), new_text.into()), fixed))
     }

@@ -13,17 +13,18 @@ use jobplate_yaml::{Document, NodeArena};
 use memchr::memmem;
 
 use super::comment::{MARKER, comment_start, line_end, line_start};
-use super::finding::{Finding, LocatedFinding};
+use super::finding::{Finding, LocatedFinding, locate};
 use super::findings::Findings;
 use super::rule::{Check, Rule};
-use super::rules;
+use super::rules::{self, unused_ignore};
+use super::subject::Subject;
 
 /// The maximum length of an ignore comment after its marker, in bytes. The rest is not read.
 const MAX_COMMENT_LENGTH: usize = 2000;
 
 /// The ignore comments of a document.
 #[derive(Debug, Default)]
-pub(super) struct Ignores<'a> {
+struct Ignores<'a> {
     /// The byte ranges of the covered lines, in document order. Each ends at the start of the next line.
     lines: Vec<Range<usize>>,
     entries: Vec<Entry<'a>>,
@@ -43,9 +44,38 @@ struct Entry<'a> {
     is_used: bool,
 }
 
+/// Suppresses findings by the comments of a document, and adds findings about comments that suppress nothing, if
+/// `unused-ignore` is one of the rules. `new_findings` creates a collection for this rule. Returns how many of its findings
+/// are left out.
+pub(super) fn apply<'a>(
+    subject: &Subject<'a>,
+    rules: &[&'static Rule],
+    new_findings: &dyn Fn() -> Findings<'a>,
+    found: &mut Vec<LocatedFinding>,
+) -> usize {
+    let mut ignores = Ignores::new(subject.document);
+    ignores.suppress(subject.document, found);
+    let mut omitted = 0;
+    // A comment may ignore a finding about another comment. Whether it does is known afterwards.
+    for is_about_itself in [false, true] {
+        let mut findings = new_findings();
+        if rules.iter().any(|rule| rule.name == unused_ignore::RULE.name) {
+            ignores.report_unused(subject.document, rules, is_about_itself, &mut findings);
+        }
+        let (unused, left_out) = findings.finish();
+        omitted += left_out;
+        let mut located = locate(subject, unused.into_iter().map(|draft| (&unused_ignore::RULE, draft)).collect());
+        if !is_about_itself {
+            ignores.suppress_unused(&mut located);
+        }
+        found.extend(located);
+    }
+    omitted
+}
+
 impl<'a> Ignores<'a> {
     /// Finds the ignore comments of a document.
-    pub(super) fn new(document: Document<'a>) -> Self {
+    fn new(document: Document<'a>) -> Self {
         let mut ignores = Ignores::default();
         for at in memmem::find_iter(document.text.as_bytes(), MARKER) {
             if let Some(hash) = comment_start(document, at) {
@@ -97,7 +127,7 @@ impl<'a> Ignores<'a> {
     }
 
     /// Suppresses the findings of a document that a comment covers.
-    pub(super) fn suppress(&mut self, document: Document<'_>, findings: &mut [LocatedFinding]) {
+    fn suppress(&mut self, document: Document<'_>, findings: &mut [LocatedFinding]) {
         if self.entries.is_empty() {
             return;
         }
@@ -111,17 +141,39 @@ impl<'a> Ignores<'a> {
         let scalar = document.node_at(at).filter(|node| node.is_scalar() && node.span().contains(&at));
         [Some(at), scalar.map(|scalar| scalar.span().start)].into_iter().flatten().find_map(|at| {
             let line = self.lines[..self.lines.partition_point(|line| line.start <= at)].last()?;
-            let entry = *self.index.get(&(line.start, rule.name)).filter(|_| line.contains(&at))?;
-            self.entries[entry].is_used = true;
-            Some(self.entries[entry].reason.to_owned())
+            let start = Some(line.start).filter(|_| line.contains(&at))?;
+            self.use_entry(start, rule)
         })
     }
 
-    /// Reports the names that suppress nothing, or that are not those of a rule. `rules` are the rules that ran.
-    pub(super) fn report_unused(&self, document: Document<'a>, rules: &[&'static Rule]) -> Findings<'a> {
-        let rule = &rules::unused_ignore::RULE;
-        let mut findings = Findings::new(rule.severity, rule.confidence, true);
-        for Entry { name, span, line_end, .. } in self.entries.iter().filter(|entry| !entry.is_used) {
+    /// Suppresses findings about comments: a comment that ignores `unused-ignore` covers the comments of its line.
+    fn suppress_unused(&mut self, findings: &mut [LocatedFinding]) {
+        for finding in findings {
+            let covered = self.lines.partition_point(|line| line.end <= finding.span.start);
+            let line = self.lines.get(covered).map(|line| line.start);
+            finding.suppression = line.and_then(|line| self.use_entry(line, finding.rule));
+        }
+    }
+
+    /// Returns the reason of the comment that suppresses a rule in the line that starts at `line`.
+    fn use_entry(&mut self, line: usize, rule: &Rule) -> Option<String> {
+        let entry = &mut self.entries[*self.index.get(&(line, rule.name))?];
+        entry.is_used = true;
+        Some(entry.reason.to_owned())
+    }
+
+    /// Reports the names that suppress nothing, or that are not those of a rule. `rules` are the rules that ran. Leaves out
+    /// `unused-ignore`, or reports only this name if `is_about_itself` is true.
+    fn report_unused(
+        &self,
+        document: Document<'a>,
+        rules: &[&'static Rule],
+        is_about_itself: bool,
+        findings: &mut Findings<'a>,
+    ) {
+        let is_reported =
+            |entry: &&Entry<'_>| !entry.is_used && (entry.name == unused_ignore::RULE.name) == is_about_itself;
+        for Entry { name, span, line_end, .. } in self.entries.iter().filter(is_reported) {
             let (message, help) = match rules::find(name) {
                 // What a preview finds depends on the flags of the run, so another run may need the comment.
                 Some(Rule { check: Check::Preview, .. }) => continue,
@@ -137,7 +189,6 @@ impl<'a> Ignores<'a> {
             let node = document.node_at(line_end.saturating_sub(1)).unwrap_or(document.root());
             findings.report(node, message).at(span.clone()).help(help);
         }
-        findings
     }
 }
 

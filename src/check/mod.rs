@@ -7,7 +7,7 @@
 //! | `rule` | the parts of a rule |
 //! | [`rules`] | which rules exist |
 //! | `subject` | what a rule examines: objects, pods, containers and variables |
-//! | `findings` | how a rule reports a finding |
+//! | `findings` | how a rule reports a finding, and how many are kept |
 //! | `finding` | the place of a finding in the input, and its path in the manifest |
 //! | `checker` | which documents are parsed, and which embedded documents are checked |
 //! | `fix` | which fixes of a document are applied together |
@@ -17,6 +17,7 @@
 //! | `embedded_text` | which values of a ConfigMap may be manifests with containers |
 //! | `prefect` | which documents are previewed, and how a preview's diagnostics become findings |
 //! | `copy` | which nodes a fix can copy |
+//! | `splice` | how parts of a string are replaced |
 //! | `references` | which Secrets, ConfigMaps and keys a pod refers to |
 //! | `benign_literals` | which literals with secret-looking names are probably settings |
 //! | `plain_secrets` | which parts of a document are secrets in plain text |
@@ -40,12 +41,13 @@ mod prefect1_secrets;
 mod references;
 mod rule;
 pub mod rules;
+mod splice;
 mod subject;
 
 pub use self::checker::{CheckCounts, Checker, FixedDocument};
 pub use self::comment::CommentPlace;
 pub use self::finding::{DocumentFix, Finding, SharedFindings};
-pub use self::findings::{Confidence, Draft, Findings, Fix};
+pub use self::findings::{Confidence, Draft, FindingFilter, Findings, Fix};
 pub use self::page::render_page;
 pub use self::prefect::Previewer;
 pub use self::rule::{Check, Example, FixDescription, Persona, Rule};

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use jobplate_diagnostic::to_sentence;
+
 use super::rule::Rule;
 
 /// Returns the page of a rule.
@@ -10,12 +12,11 @@ pub fn render_page(rule: &Rule) -> String {
     let fix = fix.map_or("none".to_owned(), |fix| {
         format!("{}: {}", if fix.is_safe { "safe (`--fix`)" } else { "unsafe (`--fix=unsafe`)" }, fix.text)
     });
-    let mut first = summary.chars();
-    let sentence = first.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default() + first.as_str();
     let (severity, confidence, persona) = (severity.as_str(), confidence.as_str(), persona.as_str());
     let mut page = format!(
-        "# {name}\n\n{sentence}.\n\n| severity | confidence | persona | fix |\n|---|---|---|---|\n\
-         | {severity} | {confidence} | {persona} | {fix} |\n\n## Why it matters\n\n{why}\n"
+        "# {name}\n\n{}\n\n| severity | confidence | persona | fix |\n|---|---|---|---|\n\
+         | {severity} | {confidence} | {persona} | {fix} |\n\n## Why it matters\n\n{why}\n",
+        to_sentence(summary)
     );
     for example in *examples {
         let _ = write!(page, "\n## Example\n\n{}\n", code(example.manifest));

@@ -10,7 +10,7 @@ use jobplate_prefect::generation::Generation;
 use jobplate_prefect::pyvalue::source::SourceFile;
 use jobplate_yaml::{Node, PathCursor};
 
-use super::finding::Finding;
+use super::finding::{Finding, mask_names};
 use super::findings::Draft;
 use super::rule::{Check, Rule};
 use super::rules::{plaintext_secret, preview_failed};
@@ -92,13 +92,14 @@ pub(super) fn check<'a>(
         if is_here {
             add_draft(subject, rule, &diagnostic, &examined, &mut paths, drafts);
         } else {
-            let (confidence, path) = (rule.confidence, String::new());
-            let diagnostic = diagnostic.with_code(rule.name);
+            let (confidence, path, occurrence) = (rule.confidence, String::new(), 0);
+            let diagnostic = diagnostic.with_code(rule.name).map_text(mask_names);
             elsewhere.push(Finding {
                 rule,
                 confidence,
                 diagnostic,
                 path,
+                occurrence,
                 fix: None,
                 suppression: None,
                 comment_place: None,

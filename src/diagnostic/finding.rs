@@ -140,8 +140,8 @@ pub struct FindingConverter<'c> {
     /// Returns the path of a file from the root of the repository.
     path_in_repository: Box<dyn Fn(&str) -> String>,
     files: HashMap<String, Rc<ReportedFile>>,
-    /// How many findings have the same identity.
-    identities: HashMap<[u8; 32], usize>,
+    /// How many findings have the same identity, by their first fingerprint.
+    identities: HashMap<String, usize>,
 }
 
 impl CheckReport {
@@ -212,13 +212,10 @@ impl<'c> FindingConverter<'c> {
 
     /// Returns the fingerprint of an identity. Each further finding with the same identity has another fingerprint.
     fn fingerprint(&mut self, identity: &str) -> String {
-        let mut digest = Sha256::digest(identity);
-        let index = self.identities.entry(digest.into()).or_default();
-        if *index > 0 {
-            digest = Sha256::digest(format!("{identity}\0{index}"));
-        }
-        *index += 1;
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        let first = hash_identity(identity, 0);
+        let number = self.identities.entry(first.clone()).or_default();
+        *number += 1;
+        if *number == 1 { first } else { hash_identity(identity, *number - 1) }
     }
 
     fn place(&mut self, location: &Location) -> ReportedPlace {
@@ -248,9 +245,18 @@ fn identity(diagnostic: &Diagnostic, file: &str, path: &str) -> String {
     [diagnostic.code(), file, path, diagnostic.message()].join("\0")
 }
 
-/// Returns the fingerprint of the first finding with an identity, as in [`ReportedFinding::fingerprint`].
-pub fn fingerprint(diagnostic: &Diagnostic, file: &str, path: &str) -> String {
-    Sha256::digest(identity(diagnostic, file, path)).iter().map(|byte| format!("{byte:02x}")).collect()
+/// Returns a fingerprint, as in [`ReportedFinding::fingerprint`]. `occurrence` is the number of findings before this one
+/// that are equal to it.
+pub fn fingerprint(diagnostic: &Diagnostic, file: &str, path: &str, occurrence: usize) -> String {
+    hash_identity(&identity(diagnostic, file, path), occurrence)
+}
+
+fn hash_identity(identity: &str, occurrence: usize) -> String {
+    let digest = match occurrence {
+        0 => Sha256::digest(identity),
+        _ => Sha256::digest(format!("{identity}\0{occurrence}")),
+    };
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Returns the byte range of the lines from `start` to `end`, but at most [`MAX_LINES`] lines, without a byte order mark

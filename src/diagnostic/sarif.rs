@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 
-use jobplate_diagnostic::Severity;
+use jobplate_diagnostic::{Severity, to_sentence};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
@@ -244,13 +244,6 @@ fn describe_rule(rule: &RuleInfo) -> ReportingDescriptor<'_> {
             security_severity: rule.security_severity,
         },
     }
-}
-
-/// Returns a sentence that starts with an upper-case letter and ends with a full stop.
-fn to_sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    let first = characters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", characters.as_str())
 }
 
 fn notify(error: &ReportedFinding) -> Notification<'_> {

@@ -10,8 +10,11 @@ use jobplate_diagnostic::{Error, Result, describe_io_error};
 ///
 /// # Errors
 ///
-/// Fails for a file that is read-only or has several hard links.
+/// Fails for a directory, a pipe or a device, and for a file that is read-only or has several hard links.
 pub(super) fn check_replaceable(metadata: &Metadata) -> Result<()> {
+    if !metadata.is_file() {
+        return Err(Error::input("is not a regular file").hint("pass another file"));
+    }
     if metadata.permissions().readonly() {
         return Err(Error::input("is not writable").hint("change its mode, or print to standard output"));
     }

@@ -9,7 +9,7 @@ use jobplate_diagnostic::{Error, ErrorKind, Result, describe_io_error, display_p
 
 use super::edit_args::is_stdin;
 use super::file_attributes::is_same_file;
-use super::staged_files::StagedFiles;
+use super::staged_files::{StagedFiles, parent_directory};
 use crate::ui::Ui;
 
 /// A file that a report may replace.
@@ -23,6 +23,12 @@ enum TargetKind {
     Existing,
     /// A pipe or device.
     Device,
+}
+
+/// Returns a path that is the same for two names of one file, also if the file does not exist yet.
+pub(crate) fn resolve_path(path: &Path) -> PathBuf {
+    let resolve_new = || Some(std::fs::canonicalize(parent_directory(path)).ok()?.join(path.file_name()?));
+    std::fs::canonicalize(path).ok().or_else(resolve_new).unwrap_or_else(|| path.to_owned())
 }
 
 /// A report that is ready to be written.
@@ -43,7 +49,7 @@ impl<'p> ReportTarget<'p> {
         let name = display_path(path);
         let kind = match path.metadata() {
             Err(_) if path.is_symlink() => {
-                return Err(Error::input("cannot write the report: broken symbolic link").in_file(name));
+                return Err(Error::input("cannot be written: broken symbolic link").in_file(name));
             }
             Err(_) => TargetKind::New,
             Ok(there) if !there.is_file() => TargetKind::Device,
@@ -58,6 +64,26 @@ impl<'p> ReportTarget<'p> {
             }
         };
         Ok(ReportTarget { path, kind })
+    }
+
+    /// Checks the path of a file that is read again later, like [`ReportTarget::check`].
+    ///
+    /// # Errors
+    ///
+    /// Also fails if the path is a directory, a pipe or a device.
+    pub(crate) fn check_regular<'i>(
+        path: &'p Path,
+        flag: &str,
+        inputs: impl Iterator<Item = &'i Path>,
+    ) -> Result<Self> {
+        match ReportTarget::check(path, flag, inputs)? {
+            ReportTarget { kind: TargetKind::Device, .. } => {
+                Err(Error::usage(format!("`{flag}` must be a regular file"))
+                    .in_file(display_path(path))
+                    .hint("pass another file"))
+            }
+            target => Ok(target),
+        }
     }
 
     /// Stages a report.

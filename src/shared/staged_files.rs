@@ -131,7 +131,8 @@ impl StagedFiles {
     }
 }
 
-fn parent_directory(path: &Path) -> &Path {
+/// Returns the directory of a file, which is `.` for a name alone.
+pub(super) fn parent_directory(path: &Path) -> &Path {
     path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
@@ -293,6 +294,13 @@ mod tests {
         let error = staged.commit().unwrap_err();
         assert!(error.message().ends_with("; no file is changed"), "{}", error.message());
         assert_eq!(list(directory.path()), ["a: old", "b: ", "c: old"]);
+    }
+
+    #[test]
+    fn replaces_only_regular_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = StagedFiles::default().replace(&directory.path().join("."), |_| Ok(())).unwrap_err();
+        assert_eq!(error.message(), "is not a regular file");
     }
 
     #[test]

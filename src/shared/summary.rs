@@ -14,10 +14,14 @@ pub(crate) fn names_without_target(rendering: &Rendering) -> impl Iterator<Item 
     (0..rendering.len()).filter(|&input| !rendering.has_target(input)).map(|input| rendering.input_name(input))
 }
 
+/// Returns a number with a noun, such as `1 file` and `2 files`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Returns a line with the numbers of files and targets. `changed` says what happens to changed targets: `changed` or
 /// `to change`.
 pub(crate) fn summarize(rendering: &Rendering, changed: &str) -> String {
-    let count = |number: usize, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
     let (targets, changed_targets) = (rendering.targets, rendering.changed_targets);
     let files = count(rendering.len(), "file");
     let mut summary = format!(

@@ -6,8 +6,12 @@ use std::path::{Path, PathBuf};
 /// directory, returns the working directory.
 pub(crate) fn find_root() -> Option<PathBuf> {
     let directory = std::env::current_dir().and_then(std::fs::canonicalize).ok()?;
-    let root = directory.ancestors().find(|directory| directory.join(".git").exists());
-    Some(root.unwrap_or(&directory).to_owned())
+    Some(find_root_above(&directory).to_owned())
+}
+
+/// Returns the nearest directory with `.git`, from a directory upwards. Without such a directory, returns `directory`.
+pub(crate) fn find_root_above(directory: &Path) -> &Path {
+    directory.ancestors().find(|directory| directory.join(".git").exists()).unwrap_or(directory)
 }
 
 /// Returns the path of a file relative to `root`, with slashes. Follows symbolic links. Returns `file` without a leading

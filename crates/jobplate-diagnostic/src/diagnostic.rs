@@ -115,11 +115,14 @@ impl Diagnostic {
         self
     }
 
-    /// Applies `change` to the message and to the help.
+    /// Applies `change` to the message, the help and the labels of annotations.
     #[must_use]
     pub fn map_text(mut self, change: impl Fn(&str) -> String) -> Self {
         self.message = change(&self.message);
-        self.help = self.help.map(|help| help.map(change));
+        self.help = self.help.map(|help| help.map(&change));
+        for annotation in &mut self.annotations {
+            annotation.label = change(&annotation.label);
+        }
         self
     }
 

@@ -21,7 +21,7 @@
 //! | `diagnostic` | the contents of a diagnostic, and its severity |
 //! | `error` | the exit code of each kind of error; a closed pipe is not a failure |
 //! | `location` | how a byte range of a document becomes a line and column of a file |
-//! | `message` | where the program's name is inserted in a hint |
+//! | `message` | where the program's name is inserted in a hint, and how a message becomes a sentence |
 //! | `line_index` | the line and column of a byte offset |
 //! | [`suggest`] | which known name to suggest for a misspelled name |
 
@@ -38,4 +38,4 @@ pub use diagnostic::{Annotation, Diagnostic, Severity};
 pub use error::{Error, ErrorKind, Result, describe_io_error, display_path, output_error};
 pub use line_index::LineIndex;
 pub use location::Location;
-pub use message::{Message, ProgramName};
+pub use message::{Message, ProgramName, to_sentence};

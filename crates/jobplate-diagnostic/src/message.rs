@@ -75,6 +75,17 @@ impl Add<ProgramName> for &str {
     }
 }
 
+/// Returns a message as a sentence: with an upper-case first letter and a full stop.
+///
+/// ```
+/// assert_eq!(jobplate_diagnostic::to_sentence("a variable is unused"), "A variable is unused.");
+/// ```
+pub fn to_sentence(message: &str) -> String {
+    let mut characters = message.chars();
+    let first = characters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", characters.as_str())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -59,6 +59,7 @@ pub mod wrong_type;
 
 use jobplate_diagnostic::{Error, Message, ProgramName, Result, suggest};
 
+use super::finding::mask_names;
 use super::rule::Rule;
 
 /// The rules, in alphabetical order.
@@ -132,7 +133,9 @@ pub fn find(name: &str) -> Option<&'static Rule> {
 ///
 /// Fails if there is no such rule.
 pub fn require(subject: &str, name: &str) -> Result<&'static Rule> {
-    let error = || Error::usage(format!("`{subject}`: unknown rule {}", suggest::quote_key(name))).hint(suggest(name));
+    let error = || {
+        Error::usage(format!("`{subject}`: unknown rule {}", suggest::quote_key(&mask_names(name)))).hint(suggest(name))
+    };
     find(name).ok_or_else(error)
 }
 

@@ -16,7 +16,8 @@ pub static RULE: Rule = Rule {
     why: "A comment that is left after the manifest was fixed suppresses the next finding in the same place. A comment \
           with a misspelled rule, or without a rule, suppresses nothing. Only rules that ran are reported, and no rules \
           whose findings depend on the flags of a run of Prefect.",
-    remedy: "Remove the rule from the comment, or the comment, or correct the name of the rule.",
+    remedy: "Remove the rule from the comment, or the comment, or correct the name of the rule. Add `unused-ignore` to a \
+             comment that must stay, such as one in a generated file.",
     fix: None,
     sources: &["https://docs.astral.sh/ruff/rules/unused-noqa/"],
     examples: &[Example {

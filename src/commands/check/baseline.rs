@@ -1,47 +1,49 @@
 //! The baseline of a run: a file with the findings that are known and not reported again.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use jobplate::check::{Finding, Rule};
 use jobplate::diagnostic::finding::fingerprint;
-use jobplate_diagnostic::{Error, ErrorKind, Result, display_path, output_error};
+use jobplate_diagnostic::{Error, ErrorKind, Result, display_path};
 use jobplate_yaml::{Document, NodeArena};
 use serde::{Deserialize, Serialize};
 
+use super::output::Outputs;
+use crate::shared::edit_args::is_stdin;
 use crate::shared::input_reader::InputReader;
-use crate::shared::staged_files::StagedFiles;
+use crate::shared::report_file::ReportTarget;
 use crate::ui::Ui;
 use crate::ui::repository::{find_root, path_below};
 
-/// The known findings of a run, or those of a baseline that is created.
+/// The known findings of a run, or a baseline that is created.
 #[derive(Default)]
 pub(super) struct Baseline {
-    /// The known findings by their fingerprints.
-    known: BTreeMap<String, BaselineEntry>,
-    /// The findings of this run: those that are known, or all of them if the baseline is created.
-    found: RefCell<BTreeMap<String, BaselineEntry>>,
-    /// The names of the files that are checked.
-    checked_files: HashSet<String>,
+    /// The known findings.
+    known: BaselineEntries,
+    /// The paths of the files that are checked, from the root of the repository, by their names.
+    checked_files: HashMap<String, String>,
     /// The root of the repository, to which the paths of files are relative.
     root: Option<PathBuf>,
-    /// The file to create.
-    new_file: Option<PathBuf>,
+    /// Whether the baseline is created.
+    is_new: bool,
 }
+
+/// Findings by their fingerprints.
+pub(super) type BaselineEntries = BTreeMap<String, BaselineEntry>;
 
 /// A known finding. Only the fingerprint is compared.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct BaselineEntry {
+pub(super) struct BaselineEntry {
     rule: String,
     file: String,
     path: String,
-    fingerprint: String,
+    pub(super) fingerprint: String,
 }
 
 impl Baseline {
-    /// Reads the baseline in `file`, or prepares to create it.
+    /// Reads the baseline in `file`, or prepares to create one.
     ///
     /// # Errors
     ///
@@ -53,7 +55,11 @@ impl Baseline {
                 return Err(Error::usage("`--create-baseline` needs a file").hint("pass --baseline FILE"));
             }
             None => {}
-            Some(file) if creates => baseline.new_file = Some(file.to_owned()),
+            Some(file) if is_stdin(file) => {
+                return Err(Error::usage("`--baseline` must be a file, not `-`")
+                    .hint("pass the path of a file, such as --baseline baseline.json"));
+            }
+            Some(_) if creates => baseline.is_new = true,
             Some(file) => {
                 baseline.known.extend(read(file)?.into_iter().map(|entry| (entry.fingerprint.clone(), entry)))
             }
@@ -63,41 +69,39 @@ impl Baseline {
 
     /// Adds a file that is checked.
     pub(super) fn add_file(&mut self, name: &str) {
-        self.checked_files.insert(path_below(self.root.as_deref(), name));
+        if self.is_used() && !self.checked_files.contains_key(name) {
+            self.checked_files.insert(name.to_owned(), path_below(self.root.as_deref(), name));
+        }
     }
 
-    /// Returns whether a finding is reported: it is selected, and neither known nor written to a new baseline.
-    pub(super) fn reports(&self, finding: &Finding, is_selected: bool) -> bool {
-        if self.new_file.is_none() && self.known.is_empty() || finding.suppression.is_some() {
-            return is_selected;
-        }
-        let entry = BaselineEntry::new(finding, self.root.as_deref());
-        let is_known = self.known.contains_key(&entry.fingerprint);
-        if is_known || self.new_file.is_some() && is_selected {
-            self.found.borrow_mut().insert(entry.fingerprint.clone(), entry);
-        }
-        is_selected && !is_known && self.new_file.is_none()
+    /// Returns whether there are known findings, or the baseline is created.
+    pub(super) fn is_used(&self) -> bool {
+        self.is_new || !self.known.is_empty()
     }
 
-    /// Returns the number of findings that are known or written to a new baseline.
-    pub(super) fn count_found(&self) -> usize {
-        self.found.borrow().len()
+    /// Returns the entry of a finding that is known, or that is selected and written to a new baseline. Returns `None` for
+    /// a finding that the baseline does not hide.
+    pub(super) fn find_entry(&self, finding: &Finding, is_selected: bool) -> Option<BaselineEntry> {
+        if !self.is_used() || finding.suppression.is_some() {
+            return None;
+        }
+        let Finding { rule, diagnostic, path, occurrence, .. } = finding;
+        let file = diagnostic.file().unwrap_or_default();
+        let find_path = || path_below(self.root.as_deref(), file);
+        let file = self.checked_files.get(file).cloned().unwrap_or_else(find_path);
+        let fingerprint = fingerprint(diagnostic, &file, path, *occurrence);
+        let is_hidden = self.known.contains_key(&fingerprint) || self.is_new && is_selected;
+        let (rule, path) = (rule.name.to_owned(), path.clone());
+        is_hidden.then_some(BaselineEntry { rule, file, path, fingerprint })
     }
 
-    /// Reports how many known findings did not occur, of the files that were checked and of the rules that ran. Writes a
-    /// new baseline atomically.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the file cannot be written.
-    pub(super) fn finish(self, rules: &[&Rule], ui: &Ui) -> Result<()> {
-        let found = self.found.into_inner();
-        if let Some(file) = self.new_file {
-            return write(&file, found.into_values().collect());
-        }
+    /// Reports how many known findings did not occur, of the files that were checked and of the rules that ran. `hidden` are
+    /// the known findings of this run.
+    pub(super) fn report_resolved(&self, hidden: &BaselineEntries, rules: &[&Rule], ui: &Ui) {
+        let checked_files: HashSet<&str> = self.checked_files.values().map(String::as_str).collect();
         let is_resolved = |entry: &&BaselineEntry| {
-            !found.contains_key(&entry.fingerprint)
-                && self.checked_files.contains(&entry.file)
+            !hidden.contains_key(&entry.fingerprint)
+                && checked_files.contains(&*entry.file)
                 && rules.iter().any(|rule| rule.name == entry.rule)
         };
         match self.known.values().filter(is_resolved).count() {
@@ -109,16 +113,6 @@ impl Baseline {
                 "{more} findings in the baseline no longer occur: update the baseline with --create-baseline"
             )),
         }
-        Ok(())
-    }
-}
-
-impl BaselineEntry {
-    fn new(finding: &Finding, root: Option<&Path>) -> Self {
-        let Finding { rule, diagnostic, path, .. } = finding;
-        let file = diagnostic.location().map(|location| path_below(root, &location.file)).unwrap_or_default();
-        let fingerprint = fingerprint(diagnostic, &file, path);
-        BaselineEntry { rule: rule.name.to_owned(), file, path: path.clone(), fingerprint }
     }
 }
 
@@ -140,16 +134,37 @@ fn parse(text: &str) -> Result<Vec<BaselineEntry>> {
     jobplate_yaml::from_node(Document::new(text, &arena).root(), "the baseline")
 }
 
-fn write(file: &Path, mut entries: Vec<BaselineEntry>) -> Result<()> {
+/// Checks the path of a baseline that is created. `read_files` are those that the command reads.
+///
+/// # Errors
+///
+/// Fails if the file is one that the command reads or that `outputs` write to, or if it is anything but a baseline or an
+/// empty file.
+pub(super) fn check_file<'p>(file: &'p Path, read_files: &[PathBuf], outputs: &Outputs) -> Result<ReportTarget<'p>> {
+    if outputs.writes_to(file) {
+        return Err(Error::usage("`--baseline` and `--output` cannot be written to the same file")
+            .in_file(display_path(file))
+            .hint("pass another file"));
+    }
+    let target = ReportTarget::check_regular(file, "--baseline", read_files.iter().map(PathBuf::as_path))?;
+    let size = file.metadata().map_or(0, |metadata| metadata.len());
+    if size > 0 && read(file).is_err() {
+        return Err(Error::usage("the file exists and is not a baseline")
+            .in_file(display_path(file))
+            .hint("pass another file, or delete this one"));
+    }
+    Ok(target)
+}
+
+/// Writes a baseline atomically.
+///
+/// # Errors
+///
+/// Fails if the file cannot be written.
+pub(super) fn write(file: ReportTarget<'_>, entries: &BaselineEntries) -> Result<()> {
+    let mut entries: Vec<&BaselineEntry> = entries.values().collect();
     entries.sort_by(|a, b| (&a.file, &a.path, &a.rule).cmp(&(&b.file, &b.path, &b.rule)));
     let text = serde_json::to_string_pretty(&entries)
         .map_err(|_| Error::new(ErrorKind::Internal, "cannot write the baseline as JSON"))?;
-    let write = |out: &mut dyn std::io::Write| writeln!(out, "{text}").map_err(|error| output_error(&error));
-    let mut staged = StagedFiles::default();
-    if file.exists() {
-        staged.replace(file, write)?;
-    } else {
-        staged.create(file, write)?;
-    }
-    staged.commit()
+    file.stage(text + "\n")?.write()
 }

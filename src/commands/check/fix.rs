@@ -1,6 +1,7 @@
-//! `--fix`, `--add-ignore` and `--diff`: which fixes and comments are made, and how the files are replaced.
+//! `--fix`, `--add-ignore` and `--diff`: which fixes and comments are made, and that each file is replaced or reported
+//! as it is.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use jobplate::check::{Check, Checker, Finding, FixedDocument};
@@ -8,7 +9,10 @@ use jobplate::diagnostic::{escape_name, unified_diff};
 use jobplate::render::InputSource;
 use jobplate_diagnostic::{Error, Result, output_error};
 
+use super::reporter::FindingReporter;
+use crate::shared::edit_args::is_stdin;
 use crate::shared::staged_files::StagedFiles;
+use crate::shared::summary::count;
 use crate::ui::Ui;
 
 // Not a doc comment: clap would use it as the help text of the command.
@@ -55,11 +59,10 @@ enum Change {
     AddIgnores { reason: String },
 }
 
-/// The changes of a run: the staged files, and how many findings they are about.
+/// The changes of a run, and how many findings they are about.
 pub(super) struct Fixes {
     change: Change,
     shows_diff: bool,
-    staged: StagedFiles,
     /// The number of applied fixes or of suppressed findings, or of those in the diff.
     count: usize,
     /// The number of findings without a place for a comment.
@@ -81,8 +84,8 @@ impl FixArgs {
     ///
     /// # Errors
     ///
-    /// Fails if the reason of `--add-ignore` is not one line.
-    pub(super) fn start(&self) -> Result<Option<Fixes>> {
+    /// Fails if the reason of `--add-ignore` is not one line, or if one of the inputs is standard input and is to be changed.
+    pub(super) fn start(&self, inputs: &[PathBuf]) -> Result<Option<Fixes>> {
         let change = match &self.add_ignore {
             Some(reason) if reason.contains(char::is_control) => {
                 return Err(Error::usage("`--add-ignore`: the reason must be one line without control characters"));
@@ -93,7 +96,12 @@ impl FixArgs {
             }
             None => return Ok(None),
         };
-        Ok(Some(Fixes { change, shows_diff: self.diff, staged: StagedFiles::default(), count: 0, unplaced: 0 }))
+        if !self.diff && inputs.iter().any(|input| is_stdin(input)) {
+            let flag = if self.fix.is_some() { "--fix" } else { "--add-ignore" };
+            return Err(Error::usage(format!("`{flag}` cannot change standard input (`-`)"))
+                .hint("use --diff to see the changes"));
+        }
+        Ok(Some(Fixes { change, shows_diff: self.diff, count: 0, unplaced: 0 }))
     }
 }
 
@@ -109,45 +117,56 @@ impl Fixes {
         applies && finding.suppression.is_none()
     }
 
-    /// Checks an input, and fixes it if a finding that `accepts` accepts has a fix. Calls `report` with the findings that
-    /// remain. Returns the diff if it is to be shown.
+    /// Checks an input, and fixes it if a finding that `reporter` accepts has a fix. Reports the findings that the file
+    /// has afterwards. Returns the diff if it is to be shown.
     ///
     /// # Errors
     ///
-    /// Fails if a document cannot be checked, if standard input is to be fixed, or if the file cannot be written.
+    /// Fails if a document cannot be checked, or if the file cannot be replaced. Then the file is not changed, and its
+    /// findings are reported as they are.
     pub(super) fn check_and_fix(
         &mut self,
         checker: &mut Checker<'_>,
         mut source: InputSource,
-        accepts: &dyn Fn(&Finding) -> bool,
-        report: &mut dyn FnMut(Vec<Finding>),
+        reporter: &mut FindingReporter<'_>,
         ui: &Ui,
     ) -> Result<Option<String>> {
-        let counts = checker.counts();
+        let counts_before = checker.counts();
         let mut found = Vec::new();
         let result = checker.check_source(&mut source, &mut |findings| found.extend(findings));
-        if result.is_err() || !found.iter().any(|finding| accepts(finding) && self.applies(finding)) {
-            report(found);
+        if result.is_err() || !found.iter().any(|finding| reporter.accepts(finding) && self.applies(finding)) {
+            reporter.add(found);
             return result.map(|()| None);
         }
-        checker.set_counts(counts);
-        let (findings, diff) = self.fix(checker, &mut source, accepts, ui)?;
-        report(findings);
-        Ok(self.shows_diff.then_some(diff))
+        let counts = checker.counts();
+        checker.set_counts(counts_before);
+        let fixed = self.fix(checker, &mut source, reporter, ui);
+        match fixed {
+            Ok((remaining, _)) if !self.shows_diff => {
+                reporter.add(remaining);
+                Ok(None)
+            }
+            fixed => {
+                checker.set_counts(counts);
+                reporter.add(found);
+                fixed.map(|(_, diff)| Some(diff))
+            }
+        }
     }
 
-    /// Fixes an input and stages the new file. Returns the findings that remain, and the diff if it is to be shown.
+    /// Fixes an input and replaces the file, unless the changes are only shown. Returns the findings that remain, and the
+    /// diff if it is to be shown.
     fn fix(
         &mut self,
         checker: &mut Checker<'_>,
         source: &mut InputSource,
-        accepts: &dyn Fn(&Finding) -> bool,
+        reporter: &FindingReporter<'_>,
         ui: &Ui,
     ) -> Result<(Vec<Finding>, String)> {
         let path = source.path().map(Path::to_owned);
         let name = escape_name(source.name());
         let (mut findings, mut diff, mut count) = (Vec::new(), String::new(), 0);
-        let applies = |finding: &Finding| self.applies(finding) && accepts(finding);
+        let applies = |finding: &Finding| self.applies(finding) && reporter.accepts(finding);
         let mut visit = |document: FixedDocument<'_>, out: Option<&mut dyn std::io::Write>| {
             if self.shows_diff && document.fixed > 0 {
                 let policy = ui.mask_policy();
@@ -174,60 +193,33 @@ impl Fixes {
         match path {
             _ if self.shows_diff => change(&mut |document| visit(document, None))?,
             None => {
-                let flag = if matches!(self.change, Change::Fix { .. }) { "--fix" } else { "--add-ignore" };
-                return Err(Error::usage(format!("`{flag}` cannot change standard input (`-`)"))
-                    .hint("use --diff to see the changes"));
+                return Err(Error::input("is not a regular file").in_file(name).hint("use --diff to see the changes"));
             }
             Some(path) => file.replace(&path, |out| change(&mut |document| visit(document, Some(&mut *out))))?,
         }
+        if count > 0 {
+            file.commit()?;
+        }
         let unplaced = findings.iter().filter(|finding| applies(finding)).count();
         (self.count, self.unplaced) = (self.count + count, self.unplaced + unplaced);
-        if count > 0 {
-            self.staged.append(file);
-        }
         Ok((findings, diff))
     }
 
-    /// Returns whether the shown changes would change a file.
-    pub(super) fn would_change(&self) -> bool {
-        self.shows_diff && self.count > 0
-    }
-
-    /// Replaces the files.
-    ///
-    /// # Errors
-    ///
-    /// Fails if a file cannot be replaced. Then no file is changed, unless the error names those that are.
-    pub(super) fn commit(&mut self) -> Result<()> {
-        std::mem::take(&mut self.staged).commit()
-    }
-
-    /// Reports how many changes were made, or can be made.
-    pub(super) fn report(&self, ui: &Ui) {
-        let number = self.count;
-        if let Change::AddIgnores { .. } = self.change {
-            self.note_comments(ui);
-        } else if number > 0 {
-            let plural = if number == 1 { "" } else { "es" };
-            let text = match (self.shows_diff, matches!(self.change, Change::Fix { applies_unsafe: true })) {
-                (false, _) => "applied",
-                (true, false) => "can be applied with --fix",
-                (true, true) => "can be applied with --fix=unsafe",
-            };
-            ui.write_note(format!("{number} fix{plural} {text}"));
-        }
-    }
-
-    /// Reports how many findings have got a comment, and how many have not.
-    fn note_comments(&self, ui: &Ui) {
-        let format = |number: usize| format!("{number} finding{}", if number == 1 { "" } else { "s" });
-        if self.count > 0 {
-            let text = if self.shows_diff { "--add-ignore adds" } else { "added" };
-            ui.write_note(format!("{text} ignore comments for {}", format(self.count)));
-        }
-        if self.unplaced > 0 {
-            ui.write_note(format!("cannot add ignore comments for {}: use --baseline FILE", format(self.unplaced)));
-        }
+    /// Returns notes about how many changes were made, or can be made.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let findings = count(self.count, "finding");
+        let fixes = if self.count == 1 { "1 fix".to_owned() } else { format!("{} fixes", self.count) };
+        let done = match (&self.change, self.shows_diff) {
+            (Change::Fix { .. }, false) => format!("{fixes} applied"),
+            (Change::Fix { applies_unsafe: false }, true) => format!("{fixes} can be applied with --fix"),
+            (Change::Fix { applies_unsafe: true }, true) => format!("{fixes} can be applied with --fix=unsafe"),
+            (Change::AddIgnores { .. }, false) => format!("added ignore comments for {findings}"),
+            (Change::AddIgnores { .. }, true) => format!("--add-ignore adds ignore comments for {findings}"),
+        };
+        let unplaced = count(self.unplaced, "finding");
+        let unplaced = format!("cannot add ignore comments for {unplaced}: use --baseline FILE");
+        let is_unplaced = self.unplaced > 0 && matches!(self.change, Change::AddIgnores { .. });
+        [(self.count > 0).then_some(done), is_unplaced.then_some(unplaced)].into_iter().flatten().collect()
     }
 }
 

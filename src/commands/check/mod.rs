@@ -6,9 +6,10 @@
 //! | `settings.rs` | the flags that a settings file can replace, and where the file is |
 //! | `selection.rs` | which rules run, and which findings are reported |
 //! | `baseline.rs` | which findings are known, and how they are stored |
-//! | `fix.rs` | which fixes are applied, and how the files are replaced |
+//! | `fix.rs` | which fixes are applied, and when a file is replaced |
 //! | `output.rs` | the formats of `--output`, and where each of them is written |
 //! | `report.rs` | the contents of each format |
+//! | `reporter.rs` | which findings are reported, hidden by the baseline, or left out |
 //! | `prefect.rs` | which run of Prefect is checked |
 //! | `summary.rs` | the last line: what was checked and found |
 
@@ -17,17 +18,19 @@ mod fix;
 mod output;
 mod prefect;
 mod report;
+mod reporter;
 mod selection;
 mod settings;
 mod summary;
 
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 use jobplate::check::rules::{self, RULES};
-use jobplate::check::{Checker, Finding, SharedFindings, render_page};
+use jobplate::check::{Checker, render_page};
+use jobplate::render::InputSource;
 use jobplate_diagnostic::{Error, Result};
 
 use self::baseline::Baseline;
@@ -35,13 +38,14 @@ use self::fix::{FixArgs, Fixes};
 use self::output::OutputArgs;
 use self::prefect::{FlagPreviewer, RunArgs};
 use self::report::FindingCollector;
+use self::reporter::FindingReporter;
 use self::selection::Selection;
 use self::settings::Settings;
-use self::summary::Summary;
 use super::definition::Command;
 use crate::shared::flag_values;
 use crate::shared::inputs::open_paths;
 use crate::shared::render_request::check_inputs;
+use crate::shared::report_file::resolve_path;
 use crate::ui::Ui;
 
 #[derive(Args)]
@@ -132,74 +136,73 @@ impl CheckArgs {
     fn check(self, ui: &Ui) -> Result<ExitCode> {
         let selection = Selection::load(self.settings, self.config.as_deref())?;
         selection.describe_settings_file(self.verbose).into_iter().for_each(|note| ui.write_note(note));
-        let mut baseline = Baseline::start(selection.baseline.as_deref(), self.create_baseline)?;
+        let baseline = Baseline::start(selection.baseline.as_deref(), self.create_baseline)?;
         let printing_flag = self.fixes.diff_flag().or(self.statistics.then_some("--statistics"));
         let outputs = self.output.parse(printing_flag)?;
         let limit = flag_values::parse_size("--max-document-size", &self.max_document_size)?;
         let inputs = [self.inputs, self.filename].concat();
         check_inputs(&inputs, &[], false)?;
-        let run_files: Vec<PathBuf> = self.run.files().into_iter().chain(selection.baseline.clone()).collect();
+        let mut fixes = self.fixes.start(&inputs)?;
+        let mut read = self.run.files();
         let mut previewer = FlagPreviewer::new(self.run, &inputs)?;
-        let sources = open_paths(&inputs, self.recursive, &run_files, HashMap::new(), &|_| Ok(()))?;
-        let files = outputs.check_files(&sources, run_files.iter().chain(&selection.settings_file))?;
-        let mut collector = FindingCollector::new(ui, &outputs);
-        let mut fixes = self.fixes.start()?;
+        let excluded: Vec<PathBuf> = read.iter().chain(&selection.baseline).cloned().collect();
+        let sources = open_distinct(&inputs, self.recursive, &excluded)?;
+        read.extend(selection.settings_file.clone());
+        read.extend(sources.iter().flatten().filter_map(InputSource::path).map(Path::to_owned));
+        let new_baseline = selection.baseline.as_deref().filter(|_| self.create_baseline);
+        let new_baseline = new_baseline.map(|file| baseline::check_file(file, &read, &outputs)).transpose()?;
+        read.extend(selection.baseline.clone());
+        let files = outputs.check_files(&read)?;
         let mut checker = Checker::new(selection.rules.clone(), Some(&mut previewer), limit);
         checker.honor_ignores(!self.no_ignores);
-        let (mut summary, mut errors, mut shared) = (Summary::default(), Vec::new(), SharedFindings::default());
+        checker.expect_baseline(baseline.is_used());
+        let mut reporter = FindingReporter::new(baseline, FindingCollector::new(ui, &outputs));
         let prints_no_findings = self.statistics || self.fixes.is_diff();
+        let mut errors = Vec::new();
         let printed = ui.print_diff(|out| {
             for source in sources {
-                summary.files += 1;
-                source.iter().for_each(|source| baseline.add_file(source.name()));
-                let ignored = source.as_ref().map(|source| selection.ignored_in(source.path())).unwrap_or_default();
-                let accepts = |finding: &Finding| baseline.reports(finding, selection.accepts(finding, &ignored));
-                source.iter().for_each(|source| collector.add_file(source.name()));
-                let mut report = |findings: Vec<Finding>| {
-                    for finding in findings.into_iter().filter(|finding| accepts(finding) && shared.is_new(finding)) {
-                        summary.add(&finding);
-                        collector.add(&finding);
-                    }
-                };
+                let filter = selection.filter(source.as_ref().ok().and_then(InputSource::path));
+                checker.set_filter(filter.clone());
+                reporter.begin_file(source.as_ref().ok(), filter);
                 let checked = source.and_then(|mut source| match &mut fixes {
-                    None => checker.check_source(&mut source, &mut report).map(|()| None),
-                    Some(fixes) => fixes.check_and_fix(&mut checker, source, &accepts, &mut report, ui),
+                    None => checker.check_source(&mut source, &mut |found| reporter.add(found)).map(|()| None),
+                    Some(fixes) => fixes.check_and_fix(&mut checker, source, &mut reporter, ui),
                 });
-                let diff = checked.unwrap_or_else(|error| {
-                    errors.push(error);
-                    None
-                });
-                collector.print(diff.or_else(|| prints_no_findings.then(String::new)), out)?;
+                let diff = checked.map_err(|error| errors.push(error)).unwrap_or_default();
+                reporter.collector.print(diff.or_else(|| prints_no_findings.then(String::new)), out)?;
             }
             if self.statistics {
-                collector.print(Some(summary.format_statistics()), out)?;
+                reporter.collector.print(Some(reporter.summary.format_statistics()), out)?;
             }
             Ok(())
         });
         let counts = checker.counts();
         errors.extend(previewer.finish().err());
-        collector.write(printed, files, counts, &errors)?;
-        if let Some(error) = Error::combine(errors) {
-            return Err(error);
+        if let Some(file) = new_baseline.filter(|_| errors.is_empty() && printed.is_ok()) {
+            errors.extend(baseline::write(file, &reporter.hidden).err());
         }
-        let found = summary.format(counts, baseline.count_found());
-        let would_change = conclude(fixes, &summary, found, ui)?;
-        baseline.finish(&selection.rules, ui)?;
-        let fails = (summary.has_findings() || counts.omitted > 0 || would_change) && !self.exit_zero;
+        reporter.collector.write(printed, files, counts, &mut errors)?;
+        if let Some(error) = Error::combine(errors) {
+            let code = ui.report_failure(&error);
+            fixes.iter().flat_map(Fixes::notes).for_each(|note| ui.write_note(note));
+            return Ok(code);
+        }
+        reporter.write_notes(counts, fixes.as_ref().map(Fixes::notes), &selection.rules, ui);
+        let fails = (reporter.summary.has_findings() || counts.omitted > 0) && !self.exit_zero;
         Ok(ExitCode::from(u8::from(fails)))
     }
 }
 
-/// Replaces the fixed files, and writes the notes of a run. `found` is the summary. Returns whether files would change.
-fn conclude(fixes: Option<Fixes>, summary: &Summary, found: String, ui: &Ui) -> Result<bool> {
-    let Some(mut fixes) = fixes else {
-        [Some(found), summary.format_fixes()].into_iter().flatten().for_each(|note| ui.write_note(note));
-        return Ok(false);
-    };
-    fixes.commit()?;
-    ui.write_note(found);
-    fixes.report(ui);
-    Ok(fixes.would_change())
+/// Opens the inputs like [`open_paths`]. Keeps the first of several inputs that are the same file, so that a finding is
+/// reported and fixed once.
+fn open_distinct(inputs: &[PathBuf], recursive: bool, excluded: &[PathBuf]) -> Result<Vec<Result<InputSource>>> {
+    let mut sources = open_paths(inputs, recursive, excluded, HashMap::new(), &|_| Ok(()))?;
+    let mut files = HashSet::new();
+    sources.retain(|source| {
+        let path = source.as_ref().ok().and_then(InputSource::path);
+        path.is_none_or(|path| files.insert(resolve_path(path)))
+    });
+    Ok(sources)
 }
 
 /// Prints the page of a rule, or the list of all rules.

@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
-use jobplate::render::InputSource;
 use jobplate_diagnostic::{Error, Result, display_path, suggest};
 
 use crate::shared::choice::value_candidates;
 use crate::shared::edit_args::is_stdin;
-use crate::shared::report_file::ReportTarget;
+use crate::shared::report_file::{ReportTarget, resolve_path};
 
 // Not a doc comment: clap would use it as the help text of the command.
 #[derive(Args)]
@@ -82,14 +81,19 @@ impl Outputs {
             return Err(Error::usage(format!("`--output {name}=`: missing file"))
                 .hint(format!("write --output {name} for standard output")));
         }
-        let resolve = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        if self.files.iter().any(|(_, other)| resolve(other) == resolve(file)) {
+        if self.writes_to(file) {
             return Err(Error::usage("`--output`: two formats cannot be written to the same file")
                 .in_file(display_path(file))
                 .hint("pass another file"));
         }
         self.files.push((format, file.to_owned()));
         Ok(())
+    }
+
+    /// Returns whether a format is written to a file.
+    pub(super) fn writes_to(&self, file: &Path) -> bool {
+        let file = resolve_path(file);
+        self.files.iter().any(|(_, other)| resolve_path(other) == file)
     }
 
     /// Returns the format on standard output, if any.
@@ -117,23 +121,14 @@ impl Outputs {
         Format::value_variants().iter().any(|format| *format != Format::Human && self.has(*format))
     }
 
-    /// Returns the files, which may be replaced. `sources` are the inputs, and `others` are further files that the command
-    /// reads.
+    /// Returns the files, which may be replaced. `read` are the files that the command reads.
     ///
     /// # Errors
     ///
     /// Fails if a file is one of those that the command reads, or a broken symbolic link.
-    pub(super) fn check_files<'f>(
-        &self,
-        sources: &'f [Result<InputSource>],
-        others: impl Iterator<Item = &'f PathBuf> + Clone,
-    ) -> Result<Vec<(Format, ReportTarget<'_>)>> {
-        let inputs = || {
-            let sources = sources.iter().filter_map(|source| source.as_ref().ok()?.path());
-            sources.chain(others.clone().map(PathBuf::as_path))
-        };
-        let files = self.files.iter();
-        files.map(|(format, file)| Ok((*format, ReportTarget::check(file, "--output", inputs())?))).collect()
+    pub(super) fn check_files(&self, read: &[PathBuf]) -> Result<Vec<(Format, ReportTarget<'_>)>> {
+        let check = |file| ReportTarget::check(file, "--output", read.iter().map(PathBuf::as_path));
+        self.files.iter().map(|(format, file)| Ok((*format, check(file)?))).collect()
     }
 }
 

@@ -74,14 +74,30 @@ impl<'c> FindingCollector<'c> {
     }
 
     /// Writes the reports: the files, then standard output. `printed` is the result of printing the findings for people;
-    /// `counts` and `errors` are those of the run.
+    /// `counts` and `errors` are those of the run. Adds an error if the findings were not printed, or if a report cannot be
+    /// written. Writes no file if one of them cannot be staged.
     ///
     /// # Errors
     ///
-    /// Fails if the findings were not printed, or if a report cannot be written. Writes no file if one of them cannot be
-    /// staged.
+    /// Fails if the reader has closed standard output and there are no files to write.
     pub(super) fn write(
-        mut self,
+        &mut self,
+        printed: Result<ExitCode>,
+        files: Vec<(Format, ReportTarget<'_>)>,
+        counts: CheckCounts,
+        errors: &mut Vec<Error>,
+    ) -> Result<()> {
+        match self.try_write(printed, files, counts, errors) {
+            Err(closed) if closed.kind() == ErrorKind::ClosedOutput => Err(closed),
+            written => {
+                errors.extend(written.err());
+                Ok(())
+            }
+        }
+    }
+
+    fn try_write(
+        &mut self,
         printed: Result<ExitCode>,
         files: Vec<(Format, ReportTarget<'_>)>,
         counts: CheckCounts,

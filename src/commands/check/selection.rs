@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use glob::{MatchOptions, Pattern};
 use jobplate::check::rules::{self, RULES};
-use jobplate::check::{Confidence, Finding, Persona, Rule};
+use jobplate::check::{Confidence, FindingFilter, Persona, Rule};
 use jobplate_diagnostic::{Result, Severity, display_path};
 
 use super::settings::{ConfidenceChoice, PersonaChoice, Settings, SeverityChoice, find_settings_file};
@@ -13,8 +13,8 @@ use super::settings::{ConfidenceChoice, PersonaChoice, Settings, SeverityChoice,
 pub(super) struct Selection {
     /// The rules to run.
     pub(super) rules: Vec<&'static Rule>,
-    min_severity: Severity,
-    min_confidence: Confidence,
+    /// The findings that are reported in files without a pattern.
+    filter: FindingFilter,
     /// The rules that are not reported in the files of a pattern.
     per_file_ignores: Vec<(Pattern, Vec<String>)>,
     /// The settings file.
@@ -47,15 +47,18 @@ impl Selection {
         let patterns = settings.per_file_ignores.into_iter();
         Ok(Selection {
             rules: RULES.iter().copied().filter(|rule| is_selected(rule) && !is_in(&ignored, rule)).collect(),
-            min_severity: match settings.min_severity {
-                None | Some(SeverityChoice::Info) => Severity::Info,
-                Some(SeverityChoice::Warning) => Severity::Warning,
-                Some(SeverityChoice::Error) => Severity::Error,
-            },
-            min_confidence: match settings.min_confidence {
-                None | Some(ConfidenceChoice::Low) => Confidence::Low,
-                Some(ConfidenceChoice::Medium) => Confidence::Medium,
-                Some(ConfidenceChoice::High) => Confidence::High,
+            filter: FindingFilter {
+                min_severity: match settings.min_severity {
+                    None | Some(SeverityChoice::Info) => Severity::Info,
+                    Some(SeverityChoice::Warning) => Severity::Warning,
+                    Some(SeverityChoice::Error) => Severity::Error,
+                },
+                min_confidence: match settings.min_confidence {
+                    None | Some(ConfidenceChoice::Low) => Confidence::Low,
+                    Some(ConfidenceChoice::Medium) => Confidence::Medium,
+                    Some(ConfidenceChoice::High) => Confidence::High,
+                },
+                ignored_rules: Vec::new(),
             },
             per_file_ignores: patterns.filter_map(|(text, rules)| Some((Pattern::new(&text).ok()?, rules))).collect(),
             settings_file,
@@ -69,8 +72,8 @@ impl Selection {
         is_verbose.then(|| format!("settings file: {}", name()))
     }
 
-    /// Returns the names of the rules that are not reported in a file.
-    pub(super) fn ignored_in(&self, file: Option<&Path>) -> Vec<&str> {
+    /// Returns the findings that are reported in a file.
+    pub(super) fn filter(&self, file: Option<&Path>) -> FindingFilter {
         let options = MatchOptions { require_literal_separator: true, ..MatchOptions::default() };
         let path = file.filter(|_| !self.per_file_ignores.is_empty()).and_then(|file| file.canonicalize().ok());
         // Patterns are relative to the directory of the settings file.
@@ -80,13 +83,6 @@ impl Selection {
         let relative = path.as_deref().and_then(|path| path.strip_prefix(root?).ok());
         let matches = |pattern: &Pattern| relative.is_some_and(|path| pattern.matches_path_with(path, options));
         let matching = self.per_file_ignores.iter().filter(|(pattern, _)| matches(pattern));
-        matching.flat_map(|(_, rules)| rules).map(String::as_str).collect()
-    }
-
-    /// Returns whether a finding is reported: it is severe and certain enough, and its rule is not one of `ignored`.
-    pub(super) fn accepts(&self, finding: &Finding, ignored: &[&str]) -> bool {
-        finding.diagnostic.severity() >= self.min_severity
-            && finding.confidence >= self.min_confidence
-            && !ignored.contains(&finding.rule.name)
+        FindingFilter { ignored_rules: matching.flat_map(|(_, rules)| rules).cloned().collect(), ..self.filter.clone() }
     }
 }

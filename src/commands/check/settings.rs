@@ -8,7 +8,9 @@ use jobplate::check::rules;
 use jobplate_diagnostic::{Error, Result, display_path};
 use jobplate_yaml::{Document, Node, NodeArena, find_indirection};
 
+use crate::shared::edit_args::is_stdin;
 use crate::shared::input_reader::InputReader;
+use crate::ui::repository::find_root_above;
 
 /// The name of a settings file.
 const SETTINGS_FILE: &str = ".jobplate-check.yaml";
@@ -88,6 +90,9 @@ impl Settings {
     }
 
     fn read(file: &Path) -> Result<Self> {
+        if is_stdin(file) {
+            return Err(Error::usage("`--config` must be a file, not `-`").hint("pass the path of a settings file"));
+        }
         let source = InputReader::default().read_source(file, false)?;
         parse(&source.text).map_err(|error| error.in_document(&display_path(file), 1, &*source.text))
     }
@@ -105,8 +110,7 @@ pub(super) fn find_settings_file(flag: Option<&Path>) -> Option<PathBuf> {
 /// Returns the nearest settings file from a directory upwards to the root of its repository, relative to the directory.
 /// Outside of a repository, only the directory is searched.
 fn find_above(directory: &Path) -> Option<PathBuf> {
-    let root = directory.ancestors().find(|directory| directory.join(".git").exists()).unwrap_or(directory);
-    let depth = directory.components().count() - root.components().count();
+    let depth = directory.components().count() - find_root_above(directory).components().count();
     let mut candidates = (0..=depth).map(|levels| PathBuf::from("../".repeat(levels) + SETTINGS_FILE));
     candidates.find(|file| directory.join(file).is_file())
 }
@@ -125,6 +129,9 @@ fn parse(text: &str) -> Result<Settings> {
     let settings = jobplate_yaml::from_node(root, "the settings file")?;
     for key in ["select", "ignore"] {
         check_rules(key, root.get_first(key))?;
+    }
+    if let Some(baseline) = root.get_first("baseline").filter(|baseline| baseline.has_text("")) {
+        return Err(Error::usage("`baseline` must not be empty").at(baseline.span()));
     }
     for (pattern, rules) in root.get_first("per-file-ignores").into_iter().flat_map(Node::entries) {
         check_rules("per-file-ignores", Some(rules))?;

@@ -7,6 +7,8 @@ use jobplate::check::{CheckCounts, Finding, rules};
 use jobplate::diagnostic::format_table;
 use jobplate_diagnostic::Severity;
 
+use crate::shared::summary::count;
+
 /// The numbers of a check's summary.
 #[derive(Default)]
 pub(super) struct Summary {
@@ -44,7 +46,7 @@ impl Summary {
     /// Returns the note about findings that can be fixed, such as `2 findings can be fixed with --fix`, or `None` if
     /// no finding has a fix.
     pub(super) fn format_fixes(&self) -> Option<String> {
-        let findings = |number: usize| format!("{number} finding{}", if number == 1 { "" } else { "s" });
+        let findings = |number| count(number, "finding");
         match (self.safe_fixes, self.unsafe_fixes) {
             (0, 0) => None,
             (safe, 0) => Some(format!("{} can be fixed with --fix", findings(safe))),
@@ -76,7 +78,6 @@ impl Summary {
     /// Returns the summary, such as `2 files, 3 objects, 4 containers: 1 error, 2 warnings`. `known` is the number of
     /// findings in the baseline.
     pub(super) fn format(&self, counts: CheckCounts, known: usize) -> String {
-        let count = |number: usize, name: &str| format!("{number} {name}{}", if number == 1 { "" } else { "s" });
         let checked =
             [count(self.files, "file"), count(counts.objects, "object"), count(counts.containers, "container")];
         let found = [(self.errors, "error"), (self.warnings, "warning"), (self.notes, "note")];
