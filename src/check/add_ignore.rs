@@ -9,6 +9,7 @@ use jobplate_yaml::{Document, Node, NodeArena, NodeKind};
 use super::comment::CommentPlace;
 use super::finding::Finding;
 use super::fix::FixOutcome;
+use super::rule::Check;
 use super::splice::splice;
 
 /// Adds ignore comments with a reason for the findings that `accepts` accepts and that have a place for a comment.
@@ -39,7 +40,9 @@ pub(super) fn add_comments(
     let new_text = splice(text, insertions.iter().map(|(at, insertion)| (*at..*at, insertion.as_str())));
     let remaining = check(&new_text)?;
     let fixed = findings.iter().filter(is_open).count();
-    let is_changed = remaining.len() != findings.len() || remaining.iter().any(|finding| is_open(&finding));
+    // A comment without a rule is no longer a finding if it gets one.
+    let count = |findings: &[Finding]| findings.iter().filter(|one| !matches!(one.rule.check, Check::Engine)).count();
+    let is_changed = count(&remaining) != count(&findings) || remaining.iter().any(|finding| is_open(&finding));
     if is_changed || !is_same(text, &new_text, &insertions) {
         return Err(Error::new(ErrorKind::Internal, "the ignore comments change what the document means")
             .hint("use --baseline instead"));

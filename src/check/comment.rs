@@ -52,6 +52,7 @@ impl CommentPlace {
         let rules = rules.iter().copied().collect::<Vec<_>>().join(", ");
         let comment = format!("# {MARKER}[{rules}] {reason}").trim_end().to_owned();
         match self {
+            CommentPlace::RuleList(at) if text[..at].trim_end().ends_with(['[', ',']) => (at, rules),
             CommentPlace::RuleList(at) => (at, format!(", {rules}")),
             // Linters of YAML ask for two spaces.
             CommentPlace::LineEnd(at) => (at, format!("  {comment}")),
