@@ -127,6 +127,16 @@ pub(super) enum BoolChoice {
     False,
 }
 
+/// The values of `--require-match`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RequiredMatch {
+    /// Each file must have an object that matches, and each target must match an object.
+    All,
+    /// Each file must have an object that matches. Hooks pass only the files that changed, so a target may match an
+    /// object of another file.
+    Files,
+}
+
 #[derive(Args)]
 #[command(next_help_heading = "Where")]
 pub(super) struct WhereArgs {
@@ -153,9 +163,19 @@ pub(super) struct WhereArgs {
     /// Do not fail if no object matches
     #[arg(long, overrides_with = "require_match")]
     pub(super) allow_no_match: bool,
-    /// Fail if a file has no object that matches; overrides an earlier --allow-no-match
-    #[arg(long, overrides_with = "allow_no_match")]
-    pub(super) require_match: bool,
+    /// Fail if a file has no object that matches, a target matches no object, or a kind is misspelled; with
+    /// =files, other files may have the objects of a target. Overrides an earlier --allow-no-match
+    #[arg(
+        long,
+        value_name = "SCOPE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "all",
+        overrides_with_all = ["allow_no_match", "require_match"],
+        value_parser = ChoiceParser::<RequiredMatch>::new(),
+        add = ArgValueCandidates::new(value_candidates::<RequiredMatch>)
+    )]
+    pub(super) require_match: Option<Choice<RequiredMatch>>,
 }
 
 #[derive(Args)]

@@ -4,6 +4,7 @@ use jobplate::render::{InputSource, PlanOptions, Rendering, UNRECOGNIZED_CODE};
 use jobplate_diagnostic::{Diagnostic, Error, Result};
 use jobplate_manifest::sendable::NON_STRING_CODE;
 
+use super::edit_args::RequiredMatch;
 use super::no_match::{self, MatchPolicy};
 use super::render_request::RenderRequest;
 use super::{agent_notes, inputs, summary};
@@ -38,11 +39,11 @@ pub(crate) fn plan_sources(
     let nothing = rendering.targets == 0 || rendering.fully_injected == 0 && !injection.is_settings_only();
     let has_unrecognized = rendering.diagnostics.iter().any(|diagnostic| diagnostic.code() == UNRECOGNIZED_CODE);
     // An unrecognized kind explains why no object matches, and the error of `--require-match` has its line.
-    let is_explained = request.require_match && has_unrecognized;
+    let is_explained = request.require_match.is_some() && has_unrecognized;
     if nothing && !is_explained {
         no_match::fail_unless_allowed(&mut rendering, request, match_policy)?;
     }
-    if request.require_match
+    if request.require_match.is_some()
         && let Err(error) = summary::require_match(&mut rendering, request)
     {
         ui.report_diagnostics(&rendering.diagnostics);
@@ -57,8 +58,9 @@ pub(crate) fn plan_sources(
         return Err(Error::usage(format!("`{flag}` sets one name, but {} objects match", rendering.targets))
             .hint("choose one object with --target KIND/NAME"));
     }
-    if injection.no_default_targets && !rendering.unmatched_targets.is_empty() {
-        // An error, not a note: Helm shows no notes and would install the chart without the reference.
+    let requires_targets = injection.no_default_targets || request.require_match == Some(RequiredMatch::All);
+    if requires_targets && !rendering.unmatched_targets.is_empty() {
+        // Always an error under Helm, which shows no warnings and would install the chart without the reference.
         no_match::fail_unless_allowed(&mut rendering, request, match_policy)?;
     }
     let unmatched = rendering.unmatched_targets.iter().map(|target| {

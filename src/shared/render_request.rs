@@ -12,7 +12,7 @@ use jobplate_manifest::selector::LabelSelector;
 use jobplate_prefect::requested_settings::{Backend, RequestedSettings};
 
 use super::edit_args::{
-    BackendName, BoolChoice, EditArgs, ManifestArgs, NameArgs, STDIN, SetArgs, WhereArgs, is_stdin,
+    BackendName, BoolChoice, EditArgs, ManifestArgs, NameArgs, RequiredMatch, STDIN, SetArgs, WhereArgs, is_stdin,
 };
 use super::flag_values;
 
@@ -26,8 +26,8 @@ pub(crate) struct RenderRequest {
     pub injection: Injection,
     /// Whether `--allow-no-match` is set.
     pub allow_no_match: bool,
-    /// `--require-match`: whether each input must have a target.
-    pub require_match: bool,
+    /// `--require-match`: what must match.
+    pub require_match: Option<RequiredMatch>,
     /// The maximum size of a document, in bytes.
     pub max_document_size: usize,
     /// Whether notes are suppressed.
@@ -135,6 +135,9 @@ impl EditArgs {
             .as_deref()
             .map(|text| flag_values::parse_worker_version("--prefect-kubernetes", text));
         let containers = self.targets.resolve_containers()?;
+        let require_match =
+            self.targets.require_match.map(|scope| scope.require("`--require-match` must be `all` or `files`"));
+        let require_match = require_match.transpose()?;
         if containers.is_some() {
             layer.ignore_target_containers();
         }
@@ -152,7 +155,7 @@ impl EditArgs {
             recursive: false,
             injection,
             allow_no_match: self.targets.allow_no_match,
-            require_match: self.targets.require_match,
+            require_match,
             max_document_size,
             quiet: self.quiet,
             specs: self.set.spec,

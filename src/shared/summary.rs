@@ -9,6 +9,9 @@ use super::no_match::MAX_CONSIDERED;
 use super::no_match_hint::suggest_fix_of_file;
 use super::render_request::RenderRequest;
 
+/// The maximum number of files without a target that the summary names.
+const MAX_NAMED: usize = 3;
+
 /// Returns the names of the inputs without a target.
 pub(crate) fn names_without_target(rendering: &Rendering) -> impl Iterator<Item = &str> {
     (0..rendering.len()).filter(|&input| !rendering.has_target(input)).map(|input| rendering.input_name(input))
@@ -29,49 +32,62 @@ pub(crate) fn summarize(rendering: &Rendering, changed: &str) -> String {
         count(targets, "target"),
         targets - changed_targets
     );
-    let without = names_without_target(rendering).count();
-    if without > 0 {
-        summary.push_str(&format!("; {} without a target", count(without, "file")));
+    let without: Vec<&str> = names_without_target(rendering).collect();
+    if !without.is_empty() {
+        let more = if without.len() > MAX_NAMED { ", ..." } else { "" };
+        let names = without.iter().take(MAX_NAMED).copied().collect::<Vec<_>>().join(", ");
+        summary.push_str(&format!("; {} without a target: {names}{more}", count(without.len(), "file")));
     }
     summary
 }
 
-/// Checks that each input has a target.
+/// Checks that each input has a target, and that no kind of an object with containers is unrecognized.
 ///
 /// # Errors
 ///
-/// Fails with an error for each input without a target. If there is a warning about an unrecognized kind in the input,
-/// the error replaces it, because it is the reason. Also fails if an input cannot be read again.
+/// Fails with an error for each input without a target, and for each warning about an unrecognized kind. If both are
+/// about one input, one error has both, because the kind is the reason. Also fails if an input cannot be read again.
 pub(crate) fn require_match(rendering: &mut Rendering, request: &RenderRequest) -> Result<()> {
     let names: Vec<String> = names_without_target(rendering).map(str::to_owned).collect();
-    if names.is_empty() {
-        return Ok(());
-    }
     let mut found: HashMap<String, Vec<FoundObject>> = HashMap::new();
-    for object in rendering.find_objects(&request.injection.targets, MAX_CONSIDERED)? {
-        found.entry(object.input.clone()).or_default().push(object);
+    if !names.is_empty() {
+        for object in rendering.find_objects(&request.injection.targets, MAX_CONSIDERED)? {
+            found.entry(object.input.clone()).or_default().push(object);
+        }
     }
-    let errors = names.into_iter().map(|name| {
+    let mut errors = Vec::new();
+    for name in names {
         let error = |message: &str| Error::input(message).with_code("no-target");
-        match take_unrecognized(&mut rendering.diagnostics, &name) {
+        errors.push(match take_unrecognized(&mut rendering.diagnostics, |file| file == Some(&name)) {
             Some(warning) => {
-                let error = error(&format!("no target found: {}", warning.message()));
-                let error = warning.location().cloned().into_iter().fold(error, Error::at_location);
-                warning.help_message().cloned().into_iter().fold(error, Error::hint)
+                let message = format!("no target found: {}", warning.message());
+                copy_place_and_help(error(&message), &warning)
             }
             None => {
                 let found = found.get(&name).map(Vec::as_slice).unwrap_or_default();
                 let hint = suggest_fix_of_file(&request.injection, request.target_syntax, found);
                 error("no target found").in_file(name).hint(hint)
             }
-        }
-    });
+        });
+    }
+    while let Some(warning) = take_unrecognized(&mut rendering.diagnostics, |_| true) {
+        let error = Error::input(warning.message().to_string()).with_code(UNRECOGNIZED_CODE);
+        errors.push(copy_place_and_help(error, &warning));
+    }
     Error::combine(errors).map_or(Ok(()), Err)
 }
 
-/// Removes and returns the first warning about an unrecognized kind in a file.
-fn take_unrecognized(diagnostics: &mut Vec<Diagnostic>, file: &str) -> Option<Diagnostic> {
-    let is_warning =
-        |diagnostic: &Diagnostic| diagnostic.code() == UNRECOGNIZED_CODE && diagnostic.file() == Some(file);
+/// Gives an error the place and the help of a warning.
+fn copy_place_and_help(error: Error, warning: &Diagnostic) -> Error {
+    let error = warning.location().cloned().into_iter().fold(error, Error::at_location);
+    warning.help_message().cloned().into_iter().fold(error, Error::hint)
+}
+
+/// Removes and returns the first warning about an unrecognized kind in a file that the condition selects.
+fn take_unrecognized(
+    diagnostics: &mut Vec<Diagnostic>,
+    is_selected: impl Fn(Option<&str>) -> bool,
+) -> Option<Diagnostic> {
+    let is_warning = |diagnostic: &Diagnostic| diagnostic.code() == UNRECOGNIZED_CODE && is_selected(diagnostic.file());
     diagnostics.iter().position(is_warning).map(|position| diagnostics.remove(position))
 }

@@ -81,7 +81,7 @@ fn an_installed_jobplate_is_a_hook() {
     let (passed, output) = run_hooks(&home, |_| ());
     assert!(!passed && output.contains("exit code: 2"), "{output}");
     let lenient_config =
-        fill_placeholders(read(&home, ".pre-commit-config.yaml"), &[("--require-match", "--allow-no-match")]);
+        fill_placeholders(read(&home, ".pre-commit-config.yaml"), &[("--require-match=files", "--allow-no-match")]);
     home.write("repo/.pre-commit-config.yaml", lenient_config);
     let (passed, output) = run_hooks(&home, |_| ());
     assert!(passed, "{output}");

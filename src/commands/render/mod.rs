@@ -124,9 +124,9 @@ impl Command for RenderArgs {
     --secret-env DB_PASSWORD=db/password
 
   # In CI: fail if the committed manifests differ from the spec file
-  {program} render --check k8s/ --spec flows.yaml
+  {program} render --check --require-match k8s/ --spec flows.yaml
 
-Exit codes: 0 success; 1 with --check if a file would change, with --fail-on if an error or warning is reported; 2 invalid input or a refused edit"
+Exit codes: 0 success, also if error[...] or warning[...] is reported; 1 with --check if a file would change, with --fail-on if an error or warning is reported; 2 invalid input or a refused edit"
         ))
     }
 
