@@ -11,7 +11,7 @@ use jobplate_prefect::template_keys;
 use jobplate_yaml::{DecodedScalar, Document, Documents, Node, NodeArena, PathCursor, StreamError, StrictMap};
 
 use super::add_ignore::add_comments;
-use super::comment::{CommentPlace, MARKER};
+use super::comment::{CommentPlace, has_marker};
 use super::embedded_text;
 use super::finding::{Finding, LocatedFinding, OccurrenceCounter, locate};
 use super::findings::{Draft, FindingFilter, Findings, MAX_FINDINGS, MAX_HIDDEN_FINDINGS};
@@ -265,7 +265,7 @@ impl<'p> Checker<'p> {
     /// Checks a document and the documents embedded in it.
     fn check_text(&mut self, origin: Origin<'_>, arena: &mut NodeArena) -> Result<Checked> {
         let text = origin.outer;
-        let may_hide = self.has_baseline || self.places_comments || self.honors_ignores && text.contains(MARKER);
+        let may_hide = self.has_baseline || self.places_comments || self.honors_ignores && has_marker(text);
         self.limit = if may_hide { MAX_HIDDEN_FINDINGS } else { MAX_FINDINGS };
         jobplate_yaml::read(text, arena).map_err(|unsupported| parse_error(text, unsupported))?;
         let document = Document::new(text, arena);
@@ -350,7 +350,7 @@ impl<'p> Checker<'p> {
         origin: Origin<'_>,
         elsewhere: &mut Vec<Finding>,
     ) -> Vec<LocatedFinding> {
-        self.counts.objects += subject.objects.len();
+        self.counts.objects += subject.count_objects();
         self.counts.containers += subject.containers().count();
         let mut drafts: Vec<(&'static Rule, Draft<'_>)> = Vec::new();
         for &rule in &self.rules {

@@ -5,8 +5,27 @@ use std::ops::Range;
 
 use jobplate_yaml::{Document, Node, NodeKind};
 
-/// The text by which an ignore comment is recognized.
-pub(super) const MARKER: &str = "jobplate: ignore";
+/// The beginning of an ignore comment that is inserted.
+const MARKER: &str = "jobplate: ignore";
+
+/// The beginning of the text by which an ignore comment is recognized.
+const MARKER_START: &str = "jobplate:";
+
+/// The rest of that text, after any number of spaces.
+const MARKER_END: &str = "ignore";
+
+/// Returns the byte ranges of the texts by which ignore comments are recognized.
+pub(super) fn find_markers(text: &str) -> impl Iterator<Item = Range<usize>> {
+    memchr::memmem::find_iter(text.as_bytes(), MARKER_START).filter_map(move |start| {
+        let rest = text[start + MARKER_START.len()..].trim_start_matches(' ').strip_prefix(MARKER_END)?;
+        Some(start..text.len() - rest.len())
+    })
+}
+
+/// Returns whether a document may have ignore comments.
+pub(super) fn has_marker(text: &str) -> bool {
+    find_markers(text).next().is_some()
+}
 
 /// Where an ignore comment for a finding can be inserted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,9 +103,9 @@ fn is_content(node: Node<'_>, at: usize) -> bool {
 
 /// Returns the offset of the `]` of the last ignore comment in a line, or `None` if the line has no such comment.
 fn list_end(document: Document<'_>, line: Range<usize>) -> Option<usize> {
-    let at = line.start + document.text[line.clone()].rfind(MARKER)?;
-    comment_start(document, at)?;
-    let list = at + MARKER.len();
+    let marker = find_markers(&document.text[line.clone()]).last()?;
+    comment_start(document, line.start + marker.start)?;
+    let list = line.start + marker.end;
     let rest = document.text[list..line.end].strip_prefix('[')?;
     Some(list + 1 + rest.find(']')?)
 }

@@ -10,9 +10,8 @@ use std::sync::Arc;
 
 use jobplate_diagnostic::suggest::quote_key;
 use jobplate_yaml::{Document, NodeArena};
-use memchr::memmem;
 
-use super::comment::{MARKER, comment_start, line_end, line_start};
+use super::comment::{comment_start, find_markers, has_marker, line_end, line_start};
 use super::finding::{Finding, LocatedFinding, locate};
 use super::findings::Findings;
 use super::rule::{Check, Rule};
@@ -77,9 +76,9 @@ impl<'a> Ignores<'a> {
     /// Finds the ignore comments of a document.
     fn new(document: Document<'a>) -> Self {
         let mut ignores = Ignores::default();
-        for at in memmem::find_iter(document.text.as_bytes(), MARKER) {
-            if let Some(hash) = comment_start(document, at) {
-                ignores.add_comment(document.text, hash, at + MARKER.len());
+        for marker in find_markers(document.text) {
+            if let Some(hash) = comment_start(document, marker.start) {
+                ignores.add_comment(document.text, hash, marker.end);
             }
         }
         ignores
@@ -201,7 +200,7 @@ pub(super) fn suppress_elsewhere(findings: &mut [Finding]) {
         _ => false,
     };
     for same_file in findings.chunk_by_mut(is_same) {
-        let Some(text) = text_of(&same_file[0]).filter(|text| text.contains(MARKER)) else { continue };
+        let Some(text) = text_of(&same_file[0]).filter(|text| has_marker(text)) else { continue };
         let mut arena = NodeArena::default();
         if jobplate_yaml::read(&text, &mut arena).is_err() {
             continue;
@@ -246,6 +245,9 @@ mod tests {
             ("a: 1 # jobplate: ignore[x]\n", vec![("a: 1 # jobplate: ignore[x]", "x", "")]),
             ("# jobplate: ignore[x, y]  why \n# other\na: 1\n", vec![("a: 1", "x", "why"), ("a: 1", "y", "why")]),
             ("\u{feff}# jobplate: ignore[x]\na: 1", vec![("a: 1", "x", "")]),
+            ("a: 1 #jobplate:ignore[x]", vec![("a: 1 #jobplate:ignore[x]", "x", "")]),
+            ("a: 1 # jobplate:  ignore[x] why", vec![("a: 1 # jobplate:  ignore[x] why", "x", "why")]),
+            ("a: 1 # jobplate:\tignore[x]", vec![]),
             ("a: 1 # todo # jobplate: ignore[x]", vec![("a: 1 # todo # jobplate: ignore[x]", "x", "")]),
             ("a: | # jobplate: ignore[x]\n  b\n", vec![("a: | # jobplate: ignore[x]", "x", "")]),
             ("- [1, # jobplate: ignore[x]\n  2]\n", vec![("- [1, # jobplate: ignore[x]", "x", "")]),

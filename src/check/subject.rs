@@ -3,16 +3,16 @@
 use std::borrow::Cow;
 
 use jobplate_diagnostic::suggest::quote_key;
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Error, ProgramName, Result};
 use jobplate_manifest::container;
 use jobplate_manifest::object::{Object, objects};
 use jobplate_manifest::sops;
 use jobplate_manifest::workload::{is_job, pod_specs};
 use jobplate_prefect::base_job_template;
 use jobplate_prefect::generation::{Generation, identify_generation};
-use jobplate_yaml::{Document, Node, NodeKind, Unsupported};
+use jobplate_yaml::{Document, Node, NodeKind, Unsupported, template_expression_on_line};
 
-use crate::render::syntax_error;
+use crate::render::{is_object, syntax_error};
 
 /// The keys of a pod spec with lists of containers.
 const CONTAINER_LISTS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
@@ -113,7 +113,16 @@ pub(super) fn has_expression(text: &str) -> bool {
 
 /// Returns the error for a document that cannot be parsed.
 pub(super) fn parse_error(text: &str, unsupported: Unsupported) -> Error {
-    syntax_error(text, unsupported, "correct this line")
+    let is_template = template_expression_on_line(text, unsupported.offset).is_some();
+    let error = syntax_error(text, unsupported, "correct this line");
+    if !is_template {
+        return error;
+    }
+    error.hint(
+        "check what Helm renders: `helm template ... | "
+            + ProgramName
+            + " check -`, and leave the templates out with --exclude",
+    )
 }
 
 impl<'a> Subject<'a> {
@@ -142,6 +151,11 @@ impl<'a> Subject<'a> {
     pub fn prefect1_flow_containers(&self) -> impl Iterator<Item = &Container<'a>> {
         let templates = self.objects.iter().filter(|object| self.is_prefect1_template(object));
         templates.flat_map(|object| &object.pods).filter_map(Pod::flow_container)
+    }
+
+    /// Returns the number of mappings that are objects or have containers. A document of another kind has none.
+    pub fn count_objects(&self) -> usize {
+        self.objects.iter().filter(|object| is_object(&object.object) || !object.pods.is_empty()).count()
     }
 
     /// Returns the containers of all objects, each with its object and pod.

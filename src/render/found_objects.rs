@@ -15,6 +15,7 @@ use jobplate_yaml::{
 };
 
 use super::errors::read_error;
+use super::parse::syntax_error;
 use super::planned_input::PlannedInput;
 use super::rendering::Rendering;
 use super::unrecognized::nearest_kind;
@@ -104,17 +105,38 @@ impl Rendering {
     pub fn unrendered_template(&mut self, needs_containers: bool) -> Result<Option<Error>> {
         let containers = memchr::memmem::Finder::new("ontainers");
         let mut arena = NodeArena::default();
+        self.find_fault(&mut |text| {
+            if needs_containers && containers.find(text.as_bytes()).is_none() {
+                return None;
+            }
+            find_template_expression(text, &mut arena).map(unrendered_template_error)
+        })
+    }
+
+    /// Returns the error for the first document that cannot be parsed. Planning reports such an error only for documents
+    /// that may have a target.
+    ///
+    /// # Errors
+    ///
+    /// Fails if an input cannot be read again.
+    pub fn first_syntax_error(&mut self) -> Result<Option<Error>> {
+        let mut arena = NodeArena::default();
+        self.find_fault(&mut |text| {
+            let unsupported = jobplate_yaml::read(text, &mut arena).err()?;
+            Some(syntax_error(text, unsupported, "correct this line"))
+        })
+    }
+
+    /// Returns the first error that `find` returns for the text of a document, with its place.
+    fn find_fault(&mut self, find: &mut dyn FnMut(&str) -> Option<Error>) -> Result<Option<Error>> {
         for PlannedInput { source, .. } in &mut self.inputs {
             let name = source.name().to_owned();
             let mut found = None;
             let mut documents = Documents::new(source.read_from_start()?, usize::MAX);
             while let Some(chunk) = documents.next().map_err(|error| read_error(&name, error))? {
                 let text = std::str::from_utf8(chunk.bytes).unwrap_or_default();
-                if needs_containers && containers.find(chunk.bytes).is_none() {
-                    continue;
-                }
-                if let Some(at) = find_template_expression(text, &mut arena) {
-                    found = Some((unrendered_template_error(at), chunk.offset, text.to_owned()));
+                if let Some(error) = find(text) {
+                    found = Some((error, chunk.offset, text.to_owned()));
                     break;
                 }
             }
@@ -145,6 +167,11 @@ impl Rendering {
     }
 }
 
+/// Returns whether a mapping is an object: it has `apiVersion` or `kind`, or is a template of Prefect.
+pub fn is_object(object: &Object<'_>) -> bool {
+    !(object.kind.is_empty() && object.api_version.is_empty()) || template_kind(object).is_some()
+}
+
 /// Calls `visit` for each object in a stream until `visit` returns `false`. Returns `false` if `visit` did. Skips
 /// documents that cannot be parsed.
 ///
@@ -160,9 +187,7 @@ pub fn visit_objects(stream: impl Read, visit: &mut dyn FnMut(&Object<'_>) -> bo
             continue;
         }
         for object in objects(Document::new(text, &arena)).unwrap_or_default() {
-            let is_object =
-                !(object.kind.is_empty() && object.api_version.is_empty()) || template_kind(&object).is_some();
-            if is_object && !visit(&object) {
+            if is_object(&object) && !visit(&object) {
                 return Ok(false);
             }
         }

@@ -42,7 +42,7 @@ mod unrecognized;
 
 pub use self::cursor::{DocumentCursor, RenderedDocument};
 pub(crate) use self::errors::{not_utf8_error, read_error};
-pub use self::found_objects::{FoundEmbedded, FoundObject, visit_objects};
+pub use self::found_objects::{FoundEmbedded, FoundObject, is_object, visit_objects};
 pub use self::in_memory::{RenderedStream, to_string};
 pub use self::input_source::InputSource;
 pub use self::joiner::StreamJoiner;

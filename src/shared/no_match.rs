@@ -59,7 +59,7 @@ pub(crate) fn fail_unless_allowed(
             MatchPolicy::RequiredIfAnyObject => Ok(()),
             _ => Err(match rendering.unrendered_template(false)? {
                 Some(error) => error,
-                None => no_object_error(rendering, request.target_syntax),
+                None => no_object_error(rendering, request.target_syntax)?,
             }),
         };
     }
@@ -69,24 +69,27 @@ pub(crate) fn fail_unless_allowed(
     Err(no_match_error(rendering, request)?)
 }
 
-fn no_object_error(rendering: &mut Rendering, target_syntax: TargetSyntax) -> Error {
+fn no_object_error(rendering: &mut Rendering, target_syntax: TargetSyntax) -> Result<Error> {
     let is_listing = |document: RenderedDocument<'_>| is_work_pool_listing(document.before);
     if rendering.documents(None).next_document().is_ok_and(|document| document.is_some_and(is_listing)) {
-        return work_pool_listing_error().in_file(rendering.input_name(0));
+        return Ok(work_pool_listing_error().in_file(rendering.input_name(0)));
     }
     if let Some(error) = incomplete_template_error(rendering) {
-        return error;
+        return Ok(error);
+    }
+    if let Some(error) = rendering.first_syntax_error()? {
+        return Ok(error);
     }
     let message =
         if rendering.has_no_bytes() { "the input is empty" } else { "no Kubernetes object found in the input" };
     let error = Error::input(message);
     let error = if rendering.len() == 1 { error.in_file(rendering.input_name(0)) } else { error };
-    error.hint(match target_syntax {
+    Ok(error.hint(match target_syntax {
         TargetSyntax::Parameters => {
             "set files with manifests: Argo CD would delete the live objects after an empty output"
         }
         _ => "pass a manifest: a Kubernetes object has `apiVersion` and `kind`",
-    })
+    }))
 }
 
 /// Returns the error for the first base job template without `variables`, if there is one.

@@ -19,12 +19,13 @@ const RUN: [(&str, &str); 8] = [
 
 /// Other blocks: the page, the start of the info string, the number of such blocks, and the test that checks them or
 /// the reason why none does. [`commands_in_sh_blocks_exist`] checks the flags in all `sh` blocks.
-const OTHERS: [(&str, &str, usize, &str); 15] = [
+const OTHERS: [(&str, &str, usize, &str); 16] = [
     ("CONTRIBUTING.md", "", 1, "a diagram"),
     ("CONTRIBUTING.md", "sh", 1, "the test command itself, and commands of minutes"),
     ("CONTRIBUTING.md", "toml", 1, "a golden case, shortened"),
     ("README.md", "sh", 2, "the installation, and the test command itself"),
     ("docs/argocd.md", "yaml ", 2, "tests/integrations/argocd.rs"),
+    ("docs/check.md", "sh", 1, "Helm renders a chart of the reader; tests/cmd/check/excludes_*.toml exclude one"),
     ("docs/check.md", "yaml", 2, "parts of manifests; tests/cmd/check/ignore_*.toml have such comments"),
     ("docs/check.md", "yaml ", 1, "tests/cmd/check/settings_*.toml"),
     ("docs/check-output.md", "sh", 1, "reviewdog comments on a pull request"),

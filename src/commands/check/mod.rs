@@ -10,11 +10,13 @@
 //! | `output.rs` | the formats of `--output`, and where each of them is written |
 //! | `report.rs` | the contents of each format |
 //! | `reporter.rs` | which findings are reported, hidden by the baseline, or left out |
+//! | `no_object.rs` | which inputs without an object are an error |
 //! | `prefect.rs` | which run of Prefect is checked |
 //! | `summary.rs` | the last line: what was checked and found |
 
 mod baseline;
 mod fix;
+mod no_object;
 mod output;
 mod prefect;
 mod report;
@@ -146,7 +148,8 @@ impl CheckArgs {
         let mut read = self.run.files();
         let mut previewer = FlagPreviewer::new(self.run, &inputs)?;
         let excluded: Vec<PathBuf> = read.iter().chain(&selection.baseline).cloned().collect();
-        let sources = open_distinct(&inputs, self.recursive, &excluded)?;
+        let mut sources = open_distinct(&inputs, self.recursive, &excluded)?;
+        let excluded = selection.remove_excluded(&mut sources);
         read.extend(selection.settings_file.clone());
         read.extend(sources.iter().flatten().filter_map(InputSource::path).map(Path::to_owned));
         let new_baseline = selection.baseline.as_deref().filter(|_| self.create_baseline);
@@ -157,6 +160,7 @@ impl CheckArgs {
         checker.honor_ignores(!self.no_ignores);
         checker.expect_baseline(baseline.is_used());
         let mut reporter = FindingReporter::new(baseline, FindingCollector::new(ui, &outputs));
+        reporter.summary.excluded = excluded;
         let prints_no_findings = self.statistics || self.fixes.is_diff();
         let mut errors = Vec::new();
         let printed = ui.print_diff(|out| {
@@ -164,10 +168,7 @@ impl CheckArgs {
                 let filter = selection.filter(source.as_ref().ok().and_then(InputSource::path));
                 checker.set_filter(filter.clone());
                 reporter.begin_file(source.as_ref().ok(), filter);
-                let checked = source.and_then(|mut source| match &mut fixes {
-                    None => checker.check_source(&mut source, &mut |found| reporter.add(found)).map(|()| None),
-                    Some(fixes) => fixes.check_and_fix(&mut checker, source, &mut reporter, ui),
-                });
+                let checked = check_source(source, &mut checker, &mut fixes, &mut reporter, ui);
                 let diff = checked.map_err(|error| errors.push(error)).unwrap_or_default();
                 reporter.collector.print(diff.or_else(|| prints_no_findings.then(String::new)), out)?;
             }
@@ -178,6 +179,7 @@ impl CheckArgs {
         });
         let counts = checker.counts();
         errors.extend(previewer.finish().err());
+        no_object::check_run(reporter.summary.files, counts, &mut errors, ui);
         if let Some(file) = new_baseline.filter(|_| errors.is_empty() && printed.is_ok()) {
             errors.extend(baseline::write(file, &reporter.hidden).err());
         }
@@ -203,6 +205,24 @@ fn open_distinct(inputs: &[PathBuf], recursive: bool, excluded: &[PathBuf]) -> R
         path.is_none_or(|path| files.insert(resolve_path(path)))
     });
     Ok(sources)
+}
+
+/// Checks an input, and fixes it if fixes are requested. Returns the diff of the fixes.
+fn check_source(
+    source: Result<InputSource>,
+    checker: &mut Checker<'_>,
+    fixes: &mut Option<Fixes>,
+    reporter: &mut FindingReporter<'_>,
+    ui: &Ui,
+) -> Result<Option<String>> {
+    let mut source = source?;
+    let (name, before) = (source.name().to_owned(), checker.counts());
+    let diff = match fixes {
+        None => checker.check_source(&mut source, &mut |found| reporter.add(found)).map(|()| None),
+        Some(fixes) => fixes.check_and_fix(checker, source, reporter, ui),
+    }?;
+    no_object::check_input(&name, before, checker.counts())?;
+    Ok(diff)
 }
 
 /// Prints the page of a rule, or the list of all rules.

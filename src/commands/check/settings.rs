@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use glob::Pattern;
 use jobplate::check::rules;
 use jobplate_diagnostic::{Error, Result, display_path};
 use jobplate_yaml::{Document, Node, NodeArena, find_indirection};
@@ -14,6 +15,9 @@ use crate::ui::repository::find_root_above;
 
 /// The name of a settings file.
 const SETTINGS_FILE: &str = ".jobplate-check.yaml";
+
+/// The names of a settings file, in order of precedence.
+const SETTINGS_FILES: [&str; 2] = [SETTINGS_FILE, ".jobplate-check.yml"];
 
 /// The value of `--config` without a settings file.
 const NO_SETTINGS_FILE: &str = "none";
@@ -41,6 +45,9 @@ pub(super) struct Settings {
     /// Do not report the findings in this file
     #[arg(long, value_name = "FILE")]
     pub(super) baseline: Option<PathBuf>,
+    /// Leave out files and directories that match this pattern, such as charts/**
+    #[arg(long, value_name = "GLOB", help_heading = "Inputs")]
+    pub(super) exclude: Vec<String>,
     /// The rules that are not reported in some files, by the patterns of the files.
     #[arg(skip)]
     pub(super) per_file_ignores: BTreeMap<String, Vec<String>>,
@@ -85,6 +92,7 @@ impl Settings {
             min_severity: self.min_severity.or(other.min_severity),
             min_confidence: self.min_confidence.or(other.min_confidence),
             baseline: self.baseline.or(other.baseline.map(|baseline| file.with_file_name(baseline))),
+            exclude: or(self.exclude, other.exclude),
             per_file_ignores: other.per_file_ignores,
         })
     }
@@ -111,7 +119,8 @@ pub(super) fn find_settings_file(flag: Option<&Path>) -> Option<PathBuf> {
 /// Outside of a repository, only the directory is searched.
 fn find_above(directory: &Path) -> Option<PathBuf> {
     let depth = directory.components().count() - find_root_above(directory).components().count();
-    let mut candidates = (0..=depth).map(|levels| PathBuf::from("../".repeat(levels) + SETTINGS_FILE));
+    let levels = (0..=depth).flat_map(|levels| SETTINGS_FILES.map(|name| "../".repeat(levels) + name));
+    let mut candidates = levels.map(PathBuf::from);
     candidates.find(|file| directory.join(file).is_file())
 }
 
@@ -135,14 +144,27 @@ fn parse(text: &str) -> Result<Settings> {
     }
     for (pattern, rules) in root.get_first("per-file-ignores").into_iter().flat_map(Node::entries) {
         check_rules("per-file-ignores", Some(rules))?;
-        let invalid = glob::Pattern::new(&pattern.text().unwrap_or_default()).err();
-        invalid.map_or(Ok(()), |error| {
-            Err(Error::usage(format!("invalid pattern: {}", error.msg))
-                .at(pattern.span())
-                .hint("use `*` within a name and `**` for directories, such as `charts/**`"))
-        })?;
+        check_pattern(pattern)?;
     }
+    root.get_first("exclude").into_iter().flat_map(Node::items).try_for_each(check_pattern)?;
     Ok(settings)
+}
+
+fn check_pattern(pattern: Node<'_>) -> Result<()> {
+    let parsed = parse_pattern("invalid pattern", &pattern.text().unwrap_or_default());
+    parsed.map(drop).map_err(|error| error.at(pattern.span()))
+}
+
+/// Parses a pattern of files. `problem` begins the message of the error.
+///
+/// # Errors
+///
+/// Fails if the pattern is invalid.
+pub(super) fn parse_pattern(problem: &str, text: &str) -> Result<Pattern> {
+    Pattern::new(text).map_err(|error| {
+        Error::usage(format!("{problem}: {}", error.msg))
+            .hint("use `*` within a name and `**` for directories, such as `charts/**`")
+    })
 }
 
 /// Checks that the items of a list are names of rules.

@@ -14,6 +14,8 @@ use crate::shared::summary::count;
 pub(super) struct Summary {
     /// The number of files.
     pub(super) files: usize,
+    /// The number of files that are excluded.
+    pub(super) excluded: usize,
     errors: usize,
     warnings: usize,
     notes: usize,
@@ -87,6 +89,10 @@ impl Summary {
         let hidden = [(self.ignored, "ignored"), (known, "in the baseline"), (counts.omitted, "not listed")];
         let hidden = hidden.iter().filter(|(number, _)| *number > 0).map(|(number, why)| format!("; {number} {why}"));
         let hidden: String = hidden.collect();
-        format!("{}: {found}{hidden}", checked.join(", "))
+        let excluded = match self.excluded {
+            0 => String::new(),
+            number => format!("; {} excluded", count(number, "file")),
+        };
+        format!("{}: {found}{hidden}{excluded}", checked.join(", "))
     }
 }
