@@ -13,7 +13,7 @@ use jobplate_manifest::env::referenced_names;
 use super::base::Base;
 use super::env_default::{EnvDefault, is_list, set_env_default};
 use super::notes::ConversionNotes;
-use super::variable_mapping::{self, Disposition, RenamedVariables};
+use super::variable_mapping::{self, AcceptedValue, Disposition, RenamedVariables, may_be_api_url};
 use super::{overlay, rewrite};
 use crate::base_job_template::is_worker_setting;
 use crate::generation::is_set_by_workers;
@@ -176,8 +176,10 @@ fn rename_entry(arena: &mut Arena, entry: &mut FlowEnvEntry) {
                 }
                 Some(value) => {
                     entry.value = value.or(entry.value);
-                    let more = if more.is_empty() { String::new() } else { format!("; {more}") };
-                    let note = Diagnostic::info("renamed-variable", format!("`{old}` is now `{new}`{more}"));
+                    let value = entry.value.and_then(|value| arena.as_str(value));
+                    let is_other_url =
+                        accepted == AcceptedValue::ApiUrl && value.is_some_and(|url| !may_be_api_url(url));
+                    let note = if is_other_url { other_api_warning(old, new) } else { renamed_note(old, new, more) };
                     (Some(new.to_owned()), Some(note))
                 }
             }
@@ -198,6 +200,20 @@ fn rename_entry(arena: &mut Arena, entry: &mut FlowEnvEntry) {
         }
     };
     (entry.new, entry.note) = (new, note);
+}
+
+fn renamed_note(old: &str, new: &str, more: &str) -> Diagnostic {
+    let more = if more.is_empty() { String::new() } else { format!("; {more}") };
+    Diagnostic::info("renamed-variable", format!("`{old}` is now `{new}`{more}"))
+}
+
+/// Returns the warning about a URL that is not that of an API of Prefect 2 and 3.
+fn other_api_warning(old: &str, new: &str) -> Diagnostic {
+    let text =
+        format!("`{old}` is now `{new}`, but Prefect 2 and 3 do not have an API at its URL: the path has no `/api`");
+    Diagnostic::warning("renamed-variable", text).help(format!(
+        "set the URL of the new API, as in http://prefect-server:4200/api, or remove `{old}`: flow runs then use the worker's URL"
+    ))
 }
 
 /// Clears the new name of each entry if another entry with a higher priority has the same new name.

@@ -16,6 +16,8 @@ use crate::variables::secret_name;
 pub(super) enum AcceptedValue {
     /// Any string.
     Text,
+    /// The URL of an API of Prefect 2 and 3. Other strings are accepted with a warning.
+    ApiUrl,
     /// A log level.
     LogLevel,
     /// `true` or `false`, in any case; `1` or `0`.
@@ -39,7 +41,7 @@ impl AcceptedValue {
         }
         let lower = text.trim().to_lowercase();
         let is_valid = match self {
-            AcceptedValue::Text => true,
+            AcceptedValue::Text | AcceptedValue::ApiUrl => true,
             AcceptedValue::LogLevel => ["debug", "info", "warning", "error", "critical"].contains(&lower.as_str()),
             AcceptedValue::Bool => ["true", "false", "1", "0"].contains(&lower.as_str()),
             AcceptedValue::Count => !lower.is_empty() && lower.bytes().all(|byte| byte.is_ascii_digit()),
@@ -65,6 +67,13 @@ impl AcceptedValue {
     }
 }
 
+/// Returns whether a URL may be that of an API of Prefect 2 and 3. Its path begins with `/api`: Prefect's server has
+/// `/api`, Prefect Cloud has `/api/accounts/...`. A proxy may add other segments. The value of a reference is not known.
+pub(super) fn may_be_api_url(url: &str) -> bool {
+    let path = url.split_once("://").map_or(url, |(_, rest)| rest);
+    path.split('/').skip(1).any(|segment| segment.trim_end() == "api") || referenced_names(url).next().is_some()
+}
+
 /// The new names of variables, keyed by old name. The new name is `None` if the variable is removed.
 pub(super) type RenamedVariables = IndexMap<String, Option<String>>;
 
@@ -84,7 +93,7 @@ pub(super) enum Disposition<'n> {
     Remove(&'static str),
 }
 
-use AcceptedValue::{Bool, Count, LogLevel, Names, Seconds, Text};
+use AcceptedValue::{ApiUrl, Bool, Count, LogLevel, Names, Seconds, Text};
 
 /// Old names, new names, accepted values and additional text for the note. If several old names map to the same new
 /// name, the first old name has priority.
@@ -92,7 +101,7 @@ const RENAMED: [(&str, &str, AcceptedValue, &str); 12] = [
     (
         "PREFECT__CLOUD__API",
         "PREFECT_API_URL",
-        Text,
+        ApiUrl,
         "set it to the URL of the new API, such as http://prefect-server:4200/api, or remove it to use the worker's URL",
     ),
     ("PREFECT__CLOUD__API_KEY", "PREFECT_API_KEY", Text, "create a new API key in Prefect 2 or 3"),
