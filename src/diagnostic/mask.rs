@@ -185,7 +185,7 @@ fn find_in_scalar(text: &str, node: Node<'_>, depth: usize, policy: &MaskPolicy,
 
 /// Returns the sensitive ranges in the content of a string, which may be a document.
 fn find_in_text(content: &str, depth: usize, policy: &MaskPolicy) -> Vec<Range<usize>> {
-    if !may_be_collection(content) {
+    if !may_be_collection(content) || is_joined_placeholders(content) {
         return find_credentials(content);
     }
     if depth >= MAX_DEPTH {
@@ -203,6 +203,19 @@ fn find_in_text(content: &str, depth: usize, policy: &MaskPolicy) -> Vec<Range<u
 fn may_be_collection(content: &str) -> bool {
     let start = content.trim_start();
     start.starts_with(['{', '[', '-']) || content.contains(": ") || content.contains(":\n") || content.contains("\":")
+}
+
+/// Returns whether a string consists of placeholders of Prefect, such as `{{ image }}`, and of the characters of an image
+/// or a path around them. Such a string is not a mapping, although it begins with a brace.
+fn is_joined_placeholders(content: &str) -> bool {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "_.-$ ".contains(c);
+    let is_around = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "_.-/:".contains(c));
+    let mut parts = content.split("{{");
+    parts.next().is_some_and(is_around)
+        && parts.all(|part| {
+            let placeholder = part.split_once("}}");
+            placeholder.is_some_and(|(name, after)| name.chars().all(is_name) && is_around(after))
+        })
 }
 
 /// Returns whether a string that is not valid YAML looks like a manifest with an error, and not like a program or a sentence.
@@ -307,6 +320,13 @@ mod tests {
                 "# - name: TOKEN\n#   value: ***\n#     ***\n#   other\nb: c # d\n",
             ),
             ("valueFrom: hush\n", "valueFrom: ***\n"),
+            (
+                "a: ['{{ name }}-', '{{ image }}:3', '{{ a }}/{{ b }}']\n",
+                "a: ['{{ name }}-', '{{ image }}:3', '{{ a }}/{{ b }}']\n",
+            ),
+            ("a: '{{ a }}:ghp_0123456789abcdef'\n", "a: '{{ a }}:***'\n"),
+            ("a: '{{ scheme }}://etl:hush@host'\n", "a: '{{ scheme }}:***'\n"),
+            ("TOKEN: '{{ a }}-hush'\n", "TOKEN: ***\n"),
             ("env: [{name: TOKEN, value:hush}]\n", "env: [{name: TOKEN, ***}]\n"),
             ("env:\n- name: TOKEN\n  value:hush\n", "env:\n- name: TOKEN\n  value:***\n"),
             (
