@@ -122,6 +122,12 @@ impl Injection {
         self.variables.is_empty() && self.env_from.is_empty() && self.unset.is_empty()
     }
 
+    /// Returns whether Prefect 1 secrets or Prefect's settings are requested, which only flow runs and agents read.
+    pub(super) fn is_for_flow_runs(&self) -> bool {
+        let is_secret = |variable: &RequestedVariable| matches!(variable.source, VariableSource::PrefectSecret { .. });
+        !self.prefect.is_empty() || self.variables.iter().any(is_secret)
+    }
+
     /// Returns whether it is an error if no target matches. It is not an error if only `--name-hash` is requested.
     pub fn needs_target(&self) -> bool {
         let MetadataChanges { name, generate_name, namespace, .. } = &self.metadata;

@@ -1,5 +1,8 @@
 //! Plans the edits of documents, one document at a time.
 
+use std::ops::Range;
+
+use jobplate_diagnostic::suggest::quote_key;
 use jobplate_diagnostic::{Diagnostic, Error, Result};
 use jobplate_manifest::container;
 use jobplate_manifest::embedded::{self, is_config_map};
@@ -7,7 +10,7 @@ use jobplate_manifest::field::FieldPath;
 use jobplate_manifest::object::{Object, objects};
 use jobplate_manifest::select::{ContainerChoice, Target};
 use jobplate_manifest::workload::{is_job, pod_specs};
-use jobplate_prefect::generation::{Role, agent_generation, detect_role};
+use jobplate_prefect::generation::{Role, agent_generation, detect_role, identify_generation};
 use jobplate_prefect::template_keys;
 use jobplate_yaml::{Document, Edit, KeyIndex, Node, PathCursor};
 
@@ -310,6 +313,7 @@ impl<'i> EditPlanner<'i> {
                 continue;
             }
             self.agent_gets_settings |= settings_only;
+            let edits_before = plan.edits.len();
             for container in selected {
                 let desired = self.desired_envs.for_container(object, role, scope, *container)?;
                 plan.containers += 1;
@@ -325,9 +329,39 @@ impl<'i> EditPlanner<'i> {
                     plan.check_size_from(first)?;
                 }
             }
+            if plan.edits.len() > edits_before && matches!(choice, ContainerChoice::First) {
+                let note = first_container_note(object, role, injection, &containers);
+                note.into_iter().for_each(|(note, span)| self.desired_envs.notes.add_at(note, span));
+            }
         }
         Ok(())
     }
+}
+
+/// Returns the note that only the first of several containers is changed, with its byte range. Returns `None` if Prefect
+/// runs the flow in the first container.
+fn first_container_note(
+    object: &Object<'_>,
+    role: Role,
+    injection: &Injection,
+    containers: &[Node<'_>],
+) -> Option<(Diagnostic, Range<usize>)> {
+    let first = containers.first().filter(|_| containers.len() > 1)?;
+    let name = container::name(*first).unwrap_or_default();
+    let is_flow_run = matches!(role, Role::FlowRun(_))
+        && (name == "flow" || injection.is_for_flow_runs() || identify_generation(containers).is_some());
+    if is_flow_run {
+        return None;
+    }
+    let text = format!(
+        "{} has {} containers: only the first, {}, is changed",
+        object.display(),
+        containers.len(),
+        quote_key(&name)
+    );
+    let note =
+        Diagnostic::info("first-container", text).help("choose other containers with -c NAME or --all-containers");
+    Some((note, first.get_first("name").map_or(first.span().start..first.span().start + 1, |name| name.span())))
 }
 
 /// Returns the choice of containers to edit in a pod. The default is the first container, or the agent's container in
