@@ -205,6 +205,10 @@ fn to_secret_data(
     let as_text: HashSet<&str> = as_text.iter().map(String::as_str).collect();
     let (mut data, mut notes) = (SecretData::new(), secrets::dict_notes(found.iter().map(|found| found.name.as_str())));
     for FoundSecret { name, location, value } in found {
+        if value.is_empty() {
+            let text = format!("the value of `{name}` is empty");
+            notes.push(Diagnostic::warning("empty-secret", text).help(format!("check its source: {location}")));
+        }
         if matches!(&value, SecretValue::File(bytes) if bytes.ends_with(b"\n")) {
             let text = format!("the value of `{name}` ends with a line break, which is kept");
             notes.push(

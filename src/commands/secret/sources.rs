@@ -73,6 +73,17 @@ pub(super) enum SecretValue {
     Unread,
 }
 
+impl SecretValue {
+    /// Returns whether the value was read and is empty.
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            SecretValue::Variable(text) | SecretValue::Config { string: Some(text), .. } => text.is_empty(),
+            SecretValue::File(bytes) => bytes.is_empty(),
+            SecretValue::Config { string: None, .. } | SecretValue::Unread => false,
+        }
+    }
+}
+
 /// Collects secrets and checks that their names are unique.
 #[derive(Default)]
 struct SecretCollector {
