@@ -109,6 +109,10 @@ pub(crate) fn parse_api_key(flag: &str, text: &str) -> Result<KeyRef> {
 pub(crate) fn parse_worker_version(flag: &str, text: &str) -> Result<WorkerVersion> {
     let numbers: Option<Vec<u32>> = text.split('.').map(|number| number.parse().ok()).collect();
     match numbers.as_deref() {
+        Some(&[major, ..]) if major >= 2 => {
+            Err(Error::usage(format!("`{flag}`: this is a version of Prefect, not of prefect-kubernetes"))
+                .hint("use the version that `pip show prefect-kubernetes` prints: 0.5 and later are for Prefect 3"))
+        }
         Some(&[major, minor, patch]) => Ok(WorkerVersion([major, minor, patch])),
         Some(&[major, minor]) => Ok(WorkerVersion([major, minor, 0])),
         _ => Err(Error::usage(format!("`{flag}`: invalid version of prefect-kubernetes"))
@@ -219,6 +223,9 @@ fn parse_key_ref(kind: &str, text: &str, default_key: Option<&str>) -> Result<Ke
     names::check_object_name(kind, name)?;
     names::check_data_key(key).map_err(|fault| match key.contains(':') {
         true => fault.hint("only `optional` can follow a `:`"),
+        false if key.contains('/') => fault.hint(format!(
+            "use {form}/KEY without a namespace: a reference reaches only a {kind} in the pod's own namespace"
+        )),
         false => fault,
     })?;
     Ok(KeyRef { name: name.to_owned(), key: key.to_owned(), optional })

@@ -39,6 +39,10 @@ pub(crate) fn explain_usage_error<'c>(
             let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidValue) else { return None };
             word.contains(['.', '/']).then(|| file_as_format_error(word))
         }
+        ErrorKind::InvalidValue if invalid_argument(error).starts_with("--prefect <") => {
+            let hint = "for Prefect 2 and 3, pass a base job template, and set the version of the worker with --prefect-kubernetes";
+            Some(Error::usage("`--prefect` must be 1.4 or 0.15, the version of a Prefect 1 agent").hint(hint))
+        }
         ErrorKind::InvalidSubcommand => match error.get(ContextKind::InvalidSubcommand) {
             Some(ContextValue::String(word)) => Some(unknown_command(word, commands)),
             _ => None,
@@ -47,9 +51,17 @@ pub(crate) fn explain_usage_error<'c>(
     }
 }
 
+/// Returns the argument that an error is about, or an empty string.
+fn invalid_argument(error: &clap::Error) -> &str {
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(argument)) => argument,
+        _ => "",
+    }
+}
+
 /// Returns whether an error is about `-o` or `--output`.
 fn is_output_flag(error: &clap::Error) -> bool {
-    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else { return false };
+    let argument = invalid_argument(error);
     argument == "-o" || argument == "--output" || argument.starts_with("--output <")
 }
 
@@ -75,7 +87,15 @@ fn file_as_format_error(file: &str) -> Error {
 }
 
 /// Returns the error for a first argument that is not a command.
-fn unknown_command<'c>(word: &str, commands: impl Iterator<Item = &'c str>) -> Error {
+fn unknown_command<'c>(word: &str, mut commands: impl Iterator<Item = &'c str>) -> Error {
+    if let Some((command, rest)) = word.split_once(char::is_whitespace)
+        && !rest.trim().is_empty()
+        && commands.any(|name| name == command)
+    {
+        return Error::usage("the first argument contains several arguments").hint(format!(
+            "pass each argument separately; with Helm, put --post-renderer-args before each of them: --post-renderer-args {command} --post-renderer-args --target=KIND/NAME ..."
+        ));
+    }
     let is_like_a_command =
         word.len() <= MAX_COMMAND && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
     if !is_like_a_command {

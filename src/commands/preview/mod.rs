@@ -134,7 +134,7 @@ impl PreviewArgs {
         let text = file.map(|name| files.read_source(name, true)).transpose()?;
         let scenario = self.scenario.as_deref();
         let mut preview = match text {
-            Some(text) if text.text.trim().is_empty() => {
+            Some(text) if has_no_content(&text.text) => {
                 return Err(Error::input("the template is empty").in_file(&*text.name).hint(
                     "`" + ProgramName
                         + " template job` and `"
@@ -219,6 +219,11 @@ impl PreviewArgs {
         let inputs = [&self.template, &self.filename, &self.scenario].into_iter().flatten();
         inputs.chain(self.agent.files()).chain(self.worker.files()).map(PathBuf::as_path)
     }
+}
+
+/// Returns whether a template has only comments, blank lines and the starts of documents.
+fn has_no_content(text: &str) -> bool {
+    text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#') || line == "---")
 }
 
 /// Returns the report `{"diagnostics": [...]}`.

@@ -201,7 +201,7 @@ fn kubeconfig_error(error: &KubeconfigError) -> Error {
     };
     let (message, hint) = match error {
         KubeconfigError::ReadConfig(error, _) => {
-            (format!("cannot be read: {}", describe_io_error(error)), "name another")
+            (format!("cannot be read: {}", describe_io_error(error)), "pass another file with --kubeconfig")
         }
         KubeconfigError::Parse(_) => {
             ("is not a kubeconfig".to_owned(), "`kubectl config view --kubeconfig` shows the error")
