@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use jobplate_diagnostic::{ErrorKind, Result};
 use jobplate_manifest::sops;
-use jobplate_yaml::{DecodedScalar, Document, Edit, Editable, Editor, Node, NodeArena};
+use jobplate_yaml::{DecodedScalar, Document, Edit, Editable, Edited, Editor, Node, NodeArena};
 
 use super::finding::{DocumentFix, Finding};
 use super::splice::splice;
@@ -56,10 +56,11 @@ impl Fixer {
             if possible.is_empty() {
                 break;
             }
-            let (new_text, fixed) = self.apply(current, &possible)?;
-            if new_text == current {
+            let (edited, fixed) = self.apply(current, &possible)?;
+            if edited.document.text == current {
                 break;
             }
+            let new_text = edited.document.text.to_owned();
             outcome.findings = check(&new_text)?;
             (outcome.text, outcome.fixed) = (Some(new_text), outcome.fixed + fixed);
         }
@@ -78,8 +79,8 @@ impl Fixer {
             return Ok(Vec::new());
         }
         *attempts -= 1;
-        match self.apply(text, fixes) {
-            Ok(_) => Ok(fixes.to_vec()),
+        match self.apply(text, fixes).map(drop) {
+            Ok(()) => Ok(fixes.to_vec()),
             Err(error) if error.kind() == ErrorKind::Internal => Err(error),
             Err(_) if fixes.len() == 1 => Ok(Vec::new()),
             Err(_) => {
@@ -91,8 +92,12 @@ impl Fixer {
         }
     }
 
-    /// Applies the fixes that do not touch each other. Returns the new text and the number of fixes.
-    fn apply(&mut self, text: &str, fixes: &[&DocumentFix]) -> Result<(String, usize)> {
+    /// Applies the fixes that do not touch each other. Returns the edited document and the number of fixes.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the fixes cannot be made safely together.
+    pub(super) fn apply(&mut self, text: &str, fixes: &[&DocumentFix]) -> Result<(Edited<'_>, usize)> {
         let mut edits = EditSet::default();
         let mut embedded: BTreeMap<(u32, usize), Vec<&DocumentFix>> = BTreeMap::new();
         let Fixer { arena, editor, embedded_arena, embedded_editor } = self;
@@ -118,8 +123,7 @@ impl Fixer {
                 fixed += count;
             }
         }
-        let edited = editor.apply(document, &edits.into_sorted())?;
-        Ok((edited.document.text.to_owned(), fixed))
+        Ok((editor.apply(document, &edits.into_sorted())?, fixed))
     }
 }
 

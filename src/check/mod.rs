@@ -11,6 +11,7 @@
 //! | `finding` | the place of a finding in the input, and its path in the manifest |
 //! | `checker` | which documents are parsed, and which embedded documents are checked |
 //! | `fix` | which fixes of a document are applied together |
+//! | `replacement` | the text that a fix replaces, for reports |
 //! | `comment` | what an ignore comment is, and where one can be inserted |
 //! | `add_ignore` | how ignore comments are added to a document |
 //! | `ignore` | which findings the comments of a document suppress |
@@ -39,6 +40,7 @@ mod plain_secrets;
 mod prefect;
 mod prefect1_secrets;
 mod references;
+mod replacement;
 mod rule;
 pub mod rules;
 mod splice;
@@ -50,5 +52,6 @@ pub use self::finding::{DocumentFix, Finding, SharedFindings};
 pub use self::findings::{Confidence, Draft, FindingFilter, Findings, Fix};
 pub use self::page::render_page;
 pub use self::prefect::Previewer;
+pub use self::replacement::{PlannedReplacement, ReplacementPlanner};
 pub use self::rule::{Check, Example, FixDescription, Persona, Rule};
 pub use self::subject::{CheckedObject, Container, Embedding, EnvEntry, Pod, Subject};

@@ -18,8 +18,9 @@ pub fn render_page(rule: &Rule) -> String {
          | {severity} | {confidence} | {persona} | {fix} |\n\n## Why it matters\n\n{why}\n",
         to_sentence(summary)
     );
-    for example in *examples {
-        let _ = write!(page, "\n## Example\n\n{}\n", code(example.manifest));
+    for (index, example) in examples.iter().enumerate() {
+        let number = if examples.len() > 1 { format!(" {}", index + 1) } else { String::new() };
+        let _ = write!(page, "\n## Example{number}\n\n{}\n", code(example.manifest));
         for (flag, value, text) in example.with {
             write_flag(&mut page, flag, value, text);
         }

@@ -4,7 +4,7 @@ use jobplate_diagnostic::Severity;
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 
-use super::finding::{CheckReport, ReportedFinding, ReportedPlace};
+use super::finding::{CheckReport, ReportedFinding, ReportedFix, ReportedPlace};
 
 /// The version of the format. It changes when a key is removed or changes its meaning; new keys keep it.
 const VERSION: u32 = 1;
@@ -47,6 +47,9 @@ struct JsonFinding<'r> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
     related: Vec<LabelledPlace<'r>>,
+    /// The change that resolves the finding. Missing if there is none, or if it contains a sensitive value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<JsonFix<'r>>,
     /// The comment that suppresses the finding. Missing if the finding counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     suppression: Option<JsonSuppression<'r>>,
@@ -68,6 +71,26 @@ struct FindingPlace<'r> {
     end_line: usize,
     /// The column after the last character.
     end_column: usize,
+}
+
+/// A change of the finding's file: the replacement of a range.
+#[derive(JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonFix<'r> {
+    /// What the fix does.
+    description: &'r str,
+    /// Whether the manifest keeps its meaning: `--fix` makes safe fixes, and `--fix=unsafe` all of them.
+    safe: bool,
+    /// The line of the first replaced character.
+    line: usize,
+    /// The column of the first replaced character.
+    column: usize,
+    /// The line of the end of the range.
+    end_line: usize,
+    /// The column after the last replaced character. It is 1 if the range ends with a line break.
+    end_column: usize,
+    /// The new text, with the line breaks of the file.
+    replacement: &'r str,
 }
 
 /// A place that explains a finding.
@@ -148,8 +171,22 @@ fn to_json(finding: &ReportedFinding) -> JsonFinding<'_> {
         path: &finding.path,
         place: to_place(&finding.place),
         related: related.collect(),
+        fix: finding.fix.as_ref().map(to_fix),
         suppression: suppression.map(|reason| JsonSuppression { reason }),
         fingerprint: &finding.fingerprint,
+    }
+}
+
+fn to_fix(fix: &ReportedFix) -> JsonFix<'_> {
+    let ReportedFix { text, is_safe, start, end, replacement } = fix;
+    JsonFix {
+        description: text,
+        safe: *is_safe,
+        line: start.line,
+        column: start.column,
+        end_line: end.line,
+        end_column: end.column,
+        replacement,
     }
 }
 

@@ -35,8 +35,8 @@ pub struct ReportedFinding {
     pub place: ReportedPlace,
     /// Further places, each with a label.
     pub related: Vec<(String, ReportedPlace)>,
-    /// The edits that resolve the finding.
-    pub suggestions: Vec<Suggestion>,
+    /// The fix, if it can be made and shows no sensitive value.
+    pub fix: Option<ReportedFix>,
     /// The reason of the comment that suppresses the finding, which may be empty. `None` if the finding is not suppressed.
     pub suppression: Option<String>,
     /// An identifier that stays the same when lines are inserted before the finding, and that no other finding of the
@@ -44,15 +44,19 @@ pub struct ReportedFinding {
     pub fingerprint: String,
 }
 
-/// An edit of the file in which a finding is.
+/// A change of the file in which a finding is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Suggestion {
+pub struct ReportedFix {
+    /// What the fix does: an imperative sentence without a full stop.
+    pub text: String,
+    /// Whether the manifest keeps its meaning.
+    pub is_safe: bool,
     /// The first replaced character.
     pub start: Position,
     /// The position after the last replaced character.
     pub end: Position,
-    /// The replacement.
-    pub text: String,
+    /// The new text.
+    pub replacement: String,
 }
 
 /// A range of a file.
@@ -159,6 +163,14 @@ impl ReportedFinding {
     }
 }
 
+impl ReportedFix {
+    /// Returns what the fix does, and whether it is unsafe.
+    pub fn description(&self) -> String {
+        let note = if self.is_safe { "" } else { " (unsafe: it can change the meaning)" };
+        format!("{}{note}", self.text)
+    }
+}
+
 impl<'c> FindingConverter<'c> {
     /// Creates a converter. `program` is the program's name in the help, and `path_in_repository` returns the path of a
     /// file from the root of the repository.
@@ -193,7 +205,7 @@ impl<'c> FindingConverter<'c> {
             help: diagnostic.help_message().map(|help| help.with_program(self.program)),
             path: path.to_owned(),
             related,
-            suggestions: Vec::new(),
+            fix: None,
             suppression: None,
             fingerprint: self.fingerprint(&identity),
             place,
@@ -218,15 +230,37 @@ impl<'c> FindingConverter<'c> {
         if *number == 1 { first } else { hash_identity(identity, *number - 1) }
     }
 
+    /// Converts a fix. `text` says what the fix does, and `range` is the byte range of the location's document that
+    /// `replacement` replaces. Returns `None` if the replacement contains a sensitive value.
+    pub fn convert_fix(
+        &self,
+        location: &Location,
+        is_safe: bool,
+        text: &str,
+        range: Range<usize>,
+        replacement: String,
+    ) -> Option<ReportedFix> {
+        let document = self.documents.get(&location.document);
+        if document.masked().would_show_in(&range, &replacement, &self.documents.policy()) {
+            return None;
+        }
+        let (start, end) = (self.position(location, range.start), self.position(location, range.end));
+        Some(ReportedFix { text: text.to_owned(), is_safe, start, end, replacement })
+    }
+
+    /// Returns the position of a byte offset in the location's document.
+    fn position(&self, location: &Location, offset: usize) -> Position {
+        let (lines, text) = (&self.documents.get(&location.document).lines, &*location.document);
+        let (line, column) = lines.line_column(text, offset);
+        let before = &text[line_start(text, offset)..offset];
+        let byte_column = before.trim_start_matches('\u{feff}').len() + 1;
+        Position { line: location.first_line + line - 1, column, byte_column }
+    }
+
     fn place(&mut self, location: &Location) -> ReportedPlace {
+        let file = self.file(&location.file);
         let document = self.documents.get(&location.document);
         let text = &*location.document;
-        let position = |offset: usize| {
-            let (line, column) = document.lines.line_column(text, offset);
-            let before = &text[line_start(text, offset)..offset];
-            let byte_column = before.trim_start_matches('\u{feff}').len() + 1;
-            Position { line: location.first_line + line - 1, column, byte_column }
-        };
         let start = text.floor_char_boundary(location.span.start);
         let end = text.ceil_char_boundary(location.span.end.max(start).min(text.len()));
         // The line break at the end of a block scalar is not part of its last line.
@@ -235,7 +269,8 @@ impl<'c> FindingConverter<'c> {
         let is_shown = location.has_excerpt && range.len() <= MAX_LINES_SIZE;
         let lines = if is_shown { document.masked().mask_range(range.clone(), range.start).0 } else { String::new() };
         let lines = lines.trim_end_matches('\r').replace("\r\n", "\n");
-        ReportedPlace { file: self.file(&location.file), start: position(start), end: position(end), lines }
+        let (start, end) = (self.position(location, start), self.position(location, end));
+        ReportedPlace { file, start, end, lines }
     }
 }
 
@@ -288,7 +323,7 @@ pub(super) fn sample_finding(severity: Severity, path: &str) -> ReportedFinding 
         path: String::new(),
         place: ReportedPlace { file, start: position(1), end: position(2), lines: String::new() },
         related: Vec::new(),
-        suggestions: Vec::new(),
+        fix: None,
         suppression: None,
         fingerprint: "0".to_owned(),
     }

@@ -47,6 +47,18 @@ impl<T: Deref<Target = str>> MaskedText<T> {
             .map(move |masked| masked.start.max(range.start) - range.start..masked.end.min(range.end) - range.start)
     }
 
+    /// Returns whether the replacement of a byte range contains a sensitive value: one of the replaced text, or one that
+    /// is sensitive in its new place.
+    pub(super) fn would_show_in(&self, range: &Range<usize>, replacement: &str, policy: &MaskPolicy) -> bool {
+        let replaced = &self.text[range.clone()];
+        if self.masked_ranges_in(range.clone()).any(|masked| replacement.contains(&replaced[masked])) {
+            return true;
+        }
+        let edited = [&self.text[..range.start], replacement, &self.text[range.end..]].concat();
+        let new_range = range.start..range.start + replacement.len();
+        MaskedText::new(edited, policy).masked_ranges_in(new_range).next().is_some()
+    }
+
     /// Splits the text into its visible parts and its masked parts, each in order.
     pub(super) fn visible_and_masked(&self) -> (Vec<&str>, Vec<&str>) {
         let (mut visible, mut end) = (Vec::new(), 0);
@@ -430,6 +442,23 @@ mod tests {
         };
         assert_eq!(mask(MaskLevel::All), "env: [{name: TZ, value: ***}, {name: TOKEN, value: ***}]\n");
         assert_eq!(mask(MaskLevel::None), text);
+    }
+
+    #[test]
+    fn finds_sensitive_values_in_a_replacement() {
+        let text = "env: [{name: TZ, value: UTC}, {name: TOKEN, value: hush}]\n";
+        let policy = MaskPolicy::default();
+        let masked = MaskedText::new(text, &policy);
+        for (range, replacement, is_shown) in [
+            (51..55, "\"hush\"", true),
+            (51..55, "x", true),
+            (44..55, "note: hush", true),
+            (44..55, "valueFrom: {}", false),
+            (30..56, "", false),
+            (24..27, "\"UTC\"", false),
+        ] {
+            assert_eq!(masked.would_show_in(&range, replacement, &policy), is_shown, "{replacement}");
+        }
     }
 
     #[test]

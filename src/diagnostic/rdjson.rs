@@ -5,7 +5,7 @@
 use jobplate_diagnostic::Severity;
 use serde::Serialize;
 
-use super::finding::{CheckReport, Position, ReportedFinding};
+use super::finding::{CheckReport, Position, ReportedFinding, ReportedFix};
 
 #[derive(Serialize)]
 struct DiagnosticResult<'r> {
@@ -24,8 +24,9 @@ struct RdDiagnostic<'r> {
     location: RdLocation<'r>,
     severity: &'static str,
     code: Code,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    suggestions: Vec<RdSuggestion<'r>>,
+    /// Reviewdog offers each suggestion on its own (reviewdog:service/github/github.go), so one is the whole fix.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suggestions: Option<[RdSuggestion<'r>; 1]>,
 }
 
 #[derive(Serialize)]
@@ -58,6 +59,12 @@ struct RdPosition {
     column: usize,
 }
 
+impl<'r> RdSuggestion<'r> {
+    fn new(fix: &'r ReportedFix) -> Self {
+        RdSuggestion { range: RdRange::new(fix.start, fix.end), text: &fix.replacement }
+    }
+}
+
 impl RdRange {
     fn new(start: Position, end: Position) -> Self {
         let [start, end] =
@@ -75,9 +82,10 @@ pub fn render(report: &CheckReport) -> String {
 
 fn to_diagnostic(finding: &ReportedFinding) -> RdDiagnostic<'_> {
     let place = &finding.place;
-    let suggestions = finding.suggestions.iter();
+    let fix = finding.fix.as_ref();
+    let note = fix.map(|fix| format!("\nfix: {}", fix.description())).unwrap_or_default();
     RdDiagnostic {
-        message: finding.text(),
+        message: finding.text() + &note,
         location: RdLocation { path: &place.file.name, range: RdRange::new(place.start, place.end) },
         severity: match finding.severity {
             Severity::Error => "ERROR",
@@ -85,28 +93,29 @@ fn to_diagnostic(finding: &ReportedFinding) -> RdDiagnostic<'_> {
             Severity::Info => "INFO",
         },
         code: Code { value: finding.rule },
-        suggestions: suggestions
-            .map(|edit| RdSuggestion { range: RdRange::new(edit.start, edit.end), text: &edit.text })
-            .collect(),
+        suggestions: fix.map(|fix| [RdSuggestion::new(fix)]),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::{Suggestion, sample_finding};
+    use super::super::finding::sample_finding;
     use super::*;
 
     #[test]
     fn contains_suggestions() {
         let mut finding = sample_finding(Severity::Info, "a.yaml");
         let position = |byte_column| Position { line: 2, column: 1, byte_column };
-        finding.suggestions = vec![Suggestion { start: position(3), end: position(5), text: "\"\"".to_owned() }];
+        let (text, replacement) = ("remove it".to_owned(), "\"\"".to_owned());
+        finding.fix = Some(ReportedFix { text, is_safe: false, start: position(3), end: position(5), replacement });
         let text = render(&CheckReport { findings: vec![finding], ..CheckReport::default() });
         let result: serde_json::Value = serde_json::from_str(&text).unwrap();
         let range =
             |start, end| serde_json::json!({"start": {"line": 2, "column": start}, "end": {"line": 2, "column": end}});
         let expected = serde_json::json!([{"range": range(3, 5), "text": "\"\""}]);
         assert_eq!(result["diagnostics"][0]["suggestions"], expected);
+        let message = "text\nfix: remove it (unsafe: it can change the meaning)";
+        assert_eq!(result["diagnostics"][0]["message"], message);
         assert_eq!(result["diagnostics"][0]["severity"], "INFO");
     }
 }

@@ -3,6 +3,8 @@
 //! The format: <https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>. What GitHub requires, and its limits:
 //! <https://docs.github.com/en/code-security/reference/code-scanning/sarif-files/sarif-support-for-code-scanning>.
 
+// Over 400 lines: half of the file is the structs of the format.
+
 use std::borrow::Cow;
 use std::cmp::Reverse;
 
@@ -10,7 +12,7 @@ use jobplate_diagnostic::{Severity, to_sentence};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
-use super::finding::{CheckReport, ReportedFinding, ReportedPlace, RuleInfo};
+use super::finding::{CheckReport, Position, ReportedFinding, ReportedFix, ReportedPlace, RuleInfo};
 
 /// The maximum number of results that GitHub accepts in a run.
 const MAX_RESULTS: usize = 25_000;
@@ -104,6 +106,8 @@ struct SarifResult<'r> {
     related_locations: Vec<SarifLocation<'r>>,
     partial_fingerprints: Fingerprints<'r>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    fixes: Option<[SarifFix<'r>; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     suppressions: Option<[SarifSuppression<'r>; 1]>,
     properties: ResultProperties,
 }
@@ -112,6 +116,28 @@ struct SarifResult<'r> {
 #[serde(rename_all = "camelCase")]
 struct Fingerprints<'r> {
     primary_location_line_hash: &'r str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SarifFix<'r> {
+    description: Text<'r>,
+    artifact_changes: [ArtifactChange<'r>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ArtifactChange<'r> {
+    artifact_location: ArtifactLocation,
+    replacements: [Replacement<'r>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Replacement<'r> {
+    deleted_region: Region,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inserted_content: Option<Text<'r>>,
 }
 
 #[derive(Serialize)]
@@ -181,6 +207,12 @@ struct Text<'r> {
     text: Cow<'r, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     markdown: Option<&'r str>,
+}
+
+impl Region {
+    fn new(start: Position, end: Position) -> Self {
+        Region { start_line: start.line, start_column: start.column, end_line: end.line, end_column: end.column }
+    }
 }
 
 impl<'r> Text<'r> {
@@ -271,9 +303,18 @@ fn to_result<'r>(finding: &'r ReportedFinding, rules: &[&RuleInfo]) -> SarifResu
         locations: [location],
         related_locations: related.collect(),
         partial_fingerprints: Fingerprints { primary_location_line_hash: &finding.fingerprint },
+        fixes: finding.fix.as_ref().map(|fix| [to_fix(fix, &finding.place.file.path)]),
         suppressions: finding.suppression.as_deref().map(suppress),
         properties: ResultProperties { confidence: finding.confidence },
     }
+}
+
+/// Returns a fix of a file. An empty text is left out, because GitHub rejects empty strings.
+fn to_fix<'r>(fix: &'r ReportedFix, path: &str) -> SarifFix<'r> {
+    let inserted_content = Some(Text::new(fix.replacement.as_str())).filter(|_| !fix.replacement.is_empty());
+    let replacements = [Replacement { deleted_region: Region::new(fix.start, fix.end), inserted_content }];
+    let artifact_changes = [ArtifactChange { artifact_location: to_artifact_location(path), replacements }];
+    SarifFix { description: Text::new(to_sentence(&fix.description())), artifact_changes }
 }
 
 fn to_location(place: &ReportedPlace) -> SarifLocation<'_> {
@@ -285,12 +326,7 @@ fn to_location(place: &ReportedPlace) -> SarifLocation<'_> {
     let context_region = Some(context_region).filter(|_| !lines.is_empty() && last_line >= end.line);
     let physical_location = PhysicalLocation {
         artifact_location: to_artifact_location(&file.path),
-        region: Region {
-            start_line: start.line,
-            start_column: start.column,
-            end_line: end.line,
-            end_column: end.column,
-        },
+        region: Region::new(*start, *end),
         context_region,
     };
     SarifLocation { physical_location, logical_locations: None, message: None }

@@ -271,13 +271,18 @@ fn require_schema(value: &Value, schema: &Value, root: &Value, path: &str) {
         let target = root.pointer(reference.trim_start_matches('#')).expect("the schema has its definitions");
         return require_schema(value, target, root, path);
     }
+    // An optional key is missing, not null.
+    if let Some(schema) = schema["anyOf"].get(0) {
+        return require_schema(value, schema, root, path);
+    }
     let types = schema["type"].as_array().cloned().unwrap_or_else(|| vec![schema["type"].clone()]);
     let own_type = match value {
         Value::Object(_) => "object",
         Value::Array(_) => "array",
         Value::String(_) => "string",
         Value::Number(_) => "integer",
-        Value::Bool(_) | Value::Null => "other",
+        Value::Bool(_) => "boolean",
+        Value::Null => "other",
     };
     assert!(types.contains(&own_type.into()), "{path}: {value} is not {types:?}");
     for key in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {

@@ -121,6 +121,11 @@ impl Outputs {
         Format::value_variants().iter().any(|format| *format != Format::Human && self.has(*format))
     }
 
+    /// Returns whether a format contains the fixes of findings.
+    pub(super) fn contain_fixes(&self) -> bool {
+        [Format::Json, Format::Sarif, Format::Rdjson].into_iter().any(|format| self.has(format))
+    }
+
     /// Returns the files, which may be replaced. `read` are the files that the command reads.
     ///
     /// # Errors

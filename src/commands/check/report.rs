@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use jobplate::check::rules::RULES;
-use jobplate::check::{CheckCounts, Finding, Rule, render_page};
-use jobplate::diagnostic::finding::{CheckReport, FindingConverter, RuleInfo};
+use jobplate::check::{CheckCounts, Finding, ReplacementPlanner, Rule, render_page};
+use jobplate::diagnostic::finding::{CheckReport, FindingConverter, ReportedFix, RuleInfo};
 use jobplate::diagnostic::{check_json, github, gitlab, junit, mask_value, rdjson, sarif};
 use jobplate_diagnostic::{Error, ErrorKind, Result};
 
@@ -18,6 +18,7 @@ pub(super) struct FindingCollector<'c> {
     ui: &'c Ui,
     outputs: &'c Outputs,
     converter: FindingConverter<'c>,
+    planner: ReplacementPlanner,
     report: CheckReport,
     /// The findings for people that are not printed yet.
     unprinted: String,
@@ -33,7 +34,8 @@ impl<'c> FindingCollector<'c> {
         let report = CheckReport { version: env!("CARGO_PKG_VERSION"), rules, ..CheckReport::default() };
         let root = find_root();
         let converter = ui.finding_converter(Box::new(move |file| path_below(root.as_deref(), file)));
-        FindingCollector { ui, outputs, converter, report, unprinted: String::new(), human: String::new() }
+        let (planner, unprinted, human) = (ReplacementPlanner::default(), String::new(), String::new());
+        FindingCollector { ui, outputs, converter, planner, report, unprinted, human }
     }
 
     /// Adds a file that is checked.
@@ -48,6 +50,7 @@ impl<'c> FindingCollector<'c> {
             let mut reported = self.converter.convert(&finding.diagnostic, confidence, &finding.path);
             let policy = self.ui.mask_policy();
             reported.suppression = finding.suppression.as_deref().map(|reason| mask_value("", reason, &policy));
+            reported.fix = self.plan_fix(finding);
             self.report.findings.push(reported);
         }
         if self.outputs.has(Format::Human) && finding.suppression.is_none() {
@@ -57,6 +60,16 @@ impl<'c> FindingCollector<'c> {
             }
             self.unprinted.push_str(&text);
         }
+    }
+
+    /// Returns the fix of a finding, if a format contains fixes.
+    fn plan_fix(&mut self, finding: &Finding) -> Option<ReportedFix> {
+        if finding.suppression.is_some() || !self.outputs.contain_fixes() {
+            return None;
+        }
+        let (location, fix) = (finding.diagnostic.location()?, &finding.fix.as_ref()?.fix);
+        let replacement = self.planner.plan(finding)?;
+        self.converter.convert_fix(location, fix.is_safe, &fix.text, replacement.range, replacement.text)
     }
 
     /// Prints the findings for people that were added since the last call, or a diff instead of them.
