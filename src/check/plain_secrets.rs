@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use jobplate_manifest::credentials::{
-    CommandLineReader, find_credentials, find_shaped_credentials, is_benign_value, is_placeholder, is_secret_name,
+    CommandLineReader, add_assigned_credentials, find_shaped_credentials, is_benign_value, is_placeholder,
+    is_secret_name,
 };
 use jobplate_manifest::embedded::{can_hold_document, is_config_map};
 use jobplate_manifest::object::{Object, objects};
@@ -163,45 +164,35 @@ impl<'a> Finder<'a> {
     fn visit_map(&mut self, map: Node<'a>, label: &Label<'a>, pending: &mut Vec<(Node<'a>, Label<'a>)>) {
         let is_template = self.template.is_some_and(|template| template.index() == map.index());
         let scope = if is_template { Scope::Template } else { label.scope };
-        let (mut name, mut has_value, mut is_secret, mut has_data) = (None, false, false, false);
-        for (key, value) in map.entries() {
-            match () {
-                () if key.has_text("name") || name.is_none() && key.has_text("key") => name = value.text(),
-                () if key.has_text("value") => has_value = value.is_scalar(),
-                () if key.has_text("kind") => is_secret = value.has_text("Secret"),
-                () if key.has_text("data") || key.has_text("stringData") => has_data = true,
-                () => {}
-            }
-        }
-        if is_secret && has_data {
+        let fields = NamingFields::read(map);
+        if fields.is_secret {
             return;
         }
         let mut command = ContainerCommand::default();
         for (key, value) in map.entries() {
+            let text = key.text().unwrap_or_default();
             let is_map = value.kind() == NodeKind::Map;
-            let child = match scope {
-                _ if has_value && key.has_text("value") => {
+            let child = match (&*text, scope) {
+                ("value", _) if fields.has_value => {
                     let kind = if scope == Scope::Env { LiteralKind::Variable } else { LiteralKind::Setting };
-                    let name = name.clone().filter(|name| !name.contains('=') && !is_placeholder(name.trim()));
+                    let name = fields.name.clone().filter(|name| !name.contains('=') && !is_placeholder(name.trim()));
                     Label::new(kind, Scope::Object).named(name)
                 }
-                Scope::Variables if key.has_text("properties") => Label::new(LiteralKind::Other, Scope::Properties),
-                Scope::Properties => Label::new(LiteralKind::Other, Scope::Schema).named(key.text()),
-                Scope::Schema if SCHEMA_VALUES.iter().any(|name| key.has_text(name)) => {
+                ("properties", Scope::Variables) => Label::new(LiteralKind::Other, Scope::Properties),
+                (_, Scope::Properties) => Label::new(LiteralKind::Other, Scope::Schema).named(key.text()),
+                (name, Scope::Schema) if SCHEMA_VALUES.contains(&name) => {
                     Label::new(LiteralKind::Setting, Scope::Config).named(label.name.clone())
                 }
-                Scope::Template if key.has_text("variables") => Label::new(LiteralKind::Other, Scope::Variables),
-                Scope::ConfigMap if key.has_text("data") => Label::new(LiteralKind::Setting, Scope::Keys),
-                Scope::Config => Label::new(LiteralKind::Setting, scope).named(key.text()),
-                Scope::Keys => Label::new(label.kind, Scope::Object).named(key.text()),
-                _ if key.has_text("env") && is_map => Label::new(LiteralKind::Variable, Scope::Keys),
-                _ if key.has_text("env") => Label::new(LiteralKind::Other, Scope::Env),
-                _ if is_map && (key.has_text("headers") || key.has_text("httpHeaders")) => {
-                    Label::new(LiteralKind::Setting, Scope::Keys)
-                }
-                _ if key.has_text("annotations") => Label::new(LiteralKind::Annotation, Scope::Keys),
-                _ if value.kind() == NodeKind::Seq && (key.has_text("command") || key.has_text("args")) => {
-                    command.add(key, value);
+                ("variables", Scope::Template) => Label::new(LiteralKind::Other, Scope::Variables),
+                ("data", Scope::ConfigMap) => Label::new(LiteralKind::Setting, Scope::Keys),
+                (_, Scope::Config) => Label::new(LiteralKind::Setting, scope).named(key.text()),
+                (_, Scope::Keys) => Label::new(label.kind, Scope::Object).named(key.text()),
+                ("env", _) if is_map => Label::new(LiteralKind::Variable, Scope::Keys),
+                ("env", _) => Label::new(LiteralKind::Other, Scope::Env),
+                ("headers" | "httpHeaders", _) if is_map => Label::new(LiteralKind::Setting, Scope::Keys),
+                ("annotations", _) => Label::new(LiteralKind::Annotation, Scope::Keys),
+                (list @ ("command" | "args"), _) if value.kind() == NodeKind::Seq => {
+                    command.add(list, value);
                     continue;
                 }
                 _ => Label::new(LiteralKind::Other, Scope::Object),
@@ -234,7 +225,10 @@ impl<'a> Finder<'a> {
             return;
         }
         let shaped = find_shaped_credentials(&text);
-        let mut all = if label.kind == LiteralKind::Other { shaped.clone() } else { find_credentials(&text) };
+        let mut all = shaped.clone();
+        if label.kind != LiteralKind::Other {
+            all = add_assigned_credentials(&text, all);
+        }
         all.retain(|range| !is_benign_part(&text, range));
         if all.is_empty() {
             return;
@@ -282,6 +276,35 @@ impl<'a> Finder<'a> {
     }
 }
 
+/// The fields of a mapping that say what its other fields are.
+#[derive(Default)]
+struct NamingFields<'a> {
+    /// The name of the variable or setting with the `value` of the mapping.
+    name: Option<Cow<'a, str>>,
+    /// Whether `value` is a scalar.
+    has_value: bool,
+    /// Whether the mapping is a Secret with data.
+    is_secret: bool,
+}
+
+impl<'a> NamingFields<'a> {
+    fn read(map: Node<'a>) -> Self {
+        let (mut fields, mut has_data) = (NamingFields::default(), false);
+        for (key, value) in map.entries() {
+            match &*key.text().unwrap_or_default() {
+                "name" => fields.name = value.text(),
+                "key" if fields.name.is_none() => fields.name = value.text(),
+                "value" => fields.has_value = value.is_scalar(),
+                "kind" => fields.is_secret = value.has_text("Secret"),
+                "data" | "stringData" => has_data = true,
+                _ => {}
+            }
+        }
+        fields.is_secret &= has_data;
+        fields
+    }
+}
+
 /// Adds the items of a list to `pending`.
 fn visit_seq<'a>(seq: Node<'a>, label: Label<'a>, pending: &mut Vec<(Node<'a>, Label<'a>)>) {
     pending.extend(seq.items().map(|item| (item, label.clone())));
@@ -295,8 +318,8 @@ struct ContainerCommand<'a> {
 }
 
 impl<'a> ContainerCommand<'a> {
-    fn add(&mut self, key: Node<'a>, words: Node<'a>) {
-        let list = if key.has_text("command") { &mut self.command } else { &mut self.args };
+    fn add(&mut self, key: &str, words: Node<'a>) {
+        let list = if key == "command" { &mut self.command } else { &mut self.args };
         list.get_or_insert(words);
     }
 

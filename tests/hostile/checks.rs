@@ -30,6 +30,13 @@ pub(crate) fn table() -> Vec<Family> {
         row("checks/values", 2_000, "check f.yaml", |n| {
             job(&repeat(n, |i| format!("        - {{name: A{i}, value: {i}}}\n")))
         }),
+        row("checks/starts_of_tokens", 2_000, "check f.yaml", |n| {
+            job(&format!("        - {{name: A, value: \"{}\"}}\n", "ghp_ npm_x -----BEGIN Q~ .com/ ".repeat(n)))
+        }),
+        row("checks/starts_of_secret_names", 2_000, "check f.yaml", |n| {
+            let flag = "--toke-passw-se".repeat(n);
+            file("f.yaml", format!("{JOB}      - name: flow\n        args: [etl, {flag}, x]\n"))
+        }),
         row("checks/references", 2_000, "check f.yaml --persona pedantic", |n| {
             job(&repeat(n, |i| format!("        - {{name: A{i}, value: \"$(A{})\"}}\n", i + 1)))
         }),

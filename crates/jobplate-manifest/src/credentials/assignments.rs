@@ -21,6 +21,9 @@ const MAX_NAME_LENGTH: usize = 128;
 /// Finds the values of `NAME=VALUE`, `NAME: VALUE` and `"NAME": "VALUE"` with a secret-looking name. An assignment at
 /// the start of a line has a value up to the end of the line.
 pub(super) fn find_assigned(text: &str, found: &mut Vec<Range<usize>>) {
+    if memchr::memchr2(b'=', b':', text.as_bytes()).is_none() {
+        return;
+    }
     let mut line_start = 0;
     // The end of the last value, which may be on a later line.
     let mut from = 0;
@@ -140,6 +143,9 @@ fn is_word_part(c: char) -> bool {
 /// Finds the values below a section of TOML or INI that holds secrets, such as `[context.secrets]`, regardless of their names.
 /// A line that assigns nothing belongs to the value before.
 pub(super) fn find_secret_sections(text: &str, found: &mut Vec<Range<usize>>) {
+    if !text.contains('[') {
+        return;
+    }
     // The indentation of the first line of the section.
     let mut section: Option<Option<usize>> = None;
     // The end of the last value, which may be on a later line.
@@ -189,8 +195,7 @@ pub(super) fn find_secret_sections(text: &str, found: &mut Vec<Range<usize>>) {
 pub(super) fn find_argument(text: &str, found: &mut Vec<Range<usize>>) {
     let content = text.trim();
     let start = text.len() - text.trim_start().len();
-    if let Some((name, value)) = content.split_once('=')
-        && let Some(name) = name.strip_prefix("--")
+    if let Some((name, value)) = content.strip_prefix("--").and_then(|flag| flag.split_once('='))
         && !name.contains(char::is_whitespace)
         && is_secret_name(name)
         && !is_benign_value(name, value)
@@ -201,6 +206,9 @@ pub(super) fn find_argument(text: &str, found: &mut Vec<Range<usize>>) {
 
 /// Finds the values of flags with a secret-looking name: `--password VALUE`.
 pub(super) fn find_flags(text: &str, found: &mut Vec<Range<usize>>) {
+    if !text.contains('-') {
+        return;
+    }
     let mut command = CommandLineReader::default();
     let mut flag: Option<&str> = None;
     // The end of the last value, and of the word.

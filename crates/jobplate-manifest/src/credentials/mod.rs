@@ -8,8 +8,10 @@
 //! | `tokens` | which parts of a string have the shape of a token or a private key |
 //! | `urls` | which part of a URL is a password |
 //! | `assignments` | which parts of a string are values of assignments and flags with a secret-looking name |
+//! | `byte_pairs` | at which positions of a string a secret-looking word may start |
 
 mod assignments;
+mod byte_pairs;
 mod names;
 mod tokens;
 mod urls;
@@ -50,15 +52,20 @@ pub fn is_credential(name: &str, value: &str) -> bool {
 /// assert_eq!(find_credentials("git clone https://github.com/a/b"), []);
 /// ```
 pub fn find_credentials(text: &str) -> Vec<Range<usize>> {
-    let mut found = find_shaped_credentials(text);
+    add_assigned_credentials(text, find_shaped_credentials(text))
+}
+
+/// Adds the values of assignments and flags with a secret-looking name to `shaped`, the result of
+/// [`find_shaped_credentials`]. Returns the same as [`find_credentials`].
+pub fn add_assigned_credentials(text: &str, shaped: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    let mut found = shaped;
     if text.len() >= MIN_LENGTH {
         find_assigned(text, &mut found);
         find_secret_sections(text, &mut found);
         find_argument(text, &mut found);
         find_flags(text, &mut found);
     }
-    found.retain(|range| !range.is_empty());
-    merge_ranges(found)
+    finish(found)
 }
 
 /// Returns the byte ranges in `text` that have the shape of a credential, regardless of the name beside them: tokens,
@@ -77,6 +84,10 @@ pub fn find_shaped_credentials(text: &str) -> Vec<Range<usize>> {
         find_tokens(text, &mut found);
         find_url_passwords(text, &mut found);
     }
+    finish(found)
+}
+
+fn finish(mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
     found.retain(|range| !range.is_empty());
     merge_ranges(found)
 }
@@ -127,6 +138,9 @@ mod tests {
             "a://b:c d@e ",
             "ey-",
             "1Q~",
+            "ghp_ ",
+            "-----BEGIN ",
+            "--toke",
             "\"",
             "hooks.slack.com/services/",
         ] {

@@ -3,6 +3,8 @@
 //! A name is split into words at `_`, `-`, `.`, other punctuation, and before an upper-case letter that follows a
 //! lower-case one.
 
+use super::byte_pairs::BytePairs;
+
 /// The prefix of the variables that hold Prefect 1 secrets.
 pub const PREFECT_SECRET_PREFIX: &str = "PREFECT__CONTEXT__SECRETS__";
 
@@ -151,6 +153,23 @@ const BENIGN_KEYS: [&str; 14] = [
     "SORT",
 ];
 
+/// Parts of names, at least one of which is in each secret name. Other names are not split into words.
+const SECRET_PARTS: [&str; 14] =
+    ["AUTH", "COOKIE", "CRED", "DSN", "HEADER", "KEY", "PASS", "PAT", "PW", "SALT", "SECRET", "STRING", "TOKEN", "URL"];
+
+/// The starts of [`SECRET_PARTS`], in capitals and in small letters.
+static PART_STARTS: BytePairs = {
+    let mut starts = BytePairs::new();
+    let mut index = 0;
+    while index < SECRET_PARTS.len() {
+        let part = SECRET_PARTS[index].as_bytes();
+        starts.insert(part[0], part[1]);
+        starts.insert(part[0].to_ascii_lowercase(), part[1]);
+        index += 1;
+    }
+    starts
+};
+
 /// Returns whether the name of a variable or key suggests that its value is a secret.
 ///
 /// ```
@@ -162,6 +181,9 @@ const BENIGN_KEYS: [&str; 14] = [
 pub fn is_secret_name(name: &str) -> bool {
     if has_prefect_secret_prefix(name) {
         return true;
+    }
+    if !has_secret_part(name) {
+        return false;
     }
     let words = split_words(name);
     let Some((last, before)) = words.split_last() else { return false };
@@ -190,6 +212,16 @@ pub fn is_secret_name(name: &str) -> bool {
         || words.iter().enumerate().any(is_secret_word)
         || SECRET_LAST_WORDS.iter().any(|word| last.is(word))
         || words.windows(2).any(|pair| SECRET_PAIRS.iter().any(|expected| is_pair(pair, *expected)))
+}
+
+/// Returns whether a name contains one of [`SECRET_PARTS`], in any case.
+fn has_secret_part(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    let is_at = |at: usize, part: &str| {
+        bytes.get(at..at + part.len()).is_some_and(|found| found.eq_ignore_ascii_case(part.as_bytes()))
+    };
+    let mut starts = (0..bytes.len()).filter(|at| PART_STARTS.may_be_at(bytes, *at));
+    starts.any(|at| SECRET_PARTS.iter().any(|part| is_at(at, part)))
 }
 
 /// Returns whether a name begins with [`PREFECT_SECRET_PREFIX`], in any case.
@@ -288,6 +320,18 @@ mod tests {
         ] {
             assert!(is_secret_name(name), "{name}");
         }
+    }
+
+    #[test]
+    fn every_word_of_a_secret_name_has_a_secret_part() {
+        let words = SECRET_WORDS.iter().chain(&SECRET_ENDINGS).chain(&SECRET_LAST_WORDS).chain(&["PASS", "KEY"]);
+        for word in words {
+            assert!(has_secret_part(&word.to_ascii_lowercase()) && has_secret_part(&format!("2{word}")), "{word}");
+        }
+        for (first, second) in SECRET_PAIRS {
+            assert!(has_secret_part(&format!("{first}_{second}")), "{first}_{second}");
+        }
+        assert!(!has_secret_part("SETTING_1_PA"));
     }
 
     #[test]

@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use super::byte_pairs::BytePairs;
+
 /// A kind of token: its start, and the least number of characters after it.
 struct TokenShape {
     prefix: &'static str,
@@ -82,6 +84,20 @@ const WEBHOOKS: [&str; 5] = [
     "discordapp.com/api/webhooks/",
 ];
 
+/// The starts of [`TOKENS`], of JSON web tokens, and of tokens of Prefect Cloud.
+static TOKEN_STARTS: BytePairs = {
+    let mut starts = BytePairs::new();
+    starts.insert(b'e', b'y');
+    starts.insert(b'p', b'n');
+    let mut index = 0;
+    while index < TOKENS.len() {
+        let prefix = TOKENS[index].prefix.as_bytes();
+        starts.insert(prefix[0], prefix[1]);
+        index += 1;
+    }
+    starts
+};
+
 fn is_alphanumeric(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
 }
@@ -108,6 +124,10 @@ fn is_base64(byte: u8) -> bool {
 
 /// Finds private keys in PEM, up to the end of the key or of the text.
 pub(super) fn find_private_keys(text: &str, found: &mut Vec<Range<usize>>) {
+    // Preparing a search takes longer than `contains`, and most strings have no key.
+    if !text.contains("-----BEGIN ") {
+        return;
+    }
     let mut from = 0;
     while let Some(start) = text[from..].find("-----BEGIN ").map(|at| from + at) {
         let label_end = text[start + 11..].find("-----").map_or(text.len(), |length| start + 11 + length);
@@ -132,14 +152,14 @@ pub(super) fn find_tokens(text: &str, found: &mut Vec<Range<usize>>) {
     let mut at = 0;
     while at < bytes.len() {
         let byte = bytes[at];
-        let starts_word = !previous.is_ascii_alphanumeric();
+        let starts_word = !previous.is_ascii_alphanumeric() && TOKEN_STARTS.may_be_at(bytes, at);
         let starts_part = !is_word(previous);
         previous = byte;
         let end = match byte {
             _ if !starts_word => None,
             b'e' if starts_part => json_web_token_end(bytes, at).or_else(|| token_end(bytes, at)),
-            b'p' | b'g' | b'A' | b'x' | b'G' | b's' | b'r' | b'h' | b'n' | b'S' | b'd' | b'L' => token_end(bytes, at),
-            _ => None,
+            b'e' => None,
+            _ => token_end(bytes, at),
         };
         if let Some(end) = end {
             found.push(at..end);
@@ -148,9 +168,19 @@ pub(super) fn find_tokens(text: &str, found: &mut Vec<Range<usize>>) {
         }
         at += 1;
     }
+    if text.contains("Q~") {
+        find_azure_secrets(text, found);
+    }
+    if text.contains(".com/") {
+        find_webhooks(text, found);
+    }
+}
+
+/// Finds Azure client secrets: three characters, a digit, `Q~` and 31 to 34 characters.
+fn find_azure_secrets(text: &str, found: &mut Vec<Range<usize>>) {
+    let bytes = text.as_bytes();
     let mut last_end = 0;
     for (at, _) in text.match_indices("Q~") {
-        // Azure: three characters, a digit, `Q~` and 31 to 34 characters.
         if at >= last_end + 4 && bytes[at - 1].is_ascii_digit() && text.is_char_boundary(at - 4) {
             last_end = run_end(bytes, at + 2, |byte| is_dotted(byte) || byte == b'~');
             if last_end - at >= 33 {
@@ -158,12 +188,16 @@ pub(super) fn find_tokens(text: &str, found: &mut Vec<Range<usize>>) {
             }
         }
     }
+}
+
+/// Finds the secret parts of [`WEBHOOKS`].
+fn find_webhooks(text: &str, found: &mut Vec<Range<usize>>) {
     for webhook in WEBHOOKS {
         let mut last_end = 0;
         for (at, _) in text.match_indices(webhook) {
             let start = at + webhook.len();
             if start > last_end {
-                last_end = run_end(bytes, start, |byte| is_base64(byte) || byte == b'.');
+                last_end = run_end(text.as_bytes(), start, |byte| is_base64(byte) || byte == b'.');
                 found.push(start..last_end);
             }
         }

@@ -19,6 +19,9 @@ fn ends_word(byte: u8) -> bool {
 
 /// Finds the passwords in `scheme://user:password@host` and `user:password@host`.
 pub(super) fn find_url_passwords(text: &str, found: &mut Vec<Range<usize>>) {
+    if !text.contains('@') {
+        return;
+    }
     find_password_in_url(text, 0, found);
     find_passwords_in_line(text, found);
     let bytes = text.as_bytes();
