@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 use std::rc::Rc;
+use std::sync::LazyLock;
 
 use indexmap::IndexMap;
 use jobplate_diagnostic::{Error, ErrorKind, Result};
@@ -242,14 +243,14 @@ impl FlatSettings {
     /// Replaces one reference per value in each of [`MAX_ROUNDS`] rounds. Fails if the results exceed the arena's
     /// budget.
     fn resolve_references(&mut self, arena: &mut Arena) -> Result<()> {
-        let pattern =
-            Regex::new(r"\$\{(.[^${}]*)\}").map_err(|_| Error::new(ErrorKind::Internal, "invalid pattern"))?;
+        static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$\{(.[^${}]*)\}").ok());
+        let pattern = PATTERN.as_ref().ok_or_else(|| Error::new(ErrorKind::Internal, "invalid pattern"))?;
         let mut to_check: Vec<usize> = (0..self.0.len()).collect();
         for _ in 0..MAX_ROUNDS {
             let mut replaced = Vec::new();
             for position in to_check {
                 let value = self.0[position];
-                let Some(text) = arena.as_str(value) else { continue };
+                let Some(text) = arena.as_str(value).filter(|text| text.contains("${")) else { continue };
                 let Some(found) = pattern.captures(text) else { continue };
                 let reference = found.get(0).map_or(0..0, |reference| reference.range());
                 let key: Vec<String> = found[1].split('.').map(str::to_owned).collect();

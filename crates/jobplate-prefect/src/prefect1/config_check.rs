@@ -1,5 +1,7 @@
 //! Checks for settings that prevent Prefect 1 from starting.
 
+use std::sync::LazyLock;
+
 use jobplate_diagnostic::{Error, Result};
 use num_bigint::BigInt;
 use regex_lite::Regex;
@@ -57,7 +59,7 @@ fn check_settings(arena: &mut Arena, config: Config) -> Result<()> {
     }
     let is_logging_format = |format: ValueId| match arena.get(format) {
         Value::Unknown(_) => true,
-        Value::Str(text) => Regex::new(LOGGING_FIELD).is_ok_and(|pattern| pattern.is_match(text)),
+        Value::Str(text) => LOGGING_FIELD.as_ref().is_some_and(|pattern| pattern.is_match(text)),
         _ => false,
     };
     if config.get(arena, "logging.format").is_some_and(|format| arena.is_truthy(format) && !is_logging_format(format)) {
@@ -84,7 +86,9 @@ const REQUIRED_SECTIONS: [&str; 8] =
     ["cloud", "cloud.agent", "flows", "flows.defaults", "flows.defaults.storage", "logging", "tasks", "tasks.defaults"];
 
 /// A pattern for a field of a Python logging format. Python requires at least one field.
-const LOGGING_FIELD: &str = r"%\([a-zA-Z_][0-9A-Za-z_]*\)[#0+ -]*(\*|\d+)?(\.(\*|\d+))?[diouxefgcrsaDIOUXEFGCRSA%]";
+static LOGGING_FIELD: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"%\([a-zA-Z_][0-9A-Za-z_]*\)[#0+ -]*(\*|\d+)?(\.(\*|\d+))?[diouxefgcrsaDIOUXEFGCRSA%]").ok()
+});
 
 /// Fails if a setting is neither a number nor the name of a Python logging level.
 pub(super) fn check_level(arena: &Arena, config: Config, setting: &str) -> Result<()> {

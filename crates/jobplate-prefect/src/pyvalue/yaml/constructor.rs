@@ -31,13 +31,13 @@ pub(super) struct Constructor<'h, 's> {
     /// The value of each node, keyed by the node's index. `None` while the value is under construction, to detect a
     /// value that contains itself.
     constructed: HashMap<u32, Option<ValueId>>,
-    resolver: Resolver,
+    resolver: &'static Resolver,
 }
 
 impl<'h, 's> Constructor<'h, 's> {
     /// Returns a constructor for a document that begins at the offset `start` in its source.
     pub(super) fn new(arena: &'h mut Arena, source: &'s Rc<SourceFile>, start: usize) -> Result<Self> {
-        let resolver = Resolver::new()?;
+        let resolver = Resolver::get()?;
         Ok(Constructor { arena, source, start, alias_targets: HashMap::new(), constructed: HashMap::new(), resolver })
     }
 

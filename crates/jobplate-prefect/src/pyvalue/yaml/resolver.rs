@@ -1,5 +1,7 @@
 //! Resolves the type of plain scalars like PyYAML (`yaml/resolver.py`).
 
+use std::sync::LazyLock;
+
 use jobplate_diagnostic::{Error, ErrorKind, Result};
 use regex_lite::Regex;
 
@@ -11,10 +13,15 @@ pub(super) struct Resolver {
 }
 
 impl Resolver {
-    pub(super) fn new() -> Result<Self> {
-        let compile =
-            |pattern: &str| Regex::new(pattern).map_err(|_| Error::new(ErrorKind::Internal, "invalid pattern"));
-        Ok(Resolver {
+    /// Returns the resolver, whose patterns are compiled on first use.
+    pub(super) fn get() -> Result<&'static Self> {
+        static RESOLVER: LazyLock<Option<Resolver>> = LazyLock::new(Resolver::compile);
+        RESOLVER.as_ref().ok_or_else(|| Error::new(ErrorKind::Internal, "invalid pattern"))
+    }
+
+    fn compile() -> Option<Self> {
+        let compile = |pattern: &str| Regex::new(pattern).ok();
+        Some(Resolver {
             int: compile(
                 r"^(?:[-+]?0b[0-1_]+|[-+]?0[0-7_]+|[-+]?(?:0|[1-9][0-9_]*)|[-+]?0x[0-9a-fA-F_]+|[-+]?[1-9][0-9_]*(?::[0-5]?[0-9])+)$",
             )?,
