@@ -35,8 +35,10 @@ cargo xtask COMMAND
           [--only NUMBER]          Run it with one of these mutants
   swaps                            Check that the tests of previews notice two swapped arms of a `match`
   bench [--large] [--runs N]       Measure whole programs: time, CPU time, peak memory
-        [--without NAME]           (--large: with 800 MB, too; --without: leave out a program)
+        [--without NAME]           (--large: with 800 MB, too; --without: leave out a program;
+        [--program PATH]           --program: a build of jobplate, instead of a new one)
   bench --apply [--runs N]         Measure how a bare loop, `apply` and kubectl send 400 CronJobs to an API server
+  bench --check [--runs N]         Measure `check` beside kubeconform on 3,200 Jobs
   corpus --clones DIR [...]        Edit real manifests with the library (tests/corpus/README.md)
   dist --base-url URL --version V  Build a release for this machine's platform (docs/release.md) in DIR/vV
        [--out DIR] [--homepage URL] (target/dist/vV), to be served as URL/vV

@@ -96,6 +96,22 @@ fn build_go(directory: &Path, go: &str, program: &str, module: &str, package: &s
     })
 }
 
+/// Builds kubeconform, which only `bench --check` uses, in a directory. Returns its path, or `None` if Go is not installed.
+pub fn build_kubeconform(directory: &Path) -> Result<Option<PathBuf>> {
+    let Some(go) = run::first_output_line("go", &["version"]) else { return Ok(None) };
+    build_go(directory, &go, "kubeconform", "kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform")?;
+    Ok(Some(directory.join("kubeconform")))
+}
+
+/// Downloads the pinned version of Kubernetes, unless it is already there. Returns the directory with its source.
+pub fn kubernetes_source() -> Result<PathBuf> {
+    let mut download = Command::new("go");
+    download.args(["mod", "download", "-json", "k8s.io/kubernetes"]).current_dir(source_directory("kubernetes"));
+    let output = download.output().context("go does not start")?;
+    let module: serde_json::Value = serde_json::from_slice(&output.stdout).context("go mod download prints no JSON")?;
+    module["Dir"].as_str().map(PathBuf::from).with_context(|| format!("no k8s.io/kubernetes: {}", module["Error"]))
+}
+
 /// Installs one program in its own directory and links to it, unless it was already installed from the same inputs.
 /// Skips the program if its installer is missing. The tests that need the program report that it is missing.
 fn install(

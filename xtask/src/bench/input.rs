@@ -15,6 +15,15 @@ pub fn write_workloads(path: &Path, documents: usize) -> Result<()> {
     Ok(out.flush()?)
 }
 
+/// Writes the Jobs of [`write_workloads`] alone.
+pub fn write_jobs(path: &Path, documents: usize) -> Result<()> {
+    let mut out = BufWriter::new(File::create(path)?);
+    for number in 0..documents {
+        write_workload(&mut out, 2 * number)?;
+    }
+    Ok(out.flush()?)
+}
+
 fn write_workload(out: &mut impl Write, number: usize) -> Result<()> {
     let is_job = number.is_multiple_of(2);
     // Alternate between both styles: dashes are indented like the list's key, or by two more spaces.

@@ -1,10 +1,11 @@
 //! `cargo xtask bench`: compares whole programs on the same input. The programs run alternately.
 //!
 //! Measures processes: the medians of wall time, CPU time and peak memory over several runs. With `--apply`, measures
-//! only programs that communicate with an API server. `benches/speed.rs` measures single functions, such as
-//! verification.
+//! only programs that communicate with an API server, and with `--check` only those that check manifests.
+//! `benches/speed.rs` measures single functions, such as verification.
 
 mod apply;
+mod check;
 mod input;
 mod measure;
 
@@ -25,7 +26,7 @@ const LARGE_FACTOR: usize = 100;
 
 /// Runs `cargo xtask bench`.
 pub fn run(args: &[String]) -> Result<()> {
-    run::check_options(args, &["--large", "--apply"], &["--runs", "--without"])?;
+    run::check_options(args, &["--large", "--apply", "--check"], &["--runs", "--without", "--program"])?;
     let runs = usize::try_from(run::option_number(args, "--runs")?.unwrap_or(5))?;
     if runs < 5 {
         bail!("--runs: a median needs at least 5");
@@ -34,7 +35,8 @@ pub fn run(args: &[String]) -> Result<()> {
         args.windows(2).filter(|pair| pair[0] == "--without").map(|pair| pair[1].as_str()).collect();
     let is_large = args.iter().any(|arg| arg == "--large");
 
-    let jobplate = dist::build_program()?;
+    let program = args.iter().position(|arg| arg == "--program").and_then(|at| args.get(at + 1));
+    let jobplate = program.map_or_else(dist::build_program, |path| Ok(fs::canonicalize(path)?))?;
     drop_from_page_cache(&jobplate)?;
     let mut build =
         cargo_command(&["build", "--release", "--package", "xtask", "--bin", "measure", "--bin", "patches"]);
@@ -46,6 +48,9 @@ pub fn run(args: &[String]) -> Result<()> {
     fs::create_dir_all(&directory)?;
     if args.iter().any(|arg| arg == "--apply") {
         return apply::run(programs, &directory, runs);
+    }
+    if args.iter().any(|arg| arg == "--check") {
+        return check::run(programs, &directory, runs);
     }
     let stream = directory.join("workloads.yaml");
     let no_targets = directory.join("no-targets.yaml");
