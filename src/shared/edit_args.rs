@@ -141,8 +141,8 @@ pub(crate) enum RequiredMatch {
 #[command(next_help_heading = "Where")]
 pub(super) struct WhereArgs {
     /// Change these objects: patterns such as deployment/web-*, or configmap/NAME:KEY for an embedded document.
-    /// Default: Jobs, CronJobs, and job_template.yaml in ConfigMaps; for Prefect's settings also agents and
-    /// workers, which are the only default of post-render
+    /// Default: Jobs, CronJobs, base job templates, and job_template.yaml in ConfigMaps; for Prefect's settings
+    /// also agents and workers, which are the only default of post-render and krm
     #[arg(long, value_name = "KIND[/NAME][:KEY]")]
     pub(super) target: Vec<String>,
     /// Change only objects with these labels

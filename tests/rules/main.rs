@@ -52,7 +52,8 @@ fn examples_have_the_findings_of_their_rule() {
 #[test]
 fn pages_are_up_to_date() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rules");
-    let mut index = "# Rules\n\nThe rules of `check`. `--persona pedantic` also runs the pedantic rules.\n\n\
+    let mut index = "# Rules of check\n\n[`jobplate check`](../check.md) runs the regular rules. \
+                     `--persona pedantic` also runs the pedantic ones, whose findings are often intended.\n\n\
                      | rule | severity | persona | reports |\n|---|---|---|---|\n"
         .to_owned();
     let mut pages = Vec::new();

@@ -13,12 +13,12 @@ pub static RULE: Rule = Rule {
     security_severity: None,
     persona: Persona::Regular,
     summary: "the backend of an agent and the URL of its API do not match",
-    why: "The agent passes `PREFECT__BACKEND` and `PREFECT__CLOUD__API` on to every flow run. With another \
-          backend than `cloud` or `server`, or with the backend `server` and the URL of Prefect Cloud, flow \
+    why: "The agent passes `PREFECT__BACKEND` and `PREFECT__CLOUD__API` on to every flow run. With a \
+          backend other than `cloud` or `server`, or with the backend `server` and the URL of Prefect Cloud, flow \
           runs cannot reach their API.
 
 `jobplate render` reports two more cases when it edits an agent: the backend `server` without a URL, whose default is \
-          `localhost` in the pod itself, and the backend `cloud` with another URL than that of Prefect Cloud.",
+          `localhost` in the pod itself, and the backend `cloud` with a URL other than that of Prefect Cloud.",
     remedy: "Set both variables of the agent for Prefect Server, or both for Prefect Cloud.",
     fix: None,
     sources: &[

@@ -19,9 +19,9 @@ pub static RULE: Rule = Rule {
     security_severity: None,
     persona: Persona::Regular,
     summary: "a variable is defined twice in the `env` of a container",
-    why: "Kubernetes uses the last entry and hides the others. Server-side apply rejects the manifest, and with it Helm 4, \
-          Flux and `kubectl apply --server-side`.",
-    remedy: "Remove all entries but one.",
+    why: "Kubernetes uses the last entry and ignores the others. Server-side apply rejects the manifest, and with it \
+          Helm 4, Flux and `kubectl apply --server-side`.",
+    remedy: "Remove all entries but one. `--fix=unsafe` keeps the last one, which Kubernetes uses.",
     fix: Some(FixDescription { is_safe: true, text: "remove an entry that is equal to a later one" }),
     sources: &[
         "https://github.com/helm/helm/issues/31529",

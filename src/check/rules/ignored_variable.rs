@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
     summary: "the version of prefect-kubernetes ignores a job variable",
     why: "Before 0.2.12, a worker ignores the job variables of a flow run. Before 0.7.0, it does not read \
           job variables with dots in their names, such as `labels.team`. Prefect reports neither.",
-    remedy: "Update the worker, or set the value in the way that the help of the finding shows.",
+    remedy: "Update the worker, or set the value as the hint of the finding shows.",
     fix: None,
     sources: &[
         "prefect-kubernetes@0.2.12:prefect_kubernetes/worker.py",

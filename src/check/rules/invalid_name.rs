@@ -23,7 +23,7 @@ pub static RULE: Rule = Rule {
     why: "Names of workloads are DNS subdomains, and names of containers are DNS labels: lower-case letters, \
           digits and `-`. No two containers of a pod can have the same name. The API server rejects the \
           manifest.",
-    remedy: "Follow the help of the finding.",
+    remedy: "Follow the hint of the finding.",
     fix: None,
     sources: &[
         "https://kubernetes.io/docs/concepts/overview/working-with-objects/names/",

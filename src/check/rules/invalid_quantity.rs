@@ -23,7 +23,7 @@ pub static RULE: Rule = Rule {
     summary: "Kubernetes rejects a request, a limit or the size of a volume",
     why: "A quantity is a number with an optional suffix such as `m`, `M`, `Mi`, `G` or `Gi`, and not `MB` \
           or `GB`. A request must not exceed its limit. The API server rejects the manifest.",
-    remedy: "Follow the help of the finding.",
+    remedy: "Follow the hint of the finding.",
     fix: None,
     sources: &[
         "https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/",

@@ -20,7 +20,7 @@ pub static RULE: Rule = Rule {
     why: "Tasks and storages of Prefect 1 look up secrets such as `GITHUB_ACCESS_TOKEN` and \
           `SLACK_WEBHOOK_URL` by name. A variable is such a secret only if its name begins with \
           `PREFECT__CONTEXT__SECRETS__`. A flow that reads the variable itself with `os.environ` does not \
-          need the prefix, so the rule is only on with `--persona pedantic`.",
+          need the prefix, so the rule runs only with `--persona pedantic`.",
     remedy: "Add the variable with the prefix: `jobplate render FILE --secret NAME=SECRET/KEY`.",
     fix: None,
     sources: &[

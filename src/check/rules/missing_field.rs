@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
     confidence: Confidence::High,
     security_severity: None,
     persona: Persona::Regular,
-    summary: "a variable or a reference misses a field that Kubernetes requires",
+    summary: "a variable or a reference lacks a field that Kubernetes requires",
     why: "A variable needs a `name`. A reference to a Secret or ConfigMap needs the name of the object and, in `valueFrom`, \
           the key. The API server rejects the manifest.",
     remedy: "Add the field.",

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     confidence: Confidence::High,
     security_severity: None,
     persona: Persona::Regular,
-    summary: "`{{ env }}` is an item of a list of variables, or belongs to another container than the first",
+    summary: "`{{ env }}` is an item of a list of variables, or belongs to a container other than the first",
     why: "A worker replaces `{{ env }}` with a mapping of names to values. It only converts the mapping to a \
           list if it is the whole `env` of the first container. Anywhere else, Kubernetes rejects the Job as \
           soon as a variable is set.",

@@ -1,4 +1,4 @@
-//! `namespace-mismatch`: the manifest names another namespace than the one in which the Job is created.
+//! `namespace-mismatch`: the manifest names a namespace other than the one in which the Job is created.
 
 use jobplate_diagnostic::Severity;
 
@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     confidence: Confidence::High,
     security_severity: None,
     persona: Persona::Regular,
-    summary: "the manifest names another namespace than the one in which the Job is created",
+    summary: "the manifest names a namespace other than the one in which the Job is created",
     why: "The agent creates its Jobs in the namespace of `--namespace` or of its variable `NAMESPACE`, by default \
           `default`. A worker creates them in the namespace of the job variable `namespace`. The API server rejects a Job whose `metadata.namespace` is another one.",
     remedy: "Remove `namespace` from the manifest, and set it on the agent with `--namespace`, or in the job \

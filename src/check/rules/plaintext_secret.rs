@@ -22,7 +22,7 @@ pub static RULE: Rule = Rule {
 The rule examines variables, arguments, HTTP headers, annotations, the data of ConfigMaps, base job templates, and \
           documents in strings. A value counts as a secret if its name says so (`DB_PASSWORD`, confidence medium), or if \
           it has the shape of a token, a private key or a URL with a password (confidence high). It does not count if it \
-          is a placeholder, a path, a switch or a reference that another program resolves, such as `vault:` or `ref+`. \
+          is a placeholder, a path, a boolean or a reference that another program resolves, such as `vault:` or `ref+`. \
           Secrets and values that SOPS has encrypted are not examined.",
     remedy: "Rotate the secret, store the new one in a Secret, and refer to it with `secretKeyRef`: \
              `jobplate render FILE --secret-env NAME=SECRET/KEY`. In `args`, use `$(NAME)`.",

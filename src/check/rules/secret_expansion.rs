@@ -18,9 +18,9 @@ pub static RULE: Rule = Rule {
     persona: Persona::Regular,
     summary: "Prefect 1 may expand `$NAME`, `${...}` or a leading `~` in a secret",
     why: "Prefect replaces `$NAME` with the variable NAME if it is set, `${...}` with a setting or with \
-          nothing, and a leading `~` with the home directory. A flow gets another value than the one in the \
-          Secret.",
-    remedy: "Write the Secret with `jobplate secret NAME --text KEY`.",
+          nothing, and a leading `~` with the home directory. A flow gets a value that differs from the one \
+          in the Secret.",
+    remedy: "Write the Secret with `jobplate secret SECRET --text NAME`.",
     fix: None,
     sources: &["prefect@1.4.1:src/prefect/configuration.py (interpolate_config)"],
     examples: &[Example {

@@ -17,8 +17,8 @@ pub static RULE: Rule = Rule {
     security_severity: Some("8.0"),
     persona: Persona::Pedantic,
     summary: "the manifest of a Secret contains its values",
-    why: "The values of a Secret are only encoded in Base64, not encrypted. In a repository, everybody with access can read them, also \
-          after they are removed, because Git keeps the history.",
+    why: "The values of a Secret are only encoded in Base64, not encrypted. In a repository, everybody with access can read \
+          them, even after they are removed, because Git keeps the history.",
     remedy: "Rotate the secrets. Then encrypt the manifest with SOPS or as a SealedSecret, or let an ExternalSecret read the \
              values from a vault. For a manifest that is never committed, ignore the rule.",
     fix: None,

@@ -1,4 +1,4 @@
-//! `secret-type-cast`: a flow gets a secret of Prefect 1 as another type than text.
+//! `secret-type-cast`: a flow gets a secret of Prefect 1 as a type other than text.
 
 use jobplate_diagnostic::suggest::quote_key;
 use jobplate_diagnostic::{Message, ProgramName, Severity};
@@ -16,10 +16,10 @@ pub static RULE: Rule = Rule {
     confidence: Confidence::Medium,
     security_severity: None,
     persona: Persona::Regular,
-    summary: "a flow gets a secret of Prefect 1 as another type than text",
+    summary: "a flow gets a secret of Prefect 1 as a type other than text",
     why: "Prefect reads the variable as a Python literal, and `Secret(\"NAME\").get()` reads a string as \
-          JSON. A flow gets `42` as a number, `true` as a boolean, and loses the quotes of `\"x\"`.",
-    remedy: "If the flow expects text, write the Secret with `jobplate secret NAME --text KEY`.",
+          JSON. A flow gets `42` as a number, `true` as a boolean, and `\"x\"` without its quotes.",
+    remedy: "If the flow expects text, write the Secret with `jobplate secret SECRET --text NAME`.",
     fix: None,
     sources: &[
         "prefect@1.4.1:src/prefect/configuration.py (interpolate_config)",

@@ -14,8 +14,8 @@ pub static RULE: Rule = Rule {
     persona: Persona::Regular,
     summary: "an ignore comment suppresses no finding",
     why: "A comment that is left after the manifest was fixed suppresses the next finding in the same place. A comment \
-          with a misspelled rule, or without a rule, suppresses nothing. Only rules that ran are reported, and no rules \
-          whose findings depend on the flags of a run of Prefect.",
+          with a misspelled rule, or without a rule, suppresses nothing. A rule in a comment is \
+          reported only if it ran, and if its findings do not depend on flags such as `--agent` or `--run-config`.",
     remedy: "Remove the rule from the comment, or the comment, or correct the name of the rule. Add `unused-ignore` to a \
              comment that must stay, such as one in a generated file.",
     fix: None,

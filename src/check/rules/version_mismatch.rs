@@ -1,4 +1,4 @@
-//! `version-mismatch`: the image of the agent or worker has another version than the check.
+//! `version-mismatch`: the image of the agent or worker has a different version than the check.
 
 use jobplate_diagnostic::Severity;
 
@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     confidence: Confidence::High,
     security_severity: None,
     persona: Persona::Regular,
-    summary: "the image of the agent or worker has another version than the check",
+    summary: "the image of the agent or worker has a different version than the check",
     why: "Agents and workers of different versions create different Jobs. Findings can be missing or wrong.",
     remedy: "Pass the version with `--prefect` or `--prefect-kubernetes`.",
     fix: None,

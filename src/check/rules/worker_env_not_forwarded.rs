@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     persona: Persona::Pedantic,
     summary: "the worker does not pass a variable on to flow runs",
     why: "Flows run in Jobs of their own. A worker passes its Prefect settings (`PREFECT_...`) on to them, \
-          and no other variable of its own environment. This is often intended, so the rule is only on with \
+          and no other variable of its own environment. This is often intended, so the rule runs only with \
           `--persona pedantic`.",
     remedy: "If flow runs need the variable, add it to the base job template.",
     fix: None,

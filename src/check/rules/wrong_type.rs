@@ -1,4 +1,4 @@
-//! `wrong-type`: a field of the Job that Prefect creates has another type than Kubernetes requires.
+//! `wrong-type`: a field of the Job that Prefect creates has a type other than the one that Kubernetes requires.
 
 use jobplate_diagnostic::Severity;
 
@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     confidence: Confidence::High,
     security_severity: None,
     persona: Persona::Regular,
-    summary: "a field of the Job has another type than Kubernetes requires",
+    summary: "a field of the Job has a type other than the one that Kubernetes requires",
     why: "A worker replaces `{{ env }}` with a mapping, and only converts the `env` of the first container \
           to a list. The API server rejects a mapping elsewhere.",
     remedy: "Write a list of entries.",
