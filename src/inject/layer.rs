@@ -82,7 +82,7 @@ impl Layer {
             {
                 let name = &variable.name;
                 return Err(Error::usage(format!(
-                    "{origin}: `{name}` looks like a secret, which would be in plain text"
+                    "{origin}: `{name}` looks like a secret, which would be in plain text in the manifest"
                 ))
                 .hint(format!(
                     "use --secret-env {name}=SECRET/KEY (or --secret with Prefect 1), or pass --allow-plaintext"

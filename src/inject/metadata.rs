@@ -42,7 +42,7 @@ fn check_name_length(object: &Object<'_>, changes: &MetadataChanges) -> Result<(
     let Some(name) = &changes.name else { return Ok(()) };
     sendable::check_name_length(object, name).map_err(|error| match changes.append_hash {
         true => error.hint("shorten the name; --name-hash appends 9 characters to it"),
-        false => error.hint("shorten the value of --name"),
+        false => error.with_context("`--name`").hint("shorten the value of --name"),
     })
 }
 

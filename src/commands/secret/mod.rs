@@ -243,7 +243,7 @@ fn keep_value(name: &str, value: SecretValue, notes: &mut Vec<Diagnostic>) -> Re
     let suggest_text = |warning: Diagnostic| warning.help(format!("keep the exact text: pass --text {name}"));
     if cast_type.is_some() && string.is_some_and(secrets::may_expand) {
         let text = format!("Prefect expands `$NAME`, `${{...}}` or a leading `~` in the value of `{name}`");
-        let help = "write each `$` as `\\u0024` in JSON strings: Prefect does not expand it";
+        let help = "to keep a `$`, write it as `\\u0024` in the JSON string";
         notes.push(Diagnostic::warning("secret-expansion", text).help(help));
     }
     let warning = if !is_text {
@@ -279,7 +279,7 @@ fn encode_text(name: &str, location: &str, value: SecretValue) -> Result<Vec<u8>
     let text = secrets::to_string_literal(name, &string).ok_or_else(|| {
         Error::refused(format!("Prefect expands `${{...}}` in `{name}`, and `--text` cannot prevent it"))
             .in_file(location)
-            .hint("remove the `__` from its name: `--text` works only for a secret that is not in a dict")
+            .hint(format!("remove the `__` from the name `{name}`, which puts the secret in a dict"))
     })?;
     Ok(text.into_bytes())
 }

@@ -244,10 +244,12 @@ impl WorkerDeployment {
         {
             let image_version: Vec<String> = image_version.iter().map(u32::to_string).collect();
             let image_version = image_version.join(".");
-            let text = format!("the worker's image has Prefect {image_version}, but the preview is for {supported}");
+            let text = format!(
+                "the worker's image has Prefect {image_version}, but the preview is for Prefect {supported} (prefect-kubernetes {version})"
+            );
             let warning = Diagnostic::warning("version-mismatch", text)
                 .in_file(file)
-                .help("pass the workers' version of prefect-kubernetes with --prefect-kubernetes VERSION");
+                .help("pass --prefect-kubernetes VERSION, with the version of the package `prefect-kubernetes` (0.x) in the worker's image");
             add(warning, None);
         }
         if self.name.is_none() {
