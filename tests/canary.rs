@@ -51,7 +51,7 @@ const ENVS: &[(&str, &str)] = &[
     ("value without a key", "- {name: TOKEN, @}\n- {name: DB_PASSWORD, '@'}\n- {@}"),
     ("map in an entry", "- {name: A, env: {TOKEN: @}}\n- env: {TOKEN: {value: @}}"),
     ("fix that moves a value", "- {name: A, value: $(DB_PASSWORD)}\n- name: DB_PASSWORD\n  value: @"),
-    ("fix that renames a field", "- {name: TOKEN, valuee: @}\n- name: DB_PASSWORD\n  vlaue: '@'"),
+    ("fix that renames a field", "- {name: TOKEN, valuee: @}\n- name: DB_PASSWORD\n  valuee: '@'"),
     ("plural name", "- {name: DB_TOKENS, value: @}\n- {name: DBPASS, value: @}\n- {name: A_DB_PASSWORDS, value: @}"),
 ];
 

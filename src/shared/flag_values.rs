@@ -105,11 +105,11 @@ pub(crate) fn parse_api_key(flag: &str, text: &str) -> Result<KeyRef> {
 ///
 /// # Errors
 ///
-/// Fails if `text` is not two or three numbers separated by dots.
+/// Fails if `text` is not two or three numbers separated by dots, or is a version of Prefect 2 or 3.
 pub(crate) fn parse_worker_version(flag: &str, text: &str) -> Result<WorkerVersion> {
     let numbers: Option<Vec<u32>> = text.split('.').map(|number| number.parse().ok()).collect();
     match numbers.as_deref() {
-        Some(&[major, ..]) if major >= 2 => {
+        Some([2 | 3, ..]) => {
             Err(Error::usage(format!("`{flag}`: this is a version of Prefect, not of prefect-kubernetes"))
                 .hint("use the version that `pip show prefect-kubernetes` prints: 0.5 and later are for Prefect 3"))
         }
