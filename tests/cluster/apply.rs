@@ -439,7 +439,7 @@ fn refuses_invalid_input() {
             &[],
             &["all.yaml:4:", "List"],
         ),
-        ("no target", map.clone(), &["--secret-env", "A=s/k"], &["no object matches"]),
+        ("no target", map.clone(), &["--secret-env", "A=s/k"], &["expected a Job, CronJob or base job template"]),
         ("no text", "apiVersion: v1\nkind: ConfigMap\n\tmetadata: {name: a}\n".to_owned(), &[], &["all.yaml:3"]),
         (
             "the last of many",

@@ -384,7 +384,7 @@ fn plain_text_overrides_a_reference() {
         fixture.sandbox.write("run.json", run_config.to_string());
         let preview =
             ["preview", "job_template.yaml", "--agent", "agent.json", "--run-config", "run.json", "-o", "env"];
-        let reference = "to Secret prefect-secrets, key github-access-token";
+        let reference = "(Secret prefect-secrets, key github-access-token)";
         fixture.run_jobplate(&preview).assert_exit(0, &["warning[overridden-reference]", reference]);
     }
 }
