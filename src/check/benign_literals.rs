@@ -19,6 +19,9 @@ const PUBLIC_PEM: [&str; 2] = ["LS0tLS1CRUdJTiBDRVJU", "LS0tLS1CRUdJTiBQVUJM"];
 /// The sources of accounts in `/etc/nsswitch.conf`, as in `passwd: files systemd`.
 const ACCOUNT_SOURCES: [&str; 8] = ["compat", "db", "files", "ldap", "nis", "sss", "systemd", "winbind"];
 
+/// What begins a block scalar in a text that is not YAML as a whole.
+const BLOCK_SCALAR_HEADERS: [&str; 4] = ["|", "|-", ">", ">-"];
+
 /// The kinds of accounts that clouds and notifications write before a mail address.
 const ACCOUNT_KINDS: [&str; 5] = ["email:", "group:", "mailto:", "serviceAccount:", "user:"];
 
@@ -34,6 +37,7 @@ pub(super) fn is_probably_setting(name: &str, value: &str) -> bool {
     let value = value.trim();
     CLUSTER_TOKENS.contains(&name)
         || name.starts_with("x-kubernetes-")
+        || name.ends_with("Annotation") && value.contains('/') && is_name(value)
         || name == "passwd" && value.split_whitespace().all(|word| ACCOUNT_SOURCES.contains(&word))
         || is_name_of_variable(value)
         || is_name_of_secret(name, value)
@@ -48,7 +52,24 @@ pub(super) fn is_probably_setting(name: &str, value: &str) -> bool {
 /// certificate, or an account such as `user:etl@example.com`.
 pub(super) fn is_benign_part(text: &str, part: &Range<usize>) -> bool {
     let value = &text[part.clone()];
-    is_variable(value) || is_expression(value) || is_public_pem(text) || is_account(text, part)
+    let content = ["Bearer ", "Basic ", "Token "].iter().find_map(|scheme| value.strip_prefix(scheme)).unwrap_or(value);
+    let word = content.split(['"', '\'', ' ']).next().unwrap_or_default();
+    let flag = text[..part.start].trim_end_matches(['=', ' ', '"', '\'']);
+    is_variable(value)
+        || is_variable(word)
+        || is_expression(content)
+        || has_variable_password(value)
+        || BLOCK_SCALAR_HEADERS.contains(&value)
+        || CLUSTER_TOKENS.iter().any(|name| flag.ends_with(name))
+        || is_public_pem(text)
+        || is_account(text, part)
+}
+
+/// Returns whether a value is a URL with a variable as password: `postgres://etl:$(PASSWORD)@db`.
+fn has_variable_password(value: &str) -> bool {
+    let user_info = value.split_once("://").and_then(|(_, rest)| rest.split_once('@')).map(|(user_info, _)| user_info);
+    let password = user_info.and_then(|user_info| user_info.split_once(':')).map(|(_, password)| password);
+    password.is_some_and(is_placeholder)
 }
 
 /// Returns whether a value is a command substitution, a call such as `file.read()`, an element such as
@@ -216,6 +237,13 @@ mod tests {
             ("system:node:etl@kubernetes", "node:etl", true),
             ("curl -u etl:hunter2@example.com", "hunter2", false),
             ("user:hunter2@db", "hunter2", false),
+            ("Authorization: Bearer $(cat /run/token)\"", "Bearer $(cat /run/token)\"", true),
+            ("Authorization: Bearer $TOKEN\" -H x", "Bearer $TOKEN\" -H x", true),
+            ("Authorization: Bearer hunter2\" -H $X", "Bearer hunter2\" -H $X", false),
+            ("--dsn=postgres://$(USER):$(PASSWORD)@db", "postgres://$(USER):$(PASSWORD)@db", true),
+            ("--dsn=postgres://$(USER):hunter2@db", "postgres://$(USER):hunter2@db", false),
+            ("etcd --initial-cluster-token etcd-cluster-1", "etcd-cluster-1", true),
+            ("credentials: |-", "|-", true),
             (&*certificate, &*certificate, true),
             (&*bundle, &*bundle, false),
             ("token=hunter(2)", "hunter(2)", false),

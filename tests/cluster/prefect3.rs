@@ -259,7 +259,7 @@ fn invalid_templates(default_template: &str) -> Vec<InvalidTemplate> {
             ]),
             expected_stderr: &[
                 "Kubernetes rejects the Job (variable `TOKEN`): the name of the Secret",
-                "Kubernetes rejects the Job (variable `TOKEN`): invalid key",
+                "Kubernetes rejects the Job (variable `TOKEN`): invalid Secret or ConfigMap key",
             ],
             status: 0,
         },

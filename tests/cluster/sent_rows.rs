@@ -54,7 +54,7 @@ const OUTCOMES: &[(&str, ApplyOutcome)] = &[
     ("a reference without a name", RefusedByServer(&["secretKeyRef", "env[0]"])),
     (
         "a reference to a key with a slash",
-        RefusedByServer(&["secretKeyRef.key", "is an invalid key", "letters, digits"]),
+        RefusedByServer(&["secretKeyRef.key", "is an invalid Secret or ConfigMap key", "letters, digits"]),
     ),
     ("a reference without a key", RefusedByServer(&["secretKeyRef.key", "env[0]"])),
     ("a value that is no string", RefusedBeforehand("value: ", 1, "not a string")),
