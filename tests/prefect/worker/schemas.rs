@@ -18,7 +18,7 @@ use crate::rng::Rng;
 use crate::venv::require_venv;
 
 const SEED: u64 = 1;
-const COUNT: u64 = 600;
+const COUNT: u64 = 1000;
 
 /// The names of properties, and of one definition.
 const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -113,7 +113,7 @@ fn random_case(rng: &mut Rng) -> SchemaCase {
 
 /// Generates a schema with schemas nested at most `depth` deep. It refers to the definition if `may_refer` is true.
 fn schema(rng: &mut Rng, depth: usize, may_refer: bool) -> Map<String, Value> {
-    let mut schema = match rng.below(if depth == 0 { 6 } else { 12 }) {
+    let mut schema = match rng.below(if depth == 0 { 6 } else { 14 }) {
         0 | 1 => string_schema(rng),
         2 | 3 => number_schema(rng),
         4 => object(json!({"type": rng.pick(&[json!("boolean"), json!("null"), json!(["string", "null"])])})),
@@ -121,6 +121,7 @@ fn schema(rng: &mut Rng, depth: usize, may_refer: bool) -> Map<String, Value> {
         6..=8 => object_schema(rng, depth - 1, may_refer),
         9 => list_schema(rng, depth - 1, may_refer),
         10 => choice_schema(rng, depth - 1, may_refer),
+        11 | 12 => condition_schema(rng, depth - 1, may_refer),
         _ if may_refer => object(json!({"$ref": "#/definitions/D"})),
         _ => object_schema(rng, depth - 1, may_refer),
     };
@@ -176,6 +177,20 @@ fn object_schema(rng: &mut Rng, depth: usize, may_refer: bool) -> Map<String, Va
         let (keyword, limit) = rng.choose(&[("minProperties", 2), ("maxProperties", 1)]);
         schema.insert(keyword.to_owned(), json!(limit));
     }
+    let names = [
+        json!({"maxLength": 0}),
+        json!({"pattern": "^[ab]"}),
+        json!({"enum": ["a", "b"]}),
+        json!({"not": {"const": "a"}}),
+    ];
+    let nested = |rng: &mut Rng, name: &str| json!({ (name): self::schema(rng, depth, may_refer) });
+    match rng.below(10) {
+        0 => drop(schema.insert("propertyNames".to_owned(), rng.pick(&names).clone())),
+        1 | 2 => drop(schema.insert("patternProperties".to_owned(), nested(rng, "^[ab]$"))),
+        3 => drop(schema.insert("dependentRequired".to_owned(), json!({"a": ["b"], "c": []}))),
+        4 => drop(schema.insert("dependentSchemas".to_owned(), nested(rng, "b"))),
+        _ => {}
+    }
     schema
 }
 
@@ -193,24 +208,29 @@ fn list_schema(rng: &mut Rng, depth: usize, may_refer: bool) -> Map<String, Valu
         let (keyword, limit) = rng.choose(&[("minItems", 2), ("maxItems", 1)]);
         list.insert(keyword.to_owned(), json!(limit));
     }
+    if rng.one_in(3) {
+        list.insert("uniqueItems".to_owned(), json!(!rng.one_in(4)));
+    }
+    if rng.one_in(2) {
+        list.insert("contains".to_owned(), Value::Object(schema(rng, depth, may_refer)));
+        for (keyword, limit) in [("minContains", 2), ("minContains", 0), ("maxContains", 1)] {
+            if rng.one_in(4) {
+                list.insert(keyword.to_owned(), json!(limit));
+            }
+        }
+    }
     list
 }
 
-/// Generates alternatives. Those of `oneOf` have different types, because jobplate accepts values that fit several.
 fn choice_schema(rng: &mut Rng, depth: usize, may_refer: bool) -> Map<String, Value> {
-    match rng.below(3) {
-        0 => object(json!({"oneOf": [string_schema(rng), number_schema(rng), object_schema_with_type(rng, depth)]})),
-        at => {
-            let alternatives = [schema(rng, depth, may_refer), schema(rng, depth, may_refer)];
-            object(json!({ (["anyOf", "allOf"][at - 1]): alternatives }))
-        }
-    }
+    let alternatives = [schema(rng, depth, may_refer), schema(rng, depth, may_refer), schema(rng, 0, may_refer)];
+    object(json!({ (*rng.pick(&["anyOf", "allOf", "oneOf"])): alternatives }))
 }
 
-fn object_schema_with_type(rng: &mut Rng, depth: usize) -> Map<String, Value> {
-    let mut schema = object_schema(rng, depth, false);
-    schema.insert("type".to_owned(), json!("object"));
-    schema
+/// Generates a schema that depends on whether another schema accepts the value.
+fn condition_schema(rng: &mut Rng, depth: usize, may_refer: bool) -> Map<String, Value> {
+    let keywords = rng.choose(&[&["not"][..], &["if", "then"], &["if", "else"], &["if", "then", "else"]]);
+    keywords.iter().map(|keyword| ((*keyword).to_owned(), Value::Object(schema(rng, depth, may_refer)))).collect()
 }
 
 fn object(value: Value) -> Map<String, Value> {
@@ -266,6 +286,12 @@ fn value(rng: &mut Rng, schema: &Map<String, Value>, definition: &Map<String, Va
         let alternative = rng.pick(alternatives);
         return of(rng, Some(alternative));
     }
+    let conditions: Vec<&Value> =
+        ["not", "if", "then", "else"].into_iter().filter_map(|keyword| schema.get(keyword)).collect();
+    if !conditions.is_empty() {
+        let condition = rng.choose(&conditions);
+        return of(rng, Some(condition));
+    }
     match schema.get("type").and_then(Value::as_str) {
         Some("string") => json!(rng.pick(&["", "a", "ab", "a1", "b"])),
         Some("integer" | "number") => rng.pick(&[json!(0), json!(1), json!(2), json!(3), json!(1.5)]).clone(),
@@ -273,7 +299,13 @@ fn value(rng: &mut Rng, schema: &Map<String, Value>, definition: &Map<String, Va
         Some("null") => Value::Null,
         Some("array") => {
             let item = |rng: &mut Rng, position| {
-                of(rng, list("prefixItems").and_then(|prefix| prefix.get(position)).or(schema.get("items")))
+                of(
+                    rng,
+                    list("prefixItems")
+                        .and_then(|prefix| prefix.get(position))
+                        .or(schema.get("items"))
+                        .or(schema.get("contains")),
+                )
             };
             (0..rng.below(4)).map(|position| item(rng, position)).collect()
         }

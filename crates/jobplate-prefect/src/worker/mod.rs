@@ -16,8 +16,6 @@
 //! | `configuration` | the precedence of job variables, their defaults and the template's `env`; the job configuration with variables filled in |
 //! | `fill` | the value that replaces a `{{ placeholder }}` |
 //! | `schema` | whether a value fits the schema of a variable |
-//! | `schema_use` | how the server changes a schema before it checks a value |
-//! | `rejection` | how an error describes the part of a value that a schema rejects |
 //! | [`values`] | how dictionaries are merged |
 //! | `required` | which fields a Job must have |
 //! | [`environment`] | how the worker's own variables, the filled `env` of `configuration` and the container's entries are merged |
@@ -40,12 +38,10 @@ pub mod manifest;
 pub mod notes;
 pub mod preview;
 pub mod project;
-mod rejection;
 mod required;
 mod run;
 pub mod scenario;
 mod schema;
-mod schema_use;
 mod secret_references;
 pub mod settings;
 mod template_notes;

@@ -16,7 +16,7 @@ use super::fill::RedactedNames;
 use super::manifest;
 use super::preview::WorkerPreview;
 use super::scenario::WorkerScenario;
-use super::schema::SchemaChecker;
+use super::schema::checker::SchemaChecker;
 use super::secret_references::IncompleteSetting;
 use super::settings;
 use super::version::WorkerVersion;

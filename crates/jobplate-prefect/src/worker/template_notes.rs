@@ -10,7 +10,7 @@ use super::notes::PreviewNotes;
 use super::preview::WorkerPreview;
 use super::run::UnknownFields;
 use super::scenario::WorkerScenario;
-use super::schema_use::RequiredKeys;
+use super::schema::schema_use::RequiredKeys;
 use super::version::WorkerVersion;
 use crate::placeholder::Placeholder;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
@@ -125,14 +125,15 @@ impl PreviewNotes<'_> {
         }
     }
 
-    /// Returns whether the server requires keys in the job variables of a flow run: it does not if it drops a default.
+    /// Returns whether the server requires keys in the job variables of a flow run: it does not if it drops a default. Assumes
+    /// that it does not if that is uncertain.
     fn required_keys(&self, variables: Option<ValueId>) -> RequiredKeys {
         let arena = self.arena;
         let pairs = variables.and_then(|variables| arena.as_dict(variables)).unwrap_or_default();
         let is_dropped = |schema: ValueId| {
             // The server replaces a reference with the block.
             let default = arena.dict_get(schema, "default").filter(|id| arena.dict_get(*id, "$ref").is_none());
-            default.is_some_and(|default| self.schemas.is_dropped(default, schema))
+            default.is_some_and(|default| self.schemas.may_be_dropped(default, schema))
         };
         if pairs.iter().any(|(_, schema)| is_dropped(*schema)) { RequiredKeys::Ignored } else { RequiredKeys::Enforced }
     }
