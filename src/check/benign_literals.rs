@@ -19,7 +19,7 @@ const PUBLIC_PEM: [&str; 2] = ["LS0tLS1CRUdJTiBDRVJU", "LS0tLS1CRUdJTiBQVUJM"];
 /// The sources of accounts in `/etc/nsswitch.conf`, as in `passwd: files systemd`.
 const ACCOUNT_SOURCES: [&str; 8] = ["compat", "db", "files", "ldap", "nis", "sss", "systemd", "winbind"];
 
-/// What begins a block scalar in a text that is not YAML as a whole.
+/// The headers of block scalars, in a string that is not YAML as a whole.
 const BLOCK_SCALAR_HEADERS: [&str; 4] = ["|", "|-", ">", ">-"];
 
 /// The kinds of accounts that clouds and notifications write before a mail address.
