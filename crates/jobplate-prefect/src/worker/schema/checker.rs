@@ -274,8 +274,8 @@ mod tests {
             ),
             (
                 "{patternProperties: {'^a': {type: string}}, additionalProperties: false}",
-                "{ba: a}",
-                Some("`v.ba` is not allowed"),
+                "{b: a}",
+                Some("`v.b` is not allowed"),
             ),
             ("{propertyNames: {maxLength: 2}}", "{abc: 1}", Some("`v.abc` violates `propertyNames` of its schema")),
             ("{dependentRequired: {a: [b]}}", "{a: 1}", Some("`v` must have the key `b` because it has `a`")),
