@@ -5,13 +5,10 @@ use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jobplate_manifest::credentials::{is_name, is_placeholder, is_secret_name};
+use jobplate_manifest::credentials::{AUTHORIZATION_SCHEMES, is_name, is_placeholder, is_secret_name};
 
 /// The schemes of addresses.
 const ADDRESS_SCHEMES: [&str; 6] = ["http", "https", "ws", "wss", "grpc", "tcp"];
-
-/// The schemes of references to the environment and to files.
-const REFERENCE_SCHEMES: [&str; 2] = ["env://", "file://"];
 
 /// The Base64 of the first 15 bytes of certificates and public keys in PEM.
 const PUBLIC_PEM: [&str; 2] = ["LS0tLS1CRUdJTiBDRVJU", "LS0tLS1CRUdJTiBQVUJM"];
@@ -26,7 +23,7 @@ const BLOCK_SCALAR_HEADERS: [&str; 4] = ["|", "|-", ">", ">-"];
 const ACCOUNT_KINDS: [&str; 5] = ["email:", "group:", "mailto:", "serviceAccount:", "user:"];
 
 /// The last words in the names of Secrets, as in `WEBHOOK_SECRET: webhook-server-cert`.
-const SECRET_NAME_ENDS: [&str; 8] = ["ca", "cert", "certs", "creds", "credentials", "secret", "secrets", "tls"];
+const SECRET_NAME_ENDS: [&str; 6] = ["ca", "cert", "certs", "creds", "credentials", "tls"];
 
 /// The name of a cluster of etcd, in a flag or a variable.
 const CLUSTER_TOKENS: [&str; 2] = ["--initial-cluster-token", "ETCD_INITIAL_CLUSTER_TOKEN"];
@@ -36,23 +33,24 @@ const CLUSTER_TOKENS: [&str; 2] = ["--initial-cluster-token", "ETCD_INITIAL_CLUS
 pub(super) fn is_probably_setting(name: &str, value: &str) -> bool {
     let value = value.trim();
     CLUSTER_TOKENS.contains(&name)
-        || name.starts_with("x-kubernetes-")
+        || name == "x-kubernetes-patch-merge-key"
         || name.ends_with("Annotation") && value.contains('/') && is_name(value)
         || name == "passwd" && value.split_whitespace().all(|word| ACCOUNT_SOURCES.contains(&word))
         || is_name_of_variable(value)
         || is_name_of_secret(name, value)
         || names_header(name, value)
         || is_address(name, value)
-        || REFERENCE_SCHEMES.iter().any(|scheme| value.starts_with(scheme))
+        || value.starts_with("file:///")
+        || value.strip_prefix("env://").is_some_and(is_constant)
         || is_variable(value)
         || [name, name.trim_end_matches('s')].iter().any(|name| is_secret_reference(name, value))
 }
 
-/// Returns whether a part of a string only looks like a secret: a variable, code that reads the secret, a public
-/// certificate, or an account such as `user:etl@example.com`.
+/// Returns whether a part of a string only looks like a secret: a variable, code that reads the secret, or an account
+/// such as `user:etl@example.com`.
 pub(super) fn is_benign_part(text: &str, part: &Range<usize>) -> bool {
     let value = &text[part.clone()];
-    let content = ["Bearer ", "Basic ", "Token "].iter().find_map(|scheme| value.strip_prefix(scheme)).unwrap_or(value);
+    let content = strip_scheme(value).unwrap_or(value);
     let word = content.split(['"', '\'', ' ']).next().unwrap_or_default();
     let flag = text[..part.start].trim_end_matches(['=', ' ', '"', '\'']);
     is_variable(value)
@@ -61,7 +59,6 @@ pub(super) fn is_benign_part(text: &str, part: &Range<usize>) -> bool {
         || has_variable_password(value)
         || BLOCK_SCALAR_HEADERS.contains(&value)
         || CLUSTER_TOKENS.iter().any(|name| flag.ends_with(name))
-        || is_public_pem(text)
         || is_account(text, part)
 }
 
@@ -73,17 +70,24 @@ fn has_variable_password(value: &str) -> bool {
 }
 
 /// Returns whether a value is a command substitution, a call such as `file.read()`, an element such as
-/// `os.environ["TOKEN"]`, or the start of a list or mapping in JSON.
+/// `os.environ["TOKEN"]`, or the start of a list of mappings, or of a mapping, in JSON.
 fn is_expression(value: &str) -> bool {
-    let is_call = value.find(['(', '[']).is_some_and(|open| {
-        let is_path = |byte: u8| byte.is_ascii_alphanumeric() || b"_.".contains(&byte);
-        value[..open].contains('.') && value[..open].bytes().all(is_path) && value[open..].contains([')', ']'])
-    });
-    ["$(", "`", "[{", "[\"", "{\""].iter().any(|start| value.starts_with(start)) || is_call
+    let value = value.trim_end_matches(['"', '\'', ';']);
+    // A blank may end the value before the command does.
+    let is_command = match value.strip_prefix("$(") {
+        Some(command) => command.find(')').is_none_or(|close| !command[close..].contains(|c: char| c != ')')),
+        None => value.len() > 1 && value.starts_with('`') && value.ends_with('`'),
+    };
+    let is_call = value.ends_with([')', ']'])
+        && value.find(['(', '[']).is_some_and(|open| {
+            let is_path = |byte: u8| byte.is_ascii_alphanumeric() || b"_.".contains(&byte);
+            value[..open].contains('.') && value[..open].bytes().all(is_path)
+        });
+    is_command || is_call || value.starts_with("[{") || value.starts_with("{\"")
 }
 
 /// Returns whether a string is the Base64 of certificates and public keys, without a private key.
-fn is_public_pem(text: &str) -> bool {
+pub(super) fn is_public_pem(text: &str) -> bool {
     let text = text.trim_start();
     if !PUBLIC_PEM.iter().any(|start| text.starts_with(start)) {
         return false;
@@ -97,18 +101,27 @@ fn is_public_pem(text: &str) -> bool {
 /// list, and in `system:node:etl@cluster`, the context of a kubeconfig file.
 fn is_account(text: &str, part: &Range<usize>) -> bool {
     let is_end = |c: char| c.is_whitespace() || "\"',;)]}<>`".contains(c);
-    let before = text[..part.start].rsplit(is_end).next().unwrap_or_default();
+    let (start, value) = (&text[..part.start], &text[part.clone()]);
+    let before = start.rsplit(is_end).next().unwrap_or_default();
+    let is_login = || {
+        ["-u", "--user"]
+            .contains(&start[..start.len() - before.len()].trim_end().rsplit(' ').next().unwrap_or_default())
+    };
     let host = text[part.end..].strip_prefix('@').map(|rest| rest.split(is_end).next().unwrap_or_default());
     let is_domain = || host.is_some_and(|host| host.contains('.') && !host.contains([':', '/']));
-    before.starts_with("system:") || ACCOUNT_KINDS.contains(&before) && is_domain()
+    before == "system:" && ["node:", "serviceaccount:"].iter().any(|kind| value.starts_with(kind))
+        || ACCOUNT_KINDS.contains(&before) && is_domain() && !is_login()
 }
 
 /// Returns whether a value is the name of a variable with a secret, as in `secretEnv: OIDC_CLIENT_SECRET`, or a
 /// placeholder such as `INSERT_API_TOKEN`.
 fn is_name_of_variable(value: &str) -> bool {
-    value.contains('_')
-        && value.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
-        && is_secret_name(value)
+    value.contains('_') && is_constant(value) && is_secret_name(value)
+}
+
+/// Returns whether a value consists of capital letters, digits and underscores.
+fn is_constant(value: &str) -> bool {
+    value.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 /// Returns whether the value of a variable such as `WEBHOOK_SECRET` is the name of a Secret: words in lower case, of which
@@ -122,7 +135,7 @@ fn is_name_of_secret(name: &str, value: &str) -> bool {
 }
 
 /// Returns whether a value, in quotes or not, is a variable of a shell, as in `TOKEN="$DB_TOKEN"` and `Bearer $TOKEN`.
-pub(super) fn is_variable(value: &str) -> bool {
+fn is_variable(value: &str) -> bool {
     let value = value.trim_matches(['"', '\'']);
     is_shell_variable(value) || is_prefixed_variable(value)
 }
@@ -136,10 +149,14 @@ fn names_header(name: &str, value: &str) -> bool {
         && value.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-')
 }
 
-/// Returns whether `value` is a variable of a shell after the scheme of the header `Authorization`, or after a user.
+/// Returns whether `value` is a variable after the scheme of the header `Authorization`.
 fn is_prefixed_variable(value: &str) -> bool {
-    let rest = ["Bearer ", "Basic ", "Token "].iter().find_map(|scheme| value.strip_prefix(scheme));
-    rest.is_some_and(|rest| is_shell_variable(rest) || is_placeholder(rest))
+    strip_scheme(value).is_some_and(|rest| is_shell_variable(rest) || is_placeholder(rest))
+}
+
+/// Returns what follows the scheme in a value of the header `Authorization`.
+fn strip_scheme(value: &str) -> Option<&str> {
+    AUTHORIZATION_SCHEMES.iter().find_map(|scheme| value.strip_prefix(scheme))
 }
 
 /// Returns whether `value` is the URL of a server, without a user or a query. The URL of a webhook is a credential.
@@ -217,6 +234,10 @@ mod tests {
             ("passwd", "files hunter2"),
             ("API_TOKEN", "HUNTER_TWO"),
             ("WEBHOOK_SECRET", "correct-horse-battery"),
+            ("JWT_SECRET", "my-super-secret"),
+            ("x-kubernetes-token", "hunter2"),
+            ("DB_PASSWORD", "file://hunter2"),
+            ("DB_PASSWORD", "env://hunter2"),
             ("DB_PASSWORD", "webhook-server-cert"),
         ] {
             assert!(!is_probably_setting(name, value), "{name}={value}");
@@ -224,9 +245,15 @@ mod tests {
     }
 
     #[test]
+    fn recognizes_public_certificates() {
+        let certificate = "-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----\n";
+        let bundle = format!("{certificate}-----BEGIN PRIVATE KEY-----\nMIIE\n");
+        assert!(is_public_pem(&STANDARD.encode(certificate)));
+        assert!(!is_public_pem(&STANDARD.encode(bundle)));
+    }
+
+    #[test]
     fn recognizes_parts_that_are_no_secrets() {
-        let certificate = STANDARD.encode("-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----\n");
-        let bundle = STANDARD.encode("-----BEGIN CERTIFICATE-----\nMIIC\n-----BEGIN PRIVATE KEY-----\nMIIE\n");
         for (text, part, expected) in [
             ("token = f.read().strip()", "f.read().strip()", true),
             ("token=os.environ[\"HF_TOKEN\"]", "os.environ[\"HF_TOKEN\"]", true),
@@ -244,8 +271,12 @@ mod tests {
             ("--dsn=postgres://$(USER):hunter2@db", "postgres://$(USER):hunter2@db", false),
             ("etcd --initial-cluster-token etcd-cluster-1", "etcd-cluster-1", true),
             ("credentials: |-", "|-", true),
-            (&*certificate, &*certificate, true),
-            (&*bundle, &*bundle, false),
+            ("curl -u user:hunter2@smtp.example.com", "hunter2", false),
+            ("sqlplus system:hunter2@db:1521/XE", "hunter2", false),
+            ("api_keys = [\"hunter2\"]", "[\"hunter2\"]", false),
+            ("db.password=$(X)hunter2", "$(X)hunter2", false),
+            ("db.password=`hunter2", "`hunter2", false),
+            ("db.password=My.Pass[2]word", "My.Pass[2]word", false),
             ("token=hunter(2)", "hunter(2)", false),
             ("token=hunter.two(", "hunter.two(", false),
             ("etl:hunter2@db:5432/etl", "hunter2", false),

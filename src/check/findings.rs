@@ -104,8 +104,9 @@ pub struct Fix {
 }
 
 impl<'a> Findings<'a> {
-    /// Creates an empty collection for a rule with its name and its default severity and confidence. Keeps at most `limit` findings that `filter` accepts, and as many that it
-    /// does not: a comment that suppresses one of those is not unused.
+    /// Creates an empty collection for a rule, given as its name, default severity and default confidence. Keeps at most
+    /// `limit` findings that `filter` accepts, and as many that it rejects: a comment that suppresses a rejected finding
+    /// is not unused.
     pub(super) fn new(
         (rule, severity, confidence): (&'static str, Severity, Confidence),
         filter: Rc<FindingFilter>,

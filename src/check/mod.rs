@@ -21,6 +21,7 @@
 //! | `splice` | how parts of a string are replaced |
 //! | `references` | which Secrets, ConfigMaps and keys a pod refers to |
 //! | `benign_literals` | which literals with secret-looking names are probably settings |
+//! | `named_secrets` | which values are secrets because of their names |
 //! | `plain_secrets` | which parts of a document are secrets in plain text |
 //! | `prefect1_secrets` | which literals of Prefect 1 secrets a document has |
 //! | `page` | the page of a rule |
@@ -35,6 +36,7 @@ mod finding;
 mod findings;
 mod fix;
 mod ignore;
+mod named_secrets;
 mod page;
 mod plain_secrets;
 mod prefect;

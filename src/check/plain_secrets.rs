@@ -7,8 +7,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use jobplate_manifest::credentials::{
-    CommandLineReader, add_assigned_credentials, find_shaped_credentials, is_benign_value, is_placeholder,
-    is_secret_name,
+    CommandLineReader, add_assigned_credentials, find_shaped_credentials, is_placeholder,
 };
 use jobplate_manifest::embedded::{can_hold_document, is_config_map};
 use jobplate_manifest::object::{Object, objects};
@@ -16,7 +15,8 @@ use jobplate_manifest::sops;
 use jobplate_prefect::base_job_template;
 use jobplate_yaml::{DecodedScalar, Document, Documents, Node, NodeArena, NodeKind, read};
 
-use super::benign_literals::{is_benign_part, is_probably_setting};
+use super::benign_literals::{is_benign_part, is_public_pem};
+use super::named_secrets::{LiteralKind, is_named_secret, may_be_file_name};
 
 /// The maximum depth of documents in strings.
 const MAX_DEPTH: usize = 4;
@@ -26,24 +26,6 @@ const MAX_NAME_LENGTH: usize = 253;
 
 /// The keys of a variable's schema in a base job template that hold a value.
 const SCHEMA_VALUES: [&str; 2] = ["default", "const"];
-
-/// The functions of Go templates that have a default value, which may be a secret.
-const DEFAULT_FUNCTIONS: [&str; 4] = ["default", "coalesce", "ternary", "or "];
-
-/// What a string is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LiteralKind {
-    /// The value of an environment variable.
-    Variable,
-    /// A word of a command line.
-    Argument,
-    /// A setting of a program: the data of a ConfigMap, a default of a base job template, or an HTTP header.
-    Setting,
-    /// An annotation.
-    Annotation,
-    /// Any other string. Only shapes are searched for.
-    Other,
-}
 
 /// A secret in plain text.
 #[derive(Debug)]
@@ -209,34 +191,39 @@ impl<'a> Finder<'a> {
             let name = label.name.as_deref().map(str::to_owned);
             PlainSecret { node: node.index(), span, kind: label.kind, name, is_whole, has_shape }
         };
-        // A file with documents is examined, regardless of its name.
+        let secret_name = label.name.as_deref().filter(|name| is_named_secret(label.kind, name, &text));
         let is_file = label.kind == LiteralKind::Setting && text.trim_end().contains('\n');
-        if let Some(found) = is_file.then(|| self.find_inside(node, &text, label)).flatten() {
+        // The name of a file with documents counts only if nothing is found in them.
+        if (is_file || secret_name.is_none())
+            && let Some(found) = self.find_inside(node, &text, label)
+            && (!found.is_empty() || secret_name.is_none_or(may_be_file_name))
+        {
             self.found.extend(found);
             return;
         }
-        if label.name.as_deref().is_some_and(|name| is_named_secret(label.kind, name, &text)) {
+        if secret_name.is_some() {
             let has_shape = !find_shaped_credentials(&text).is_empty();
             self.found.push(secret(node.span(), true, has_shape));
             return;
         }
-        if let Some(found) = self.find_inside(node, &text, label) {
-            self.found.extend(found);
-            return;
-        }
-        let shaped = find_shaped_credentials(&text);
+        let mut shaped = find_shaped_credentials(&text);
+        shaped.retain(|range| !is_benign_part(&text, range));
+        let has_shape = |range: &Range<usize>| {
+            let next = shaped.partition_point(|shape| shape.end <= range.start);
+            shaped.get(next).is_some_and(|shape| shape.start < range.end)
+        };
         let mut all = shaped.clone();
         if label.kind != LiteralKind::Other {
             all = add_assigned_credentials(&text, all);
         }
-        all.retain(|range| !is_benign_part(&text, range));
-        if all.is_empty() {
+        all.retain(|range| has_shape(range) || !is_benign_part(&text, range));
+        if all.is_empty() || is_public_pem(&text) {
             return;
         }
         let decoded = DecodedScalar::new(node);
         self.found.extend(all.into_iter().map(|range| {
             let is_whole = range == (0..text.len());
-            let has_shape = shaped.iter().any(|shape| shape.start < range.end && range.start < shape.end);
+            let has_shape = has_shape(&range);
             secret(if is_whole { node.span() } else { decoded.source_range(range) }, is_whole, has_shape)
         }));
     }
@@ -348,30 +335,37 @@ impl<'a> ContainerCommand<'a> {
     }
 }
 
-/// Returns whether a value is a secret because of its name.
-fn is_named_secret(kind: LiteralKind, name: &str, value: &str) -> bool {
-    let is_multiline = || value.trim_end().contains('\n');
-    let has_secret_name = match kind {
-        LiteralKind::Argument => !value.starts_with('-'),
-        LiteralKind::Variable => is_secret_name(name),
-        // The text of a file such as `credentials.yaml` is examined, but is not a secret itself.
-        LiteralKind::Setting => is_secret_name(name) && !(name.contains('.') && is_multiline()),
-        // Many annotations name or locate a Secret, or the cookie of a session.
-        LiteralKind::Annotation => {
-            let name = name.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
-            is_secret_name(&name) && !name.contains("secret") && !name.contains("cookie") && !is_multiline()
-        }
-        LiteralKind::Other => false,
-    };
-    has_secret_name && !is_benign_value(name, value) && !is_probably_setting(name, value) && !contains_reference(value)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Returns whether a value refers to another one, which is the secret: `postgres://etl:$(PASSWORD)@db`.
-fn contains_reference(value: &str) -> bool {
-    [("$(", ")"), ("${", "}"), ("{{", "}}")].into_iter().any(|(open, close)| {
-        let Some((_, rest)) = value.split_once(open) else { return false };
-        let Some((content, _)) = rest.split_once(close) else { return false };
-        let is_action = || open == "{{" && !DEFAULT_FUNCTIONS.iter().any(|function| content.contains(function));
-        is_placeholder(&format!("{open}{content}{close}")) || is_action()
-    })
+    fn count(text: &str) -> usize {
+        let mut arena = NodeArena::default();
+        read(text, &mut arena).unwrap();
+        find(Document::new(text, &arena)).len()
+    }
+
+    #[test]
+    fn a_token_inside_of_an_expression_is_found() {
+        let token = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
+        for line in [
+            format!("x --secret {{\"a\":\"{token}\"}}"),
+            format!("TOKEN=$(echo {token}) x"),
+            format!("export TOKEN=`echo {token}`; x"),
+            format!("x --tokens [\"{token}\"]"),
+            "PASSWORD=\"$U postgres://a:hunter2@db\" x".to_owned(),
+        ] {
+            let line = line.replace('\'', "''");
+            assert_eq!(count(&format!("kind: ConfigMap\napiVersion: v1\ndata:\n  run.sh: '{line}'\n")), 1, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_secret_name_counts_if_nothing_is_found_in_the_file() {
+        for (name, expected) in [("passwords", 1), ("DB_PASSWORD", 1), ("credentials", 0), ("my-key", 0)] {
+            let text =
+                format!("kind: ConfigMap\napiVersion: v1\ndata:\n  {name}: |\n    etl: hunter2\n    admin: x9\n");
+            assert_eq!(count(&text), expected, "{name}");
+        }
+    }
 }

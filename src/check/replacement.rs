@@ -6,11 +6,8 @@ use std::sync::Arc;
 use super::finding::Finding;
 use super::fix::Fixer;
 
-/// The minimum number of fixes of a document that are planned.
-const MIN_PLANNED: usize = 16;
-
-/// The size of the text that the planned fixes of a document edit, in bytes: the document, once for each fix. More than
-/// [`MIN_PLANNED`] fixes are planned only up to this size.
+/// The maximum total size of the text that is edited to plan the fixes of a document, in bytes: the document counts once
+/// for each fix.
 const MAX_EDITED_TEXT: usize = 4 << 20;
 
 /// A replacement in the document of a finding.
@@ -34,14 +31,14 @@ pub struct ReplacementPlanner {
 
 impl ReplacementPlanner {
     /// Returns the replacement that the fix of a finding makes on its own, also in an embedded document. Returns `None`
-    /// if the finding has no fix, if the fix cannot be made safely, or if the document has too many fixes.
+    /// if the finding has no fix, if the fix cannot be made safely, or if the document is too large or has too many fixes.
     pub fn plan(&mut self, finding: &Finding) -> Option<PlannedReplacement> {
         let (fix, location) = (finding.fix.as_ref()?, finding.diagnostic.location()?);
         let document = &location.document;
         if !self.document.as_ref().is_some_and(|last| Arc::ptr_eq(last, document)) {
             (self.document, self.planned) = (Some(Arc::clone(document)), 0);
         }
-        if self.planned >= MIN_PLANNED.max(MAX_EDITED_TEXT / document.len().max(1)) {
+        if self.planned >= MAX_EDITED_TEXT / document.len().max(1) {
             return None;
         }
         self.planned += 1;

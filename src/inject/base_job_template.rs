@@ -124,7 +124,7 @@ fn plan_job_env(
                  a mapping"
             ))
             .at(start..start + 1)
-            .hint("write `env` as a mapping, `NAME: value`, or change {name} on the worker"))
+            .hint(format!("write `env` as a mapping, `NAME: value`, or change {name} on the worker")))
         }
         (Some(env), _) if matches!(env.kind(), NodeKind::Map | NodeKind::Seq) => {
             plan_variable_removal(env, description, names, edits, notes)

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use jobplate_diagnostic::{Diagnostic, Error, Location, Result};
+use jobplate_diagnostic::{Diagnostic, Error, Location, Result, Severity};
 
 use super::input_source::InputSource;
 
@@ -24,6 +24,8 @@ pub(super) struct Faults {
     kept_errors: Budget,
     /// The same for warnings.
     kept_warnings: Budget,
+    /// The same for notes. Many of them leave out no warning.
+    kept_notes: Budget,
     /// Whether documents were not checked because of too many errors.
     skips_documents: bool,
     /// Whether a warning was left out.
@@ -84,11 +86,13 @@ impl Faults {
         // The diagnostics share the document.
         let mut document: Option<Arc<str>> = None;
         for (diagnostic, span) in found {
-            if self.kept_warnings.is_used_up() {
+            let is_note = diagnostic.severity() == Severity::Info;
+            let kept = if is_note { &mut self.kept_notes } else { &mut self.kept_warnings };
+            if kept.is_used_up() {
                 self.lacks_warnings = true;
-                return;
+                continue;
             }
-            self.kept_warnings.add(if document.is_none() { text.len() } else { 0 });
+            kept.add(if document.is_none() { text.len() } else { 0 });
             let text = Arc::clone(document.get_or_insert_with(|| text.into()));
             self.pending.push(PendingFault { fault: Fault::Diagnostic(diagnostic, span), offset, text });
         }
@@ -161,6 +165,17 @@ mod tests {
             faults.add_error(Error::input("x"), 0, "text");
         }
         assert!(faults.is_full());
+    }
+
+    #[test]
+    fn notes_leave_out_no_warnings() {
+        let mut faults = Faults::default();
+        for _ in 0..2 * MAX_REPORTED {
+            faults.add_diagnostics(vec![(Diagnostic::info("some-code", "text"), 0..1)], 0, "text");
+        }
+        faults.add_diagnostics(vec![warning()], 0, "text");
+        let is_warning = |fault: &PendingFault| matches!(&fault.fault, Fault::Diagnostic(diagnostic, _) if diagnostic.severity() == Severity::Warning);
+        assert!(faults.lacks_warnings && faults.pending.iter().any(is_warning));
     }
 
     #[test]

@@ -123,7 +123,7 @@ impl Rendering {
         let mut arena = NodeArena::default();
         self.find_fault(&mut |text| {
             let unsupported = jobplate_yaml::read(text, &mut arena).err()?;
-            Some(syntax_error(text, unsupported, "correct this line"))
+            Some(syntax_error(text, unsupported, "fix this line"))
         })
     }
 

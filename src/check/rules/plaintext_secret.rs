@@ -4,7 +4,8 @@ use jobplate_diagnostic::suggest::quote_key;
 use jobplate_diagnostic::{Message, ProgramName, Severity};
 
 use crate::check::findings::{Confidence, Findings};
-use crate::check::plain_secrets::{self, LiteralKind, PlainSecret};
+use crate::check::named_secrets::LiteralKind;
+use crate::check::plain_secrets::{self, PlainSecret};
 use crate::check::rule::{Check, Example, Persona, Rule};
 use crate::check::subject::{Embedding, Subject};
 
@@ -22,7 +23,8 @@ pub static RULE: Rule = Rule {
 The rule examines variables, arguments, HTTP headers, annotations, the data of ConfigMaps, base job templates, and \
           documents in strings. A value counts as a secret if its name says so (`DB_PASSWORD`, confidence medium), or if \
           it has the shape of a token, a private key or a URL with a password (confidence high). It does not count if it \
-          is a placeholder, a path, a boolean or a reference that another program resolves, such as `vault:` or `ref+`. \
+          is a placeholder, a path, a boolean, a URL without credentials, the name of a Secret, a variable of a shell, or a \
+          reference that another program resolves, such as `vault:` or `ref+`. \
           Secrets and values that SOPS has encrypted are not examined.",
     remedy: "Rotate the secret, store the new one in a Secret, and refer to it with `secretKeyRef`: \
              `jobplate render FILE --secret-env NAME=SECRET/KEY`. In `args`, use `$(NAME)`.",

@@ -6,7 +6,7 @@ use glob::{MatchOptions, Pattern};
 use jobplate::check::rules::{self, RULES};
 use jobplate::check::{Confidence, FindingFilter, Persona, Rule};
 use jobplate::render::InputSource;
-use jobplate_diagnostic::{Result, Severity, display_path};
+use jobplate_diagnostic::{Error, Result, Severity, display_path};
 
 use super::settings::{ConfidenceChoice, PersonaChoice, Settings, SeverityChoice, find_settings_file, parse_pattern};
 
@@ -114,7 +114,12 @@ impl Selection {
 
 /// Parses a pattern of `--exclude`. A slash at its end has no meaning.
 fn parse_exclude(text: &str) -> Result<Pattern> {
-    parse_pattern(&format!("`--exclude {text}`: invalid pattern"), text.trim_end_matches('/'))
+    if text.starts_with('/') || text.starts_with("../") {
+        return Err(Error::usage(format!("`--exclude {text}`: the pattern must be relative"))
+            .hint("use a path from this directory, or from the directory of the settings file"));
+    }
+    let pattern = text.trim_start_matches("./").trim_end_matches('/');
+    parse_pattern(&format!("`--exclude {text}`: invalid pattern"), pattern)
 }
 
 /// Returns the directory that contains a file.

@@ -223,7 +223,8 @@ impl PreviewArgs {
 
 /// Returns whether a template has only comments, blank lines and the starts of documents.
 fn has_no_content(text: &str) -> bool {
-    text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#') || line == "---")
+    let is_blank = |line: &str| line.is_empty() || line.starts_with('#');
+    text.lines().all(|line| is_blank(line.strip_prefix("---").unwrap_or(line).trim()))
 }
 
 /// Returns the report `{"diagnostics": [...]}`.

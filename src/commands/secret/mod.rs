@@ -113,7 +113,7 @@ Exit codes: 0 success; 2 invalid input"
                 "pass a file with its flag: --from-config=FILE, --from-env-file FILE, --from-file NAME=PATH"
             }));
         }
-        let hint = "NAME is the name of the whole Secret, such as prefect-secrets, not of one value in it";
+        let hint = "pass the name of the whole Secret, such as prefect-secrets, not of one value in it";
         names::check_object_name("Secret", &name).map_err(|fault| fault.hint(hint).into_error("argument NAME"))?;
         let namespace = parse_namespace(output.namespace)?;
         let found = sources.read(output.print_flags || output.print_spec)?;
@@ -240,7 +240,12 @@ fn keep_value(name: &str, value: SecretValue, notes: &mut Vec<Diagnostic>) -> Re
         Some(string) if !is_cast_already => secrets::describe_cast(name, string)?,
         _ => None,
     };
-    let suggest_text = |warning: Diagnostic| warning.help(format!("keep the exact text: pass --text {name}"));
+    let suggest_text = |warning: Diagnostic| {
+        warning.help(match string.is_none_or(|string| secrets::to_string_literal(name, string).is_some()) {
+            true => format!("keep the exact text: pass --text {name}"),
+            false => rename_hint(name),
+        })
+    };
     if cast_type.is_some() && string.is_some_and(secrets::may_expand) {
         let text = format!("Prefect expands `$NAME`, `${{...}}` or a leading `~` in the value of `{name}`");
         let help = "to keep a `$`, write it as `\\u0024` in the JSON string";
@@ -265,6 +270,11 @@ fn keep_value(name: &str, value: SecretValue, notes: &mut Vec<Diagnostic>) -> Re
     Ok(value)
 }
 
+/// Returns the hint for a secret whose text cannot be kept.
+fn rename_hint(name: &str) -> String {
+    format!("rename `{name}`: the `__` in its name puts the secret in a dict, in which Prefect expands strings")
+}
+
 /// Encodes a value so that a flow gets its exact text.
 fn encode_text(name: &str, location: &str, value: SecretValue) -> Result<Vec<u8>> {
     let string = match value {
@@ -279,7 +289,7 @@ fn encode_text(name: &str, location: &str, value: SecretValue) -> Result<Vec<u8>
     let text = secrets::to_string_literal(name, &string).ok_or_else(|| {
         Error::refused(format!("Prefect expands `${{...}}` in `{name}`, and `--text` cannot prevent it"))
             .in_file(location)
-            .hint(format!("remove the `__` from the name `{name}`, which puts the secret in a dict"))
+            .hint(rename_hint(name))
     })?;
     Ok(text.into_bytes())
 }

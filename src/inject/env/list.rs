@@ -25,9 +25,10 @@ pub(super) fn read_list<'a>(container: Node<'a>, key: &str) -> Result<EnvList<'a
     match node.kind() {
         NodeKind::Seq => Ok(EnvList::Items(node)),
         _ if node.is_null() || key == "env" && is_env_placeholder(*node) => Ok(EnvList::Null(node)),
-        _ => Err(Error::input(format!("`{key}` must be a list"))
-            .at(node.span())
-            .hint("replace it with a list of entries: `[{name: NAME, value: VALUE}]`")),
+        _ => Err(Error::input(format!("`{key}` must be a list")).at(node.span()).hint(match key {
+            "envFrom" => "replace it with a list of sources: `[{secretRef: {name: NAME}}]`",
+            _ => "replace it with a list of entries: `[{name: NAME, value: VALUE}]`",
+        })),
     }
 }
 

@@ -23,7 +23,7 @@ const MAX_DEPTH: usize = 64;
 
 /// Runs `cargo xtask bench --check`.
 pub fn run(programs: Programs<'_>, directory: &Path, runs: usize) -> Result<()> {
-    let kubeconform = servers::build_kubeconform(directory)?.context("Go is not here, and builds kubeconform")?;
+    let kubeconform = servers::build_kubeconform(directory)?.context("Go not found; it builds kubeconform")?;
     let schema = directory.join("job.schema.json");
     write_job_schema(&servers::kubernetes_source()?, &schema)?;
     let (jobs, job) = (directory.join("jobs.yaml"), directory.join("job.yaml"));

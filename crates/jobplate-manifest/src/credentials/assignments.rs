@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::names::{PREFECT_SECRET_PREFIX, is_secret_name};
-use super::tokens::{quoted_length, run_end, shell_word_length};
+use super::tokens::{count_backslashes, quoted_length, run_end, shell_word_length};
 use super::values::is_benign_value;
 
 /// The short flags that pass a key to programs of Prefect: `prefect agent kubernetes start -k KEY`.
@@ -93,7 +93,7 @@ fn value_range(text: &str, start: usize, line_end: usize, is_line: bool) -> Rang
             body..text[body..].find(&text[start..body]).map_or(text.len(), |length| body + length)
         }
         Some(b'"' | b'\'') if start < line_end => {
-            let opening = start - usize::from(text[..start].ends_with('\\'));
+            let opening = start - count_backslashes(&text[..start]);
             let end = opening + quoted_length(&text[opening..]);
             match continuation_length(&text[end..line_end.max(end)]) {
                 0 => start + 1..start + 1 + text[start + 1..end].trim_end_matches(['\\', bytes[start] as char]).len(),
@@ -112,10 +112,12 @@ fn unquoted_word_length(text: &str) -> usize {
         let is_end = c.is_whitespace() && !text[..length].ends_with('\\') || ";&,".contains(c);
         length += match c {
             // An escaped quote belongs to the word, or closes a string around it.
-            '"' | '\'' if text[..length].ends_with('\\') => match text[length + 1..].starts_with(is_word_part) {
-                true => 1,
-                false => break,
-            },
+            '"' | '\'' if count_backslashes(&text[..length]) % 2 == 1 => {
+                match text[length + 1..].starts_with(is_word_part) {
+                    true => 1,
+                    false => break,
+                }
+            }
             '"' | '\'' => match continuation_length(&text[length..]) {
                 0 => break,
                 quoted => quoted,
@@ -292,6 +294,8 @@ mod tests {
             ("run --password=\"hunter2\"'x y' -v", "hunter2\"'x y'"),
             ("run --password hun\\\"ter2 -v", "hun\\\"ter2"),
             ("run --password=hun\\\"ter2 -v", "hun\\\"ter2"),
+            ("run --password=hun\\\\\"ter2 x\" -v", "hun\\\\\"ter2 x\""),
+            ("sh -c \"run --password=\\\"hun\\\\\\\"ter2 x\\\" -v\"", "hun\\\\\\\"ter2 x"),
         ] {
             assert_eq!(find(text), [expected], "{text}");
         }

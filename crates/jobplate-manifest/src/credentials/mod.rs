@@ -24,7 +24,7 @@ use self::assignments::{find_argument, find_assigned, find_flags, find_secret_se
 pub use self::names::{PREFECT_SECRET_PREFIX, is_secret_name};
 use self::tokens::{find_private_keys, find_tokens};
 use self::urls::find_url_passwords;
-pub use self::values::{is_benign_value, is_name, is_placeholder};
+pub use self::values::{AUTHORIZATION_SCHEMES, is_benign_value, is_name, is_placeholder};
 
 /// The minimum length of a string with a credential in it, in bytes.
 const MIN_LENGTH: usize = 5;

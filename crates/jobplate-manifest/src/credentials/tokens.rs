@@ -240,14 +240,18 @@ pub(super) fn run_end(bytes: &[u8], start: usize, is_part: impl Fn(u8) -> bool) 
     start + bytes[start..].iter().take_while(|byte| is_part(**byte)).count()
 }
 
+/// Returns the number of backslashes at the end of `text`.
+pub(super) fn count_backslashes(text: &str) -> usize {
+    text.len() - text.trim_end_matches('\\').len()
+}
+
 /// Returns the length of the quoted string at the start of `text`, up to its end if the quote is not closed. Returns 0 if
 /// there is no quote. A quote that is escaped, as in a string inside of another one, is closed by an escaped quote.
 pub(super) fn quoted_length(text: &str) -> usize {
     let escape = text.len() - text.trim_start_matches('\\').len();
     let Some(quote) = text.as_bytes().get(escape).filter(|byte| b"\"'`".contains(byte)) else { return 0 };
-    let count_backslashes = |end: usize| text[..end].bytes().rev().take_while(|byte| *byte == b'\\').count();
-    // Two backslashes are an escaped backslash, and do not escape the quote.
-    let is_closing = |at: &usize| count_backslashes(*at) % 2 == escape % 2;
+    // A quote inside of n nested strings has 2^n - 1 backslashes, after an even number for each escaped backslash.
+    let is_closing = |at: &usize| count_backslashes(&text[..*at]).trailing_ones() == escape.trailing_ones();
     let mut quotes = text.match_indices(*quote as char).map(|(at, _)| at).filter(|at| *at > escape);
     quotes.find(is_closing).map_or(text.len(), |at| at + 1)
 }

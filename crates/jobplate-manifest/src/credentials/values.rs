@@ -44,8 +44,8 @@ const PLACEHOLDER_WORDS: [&str; 21] = [
     "the", "this", "token", "value", "webhook", "with",
 ];
 
-/// The schemes of the header `Authorization`, which precede a credential.
-const AUTHORIZATION_SCHEMES: [&str; 4] = ["Bearer ", "Basic ", "Token ", "ApiKey "];
+/// The schemes of the header `Authorization`, each with the blank before the credential.
+pub const AUTHORIZATION_SCHEMES: [&str; 4] = ["Bearer ", "Basic ", "Token ", "ApiKey "];
 
 /// The values of switches, and the words for a missing value.
 const SWITCHES: [&str; 8] = ["true", "false", "yes", "no", "on", "off", "null", "none"];

@@ -177,8 +177,8 @@ fn rename_entry(arena: &mut Arena, entry: &mut FlowEnvEntry) {
                 Some(value) => {
                     entry.value = value.or(entry.value);
                     let value = entry.value.and_then(|value| arena.as_str(value));
-                    let is_other_url =
-                        accepted == AcceptedValue::ApiUrl && value.is_some_and(|url| !may_be_api_url(url));
+                    let url = value.filter(|url| accepted == AcceptedValue::ApiUrl && !url.trim().is_empty());
+                    let is_other_url = url.is_some_and(|url| !may_be_api_url(url));
                     let note = if is_other_url { other_api_warning(old, new) } else { renamed_note(old, new, more) };
                     (Some(new.to_owned()), Some(note))
                 }

@@ -128,14 +128,15 @@ impl<'a> AgentContainer<'a> {
                 );
                 (text, "pass the URL of Prefect Server with --api URL, unless the image sets it".to_owned())
             }
-            (Backend::Cloud, Some(api)) if settings.api.is_none() && !is_prefect_cloud(&api) => (
-                format!("{API} of {object} is not the URL of Prefect Cloud, but the backend is `cloud`"),
-                format!("add --api {CLOUD_API_URL}"),
-            ),
-            (Backend::Cloud, Some(api)) if settings.backend.is_none() && !is_prefect_cloud(&api) => (
-                format!("{API} of {object} is not the URL of Prefect Cloud, but the backend is `cloud`"),
-                "add --backend server for Prefect Server".to_owned(),
-            ),
+            (Backend::Cloud, Some(api))
+                if !is_prefect_cloud(&api) && (settings.api.is_none() || settings.backend.is_none()) =>
+            {
+                let help = match settings.api {
+                    None => format!("add --api {CLOUD_API_URL}"),
+                    Some(_) => "add --backend server for Prefect Server".to_owned(),
+                };
+                (format!("{API} of {object} is not the URL of Prefect Cloud, but the backend is `cloud`"), help)
+            }
             _ => return None,
         };
         Some(Diagnostic::warning("backend-api-mismatch", text).help(help))

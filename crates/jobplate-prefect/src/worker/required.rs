@@ -90,17 +90,15 @@ pub(super) fn complete_and_check(
             }
         };
         let location = find_nearest(arena, manifest, around);
-        return Err(locate(error.hint(hint_for(first)), arena.location(location)));
+        return Err(locate(error.hint(hint_for(first).unwrap_or(MISSING_FIELD_HINT)), arena.location(location)));
     }
     if let Some((path, value, required)) = mismatched.into_iter().next() {
         let key = path.rsplit('/').next().unwrap_or_default();
         let key = if key == "0" { "the first container" } else { &format!("`{key}`") };
         let error =
             Error::input(format!("{key}{} must be {required}", under(path.rsplit_once('/').map_or("", |(a, _)| a))));
-        let hint = match hint_for(&path) {
-            MISSING_FIELD_HINT => format!("set it to {required}, as in Prefect's default template"),
-            hint => hint.to_owned(),
-        };
+        let hint = hint_for(&path).map(str::to_owned);
+        let hint = hint.unwrap_or_else(|| format!("set it to {required}, as in Prefect's default template"));
         return Err(locate(error.hint(hint), arena.location(value)));
     }
     Ok(())
@@ -122,14 +120,14 @@ fn to_dotted_path(path: &str) -> String {
 /// The hint for a missing field.
 const MISSING_FIELD_HINT: &str = "copy it from Prefect's default template, which has all required fields";
 
-/// Returns the hint for a missing or wrong field at the JSON pointer `path`.
-fn hint_for(path: &str) -> &'static str {
+/// Returns the hint for a missing or wrong field at the JSON pointer `path`, if the field has one of its own.
+fn hint_for(path: &str) -> Option<&'static str> {
     match path {
         path if path.ends_with("/parallelism") || path.ends_with("/completions") => {
-            "set `parallelism: 1` and `completions: 1` in the pod spec, as Prefect requires"
+            Some("set `parallelism: 1` and `completions: 1` in the pod spec, as Prefect requires")
         }
-        path if path.contains("/containers/0") => "set its name to `prefect-job`: Prefect rejects other names",
-        _ => MISSING_FIELD_HINT,
+        path if path.contains("/containers/0") => Some("set its name to `prefect-job`: Prefect rejects other names"),
+        _ => None,
     }
 }
 

@@ -164,7 +164,7 @@ impl SchemaChecker<'_> {
             };
             let rejection = check_name()
                 .or_else(check_property)
-                .or_else(|| patterns.iter().find_map(&mut check_pattern))
+                .or_else(|| patterns.iter().take_while(|_| self.count()).find_map(&mut check_pattern))
                 .or_else(|| self.check(*value, other.filter(|_| may_be_additional)?, use_.in_keyword(), depth))?;
             Some(rejection.below(&format!(".{name}")))
         })

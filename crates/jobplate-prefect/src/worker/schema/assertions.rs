@@ -165,6 +165,10 @@ impl SchemaChecker<'_> {
         let Value::List(items) = self.arena.get(value) else { return None };
         for (position, item) in items.iter().enumerate().filter(|_| is_unique) {
             let size = self.size(*item);
+            // The size itself takes as long as a comparison.
+            if !self.count_size(size) {
+                return None;
+            }
             for other in &items[..position] {
                 if !self.count_size(size) {
                     return None;
