@@ -62,9 +62,11 @@ pub(super) fn is_benign_part(text: &str, part: &Range<usize>) -> bool {
         || is_account(text, part)
 }
 
-/// Returns whether a value is a URL with a variable as password: `postgres://etl:$(PASSWORD)@db`.
+/// Returns whether a value is a URL, or the part after its scheme, with a variable as password:
+/// `postgres://etl:$(PASSWORD)@db`.
 fn has_variable_password(value: &str) -> bool {
-    let user_info = value.split_once("://").and_then(|(_, rest)| rest.split_once('@')).map(|(user_info, _)| user_info);
+    let rest = value.split_once("://").map_or(value, |(_, rest)| rest);
+    let user_info = rest.split_once('@').map(|(user_info, _)| user_info);
     let password = user_info.and_then(|user_info| user_info.split_once(':')).map(|(_, password)| password);
     password.is_some_and(is_placeholder)
 }
@@ -75,7 +77,7 @@ fn is_expression(value: &str) -> bool {
     let value = value.trim_end_matches(['"', '\'', ';']);
     // A blank may end the value before the command does.
     let is_command = match value.strip_prefix("$(") {
-        Some(command) => command.find(')').is_none_or(|close| !command[close..].contains(|c: char| c != ')')),
+        Some(command) => command.split_once(')').is_none_or(|(_, rest)| !rest.starts_with(|c| !" )\"'\\".contains(c))),
         None => value.len() > 1 && value.starts_with('`') && value.ends_with('`'),
     };
     let is_call = value.ends_with([')', ']'])
@@ -268,6 +270,8 @@ mod tests {
             ("Authorization: Bearer $TOKEN\" -H x", "Bearer $TOKEN\" -H x", true),
             ("Authorization: Bearer hunter2\" -H $X", "Bearer hunter2\" -H $X", false),
             ("--dsn=postgres://$(USER):$(PASSWORD)@db", "postgres://$(USER):$(PASSWORD)@db", true),
+            ("--dsn=$(USER):$(PASSWORD)@tcp(db)/etl", "$(USER):$(PASSWORD)@tcp(db)/etl", true),
+            ("Bearer $(cat /run/token)\\\" --cacert x", "Bearer $(cat /run/token)\\\" --cacert x", true),
             ("--dsn=postgres://$(USER):hunter2@db", "postgres://$(USER):hunter2@db", false),
             ("etcd --initial-cluster-token etcd-cluster-1", "etcd-cluster-1", true),
             ("credentials: |-", "|-", true),
