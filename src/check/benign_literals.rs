@@ -66,9 +66,10 @@ pub(super) fn is_benign_part(text: &str, part: &Range<usize>) -> bool {
 /// `postgres://etl:$(PASSWORD)@db`.
 fn has_variable_password(value: &str) -> bool {
     let rest = value.split_once("://").map_or(value, |(_, rest)| rest);
-    let user_info = rest.split_once('@').map(|(user_info, _)| user_info);
-    let password = user_info.and_then(|user_info| user_info.split_once(':')).map(|(_, password)| password);
-    password.is_some_and(is_placeholder)
+    let Some((user_info, host)) = rest.split_once('@') else { return false };
+    let mut parameters = host.split(['?', '&', ';', ' ']).filter_map(|parameter| parameter.split_once('='));
+    user_info.split_once(':').is_some_and(|(_, password)| is_placeholder(password))
+        && !parameters.any(|(name, _)| is_secret_name(name))
 }
 
 /// Returns whether a value is a command substitution, a call such as `file.read()`, an element such as
@@ -187,7 +188,7 @@ fn is_shell_variable(value: &str) -> bool {
     let is_start = |c: char| c.is_ascii_alphabetic() || c == '_';
     let is_path = || name.split('.').count() > 1 && name.split('.').all(|part| part.starts_with(is_start));
     name.starts_with(is_start)
-        && (name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+        && (is_constant(name)
             || name.contains('-') && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
             || is_path() && name.bytes().all(|byte| byte.is_ascii_alphabetic() || b"._-".contains(&byte)))
 }
@@ -272,6 +273,8 @@ mod tests {
             ("--dsn=postgres://$(USER):$(PASSWORD)@db", "postgres://$(USER):$(PASSWORD)@db", true),
             ("--dsn=$(USER):$(PASSWORD)@tcp(db)/etl", "$(USER):$(PASSWORD)@tcp(db)/etl", true),
             ("Bearer $(cat /run/token)\\\" --cacert x", "Bearer $(cat /run/token)\\\" --cacert x", true),
+            ("--dsn=postgres://$(U):$(P)@db?sslmode=off", "postgres://$(U):$(P)@db?sslmode=off", true),
+            ("--dsn=postgres://$(U):$(P)@db?password=hunter2", "postgres://$(U):$(P)@db?password=hunter2", false),
             ("--dsn=postgres://$(USER):hunter2@db", "postgres://$(USER):hunter2@db", false),
             ("etcd --initial-cluster-token etcd-cluster-1", "etcd-cluster-1", true),
             ("credentials: |-", "|-", true),

@@ -47,8 +47,8 @@ struct JsonFinding<'r> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
     related: Vec<LabelledPlace<'r>>,
-    /// The change that resolves the finding. Missing if there is none, if it contains a sensitive
-    /// value, or if the document is too large.
+    /// The change that resolves the finding. Missing if the finding has no fix, if the fix contains a sensitive value, or
+    /// if the document is too large.
     #[serde(skip_serializing_if = "Option::is_none")]
     fix: Option<JsonFix<'r>>,
     /// The comment that suppresses the finding. Missing if the finding counts.
