@@ -211,8 +211,6 @@ fn defined_kind(crd: Node<'_>) -> Option<ProvidedResource> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
-
     use super::*;
     use crate::document::OriginalText;
 
@@ -229,23 +227,14 @@ mod tests {
         Document::new("jobs.yaml", 1, text).with_original(source)
     }
 
-    fn measure_read(count: usize) -> Duration {
-        let document = list_of_jobs(count);
-        let namespaces = Namespaces { requested: None, default: "default".into() };
-        let start = Instant::now();
-        let Inventory { entries, .. } = read_inventory([Ok(document)], &namespaces).unwrap();
-        let duration = start.elapsed();
-        assert_eq!(entries.len(), count);
-        assert!(entries.iter().all(|entry| entry.has_ttl) && entries[count - 1].row.line == 5 * count - 1);
-        duration
-    }
-
     #[test]
     fn reads_a_list_in_linear_time() {
-        // Use the shortest of several runs, since other processes can only slow down a run.
-        let runs: Vec<[Duration; 2]> = (0..5).map(|_| [1000, 8000].map(measure_read)).collect();
-        let shortest_run = |size: usize| runs.iter().map(|times| times[size]).min().unwrap().as_secs_f64();
-        let ratio = shortest_run(1) / shortest_run(0);
-        assert!(ratio < 16.0, "eight times as many Jobs take {ratio:.1} times as long");
+        let read = |&count: &usize| {
+            let namespaces = Namespaces { requested: None, default: "default".into() };
+            let Inventory { entries, .. } = read_inventory([Ok(list_of_jobs(count))], &namespaces).unwrap();
+            assert_eq!(entries.len(), count);
+            assert!(entries.iter().all(|entry| entry.has_ttl) && entries[count - 1].row.line == 5 * count - 1);
+        };
+        jobplate_growth::assert_linear(8_000, |count| count, read);
     }
 }

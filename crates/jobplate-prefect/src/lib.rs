@@ -36,7 +36,6 @@
 //! | [`worker`] | the Job that a worker of Prefect 2 or 3 creates |
 //! | [`convert`] | how a job template is converted to a base job template |
 //! | [`pyvalue`] | how Python reads and writes values |
-//! | `growth` | which growth of run time tests accept |
 //! | `kwargs` | which arguments a Python class accepts |
 //! | [`value_description`] | how notes and tables describe the value of a variable without showing it |
 //! | [`note`] | the contents of a note |
@@ -47,8 +46,6 @@ pub mod base_job_template;
 pub mod convert;
 pub mod deployment;
 pub mod generation;
-#[cfg(test)]
-mod growth;
 mod job_checks;
 pub mod kubernetes_job_block;
 mod kwargs;

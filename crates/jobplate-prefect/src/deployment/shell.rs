@@ -218,7 +218,8 @@ fn reference_at_start(text: &str) -> Option<&str> {
 mod tests {
     use std::collections::HashSet;
 
-    use crate::growth::assert_grows_linearly;
+    use jobplate_growth::assert_linear;
+
     use crate::pyvalue::environ::{Environ, EnvironVar, Resolved};
     use crate::pyvalue::limits::Budget;
 
@@ -305,7 +306,7 @@ mod tests {
     fn reading_time_grows_linearly() {
         let environ = Environ::from_pairs(&[("A", "x")]);
         for part in ["<", "< a ", "$A", "${", "'a'", "a;", ">x ", "# a\n", "prefect config ", "<Secret a"] {
-            assert_grows_linearly(10_000, |count| drop(start_words(&part.repeat(count), &environ)));
+            assert_linear(20_000, |count| part.repeat(count), |text| drop(start_words(text, &environ)));
         }
     }
 }

@@ -324,7 +324,6 @@ fn resolve_reference(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::growth::assert_grows_linearly;
 
     fn load_error(pairs: &[(&str, &str)], user: &str) -> String {
         let user = SourceFile::new_redacted("c.toml", user);
@@ -382,7 +381,7 @@ mod tests {
     }
 
     /// Loads `count` settings in a file, and as many variables that refer to them.
-    fn load_settings(count: usize) {
+    fn load_settings(&count: &usize) {
         let user: String = (0..count).map(|at| format!("[context.s{at}]\nk = \"x\"\n")).collect();
         let user = SourceFile::new_redacted("c.toml", user);
         let variables = (0..count).map(|at| EnvironVar {
@@ -395,6 +394,6 @@ mod tests {
 
     #[test]
     fn loading_time_grows_linearly() {
-        assert_grows_linearly(500, load_settings);
+        jobplate_growth::assert_linear(1_000, |count| count, load_settings);
     }
 }

@@ -223,8 +223,9 @@ impl Environ {
 
 #[cfg(test)]
 mod tests {
+    use jobplate_growth::assert_linear;
+
     use super::*;
-    use crate::growth::assert_grows_linearly;
 
     #[test]
     fn expands_variables_and_home() {
@@ -256,16 +257,26 @@ mod tests {
     fn expansion_time_grows_linearly() {
         let environ = Environ::from_pairs(&[("A", "x")]);
         for part in ["${", "}${", "$A${", "$A", "${A}"] {
-            assert_grows_linearly(50_000, |count| {
-                drop(environ.expand_vars(&part.repeat(count), &mut Budget::default()));
-            });
+            assert_linear(
+                100_000,
+                |count| part.repeat(count),
+                |text| {
+                    drop(environ.expand_vars(text, &mut Budget::default()));
+                },
+            );
         }
-        assert_grows_linearly(10_000, |count| {
-            let variable =
-                |at| EnvironVar { name: format!("A{at}"), value: Resolved::Text("x".to_owned()), location: None };
-            let environ: Environ = (0..count).chain(0..count).map(variable).collect();
-            assert!((0..count).all(|at| environ.get(&format!("A{at}")).is_some()) && environ.iter().count() == count);
-        });
+        assert_linear(
+            20_000,
+            |count| count,
+            |&count| {
+                let variable =
+                    |at| EnvironVar { name: format!("A{at}"), value: Resolved::Text("x".to_owned()), location: None };
+                let environ: Environ = (0..count).chain(0..count).map(variable).collect();
+                assert!(
+                    (0..count).all(|at| environ.get(&format!("A{at}")).is_some()) && environ.iter().count() == count
+                );
+            },
+        );
     }
 
     #[test]
