@@ -7,6 +7,8 @@
 //! | `rule` | the parts of a rule |
 //! | [`rules`] | which rules exist |
 //! | `subject` | what a rule examines: objects, pods, containers and variables |
+//! | `expression` | which text is an expression of a template, or an instruction of a patch |
+//! | `schema` | which fields do not exist, and which values have a wrong type |
 //! | `findings` | how a rule reports a finding, and how many are kept |
 //! | `finding` | the place of a finding in the input, and its path in the manifest |
 //! | `checker` | which documents are parsed, and which embedded documents are checked |
@@ -32,6 +34,7 @@ mod checker;
 mod comment;
 mod copy;
 mod embedded_text;
+mod expression;
 mod finding;
 mod findings;
 mod fix;
@@ -45,6 +48,7 @@ mod references;
 mod replacement;
 mod rule;
 pub mod rules;
+mod schema;
 mod splice;
 mod subject;
 

@@ -1,6 +1,7 @@
 //! What a rule examines: a document with its objects, pods, containers and variables.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use jobplate_diagnostic::suggest::quote_key;
 use jobplate_diagnostic::{Error, ProgramName, Result};
@@ -12,6 +13,7 @@ use jobplate_prefect::base_job_template;
 use jobplate_prefect::generation::{Generation, identify_generation};
 use jobplate_yaml::{Document, Node, NodeKind, Unsupported, template_expression_on_line};
 
+use super::schema::{self, Violation};
 use crate::render::{is_object, syntax_error};
 
 /// The keys of a pod spec with lists of containers.
@@ -29,6 +31,8 @@ pub struct Subject<'a> {
     /// Whether each Job without a sign of Prefect 2 or 3 is a template, because the command line describes a run of
     /// Prefect 1.
     treats_jobs_as_prefect1: bool,
+    /// The differences between the objects and the fields that Kubernetes knows, which are found on first use.
+    violations: OnceCell<Vec<Violation<'a>>>,
 }
 
 /// Whether a document is embedded in a ConfigMap.
@@ -100,17 +104,6 @@ pub struct EnvEntry<'a> {
     pub value_from: Option<Node<'a>>,
 }
 
-/// Returns whether a key is an instruction of a strategic merge patch, such as `$patch`, and not a field. Source:
-/// kubernetes/apimachinery:pkg/util/strategicpatch/patch.go
-pub(super) fn is_patch_directive(key: &str) -> bool {
-    key.starts_with('$')
-}
-
-/// Returns whether a string contains an expression that Prefect, Helm, envsubst, kustomize or a similar program replaces.
-pub(super) fn has_expression(text: &str) -> bool {
-    ["{{", "${", "$("].iter().any(|start| text.contains(start))
-}
-
 /// Returns the error for a document that cannot be parsed.
 pub(super) fn parse_error(text: &str, unsupported: Unsupported) -> Error {
     let is_template = template_expression_on_line(text, unsupported.offset).is_some();
@@ -133,7 +126,7 @@ impl<'a> Subject<'a> {
     /// Fails if the kinds of the objects are ambiguous.
     pub fn new(document: Document<'a>, embedding: Embedding, treats_jobs_as_prefect1: bool) -> Result<Self> {
         let objects = objects(document)?.into_iter().map(CheckedObject::new).collect();
-        Ok(Subject { document, objects, embedding, treats_jobs_as_prefect1 })
+        Ok(Subject { document, objects, embedding, treats_jobs_as_prefect1, violations: OnceCell::new() })
     }
 
     /// Returns whether an object is a job template of Prefect 1. A Job of Prefect 2 or 3 is a run that a worker has
@@ -145,6 +138,17 @@ impl<'a> Subject<'a> {
             Some(generation) => generation == Generation::Prefect1 && (is_job || has_key),
             None => has_key || is_job && self.treats_jobs_as_prefect1,
         }
+    }
+
+    /// Returns the differences between the objects and the fields that Kubernetes knows, in order.
+    pub(super) fn violations(&self) -> &[Violation<'a>] {
+        self.violations.get_or_init(|| {
+            let compare = |object: &CheckedObject<'a>| {
+                let pods = object.pods.iter().flat_map(|pod| &pod.containers);
+                schema::compare(&object.object, pods.map(|container| container.node))
+            };
+            self.objects.iter().flat_map(compare).collect()
+        })
     }
 
     /// Returns the containers in which the agent of Prefect 1 runs the flow, one for each job template.

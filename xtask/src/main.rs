@@ -11,6 +11,7 @@ mod docs;
 mod mutants;
 mod oracles;
 mod run;
+mod schema;
 mod servers;
 mod swaps;
 mod test;
@@ -27,6 +28,8 @@ cargo xtask COMMAND
                                    builds it in minutes the first time (--offline: without advisories)
   docs [--serve]                   Build the documentation site in target/site and check its links (--serve: serve it,
                                    and build it again when a page changes)
+  schema [--check]                 Write the fields that `check` knows, from Kubernetes' OpenAPI specification
+                                   (--check: fail if they are outdated)
   servers                          Install Kubernetes' servers, kubectl, Helm, act, pre-commit and others for the
                                    tests into target/servers (fifteen minutes the first time)
   oracles                          Install Prefect for the tests into virtual environments in target/oracles
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
     let result = match command.as_str() {
         "test" => test::run(&args),
         "audit" => audit::run(&args),
+        "schema" => schema::run(&args),
         "servers" => servers::run(&args),
         "oracles" => oracles::run(&args),
         "swaps" => swaps::run(&args),

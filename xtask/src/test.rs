@@ -15,6 +15,7 @@ use crate::docs;
 use crate::mutants::fidelity_command;
 use crate::oracles;
 use crate::run::{self, cargo_command, run_step};
+use crate::schema;
 use crate::servers;
 use crate::swaps;
 
@@ -85,6 +86,7 @@ fn run_all(suites: &mut Suites) -> Result<()> {
     let site = run_docs_checks(suites)?;
     if run::first_output_line("go", &["version"]).is_some() {
         suites.run("go-yaml oracle", build_go_oracle)?;
+        suites.run("schema of Kubernetes", || schema::run(&["--check".to_owned()]))?;
     }
     suites.run("without features", check_without_features)?;
     suites.run_command("build of the tests", workspace_command("test").arg("--no-run"))?;

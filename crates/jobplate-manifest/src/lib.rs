@@ -34,6 +34,7 @@
 //! | [`sendable`] | what is refused before an object is sent: exports, duplicate names, non-string values |
 //! | [`json`] | how a node is converted to JSON |
 //! | [`difference`] | which containers and variables differ between two versions of a document |
+//! | [`schema`] | which fields workloads, ConfigMaps and Secrets have, and the types of their values |
 //! | [`secret`] | how a Secret is written |
 //! | [`sops`] | which documents SOPS has encrypted, and that they are not edited |
 //! | [`env_file`] | how an env file is parsed: quotes, comments, names |
@@ -51,6 +52,7 @@ pub mod json;
 pub mod names;
 pub mod object;
 pub mod quantity;
+pub mod schema;
 pub mod secret;
 pub mod select;
 pub mod selector;

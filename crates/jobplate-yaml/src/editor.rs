@@ -325,6 +325,24 @@ mod tests {
     }
 
     #[test]
+    fn replaces_a_key_and_nothing_else() {
+        for (text, expected) in [
+            ("a: {b: c}   # d\n", "x: {b: c}   # d\n"),
+            ("'a'  :\n- b\n", "x  :\n- b\n"),
+            ("{\"a\": 1}\n", "{\"x\": 1}\n"),
+            ("? a\n: b\n", "? x\n: b\n"),
+        ] {
+            let mut arena = NodeArena::default();
+            read(text, &mut arena).unwrap();
+            let document = Document::new(text, &arena);
+            let (key, _) = document.root().entries().next().unwrap();
+            let mut editor = Editor::default();
+            let edit = Edit { node: key.index(), change: Change::Replace(Value::name("x")) };
+            assert_eq!(editor.apply(document, &[edit]).unwrap().document.text, expected);
+        }
+    }
+
+    #[test]
     fn a_duplicate_key_elsewhere_does_not_matter_to_the_fallback_parser() {
         let text = |value: &str| format!("a: {value}\n? c\n: d\ne: {{f: 1, f: 2}}\n");
         assert_eq!(apply(&text("b"), Change::Replace(Value::name("x"))).unwrap(), text("x"));

@@ -200,7 +200,7 @@ impl<'a> Editable<'a> {
         }
     }
 
-    /// Replaces a scalar, a null or an empty collection.
+    /// Replaces a scalar, a null or an empty collection. The scalar may be a key.
     pub fn replace(self, value: Value) -> Edit {
         self.edit(Change::Replace(value))
     }

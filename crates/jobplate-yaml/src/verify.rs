@@ -146,9 +146,12 @@ impl<'a> Verifier<'a> {
         }
         self.check(self.new < collection.new_end)?;
         if collection.is_map {
-            // A key is never edited, so the next edit must not belong to the key.
-            self.check(self.edits.first().is_none_or(|edit| edit.node != self.old))?;
-            self.compare_unedited()?;
+            // A key can only be replaced.
+            let is_replaced = self.edits.first().is_some_and(|edit| edit.node == self.old);
+            match is_replaced {
+                true => self.compare_node().and_then(|key| self.check(key.is_none()))?,
+                false => self.compare_unedited()?,
+            }
             self.check(self.new < collection.new_end)?;
         }
         Ok(NextChild::Common)

@@ -8,9 +8,10 @@ use jobplate_manifest::workload::is_builtin_workload;
 use jobplate_yaml::Node;
 use std::collections::HashMap;
 
+use crate::check::expression::has_expression;
 use crate::check::findings::{Confidence, Findings};
 use crate::check::rule::{Check, Example, Persona, Rule};
-use crate::check::subject::{CheckedObject, Pod, Subject, has_expression};
+use crate::check::subject::{CheckedObject, Pod, Subject};
 
 /// The rule.
 pub static RULE: Rule = Rule {

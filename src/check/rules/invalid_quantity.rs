@@ -9,9 +9,10 @@ use jobplate_yaml::{Node, ScalarKind};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use crate::check::expression::has_expression;
 use crate::check::findings::{Confidence, Findings};
 use crate::check::rule::{Check, Example, Persona, Rule};
-use crate::check::subject::{CheckedObject, Container, Subject, has_expression};
+use crate::check::subject::{CheckedObject, Container, Subject};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -5,10 +5,11 @@ use jobplate_manifest::names::check_data_key;
 use jobplate_manifest::sendable::describe_non_string;
 use jobplate_yaml::Node;
 
+use crate::check::expression::has_expression;
 use crate::check::findings::{Confidence, Findings};
 use crate::check::references::references;
 use crate::check::rule::{Check, Example, Persona, Rule};
-use crate::check::subject::{CheckedObject, Subject, has_expression};
+use crate::check::subject::{CheckedObject, Subject};
 
 /// The keys of Secrets and ConfigMaps with data.
 const DATA: [(&str, &[&str]); 2] = [("Secret", &["data", "stringData"]), ("ConfigMap", &["data", "binaryData"])];

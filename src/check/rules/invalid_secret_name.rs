@@ -4,10 +4,11 @@ use jobplate_diagnostic::Severity;
 use jobplate_manifest::names::check_object_name;
 use jobplate_manifest::sendable::describe_non_string;
 
+use crate::check::expression::has_expression;
 use crate::check::findings::{Confidence, Findings};
 use crate::check::references::references;
 use crate::check::rule::{Check, Example, Persona, Rule};
-use crate::check::subject::{Subject, has_expression};
+use crate::check::subject::Subject;
 
 /// The rule.
 pub static RULE: Rule = Rule {

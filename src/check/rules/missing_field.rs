@@ -4,10 +4,14 @@ use jobplate_diagnostic::Severity;
 use jobplate_diagnostic::suggest::closest;
 use jobplate_yaml::{Node, NodeKind};
 
+use crate::check::expression::is_patch_directive;
 use crate::check::findings::{Confidence, Findings};
 use crate::check::references::references;
 use crate::check::rule::{Check, Example, Persona, Rule};
-use crate::check::subject::{Subject, is_patch_directive};
+use crate::check::subject::Subject;
+
+/// The fields of an entry of `env`.
+const VARIABLE_FIELDS: [&str; 3] = ["name", "value", "valueFrom"];
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -53,7 +57,11 @@ spec:
 fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
     for (_, _, container) in subject.containers() {
         for entry in &container.env {
-            require("a variable", entry.node, "name", findings);
+            // `unknown-field` reports a name in the place of a field: `- DB_HOST: db`.
+            let is_known = |key: Node<'_>| VARIABLE_FIELDS.iter().any(|field| key.has_text(field));
+            if entry.node.entries().all(|(key, _)| is_known(key) || key.is_merge_key()) {
+                require("a variable", entry.node, "name", findings);
+            }
         }
     }
     let pods = subject.objects.iter().flat_map(|object| &object.pods);

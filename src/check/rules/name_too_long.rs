@@ -3,9 +3,10 @@
 use jobplate_diagnostic::Severity;
 use jobplate_manifest::sendable::check_name_length;
 
+use crate::check::expression::has_expression;
 use crate::check::findings::{Confidence, Findings};
 use crate::check::rule::{Check, Example, Persona, Rule};
-use crate::check::subject::{Subject, has_expression};
+use crate::check::subject::Subject;
 
 /// The rule.
 pub static RULE: Rule = Rule {

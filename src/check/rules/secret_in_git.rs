@@ -5,9 +5,10 @@ use jobplate_diagnostic::suggest::quote_key;
 use jobplate_manifest::credentials::is_benign_value;
 use jobplate_yaml::Node;
 
+use crate::check::expression::has_expression;
 use crate::check::findings::{Confidence, Findings};
 use crate::check::rule::{Check, Example, Persona, Rule};
-use crate::check::subject::{Subject, has_expression};
+use crate::check::subject::Subject;
 
 /// The rule.
 pub static RULE: Rule = Rule {

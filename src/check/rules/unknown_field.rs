@@ -1,33 +1,16 @@
-//! `unknown-field`: a field of a variable or of its source does not exist.
-
-use std::cell::LazyCell;
+//! `unknown-field`: a field does not exist in Kubernetes.
 
 use jobplate_diagnostic::Severity;
 use jobplate_diagnostic::suggest::{closest, quote_key};
-use jobplate_manifest::env::VALUE_FROM_SOURCES;
-use jobplate_yaml::{Child, Editable, Node, NodeKind};
+use jobplate_yaml::{Editable, NodeKind, Value};
 
-use crate::check::copy::to_value;
 use crate::check::findings::{Confidence, Findings};
 use crate::check::rule::{Check, Example, FixDescription, Persona, Rule};
-use crate::check::subject::{Subject, has_expression, is_patch_directive};
+use crate::check::schema::{UnknownField, Violation};
+use crate::check::subject::Subject;
 
-/// The fields of an entry of `env`.
-const VARIABLE: [&str; 3] = ["name", "value", "valueFrom"];
-
-/// The fields of an entry of `envFrom`.
-const ENV_FROM: [&str; 3] = ["prefix", "configMapRef", "secretRef"];
-
-/// The fields of each source of a variable or of `envFrom`.
-const SOURCES: [(&str, &[&str]); 7] = [
-    ("secretKeyRef", &["name", "key", "optional"]),
-    ("configMapKeyRef", &["name", "key", "optional"]),
-    ("fieldRef", &["apiVersion", "fieldPath"]),
-    ("resourceFieldRef", &["containerName", "resource", "divisor"]),
-    ("fileKeyRef", &["volumeName", "path", "key", "optional"]),
-    ("secretRef", &["name", "optional"]),
-    ("configMapRef", &["name", "optional"]),
-];
+/// The maximum number of fields that a help message lists.
+const MAX_LISTED_FIELDS: usize = 8;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -36,7 +19,7 @@ pub static RULE: Rule = Rule {
     confidence: Confidence::High,
     security_severity: None,
     persona: Persona::Regular,
-    summary: "a field of a variable or of its source does not exist",
+    summary: "a field does not exist, or is in the wrong place",
     why: "`kubectl` and GitOps tools ask the API server for strict validation, which rejects unknown fields. Without it, the \
           field is silently removed: a variable with `valuefrom` is then empty.",
     remedy: "Correct the name of the field. Names are case-sensitive.",
@@ -71,59 +54,55 @@ spec:
 };
 
 fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
-    for (_, _, container) in subject.containers() {
-        for entry in &container.env {
-            check_fields("a variable", entry.node, &VARIABLE, findings);
-            if let Some(source) = entry.value_from {
-                check_fields("`valueFrom`", source, &VALUE_FROM_SOURCES, findings);
-                check_sources(source, findings);
-            }
-        }
-        for source in container.node.get_first("envFrom").into_iter().flat_map(Node::items) {
-            check_fields("an item of `envFrom`", source, &ENV_FROM, findings);
-            check_sources(source, findings);
+    for violation in subject.violations() {
+        if let Violation::UnknownField(unknown) = violation {
+            report(unknown, findings);
         }
     }
 }
 
-/// Checks the fields of the sources in a mapping.
-fn check_sources<'a>(map: Node<'a>, findings: &mut Findings<'a>) {
-    for (name, fields) in SOURCES {
-        if let Some(source) = map.get_first(name) {
-            check_fields(&format!("`{name}`"), source, fields, findings);
-        }
+fn report<'a>(unknown: &UnknownField<'a>, findings: &mut Findings<'a>) {
+    let name = unknown.key.text().unwrap_or_default();
+    let closest = if unknown.home.is_none() { closest_field(unknown, &name) } else { None };
+    // A key without a value may be a secret after a forgotten `:`.
+    let message = match closest.is_none() && unknown.value.kind() == NodeKind::Empty {
+        true => format!("{} has a key without a value", unknown.owner),
+        false => format!("unknown field {} in {}", quote_key(&name), unknown.owner),
+    };
+    let finding = findings.report(unknown.key, message);
+    let Some(field) = closest else {
+        finding.help(describe_remedy(unknown));
+        return;
+    };
+    finding.help(format!("did you mean `{field}`?"));
+    if let Ok(key) = Editable::for_replacement(unknown.key, "the field") {
+        finding.fix(false, format!("rename the field to `{field}`"), vec![key.replace(Value::name(field))]);
     }
 }
 
-/// Reports the keys of a mapping that are not among its fields.
-fn check_fields<'a>(owner: &str, map: Node<'a>, fields: &[&str], findings: &mut Findings<'a>) {
-    let unused =
-        LazyCell::new(|| fields.iter().copied().filter(|field| map.get_first(field).is_none()).collect::<Vec<_>>());
-    let editable = LazyCell::new(|| Editable::from_node(map, owner).ok());
-    for (position, (key, value)) in map.entries().enumerate() {
-        let Some(text) = key.text() else { continue };
-        if fields.contains(&&*text) || key.is_merge_key() || has_expression(&text) || is_patch_directive(&text) {
-            continue;
-        }
-        let closest = closest(&text, unused.iter().copied());
-        // A key without a value may be a secret after a forgotten `:`.
-        let message = match closest.is_none() && value.kind() == NodeKind::Empty {
-            true => format!("{owner} has a key without a value"),
-            false => format!("unknown field {} in {owner}", quote_key(&text)),
-        };
-        let finding = findings.report(key, message);
-        let Some(field) = closest else {
-            finding.help(format!("remove it, or use one of: {}", fields.join(", ")));
-            continue;
-        };
-        finding.help(format!("did you mean `{field}`?"));
-        if let (Some(map), Some(copy)) = (*editable, to_value(value)) {
-            let insert = vec![(position, Child::entry(field.to_owned(), copy))];
-            finding.fix(
-                false,
-                format!("rename the field to `{field}`"),
-                vec![map.change_children(vec![position], insert)],
-            );
-        }
+/// Returns the field that a misspelled name probably means, if the mapping does not have it. A longer word also means a
+/// field: `environment` is `env`.
+fn closest_field(unknown: &UnknownField<'_>, name: &str) -> Option<&'static str> {
+    let fields = unknown.object_type.fields().map(|(field, _)| field);
+    let unused: Vec<&str> = fields.filter(|field| unknown.map.get_first(field).is_none()).collect();
+    let is_start = |field: &&str| field.len() > 2 && name.starts_with(*field);
+    let longest_start = || unused.iter().copied().filter(is_start).max_by_key(|field| field.len());
+    closest(name, unused.iter().copied()).or_else(longest_start)
+}
+
+/// Returns what to do with a field that is not misspelled.
+fn describe_remedy(unknown: &UnknownField<'_>) -> String {
+    if let Some(home) = &unknown.home {
+        return format!("move it to {home}");
     }
+    let mut fields: Vec<&str> = unknown.object_type.fields().map(|(field, _)| field).collect();
+    if unknown.object_type.name() == "EnvVar" && unknown.map.get_first("name").is_none() {
+        return "write the name under `name`, and the value under `value`".to_owned();
+    }
+    if fields.len() > MAX_LISTED_FIELDS {
+        return "remove it".to_owned();
+    }
+    // The name comes first, as in most manifests.
+    fields.sort_by_key(|field| *field != "name");
+    format!("remove it, or use one of: {}", fields.join(", "))
 }
