@@ -121,7 +121,8 @@ impl<'a> Comparison<'a> {
                 if object_type.name() != "EnvVar" || name == "valueFrom" {
                     self.compare_field(value, field_type, name);
                 }
-            } else if !key.is_merge_key() && !has_expression(&name) && !is_patch_directive(&name) {
+            // SOPS adds `sops` to an encrypted object, and removes it before the object is sent.
+            } else if !key.is_merge_key() && !has_expression(&name) && !is_patch_directive(&name) && name != "sops" {
                 let (owner, home) = (self.owner(), self.find_home(&name));
                 let unknown = UnknownField { map, object_type, owner, key, value, home };
                 self.violations.push(Violation::UnknownField(unknown));

@@ -5,8 +5,9 @@ use jobplate::check::rules::find;
 use crate::rows::api_path;
 use crate::servers::{ADMIN, Servers};
 
-/// The rules about manifests that the API server rejects. Their examples are Jobs with the name `etl`.
-const RULES: [&str; 8] = [
+/// The rules about manifests that the API server rejects. Their examples are Jobs with the name `etl`, or templates.
+const RULES: [&str; 10] = [
+    "duplicate-key",
     "duplicate-env",
     "invalid-env-name",
     "invalid-secret-key",
@@ -15,6 +16,7 @@ const RULES: [&str; 8] = [
     "non-string-value",
     "unknown-field",
     "value-and-value-from",
+    "wrong-type",
 ];
 
 #[test]
@@ -27,7 +29,9 @@ fn servers_reject_what_rules_report() {
     };
     for name in RULES {
         let rule = find(name).expect("a rule");
-        for example in rule.examples {
+        let mut jobs = rule.examples.iter().filter(|example| example.manifest.contains("name: etl\n")).peekable();
+        assert!(jobs.peek().is_some(), "{name} has no Job as an example");
+        for example in jobs {
             let (bad, good) = (send(example.manifest), send(&example.correct(example.manifest)));
             assert!(bad.status >= 400, "{name}: the server accepts the bad example: {}", bad.text());
             assert!(good.status < 300, "{name}: the server rejects the good example: {}", good.text());

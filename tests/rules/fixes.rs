@@ -15,7 +15,8 @@ const MAX_ROUNDS: usize = 10;
 fn fixes_resolve_the_findings_of_their_rule() {
     let mut failures = String::new();
     for rule in RULES {
-        for example in rule.examples.iter().filter(|example| example.with.is_empty()) {
+        let examples = rule.examples.iter().filter(|example| example.with.is_empty());
+        for (position, example) in examples.enumerate() {
             let workspace = Workspace::new(example, str::to_owned);
             let flag = if rule.fix.is_some_and(|fix| fix.is_safe) { "--fix" } else { "--fix=unsafe" };
             let run = || {
@@ -23,8 +24,11 @@ fn fixes_resolve_the_findings_of_their_rule() {
                 (code, workspace.read())
             };
             let ((code, once), (_, twice)) = (run(), run());
+            // A rule may have a fix for some of its findings only. The first example has one.
             let is_changed = once != example.manifest;
-            if is_changed != rule.fix.is_some() || is_changed && code != Some(0) || once != twice {
+            let is_wrong =
+                if is_changed { rule.fix.is_none() || code != Some(0) } else { position == 0 && rule.fix.is_some() };
+            if is_wrong || once != twice {
                 failures += &format!("{}: {code:?}, fixed once:\n{once}\nand twice:\n{twice}\n", rule.name);
             }
         }
@@ -36,7 +40,8 @@ fn fixes_resolve_the_findings_of_their_rule() {
 fn suggestions_make_the_same_changes_as_fixes() {
     let mut failures = String::new();
     for rule in RULES.iter().filter(|rule| rule.fix.is_some()) {
-        for example in rule.examples.iter().filter(|example| example.with.is_empty()) {
+        let examples = rule.examples.iter().filter(|example| example.with.is_empty());
+        for (position, example) in examples.enumerate() {
             for form in FORMS {
                 let (fixed, suggested) = (Workspace::new(example, form.wrap), Workspace::new(example, form.wrap));
                 let before = fixed.read();
@@ -49,7 +54,7 @@ fn suggestions_make_the_same_changes_as_fixes() {
                     suggested.write(&apply(&suggested.read(), suggestions));
                 }
                 let (fixed, suggested) = (fixed.read(), suggested.read());
-                if fixed == before || fixed != suggested {
+                if position == 0 && fixed == before || fixed != suggested {
                     let name = format!("{}, {}", rule.name, form.name);
                     failures += &format!("{name}: fixed:\n{fixed}\nwith the suggestions:\n{suggested}\n");
                 }

@@ -88,9 +88,6 @@ spec:
     check: Check::Manifest(check),
 };
 
-/// The reason why variables are not checked if a container has two lists of them.
-const DUPLICATE_ENV: &str = "duplicate key `env`";
-
 fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
     for object in &subject.objects {
         if let Some(problem) = &object.problem {
@@ -99,29 +96,19 @@ fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
     }
     for (_, _, container) in subject.containers() {
         if let Some((node, what)) = find_hidden_variable(container) {
-            let help = match what {
-                DUPLICATE_ENV => "merge the two lists into one",
-                _ => "write out the variables in the container",
-            };
             findings
                 .report(node, format!("the variables of {} are not checked completely: {what}", container.display()))
-                .help(help);
+                .help("write out the variables in the container");
         }
     }
 }
 
 /// Returns a node that hides variables of a container from the rules, and what it is.
 fn find_hidden_variable<'a>(container: &Container<'a>) -> Option<(Node<'a>, &'static str)> {
-    let mut env = None;
-    for (key, value) in container.node.entries() {
-        if key.is_merge_key() {
-            return Some((key, "the container has a merge key"));
-        }
-        if key.has_text("env") && env.replace(value).is_some() {
-            return Some((key, DUPLICATE_ENV));
-        }
+    if let Some((key, _)) = container.node.entries().find(|(key, _)| key.is_merge_key()) {
+        return Some((key, "the container has a merge key"));
     }
-    let env = env?;
+    let env = container.node.get_first("env")?;
     if env.kind() == NodeKind::Alias {
         return Some((env, "`env` is an alias"));
     }

@@ -35,6 +35,27 @@ pub static RULE: Rule = Rule {
 kind: Job
 metadata:
   name: etl
+  annotations:
+    retries: 3
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - name: flow
+        image: etl:1
+",
+            with: &[],
+            bad: "    retries: 3
+",
+            good: "    retries: '3'
+",
+        },
+        Example {
+            manifest: "apiVersion: batch/v1
+kind: Job
+metadata:
+  name: etl
 spec:
   template:
     spec:
@@ -57,8 +78,6 @@ spec:
 kind: Job
 metadata:
   name: etl
-  annotations:
-    retries: 3
 spec:
   template:
     spec:
