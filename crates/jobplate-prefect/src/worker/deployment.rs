@@ -219,9 +219,11 @@ impl WorkerDeployment {
     /// Sets this worker in a scenario. Also sets the name of the work pool, unless the scenario sets the work pool.
     pub fn apply_to(&self, scenario: &mut WorkerScenario) {
         scenario.worker.name = Some(self.name.clone().unwrap_or_else(|| PLACEHOLDER_NAME.to_owned()));
+        scenario.worker.name_location = Some(self.location.clone());
         scenario.worker.environ = self.environ.clone();
         if let Some(pool) = self.pool.as_ref().filter(|_| !scenario.has_work_pool) {
             scenario.run.work_pool.name.clone_from(pool);
+            scenario.run.work_pool.name_location = Some(self.location.clone());
         }
     }
 

@@ -3,10 +3,11 @@
 use indexmap::IndexMap;
 use jobplate_diagnostic::Result;
 
+use super::command::split_command;
 use super::configuration::Configuration;
 use super::fill;
 use super::labels;
-use super::run::FlowRunContext;
+use super::run::{FlowRunContext, Record};
 use super::scenario::WorkerScenario;
 use super::settings;
 use super::values::{prefect_error, require_pairs, unknown_error};
@@ -14,6 +15,7 @@ use super::version::WorkerVersion;
 use crate::job_checks::pod;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::dict::DictKey;
+use crate::pyvalue::source::Location;
 use crate::pyvalue::string;
 
 /// Returns the flow's container, which is the first container. Every manifest that passed the check in `required` has a
@@ -32,6 +34,9 @@ fn set_label(arena: &Arena, pairs: &mut LabelPairs, name: ValueId, value: ValueI
     pairs.entry(arena.dict_key(name)).or_insert((name, value)).1 = value;
 }
 
+/// A label that Prefect sets: its key, its value, and the location of the value, if it is known.
+type PrefectLabel<'s> = (&'static str, String, Option<&'s Location>);
+
 /// Returns the labels that Prefect sets on a Job and its pod. The configuration's labels override Prefect's labels.
 fn prefect_labels(
     arena: &mut Arena,
@@ -42,53 +47,63 @@ fn prefect_labels(
     let FlowRunContext { flow, flow_run, deployment, work_pool, deployment_updated } = &scenario.run;
     let prefect = labels::slugify_value(version.prefect_version(), true);
     let mut prefect_labels = vec![
-        ("prefect.io/flow-run-id", flow_run.id.clone()),
-        ("prefect.io/flow-run-name", flow_run.name.clone()),
-        ("prefect.io/version", prefect.clone()),
+        ("prefect.io/flow-run-id", flow_run.id.clone(), None),
+        ("prefect.io/flow-run-name", flow_run.name.clone(), flow_run.name_location.as_ref()),
+        ("prefect.io/version", prefect.clone(), None),
     ];
     if version.has_recommended_labels() {
-        prefect_labels.push(("app.kubernetes.io/managed-by", "prefect".to_owned()));
-        prefect_labels.push(("app.kubernetes.io/part-of", "prefect".to_owned()));
-        prefect_labels.push(("app.kubernetes.io/version", prefect));
+        prefect_labels.push(("app.kubernetes.io/managed-by", "prefect".to_owned(), None));
+        prefect_labels.push(("app.kubernetes.io/part-of", "prefect".to_owned(), None));
+        prefect_labels.push(("app.kubernetes.io/version", prefect, None));
     }
     if version.labels_pools_and_pods() {
-        prefect_labels.push(("prefect.io/work-pool-name", work_pool.name.clone()));
-        prefect_labels.push(("prefect.io/work-pool-id", work_pool.id.clone()));
-        prefect_labels.extend(scenario.worker.name.iter().map(|name| ("prefect.io/worker-name", name.clone())));
+        let worker = &scenario.worker;
+        let worker_name = |name: &String| ("prefect.io/worker-name", name.clone(), worker.name_location.as_ref());
+        let location = work_pool.name_location.as_ref();
+        prefect_labels.push(("prefect.io/work-pool-name", work_pool.name.clone(), location));
+        prefect_labels.push(("prefect.io/work-pool-id", work_pool.id.clone(), None));
+        prefect_labels.extend(worker.name.iter().map(worker_name));
     }
-    let set_app_name = |prefect_labels: &mut Vec<(&str, String)>, name: &str| {
-        if version.has_recommended_labels() {
-            let name = labels::slugify_value(name, true);
-            match prefect_labels.iter_mut().find(|(key, _)| *key == "app.kubernetes.io/name") {
-                Some((_, value)) => *value = name,
-                None => prefect_labels.push(("app.kubernetes.io/name", name)),
-            }
-        }
-    };
-    let of_flow = [("prefect.io/flow-id", flow.id.clone()), ("prefect.io/flow-name", flow.name.clone())];
+    let of_flow = [
+        ("prefect.io/flow-id", flow.id.clone(), None),
+        ("prefect.io/flow-name", flow.name.clone(), flow.name_location.as_ref()),
+    ];
     if version.labels_pools_and_pods() {
         prefect_labels.extend(of_flow.clone());
-        set_app_name(&mut prefect_labels, &flow.name);
+        set_app_name(version, &mut prefect_labels, flow);
     }
     if let Some(deployment) = deployment {
-        prefect_labels.push(("prefect.io/deployment-id", deployment.id.clone()));
-        prefect_labels.push(("prefect.io/deployment-name", deployment.name.clone()));
-        prefect_labels
-            .extend(deployment_updated.iter().map(|updated| ("prefect.io/deployment-updated", updated.clone())));
-        set_app_name(&mut prefect_labels, &deployment.name);
+        let location = deployment.name_location.as_ref();
+        prefect_labels.push(("prefect.io/deployment-id", deployment.id.clone(), None));
+        prefect_labels.push(("prefect.io/deployment-name", deployment.name.clone(), location));
+        let updated = |updated: &String| ("prefect.io/deployment-updated", updated.clone(), None);
+        prefect_labels.extend(deployment_updated.iter().map(updated));
+        set_app_name(version, &mut prefect_labels, deployment);
     }
     if !version.labels_pools_and_pods() {
         prefect_labels.extend(of_flow);
     }
     let mut pairs = LabelPairs::new();
-    for (name, value) in prefect_labels {
-        let (name, value) = (arena.alloc_str(name), arena.alloc_str(value));
+    for (name, value, location) in prefect_labels {
+        let (name, value) = (arena.alloc_str(name), arena.alloc(Value::Str(value), location.cloned()));
         set_label(arena, &mut pairs, name, value);
     }
     for (name, value) in arena.as_dict(configuration.labels).unwrap_or_default() {
         set_label(arena, &mut pairs, *name, *value);
     }
     pairs
+}
+
+/// Sets the recommended label with the name of the application, which is a flow or a deployment.
+fn set_app_name<'s>(version: WorkerVersion, labels: &mut Vec<PrefectLabel<'s>>, record: &'s Record) {
+    if !version.has_recommended_labels() {
+        return;
+    }
+    let (name, location) = (labels::slugify_value(&record.name, true), record.name_location.as_ref());
+    match labels.iter_mut().find(|(key, ..)| *key == "app.kubernetes.io/name") {
+        Some(label) => (label.1, label.2) = (name, location),
+        None => labels.push(("app.kubernetes.io/name", name, location)),
+    }
 }
 
 fn to_label_pairs(arena: &Arena, pairs: &[(ValueId, ValueId)]) -> LabelPairs {
@@ -258,45 +273,6 @@ fn set_image_and_command(arena: &mut Arena, version: WorkerVersion, container: V
     let words = arena.alloc(Value::List(words), location);
     arena.dict_set_str(container, "args", words);
     Ok(())
-}
-
-/// Splits a command into words: `shlex.split(line, posix=True)`. Returns `None` if a quote is not closed, or if the
-/// last character is an escape.
-fn split_command(line: &str) -> Option<Vec<String>> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut chars = line.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            ' ' | '\t' | '\r' | '\n' => words.extend(word.take()),
-            '\\' => word.get_or_insert_default().push(chars.next()?),
-            '\'' => {
-                let word = word.get_or_insert_default();
-                loop {
-                    match chars.next()? {
-                        '\'' => break,
-                        c => word.push(c),
-                    }
-                }
-            }
-            '"' => {
-                let word = word.get_or_insert_default();
-                loop {
-                    match chars.next()? {
-                        '"' => break,
-                        '\\' => match chars.next()? {
-                            c @ ('"' | '\\') => word.push(c),
-                            c => word.extend(['\\', c]),
-                        },
-                        c => word.push(c),
-                    }
-                }
-            }
-            c => word.get_or_insert_default().push(c),
-        }
-    }
-    words.extend(word);
-    Some(words)
 }
 
 /// Sets `generateName`, unless the template sets it to a non-empty name without unresolved placeholders.

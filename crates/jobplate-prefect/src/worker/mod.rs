@@ -20,6 +20,7 @@
 //! | `required` | which fields a Job must have |
 //! | [`environment`] | how the worker's own variables, the filled `env` of `configuration` and the container's entries are merged |
 //! | [`manifest`] | which labels the worker sets; image, command and name of the Job |
+//! | `command` | the words of a command |
 //! | `labels` | how names and labels are shortened and slugged |
 //! | `secret_references` | which values are replaced with references, and which Secrets the worker writes |
 //! | [`settings`] | which settings a worker has, and which it passes on |
@@ -28,6 +29,7 @@
 //! | `template_notes` | the notes of a preview about the template, the scenario and job variables |
 //! | [`version`] | the behaviour of each version of prefect-kubernetes |
 
+mod command;
 mod configuration;
 pub mod deployment;
 pub mod environment;

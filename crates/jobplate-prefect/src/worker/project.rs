@@ -20,14 +20,17 @@ const MAX_LISTED: usize = 10;
 #[derive(Debug)]
 pub struct ProjectDeployment {
     /// The name of the deployment, if it is known.
-    name: Option<String>,
+    name: Option<LocatedName>,
     /// The name of the deployment's work pool, if it is known.
-    pool: Option<String>,
+    pool: Option<LocatedName>,
     /// The job variables, if there are any. A string that `prefect deploy` changes is unknown.
     variables: Option<ValueId>,
     /// Notes about values that only `prefect deploy` knows.
     pub notes: Vec<Diagnostic>,
 }
+
+/// A name, with its location.
+type LocatedName = (String, Option<Location>);
 
 /// Returns whether a value is the content of a project file with deployments.
 pub fn is_project(arena: &Arena, root: ValueId) -> bool {
@@ -171,9 +174,10 @@ struct ValueReader {
 
 impl ValueReader {
     /// Returns a string, unless `prefect deploy` changes it.
-    fn read_known(&mut self, arena: &Arena, id: Option<ValueId>, text: Option<&str>) -> Option<String> {
+    fn read_known(&mut self, arena: &Arena, id: Option<ValueId>, text: Option<&str>) -> Option<LocatedName> {
         let location = id.and_then(|id| arena.location(id));
-        text.filter(|text| !self.note_replaced(text, location)).map(str::to_owned)
+        let text = text.filter(|text| !self.note_replaced(text, location))?;
+        Some((text.to_owned(), location.cloned()))
     }
 
     /// Returns a copy of a value in which the strings that `prefect deploy` changes are unknown.
@@ -220,10 +224,10 @@ impl ProjectDeployment {
         }
         scenario.deployment_variables = self.variables;
         if let (Some(deployment), Some(name)) = (&mut scenario.run.deployment, &self.name) {
-            deployment.name.clone_from(name);
+            (deployment.name, deployment.name_location) = name.clone();
         }
         if let Some(pool) = self.pool.as_ref().filter(|_| !scenario.has_work_pool) {
-            scenario.run.work_pool.name.clone_from(pool);
+            (scenario.run.work_pool.name, scenario.run.work_pool.name_location) = pool.clone();
         }
         Ok(())
     }

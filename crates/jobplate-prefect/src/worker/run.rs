@@ -6,7 +6,7 @@ use jobplate_diagnostic::{Error, Result};
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::json;
 use crate::pyvalue::pydantic::parse_datetime_in_utc;
-use crate::pyvalue::source::locate;
+use crate::pyvalue::source::{Location, locate};
 use crate::pyvalue::string::format_uuid;
 
 /// An object of Prefect's API: a flow, flow run, deployment or work pool.
@@ -16,6 +16,8 @@ pub struct Record {
     pub id: String,
     /// The name of the object.
     pub name: String,
+    /// The location of the name. `None` for a default name.
+    pub name_location: Option<Location>,
     /// All fields that the scenario sets, and the default ID and name if the scenario does not set them.
     pub fields: ValueId,
 }
@@ -102,7 +104,8 @@ impl Record {
             let error = Error::input("invalid ID: Prefect's IDs are UUIDs");
             return Err(locate(error.hint("write it as 00000000-0000-0000-0000-000000000001"), location));
         };
-        Ok(Record { id, name, fields })
+        let name_location = arena.dict_get(fields, "name").and_then(|name| arena.location(name)).cloned();
+        Ok(Record { id, name, name_location, fields })
     }
 }
 

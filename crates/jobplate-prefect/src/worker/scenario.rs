@@ -10,7 +10,7 @@ use super::values::{load, to_json};
 use crate::kwargs::{Kwargs, first_key};
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::environ::{Environ, EnvironVar, Resolved};
-use crate::pyvalue::source::{SourceFile, locate};
+use crate::pyvalue::source::{Location, SourceFile, locate};
 use crate::pyvalue::string;
 
 /// The flow run and the worker of a preview.
@@ -39,6 +39,8 @@ pub struct Worker {
     pub id: Option<String>,
     /// The worker's name.
     pub name: Option<String>,
+    /// The location of the name. `None` for a default name.
+    pub name_location: Option<Location>,
     /// The worker's environment.
     pub environ: Environ,
 }
@@ -132,7 +134,7 @@ impl WorkerScenario {
         for (record, forbidden, is_generated) in
             [(&flow, FORBIDDEN_IN_NAMES, false), (&work_pool, FORBIDDEN_IN_NAMES, false), (&flow_run, "", true)]
         {
-            check_name(arena, record, forbidden, is_generated)?;
+            check_name(record, forbidden, is_generated)?;
         }
         for record in [&flow, &flow_run] {
             check_fields(arena, record)?;
@@ -176,7 +178,7 @@ fn check_fields(arena: &Arena, record: &Record) -> Result<()> {
 /// Fails if the server rejects the record's name because the name is empty or contains a character of `forbidden`. If
 /// `is_generated` is true, Prefect generates a random name instead of rejecting an empty name. This is not supported,
 /// so an empty name also fails.
-fn check_name(arena: &Arena, record: &Record, forbidden: &str, is_generated: bool) -> Result<()> {
+fn check_name(record: &Record, forbidden: &str, is_generated: bool) -> Result<()> {
     let error = match record.name.as_str() {
         "" if is_generated => {
             Error::input("`name` must not be empty: Prefect would generate a name").hint("set a name, or remove `name`")
@@ -188,13 +190,13 @@ fn check_name(arena: &Arena, record: &Record, forbidden: &str, is_generated: boo
         }
         _ => return Ok(()),
     };
-    let location = arena.dict_get(record.fields, "name").and_then(|name| arena.location(name));
-    Err(locate(error, location))
+    Err(locate(error, record.name_location.as_ref()))
 }
 
 /// Reads the worker of a scenario, or returns the default worker if the scenario does not set one.
 fn read_worker(arena: &mut Arena, mapping: Option<ValueId>) -> Result<Worker> {
-    let mut worker = Worker { id: None, name: Some("test-worker".to_owned()), environ: Environ::default() };
+    let name = Some("test-worker".to_owned());
+    let mut worker = Worker { id: None, name, name_location: None, environ: Environ::default() };
     let Some(mapping) = mapping else { return Ok(worker) };
     let keys = Kwargs::read(arena, mapping, &["id", "name", "env", "settings"], "a worker")?;
     worker.id = keys.get(arena, "id").map(|id| string::str(arena, id));
@@ -208,9 +210,10 @@ fn read_worker(arena: &mut Arena, mapping: Option<ValueId>) -> Result<Worker> {
                 return Err(locate(error.hint("put it in quotes"), arena.location(name)));
             }
         };
-        let record = Record { id: String::new(), name: text.clone(), fields: mapping };
-        check_name(arena, &record, FORBIDDEN_IN_WORKER_NAMES, true)?;
-        worker.name = Some(text);
+        let name_location = arena.location(name).cloned();
+        let record = Record { id: String::new(), name: text, name_location, fields: mapping };
+        check_name(&record, FORBIDDEN_IN_WORKER_NAMES, true)?;
+        (worker.name, worker.name_location) = (Some(record.name), record.name_location);
     }
     if let Some(environ) = keys.truthy(arena, "env") {
         worker.environ = Environ::read(arena, environ, "`env` of the worker")?;
@@ -233,7 +236,7 @@ fn read_worker(arena: &mut Arena, mapping: Option<ValueId>) -> Result<Worker> {
 
 impl Worker {
     /// Sets the variable `name` of the worker, overriding any value.
-    pub fn set(&mut self, name: &str, text: String, location: Option<crate::pyvalue::source::Location>) {
+    pub fn set(&mut self, name: &str, text: String, location: Option<Location>) {
         self.environ.set(EnvironVar { name: name.to_owned(), value: Resolved::Text(text), location });
     }
 }
