@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::collections::HashSet;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use jobplate_yaml::{Node, PathCursor};
 use super::finding::{Finding, mask_names};
 use super::findings::Draft;
 use super::rule::{Check, Rule};
-use super::rules::{plaintext_secret, preview_failed};
+use super::rules::{missing_field, plaintext_secret, preview_failed, unknown_field};
 use super::subject::{CheckedObject, Embedding, Subject};
 
 /// Creates the Job of a template like Prefect.
@@ -135,8 +136,12 @@ fn add_draft<'a>(
     }
     let (root, location) = (subject.document.root(), diagnostic.location());
     let span = location.map_or_else(|| first_line(root), |location| location.span.clone());
-    let node = root.document().node_at(span.start).unwrap_or(root);
-    if matches!(rule.check, Check::Manifest(_)) && examined.contains(&(rule.name, parent_index(paths, node))) {
+    let node = node_at_span(root, paths, &span);
+    let parent = parent_index(paths, node);
+    let is_examined = matches!(rule.check, Check::Manifest(_)) && examined.contains(&(rule.name, parent));
+    // A misspelled field is missing under its right name.
+    let is_misspelled = rule.name == missing_field::RULE.name && examined.contains(&(unknown_field::RULE.name, parent));
+    if is_examined || is_misspelled {
         return;
     }
     let related = diagnostic
@@ -161,8 +166,21 @@ fn parent_index(paths: &mut PathCursor<'_>, node: Node<'_>) -> u32 {
     paths.steps_to(node).last().map_or(0, |step| step.parent.index())
 }
 
+/// Returns the node at a byte range: of the nodes that begin where the range begins, the outermost one in the range. A
+/// mapping in block style begins with its first key.
+fn node_at_span<'a>(root: Node<'a>, paths: &mut PathCursor<'a>, span: &Range<usize>) -> Node<'a> {
+    let mut node = root.document().node_at(span.start).unwrap_or(root);
+    while node.span().end < span.end {
+        match paths.steps_to(node).last().map(|step| step.parent) {
+            Some(parent) if parent.span().start == span.start => node = parent,
+            _ => break,
+        }
+    }
+    node
+}
+
 /// Returns the byte range of the first line of a node, without the line break.
-fn first_line(node: Node<'_>) -> std::ops::Range<usize> {
+fn first_line(node: Node<'_>) -> Range<usize> {
     let span = node.span();
     let length = node.raw().find(['\n', '\r']).unwrap_or(span.len());
     span.start..span.start + length

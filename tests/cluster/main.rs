@@ -35,6 +35,7 @@ mod post_render;
 mod prefect1;
 mod prefect3;
 mod prefect_server;
+mod preview_references;
 mod proxy;
 mod rows;
 #[path = "../cmd/run.rs"]

@@ -264,6 +264,16 @@ fn invalid_templates(default_template: &str) -> Vec<InvalidTemplate> {
             status: 0,
         },
         InvalidTemplate {
+            template: template_with(&|template| {
+                let token = json!({"name": "TOKEN", "valueFrom": {"secretKeyRef": "gh"}});
+                flow_container(template)["env"] = json!([token]);
+            }),
+            variables: json!({}),
+            failing_step: FailingStep::CreateJob(&["secretKeyRef"]),
+            expected_stderr: &["Kubernetes rejects the Job (variable `TOKEN`): `secretKeyRef` must be a mapping"],
+            status: 0,
+        },
+        InvalidTemplate {
             template: parse_json(default_template),
             variables: json!({"namespace": "nowhere"}),
             failing_step: FailingStep::CreateJob(&["namespaces \"nowhere\" not found"]),

@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
     why: "A worker replaces `{{ env }}` with a mapping of names to values. It only converts the mapping to a \
           list if it is the whole `env` of the first container. Anywhere else, Kubernetes rejects the Job as \
           soon as a variable is set.",
-    remedy: "Remove the item. A worker adds its variables before the entries of the list anyway.",
+    remedy: "Remove the item. A worker adds its variables to the first container anyway, and to no other one.",
     fix: None,
     sources: &[
         "prefect@3.8.8:src/integrations/prefect-kubernetes/prefect_kubernetes/worker.py (_populate_env_in_manifest)",

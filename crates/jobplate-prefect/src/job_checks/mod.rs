@@ -6,9 +6,11 @@
 //! | `container` | where the containers of a Job are |
 //! | `resources` | whether requests, limits and volume sizes are valid |
 //! | `env_from` | whether the sources of `envFrom` are valid |
+//! | `references` | whether references are valid: types, required fields, names and keys |
+//! | `placeholders` | what the template of a Job says about its parts |
 //! | `names` | whether the names of the Job and of its containers are valid |
 //! | `labels` | whether labels and annotations are valid |
-//! | `container_env` | whether the names and values of variables are strings |
+//! | `container_env` | whether variables are valid: types, names and sources |
 //! | `shell` | whether the shell of a container runs its arguments |
 //! | `expressions` | which template expressions Prefect leaves in the Job |
 
@@ -18,6 +20,8 @@ mod env_from;
 mod expressions;
 mod labels;
 mod names;
+mod placeholders;
+mod references;
 mod resources;
 mod shell;
 
@@ -27,14 +31,13 @@ use self::container::containers;
 use crate::pyvalue::arena::{Arena, ValueId};
 
 pub(crate) use container::{items, pod};
-pub(crate) use env_from::named_references;
+pub(crate) use container_env::{non_string_error, placeholder_in_list_hint};
 pub(crate) use expressions::{find as find_expressions, warning as expression_warning};
+pub(crate) use placeholders::{NO_PLACEHOLDERS, TemplatePlaceholders};
+pub(crate) use references::find_references;
 
 /// Finds what Kubernetes rejects in a Job, and a shell that does not start the flow.
-///
-/// `placeholder_of` returns the variable whose placeholder is the name of a reference of `envFrom` in the template, given
-/// the reference in the Job.
-pub(crate) fn find(arena: &Arena, job: ValueId, placeholder_of: &dyn Fn(ValueId) -> Option<String>) -> Vec<Diagnostic> {
+pub(crate) fn find(arena: &Arena, job: ValueId, placeholders: &TemplatePlaceholders<'_>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     names::check_job(arena, job, &mut found);
     labels::check(arena, job, &mut found);
@@ -43,11 +46,10 @@ pub(crate) fn find(arena: &Arena, job: ValueId, placeholder_of: &dyn Fn(ValueId)
     names::check_containers(arena, &containers, &mut found);
     for container in containers {
         resources::check(arena, &container, &mut found);
-        env_from::check(arena, &container, placeholder_of, &mut found);
-        match container.is_flow {
-            // The notes of a preview describe the variables of the flow with their sources.
-            true => shell::check(arena, &container, &mut found),
-            false => container_env::check(arena, &container, &mut found),
+        env_from::check(arena, &container, placeholders, &mut found);
+        container_env::check(arena, &container, placeholders, &mut found);
+        if container.is_flow {
+            shell::check(arena, &container, &mut found);
         }
     }
     resources::check_volumes(arena, pod, &mut found);

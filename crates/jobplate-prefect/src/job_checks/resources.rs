@@ -11,7 +11,7 @@ use crate::pyvalue::source::locate_diagnostic;
 use crate::pyvalue::string;
 
 /// The code of the diagnostics.
-const CODE: &str = "invalid-quantity";
+pub(super) const CODE: &str = "invalid-quantity";
 
 /// Checks the resources of a container.
 pub(super) fn check(arena: &Arena, container: &JobContainer<'_>, found: &mut Vec<Diagnostic>) {
@@ -57,7 +57,7 @@ pub(super) fn check_volumes(arena: &Arena, pod: ValueId, found: &mut Vec<Diagnos
 ///
 /// # Errors
 /// Fails if Kubernetes rejects the value.
-fn parse(arena: &Arena, id: ValueId, subject: &str) -> Result<Option<Quantity>, ValidationError> {
+pub(super) fn parse(arena: &Arena, id: ValueId, subject: &str) -> Result<Option<Quantity>, ValidationError> {
     let number;
     let value = match arena.get(id) {
         Value::Unknown(_) | Value::None => return Ok(None),

@@ -70,7 +70,7 @@ impl NoteCollector<'_> {
 
     /// Adds notes about parts of the Job that Kubernetes rejects, and about expressions that Prefect does not replace.
     fn add_job_notes(&mut self, job: ValueId) {
-        self.found.extend(job_checks::find(self.arena, job, &|_| None));
+        self.found.extend(job_checks::find(self.arena, job, &job_checks::NO_PLACEHOLDERS));
         for (id, expression) in job_checks::find_expressions(self.arena, job) {
             let warning = job_checks::expression_warning(expression).help("Prefect 1 has no placeholders: use a value");
             self.add(warning, self.arena.location(id));

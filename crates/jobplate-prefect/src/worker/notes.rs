@@ -7,9 +7,6 @@ use std::collections::{HashMap, HashSet};
 use indexmap::IndexSet;
 use jobplate_diagnostic::{Diagnostic, Message, ProgramName, suggest};
 use jobplate_manifest::credentials::{is_credential, is_secret_name};
-use jobplate_manifest::env::KEY_SOURCES;
-use jobplate_manifest::names::{self, ValidationError};
-use jobplate_manifest::sendable::{NON_STRING_CODE, non_string_hint};
 
 use super::environment::{WorkerEnvEntry, WorkerEnvOrigin};
 use super::fill::RedactedNames;
@@ -22,8 +19,7 @@ use super::settings;
 use super::version::WorkerVersion;
 use crate::base_job_template::is_worker_setting;
 use crate::job_checks;
-use crate::placeholder;
-use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::arena::{Arena, ValueId};
 use crate::pyvalue::environ::{EnvironVar, find_references};
 use crate::pyvalue::source::{Location, locate_diagnostic};
 use crate::pyvalue::string;
@@ -49,7 +45,6 @@ pub fn find(
     notes.check_entries(preview);
     notes.check_overridden_references(preview);
     notes.check_plain_text(preview);
-    notes.check_other_containers(preview);
     notes.check_latent_placeholders(preview);
     notes.check_job(preview, variables);
     notes.check_overridden_labels(version, preview);
@@ -137,34 +132,14 @@ impl<'h> PreviewNotes<'h> {
     fn check_entries(&mut self, preview: &WorkerPreview<'_>) {
         let arena = self.arena;
         for WorkerEnvEntry { entry, location, .. } in &preview.entries {
-            let Some(name) = arena.dict_get(*entry, "name") else {
-                let is_entry = ["value", "valueFrom"].iter().any(|key| arena.dict_get(*entry, key).is_some());
-                let text = "Kubernetes rejects the Job: an entry of `env` has no `name`";
-                let error = match is_entry {
-                    true => Diagnostic::error("missing-field", text),
-                    false => Diagnostic::error("mixed-env-placeholder", text).help(
-                        "remove `{{ env }}` from the list, or let `"
-                            + ProgramName
-                            + " render` remove it: the worker replaces it with a mapping, not with entries",
-                    ),
-                };
-                self.add(error, location.as_ref());
-                continue;
-            };
-            let name = string::str(arena, name);
-            if let Some(value) = arena.dict_get(*entry, "value") {
-                match arena.get(value) {
-                    Value::Str(_) | Value::Unknown(_) | Value::None => {}
-                    _ => {
-                        let kind = arena.describe_kind(value);
-                        let text = format!("Kubernetes rejects the Job: the value of `{name}` is {kind}, not a string");
-                        let error =
-                            Diagnostic::error(NON_STRING_CODE, text).help(non_string_hint(!arena.is_collection(value)));
-                        self.add(error, arena.location(value));
-                    }
+            let Some(name) = arena.dict_get(*entry, "name") else { continue };
+            let subject_of_value = format!("the value of `{}`", string::str(arena, name));
+            let values = [("the name of a variable", Some(name)), (&subject_of_value, arena.dict_get(*entry, "value"))];
+            for (subject, value) in values.into_iter().filter_map(|(subject, value)| Some((subject, value?))) {
+                if let Some(error) = job_checks::non_string_error(arena, value, subject) {
+                    self.add(error, arena.location(value).or(location.as_ref()));
                 }
             }
-            self.check_reference(&name, *entry, location.as_ref());
         }
     }
 
@@ -207,37 +182,6 @@ impl<'h> PreviewNotes<'h> {
         }
     }
 
-    /// Adds notes about a reference that the API server rejects.
-    fn check_reference(&mut self, name: &str, entry: ValueId, location: Option<&Location>) {
-        let arena = self.arena;
-        for (kind, word) in KEY_SOURCES {
-            let Some(reference) = arena.dict_get(entry, "valueFrom").and_then(|from| arena.dict_get(from, kind)) else {
-                continue;
-            };
-            let read_string =
-                |key: &str| arena.dict_get(reference, key).and_then(|value| arena.as_str(value)).map(str::to_owned);
-            let location_of = |key: &str| {
-                arena.dict_get(reference, key).and_then(|value| arena.location(value)).or(location).cloned()
-            };
-            let object = read_string("name").filter(|name| !name.is_empty());
-            let fault = match &object {
-                Some(object) => names::check_object_name(word, object).err(),
-                None => Some(ValidationError::new(format!("the reference to the {word} has no name"))),
-            };
-            let subject = format!("Kubernetes rejects the Job (variable `{name}`)");
-            if let Some(fault) = fault {
-                self.add(fault.into_diagnostic("invalid-secret-name", &subject), location_of("name").as_ref());
-            }
-            let fault = match read_string("key") {
-                Some(key) => names::check_data_key(&key).err(),
-                None => Some(ValidationError::new(format!("the reference to the {word} has no key"))),
-            };
-            if let Some(fault) = fault {
-                self.add(fault.into_diagnostic("invalid-secret-key", &subject), location_of("key").as_ref());
-            }
-        }
-    }
-
     /// Adds notes about secrets in plain text. Everyone who can read the Job can read these secrets.
     fn check_plain_text(&mut self, preview: &WorkerPreview<'_>) {
         let arena = self.arena;
@@ -272,68 +216,6 @@ impl<'h> PreviewNotes<'h> {
                 + ProgramName
                 + format!(" render {file} {flag}`");
             self.add(Diagnostic::warning("plaintext-secret", problem).help(help), location.as_ref());
-        }
-    }
-
-    /// Adds notes about other containers whose `env` is not a list because it was a placeholder.
-    fn check_other_containers(&mut self, preview: &WorkerPreview<'_>) {
-        let arena = self.arena;
-        let Some(pod) = job_checks::pod(arena, preview.job) else { return };
-        for (list, first) in [("containers", 1), ("initContainers", 0)] {
-            for container in job_checks::items(arena, pod, list).iter().skip(first) {
-                let Some(env) = arena.dict_get(*container, "env") else { continue };
-                if !matches!(arena.get(env), Value::List(_) | Value::None) {
-                    let name =
-                        arena.dict_get(*container, "name").map_or(String::new(), |name| string::str(arena, name));
-                    let kind = arena.describe_kind(env);
-                    let text =
-                        format!("Kubernetes rejects the Job: `env` of `{name}` in `{list}` must be a list, not {kind}");
-                    let error = Diagnostic::error("wrong-type", text)
-                        .help("write a list: the worker converts only the `env` of the first container");
-                    self.add(error, arena.location(*container));
-                }
-            }
-        }
-    }
-
-    /// Adds notes about a misplaced `{{ env }}` that has no effect yet. The worker and the API server accept the
-    /// placeholder until a source sets a variable.
-    fn check_latent_placeholders(&mut self, preview: &WorkerPreview<'_>) {
-        let arena = self.arena;
-        let Some(pod) =
-            template_manifest(arena, preview.template).and_then(|manifest| job_checks::pod(arena, manifest))
-        else {
-            return;
-        };
-        let is_env = |id: ValueId| arena.as_str(id).and_then(placeholder::sole_name) == Some("env");
-        // If a placeholder has an effect, the notes about the Job already report it.
-        let has_effect = preview.entries.iter().any(|entry| arena.dict_get(entry.entry, "name").is_none());
-        let first = job_checks::items(arena, pod, "containers").first();
-        let entries = first.and_then(|container| arena.dict_get(*container, "env"));
-        let among = entries.and_then(|entries| arena.list_items(entries).iter().find(|entry| is_env(**entry)));
-        if let Some(among) = among.filter(|_| !has_effect) {
-            let text = "`{{ env }}` in a list of entries becomes a mapping once a variable is set, and Kubernetes then \
-                        rejects the Job";
-            let help = "remove `{{ env }}` from the list, or run `" + ProgramName + " render`, which removes it";
-            self.add(Diagnostic::warning("mixed-env-placeholder", text).help(help), arena.location(*among));
-        }
-        let Some(job_pod) = job_checks::pod(arena, preview.job) else { return };
-        for (list, first) in [("containers", 1), ("initContainers", 0)] {
-            let env_of = |container: &ValueId| arena.dict_get(*container, "env");
-            let has_effect = |env: ValueId| !matches!(arena.get(env), Value::List(_) | Value::None);
-            if job_checks::items(arena, job_pod, list).iter().skip(first).filter_map(env_of).any(has_effect) {
-                continue;
-            }
-            for container in job_checks::items(arena, pod, list).iter().skip(first) {
-                let Some(env) = env_of(container).filter(|env| is_env(*env)) else { continue };
-                let name = arena.dict_get(*container, "name").map_or(String::new(), |name| string::str(arena, name));
-                let text = format!(
-                    "`env` of `{name}` in `{list}` becomes a mapping once a variable is set, and Kubernetes then rejects the Job"
-                );
-                let warning = Diagnostic::warning("mixed-env-placeholder", text)
-                    .help("write a list: the worker converts only the `env` of the first container");
-                self.add(warning, arena.location(env));
-            }
         }
     }
 

@@ -186,7 +186,7 @@ fn replace(
         let (new_entry, from, reference) = (new_dict(arena), new_dict(arena), new_dict(arena));
         for (parent, name, text) in [(new_entry, "name", variable), (reference, "name", name), (reference, "key", key)]
         {
-            let value = arena.alloc_str(text);
+            let value = arena.alloc(Value::Str(text.to_owned()), location.cloned());
             arena.dict_set_str(parent, name, value);
         }
         arena.dict_set_str(from, "secretKeyRef", reference);
