@@ -277,7 +277,7 @@ fn invalid_templates(default_template: &str) -> Vec<InvalidTemplate> {
             template: parse_json(default_template),
             variables: json!({"namespace": "nowhere"}),
             failing_step: FailingStep::CreateJob(&["namespaces \"nowhere\" not found"]),
-            expected_stderr: &["must exist and contain the Secrets that the Job refers to", "nowhere"],
+            expected_stderr: &["must exist, and the worker must be allowed to create Jobs in it", "nowhere"],
             status: 0,
         },
     ]

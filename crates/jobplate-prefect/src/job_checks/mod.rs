@@ -12,6 +12,7 @@
 //! | `labels` | whether labels and annotations are valid |
 //! | `container_env` | whether variables are valid: types, names and sources |
 //! | `shell` | whether the shell of a container runs its arguments |
+//! | `required_objects` | the kinds of the objects that the namespace must have |
 //! | `expressions` | which template expressions Prefect leaves in the Job |
 
 mod container;
@@ -22,6 +23,7 @@ mod labels;
 mod names;
 mod placeholders;
 mod references;
+mod required_objects;
 mod resources;
 mod shell;
 
@@ -34,7 +36,8 @@ pub(crate) use container::{items, pod};
 pub(crate) use container_env::{non_string_error, placeholder_in_list_hint};
 pub(crate) use expressions::{find as find_expressions, warning as expression_warning};
 pub(crate) use placeholders::{NO_PLACEHOLDERS, TemplatePlaceholders};
-pub(crate) use references::find_references;
+pub(crate) use references::{find_references, join_words};
+pub(crate) use required_objects::find_required_kinds;
 
 /// Finds what Kubernetes rejects in a Job, and a shell that does not start the flow.
 pub(crate) fn find(arena: &Arena, job: ValueId, placeholders: &TemplatePlaceholders<'_>) -> Vec<Diagnostic> {

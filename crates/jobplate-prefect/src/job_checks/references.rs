@@ -226,7 +226,7 @@ pub(crate) fn find_references(arena: &Arena, job: ValueId) -> Vec<ValueId> {
 }
 
 /// Returns words as a list in a sentence.
-fn join_words(words: &[impl AsRef<str>]) -> String {
+pub(crate) fn join_words(words: &[impl AsRef<str>]) -> String {
     let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
     match words.as_slice() {
         [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),

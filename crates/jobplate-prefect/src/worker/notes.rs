@@ -230,7 +230,13 @@ impl<'h> PreviewNotes<'h> {
             let text = "Kubernetes rejects the Job: `metadata.namespace` in its manifest differs from the variable `namespace`";
             self.add(Diagnostic::error("namespace-mismatch", text), arena.location(other).or(location));
         } else if namespace != "default" {
-            let text = format!("the namespace `{namespace}` must exist and contain the Secrets that the Job refers to");
+            let created: Vec<&str> = preview.secrets.iter().map(|secret| secret.name.as_str()).collect();
+            let kinds = job_checks::find_required_kinds(arena, preview.job, &created);
+            let demand = match kinds.is_empty() {
+                true => ", and the worker must be allowed to create Jobs in it".to_owned(),
+                false => format!(" and contain the {} that the Job refers to", job_checks::join_words(&kinds)),
+            };
+            let text = format!("the namespace `{namespace}` must exist{demand}");
             self.add(Diagnostic::info("required-namespace", text), location);
         }
     }
