@@ -20,6 +20,7 @@ use super::ignore;
 use super::prefect::{self, Origin, Previewer};
 use super::rule::{Check, Rule};
 use super::rules::unused_ignore;
+use super::secret_references::SecretReferences;
 use super::subject::{Embedding, Subject, parse_error};
 use crate::render::{InputSource, not_utf8_error, read_error};
 
@@ -56,6 +57,8 @@ pub struct Checker<'p> {
     honors_ignores: bool,
     /// Whether findings get the place of a comment that suppresses them.
     places_comments: bool,
+    /// The references with which fixes replace secrets in plain text.
+    references: Rc<SecretReferences>,
 }
 
 /// A document after its fixes.
@@ -98,7 +101,13 @@ impl<'p> Checker<'p> {
             has_baseline: false,
             honors_ignores: true,
             places_comments: false,
+            references: Rc::default(),
         }
+    }
+
+    /// Sets the references with which fixes replace secrets in plain text. The default is none.
+    pub fn set_references(&mut self, references: Rc<SecretReferences>) {
+        self.references = references;
     }
 
     /// Sets whether comments suppress findings. The default is that they do.
@@ -340,7 +349,7 @@ impl<'p> Checker<'p> {
     /// Prepares a document for the rules.
     fn prepare<'a>(&self, document: Document<'a>, embedding: Embedding) -> Result<Subject<'a>> {
         let treats_jobs_as_prefect1 = self.previewer.as_deref().is_some_and(Previewer::treats_jobs_as_prefect1);
-        Subject::new(document, embedding, treats_jobs_as_prefect1)
+        Subject::new(document, embedding, Rc::clone(&self.references), treats_jobs_as_prefect1)
     }
 
     /// Runs the rules over a subject. Adds findings in other files to `elsewhere`.

@@ -24,6 +24,7 @@
 //! | `references` | which Secrets, ConfigMaps and keys a pod refers to |
 //! | `benign_literals` | which literals with secret-looking names are probably settings |
 //! | `named_secrets` | which values are secrets because of their names |
+//! | `secret_references` | which reference replaces a secret in plain text |
 //! | `plain_secrets` | which parts of a document are secrets in plain text |
 //! | `prefect1_secrets` | which literals of Prefect 1 secrets a document has |
 //! | `page` | the page of a rule |
@@ -49,6 +50,7 @@ mod replacement;
 mod rule;
 pub mod rules;
 mod schema;
+mod secret_references;
 mod splice;
 mod subject;
 
@@ -60,4 +62,5 @@ pub use self::page::render_page;
 pub use self::prefect::Previewer;
 pub use self::replacement::{PlannedReplacement, ReplacementPlanner};
 pub use self::rule::{Check, Example, FixDescription, Persona, Rule};
+pub use self::secret_references::SecretReferences;
 pub use self::subject::{CheckedObject, Container, Embedding, EnvEntry, Pod, Subject};

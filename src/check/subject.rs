@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::rc::Rc;
 
 use jobplate_diagnostic::suggest::quote_key;
 use jobplate_diagnostic::{Error, ProgramName, Result};
@@ -14,6 +15,7 @@ use jobplate_prefect::generation::{Generation, identify_generation};
 use jobplate_yaml::{Document, Node, NodeKind, Unsupported, template_expression_on_line};
 
 use super::schema::{self, Violation};
+use super::secret_references::SecretReferences;
 use crate::render::{is_object, syntax_error};
 
 /// The keys of a pod spec with lists of containers.
@@ -28,6 +30,8 @@ pub struct Subject<'a> {
     pub objects: Vec<CheckedObject<'a>>,
     /// Whether the document is embedded in a ConfigMap, and under which key.
     pub embedding: Embedding,
+    /// The references with which fixes replace secrets in plain text.
+    pub references: Rc<SecretReferences>,
     /// Whether each Job without a sign of Prefect 2 or 3 is a template, because the command line describes a run of
     /// Prefect 1.
     treats_jobs_as_prefect1: bool,
@@ -124,9 +128,14 @@ impl<'a> Subject<'a> {
     /// # Errors
     ///
     /// Fails if the kinds of the objects are ambiguous.
-    pub fn new(document: Document<'a>, embedding: Embedding, treats_jobs_as_prefect1: bool) -> Result<Self> {
+    pub fn new(
+        document: Document<'a>,
+        embedding: Embedding,
+        references: Rc<SecretReferences>,
+        treats_jobs_as_prefect1: bool,
+    ) -> Result<Self> {
         let objects = objects(document)?.into_iter().map(CheckedObject::new).collect();
-        Ok(Subject { document, objects, embedding, treats_jobs_as_prefect1, violations: OnceCell::new() })
+        Ok(Subject { document, objects, embedding, references, treats_jobs_as_prefect1, violations: OnceCell::new() })
     }
 
     /// Returns whether an object is a job template of Prefect 1. A Job of Prefect 2 or 3 is a run that a worker has

@@ -7,6 +7,9 @@ use jobplate::check::Example;
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// The references for the fix of `plaintext-secret`. They change nothing about other rules.
+const REFERENCES: [&str; 2] = ["--secret-env", "DB_PASSWORD=etl/db-password"];
+
 /// A directory with a manifest and the other files of an example.
 pub(crate) struct Workspace {
     directory: TempDir,
@@ -37,6 +40,7 @@ impl Workspace {
     pub(crate) fn check(&self, args: &[&str]) -> (Option<i32>, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_jobplate"));
         command.current_dir(&self.directory).env_clear().args(["check", self.name]).args(&self.flags).args(args);
+        command.args(REFERENCES);
         let output = command.output().expect("the program");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (output.status.code(), text(&output.stdout) + &text(&output.stderr))

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// How many times longer than the small input the large input is.
 const FACTOR: usize = 8;
 
-/// Linear time takes 8 times as long for the large input, and quadratic time 64 times. The limit leaves room for a
+/// Linear time takes 8 times as long for the large input, and quadratic time 64 times. The limit allows for a
 /// large input that no longer fits into the caches of the processor.
 const MAX_RATIO: u32 = 24;
 

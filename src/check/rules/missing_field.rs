@@ -57,7 +57,7 @@ spec:
 fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
     for (_, _, container) in subject.containers() {
         for entry in &container.env {
-            // `unknown-field` reports a name in the place of a field: `- DB_HOST: db`.
+            // `unknown-field` reports a name instead of a field: `- DB_HOST: db`.
             let is_known = |key: Node<'_>| VARIABLE_FIELDS.iter().any(|field| key.has_text(field));
             if entry.node.entries().all(|(key, _)| is_known(key) || key.is_merge_key()) {
                 require("a variable", entry.node, "name", findings);

@@ -1,13 +1,18 @@
 //! `plaintext-secret`: a manifest contains a password, token or key in plain text.
 
+use std::collections::HashMap;
+
 use jobplate_diagnostic::suggest::quote_key;
 use jobplate_diagnostic::{Message, ProgramName, Severity};
+use jobplate_manifest::env::KeyRef;
+use jobplate_yaml::{Child, Edit, Editable, Value};
 
 use crate::check::findings::{Confidence, Findings};
 use crate::check::named_secrets::LiteralKind;
 use crate::check::plain_secrets::{self, PlainSecret};
-use crate::check::rule::{Check, Example, Persona, Rule};
-use crate::check::subject::{Embedding, Subject};
+use crate::check::rule::{Check, Example, FixDescription, Persona, Rule};
+use crate::check::secret_references::SecretReferences;
+use crate::check::subject::{Embedding, EnvEntry, Subject};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -28,13 +33,40 @@ The rule examines variables, arguments, HTTP headers, annotations, the data of C
           Secrets and values that SOPS has encrypted are not examined.",
     remedy: "Rotate the secret, store the new one in a Secret, and refer to it with `secretKeyRef`: \
              `jobplate render FILE --secret-env NAME=SECRET/KEY`. In `args`, use `$(NAME)`.",
-    fix: None,
+    fix: Some(FixDescription {
+        is_safe: false,
+        text: "replace the value of a variable with the reference of `--secret-env NAME=SECRET/KEY`",
+    }),
     sources: &[
         "https://kubernetes.io/docs/concepts/configuration/secret/",
         "https://cwe.mitre.org/data/definitions/312.html",
         "gitleaks:config/gitleaks.toml",
     ],
-    examples: &[Example {
+    examples: &[
+        Example {
+            manifest: "apiVersion: batch/v1
+kind: Job
+metadata:
+  name: etl
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - name: flow
+        image: etl:1
+        env:
+        - name: DB_PASSWORD
+          value: hunter2
+",
+            with: &[],
+            bad: "          value: hunter2
+",
+            good: "          valueFrom:
+            secretKeyRef: {name: etl, key: db-password}
+",
+        },
+        Example {
         manifest: "apiVersion: batch/v1
 kind: Job
 metadata:
@@ -88,7 +120,8 @@ data:
 ",
         good: "    db.password=${DB_PASSWORD}
 ",
-    }],
+        },
+    ],
     check: Check::Manifest(check),
 };
 
@@ -97,11 +130,35 @@ fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
     if subject.embedding != Embedding::None {
         return;
     }
+    let needs_entries = !subject.references.is_empty();
+    let entries = subject.containers().filter(|_| needs_entries).flat_map(|(_, _, container)| &container.env);
+    let entries: HashMap<u32, &EnvEntry<'_>> =
+        entries.filter_map(|entry| Some((entry.value?.index(), entry))).collect();
     for secret in plain_secrets::find(subject.document) {
         let node = subject.document.node(secret.node);
         let confidence = if secret.has_shape { Confidence::High } else { Confidence::Medium };
-        findings.report(node, message(&secret)).at(secret.span.clone()).confidence(confidence).help(help(&secret));
+        let finding = findings.report(node, message(&secret));
+        finding.at(secret.span.clone()).confidence(confidence).help(help(&secret));
+        let entry = entries.get(&secret.node).filter(|_| secret.is_whole);
+        if let Some((reference, edit)) = entry.and_then(|entry| refer_to_secret(entry, &subject.references)) {
+            let text =
+                format!("refer to the key {} of the Secret {}", quote_key(&reference.key), quote_key(&reference.name));
+            finding.fix(false, text, vec![edit]);
+        }
     }
+}
+
+/// Returns the reference of a variable, and the edit that replaces the value with it. Returns `None` if no
+/// reference is given, or if the variable cannot be edited.
+fn refer_to_secret<'r>(entry: &EnvEntry<'_>, references: &'r SecretReferences) -> Option<(&'r KeyRef, Edit)> {
+    let editable = Editable::from_node(entry.node, "the variable").ok().filter(|_| entry.value_from.is_none())?;
+    let position = entry.node.entries().position(|(key, _)| key.has_text("value"))?;
+    let reference = references.use_for(&entry.text)?;
+    let mut key_ref = vec![("name", Value::name(&reference.name)), ("key", Value::name(&reference.key))];
+    key_ref.extend(reference.optional.then_some(("optional", Value::Bool(true))));
+    let value = Value::map([("secretKeyRef", Value::map(key_ref))]);
+    let edit = editable.change_children(vec![position], vec![(position, Child::entry("valueFrom", value))]);
+    Some((reference, edit))
 }
 
 /// Returns the message about a secret.

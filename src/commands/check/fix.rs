@@ -1,16 +1,20 @@
 //! `--fix`, `--add-ignore` and `--diff`: which fixes and comments are made, and that each file is replaced or reported
 //! as it is.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use jobplate::check::{Check, Checker, Finding, FixedDocument};
+use jobplate::check::{Check, Checker, Finding, FixedDocument, SecretReferences};
 use jobplate::diagnostic::{escape_name, unified_diff};
+use jobplate::inject::{RequestedVariable, VariableSource};
 use jobplate::render::InputSource;
 use jobplate_diagnostic::{Error, Result, output_error};
+use jobplate_manifest::env::EnvValue;
 
 use super::reporter::FindingReporter;
 use crate::shared::edit_args::is_stdin;
+use crate::shared::flag_values;
 use crate::shared::staged_files::StagedFiles;
 use crate::shared::summary::count;
 use crate::ui::Ui;
@@ -30,6 +34,9 @@ pub(super) struct FixArgs {
         hide_possible_values = true
     )]
     fix: Option<FixChoice>,
+    /// Let `--fix=unsafe` replace the plain-text value of VAR with a reference to a Secret
+    #[arg(long, value_name = "VAR=SECRET/KEY")]
+    secret_env: Vec<String>,
     /// Write a comment at each finding that ignores it, with a reason
     #[arg(
         long,
@@ -78,6 +85,25 @@ impl FixArgs {
     /// Returns whether the changes are only shown.
     pub(super) fn is_diff(&self) -> bool {
         self.diff
+    }
+
+    /// Returns the references with which fixes replace secrets in plain text.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a value of `--secret-env` is invalid.
+    pub(super) fn references(&self) -> Result<SecretReferences> {
+        let mut references = BTreeMap::new();
+        for text in &self.secret_env {
+            let RequestedVariable { name, source } = flag_values::parse_secret_env("--secret-env", text)?;
+            if references.contains_key(&name) {
+                return Err(Error::usage(format!("`--secret-env` is given twice for `{name}`")));
+            }
+            if let VariableSource::Entry(EnvValue::SecretKey(reference)) = source {
+                references.insert(name, reference);
+            }
+        }
+        Ok(SecretReferences::new(references))
     }
 
     /// Returns the changes to make, or `None` if no flag asks for changes.
@@ -203,6 +229,22 @@ impl Fixes {
         let unplaced = findings.iter().filter(|finding| applies(finding)).count();
         (self.count, self.unplaced) = (self.count + count, self.unplaced + unplaced);
         Ok((findings, diff))
+    }
+
+    /// Returns notes about the references of `--secret-env`: the Secrets that they need, and those that were not used.
+    pub(super) fn reference_notes(&self, references: &SecretReferences) -> Vec<String> {
+        let mut keys: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        if self.count > 0 && matches!(self.change, Change::Fix { applies_unsafe: true }) {
+            references.used().for_each(|used| keys.entry(&used.name).or_default().push(&used.key));
+        }
+        let needed = keys.into_iter().map(|(name, keys)| {
+            let files: String = keys.iter().map(|key| format!(" --from-file={key}=FILE")).collect();
+            format!("the Job needs the Secret `{name}`: kubectl create secret generic {name}{files}")
+        });
+        let unused = references.unused();
+        needed
+            .chain(unused.map(|name| format!("`--secret-env`: no plain-text secret in a variable `{name}`")))
+            .collect()
     }
 
     /// Returns notes about how many changes were made, or can be made.

@@ -28,6 +28,7 @@ mod summary;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use clap::Args;
 use jobplate::check::rules::{self, RULES};
@@ -144,6 +145,7 @@ impl CheckArgs {
         let limit = flag_values::parse_size("--max-document-size", &self.max_document_size)?;
         let inputs = [self.inputs, self.filename].concat();
         check_inputs(&inputs, &[], false)?;
+        let references = Rc::new(self.fixes.references()?);
         let mut fixes = self.fixes.start(&inputs)?;
         let mut read = self.run.files();
         let mut previewer = FlagPreviewer::new(self.run, &inputs)?;
@@ -159,6 +161,7 @@ impl CheckArgs {
         let mut checker = Checker::new(selection.rules.clone(), Some(&mut previewer), limit);
         checker.honor_ignores(!self.no_ignores);
         checker.expect_baseline(baseline.is_used());
+        checker.set_references(Rc::clone(&references));
         let mut reporter = FindingReporter::new(baseline, FindingCollector::new(ui, &outputs));
         reporter.summary.excluded = excluded;
         let prints_no_findings = self.statistics || self.fixes.is_diff();
@@ -190,6 +193,9 @@ impl CheckArgs {
             return Ok(code);
         }
         reporter.write_notes(counts, fixes.as_ref().map(Fixes::notes), &selection.rules, ui);
+        if let Some(fixes) = &fixes {
+            fixes.reference_notes(&references).into_iter().for_each(|note| ui.write_note(note));
+        }
         let fails = (reporter.summary.has_findings() || counts.omitted > 0) && !self.exit_zero;
         Ok(ExitCode::from(u8::from(fails)))
     }
