@@ -13,9 +13,9 @@ use jobplate_yaml::{DecodedScalar, Document, Documents, Node, NodeArena, PathCur
 use super::add_ignore::add_comments;
 use super::comment::{CommentPlace, has_marker};
 use super::embedded_text;
-use super::finding::{Finding, LocatedFinding, OccurrenceCounter, locate};
+use super::finding::{Finding, LocatedFinding, OccurrenceCounter, locate, remove_unfixed};
 use super::findings::{Draft, FindingFilter, Findings, MAX_FINDINGS, MAX_HIDDEN_FINDINGS};
-use super::fix::{FixOutcome, Fixer};
+use super::fix::{FixOutcome, FixedDocument, Fixer};
 use super::ignore;
 use super::prefect::{self, Origin, Previewer};
 use super::rule::{Check, Rule};
@@ -59,23 +59,6 @@ pub struct Checker<'p> {
     places_comments: bool,
     /// The references with which fixes replace secrets in plain text.
     references: Rc<SecretReferences>,
-}
-
-/// A document after its fixes.
-#[derive(Debug)]
-pub struct FixedDocument<'t> {
-    /// The 1-based line on which the document starts in the input.
-    pub first_line: usize,
-    /// The 1-based line on which the document starts after the fixes of earlier documents.
-    pub new_first_line: usize,
-    /// The text in the input.
-    pub before: &'t str,
-    /// The text after the fixes.
-    pub after: &'t str,
-    /// The findings that remain, with places in the fixed input.
-    pub findings: Vec<Finding>,
-    /// The number of applied fixes.
-    pub fixed: usize,
 }
 
 /// Returns the findings in the text of a document.
@@ -292,6 +275,7 @@ impl<'p> Checker<'p> {
                 }
             }
         }
+        remove_unfixed(&mut checked.found);
         self.apply_ignores(&subject, &mut checked.found);
         Ok(checked)
     }

@@ -1,4 +1,4 @@
-//! Recognizes text that is not what Kubernetes gets: expressions of templates, and instructions of patches.
+//! Recognizes text that Kubernetes never receives: expressions of templates, and instructions of patches.
 
 /// Returns whether a key is an instruction of a strategic merge patch, such as `$patch`, and not a field. Source:
 /// kubernetes/apimachinery:pkg/util/strategicpatch/patch.go

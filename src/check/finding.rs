@@ -182,6 +182,17 @@ impl LocatedFinding {
     }
 }
 
+/// Removes the findings without a fix that an embedded document has with a fix: findings of the same rule at the same place.
+pub(super) fn remove_unfixed(found: &mut Vec<LocatedFinding>) {
+    let fixed = found.iter().filter(|finding| finding.fix.as_ref().is_some_and(|fix| fix.embedded_in.is_some()));
+    let fixed: HashSet<(&str, Range<usize>)> = fixed.map(|finding| (finding.rule.name, finding.span.clone())).collect();
+    if !fixed.is_empty() {
+        let is_kept =
+            |found: &LocatedFinding| found.fix.is_some() || !fixed.contains(&(found.rule.name, found.span.clone()));
+        found.retain(is_kept);
+    }
+}
+
 /// Adds their paths to drafts.
 pub(super) fn locate<'a>(subject: &Subject<'a>, mut drafts: Vec<(&'static Rule, Draft<'a>)>) -> Vec<LocatedFinding> {
     if drafts.is_empty() {

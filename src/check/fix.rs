@@ -27,6 +27,23 @@ pub(super) struct Fixer {
     embedded_editor: Editor,
 }
 
+/// A document after its fixes.
+#[derive(Debug)]
+pub struct FixedDocument<'t> {
+    /// The 1-based line on which the document starts in the input.
+    pub first_line: usize,
+    /// The 1-based line on which the document starts after the fixes of earlier documents.
+    pub new_first_line: usize,
+    /// The text in the input.
+    pub before: &'t str,
+    /// The text after the fixes.
+    pub after: &'t str,
+    /// The findings that remain, with places in the fixed input.
+    pub findings: Vec<Finding>,
+    /// The number of applied fixes.
+    pub fixed: usize,
+}
+
 /// The result of fixing a document.
 pub(super) struct FixOutcome {
     /// The new text, or `None` if no fix was applied.

@@ -8,7 +8,7 @@
 //! | [`rules`] | which rules exist |
 //! | `subject` | what a rule examines: objects, pods, containers and variables |
 //! | `expression` | which text is an expression of a template, or an instruction of a patch |
-//! | `schema` | which fields do not exist, and which values have a wrong type |
+//! | `field_comparison` | which fields do not exist, and which values have a wrong type |
 //! | `findings` | how a rule reports a finding, and how many are kept |
 //! | `finding` | the place of a finding in the input, and its path in the manifest |
 //! | `checker` | which documents are parsed, and which embedded documents are checked |
@@ -36,6 +36,7 @@ mod comment;
 mod copy;
 mod embedded_text;
 mod expression;
+mod field_comparison;
 mod finding;
 mod findings;
 mod fix;
@@ -49,15 +50,15 @@ mod references;
 mod replacement;
 mod rule;
 pub mod rules;
-mod schema;
 mod secret_references;
 mod splice;
 mod subject;
 
-pub use self::checker::{CheckCounts, Checker, FixedDocument};
+pub use self::checker::{CheckCounts, Checker};
 pub use self::comment::CommentPlace;
 pub use self::finding::{DocumentFix, Finding, SharedFindings};
 pub use self::findings::{Confidence, Draft, FindingFilter, Findings, Fix};
+pub use self::fix::FixedDocument;
 pub use self::page::render_page;
 pub use self::prefect::Previewer;
 pub use self::replacement::{PlannedReplacement, ReplacementPlanner};

@@ -14,7 +14,7 @@ use jobplate_prefect::base_job_template;
 use jobplate_prefect::generation::{Generation, identify_generation};
 use jobplate_yaml::{Document, Node, NodeKind, Unsupported, template_expression_on_line};
 
-use super::schema::{self, Violation};
+use super::field_comparison::{self, Violation};
 use super::secret_references::SecretReferences;
 use crate::render::{is_object, syntax_error};
 
@@ -152,9 +152,12 @@ impl<'a> Subject<'a> {
     /// Returns the differences between the objects and the fields that Kubernetes knows, in order.
     pub(super) fn violations(&self) -> &[Violation<'a>] {
         self.violations.get_or_init(|| {
-            let compare = |object: &CheckedObject<'a>| {
-                let pods = object.pods.iter().flat_map(|pod| &pod.containers);
-                schema::compare(&object.object, pods.map(|container| container.node))
+            let compare = |object: &CheckedObject<'a>| match object.base_job_template {
+                Some(template) => field_comparison::compare_job_manifest(template),
+                None => {
+                    let containers = object.pods.iter().flat_map(|pod| &pod.containers);
+                    field_comparison::compare(&object.object, containers.map(|container| container.node))
+                }
             };
             self.objects.iter().flat_map(compare).collect()
         })

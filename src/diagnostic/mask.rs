@@ -413,7 +413,7 @@ mod tests {
         for (name, size, generate) in families {
             println!("{name}");
             jobplate_growth::assert_linear(size, generate, |text: &String| {
-                drop(MaskedText::new(text, &MaskPolicy::default()))
+                drop(MaskedText::new(text.as_str(), &MaskPolicy::default()))
             });
         }
     }

@@ -50,6 +50,23 @@ pub(crate) fn table() -> Vec<Family> {
             let env = repeat(n, |i| format!("        - {{name: A{i}, value: {i}}}\n"));
             file("f.yaml", format!("{JOB}      - key: flow\n{keys}        env:\n{env}"))
         }),
+        row("checks/unknown_fields", 500, "check f.yaml", |n| {
+            let keys = repeat(n, |i| format!("        zzq{i}: x\n"));
+            file("f.yaml", format!("{JOB}      - name: flow\n{keys}"))
+        }),
+        row(
+            "checks/misplaced_fields_beside_unknown_ones",
+            500,
+            "check f.yaml --select wrong-type,unknown-field",
+            |n| {
+                let keys = repeat(n, |i| format!("        zzq{i}: x\n"));
+                let env = repeat(n, |i| format!("        - {{name: A{i}, image: x}}\n"));
+                file("f.yaml", format!("{JOB}      - name: flow\n{keys}        env:\n{env}"))
+            },
+        ),
+        row("checks/duplicate_keys", 1_000, "check f.yaml", |n| {
+            file("f.yaml", format!("{JOB}      - name: flow\n{}", "        image: x\n".repeat(n)))
+        }),
         row("checks/containers", 1_000, "check f.yaml", |n| {
             let container = "      - name: flow\n        env: [{name: A, value: 1}, {name: A, value: 1}]\n";
             file("f.yaml", format!("{JOB}{}", repeat(n, |_| container.to_owned())))

@@ -48,8 +48,8 @@ fn format(kubernetes: &Path) -> Result<String> {
     let specification: Value = serde_json::from_slice(&text)?;
     let definitions = specification["definitions"].as_object().context("no definitions")?;
     let mut types: BTreeMap<&str, (&str, &Map<String, Value>)> = BTreeMap::new();
-    let mut waiting = KINDS.to_vec();
-    while let Some(id) = waiting.pop() {
+    let mut pending = KINDS.to_vec();
+    while let Some(id) = pending.pop() {
         let name = last_segment(id);
         let definition = definitions.get(id).with_context(|| format!("no definition {id}"))?;
         let Some(fields) = definition["properties"].as_object() else { continue };
@@ -57,7 +57,7 @@ fn format(kubernetes: &Path) -> Result<String> {
             ensure!(other == id, "two types have the name {name}");
             continue;
         }
-        waiting.extend(fields.values().filter_map(reference));
+        pending.extend(fields.values().filter_map(reference));
     }
     let version = kubernetes.to_string_lossy();
     let (_, version) = version.rsplit_once('@').context("no version of Kubernetes")?;
@@ -108,7 +108,9 @@ fn describe(schema: &Value, definitions: &Map<String, Value>) -> Result<String> 
         (Some("object"), _) if schema["additionalProperties"].is_object() => {
             format!("{{{}}}", describe(&schema["additionalProperties"], definitions)?)
         }
-        (Some("object"), _) => "{any}".to_owned(),
+        // The API server accepts any value here, such as the fields of a manager.
+        (Some("object"), _) => "any".to_owned(),
+        (Some("string"), Some("byte")) => "bytes".to_owned(),
         (Some("integer"), Some(format @ ("int32" | "int64"))) => format.to_owned(),
         (Some(word @ ("string" | "boolean")), _) => word.to_owned(),
         _ => bail!("a schema that `describe` does not know: {schema}"),

@@ -147,11 +147,8 @@ impl<'a> Verifier<'a> {
         self.check(self.new < collection.new_end)?;
         if collection.is_map {
             // A key can only be replaced.
-            let is_replaced = self.edits.first().is_some_and(|edit| edit.node == self.old);
-            match is_replaced {
-                true => self.compare_node().and_then(|key| self.check(key.is_none()))?,
-                false => self.compare_unedited()?,
-            }
+            let edited_collection = self.compare_node()?;
+            self.check(edited_collection.is_none())?;
             self.check(self.new < collection.new_end)?;
         }
         Ok(NextChild::Common)

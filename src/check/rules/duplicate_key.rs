@@ -19,10 +19,11 @@ pub static RULE: Rule = Rule {
     confidence: Confidence::High,
     security_severity: None,
     persona: Persona::Regular,
-    summary: "a mapping has a key twice",
-    why: "YAML requires unique keys. The API server rejects a manifest with a key twice. Prefect uses the last value of a \
-          template and silently drops the others, so there it is a warning.",
-    remedy: "Remove one of the two.",
+    summary: "a mapping has a duplicate key",
+    why: "YAML requires unique keys. `kubectl` uses the last value and silently drops the others, even with strict \
+          validation. The API server and kustomize reject such a file. Prefect uses the last value of a template, so \
+          there it is a warning.",
+    remedy: "Remove one of the two, or merge their values.",
     fix: None,
     sources: &["https://yaml.org/spec/1.2.2/#3211-nodes", "pyyaml:lib/yaml/constructor.py (construct_mapping)"],
     examples: &[
@@ -90,15 +91,21 @@ fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
 
 /// Reports the duplicate keys of a mapping.
 fn report<'a>(map: Node<'a>, findings: &mut Findings<'a>) {
-    let mut first: HashMap<Cow<'a, str>, Node<'a>> = HashMap::new();
-    for (key, _) in map.entries() {
+    let mut first: HashMap<Cow<'a, str>, (Node<'a>, Node<'a>)> = HashMap::new();
+    // The API server accepts several merge keys.
+    for (key, value) in map.entries().filter(|(key, _)| !key.is_merge_key()) {
         let Some(name) = key.text() else { continue };
         match first.get(&name) {
-            Some(first) => {
+            Some((first, first_value)) => {
                 let message = format!("duplicate key {}", quote_key(&name));
-                findings.report(key, message).related(*first, "first occurrence").help("remove one of the two");
+                let help = match (first_value.kind(), value.kind()) {
+                    (NodeKind::Seq, NodeKind::Seq) => "merge the two lists into one",
+                    (NodeKind::Map, NodeKind::Map) => "merge the two mappings into one",
+                    _ => "remove one of the two",
+                };
+                findings.report(key, message).related(*first, "first occurrence").help(help);
             }
-            None => drop(first.insert(name, key)),
+            None => drop(first.insert(name, (key, value))),
         }
     }
 }

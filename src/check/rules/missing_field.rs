@@ -5,6 +5,7 @@ use jobplate_diagnostic::suggest::closest;
 use jobplate_yaml::{Node, NodeKind};
 
 use crate::check::expression::is_patch_directive;
+use crate::check::field_comparison::have_common_end;
 use crate::check::findings::{Confidence, Findings};
 use crate::check::references::references;
 use crate::check::rule::{Check, Example, Persona, Rule};
@@ -23,7 +24,7 @@ pub static RULE: Rule = Rule {
     summary: "a variable or a reference lacks a field that Kubernetes requires",
     why: "A variable needs a `name`. A reference to a Secret or ConfigMap needs the name of the object and, in `valueFrom`, \
           the key. The API server rejects the manifest.",
-    remedy: "Add the field.",
+    remedy: "Add the field that the message names.",
     fix: None,
     sources: &["kubernetes:pkg/apis/core/validation/validation.go (validateSecretKeySelector, ValidateEnv)"],
     examples: &[Example {
@@ -78,7 +79,8 @@ fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
 fn require<'a>(owner: &str, map: Node<'a>, field: &str, findings: &mut Findings<'a>) {
     let is_set = |value: Node<'_>| !value.is_null() && value.text().is_none_or(|text| !text.is_empty());
     let may_be_field = |key: Node<'_>| {
-        let is_like_field = |key: &str| key != field && closest(key, [field]).is_some();
+        let is_like_field =
+            |key: &str| key != field && (closest(key, [field]).is_some() || have_common_end(key, field));
         key.is_merge_key() || key.text().is_some_and(|key| is_patch_directive(&key) || is_like_field(&key))
     };
     let value = map.get_first(field);

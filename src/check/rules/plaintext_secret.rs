@@ -126,24 +126,27 @@ data:
 };
 
 fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
-    // The document that contains an embedded one was examined with it.
-    if subject.embedding != Embedding::None {
+    let is_embedded = subject.embedding != Embedding::None;
+    let has_references = !subject.references.is_empty();
+    // The secrets of an embedded document are found in the document that contains it. Only its own nodes can be fixed.
+    if is_embedded && !has_references {
         return;
     }
-    let needs_entries = !subject.references.is_empty();
-    let entries = subject.containers().filter(|_| needs_entries).flat_map(|(_, _, container)| &container.env);
+    let entries = subject.containers().filter(|_| has_references).flat_map(|(_, _, container)| &container.env);
     let entries: HashMap<u32, &EnvEntry<'_>> =
         entries.filter_map(|entry| Some((entry.value?.index(), entry))).collect();
     for secret in plain_secrets::find(subject.document) {
-        let node = subject.document.node(secret.node);
-        let confidence = if secret.has_shape { Confidence::High } else { Confidence::Medium };
-        let finding = findings.report(node, message(&secret));
-        finding.at(secret.span.clone()).confidence(confidence).help(help(&secret));
         let entry = entries.get(&secret.node).filter(|_| secret.is_whole);
-        if let Some((reference, edit)) = entry.and_then(|entry| refer_to_secret(entry, &subject.references)) {
-            let text =
-                format!("refer to the key {} of the Secret {}", quote_key(&reference.key), quote_key(&reference.name));
-            finding.fix(false, text, vec![edit]);
+        let fix = entry.and_then(|entry| refer_to_secret(entry, &subject.references));
+        if is_embedded && fix.is_none() {
+            continue;
+        }
+        let confidence = if secret.has_shape { Confidence::High } else { Confidence::Medium };
+        let finding = findings.report(subject.document.node(secret.node), message(&secret));
+        finding.at(secret.span.clone()).confidence(confidence).help(help(&secret));
+        if let Some((reference, edit)) = fix {
+            let [key, name] = [&reference.key, &reference.name].map(|text| quote_key(text));
+            finding.fix(false, format!("refer to the key {key} of the Secret {name}"), vec![edit]);
         }
     }
 }

@@ -1,12 +1,12 @@
-//! `wrong-type`: a field has a type other than the one that Kubernetes requires.
+//! `wrong-type`: a value does not have the type of its field.
 
 use jobplate_diagnostic::Severity;
 use jobplate_manifest::schema::{FieldType, ObjectType, ValueType};
 use jobplate_yaml::{Edit, Editable, Node, NodeKind, Value};
 
+use crate::check::field_comparison::{ActualType, Violation, WrongType};
 use crate::check::findings::{Confidence, Findings};
 use crate::check::rule::{Check, Example, FixDescription, Persona, Rule};
-use crate::check::schema::{Found, Violation, WrongType};
 use crate::check::subject::Subject;
 
 /// The maximum number of fields that a help message lists.
@@ -19,11 +19,11 @@ pub static RULE: Rule = Rule {
     confidence: Confidence::High,
     security_severity: None,
     persona: Persona::Regular,
-    summary: "a field has a type other than the one that Kubernetes requires",
+    summary: "a value does not have the type of its field",
     why: "Kubernetes requires a list for `env` and `containers`, a mapping for `secretKeyRef`, a string for each value of \
-          `annotations`, and a boolean without quotes for `optional`. The API server rejects the whole manifest if one \
+          `annotations`, and `true` or `false` without quotes for `optional`. The API server rejects the whole manifest if one \
           of them has another type.",
-    remedy: "Write the value as the type that the message names.",
+    remedy: "Change the value to the type in the message.",
     fix: Some(FixDescription { is_safe: true, text: "add or remove the quotes of a scalar" }),
     sources: &[
         "kubernetes:api/openapi-spec/swagger.json",
@@ -149,9 +149,9 @@ spec:
 fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
     for violation in subject.violations() {
         let Violation::WrongType(wrong) = violation else { continue };
-        let expected = match wrong.found {
-            Found::LargeInteger => describe_limit(wrong.expected),
-            _ => format!("{}, not {}", describe(wrong.expected), wrong.found.describe()),
+        let expected = match wrong.actual {
+            ActualType::LargeInteger => describe_limit(wrong.expected),
+            _ => format!("{}, not {}", describe(wrong.expected), describe_actual(wrong)),
         };
         let finding = findings.report(wrong.node, format!("{} must be {expected}", wrong.subject));
         if let Some(help) = describe_remedy(wrong) {
@@ -169,6 +169,7 @@ fn describe(expected: FieldType) -> &'static str {
         FieldType::List(_) => "a list",
         FieldType::Map(_) | FieldType::Value(ValueType::Object(_)) => "a mapping",
         FieldType::Value(ValueType::String) => "a string",
+        FieldType::Value(ValueType::Bytes) => "a string in base64",
         FieldType::Value(ValueType::Boolean) => "a boolean",
         FieldType::Value(ValueType::Int32 | ValueType::Int64) => "an integer",
         FieldType::Value(ValueType::IntOrString) => "an integer or a string",
@@ -177,10 +178,23 @@ fn describe(expected: FieldType) -> &'static str {
     }
 }
 
+/// Returns the type of a value in messages, with its article.
+fn describe_actual(wrong: &WrongType<'_>) -> &'static str {
+    match (wrong.actual, wrong.expected) {
+        (ActualType::Fraction, FieldType::Value(ValueType::Int32 | ValueType::Int64 | ValueType::IntOrString)) => {
+            "a decimal number"
+        }
+        (actual, _) => actual.describe(),
+    }
+}
+
 /// Returns the limits of an integer.
 fn describe_limit(expected: FieldType) -> String {
-    let limit = if expected == FieldType::Value(ValueType::Int64) { i64::MAX } else { i64::from(i32::MAX) };
-    format!("at most {limit}")
+    let (min, max) = match expected {
+        FieldType::Value(ValueType::Int64) => (i64::MIN, i64::MAX),
+        _ => (i64::from(i32::MIN), i64::from(i32::MAX)),
+    };
+    format!("between {min} and {max}")
 }
 
 /// Returns how to write the value.
@@ -190,7 +204,7 @@ fn describe_remedy(wrong: &WrongType<'_>) -> Option<String> {
         FieldType::List(ValueType::Object(item)) if item.name() == "EnvVar" && !is_item(wrong.node, item) => {
             Some("write each variable as an item: `- name: NAME`, and `value: VALUE` on the next line".to_owned())
         }
-        FieldType::List(_) if wrong.found == Found::Map => {
+        FieldType::List(_) if wrong.actual == ActualType::Map => {
             Some("write `- ` before the first key of each item".to_owned())
         }
         FieldType::List(_) => Some("write each item on a line that begins with `- `".to_owned()),
@@ -201,13 +215,17 @@ fn describe_remedy(wrong: &WrongType<'_>) -> Option<String> {
             let mut fields: Vec<&str> = object.fields().map(|(field, _)| field).collect();
             fields.sort_by_key(|field| *field != "name");
             Some(match fields.len() <= MAX_LISTED_FIELDS {
-                true => format!("write its fields: {}", fields.join(", ")),
-                false => format!("write its fields, such as `{}`", fields[0]),
+                true => format!("use a mapping with: {}", fields.join(", ")),
+                false => format!("use a mapping with `{}` and other fields", fields[0]),
             })
         }
+        FieldType::Value(ValueType::Bytes) if wrong.field == "data" => {
+            Some("move it to `stringData`, in quotes, or write it in base64".to_owned())
+        }
+        FieldType::Value(ValueType::Bytes) => Some("write it in base64".to_owned()),
         FieldType::Value(ValueType::String) if is_scalar => Some("put it in quotes".to_owned()),
         FieldType::Value(ValueType::Boolean) if is_scalar => Some("write `true` or `false`, without quotes".to_owned()),
-        FieldType::Value(ValueType::Int32 | ValueType::Int64) if wrong.found == Found::String => {
+        FieldType::Value(ValueType::Int32 | ValueType::Int64) if wrong.actual == ActualType::String => {
             Some("write a number without quotes".to_owned())
         }
         _ => None,
@@ -223,9 +241,9 @@ fn is_item(node: Node<'_>, item: ObjectType) -> bool {
 /// Returns the edit that adds or removes the quotes of a scalar, with its description.
 fn requote(wrong: &WrongType<'_>) -> Option<(&'static str, Edit)> {
     let text = wrong.node.text()?;
-    let (description, value) = match (wrong.expected, wrong.found, &*text) {
+    let (description, value) = match (wrong.expected, wrong.actual, &*text) {
         (FieldType::Value(ValueType::String), ..) => ("put the value in quotes", Value::string(&text)),
-        (FieldType::Value(ValueType::Boolean), Found::String, "true" | "false") => {
+        (FieldType::Value(ValueType::Boolean), ActualType::String, "true" | "false") => {
             ("remove the quotes", Value::Bool(text == "true"))
         }
         _ => return None,

@@ -239,7 +239,7 @@ impl Fixes {
         }
         let needed = keys.into_iter().map(|(name, keys)| {
             let files: String = keys.iter().map(|key| format!(" --from-file={key}=FILE")).collect();
-            format!("the Job needs the Secret `{name}`: kubectl create secret generic {name}{files}")
+            format!("create the Secret `{name}` first: `kubectl create secret generic {name}{files}`")
         });
         let unused = references.unused();
         needed

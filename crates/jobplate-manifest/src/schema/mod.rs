@@ -29,7 +29,7 @@ pub enum FieldType {
     Value(ValueType),
     /// A list of values.
     List(ValueType),
-    /// A mapping of any keys to values.
+    /// A mapping with arbitrary keys.
     Map(ValueType),
 }
 
@@ -40,11 +40,13 @@ pub enum ValueType {
     Any,
     /// A string.
     String,
+    /// A string in base64.
+    Bytes,
     /// A boolean.
     Boolean,
-    /// An integer of 32 bits.
+    /// A 32-bit integer.
     Int32,
-    /// An integer of 64 bits.
+    /// A 64-bit integer.
     Int64,
     /// An integer or a string.
     IntOrString,
@@ -148,6 +150,7 @@ fn parse_value_type(text: &str, names: &[&str]) -> ValueType {
     match text {
         "any" => ValueType::Any,
         "string" => ValueType::String,
+        "bytes" => ValueType::Bytes,
         "boolean" => ValueType::Boolean,
         "int32" => ValueType::Int32,
         "int64" => ValueType::Int64,
@@ -170,7 +173,7 @@ mod tests {
         assert_eq!(container.field("env"), Some(FieldType::List(ValueType::Object(named("EnvVar").unwrap()))));
         assert_eq!(container.field("tty"), Some(FieldType::Value(ValueType::Boolean)));
         assert_eq!([container.field("TTY"), container.field("")], [None; 2]);
-        assert_eq!(named("Secret").unwrap().field("data"), Some(FieldType::Map(ValueType::String)));
+        assert_eq!(named("Secret").unwrap().field("data"), Some(FieldType::Map(ValueType::Bytes)));
     }
 
     #[test]
