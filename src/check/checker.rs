@@ -332,8 +332,8 @@ impl<'p> Checker<'p> {
 
     /// Prepares a document for the rules.
     fn prepare<'a>(&self, document: Document<'a>, embedding: Embedding) -> Result<Subject<'a>> {
-        let treats_jobs_as_prefect1 = self.previewer.as_deref().is_some_and(Previewer::treats_jobs_as_prefect1);
-        Subject::new(document, embedding, Rc::clone(&self.references), treats_jobs_as_prefect1)
+        let run = self.previewer.as_deref().map(Previewer::run).unwrap_or_default();
+        Subject::new(document, embedding, Rc::clone(&self.references), run)
     }
 
     /// Runs the rules over a subject. Adds findings in other files to `elsewhere`.

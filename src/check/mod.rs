@@ -27,6 +27,7 @@
 //! | `secret_references` | which reference replaces a secret in plain text |
 //! | `plain_secrets` | which parts of a document are secrets in plain text |
 //! | `prefect1_secrets` | which literals of Prefect 1 secrets a document has |
+//! | `described_run` | which kinds of runs the command line describes |
 //! | `page` | the page of a rule |
 
 mod add_ignore;
@@ -34,6 +35,7 @@ mod benign_literals;
 mod checker;
 mod comment;
 mod copy;
+mod described_run;
 mod embedded_text;
 mod expression;
 mod field_comparison;
@@ -56,6 +58,7 @@ mod subject;
 
 pub use self::checker::{CheckCounts, Checker};
 pub use self::comment::CommentPlace;
+pub use self::described_run::DescribedRun;
 pub use self::finding::{DocumentFix, Finding, SharedFindings};
 pub use self::findings::{Confidence, Draft, FindingFilter, Findings, Fix};
 pub use self::fix::FixedDocument;

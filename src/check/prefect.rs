@@ -11,6 +11,7 @@ use jobplate_prefect::generation::Generation;
 use jobplate_prefect::pyvalue::source::SourceFile;
 use jobplate_yaml::{Node, PathCursor};
 
+use super::described_run::DescribedRun;
 use super::finding::{Finding, mask_names};
 use super::findings::Draft;
 use super::rule::{Check, Rule};
@@ -26,8 +27,8 @@ pub trait Previewer {
     /// Fails if Prefect fails, or if the preview does not support the template.
     fn preview(&mut self, template: &Rc<SourceFile>, generation: Generation) -> Result<Vec<Diagnostic>>;
 
-    /// Returns whether every Job is a template of Prefect 1, because the command line describes a run of Prefect 1.
-    fn treats_jobs_as_prefect1(&self) -> bool;
+    /// Returns what the command line describes.
+    fn run(&self) -> DescribedRun;
 }
 
 /// Where a document is.

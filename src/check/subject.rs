@@ -11,9 +11,10 @@ use jobplate_manifest::object::{Object, objects};
 use jobplate_manifest::sops;
 use jobplate_manifest::workload::{is_job, pod_specs};
 use jobplate_prefect::base_job_template;
-use jobplate_prefect::generation::{Generation, identify_generation};
+use jobplate_prefect::generation::{Generation, identify_generation, runs_own_program};
 use jobplate_yaml::{Document, Node, NodeKind, Unsupported, template_expression_on_line};
 
+use super::described_run::DescribedRun;
 use super::field_comparison::{self, Violation};
 use super::secret_references::SecretReferences;
 use crate::render::{is_object, syntax_error};
@@ -32,9 +33,8 @@ pub struct Subject<'a> {
     pub embedding: Embedding,
     /// The references with which fixes replace secrets in plain text.
     pub references: Rc<SecretReferences>,
-    /// Whether each Job without a sign of Prefect 2 or 3 is a template, because the command line describes a run of
-    /// Prefect 1.
-    treats_jobs_as_prefect1: bool,
+    /// The run that the command line describes.
+    pub(super) run: DescribedRun,
     /// The differences between the objects and the fields that Kubernetes knows, which are found on first use.
     violations: OnceCell<Vec<Violation<'a>>>,
 }
@@ -132,20 +132,25 @@ impl<'a> Subject<'a> {
         document: Document<'a>,
         embedding: Embedding,
         references: Rc<SecretReferences>,
-        treats_jobs_as_prefect1: bool,
+        run: DescribedRun,
     ) -> Result<Self> {
         let objects = objects(document)?.into_iter().map(CheckedObject::new).collect();
-        Ok(Subject { document, objects, embedding, references, treats_jobs_as_prefect1, violations: OnceCell::new() })
+        Ok(Subject { document, objects, embedding, references, run, violations: OnceCell::new() })
     }
 
     /// Returns whether an object is a job template of Prefect 1. A Job of Prefect 2 or 3 is a run that a worker has
-    /// created, not a template.
+    /// created, not a template. A Job that runs a program of its own is not a template either, unless its key or the
+    /// command line says so.
     pub fn is_prefect1_template(&self, object: &CheckedObject<'a>) -> bool {
         let is_job = is_job(&object.object) && object.object.kind == "Job";
         let has_key = self.embedding == Embedding::JobTemplate;
         match object.generation {
-            Some(generation) => generation == Generation::Prefect1 && (is_job || has_key),
-            None => has_key || is_job && self.treats_jobs_as_prefect1,
+            Some(Generation::Prefect2Or3) => false,
+            _ if has_key => true,
+            Some(Generation::Prefect1) => {
+                is_job && (self.run.is_prefect1 || self.run.has_scenario || !object.runs_own_program())
+            }
+            None => is_job && self.run.is_prefect1,
         }
     }
 
@@ -193,6 +198,14 @@ impl<'a> CheckedObject<'a> {
             pods.iter().flat_map(|pod: &Pod<'_>| &pod.containers).map(|one| one.node).collect();
         let generation = identify_generation(&containers);
         CheckedObject { object, pods, problem, base_job_template, generation, is_encrypted }
+    }
+}
+
+impl CheckedObject<'_> {
+    /// Returns whether the first container runs another program than a flow of Prefect 1.
+    fn runs_own_program(&self) -> bool {
+        let mut containers = self.pods.iter().filter_map(Pod::flow_container);
+        containers.any(|container| runs_own_program(container.node))
     }
 }
 

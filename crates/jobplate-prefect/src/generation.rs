@@ -166,6 +166,22 @@ pub fn agent_generation(container: Node<'_>) -> Option<Generation> {
     })
 }
 
+/// Returns whether the flow's container of a Job runs a program of its own, so that no agent of Prefect 1 starts a flow in
+/// it. An agent keeps the `command` and replaces the `args`, so a template has a `command` only to wrap
+/// `prefect execute flow-run`: a `command` with `args`, `python` in `command`, and other commands of `prefect` do not.
+pub fn runs_own_program(container: Node<'_>) -> bool {
+    let line = command_line(container);
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let after_prefect = |(at, word): (usize, &&str)| is_prefect(word).then(|| words.get(at + 1).copied());
+    let mut prefect_commands = words.iter().enumerate().filter_map(after_prefect).flatten().peekable();
+    if prefect_commands.peek().is_some() {
+        return prefect_commands.all(|command| command != "execute");
+    }
+    let has = |key| container.get_first(key).is_some_and(|list| list.items().next().is_some());
+    let is_python = |word: &&str| word.rsplit('/').next().is_some_and(|name| name.starts_with("python"));
+    has("command") && (has("args") || words.iter().any(is_python))
+}
+
 /// Returns whether a word of a command line is `prefect` or a path that ends with `/prefect`.
 pub(super) fn is_prefect(word: &str) -> bool {
     word.rsplit('/').next() == Some("prefect")

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use clap::Args;
-use jobplate::check::Previewer;
+use jobplate::check::{DescribedRun, Previewer};
 use jobplate_diagnostic::{Diagnostic, Error, ErrorKind, Result};
 use jobplate_manifest::sensitive::MaskPolicy;
 use jobplate_prefect::generation::Generation;
@@ -117,7 +117,10 @@ impl Previewer for FlagPreviewer {
         }
     }
 
-    fn treats_jobs_as_prefect1(&self) -> bool {
-        self.args.agent.first_given_flag().is_some()
+    fn run(&self) -> DescribedRun {
+        DescribedRun {
+            is_prefect1: self.args.agent.first_given_flag().is_some(),
+            has_scenario: self.args.scenario.is_some(),
+        }
     }
 }

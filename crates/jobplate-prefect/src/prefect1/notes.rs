@@ -30,6 +30,7 @@ const REMOVED_VARIABLES: [&str; 6] =
 pub fn collect(arena: &Arena, preview: &AgentPreview, scenario: &AgentScenario, is_deployed: bool) -> Vec<Diagnostic> {
     let mut notes = NoteCollector { arena, found: Vec::new() };
     notes.add_template_notes(preview);
+    notes.add_namespace_note(preview, scenario);
     for variable in preview.job.environment.variables() {
         notes.add_override_notes(variable);
         notes.add_value_notes(variable);
@@ -65,7 +66,6 @@ impl NoteCollector<'_> {
         }
         self.add_replaced_key_notes(preview);
         self.add_container_notes(preview);
-        self.add_namespace_note(preview);
     }
 
     /// Adds notes about parts of the Job that Kubernetes rejects, and about expressions that Prefect does not replace.
@@ -141,21 +141,31 @@ impl NoteCollector<'_> {
         }
     }
 
-    /// Adds a note if the template's namespace differs from the namespace in which the agent creates its Jobs.
-    fn add_namespace_note(&mut self, preview: &AgentPreview) {
+    /// Adds an error if the template's namespace differs from the namespace in which the agent creates its Jobs, or a note
+    /// if the agent is not known.
+    fn add_namespace_note(&mut self, preview: &AgentPreview, scenario: &AgentScenario) {
         let arena = self.arena;
-        let namespace =
-            arena.dict_get(preview.job.root, "metadata").and_then(|metadata| arena.dict_get(metadata, "namespace"));
-        if let Some(own) = namespace {
-            let agents = preview.agent.namespace.map_or("default", |agents| arena.as_str(agents).unwrap_or_default());
-            let is_known =
-                !preview.agent.namespace.is_some_and(|agents| matches!(arena.get(agents), Value::Unknown(_)));
-            if is_known && arena.as_str(own) != Some(agents) {
-                let text = format!("Kubernetes rejects the Job: the agent creates it in the namespace `{agents}`");
-                let error = Diagnostic::error("namespace-mismatch", text).help("remove `namespace`");
-                self.add(error, arena.location(own));
+        let metadata = arena.dict_get(preview.job.root, "metadata");
+        let Some(own) = metadata.and_then(|metadata| arena.dict_get(metadata, "namespace")) else { return };
+        let agents = match preview.agent.namespace {
+            Some(agents) if matches!(arena.get(agents), Value::Unknown(_)) => return,
+            Some(agents) => arena.as_str(agents).unwrap_or_default(),
+            None => "default",
+        };
+        let required = arena.as_str(own);
+        let diagnostic = match required {
+            _ if required == Some(agents) => return,
+            Some(required) if !scenario.describes_agent() => {
+                let text = format!("the agent must create its Jobs in the namespace `{required}`");
+                let help = format!("start it with `--namespace {required}`, and check its manifest with --agent");
+                Diagnostic::info("required-namespace", text).help(help)
             }
-        }
+            _ => {
+                let text = format!("Kubernetes rejects the Job: the agent creates it in the namespace `{agents}`");
+                Diagnostic::error("namespace-mismatch", text).help("remove `namespace`")
+            }
+        };
+        self.add(diagnostic, arena.location(own));
     }
 
     /// Adds warnings about sources of a variable that another source overrides.

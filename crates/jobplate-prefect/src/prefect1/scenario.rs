@@ -59,6 +59,11 @@ impl AgentScenario {
         }
     }
 
+    /// Returns whether the scenario has a setting of the agent. Otherwise, the agent is not known.
+    pub(super) fn describes_agent(&self) -> bool {
+        self.start.kwargs.is_some() || !self.environ.is_empty() || self.user_config.is_some()
+    }
+
     /// Reads a scenario file.
     ///
     /// # Errors
