@@ -70,7 +70,7 @@ fn preview_all(input: &PreviewInput) -> usize {
     let worker = input.worker.as_ref().map(|worker| deployment::find(&source(worker), version).expect("valid input"));
     worker.iter().for_each(|worker| worker.apply_to(&mut scenario));
     let preview = preview::preview(&mut arena, version, &template, &scenario).expect("valid input");
-    let of_worker = worker.map_or(0, |worker| worker.notes(&arena, &preview, version, "w", &template).len());
+    let of_worker = worker.map_or(0, |worker| worker.notes(&arena, &preview, "w", &template).len());
     notes::find(&arena, version, &preview, &scenario).len() + of_worker
 }
 

@@ -7,13 +7,14 @@ use std::rc::Rc;
 use clap::{Args, ValueEnum};
 use jobplate_diagnostic::{Diagnostic, Error, Result, display_path};
 use jobplate_manifest::sensitive::MaskPolicy;
+use jobplate_prefect::deployment::ImageVersion;
 use jobplate_prefect::prefect1::AgentVersion;
 use jobplate_prefect::prefect1::environment::{FlowVariable, FlowVariableOrigin, FlowVariableSource};
 use jobplate_prefect::prefect1::preview::{self, AgentPreview};
 use jobplate_prefect::prefect1::scenario::AgentScenario;
 use jobplate_prefect::prefect1::{deployment, notes};
 use jobplate_prefect::pyvalue::arena::{Arena, Value};
-use jobplate_prefect::pyvalue::source::SourceFile;
+use jobplate_prefect::pyvalue::source::{SourceFile, locate_diagnostic};
 use jobplate_prefect::pyvalue::{string, yaml};
 use jobplate_prefect::value_description::ValueDescription;
 
@@ -74,7 +75,8 @@ pub(in crate::commands) fn preview(
     policy: &MaskPolicy,
 ) -> Result<PreviewOutput> {
     let (scenario, deployed) = read_scenario(scenario, args, arena, files)?;
-    let image = deployed.as_ref().and_then(|deployed| deployed.version.as_deref());
+    let image = deployed.as_ref().and_then(|deployed| deployed.version.as_ref());
+    let image = image.map(|version| version.numbers.as_slice());
     let version = match (args.prefect, image) {
         (Some(PrefectVersion::ZeroFifteen), _) | (None, Some([0, ..])) => AgentVersion::V0_15,
         (Some(PrefectVersion::OneFour), _) | (None, _) => AgentVersion::V1_4,
@@ -94,7 +96,9 @@ pub(in crate::commands) fn preview(
 struct DeployedAgent {
     /// The file of the manifest.
     file: String,
-    version: Option<Vec<u32>>,
+    version: Option<ImageVersion>,
+    /// Whether `--prefect` is set.
+    has_chosen_version: bool,
     has_env_from: bool,
     /// Errors about variables of the agent that Kubernetes rejects.
     rejected_variables: Vec<Diagnostic>,
@@ -114,11 +118,13 @@ impl DeployedAgent {
             AgentVersion::V0_15 => (&[0, 15], "0.15"),
             AgentVersion::V1_4 => (&[1, 4], "1.4"),
         };
-        if let Some(version) = self.version.as_deref().filter(|version| !version.starts_with(simulated_version.0)) {
-            let version: Vec<String> = version.iter().map(u32::to_string).collect();
-            let (version, simulated) = (version.join("."), simulated_version.1);
+        if let Some(image) = self.version.as_ref().filter(|image| !image.numbers.starts_with(simulated_version.0))
+            // The flag accepts the nearest version.
+            && !(self.has_chosen_version && image.numbers[0] == simulated_version.0[0])
+        {
+            let (version, simulated) = (image.display(), simulated_version.1);
             let text = format!("the agent's image has Prefect {version}, but the preview is for {simulated}");
-            let warning = Diagnostic::warning("version-mismatch", text);
+            let warning = locate_diagnostic(Diagnostic::warning("version-mismatch", text), Some(&image.location));
             add(warning.help("choose the nearest version with --prefect 0.15 or --prefect 1.4"));
         }
         if has_template && preview.is_agents_template && preview.agent.job_template_path.is_none() {
@@ -168,7 +174,9 @@ fn read_scenario(
     let deployment::AgentDeployment { start, environ, version, has_env_from, rejected_variables } =
         deployment::find(arena, &files.read_source(name, false)?)?;
     (scenario.start, scenario.environ) = (start, environ);
-    Ok((scenario, Some(DeployedAgent { file: display_path(name), version, has_env_from, rejected_variables })))
+    let (file, has_chosen_version) = (display_path(name), args.prefect.is_some());
+    let deployed = DeployedAgent { file, version, has_chosen_version, has_env_from, rejected_variables };
+    Ok((scenario, Some(deployed)))
 }
 
 /// Formats the table of the flow container's variables, in the order of `env`.

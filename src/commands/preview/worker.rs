@@ -91,15 +91,19 @@ pub(in crate::commands) fn preview(
     args: &WorkerArgs,
     policy: &MaskPolicy,
 ) -> Result<PreviewOutput> {
-    let version = args.prefect_kubernetes.as_deref();
-    let version = version.map(|text| flag_values::parse_worker_version("--prefect-kubernetes", text)).transpose()?;
-    let version = version.unwrap_or_default();
+    let chosen = args.prefect_kubernetes.as_deref();
+    let chosen = chosen.map(|text| flag_values::parse_worker_version("--prefect-kubernetes", text)).transpose()?;
+    let version = chosen.unwrap_or_default();
     let RunInputs { scenario, worker, notes: input_notes } = read_inputs(scenario, args, version, arena, files)?;
     let preview = preview::preview(arena, version, template, &scenario)?;
     let variable_table = format_variables(arena, &preview, policy);
     let mut notes = notes::find(arena, version, &preview, &scenario);
     notes.extend(input_notes);
-    notes.extend(worker.into_iter().flat_map(|(file, own)| own.notes(arena, &preview, version, &file, template)));
+    if let Some((file, worker)) = worker {
+        // The flag says which version the image has.
+        notes.extend(worker.version_warning(version).filter(|_| chosen.is_none()));
+        notes.extend(worker.notes(arena, &preview, &file, template));
+    }
     Ok(PreviewOutput { job: preview.job, variable_table, notes })
 }
 

@@ -32,13 +32,29 @@ pub(crate) struct ProgramContainer {
     /// The container's environment.
     pub environ: Environ,
     /// The Prefect version of the image, if it is an official Prefect image with a numeric version in its tag.
-    pub version: Option<Vec<u32>>,
+    pub version: Option<ImageVersion>,
     /// Whether the container has a non-empty `envFrom`, which adds variables from whole Secrets or ConfigMaps.
     pub has_env_from: bool,
     /// The names of the variables that the command or another variable uses.
     pub used_names: HashSet<String>,
     /// Errors about names and values of variables that Kubernetes rejects.
     pub rejected_variables: Vec<Diagnostic>,
+}
+
+/// The version in the tag of an image.
+#[derive(Debug)]
+pub struct ImageVersion {
+    /// The numbers of the version, such as 3, 1 and 5.
+    pub numbers: Vec<u32>,
+    /// The location of the image.
+    pub location: Location,
+}
+
+impl ImageVersion {
+    /// Returns the version with dots.
+    pub fn display(&self) -> String {
+        self.numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(".")
+    }
 }
 
 /// Finds the container that runs a program in a manifest. `assumed_version` is the version of Prefect if the container's
@@ -118,8 +134,11 @@ impl ContainerReader<'_> {
         let environ = self.environ(container)?;
         let rejected_variables = self.find_rejected_variables(container);
         let StartCommand { profile, options, location } = self.command(container, &environ)?;
-        let version = generation::image_version(container);
-        let parser = option_parser(self.program, version.as_deref().unwrap_or(self.assumed_version));
+        let image = container.get_first("image");
+        let version = generation::image_version(container).zip(image);
+        let version = version.map(|(numbers, image)| ImageVersion { numbers, location: self.location(image) });
+        let known_version = version.as_ref().map_or(self.assumed_version, |version| &version.numbers);
+        let parser = option_parser(self.program, known_version);
         let options = Options::parse(self.program, parser, options.each_ref().map(Vec::as_slice), &location)?;
         let has_env_from = container.get_first("envFrom").is_some_and(|list| list.items().next().is_some());
         let used_names = self.used_names;

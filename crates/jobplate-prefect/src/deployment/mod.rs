@@ -15,7 +15,7 @@ mod options;
 mod shell;
 mod start;
 
-pub use container::find_object;
+pub use container::{ImageVersion, find_object};
 pub(crate) use container::{ProgramContainer, find};
 pub(crate) use options::Options;
 pub use start::Program;

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use jobplate_diagnostic::{Diagnostic, Error, Result};
 
 use super::agent::AgentArguments;
-use crate::deployment::{self, Options, Program};
+use crate::deployment::{self, ImageVersion, Options, Program};
 use crate::generation::Generation;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::environ::{Environ, Resolved, find_references};
@@ -23,7 +23,7 @@ pub struct AgentDeployment {
     /// The environment of the agent's container.
     pub environ: Environ,
     /// The version of Prefect. `None` if the image is not one of Prefect's own images.
-    pub version: Option<Vec<u32>>,
+    pub version: Option<ImageVersion>,
     /// Whether the container has `envFrom`.
     pub has_env_from: bool,
     /// Errors about variables of the container that Kubernetes rejects.
@@ -62,7 +62,7 @@ pub fn find(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<AgentDeploymen
     check("log-level", &is_level, format!("write one of {}", LOG_LEVELS.join(", ")))?;
     check("max-polls", &is_number, "write a whole number".to_owned())?;
     // Prefect 1.0 removed `--token`.
-    let has_no_token = version.as_ref().is_some_and(|version| version.first() == Some(&1));
+    let has_no_token = version.as_ref().is_some_and(|version| version.numbers.first() == Some(&1));
     if has_no_token && options.value("token").is_some() {
         let error = Error::input("the agent does not start: Prefect 1.0 removed `--token`");
         return Err(locate(error.hint("use `--key`"), Some(&location)));

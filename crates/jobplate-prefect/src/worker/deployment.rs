@@ -13,7 +13,7 @@ use super::preview::WorkerPreview;
 use super::scenario::{FORBIDDEN_IN_NAMES, FORBIDDEN_IN_WORKER_NAMES, WorkerScenario};
 use super::settings;
 use super::version::WorkerVersion;
-use crate::deployment::{self, Options, Program};
+use crate::deployment::{self, ImageVersion, Options, Program};
 use crate::generation::Generation;
 use crate::placeholder::{self, PlaceholderSource};
 use crate::pyvalue::arena::{Arena, Value};
@@ -81,7 +81,7 @@ pub struct WorkerDeployment {
     pub environ: Environ,
     /// The Prefect version of the worker's image, if the image is an official Prefect image with a numeric version in
     /// its tag.
-    pub version: Option<Vec<u32>>,
+    pub version: Option<ImageVersion>,
     /// Whether the worker's container has a non-empty `envFrom`, which adds variables from whole Secrets or ConfigMaps.
     pub has_env_from: bool,
     /// The names of the variables that the worker's command or another variable of the worker uses.
@@ -227,33 +227,33 @@ impl WorkerDeployment {
         }
     }
 
+    /// Returns a warning if the worker's image has another version of Prefect than the one that the preview assumes for
+    /// `version`, the default version of prefect-kubernetes.
+    pub fn version_warning(&self, version: WorkerVersion) -> Option<Diagnostic> {
+        let (image, numbers) = (self.version.as_ref()?, version.prefect_version_numbers());
+        if image.numbers.iter().zip(&numbers[..2]).all(|(image, number)| image == number) {
+            return None;
+        }
+        let (image_version, supported) = (image.display(), version.prefect_version());
+        let text = format!(
+            "the worker's image has Prefect {image_version}, but the preview is for Prefect {supported} (prefect-kubernetes {version})"
+        );
+        let help = "pass --prefect-kubernetes VERSION, with the version of the package `prefect-kubernetes` (0.x) in the worker's image";
+        let warning = Diagnostic::warning("version-mismatch", text).help(help);
+        Some(locate_diagnostic(warning, Some(&image.location)))
+    }
+
     /// Returns notes about the worker. `file` is the name of the file that the worker was read from; `template` is the
     /// file with the base job template.
     pub fn notes(
         &self,
         arena: &Arena,
         preview: &WorkerPreview<'_>,
-        version: WorkerVersion,
         file: &str,
         template: &SourceFile,
     ) -> Vec<Diagnostic> {
         let mut notes = self.rejected_variables.clone();
         let mut add = |note: Diagnostic, location: Option<&Location>| notes.push(locate_diagnostic(note, location));
-        let supported = version.prefect_version();
-        let numbers = version.prefect_version_numbers();
-        if let Some(image_version) = &self.version
-            && image_version.iter().zip(&numbers[..2]).any(|(image_version, number)| image_version != number)
-        {
-            let image_version: Vec<String> = image_version.iter().map(u32::to_string).collect();
-            let image_version = image_version.join(".");
-            let text = format!(
-                "the worker's image has Prefect {image_version}, but the preview is for Prefect {supported} (prefect-kubernetes {version})"
-            );
-            let warning = Diagnostic::warning("version-mismatch", text)
-                .in_file(file)
-                .help("pass --prefect-kubernetes VERSION, with the version of the package `prefect-kubernetes` (0.x) in the worker's image");
-            add(warning, None);
-        }
         if self.name.is_none() {
             let text = "the worker's name is a placeholder: without `--name`, a worker generates a name at each start";
             add(Diagnostic::info("placeholder", text), Some(&self.location));
