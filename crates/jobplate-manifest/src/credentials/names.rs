@@ -135,6 +135,9 @@ const BENIGN_LAST_WORDS: [&str; 64] = [
     "VERSION",
 ];
 
+/// The last words of names whose values may be names of Secrets, also in the plural.
+const PULL_SECRET: (&str, &str) = ("PULL", "SECRET");
+
 /// The words before `_KEY` in names of keys that are not secrets.
 const BENIGN_KEYS: [&str; 14] = [
     "ANNOTATION",
@@ -212,6 +215,13 @@ pub fn is_secret_name(name: &str) -> bool {
         || words.iter().enumerate().any(is_secret_word)
         || SECRET_LAST_WORDS.iter().any(|word| last.is(word))
         || words.windows(2).any(|pair| SECRET_PAIRS.iter().any(|expected| is_pair(pair, *expected)))
+}
+
+/// Returns whether a name ends with [`PULL_SECRET`]. Its value is usually the names of Secrets with the credentials of a
+/// registry, as in `IMAGE_PULL_SECRETS` of an agent of Prefect 1.
+pub(super) fn is_pull_secret_name(name: &str) -> bool {
+    let words = split_words(name);
+    matches!(words.as_slice(), [.., first, last] if first.is(PULL_SECRET.0) && last.singular().is(PULL_SECRET.1))
 }
 
 /// Returns whether a name contains one of [`SECRET_PARTS`], in any case.

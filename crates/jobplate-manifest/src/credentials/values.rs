@@ -1,6 +1,7 @@
 //! Decides which values cannot be credentials although their name looks secret.
 
-use super::names::has_prefect_secret_prefix;
+use super::names::{has_prefect_secret_prefix, is_pull_secret_name};
+use crate::names::check_object_name;
 
 /// The starts of references that another program resolves.
 const REFERENCE_PREFIXES: [&str; 16] = [
@@ -54,8 +55,8 @@ const SWITCHES: [&str; 8] = ["true", "false", "yes", "no", "on", "off", "null", 
 const MAX_DIGITS: usize = 6;
 
 /// Returns whether `value`, the value of a variable or key with the secret-looking name `name`, cannot be a credential:
-/// it is empty, a switch, a small number, a duration, a path, a placeholder or a reference. A Prefect 1 secret may have any
-/// value, so only placeholders and references are benign there.
+/// it is empty, a switch, a small number, a duration, a path, a placeholder, a reference or the name of a pull Secret. A
+/// Prefect 1 secret may have any value, so only placeholders and references are benign there.
 pub fn is_benign_value(name: &str, value: &str) -> bool {
     let value = value.trim();
     if value.is_empty() || is_placeholder(value) || is_reference(value) || is_prefixed_placeholder(value) {
@@ -66,7 +67,13 @@ pub fn is_benign_value(name: &str, value: &str) -> bool {
             || value.len() <= MAX_DIGITS && value.bytes().all(|byte| byte.is_ascii_digit())
             || is_example(value)
             || is_duration(value)
-            || is_path(value))
+            || is_path(value)
+            || are_names_of_secrets(value) && is_pull_secret_name(name))
+}
+
+/// Returns whether `value` consists of names that Secrets can have, with commas between them.
+fn are_names_of_secrets(value: &str) -> bool {
+    value.split(',').all(|name| check_object_name("Secret", name.trim()).is_ok() && is_name(name.trim()))
 }
 
 /// Returns whether `value` is only a placeholder, such as `$(VAR)`, `${VAR}`, `{{ name }}`, `<name>`, `%VAR%`, `***` or
@@ -220,6 +227,19 @@ mod tests {
             "ab",
         ] {
             assert!(!is_benign_value("TOKEN", value), "{value}");
+        }
+    }
+
+    #[test]
+    fn passes_names_of_pull_secrets() {
+        for name in ["IMAGE_PULL_SECRETS", "REGISTRY_PULL_SECRET", "imagePullSecrets", "PULL_SECRET"] {
+            assert!(is_benign_value(name, "regcred") && is_benign_value(name, "regcred, ghcr.io-2"), "{name}");
+            for value in ["Hunter2", "{\"auths\": {}}", "ZXRsOmh1bnRlcjI=", "e2f4c1d09ab34c7fa1b2", "a,,b"] {
+                assert!(!is_benign_value(name, value), "{name} {value}");
+            }
+        }
+        for name in ["PULL_SECRET_TOKEN", "SECRET", "PREFECT__CONTEXT__SECRETS__PULL_SECRET", "FULL_SECRET"] {
+            assert!(!is_benign_value(name, "regcred"), "{name}");
         }
     }
 
