@@ -4,11 +4,13 @@
 //! A finding is suppressed if a comment covers its first line, or the first line of the scalar that contains it: the lines
 //! of a scalar cannot have comments.
 
+use std::cell::LazyCell;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use jobplate_diagnostic::suggest::quote_key;
+use jobplate_prefect::generation::agent_generation;
 use jobplate_yaml::{Document, NodeArena};
 
 use super::comment::{comment_start, find_markers, has_marker, line_end, line_start};
@@ -20,6 +22,10 @@ use super::subject::Subject;
 
 /// The maximum length of an ignore comment after its marker, in bytes. The rest is not read.
 const MAX_COMMENT_LENGTH: usize = 2000;
+
+/// The rules that examine manifests, and also files that the flags of a run name.
+const PREVIEWED_RULES: [&str; 6] =
+    ["duplicate-key", "invalid-env-name", "non-string-value", "plaintext-secret", "prefect1-name", "variable-order"];
 
 /// The ignore comments of a document.
 #[derive(Debug, Default)]
@@ -59,7 +65,7 @@ pub(super) fn apply<'a>(
     for is_about_itself in [false, true] {
         let mut findings = new_findings();
         if rules.iter().any(|rule| rule.name == unused_ignore::RULE.name) {
-            ignores.report_unused(subject.document, rules, is_about_itself, &mut findings);
+            ignores.report_unused(subject, rules, is_about_itself, &mut findings);
         }
         let (unused, left_out) = findings.finish();
         omitted += left_out;
@@ -165,17 +171,20 @@ impl<'a> Ignores<'a> {
     /// `unused-ignore`, or reports only this name if `is_about_itself` is true.
     fn report_unused(
         &self,
-        document: Document<'a>,
+        subject: &Subject<'a>,
         rules: &[&'static Rule],
         is_about_itself: bool,
         findings: &mut Findings<'a>,
     ) {
+        let document = subject.document;
+        let describes_run = LazyCell::new(|| describes_run(subject));
         let is_reported =
             |entry: &&Entry<'_>| !entry.is_used && (entry.name == unused_ignore::RULE.name) == is_about_itself;
         for Entry { name, span, line_end, .. } in self.entries.iter().filter(is_reported) {
             let (message, help) = match rules::find(name) {
                 // What a preview finds depends on the flags of the run, so another run may need the comment.
                 Some(Rule { check: Check::Preview, .. }) => continue,
+                Some(rule) if PREVIEWED_RULES.contains(&rule.name) && *describes_run => continue,
                 Some(known) if rules.iter().any(|rule| rule.name == known.name) => {
                     (format!("unused ignore comment: no finding of {} here", quote_key(name)), "remove it".into())
                 }
@@ -189,6 +198,13 @@ impl<'a> Ignores<'a> {
             findings.report(node, message).at(span.clone()).help(help);
         }
     }
+}
+
+/// Returns whether a document may be a file that the flags of a run name: the manifest of an agent or worker, or a document
+/// without objects, such as a run config.
+fn describes_run(subject: &Subject<'_>) -> bool {
+    let mut containers = subject.containers();
+    subject.count_objects() == 0 || containers.any(|(_, _, container)| agent_generation(container.node).is_some())
 }
 
 /// Suppresses findings in files that are not checked, such as a run config. Parses a file once if its findings follow each

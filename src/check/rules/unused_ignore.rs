@@ -15,7 +15,9 @@ pub static RULE: Rule = Rule {
     summary: "an ignore comment suppresses no finding",
     why: "A comment that is left after the manifest was fixed suppresses the next finding in the same place. A comment \
           with a misspelled rule, or without a rule, suppresses nothing. A rule in a comment is \
-          reported only if it ran, and if its findings do not depend on flags such as `--agent` or `--run-config`.",
+          reported only if it ran, and if its findings do not depend on flags such as `--agent` or `--run-config`. In the \
+          file of an agent or worker, and in a file without objects such as a run config, rules like \
+          `plaintext-secret` depend on these flags.",
     remedy: "Remove the rule from the comment, or the comment, or correct the name of the rule. Add `unused-ignore` to a \
              comment that must stay, such as one in a generated file.",
     fix: None,
