@@ -21,7 +21,7 @@ use super::prefect::{self, Origin, Previewer};
 use super::rule::{Check, Rule};
 use super::rules::unused_ignore;
 use super::secret_references::SecretReferences;
-use super::subject::{Embedding, Subject, parse_error};
+use super::subject::{Embedding, Subject, file_error, parse_error};
 use crate::render::{InputSource, not_utf8_error, read_error};
 
 /// The numbers of what was checked.
@@ -259,7 +259,7 @@ impl<'p> Checker<'p> {
         let text = origin.outer;
         let may_hide = self.has_baseline || self.places_comments || self.honors_ignores && has_marker(text);
         self.limit = if may_hide { MAX_HIDDEN_FINDINGS } else { MAX_FINDINGS };
-        jobplate_yaml::read(text, arena).map_err(|unsupported| parse_error(text, unsupported))?;
+        jobplate_yaml::read(text, arena).map_err(|unsupported| file_error(origin.file, text, unsupported))?;
         let document = Document::new(text, arena);
         let subject = self.prepare(document, Embedding::None)?;
         let mut checked = Checked::default();

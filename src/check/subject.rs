@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 
 use jobplate_diagnostic::suggest::quote_key;
-use jobplate_diagnostic::{Error, ProgramName, Result};
+use jobplate_diagnostic::{Error, Message, ProgramName, Result};
 use jobplate_manifest::container;
 use jobplate_manifest::object::{Object, objects};
 use jobplate_manifest::sops;
@@ -106,6 +106,21 @@ pub struct EnvEntry<'a> {
     pub value: Option<Node<'a>>,
     /// The node under `valueFrom`.
     pub value_from: Option<Node<'a>>,
+}
+
+/// Returns the error for a document of a file that cannot be parsed.
+pub(super) fn file_error(file: &str, text: &str, unsupported: Unsupported) -> Error {
+    if !file.ends_with(".toml") {
+        return parse_error(text, unsupported);
+    }
+    let error = Error::input("a TOML file is not a manifest");
+    match shlex::try_quote(file) {
+        Ok(file) if text.contains("[context.secrets]") => {
+            let start = Message::from("create a Secret with its secrets: `") + ProgramName;
+            error.hint(start + format!(" secret NAME --from-config={file}`"))
+        }
+        _ => error.hint("leave it out with --exclude"),
+    }
 }
 
 /// Returns the error for a document that cannot be parsed.
