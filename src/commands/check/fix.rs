@@ -13,6 +13,7 @@ use jobplate_diagnostic::{Error, Result, output_error};
 use jobplate_manifest::env::EnvValue;
 
 use super::reporter::FindingReporter;
+use super::summary::Summary;
 use crate::shared::edit_args::is_stdin;
 use crate::shared::flag_values;
 use crate::shared::staged_files::StagedFiles;
@@ -245,6 +246,16 @@ impl Fixes {
         needed
             .chain(unused.map(|name| format!("`--secret-env`: no plain-text secret in a variable `{name}`")))
             .collect()
+    }
+
+    /// Returns a note if no finding was fixed. `summary` is that of the run.
+    pub(super) fn unfixed_note(&self, summary: &Summary) -> Option<String> {
+        let Change::Fix { applies_unsafe } = self.change else { return None };
+        if self.count > 0 || !summary.has_findings() {
+            return None;
+        }
+        let fixable = summary.format_fixes().filter(|_| !applies_unsafe);
+        Some(fixable.unwrap_or_else(|| "no finding can be fixed automatically".to_owned()))
     }
 
     /// Returns notes about how many changes were made, or can be made.

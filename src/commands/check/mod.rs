@@ -32,7 +32,7 @@ use std::rc::Rc;
 
 use clap::Args;
 use jobplate::check::rules::{self, RULES};
-use jobplate::check::{Checker, render_page};
+use jobplate::check::{CheckCounts, Checker, Rule, SecretReferences, render_page};
 use jobplate::render::InputSource;
 use jobplate_diagnostic::{Error, Result};
 
@@ -192,10 +192,7 @@ impl CheckArgs {
             fixes.iter().flat_map(Fixes::notes).for_each(|note| ui.write_note(note));
             return Ok(code);
         }
-        reporter.write_notes(counts, fixes.as_ref().map(Fixes::notes), &selection.rules, ui);
-        if let Some(fixes) = &fixes {
-            fixes.reference_notes(&references).into_iter().for_each(|note| ui.write_note(note));
-        }
+        write_notes(&reporter, counts, fixes.as_ref(), &references, &selection.rules, ui);
         let fails = (reporter.summary.has_findings() || counts.omitted > 0) && !self.exit_zero;
         Ok(ExitCode::from(u8::from(fails)))
     }
@@ -229,6 +226,22 @@ fn check_source(
     }?;
     no_object::check_input(&name, before, checker.counts())?;
     Ok(diff)
+}
+
+/// Writes the notes of a run without errors. `rules` are the rules that ran.
+fn write_notes(
+    reporter: &FindingReporter<'_>,
+    counts: CheckCounts,
+    fixes: Option<&Fixes>,
+    references: &SecretReferences,
+    rules: &[&Rule],
+    ui: &Ui,
+) {
+    reporter.write_notes(counts, fixes.map(Fixes::notes), rules, ui);
+    if let Some(fixes) = fixes {
+        let unfixed = fixes.unfixed_note(&reporter.summary);
+        unfixed.into_iter().chain(fixes.reference_notes(references)).for_each(|note| ui.write_note(note));
+    }
 }
 
 /// Prints the page of a rule, or the list of all rules.
