@@ -88,7 +88,7 @@ impl<'p> Checker<'p> {
         }
     }
 
-    /// Sets the references with which fixes replace secrets in plain text. The default is none.
+    /// Sets the references with which fixes replace secrets in plain text. By default, there are no references.
     pub fn set_references(&mut self, references: Rc<SecretReferences>) {
         self.references = references;
     }

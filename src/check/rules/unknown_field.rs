@@ -25,7 +25,7 @@ pub static RULE: Rule = Rule {
     why: "The fields are those of Kubernetes 1.37, so ignore the finding if your cluster is newer. \
           `kubectl` and GitOps tools ask the API server for strict validation, which rejects unknown fields. Without it, the \
           field is silently removed: a variable with `valuefrom` is then empty.",
-    remedy: "Correct the name, which is case-sensitive, or move the field to the mapping that has it.",
+    remedy: "Correct the name, which is case-sensitive, or move the field to the mapping in which it exists.",
     fix: Some(FixDescription { is_safe: false, text: "rename the field" }),
     sources: &["https://kubernetes.io/docs/reference/using-api/api-concepts/#field-validation"],
     examples: &[Example {
