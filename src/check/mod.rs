@@ -9,6 +9,7 @@
 //! | `subject` | what a rule examines: objects, pods, containers and variables |
 //! | `expression` | which text is an expression of a template, or an instruction of a patch |
 //! | `field_comparison` | which fields do not exist, and which values have a wrong type |
+//! | `actual_type` | which type Kubernetes reads for a value |
 //! | `findings` | how a rule reports a finding, and how many are kept |
 //! | `finding` | the place of a finding in the input, and its path in the manifest |
 //! | `checker` | which documents are parsed, and which embedded documents are checked |
@@ -30,6 +31,7 @@
 //! | `described_run` | which kinds of runs the command line describes |
 //! | `page` | the page of a rule |
 
+mod actual_type;
 mod add_ignore;
 mod benign_literals;
 mod checker;

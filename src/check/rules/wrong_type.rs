@@ -4,7 +4,8 @@ use jobplate_diagnostic::Severity;
 use jobplate_manifest::schema::{FieldType, ObjectType, ValueType};
 use jobplate_yaml::{Edit, Editable, Node, NodeKind, Value};
 
-use crate::check::field_comparison::{ActualType, Violation, WrongType};
+use crate::check::actual_type::ActualType;
+use crate::check::field_comparison::{Violation, WrongType};
 use crate::check::findings::{Confidence, Findings};
 use crate::check::rule::{Check, Example, FixDescription, Persona, Rule};
 use crate::check::subject::Subject;
