@@ -74,7 +74,7 @@ pub(super) struct SetArgs {
     /// Set variables from all keys of a Secret or ConfigMap: secret/NAME, configmap/NAME
     #[arg(long, value_name = "[PREFIX=]KIND/NAME[:optional]")]
     pub(super) env_from: Vec<String>,
-    /// Remove a variable
+    /// Remove a variable; for a Prefect 1 secret, pass its full name, PREFECT__CONTEXT__SECRETS__NAME
     #[arg(long, value_name = "VAR")]
     pub(super) unset: Vec<String>,
     /// Prefect 1: set the backend, server or cloud

@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Diagnostic, Error, Result};
 use jobplate_manifest::sendable::describe_non_string;
 use jobplate_prefect::base_job_template::is_env_placeholder;
+use jobplate_prefect::variables;
 use jobplate_yaml::{Node, NodeKind};
 
 use super::desired::DesiredEnv;
+use crate::inject::notes::Notes;
 
 /// The name of an entry in errors.
 pub(super) const DESCRIPTION: &str = "the entry of `env`";
@@ -89,4 +91,24 @@ pub(super) fn find_requested<'e>(
         }
     }
     Ok(positions)
+}
+
+/// Adds a note for each variable to unset that is missing, if the variable of the Prefect 1 secret with its name is set.
+pub(super) fn note_unset_secrets(
+    entries: &[ExistingEntry<'_>],
+    requested: &HashMap<&str, usize>,
+    desired: &DesiredEnv,
+    notes: &mut Notes,
+) {
+    let prefix = variables::secret_variable("");
+    for entry in entries {
+        let Some(name) = entry.name.strip_prefix(&prefix) else { continue };
+        let is_missing = desired.requests(name) && !desired.sets(name) && !requested.contains_key(name);
+        if is_missing && !requested.contains_key(&*entry.name) {
+            let text = format!("`{name}` is not set, but `{}` is", entry.name);
+            let help = format!("to remove the Prefect 1 secret, pass `--unset {}`", entry.name);
+            let place = entry.node.get_first("name").unwrap_or(entry.node);
+            notes.add_at(Diagnostic::info("unset-secret", text).help(help), place.span());
+        }
+    }
 }
