@@ -70,7 +70,7 @@ impl Layer {
     /// Fails if the variable name is invalid, if the value is a literal that looks like a credential, or if the
     /// layer already sets or removes the variable.
     pub fn set_variable(&mut self, variable: RequestedVariable, origin: &str) -> Result<()> {
-        names::check_env_name(&variable.name).map_err(|error| error.into_error(origin))?;
+        names::check_requested_env_name(&variable.name).map_err(|error| error.into_error(origin))?;
         let name = match &variable.source {
             VariableSource::PrefectSecret { spec_place, .. } => {
                 check_prefect_secret_name(&variable.name, spec_place.is_some())
@@ -99,7 +99,7 @@ impl Layer {
     ///
     /// Fails if the variable name is invalid, or if the layer already sets the variable.
     pub fn unset_variable(&mut self, name: &str, origin: &str) -> Result<()> {
-        names::check_env_name(name).map_err(|error| error.into_error(origin))?;
+        names::check_requested_env_name(name).map_err(|error| error.into_error(origin))?;
         self.assign(vec![name.to_owned()], Op::Unset, origin)
     }
 

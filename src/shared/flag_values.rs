@@ -86,7 +86,7 @@ pub(crate) fn parse_env_from(flag: &str, text: &str) -> Result<EnvFrom> {
         }
     };
     if text.contains('=') {
-        names::check_env_name(prefix).map_err(|fault| fault.into_error(&format!("`{flag}`")))?;
+        names::check_requested_env_name(prefix).map_err(|fault| fault.into_error(&format!("`{flag}`")))?;
     }
     names::check_object_name(what, name).map_err(|fault| fault.into_error(&format!("`{flag}`")))?;
     Ok(EnvFrom { prefix: prefix.to_owned(), kind, name: name.to_owned(), optional })

@@ -149,6 +149,18 @@ pub fn check_env_name(name: &str) -> Result<(), ValidationError> {
     Ok(())
 }
 
+/// Checks the name of a variable to set or remove. Kubernetes accepts spaces around a name, but they are typing mistakes.
+///
+/// # Errors
+/// Fails if Kubernetes rejects the name, or if it begins or ends with a space.
+pub fn check_requested_env_name(name: &str) -> Result<(), ValidationError> {
+    check_env_name(name)?;
+    if name.trim() == name {
+        return Ok(());
+    }
+    Err(ValidationError::new("the name of a variable must not begin or end with a space").hint("remove the space"))
+}
+
 /// The fields that `fieldRef` supports in environment variables, in addition to single labels and annotations.
 pub const POD_FIELDS: [&str; 9] = [
     "metadata.name",
@@ -250,6 +262,7 @@ mod tests {
             &["", ".", "..", "..a", "a/b", "a b", "é", &long],
         );
         assert_accepts(check_env_name, &["A", "A-B.c", "1A", "a b", "A\"B"], &["", "X=Y", "é", "a\nb", "\u{7f}"]);
+        assert_accepts(check_requested_env_name, &["A", "a b"], &["", "X=Y", " ", " A", "A ", "\tA"]);
     }
 
     #[test]

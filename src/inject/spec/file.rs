@@ -353,7 +353,7 @@ impl EnvFromEntry {
         };
         let prefix = self.prefix.unwrap_or_default();
         if !prefix.is_empty() {
-            names::check_env_name(&prefix).map_err(|error| error.into_error("`prefix`"))?;
+            names::check_requested_env_name(&prefix).map_err(|error| error.into_error("`prefix`"))?;
         }
         Ok(EnvFrom { prefix, kind, name: object.name, optional: object.optional })
     }
