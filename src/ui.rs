@@ -161,6 +161,13 @@ impl Ui {
         }
     }
 
+    /// Writes the hint that follows a note, unless notes are suppressed.
+    pub(crate) fn write_hint(&self, hint: &str) {
+        if !self.quiet {
+            self.write_stderr(&diagnostic::render_hint(hint));
+        }
+    }
+
     /// Reports diagnostics to standard error, and those that are not notes to GitHub Actions. Leaves out notes if they
     /// are suppressed.
     pub(crate) fn report_diagnostics<'d>(&self, diagnostics: impl IntoIterator<Item = &'d Diagnostic>) {

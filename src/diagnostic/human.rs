@@ -98,11 +98,7 @@ fn render_line(diagnostic: &Diagnostic, has_code: bool, program: &str, documents
     let help = diagnostic.help_message().map(|help| escape_controls(&help.with_program(program)));
     let title = render_title(Group::with_title(title));
     match help {
-        Some(help) => {
-            title
-                + "  "
-                + &render_title(Group::with_title(Level::HELP.with_name("hint").secondary_title(help.as_str())))
-        }
+        Some(help) => title + &render_escaped_hint(&help),
         None => title,
     }
 }
@@ -137,6 +133,15 @@ pub fn render_note(note: &str) -> String {
     let note = escape_controls(note);
     let report = [Group::with_title(Level::NOTE.secondary_title(note.as_str()))];
     Renderer::styled().decor_style(DecorStyle::Ascii).render(&report) + "\n"
+}
+
+/// Renders the hint that follows a note.
+pub fn render_hint(hint: &str) -> String {
+    render_escaped_hint(&escape_controls(hint))
+}
+
+fn render_escaped_hint(hint: &str) -> String {
+    "  ".to_owned() + &render_title(Group::with_title(Level::HELP.with_name("hint").secondary_title(hint)))
 }
 
 /// The maximum length of the parts of a line before and after the caret, in bytes.

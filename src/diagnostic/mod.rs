@@ -41,7 +41,8 @@ mod unparsed;
 pub use diff::unified_diff;
 pub use document_cache::DocumentCache;
 pub use human::{
-    escape_controls, escape_name, render_diagnostic, render_error, render_finding, render_note, render_warning,
+    escape_controls, escape_name, render_diagnostic, render_error, render_finding, render_hint, render_note,
+    render_warning,
 };
 pub use mask::mask_value;
 pub use table::format_table;

@@ -225,7 +225,9 @@ pub(crate) fn annotates_and_summarizes_in_github_actions() {
     assert_eq!(
         stderr,
         "::error title=jobplate,file=sub/job.yaml,line=14::MODE is to be replaced in Job/etl, container flow\n\
-         ::error title=jobplate,file=sub/job.yaml,line=13::NEW is to be added in Job/etl, container flow\n"
+         ::error title=jobplate,file=sub/job.yaml,line=13::NEW is to be added in Job/etl, container flow\n\
+         note: 1 file, 1 target: 1 to change, 0 unchanged\n  \
+         hint: to change the files, run the same command with --in-place instead of --check\n"
     );
     // A run that writes its edits does not annotate them.
     let (_, stderr, status) = repository.run_in_workflow(&["render", "job.yaml", "-i", "--config-env", "MODE=c/k"]);

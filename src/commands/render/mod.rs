@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use jobplate::diagnostic::edits::EditStatus;
+use jobplate::render::Rendering;
 use jobplate_diagnostic::{Error, Result};
 
 use self::output::{WrapConfigMap, check_files, print_all, print_diff, print_wrapped, replace_files};
@@ -153,7 +154,6 @@ impl ResolvedRender {
         if sets_nothing {
             ui.write_note("no change requested");
         }
-        let is_in_place = *output == RenderOutput::InPlace;
         // Must precede the replacement of files, so that an error of `--report` leaves them unchanged.
         let mut report = edit_report::prepare(&mut rendering, request, ui)?;
         let (done, status) = match output {
@@ -164,13 +164,23 @@ impl ResolvedRender {
             RenderOutput::Wrap(map) => (print_wrapped(&mut rendering, map, ui), EditStatus::Applied),
         };
         let code = edit_report::emit(report, status, done, ui)?;
-        // `--in-place` prints nothing else.
-        if (rendering.len() > 1 || is_in_place) && !sets_nothing {
+        // `--in-place` prints nothing else, nor does `--check` if no file would change.
+        let edits_files = matches!(output, RenderOutput::Check | RenderOutput::InPlace);
+        if (rendering.len() > 1 || edits_files) && !sets_nothing {
             let is_done = status == EditStatus::Applied;
             ui.write_note(summarize(&rendering, if is_done { "changed" } else { "to change" }));
         }
+        if *output == RenderOutput::Check && can_be_changed_in_place(&rendering) {
+            ui.write_hint("to change the files, run the same command with --in-place instead of --check");
+        }
         Ok(fail_on.exit_code(&rendering.diagnostics, code))
     }
+}
+
+/// Returns whether a file would change, and each input that would change is a file.
+fn can_be_changed_in_place(rendering: &Rendering) -> bool {
+    let mut changed = (0..rendering.len()).filter(|&input| rendering.is_changed(input)).peekable();
+    changed.peek().is_some() && changed.all(|input| rendering.input_path(input).is_some())
 }
 
 #[cfg(test)]
