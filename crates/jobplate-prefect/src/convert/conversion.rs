@@ -280,13 +280,8 @@ impl Converter<'_> {
                 self.arena.dict_set_str(container, key, value);
             }
         }
-        if let Some(command) = self.arena.dict_get(container, "command")
-            && rewrite::mentions(self.arena, command, "PREFECT__")
-        {
-            let text =
-                "this command uses variables of Prefect 1 (PREFECT__...); the notes about `env` list their new names";
-            self.note(Diagnostic::warning("prefect1-name", text), command);
-        }
+        let base_args = self.arena.dict_get(self.base.container, "args");
+        input::note_command(self.arena, &mut self.notes, container, base_args);
         self.overlay_all(self.base.container, container, &["name", "env", "args"], "spec.template.spec.containers[0]")
     }
 

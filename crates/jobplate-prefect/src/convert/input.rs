@@ -5,6 +5,8 @@ use jobplate_manifest::credentials::is_credential;
 use jobplate_manifest::env::referenced_names;
 
 use super::notes::ConversionNotes;
+use super::rewrite;
+use crate::job_checks::find_swallowed_args;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::locate;
 
@@ -149,4 +151,24 @@ pub(super) fn note_plaintext_secrets(arena: &Arena, notes: &mut ConversionNotes,
         }
     }
     Ok(())
+}
+
+/// The number of words of `prefect flow-run execute`, the default command of a flow run.
+const DEFAULT_COMMAND_WORDS: usize = 3;
+
+/// Adds notes about the command of the flow's container, which the conversion keeps. `base_args` are the `args` of the
+/// base job template: a list, or the placeholder of the command of a flow run.
+pub(super) fn note_command(arena: &Arena, notes: &mut ConversionNotes, container: ValueId, base_args: Option<ValueId>) {
+    let Some(command) = arena.dict_get(container, "command") else { return };
+    if rewrite::mentions(arena, command, "PREFECT__") {
+        let text =
+            "this command uses variables of Prefect 1 (PREFECT__...); the notes about `env` list their new names";
+        notes.add(Diagnostic::warning("prefect1-name", text), arena.location(command));
+    }
+    let arg_count = match base_args.map(|args| arena.get(args)) {
+        Some(Value::List(items)) => items.len(),
+        _ => DEFAULT_COMMAND_WORDS,
+    };
+    let warning = find_swallowed_args(arena, container, arg_count);
+    warning.into_iter().for_each(|warning| notes.add(warning, None));
 }

@@ -38,6 +38,7 @@ pub(crate) use expressions::{find as find_expressions, warning as expression_war
 pub(crate) use placeholders::{NO_PLACEHOLDERS, TemplatePlaceholders};
 pub(crate) use references::{find_references, join_words};
 pub(crate) use required_objects::find_required_kinds;
+pub(crate) use shell::find_swallowed_args;
 
 /// Finds what Kubernetes rejects in a Job, and a shell that does not start the flow.
 pub(crate) fn find(arena: &Arena, job: ValueId, placeholders: &TemplatePlaceholders<'_>) -> Vec<Diagnostic> {
