@@ -21,10 +21,14 @@ impl Kwargs {
                 "the arguments of {class} must be a mapping, not {}",
                 arena.describe_kind(mapping)
             ));
-            return Err(locate(
-                error.hint(format!("write a mapping with keys such as `{}`", known[0])),
-                arena.location(mapping),
-            ));
+            let hint = match class {
+                "KubernetesRun" => {
+                    "write the arguments of KubernetesRun as YAML, such as `image: IMAGE` and `env: {NAME: VALUE}`"
+                        .to_owned()
+                }
+                _ => format!("write a mapping with keys such as `{}`", known[0]),
+            };
+            return Err(locate(error.hint(hint), arena.location(mapping)));
         };
         for (key, _) in pairs {
             let name = string::str(arena, *key);
