@@ -162,12 +162,11 @@ impl Layer {
             }
             Some((Assignment { op: Op::Unset, .. }, _)) if matches!(op, Op::Unset) => {}
             Some((earlier, name)) => {
-                let origins = if earlier.origin == origin {
-                    origin.to_owned()
-                } else {
-                    format!("{} and {origin}", earlier.origin)
+                let message = match earlier.origin == origin {
+                    true => format!("{origin} is given twice for `{name}`"),
+                    false => format!("`{name}` is given twice: {} and {origin}", earlier.origin),
                 };
-                return Err(Error::usage(format!("`{name}` is given twice: {origins}")).hint("remove one of the two"));
+                return Err(Error::usage(message).hint("remove one of the two"));
             }
         }
         Ok(())
@@ -287,7 +286,7 @@ mod tests {
     fn refuses_a_second_assignment_of_a_variable() {
         type Set = fn(&mut Layer) -> Result<()>;
         let cases: [(Set, &str); 7] = [
-            (|layer| layer.set_variable(literal("A", "1"), "`--env`"), "`A` is given twice: `--env`"),
+            (|layer| layer.set_variable(literal("A", "1"), "`--env`"), "`--env` is given twice for `A`"),
             (|layer| layer.unset_variable("A", "`--unset`"), "`A` is given twice: `--env` and `--unset`"),
             (
                 |layer| layer.set_variable(by_reference("PREFECT__CONTEXT__SECRETS__T"), "`--secret-env`"),
@@ -295,7 +294,10 @@ mod tests {
             ),
             (|layer| layer.set_variable(secret("A"), "`--secret`"), ""),
             (|layer| layer.set_variable(literal("PREFECT_API_URL", "1"), "`--env`"), "twice: `--api` and `--env`"),
-            (|layer| layer.set_prefect_setting(api("x"), "`--api`"), "PREFECT__CLOUD__API` is given twice: `--api"),
+            (
+                |layer| layer.set_prefect_setting(api("x"), "`--api`"),
+                "`--api` is given twice for `PREFECT__CLOUD__API`",
+            ),
             (|layer| layer.unset_variable("U", "`--unset`"), ""),
         ];
         for (set, expected) in cases {

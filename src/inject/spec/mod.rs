@@ -202,7 +202,7 @@ spec:
             ("env: [{name: A, valeu: canary}]", "valeu", "unknown key `valeu`"),
             ("env: [{name: '=canary', value: a}]", "{name", "`env`: the name of a variable must not"),
             ("env: [{name: API_KEY, value: canary}]", "{name", "`env`: `API_KEY` looks like a secret"),
-            ("env: [{name: A, value: a}, {name: A, value: b}]", "{name: A, value: b", "`A` is given twice: `env`"),
+            ("env: [{name: A, value: a}, {name: A, value: b}]", "{name: A, value: b", "`env` is given twice for `A`"),
             ("env: [{name: A, valueFrom: {fieldRef: {fieldPath: canary}}}]", "canary", "unsupported field"),
             (
                 "env: [{name: A, valueFrom: {secretKeyRef: {name: Canary1, key: k}}}]",
