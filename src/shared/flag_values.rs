@@ -210,17 +210,21 @@ fn strip_optional(text: &str) -> (&str, bool) {
 fn parse_key_ref(kind: &str, text: &str, default_key: Option<&str>) -> Result<KeyRef, ValidationError> {
     let (rest, optional) = strip_optional(text);
     let form = kind.to_ascii_uppercase();
+    let full_form_hint = format!("use {form}/KEY: the name of the {kind} and its key, never the value");
     let Some((name, key)) = rest.split_once('/') else {
         let hint = match default_key {
             Some(key) => {
                 format!("use {key}={form}/ for the key `{key}`, or {key}={form}/KEY; do not pass the value itself")
             }
-            None => format!("use {form}/KEY: the name of the {kind} and its key, never the value"),
+            None => full_form_hint,
         };
         return Err(ValidationError::new(format!("missing `/` after the name of the {kind}")).hint(hint));
     };
     let key = default_key.filter(|_| key.is_empty()).unwrap_or(key);
     names::check_object_name(kind, name)?;
+    if key.is_empty() {
+        return Err(ValidationError::new("missing key after the `/`").hint(full_form_hint));
+    }
     names::check_data_key(key).map_err(|fault| match key.contains(':') {
         true => fault.hint("only `optional` can follow a `:`"),
         false if key.contains('/') => fault.hint(format!(
@@ -287,7 +291,7 @@ mod tests {
             (parse_secret, "T=s/canary/x", "`--flag T`: invalid Secret or ConfigMap key"),
             (parse_secret, "a b=canary/", "`--flag a b`: invalid Secret or ConfigMap key"),
             (parse_secret_env, "T=canary", "`--flag T`: missing `/` after the name of the Secret use SECRET/KEY"),
-            (parse_secret_env, "T=canary/", "`--flag T`: the key is missing"),
+            (parse_secret_env, "T=canary/", "`--flag T`: missing key after the `/` use SECRET/KEY: the name"),
             (parse_config_env, "T=canary:optional", "`--flag T`: missing `/` after the name of the ConfigMap"),
             (parse_field_env, "T=canary", "`--flag T`: unsupported field"),
             (parse_env, "canary", "`--flag` must be VAR=VALUE"),
