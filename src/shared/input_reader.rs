@@ -10,6 +10,7 @@ use jobplate_diagnostic::{Error, Result, describe_io_error, display_path};
 use jobplate_prefect::pyvalue::source::SourceFile;
 
 use super::edit_args::is_stdin;
+use super::similar_file::suggest_file;
 
 /// The maximum size of a file, in bytes.
 const MAX_BYTES: u64 = 64 << 20;
@@ -64,7 +65,8 @@ impl InputReader {
         let bytes = self.read_bytes(path).map_err(|why| {
             let is_unreadable = why.starts_with(UNREADABLE);
             let error = Error::input(why).in_file(&name);
-            if is_unreadable { error.hint("pass a file, or `-` for standard input") } else { error }
+            let hint = || suggest_file(path).unwrap_or_else(|| "pass a file, or `-` for standard input".to_owned());
+            if is_unreadable { error.hint(hint()) } else { error }
         })?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();

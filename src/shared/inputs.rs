@@ -8,6 +8,7 @@ use jobplate_diagnostic::{Error, Result, describe_io_error, display_path};
 
 use super::edit_args::{STDIN, is_stdin};
 use super::render_request::{RenderRequest, missing_spec_inputs};
+use super::similar_file::suggest_file;
 
 /// The default names of a spec file.
 pub(crate) const DEFAULT_SPEC_FILES: [&str; 2] = ["jobplate.yaml", "jobplate.yml"];
@@ -104,7 +105,10 @@ pub(crate) fn open_paths(
 /// Opens an input and adds it, or the error, to `sources`. Closes the input until it is read if the open-file limit is
 /// reached.
 fn open_source(path: &Path, sources: &mut Vec<Result<InputSource>>) {
-    let mut source = InputSource::open(path);
+    let mut source = InputSource::open(path).map_err(|error| match suggest_file(path) {
+        Some(hint) => error.hint(hint),
+        None => error,
+    });
     if let Ok(source) = &mut source
         && sources.len() >= MAX_OPEN_FILES
     {

@@ -11,6 +11,7 @@
 //! | `usage.rs` | the error for a command line that clap refuses |
 //! | `inputs.rs` | which files a FILE argument, a directory or `-` selects |
 //! | `input_reader.rs` | how files other than manifests are read: completely, up to a size limit |
+//! | `similar_file.rs` | which file is suggested for one that does not exist |
 //! | `plan.rs` | the errors and notes after planning: no match, one name for several objects |
 //! | `no_match.rs` | whether no match is an error |
 //! | `no_match_hint.rs` | which target, container or flag the error suggests |
@@ -43,6 +44,7 @@ pub(crate) mod render_request;
 #[cfg(feature = "cluster")]
 pub(crate) mod rendered_documents;
 pub(crate) mod report_file;
+mod similar_file;
 pub(crate) mod staged_files;
 pub(crate) mod summary;
 pub(crate) mod temp_files;
