@@ -119,6 +119,9 @@ impl Command for CheckArgs {
   # Annotate a pull request, and write a report for code scanning
   {program} check -R manifests --output github --output sarif=check.sarif
 
+  # Ignore a finding: add a comment at the end of its line
+  #   value: example  # jobplate: ignore[plaintext-secret] not a secret
+
   # What does a rule report, and why?
   {program} check --explain duplicate-env
 
