@@ -20,4 +20,5 @@ mod release;
 #[allow(dead_code)] // tests/cmd uses all of it
 mod run;
 mod same_bytes;
+mod sarif;
 mod shells;

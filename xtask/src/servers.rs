@@ -20,6 +20,9 @@ pub const DIRECTORY_VARIABLE: &str = "JOBPLATE_TEST_SERVERS";
 /// The package of a program that is built from the module's own source instead of a required module.
 const OWN_PACKAGE: &str = ".";
 
+/// The files that pin the packages of npm.
+const NPM_PINS: [&str; 2] = ["package.json", "package-lock.json"];
+
 /// The method of building or installing a program.
 enum InstallMethod {
     /// Built from a package of a Go module. The fields are the module's directory in `tests/servers/` and the package.
@@ -28,10 +31,12 @@ enum InstallMethod {
     Pip,
     /// Installed from `package-lock.json` in the program's directory.
     Npm,
+    /// `main.js` in the program's directory, with the packages of its `package-lock.json`.
+    Script,
 }
-use InstallMethod::{Go, Npm, Pip};
+use InstallMethod::{Go, Npm, Pip, Script};
 
-const PROGRAMS: [(&str, InstallMethod); 14] = [
+const PROGRAMS: [(&str, InstallMethod); 15] = [
     ("etcd", Go("etcd", "go.etcd.io/etcd/server/v3")),
     ("kube-apiserver", Go("kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver")),
     ("kube-controller-manager", Go("kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager")),
@@ -44,6 +49,7 @@ const PROGRAMS: [(&str, InstallMethod); 14] = [
     ("act", Go("act", "github.com/nektos/act")),
     ("pre-commit", Pip),
     ("gitlab-ci-local", Npm),
+    ("validate-sarif", Script),
     ("krew", Go("krew", "sigs.k8s.io/krew/cmd/krew")),
     ("validate-krew-manifest", Go("krew", "sigs.k8s.io/krew/cmd/validate-krew-manifest")),
 ];
@@ -73,7 +79,10 @@ pub fn install_all() -> Result<Option<PathBuf>> {
         match method {
             Go(module, package) => build_go(&directory, &go, program, module, package)?,
             Pip => install(&directory, program, "python3", &["requirements.txt"], install_pip)?,
-            Npm => install(&directory, program, "npm", &["package.json", "package-lock.json"], install_npm)?,
+            Npm => install(&directory, program, "npm", &NPM_PINS, install_npm)?,
+            Script => {
+                install(&directory, program, "npm", &["main.js", NPM_PINS[0], NPM_PINS[1]], install_script)?;
+            }
         }
     }
     Ok(Some(directory))
@@ -153,9 +162,16 @@ pub fn create_venv(name: &str, python: &str, pip: Option<&str>, requirements: &P
     run_step(name, install().arg("--requirement").arg(requirements))
 }
 
+fn install_script(program: &str, source: &Path, home: &Path) -> Result<PathBuf> {
+    install_npm(program, source, home)?;
+    let script = home.join("main.js");
+    fs::copy(source.join("main.js"), &script).context("main.js")?;
+    Ok(script)
+}
+
 fn install_npm(program: &str, source: &Path, home: &Path) -> Result<PathBuf> {
     fs::create_dir_all(home)?;
-    for name in ["package.json", "package-lock.json"] {
+    for name in NPM_PINS {
         fs::copy(source.join(name), home.join(name)).with_context(|| name.to_owned())?;
     }
     // Installation scripts of packages could run any code, so npm must not run them.
