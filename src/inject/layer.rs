@@ -294,10 +294,7 @@ mod tests {
             ),
             (|layer| layer.set_variable(secret("A"), "`--secret`"), ""),
             (|layer| layer.set_variable(literal("PREFECT_API_URL", "1"), "`--env`"), "twice: `--api` and `--env`"),
-            (
-                |layer| layer.set_prefect_setting(api("x"), "`--api`"),
-                "`--api` is given twice for `PREFECT__CLOUD__API`",
-            ),
+            (|layer| layer.set_prefect_setting(api("x"), "`--api`"), "is given twice for `PREFECT__CLOUD__API`"),
             (|layer| layer.unset_variable("U", "`--unset`"), ""),
         ];
         for (set, expected) in cases {
