@@ -147,11 +147,11 @@ impl NoteCollector<'_> {
         let arena = self.arena;
         let metadata = arena.dict_get(preview.job.root, "metadata");
         let Some(own) = metadata.and_then(|metadata| arena.dict_get(metadata, "namespace")) else { return };
-        let agents = match preview.agent.namespace {
-            Some(agents) if matches!(arena.get(agents), Value::Unknown(_)) => return,
-            Some(agents) => arena.as_str(agents).unwrap_or_default(),
-            None => "default",
-        };
+        let agents = preview.agent.namespace;
+        if agents.is_some_and(|agents| matches!(arena.get(agents), Value::Unknown(_))) {
+            return;
+        }
+        let agents = agents.map_or("default", |agents| arena.as_str(agents).unwrap_or_default());
         let required = arena.as_str(own);
         let diagnostic = match required {
             _ if required == Some(agents) => return,
