@@ -10,6 +10,7 @@ use jobplate_yaml::{Node, NodeKind};
 
 use super::actual_type::{ActualType, is_expression};
 use super::expression::{has_expression, is_patch_directive};
+use super::findings::MAX_HIDDEN_FINDINGS;
 
 /// The fields that contain the other fields of workloads. A misplaced field often belongs in one of them.
 const MAIN_FIELDS: [&str; 11] = [
@@ -31,6 +32,12 @@ const EXAMINED_QUANTITIES: [&str; 3] = ["limits", "requests", "sizeLimit"];
 
 /// The fields that Prefect writes in the wrong place, where the API server removes them.
 const MISPLACED_BY_PREFECT: [&str; 2] = ["parallelism", "completions"];
+
+/// The maximum number of fields that a message lists.
+const MAX_LISTED_FIELDS: usize = 8;
+
+/// The maximum number of violations of an object. It limits the memory, and is as high as that of the findings of a rule.
+const MAX_VIOLATIONS: usize = MAX_HIDDEN_FINDINGS;
 
 /// A difference between an object and the fields that Kubernetes knows.
 #[derive(Debug)]
@@ -122,10 +129,15 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
+    /// Returns the known fields of the mapping, each of them once.
     fn present(&self) -> &PresentFields {
         self.present.get_or_init(|| {
-            let known = |(key, _): (Node<'_>, Node<'_>)| Some(self.object_type.field_entry(&key.text()?)?.0);
-            self.map.entries().filter_map(known).collect()
+            let mut present = Vec::new();
+            for (key, _) in self.map.entries() {
+                let known = key.text().and_then(|name| self.object_type.field_entry(&name));
+                present.extend(known.map(|(name, _)| name).filter(|name| !present.contains(name)));
+            }
+            present.into()
         })
     }
 }
@@ -172,7 +184,7 @@ impl<'a> Comparison<'a> {
                 None if self.is_ignored(key, &name) => {}
                 None => {
                     let step = &self.path[self.path.len() - 1];
-                    self.violations.push(Violation::UnknownField(UnknownField {
+                    self.add(Violation::UnknownField(UnknownField {
                         map,
                         object_type,
                         present: Rc::clone(step.present()),
@@ -185,6 +197,12 @@ impl<'a> Comparison<'a> {
             }
         }
         self.path.pop();
+    }
+
+    fn add(&mut self, violation: Violation<'a>) {
+        if self.violations.len() < MAX_VIOLATIONS {
+            self.violations.push(violation);
+        }
     }
 
     /// Returns whether a rule or the preview examines the type of a field.
@@ -230,7 +248,7 @@ impl<'a> Comparison<'a> {
                 if let Some(actual) = ActualType::new(value).filter(|actual| *actual != type_of_field) {
                     let subject = format!("`{name}`");
                     let wrong = WrongType { node: value, subject, field: name, expected, actual };
-                    self.violations.push(Violation::WrongType(wrong));
+                    self.add(Violation::WrongType(wrong));
                 }
             }
         }
@@ -261,7 +279,7 @@ impl<'a> Comparison<'a> {
         if !actual.matches(value_type) {
             let expected = FieldType::Value(value_type);
             let wrong = WrongType { node, subject: subject(name), field: name, expected, actual };
-            self.violations.push(Violation::WrongType(wrong));
+            self.add(Violation::WrongType(wrong));
         }
     }
 
@@ -302,6 +320,13 @@ impl<'a> Comparison<'a> {
             _ => format!("`{}` of the {}", self.display_path(at + 1), self.path[0].object_type.name()),
         })
     }
+}
+
+/// Returns the fields of a type for a message, with `name` first, as in most manifests. Returns `None` if they are too many.
+pub(super) fn list_fields(object_type: ObjectType) -> Option<String> {
+    let mut fields: Vec<&str> = object_type.fields().map(|(field, _)| field).collect();
+    fields.sort_by_key(|field| *field != "name");
+    (fields.len() <= MAX_LISTED_FIELDS).then(|| fields.join(", "))
 }
 
 /// Returns whether one of two different names is the end of the other, such as `name` and `secretName`.

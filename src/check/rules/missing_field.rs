@@ -2,6 +2,7 @@
 
 use jobplate_diagnostic::Severity;
 use jobplate_diagnostic::suggest::closest;
+use jobplate_manifest::schema;
 use jobplate_yaml::{Node, NodeKind};
 
 use crate::check::expression::is_patch_directive;
@@ -10,9 +11,6 @@ use crate::check::findings::{Confidence, Findings};
 use crate::check::references::references;
 use crate::check::rule::{Check, Example, Persona, Rule};
 use crate::check::subject::Subject;
-
-/// The fields of an entry of `env`.
-const VARIABLE_FIELDS: [&str; 3] = ["name", "value", "valueFrom"];
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -56,10 +54,14 @@ spec:
 };
 
 fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
+    let variable = schema::named("EnvVar");
     for (_, _, container) in subject.containers() {
         for entry in &container.env {
             // `unknown-field` reports a name instead of a field: `- DB_HOST: db`.
-            let is_known = |key: Node<'_>| VARIABLE_FIELDS.iter().any(|field| key.has_text(field));
+            let is_known = |key: Node<'_>| {
+                let name = key.text();
+                name.is_some_and(|name| variable.is_some_and(|variable| variable.field(&name).is_some()))
+            };
             if entry.node.entries().all(|(key, _)| is_known(key) || key.is_merge_key()) {
                 require("a variable", entry.node, "name", findings);
             }

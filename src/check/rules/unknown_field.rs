@@ -6,13 +6,10 @@ use jobplate_diagnostic::Severity;
 use jobplate_diagnostic::suggest::{closest, quote_key};
 use jobplate_yaml::{Editable, NodeKind, Value};
 
-use crate::check::field_comparison::{UnknownField, Violation, have_common_end};
+use crate::check::field_comparison::{UnknownField, Violation, have_common_end, list_fields};
 use crate::check::findings::{Confidence, Findings};
 use crate::check::rule::{Check, Example, FixDescription, Persona, Rule};
 use crate::check::subject::Subject;
-
-/// The maximum number of fields that a help message lists.
-const MAX_LISTED_FIELDS: usize = 8;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -118,17 +115,14 @@ fn describe_remedy(unknown: &UnknownField<'_>) -> String {
     if let Some(parent) = &unknown.correct_parent {
         return format!("move it to {parent}");
     }
-    let fields: Vec<&str> = unknown.object_type.fields().map(|(field, _)| field).collect();
     match unknown.object_type.name() {
         "EnvVar" if !unknown.present.contains(&"name") => {
             "write the name under `name`, and the value under `value`".to_owned()
         }
         "ResourceRequirements" => "move it to `requests` or `limits`".to_owned(),
-        _ if fields.len() > MAX_LISTED_FIELDS => "remove it".to_owned(),
-        _ => {
-            // The name comes first, as in most manifests.
-            let (names, others): (Vec<&str>, Vec<&str>) = fields.into_iter().partition(|field| *field == "name");
-            format!("remove it, or use one of: {}", [names, others].concat().join(", "))
-        }
+        _ => match list_fields(unknown.object_type) {
+            Some(fields) => format!("remove it, or use one of: {fields}"),
+            None => "remove it".to_owned(),
+        },
     }
 }

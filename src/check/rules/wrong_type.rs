@@ -5,13 +5,10 @@ use jobplate_manifest::schema::{FieldType, ObjectType, ValueType};
 use jobplate_yaml::{Edit, Editable, Node, NodeKind, Value};
 
 use crate::check::actual_type::ActualType;
-use crate::check::field_comparison::{Violation, WrongType};
+use crate::check::field_comparison::{Violation, WrongType, list_fields};
 use crate::check::findings::{Confidence, Findings};
 use crate::check::rule::{Check, Example, FixDescription, Persona, Rule};
 use crate::check::subject::Subject;
-
-/// The maximum number of fields that a help message lists.
-const MAX_LISTED_FIELDS: usize = 6;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -212,14 +209,10 @@ fn describe_remedy(wrong: &WrongType<'_>) -> Option<String> {
         FieldType::Value(ValueType::Object(object)) if object.name() == "EnvVar" => {
             Some("write `name: NAME`, and `value: VALUE` on the next line".to_owned())
         }
-        FieldType::Value(ValueType::Object(object)) => {
-            let mut fields: Vec<&str> = object.fields().map(|(field, _)| field).collect();
-            fields.sort_by_key(|field| *field != "name");
-            Some(match fields.len() <= MAX_LISTED_FIELDS {
-                true => format!("use a mapping with: {}", fields.join(", ")),
-                false => format!("use a mapping with `{}` and other fields", fields[0]),
-            })
-        }
+        FieldType::Value(ValueType::Object(object)) => Some(match list_fields(object) {
+            Some(fields) => format!("use a mapping with: {fields}"),
+            None => format!("use a mapping with the fields of {}", object.name()),
+        }),
         FieldType::Value(ValueType::Bytes) if wrong.field == "data" => {
             Some("move it to `stringData`, in quotes, or write it in base64".to_owned())
         }

@@ -70,7 +70,7 @@ pub fn kind(api_version: &str, kind: &str) -> Option<ObjectType> {
     named(kind).filter(|found| !api_version.is_empty() && found.data().api_version == api_version)
 }
 
-/// Returns the type with a name such as `EnvVar`, or `None` if there is none.
+/// Returns the type with a name such as `EnvVar`, or `None` if the name is unknown.
 pub fn named(name: &str) -> Option<ObjectType> {
     TYPES.binary_search_by_key(&name, |known| known.name).ok().map(|index| ObjectType { index })
 }
