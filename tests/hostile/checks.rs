@@ -64,7 +64,7 @@ pub(crate) fn table() -> Vec<Family> {
                 file("f.yaml", format!("{JOB}      - name: flow\n{keys}        env:\n{env}"))
             },
         ),
-        row("checks/duplicate_fields_beside_unknown_ones", 500, "check f.yaml --select unknown-field", |n| {
+        row("checks/duplicate_fields_beside_unknown_ones", 4_000, "check f.yaml --select unknown-field", |n| {
             let keys = repeat(n, |i| format!("        image: x\n        zzq{i}: x\n"));
             file("f.yaml", format!("{JOB}      - name: flow\n{keys}"))
         }),
