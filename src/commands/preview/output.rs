@@ -147,7 +147,8 @@ pub(in crate::commands) fn format_variable_table(
             let prefix = arena.dict_get(*source, "prefix").and_then(|prefix| arena.as_str(prefix)).unwrap_or_default();
             let place = arena.location(*source).map_or(String::new(), |place| format!(" ({place})"));
             let prefix = if prefix.is_empty() { String::new() } else { format!(", with the prefix {prefix}") };
-            let line = format!("and every key of {word} {name}{prefix}{place}, where no variable above has its name");
+            let line =
+                format!("and every key of {word} {name}{prefix}{place}, unless a variable above has the same name");
             out.push_str(&diagnostic::escape_name(&line));
             out.push('\n');
         }

@@ -23,8 +23,17 @@ use crate::value_description::ValueDescription;
 use crate::variables::{CLOUD_API_URL, secret_name};
 
 /// Variables of an agent's Deployment that Prefect 1.0 removed.
-const REMOVED_VARIABLES: [&str; 6] =
-    ["JOB_MEM_REQUEST", "JOB_MEM_LIMIT", "JOB_CPU_REQUEST", "JOB_CPU_LIMIT", "IMAGE_PULL_POLICY", "YAML_TEMPLATE"];
+const REMOVED_VARIABLES: [(&str, &str); 6] = [
+    ("JOB_MEM_REQUEST", SET_RESOURCES),
+    ("JOB_MEM_LIMIT", SET_RESOURCES),
+    ("JOB_CPU_REQUEST", SET_RESOURCES),
+    ("JOB_CPU_LIMIT", SET_RESOURCES),
+    ("IMAGE_PULL_POLICY", "set `imagePullPolicy` in the job template"),
+    ("YAML_TEMPLATE", "pass --job-template to the agent"),
+];
+
+/// The help for a removed variable with a request or a limit.
+const SET_RESOURCES: &str = "set `resources` in the job template";
 
 /// Returns the notes of a preview. `is_deployed` is true if the scenario's environment comes from a Deployment.
 pub fn collect(arena: &Arena, preview: &AgentPreview, scenario: &AgentScenario, is_deployed: bool) -> Vec<Diagnostic> {
@@ -358,9 +367,11 @@ impl NoteCollector<'_> {
                 let text = format!("the agent does not pass `{name}` on to flow runs");
                 let help = "add it to the job template: `" + ProgramName + " render FILE --secret NAME=SECRET/KEY`";
                 self.add(Diagnostic::warning("agent-env-not-forwarded", text).help(help), location);
-            } else if REMOVED_VARIABLES.contains(&name.as_str()) && !variable.value.as_str().is_empty() {
+            } else if let Some((_, help)) = REMOVED_VARIABLES.iter().find(|(removed, _)| removed == name)
+                && !variable.value.as_str().is_empty()
+            {
                 let text = format!("`{name}` of the agent has no effect: Prefect 1.0 removed it");
-                self.add(Diagnostic::warning("removed-setting", text), location);
+                self.add(Diagnostic::warning("removed-setting", text).help(*help), location);
             } else if name == "PREFECT__CLOUD__USE_LOCAL_SECRETS" {
                 let text = format!("the agent does not pass `{name}` on: flow runs always get `false`");
                 self.add(Diagnostic::warning("agent-env-not-forwarded", text), location);

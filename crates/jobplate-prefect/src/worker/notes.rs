@@ -162,7 +162,9 @@ impl<'h> PreviewNotes<'h> {
             if arena.dict_get(winner.entry, "valueFrom").is_some() {
                 continue;
             }
-            let text = format!("the reference of `{name}` is overridden by plain text");
+            let is_worker = winner.origin == WorkerEnvOrigin::Worker;
+            let text = if is_worker { "the worker overrides" } else { "another variable overrides" };
+            let text = format!("{text} the reference of `{name}` with plain text");
             let warning = Diagnostic::warning("overridden-reference", text);
             let warning = match &winner.location {
                 Some(place) => warning.annotate(place.to_diagnostic_location(), "overridden here"),
