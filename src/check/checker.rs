@@ -1,65 +1,37 @@
-//! Runs the rules over the documents of an input, with only one document in memory at a time.
+//! Checks the documents of an input, with only a part of the input in memory at a time.
 
-use std::cell::{LazyCell, OnceCell};
-use std::ops::Range;
-use std::rc::Rc;
+use std::num::NonZero;
 use std::sync::Arc;
+use std::thread;
 
-use jobplate_diagnostic::{Error, Location, Result};
-use jobplate_manifest::embedded;
-use jobplate_prefect::template_keys;
-use jobplate_yaml::{DecodedScalar, Document, Documents, Node, NodeArena, PathCursor, StreamError, StrictMap};
+use jobplate_diagnostic::{Error, Result};
+use jobplate_yaml::{Documents, StreamError};
 
 use super::add_ignore::add_comments;
-use super::comment::{CommentPlace, has_marker};
-use super::embedded_text;
-use super::finding::{Finding, LocatedFinding, OccurrenceCounter, locate, remove_unfixed};
-use super::findings::{Draft, FindingFilter, Findings, MAX_FINDINGS, MAX_HIDDEN_FINDINGS};
+use super::batch::{Batch, BatchedDocument};
+use super::described_run::DescribedRun;
+use super::document_checker::{CheckCounts, CheckMemory, CheckSettings, DocumentChecker, DocumentFindings, Previews};
+use super::finding::{Finding, OccurrenceCounter};
+use super::findings::FindingFilter;
 use super::fix::{FixOutcome, FixedDocument, Fixer};
-use super::ignore;
-use super::prefect::{self, Origin, Previewer};
-use super::rule::{Check, Rule};
-use super::rules::unused_ignore;
+use super::prefect::Previewer;
+use super::rule::Rule;
 use super::secret_references::SecretReferences;
-use super::subject::{Embedding, Subject, file_error, parse_error};
 use crate::render::{InputSource, not_utf8_error, read_error};
 
-/// The numbers of what was checked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CheckCounts {
-    /// The number of documents.
-    pub documents: usize,
-    /// The number of objects in the parsed documents, with those in embedded documents.
-    pub objects: usize,
-    /// The number of containers.
-    pub containers: usize,
-    /// The number of accepted findings that are left out, because a document has too many findings of a rule.
-    pub omitted: usize,
-}
-
-/// Checks documents, one document at a time, and reuses its memory.
+/// Checks inputs, and reuses its memory.
 pub struct Checker<'p> {
-    rules: Vec<&'static Rule>,
+    settings: CheckSettings,
     previewer: Option<&'p mut dyn Previewer>,
-    arena: NodeArena,
-    embedded_arena: NodeArena,
+    memory: CheckMemory,
     /// The maximum size of a document in bytes.
     max_document_size: usize,
     counts: CheckCounts,
     occurrences: OccurrenceCounter,
-    /// The findings that are reported. All findings are passed on, as far as they fit in the limit.
-    filter: Rc<FindingFilter>,
-    /// The maximum number of findings of a rule in the current document.
-    limit: usize,
-    /// Whether a baseline may hide findings.
-    has_baseline: bool,
-    /// Whether comments suppress findings.
-    honors_ignores: bool,
-    /// Whether findings get the place of a comment that suppresses them.
-    places_comments: bool,
-    /// The references with which fixes replace secrets in plain text.
-    references: Rc<SecretReferences>,
 }
+
+/// The errors of an input, each with the line on which its document begins.
+type DocumentErrors = Vec<(usize, Error)>;
 
 /// Returns the findings in the text of a document.
 type CheckText<'c> = dyn FnMut(&str) -> Result<Vec<Finding>> + 'c;
@@ -71,42 +43,39 @@ fn count_lines(text: &str) -> usize {
 impl<'p> Checker<'p> {
     /// Creates a checker for the rules. Without a previewer, the Jobs that Prefect creates are not examined.
     pub fn new(rules: Vec<&'static Rule>, previewer: Option<&'p mut dyn Previewer>, max_document_size: usize) -> Self {
-        Checker {
+        let run = previewer.as_deref().map_or_else(DescribedRun::default, Previewer::run);
+        let settings = CheckSettings {
             rules,
-            previewer,
-            arena: NodeArena::default(),
-            embedded_arena: NodeArena::default(),
-            max_document_size,
-            counts: CheckCounts::default(),
-            occurrences: OccurrenceCounter::default(),
-            filter: Rc::default(),
-            limit: MAX_FINDINGS,
+            filter: FindingFilter::default(),
             has_baseline: false,
             honors_ignores: true,
             places_comments: false,
-            references: Rc::default(),
-        }
+            references: Arc::default(),
+            run,
+        };
+        let (memory, counts, occurrences) = (CheckMemory::default(), CheckCounts::default(), <_>::default());
+        Checker { settings, previewer, memory, max_document_size, counts, occurrences }
     }
 
     /// Sets the references with which fixes replace secrets in plain text. By default, there are no references.
-    pub fn set_references(&mut self, references: Rc<SecretReferences>) {
-        self.references = references;
+    pub fn set_references(&mut self, references: Arc<SecretReferences>) {
+        self.settings.references = references;
     }
 
     /// Sets whether comments suppress findings. The default is that they do.
     pub fn honor_ignores(&mut self, honors_ignores: bool) {
-        self.honors_ignores = honors_ignores;
+        self.settings.honors_ignores = honors_ignores;
     }
 
     /// Sets whether a baseline may hide findings. The default is that none does.
     pub fn expect_baseline(&mut self, has_baseline: bool) {
-        self.has_baseline = has_baseline;
+        self.settings.has_baseline = has_baseline;
     }
 
     /// Sets the findings of the next inputs that are reported. The default is all of them. The others are passed on, too,
     /// but they do not count as left out.
     pub fn set_filter(&mut self, filter: FindingFilter) {
-        self.filter = Rc::new(filter);
+        self.settings.filter = filter;
     }
 
     /// Returns the numbers of what was checked so far.
@@ -119,20 +88,86 @@ impl<'p> Checker<'p> {
         self.counts = counts;
     }
 
-    /// Checks all documents of an input. Calls `report` with the findings of each document, in document order.
+    /// Checks all documents of an input, in several threads if it is large. Calls `report` with the findings of each
+    /// document, in document order.
     ///
     /// # Errors
     ///
     /// Fails with the errors of all documents that cannot be read or parsed, after the other documents are checked. Fails
     /// at once if the input cannot be read.
     pub fn check_source(&mut self, source: &mut InputSource, report: &mut dyn FnMut(Vec<Finding>)) -> Result<()> {
-        self.read_documents(source, &mut |checker, file, first_line, text| {
-            let (findings, errors) = checker.check_document(file, first_line, text)?;
-            if !findings.is_empty() {
-                report(findings);
+        let mut errors = DocumentErrors::new();
+        let mut batch = Batch::default();
+        let read = self.read_documents(source, &mut errors, &mut |checker, document, errors| {
+            if !batch.has_room_for(document.text) {
+                checker.check_batch(&mut batch, errors, report);
             }
-            Error::combine(errors).map_or(Ok(()), Err)
-        })
+            if batch.has_room_for(document.text) {
+                batch.push(document);
+            } else {
+                let checked = checker.check_document(document);
+                checker.report(document, checked, errors, report);
+            }
+        });
+        self.check_batch(&mut batch, &mut errors, report);
+        read?;
+        combine(errors)
+    }
+
+    /// Checks the documents of a batch, and empties it.
+    fn check_batch(&mut self, batch: &mut Batch, errors: &mut DocumentErrors, report: &mut dyn FnMut(Vec<Finding>)) {
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        let parts = batch.split(threads);
+        if let [documents] = &*parts {
+            for document in documents {
+                let checked = self.check_document(*document);
+                self.report(*document, checked, errors, report);
+            }
+        } else {
+            for (counts, part) in check_in_threads(&self.settings, self.previewer.is_some(), &parts) {
+                self.counts += counts;
+                for (document, checked) in part {
+                    let is_deferred = checked.as_ref().is_ok_and(|checked| checked.is_deferred);
+                    let checked = if is_deferred { self.check_document(document) } else { checked };
+                    self.report(document, checked, errors, report);
+                }
+            }
+        }
+        batch.clear();
+    }
+
+    /// Passes on the results of a document.
+    fn report(
+        &mut self,
+        document: BatchedDocument<'_>,
+        checked: Result<DocumentFindings>,
+        errors: &mut DocumentErrors,
+        report: &mut dyn FnMut(Vec<Finding>),
+    ) {
+        let BatchedDocument { file, first_line, text } = document;
+        match checked {
+            Ok(DocumentFindings { mut findings, errors: embedded, .. }) => {
+                self.occurrences.number(&mut findings);
+                self.occurrences.end_document();
+                errors.extend(embedded.into_iter().map(|error| (first_line, error)));
+                if !findings.is_empty() {
+                    report(findings);
+                }
+            }
+            Err(error) => errors.push((first_line, error.in_document(file, first_line, text))),
+        }
+    }
+
+    /// Checks a document in this thread.
+    fn check_document(&mut self, document: BatchedDocument<'_>) -> Result<DocumentFindings> {
+        let previews = match self.previewer.as_deref_mut() {
+            Some(previewer) => Previews::Previewer(previewer),
+            None => Previews::None,
+        };
+        let mut checker = DocumentChecker::new(&self.settings, previews, &mut self.memory);
+        let checked = checker.check(document.file, document.first_line, document.text);
+        self.counts += checker.counts;
+        checked
     }
 
     /// Checks all documents of an input, and applies the fixes of the findings that `accepts` accepts. Calls `visit` with
@@ -164,9 +199,9 @@ impl<'p> Checker<'p> {
         accepts: &dyn Fn(&Finding) -> bool,
         visit: &mut dyn FnMut(FixedDocument<'_>) -> Result<()>,
     ) -> Result<()> {
-        self.places_comments = true;
+        self.settings.places_comments = true;
         let result = self.change_source(source, visit, &mut |text, check| add_comments(text, reason, accepts, check));
-        self.places_comments = false;
+        self.settings.places_comments = false;
         result
     }
 
@@ -178,29 +213,48 @@ impl<'p> Checker<'p> {
         change: &mut dyn FnMut(&str, &mut CheckText<'_>) -> Result<FixOutcome>,
     ) -> Result<()> {
         let mut added_lines: isize = 0;
-        self.read_documents(source, &mut |checker, file, first_line, text| {
-            let new_first_line = first_line.saturating_add_signed(added_lines);
-            let counts = checker.counts;
-            let mut check = |text: &str| {
-                checker.counts = counts;
-                let (findings, errors) = checker.check_document(file, new_first_line, text)?;
-                Error::combine(errors).map_or(Ok(findings), Err)
-            };
-            let FixOutcome { text: new_text, findings, fixed } = change(text, &mut check)?;
-            let after = new_text.as_deref().unwrap_or(text);
-            added_lines += count_lines(after) as isize - count_lines(text) as isize;
-            visit(FixedDocument { first_line, new_first_line, before: text, after, findings, fixed })
-        })
+        let mut errors = DocumentErrors::new();
+        self.read_documents(source, &mut errors, &mut |checker, document, errors| {
+            let BatchedDocument { file, first_line, text } = document;
+            let changed = checker.change_document(document, &mut added_lines, visit, change);
+            checker.occurrences.end_document();
+            errors.extend(changed.map_err(|error| (first_line, error.in_document(file, first_line, text))).err());
+        })?;
+        combine(errors)
     }
 
-    /// Calls `visit` with the file, the first line and the text of each document of an input. Continues after an error.
+    /// Changes a document. `added_lines` is the number of lines that were added to the documents before it.
+    fn change_document(
+        &mut self,
+        document: BatchedDocument<'_>,
+        added_lines: &mut isize,
+        visit: &mut dyn FnMut(FixedDocument<'_>) -> Result<()>,
+        change: &mut dyn FnMut(&str, &mut CheckText<'_>) -> Result<FixOutcome>,
+    ) -> Result<()> {
+        let BatchedDocument { file, first_line, text } = document;
+        let new_first_line = first_line.saturating_add_signed(*added_lines);
+        let counts = self.counts;
+        let mut check = |text: &str| {
+            self.counts = counts;
+            let document = BatchedDocument { file, first_line: new_first_line, text };
+            let DocumentFindings { mut findings, errors, .. } = self.check_document(document)?;
+            self.occurrences.number(&mut findings);
+            Error::combine(errors).map_or(Ok(findings), Err)
+        };
+        let FixOutcome { text: new_text, findings, fixed } = change(text, &mut check)?;
+        let after = new_text.as_deref().unwrap_or(text);
+        *added_lines += count_lines(after) as isize - count_lines(text) as isize;
+        visit(FixedDocument { first_line, new_first_line, before: text, after, findings, fixed })
+    }
+
+    /// Calls `visit` with each document of an input. Adds the errors of the documents that cannot be read to `errors`.
     fn read_documents(
         &mut self,
         source: &mut InputSource,
-        visit: &mut dyn FnMut(&mut Self, &str, usize, &str) -> Result<()>,
+        errors: &mut DocumentErrors,
+        visit: &mut dyn FnMut(&mut Self, BatchedDocument<'_>, &mut DocumentErrors),
     ) -> Result<()> {
         let name = source.name().to_owned();
-        let mut errors = Vec::new();
         let mut documents = Documents::new(source.read_from_start()?, self.max_document_size);
         self.occurrences = OccurrenceCounter::default();
         let mut first_line = 1;
@@ -211,183 +265,60 @@ impl<'p> Checker<'p> {
                 Err(StreamError::TooLarge(_)) => {
                     let message = format!("a document is larger than {} bytes", self.max_document_size);
                     let error = Error::input(message).hint("raise --max-document-size to accept it");
-                    errors.push(error.at(0..1).in_document(&name, first_line, ""));
+                    errors.push((first_line, error.at(0..1).in_document(&name, first_line, "")));
                     break;
                 }
                 Err(error) => return Err(read_error(&name, error)),
             };
             self.counts.documents += 1;
             match std::str::from_utf8(chunk.bytes) {
-                Ok(text) => {
-                    let visited = visit(self, &name, first_line, text);
-                    self.occurrences.end_document();
-                    errors.extend(visited.map_err(|error| error.in_document(&name, first_line, text)).err());
-                }
+                Ok(text) => visit(self, BatchedDocument { file: &name, first_line, text }, errors),
                 Err(error) => {
                     let (error, _, text) = not_utf8_error(chunk.bytes, error.valid_up_to(), chunk.offset);
-                    errors.push(error.in_document(&name, first_line, text));
+                    errors.push((first_line, error.in_document(&name, first_line, text)));
                 }
             }
             first_line += memchr::memchr_iter(b'\n', chunk.bytes).count();
         }
-        Error::combine(errors).map_or(Ok(()), Err)
-    }
-
-    /// Checks a document. Also returns the errors about embedded documents that cannot be checked.
-    fn check_document(&mut self, file: &str, first_line: usize, text: &str) -> Result<(Vec<Finding>, Vec<Error>)> {
-        let mut arena = std::mem::take(&mut self.arena);
-        let lines = OnceCell::new();
-        let origin = Origin { file, first_line, outer: text, lines: &lines, start: 0, has_lines: true };
-        let found = self.check_text(origin, &mut arena);
-        self.arena = arena;
-        // The text for the locations of findings, which is copied for the first finding.
-        let shared: LazyCell<Arc<str>, _> = LazyCell::new(|| Arc::from(text));
-        let to_location = |span| Location::new(file, first_line, Arc::clone(&shared), span);
-        let Checked { found: located, elsewhere: mut findings, errors } = found?;
-        if self.honors_ignores {
-            ignore::suppress_elsewhere(&mut findings);
-        }
-        findings.extend(located.into_iter().map(|found| found.into_finding(&to_location)));
-        findings.sort_by_key(|finding| finding.diagnostic.location().map_or(0, |location| location.span.start));
-        self.occurrences.number(&mut findings);
-        let errors = errors.into_iter().map(|error| error.in_document(file, first_line, text));
-        Ok((findings, errors.collect()))
-    }
-
-    /// Checks a document and the documents embedded in it.
-    fn check_text(&mut self, origin: Origin<'_>, arena: &mut NodeArena) -> Result<Checked> {
-        let text = origin.outer;
-        let may_hide = self.has_baseline || self.places_comments || self.honors_ignores && has_marker(text);
-        self.limit = if may_hide { MAX_HIDDEN_FINDINGS } else { MAX_FINDINGS };
-        jobplate_yaml::read(text, arena).map_err(|unsupported| file_error(origin.file, text, unsupported))?;
-        let document = Document::new(text, arena);
-        let subject = self.prepare(document, Embedding::None)?;
-        let mut checked = Checked::default();
-        checked.found = self.check_subject(&subject, origin, &mut checked.elsewhere);
-        let mut cursor = PathCursor::new(document.root());
-        for object in &subject.objects {
-            if embedded::is_config_map(&object.object) && !object.is_encrypted {
-                let data = embedded::config_map_data(&object.object).ok().flatten();
-                for (key, value) in data.into_iter().flat_map(StrictMap::entries) {
-                    if embedded_text::may_hold_objects(value) {
-                        self.check_embedded(&mut cursor, key, value, origin, &mut checked);
-                    }
-                }
-            }
-        }
-        remove_unfixed(&mut checked.found);
-        self.apply_ignores(&subject, &mut checked.found);
-        Ok(checked)
-    }
-
-    /// Checks the documents in a scalar.
-    fn check_embedded<'a>(
-        &mut self,
-        cursor: &mut PathCursor<'a>,
-        key: Node<'a>,
-        value: Node<'a>,
-        outer: Origin<'_>,
-        checked: &mut Checked,
-    ) {
-        let decoded = DecodedScalar::new(value);
-        if !embedded_text::mentions_objects(decoded.text()) {
-            return;
-        }
-        let is_job_template = template_keys::JOB_TEMPLATE.iter().any(|name| key.has_text(name));
-        let embedding = if is_job_template { Embedding::JobTemplate } else { Embedding::Document };
-        let is_template = is_job_template || key.has_text(template_keys::BASE_JOB_TEMPLATE);
-        let mut prefix = None;
-        let mut documents = Documents::new(decoded.text().as_bytes(), usize::MAX);
-        // Reading from memory cannot fail, so an error is not handled.
-        while let Ok(Some(chunk)) = documents.next() {
-            let offset = chunk.offset as usize;
-            let text = &decoded.text()[offset..offset + chunk.bytes.len()];
-            let to_outer = |span: Range<usize>| decoded.source_range(offset + span.start..offset + span.end);
-            let has_lines = value.raw().starts_with('|');
-            let start = if has_lines { to_outer(0..text.len()).start } else { value.span().start };
-            let origin = Origin { start, has_lines, ..outer };
-            let mut arena = std::mem::take(&mut self.embedded_arena);
-            let result = jobplate_yaml::read(text, &mut arena)
-                .map_err(|unsupported| parse_error(text, unsupported))
-                .and_then(|()| self.prepare(Document::new(text, &arena), embedding));
-            match result {
-                Ok(subject) => {
-                    let mut inner = self.check_subject(&subject, origin, &mut checked.elsewhere);
-                    self.apply_ignores(&subject, &mut inner);
-                    if !inner.is_empty() {
-                        let prefix = &*prefix.get_or_insert_with(|| embedded_text::key_path(cursor, value));
-                        inner.iter_mut().for_each(|inner| inner.move_out(&to_outer, value, offset, prefix));
-                        checked.found.extend(inner);
-                    }
-                }
-                // Another value may be any text, which only looks like a manifest.
-                Err(error) if is_template => {
-                    checked.errors.push(error.map_span(to_outer).at(value.span()));
-                }
-                Err(_) => {}
-            }
-            self.embedded_arena = arena;
-        }
-    }
-
-    /// Prepares a document for the rules.
-    fn prepare<'a>(&self, document: Document<'a>, embedding: Embedding) -> Result<Subject<'a>> {
-        let run = self.previewer.as_deref().map(Previewer::run).unwrap_or_default();
-        Subject::new(document, embedding, Rc::clone(&self.references), run)
-    }
-
-    /// Runs the rules over a subject. Adds findings in other files to `elsewhere`.
-    fn check_subject(
-        &mut self,
-        subject: &Subject<'_>,
-        origin: Origin<'_>,
-        elsewhere: &mut Vec<Finding>,
-    ) -> Vec<LocatedFinding> {
-        self.counts.objects += subject.count_objects();
-        self.counts.containers += subject.containers().count();
-        let mut drafts: Vec<(&'static Rule, Draft<'_>)> = Vec::new();
-        for &rule in &self.rules {
-            if let Check::Manifest(check) = rule.check {
-                let mut findings = self.start_findings(rule);
-                check(subject, &mut findings);
-                let (found, omitted) = findings.finish();
-                self.counts.omitted += omitted;
-                drafts.extend(found.into_iter().map(|draft| (rule, draft)));
-            }
-        }
-        if let Some(previewer) = self.previewer.as_deref_mut() {
-            prefect::check(subject, origin, previewer, &self.rules, &mut drafts, elsewhere);
-        }
-        let mut located = locate(subject, drafts);
-        if self.places_comments && !subject.objects.iter().any(|object| object.is_encrypted) {
-            for finding in &mut located {
-                finding.comment_place = CommentPlace::find(subject.document, finding.span.start);
-            }
-        }
-        located
-    }
-
-    /// Creates an empty collection for the findings of a rule in the current document.
-    fn start_findings<'a>(&self, rule: &'static Rule) -> Findings<'a> {
-        let defaults = (rule.name, rule.severity, rule.confidence);
-        Findings::new(defaults, Rc::clone(&self.filter), self.limit)
-    }
-
-    /// Applies the comments of a document to its findings.
-    fn apply_ignores(&mut self, subject: &Subject<'_>, found: &mut Vec<LocatedFinding>) {
-        if self.honors_ignores {
-            let new_findings = || self.start_findings(&unused_ignore::RULE);
-            self.counts.omitted += ignore::apply(subject, &self.rules, &new_findings, found);
-        }
+        Ok(())
     }
 }
 
-/// The results of checking a document.
-#[derive(Default)]
-struct Checked {
-    found: Vec<LocatedFinding>,
-    /// The findings in other files, such as a run config.
-    elsewhere: Vec<Finding>,
-    /// The errors about embedded templates that cannot be checked.
-    errors: Vec<Error>,
+/// Fails with the errors of an input, in document order.
+fn combine(mut errors: DocumentErrors) -> Result<()> {
+    errors.sort_by_key(|(first_line, _)| *first_line);
+    Error::combine(errors.into_iter().map(|(_, error)| error)).map_or(Ok(()), Err)
+}
+
+/// The results of a part of a batch.
+type CheckedPart<'b> = (CheckCounts, Vec<(BatchedDocument<'b>, Result<DocumentFindings>)>);
+
+/// Checks the parts of a batch, each in a thread of its own, the last one in this thread. Returns the results in the order
+/// of the parts. A part whose thread cannot be started is checked in this thread.
+fn check_in_threads<'b>(
+    settings: &CheckSettings,
+    has_previewer: bool,
+    parts: &[Vec<BatchedDocument<'b>>],
+) -> Vec<CheckedPart<'b>> {
+    let check = |part: &[BatchedDocument<'b>]| {
+        let mut memory = CheckMemory::default();
+        let previews = if has_previewer { Previews::Deferred } else { Previews::None };
+        let mut checker = DocumentChecker::new(settings, previews, &mut memory);
+        let results =
+            part.iter().map(|document| (*document, checker.check(document.file, document.first_line, document.text)));
+        let results = results.collect();
+        (checker.counts, results)
+    };
+    let Some((last, others)) = parts.split_last() else { return Vec::new() };
+    thread::scope(|scope| {
+        let check = &check;
+        let start = |part| (part, thread::Builder::new().spawn_scoped(scope, move || check(part)));
+        let threads: Vec<_> = others.iter().map(|part| start(part)).collect();
+        let last = check(last);
+        let results = threads.into_iter().map(|(part, thread)| match thread {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(_) => check(part),
+        });
+        results.chain([last]).collect()
+    })
 }

@@ -8,5 +8,5 @@ pub(super) fn is_patch_directive(key: &str) -> bool {
 
 /// Returns whether a string contains an expression that Prefect, Helm, envsubst, kustomize or a similar program replaces.
 pub(super) fn has_expression(text: &str) -> bool {
-    ["{{", "${", "$("].iter().any(|start| text.contains(start))
+    text.as_bytes().windows(2).any(|pair| matches!(pair, b"{{" | b"${" | b"$("))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use jobplate_diagnostic::{ErrorKind, Result};
 use jobplate_manifest::sops;
@@ -156,7 +156,7 @@ impl EmbeddedFixes<'_> {
     fn plan(&mut self, scalar: Node<'_>, chunks: &[(usize, Vec<&DocumentFix>)]) -> Result<(Edit, usize)> {
         let decoded = DecodedScalar::new(scalar);
         let content = decoded.text();
-        let mut splices: Vec<(Range<usize>, Rc<str>)> = Vec::new();
+        let mut splices: Vec<(Range<usize>, Arc<str>)> = Vec::new();
         let mut fixed = 0;
         for (offset, fixes) in chunks {
             let end = chunk_end(content, *offset);

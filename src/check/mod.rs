@@ -12,7 +12,9 @@
 //! | `actual_type` | which type Kubernetes reads for a value |
 //! | `findings` | how a rule reports a finding, and how many are kept |
 //! | `finding` | the place of a finding in the input, and its path in the manifest |
-//! | `checker` | which documents are parsed, and which embedded documents are checked |
+//! | `checker` | how the documents of an input are read, and which threads check them |
+//! | `batch` | which documents are checked together |
+//! | `document_checker` | which documents are parsed, and which embedded documents are checked |
 //! | `fix` | which fixes of a document are applied together |
 //! | `replacement` | the text that a fix replaces, for reports |
 //! | `comment` | what an ignore comment is, and where one can be inserted |
@@ -33,11 +35,13 @@
 
 mod actual_type;
 mod add_ignore;
+mod batch;
 mod benign_literals;
 mod checker;
 mod comment;
 mod copy;
 mod described_run;
+mod document_checker;
 mod embedded_text;
 mod expression;
 mod field_comparison;
@@ -58,9 +62,10 @@ mod secret_references;
 mod splice;
 mod subject;
 
-pub use self::checker::{CheckCounts, Checker};
+pub use self::checker::Checker;
 pub use self::comment::CommentPlace;
 pub use self::described_run::DescribedRun;
+pub use self::document_checker::CheckCounts;
 pub use self::finding::{DocumentFix, Finding, SharedFindings};
 pub use self::findings::{Confidence, Draft, FindingFilter, Findings, Fix};
 pub use self::fix::FixedDocument;

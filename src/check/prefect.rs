@@ -112,7 +112,7 @@ pub(super) fn check<'a>(
 }
 
 /// Returns the generation of Prefect for which a document is a template, or `None` if it is not exactly one template.
-fn template_generation(subject: &Subject<'_>) -> Option<Generation> {
+pub(super) fn template_generation(subject: &Subject<'_>) -> Option<Generation> {
     // An item of a List is not a template.
     let is_root = |object: &&CheckedObject<'_>| object.object.node.index() == subject.document.root().index();
     let object = subject.objects.first().filter(is_root)?;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use jobplate_diagnostic::suggest::quote_key;
 use jobplate_diagnostic::{Error, Message, ProgramName, Result};
@@ -32,7 +32,7 @@ pub struct Subject<'a> {
     /// Whether the document is embedded in a ConfigMap, and under which key.
     pub embedding: Embedding,
     /// The references with which fixes replace secrets in plain text.
-    pub references: Rc<SecretReferences>,
+    pub references: Arc<SecretReferences>,
     /// The run that the command line describes.
     pub(super) run: DescribedRun,
     /// The differences between the objects and the fields that Kubernetes knows, which are found on first use.
@@ -146,7 +146,7 @@ impl<'a> Subject<'a> {
     pub fn new(
         document: Document<'a>,
         embedding: Embedding,
-        references: Rc<SecretReferences>,
+        references: Arc<SecretReferences>,
         run: DescribedRun,
     ) -> Result<Self> {
         let objects = objects(document)?.into_iter().map(CheckedObject::new).collect();

@@ -307,3 +307,55 @@ pub(crate) fn files_are_written_when_stdout_is_closed() {
     let report = std::fs::read_to_string(directory.path().join("check.sarif")).expect("there is a report");
     assert!(report.contains("\"ruleId\": \"duplicate-env\""), "{report}");
 }
+
+/// Documents of several kinds: with findings, without them, with errors, and a template of Prefect, which one thread
+/// previews for all. `~` stands for a byte that is not UTF-8.
+const DOCUMENTS: [&str; 6] = [
+    "kind: Pod\nspec:\n  containers:\n  - env:\n    - {name: A, value: 1}\n    - {name: B, value: b}\n    - {name: B, value: c}\n",
+    "kind: ConfigMap\nmetadata: {name: settings}\n",
+    "kind: Pod\n  spec: {}\n",
+    "kind: Pod\nmetadata: {name: ~}\n",
+    "variables: {type: object, required: [size], properties: {size: {type: string}}}\njob_configuration:\n  job_manifest: \
+     {apiVersion: batch/v1, kind: Job, spec: {template: {spec: {containers: [{name: main}]}}}}\n",
+    "apiVersion: v1\nkind: ConfigMap\ndata:\n  a.yaml: |\n    kind: Pod\n    spec:\n      containers: [{env: [{name: A, value: 5}]}]\n",
+];
+
+/// Returns what the report of a stream has of its findings and errors: rule, line, column and message, in order.
+fn places(stream: &str) -> [Vec<(String, u64, u64, String)>; 2] {
+    let directory = tempfile::tempdir().expect("a temporary directory can be created");
+    let bytes: Vec<u8> = stream.bytes().map(|byte| if byte == b'~' { 0xff } else { byte }).collect();
+    let output = run::jobplate(directory.path(), &["check", "-", "--output", "json"], &bytes);
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    ["findings", "errors"].map(|list| {
+        let items = report[list].as_array().expect("a list").iter().map(|item| {
+            let text = |key: &str| item[key].as_str().unwrap_or_default().to_owned();
+            let number = |key: &str| item[key].as_u64().unwrap_or_default();
+            (text("rule"), number("line"), number("column"), text("message"))
+        });
+        items.collect()
+    })
+}
+
+/// Compares the report of a stream that is checked in several threads with those of its documents.
+pub(crate) fn large_inputs_are_reported_like_small_ones() {
+    let separate = DOCUMENTS.map(|document| places(&format!("---\n{document}")));
+    assert!(separate.iter().filter(|[findings, _]| !findings.is_empty()).count() > 2, "{separate:#?}");
+    let (mut stream, mut lines, mut expected) = (String::new(), 0, [Vec::new(), Vec::new()]);
+    // More than one batch of documents, in an order without a short period.
+    for number in 0.. {
+        if stream.len() > 3 << 20 {
+            break;
+        }
+        let kind = (number * number + number / 3) % DOCUMENTS.len();
+        // Comments make the documents larger, so that there are fewer of them.
+        let document = format!("---\n{}{}", DOCUMENTS[kind], "# a comment of 32 characters .....\n".repeat(300));
+        for (list, own) in expected.iter_mut().zip(&separate[kind]) {
+            let moved =
+                own.iter().map(|(rule, line, column, message)| (rule.clone(), line + lines, *column, message.clone()));
+            list.extend(moved);
+        }
+        lines += document.matches('\n').count() as u64;
+        stream += &document;
+    }
+    assert!(places(&stream) == expected, "the findings or errors of a large input differ");
+}

@@ -167,6 +167,7 @@ fn functions() -> Vec<Test> {
         findings::fingerprints_are_stable,
         findings::gitlab_report_has_what_gitlab_requires,
         findings::json_matches_its_schema,
+        findings::large_inputs_are_reported_like_small_ones,
         findings::paths_start_at_the_root_of_the_repository,
         findings::reports_may_be_empty,
         findings::sarif_has_what_github_requires,

@@ -1,12 +1,13 @@
 //! Parses quantities like Kubernetes (`ParseQuantity` of k8s.io/apimachinery/pkg/api/resource).
 
+use std::fmt::Display;
+
 use jobplate_diagnostic::suggest::quote_key;
-use num_bigint::BigInt;
 
 use super::names::ValidationError;
 
-/// The maximum number of digits, and the maximum exponent, of a quantity that is compared.
-const MAX_COMPARED: usize = 64;
+/// The maximum number of digits of a quantity for which a message suggests another one.
+const MAX_SUGGESTED: usize = 64;
 
 /// The suffixes of a quantity: the name, the base and the exponent.
 const SUFFIXES: [(&str, u32, i64); 16] = [
@@ -34,7 +35,7 @@ pub struct Quantity {
     /// Whether the quantity is less than zero.
     is_negative: bool,
     /// The quantity in units of 10^-9, rounded up. `None` if it has too many digits to be compared.
-    nano: Option<BigInt>,
+    nano: Option<u128>,
 }
 
 /// The value of a field that must be a quantity.
@@ -53,7 +54,7 @@ pub enum QuantityValue<'t> {
 /// # Errors
 /// Fails if Kubernetes rejects the value. The error contains only a value that looks like a quantity, because other text
 /// may be a secret.
-pub fn check(subject: &str, value: QuantityValue<'_>) -> Result<Quantity, ValidationError> {
+pub fn check(subject: impl Display, value: QuantityValue<'_>) -> Result<Quantity, ValidationError> {
     let quantity = match value {
         // Kubernetes ignores blanks around a quantity.
         QuantityValue::Text(text) => parse(text.trim_matches(' ')),
@@ -70,7 +71,7 @@ pub fn check(subject: &str, value: QuantityValue<'_>) -> Result<Quantity, Valida
 }
 
 /// Returns the error for a value that is not a quantity.
-fn invalid(subject: &str, value: QuantityValue<'_>) -> ValidationError {
+fn invalid(subject: impl Display, value: QuantityValue<'_>) -> ValidationError {
     let (shown, suggestions) = match value {
         QuantityValue::Text(text) if !is_number_with_unit(text) => (String::new(), Vec::new()),
         QuantityValue::Text(text) => (format!(", not {}", quote_key(text)), suggestions(text)),
@@ -99,7 +100,7 @@ fn is_number_with_unit(text: &str) -> bool {
 /// # Errors
 /// Fails if the request exceeds the limit.
 pub fn check_limit(
-    subject: &str,
+    subject: impl Display,
     (request, request_text): (&Quantity, &str),
     (limit, limit_text): (&Quantity, &str),
 ) -> Result<(), ValidationError> {
@@ -122,9 +123,9 @@ fn parse(text: &str) -> Option<Quantity> {
     let (whole, rest) = split_digits(unsigned);
     let (fraction, suffix) = rest.strip_prefix('.').map_or(("", rest), split_digits);
     let (base, exponent) = parse_suffix(suffix)?;
-    let digits = format!("{whole}{fraction}");
-    let is_zero = digits.bytes().all(|digit| digit == b'0');
-    let nano = in_nano(&digits, fraction.len(), base, exponent);
+    let digits = || whole.bytes().chain(fraction.bytes()).map(|digit| digit - b'0');
+    let is_zero = digits().all(|digit| digit == 0);
+    let nano = in_nano(digits(), fraction.len(), base, exponent);
     Some(Quantity { is_negative: text.starts_with('-') && !is_zero, nano })
 }
 
@@ -144,16 +145,19 @@ fn parse_suffix(suffix: &str) -> Option<(u32, i64)> {
 
 /// Returns digits of which the last `decimals` are decimals, multiplied with a power, in units of 10^-9. Returns `None`
 /// if there are too many of them.
-fn in_nano(digits: &str, decimals: usize, base: u32, exponent: i64) -> Option<BigInt> {
-    if digits.len() > MAX_COMPARED || exponent.unsigned_abs() > MAX_COMPARED as u64 {
-        return None;
+fn in_nano(mut digits: impl Iterator<Item = u8>, decimals: usize, base: u32, exponent: i64) -> Option<u128> {
+    let mantissa = digits.try_fold(0_u128, |value, digit| value.checked_mul(10)?.checked_add(u128::from(digit)))?;
+    if mantissa == 0 {
+        return Some(0);
     }
-    let mantissa: BigInt = if digits.is_empty() { BigInt::ZERO } else { digits.parse().ok()? };
     let (binary, decimal) = if base == 2 { (exponent, 0) } else { (0, exponent) };
-    let shifted = mantissa << u32::try_from(binary).ok()?;
-    let decimal = decimal + 9 - i64::try_from(decimals).ok()?;
-    let power = BigInt::from(10).pow(u32::try_from(decimal.unsigned_abs()).ok()?);
-    Some(if decimal >= 0 { shifted * power } else { (shifted + &power - 1) / power })
+    let shifted = mantissa.checked_mul(2_u128.checked_pow(u32::try_from(binary).ok()?)?)?;
+    let decimal = decimal.checked_add(9)?.checked_sub(i64::try_from(decimals).ok()?)?;
+    let power = 10_u128.checked_pow(u32::try_from(decimal.unsigned_abs()).ok()?);
+    match (decimal >= 0, power) {
+        (true, power) => shifted.checked_mul(power?),
+        (false, power) => Some(power.map_or(1, |power| shifted.div_ceil(power))),
+    }
 }
 
 /// Returns valid quantities for an invalid quantity, such as `2G` and `2Gi` for `2GB`.
@@ -162,7 +166,7 @@ fn suggestions(text: &str) -> Vec<String> {
     let (number, unit) = text.split_at(text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len()));
     let unit = unit.trim().to_ascii_lowercase();
     let unit = unit.strip_suffix('b').unwrap_or(&unit);
-    if number.is_empty() || unit.is_empty() || number.len() > MAX_COMPARED {
+    if number.is_empty() || unit.is_empty() || number.len() > MAX_SUGGESTED {
         return Vec::new();
     }
     let is_meant = |name: &&str| name.to_ascii_lowercase().trim_end_matches('i') == unit.trim_end_matches('i');

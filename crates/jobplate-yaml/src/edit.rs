@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use jobplate_diagnostic::Error;
 
@@ -33,17 +33,17 @@ pub(super) type Key = Cow<'static, str>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// A name, key or path: a string that is quoted only if a reader could otherwise resolve it to another type.
-    Name(Rc<str>),
+    Name(Arc<str>),
     /// Any other string, which is always double-quoted.
-    String(Rc<str>),
+    String(Arc<str>),
     /// `true` or `false`.
     Bool(bool),
     /// `null`.
     Null,
     /// A mapping.
-    Map(Rc<[(Key, Value)]>),
+    Map(Arc<[(Key, Value)]>),
     /// A sequence.
-    Seq(Rc<[Value]>),
+    Seq(Arc<[Value]>),
 }
 
 impl Value {
@@ -100,9 +100,9 @@ pub(super) enum Change {
     /// Changes the content of a quoted or block scalar and keeps its style.
     Text {
         /// Ranges of the decoded content with their replacements, in ascending order.
-        splices: Rc<[(Range<usize>, Rc<str>)]>,
+        splices: Arc<[(Range<usize>, Arc<str>)]>,
         /// The decoded content after the change.
-        text: Rc<str>,
+        text: Arc<str>,
     },
     /// Removes and inserts children of a collection. Indices are 0-based and refer to the items or key-value pairs
     /// before the edit. In a mapping, an entry that is inserted at the index of a removed entry replaces the removed

@@ -73,10 +73,15 @@ impl<'a> KeyIndex<'a> {
     /// Fails if the mapping has a key twice. The error points to the first repeated key.
     pub fn refuse_duplicates(&self) -> Result<()> {
         let duplicate = match &self.hashed {
-            None => self.map.entries().enumerate().find_map(|(position, (key, _))| {
-                let name = key.text()?;
-                self.map.entries().take(position).any(|(earlier, _)| earlier.has_text(&name)).then_some(key)
-            }),
+            None => {
+                let mut names: [Option<Cow<'a, str>>; MAX_COMPARED_KEYS] = [const { None }; MAX_COMPARED_KEYS];
+                self.map.entries().enumerate().find_map(|(position, (key, _))| {
+                    let name = key.text()?;
+                    let is_duplicate = names[..position].iter().flatten().any(|earlier| *earlier == name);
+                    names[position] = Some(name);
+                    is_duplicate.then_some(key)
+                })
+            }
             Some(hashed) => hashed.values().filter_map(|entry| entry.duplicate).min_by_key(|key| key.index()),
         };
         duplicate.map_or(Ok(()), |key| Err(duplicate_key(key)))

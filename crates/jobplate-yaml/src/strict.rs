@@ -6,7 +6,7 @@
 //! [`Editor`]: super::Editor
 
 use std::ops::{Deref, Range};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use jobplate_diagnostic::{Error, Result};
 
@@ -227,7 +227,7 @@ impl<'a> Editable<'a> {
     ///
     /// `splices` are ranges of the decoded content with their replacements, in ascending order. `text` is the decoded
     /// content after the change.
-    pub fn change_text(self, splices: Rc<[(Range<usize>, Rc<str>)]>, text: Rc<str>) -> Edit {
+    pub fn change_text(self, splices: Arc<[(Range<usize>, Arc<str>)]>, text: Arc<str>) -> Edit {
         self.edit(Change::Text { splices, text })
     }
 

@@ -1,5 +1,6 @@
 //! `duplicate-env`: a variable is defined twice in the `env` of a container.
 
+use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
 
 use jobplate_diagnostic::Severity;
@@ -61,15 +62,16 @@ spec:
 fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
     for (_, _, container) in subject.containers() {
         let mut last: HashMap<&str, &EnvEntry<'a>> = HashMap::new();
-        let env = container.node.get_first("env").and_then(|env| Editable::from_node(env, "`env`").ok());
-        let referenced = referenced_names(container);
+        let env =
+            LazyCell::new(|| container.node.get_first("env").and_then(|env| Editable::from_node(env, "`env`").ok()));
+        let referenced = LazyCell::new(|| referenced_names(container));
         // The last entry counts, so the entries before it are reported.
         for entry in container.env.iter().rev() {
             let Some(name) = entry.name else { continue };
             match last.get(&*entry.text) {
                 Some(used) => {
                     let is_referenced = referenced.as_ref().is_none_or(|names| names.contains(&*entry.text));
-                    report(container, env, entry, used, name, is_referenced, findings);
+                    report(container, *env, entry, used, name, is_referenced, findings);
                 }
                 None => drop(last.insert(&entry.text, entry)),
             }

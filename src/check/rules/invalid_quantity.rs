@@ -1,13 +1,15 @@
 //! `invalid-quantity`: Kubernetes rejects a request, a limit or a size.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt::{self, Display, Formatter};
+
 use jobplate_diagnostic::Severity;
 use jobplate_diagnostic::suggest::quote_key;
 use jobplate_manifest::quantity::{self, Quantity, QuantityValue};
 use jobplate_manifest::sendable::describe_non_string;
 use jobplate_manifest::workload::is_builtin_workload;
 use jobplate_yaml::{Node, ScalarKind};
-use std::borrow::Cow;
-use std::collections::HashMap;
 
 use crate::check::expression::has_expression;
 use crate::check::findings::{Confidence, Findings};
@@ -94,19 +96,32 @@ fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
     }
 }
 
+/// A request or a limit of a container, in messages.
+struct ResourceField<'f> {
+    name: &'f str,
+    word: &'static str,
+    container: &'f Container<'f>,
+}
+
+impl Display for ResourceField<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "the {} {} of {}", quote_key(self.name), self.word, self.container.display())
+    }
+}
+
 fn check_container<'a>(container: &Container<'a>, findings: &mut Findings<'a>) {
     let Some(resources) = container.node.get_first("resources") else { return };
     let mut limits: HashMap<Cow<'a, str>, (Quantity, Node<'a>)> = HashMap::new();
     for (group, word) in [("limits", "limit"), ("requests", "request")] {
         for (key, node) in resources.get_first(group).into_iter().flat_map(Node::entries) {
             let Some(name) = key.text() else { continue };
-            let subject = format!("the {} {word} of {}", quote_key(&name), container.display());
-            let Some(quantity) = parse(&subject, node, findings) else { continue };
+            let field = ResourceField { name: &name, word, container };
+            let Some(quantity) = parse(&field, node, findings) else { continue };
             if word == "limit" {
                 limits.insert(name, (quantity, node));
             } else if let Some((limit, limit_node)) = limits.get(&name)
                 && let Err(error) =
-                    quantity::check_limit(&subject, (&quantity, &text_of(node)), (limit, &text_of(*limit_node)))
+                    quantity::check_limit(&field, (&quantity, &text_of(node)), (limit, &text_of(*limit_node)))
             {
                 findings.report_invalid(node, error).related(*limit_node, "the limit");
             }
@@ -119,7 +134,7 @@ fn text_of(node: Node<'_>) -> Cow<'_, str> {
 }
 
 /// Parses a quantity. Reports one that Kubernetes rejects, and returns `None` for it and for one that is not known.
-fn parse<'a>(subject: &str, node: Node<'a>, findings: &mut Findings<'a>) -> Option<Quantity> {
+fn parse<'a>(subject: impl Display, node: Node<'a>, findings: &mut Findings<'a>) -> Option<Quantity> {
     let text = node.text().unwrap_or_default();
     let value = match (describe_non_string(node), node.scalar_kind()) {
         // An expression of a template without quotes looks like a mapping.

@@ -1,5 +1,7 @@
 //! `invalid-secret-key`: a key cannot be in the data of a Secret or ConfigMap.
 
+use std::fmt::Display;
+
 use jobplate_diagnostic::Severity;
 use jobplate_manifest::names::check_data_key;
 use jobplate_manifest::sendable::describe_non_string;
@@ -64,8 +66,8 @@ fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
             check_key(&object.object.kind, key, findings);
         }
         for reference in object.pods.iter().flat_map(references) {
-            for key in &reference.keys {
-                check_key(&reference.owner, *key, findings);
+            for key in reference.keys() {
+                check_key(&reference.owner, key, findings);
             }
         }
     }
@@ -81,13 +83,13 @@ fn data_keys<'a>(object: &CheckedObject<'a>) -> impl Iterator<Item = Node<'a>> {
 }
 
 /// Checks a key. `subject` is what contains it.
-fn check_key<'a>(subject: &str, key: Node<'a>, findings: &mut Findings<'a>) {
+fn check_key<'a>(subject: impl Display, key: Node<'a>, findings: &mut Findings<'a>) {
     let text = key.text().unwrap_or_default();
     if text.is_empty() || has_expression(&text) || key.is_merge_key() || describe_non_string(key).is_some() {
         return;
     }
     if let Err(error) = check_data_key(&text) {
-        let diagnostic = error.into_diagnostic(RULE.name, subject);
+        let diagnostic = error.into_diagnostic(RULE.name, &subject.to_string());
         let finding = findings.report(key, diagnostic.message());
         if let Some(help) = diagnostic.help_message() {
             finding.help(help.clone());

@@ -63,7 +63,7 @@ fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
             continue;
         }
         if let Err(error) = check_object_name(reference.kind, &text) {
-            let diagnostic = error.into_diagnostic(RULE.name, &reference.owner);
+            let diagnostic = error.into_diagnostic(RULE.name, &reference.owner.to_string());
             let finding = findings.report(name, diagnostic.message());
             if let Some(help) = diagnostic.help_message() {
                 finding.help(help.clone());

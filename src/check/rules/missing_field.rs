@@ -1,5 +1,7 @@
 //! `missing-field`: a variable or a reference lacks a field that Kubernetes requires.
 
+use std::fmt::Display;
+
 use jobplate_diagnostic::Severity;
 use jobplate_diagnostic::suggest::closest;
 use jobplate_manifest::schema;
@@ -78,7 +80,7 @@ fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
 
 /// Reports a mapping without a field, unless a merge key may set it. A misspelled field is a finding of
 /// `unknown-field`.
-fn require<'a>(owner: &str, map: Node<'a>, field: &str, findings: &mut Findings<'a>) {
+fn require<'a>(owner: impl Display, map: Node<'a>, field: &str, findings: &mut Findings<'a>) {
     let is_set = |value: Node<'_>| !value.is_null() && value.text().is_none_or(|text| !text.is_empty());
     let may_be_field = |key: Node<'_>| {
         let is_like_field =

@@ -1,5 +1,6 @@
 //! `variable-order`: a variable refers to one that is defined after it.
 
+use std::cell::LazyCell;
 use std::collections::HashMap;
 
 use jobplate_diagnostic::Severity;
@@ -80,12 +81,14 @@ fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
 }
 
 fn check_container<'a>(container: &Container<'a>, findings: &mut Findings<'a>) {
-    let env = container.node.get_first("env").and_then(|env| Editable::from_node(env, "`env`").ok());
-    // The index of the first entry that defines each variable.
-    let mut first: HashMap<&str, usize> = HashMap::new();
-    for (index, entry) in container.env.iter().enumerate() {
-        first.entry(&entry.text).or_insert(index);
-    }
+    // The index of the first entry that defines each variable. Most containers have no reference.
+    let first = LazyCell::new(|| {
+        let mut first: HashMap<&str, usize> = HashMap::new();
+        for (index, entry) in container.env.iter().enumerate() {
+            first.entry(&entry.text).or_insert(index);
+        }
+        first
+    });
     for (index, entry) in container.env.iter().enumerate() {
         let Some((value, text)) = entry.literal() else { continue };
         let later = referenced_names(&text).filter_map(|name| Some((name, *first.get(name)?)));
@@ -105,6 +108,7 @@ fn check_container<'a>(container: &Container<'a>, findings: &mut Findings<'a>) {
             let text = definition.literal().map(|(_, text)| text).unwrap_or_default();
             referenced_names(&text).all(|name| first.get(name).is_none_or(|at| *at < index))
         };
+        let env = container.node.get_first("env").and_then(|env| Editable::from_node(env, "`env`").ok());
         if let (Some(env), true) = (env, can_move)
             && let Some(copy) = to_value(definition.node)
         {

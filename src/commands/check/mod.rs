@@ -28,7 +28,7 @@ mod summary;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use clap::Args;
 use jobplate::check::rules::{self, RULES};
@@ -148,7 +148,7 @@ impl CheckArgs {
         let limit = flag_values::parse_size("--max-document-size", &self.max_document_size)?;
         let inputs = [self.inputs, self.filename].concat();
         check_inputs(&inputs, &[], false)?;
-        let references = Rc::new(self.fixes.references()?);
+        let references = Arc::new(self.fixes.references()?);
         let mut fixes = self.fixes.start(&inputs)?;
         let mut read = self.run.files();
         let mut previewer = FlagPreviewer::new(self.run, &inputs)?;
@@ -164,7 +164,7 @@ impl CheckArgs {
         let mut checker = Checker::new(selection.rules.clone(), Some(&mut previewer), limit);
         checker.honor_ignores(!self.no_ignores);
         checker.expect_baseline(baseline.is_used());
-        checker.set_references(Rc::clone(&references));
+        checker.set_references(Arc::clone(&references));
         let mut reporter = FindingReporter::new(baseline, FindingCollector::new(ui, &outputs));
         reporter.summary.excluded = excluded;
         let prints_no_findings = self.statistics || self.fixes.is_diff();

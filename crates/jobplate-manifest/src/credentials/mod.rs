@@ -29,6 +29,9 @@ pub use self::values::{AUTHORIZATION_SCHEMES, is_benign_value, is_name, is_place
 /// The minimum length of a string with a credential in it, in bytes.
 const MIN_LENGTH: usize = 5;
 
+/// The minimum length of a string with a token or a private key in it, in bytes.
+const MIN_TOKEN_LENGTH: usize = 10;
+
 /// Returns whether the literal `value` of the variable `name` is a credential.
 ///
 /// ```
@@ -79,9 +82,11 @@ pub fn add_assigned_credentials(text: &str, shaped: Vec<Range<usize>>) -> Vec<Ra
 /// ```
 pub fn find_shaped_credentials(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    if text.len() >= MIN_LENGTH {
+    if text.len() >= MIN_TOKEN_LENGTH {
         find_private_keys(text, &mut found);
         find_tokens(text, &mut found);
+    }
+    if text.len() >= MIN_LENGTH {
         find_url_passwords(text, &mut found);
     }
     finish(found)

@@ -84,6 +84,12 @@ const WEBHOOKS: [&str; 5] = [
     "discordapp.com/api/webhooks/",
 ];
 
+/// The length of the shortest of [`WEBHOOKS`].
+const MIN_WEBHOOK_LENGTH: usize = 25;
+
+/// The length of the shortest Azure client secret: three characters, a digit, `Q~` and 31 characters.
+const MIN_AZURE_SECRET_LENGTH: usize = 37;
+
 /// The starts of [`TOKENS`], of JSON web tokens, and of tokens of Prefect Cloud.
 static TOKEN_STARTS: BytePairs = {
     let mut starts = BytePairs::new();
@@ -125,7 +131,7 @@ fn is_base64(byte: u8) -> bool {
 /// Finds private keys in PEM, up to the end of the key or of the text.
 pub(super) fn find_private_keys(text: &str, found: &mut Vec<Range<usize>>) {
     // Preparing a search takes longer than `contains`, and most strings have no key.
-    if !text.contains("-----BEGIN ") {
+    if text.len() < "-----BEGIN PRIVATE KEY".len() || !text.contains("-----BEGIN ") {
         return;
     }
     let mut from = 0;
@@ -148,30 +154,25 @@ pub(super) fn find_private_keys(text: &str, found: &mut Vec<Range<usize>>) {
 /// Finds tokens of [`TOKENS`], JSON web tokens, Azure client secrets and [`WEBHOOKS`].
 pub(super) fn find_tokens(text: &str, found: &mut Vec<Range<usize>>) {
     let bytes = text.as_bytes();
-    let mut previous = b' ';
     let mut at = 0;
     while at < bytes.len() {
-        let byte = bytes[at];
-        let starts_word = !previous.is_ascii_alphanumeric() && TOKEN_STARTS.may_be_at(bytes, at);
-        let starts_part = !is_word(previous);
-        previous = byte;
-        let end = match byte {
-            _ if !starts_word => None,
-            b'e' if starts_part => json_web_token_end(bytes, at).or_else(|| token_end(bytes, at)),
-            b'e' => None,
-            _ => token_end(bytes, at),
-        };
-        if let Some(end) = end {
-            found.push(at..end);
-            at = end;
+        let previous = if at == 0 { b' ' } else { bytes[at - 1] };
+        if !TOKEN_STARTS.may_be_at(bytes, at) || previous.is_ascii_alphanumeric() {
+            at += 1;
             continue;
         }
-        at += 1;
+        let end = match bytes[at] {
+            b'e' if is_word(previous) => None,
+            b'e' => json_web_token_end(bytes, at).or_else(|| token_end(bytes, at)),
+            _ => token_end(bytes, at),
+        };
+        found.extend(end.map(|end| at..end));
+        at = end.unwrap_or(at + 1);
     }
-    if text.contains("Q~") {
+    if text.len() >= MIN_AZURE_SECRET_LENGTH && text.contains("Q~") {
         find_azure_secrets(text, found);
     }
-    if text.contains(".com/") {
+    if text.len() >= MIN_WEBHOOK_LENGTH && text.contains(".com/") {
         find_webhooks(text, found);
     }
 }

@@ -79,6 +79,9 @@ fn are_names_of_secrets(value: &str) -> bool {
 /// Returns whether `value` is only a placeholder, such as `$(VAR)`, `${VAR}`, `{{ name }}`, `<name>`, `%VAR%`, `***` or
 /// `xxxx`. A placeholder with a quoted string does not count: the string may be a default value.
 pub fn is_placeholder(value: &str) -> bool {
+    if !value.starts_with(|c: char| "$<%#@[{*xX.".contains(c)) {
+        return false;
+    }
     let is_name = |text: &str| {
         let text = text.trim();
         !text.is_empty()

@@ -1,7 +1,7 @@
 //! Writes each change in the style of its node, and handles documents without a final line break.
 
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use jobplate_diagnostic::{Error, Result};
 
@@ -66,7 +66,7 @@ pub(in super::super) fn layout(document: Document<'_>, edits: &[Edit], splices: 
 
 impl<'a> Layout<'a, '_> {
     /// Changes the content of a quoted or block scalar.
-    fn change_text(&mut self, node: Node<'a>, splices: &[(Range<usize>, Rc<str>)]) -> Result<()> {
+    fn change_text(&mut self, node: Node<'a>, splices: &[(Range<usize>, Arc<str>)]) -> Result<()> {
         self.refuse_properties(node)?;
         let decoded = DecodedScalar::new(node);
         for (range, text) in splices {

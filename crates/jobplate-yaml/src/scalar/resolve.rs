@@ -29,10 +29,16 @@ pub(in super::super) fn resolve(text: &str) -> ScalarKind {
         },
         b'+' | b'-' | b'0'..=b'9' => match text {
             "+.inf" | "+.Inf" | "+.INF" | "-.inf" | "-.Inf" | "-.INF" => ScalarKind::NonFinite,
-            _ => number_or_string(is_number(&text.replace('_', ""))),
+            _ => number_or_string(may_end_number(text) && is_number(&text.replace('_', ""))),
         },
         _ => ScalarKind::String,
     }
+}
+
+/// Returns whether the last character can end a number, also one with underscores. Most strings that begin with a digit,
+/// such as `250m` and `1Gi`, are recognized by it.
+fn may_end_number(text: &str) -> bool {
+    text.ends_with(|c: char| c.is_ascii_hexdigit() || c == '.' || c == '_')
 }
 
 fn number_or_string(is_number: bool) -> ScalarKind {
