@@ -16,13 +16,21 @@ struct RequestedReference {
     reference: KeyRef,
     /// Whether a variable with this name is a secret in plain text.
     is_used: AtomicBool,
+    /// Whether such a variable must exist.
+    is_required: bool,
 }
 
 impl SecretReferences {
-    /// Creates the references of variables with these names.
-    pub fn new(references: BTreeMap<String, KeyRef>) -> Self {
-        let to_entry = |(name, reference)| (name, RequestedReference { reference, is_used: AtomicBool::new(false) });
-        SecretReferences { references: references.into_iter().map(to_entry).collect() }
+    /// Creates the references of variables with these names. There must be variables for the required ones, which override
+    /// the optional ones.
+    pub fn new(required: BTreeMap<String, KeyRef>, optional: BTreeMap<String, KeyRef>) -> Self {
+        let to_entry = |is_required| {
+            move |(name, reference)| {
+                (name, RequestedReference { reference, is_used: AtomicBool::new(false), is_required })
+            }
+        };
+        let required = required.into_iter().map(to_entry(true));
+        SecretReferences { references: optional.into_iter().map(to_entry(false)).chain(required).collect() }
     }
 
     /// Returns whether there is no reference.
@@ -45,11 +53,10 @@ impl SecretReferences {
             .map(|requested| &requested.reference)
     }
 
-    /// Returns the names of the variables whose references were not used, in order.
+    /// Returns the names of the variables whose references are required and were not used, in order.
     pub fn unused(&self) -> impl Iterator<Item = &str> {
-        self.references
-            .iter()
-            .filter(|(_, requested)| !requested.is_used.load(Ordering::Relaxed))
-            .map(|(name, _)| name.as_str())
+        let is_unused =
+            |requested: &RequestedReference| requested.is_required && !requested.is_used.load(Ordering::Relaxed);
+        self.references.iter().filter(move |(_, requested)| is_unused(requested)).map(|(name, _)| name.as_str())
     }
 }

@@ -15,6 +15,7 @@ use super::edit_args::{
     BackendName, BoolChoice, EditArgs, ManifestArgs, NameArgs, RequiredMatch, STDIN, SetArgs, WhereArgs, is_stdin,
 };
 use super::flag_values;
+use super::similar_file::suggest_file;
 
 /// A resolved request: the inputs, the edits and the options of a command that renders.
 pub(crate) struct RenderRequest {
@@ -254,14 +255,21 @@ impl NameArgs {
     }
 }
 
-/// Reads a spec file. Its inputs are relative to its directory.
-fn read_spec(path: &Path, allow_plaintext: bool) -> Result<Layer> {
+/// Reads a spec file. Its inputs are relative to its directory. Literals that look like credentials are errors unless
+/// `allow_plaintext` is true.
+///
+/// # Errors
+///
+/// Fails if the file cannot be read or is invalid.
+pub(crate) fn read_spec(path: &Path, allow_plaintext: bool) -> Result<Layer> {
     if is_stdin(path) {
         return Err(Error::usage("`--spec` must be a file; `-` is for manifests"));
     }
     let name = display_path(path);
-    let bytes = std::fs::read(path)
-        .map_err(|error| Error::input(format!("cannot be read: {}", describe_io_error(&error))).in_file(&name))?;
+    let bytes = std::fs::read(path).map_err(|error| {
+        let error = Error::input(format!("cannot be read: {}", describe_io_error(&error))).in_file(&name);
+        suggest_file(path).into_iter().fold(error, Error::hint)
+    })?;
     let text = String::from_utf8(bytes)
         .map_err(|_| Error::input("not UTF-8").hint("save the file as UTF-8").in_file(&name))?;
     let mut layer = spec::parse(&name, &text, allow_plaintext)?;

@@ -10,12 +10,15 @@ use jobplate::diagnostic::{escape_name, unified_diff};
 use jobplate::inject::{RequestedVariable, VariableSource};
 use jobplate::render::InputSource;
 use jobplate_diagnostic::{Error, Result, output_error};
-use jobplate_manifest::env::EnvValue;
+use jobplate_manifest::env::{EnvValue, KeyRef};
+use jobplate_manifest::names::check_requested_env_name;
+use jobplate_prefect::variables::secret_variable;
 
 use super::reporter::FindingReporter;
 use super::summary::Summary;
 use crate::shared::edit_args::is_stdin;
 use crate::shared::flag_values;
+use crate::shared::render_request::read_spec;
 use crate::shared::staged_files::StagedFiles;
 use crate::shared::summary::count;
 use crate::ui::Ui;
@@ -38,6 +41,9 @@ pub(super) struct FixArgs {
     /// Let `--fix=unsafe` replace the plain-text value of VAR with a reference to a Secret
     #[arg(long, value_name = "VAR=SECRET/KEY")]
     secret_env: Vec<String>,
+    /// Same with the references of a spec file of `render`
+    #[arg(long, value_name = "FILE")]
+    spec: Vec<PathBuf>,
     /// Write a comment at each finding that ignores it, with a reason
     #[arg(
         long,
@@ -88,23 +94,28 @@ impl FixArgs {
         self.diff
     }
 
-    /// Returns the references with which fixes replace secrets in plain text.
+    /// Returns the references with which fixes replace secrets in plain text. Flags override spec files, and later spec
+    /// files override earlier ones.
     ///
     /// # Errors
     ///
-    /// Fails if a value of `--secret-env` is invalid.
+    /// Fails if a value of `--secret-env` is invalid, or if a spec file is invalid or cannot be read.
     pub(super) fn references(&self) -> Result<SecretReferences> {
-        let mut references = BTreeMap::new();
+        let (mut references, mut from_specs) = (BTreeMap::new(), BTreeMap::new());
         for text in &self.secret_env {
-            let RequestedVariable { name, source } = flag_values::parse_secret_env("--secret-env", text)?;
+            let variable = flag_values::parse_secret_env("--secret-env", text)?;
+            let Some((name, reference)) = to_reference(variable) else { continue };
+            check_requested_env_name(&name).map_err(|error| error.into_error("`--secret-env`"))?;
             if references.contains_key(&name) {
                 return Err(Error::usage(format!("`--secret-env` is given twice for `{name}`")));
             }
-            if let VariableSource::Entry(EnvValue::SecretKey(reference)) = source {
-                references.insert(name, reference);
-            }
+            references.insert(name, reference);
         }
-        Ok(SecretReferences::new(references))
+        for path in &self.spec {
+            let variables = read_spec(path, true)?.into_injection().variables;
+            from_specs.extend(variables.into_iter().filter_map(to_reference));
+        }
+        Ok(SecretReferences::new(references, from_specs))
     }
 
     /// Returns the changes to make, or `None` if no flag asks for changes.
@@ -273,6 +284,15 @@ impl Fixes {
         let unplaced = format!("cannot add ignore comments for {unplaced}: use --baseline FILE");
         let is_unplaced = self.unplaced > 0 && matches!(self.change, Change::AddIgnores { .. });
         [(self.count > 0).then_some(done), is_unplaced.then_some(unplaced)].into_iter().flatten().collect()
+    }
+}
+
+/// Returns the name of a variable and the key of a Secret that it refers to, if it does.
+fn to_reference(variable: RequestedVariable) -> Option<(String, KeyRef)> {
+    match variable.source {
+        VariableSource::Entry(EnvValue::SecretKey(reference)) => Some((variable.name, reference)),
+        VariableSource::PrefectSecret { reference, .. } => Some((secret_variable(&variable.name), reference)),
+        VariableSource::Entry(_) => None,
     }
 }
 
