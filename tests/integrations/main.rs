@@ -15,7 +15,9 @@ mod kubectl;
 mod kubectl_secret;
 mod pre_commit;
 mod programs;
+mod rdjson;
 mod release;
+mod rule_examples;
 #[path = "../cmd/run.rs"]
 #[allow(dead_code)] // tests/cmd uses all of it
 mod run;

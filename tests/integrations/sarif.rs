@@ -6,6 +6,7 @@ use std::process::Command;
 use jobplate::check::rules::RULES;
 
 use crate::programs;
+use crate::rule_examples::check_example;
 use crate::run;
 
 #[test]
@@ -15,32 +16,20 @@ fn reports_are_valid() {
         return;
     }
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let write = |name: &str, text: &str| run::write_file(&directory.path().join(name), text.as_bytes());
-    let report = |name: &str, flags: &[&str]| {
-        let mut check = Command::new(env!("CARGO_BIN_EXE_jobplate"));
-        check.current_dir(&directory).args(["check", name, "--persona", "pedantic", "--output", "sarif=log.sarif"]);
-        let output = check.args(flags).output().expect("the program");
-        assert_ne!(output.status.code(), Some(2), "{name}: {}", String::from_utf8_lossy(&output.stderr));
-        validate(&validator, &directory.path().join("log.sarif"))
-    };
+    let log = directory.path().join("log.sarif");
     for rule in RULES {
-        let example = &rule.examples[0];
-        write("a b.yaml", example.manifest);
-        let mut flags = Vec::new();
-        for (flag, value, text) in example.with {
-            if !text.is_empty() {
-                write(value, text);
-            }
-            flags.extend([*flag, *value]);
-        }
-        assert_eq!(report("a b.yaml", &flags), "", "{}", rule.name);
+        check_example(rule, directory.path(), &["--output", "sarif=log.sarif"]);
+        assert_eq!(validate(&validator, &log), "", "{}", rule.name);
     }
-    write("empty.yaml", "kind: Pod\n");
-    assert_eq!(report("empty.yaml", &[]), "");
+    run::write_file(&directory.path().join("empty.yaml"), b"kind: Pod\n");
+    let mut check = Command::new(env!("CARGO_BIN_EXE_jobplate"));
+    let check = check.current_dir(&directory).args(["check", "empty.yaml", "--output", "sarif=log.sarif"]);
+    assert!(check.status().expect("the program").success());
+    assert_eq!(validate(&validator, &log), "");
     // The validator notices what the schema forbids.
     let invalid = r#"{"version": "2.1.0", "runs": [{"tool": {"driver": {}}, "results": null}]}"#;
-    write("log.sarif", invalid);
-    assert!(validate(&validator, &directory.path().join("log.sarif")).contains("required property 'name'"));
+    run::write_file(&log, invalid.as_bytes());
+    assert!(validate(&validator, &log).contains("required property 'name'"));
 }
 
 /// Returns the errors of a SARIF log.

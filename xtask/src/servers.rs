@@ -36,7 +36,7 @@ enum InstallMethod {
 }
 use InstallMethod::{Go, Npm, Pip, Script};
 
-const PROGRAMS: [(&str, InstallMethod); 15] = [
+const PROGRAMS: [(&str, InstallMethod); 16] = [
     ("etcd", Go("etcd", "go.etcd.io/etcd/server/v3")),
     ("kube-apiserver", Go("kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver")),
     ("kube-controller-manager", Go("kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager")),
@@ -50,6 +50,7 @@ const PROGRAMS: [(&str, InstallMethod); 15] = [
     ("pre-commit", Pip),
     ("gitlab-ci-local", Npm),
     ("validate-sarif", Script),
+    ("validate-rdjson", Go("reviewdog", OWN_PACKAGE)),
     ("krew", Go("krew", "sigs.k8s.io/krew/cmd/krew")),
     ("validate-krew-manifest", Go("krew", "sigs.k8s.io/krew/cmd/validate-krew-manifest")),
 ];

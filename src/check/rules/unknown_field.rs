@@ -126,3 +126,16 @@ fn describe_remedy(unknown: &UnknownField<'_>) -> String {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jobplate_manifest::schema::kubernetes_version;
+
+    use super::*;
+
+    #[test]
+    fn page_names_the_version_of_the_fields() {
+        let (minor, _) = kubernetes_version().rsplit_once('.').expect("a version such as 1.37.2");
+        assert!(RULE.why.contains(&format!("Kubernetes {minor},")), "{minor}");
+    }
+}

@@ -12,8 +12,11 @@
 
 use std::sync::LazyLock;
 
+/// The types with their fields, after a line with the version of Kubernetes.
+const FIELDS: &str = include_str!("fields.txt");
+
 /// The types with their fields, parsed on first use.
-static TYPES: LazyLock<Vec<TypeFields>> = LazyLock::new(|| parse(include_str!("fields.txt")));
+static TYPES: LazyLock<Vec<TypeFields>> = LazyLock::new(|| parse(FIELDS));
 
 /// A type whose values are mappings with known fields, such as `Container`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +66,12 @@ struct TypeFields {
     api_version: &'static str,
     /// The fields, in the order of their names.
     fields: Vec<(&'static str, FieldType)>,
+}
+
+/// Returns the version of Kubernetes whose fields are known, such as `1.37.2`.
+pub fn kubernetes_version() -> &'static str {
+    let line = FIELDS.lines().next().unwrap_or_default();
+    line.split(" v").nth(1).and_then(|rest| rest.split(". ").next()).unwrap_or_default()
 }
 
 /// Returns the type of the objects of a kind, or `None` if the fields of the kind are not known.
