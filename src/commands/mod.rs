@@ -72,7 +72,7 @@ const COMMANDS: &[CommandDefinition] = &[
 
 #[derive(Parser)]
 #[command(version, max_term_width = 100, styles = Styles::plain())]
-/// Puts secret references and Prefect settings into Kubernetes job templates, changing only the bytes it must
+/// Add Secret references and Prefect settings to Kubernetes manifests, and change no other byte
 struct GlobalArgs {
     /// When to use colours: auto, always, never
     #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true, global = true)]

@@ -98,7 +98,7 @@ fn plan_namespace(
         Some(old) if old.tag().is_some() => return editable_scalar(old, "namespace").map(drop),
         Some(old) if old.has_text(new) => {}
         Some(old) if !old.is_null() => {
-            let message = format!("{} has a namespace other than that of -n", object.display());
+            let message = format!("the namespace of {} is different from that of -n", object.display());
             return Err(Error::refused(message)
                 .at(old.span())
                 .hint("remove -n, or change the namespace in the manifest"));

@@ -120,8 +120,17 @@ fn plan_containers(
     let flow_container = container::containers(pod_spec).first().map(|container| container.index());
     for container in &selected {
         if mixed_placeholder(**container).is_some() && !desired.is_empty() {
-            let text = "removed `{{ env }}` from a list of entries: the worker would replace it with a mapping; it \
-                        adds its variables to the list without a placeholder";
+            let is_flow = Some(container.index()) == flow_container;
+            let text = match is_flow {
+                true => {
+                    "removed `{{ env }}` from a list of entries: the worker would replace it with a mapping; it adds its \
+                     variables to the list without a placeholder"
+                }
+                false => {
+                    "removed `{{ env }}` from a list of entries: the worker would replace it with a mapping; it adds its \
+                     variables only to the first container"
+                }
+            };
             notes.add(Diagnostic::info("mixed-env-placeholder", text));
         }
         plan_container_env(*container, desired, edits, notes)?;

@@ -142,7 +142,7 @@ pub(crate) enum RequiredMatch {
 pub(super) struct WhereArgs {
     /// Change these objects: patterns such as deployment/web-*, or configmap/NAME:KEY for an embedded document.
     /// Default: Jobs, CronJobs, base job templates, and job_template.yaml in ConfigMaps; for Prefect's settings
-    /// also agents and workers, which are the only default of post-render and krm
+    /// also agents and workers. post-render and krm have no other default
     #[arg(long, value_name = "KIND[/NAME][:KEY]")]
     pub(super) target: Vec<String>,
     /// Change only objects with these labels

@@ -309,7 +309,7 @@ pub(crate) fn files_are_written_when_stdout_is_closed() {
 }
 
 /// Documents of several kinds: with findings, without them, with errors, and a template of Prefect, which one thread
-/// previews for all. `~` stands for a byte that is not UTF-8.
+/// previews for all. `~` is replaced with a byte that is not UTF-8.
 const DOCUMENTS: [&str; 6] = [
     "kind: Pod\nspec:\n  containers:\n  - env:\n    - {name: A, value: 1}\n    - {name: B, value: b}\n    - {name: B, value: c}\n",
     "kind: ConfigMap\nmetadata: {name: settings}\n",

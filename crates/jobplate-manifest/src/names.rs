@@ -75,7 +75,12 @@ pub fn check_object_name(kind: &str, name: &str) -> Result<(), ValidationError> 
     if is_subdomain(name) {
         Ok(())
     } else {
-        Err(ValidationError::new(format!("invalid {kind} name")).hint(OBJECT_NAME_HINT))
+        // Underscores are the most frequent mistake.
+        let suggestion = name.replace('_', "-");
+        let words = name.bytes().all(|byte| byte.is_ascii_lowercase() || b"_-".contains(&byte));
+        let error = ValidationError::new(format!("invalid {kind} name"));
+        let is_suggested = words && is_subdomain(&suggestion);
+        Err(if is_suggested { error.hint(format!("use `{suggestion}`")) } else { error.hint(OBJECT_NAME_HINT) })
     }
 }
 

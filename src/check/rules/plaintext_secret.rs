@@ -5,6 +5,9 @@ use std::collections::HashMap;
 use jobplate_diagnostic::suggest::quote_key;
 use jobplate_diagnostic::{Message, ProgramName, Severity};
 use jobplate_manifest::env::KeyRef;
+use jobplate_manifest::names::check_object_name;
+use jobplate_manifest::workload::{is_builtin_workload, is_job};
+use jobplate_prefect::variables::secret_name;
 use jobplate_yaml::{Child, Edit, Editable, Value};
 
 use crate::check::findings::{Confidence, Findings};
@@ -143,7 +146,7 @@ fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
         }
         let confidence = if secret.has_shape { Confidence::High } else { Confidence::Medium };
         let finding = findings.report(subject.document.node(secret.node), message(&secret));
-        finding.at(secret.span.clone()).confidence(confidence).help(help(&secret));
+        finding.at(secret.span.clone()).confidence(confidence).help(help(subject, &secret));
         if let Some((reference, edit)) = fix {
             let [key, name] = [&reference.key, &reference.name].map(|text| quote_key(text));
             finding.fix(false, format!("refer to the key {key} of the Secret {name}"), vec![edit]);
@@ -180,14 +183,28 @@ fn message(secret: &PlainSecret) -> String {
     }
 }
 
+/// Returns the flag of `render` that selects the workload with a node. A Job or CronJob needs none.
+fn target_flag(subject: &Subject<'_>, node: u32) -> Option<String> {
+    let at = subject.document.node(node).span().start;
+    let object = &subject.objects.iter().find(|object| object.object.node.span().contains(&at))?.object;
+    let name = object.metadata.and_then(|metadata| metadata.get_first("name")?.text()).unwrap_or_default();
+    let needs_target = is_builtin_workload(object) && !is_job(object) && check_object_name(&object.kind, &name).is_ok();
+    needs_target.then(|| format!(" --target {}/{name}", object.kind.to_ascii_lowercase()))
+}
+
 /// Returns how to remove a secret from the manifest.
-fn help(secret: &PlainSecret) -> Message {
+fn help(subject: &Subject<'_>, secret: &PlainSecret) -> Message {
     let is_identifier = |name: &&str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     match (secret.kind, secret.name.as_deref().filter(is_identifier)) {
         (LiteralKind::Variable, Some(name)) if secret.is_whole => {
+            let target = target_flag(subject, secret.node).unwrap_or_default();
+            let flag = match secret_name(name).filter(|name| !name.is_empty()) {
+                Some(name) => format!("--secret {name}=SECRET/KEY"),
+                None => format!("--secret-env {name}=SECRET/KEY"),
+            };
             "rotate the secret, and use a Secret reference: `"
                 + ProgramName
-                + format!(" render FILE --secret-env {name}=SECRET/KEY`")
+                + format!(" render FILE{target} {flag} -i`")
         }
         (LiteralKind::Variable, _) => {
             "rotate the secret, set a variable with a Secret reference before this one, and use `$(NAME)` here".into()

@@ -202,7 +202,13 @@ fn format_variables(arena: &Arena, preview: &AgentPreview, policy: &MaskPolicy) 
             let overridden = variable.overridden.iter().chain(repeated(variable, &name));
             VariableRow {
                 position: (position + 1).to_string(),
-                value: describe_value(arena, &name, &value, policy),
+                value: describe_value(
+                    arena,
+                    &name,
+                    &value,
+                    variable.overridden.iter().map(|source| source.describe(arena)),
+                    policy,
+                ),
                 name,
                 is_literal: matches!(value, ValueDescription::Literal(_)),
                 source: describe_source(&variable.source),

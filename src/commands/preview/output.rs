@@ -41,14 +41,20 @@ pub(in crate::commands) struct VariableRow {
     pub(in crate::commands) overridden: String,
 }
 
-/// Returns the description of a variable's value. Masks sensitive parts of a literal, and a value that is not a string.
-pub(in crate::commands) fn describe_value(
+/// Returns the description of a variable's value. Masks sensitive parts of a literal, all of a literal that overrides one
+/// of the `overridden` values that is a reference, and a value that is not a string.
+pub(in crate::commands) fn describe_value<'a>(
     arena: &Arena,
     name: &str,
     value: &ValueDescription<'_>,
+    overridden: impl IntoIterator<Item = ValueDescription<'a>>,
     policy: &MaskPolicy,
 ) -> String {
+    let is_reference = |value: ValueDescription<'_>| matches!(value, ValueDescription::Reference(_));
     match value {
+        ValueDescription::Literal(_) if policy.level != MaskLevel::None && overridden.into_iter().any(is_reference) => {
+            "***".to_owned()
+        }
         ValueDescription::Literal(text) => diagnostic::mask_value(name, text, policy),
         ValueDescription::Empty => "(empty)".to_owned(),
         ValueDescription::NotString(value) => {

@@ -210,6 +210,15 @@ fn format_variables(arena: &Arena, preview: &WorkerPreview<'_>, policy: &MaskPol
     for entry in preview.overridden.iter().chain(repeated.into_iter().rev()) {
         overridden.entry(name_of(entry)).or_default().push(entry);
     }
+    let values: Vec<String> = preview
+        .entries
+        .iter()
+        .map(|entry| {
+            let name = name_of(entry);
+            let values = overridden.get(&name).into_iter().flatten().map(|entry| describe_entry(arena, entry.entry));
+            describe_value(arena, &name, &describe_entry(arena, entry.entry), values, policy)
+        })
+        .collect();
     let mut to_row = |position: String, entry: &WorkerEnvEntry, value: String| {
         let name = name_of(entry);
         let overridden = overridden.remove(&name).into_iter().flatten();
@@ -223,14 +232,9 @@ fn format_variables(arena: &Arena, preview: &WorkerPreview<'_>, policy: &MaskPol
             overridden: overridden.map(|entry| describe_overridden(arena, entry)).collect::<Vec<_>>().join("; "),
         }
     };
-    let numbered = preview.entries.iter().enumerate();
-    let mut rows: Vec<VariableRow> = numbered
-        .rev()
-        .map(|(at, entry)| {
-            let value = describe_value(arena, &name_of(entry), &describe_entry(arena, entry.entry), policy);
-            to_row((at + 1).to_string(), entry, value)
-        })
-        .collect();
+    let numbered = preview.entries.iter().zip(values).enumerate();
+    let mut rows: Vec<VariableRow> =
+        numbered.rev().map(|(at, (entry, value))| to_row((at + 1).to_string(), entry, value)).collect();
     rows.reverse();
     // The keys of the Secret that the worker writes. An entry of `env` overrides the key with its name, and the last
     // value of a name counts.

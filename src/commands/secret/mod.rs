@@ -15,6 +15,7 @@ use std::collections::{HashMap, HashSet};
 use std::process::ExitCode;
 
 use clap::Args;
+use jobplate_diagnostic::suggest::{did_you_mean, quote_key};
 use jobplate_diagnostic::{Diagnostic, Error, Result};
 use jobplate_manifest::names;
 use jobplate_manifest::secret::Secret;
@@ -135,6 +136,15 @@ Exit codes: 0 success; 2 invalid input"
     }
 }
 
+/// Returns the error for a flag with the name of a secret that is not one of `names`.
+fn unknown_secret(flag: &str, name: &str, names: &[&str]) -> Error {
+    let hint = did_you_mean(name, names.iter().copied()).unwrap_or_else(|| format!("use one of {}", names.join(", ")));
+    // A name that is not valid may be the value of a secret.
+    let is_name = name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    let shown = if is_name { format!(" {}", quote_key(name)) } else { String::new() };
+    Error::usage(format!("`{flag}`: unknown secret{shown}")).hint(hint)
+}
+
 /// The keys of the Secret: those of `--key`, keyed by Prefect's name for the secret.
 struct SecretKeys<'k>(HashMap<&'k str, &'k str>);
 
@@ -151,7 +161,7 @@ impl<'k> SecretKeys<'k> {
             names::check_data_key(key).map_err(|fault| fault.into_error("`--key`"))?;
             if !names.contains(name) {
                 let names: Vec<_> = found.iter().map(|found| found.name.as_str()).collect();
-                return Err(Error::usage("`--key`: unknown secret").hint(format!("use one of {}", names.join(", "))));
+                return Err(unknown_secret("--key", name, &names));
             }
             if keys.insert(name, key).is_some() {
                 return Err(Error::usage(format!("duplicate `--key {name}`")).hint("remove one of the two"));
@@ -198,9 +208,9 @@ fn to_secret_data(
     keys: &SecretKeys<'_>,
 ) -> Result<(SecretData, Vec<Diagnostic>)> {
     let names: HashSet<&str> = found.iter().map(|found| found.name.as_str()).collect();
-    if as_text.iter().any(|wanted| !names.contains(wanted.as_str())) {
+    if let Some(unknown) = as_text.iter().find(|wanted| !names.contains(wanted.as_str())) {
         let names: Vec<_> = found.iter().map(|found| found.name.as_str()).collect();
-        return Err(Error::usage("`--text`: unknown secret").hint(format!("use one of {}", names.join(", "))));
+        return Err(unknown_secret("--text", unknown, &names));
     }
     let as_text: HashSet<&str> = as_text.iter().map(String::as_str).collect();
     let (mut data, mut notes) = (SecretData::new(), secrets::dict_notes(found.iter().map(|found| found.name.as_str())));

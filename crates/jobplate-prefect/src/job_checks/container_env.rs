@@ -65,6 +65,23 @@ pub(super) fn check(
         };
         let owner = Owner { subject: &format!("Kubernetes rejects the Job ({variable})"), id: *entry };
         references::check_value_from(arena, owner, value_from, placeholders, found);
+        check_single_value(arena, owner.subject, (*entry, value_from), found);
+    }
+}
+
+/// Checks that an entry does not have both a value and a source. The API server ignores an empty value.
+fn check_single_value(
+    arena: &Arena,
+    subject: &str,
+    (entry, value_from): (ValueId, ValueId),
+    found: &mut Vec<Diagnostic>,
+) {
+    let value =
+        arena.dict_get(entry, "value").filter(|value| arena.as_str(*value).is_some_and(|text| !text.is_empty()));
+    if let Some(value) = value.filter(|_| arena.as_dict(value_from).is_some_and(|dict| !dict.is_empty())) {
+        let error =
+            Diagnostic::error("value-and-value-from", format!("{subject}: both `value` and `valueFrom` are set"));
+        found.push(locate_diagnostic(error.help("remove `value`"), first_location(arena, [value, entry])));
     }
 }
 
@@ -114,7 +131,8 @@ fn check_strings(arena: &Arena, container: &JobContainer<'_>, entry: ValueId, fo
 
 /// Returns the error about the name or the value of a variable that is not a string. The API server ignores null.
 pub(crate) fn non_string_error(arena: &Arena, value: ValueId, subject: &str) -> Option<Diagnostic> {
-    if matches!(arena.get(value), Value::Str(_) | Value::Unknown(_) | Value::None) {
+    // The client of the Kubernetes API converts a date to a string.
+    if matches!(arena.get(value), Value::Str(_) | Value::Timestamp(_) | Value::Unknown(_) | Value::None) {
         return None;
     }
     let text = format!("Kubernetes rejects the Job: {subject} is {}, not a string", arena.describe_kind(value));

@@ -262,7 +262,10 @@ impl NoteCollector<'_> {
             let warning = Diagnostic::warning("plaintext-secret", text).help(help);
             self.add(warning, variable.source.location.as_ref());
         }
-        if let ValueDescription::NotString(value) = value {
+        // The client of the Kubernetes API converts a date to a string.
+        if let ValueDescription::NotString(value) = value
+            && !matches!(arena.get(value), Value::Timestamp(_))
+        {
             let kind = arena.describe_kind(value);
             let text = match variable.source.origin {
                 FlowVariableOrigin::Agent => {
