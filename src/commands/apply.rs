@@ -48,7 +48,7 @@ struct ApplyingArgs {
         add = ArgValueCandidates::new(value_candidates::<DryRunChoice>)
     )]
     dry_run: Choice<DryRunChoice>,
-    /// What to do with a Job whose pod template differs: fail, recreate, new-name, skip
+    /// What to do with a Job whose immutable fields differ: fail, recreate, new-name, skip
     #[arg(
         long,
         value_name = "POLICY",

@@ -4,18 +4,19 @@ use jobplate_diagnostic::Result;
 
 use crate::create::create;
 use crate::errors::conflict;
-use crate::immutable;
+use crate::immutable::find_immutable_job;
 use crate::live::without_server_fields;
 use crate::managed_fields::plan_transfer;
 use crate::object::InputObject;
 use crate::options::ApplyOptions;
 use crate::outcome::{DryRunResult, LiveMetadata, ObjectResult};
+use crate::recreate;
 use crate::refusal::explain_refusal;
 use crate::report::Outcome;
 use crate::request::{ApplyParams, Request, Resource};
 use crate::session::Session;
 use crate::session::connection::Response;
-use crate::take_over;
+use crate::{on_immutable, take_over};
 
 /// Dry-runs the apply of an object, including the effects of `--take-over` and `--on-immutable`.
 ///
@@ -38,8 +39,8 @@ pub(crate) async fn dry_run(
     let Some(status) = response.refusal() else {
         return classify_success(session, options, object, resource, &response).await;
     };
-    if status.is_immutable() && object.is_job() {
-        return immutable::dry_run(session, options.on_immutable, object, resource).await;
+    if let Some(job) = find_immutable_job(session, object, resource, &status).await? {
+        return on_immutable::dry_run(session, options, object, resource, job).await;
     }
     let entries = take_over::selected_entries(options, object);
     // Only a forced dry run shows whether the ownership of these entries is the only obstacle.
@@ -65,6 +66,13 @@ async fn classify_success(
         return Ok(ObjectResult { dry_run: DryRunResult::New, ..ObjectResult::new(Outcome::Created) });
     }
     let metadata = LiveMetadata::read(response, object)?;
+    if let Some(deletion) = metadata.deletion() {
+        let Some(include_running) = options.recreation_of(object) else {
+            return Err(deletion.to_error(object, resource));
+        };
+        let live = response.parse_object(object)?;
+        return recreate::dry_run(session, object, resource, include_running, &live).await;
+    }
     let applied_at = metadata.applied_at(&session.write_options.field_manager);
     if options.dry_run {
         take_over::note_remaining(session, options, object, resource, response)?;

@@ -1,0 +1,150 @@
+//! Compares the fields of a live Job with those of a new one, and decides which differences count.
+//!
+//! Works on JSON, and sends no requests.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use crate::managed_fields::owns_field;
+
+/// The labels that the API server sets on each Job and its pods.
+const CONTROLLER_LABELS: [&str; 4] =
+    ["batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name", "controller-uid", "job-name"];
+
+/// The fields of a Job's `spec` that can be changed. Source: k8s.io/kubernetes: pkg/apis/batch/validation/validation.go.
+const MUTABLE_FIELDS: [&str; 5] =
+    ["activeDeadlineSeconds", "backoffLimit", "parallelism", "suspend", "ttlSecondsAfterFinished"];
+
+/// The mappings whose keys the user chooses.
+const USER_KEYED_FIELDS: [&str; 6] = ["annotations", "labels", "limits", "matchLabels", "nodeSelector", "requests"];
+
+/// Returns the paths of the fields that differ between a live Job and the Job that the server would create from
+/// `document`. `new` must have the controller fields of the live Job ([`copy_controller_fields`]).
+///
+/// The whole `spec` counts, except mutable fields that the document does not set. Labels and annotations of the live Job
+/// count if they are in the new Job, or if `manager` has applied them. If immutable fields differ, mutable ones are left
+/// out. A path contains no values, and a key that the user chooses only if it is in the document.
+pub(crate) fn find_differences(live: &Value, new: &Value, document: &Value, manager: &str) -> Vec<String> {
+    let mut paths = Vec::new();
+    let (live_spec, new_spec, our_spec) = (as_map(&live["spec"]), as_map(&new["spec"]), as_map(&document["spec"]));
+    let is_mutable = |key: &str| MUTABLE_FIELDS.contains(&key);
+    for is_mutable_pass in [false, true] {
+        for key in keys_of(live_spec, new_spec) {
+            let is_counted = is_mutable(key) == is_mutable_pass && (!is_mutable(key) || our_spec.contains_key(key));
+            if is_counted && (!is_mutable_pass || paths.is_empty()) {
+                compare(
+                    &live["spec"][key],
+                    &new["spec"][key],
+                    &document["spec"][key],
+                    &format!("spec.{key}"),
+                    &mut paths,
+                );
+            }
+        }
+    }
+    for field in ["labels", "annotations"] {
+        let (live_map, new_map) = (as_map(&live["metadata"][field]), as_map(&new["metadata"][field]));
+        let differs = |key: &&String| match new_map.get(*key) {
+            Some(value) => live_map.get(*key) != Some(value),
+            None => owns_field(live, manager, &["metadata", field, key]),
+        };
+        if paths.is_empty() && keys_of(live_map, new_map).iter().any(differs) {
+            paths.push(format!("metadata.{field}"));
+        }
+    }
+    paths
+}
+
+fn as_map(value: &Value) -> &Map<String, Value> {
+    static EMPTY: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
+    value.as_object().unwrap_or(&EMPTY)
+}
+
+fn keys_of<'m>(one: &'m Map<String, Value>, other: &'m Map<String, Value>) -> BTreeSet<&'m String> {
+    one.keys().chain(other.keys()).collect()
+}
+
+/// Adds the paths of the fields below `path` that differ. Entries of `env` are compared as a whole.
+fn compare(live: &Value, new: &Value, ours: &Value, path: &str, paths: &mut Vec<String>) {
+    if live == new {
+        return;
+    }
+    let mut add = |path: String| {
+        if !paths.contains(&path) {
+            paths.push(path);
+        }
+    };
+    match (live, new) {
+        (Value::Object(live_map), Value::Object(new_map)) => {
+            let is_user_keyed = USER_KEYED_FIELDS.iter().any(|field| path.ends_with(&format!(".{field}")));
+            for key in keys_of(live_map, new_map) {
+                if !is_user_keyed {
+                    compare(&live[key], &new[key], &ours[key], &format!("{path}.{key}"), paths);
+                } else if live.get(key) != new.get(key) {
+                    let is_ours = ours.get(key).is_some();
+                    let path = if is_ours { format!("{path}[{key}]") } else { path.to_owned() };
+                    if !paths.contains(&path) {
+                        paths.push(path);
+                    }
+                }
+            }
+        }
+        (Value::Array(live_items), Value::Array(new_items)) => match (names_of(live_items), names_of(new_items)) {
+            (Some(live_names), Some(new_names)) => {
+                let names: BTreeSet<&str> = live_names.iter().chain(&new_names).copied().collect();
+                let find = |items: &[Value], name: &str| {
+                    items.iter().find(|item| item["name"] == name).cloned().unwrap_or_default()
+                };
+                let our_items = ours.as_array().map_or(&[][..], Vec::as_slice);
+                let count = paths.len();
+                for name in names {
+                    let (live, new, ours) = (find(live_items, name), find(new_items, name), find(our_items, name));
+                    let item_path = format!("{path}[name=\"{name}\"]");
+                    match path.ends_with(".env") || live.is_null() || new.is_null() {
+                        true if live != new && !paths.contains(&item_path) => paths.push(item_path),
+                        true => {}
+                        false => compare(&live, &new, &ours, &item_path, paths),
+                    }
+                }
+                // Only the order differs.
+                if paths.len() == count {
+                    paths.push(path.to_owned());
+                }
+            }
+            _ => add(path.to_owned()),
+        },
+        _ => add(path.to_owned()),
+    }
+}
+
+/// Returns the names of list items, or `None` if an item has no name or if two have the same one.
+fn names_of(items: &[Value]) -> Option<Vec<&str>> {
+    let names: Vec<&str> = items.iter().map(|item| item["name"].as_str()).collect::<Option<_>>()?;
+    let unique: BTreeSet<&str> = names.iter().copied().collect();
+    (unique.len() == names.len()).then_some(names)
+}
+
+/// Replaces the controller labels and the selector of a new Job with the values of the live Job, or removes them if
+/// there is no live Job. These fields contain generated values, which would appear as differences.
+pub(crate) fn copy_controller_fields(new: &mut Value, live: Option<&Value>) {
+    for label in CONTROLLER_LABELS {
+        for path in ["/metadata/labels", "/spec/template/metadata/labels"] {
+            let live_value = live.and_then(|live| live.pointer(path)).and_then(|labels| labels.get(label)).cloned();
+            if let Some(labels) = new.pointer_mut(path).and_then(Value::as_object_mut) {
+                match live_value {
+                    Some(value) => drop(labels.insert(label.to_owned(), value)),
+                    None => drop(labels.remove(label)),
+                }
+            }
+        }
+    }
+    // With `manualSelector`, the selector is the user's.
+    let is_generated = |spec: &&mut Map<String, Value>| spec.get("manualSelector") != Some(&Value::Bool(true));
+    if let Some(spec) = new.get_mut("spec").and_then(Value::as_object_mut).filter(is_generated) {
+        match live.and_then(|live| live["spec"].get("selector")) {
+            Some(selector) => drop(spec.insert("selector".to_owned(), selector.clone())),
+            None => drop(spec.remove("selector")),
+        }
+    }
+}
