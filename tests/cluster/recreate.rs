@@ -1,6 +1,7 @@
 //! Tests of recreated Jobs: whatever ends a recreation, the report says whether the Job is deleted.
 
 use std::fmt::Write as _;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
@@ -12,6 +13,7 @@ use crate::cli::{RunOutput, Sandbox, send_signal};
 use crate::http::Client;
 use crate::proxy::{Action, Proxy, Request};
 use crate::rows::api_path;
+use crate::run;
 use crate::servers::{ADMIN, Servers};
 
 fn job(image: &str) -> String {
@@ -206,4 +208,26 @@ fn two_recreations_at_once_report_the_truth() {
             assert!(is_true, "{image}: {live} {outputs:?}");
         }
     }
+}
+
+/// `nohup` ignores SIGHUP, so the signal must not cancel a run.
+#[test]
+fn continues_after_an_ignored_hangup() {
+    let Some(servers) = Servers::shared() else { return };
+    let (namespace, admin) = (servers.create_namespace("nohup"), servers.client(ADMIN));
+    let old_uid = create_job(&admin, &namespace);
+    let process = Arc::<OnceLock<u32>>::default();
+    let process_for_rule = Arc::clone(&process);
+    let proxy = Proxy::start(servers, move |_| {
+        send_signal(*process_for_rule.wait(), "HUP");
+        Action::Forward
+    });
+    let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", job("two"));
+    let mut command = run::isolated_command("/bin/sh", sandbox.directory());
+    command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(run::binary()).args(RECREATE).arg(&namespace);
+    command.env("KUBECONFIG", proxy.kubeconfig()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut program = command.spawn().expect("it starts");
+    process.set(program.id()).expect("it is set once");
+    assert!(program.wait().expect("it ends").success());
+    assert_ne!(admin.get(&api_path(&namespace, "jobs", "etl")).expect_success()["metadata"]["uid"], old_uid);
 }

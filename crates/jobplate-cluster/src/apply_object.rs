@@ -7,7 +7,6 @@ use jobplate_diagnostic::{Error, ErrorKind, Result};
 
 use crate::create::create;
 use crate::errors::describe::unknown_kind_error;
-use crate::immutable::find_immutable_job;
 use crate::inventory::ProvidedResources;
 use crate::object::InputObject;
 use crate::options::ApplyOptions;
@@ -17,7 +16,7 @@ use crate::refusal::explain_refusal;
 use crate::request::{ApplyParams, Request, Resource};
 use crate::session::Session;
 use crate::session::connection::Response;
-use crate::{on_immutable, take_over};
+use crate::{immutable, on_immutable, take_over};
 
 /// The time limit for a new CustomResourceDefinition to be established.
 const ESTABLISH_TIMEOUT: Duration = Duration::from_secs(30);
@@ -69,7 +68,8 @@ impl ApplyContext<'_> {
         if !entries.is_empty() {
             effects.has_taken_over = take_over::take_over(session, object, resource, entries).await?;
         }
-        let response = self.send_apply(object, resource).await?;
+        let send = async || self.send_apply(object, resource).await;
+        let (response, job) = immutable::send_apply(session, object, resource, send).await?;
         let result = match response.refusal() {
             None => {
                 take_over::note_remaining(session, options, object, resource, &response)?;
@@ -85,7 +85,7 @@ impl ApplyContext<'_> {
                     }
                 }
             }
-            Some(status) => match find_immutable_job(session, object, resource, &status).await? {
+            Some(status) => match job {
                 Some(job) => {
                     on_immutable::apply(session, options, object, resource, job, &mut effects.recreate_step).await?
                 }

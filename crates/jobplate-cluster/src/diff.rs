@@ -10,7 +10,7 @@ use crate::errors::conflict::may_be_resolved_by_take_over;
 use crate::errors::describe::unknown_kind_error;
 use crate::errors::status::RefusedRequest;
 use crate::events::EventHandler;
-use crate::immutable::{ImmutableJob, JobComparison, find_immutable_job};
+use crate::immutable::{self, ImmutableJob, JobComparison};
 use crate::inventory::{Inventory, InventoryEntry, ProvidedResources, read_inventory};
 use crate::job_fields::copy_controller_fields;
 use crate::live::without_server_fields;
@@ -123,15 +123,15 @@ impl Comparer<'_> {
             let params = ApplyParams { write_options: &self.session.write_options, force, dry_run: true };
             Request::apply(&resource, &object.namespace, object.name(), body, params)
         };
-        let response = self.session.send(&build_request(object.body()?, self.force), object).await?;
+        let request = build_request(object.body()?, self.force);
+        let send = async || self.session.send(&request, object).await;
+        let (response, job) = immutable::send_apply(self.session, object, &resource, send).await?;
         let Some(status) = response.refusal() else {
             check_deletion(live.as_ref(), object, &resource)?;
             let after = complete_dry_run(response.parse_object(object)?, object, live.is_none());
             return Ok(build_difference(name, object, live, after, false));
         };
-        if let Some(ImmutableJob { live, comparison }) =
-            find_immutable_job(self.session, object, &resource, &status).await?
-        {
+        if let Some(ImmutableJob { live, comparison }) = job {
             check_deletion(Some(&live), object, &resource)?;
             let JobComparison { new, fields } = comparison?;
             let after = if fields.is_empty() { live.clone() } else { new };

@@ -4,7 +4,6 @@ use jobplate_diagnostic::Result;
 
 use crate::create::create;
 use crate::errors::conflict;
-use crate::immutable::find_immutable_job;
 use crate::live::without_server_fields;
 use crate::managed_fields::plan_transfer;
 use crate::object::InputObject;
@@ -16,7 +15,7 @@ use crate::report::Outcome;
 use crate::request::{ApplyParams, Request, Resource};
 use crate::session::Session;
 use crate::session::connection::Response;
-use crate::{on_immutable, take_over};
+use crate::{immutable, on_immutable, take_over};
 
 /// Dry-runs the apply of an object, including the effects of `--take-over` and `--on-immutable`.
 ///
@@ -35,11 +34,13 @@ pub(crate) async fn dry_run(
         let params = ApplyParams { write_options: &session.write_options, force, dry_run: true };
         Request::apply(resource, &object.namespace, object.name(), body, params)
     };
-    let response = session.send(&build_request(object.body()?, options.force_conflicts), object).await?;
+    let request = build_request(object.body()?, options.force_conflicts);
+    let (response, job) =
+        immutable::send_apply(session, object, resource, async || session.send(&request, object).await).await?;
     let Some(status) = response.refusal() else {
         return classify_success(session, options, object, resource, &response).await;
     };
-    if let Some(job) = find_immutable_job(session, object, resource, &status).await? {
+    if let Some(job) = job {
         return on_immutable::dry_run(session, options, object, resource, job).await;
     }
     let entries = take_over::selected_entries(options, object);

@@ -7,11 +7,13 @@
 use jobplate_diagnostic::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
+use crate::errors::conflict::MAX_CONFLICT_ATTEMPTS;
 use crate::errors::status::{RefusedRequest, Status};
 use crate::job_fields::{copy_controller_fields, find_differences};
 use crate::object::InputObject;
 use crate::request::{Request, Resource};
 use crate::session::Session;
+use crate::session::connection::Response;
 
 /// The maximum number of differing fields in an error.
 const MAX_LISTED_FIELDS: usize = 8;
@@ -33,21 +35,47 @@ pub(crate) struct JobComparison {
     pub fields: Vec<String>,
 }
 
-/// Returns the live Job if the rejection `status` of its update is about immutable fields. Returns `None` if the object
-/// is not a live Job, or if the rejection is about something else.
+/// Sends an apply or its dry run with `send`. Returns the response, and the live Job if the server rejected the apply
+/// because of immutable fields. Sends the request again if another client has deleted the Job meanwhile.
+///
+/// # Errors
+/// Fails if the server would also reject a new Job, or cannot be reached, or if `send` fails.
+pub(crate) async fn send_apply(
+    session: &Session<'_>,
+    object: &InputObject,
+    resource: &Resource,
+    send: impl AsyncFn() -> Result<Response>,
+) -> Result<(Response, Option<ImmutableJob>)> {
+    for _ in 1..MAX_CONFLICT_ATTEMPTS {
+        let response = send().await?;
+        let Some(status) = response.refusal().filter(|status| object.is_job() && status.is_invalid()) else {
+            return Ok((response, None));
+        };
+        let live = session.get_live(object, resource, object.name()).await?;
+        match live {
+            Some(live) => {
+                let job = find_immutable_job(session, object, resource, &status, live).await?;
+                return Ok((response, job));
+            }
+            None if !status.names_immutable_field() => return Ok((response, None)),
+            None => {}
+        }
+    }
+    Ok((send().await?, None))
+}
+
+/// Returns the live Job if the rejection `status` of its update is about immutable fields, or `None` if it is about
+/// something else.
 ///
 /// # Errors
 /// Fails if the server would also reject the new Job, or cannot be reached.
-pub(crate) async fn find_immutable_job(
+async fn find_immutable_job(
     session: &Session<'_>,
     object: &InputObject,
     resource: &Resource,
     status: &Status,
+    live: Value,
 ) -> Result<Option<ImmutableJob>> {
-    if !object.is_job() || !status.is_invalid() {
-        return Ok(None);
-    }
-    let Some(live) = session.get_live(object, resource, object.name()).await? else { return Ok(None) };
     let refusal = match compare_with_new_job(session, object, resource, &live).await? {
         Ok(comparison) => return Ok(Some(ImmutableJob { live, comparison: Ok(comparison) })),
         Err(refusal) => refusal,
@@ -86,8 +114,13 @@ pub(crate) async fn new_job_error(
     refusal: &Status,
 ) -> Error {
     let error = session.refusal_error(&RefusedRequest::for_new(object, resource), refusal).await;
-    if !refusal.exceeds_quota() {
+    if !refusal.is_denied_by_admission() {
         return error;
+    }
+    if !refusal.exceeds_quota() {
+        let hint = "the server checked the manifest under another name, since the Job exists: change the manifest, or ask \
+                    the administrator of the cluster";
+        return error.hint(hint);
     }
     let message = format!("{}; the live Job is kept, since the new one cannot be checked first", error.message());
     let (name, namespace) = (object.name(), &object.namespace);

@@ -148,3 +148,115 @@ pub(crate) fn copy_controller_fields(new: &mut Value, live: Option<&Value>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn live_job() -> Value {
+        let owned = json!({"f:metadata": {"f:labels": {"f:ours": {}}}, "f:spec": {}});
+        json!({
+            "metadata": {
+                "labels": {"ours": "a", "theirs": "b", "job-name": "etl"},
+                "managedFields": [{"manager": "jobplate", "operation": "Apply", "fieldsV1": owned}],
+            },
+            "spec": {
+                "backoffLimit": 6,
+                "suspend": true,
+                "selector": {"matchLabels": {"controller-uid": "1"}},
+                "template": {
+                    "metadata": {"labels": {"controller-uid": "1", "app": "x"}},
+                    "spec": {"containers": [
+                        {"name": "flow", "image": "one", "args": ["a"], "env": [{"name": "A", "value": "hush"}, {"name": "B"}]},
+                        {"name": "other", "image": "two"},
+                    ]},
+                },
+            },
+        })
+    }
+
+    /// Returns the differences after a change of the live Job. The document sets all fields of the changed Job.
+    fn differences(pointer: &str, value: Value) -> Vec<String> {
+        let mut new = live_job();
+        *new.pointer_mut(pointer).unwrap() = value;
+        find_differences(&live_job(), &new, &new.clone(), "jobplate")
+    }
+
+    #[test]
+    fn lists_the_paths_of_differing_fields() {
+        let containers = "/spec/template/spec/containers";
+        let flow = "spec.template.spec.containers[name=\"flow\"]";
+        let cases = [
+            ("/spec/suspend".to_owned(), json!(true), vec![]),
+            ("/spec/backoffLimit".to_owned(), json!(3), vec!["spec.backoffLimit".to_owned()]),
+            (format!("{containers}/0/image"), json!("new"), vec![format!("{flow}.image")]),
+            (format!("{containers}/0/args"), json!(["a", "b"]), vec![format!("{flow}.args")]),
+            (format!("{containers}/0/env/0/value"), json!("new"), vec![format!("{flow}.env[name=\"A\"]")]),
+            (
+                format!("{containers}/0/env"),
+                json!([]),
+                vec![format!("{flow}.env[name=\"A\"]"), format!("{flow}.env[name=\"B\"]")],
+            ),
+            (
+                format!("{containers}/0/env"),
+                json!([{"name": "B"}, {"name": "A", "value": "hush"}]),
+                vec![format!("{flow}.env")],
+            ),
+            (
+                format!("{containers}/1"),
+                json!({"name": "third"}),
+                vec![
+                    "spec.template.spec.containers[name=\"other\"]".to_owned(),
+                    "spec.template.spec.containers[name=\"third\"]".to_owned(),
+                ],
+            ),
+            (
+                "/spec/template/metadata/labels".to_owned(),
+                json!({"app": "y"}),
+                vec!["spec.template.metadata.labels[app]".to_owned(), "spec.template.metadata.labels".to_owned()],
+            ),
+            ("/metadata/labels".to_owned(), json!({"ours": "a", "job-name": "etl"}), vec![]),
+            (
+                "/metadata/labels".to_owned(),
+                json!({"theirs": "b", "job-name": "etl"}),
+                vec!["metadata.labels".to_owned()],
+            ),
+            ("/metadata/labels/ours".to_owned(), json!("c"), vec!["metadata.labels".to_owned()]),
+        ];
+        for (pointer, value, expected) in cases {
+            assert_eq!(differences(&pointer, value), expected, "{pointer}");
+        }
+    }
+
+    #[test]
+    fn ignores_mutable_fields_that_the_document_does_not_set() {
+        let mut new = live_job();
+        new["spec"]["suspend"] = json!(false);
+        assert_eq!(find_differences(&live_job(), &new, &json!({"spec": {}}), "jobplate"), [""; 0]);
+        assert_eq!(
+            find_differences(&live_job(), &new, &json!({"spec": {"suspend": false}}), "jobplate"),
+            ["spec.suspend"]
+        );
+        // A mutable field does not explain the rejection if an immutable one differs.
+        new["spec"]["completions"] = json!(2);
+        assert_eq!(
+            find_differences(&live_job(), &new, &json!({"spec": {"suspend": false}}), "jobplate"),
+            ["spec.completions"]
+        );
+    }
+
+    #[test]
+    fn copies_generated_fields() {
+        let mut new = live_job();
+        new["spec"]["selector"] = json!({"matchLabels": {"controller-uid": "2"}});
+        new["spec"]["template"]["metadata"]["labels"]["controller-uid"] = json!("2");
+        let mut manual = new.clone();
+        copy_controller_fields(&mut new, Some(&live_job()));
+        assert_eq!(new, live_job());
+        manual["spec"]["manualSelector"] = json!(true);
+        copy_controller_fields(&mut manual, Some(&live_job()));
+        assert_eq!(manual["spec"]["selector"]["matchLabels"]["controller-uid"], "2");
+    }
+}

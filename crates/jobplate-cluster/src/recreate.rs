@@ -209,19 +209,18 @@ async fn create_again(
         if !status.has_code(409) && !status.has_code(422) {
             return Err(explain_refusal(session, object, resource, &status, options.take_over).await);
         }
-        // Another client may have created the Job first.
-        let live = session.get_live(object, resource, object.name()).await?;
-        match live.filter(|live| live["metadata"]["uid"] != *old_uid) {
-            None => return Err(explain_refusal(session, object, resource, &status, options.take_over).await),
-            // Both clients created the Job at the same time.
-            Some(_) if status.has_code(409) && status.conflicts().is_none() && attempt < MAX_CONFLICT_ATTEMPTS => {}
-            Some(live) => {
-                *step = RecreateStep::NotStarted;
-                let comparison = compare_with_new_job(session, object, resource, &live).await?;
-                let fields = comparison.map_or_else(|_| Vec::new(), |comparison| comparison.fields);
-                return Err(existing_job_error(object, resource, &fields, "was created again by another client"));
-            }
+        // Another client created the Job at the same time.
+        if status.has_code(409) && status.conflicts().is_none() && attempt < MAX_CONFLICT_ATTEMPTS {
+            continue;
         }
+        let live = session.get_live(object, resource, object.name()).await?;
+        let Some(live) = live.filter(|live| live["metadata"]["uid"] != *old_uid) else {
+            return Err(explain_refusal(session, object, resource, &status, options.take_over).await);
+        };
+        *step = RecreateStep::NotStarted;
+        let comparison = compare_with_new_job(session, object, resource, &live).await?;
+        let fields = comparison.map_or_else(|_| Vec::new(), |comparison| comparison.fields);
+        return Err(existing_job_error(object, resource, &fields, "was created again by another client"));
     }
     Err(conflict_loop_error(object, resource, "created again"))
 }

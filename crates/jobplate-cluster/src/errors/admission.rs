@@ -128,3 +128,59 @@ impl<'t> Quota<'t> {
 fn indent(message: &str) -> String {
     message.trim().replace('\n', "\n  ")
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use serde_json::json;
+
+    use super::*;
+
+    fn status(code: u16, message: &str, field: &str) -> Status {
+        let causes = json!([{"field": field, "message": message}]);
+        let body = json!({"message": message, "details": {"causes": causes}}).to_string();
+        Status::read(StatusCode::from_u16(code).unwrap(), body.as_bytes())
+    }
+
+    #[test]
+    fn finds_messages_of_admission() {
+        let policy = "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no";
+        for (code, message, field, expected) in [
+            (422, format!("jobs.batch \"a\" is forbidden: {policy}"), "", Some(policy)),
+            (422, policy.to_owned(), "", Some(policy)),
+            (
+                422,
+                "policy 'p' with binding 'b' denied request: no".to_owned(),
+                "",
+                Some("policy 'p' with binding 'b' denied request: no"),
+            ),
+            (
+                400,
+                "admission webhook \"w\" denied the request: no".to_owned(),
+                "",
+                Some("admission webhook \"w\" denied the request: no"),
+            ),
+            (403, "pods \"a\" is forbidden: no".to_owned(), "", Some("no")),
+            // Validation and decoding quote values, which can contain any text.
+            (422, format!("Job \"a\" is invalid: spec.x: Invalid value: \"{policy}\""), "spec.x", None),
+            (422, policy.to_owned(), "spec.x", None),
+            (422, format!("Job \"a\" is invalid: spec.x: Invalid value: \" is forbidden: {policy}\""), "spec.x", None),
+            (500, format!("failed to create typed patch object: admission webhook {policy}"), "", None),
+            (400, "cannot decode: admission webhook \"w\" denied the request: no".to_owned(), "", None),
+            (400, "admission webhook \"w\" does not support dry run".to_owned(), "", None),
+            (403, "jobs is forbidden: User \"u\" cannot patch resource \"jobs\"".to_owned(), "", None),
+        ] {
+            assert_eq!(status(code, &message, field).admission_message(), expected, "{message}");
+        }
+    }
+
+    #[test]
+    fn describes_an_exceeded_quota() {
+        let text = "exceeded quota: q, requested: cpu=2,pods=1, used: cpu=1,pods=4, limited: cpu=2,pods=4";
+        assert_eq!(
+            Quota::parse(text).unwrap().describe("pod/p"),
+            "cpu 1 of 2 is used, and pod/p needs 2 more; pods 4 of 4 is used, and pod/p needs 1 more"
+        );
+        assert!(Quota::parse("exceeded quota: q").is_none());
+    }
+}
