@@ -33,30 +33,35 @@ pub fn mask_server_message(message: &str, objects: &[&Value], policy: &MaskPolic
 
 /// Masks the sensitive values of `objects` in a message. Shortens a message that is very long.
 fn mask_values(message: &str, objects: &[&Value], policy: &MaskPolicy) -> String {
+    let is_long = message.len() > MAX_MESSAGE;
     let message = &message[..message.floor_char_boundary(MAX_MESSAGE)];
-    let parts: HashSet<&[u8]> = message.as_bytes().windows(MIN_PART).collect();
+    // A policy may change the case of a value. The offsets stay the same.
+    let lowercase = message.to_ascii_lowercase();
+    let parts: HashSet<&[u8]> = lowercase.as_bytes().windows(MIN_PART).collect();
     let mut found_parts: HashSet<Vec<u8>> = HashSet::new();
     // A sentence can look like an assignment (`set a password: ...`), so only shapes count here.
     let mut ranges = find_shaped_credentials(message);
     for object in objects {
         for value in sensitive_values(object, policy) {
             for form in encoded_forms(&value) {
+                let form = form.to_ascii_lowercase();
                 if form.len() >= MIN_PART {
                     let windows = form.as_bytes().windows(MIN_PART);
                     found_parts.extend(windows.filter(|part| parts.contains(part)).map(<[u8]>::to_vec));
                 } else {
-                    find_whole(message, &form, &mut ranges);
+                    find_whole(&lowercase, &form, &mut ranges);
                 }
             }
         }
     }
-    for (start, part) in message.as_bytes().windows(MIN_PART).enumerate() {
+    for (start, part) in lowercase.as_bytes().windows(MIN_PART).enumerate() {
         if found_parts.contains(part) {
             ranges.push(message.floor_char_boundary(start)..message.ceil_char_boundary(start + MIN_PART));
         }
     }
     let masked = merge_ranges(ranges.into_iter().filter(|range| !range.is_empty()).collect());
-    MaskedText::from_ranges(message, masked).mask_range(0..message.len(), 0).0
+    let end = if is_long { " ..." } else { "" };
+    MaskedText::from_ranges(message, masked).mask_range(0..message.len(), 0).0 + end
 }
 
 /// Adds the occurrences of a short value.
@@ -120,6 +125,7 @@ fn encoded_forms(value: &str) -> Vec<String> {
         // A JSON pointer.
         value.replace('~', "~0").replace('/', "~1"),
         percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC).to_string(),
+        value.bytes().map(|byte| format!("{byte:02x}")).collect(),
     ];
     // A value that is encoded together with other text has one of three forms, depending on its position.
     for engine in [&STANDARD, &URL_SAFE, &STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
@@ -155,6 +161,7 @@ mod tests {
         for (message, expected) in [
             ("TZ is Europe/Berlin in API_TOKEN", "TZ is Europe/Berlin in API_TOKEN"),
             ("begins with sesame/op", "begins with ***"),
+            ("SESAME/OPEN and Hunter22", "*** and ***"),
             ("contains open~\\\"no", "contains ***"),
             ("data aHVudGVyMjI= is hunter22", "data *** is ***"),
             ("x, eA== and axe", "***, *** and axe"),
@@ -163,6 +170,25 @@ mod tests {
         ] {
             assert_eq!(mask(message), expected);
         }
+    }
+
+    #[test]
+    fn shortens_a_long_message() {
+        let masked = mask(&"a ".repeat(MAX_MESSAGE));
+        assert!(masked.len() == MAX_MESSAGE + 4 && masked.ends_with(" ..."), "{masked}");
+    }
+
+    #[test]
+    fn takes_linear_time() {
+        let generate = |size: usize| {
+            let entries: Vec<Value> =
+                (0..size).map(|number| json!({"name": "API_TOKEN", "value": format!("v{number}-{number}")})).collect();
+            json!({"env": entries})
+        };
+        let message = "v1-1 and v123456-123456 ".repeat(200);
+        jobplate_growth::assert_linear(2_000, generate, |object: &Value| {
+            drop(mask_values(&message, &[object], &MaskPolicy::default()));
+        });
     }
 
     #[test]

@@ -38,15 +38,21 @@ enum Fault {
     Unavailable,
     /// The response to one request is lost, and the server no longer responds.
     LostResponse,
+    /// The response to one request is lost, and then the credentials are no longer accepted.
+    LostResponseAndCredentials,
+    /// A proxy responds to one request with a page, and the server no longer responds.
+    Page,
     /// The process receives a signal, which it should survive until the Job is created again.
     Signal(&'static str),
     /// The process receives a signal, and the server no longer responds in time.
     SignalAndSilence(&'static str),
 }
 
-const FAULTS: [Fault; 6] = [
+const FAULTS: [Fault; 8] = [
     Fault::Unavailable,
     Fault::LostResponse,
+    Fault::LostResponseAndCredentials,
+    Fault::Page,
     Fault::Signal("TERM"),
     Fault::Signal("HUP"),
     Fault::Signal("INT"),
@@ -77,8 +83,10 @@ fn recreate_with_fault(servers: &Servers, at: usize, fault: Fault) -> (usize, Op
         }
         match fault {
             _ if request.index < at => Action::Forward,
-            Fault::LostResponse if request.index == at => Action::ResetAfter,
-            Fault::Unavailable | Fault::LostResponse => unavailable(),
+            Fault::LostResponse | Fault::LostResponseAndCredentials if request.index == at => Action::ResetAfter,
+            Fault::LostResponseAndCredentials => Action::status(401, "Unauthorized", "Unauthorized"),
+            Fault::Page if request.index == at => Action::Respond(200, Vec::new(), b"<html>log in</html>".to_vec()),
+            Fault::Unavailable | Fault::LostResponse | Fault::Page => unavailable(),
             // The signal arrives before the response.
             Fault::Signal(_) => Action::Delay(Duration::from_millis(if request.index == at { 50 } else { 0 })),
             Fault::SignalAndSilence(_) => Action::Delay(Duration::from_secs(8)),

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::deletion::{Deletion, wait_until_deleted};
 use crate::errors::conflict::{MAX_CONFLICT_ATTEMPTS, conflict_loop_error};
 use crate::errors::status::RefusedRequest;
+use crate::errors::transport::invalid_response_error;
 use crate::immutable::{compare_with_new_job, existing_job_error, new_job_error};
 use crate::object::InputObject;
 use crate::options::ApplyOptions;
@@ -107,8 +108,6 @@ pub(crate) async fn recreate(
         };
         old_uid = live["metadata"]["uid"].clone();
         if Deletion::of(&live).is_none() {
-            // A deletion whose response was lost did not take effect.
-            *step = RecreateStep::NotStarted;
             let comparison = compare_with_new_job(session, object, resource, &live).await?;
             let comparison = match comparison {
                 Ok(comparison) => comparison,
@@ -165,11 +164,13 @@ async fn delete(
             Ok(false)
         }
         Some(status) if !status.has_code(404) => {
-            if !status.is_transient() {
+            if !status.is_transient() && !response.was_retried {
                 *step = RecreateStep::NotStarted;
             }
             Err(session.refusal_error(&RefusedRequest::new(object, resource, Verb::Delete), &status).await)
         }
+        // A proxy, and not the API server, has sent a page instead of the Job or a `Status`.
+        None if !response.is_object() => Err(invalid_response_error(object)),
         _ => {
             *step = RecreateStep::Deleting;
             Ok(true)
@@ -203,7 +204,7 @@ async fn create_again(
             *step = RecreateStep::NotStarted;
             return Ok(ObjectResult::with_uid(outcome, uid));
         };
-        if !status.is_transient() {
+        if !status.is_transient() && !response.was_retried {
             *step = before;
         }
         if !status.has_code(409) && !status.has_code(422) {

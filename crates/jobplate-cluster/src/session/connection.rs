@@ -56,6 +56,11 @@ impl Response {
         (!self.code.is_success()).then(|| Status::read(self.code, &self.body))
     }
 
+    /// Returns whether the body is an object of the API, such as a Job or a `Status`.
+    pub(crate) fn is_object(&self) -> bool {
+        serde_json::from_slice::<Value>(&self.body).is_ok_and(|value| value["kind"].is_string())
+    }
+
     /// Parses the body as a Kubernetes object.
     ///
     /// # Errors

@@ -134,7 +134,8 @@ impl<'e> Session<'e> {
         let code = response.code.as_u16();
         if code == 401 {
             self.is_unusable.set(true);
-            return Err(SendFailure { error: unauthorized_error(), may_have_acted: false });
+            // An earlier attempt may have been processed before the credentials expired.
+            return Err(SendFailure { error: unauthorized_error(), may_have_acted: response.was_retried });
         }
         if response.code.is_server_error() && self.connection.is_unreachable() {
             self.is_unusable.set(true);
