@@ -21,6 +21,7 @@ use crate::shared::render_request::RenderRequest;
 use crate::shared::rendered_documents::RenderedDocuments;
 use crate::shared::temp_files::end_on_interrupts;
 use crate::ui::events::ProgressReporter;
+use crate::ui::github::escape_workflow_commands;
 use crate::ui::{Ui, ignore_closed_output};
 
 #[derive(Args)]
@@ -48,7 +49,7 @@ struct ApplyingArgs {
         add = ArgValueCandidates::new(value_candidates::<DryRunChoice>)
     )]
     dry_run: Choice<DryRunChoice>,
-    /// What to do with a Job whose pod template differs: fail, recreate, new-name, skip
+    /// What to do with a Job whose immutable fields differ: fail, recreate, new-name, skip
     #[arg(
         long,
         value_name = "POLICY",
@@ -243,6 +244,10 @@ fn print_report(report: &Report, format: Option<ApplyFormat>, ui: &Ui) -> Result
                 let reason = row.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
                 let line = format!("{} {}{suffix}{job}{reason}", row.qualified_name(), row.outcome.as_str());
                 text.push_str(&(diagnostic::escape_controls(&line) + "\n"));
+            }
+            // A reason may quote a message of the server.
+            if ui.github().is_some() {
+                text = escape_workflow_commands(&text);
             }
         }
         Some(ApplyFormat::Name) => {

@@ -64,7 +64,7 @@ Exit codes: 0 no difference; 1 a difference; 2 invalid input; 3 the API server r
                 differs = true;
                 if *immutable {
                     progress.write_note(&format!(
-                        "{object} is a Job with a different pod template: pass --on-immutable to apply it"
+                        "{object} has different immutable fields: pass --on-immutable to apply it"
                     ));
                 }
                 let text = diagnostic::unified_diff(before, after, &[(0..before.len(), after.len())], 1, 1, &policy);

@@ -18,7 +18,8 @@
 //! | `mask` | which values are masked in all outputs |
 //! | `unparsed` | which parts of comments and of text that cannot be parsed are masked |
 //! | `document_cache` | how long a document's masked ranges and lines are kept |
-//! | `server_message` | which words of a server's warning are shown |
+//! | `secret_values` | which parts of a server's message are masked, if the objects that it may quote are known |
+//! | `server_message` | which words of a server's warning are shown, if they are not known |
 //! | `table` | the alignment of columns |
 
 pub mod check_json;
@@ -34,6 +35,7 @@ pub mod junit;
 mod mask;
 pub mod rdjson;
 pub mod sarif;
+mod secret_values;
 mod server_message;
 mod table;
 mod unparsed;
@@ -45,4 +47,5 @@ pub use human::{
     render_warning,
 };
 pub use mask::mask_value;
+pub use secret_values::mask_server_message;
 pub use table::format_table;

@@ -132,6 +132,7 @@ impl ClusterArgs {
             request_timeout: parse_duration("--request-timeout", &self.request_timeout)?,
             concurrency,
             write_options: WriteOptions { field_manager: manager, field_validation: validation },
+            includes_hangup: temp_files::accepts_hangup(),
             on_listening: temp_files::leave_interrupts_to_session,
             on_second_interrupt: || {
                 temp_files::remove_all();

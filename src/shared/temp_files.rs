@@ -15,7 +15,7 @@ static FILES: Mutex<BTreeMap<u64, TempPath>> = Mutex::new(BTreeMap::new());
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
 /// Locked while files are replaced: a signal must not end the process between two of them.
 static REPLACING: Mutex<()> = Mutex::new(());
-/// Whether Ctrl-C and SIGTERM cancel a run in a cluster, which then ends on its own.
+/// Whether signals cancel a run in a cluster, which then ends on its own.
 static INTERRUPTS_ARE_HANDLED: AtomicBool = AtomicBool::new(false);
 
 /// A temporary file. Dropping it removes the file.
@@ -77,13 +77,13 @@ pub(super) fn delay_signals() -> MutexGuard<'static, ()> {
     lock(&REPLACING)
 }
 
-/// Leaves Ctrl-C and SIGTERM to the session in a cluster: it cancels the run and reports what it did.
+/// Leaves signals to the session in a cluster: it cancels the run and reports what it did.
 #[cfg(feature = "cluster")]
 pub(crate) fn leave_interrupts_to_session() {
     INTERRUPTS_ARE_HANDLED.store(true, Ordering::SeqCst);
 }
 
-/// Ends the process on Ctrl-C and SIGTERM again, after the session in a cluster has ended.
+/// Ends the process on signals again, after the session in a cluster has ended.
 #[cfg(feature = "cluster")]
 pub(crate) fn end_on_interrupts() {
     INTERRUPTS_ARE_HANDLED.store(false, Ordering::SeqCst);
@@ -110,15 +110,11 @@ fn watch_signals() {
     static START: std::sync::Once = std::sync::Once::new();
     START.call_once(|| {
         // An ignored signal stays ignored, for `nohup` and for background jobs of a shell script.
-        let ignored = ignored_signals();
-        let is_ignored = |signal: i32| {
-            ignored.map_or_else(|| is_ignored_by_new_processes(signal), |ignored| ignored & 1 << (signal - 1) != 0)
-        };
         let watched = [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal));
         let Ok(mut signals) = signal_hook::iterator::Signals::new(watched) else { return };
         std::thread::spawn(move || {
             for signal in signals.forever() {
-                if signal != SIGHUP && INTERRUPTS_ARE_HANDLED.load(Ordering::SeqCst) {
+                if INTERRUPTS_ARE_HANDLED.load(Ordering::SeqCst) {
                     continue;
                 }
                 let _replacing = lock(&REPLACING);
@@ -133,6 +129,23 @@ fn watch_signals() {
 
 #[cfg(not(unix))]
 fn watch_signals() {}
+
+/// Returns whether the process does not ignore SIGHUP, as it does with `nohup`.
+#[cfg(feature = "cluster")]
+pub(crate) fn accepts_hangup() -> bool {
+    #[cfg(unix)]
+    return !is_ignored(signal_hook::consts::SIGHUP);
+    #[cfg(not(unix))]
+    false
+}
+
+#[cfg(unix)]
+fn is_ignored(signal: i32) -> bool {
+    match ignored_signals() {
+        Some(ignored) => ignored & 1 << (signal - 1) != 0,
+        None => is_ignored_by_new_processes(signal),
+    }
+}
 
 /// Returns the set of ignored signals, with bit N - 1 for signal N. Returns `None` on systems without /proc, such as
 /// macOS.

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jobplate::diagnostic;
 use jobplate_cluster::{EventHandler, InputObject, ReportRow};
 use jobplate_diagnostic::Error;
+use serde_json::Value;
 
 use super::Ui;
 
@@ -59,10 +60,16 @@ impl EventHandler for ProgressReporter<'_> {
         self.write_note(text);
     }
 
-    fn on_warning(&self, object: &InputObject, text: &str) {
+    fn mask_message(&self, objects: &[&Value], text: &str) -> Option<String> {
+        diagnostic::mask_server_message(text, objects, &self.ui.mask_policy())
+    }
+
+    fn on_warning(&self, object: &InputObject, text: &str, masked: Option<&str>) {
         // Several objects, or the dry run and the apply of an object, may cause the same warning. Report it once.
-        let document = object.document_text().unwrap_or_default();
-        let redacted = self.ui.documents.redact_server_message(text, &document);
+        let redacted = masked.map_or_else(
+            || self.ui.documents.redact_server_message(text, &object.document_text().unwrap_or_default()),
+            str::to_owned,
+        );
         if self.reported_warnings.borrow_mut().insert(redacted.clone()) {
             self.write_line(&diagnostic::render_warning(&format!(
                 "{}:{}: the API server warns: {redacted}",

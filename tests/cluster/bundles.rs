@@ -137,7 +137,9 @@ fn recreates_a_job_to_replace_a_literal() {
     assert!(created.status.success(), "{created:?}");
     let args = ["apply", "job.yaml", "-n", &namespace, "--secret-env", "TOKEN=s/k"];
     for extra_args in [&[][..], &["--take-over"], &["--no-preflight"]] {
-        sandbox.run(&[&args[..], extra_args].concat()).assert_exit(3, &["different pod template", "--on-immutable"]);
+        sandbox
+            .run(&[&args[..], extra_args].concat())
+            .assert_exit(3, &["different immutable fields", "--on-immutable"]);
     }
     sandbox.run(&[&args[..], &["--on-immutable=skip", "--take-over"]].concat()).assert_exit(0, &[]);
     let output = sandbox.run(&[&args[..], &["--on-immutable=recreate", "--take-over"]].concat()).assert_exit(0, &[]);

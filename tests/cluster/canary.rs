@@ -281,7 +281,7 @@ const MESSAGES: &[&str] = &[
     "@",
     "\"@\"",
     "Job.batch \"etl\" is invalid: spec.template: Invalid value: {\"value\":\"@\"}: field is immutable",
-    "jobs.batch \"@\" is forbidden: User \"@\" cannot create resource \"@\" in API group \"@\" in the namespace \"@\"",
+    "jobs.batch \"@\" is forbidden: User \"dev\" cannot create resource \"@\" in API group \"@\" in the namespace \"@\"",
     "jobs.batch \"etl\" is forbidden: exceeded quota: @, requested: @, used: @, limited: @",
     "pods \"@\" is forbidden: violates PodSecurity \"@\": @",
     "unable to create new content in namespace @ because it is being terminated",

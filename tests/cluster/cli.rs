@@ -89,8 +89,12 @@ pub(crate) struct RunningProgram {
 impl RunningProgram {
     /// Sends SIGINT, like Ctrl-C.
     pub(crate) fn interrupt(&self) {
-        let status = std::process::Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
-        assert!(status.expect("there is a kill").success());
+        send_signal(self.id(), "INT");
+    }
+
+    /// Returns the ID of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Waits until the program exits and returns its output.
@@ -105,6 +109,12 @@ impl RunningProgram {
             error_file,
         }
     }
+}
+
+/// Sends a signal to a process, such as `INT`.
+pub(crate) fn send_signal(process: u32, signal: &str) {
+    let status = std::process::Command::new("kill").args([&format!("-{signal}"), &process.to_string()]).status();
+    assert!(status.expect("there is a kill").success());
 }
 
 impl RunOutput {

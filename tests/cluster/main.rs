@@ -25,9 +25,11 @@ mod faults;
 mod harness;
 mod helm;
 mod http;
+mod immutable;
 mod jobs;
 mod kubelet;
 mod manifests;
+mod messages;
 #[path = "../prefect/venv.rs"]
 #[allow(dead_code)] // tests/prefect uses all of it
 mod oracles;
@@ -37,6 +39,7 @@ mod prefect3;
 mod prefect_server;
 mod preview_references;
 mod proxy;
+mod recreate;
 mod rows;
 #[path = "../cmd/run.rs"]
 #[allow(dead_code)] // tests/cmd uses all of it

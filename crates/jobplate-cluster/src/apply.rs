@@ -9,15 +9,16 @@ use std::rc::Rc;
 use futures::stream::{FuturesUnordered, StreamExt};
 use jobplate_diagnostic::{Error, ErrorKind, Result};
 
-use crate::apply_object::ApplyContext;
+use crate::apply_object::{ApplyContext, ApplyEffects};
 use crate::document::Document;
 use crate::dry_run::dry_run;
 use crate::events::EventHandler;
 use crate::inventory::{Inventory, InventoryEntry, ProvidedResources, read_inventory};
 use crate::object::InputObject;
-use crate::options::{ApplyOptions, OnImmutable};
+use crate::options::ApplyOptions;
 use crate::outcome::{DryRunResult, ObjectResult, RunStart};
 use crate::phases::{Mode, PHASES, Phase, Stage};
+use crate::recreate::RecreateStep;
 use crate::report::{Outcome, Report};
 use crate::runtime::block_on;
 use crate::session::{Session, SessionOptions};
@@ -261,7 +262,7 @@ async fn send_object(
     mode: Mode,
 ) -> FinishedObject {
     let ApplyContext { session, options, .. } = context;
-    let (mut namespace, mut has_taken_over) = (None, false);
+    let (mut namespace, mut effects) = (None, ApplyEffects::default());
     let send = async {
         let resource = match mode {
             Mode::DryRun => session.resource(&object).await?,
@@ -270,19 +271,21 @@ async fn send_object(
         namespace = Some(resource.namespaced.then(|| Rc::clone(&object.namespace)));
         match mode {
             Mode::DryRun => dry_run(session, options, &object, &resource).await,
-            Mode::Apply => context.apply(&object, &resource, &dry_run_result, &mut has_taken_over).await,
+            Mode::Apply => context.apply(&object, &resource, &dry_run_result, &mut effects).await,
         }
     };
     let result = session.cancellation.run_with_grace(send).await.unwrap_or_else(|| {
         let message = format!("interrupted while applying {}/{}", object.kind, object.name());
         let error = object.locate(Error::new(ErrorKind::Interrupted, message));
         Err(match mode {
-            Mode::DryRun => error,
-            Mode::Apply if matches!(options.on_immutable, OnImmutable::Recreate { .. }) && object.is_job() => {
-                error.hint("it may be applied or deleted; it is safe to run again")
+            Mode::Apply if effects.recreate_step != RecreateStep::NotStarted => {
+                object.locate(Error::new(ErrorKind::Interrupted, "interrupted"))
             }
             Mode::Apply => error.hint("it may be applied; it is safe to run again"),
+            Mode::DryRun => error,
         })
     });
+    let ApplyEffects { has_taken_over, recreate_step } = effects;
+    let result = result.map_err(|error| recreate_step.wrap(&object, error));
     FinishedObject { index, namespace, has_taken_over, result }
 }

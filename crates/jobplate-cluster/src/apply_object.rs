@@ -10,12 +10,13 @@ use crate::errors::describe::unknown_kind_error;
 use crate::inventory::ProvidedResources;
 use crate::object::InputObject;
 use crate::options::ApplyOptions;
-use crate::outcome::{self, DryRunResult, ObjectResult, RunStart};
+use crate::outcome::{self, DryRunResult, LiveMetadata, ObjectResult, RunStart};
+use crate::recreate::{RecreateStep, recreate};
 use crate::refusal::explain_refusal;
 use crate::request::{ApplyParams, Request, Resource};
 use crate::session::Session;
 use crate::session::connection::Response;
-use crate::{immutable, take_over};
+use crate::{immutable, on_immutable, take_over};
 
 /// The time limit for a new CustomResourceDefinition to be established.
 const ESTABLISH_TIMEOUT: Duration = Duration::from_secs(30);
@@ -23,6 +24,15 @@ const ESTABLISH_TIMEOUT: Duration = Duration::from_secs(30);
 const SCHEMA_UPDATE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The pause between two polls of a CustomResourceDefinition.
 const CRD_POLL_INTERVAL: Duration = Duration::from_millis(200);
+
+/// What the apply of one object has done so far.
+#[derive(Default)]
+pub(crate) struct ApplyEffects {
+    /// Whether the ownership of env entries was moved (`--take-over`).
+    pub has_taken_over: bool,
+    /// The state of the recreation of a Job (`--on-immutable=recreate`).
+    pub recreate_step: RecreateStep,
+}
 
 /// The state that all apply requests of a run share.
 pub(crate) struct ApplyContext<'a> {
@@ -38,7 +48,7 @@ pub(crate) struct ApplyContext<'a> {
 impl ApplyContext<'_> {
     /// Applies an object. `dry_run` is the result of its dry run.
     ///
-    /// Sets `has_taken_over` to true if the ownership of env entries was moved, even if the apply then fails.
+    /// Records in `effects` what was done, even if the apply then fails or the future is dropped.
     ///
     /// # Errors
     /// Fails if the server rejects the object or cannot be reached, or if a CustomResourceDefinition is not established
@@ -48,7 +58,7 @@ impl ApplyContext<'_> {
         object: &InputObject,
         resource: &Resource,
         dry_run: &DryRunResult,
-        has_taken_over: &mut bool,
+        effects: &mut ApplyEffects,
     ) -> Result<ObjectResult> {
         let ApplyContext { session, options, .. } = self;
         if object.uses_generate_name {
@@ -56,24 +66,31 @@ impl ApplyContext<'_> {
         }
         let entries = take_over::selected_entries(options, object);
         if !entries.is_empty() {
-            *has_taken_over = take_over::take_over(session, object, resource, entries).await?;
+            effects.has_taken_over = take_over::take_over(session, object, resource, entries).await?;
         }
-        let response = self.send_apply(object, resource).await?;
+        let send = async || self.send_apply(object, resource).await;
+        let (response, job) = immutable::send_apply(session, object, resource, send).await?;
         let result = match response.refusal() {
             None => {
                 take_over::note_remaining(session, options, object, resource, &response)?;
-                outcome::classify_apply(
-                    object,
-                    dry_run,
-                    self.run_start,
-                    &response,
-                    &session.write_options.field_manager,
-                )?
+                match (LiveMetadata::read(&response, object)?.deletion(), options.recreation_of(object)) {
+                    (Some(_), Some(include_running)) => {
+                        recreate(session, options, object, resource, include_running, &mut effects.recreate_step)
+                            .await?
+                    }
+                    (Some(deletion), None) => return Err(deletion.to_error(object, resource)),
+                    (None, _) => {
+                        let manager = &session.write_options.field_manager;
+                        outcome::classify_apply(object, dry_run, self.run_start, &response, manager)?
+                    }
+                }
             }
-            Some(status) if status.is_immutable() && object.is_job() => {
-                immutable::apply(session, options, object, resource).await?
-            }
-            Some(status) => return Err(explain_refusal(session, object, resource, &status, options.take_over).await),
+            Some(status) => match job {
+                Some(job) => {
+                    on_immutable::apply(session, options, object, resource, job, &mut effects.recreate_step).await?
+                }
+                None => return Err(explain_refusal(session, object, resource, &status, options.take_over).await),
+            },
         };
         if object.is_crd() {
             wait_until_established(session, object, resource).await?;
@@ -137,8 +154,15 @@ async fn wait_until_established(session: &Session<'_>, object: &InputObject, res
         if conditions.into_iter().any(|c| c["type"] == "Established" && c["status"] == "True") {
             return Ok(());
         }
+        let name = resource.qualified_name(object.name());
+        let mut conditions = live["status"]["conditions"].as_array().into_iter().flatten();
+        if let Some(refusal) = conditions.find(|c| c["type"] == "NamesAccepted" && c["status"] == "False") {
+            let reason = refusal["reason"].as_str().unwrap_or("NamesAccepted is False");
+            let message = format!("{name} was created, but another CustomResourceDefinition has its names ({reason})");
+            let error = Error::new(ErrorKind::Cluster, message);
+            return Err(object.locate(error.hint("choose other names in `spec.names`")));
+        }
         if Instant::now() > deadline {
-            let name = resource.qualified_name(object.name());
             let message = format!("{name} was created, but the API server does not serve it");
             return Err(
                 object.locate(Error::new(ErrorKind::Timeout, message).hint("`kubectl describe` shows its conditions"))

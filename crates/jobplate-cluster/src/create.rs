@@ -29,7 +29,7 @@ pub(crate) async fn create(
             let reason = format!("the API server responded with {}", status.code.as_u16());
             return Err(unknown_creation_error(&reason, object));
         }
-        return Err(status.to_error(&RefusedRequest::for_new(object, resource)));
+        return Err(session.refusal_error(&RefusedRequest::for_new(object, resource), &status).await);
     }
     let metadata = LiveMetadata::read(&response, object)?;
     // The server generates a different name for the creation than for its dry run, so discard the name from a dry run.

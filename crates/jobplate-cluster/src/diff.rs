@@ -2,14 +2,17 @@
 
 use futures::stream::{FuturesOrdered, StreamExt};
 use jobplate_diagnostic::{Error, ErrorKind, Result};
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::deletion::Deletion;
 use crate::document::Document;
 use crate::errors::conflict::may_be_resolved_by_take_over;
 use crate::errors::describe::unknown_kind_error;
 use crate::errors::status::RefusedRequest;
 use crate::events::EventHandler;
+use crate::immutable::{self, ImmutableJob, JobComparison};
 use crate::inventory::{Inventory, InventoryEntry, ProvidedResources, read_inventory};
+use crate::job_fields::copy_controller_fields;
 use crate::live::without_server_fields;
 use crate::managed_fields;
 use crate::object::InputObject;
@@ -29,7 +32,7 @@ pub struct Difference {
     pub before: String,
     /// The object after an apply.
     pub after: String,
-    /// Whether the object is a Job whose immutable pod template differs. An apply then requires `--on-immutable`.
+    /// Whether the object is a Job whose immutable fields differ. An apply then requires `--on-immutable`.
     pub immutable: bool,
 }
 
@@ -120,14 +123,19 @@ impl Comparer<'_> {
             let params = ApplyParams { write_options: &self.session.write_options, force, dry_run: true };
             Request::apply(&resource, &object.namespace, object.name(), body, params)
         };
-        let response = self.session.send(&build_request(object.body()?, self.force), object).await?;
+        let request = build_request(object.body()?, self.force);
+        let send = async || self.session.send(&request, object).await;
+        let (response, job) = immutable::send_apply(self.session, object, &resource, send).await?;
         let Some(status) = response.refusal() else {
+            check_deletion(live.as_ref(), object, &resource)?;
             let after = complete_dry_run(response.parse_object(object)?, object, live.is_none());
             return Ok(build_difference(name, object, live, after, false));
         };
-        if status.is_immutable() && object.is_job() {
-            let after = self.dry_run_as_new(object, &resource, live.as_ref()).await?;
-            return Ok(build_difference(name, object, live, after, true));
+        if let Some(ImmutableJob { live, comparison }) = job {
+            check_deletion(Some(&live), object, &resource)?;
+            let JobComparison { new, fields } = comparison?;
+            let after = if fields.is_empty() { live.clone() } else { new };
+            return Ok(build_difference(name, object, Some(live), after, true));
         }
         let entries = &*object.take_over_entries;
         if self.take_over && !entries.is_empty() && may_be_resolved_by_take_over(&status, entries) {
@@ -152,7 +160,10 @@ impl Comparer<'_> {
         let request = Request::create(resource, &object.namespace, object.body()?, write_options, true);
         let response = self.session.send(&request, object).await?;
         if let Some(status) = response.refusal() {
-            return Err(status.to_error(&RefusedRequest::new(object, resource, Verb::Create)));
+            return Err(self
+                .session
+                .refusal_error(&RefusedRequest::new(object, resource, Verb::Create), &status)
+                .await);
         }
         let mut new = response.parse_object(object)?;
         if let Some(metadata) = new["metadata"].as_object_mut() {
@@ -163,24 +174,11 @@ impl Comparer<'_> {
         }
         Ok(new)
     }
+}
 
-    /// Dry-runs the creation of a Job whose live pod template differs. The live Job already has the Job's name, so the
-    /// request uses a placeholder name.
-    async fn dry_run_as_new(&self, object: &InputObject, resource: &Resource, live: Option<&Value>) -> Result<Value> {
-        let mut renamed_job = object.json()?;
-        let prefix: String = object.name().chars().take(50).collect();
-        renamed_job["metadata"]["name"] = json!(format!("{}-jobplate", prefix.trim_end_matches(['-', '.'])));
-        let (body, write_options) = (renamed_job.to_string().into_bytes(), &self.session.write_options);
-        let request = Request::create(resource, &object.namespace, body, write_options, true);
-        let response = self.session.send(&request, object).await?;
-        if let Some(status) = response.refusal() {
-            return Err(status.to_error(&RefusedRequest::for_new(object, resource)));
-        }
-        let mut new = response.parse_object(object)?;
-        new["metadata"]["name"] = json!(object.name());
-        copy_controller_fields(&mut new, live);
-        Ok(new)
-    }
+/// Fails if the live object is being deleted.
+fn check_deletion(live: Option<&Value>, object: &InputObject, resource: &Resource) -> Result<()> {
+    live.and_then(Deletion::of).map_or(Ok(()), |deletion| Err(deletion.to_error(object, resource)))
 }
 
 fn build_difference(
@@ -209,32 +207,6 @@ fn complete_dry_run(mut after: Value, object: &InputObject, is_new: bool) -> Val
         copy_controller_fields(&mut after, None);
     }
     after
-}
-
-/// The labels that the API server sets on each Job and its pods.
-const CONTROLLER_LABELS: [&str; 4] =
-    ["batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name", "controller-uid", "job-name"];
-
-/// Replaces the controller labels and the selector of a new Job with the values of the live Job, or removes them if
-/// there is no live Job. These fields contain generated values, which would appear as differences.
-fn copy_controller_fields(new: &mut Value, live: Option<&Value>) {
-    for label in CONTROLLER_LABELS {
-        for path in ["/metadata/labels", "/spec/template/metadata/labels"] {
-            let live_value = live.and_then(|live| live.pointer(path)).and_then(|labels| labels.get(label)).cloned();
-            if let Some(labels) = new.pointer_mut(path).and_then(Value::as_object_mut) {
-                match live_value {
-                    Some(value) => drop(labels.insert(label.to_owned(), value)),
-                    None => drop(labels.remove(label)),
-                }
-            }
-        }
-    }
-    if let Some(spec) = new.get_mut("spec").and_then(Value::as_object_mut) {
-        match live.and_then(|live| live["spec"].get("selector")) {
-            Some(selector) => drop(spec.insert("selector".to_owned(), selector.clone())),
-            None => drop(spec.remove("selector")),
-        }
-    }
 }
 
 fn to_yaml(object: Value) -> String {

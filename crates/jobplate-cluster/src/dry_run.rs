@@ -4,18 +4,18 @@ use jobplate_diagnostic::Result;
 
 use crate::create::create;
 use crate::errors::conflict;
-use crate::immutable;
 use crate::live::without_server_fields;
 use crate::managed_fields::plan_transfer;
 use crate::object::InputObject;
 use crate::options::ApplyOptions;
 use crate::outcome::{DryRunResult, LiveMetadata, ObjectResult};
+use crate::recreate;
 use crate::refusal::explain_refusal;
 use crate::report::Outcome;
 use crate::request::{ApplyParams, Request, Resource};
 use crate::session::Session;
 use crate::session::connection::Response;
-use crate::take_over;
+use crate::{immutable, on_immutable, take_over};
 
 /// Dry-runs the apply of an object, including the effects of `--take-over` and `--on-immutable`.
 ///
@@ -34,12 +34,14 @@ pub(crate) async fn dry_run(
         let params = ApplyParams { write_options: &session.write_options, force, dry_run: true };
         Request::apply(resource, &object.namespace, object.name(), body, params)
     };
-    let response = session.send(&build_request(object.body()?, options.force_conflicts), object).await?;
+    let request = build_request(object.body()?, options.force_conflicts);
+    let (response, job) =
+        immutable::send_apply(session, object, resource, async || session.send(&request, object).await).await?;
     let Some(status) = response.refusal() else {
         return classify_success(session, options, object, resource, &response).await;
     };
-    if status.is_immutable() && object.is_job() {
-        return immutable::dry_run(session, options.on_immutable, object, resource).await;
+    if let Some(job) = job {
+        return on_immutable::dry_run(session, options, object, resource, job).await;
     }
     let entries = take_over::selected_entries(options, object);
     // Only a forced dry run shows whether the ownership of these entries is the only obstacle.
@@ -65,6 +67,13 @@ async fn classify_success(
         return Ok(ObjectResult { dry_run: DryRunResult::New, ..ObjectResult::new(Outcome::Created) });
     }
     let metadata = LiveMetadata::read(response, object)?;
+    if let Some(deletion) = metadata.deletion() {
+        let Some(include_running) = options.recreation_of(object) else {
+            return Err(deletion.to_error(object, resource));
+        };
+        let live = response.parse_object(object)?;
+        return recreate::dry_run(session, object, resource, include_running, &live).await;
+    }
     let applied_at = metadata.applied_at(&session.write_options.field_manager);
     if options.dry_run {
         take_over::note_remaining(session, options, object, resource, response)?;

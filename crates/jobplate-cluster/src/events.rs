@@ -1,6 +1,7 @@
 //! Reports progress to the caller during a run.
 
 use jobplate_diagnostic::Error;
+use serde_json::Value;
 
 use crate::object::InputObject;
 use crate::report::ReportRow;
@@ -11,8 +12,14 @@ pub trait EventHandler {
     fn on_request(&self, _text: &str) {}
     /// Receives a one-sentence note for the user.
     fn on_note(&self, _text: &str) {}
-    /// Receives a warning from the server about an object. The text may contain the object's values.
-    fn on_warning(&self, _object: &InputObject, _text: &str) {}
+    /// Masks the sensitive values of `objects` in a server's message about them. Returns `None` if the message must not
+    /// be shown.
+    fn mask_message(&self, _objects: &[&Value], _text: &str) -> Option<String> {
+        None
+    }
+    /// Receives a warning from the server about an object. `masked` is the result of [`EventHandler::mask_message`], or
+    /// `None` if the live object is unknown. `text` may contain values.
+    fn on_warning(&self, _object: &InputObject, _text: &str, _masked: Option<&str>) {}
     /// Receives the error for an object that could not be applied or compared, or for a Job that failed.
     fn on_failure(&self, _error: &Error) {}
     /// Receives the report row of an object that was applied, or dry-run with `--dry-run=server`, without an error.

@@ -1,206 +1,160 @@
-//! Handles a live Job whose pod template differs: fails, skips it, or deletes and creates it again (`--on-immutable`).
-//! Kubernetes does not allow changes to the pod template of a Job.
-
-use std::time::{Duration, Instant};
+//! Recognizes live Jobs that cannot be changed to match the manifest.
+//!
+//! Most fields of a Job are immutable. A rejected update is about them if the server would accept the same manifest as a
+//! new Job. This does not depend on the fields that the server names: a dropped label of the pod template, for example,
+//! is reported as a selector that does not match.
 
 use jobplate_diagnostic::{Error, ErrorKind, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::errors::conflict::{MAX_CONFLICT_ATTEMPTS, conflict_loop_error};
-use crate::errors::status::RefusedRequest;
+use crate::errors::conflict::MAX_CONFLICT_ATTEMPTS;
+use crate::errors::status::{RefusedRequest, Status};
+use crate::job_fields::{copy_controller_fields, find_differences};
 use crate::object::InputObject;
-use crate::options::{ApplyOptions, OnImmutable};
-use crate::outcome::{LiveMetadata, ObjectResult};
-use crate::refusal::explain_refusal;
-use crate::report::Outcome;
-use crate::request::{ApplyParams, Request, Resource, Verb};
+use crate::request::{Request, Resource};
 use crate::session::Session;
+use crate::session::connection::Response;
 
-/// The pause between two polls of a Job that is being deleted.
-const DELETION_POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// The maximum number of differing fields in an error.
+const MAX_LISTED_FIELDS: usize = 8;
 
-/// Dry-runs the action of [`apply`].
+/// A live Job whose update the server rejects, although it would accept the manifest as a new Job.
+pub(crate) struct ImmutableJob {
+    /// The live Job.
+    pub live: Value,
+    /// The comparison with the new Job, or the error if a quota prevents its creation as long as the live Job exists.
+    pub comparison: Result<JobComparison>,
+}
+
+/// A new Job, compared with a live one.
+pub(crate) struct JobComparison {
+    /// The Job that the server would create.
+    pub new: Value,
+    /// The paths of the fields that differ. Empty if only the cluster has changed the live Job, such as a mutating
+    /// webhook that also changes the new Job.
+    pub fields: Vec<String>,
+}
+
+/// Sends an apply or its dry run with `send`. Returns the response, and the live Job if the server rejected the apply
+/// because of immutable fields. Sends the request again if another client has deleted the Job meanwhile.
 ///
 /// # Errors
-/// Always fails with [`OnImmutable::Fail`]. Otherwise, fails if the Job may not be replaced, if the server would reject
-/// a request, or if the server cannot be reached.
-pub(crate) async fn dry_run(
+/// Fails if the server would also reject a new Job, or cannot be reached, or if `send` fails.
+pub(crate) async fn send_apply(
     session: &Session<'_>,
-    on_immutable: OnImmutable,
     object: &InputObject,
     resource: &Resource,
-) -> Result<ObjectResult> {
-    let outcome = match on_immutable {
-        OnImmutable::Fail => return Err(immutable_error(object, resource)),
-        OnImmutable::Skip => Outcome::Skipped,
-        OnImmutable::Recreate { include_running } => {
-            if let Some(live) = check_replaceable(session, object, resource, include_running).await? {
-                delete(session, object, resource, &live, true).await?;
+    send: impl AsyncFn() -> Result<Response>,
+) -> Result<(Response, Option<ImmutableJob>)> {
+    for _ in 1..MAX_CONFLICT_ATTEMPTS {
+        let response = send().await?;
+        let Some(status) = response.refusal().filter(|status| object.is_job() && status.is_invalid()) else {
+            return Ok((response, None));
+        };
+        let live = session.get_live(object, resource, object.name()).await?;
+        match live {
+            Some(live) => {
+                let job = find_immutable_job(session, object, resource, &status, live).await?;
+                return Ok((response, job));
             }
-            Outcome::Recreated
+            None if !status.names_immutable_field() => return Ok((response, None)),
+            None => {}
         }
-    };
-    Ok(ObjectResult::new(outcome))
+    }
+    Ok((send().await?, None))
 }
 
-/// Skips the Job, or deletes it and creates it again. Only creates the Job if it no longer exists.
+/// Returns the live Job if the rejection `status` of its update is about immutable fields, or `None` if it is about
+/// something else.
 ///
 /// # Errors
-/// Always fails with [`OnImmutable::Fail`]. Otherwise, fails if the Job may not be replaced, if the server rejects a
-/// request or cannot be reached, if the Job changes during each attempt, or if the deletion times out or the user
-/// cancels the run.
-pub(crate) async fn apply(
+/// Fails if the server would also reject the new Job, or cannot be reached.
+async fn find_immutable_job(
     session: &Session<'_>,
-    options: &ApplyOptions,
     object: &InputObject,
     resource: &Resource,
-) -> Result<ObjectResult> {
-    let include_running = match options.on_immutable {
-        OnImmutable::Fail => return Err(immutable_error(object, resource)),
-        OnImmutable::Skip => return Ok(ObjectResult::new(Outcome::Skipped)),
-        OnImmutable::Recreate { include_running } => include_running,
+    status: &Status,
+    live: Value,
+) -> Result<Option<ImmutableJob>> {
+    let refusal = match compare_with_new_job(session, object, resource, &live).await? {
+        Ok(comparison) => return Ok(Some(ImmutableJob { live, comparison: Ok(comparison) })),
+        Err(refusal) => refusal,
     };
-    let deadline = Instant::now() + options.timeout;
-    for attempt in 1.. {
-        let live = check_replaceable(session, object, resource, include_running).await?;
-        let Some(live) = live else { break };
-        if delete(session, object, resource, &live, false).await? {
-            let result = wait_until_deleted(session, object, resource, &live, deadline).await;
-            result.map_err(|error| recreate_error(object, resource, &error))?;
-            break;
-        }
-        if attempt == MAX_CONFLICT_ATTEMPTS {
-            return Err(conflict_loop_error(object, resource, "deleted"));
-        }
+    if refusal.exceeds_quota() && status.names_immutable_field() {
+        let comparison = Err(new_job_error(session, object, resource, &refusal).await);
+        return Ok(Some(ImmutableJob { live, comparison }));
     }
-    let result = recreate(session, options, object, resource).await;
-    result.map_err(|error| recreate_error(object, resource, &error))
+    // The indexes of fields in this status refer to the document, unlike those in `status`.
+    if refusal.is_invalid() || status.names_immutable_field() {
+        return Err(new_job_error(session, object, resource, &refusal).await);
+    }
+    Ok(None)
 }
 
-async fn recreate(
-    session: &Session<'_>,
-    options: &ApplyOptions,
-    object: &InputObject,
-    resource: &Resource,
-) -> Result<ObjectResult> {
-    let params = ApplyParams { write_options: &session.write_options, force: options.force_conflicts, dry_run: false };
-    let request = Request::apply(resource, &object.namespace, object.name(), object.body()?, params);
-    let response = session.send(&request, object).await?;
-    match response.refusal() {
-        None => Ok(ObjectResult::with_uid(Outcome::Recreated, LiveMetadata::read(&response, object)?.uid)),
-        Some(status) => Err(explain_refusal(session, object, resource, &status, options.take_over).await),
-    }
-}
-
-/// Returns the error for [`OnImmutable::Fail`].
-fn immutable_error(object: &InputObject, resource: &Resource) -> Error {
+/// Returns the error for a live Job whose immutable fields differ from the manifest. `fields` are the paths of the
+/// differing fields, and `state` is the predicate of the message, such as `exists`.
+pub(crate) fn existing_job_error(object: &InputObject, resource: &Resource, fields: &[String], state: &str) -> Error {
     let name = resource.qualified_name(object.name());
-    let error = Error::new(
-        ErrorKind::Cluster,
-        format!("{name} exists with a different pod template; pod templates of Jobs are immutable"),
-    );
+    let mut list = fields[..fields.len().min(MAX_LISTED_FIELDS)].join(", ");
+    if fields.len() > MAX_LISTED_FIELDS {
+        list += &format!(" and {} more", fields.len() - MAX_LISTED_FIELDS);
+    }
+    let list = if list.is_empty() { list } else { format!(": {list}") };
+    let error = Error::new(ErrorKind::Cluster, format!("{name} {state} with different immutable fields{list}"));
     object.locate(error.hint(
         "pass --on-immutable=recreate (delete and create it again), new-name (append a hash to the name) or skip",
     ))
 }
 
-/// Checks that the live Job may be deleted, and that the server would accept the new Job. Returns the live Job, or
-/// `None` if it no longer exists.
-async fn check_replaceable(
+/// Returns the error for a new Job that the server would reject.
+pub(crate) async fn new_job_error(
     session: &Session<'_>,
     object: &InputObject,
     resource: &Resource,
-    include_running: bool,
-) -> Result<Option<Value>> {
-    let name = resource.qualified_name(object.name());
-    let Some(live) = session.get_live(object, resource, object.name()).await? else { return Ok(None) };
-    let refuse = |message: String, hint: &str| Err(object.locate(Error::new(ErrorKind::Cluster, message).hint(hint)));
-    let owners = live["metadata"]["ownerReferences"].as_array().into_iter().flatten();
-    if let Some(owner) = owners.into_iter().find(|owner| owner["controller"] == true) {
-        let kind = owner["kind"].as_str().unwrap_or("another object");
-        let message = format!("cannot replace {name}: a {kind} owns it and would create it again");
-        return refuse(message, "change its owner");
+    refusal: &Status,
+) -> Error {
+    let error = session.refusal_error(&RefusedRequest::for_new(object, resource), refusal).await;
+    if !refusal.is_denied_by_admission() {
+        return error;
     }
-    if !include_running && is_running(&live) {
-        let message = format!("{name} is running, so it is not deleted");
-        return refuse(message, "wait until it ends, or pass --recreate-running to delete it");
+    if !refusal.exceeds_quota() {
+        let hint = "the server checked the manifest under another name, since the Job exists: change the manifest, or ask \
+                    the administrator of the cluster";
+        return error.hint(hint);
     }
-    // A dry run of an apply would fail, since the pod template is immutable. For a creation, the server checks that the
-    // name is free only after it has validated the whole object, so `AlreadyExists` means that the new Job is valid.
-    let request = Request::create(resource, &object.namespace, object.body()?, &session.write_options, true);
-    match session.send(&request, object).await?.refusal() {
-        None => Ok(Some(live)),
-        Some(status) if status.already_exists() => Ok(Some(live)),
-        Some(status) => Err(status.to_error(&RefusedRequest::for_new(object, resource))),
-    }
+    let message = format!("{}; the live Job is kept, since the new one cannot be checked first", error.message());
+    let (name, namespace) = (object.name(), &object.namespace);
+    let hint = format!("raise the quota, or delete the Job and run again: kubectl delete job {name} -n {namespace}");
+    object.locate(Error::new(error.kind(), message).hint(hint))
 }
 
-fn is_running(job: &Value) -> bool {
-    let conditions = job["status"]["conditions"].as_array().into_iter().flatten();
-    let has_ended = conditions.into_iter().any(|condition| {
-        condition["status"] == "True" && (condition["type"] == "Complete" || condition["type"] == "Failed")
-    });
-    !has_ended && job["spec"]["suspend"] != true
-}
-
-/// Deletes the live Job, after its pods, if its uid and resource version still match `live`. Returns false if they do
-/// not match; the Job must then be checked again. A Job that no longer exists counts as deleted.
-async fn delete(
+/// Dry-runs the creation of a Job that exists as `live`, and compares the two. Returns the status if the server would
+/// reject the new Job.
+///
+/// The request uses a placeholder name, since the server would reject the name of the live Job.
+///
+/// # Errors
+/// Fails if the document has no JSON form, or if the server cannot be reached.
+pub(crate) async fn compare_with_new_job(
     session: &Session<'_>,
     object: &InputObject,
     resource: &Resource,
     live: &Value,
-    dry_run: bool,
-) -> Result<bool> {
-    let request = Request::delete(resource, &object.namespace, object.name(), live, dry_run);
-    match session.send(&request, object).await?.refusal() {
-        Some(status) if status.has_code(409) => Ok(false),
-        Some(status) if !status.has_code(404) => {
-            Err(status.to_error(&RefusedRequest::new(object, resource, Verb::Delete)))
-        }
-        _ => Ok(true),
+) -> Result<Result<JobComparison, Status>> {
+    let document = object.json()?;
+    let mut renamed_job = document.clone();
+    let prefix: String = object.name().chars().take(45).collect();
+    let uid: String = live["metadata"]["uid"].as_str().unwrap_or_default().chars().take(8).collect();
+    renamed_job["metadata"]["name"] = json!(format!("{}-jobplate-{uid}", prefix.trim_end_matches(['-', '.'])));
+    let (body, write_options) = (renamed_job.to_string().into_bytes(), &session.write_options);
+    let request = Request::create(resource, &object.namespace, body, write_options, true);
+    let response = session.send(&request, object).await?;
+    if let Some(status) = response.refusal() {
+        return Ok(Err(status));
     }
-}
-
-/// Waits until the server has removed the Job. Fails if a request fails, if the deadline passes, or if the user cancels
-/// the run.
-async fn wait_until_deleted(
-    session: &Session<'_>,
-    object: &InputObject,
-    resource: &Resource,
-    live: &Value,
-    deadline: Instant,
-) -> Result<()> {
-    let timeout_error = || {
-        let error = Error::new(ErrorKind::Timeout, "it is still being deleted");
-        error.hint("check its pods with `kubectl get pods`; run again after it is deleted, or raise --timeout")
-    };
-    loop {
-        let remaining = deadline.saturating_duration_since(Instant::now());
-        let get = session.get_live(object, resource, object.name());
-        let current = tokio::time::timeout(remaining + DELETION_POLL_INTERVAL, get).await;
-        match current.map_err(|_| timeout_error())?? {
-            Some(current) if current["metadata"]["uid"] == live["metadata"]["uid"] => {}
-            _ => return Ok(()),
-        }
-        if session.cancellation.is_cancelled() {
-            return Err(Error::new(ErrorKind::Interrupted, "interrupted").hint("run again to create it"));
-        }
-        if Instant::now() > deadline {
-            return Err(timeout_error());
-        }
-        tokio::time::sleep(DELETION_POLL_INTERVAL).await;
-    }
-}
-
-/// Wraps an error that occurred after the deletion request. The message first states that the Job is deleted.
-fn recreate_error(object: &InputObject, resource: &Resource, error: &Error) -> Error {
-    let message =
-        format!("{} was deleted, but not created again: {}", resource.qualified_name(object.name()), error.message());
-    let hint = error.hint_message().cloned().unwrap_or("run again to create it".into());
-    let wrapped_error = Error::new(error.kind(), message).hint(hint);
-    match error.location() {
-        Some(location) => wrapped_error.at_location(location.clone()),
-        None => object.locate(wrapped_error),
-    }
+    let mut new = response.parse_object(object)?;
+    new["metadata"]["name"] = json!(object.name());
+    copy_controller_fields(&mut new, Some(live));
+    let fields = find_differences(live, &new, &document, &session.write_options.field_manager);
+    Ok(Ok(JobComparison { new, fields }))
 }

@@ -22,7 +22,11 @@
 //! | `apply_object.rs` | how one object is applied, and how long the apply waits for a new CustomResourceDefinition |
 //! | `create.rs` | how an object with `generateName` is created |
 //! | `outcome.rs` | whether an object was created, configured or left unchanged |
-//! | `immutable.rs` | what is done about a Job whose pod template differs: fail, skip or recreate |
+//! | `deletion.rs` | which objects are being deleted, and how long the apply waits until they are gone |
+//! | `immutable.rs` | whether a live Job is immutable, and how the error describes it |
+//! | `on_immutable.rs` | what is done about an immutable Job: fail, skip or recreate |
+//! | `job_fields.rs` | which fields of a live Job and a new one count as different |
+//! | `recreate.rs` | when a Job may be deleted, and what is known about it after a failure |
 //! | `take_over.rs` | when env entries are taken over (never those of a Job), and the number of attempts |
 //! | `managed_fields.rs` | the owners of fields, which env entries change owners, and the patch for the change |
 //! | `fields_v1.rs` | the keys of `fieldsV1` trees, and how subtrees are moved |
@@ -44,14 +48,16 @@
 //! | `errors/describe.rs` | the error for a status, with the table of general statuses |
 //! | `errors/rules.rs` | how a status is matched against a table |
 //! | `errors/forbidden.rs` | the error for 403: missing permissions and denials, with their table |
+//! | `errors/admission.rs` | which messages of the server are shown: those of policies, webhooks, LimitRanges and quotas |
 //! | `errors/schema.rs` | the error for an object that does not fit the schema of its kind |
 //! | `errors/invalid.rs` | the error for 422, with the table of known causes |
+//! | `errors/invalid_fields.rs` | the causes of 422 whose description needs data of the document |
 //! | `errors/conflict.rs` | which fields conflict, and which of their values are shown |
 //! | `errors/transport.rs` | why a request got no response, and the message for it |
 //! | `session/mod.rs` | how long requests are retried (30 s), and when a run stops sending requests |
 //! | `session/config.rs` | which context, cluster and user of a kubeconfig are used |
 //! | `session/connection.rs` | the timeout of a request, and when it is retried |
-//! | `session/interrupt.rs` | what the first and the second Ctrl-C do |
+//! | `session/interrupt.rs` | which signals cancel a run, and what the first and the second one do |
 //! | `runtime.rs` | which async runtime the crate uses |
 //!
 //! # Example
@@ -83,6 +89,7 @@
 //!         field_manager: "jobplate".to_owned(),
 //!         field_validation: FieldValidation::Strict,
 //!     },
+//!     includes_hangup: true,
 //!     on_listening: || (),
 //!     on_second_interrupt: || std::process::exit(130),
 //! };
@@ -108,6 +115,7 @@ mod apply;
 mod apply_object;
 mod completion;
 mod create;
+mod deletion;
 mod diff;
 mod document;
 mod dry_run;
@@ -116,16 +124,19 @@ mod events;
 mod fields_v1;
 mod immutable;
 mod inventory;
+mod job_fields;
 mod kinds;
 mod live;
 mod logs;
 mod managed_fields;
 mod namespaces;
 mod object;
+mod on_immutable;
 mod options;
 mod outcome;
 mod phases;
 mod pods;
+mod recreate;
 mod refusal;
 mod report;
 mod request;

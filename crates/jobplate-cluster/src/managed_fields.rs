@@ -230,6 +230,13 @@ pub(crate) fn find_value_owners(live: &Value, entry: &FieldPath, key: &str, mana
         .collect()
 }
 
+/// Returns whether `manager` has applied the field at the path of these keys.
+pub(crate) fn owns_field(live: &Value, manager: &str, keys: &[&str]) -> bool {
+    let Some(path) = to_tree_path(&FieldPath::from_keys(keys)) else { return false };
+    let owners = live.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
+    owners.into_iter().any(|owner| is_apply_by(owner, manager) && get_subtree(&owner["fieldsV1"], &path).is_some())
+}
+
 /// Returns the path step to the list item named `name`.
 pub(crate) fn named_item(name: &str) -> PathStep {
     PathStep::Item(vec![("name".to_owned(), name.to_owned())])

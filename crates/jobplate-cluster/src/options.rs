@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// The action for a live Job whose pod template differs from the manifest's (`--on-immutable`). The pod template of a
-/// Job is immutable.
+use crate::object::InputObject;
+
+/// The action for a live Job whose immutable fields differ from the manifest's (`--on-immutable`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnImmutable {
     /// Report an error.
@@ -28,12 +29,22 @@ pub struct ApplyOptions {
     pub force_conflicts: bool,
     /// Take over the ownership of the env entries that the documents list (`--take-over`).
     pub take_over: bool,
-    /// The action for Jobs whose pod template differs.
+    /// The action for Jobs whose immutable fields differ.
     pub on_immutable: OnImmutable,
     /// Wait for the Jobs. With `None`, the apply returns once all objects are applied.
     pub wait: Option<WaitOptions>,
     /// The time limit for the deletion of a Job, and for the wait for all Jobs.
     pub timeout: Duration,
+}
+
+impl ApplyOptions {
+    /// Returns whether running Jobs may be deleted if the object is a Job that may be recreated, otherwise `None`.
+    pub(crate) fn recreation_of(&self, object: &InputObject) -> Option<bool> {
+        match self.on_immutable {
+            OnImmutable::Recreate { include_running } if object.is_job() => Some(include_running),
+            _ => None,
+        }
+    }
 }
 
 /// The options of the wait for Jobs.

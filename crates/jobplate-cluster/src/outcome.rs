@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jobplate_diagnostic::Result;
 use serde::Deserialize;
 
+use crate::deletion::Deletion;
 use crate::errors::transport::invalid_response_error;
 use crate::object::InputObject;
 use crate::report::Outcome;
@@ -65,6 +66,8 @@ pub(crate) struct LiveMetadata {
     pub uid: Option<String>,
     pub resource_version: Option<String>,
     creation_timestamp: Option<Timestamp>,
+    deletion_timestamp: Option<Timestamp>,
+    finalizers: Vec<String>,
     managed_fields: Vec<ManagedFieldsEntry>,
 }
 
@@ -122,6 +125,11 @@ impl LiveMetadata {
             true => Ok(metadata),
             false => Err(invalid_response_error(object)),
         }
+    }
+
+    /// Returns the deletion of the object, or `None` if the object is not being deleted.
+    pub(crate) fn deletion(&self) -> Option<Deletion> {
+        self.deletion_timestamp.map(|_| Deletion { finalizers: self.finalizers.clone() })
     }
 
     /// Returns the time, by the server's clock, of the manager's last apply that changed the object. Returns `None` if

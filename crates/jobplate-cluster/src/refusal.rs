@@ -10,7 +10,8 @@ use jobplate_yaml::Node;
 use serde_json::Value;
 
 use crate::errors::conflict::{
-    EnvSourceConflict, find_env_source_conflicts, format_conflict_table, is_within_entries, variable_of,
+    EnvSourceConflict, contains_entries, find_env_source_conflicts, format_conflict_table, is_within_entries,
+    variable_of,
 };
 use crate::errors::status::{RefusedRequest, Status, StatusCause};
 use crate::object::InputObject;
@@ -27,12 +28,12 @@ pub(crate) async fn explain_refusal(
 ) -> Error {
     let request = RefusedRequest::new(object, resource, Verb::Patch);
     if status.conflicts().is_none() && !status.has_code(422) {
-        return status.to_error(&request);
+        return session.refusal_error(&request, status).await;
     }
     let live = match session.get_live(object, resource, object.name()).await {
         Ok(Some(live)) => live,
-        Ok(None) => return status.to_error(&RefusedRequest { is_new: true, ..request }),
-        Err(_) => return status.to_error(&request),
+        Ok(None) => return session.refusal_error(&RefusedRequest { is_new: true, ..request }, status).await,
+        Err(_) => return session.refusal_error(&request, status).await,
     };
     let name = resource.qualified_name(object.name());
     if let Some(conflicts) = status.conflicts() {
@@ -43,7 +44,7 @@ pub(crate) async fn explain_refusal(
     {
         return error;
     }
-    status.to_error(&request)
+    session.refusal_error(&request, status).await
 }
 
 /// Returns the error about fields that other field managers own. With `--take-over`, lists only the fields that it does
@@ -65,6 +66,11 @@ fn field_conflict_error(
     let variables: BTreeSet<String> = listed.iter().filter_map(|cause| variable_of(cause, &ours)).collect();
     let variables = variables.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let hint = match (take_over, variables.is_empty()) {
+        _ if listed.iter().any(|cause| contains_entries(cause, &object.take_over_entries)) => {
+            "a list of this kind is one field, so --take-over cannot move its entries: pass --force-conflicts to take over \
+             the whole list"
+                .to_owned()
+        }
         _ if changed_meanwhile => "run again: the owners of these fields changed meanwhile".to_owned(),
         (true, false) => format!(
             "--take-over covers only variables that the command sets: set {variables} too, pass --force-conflicts \

@@ -177,6 +177,11 @@ impl Request {
         Request::new(Verb::Get, resource.path(namespace, Some(name)))
     }
 
+    /// Creates a request that reads the object that this request is about.
+    pub(crate) fn to_get(&self) -> Self {
+        Request::new(Verb::Get, self.path.clone())
+    }
+
     /// Creates a request for the current revision of the cluster, which is in the metadata of any list.
     pub(crate) fn revision() -> Self {
         Request::new(Verb::List, "/api/v1/namespaces".to_owned()).with_query("limit", "1")

@@ -57,7 +57,9 @@ pub(crate) async fn take_over(
             Some(status) if status.has_code(409) || status.has_code(422) => {
                 unconfirmed_transfer = response.was_retried.then_some(transfer).or(unconfirmed_transfer);
             }
-            Some(status) => return Err(status.to_error(&RefusedRequest::new(object, resource, Verb::Patch))),
+            Some(status) => {
+                return Err(session.refusal_error(&RefusedRequest::new(object, resource, Verb::Patch), &status).await);
+            }
         }
     }
     Err(conflict_loop_error(object, resource, "taken over"))
@@ -73,7 +75,7 @@ async fn apply_identity(session: &Session<'_>, object: &InputObject, resource: &
     let request = Request::apply(resource, &object.namespace, object.name(), body, params);
     match session.send(&request, object).await?.refusal() {
         None => Ok(()),
-        Some(status) => Err(status.to_error(&RefusedRequest::new(object, resource, Verb::Patch))),
+        Some(status) => Err(session.refusal_error(&RefusedRequest::new(object, resource, Verb::Patch), &status).await),
     }
 }
 

@@ -125,6 +125,13 @@ pub(crate) fn is_within_entries(cause: &StatusCause, entries: &[TakeOverEntries]
     entries.iter().any(|entries| entries.container.0 == container && entries.names.iter().any(|other| other == name))
 }
 
+/// Returns whether the field of the conflict `cause` contains the containers of `entries`. In a custom resource, a list is
+/// one field unless its schema says otherwise.
+pub(crate) fn contains_entries(cause: &StatusCause, entries: &[TakeOverEntries]) -> bool {
+    let Some(path) = FieldPath::parse(&cause.field) else { return false };
+    entries.iter().any(|entries| entries.container.0.starts_with(&path.0))
+}
+
 /// Returns the name of the variable whose `env` entry contains the field of a conflict. Returns `None` for another
 /// field, and for a field that is not in `ours`, since its path may contain secrets.
 pub(crate) fn variable_of(cause: &StatusCause, ours: &Value) -> Option<String> {
@@ -222,6 +229,20 @@ mod tests {
             |kind| format_conflict_table(&status.conflicts().unwrap(), &object_of_kind(kind), &object_of_kind(kind));
         assert!(!format_table("Secret").contains("hush") && !format_table("CronJob").contains("hush"));
         assert!(format_table("CronJob").contains("@daily") && !format_table("Other").contains("@daily"));
+    }
+
+    #[test]
+    fn recognizes_a_list_that_is_one_field() {
+        let container = FieldPath::parse(".spec.template.spec.containers[name=\"c\"]").unwrap();
+        let entries = [TakeOverEntries { object: 0, container, names: std::collections::BTreeSet::new() }];
+        for (field, expected) in [
+            (".spec.template.spec.containers", true),
+            (".spec.template.spec.containers[name=\"c\"].env[name=\"X\"].value", false),
+            (".spec.suspend", false),
+        ] {
+            let cause = StatusCause { field: field.to_owned(), ..StatusCause::default() };
+            assert_eq!(contains_entries(&cause, &entries), expected, "{field}");
+        }
     }
 
     #[test]

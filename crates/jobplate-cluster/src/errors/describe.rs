@@ -3,7 +3,8 @@
 
 use jobplate_diagnostic::{Error, ErrorKind, ProgramName};
 
-use super::forbidden::{admission_error, forbidden_error};
+use super::admission::admission_error;
+use super::forbidden::forbidden_error;
 use super::invalid::invalid_error;
 use super::rules::{StatusPredicate, StatusRule, apply_rules};
 use super::schema::schema_error;
@@ -13,7 +14,7 @@ use crate::object::InputObject;
 impl Status {
     /// Returns the error for a rejected request, with the location of the object or field in the input.
     pub(crate) fn to_error(&self, request: &RefusedRequest<'_>) -> Error {
-        if self.has_code(422) && !self.message_contains("ValidatingAdmissionPolicy '") {
+        if self.is_invalid() {
             return invalid_error(self, request);
         }
         if self.is_schema_fault() {
@@ -26,7 +27,7 @@ impl Status {
 /// The statuses that are not about a field of the object. The first matching row applies.
 ///
 /// The sources are paths in the Go modules of Kubernetes 1.37.2, the version that `tests/cluster` uses.
-const RULES: [StatusRule; 20] = [
+const RULES: [StatusRule; 19] = [
     // k8s.io/apimachinery: pkg/api/errors/errors.go (413); go.etcd.io/etcd/api: v3rpc/rpctypes/error.go;
     // google.golang.org/grpc: stream.go
     StatusRule::with_text(
@@ -50,7 +51,11 @@ const RULES: [StatusRule; 20] = [
         "pass --no-preflight to apply without a dry run",
     ),
     // k8s.io/apiserver: pkg/admission/plugin/webhook/errors/statuserror.go, ToStatusErr; a webhook chooses the code.
-    StatusRule::with_function(400..=400, StatusPredicate::Message(&["admission webhook"]), admission_error),
+    StatusRule::with_function(
+        0..=u16::MAX,
+        StatusPredicate::Function(|status, _| !status.has_code(403) && status.is_denied_by_admission()),
+        admission_error,
+    ),
     StatusRule::with_function(401..=401, StatusPredicate::Always, |_, _| unauthorized_error()),
     StatusRule::with_function(403..=403, StatusPredicate::Always, forbidden_error),
     // k8s.io/apiserver: pkg/admission/plugin/namespace/lifecycle/admission.go
@@ -99,8 +104,6 @@ const RULES: [StatusRule; 20] = [
         "another client changed {object} at the same time",
         "run again",
     ),
-    // k8s.io/apiserver: pkg/admission/plugin/policy/validating/dispatcher.go
-    StatusRule::with_function(422..=422, StatusPredicate::Always, admission_error),
     // k8s.io/apimachinery: pkg/api/errors/errors.go, NewTooManyRequests
     StatusRule::with_text(
         429..=429,
@@ -212,11 +215,6 @@ mod tests {
         ),
         (409, r#"{"message":"canary"}"#, "another client changed job.batch/etl at the same time"),
         (
-            422,
-            r#"{"message":"ValidatingAdmissionPolicy 'a.example' with binding 'b' denied request: canary"}"#,
-            "an admission check of the cluster (a.example) rejects job.batch/etl",
-        ),
-        (
             429,
             r#"{"message":"canary"}"#,
             "the API server is overloaded (429 Too Many Requests) and did not process job.batch/etl",
@@ -239,7 +237,12 @@ mod tests {
 
     #[test]
     fn explains_each_example_like_its_rule() {
-        for example in EXAMPLES {
+        let policy = (
+            422,
+            r#"{"message":"ValidatingAdmissionPolicy 'a.example' with binding 'b' denied request: canary"}"#,
+            "an admission check of the cluster (a.example) rejects job.batch/etl",
+        );
+        for example in EXAMPLES.into_iter().chain([policy]) {
             assert_explained(example, |status, request| status.to_error(request));
         }
     }

@@ -1,7 +1,8 @@
 //! The error for code 403: a missing permission, or a denial by an admission plugin.
 
-use jobplate_diagnostic::{Error, ErrorKind, ProgramName};
+use jobplate_diagnostic::{Error, ErrorKind};
 
+use super::admission::{admission_error, quota_error};
 use super::rules::{StatusPredicate, StatusRule, apply_rules};
 use super::status::{RefusedRequest, Status};
 use crate::request::Verb;
@@ -9,7 +10,7 @@ use crate::request::Verb;
 /// The known statuses with code 403. The first matching row applies.
 ///
 /// The sources are paths in the Go modules of Kubernetes 1.37.2, the version that `tests/cluster` uses.
-const RULES: [StatusRule; 9] = [
+const RULES: [StatusRule; 10] = [
     // k8s.io/apiserver: pkg/endpoints/handlers/responsewriters/errors.go, with the verb `impersonate`
     StatusRule::with_text(
         403..=403,
@@ -21,7 +22,7 @@ const RULES: [StatusRule; 9] = [
     StatusRule::with_text(
         403..=403,
         StatusPredicate::Function(|status, _| {
-            is_permission_missing(status) && status.message_contains("User \"system:anonymous\"")
+            status.is_permission_missing() && status.message_contains("User \"system:anonymous\"")
         }),
         "the request had no credentials",
         "check the user of the kubeconfig context, and the output of its credential plugin",
@@ -29,21 +30,23 @@ const RULES: [StatusRule; 9] = [
     // k8s.io/apiserver: pkg/endpoints/handlers/responsewriters/errors.go
     StatusRule::with_function(
         403..=403,
-        StatusPredicate::Function(|status, _| is_permission_missing(status)),
+        StatusPredicate::Function(|status, _| status.is_permission_missing()),
         permission_error,
     ),
     // k8s.io/apiserver: pkg/admission/plugin/resourcequota/controller.go
+    StatusRule::with_function(403..=403, StatusPredicate::Message(&["exceeded quota"]), quota_error),
+    // k8s.io/kubernetes: plugin/pkg/admission/limitranger/admission.go
     StatusRule::with_text(
         403..=403,
-        StatusPredicate::Message(&["exceeded quota"]),
-        "{object} exceeds a quota of namespace {namespace}",
-        "`kubectl describe quota -n {namespace}` shows the limits",
+        StatusPredicate::Message(&[" usage per ", " limit to request ratio per "]),
+        "{object} violates a LimitRange of namespace {namespace}{message}",
+        "`kubectl describe limitrange -n {namespace}` shows the limits",
     ),
     // k8s.io/pod-security-admission: admission/admission.go
     StatusRule::with_text(
         403..=403,
         StatusPredicate::Message(&["violates PodSecurity"]),
-        "the Pod Security level of namespace {namespace} forbids the pod of {object}",
+        "the Pod Security level of namespace {namespace} forbids the pod of {object}{message}",
         "the level is a label: kubectl get namespace {namespace} --show-labels",
     ),
     // k8s.io/kubernetes: pkg/registry/rbac/validation/rule.go
@@ -76,24 +79,6 @@ pub(super) fn forbidden_error(status: &Status, request: &RefusedRequest<'_>) -> 
     apply_rules(&RULES, status, request).unwrap_or_else(|| admission_error(status, request))
 }
 
-/// Returns the error for a denial by an admission webhook or policy. Omits the message of the webhook or policy, which
-/// may quote values.
-pub(super) fn admission_error(status: &Status, request: &RefusedRequest<'_>) -> Error {
-    let object = request.resource.qualified_name(request.object.name());
-    let name = status.name_after("admission webhook ").or_else(|| status.name_after("ValidatingAdmissionPolicy "));
-    let by = name.map(|name| format!(" ({name})")).unwrap_or_default();
-    Error::new(ErrorKind::Cluster, format!("an admission check of the cluster{by} rejects {object}")).hint(
-        "its message can contain values and is not shown; `"
-            + ProgramName
-            + " render ... | kubectl apply --server-side --dry-run=server -f -` shows it",
-    )
-}
-
-/// Returns whether an authorizer denied the request.
-fn is_permission_missing(status: &Status) -> bool {
-    status.message_contains("cannot ") && status.message_contains(" resource ")
-}
-
 /// Returns the error for a missing permission, with the RBAC rule that grants it.
 fn permission_error(status: &Status, request: &RefusedRequest<'_>) -> Error {
     let RefusedRequest { object, resource, verb, .. } = request;
@@ -112,11 +97,10 @@ fn permission_error(status: &Status, request: &RefusedRequest<'_>) -> Error {
     };
     let role = if resource.namespaced { format!("a Role in {namespace}") } else { "a ClusterRole".to_owned() };
     let rule = format!("{{apiGroups: [\"{}\"], resources: [{}], verbs: {verbs}}}", resource.group, resource.plural);
-    Error::new(
-        ErrorKind::Cluster,
-        format!("you are not allowed to {} {resources}{scope}: {name}", denied_verb.as_str()),
-    )
-    .hint(format!("bind {role} with this rule: {rule}"))
+    let user = request.message.and_then(|message| message.split_once("User \"")?.1.split_once("\" cannot "));
+    let user = user.map_or_else(|| "you are".to_owned(), |(user, _)| format!("user {user} is"));
+    Error::new(ErrorKind::Cluster, format!("{user} not allowed to {} {resources}{scope}: {name}", denied_verb.as_str()))
+        .hint(format!("bind {role} with this rule: {rule}"))
 }
 
 #[cfg(test)]
@@ -145,6 +129,11 @@ mod tests {
             403,
             r#"{"message":"forbidden: canary exceeded quota: canary"}"#,
             "job.batch/etl exceeds a quota of namespace ns | `kubectl describe quota -n ns` shows the limits",
+        ),
+        (
+            403,
+            r#"{"message":"pods \"etl\" is forbidden: maximum memory usage per Container is canary, but limit is canary"}"#,
+            "job.batch/etl violates a LimitRange of namespace ns",
         ),
         (
             403,

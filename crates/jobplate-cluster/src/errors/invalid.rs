@@ -6,6 +6,7 @@ use jobplate_diagnostic::{Error, ErrorKind};
 use jobplate_manifest::field::FieldPath;
 use jobplate_yaml::Node;
 
+use super::invalid_fields::{CauseDescription, describe_with_document, resource_above_limit};
 use super::schema::MAX_SPAN;
 use super::status::{RefusedRequest, Status, StatusCause};
 
@@ -48,7 +49,7 @@ impl CausePattern {
 ///
 /// The sources are paths in the Go modules of Kubernetes 1.37.2, the version that `tests/cluster` uses. The source of
 /// the reasons is k8s.io/apimachinery: pkg/util/validation/field/errors.go.
-const CAUSES: [CauseRule; 15] = [
+const CAUSES: [CauseRule; 16] = [
     // k8s.io/apimachinery: pkg/api/validation/objectmeta.go; k8s.io/kubernetes: pkg/apis/{apps,core,storage}/validation
     CauseRule::new(
         CausePattern::Message(&["field is immutable", "updates to ", "may not change once set"]),
@@ -60,6 +61,12 @@ const CAUSES: [CauseRule; 15] = [
         CausePattern::SetField(".restartPolicy"),
         "has an unsupported value",
         Some("use OnFailure or Never in a Job, and Always in other workloads"),
+    ),
+    // k8s.io/kubernetes: pkg/apis/batch/validation/validation.go
+    CauseRule::new(
+        CausePattern::SetField("spec.schedule"),
+        "is not a cron schedule",
+        Some("use five fields, such as `0 3 * * *`, or a macro, such as `@daily`"),
     ),
     // k8s.io/kubernetes: pkg/apis/core/validation/validation.go
     CauseRule::new(
@@ -106,11 +113,14 @@ const CAUSES: [CauseRule; 15] = [
 
 /// Returns the description of a cause, and a hint if there is one. `is_set` is true if the document has a value for the
 /// field.
-fn describe_cause(cause: &StatusCause, is_set: bool) -> (&'static str, Option<&'static str>) {
+fn describe_cause(cause: &StatusCause, is_set: bool) -> (String, Option<&'static str>) {
+    if let Some(resource) = resource_above_limit(cause) {
+        return (format!("{resource} is more than its limit"), Some("lower the request, or raise the limit"));
+    }
     CAUSES
         .iter()
         .find(|rule| rule.pattern.matches(cause, is_set))
-        .map_or(("has an invalid value", None), |rule| (rule.description, rule.hint))
+        .map_or(("has an invalid value".to_owned(), None), |rule| (rule.description.to_owned(), rule.hint))
 }
 
 /// Returns the error for a status with code 422, with a line for each cause. The error points to the first field that
@@ -122,26 +132,39 @@ pub(super) fn invalid_error(status: &Status, request: &RefusedRequest<'_>) -> Er
         let error = Error::new(ErrorKind::Cluster, format!("the API server rejects {name}"));
         return object.locate(error.hint("the API server names no field"));
     }
-    let mut lines = String::new();
+    let mut lines: Vec<String> = Vec::new();
+    let mut first_hint = None;
     // The span and the hint of the first field that is in the document.
     let mut first: Option<(Range<usize>, Option<&'static str>)> = None;
     for cause in &status.causes {
-        let found = object.with_node(|root| find_field(&cause.field, root, request.is_new)).flatten();
-        let (description, hint) = describe_cause(cause, found.as_ref().is_some_and(|field| field.is_set));
+        let specific = describe_with_document(cause, object);
+        let field = specific.as_ref().map_or(&*cause.field, |specific| specific.field);
+        let found = object.with_node(|root| find_field(field, root, request.is_new)).flatten();
+        let (description, hint) = match specific {
+            Some(CauseDescription { description, hint, .. }) => (description, Some(hint)),
+            None => describe_cause(cause, found.as_ref().is_some_and(|field| field.is_set)),
+        };
         let location = found.as_ref().map(|field| format!(" (line {})", object.line_at(field.span.start)));
-        let field = sanitize_field_path(&cause.field);
-        let line = format!("\n  {field}{} {description}", location.unwrap_or_default());
+        let subject = format!("{}{}", sanitize_field_path(field), location.unwrap_or_default());
+        let line = format!("{subject} {description}").trim_start().to_owned();
+        if first_hint.is_none() {
+            first_hint = hint;
+        }
         if let (None, Some(field)) = (&first, found) {
             first = Some((field.span, hint));
         }
         if !lines.contains(&line) {
-            lines.push_str(&line);
+            lines.push(line);
         }
     }
-    let error = Error::new(ErrorKind::Cluster, format!("the API server rejects {name}:{lines}"));
+    let list = match lines.as_slice() {
+        [line] => format!(" {line}"),
+        lines => lines.iter().map(|line| format!("\n  {line}")).collect(),
+    };
+    let error = Error::new(ErrorKind::Cluster, format!("the API server rejects {name}:{list}"));
     let (error, hint) = match first {
         Some((span, hint)) => (error.at(span), hint),
-        None => (error, status.causes.first().and_then(|cause| describe_cause(cause, false).1)),
+        None => (error, first_hint),
     };
     object.locate(match hint {
         Some(hint) => error.hint(hint),
@@ -217,6 +240,7 @@ mod tests {
     const EXAMPLES: [(&str, &str, &str, bool); CAUSES.len()] = [
         ("FieldValueInvalid", "spec.template", "canary: field is immutable", true),
         ("FieldValueNotSupported", "spec.template.spec.restartPolicy", "canary", true),
+        ("FieldValueInvalid", "spec.schedule", "canary", true),
         ("FieldValueInvalid", "env[0].valueFrom", "may not be specified when `value` is not empty", true),
         ("FieldValueInvalid", "metadata.name", "a lowercase RFC 1123 subdomain must", true),
         ("FieldValueInvalid", "data", "a valid config key must consist of", true),
@@ -248,7 +272,7 @@ mod tests {
             (
                 422,
                 r#"{"message":"canary","details":{"causes":[{"reason":"FieldValueInvalid","field":"spec.template.spec.containers[0].env[0].name","message":"canary: a valid environment variable name must"}]}}"#,
-                "job.yaml:10:11: the API server rejects job.batch/etl:\n  spec.template.spec.containers[0].env[0].name (line 10) is an invalid variable name | use printable",
+                "job.yaml:10:11: the API server rejects job.batch/etl: spec.template.spec.containers[0].env[0].name (line 10) is an invalid variable name | use printable",
             ),
             (
                 422,

@@ -73,14 +73,16 @@ pub(super) fn apply_rules(rules: &[StatusRule], status: &Status, request: &Refus
 }
 
 /// Replaces the placeholders of a message or hint: `{object}` (such as `job.batch/etl`), `{namespace}`, `{code}`,
-/// `{kind}` (the plural name of the kind that the status is about) and `{webhook}` (a space and the name of the webhook
-/// in the message, or an empty string if the message does not name a webhook).
+/// `{kind}` (the plural name of the kind that the status is about), `{webhook}` (a space and the name of the webhook in
+/// the message, or an empty string if the message does not name a webhook) and `{message}` (a colon and the masked
+/// message, or an empty string if it must not be shown).
 fn fill_placeholders(template: &str, status: &Status, request: &RefusedRequest<'_>) -> String {
     let value_of = |placeholder: &str| match placeholder {
         "object" => request.resource.qualified_name(request.object.name()),
         "namespace" => request.object.namespace.to_string(),
         "code" => status.code.as_u16().to_string(),
         "kind" => status.details_kind.clone(),
+        "message" => request.message.map(|message| format!(": {message}")).unwrap_or_default(),
         "webhook" => status.name_after("webhook ").map(|name| format!(" {name}")).unwrap_or_default(),
         other => format!("{{{other}}}"),
     };

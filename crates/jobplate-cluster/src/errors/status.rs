@@ -1,7 +1,7 @@
 //! The status with which an API server rejects a request, and its interpretation.
 //!
 //! The messages of a status quote the object, including literal values of env vars. The messages are matched against
-//! known phrases and never shown.
+//! known phrases. Those of admission are shown after the values of the object are masked; the others never.
 
 use http::StatusCode;
 use serde::Deserialize;
@@ -20,7 +20,7 @@ pub(crate) struct Status {
     /// Whether the body was a Kubernetes `Status`.
     pub(super) is_status: bool,
     reason: String,
-    /// The message. It must not be shown, since it may quote values.
+    /// The message. It may quote values, so only [`RefusedRequest::message`] is shown.
     pub(super) message: String,
     /// The plural name of the kind that the status is about. For a missing namespace, this is `namespaces`. Empty if
     /// the status does not name a kind.
@@ -57,7 +57,7 @@ pub(crate) struct StatusCause {
 
 impl StatusCause {
     /// Returns whether the cause is a change to an immutable field.
-    pub(crate) fn is_immutable(&self) -> bool {
+    fn is_immutable(&self) -> bool {
         self.message.ends_with("field is immutable")
     }
 
@@ -93,6 +93,11 @@ impl Status {
         self.code.as_u16() == code
     }
 
+    /// Returns the message, which may quote values.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     pub(super) fn message_contains(&self, phrase: &str) -> bool {
         self.message.contains(phrase)
     }
@@ -110,17 +115,19 @@ impl Status {
         (self.message_contains("etcdserver") || self.message_contains("failed calling webhook")) && !self.is_too_large()
     }
 
-    /// Returns whether the server rejected only changes to the immutable pod template of a Job.
-    ///
-    /// An env entry with two sources also counts as a change: it results from merging the entry into the live template.
-    pub(crate) fn is_immutable(&self) -> bool {
-        let is_in_template =
-            |cause: &StatusCause| cause.field == "spec.template" || cause.field.starts_with("spec.template.");
-        let is_about_change =
-            |cause: &StatusCause| is_in_template(cause) && (cause.is_immutable() || cause.is_env_source_fault());
-        self.has_code(422)
-            && self.causes.iter().any(StatusCause::is_immutable)
-            && self.causes.iter().all(is_about_change)
+    /// Returns whether the server's validation rejected the object, and not a policy or a webhook.
+    pub(crate) fn is_invalid(&self) -> bool {
+        self.has_code(422) && !self.is_denied_by_admission()
+    }
+
+    /// Returns whether the server's validation names an immutable field.
+    pub(crate) fn names_immutable_field(&self) -> bool {
+        self.is_invalid() && self.causes.iter().any(StatusCause::is_immutable)
+    }
+
+    /// Returns whether the object exceeds a quota.
+    pub(crate) fn exceeds_quota(&self) -> bool {
+        self.has_code(403) && self.message_contains("exceeded quota")
     }
 
     /// Returns whether the server rejected the request because an object with the requested name already exists.
@@ -173,17 +180,19 @@ pub(crate) struct RefusedRequest<'a> {
     /// Whether the object does not exist. If so, the indexes in the status refer to the document; otherwise, they refer
     /// to the result of the merge with the live object.
     pub is_new: bool,
+    /// The message of the server with all sensitive values masked, or `None` if it must not be shown.
+    pub message: Option<&'a str>,
 }
 
 impl<'a> RefusedRequest<'a> {
     /// Creates the description of a request about `object`, which may exist.
     pub(crate) fn new(object: &'a InputObject, resource: &'a Resource, verb: Verb) -> Self {
-        RefusedRequest { object, resource, verb, is_new: false }
+        RefusedRequest { object, resource, verb, is_new: false, message: None }
     }
 
     /// Creates the description of a request that creates `object`.
     pub(crate) fn for_new(object: &'a InputObject, resource: &'a Resource) -> Self {
-        RefusedRequest { object, resource, verb: Verb::Create, is_new: true }
+        RefusedRequest { object, resource, verb: Verb::Create, is_new: true, message: None }
     }
 }
 
@@ -196,10 +205,10 @@ mod tests {
     }
 
     #[test]
-    fn finds_immutable_pod_templates() {
+    fn finds_immutable_fields() {
         let json = r#"{"details":{"causes":[{"field":"spec.template","message":"Invalid value: canary: field is immutable"}]}}"#;
-        assert!(status(422, json).is_immutable());
-        assert!(!status(422, &json.replace("spec.template", "spec.selector")).is_immutable());
+        assert!(status(422, json).names_immutable_field());
+        assert!(!status(422, &json.replace("is immutable", "is wrong")).names_immutable_field());
     }
 
     #[test]

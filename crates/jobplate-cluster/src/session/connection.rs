@@ -56,6 +56,11 @@ impl Response {
         (!self.code.is_success()).then(|| Status::read(self.code, &self.body))
     }
 
+    /// Returns whether the body is an object of the API, such as a Job or a `Status`.
+    pub(crate) fn is_object(&self) -> bool {
+        serde_json::from_slice::<Value>(&self.body).is_ok_and(|value| value["kind"].is_string())
+    }
+
     /// Parses the body as a Kubernetes object.
     ///
     /// # Errors
@@ -316,8 +321,13 @@ fn parse_warnings(headers: &HeaderMap) -> Vec<String> {
     let texts = headers.get_all(WARNING).iter().filter_map(|value| value.to_str().ok());
     texts
         .map(|text| {
-            let message = text.find('"').map_or(text, |at| &text[at + 1..]);
-            message.trim_end_matches('"').replace("\\\"", "\"")
+            let Some((_, quoted)) = text.split_once('"') else { return text.to_owned() };
+            let mut message = String::new();
+            let mut characters = quoted.chars();
+            while let Some(c) = characters.next().filter(|c| *c != '"') {
+                message.extend(if c == '\\' { characters.next() } else { Some(c) });
+            }
+            message
         })
         .collect()
 }
@@ -348,6 +358,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(WARNING, "299 - \"spec: \\\"a\\\" is old\"".parse().unwrap());
         headers.append(WARNING, "299 - \"b\"".parse().unwrap());
-        assert_eq!(parse_warnings(&headers), ["spec: \"a\" is old", "b"]);
+        headers.append(WARNING, r#"299 - "unknown field \"spec.a\"" "Tue, 24 Nov 2026 16:26:10 GMT""#.parse().unwrap());
+        assert_eq!(parse_warnings(&headers), ["spec: \"a\" is old", "b", "unknown field \"spec.a\""]);
     }
 }

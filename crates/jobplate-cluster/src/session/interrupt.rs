@@ -1,10 +1,10 @@
-//! Handles Ctrl-C and SIGTERM: new requests are prevented, and requests that were already sent get a grace period.
+//! Handles Ctrl-C, SIGTERM and SIGHUP: new requests are prevented, and requests that were already sent get a grace period.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures::future::{Either, select};
+use futures::future::{Either, pending, select};
 use tokio::sync::Notify;
 
 /// The time in which requests can complete after Ctrl-C.
@@ -17,29 +17,45 @@ pub(crate) struct CancellationToken(Arc<CancellationState>);
 #[derive(Default)]
 struct CancellationState {
     is_cancelled: AtomicBool,
+    /// The number of [`SecondSignalDelay`]s.
+    delays: AtomicUsize,
     notify: Notify,
 }
 
+/// As long as this value exists, a second signal does not end the process. The grace period still ends the run.
+pub(crate) struct SecondSignalDelay(CancellationToken);
+
+impl Drop for SecondSignalDelay {
+    fn drop(&mut self) {
+        self.0.0.delays.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl CancellationToken {
-    /// Creates a token that Ctrl-C or SIGTERM cancels. Calls `on_listening` as soon as these signals no longer end the
-    /// process. The second signal calls `on_second_signal`.
-    pub(crate) fn listen(on_listening: fn(), on_second_signal: fn()) -> Self {
+    /// Creates a token that Ctrl-C or SIGTERM cancels, and SIGHUP if `includes_hangup` is true. Calls `on_listening` as
+    /// soon as these signals no longer end the process. The second signal calls `on_second_signal`.
+    pub(crate) fn listen(includes_hangup: bool, on_listening: fn(), on_second_signal: fn()) -> Self {
         let token = CancellationToken::default();
         let listener = token.clone();
         tokio::spawn(async move {
-            let Ok(mut signals) = Signals::new() else { return };
+            let Ok(mut signals) = Signals::new(includes_hangup) else { return };
             on_listening();
-            for _ in 0..2 {
-                if signals.recv().await.is_none() {
-                    return;
-                }
-                if listener.0.is_cancelled.swap(true, Ordering::Relaxed) {
+            while signals.recv().await.is_some() {
+                let is_second = listener.0.is_cancelled.swap(true, Ordering::Relaxed);
+                if is_second && listener.0.delays.load(Ordering::Relaxed) == 0 {
                     on_second_signal();
                 }
                 listener.0.notify.notify_waiters();
             }
         });
         token
+    }
+
+    /// Prevents a second signal from ending the process until the returned value is dropped, for requests that belong
+    /// together.
+    pub(crate) fn delay_second_signal(&self) -> SecondSignalDelay {
+        self.0.delays.fetch_add(1, Ordering::Relaxed);
+        SecondSignalDelay(self.clone())
     }
 
     /// Returns whether the user has cancelled the run.
@@ -86,25 +102,39 @@ struct Signals {
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    hangup: Option<tokio::signal::unix::Signal>,
 }
 
 #[cfg(unix)]
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    fn new(includes_hangup: bool) -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: includes_hangup.then(|| signal(SignalKind::hangup())).transpose()?,
+        })
     }
 
     async fn recv(&mut self) -> Option<()> {
-        match select(Box::pin(self.interrupt.recv()), Box::pin(self.terminate.recv())).await {
-            Either::Left((received, _)) | Either::Right((received, _)) => received,
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => pending().await,
+            }
+        };
+        let interrupts = select(Box::pin(self.interrupt.recv()), Box::pin(self.terminate.recv()));
+        match select(interrupts, Box::pin(hangup)).await {
+            Either::Left((Either::Left((received, _)) | Either::Right((received, _)), _)) => received,
+            Either::Right((received, _)) => received,
         }
     }
 }
 
 #[cfg(not(unix))]
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    fn new(_includes_hangup: bool) -> std::io::Result<Self> {
         Ok(Signals {})
     }
 

@@ -4,7 +4,8 @@ pub(crate) mod config;
 pub(crate) mod connection;
 pub(crate) mod interrupt;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::errors::describe::{unauthorized_error, unknown_kind_error};
-use crate::errors::status::RefusedRequest;
+use crate::errors::status::{RefusedRequest, Status};
 use crate::errors::transport::{TransportError, invalid_response_error, unknown_creation_error};
 use crate::events::EventHandler;
 use crate::kinds::{DiscoveryCache, built_in_resource, split_api_version};
@@ -43,11 +44,21 @@ pub struct SessionOptions {
     pub concurrency: usize,
     /// The parameters of all writes.
     pub write_options: WriteOptions,
+    /// Whether SIGHUP cancels the run like Ctrl-C and SIGTERM. False if the process ignores it, as with `nohup`.
+    pub includes_hangup: bool,
     /// Called when Ctrl-C and SIGTERM cancel the run instead of ending the process.
     pub on_listening: fn(),
     /// The function that is called at the second Ctrl-C or SIGTERM. It can end the process without waiting for pending
     /// requests.
     pub on_second_interrupt: fn(),
+}
+
+/// A request without a response that can be used.
+#[derive(Debug)]
+pub(crate) struct SendFailure {
+    pub error: Error,
+    /// Whether the server may have processed the request.
+    pub may_have_acted: bool,
 }
 
 /// A session with an API server.
@@ -63,6 +74,8 @@ pub(crate) struct Session<'e> {
     pub(crate) cancellation: CancellationToken,
     /// Whether the server is unreachable or rejects the credentials. Concurrent requests share the flag.
     is_unusable: Cell<bool>,
+    /// The warnings that were already reported, with the locations of their objects.
+    reported_warnings: RefCell<HashSet<String>>,
 }
 
 impl<'e> Session<'e> {
@@ -85,8 +98,13 @@ impl<'e> Session<'e> {
             write_options: options.write_options.clone(),
             concurrency: options.concurrency.max(1),
             namespaces,
-            cancellation: CancellationToken::listen(options.on_listening, options.on_second_interrupt),
+            cancellation: CancellationToken::listen(
+                options.includes_hangup,
+                options.on_listening,
+                options.on_second_interrupt,
+            ),
             is_unusable: Cell::new(false),
+            reported_warnings: RefCell::default(),
         })
     }
 
@@ -101,12 +119,23 @@ impl<'e> Session<'e> {
     /// Fails if there is no response, if the server does not accept the credentials, or if a gateway responds to a
     /// write with an error. All other responses are `Ok`, even if the server rejected the request.
     pub(crate) async fn send(&self, request: &Request, object: &InputObject) -> Result<Response> {
-        let response =
-            self.try_send(request).await.map_err(|error| self.on_transport_error(&error, request, object))?;
+        self.send_tracked(request, object).await.map_err(|failure| failure.error)
+    }
+
+    /// Sends a request like [`Session::send`]. A failure also says whether the server may have processed the request.
+    ///
+    /// # Errors
+    /// Fails like [`Session::send`].
+    pub(crate) async fn send_tracked(&self, request: &Request, object: &InputObject) -> Result<Response, SendFailure> {
+        let response = self.try_send(request).await.map_err(|error| SendFailure {
+            may_have_acted: error.may_have_acted,
+            error: self.on_transport_error(&error, request, object),
+        })?;
         let code = response.code.as_u16();
         if code == 401 {
             self.is_unusable.set(true);
-            return Err(unauthorized_error());
+            // An earlier attempt may have been processed before the credentials expired.
+            return Err(SendFailure { error: unauthorized_error(), may_have_acted: response.was_retried });
         }
         if response.code.is_server_error() && self.connection.is_unreachable() {
             self.is_unusable.set(true);
@@ -115,14 +144,79 @@ impl<'e> Session<'e> {
         // taken effect.
         if request.is_write && matches!(code, 502..=504) {
             let reason = format!("the API server is unavailable: {code}");
-            if !request.is_retryable {
-                return Err(unknown_creation_error(&reason, object));
-            }
-            let error = Error::new(ErrorKind::Cluster, format!("{reason} about {}", object.name()));
-            return Err(object.locate(error.hint(MAY_HAVE_ACTED)));
+            let error = match request.is_retryable {
+                false => unknown_creation_error(&reason, object),
+                true => {
+                    let error = Error::new(ErrorKind::Cluster, format!("{reason} about {}", object.name()));
+                    object.locate(error.hint(MAY_HAVE_ACTED))
+                }
+            };
+            return Err(SendFailure { error, may_have_acted: true });
         }
-        response.warnings.iter().for_each(|text| self.events.on_warning(object, text));
+        self.report_warnings(request, object, &response).await;
         Ok(response)
+    }
+
+    /// Reports the warnings in a response, each once for an object.
+    async fn report_warnings(&self, request: &Request, object: &InputObject, response: &Response) {
+        let mut live = None;
+        for text in &response.warnings {
+            let is_new =
+                self.reported_warnings.borrow_mut().insert(format!("{}:{}:{text}", object.file(), object.line()));
+            if !is_new {
+                continue;
+            }
+            if live.is_none() {
+                live = Some(self.live_before(request, response).await);
+            }
+            let masked = live.as_ref().and_then(Option::as_ref).and_then(|live| self.mask_message(object, live, text));
+            self.events.on_warning(object, text, masked.as_deref());
+        }
+    }
+
+    /// Returns the live object before a request, or null if it did not exist. Returns `None` if it is unknown, because
+    /// the request has changed the object or the object cannot be read.
+    async fn live_before(&self, request: &Request, response: &Response) -> Option<Value> {
+        if request.verb == Verb::Create || response.code.as_u16() == 201 {
+            return Some(Value::Null);
+        }
+        let is_changed = request.is_write && response.code.is_success();
+        if is_changed || matches!(request.verb, Verb::Get | Verb::List) {
+            return None;
+        }
+        self.read_or_null(&request.to_get()).await
+    }
+
+    /// Sends a request that reads an object. Returns null if the object does not exist, and `None` if it cannot be read.
+    async fn read_or_null(&self, get: &Request) -> Option<Value> {
+        let response = self.try_send(get).await.ok()?;
+        match response.code.as_u16() {
+            404 => Some(Value::Null),
+            _ if response.code.is_success() => serde_json::from_slice(&response.body).ok(),
+            _ => None,
+        }
+    }
+
+    fn mask_message(&self, object: &InputObject, live: &Value, text: &str) -> Option<String> {
+        self.events.mask_message(&[&object.json().ok()?, live], text)
+    }
+
+    /// Returns the error for a rejected request, with the server's message if people are meant to read it.
+    pub(crate) async fn refusal_error(&self, request: &RefusedRequest<'_>, status: &Status) -> Error {
+        let RefusedRequest { object, resource, verb, is_new, .. } = *request;
+        let masked = if status.is_permission_missing() {
+            // This message quotes no part of the object.
+            self.mask_message(object, &Value::Null, status.message())
+        } else if let Some(text) = status.admission_message().filter(|_| !matches!(verb, Verb::Get | Verb::List)) {
+            let live = match is_new {
+                true => Some(Value::Null),
+                false => self.read_or_null(&Request::get(resource, &object.namespace, object.name())).await,
+            };
+            live.and_then(|live| self.mask_message(object, &live, text))
+        } else {
+            None
+        };
+        status.to_error(&RefusedRequest { message: masked.as_deref(), ..*request })
     }
 
     /// Sends a request. Unlike [`Session::send`], never marks the session as unusable, and reports no warnings.
@@ -190,7 +284,7 @@ impl<'e> Session<'e> {
                     plural: object.kind.to_ascii_lowercase(),
                     namespaced: false,
                 };
-                return Err(status.to_error(&RefusedRequest::new(object, &resource, Verb::Get)));
+                return Err(self.refusal_error(&RefusedRequest::new(object, &resource, Verb::Get), &status).await);
             }
         }
         Ok(self.discovery.find(&object.api_version, &object.kind).flatten())
@@ -210,7 +304,7 @@ impl<'e> Session<'e> {
         match response.refusal() {
             None => response.parse_object(object).map(Some),
             Some(status) if status.has_code(404) => Ok(None),
-            Some(status) => Err(status.to_error(&RefusedRequest::new(object, resource, Verb::Get))),
+            Some(status) => Err(self.refusal_error(&RefusedRequest::new(object, resource, Verb::Get), &status).await),
         }
     }
 }
