@@ -82,6 +82,9 @@ pub(crate) fn syntax_error(text: &str, unsupported: Unsupported, general_hint: &
     if let Some(at) = template_expression_on_line(text, unsupported.offset) {
         return unrendered_template_error(at);
     }
+    if let Some(at) = json_comment(text, unsupported.offset) {
+        return Error::input("invalid JSON: comments are not allowed").at(at..at + 2).hint("remove the comment");
+    }
     let hint = if unsupported.reason.contains("tab") {
         "indent with spaces"
     } else if unsupported.reason.contains("quote") {
@@ -97,4 +100,23 @@ pub(crate) fn syntax_error(text: &str, unsupported: Unsupported, general_hint: &
     };
     let end = (unsupported.offset + 1).min(text.len());
     Error::input(format!("cannot parse YAML: {}", unsupported.reason)).at(unsupported.offset..end).hint(hint)
+}
+
+/// Returns the offset of the first comment in JSON before the end of the line at `offset`.
+fn json_comment(text: &str, offset: usize) -> Option<usize> {
+    let end = text[offset..].find('\n').map_or(text.len(), |length| offset + length);
+    let mut bytes = text.bytes().enumerate().take(end).skip_while(|(_, byte)| byte.is_ascii_whitespace()).peekable();
+    if !matches!(bytes.peek(), Some((_, b'{' | b'[' | b'/'))) {
+        return None;
+    }
+    let (mut is_in_string, mut previous) = (false, b' ');
+    for (at, byte) in bytes {
+        match byte {
+            b'"' if previous != b'\\' => is_in_string = !is_in_string,
+            b'/' | b'*' if previous == b'/' && !is_in_string => return Some(at - 1),
+            _ => {}
+        }
+        previous = if previous == b'\\' && byte == b'\\' { b' ' } else { byte };
+    }
+    None
 }

@@ -34,7 +34,7 @@ use clap::Args;
 use jobplate::check::rules::{self, RULES};
 use jobplate::check::{CheckCounts, Checker, Rule, SecretReferences, render_page};
 use jobplate::render::InputSource;
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Error, Result, display_path};
 
 use self::baseline::Baseline;
 use self::fix::{FixArgs, Fixes};
@@ -193,6 +193,8 @@ impl CheckArgs {
         if let Some(error) = Error::combine(errors) {
             let code = ui.report_failure(&error);
             fixes.iter().flat_map(Fixes::notes).for_each(|note| ui.write_note(note));
+            let unwritten = selection.baseline.as_deref().filter(|_| self.create_baseline);
+            unwritten.into_iter().for_each(|file| ui.write_note(format!("{} was not written", display_path(file))));
             return Ok(code);
         }
         write_notes(&reporter, counts, fixes.as_ref(), &references, &selection.rules, ui);
