@@ -1,6 +1,7 @@
 //! `jobplate apply`: renders manifests, applies them to a cluster and reports the outcome of each object.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
@@ -22,6 +23,9 @@ use crate::shared::rendered_documents::RenderedDocuments;
 use crate::shared::temp_files::end_on_interrupts;
 use crate::ui::events::ProgressReporter;
 use crate::ui::{Ui, ignore_closed_output};
+
+/// The time between two summaries of a wait. CI systems end a job that prints nothing for some minutes.
+const SUMMARY_INTERVAL: Duration = Duration::from_secs(60);
 
 #[derive(Args)]
 pub(crate) struct ApplyArgs {
@@ -69,6 +73,9 @@ struct ApplyingArgs {
     /// Print the logs of the Jobs to stderr (implies --wait)
     #[arg(long)]
     logs: bool,
+    /// How long a pod may be unable to start, such as for a missing Secret; 0 for no limit
+    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    start_timeout: String,
     /// Maximum duration of Jobs and deletions
     #[arg(long, value_name = "DURATION", default_value = "10m")]
     timeout: String,
@@ -129,8 +136,17 @@ enum OnImmutableChoice {
 impl ApplyArgs {
     /// Resolves the arguments.
     fn resolve(self) -> Result<ApplyRequest> {
-        let ApplyingArgs { dry_run, on_immutable, recreate_running, no_preflight, wait, logs, timeout, output } =
-            self.applying;
+        let ApplyingArgs {
+            dry_run,
+            on_immutable,
+            recreate_running,
+            no_preflight,
+            wait,
+            logs,
+            start_timeout,
+            timeout,
+            output,
+        } = self.applying;
         let mut request = resolve_manifests(self.manifests, &self.cluster)?;
         let dry_run = match dry_run.require("`--dry-run` must be `server` or `none`")? {
             DryRunChoice::None => false,
@@ -161,7 +177,9 @@ impl ApplyArgs {
         let format = output.map(|format| format.require("`--output` must be `name` or `json`")).transpose();
         let format = format.map_err(|error| error.hint("`" + ProgramName + " render` prints manifests"))?;
         let timeout = parse_duration("--timeout", &timeout)?.unwrap_or(MAX_DURATION);
-        let wait = (wait || logs).then_some(WaitOptions { follow_logs: logs });
+        let start_timeout = parse_duration("--start-timeout", &start_timeout)?.unwrap_or(MAX_DURATION);
+        let wait_options = WaitOptions { follow_logs: logs, start_timeout, summary_interval: SUMMARY_INTERVAL };
+        let wait = (wait || logs).then_some(wait_options);
         let options = ApplyOptions {
             dry_run,
             preflight: !no_preflight,

@@ -45,6 +45,7 @@ mod secret;
 mod sent_rows;
 mod servers;
 mod take_over;
+mod waiting;
 mod wire;
 mod worker;
 mod worker_chart;

@@ -175,7 +175,8 @@ impl<'a> ApplyRun<'a> {
             && let Some(uid) = result.uid
         {
             let namespace = entry.object.namespace.to_string();
-            let job = AwaitedJob { namespace, name: row.name.clone(), uid, has_ttl: entry.has_ttl };
+            let (name, resource_version, has_ttl) = (row.name.clone(), result.resource_version, entry.has_ttl);
+            let job = AwaitedJob { namespace, name, uid, resource_version, has_ttl };
             self.jobs.push((index, job));
         }
     }
@@ -241,10 +242,12 @@ impl<'a> ApplyRun<'a> {
         if let Some(wait) = &options.wait
             && !session.cancellation.is_cancelled()
         {
-            for JobEnd { index, text, failure } in wait_for_jobs(session, jobs, wait, options.timeout).await {
-                self.entries[index].row.job_result = Some(text);
-                self.failure = self.failure.or(failure);
-            }
+            let (entries, first_failure) = (&mut self.entries, &mut self.failure);
+            let on_end = |JobEnd { index, text, failure }| {
+                entries[index].row.job_result = Some(text);
+                *first_failure = first_failure.or(failure);
+            };
+            wait_for_jobs(session, jobs, wait, options.timeout, on_end).await;
             if session.cancellation.is_cancelled() {
                 self.failure.get_or_insert(ErrorKind::Interrupted);
             }

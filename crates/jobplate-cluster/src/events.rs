@@ -19,6 +19,10 @@ pub trait EventHandler {
     fn on_finished(&self, _row: &ReportRow) {}
     /// Receives a line of a container's log.
     fn on_log_line(&self, _pod: &str, _container: &str, _line: &str) {}
-    /// Receives the current state of a wait. Each text replaces the previous text. An empty text clears the display.
-    fn on_progress(&self, _text: &str) {}
+    /// Receives the state of a Job that the run waits for, each time it changes. The state is `None` at the end of the
+    /// wait for this Job.
+    fn on_job_state(&self, _job: &str, _state: Option<&str>) {}
+    /// Receives, at regular intervals, the names and states of the Jobs that the run still waits for. A state is empty
+    /// if it is unknown.
+    fn on_waiting(&self, _jobs: &[(String, &str)]) {}
 }

@@ -29,11 +29,13 @@
 //! | `diff.rs` | what a diff compares, and what it leaves out |
 //! | `live.rs` | which fields of a live object belong to the server |
 //! | `wait/mod.rs` | when the wait for a Job ends |
-//! | `wait/poll.rs` | what a poll of one Job reads, and when the Job cannot be watched |
+//! | `wait/watch.rs` | what is listed and watched, what is read without the permission to watch, and when a Job cannot be watched |
+//! | `wait/tracked_job.rs` | what a change means for a Job, and how long a pod may be unable to start |
 //! | `wait/job_state.rs` | whether a Job is running, is complete or has failed |
 //! | `wait/pod_start.rs` | which reasons permanently prevent the start of a pod |
+//! | `wait/messages.rs` | which messages of Kubernetes' components are shown |
 //! | `logs.rs` | which logs are followed, and from which line they are resumed |
-//! | `pods.rs` | what is read from the status of a pod, and the polling interval |
+//! | `pods.rs` | what is read from the status of a pod, and the pause before a log is resumed |
 //! | `report.rs` | the names of the outcomes in reports (`created`, `configured`, ...) |
 //! | `events.rs` | what is reported during a run |
 //! | `completion.rs` | which names from a cluster are completion candidates |

@@ -1,9 +1,9 @@
 //! Builds requests to the API server as data, without sending them.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use http::Method;
-use kube::client::Body;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The characters that are escaped in a path segment or query value.
@@ -96,6 +96,8 @@ pub(crate) enum Verb {
     Get,
     /// Reads a collection.
     List,
+    /// Receives the changes of a collection.
+    Watch,
     /// Creates an object.
     Create,
     /// Applies or patches an object.
@@ -110,6 +112,7 @@ impl Verb {
         match self {
             Verb::Get => "get",
             Verb::List => "list",
+            Verb::Watch => "watch",
             Verb::Create => "create",
             Verb::Patch => "patch",
             Verb::Delete => "delete",
@@ -118,12 +121,21 @@ impl Verb {
 
     fn method(self) -> Method {
         match self {
-            Verb::Get | Verb::List => Method::GET,
+            Verb::Get | Verb::List | Verb::Watch => Method::GET,
             Verb::Create => Method::POST,
             Verb::Patch => Method::PATCH,
             Verb::Delete => Method::DELETE,
         }
     }
+}
+
+/// The conditions that the objects of a list or watch meet. An empty selector matches all objects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Selectors {
+    /// The field selector, such as `metadata.name=etl`.
+    pub fields: String,
+    /// The label selector, such as `job-name=etl`.
+    pub labels: String,
 }
 
 /// A request to the API server.
@@ -144,7 +156,7 @@ pub(crate) struct Request {
 
 impl Request {
     fn new(verb: Verb, path: String) -> Self {
-        let is_write = !matches!(verb, Verb::Get | Verb::List);
+        let is_write = !matches!(verb, Verb::Get | Verb::List | Verb::Watch);
         let (query, body) = (String::new(), Vec::new());
         Request { verb, path, query, accept: JSON, content_type: None, body, is_retryable: true, is_write }
     }
@@ -152,6 +164,15 @@ impl Request {
     fn with_query(mut self, key: &str, value: &str) -> Self {
         let separator = if self.query.is_empty() { '?' } else { '&' };
         let _ = write!(self.query, "{separator}{key}={}", utf8_percent_encode(value, ESCAPED));
+        self
+    }
+
+    fn with_selectors(mut self, selectors: &Selectors) -> Self {
+        for (key, selector) in [("fieldSelector", &selectors.fields), ("labelSelector", &selectors.labels)] {
+            if !selector.is_empty() {
+                self = self.with_query(key, selector);
+            }
+        }
         self
     }
 
@@ -187,9 +208,26 @@ impl Request {
         Request::new(Verb::Get, group_path(group, version))
     }
 
-    /// Creates a request for the objects in a namespace that match a label selector.
-    pub(crate) fn list(resource: &Resource, namespace: &str, selector: &str) -> Self {
-        Request::new(Verb::List, resource.path(namespace, None)).with_query("labelSelector", selector)
+    /// Creates a request for the objects in a namespace that match the selectors.
+    pub(crate) fn list(resource: &Resource, namespace: &str, selectors: &Selectors) -> Self {
+        Request::new(Verb::List, resource.path(namespace, None)).with_selectors(selectors)
+    }
+
+    /// Creates a request for the changes, after a resource version, of the objects in a namespace that match the
+    /// selectors. The server ends the response after `duration`.
+    pub(crate) fn watch(
+        resource: &Resource,
+        namespace: &str,
+        selectors: &Selectors,
+        resource_version: &str,
+        duration: Duration,
+    ) -> Self {
+        Request::new(Verb::Watch, resource.path(namespace, None))
+            .with_selectors(selectors)
+            .with_query("watch", "true")
+            .with_query("allowWatchBookmarks", "true")
+            .with_query("timeoutSeconds", &duration.as_secs().to_string())
+            .with_query("resourceVersion", resource_version)
     }
 
     /// Creates a request for the metadata of at most `limit` objects: the objects of a namespace, or all objects if the
@@ -292,7 +330,7 @@ impl Request {
     ///
     /// # Errors
     /// Fails if the path is not a valid URI.
-    pub(crate) fn to_http(&self) -> Result<http::Request<Body>, http::Error> {
+    pub(crate) fn to_http(&self) -> Result<http::Request<Vec<u8>>, http::Error> {
         let mut builder = http::Request::builder()
             .method(self.verb.method())
             .uri(format!("{}{}", self.path, self.query))
@@ -301,7 +339,7 @@ impl Request {
         if let Some(content_type) = self.content_type {
             builder = builder.header(http::header::CONTENT_TYPE, content_type);
         }
-        builder.body(Body::from(self.body.clone()))
+        builder.body(self.body.clone())
     }
 }
 

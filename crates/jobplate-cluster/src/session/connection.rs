@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use futures::stream::Stream;
 use http::StatusCode;
 use http::header::{DATE, HeaderMap, RETRY_AFTER, WARNING};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -13,6 +14,7 @@ use hyper_util::rt::TokioExecutor;
 use jiff::Timestamp;
 use jobplate_diagnostic::Error;
 use kube::client::{Body, ConfigExt};
+use kube::core::WatchEvent;
 use kube::{Client, Config};
 use serde_json::Value;
 use tower::{BoxError, ServiceBuilder};
@@ -199,7 +201,7 @@ impl<'e> Connection<'e> {
         let attempt_start = Instant::now();
         let http_request = request.to_http().map_err(|_| invalid_request_error())?;
         let exchange = async {
-            let (parts, body) = self.client.send(http_request).await?.into_parts();
+            let (parts, body) = self.client.send(http_request.map(Body::from)).await?.into_parts();
             Ok((parts, body.collect_bytes().await?))
         };
         match self.within_timeout(exchange).await {
@@ -242,12 +244,30 @@ impl<'e> Connection<'e> {
     /// Fails if there is no response. If the server rejects the request, the result is `Ok(Err(status))`.
     pub(crate) async fn stream(&self, request: &Request) -> Result<Result<Body, Status>, TransportError> {
         let http_request = request.to_http().map_err(|_| invalid_request_error())?;
-        let (parts, body) = self.within_timeout(self.client.send(http_request)).await?.into_parts();
+        let (parts, body) = self.within_timeout(self.client.send(http_request.map(Body::from))).await?.into_parts();
         if parts.status.is_success() {
             return Ok(Ok(body));
         }
         let body = body.collect_bytes().await.map_err(|error| TransportError::from_kube(&error, &self.server))?;
         Ok(Err(Status::read(parts.status, &body)))
+    }
+
+    /// Opens a watch. The timeout applies until the response begins. The request is not retried.
+    ///
+    /// # Errors
+    /// Fails if there is no response. If the server rejects the request, the result is `Ok(Err(code))`.
+    pub(crate) async fn watch(
+        &self,
+        request: &Request,
+    ) -> Result<Result<impl Stream<Item = kube::Result<WatchEvent<Value>>> + use<>, u16>, TransportError> {
+        let http_request = request.to_http().map_err(|_| invalid_request_error())?;
+        let open = async {
+            match self.client.request_events::<Value>(http_request).await {
+                Err(kube::Error::Api(status)) => Ok(Err(status.code)),
+                result => result.map(Ok),
+            }
+        };
+        self.within_timeout(open).await
     }
 
     /// Awaits a future of kube's client within the request timeout.
