@@ -512,7 +512,8 @@ fn uses_only_the_named_kubeconfig() {
         .assert_fails(3, &["no cluster is configured", "--kubeconfig"]);
     let sandbox =
         Sandbox::without_kubeconfig().file("input.yaml", CONFIG_MAP).env("KUBERNETES_SERVICE_HOST", "127.0.0.1");
-    apply(&sandbox, &namespace, &[]).assert_fails(3, &["service account"]);
+    apply(&sandbox, &namespace, &[]).assert_fails(3, &["KUBERNETES_SERVICE_PORT is not set"]);
+    apply(&sandbox.env("KUBERNETES_SERVICE_PORT", "1"), &namespace, &[]).assert_fails(3, &["service account"]);
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod complete;
 #[allow(dead_code)] // tests/cmd uses all of it
 mod console;
 mod container;
+mod credentials;
 mod diff;
 mod docs;
 mod edits;

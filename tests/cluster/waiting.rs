@@ -223,11 +223,7 @@ fn summarizes_a_wait_at_intervals() {
     let session = SessionOptions {
         cluster: ClusterOptions {
             kubeconfigs: Some(KubeconfigSource::Flag(fixture.proxy.kubeconfig())),
-            context: None,
-            cluster: None,
-            user: None,
-            impersonate: None,
-            impersonate_groups: Vec::new(),
+            ..ClusterOptions::default()
         },
         namespace: Some(fixture.namespace.clone()),
         request_timeout: Some(Duration::from_secs(60)),

@@ -51,7 +51,9 @@
 //! | `errors/conflict.rs` | which fields conflict, and which of their values are shown |
 //! | `errors/transport.rs` | why a request got no response, and the message for it |
 //! | `session/mod.rs` | how long requests are retried (30 s), and when a run stops sending requests |
-//! | `session/config.rs` | which context, cluster and user of a kubeconfig are used |
+//! | `session/config.rs` | which context, cluster and user of a kubeconfig are used, and which flags override them |
+//! | `session/in_cluster.rs` | what is read from the service account of a pod |
+//! | `session/credentials.rs` | when a token file is read again, and when a credential plugin runs |
 //! | `session/connection.rs` | the timeout of a request, and when it is retried |
 //! | `session/interrupt.rs` | what the first and the second Ctrl-C do |
 //! | `runtime.rs` | which async runtime the crate uses |
@@ -72,11 +74,7 @@
 //! let session = SessionOptions {
 //!     cluster: ClusterOptions {
 //!         kubeconfigs: Some(KubeconfigSource::Flag("kubeconfig".into())),
-//!         context: None,
-//!         cluster: None,
-//!         user: None,
-//!         impersonate: None,
-//!         impersonate_groups: Vec::new(),
+//!         ..ClusterOptions::default()
 //!     },
 //!     namespace: Some("flows".to_owned()),
 //!     request_timeout: Some(Duration::from_secs(60)),
@@ -148,3 +146,4 @@ pub use self::report::{Outcome, Report, ReportRow};
 pub use self::request::{FieldValidation, WriteOptions};
 pub use self::session::SessionOptions;
 pub use self::session::config::{ClusterOptions, KubeconfigNames, KubeconfigSource};
+pub use self::session::in_cluster::ServiceAccount;

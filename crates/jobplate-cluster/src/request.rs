@@ -321,9 +321,9 @@ impl Request {
         }
     }
 
-    /// Returns the method and the path, for `-v`. Omits the query and the body, which may contain values.
-    pub(crate) fn method_and_path(&self) -> String {
-        format!("{} {}", self.verb.method(), self.path)
+    /// Returns the method and the URL, for `-v`. Omits the body, which may contain values.
+    pub(crate) fn method_and_url(&self, base_url: &str) -> String {
+        format!("{} {base_url}{}{}", self.verb.method(), self.path, self.query)
     }
 
     /// Builds the HTTP request.

@@ -1,9 +1,9 @@
 //! Sends requests to the API server, with timeouts and retries, and returns complete responses.
 //!
-//! kube handles TLS, credentials and proxies. Its errors may quote secrets, so this module converts each of them to a
+//! kube handles TLS and proxies, and `credentials.rs` gives it the credentials. Its errors may quote secrets, so this module converts each of them to a
 //! [`TransportError`].
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use futures::stream::Stream;
@@ -17,13 +17,16 @@ use kube::client::{Body, ConfigExt};
 use kube::core::WatchEvent;
 use kube::{Client, Config};
 use serde_json::Value;
+use tokio::sync::Mutex;
 use tower::{BoxError, ServiceBuilder};
 
 use crate::errors::status::Status;
-use crate::errors::transport::{TransportError, invalid_response_error};
+use crate::errors::transport::{ConfigOrigin, ServerTarget, TransportError, invalid_response_error};
 use crate::events::EventHandler;
 use crate::object::InputObject;
 use crate::request::Request;
+use crate::session::config::kubeconfig_error;
+use crate::session::credentials::{Credentials, PluginOutput};
 
 /// The pause before the first retry. It doubles with each retry.
 const INITIAL_BACKOFF: Duration = Duration::from_millis(200);
@@ -83,11 +86,16 @@ impl Response {
 
 /// A connection to an API server. The cells hold the server's state, which concurrent requests share.
 pub(crate) struct Connection<'e> {
-    client: Client,
-    /// The host and port, for error messages.
-    server: String,
-    /// Whether the connection is unencrypted (HTTP).
-    is_plaintext: bool,
+    /// kube's client for the current credentials.
+    client: RefCell<Client>,
+    /// The credentials, and the configuration that contains them. Locked while they are read.
+    credentials: Mutex<(Credentials, Config)>,
+    /// The number of times that the credentials were read.
+    credential_reads: Cell<usize>,
+    /// The server, for messages.
+    target: ServerTarget,
+    /// The scheme and address of the server, for `-v`.
+    base_url: String,
     /// The time limit for one attempt; `None` for no limit.
     request_timeout: Option<Duration>,
     /// The time for which a request is retried.
@@ -102,33 +110,74 @@ pub(crate) struct Connection<'e> {
 }
 
 impl<'e> Connection<'e> {
-    /// Creates a connection without sending a request.
+    /// Creates a connection without sending a request. Reads the token file or runs the credential plugin.
     ///
     /// # Errors
-    /// Fails if the certificates or the proxy of the configuration cannot be used.
-    pub(crate) fn new(
-        config: Config,
+    /// Fails if the credentials cannot be read, or if the certificates or the proxy of the configuration cannot be used.
+    pub(crate) async fn open(
+        (mut config, origin): (Config, ConfigOrigin),
+        plugin_output: PluginOutput,
         request_timeout: Option<Duration>,
         retry_timeout: Duration,
         events: &'e dyn EventHandler,
     ) -> Result<Self, Error> {
-        let server = config.cluster_url.authority().map_or_else(String::new, |authority| {
-            // The user information of a URL may contain a password, so omit it.
-            let authority = authority.as_str();
-            authority.rsplit_once('@').map_or(authority, |(_, host)| host).to_owned()
-        });
-        let is_plaintext = config.cluster_url.scheme_str() == Some("http");
-        let client = build_client(config).map_err(|error| TransportError::from_kube(&error, &server).to_error())?;
+        let proxy = config.proxy_url.as_ref().map(host_and_port);
+        let target = ServerTarget { address: host_and_port(&config.cluster_url), proxy, origin };
+        let base_url = format!("{}://{}", config.cluster_url.scheme_str().unwrap_or("https"), target.address);
+        let credentials = Credentials::load(&mut config, plugin_output).await.map_err(|error| error.to_error())?;
+        let client = build_client(config.clone(), &target)?;
         Ok(Connection {
-            client,
-            server,
-            is_plaintext,
+            client: RefCell::new(client),
+            credentials: Mutex::new((credentials, config)),
+            credential_reads: Cell::new(0),
+            target,
+            base_url,
             request_timeout,
             retry_timeout,
             events,
             unreachable_since: Cell::new(None),
             has_responded: Cell::new(false),
         })
+    }
+
+    /// Returns the origin of the configuration.
+    pub(crate) fn origin(&self) -> ConfigOrigin {
+        self.target.origin
+    }
+
+    /// Returns a client with valid credentials. Reads the credentials again if they have expired, or if a client that was
+    /// returned after `rejected` reads was rejected by the server.
+    ///
+    /// # Errors
+    /// Fails if the credentials cannot be read.
+    async fn current_client(&self, rejected: Option<usize>) -> Result<Client, TransportError> {
+        let mut guard = self.credentials.lock().await;
+        let (credentials, config) = &mut *guard;
+        if credentials.is_expired() || rejected == Some(self.credential_reads.get()) {
+            credentials.read(config).await?;
+            self.credential_reads.set(self.credential_reads.get() + 1);
+            let client = build_client(config.clone(), &self.target).map_err(|error| {
+                let reason = error.message().to_owned();
+                TransportError { reason, hint: None, may_have_acted: false, is_permanent: true }
+            })?;
+            self.client.replace(client);
+        }
+        Ok(self.client.borrow().clone())
+    }
+
+    /// Sends an HTTP request. If the server rejects the credentials, reads them again and sends the request once more:
+    /// the server has not processed it.
+    async fn exchange(&self, request: http::Request<Vec<u8>>) -> Result<http::Response<Body>, TransportError> {
+        let send = |client: Client, request: http::Request<Vec<u8>>| async move {
+            let response = client.send(request.map(Body::from)).await;
+            response.map_err(|error| TransportError::from_kube(&error, &self.target))
+        };
+        let (client, reads) = (self.current_client(None).await?, self.credential_reads.get());
+        let response = send(client, request.clone()).await?;
+        if response.status() != StatusCode::UNAUTHORIZED || !self.credentials.lock().await.0.is_renewable() {
+            return Ok(response);
+        }
+        send(self.current_client(Some(reads)).await?, request).await
     }
 
     /// Sends a request, and retries it if that is safe and may succeed. Returns the last response, even if the server
@@ -162,7 +211,8 @@ impl<'e> Connection<'e> {
             if start.elapsed() + pause > retry_timeout || unreachable_for + pause > retry_timeout {
                 return result.map_err(|error| TransportError { may_have_acted, ..error });
             }
-            let line = format!("{}: {reason}; retrying in {:.1} s", request.method_and_path(), pause.as_secs_f64());
+            let url = request.method_and_url(&self.base_url);
+            let line = format!("{url}: {reason}; retrying in {:.1} s", pause.as_secs_f64());
             self.events.on_request(&line);
             tokio::time::sleep(pause).await;
             backoff = (backoff * 2).min(MAX_BACKOFF);
@@ -201,14 +251,14 @@ impl<'e> Connection<'e> {
         let attempt_start = Instant::now();
         let http_request = request.to_http().map_err(|_| invalid_request_error())?;
         let exchange = async {
-            let (parts, body) = self.client.send(http_request.map(Body::from)).await?.into_parts();
-            Ok((parts, body.collect_bytes().await?))
+            let (parts, body) = self.exchange(http_request).await?.into_parts();
+            let body = body.collect_bytes().await;
+            Ok((parts, body.map_err(|error| TransportError::from_kube(&error, &self.target))?))
         };
         match self.within_timeout(exchange).await {
             Ok((parts, body)) => {
                 self.has_responded.set(true);
-                let (code, millis) = (parts.status.as_u16(), attempt_start.elapsed().as_millis());
-                self.events.on_request(&format!("{}: {code} in {millis} ms", request.method_and_path()));
+                self.report_request(request, parts.status.as_u16(), attempt_start);
                 let response = Response {
                     code: parts.status,
                     date: get_header(&parts.headers, DATE.as_str()).and_then(parse_http_date),
@@ -228,7 +278,8 @@ impl<'e> Connection<'e> {
             Err(mut error) => {
                 self.mark_unreachable();
                 // A server that requires TLS closes plaintext connections, so suggest HTTPS.
-                if self.is_plaintext && !self.has_responded.get() && error.may_have_acted {
+                let is_plaintext = self.base_url.starts_with("http://");
+                if is_plaintext && !self.has_responded.get() && error.may_have_acted {
                     let hint = "check whether `server` in the kubeconfig needs https://";
                     error.hint.get_or_insert(hint.to_owned());
                 }
@@ -244,11 +295,13 @@ impl<'e> Connection<'e> {
     /// Fails if there is no response. If the server rejects the request, the result is `Ok(Err(status))`.
     pub(crate) async fn stream(&self, request: &Request) -> Result<Result<Body, Status>, TransportError> {
         let http_request = request.to_http().map_err(|_| invalid_request_error())?;
-        let (parts, body) = self.within_timeout(self.client.send(http_request.map(Body::from))).await?.into_parts();
+        let start = Instant::now();
+        let (parts, body) = self.within_timeout(self.exchange(http_request)).await?.into_parts();
+        self.report_request(request, parts.status.as_u16(), start);
         if parts.status.is_success() {
             return Ok(Ok(body));
         }
-        let body = body.collect_bytes().await.map_err(|error| TransportError::from_kube(&error, &self.server))?;
+        let body = body.collect_bytes().await.map_err(|error| TransportError::from_kube(&error, &self.target))?;
         Ok(Err(Status::read(parts.status, &body)))
     }
 
@@ -261,27 +314,39 @@ impl<'e> Connection<'e> {
         request: &Request,
     ) -> Result<Result<impl Stream<Item = kube::Result<WatchEvent<Value>>> + use<>, u16>, TransportError> {
         let http_request = request.to_http().map_err(|_| invalid_request_error())?;
+        let start = Instant::now();
         let open = async {
-            match self.client.request_events::<Value>(http_request).await {
+            match self.current_client(None).await?.request_events::<Value>(http_request).await {
+                Ok(stream) => Ok(Ok(stream)),
                 Err(kube::Error::Api(status)) => Ok(Err(status.code)),
-                result => result.map(Ok),
+                Err(error) => Err(TransportError::from_kube(&error, &self.target)),
             }
         };
-        self.within_timeout(open).await
+        let result = self.within_timeout(open).await?;
+        self.report_request(request, result.as_ref().err().copied().unwrap_or(200), start);
+        Ok(result)
     }
 
-    /// Awaits a future of kube's client within the request timeout.
-    async fn within_timeout<T>(&self, future: impl Future<Output = kube::Result<T>>) -> Result<T, TransportError> {
-        let result = match self.request_timeout {
-            Some(timeout) => tokio::time::timeout(timeout, future).await.map_err(|_| self.timeout_error())?,
-            None => future.await,
-        };
-        result.map_err(|error| TransportError::from_kube(&error, &self.server))
+    /// Reports a request for `-v`: its method, URL, status code and time.
+    fn report_request(&self, request: &Request, code: u16, start: Instant) {
+        let (url, millis) = (request.method_and_url(&self.base_url), start.elapsed().as_millis());
+        self.events.on_request(&format!("{url}: {code} in {millis} ms"));
+    }
+
+    /// Awaits a response within the request timeout.
+    async fn within_timeout<T>(
+        &self,
+        response: impl Future<Output = Result<T, TransportError>>,
+    ) -> Result<T, TransportError> {
+        match self.request_timeout {
+            Some(timeout) => tokio::time::timeout(timeout, response).await.map_err(|_| self.timeout_error())?,
+            None => response.await,
+        }
     }
 
     fn timeout_error(&self) -> TransportError {
         TransportError {
-            reason: format!("timed out waiting for the API server at {}", self.server),
+            reason: format!("timed out waiting for the API server at {}", self.target.address),
             hint: Some("raise --request-timeout".to_owned()),
             may_have_acted: true,
             is_permanent: false,
@@ -299,9 +364,23 @@ fn invalid_request_error() -> TransportError {
     }
 }
 
+/// Returns the host and port of a URL. Omits the user information, which may contain a password.
+fn host_and_port(url: &http::Uri) -> String {
+    let authority = url.authority().map_or("", |authority| authority.as_str());
+    authority.rsplit_once('@').map_or(authority, |(_, host)| host).to_owned()
+}
+
+/// Creates a client, and converts the error if a certificate or the proxy cannot be used.
+fn build_client(config: Config, target: &ServerTarget) -> Result<Client, Error> {
+    create_client(config).map_err(|error| match error {
+        kube::Error::InferKubeconfig(error) => kubeconfig_error(&error),
+        error => TransportError::from_kube(&error, target).to_error(),
+    })
+}
+
 /// Creates a client like kube's own, but with `TCP_NODELAY`. Without this option, the first response is delayed by 40
 /// ms. Uses kube's own client if a proxy is configured.
-fn build_client(config: Config) -> Result<Client, kube::Error> {
+fn create_client(config: Config) -> Result<Client, kube::Error> {
     if config.proxy_url.is_some() {
         return Client::try_from(config);
     }

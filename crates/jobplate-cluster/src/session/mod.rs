@@ -2,6 +2,8 @@
 
 pub(crate) mod config;
 pub(crate) mod connection;
+pub(crate) mod credentials;
+pub(crate) mod in_cluster;
 pub(crate) mod interrupt;
 
 use std::cell::Cell;
@@ -22,6 +24,7 @@ use crate::object::InputObject;
 use crate::request::{Request, Resource, Verb, WriteOptions};
 use crate::session::config::ClusterOptions;
 use crate::session::connection::{Connection, Response};
+use crate::session::credentials::PluginOutput;
 use crate::session::interrupt::CancellationToken;
 
 /// The time for which a request is retried while the server cannot be reached.
@@ -69,14 +72,16 @@ impl<'e> Session<'e> {
     /// Opens a session without sending a request.
     ///
     /// # Errors
-    /// Fails if the kubeconfig cannot be read or used.
+    /// Fails if the kubeconfig or the credentials cannot be read or used.
     pub(crate) async fn open(options: &SessionOptions, events: &'e dyn EventHandler) -> Result<Self> {
-        let config = config::load(&options.cluster).await?;
+        let (config, origin) = config::load(&options.cluster).await?;
         let namespaces = Namespaces {
             requested: options.namespace.as_deref().map(Rc::from),
             default: config.default_namespace.as_str().into(),
         };
-        let connection = Connection::new(config, options.request_timeout, RETRY_TIMEOUT, events)?;
+        let timeout = options.request_timeout;
+        let connection =
+            Connection::open((config, origin), PluginOutput::Inherit, timeout, RETRY_TIMEOUT, events).await?;
         Ok(Session {
             connection,
             discovery: DiscoveryCache::default(),
@@ -106,7 +111,7 @@ impl<'e> Session<'e> {
         let code = response.code.as_u16();
         if code == 401 {
             self.is_unusable.set(true);
-            return Err(unauthorized_error());
+            return Err(unauthorized_error(self.connection.origin()));
         }
         if response.code.is_server_error() && self.connection.is_unreachable() {
             self.is_unusable.set(true);

@@ -56,7 +56,8 @@ fn read_running_state(job: &Value, pods: &[Value], creation_failure: Option<&str
     {
         return running(reason.to_owned(), "`kubectl describe job` shows its events; the Job continues");
     }
-    if active == 0 && !pods.is_empty() {
+    let has_ended = |pod: &Value| pod["status"]["phase"] == "Succeeded" || pod["status"]["phase"] == "Failed";
+    if active == 0 && !pods.is_empty() && pods.iter().all(has_ended) {
         return running("its pods have ended".to_owned(), "it continues; raise --timeout to wait longer");
     }
     if (active, failed) == (0, 0) {

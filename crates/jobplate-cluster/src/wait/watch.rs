@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use futures::stream::StreamExt;
+use http::StatusCode;
 use kube::core::WatchEvent;
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
@@ -70,8 +71,8 @@ enum ListResult {
     Forbidden,
     /// The response was unexpected. The status code is `None` if the body was not a list.
     Invalid(Option<u16>),
-    /// There was no response.
-    Lost(String),
+    /// There was no response, or the server rejects the credentials. Contains the reason and a hint.
+    Lost(String, String),
 }
 
 /// The reason for the end of a watch.
@@ -165,15 +166,15 @@ impl WatchTask<'_, '_> {
                 }
                 ListResult::Forbidden if self.kind == WatchedKind::Job => return self.poll_each_job().await,
                 ListResult::Forbidden => return self.warn_about_pods(),
-                ListResult::Lost(reason) if self.kind == WatchedKind::Job => {
-                    return self.send_lost(format!("can no longer be watched: {reason}"), "it continues");
+                ListResult::Lost(reason, hint) if self.kind == WatchedKind::Job => {
+                    return self.send_lost(format!("can no longer be watched: {reason}"), &hint);
                 }
                 ListResult::Invalid(code) if self.kind == WatchedKind::Job && invalid_lists == MAX_INVALID_LISTS => {
                     let reason = code.map_or("an invalid list".to_owned(), |code| code.to_string());
                     let text = format!("cannot be watched: the API server responded with {reason}");
                     return self.send_lost(text, "it continues");
                 }
-                ListResult::Invalid(_) | ListResult::Lost(_) => {
+                ListResult::Invalid(_) | ListResult::Lost(..) => {
                     invalid_lists += 1;
                     tokio::time::sleep(RETRY_PAUSE).await;
                     continue;
@@ -199,8 +200,13 @@ impl WatchTask<'_, '_> {
         let request = Request::list(self.watches.resource(self.kind), self.namespace, &self.selectors);
         let response = match self.watches.session.try_send(&request).await {
             Ok(response) => response,
-            Err(error) => return ListResult::Lost(error.reason),
+            Err(error) => return ListResult::Lost(error.reason, "it continues".to_owned()),
         };
+        if response.code == StatusCode::UNAUTHORIZED {
+            let reason = "the API server rejected the credentials (401 Unauthorized)".to_owned();
+            let hint = self.watches.session.connection().origin().credentials_hint();
+            return ListResult::Lost(reason, format!("it continues; {hint}"));
+        }
         if let Some(status) = response.refusal() {
             return if status.has_code(403) {
                 ListResult::Forbidden
