@@ -1,26 +1,29 @@
-//! Reports progress while a cluster is changed: lines on standard error. On a terminal, a spinner for each Job replaces
-//! the lines about its state.
+//! Reports progress while a cluster is changed: a line on standard output for each object, and notes and errors on
+//! standard error. On a terminal, a spinner for each Job replaces the notes about its state.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jobplate::diagnostic;
 use jobplate_cluster::{EventHandler, InputObject, ReportRow};
-use jobplate_diagnostic::Error;
+use jobplate_diagnostic::{Error, Result};
 
-use super::Ui;
+use super::{Ui, ignore_closed_output};
 
 /// The time between two frames of a spinner.
 const SPINNER_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Writes the events of the cluster crate to standard error.
+type RowFormatter<'u> = Box<dyn Fn(&ReportRow) -> Option<String> + 'u>;
+
+/// Writes the events of the cluster crate to the output streams.
 pub(crate) struct ProgressReporter<'u> {
     ui: &'u Ui,
-    /// Whether each finished object gets a line. Off on a terminal, where the final report lists them.
-    prints_rows: bool,
+    /// Formats the line on standard output for a finished object.
+    format_row: RowFormatter<'u>,
+    /// The first error while a line was written to standard output.
+    output_error: RefCell<Option<Error>>,
     /// The warnings that were already reported.
     reported_warnings: RefCell<HashSet<String>>,
     /// The spinners. Hidden if standard error is not a terminal. Spinners below the edge of the terminal are not drawn.
@@ -30,22 +33,27 @@ pub(crate) struct ProgressReporter<'u> {
 }
 
 impl<'u> ProgressReporter<'u> {
-    pub(crate) fn new(ui: &'u Ui) -> Self {
-        let prints_rows = !ui.quiet && !std::io::stdout().is_terminal();
-        // `MultiProgress` draws on standard error, but only on a terminal.
-        let progress = MultiProgress::new();
+    /// Creates a reporter. `format_row` returns the line on standard output for a finished object, if any.
+    pub(crate) fn new(ui: &'u Ui, format_row: impl Fn(&ReportRow) -> Option<String> + 'u) -> Self {
         ProgressReporter {
             ui,
-            prints_rows,
+            format_row: Box::new(format_row),
+            output_error: RefCell::default(),
             reported_warnings: RefCell::default(),
-            progress,
+            // Draws on standard error, but only on a terminal.
+            progress: MultiProgress::new(),
             spinners: RefCell::default(),
         }
     }
 
     /// Removes the spinners.
-    pub(crate) fn clear(&self) {
+    ///
+    /// # Errors
+    ///
+    /// Fails if a line could not be written to standard output. A closed standard output is not an error.
+    pub(crate) fn finish(self) -> Result<()> {
         let _ = self.progress.clear();
+        self.output_error.into_inner().map_or(Ok(()), Err)
     }
 
     fn add_spinner(&self) -> ProgressBar {
@@ -96,9 +104,11 @@ impl EventHandler for ProgressReporter<'_> {
     }
 
     fn on_finished(&self, row: &ReportRow) {
-        let text = format!("{} {}", diagnostic::escape_controls(&row.qualified_name()), row.outcome.as_str());
-        if self.prints_rows {
-            self.write_line(&(text + "\n"));
+        let Some(line) = (self.format_row)(row) else { return };
+        let line = diagnostic::escape_controls(&line) + "\n";
+        let printed = self.progress.suspend(|| ignore_closed_output(self.ui.print_text(&line)));
+        if let Err(error) = printed {
+            self.output_error.borrow_mut().get_or_insert(error);
         }
     }
 

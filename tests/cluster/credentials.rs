@@ -36,7 +36,7 @@ fn run_as(servers: &Servers, user: &str) -> Sandbox {
     sandbox.env("KUBECONFIG", path)
 }
 
-/// A plugin that counts its runs in the file `runs`.
+/// Creates a run with a credential plugin that counts its runs in the file `runs`.
 fn run_with_plugin(servers: &Servers, script: &str, interactive_mode: &str) -> Sandbox {
     let exec = format!(
         "exec: {{apiVersion: client.authentication.k8s.io/v1, command: sh, interactiveMode: {interactive_mode}, \

@@ -38,6 +38,7 @@ mod prefect3;
 mod prefect_server;
 mod preview_references;
 mod proxy;
+mod report;
 mod rows;
 #[path = "../cmd/run.rs"]
 #[allow(dead_code)] // tests/cmd uses all of it

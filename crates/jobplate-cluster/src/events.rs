@@ -15,7 +15,8 @@ pub trait EventHandler {
     fn on_warning(&self, _object: &InputObject, _text: &str) {}
     /// Receives the error for an object that could not be applied or compared, or for a Job that failed.
     fn on_failure(&self, _error: &Error) {}
-    /// Receives the report row of an object that was applied, or dry-run with `--dry-run=server`, without an error.
+    /// Receives the report row of an object, once, when the row is complete. The rows of objects that were not tried
+    /// follow at the end of the run.
     fn on_finished(&self, _row: &ReportRow) {}
     /// Receives a line of a container's log.
     fn on_log_line(&self, _pod: &str, _container: &str, _line: &str) {}

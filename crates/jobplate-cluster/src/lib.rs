@@ -29,6 +29,7 @@
 //! | `diff.rs` | what a diff compares, and what it leaves out |
 //! | `live.rs` | which fields of a live object belong to the server |
 //! | `wait/mod.rs` | when the wait for a Job ends |
+//! | `wait/awaited_job.rs` | what identifies a Job to wait for |
 //! | `wait/watch.rs` | what is listed and watched, what is read without the permission to watch, and when a Job cannot be watched |
 //! | `wait/tracked_job.rs` | what a change means for a Job, and how long a pod may be unable to start |
 //! | `wait/job_state.rs` | whether a Job is running, is complete or has failed |
@@ -38,6 +39,7 @@
 //! | `pods.rs` | what is read from the status of a pod, and the pause before a log is resumed |
 //! | `report.rs` | the names of the outcomes in reports (`created`, `configured`, ...) |
 //! | `events.rs` | what is reported during a run |
+//! | `run_reporter.rs` | the order of the reported rows, and which failures are only counted |
 //! | `completion.rs` | which names from a cluster are completion candidates |
 //! | `kinds.rs` | the resource of a kind: from a table, or by API discovery |
 //! | `request.rs` | the path, query, headers and body of each request, and which requests may be retried |
@@ -55,6 +57,7 @@
 //! | `session/in_cluster.rs` | what is read from the service account of a pod |
 //! | `session/credentials.rs` | when a token file is read again, and when a credential plugin runs |
 //! | `session/connection.rs` | the timeout of a request, and when it is retried |
+//! | `session/client.rs` | the credentials of a request, and when it is repeated with new ones |
 //! | `session/interrupt.rs` | what the first and the second Ctrl-C do |
 //! | `runtime.rs` | which async runtime the crate uses |
 //!
@@ -129,6 +132,7 @@ mod pods;
 mod refusal;
 mod report;
 mod request;
+mod run_reporter;
 mod runtime;
 mod session;
 mod spool;

@@ -129,12 +129,10 @@ impl Verb {
     }
 }
 
-/// The conditions that the objects of a list or watch meet. An empty selector matches all objects.
+/// The field and label selectors of a list or watch. An empty selector matches all objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Selectors {
-    /// The field selector, such as `metadata.name=etl`.
     pub fields: String,
-    /// The label selector, such as `job-name=etl`.
     pub labels: String,
 }
 
@@ -213,8 +211,7 @@ impl Request {
         Request::new(Verb::List, resource.path(namespace, None)).with_selectors(selectors)
     }
 
-    /// Creates a request for the changes, after a resource version, of the objects in a namespace that match the
-    /// selectors. The server ends the response after `duration`.
+    /// Creates a request for the changes after a resource version. The server ends the response after `duration`.
     pub(crate) fn watch(
         resource: &Resource,
         namespace: &str,

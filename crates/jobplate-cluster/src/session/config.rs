@@ -238,7 +238,7 @@ fn merge_files(paths: &[PathBuf]) -> Result<Kubeconfig> {
     merged_kubeconfig.ok_or_else(|| config_error("no file of KUBECONFIG exists"))
 }
 
-pub(super) fn config_error(message: impl Into<String>) -> Error {
+fn config_error(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Cluster, message)
 }
 

@@ -1,32 +1,27 @@
 //! Sends requests to the API server, with timeouts and retries, and returns complete responses.
 //!
-//! kube handles TLS and proxies, and `credentials.rs` gives it the credentials. Its errors may quote secrets, so this module converts each of them to a
-//! [`TransportError`].
+//! kube's errors may quote secrets, so this module converts each of them to a [`TransportError`].
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use futures::stream::Stream;
 use http::StatusCode;
 use http::header::{DATE, HeaderMap, RETRY_AFTER, WARNING};
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use jiff::Timestamp;
 use jobplate_diagnostic::Error;
-use kube::client::{Body, ConfigExt};
+use kube::Config;
+use kube::client::Body;
 use kube::core::WatchEvent;
-use kube::{Client, Config};
 use serde_json::Value;
-use tokio::sync::Mutex;
-use tower::{BoxError, ServiceBuilder};
 
 use crate::errors::status::Status;
-use crate::errors::transport::{ConfigOrigin, ServerTarget, TransportError, invalid_response_error};
+use crate::errors::transport::{ConfigOrigin, TransportError, invalid_response_error};
 use crate::events::EventHandler;
 use crate::object::InputObject;
 use crate::request::Request;
-use crate::session::config::kubeconfig_error;
-use crate::session::credentials::{Credentials, PluginOutput};
+use crate::session::client::AuthenticatedClient;
+use crate::session::credentials::PluginOutput;
 
 /// The pause before the first retry. It doubles with each retry.
 const INITIAL_BACKOFF: Duration = Duration::from_millis(200);
@@ -86,14 +81,7 @@ impl Response {
 
 /// A connection to an API server. The cells hold the server's state, which concurrent requests share.
 pub(crate) struct Connection<'e> {
-    /// kube's client for the current credentials.
-    client: RefCell<Client>,
-    /// The credentials, and the configuration that contains them. Locked while they are read.
-    credentials: Mutex<(Credentials, Config)>,
-    /// The number of times that the credentials were read.
-    credential_reads: Cell<usize>,
-    /// The server, for messages.
-    target: ServerTarget,
+    client: AuthenticatedClient,
     /// The scheme and address of the server, for `-v`.
     base_url: String,
     /// The time limit for one attempt; `None` for no limit.
@@ -115,23 +103,17 @@ impl<'e> Connection<'e> {
     /// # Errors
     /// Fails if the credentials cannot be read, or if the certificates or the proxy of the configuration cannot be used.
     pub(crate) async fn open(
-        (mut config, origin): (Config, ConfigOrigin),
+        (config, origin): (Config, ConfigOrigin),
         plugin_output: PluginOutput,
         request_timeout: Option<Duration>,
         retry_timeout: Duration,
         events: &'e dyn EventHandler,
     ) -> Result<Self, Error> {
-        let proxy = config.proxy_url.as_ref().map(host_and_port);
-        let target = ServerTarget { address: host_and_port(&config.cluster_url), proxy, origin };
-        let base_url = format!("{}://{}", config.cluster_url.scheme_str().unwrap_or("https"), target.address);
-        let credentials = Credentials::load(&mut config, plugin_output).await.map_err(|error| error.to_error())?;
-        let client = build_client(config.clone(), &target)?;
+        let scheme = config.cluster_url.scheme_str().unwrap_or("https").to_owned();
+        let client = AuthenticatedClient::open(config, origin, plugin_output).await?;
         Ok(Connection {
-            client: RefCell::new(client),
-            credentials: Mutex::new((credentials, config)),
-            credential_reads: Cell::new(0),
-            target,
-            base_url,
+            base_url: format!("{scheme}://{}", client.target().address),
+            client,
             request_timeout,
             retry_timeout,
             events,
@@ -142,42 +124,7 @@ impl<'e> Connection<'e> {
 
     /// Returns the origin of the configuration.
     pub(crate) fn origin(&self) -> ConfigOrigin {
-        self.target.origin
-    }
-
-    /// Returns a client with valid credentials. Reads the credentials again if they have expired, or if a client that was
-    /// returned after `rejected` reads was rejected by the server.
-    ///
-    /// # Errors
-    /// Fails if the credentials cannot be read.
-    async fn current_client(&self, rejected: Option<usize>) -> Result<Client, TransportError> {
-        let mut guard = self.credentials.lock().await;
-        let (credentials, config) = &mut *guard;
-        if credentials.is_expired() || rejected == Some(self.credential_reads.get()) {
-            credentials.read(config).await?;
-            self.credential_reads.set(self.credential_reads.get() + 1);
-            let client = build_client(config.clone(), &self.target).map_err(|error| {
-                let reason = error.message().to_owned();
-                TransportError { reason, hint: None, may_have_acted: false, is_permanent: true }
-            })?;
-            self.client.replace(client);
-        }
-        Ok(self.client.borrow().clone())
-    }
-
-    /// Sends an HTTP request. If the server rejects the credentials, reads them again and sends the request once more:
-    /// the server has not processed it.
-    async fn exchange(&self, request: http::Request<Vec<u8>>) -> Result<http::Response<Body>, TransportError> {
-        let send = |client: Client, request: http::Request<Vec<u8>>| async move {
-            let response = client.send(request.map(Body::from)).await;
-            response.map_err(|error| TransportError::from_kube(&error, &self.target))
-        };
-        let (client, reads) = (self.current_client(None).await?, self.credential_reads.get());
-        let response = send(client, request.clone()).await?;
-        if response.status() != StatusCode::UNAUTHORIZED || !self.credentials.lock().await.0.is_renewable() {
-            return Ok(response);
-        }
-        send(self.current_client(Some(reads)).await?, request).await
+        self.client.target().origin
     }
 
     /// Sends a request, and retries it if that is safe and may succeed. Returns the last response, even if the server
@@ -251,9 +198,9 @@ impl<'e> Connection<'e> {
         let attempt_start = Instant::now();
         let http_request = request.to_http().map_err(|_| invalid_request_error())?;
         let exchange = async {
-            let (parts, body) = self.exchange(http_request).await?.into_parts();
+            let (parts, body) = self.client.send(http_request).await?.into_parts();
             let body = body.collect_bytes().await;
-            Ok((parts, body.map_err(|error| TransportError::from_kube(&error, &self.target))?))
+            Ok((parts, body.map_err(|error| TransportError::from_kube(&error, self.client.target()))?))
         };
         match self.within_timeout(exchange).await {
             Ok((parts, body)) => {
@@ -296,12 +243,13 @@ impl<'e> Connection<'e> {
     pub(crate) async fn stream(&self, request: &Request) -> Result<Result<Body, Status>, TransportError> {
         let http_request = request.to_http().map_err(|_| invalid_request_error())?;
         let start = Instant::now();
-        let (parts, body) = self.within_timeout(self.exchange(http_request)).await?.into_parts();
+        let (parts, body) = self.within_timeout(self.client.send(http_request)).await?.into_parts();
         self.report_request(request, parts.status.as_u16(), start);
         if parts.status.is_success() {
             return Ok(Ok(body));
         }
-        let body = body.collect_bytes().await.map_err(|error| TransportError::from_kube(&error, &self.target))?;
+        let body =
+            body.collect_bytes().await.map_err(|error| TransportError::from_kube(&error, self.client.target()))?;
         Ok(Err(Status::read(parts.status, &body)))
     }
 
@@ -316,10 +264,10 @@ impl<'e> Connection<'e> {
         let http_request = request.to_http().map_err(|_| invalid_request_error())?;
         let start = Instant::now();
         let open = async {
-            match self.current_client(None).await?.request_events::<Value>(http_request).await {
+            match self.client.current().await?.request_events::<Value>(http_request).await {
                 Ok(stream) => Ok(Ok(stream)),
                 Err(kube::Error::Api(status)) => Ok(Err(status.code)),
-                Err(error) => Err(TransportError::from_kube(&error, &self.target)),
+                Err(error) => Err(TransportError::from_kube(&error, self.client.target())),
             }
         };
         let result = self.within_timeout(open).await?;
@@ -346,7 +294,7 @@ impl<'e> Connection<'e> {
 
     fn timeout_error(&self) -> TransportError {
         TransportError {
-            reason: format!("timed out waiting for the API server at {}", self.target.address),
+            reason: format!("timed out waiting for the API server at {}", self.client.target().address),
             hint: Some("raise --request-timeout".to_owned()),
             may_have_acted: true,
             is_permanent: false,
@@ -362,40 +310,6 @@ fn invalid_request_error() -> TransportError {
         may_have_acted: false,
         is_permanent: true,
     }
-}
-
-/// Returns the host and port of a URL. Omits the user information, which may contain a password.
-fn host_and_port(url: &http::Uri) -> String {
-    let authority = url.authority().map_or("", |authority| authority.as_str());
-    authority.rsplit_once('@').map_or(authority, |(_, host)| host).to_owned()
-}
-
-/// Creates a client, and converts the error if a certificate or the proxy cannot be used.
-fn build_client(config: Config, target: &ServerTarget) -> Result<Client, Error> {
-    create_client(config).map_err(|error| match error {
-        kube::Error::InferKubeconfig(error) => kubeconfig_error(&error),
-        error => TransportError::from_kube(&error, target).to_error(),
-    })
-}
-
-/// Creates a client like kube's own, but with `TCP_NODELAY`. Without this option, the first response is delayed by 40
-/// ms. Uses kube's own client if a proxy is configured.
-fn create_client(config: Config) -> Result<Client, kube::Error> {
-    if config.proxy_url.is_some() {
-        return Client::try_from(config);
-    }
-    let mut connector = HttpConnector::new();
-    connector.enforce_http(false);
-    connector.set_nodelay(true);
-    connector.set_connect_timeout(config.connect_timeout);
-    let connector = config.rustls_https_connector_with_connector(connector)?;
-    let service = ServiceBuilder::new()
-        .layer(config.base_uri_layer())
-        .option_layer(config.auth_layer()?)
-        .layer(config.extra_headers_layer()?)
-        .map_err(BoxError::from)
-        .service(hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(connector));
-    Ok(Client::new(service, config.default_namespace))
 }
 
 fn get_header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {

@@ -26,7 +26,7 @@ const TOKEN_FILE_LIFETIME: Duration = Duration::from_secs(60);
 pub(crate) enum PluginOutput {
     /// To standard error of this process, like with kubectl.
     Inherit,
-    /// Nowhere.
+    /// Its output is discarded.
     Discard,
 }
 

@@ -5,10 +5,8 @@
 
 use std::path::PathBuf;
 
-use jobplate_diagnostic::{Result, describe_io_error, display_path};
+use jobplate_diagnostic::{Error, ErrorKind, Result, describe_io_error, display_path};
 use kube::Config;
-
-use super::config::config_error;
 
 /// The service account of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +58,10 @@ pub(super) fn load(account: &ServiceAccount) -> Result<Config> {
         namespace.trim().clone_into(&mut config.default_namespace);
     }
     Ok(config)
+}
+
+fn config_error(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Cluster, message)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A session with an API server: the connection, the discovered kinds, and the state that all requests share.
 
+mod client;
 pub(crate) mod config;
 pub(crate) mod connection;
 pub(crate) mod credentials;

@@ -3,6 +3,7 @@
 //! Jobs, their pods, and the events of Jobs that cannot create pods are listed once and then watched: one watch for each
 //! kind and namespace. Secrets are never read: the status of a pod names a missing Secret.
 
+mod awaited_job;
 mod job_state;
 mod messages;
 mod pod_start;
@@ -18,7 +19,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use jobplate_diagnostic::{Error, ErrorKind};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-pub(crate) use self::tracked_job::AwaitedJob;
+pub(crate) use self::awaited_job::AwaitedJob;
 use self::tracked_job::{JobProgress, TrackedJob};
 use self::watch::{Update, WatchedKind, Watches};
 use crate::logs::{ContainerLog, follow_log, started_logs};

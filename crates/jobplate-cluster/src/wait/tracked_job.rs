@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use jobplate_diagnostic::ErrorKind;
 use serde_json::Value;
 
+use super::awaited_job::AwaitedJob;
 use super::job_state::{JobState, read_job_state};
 use super::messages::describe_failed_creation;
 use super::watch::{Update, WatchedKind};
@@ -12,25 +13,6 @@ use super::watch::{Update, WatchedKind};
 /// The time for the deletion of a Job to arrive in a watch after a list without the Job. The deletion contains the last
 /// state of the Job.
 const DELETION_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// A Job to wait for.
-#[derive(Clone, Debug)]
-pub(crate) struct AwaitedJob {
-    pub namespace: String,
-    pub name: String,
-    pub uid: String,
-    /// The resource version of the Job when it was applied. A watch from this version contains the later changes.
-    pub resource_version: Option<String>,
-    /// Whether the server removes the Job some time after its end (`ttlSecondsAfterFinished`).
-    pub has_ttl: bool,
-}
-
-impl AwaitedJob {
-    /// Returns the Job's name in kubectl's format, such as `job.batch/etl`.
-    pub(super) fn qualified_name(&self) -> String {
-        format!("job.batch/{}", self.name)
-    }
-}
 
 /// The progress of a Job since the last check.
 pub(super) enum JobProgress {

@@ -13,7 +13,7 @@ use kube::core::WatchEvent;
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::tracked_job::AwaitedJob;
+use super::awaited_job::AwaitedJob;
 use crate::kinds::built_in_resource;
 use crate::request::{Request, Resource, Selectors};
 use crate::session::Session;
