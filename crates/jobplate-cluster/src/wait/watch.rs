@@ -26,8 +26,8 @@ const WATCH_GRACE: Duration = Duration::from_secs(10);
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// The pause between two reads if the user may not watch.
 const POLL_PAUSE: Duration = Duration::from_secs(2);
-/// The maximum number of consecutive lists with an unexpected response.
-const MAX_INVALID_LISTS: usize = 20;
+/// The time after which Jobs whose lists have an unexpected response count as lost.
+const MAX_INVALID_TIME: Duration = Duration::from_secs(30);
 /// The maximum length of a selector that lists the names of Jobs, in bytes.
 const MAX_SELECTOR_LEN: usize = 2_000;
 
@@ -154,11 +154,11 @@ struct WatchTask<'w, 's> {
 
 impl WatchTask<'_, '_> {
     async fn run(self) {
-        let (mut may_watch, mut invalid_lists, mut is_first) = (true, 0, true);
+        let (mut may_watch, mut is_first, mut last_list) = (true, true, Instant::now());
         loop {
             let mut version = match self.list().await {
                 ListResult::Objects(objects, version) => {
-                    invalid_lists = 0;
+                    last_list = Instant::now();
                     let from = self.replay_version(&objects).filter(|_| std::mem::take(&mut is_first));
                     let namespace = Rc::clone(self.namespace);
                     self.send(Update::Listed { kind: self.kind, namespace, objects });
@@ -169,19 +169,22 @@ impl WatchTask<'_, '_> {
                 ListResult::Lost(reason, hint) if self.kind == WatchedKind::Job => {
                     return self.send_lost(format!("can no longer be watched: {reason}"), &hint);
                 }
-                ListResult::Invalid(code) if self.kind == WatchedKind::Job && invalid_lists == MAX_INVALID_LISTS => {
+                ListResult::Invalid(code)
+                    if self.kind == WatchedKind::Job && last_list.elapsed() >= MAX_INVALID_TIME =>
+                {
                     let reason = code.map_or("an invalid list".to_owned(), |code| code.to_string());
                     let text = format!("cannot be watched: the API server responded with {reason}");
                     return self.send_lost(text, "it continues");
                 }
                 ListResult::Invalid(_) | ListResult::Lost(..) => {
-                    invalid_lists += 1;
                     tokio::time::sleep(RETRY_PAUSE).await;
                     continue;
                 }
             };
             while may_watch {
-                match self.watch(&mut version).await {
+                let end = self.watch(&mut version).await;
+                last_list = Instant::now();
+                match end {
                     WatchEnd::Resume => {}
                     WatchEnd::Relist => break,
                     WatchEnd::Forbidden => {
