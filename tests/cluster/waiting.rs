@@ -91,6 +91,7 @@ fn sends_few_requests_for_many_jobs() {
     }
     let output = fixture.apply(&manifest, &["--wait", "--no-preflight", "--timeout=4s", "-q"]).assert_exit(5, &[]);
     assert_eq!(output.stdout.matches(" created, timed out: suspended\n").count(), 100, "{output:?}");
+    assert!(output.stderr.contains("and 97 more objects have the same error as job.batch/etl-"), "{output:?}");
     let requests = fixture.proxy.requests();
     let last_write = requests.iter().rposition(|request| request.method == "PATCH").expect("it applies");
     let (watches, others): (Vec<_>, Vec<_>) =
@@ -257,4 +258,44 @@ fn summarizes_a_wait_at_intervals() {
         summaries.len() >= 4 && summaries.iter().skip(2).all(|text| text == "job.batch/etl: suspended"),
         "{summaries:?}"
     );
+}
+
+/// On a terminal, each Job has a line, and as many lines are drawn as fit.
+#[cfg(target_os = "linux")]
+#[test]
+fn draws_a_line_for_each_job_on_a_terminal() {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let Some(servers) = Servers::shared() else { return };
+    let fixture = JobFixture::new(servers);
+    let jobs: Vec<String> = (0..30)
+        .map(|index| with_spec(JOB, "suspend: true").replace("name: etl", &format!("name: etl-{index}")))
+        .collect();
+    fixture.sandbox.write("job.yaml", jobs.join("---\n"));
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("there is a pseudoterminal");
+    grantpt(&terminal).and_then(|()| unlockpt(&terminal)).expect("it can be used");
+    let name = ptsname(&terminal, Vec::new()).expect("it has a name").into_string().expect("the name is UTF-8");
+    let size = rustix::termios::Winsize { ws_row: 10, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+    rustix::termios::tcsetwinsize(&terminal, size).expect("it can be resized");
+    let stderr = std::fs::File::options().read(true).write(true).open(name).expect("it can be opened");
+    let mut command = crate::run::isolated_command(crate::run::binary(), fixture.sandbox.directory());
+    command.env("KUBECONFIG", fixture.proxy.kubeconfig()).env("TERM", "xterm");
+    command.args(["apply", "job.yaml", "--wait", "--timeout=3s", "--no-preflight", "-n", &fixture.namespace]);
+    command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped()).stderr(stderr);
+    let child = command.spawn().expect("it starts");
+    drop(command);
+    let reader = std::thread::spawn(move || {
+        let mut text = Vec::new();
+        // Reading fails once the program has closed the terminal.
+        let _ = std::io::Read::read_to_end(&mut std::fs::File::from(terminal), &mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    });
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(5));
+    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 30);
+    let text = reader.join().expect("it reads");
+    assert!(!text.contains("note: job.batch/"), "{text}");
+    // As Jobs end, others take their lines. The first Job ends just before its error is printed.
+    let text = text.split("timed out").next().unwrap_or_default();
+    let drawn = (0..30).filter(|index| text.contains(&format!(" job.batch/etl-{index}: suspended"))).count();
+    assert!((5..=12).contains(&drawn), "{drawn} Jobs are drawn: {text}");
 }

@@ -249,10 +249,14 @@ impl<'a> ApplyRun<'a> {
             && !session.cancellation.is_cancelled()
         {
             let ApplyRun { entries, failure: first_failure, reporter, .. } = self;
-            let on_end = |JobEnd { index, text, failure }| {
-                entries[index].row.job_result = Some(text);
-                *first_failure = first_failure.or(failure);
-                reporter.report_row(index, &entries[index].row);
+            let on_end = |JobEnd { index, text, error }| {
+                let row = &mut entries[index].row;
+                row.job_result = Some(text);
+                if let Some(error) = error {
+                    first_failure.get_or_insert(error.kind());
+                    reporter.report_failure(row, &error);
+                }
+                reporter.report_row(index, row);
             };
             wait_for_jobs(session, jobs, wait, options.timeout, on_end).await;
             if session.cancellation.is_cancelled() {

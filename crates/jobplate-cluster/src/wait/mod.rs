@@ -42,12 +42,12 @@ pub(crate) struct JobEnd {
     pub index: usize,
     /// A phrase for the report, such as `complete after 7 s`.
     pub text: String,
-    /// The kind of failure. `None` if the Job is complete, or if the user cancelled the wait.
-    pub failure: Option<ErrorKind>,
+    /// The failure. `None` if the Job is complete, or if the user cancelled the wait.
+    pub error: Option<Error>,
 }
 
-/// Waits for all Jobs, at most for `timeout`. Reports the states of the Jobs, and follows the logs if the options
-/// request it. Calls `on_end` with the result of each Job. The indexes identify the Jobs in the results.
+/// Waits for all Jobs, at most for `timeout`. Reports the states of the Jobs, but not their failures, and follows the
+/// logs if the options request it. Calls `on_end` with the result of each Job. The indexes identify the Jobs in the results.
 pub(crate) async fn wait_for_jobs(
     session: &Session<'_>,
     jobs: Vec<(usize, AwaitedJob)>,
@@ -177,37 +177,31 @@ impl<F: FnMut(JobEnd)> JobWait<'_, F> {
     fn record_end(&mut self, job: &TrackedJob, text: String, failure: Option<(ErrorKind, Option<String>)>) {
         let name = job.job.qualified_name();
         self.session.events.on_job_state(&name, None);
-        let kind = failure.as_ref().map(|(kind, _)| *kind);
-        if let Some((kind, hint)) = failure {
+        let error = failure.map(|(kind, hint)| {
             let error = Error::new(kind, format!("{name} {text}"));
-            self.session.events.on_failure(&match hint {
+            match hint {
                 Some(hint) => error.hint(hint),
                 None => error,
-            });
-        }
-        (self.on_end)(JobEnd { index: job.index, text, failure: kind });
+            }
+        });
+        (self.on_end)(JobEnd { index: job.index, text, error });
     }
 
-    /// Reports and records that a Job did not end before the deadline.
+    /// Records that a Job did not end before the deadline.
     fn record_timeout(&mut self, job: &TrackedJob) {
         let name = job.job.qualified_name();
         let state = if job.state_text().is_empty() { NO_RESPONSE } else { job.state_text() };
         self.session.events.on_job_state(&name, None);
         let error = Error::new(ErrorKind::Timeout, format!("timed out waiting for {name}: {state}"));
-        self.session.events.on_failure(&error.hint(job.hint().to_owned()));
-        let text = format!("timed out: {state}");
-        (self.on_end)(JobEnd { index: job.index, text, failure: Some(ErrorKind::Timeout) });
+        let error = Some(error.hint(job.hint().to_owned()));
+        (self.on_end)(JobEnd { index: job.index, text: format!("timed out: {state}"), error });
     }
 
     /// Records that the user cancelled the wait.
     fn cancel(&mut self) {
         for job in std::mem::take(&mut self.jobs) {
             self.session.events.on_job_state(&job.job.qualified_name(), None);
-            (self.on_end)(JobEnd {
-                index: job.index,
-                text: "stopped waiting before the end".to_owned(),
-                failure: None,
-            });
+            (self.on_end)(JobEnd { index: job.index, text: "stopped waiting before the end".to_owned(), error: None });
         }
         self.session.events.on_note("stopped waiting; the Jobs continue");
     }
