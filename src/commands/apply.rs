@@ -1,10 +1,10 @@
 //! `jobplate apply`: renders manifests, applies them to a cluster and reports the outcome of each object.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
-use jobplate::diagnostic;
 use jobplate::diagnostic::edits::EditStatus;
 use jobplate_cluster::{ApplyOptions, OnImmutable, Outcome, Report, ReportRow, SessionOptions, WaitOptions};
 use jobplate_diagnostic::{Error, ProgramName, Result};
@@ -21,8 +21,10 @@ use crate::shared::render_request::RenderRequest;
 use crate::shared::rendered_documents::RenderedDocuments;
 use crate::shared::temp_files::end_on_interrupts;
 use crate::ui::events::ProgressReporter;
-use crate::ui::github::escape_workflow_commands;
 use crate::ui::{Ui, ignore_closed_output};
+
+/// The time between two summaries of a wait. CI systems end a job that prints nothing for some minutes.
+const SUMMARY_INTERVAL: Duration = Duration::from_secs(60);
 
 #[derive(Args)]
 pub(crate) struct ApplyArgs {
@@ -64,12 +66,18 @@ struct ApplyingArgs {
     /// Skip the dry run of all objects before the first write
     #[arg(long)]
     no_preflight: bool,
+    /// Not supported
+    #[arg(long, hide = true)]
+    prune: bool,
     /// Wait until the Jobs end
     #[arg(long)]
     wait: bool,
     /// Print the logs of the Jobs to stderr (implies --wait)
     #[arg(long)]
     logs: bool,
+    /// How long a pod may be unable to start, such as for a missing Secret; 0 for no limit
+    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    start_timeout: String,
     /// Maximum duration of Jobs and deletions
     #[arg(long, value_name = "DURATION", default_value = "10m")]
     timeout: String,
@@ -130,8 +138,21 @@ enum OnImmutableChoice {
 impl ApplyArgs {
     /// Resolves the arguments.
     fn resolve(self) -> Result<ApplyRequest> {
-        let ApplyingArgs { dry_run, on_immutable, recreate_running, no_preflight, wait, logs, timeout, output } =
-            self.applying;
+        let ApplyingArgs {
+            dry_run,
+            on_immutable,
+            recreate_running,
+            no_preflight,
+            prune,
+            wait,
+            logs,
+            start_timeout,
+            timeout,
+            output,
+        } = self.applying;
+        if prune {
+            return Err(prune_error());
+        }
         let mut request = resolve_manifests(self.manifests, &self.cluster)?;
         let dry_run = match dry_run.require("`--dry-run` must be `server` or `none`")? {
             DryRunChoice::None => false,
@@ -159,10 +180,11 @@ impl ApplyArgs {
         if running && !matches!(on_immutable, OnImmutable::Recreate { .. }) {
             return Err(Error::usage("`--recreate-running` requires `--on-immutable=recreate`"));
         }
-        let format = output.map(|format| format.require("`--output` must be `name` or `json`")).transpose();
-        let format = format.map_err(|error| error.hint("`" + ProgramName + " render` prints manifests"))?;
+        let format = output.map(resolve_format).transpose()?;
         let timeout = parse_duration("--timeout", &timeout)?.unwrap_or(MAX_DURATION);
-        let wait = (wait || logs).then_some(WaitOptions { follow_logs: logs });
+        let start_timeout = parse_duration("--start-timeout", &start_timeout)?.unwrap_or(MAX_DURATION);
+        let wait_options = WaitOptions { follow_logs: logs, start_timeout, summary_interval: SUMMARY_INTERVAL };
+        let wait = (wait || logs).then_some(wait_options);
         let options = ApplyOptions {
             dry_run,
             preflight: !no_preflight,
@@ -174,6 +196,18 @@ impl ApplyArgs {
         };
         Ok(ApplyRequest { request, session: self.cluster.resolve_session()?, options, format })
     }
+}
+
+fn resolve_format(format: Choice<ApplyFormat>) -> Result<ApplyFormat> {
+    let format = format.require("`--output` must be `name` or `json`");
+    format.map_err(|error| error.hint("`" + ProgramName + " render` prints manifests"))
+}
+
+fn prune_error() -> Error {
+    let hint = "it deletes nothing; kubectl's applysets do: `"
+        + ProgramName
+        + " render ... | KUBECTL_APPLYSET=true kubectl apply --prune --applyset=NAME -n NAMESPACE -f -`";
+    Error::usage("`--prune` is not supported").hint(hint)
 }
 
 impl Command for ApplyArgs {
@@ -210,12 +244,18 @@ Exit codes: 0 success; 2 invalid input; 3 the API server rejected a request or i
         let injection = &request.injection;
         let named = (options.take_over || !injection.unset.is_empty()).then_some(injection);
         let documents = RenderedDocuments::new(&mut rendering, named, options.take_over);
-        let progress = ProgressReporter::new(ui);
+        let progress = ProgressReporter::new(ui, |row| format_row(row, format, options.dry_run));
         let report = jobplate_cluster::apply(documents, &session, &options, &progress);
-        progress.clear();
+        let printed = progress.finish();
         end_on_interrupts();
         let report = report?;
-        print_report(&report, format, ui)?;
+        printed?;
+        if matches!(format, Some(ApplyFormat::Json)) {
+            print_json(&report, ui)?;
+        }
+        if let Some(summary) = summarize(&report) {
+            ui.write_note(summary);
+        }
         if let Some(workflow) = ui.github() {
             let outcomes =
                 report.rows.iter().map(|row| (row.qualified_name(), row.outcome.as_str(), row.reason.as_deref()));
@@ -233,38 +273,55 @@ Exit codes: 0 success; 2 invalid input; 3 the API server rejected a request or i
     }
 }
 
-/// Prints the outcome of each object, in input order.
-fn print_report(report: &Report, format: Option<ApplyFormat>, ui: &Ui) -> Result<()> {
-    let mut text = String::new();
+/// Returns the line for an object on standard output. Returns `None` if the format has no line for it.
+///
+/// The reason for a failure is part of the error on standard error.
+fn format_row(row: &ReportRow, format: Option<ApplyFormat>, dry_run: bool) -> Option<String> {
     match format {
         None => {
-            for row in &report.rows {
-                let suffix = if report.dry_run { " (server dry run)" } else { "" };
-                let job = row.job_result.as_ref().map(|job| format!(", {job}")).unwrap_or_default();
-                let reason = row.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-                let line = format!("{} {}{suffix}{job}{reason}", row.qualified_name(), row.outcome.as_str());
-                text.push_str(&(diagnostic::escape_controls(&line) + "\n"));
-            }
-            // A reason may quote a message of the server.
-            if ui.github().is_some() {
-                text = escape_workflow_commands(&text);
-            }
+            let suffix = if dry_run { " (server dry run)" } else { "" };
+            let job = row.job_result.as_ref().map(|job| format!(", {job}")).unwrap_or_default();
+            let reason = row.reason.as_ref().filter(|_| row.outcome != Outcome::Failed);
+            let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            Some(format!("{} {}{suffix}{job}{reason}", row.qualified_name(), row.outcome.as_str()))
         }
         Some(ApplyFormat::Name) => {
-            let is_listed = |outcome: Outcome| outcome.is_applied() || outcome == Outcome::Skipped;
-            report
-                .rows
-                .iter()
-                .filter(|row| is_listed(row.outcome))
-                .for_each(|row| text.push_str(&(diagnostic::escape_controls(&row.qualified_name()) + "\n")));
+            let is_listed = row.outcome.is_applied() || row.outcome == Outcome::Skipped;
+            is_listed.then(|| row.qualified_name())
         }
-        Some(ApplyFormat::Json) => {
-            let rows: Vec<ReportObject<'_>> = report.rows.iter().map(ReportObject::from_row).collect();
-            let printed = serde_json::json!({"dryRun": report.dry_run, "objects": rows});
-            text = serde_json::to_string_pretty(&printed).unwrap_or_default() + "\n";
-        }
+        Some(ApplyFormat::Json) => None,
     }
+}
+
+/// Prints the report as one JSON document.
+fn print_json(report: &Report, ui: &Ui) -> Result<()> {
+    let rows: Vec<ReportObject<'_>> = report.rows.iter().map(ReportObject::from_row).collect();
+    let printed = serde_json::json!({"dryRun": report.dry_run, "objects": rows});
+    let text = serde_json::to_string_pretty(&printed).unwrap_or_default() + "\n";
     ignore_closed_output(ui.print_text(&text))
+}
+
+/// Returns the number of objects with each outcome, such as `3 objects: 2 created, 1 failed`. Returns `None` for a single
+/// object.
+fn summarize(report: &Report) -> Option<String> {
+    if report.rows.len() < 2 {
+        return None;
+    }
+    let outcomes = [
+        Outcome::Created,
+        Outcome::Configured,
+        Outcome::Recreated,
+        Outcome::Unchanged,
+        Outcome::Skipped,
+        Outcome::Failed,
+        Outcome::NotApplied,
+    ];
+    let counts = outcomes.iter().filter_map(|outcome| {
+        let count = report.rows.iter().filter(|row| row.outcome == *outcome).count();
+        (count > 0).then(|| format!("{count} {}", outcome.as_str()))
+    });
+    let suffix = if report.dry_run { " (server dry run)" } else { "" };
+    Some(format!("{} objects: {}{suffix}", report.rows.len(), counts.collect::<Vec<_>>().join(", ")))
 }
 
 /// An object in the JSON report.

@@ -52,7 +52,7 @@ Exit codes: 0 no difference; 1 a difference; 2 invalid input; 3 the API server r
         let mut rendering = edit_report::report_failure(rendering, &request, ui)?;
         let report = edit_report::prepare(&mut rendering, &request, ui)?;
         let documents = RenderedDocuments::new(&mut rendering, take_over.then_some(&request.injection), take_over);
-        let progress = ProgressReporter::new(ui);
+        let progress = ProgressReporter::new(ui, |_| None);
         let (mut differs, mut failure) = (false, None);
         let policy = ui.mask_policy();
         let printed = ui.print_diff(|out| {

@@ -26,7 +26,7 @@ fn are_files(kubeconfigs: &KubeconfigSource) -> bool {
     match kubeconfigs {
         KubeconfigSource::Flag(path) | KubeconfigSource::Default(path) => path.is_file(),
         KubeconfigSource::Env(paths) => paths.iter().all(|path| path.is_file() || !path.exists()),
-        KubeconfigSource::InCluster => true,
+        KubeconfigSource::InCluster(_) => true,
     }
 }
 

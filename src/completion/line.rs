@@ -82,6 +82,15 @@ impl CommandLine {
                 user: values_of("user").pop(),
                 impersonate: values_of("impersonate").pop(),
                 impersonate_groups: values_of("groups"),
+                server: values_of("server").pop(),
+                token: values_of("token").pop(),
+                tls_server_name: values_of("tls_server_name").pop(),
+                insecure_skip_tls_verify: matches
+                    .try_get_one::<bool>("insecure_skip_tls_verify")
+                    .ok()
+                    .flatten()
+                    .copied()
+                    .unwrap_or_default(),
             }),
         }
     }

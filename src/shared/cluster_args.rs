@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
-use jobplate_cluster::{ClusterOptions, FieldValidation, KubeconfigSource, SessionOptions, WriteOptions};
+use jobplate_cluster::{
+    ClusterOptions, FieldValidation, KubeconfigSource, ServiceAccount, SessionOptions, WriteOptions,
+};
 use jobplate_diagnostic::{Error, Result};
 
 use super::choice::{Choice, ChoiceParser, value_candidates};
@@ -16,6 +18,9 @@ use super::temp_files;
 
 /// The longest duration of a flag, 100 years. Also means "no timeout".
 pub(crate) const MAX_DURATION: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// The directory in which a pod has the token of its service account.
+const SERVICE_ACCOUNT_DIRECTORY: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 #[derive(Args)]
 #[command(next_help_heading = "Cluster")]
@@ -35,6 +40,18 @@ pub(crate) struct ClusterArgs {
     /// The user of the kubeconfig
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
+    /// URL of the API server, instead of that of the kubeconfig
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    /// Bearer token; other users of this machine can see it in the list of processes
+    #[arg(long, value_name = "TOKEN")]
+    token: Option<String>,
+    /// Name in the certificate of the API server
+    #[arg(long, value_name = "NAME")]
+    tls_server_name: Option<String>,
+    /// Accept any certificate of the API server; somebody on the network can then read all secrets
+    #[arg(long)]
+    insecure_skip_tls_verify: bool,
     /// User to impersonate
     #[arg(long = "as", value_name = "USER")]
     impersonate: Option<String>,
@@ -120,6 +137,10 @@ impl ClusterArgs {
         }
         let cluster = ClusterOptions {
             kubeconfigs: find_kubeconfig(self.kubeconfig),
+            server: self.server,
+            token: self.token.map(|token| token.trim().to_owned()),
+            tls_server_name: self.tls_server_name,
+            insecure_skip_tls_verify: self.insecure_skip_tls_verify,
             context: self.context,
             cluster: self.cluster,
             user: self.user,
@@ -158,7 +179,9 @@ pub(crate) fn find_kubeconfig(named: Option<PathBuf>) -> Option<KubeconfigSource
     if let Some(path) = home.map(|home| PathBuf::from(home).join(".kube/config")).filter(|path| path.exists()) {
         return Some(KubeconfigSource::Default(path));
     }
-    std::env::var_os("KUBERNETES_SERVICE_HOST").map(|_| KubeconfigSource::InCluster)
+    let host = std::env::var("KUBERNETES_SERVICE_HOST").ok().filter(|host| !host.is_empty())?;
+    let (port, directory) = (std::env::var("KUBERNETES_SERVICE_PORT").ok(), SERVICE_ACCOUNT_DIRECTORY.into());
+    Some(KubeconfigSource::InCluster(ServiceAccount { host, port, directory }))
 }
 
 /// Parses a duration: `30s`, `5m`, `1h30m` or a number of seconds. Returns `None` for 0, which means no timeout.

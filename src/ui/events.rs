@@ -1,51 +1,78 @@
-//! Reports progress while a cluster is changed: lines on standard error, and a spinner on a terminal.
+//! Reports progress while a cluster is changed: a line on standard output for each object, and notes and errors on
+//! standard error. On a terminal, a spinner for each Job replaces the notes about its state.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
-use std::io::IsTerminal as _;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jobplate::diagnostic;
 use jobplate_cluster::{EventHandler, InputObject, ReportRow};
-use jobplate_diagnostic::Error;
+use jobplate_diagnostic::{Error, Result};
 use serde_json::Value;
 
-use super::Ui;
+use super::{Ui, ignore_closed_output};
 
-/// Writes the events of the cluster crate to standard error.
+/// The time between two frames of a spinner.
+const SPINNER_INTERVAL: Duration = Duration::from_millis(200);
+
+type RowFormatter<'u> = Box<dyn Fn(&ReportRow) -> Option<String> + 'u>;
+
+/// Writes the events of the cluster crate to the output streams.
 pub(crate) struct ProgressReporter<'u> {
     ui: &'u Ui,
-    /// Whether each finished object gets a line. Off on a terminal, where the final report lists them.
-    prints_rows: bool,
+    /// Formats the line on standard output for a finished object.
+    format_row: RowFormatter<'u>,
+    /// The first error while a line was written to standard output.
+    output_error: RefCell<Option<Error>>,
     /// The warnings that were already reported.
     reported_warnings: RefCell<HashSet<String>>,
-    /// The spinner. Hidden if standard error is not a terminal.
-    spinner: ProgressBar,
+    /// The spinners. Hidden if standard error is not a terminal. Spinners below the edge of the terminal are not drawn.
+    progress: MultiProgress,
+    /// The spinner of each Job that the run waits for.
+    spinners: RefCell<HashMap<String, ProgressBar>>,
 }
 
 impl<'u> ProgressReporter<'u> {
-    pub(crate) fn new(ui: &'u Ui) -> Self {
-        // The spinner draws on standard error, but only on a terminal.
-        let spinner = ProgressBar::new_spinner();
+    /// Creates a reporter. `format_row` returns the line on standard output for a finished object, if any.
+    pub(crate) fn new(ui: &'u Ui, format_row: impl Fn(&ReportRow) -> Option<String> + 'u) -> Self {
+        ProgressReporter {
+            ui,
+            format_row: Box::new(format_row),
+            output_error: RefCell::default(),
+            reported_warnings: RefCell::default(),
+            // Draws on standard error, but only on a terminal.
+            progress: MultiProgress::new(),
+            spinners: RefCell::default(),
+        }
+    }
+
+    /// Removes the spinners.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a line could not be written to standard output. A closed standard output is not an error.
+    pub(crate) fn finish(self) -> Result<()> {
+        let _ = self.progress.clear();
+        self.output_error.into_inner().map_or(Ok(()), Err)
+    }
+
+    fn add_spinner(&self) -> ProgressBar {
+        let spinner = self.progress.add(ProgressBar::new_spinner());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
             spinner.set_style(style);
         }
-        let prints_rows = !ui.quiet && !std::io::stdout().is_terminal();
-        ProgressReporter { ui, prints_rows, reported_warnings: RefCell::default(), spinner }
-    }
-
-    /// Removes the spinner.
-    pub(crate) fn clear(&self) {
-        self.spinner.finish_and_clear();
+        spinner.enable_steady_tick(SPINNER_INTERVAL);
+        spinner
     }
 
     /// Writes a note, unless notes are suppressed.
     pub(crate) fn write_note(&self, text: &str) {
-        self.spinner.suspend(|| self.ui.write_note(text));
+        self.progress.suspend(|| self.ui.write_note(text));
     }
 
     fn write_line(&self, text: &str) {
-        self.spinner.suspend(|| self.ui.write_stderr(text));
+        self.progress.suspend(|| self.ui.write_stderr(text));
     }
 }
 
@@ -80,15 +107,15 @@ impl EventHandler for ProgressReporter<'_> {
     }
 
     fn on_failure(&self, error: &Error) {
-        self.spinner.suspend(|| self.ui.report_error(error, ""));
+        self.progress.suspend(|| self.ui.report_error(error, ""));
     }
 
     fn on_finished(&self, row: &ReportRow) {
-        let text = format!("{} {}", diagnostic::escape_controls(&row.qualified_name()), row.outcome.as_str());
-        if self.prints_rows {
-            self.write_line(&(text + "\n"));
-        } else {
-            self.on_progress(&text);
+        let Some(line) = (self.format_row)(row) else { return };
+        let line = diagnostic::escape_controls(&line) + "\n";
+        let printed = self.progress.suspend(|| ignore_closed_output(self.ui.print_text(&line)));
+        if let Err(error) = printed {
+            self.output_error.borrow_mut().get_or_insert(error);
         }
     }
 
@@ -96,8 +123,31 @@ impl EventHandler for ProgressReporter<'_> {
         self.write_line(&format!("[{pod} {container}] {}\n", diagnostic::escape_controls(line)));
     }
 
-    fn on_progress(&self, text: &str) {
-        self.spinner.set_message(text.to_owned());
-        self.spinner.tick();
+    fn on_job_state(&self, job: &str, state: Option<&str>) {
+        let text = state.map(|state| diagnostic::escape_controls(&format!("{job}: {state}")));
+        let is_drawn = !self.progress.is_hidden();
+        match text {
+            Some(text) if is_drawn => {
+                let mut spinners = self.spinners.borrow_mut();
+                spinners.entry(job.to_owned()).or_insert_with(|| self.add_spinner()).set_message(text);
+            }
+            Some(text) => self.write_note(&text),
+            None => {
+                if let Some(spinner) = self.spinners.borrow_mut().remove(job) {
+                    spinner.finish_and_clear();
+                    self.progress.remove(&spinner);
+                }
+            }
+        }
+    }
+
+    fn on_waiting(&self, jobs: &[(String, &str)]) {
+        if self.progress.is_hidden()
+            && let [(job, state), more @ ..] = jobs
+        {
+            let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+            let state = if state.is_empty() { "unknown state" } else { state };
+            self.write_note(&diagnostic::escape_controls(&format!("still waiting for {job} ({state}){more}")));
+        }
     }
 }

@@ -481,7 +481,19 @@ fn hides_values_in_pod_statuses() {
     for state in states {
         let (namespace, admin) = (servers.create_namespace("pods"), servers.client(ADMIN));
         let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", &running);
-        let args = ["apply", "input.yaml", "-n", &namespace, "--wait", "-v", "-o", "json", "--timeout", "60s"];
+        let args = [
+            "apply",
+            "input.yaml",
+            "-n",
+            &namespace,
+            "--wait",
+            "-v",
+            "-o",
+            "json",
+            "--timeout",
+            "60s",
+            "--start-timeout=1s",
+        ];
         let program = sandbox.start(&args);
         let pod = kubelet.start_pod(&namespace, "etl", &PodState::Running);
         set_status_messages(&admin, &namespace, &pod);

@@ -182,7 +182,8 @@ fn prints_retries_with_verbose() {
         let namespace = servers.create_namespace("verbose");
         let proxy = Proxy::start(servers, inject_once(is_write, action));
         let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
-        let output = apply(&sandbox, &namespace, &["-v"]).assert_exit(0, &["PATCH /api/v1/namespaces/", "retrying in"]);
+        let output = apply(&sandbox, &namespace, &["-v"])
+            .assert_exit(0, &["PATCH http://127.0.0.1:", "/api/v1/namespaces/", "retrying in"]);
         assert_eq!(output.stderr.matches("retrying in").count(), 1, "{fault}: {}", output.stderr);
     }
 }

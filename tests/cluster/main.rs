@@ -17,6 +17,7 @@ mod complete;
 #[allow(dead_code)] // tests/cmd uses all of it
 mod console;
 mod container;
+mod credentials;
 mod diff;
 mod docs;
 mod edits;
@@ -40,6 +41,7 @@ mod prefect_server;
 mod preview_references;
 mod proxy;
 mod recreate;
+mod report;
 mod rows;
 #[path = "../cmd/run.rs"]
 #[allow(dead_code)] // tests/cmd uses all of it
@@ -48,6 +50,7 @@ mod secret;
 mod sent_rows;
 mod servers;
 mod take_over;
+mod waiting;
 mod wire;
 mod worker;
 mod worker_chart;

@@ -210,7 +210,9 @@ fn serve(shared: &Shared, stream: TcpStream) -> io::Result<()> {
             server = Some(Connection::open(&shared.endpoint).or_else(|error| reset_on_close(to).and(Err(error)))?);
         }
         let server = server.as_mut().ok_or(ErrorKind::NotConnected)?;
-        if let Err(error) = forward_request(server, &request).and_then(|()| forward_response(server, to, &action)) {
+        let is_endless = request.target.contains("watch=true");
+        let forwarded = forward_request(server, &request);
+        if let Err(error) = forwarded.and_then(|()| forward_response(server, to, &action, is_endless)) {
             return reset_on_close(to).and(Err(error));
         }
         if matches!(action, Action::ResetAfter | Action::CloseAfter | Action::Truncate) {
@@ -247,18 +249,20 @@ fn forward_request(server: &mut Connection, request: &Request) -> io::Result<()>
     server.send(&request.method, &request.target, &headers, &request.body)
 }
 
-fn forward_response(server: &mut Connection, to: &mut TcpStream, action: &Action) -> io::Result<()> {
+/// Forwards a response. The faults that need a complete response end an endless response after its head.
+fn forward_response(server: &mut Connection, to: &mut TcpStream, action: &Action, is_endless: bool) -> io::Result<()> {
     let (status, mut headers, mut body) = server.read_head()?;
     match action {
+        Action::Truncate if is_endless => return write_head(to, status, &headers, body),
         Action::ResetAfter | Action::CloseAfter => {
-            while server.read_piece(&mut body)?.is_some() {}
+            while !is_endless && server.read_piece(&mut body)?.is_some() {}
             return if matches!(action, Action::ResetAfter) { reset_on_close(to) } else { Ok(()) };
         }
         Action::Delay(delay) => thread::sleep(*delay),
         Action::AddHeader(name, value) => headers.push(((*name).to_owned(), value.clone())),
         _ => {}
     }
-    if matches!(action, Action::DelaySecondHalf(_) | Action::Truncate) {
+    if matches!(action, Action::DelaySecondHalf(_) | Action::Truncate) && !is_endless {
         let mut full_body = Vec::new();
         while let Some(piece) = server.read_piece(&mut body)? {
             full_body.extend(piece);

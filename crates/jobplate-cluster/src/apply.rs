@@ -1,4 +1,4 @@
-//! Applies documents: dry-runs every object before the first write, applies the objects in order, and reports each
+//! Applies documents: dry-runs every object before the first write, applies the objects in order, and records each
 //! outcome.
 //!
 //! The [`PHASES`] determine the order. An object's body is read from the spool when the object is sent, so apart from
@@ -20,6 +20,7 @@ use crate::outcome::{DryRunResult, ObjectResult, RunStart};
 use crate::phases::{Mode, PHASES, Phase, Stage};
 use crate::recreate::RecreateStep;
 use crate::report::{Outcome, Report};
+use crate::run_reporter::{RowQueue, RunReporter};
 use crate::runtime::block_on;
 use crate::session::{Session, SessionOptions};
 use crate::wait::{AwaitedJob, JobEnd, wait_for_jobs};
@@ -46,7 +47,7 @@ pub fn apply(
             entries,
             failure: None,
             jobs: Vec::new(),
-            last_unlocated_message: None,
+            reporter: RunReporter::new(session.events),
             has_taken_over: false,
         };
         run.run_phases(has_dry_runs).await;
@@ -62,9 +63,7 @@ struct ApplyRun<'a> {
     failure: Option<ErrorKind>,
     /// The applied Jobs, with the indexes of their entries.
     jobs: Vec<(usize, AwaitedJob)>,
-    /// The message of the last failure, or `None` if the failure has a location in the input. Consecutive failures with
-    /// an equal message, such as a lost connection, are reported once.
-    last_unlocated_message: Option<String>,
+    reporter: RunReporter<'a>,
     /// Whether the ownership of any env entry was moved (`--take-over`).
     has_taken_over: bool,
 }
@@ -122,7 +121,7 @@ impl<'a> ApplyRun<'a> {
     /// should stop.
     async fn run_phase(&mut self, phase: &Phase) {
         let session = self.context.session;
-        let mut tasks = FuturesUnordered::new();
+        let (mut tasks, mut queue) = (FuturesUnordered::new(), RowQueue::default());
         for index in 0..self.entries.len() {
             let InventoryEntry { stage, skips_dry_run, .. } = self.entries[index];
             if !phase.includes(stage, skips_dry_run) {
@@ -131,21 +130,24 @@ impl<'a> ApplyRun<'a> {
             while tasks.len() >= session.concurrency
                 && let Some(finished_object) = tasks.next().await
             {
-                self.record(finished_object, phase.mode);
+                self.record(finished_object, phase.mode, &mut queue);
             }
             if session.should_stop() {
                 break;
             }
             let entry = &mut self.entries[index];
             let dry_run = std::mem::take(&mut entry.dry_run);
+            queue.push(index);
             tasks.push(send_object(self.context, index, Rc::clone(&entry.object), dry_run, phase.mode));
         }
         while let Some(finished_object) = tasks.next().await {
-            self.record(finished_object, phase.mode);
+            self.record(finished_object, phase.mode, &mut queue);
         }
     }
 
-    fn record(&mut self, finished_object: FinishedObject, mode: Mode) {
+    /// Records the result of an object, and reports the rows that are complete. The row of a Job is complete when the
+    /// wait for the Job has ended.
+    fn record(&mut self, finished_object: FinishedObject, mode: Mode, queue: &mut RowQueue) {
         let FinishedObject { index, namespace, has_taken_over, result } = finished_object;
         let entry = &mut self.entries[index];
         if let Some(namespace) = namespace {
@@ -156,10 +158,19 @@ impl<'a> ApplyRun<'a> {
             Ok(result) => self.record_success(index, result, mode),
             Err(error) => self.record_failure(index, &error),
         }
+        let options = self.context.options;
+        for index in queue.finish(index) {
+            let row = &self.entries[index].row;
+            let is_awaited = options.wait.is_some() && self.jobs.iter().any(|(job, _)| *job == index);
+            let is_complete = mode == Mode::Apply || options.dry_run || row.outcome == Outcome::Failed;
+            if is_complete && !is_awaited {
+                self.reporter.report_row(index, row);
+            }
+        }
     }
 
     fn record_success(&mut self, index: usize, result: ObjectResult, mode: Mode) {
-        let ApplyContext { session, options, .. } = self.context;
+        let options = self.context.options;
         let entry = &mut self.entries[index];
         let row = &mut entry.row;
         entry.dry_run = result.dry_run;
@@ -168,7 +179,6 @@ impl<'a> ApplyRun<'a> {
         }
         if mode == Mode::Apply || options.dry_run {
             row.outcome = result.outcome;
-            session.events.on_finished(row);
         }
         if mode == Mode::Apply
             && entry.object.is_job()
@@ -176,7 +186,8 @@ impl<'a> ApplyRun<'a> {
             && let Some(uid) = result.uid
         {
             let namespace = entry.object.namespace.to_string();
-            let job = AwaitedJob { namespace, name: row.name.clone(), uid, has_ttl: entry.has_ttl };
+            let (name, resource_version, has_ttl) = (row.name.clone(), result.resource_version, entry.has_ttl);
+            let job = AwaitedJob { namespace, name, uid, resource_version, has_ttl };
             self.jobs.push((index, job));
         }
     }
@@ -184,15 +195,11 @@ impl<'a> ApplyRun<'a> {
     fn record_failure(&mut self, index: usize, error: &Error) {
         let row = &mut self.entries[index].row;
         row.outcome = Outcome::Failed;
-        let first_line = error.message().lines().next().unwrap_or_default();
-        row.reason = Some(first_line.trim_end_matches(':').to_owned());
+        // The lines after the first one name fields and their owners.
+        let lines: Vec<&str> = error.message().lines().map(str::trim).collect();
+        row.reason = Some(lines.join(" ").trim_end_matches(':').to_owned());
         self.failure.get_or_insert(error.kind());
-        // If the connection fails, all pending requests fail with an equal message, so report the message only once.
-        let unlocated_message = error.location().is_none().then(|| error.message().to_owned());
-        if unlocated_message.is_none() || self.last_unlocated_message != unlocated_message {
-            self.context.session.events.on_failure(error);
-        }
-        self.last_unlocated_message = unlocated_message;
+        self.reporter.report_failure(row, error);
     }
 
     /// Reports that the server removes the applied Jobs with a TTL after they have finished, so the next apply runs
@@ -242,13 +249,24 @@ impl<'a> ApplyRun<'a> {
         if let Some(wait) = &options.wait
             && !session.cancellation.is_cancelled()
         {
-            for JobEnd { index, text, failure } in wait_for_jobs(session, jobs, wait, options.timeout).await {
-                self.entries[index].row.job_result = Some(text);
-                self.failure = self.failure.or(failure);
-            }
+            let ApplyRun { entries, failure: first_failure, reporter, .. } = self;
+            let on_end = |JobEnd { index, text, error }| {
+                let row = &mut entries[index].row;
+                row.job_result = Some(text);
+                if let Some(error) = error {
+                    first_failure.get_or_insert(error.kind());
+                    reporter.report_failure(row, &error);
+                }
+                reporter.report_row(index, row);
+            };
+            wait_for_jobs(session, jobs, wait, options.timeout, on_end).await;
             if session.cancellation.is_cancelled() {
                 self.failure.get_or_insert(ErrorKind::Interrupted);
             }
+        }
+        self.reporter.report_equal_failures();
+        for (index, entry) in self.entries.iter().enumerate() {
+            self.reporter.report_row(index, &entry.row);
         }
     }
 }

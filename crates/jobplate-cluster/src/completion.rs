@@ -12,6 +12,7 @@ use crate::request::{Request, Resource};
 use crate::runtime::block_on;
 use crate::session::config::{self, ClusterOptions};
 use crate::session::connection::Connection;
+use crate::session::credentials::PluginOutput;
 
 /// The maximum number of completion candidates.
 const MAX_NAMES: usize = 500;
@@ -56,7 +57,7 @@ async fn request_names(
     namespace: Option<&str>,
     timeout: Duration,
 ) -> Result<Vec<String>> {
-    let mut config = config::load(options).await?;
+    let (mut config, origin) = config::load(options).await?;
     if let Some(plugin) = &mut config.auth_info.exec {
         plugin.interactive_mode = Some(ExecInteractiveMode::Never);
     }
@@ -68,7 +69,8 @@ async fn request_names(
     let (group, version) = (String::new(), "v1".to_owned());
     let resource = Resource { group, version, kind: kind.to_owned(), plural: plural.to_owned(), namespaced };
     let request = Request::list_metadata(&resource, &namespace, MAX_NAMES);
-    let connection = Connection::new(config, Some(timeout), Duration::ZERO, &NoEvents)?;
+    let config = (config, origin);
+    let connection = Connection::open(config, PluginOutput::Discard, Some(timeout), Duration::ZERO, &NoEvents).await?;
     let response = connection.send(&request).await.map_err(|error| error.to_error())?;
     if response.refusal().is_some() {
         return Err(listing_error("the API server rejected the request"));

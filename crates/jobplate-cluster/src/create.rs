@@ -34,5 +34,6 @@ pub(crate) async fn create(
     let metadata = LiveMetadata::read(&response, object)?;
     // The server generates a different name for the creation than for its dry run, so discard the name from a dry run.
     let name = metadata.name.filter(|_| !dry_run);
-    Ok(ObjectResult { name, ..ObjectResult::with_uid(Outcome::Created, metadata.uid) })
+    let resource_version = metadata.resource_version;
+    Ok(ObjectResult { name, resource_version, ..ObjectResult::with_uid(Outcome::Created, metadata.uid) })
 }

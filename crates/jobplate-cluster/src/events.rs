@@ -22,10 +22,15 @@ pub trait EventHandler {
     fn on_warning(&self, _object: &InputObject, _text: &str, _masked: Option<&str>) {}
     /// Receives the error for an object that could not be applied or compared, or for a Job that failed.
     fn on_failure(&self, _error: &Error) {}
-    /// Receives the report row of an object that was applied, or dry-run with `--dry-run=server`, without an error.
+    /// Receives the report row of an object, once, when the row is complete. The rows of objects that were not tried
+    /// follow at the end of the run.
     fn on_finished(&self, _row: &ReportRow) {}
     /// Receives a line of a container's log.
     fn on_log_line(&self, _pod: &str, _container: &str, _line: &str) {}
-    /// Receives the current state of a wait. Each text replaces the previous text. An empty text clears the display.
-    fn on_progress(&self, _text: &str) {}
+    /// Receives the state of a Job that the run waits for, each time it changes. The state is `None` at the end of the
+    /// wait for this Job.
+    fn on_job_state(&self, _job: &str, _state: Option<&str>) {}
+    /// Receives, at regular intervals, the names and states of the Jobs that the run still waits for. A state is empty
+    /// if it is unknown.
+    fn on_waiting(&self, _jobs: &[(String, &str)]) {}
 }

@@ -11,6 +11,7 @@
 //! | file | decides |
 //! |---|---|
 //! | `options.rs` | the options of an apply |
+//! | `write_options.rs` | the parameters of all writes |
 //! | `document.rs` | which bytes of the input each byte of a rendered document comes from |
 //! | `spool.rs` | how documents are stored during a run: in a temporary file, read by offset |
 //! | `object.rs` | which bytes are sent for an object (items of a List as JSON), and where errors about it are shown |
@@ -33,13 +34,17 @@
 //! | `diff.rs` | what a diff compares, and what it leaves out |
 //! | `live.rs` | which fields of a live object belong to the server |
 //! | `wait/mod.rs` | when the wait for a Job ends |
-//! | `wait/poll.rs` | what a poll of one Job reads, and when the Job cannot be watched |
+//! | `wait/awaited_job.rs` | what identifies a Job to wait for |
+//! | `wait/watch.rs` | what is listed and watched, what is read without the permission to watch, and when a Job cannot be watched |
+//! | `wait/tracked_job.rs` | what a change means for a Job, and how long a pod may be unable to start |
 //! | `wait/job_state.rs` | whether a Job is running, is complete or has failed |
 //! | `wait/pod_start.rs` | which reasons permanently prevent the start of a pod |
+//! | `wait/messages.rs` | which messages of Kubernetes' components are shown |
 //! | `logs.rs` | which logs are followed, and from which line they are resumed |
-//! | `pods.rs` | what is read from the status of a pod, and the polling interval |
+//! | `pods.rs` | what is read from the status of a pod, and the pause before a log is resumed |
 //! | `report.rs` | the names of the outcomes in reports (`created`, `configured`, ...) |
 //! | `events.rs` | what is reported during a run |
+//! | `run_reporter.rs` | the order of the reported rows, and which failures are only counted |
 //! | `completion.rs` | which names from a cluster are completion candidates |
 //! | `kinds.rs` | the resource of a kind: from a table, or by API discovery |
 //! | `request.rs` | the path, query, headers and body of each request, and which requests may be retried |
@@ -55,8 +60,11 @@
 //! | `errors/conflict.rs` | which fields conflict, and which of their values are shown |
 //! | `errors/transport.rs` | why a request got no response, and the message for it |
 //! | `session/mod.rs` | how long requests are retried (30 s), and when a run stops sending requests |
-//! | `session/config.rs` | which context, cluster and user of a kubeconfig are used |
+//! | `session/config.rs` | which context, cluster and user of a kubeconfig are used, and which flags override them |
+//! | `session/in_cluster.rs` | what is read from the service account of a pod |
+//! | `session/credentials.rs` | when a token file is read again, and when a credential plugin runs |
 //! | `session/connection.rs` | the timeout of a request, and when it is retried |
+//! | `session/client.rs` | the credentials of a request, and when it is repeated with new ones |
 //! | `session/interrupt.rs` | which signals cancel a run, and what the first and the second one do |
 //! | `runtime.rs` | which async runtime the crate uses |
 //!
@@ -76,11 +84,7 @@
 //! let session = SessionOptions {
 //!     cluster: ClusterOptions {
 //!         kubeconfigs: Some(KubeconfigSource::Flag("kubeconfig".into())),
-//!         context: None,
-//!         cluster: None,
-//!         user: None,
-//!         impersonate: None,
-//!         impersonate_groups: Vec::new(),
+//!         ..ClusterOptions::default()
 //!     },
 //!     namespace: Some("flows".to_owned()),
 //!     request_timeout: Some(Duration::from_secs(60)),
@@ -140,11 +144,13 @@ mod recreate;
 mod refusal;
 mod report;
 mod request;
+mod run_reporter;
 mod runtime;
 mod session;
 mod spool;
 mod take_over;
 mod wait;
+mod write_options;
 
 pub use self::apply::apply;
 pub use self::completion::{ListedKind, list_names};
@@ -154,6 +160,7 @@ pub use self::events::EventHandler;
 pub use self::object::InputObject;
 pub use self::options::{ApplyOptions, OnImmutable, WaitOptions};
 pub use self::report::{Outcome, Report, ReportRow};
-pub use self::request::{FieldValidation, WriteOptions};
 pub use self::session::SessionOptions;
 pub use self::session::config::{ClusterOptions, KubeconfigNames, KubeconfigSource};
+pub use self::session::in_cluster::ServiceAccount;
+pub use self::write_options::{FieldValidation, WriteOptions};

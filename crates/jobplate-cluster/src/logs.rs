@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use kube::client::Body;
 use serde_json::Value;
 
-use crate::pods::{POLL_INTERVAL, container_statuses, name_or_placeholder};
+use crate::pods::{RESUME_PAUSE, container_statuses, name_or_placeholder};
 use crate::request::{Request, Resource};
 use crate::session::Session;
 
@@ -47,17 +47,19 @@ pub(crate) async fn follow_log(session: &Session<'_>, pod_resource: &Resource, l
                 }
             }
             Ok(Err(status)) if cursor.reported_count == 0 && status.code.is_client_error() && !status.has_code(429) => {
-                let code = status.code.as_u16();
-                let note = format!(
-                    "cannot read the log of container {container} of pod {pod}: the API server responded with {code}"
-                );
-                session.events.on_note(&note);
+                let reason = match status.has_code(403) {
+                    true => format!(
+                        "you are not allowed to; bind a Role in {namespace} with this rule: {{apiGroups: [\"\"], resources: [pods/log], verbs: [get]}}"
+                    ),
+                    false => format!("the API server responded with {}", status.code.as_u16()),
+                };
+                session.events.on_note(&format!("cannot read the log of container {container} of pod {pod}: {reason}"));
                 return;
             }
             Ok(Err(_)) | Err(_) => {}
         }
         attempts = if cursor.reported_count > count_before { 0 } else { attempts + 1 };
-        tokio::time::sleep(POLL_INTERVAL).await;
+        tokio::time::sleep(RESUME_PAUSE).await;
     }
     let note = format!("the log of container {container} of pod {pod} ended early: kubectl logs {pod} -n {namespace}");
     session.events.on_note(&note);

@@ -52,4 +52,8 @@ impl ApplyOptions {
 pub struct WaitOptions {
     /// Follow the logs of the pods.
     pub follow_logs: bool,
+    /// The time for which a pod may be unable to start, for example because a Secret is missing (`--start-timeout`).
+    pub start_timeout: Duration,
+    /// The time between two calls of [`EventHandler::on_waiting`](crate::EventHandler::on_waiting).
+    pub summary_interval: Duration,
 }

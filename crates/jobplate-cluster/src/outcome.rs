@@ -20,6 +20,8 @@ pub(crate) struct ObjectResult {
     pub name: Option<String>,
     /// The uid of the live object, if it was read.
     pub uid: Option<String>,
+    /// The resource version of the live object in the response, if it was read.
+    pub resource_version: Option<String>,
     /// The result of the object's dry run.
     pub dry_run: DryRunResult,
 }
@@ -89,7 +91,7 @@ impl ObjectResult {
 
     /// Creates a result with the uid of the live object.
     pub(crate) fn with_uid(outcome: Outcome, uid: Option<String>) -> Self {
-        ObjectResult { outcome, name: None, uid, dry_run: DryRunResult::NotRun }
+        ObjectResult { outcome, name: None, uid, resource_version: None, dry_run: DryRunResult::NotRun }
     }
 }
 
@@ -192,7 +194,8 @@ pub(crate) fn classify_apply(
         // `applied_at`.
         DryRunResult::Exists { applied_at, .. } => is_applied_now && *applied_at != time,
         DryRunResult::New | DryRunResult::NotRun if is_created_by_retry() => {
-            return Ok(ObjectResult::with_uid(Outcome::Created, metadata.uid));
+            let resource_version = metadata.resource_version;
+            return Ok(ObjectResult { resource_version, ..ObjectResult::with_uid(Outcome::Created, metadata.uid) });
         }
         DryRunResult::New | DryRunResult::NotRun => {
             is_applied_now && start.is_none_or(|start| metadata.is_applied_since(start, time, manager))
@@ -203,5 +206,6 @@ pub(crate) fn classify_apply(
         _ if is_configured => Outcome::Configured,
         _ => Outcome::Unchanged,
     };
-    Ok(ObjectResult::with_uid(outcome, metadata.uid))
+    let resource_version = metadata.resource_version;
+    Ok(ObjectResult { resource_version, ..ObjectResult::with_uid(outcome, metadata.uid) })
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// The pause between two polls of a Job, its pods or a container.
-pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(500);
+/// The pause before the log of a container is resumed.
+pub(crate) const RESUME_PAUSE: Duration = Duration::from_millis(500);
 
 /// Iterates over a pod's container statuses, init containers first.
 pub(crate) fn container_statuses(pod: &Value) -> impl Iterator<Item = &Value> {

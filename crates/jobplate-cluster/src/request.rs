@@ -1,10 +1,12 @@
 //! Builds requests to the API server as data, without sending them.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use http::Method;
-use kube::client::Body;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::write_options::{FieldValidation, WriteOptions};
 
 /// The characters that are escaped in a path segment or query value.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
@@ -69,26 +71,6 @@ pub(crate) fn qualified_name(group: &str, kind: &str, name: &str) -> String {
     if group.is_empty() { format!("{kind}/{name}") } else { format!("{kind}.{group}/{name}") }
 }
 
-/// The server's handling of unknown and duplicate fields (`fieldValidation`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FieldValidation {
-    /// Reject the object.
-    Strict,
-    /// Drop the fields with a warning.
-    Warn,
-    /// Drop the fields silently.
-    Ignore,
-}
-
-/// The parameters of all writes.
-#[derive(Clone, Debug)]
-pub struct WriteOptions {
-    /// The manager that owns the written fields (`fieldManager`).
-    pub field_manager: String,
-    /// The validation of the written fields (`fieldValidation`).
-    pub field_validation: FieldValidation,
-}
-
 /// The RBAC verb of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
@@ -96,6 +78,8 @@ pub(crate) enum Verb {
     Get,
     /// Reads a collection.
     List,
+    /// Receives the changes of a collection.
+    Watch,
     /// Creates an object.
     Create,
     /// Applies or patches an object.
@@ -110,6 +94,7 @@ impl Verb {
         match self {
             Verb::Get => "get",
             Verb::List => "list",
+            Verb::Watch => "watch",
             Verb::Create => "create",
             Verb::Patch => "patch",
             Verb::Delete => "delete",
@@ -118,12 +103,19 @@ impl Verb {
 
     fn method(self) -> Method {
         match self {
-            Verb::Get | Verb::List => Method::GET,
+            Verb::Get | Verb::List | Verb::Watch => Method::GET,
             Verb::Create => Method::POST,
             Verb::Patch => Method::PATCH,
             Verb::Delete => Method::DELETE,
         }
     }
+}
+
+/// The field and label selectors of a list or watch. An empty selector matches all objects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Selectors {
+    pub fields: String,
+    pub labels: String,
 }
 
 /// A request to the API server.
@@ -144,7 +136,7 @@ pub(crate) struct Request {
 
 impl Request {
     fn new(verb: Verb, path: String) -> Self {
-        let is_write = !matches!(verb, Verb::Get | Verb::List);
+        let is_write = !matches!(verb, Verb::Get | Verb::List | Verb::Watch);
         let (query, body) = (String::new(), Vec::new());
         Request { verb, path, query, accept: JSON, content_type: None, body, is_retryable: true, is_write }
     }
@@ -152,6 +144,15 @@ impl Request {
     fn with_query(mut self, key: &str, value: &str) -> Self {
         let separator = if self.query.is_empty() { '?' } else { '&' };
         let _ = write!(self.query, "{separator}{key}={}", utf8_percent_encode(value, ESCAPED));
+        self
+    }
+
+    fn with_selectors(mut self, selectors: &Selectors) -> Self {
+        for (key, selector) in [("fieldSelector", &selectors.fields), ("labelSelector", &selectors.labels)] {
+            if !selector.is_empty() {
+                self = self.with_query(key, selector);
+            }
+        }
         self
     }
 
@@ -192,9 +193,25 @@ impl Request {
         Request::new(Verb::Get, group_path(group, version))
     }
 
-    /// Creates a request for the objects in a namespace that match a label selector.
-    pub(crate) fn list(resource: &Resource, namespace: &str, selector: &str) -> Self {
-        Request::new(Verb::List, resource.path(namespace, None)).with_query("labelSelector", selector)
+    /// Creates a request for the objects in a namespace that match the selectors.
+    pub(crate) fn list(resource: &Resource, namespace: &str, selectors: &Selectors) -> Self {
+        Request::new(Verb::List, resource.path(namespace, None)).with_selectors(selectors)
+    }
+
+    /// Creates a request for the changes after a resource version. The server ends the response after `duration`.
+    pub(crate) fn watch(
+        resource: &Resource,
+        namespace: &str,
+        selectors: &Selectors,
+        resource_version: &str,
+        duration: Duration,
+    ) -> Self {
+        Request::new(Verb::Watch, resource.path(namespace, None))
+            .with_selectors(selectors)
+            .with_query("watch", "true")
+            .with_query("allowWatchBookmarks", "true")
+            .with_query("timeoutSeconds", &duration.as_secs().to_string())
+            .with_query("resourceVersion", resource_version)
     }
 
     /// Creates a request for the metadata of at most `limit` objects: the objects of a namespace, or all objects if the
@@ -288,16 +305,16 @@ impl Request {
         }
     }
 
-    /// Returns the method and the path, for `-v`. Omits the query and the body, which may contain values.
-    pub(crate) fn method_and_path(&self) -> String {
-        format!("{} {}", self.verb.method(), self.path)
+    /// Returns the method and the URL, for `-v`. Omits the body, which may contain values.
+    pub(crate) fn method_and_url(&self, base_url: &str) -> String {
+        format!("{} {base_url}{}{}", self.verb.method(), self.path, self.query)
     }
 
     /// Builds the HTTP request.
     ///
     /// # Errors
     /// Fails if the path is not a valid URI.
-    pub(crate) fn to_http(&self) -> Result<http::Request<Body>, http::Error> {
+    pub(crate) fn to_http(&self) -> Result<http::Request<Vec<u8>>, http::Error> {
         let mut builder = http::Request::builder()
             .method(self.verb.method())
             .uri(format!("{}{}", self.path, self.query))
@@ -306,7 +323,7 @@ impl Request {
         if let Some(content_type) = self.content_type {
             builder = builder.header(http::header::CONTENT_TYPE, content_type);
         }
-        builder.body(Body::from(self.body.clone()))
+        builder.body(self.body.clone())
     }
 }
 

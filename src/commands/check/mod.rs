@@ -192,9 +192,7 @@ impl CheckArgs {
         reporter.collector.write(printed, files, counts, &mut errors)?;
         if let Some(error) = Error::combine(errors) {
             let code = ui.report_failure(&error);
-            fixes.iter().flat_map(Fixes::notes).for_each(|note| ui.write_note(note));
-            let unwritten = selection.baseline.as_deref().filter(|_| self.create_baseline);
-            unwritten.into_iter().for_each(|file| ui.write_note(format!("{} was not written", display_path(file))));
+            write_error_notes(fixes.as_ref(), selection.baseline.as_deref().filter(|_| self.create_baseline), ui);
             return Ok(code);
         }
         write_notes(&reporter, counts, fixes.as_ref(), &references, &selection.rules, ui);
@@ -231,6 +229,12 @@ fn check_source(
     }?;
     no_object::check_input(&name, before, checker.counts())?;
     Ok(diff)
+}
+
+/// Writes the notes of a run with errors. `baseline` is the file that the run was to create.
+fn write_error_notes(fixes: Option<&Fixes>, baseline: Option<&Path>, ui: &Ui) {
+    fixes.into_iter().flat_map(Fixes::notes).for_each(|note| ui.write_note(note));
+    baseline.into_iter().for_each(|file| ui.write_note(format!("{} was not written", display_path(file))));
 }
 
 /// Writes the notes of a run without errors. `rules` are the rules that ran.

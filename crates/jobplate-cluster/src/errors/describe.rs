@@ -9,6 +9,7 @@ use super::invalid::invalid_error;
 use super::rules::{StatusPredicate, StatusRule, apply_rules};
 use super::schema::schema_error;
 use super::status::{RefusedRequest, Status};
+use super::transport::ConfigOrigin;
 use crate::object::InputObject;
 
 impl Status {
@@ -56,7 +57,7 @@ const RULES: [StatusRule; 19] = [
         StatusPredicate::Function(|status, _| !status.has_code(403) && status.is_denied_by_admission()),
         admission_error,
     ),
-    StatusRule::with_function(401..=401, StatusPredicate::Always, |_, _| unauthorized_error()),
+    StatusRule::with_function(401..=401, StatusPredicate::Always, |_, _| unauthorized_error(ConfigOrigin::Kubeconfig)),
     StatusRule::with_function(403..=403, StatusPredicate::Always, forbidden_error),
     // k8s.io/apiserver: pkg/admission/plugin/namespace/lifecycle/admission.go
     StatusRule::with_text(
@@ -158,9 +159,9 @@ fn unknown_error(status: &Status, request: &RefusedRequest<'_>) -> Error {
 }
 
 /// Returns the error for code 401.
-pub(crate) fn unauthorized_error() -> Error {
+pub(crate) fn unauthorized_error(origin: ConfigOrigin) -> Error {
     Error::new(ErrorKind::Cluster, "the API server rejected the credentials (401 Unauthorized)")
-        .hint("log in again if they have expired, and check the user of the kubeconfig context")
+        .hint(origin.credentials_hint())
 }
 
 /// Returns the error for a kind that the server does not serve.

@@ -5,7 +5,7 @@
 
 use std::io;
 
-use jobplate_diagnostic::{Error, ErrorKind, describe_io_error, display_path};
+use jobplate_diagnostic::{Error, ErrorKind};
 use kube::client::AuthError;
 
 use crate::object::InputObject;
@@ -23,19 +23,89 @@ pub(crate) struct TransportError {
     pub is_permanent: bool,
 }
 
+/// The origin of the configuration, which determines what hints suggest to check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ConfigOrigin {
+    /// A kubeconfig file.
+    Kubeconfig,
+    /// The service account of the pod in which the program runs.
+    Pod,
+    /// `--server`, without a kubeconfig.
+    Flags,
+}
+
+impl ConfigOrigin {
+    fn server_hint(self) -> &'static str {
+        match self {
+            ConfigOrigin::Kubeconfig => "check `server` in the kubeconfig, and that the API server is running",
+            ConfigOrigin::Pod => "check KUBERNETES_SERVICE_HOST, and the network policies for this pod",
+            ConfigOrigin::Flags => "check --server, and that the API server is running",
+        }
+    }
+
+    fn address_hint(self) -> &'static str {
+        match self {
+            ConfigOrigin::Kubeconfig => "check `server` in the kubeconfig, and the network",
+            ConfigOrigin::Pod => "check KUBERNETES_SERVICE_HOST, and the DNS of this pod",
+            ConfigOrigin::Flags => "check --server, and the network",
+        }
+    }
+
+    fn authority_hint(self) -> &'static str {
+        match self {
+            ConfigOrigin::Kubeconfig => "check `certificate-authority` in the kubeconfig",
+            ConfigOrigin::Pod => "check the file ca.crt of the pod's service account",
+            ConfigOrigin::Flags => "set `certificate-authority` in a kubeconfig, or SSL_CERT_FILE",
+        }
+    }
+
+    /// Returns the hint for a request whose credentials the server rejects.
+    pub(crate) fn credentials_hint(self) -> &'static str {
+        match self {
+            ConfigOrigin::Kubeconfig => {
+                "log in again if they have expired, and check the user of the kubeconfig context"
+            }
+            ConfigOrigin::Pod => {
+                "check that the service account of this pod exists, and that its token is for this cluster"
+            }
+            ConfigOrigin::Flags => "check --token",
+        }
+    }
+}
+
+/// The API server, as messages name it.
+#[derive(Clone, Debug)]
+pub(crate) struct ServerTarget {
+    /// The host and port. Empty if they are unknown.
+    pub address: String,
+    /// The host and port of the proxy, if any.
+    pub proxy: Option<String>,
+    pub origin: ConfigOrigin,
+}
+
+impl ServerTarget {
+    /// Returns the name of the server in messages.
+    fn name(&self) -> String {
+        match self.address.as_str() {
+            "" => "the API server".to_owned(),
+            address => format!("the API server at {address}"),
+        }
+    }
+}
+
 impl TransportError {
-    /// Classifies an error of kube's client. `server` is the host and port, or an empty string if they are unknown.
-    pub(crate) fn from_kube(error: &kube::Error, server: &str) -> Self {
+    /// Classifies an error of kube's client.
+    pub(crate) fn from_kube(error: &kube::Error, target: &ServerTarget) -> Self {
         let chain = match ErrorChain::read(error) {
             Ok(chain) => chain,
-            Err(auth) => return TransportError::from_auth(auth),
+            Err(_) => {
+                let reason = "cannot use the credentials of the kubeconfig".to_owned();
+                return TransportError::unsent(reason, "check `users` in the kubeconfig", true);
+            }
         };
-        let server = match server {
-            "" => "the API server".to_owned(),
-            server => format!("the API server at {server}"),
-        };
+        let server = target.name();
         if chain.contains("invalid peer certificate") {
-            let (problem, hint) = describe_certificate_problem(&chain);
+            let (problem, hint) = describe_certificate_problem(&chain, target.origin);
             let reason = format!("cannot trust {server}: its certificate {problem}");
             return TransportError::unsent(reason, hint, true);
         }
@@ -49,50 +119,29 @@ impl TransportError {
             let reason = "unsupported proxy protocol".to_owned();
             return TransportError::unsent(reason, "use http, https or socks5", true);
         }
-        if chain.contains("dns error") {
-            let reason = format!("cannot find {server}: its host name has no address");
-            let hint = "check `server` in the kubeconfig, and the network";
+        let is_connecting = chain.contains("client error (Connect)");
+        if let (Some(proxy), true) = (&target.proxy, is_connecting) {
+            let problem = describe_connection_problem(chain.io_error, is_connecting);
+            let reason = format!("cannot connect to {server} through the proxy {proxy}: {problem}");
+            let hint = "check `proxy-url` in the kubeconfig, or HTTPS_PROXY and NO_PROXY";
             return TransportError::unsent(reason, hint, false);
         }
-        let is_connecting = chain.contains("client error (Connect)");
+        if chain.contains("dns error") {
+            let reason = format!("cannot find {server}: its host name has no address");
+            return TransportError::unsent(reason, target.origin.address_hint(), false);
+        }
         let problem = describe_connection_problem(chain.io_error, is_connecting);
-        let hint = "check `server` in the kubeconfig, and that the API server is running";
         TransportError {
             reason: format!("cannot connect to {server}: {problem}"),
-            hint: is_connecting.then(|| hint.to_owned()),
+            hint: is_connecting.then(|| target.origin.server_hint().to_owned()),
             may_have_acted: !is_connecting,
             is_permanent: false,
         }
     }
 
     /// Creates the error for a request that was not sent.
-    fn unsent(reason: String, hint: &str, is_permanent: bool) -> Self {
+    pub(crate) fn unsent(reason: String, hint: &str, is_permanent: bool) -> Self {
         TransportError { reason, hint: Some(hint.to_owned()), may_have_acted: false, is_permanent }
-    }
-
-    /// Creates the error for a request that has no credentials.
-    fn from_auth(error: &AuthError) -> Self {
-        let (reason, hint) = match error {
-            // The command line and its output may contain a secret, so neither is shown.
-            AuthError::AuthExecRun { out, .. } => {
-                let code = out.status.code().map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
-                let reason = format!("the credential plugin failed ({code})");
-                (reason, "run the command of `exec` in the kubeconfig yourself")
-            }
-            AuthError::AuthExecStart(error) => (
-                format!("cannot start the credential plugin: {}", describe_io_error(error)),
-                "install the command that `exec` in the kubeconfig runs",
-            ),
-            AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed | AuthError::AuthExec(_) => {
-                ("the credential plugin returned no credentials".to_owned(), "run it yourself to see its output")
-            }
-            AuthError::ReadTokenFile(error, path) => (
-                format!("cannot read the token from {}: {}", display_path(path), describe_io_error(error)),
-                "check `tokenFile` in the kubeconfig",
-            ),
-            _ => ("cannot use the credentials of the kubeconfig".to_owned(), "check `users` in the kubeconfig"),
-        };
-        TransportError::unsent(reason, hint, true)
     }
 
     /// Converts the error to an error of kind [`ErrorKind::Cluster`].
@@ -141,18 +190,25 @@ impl ErrorChain {
 }
 
 /// Returns a description of the problem with the server's certificate, and a hint.
-fn describe_certificate_problem(chain: &ErrorChain) -> (&'static str, &'static str) {
+fn describe_certificate_problem(chain: &ErrorChain, origin: ConfigOrigin) -> (&'static str, &'static str) {
     if chain.contains("UnknownIssuer") || chain.contains("BadSignature") {
-        (
-            "is not signed by the certificate authority of the kubeconfig",
-            "check `certificate-authority` in the kubeconfig",
-        )
+        let problem = match origin {
+            ConfigOrigin::Kubeconfig => "is not signed by the certificate authority of the kubeconfig",
+            ConfigOrigin::Pod => "is not signed by the certificate authority of the pod's service account",
+            ConfigOrigin::Flags => "is not signed by a certificate authority that this machine trusts",
+        };
+        (problem, origin.authority_hint())
     } else if chain.contains("NotValidForName") || chain.contains("not valid for name") {
-        ("is for another name", "check `server` in the kubeconfig, or set `tls-server-name` there")
+        (
+            "is for another name",
+            "check the address of the API server, or set --tls-server-name or `tls-server-name` in the kubeconfig",
+        )
+    } else if chain.contains("NotValidYet") || chain.contains("not valid yet") {
+        ("is not valid yet", "correct the clock of this machine")
     } else if chain.contains("Expired") || chain.contains("certificate expired") {
         ("has expired", "renew the certificate of the API server, or correct the clock of this machine")
     } else {
-        ("is not valid", "check `certificate-authority` and `server` in the kubeconfig")
+        ("is not valid", origin.authority_hint())
     }
 }
 

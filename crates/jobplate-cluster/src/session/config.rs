@@ -1,15 +1,16 @@
 //! Builds kube's configuration from flags and kubeconfig files, and selects the cluster and the user.
 //!
 //! Unlike kube's `Config::infer`, this module has no fallback: an unusable kubeconfig is an error. The caller reads
-//! `KUBECONFIG` and passes the paths in a [`KubeconfigSource`].
+//! the environment and passes the paths in a [`KubeconfigSource`].
 
 use std::path::{Path, PathBuf};
 
 use jobplate_diagnostic::{Error, ErrorKind, Result, describe_io_error, display_path};
 use kube::Config;
-use kube::config::{
-    Context, InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError, LoadDataError, NamedContext,
-};
+use kube::config::{AuthInfo, Context, KubeConfigOptions, Kubeconfig, KubeconfigError, LoadDataError, NamedContext};
+
+use super::in_cluster::{self, ServiceAccount};
+use crate::errors::transport::ConfigOrigin;
 
 /// The source of the kubeconfig.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,14 +22,22 @@ pub enum KubeconfigSource {
     /// The default file, `~/.kube/config`.
     Default(PathBuf),
     /// The service account of the pod in which the program runs, instead of a file.
-    InCluster,
+    InCluster(ServiceAccount),
 }
 
 /// The flags that select a cluster and a user. They have the same meaning as in kubectl.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ClusterOptions {
     /// The source of the kubeconfig. `None` if there is no kubeconfig file and the program does not run in a pod.
     pub kubeconfigs: Option<KubeconfigSource>,
+    /// `--server`: the URL of the API server.
+    pub server: Option<String>,
+    /// `--token`: a bearer token, instead of the credentials of the kubeconfig.
+    pub token: Option<String>,
+    /// `--tls-server-name`: the name in the certificate of the API server.
+    pub tls_server_name: Option<String>,
+    /// `--insecure-skip-tls-verify`: accept any certificate of the API server.
+    pub insecure_skip_tls_verify: bool,
     /// `--context`.
     pub context: Option<String>,
     /// `--cluster`.
@@ -71,33 +80,43 @@ impl KubeconfigNames {
 /// leading NUL distinguishes it from real names.
 const PLACEHOLDER_CONTEXT: &str = "\u{0}jobplate";
 
-/// Builds the configuration of kube's client, without kube's own retries.
+/// Builds the configuration of kube's client, without kube's own retries. Also returns its origin.
 ///
 /// # Errors
 /// Fails if there is no kubeconfig, if a file cannot be read or is invalid, if the kubeconfig lacks the selected
 /// context, cluster or user, or if `--as-group` is set but neither `--as` nor the kubeconfig contains a user to
 /// impersonate.
-pub(crate) async fn load(options: &ClusterOptions) -> Result<Config> {
-    let Some(kubeconfigs) = &options.kubeconfigs else {
-        return Err(config_error("no cluster is configured")
-            .hint("set --kubeconfig or KUBECONFIG, or run in a pod with a service account"));
-    };
-    let mut config = match read_source(kubeconfigs)? {
-        None => Config::incluster_env().map_err(in_cluster_error)?,
-        Some(kubeconfig) => select_context(kubeconfig, options).await?,
+pub(crate) async fn load(options: &ClusterOptions) -> Result<(Config, ConfigOrigin)> {
+    let (mut config, origin) = match (&options.kubeconfigs, &options.server) {
+        (Some(KubeconfigSource::InCluster(account)), _) => (in_cluster::load(account)?, ConfigOrigin::Pod),
+        (Some(source), _) => (load_kubeconfig(source, options).await?, ConfigOrigin::Kubeconfig),
+        (None, Some(server)) => (Config::new(parse_server(server)?), ConfigOrigin::Flags),
+        (None, None) => {
+            return Err(config_error("no cluster is configured")
+                .hint("set --kubeconfig or KUBECONFIG, or run in a pod with a service account"));
+        }
     };
     config.default_retry = false;
-    if let Some(file) = &config.auth_info.token_file {
-        // Read the token here, since kube reads the file later, reports errors without the path, and keeps a trailing
-        // line break, which is invalid in a header.
-        let token = std::fs::read_to_string(file).map_err(|error| {
-            config_error(format!("cannot read the token from {file}: {}", describe_io_error(&error)))
-                .hint("check `tokenFile` in the kubeconfig")
-        })?;
-        if token.trim() != token {
-            config.auth_info.token = Some(token.trim().to_owned().into());
-            config.auth_info.token_file = None;
-        }
+    override_config(&mut config, options)?;
+    Ok((config, origin))
+}
+
+/// Applies the flags that override single settings of the kubeconfig.
+fn override_config(config: &mut Config, options: &ClusterOptions) -> Result<()> {
+    if let Some(server) = &options.server {
+        config.cluster_url = parse_server(server)?;
+    }
+    if let Some(name) = &options.tls_server_name {
+        config.tls_server_name = Some(name.clone());
+    }
+    if options.insecure_skip_tls_verify {
+        config.accept_invalid_certs = true;
+        (config.root_cert, config.root_cert_file) = (None, None);
+    }
+    if let Some(token) = &options.token {
+        let AuthInfo { impersonate, impersonate_groups, .. } = std::mem::take(&mut config.auth_info);
+        let token = Some(token.clone().into());
+        config.auth_info = AuthInfo { token, impersonate, impersonate_groups, ..AuthInfo::default() };
     }
     if options.impersonate.is_some() {
         config.auth_info.impersonate.clone_from(&options.impersonate);
@@ -108,13 +127,46 @@ pub(crate) async fn load(options: &ClusterOptions) -> Result<Config> {
         }
         config.auth_info.impersonate_groups = Some(options.impersonate_groups.clone());
     }
+    Ok(())
+}
+
+/// Parses the value of `--server`. A value without a scheme means HTTPS.
+fn parse_server(server: &str) -> Result<http::Uri> {
+    let url = if server.contains("://") { server.to_owned() } else { format!("https://{server}") };
+    let url = url.parse::<http::Uri>().ok().filter(|url| url.host().is_some_and(|host| !host.is_empty()));
+    url.ok_or_else(|| Error::usage("`--server` is not a URL").hint("use https://HOST:6443"))
+}
+
+/// Loads the selected context of a kubeconfig.
+async fn load_kubeconfig(source: &KubeconfigSource, options: &ClusterOptions) -> Result<Config> {
+    let kubeconfig = read_source(source)?.unwrap_or_default();
+    let authority_files: Vec<(String, String)> = kubeconfig
+        .clusters
+        .iter()
+        .filter_map(|named| {
+            let cluster = named.cluster.as_ref()?;
+            Some((cluster.server.clone()?, cluster.certificate_authority.clone()?))
+        })
+        .collect();
+    let config = select_context(kubeconfig, options).await?;
+    if config.root_cert.as_ref().is_some_and(Vec::is_empty) {
+        let is_selected = |(server, _): &&(String, String)| {
+            server.parse::<http::Uri>().is_ok_and(|server| server == config.cluster_url)
+        };
+        let file = authority_files.iter().find(is_selected).map(|(_, file)| file.as_str());
+        let place = file.map_or("`certificate-authority-data` in the kubeconfig".to_owned(), |file| {
+            display_path(Path::new(file)).to_string()
+        });
+        return Err(config_error(format!("{place} contains no certificate"))
+            .hint("check `certificate-authority` in the kubeconfig"));
+    }
     Ok(config)
 }
 
 /// Reads and merges the kubeconfig files. Returns `None` for [`KubeconfigSource::InCluster`].
 fn read_source(source: &KubeconfigSource) -> Result<Option<Kubeconfig>> {
     Ok(match source {
-        KubeconfigSource::InCluster => None,
+        KubeconfigSource::InCluster(_) => None,
         KubeconfigSource::Flag(path) | KubeconfigSource::Default(path) => Some(read_file(path)?),
         KubeconfigSource::Env(paths) => Some(merge_files(paths)?),
     })
@@ -191,13 +243,13 @@ fn config_error(message: impl Into<String>) -> Error {
 }
 
 /// Converts an error about a kubeconfig. Omits kube's message, which may quote secrets.
-fn kubeconfig_error(error: &KubeconfigError) -> Error {
+pub(crate) fn kubeconfig_error(error: &KubeconfigError) -> Error {
     let describe_load_error = |label: &str, error: &LoadDataError| match error {
         LoadDataError::DecodeBase64(_) => format!("{label} in the kubeconfig is not valid base64"),
         LoadDataError::ReadFile(error, path) => {
             format!("cannot read {label} from {}: {}", display_path(path), describe_io_error(error))
         }
-        LoadDataError::NoBase64DataOrFile => format!("the kubeconfig has no {label}"),
+        LoadDataError::NoBase64DataOrFile => format!("the kubeconfig has no {}", label.trim_start_matches("the ")),
     };
     let (message, hint) = match error {
         KubeconfigError::ReadConfig(error, _) => {
@@ -235,9 +287,4 @@ fn kubeconfig_error(error: &KubeconfigError) -> Error {
         _ => ("cannot use the kubeconfig".to_owned(), "`kubectl config view` shows it"),
     };
     config_error(message).hint(hint)
-}
-
-fn in_cluster_error(_: InClusterError) -> Error {
-    config_error("cannot use the service account of the pod")
-        .hint("check its token and KUBERNETES_SERVICE_HOST; outside of a pod, pass --kubeconfig")
 }

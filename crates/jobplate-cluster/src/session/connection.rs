@@ -1,27 +1,27 @@
 //! Sends requests to the API server, with timeouts and retries, and returns complete responses.
 //!
-//! kube handles TLS, credentials and proxies. Its errors may quote secrets, so this module converts each of them to a
-//! [`TransportError`].
+//! kube's errors may quote secrets, so this module converts each of them to a [`TransportError`].
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use futures::stream::Stream;
 use http::StatusCode;
 use http::header::{DATE, HeaderMap, RETRY_AFTER, WARNING};
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use jiff::Timestamp;
 use jobplate_diagnostic::Error;
-use kube::client::{Body, ConfigExt};
-use kube::{Client, Config};
+use kube::Config;
+use kube::client::Body;
+use kube::core::WatchEvent;
 use serde_json::Value;
-use tower::{BoxError, ServiceBuilder};
 
 use crate::errors::status::Status;
-use crate::errors::transport::{TransportError, invalid_response_error};
+use crate::errors::transport::{ConfigOrigin, TransportError, invalid_response_error};
 use crate::events::EventHandler;
 use crate::object::InputObject;
 use crate::request::Request;
+use crate::session::client::AuthenticatedClient;
+use crate::session::credentials::PluginOutput;
 
 /// The pause before the first retry. It doubles with each retry.
 const INITIAL_BACKOFF: Duration = Duration::from_millis(200);
@@ -86,11 +86,9 @@ impl Response {
 
 /// A connection to an API server. The cells hold the server's state, which concurrent requests share.
 pub(crate) struct Connection<'e> {
-    client: Client,
-    /// The host and port, for error messages.
-    server: String,
-    /// Whether the connection is unencrypted (HTTP).
-    is_plaintext: bool,
+    client: AuthenticatedClient,
+    /// The scheme and address of the server, for `-v`.
+    base_url: String,
     /// The time limit for one attempt; `None` for no limit.
     request_timeout: Option<Duration>,
     /// The time for which a request is retried.
@@ -105,33 +103,33 @@ pub(crate) struct Connection<'e> {
 }
 
 impl<'e> Connection<'e> {
-    /// Creates a connection without sending a request.
+    /// Creates a connection without sending a request. Reads the token file or runs the credential plugin.
     ///
     /// # Errors
-    /// Fails if the certificates or the proxy of the configuration cannot be used.
-    pub(crate) fn new(
-        config: Config,
+    /// Fails if the credentials cannot be read, or if the certificates or the proxy of the configuration cannot be used.
+    pub(crate) async fn open(
+        (config, origin): (Config, ConfigOrigin),
+        plugin_output: PluginOutput,
         request_timeout: Option<Duration>,
         retry_timeout: Duration,
         events: &'e dyn EventHandler,
     ) -> Result<Self, Error> {
-        let server = config.cluster_url.authority().map_or_else(String::new, |authority| {
-            // The user information of a URL may contain a password, so omit it.
-            let authority = authority.as_str();
-            authority.rsplit_once('@').map_or(authority, |(_, host)| host).to_owned()
-        });
-        let is_plaintext = config.cluster_url.scheme_str() == Some("http");
-        let client = build_client(config).map_err(|error| TransportError::from_kube(&error, &server).to_error())?;
+        let scheme = config.cluster_url.scheme_str().unwrap_or("https").to_owned();
+        let client = AuthenticatedClient::open(config, origin, plugin_output).await?;
         Ok(Connection {
+            base_url: format!("{scheme}://{}", client.target().address),
             client,
-            server,
-            is_plaintext,
             request_timeout,
             retry_timeout,
             events,
             unreachable_since: Cell::new(None),
             has_responded: Cell::new(false),
         })
+    }
+
+    /// Returns the origin of the configuration.
+    pub(crate) fn origin(&self) -> ConfigOrigin {
+        self.client.target().origin
     }
 
     /// Sends a request, and retries it if that is safe and may succeed. Returns the last response, even if the server
@@ -165,7 +163,8 @@ impl<'e> Connection<'e> {
             if start.elapsed() + pause > retry_timeout || unreachable_for + pause > retry_timeout {
                 return result.map_err(|error| TransportError { may_have_acted, ..error });
             }
-            let line = format!("{}: {reason}; retrying in {:.1} s", request.method_and_path(), pause.as_secs_f64());
+            let url = request.method_and_url(&self.base_url);
+            let line = format!("{url}: {reason}; retrying in {:.1} s", pause.as_secs_f64());
             self.events.on_request(&line);
             tokio::time::sleep(pause).await;
             backoff = (backoff * 2).min(MAX_BACKOFF);
@@ -205,13 +204,13 @@ impl<'e> Connection<'e> {
         let http_request = request.to_http().map_err(|_| invalid_request_error())?;
         let exchange = async {
             let (parts, body) = self.client.send(http_request).await?.into_parts();
-            Ok((parts, body.collect_bytes().await?))
+            let body = body.collect_bytes().await;
+            Ok((parts, body.map_err(|error| TransportError::from_kube(&error, self.client.target()))?))
         };
         match self.within_timeout(exchange).await {
             Ok((parts, body)) => {
                 self.has_responded.set(true);
-                let (code, millis) = (parts.status.as_u16(), attempt_start.elapsed().as_millis());
-                self.events.on_request(&format!("{}: {code} in {millis} ms", request.method_and_path()));
+                self.report_request(request, parts.status.as_u16(), attempt_start);
                 let response = Response {
                     code: parts.status,
                     date: get_header(&parts.headers, DATE.as_str()).and_then(parse_http_date),
@@ -231,7 +230,8 @@ impl<'e> Connection<'e> {
             Err(mut error) => {
                 self.mark_unreachable();
                 // A server that requires TLS closes plaintext connections, so suggest HTTPS.
-                if self.is_plaintext && !self.has_responded.get() && error.may_have_acted {
+                let is_plaintext = self.base_url.starts_with("http://");
+                if is_plaintext && !self.has_responded.get() && error.may_have_acted {
                     let hint = "check whether `server` in the kubeconfig needs https://";
                     error.hint.get_or_insert(hint.to_owned());
                 }
@@ -247,26 +247,59 @@ impl<'e> Connection<'e> {
     /// Fails if there is no response. If the server rejects the request, the result is `Ok(Err(status))`.
     pub(crate) async fn stream(&self, request: &Request) -> Result<Result<Body, Status>, TransportError> {
         let http_request = request.to_http().map_err(|_| invalid_request_error())?;
+        let start = Instant::now();
         let (parts, body) = self.within_timeout(self.client.send(http_request)).await?.into_parts();
+        self.report_request(request, parts.status.as_u16(), start);
         if parts.status.is_success() {
             return Ok(Ok(body));
         }
-        let body = body.collect_bytes().await.map_err(|error| TransportError::from_kube(&error, &self.server))?;
+        let body =
+            body.collect_bytes().await.map_err(|error| TransportError::from_kube(&error, self.client.target()))?;
         Ok(Err(Status::read(parts.status, &body)))
     }
 
-    /// Awaits a future of kube's client within the request timeout.
-    async fn within_timeout<T>(&self, future: impl Future<Output = kube::Result<T>>) -> Result<T, TransportError> {
-        let result = match self.request_timeout {
-            Some(timeout) => tokio::time::timeout(timeout, future).await.map_err(|_| self.timeout_error())?,
-            None => future.await,
+    /// Opens a watch. The timeout applies until the response begins. The request is not retried.
+    ///
+    /// # Errors
+    /// Fails if there is no response. If the server rejects the request, the result is `Ok(Err(code))`.
+    pub(crate) async fn watch(
+        &self,
+        request: &Request,
+    ) -> Result<Result<impl Stream<Item = kube::Result<WatchEvent<Value>>> + use<>, u16>, TransportError> {
+        let http_request = request.to_http().map_err(|_| invalid_request_error())?;
+        let start = Instant::now();
+        let open = async {
+            match self.client.current().await?.request_events::<Value>(http_request).await {
+                Ok(stream) => Ok(Ok(stream)),
+                Err(kube::Error::Api(status)) => Ok(Err(status.code)),
+                Err(error) => Err(TransportError::from_kube(&error, self.client.target())),
+            }
         };
-        result.map_err(|error| TransportError::from_kube(&error, &self.server))
+        let result = self.within_timeout(open).await?;
+        self.report_request(request, result.as_ref().err().copied().unwrap_or(200), start);
+        Ok(result)
+    }
+
+    /// Reports a request for `-v`: its method, URL, status code and time.
+    fn report_request(&self, request: &Request, code: u16, start: Instant) {
+        let (url, millis) = (request.method_and_url(&self.base_url), start.elapsed().as_millis());
+        self.events.on_request(&format!("{url}: {code} in {millis} ms"));
+    }
+
+    /// Awaits a response within the request timeout.
+    async fn within_timeout<T>(
+        &self,
+        response: impl Future<Output = Result<T, TransportError>>,
+    ) -> Result<T, TransportError> {
+        match self.request_timeout {
+            Some(timeout) => tokio::time::timeout(timeout, response).await.map_err(|_| self.timeout_error())?,
+            None => response.await,
+        }
     }
 
     fn timeout_error(&self) -> TransportError {
         TransportError {
-            reason: format!("timed out waiting for the API server at {}", self.server),
+            reason: format!("timed out waiting for the API server at {}", self.client.target().address),
             hint: Some("raise --request-timeout".to_owned()),
             may_have_acted: true,
             is_permanent: false,
@@ -282,26 +315,6 @@ fn invalid_request_error() -> TransportError {
         may_have_acted: false,
         is_permanent: true,
     }
-}
-
-/// Creates a client like kube's own, but with `TCP_NODELAY`. Without this option, the first response is delayed by 40
-/// ms. Uses kube's own client if a proxy is configured.
-fn build_client(config: Config) -> Result<Client, kube::Error> {
-    if config.proxy_url.is_some() {
-        return Client::try_from(config);
-    }
-    let mut connector = HttpConnector::new();
-    connector.enforce_http(false);
-    connector.set_nodelay(true);
-    connector.set_connect_timeout(config.connect_timeout);
-    let connector = config.rustls_https_connector_with_connector(connector)?;
-    let service = ServiceBuilder::new()
-        .layer(config.base_uri_layer())
-        .option_layer(config.auth_layer()?)
-        .layer(config.extra_headers_layer()?)
-        .map_err(BoxError::from)
-        .service(hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(connector));
-    Ok(Client::new(service, config.default_namespace))
 }
 
 fn get_header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {

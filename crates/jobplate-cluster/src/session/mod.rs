@@ -1,7 +1,10 @@
 //! A session with an API server: the connection, the discovered kinds, and the state that all requests share.
 
+mod client;
 pub(crate) mod config;
 pub(crate) mod connection;
+pub(crate) mod credentials;
+pub(crate) mod in_cluster;
 pub(crate) mod interrupt;
 
 use std::cell::{Cell, RefCell};
@@ -20,10 +23,12 @@ use crate::events::EventHandler;
 use crate::kinds::{DiscoveryCache, built_in_resource, split_api_version};
 use crate::namespaces::Namespaces;
 use crate::object::InputObject;
-use crate::request::{Request, Resource, Verb, WriteOptions};
+use crate::request::{Request, Resource, Verb};
 use crate::session::config::ClusterOptions;
 use crate::session::connection::{Connection, Response};
+use crate::session::credentials::PluginOutput;
 use crate::session::interrupt::CancellationToken;
+use crate::write_options::WriteOptions;
 
 /// The time for which a request is retried while the server cannot be reached.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -82,14 +87,16 @@ impl<'e> Session<'e> {
     /// Opens a session without sending a request.
     ///
     /// # Errors
-    /// Fails if the kubeconfig cannot be read or used.
+    /// Fails if the kubeconfig or the credentials cannot be read or used.
     pub(crate) async fn open(options: &SessionOptions, events: &'e dyn EventHandler) -> Result<Self> {
-        let config = config::load(&options.cluster).await?;
+        let (config, origin) = config::load(&options.cluster).await?;
         let namespaces = Namespaces {
             requested: options.namespace.as_deref().map(Rc::from),
             default: config.default_namespace.as_str().into(),
         };
-        let connection = Connection::new(config, options.request_timeout, RETRY_TIMEOUT, events)?;
+        let timeout = options.request_timeout;
+        let connection =
+            Connection::open((config, origin), PluginOutput::Inherit, timeout, RETRY_TIMEOUT, events).await?;
         Ok(Session {
             connection,
             discovery: DiscoveryCache::default(),
@@ -135,7 +142,10 @@ impl<'e> Session<'e> {
         if code == 401 {
             self.is_unusable.set(true);
             // An earlier attempt may have been processed before the credentials expired.
-            return Err(SendFailure { error: unauthorized_error(), may_have_acted: response.was_retried });
+            return Err(SendFailure {
+                error: unauthorized_error(self.connection.origin()),
+                may_have_acted: response.was_retried,
+            });
         }
         if response.code.is_server_error() && self.connection.is_unreachable() {
             self.is_unusable.set(true);

@@ -4,67 +4,108 @@ use jiff::Timestamp;
 use jobplate_diagnostic::ErrorKind;
 use serde_json::Value;
 
+use super::messages::{read_eviction_message, read_message, read_scheduler_message};
 use super::pod_start::find_start_failure;
 use crate::pods::{container_statuses, name_or_placeholder};
 
-/// The phrases of [`JobState::Running`] for states that may last forever.
-pub(super) const SUSPENDED: &str = "suspended";
-pub(super) const NO_POD: &str = "no pod yet";
-
 /// The state of a Job.
 pub(super) enum JobState {
-    /// The Job has not ended. The phrase describes the Job's progress.
-    Running(String),
-    /// The Job has ended, or one of its pods cannot start. `failure` is the kind of failure with an optional hint, or
-    /// `None` if the Job is complete.
+    /// The Job has not ended. The phrase describes the Job's progress, and the hint is for a Job that does not end.
+    Running { text: String, hint: String },
+    /// A pod cannot start without a change by the user or another program.
+    Blocked { text: String, hint: String },
+    /// The Job has ended. `failure` is the kind of failure with an optional hint, or `None` if the Job is complete.
     Ended { text: String, failure: Option<(ErrorKind, Option<String>)> },
 }
 
-/// Determines the state of a Job. If `advises_logs` is true, the hint for a failed Job suggests `--logs`.
-pub(super) fn read_job_state(job: &Value, pods: &[Value], advises_logs: bool) -> JobState {
+/// Determines the state of a Job. `creation_failure` is the reason why its pods cannot be created, if any. If
+/// `advises_logs` is true, the hint for a failed Job suggests `--logs`.
+pub(super) fn read_job_state(
+    job: &Value,
+    pods: &[Value],
+    creation_failure: Option<&str>,
+    advises_logs: bool,
+) -> JobState {
     let iter_conditions = || job["status"]["conditions"].as_array().into_iter().flatten();
     let find_condition =
         |kind: &str| iter_conditions().find(|condition| condition["type"] == kind && condition["status"] == "True");
-    let to_failure =
-        |text: String, hint: Option<String>| JobState::Ended { text, failure: Some((ErrorKind::JobFailed, hint)) };
     if find_condition("Complete").is_some() {
         return JobState::Ended { text: format!("complete{}", format_duration(job)), failure: None };
     }
     if let Some(condition) = find_condition("Failed") {
-        let reason = parse_reason(&condition["reason"]).map(|reason| format!(" ({reason})")).unwrap_or_default();
-        let last_failure = pods.iter().filter_map(describe_failed_container).next_back();
-        let container = last_failure.map(|failure| format!(": {failure}")).unwrap_or_default();
+        let text = format!("failed{}", describe_failure(job, condition, pods));
         let hint = advises_logs.then(|| "pass --logs to see the logs of its pods".to_owned());
-        return to_failure(format!("failed{reason}{container}"), hint);
+        return JobState::Ended { text, failure: Some((ErrorKind::JobFailed, hint)) };
     }
     if let Some((text, hint)) = pods.iter().find_map(find_start_failure) {
-        return to_failure(text, hint);
+        return JobState::Blocked { text, hint };
     }
-    if job["spec"]["suspend"] == true {
-        return JobState::Running(SUSPENDED.to_owned());
-    }
-    let read_count = |key: &str| job["status"][key].as_u64().unwrap_or(0);
-    let reason = pods.iter().find_map(pending_reason);
-    let waiting_note = reason.map(|reason| format!(" (a pod waits: {reason})")).unwrap_or_default();
-    JobState::Running(match (read_count("active"), read_count("failed")) {
-        (0, 0) => NO_POD.to_owned(),
-        (active, 0) => format!("{active} active{waiting_note}"),
-        (active, failed) => format!("{active} active{waiting_note}, {failed} failed"),
-    })
+    read_running_state(job, pods, creation_failure)
 }
 
-/// Returns the reason why a pod is not running yet. Returns `None` if the pod is not pending or its status has no
-/// reason.
-fn pending_reason(pod: &Value) -> Option<&str> {
+/// Determines the state of a Job that has not ended and is not blocked.
+fn read_running_state(job: &Value, pods: &[Value], creation_failure: Option<&str>) -> JobState {
+    let running = |text: String, hint: &str| JobState::Running { text, hint: hint.to_owned() };
+    if job["spec"]["suspend"] == true {
+        return running("suspended".to_owned(), "set its `suspend` to false to run it");
+    }
+    let read_count = |key: &str| job["status"][key].as_u64().unwrap_or(0);
+    let (active, failed) = (read_count("active"), read_count("failed"));
+    if active == 0
+        && let Some(reason) = creation_failure
+    {
+        return running(reason.to_owned(), "`kubectl describe job` shows its events; the Job continues");
+    }
+    let has_ended = |pod: &Value| pod["status"]["phase"] == "Succeeded" || pod["status"]["phase"] == "Failed";
+    if active == 0 && !pods.is_empty() && pods.iter().all(has_ended) {
+        return running("its pods have ended".to_owned(), "it continues; raise --timeout to wait longer");
+    }
+    if (active, failed) == (0, 0) {
+        return running("no pod yet".to_owned(), "`kubectl describe job` shows the reason");
+    }
+    let failed_note = if failed == 0 { String::new() } else { format!(", {failed} failed") };
+    let pending = pods.iter().find_map(describe_pending_pod);
+    let pending_note = pending.map(|reason| format!(", {reason}")).unwrap_or_default();
+    running(format!("{active} active{failed_note}{pending_note}"), "it continues; raise --timeout to wait longer")
+}
+
+/// Describes why a Job has failed, from its condition and its pods.
+fn describe_failure(job: &Value, condition: &Value, pods: &[Value]) -> String {
+    let reason = parse_reason(&condition["reason"]);
+    let reason_note = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+    // k8s.io/kubernetes: pkg/controller/job/job_controller.go, pod_failure_policy.go
+    let detail = match reason {
+        Some("DeadlineExceeded") => job["spec"]["activeDeadlineSeconds"]
+            .as_u64()
+            .map(|seconds| format!("it was active for longer than its deadline of {seconds} s")),
+        Some("PodFailurePolicy") => {
+            read_message(&condition["message"]).filter(|message| message.contains(" rule at index "))
+        }
+        _ => None,
+    };
+    let detail = detail.or_else(|| pods.iter().rev().find_map(describe_failed_pod));
+    reason_note + &detail.map(|detail| format!(": {detail}")).unwrap_or_default()
+}
+
+/// Describes why a pod is not running yet. Returns `None` if the pod is not pending or its status has no reason.
+fn describe_pending_pod(pod: &Value) -> Option<String> {
     if pod["status"]["phase"] != "Pending" {
         return None;
     }
+    let name = name_or_placeholder(&pod["metadata"]["name"]);
     let mut conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
     let unscheduled =
         conditions.find(|condition| condition["type"] == "PodScheduled" && condition["status"] == "False");
-    let find_container_reason =
-        || container_statuses(pod).find_map(|status| parse_reason(&status["state"]["waiting"]["reason"]));
-    unscheduled.and_then(|condition| parse_reason(&condition["reason"])).or_else(find_container_reason)
+    if let Some(condition) = unscheduled {
+        let message = read_scheduler_message(&condition["message"]);
+        return Some(match (message, parse_reason(&condition["reason"])) {
+            (Some(message), _) => format!("pod {name} cannot be scheduled: {message}"),
+            (None, Some(reason)) => format!("pod {name} waits ({reason})"),
+            (None, None) => format!("pod {name} waits for a node"),
+        });
+    }
+    let reason = container_statuses(pod).find_map(|status| parse_reason(&status["state"]["waiting"]["reason"]))?;
+    Some(format!("pod {name} waits ({reason})"))
 }
 
 /// Returns a reason that is a single word, the format of reasons in Kubernetes. Returns `None` for other strings, which
@@ -82,17 +123,30 @@ fn format_duration(job: &Value) -> String {
     }
 }
 
-/// Describes the first container of a pod that ended with a non-zero exit code. Returns `None` if there is no such
-/// container.
-fn describe_failed_container(pod: &Value) -> Option<String> {
+/// Describes why a pod has failed: its eviction, or its first container that ended with a non-zero exit code. Returns
+/// `None` if there is neither.
+fn describe_failed_pod(pod: &Value) -> Option<String> {
+    let pod_name = name_or_placeholder(&pod["metadata"]["name"]);
+    let mut conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+    let disruption =
+        conditions.find(|condition| condition["type"] == "DisruptionTarget" && condition["status"] == "True");
+    if pod["status"]["reason"] == "Evicted" {
+        let message = read_eviction_message(&pod["status"]["message"]);
+        return Some(format!(
+            "pod {pod_name} was evicted{}",
+            message.map(|message| format!(": {message}")).unwrap_or_default()
+        ));
+    }
+    if let Some(reason) = disruption.and_then(|condition| parse_reason(&condition["reason"])) {
+        return Some(format!("pod {pod_name} was disrupted ({reason})"));
+    }
     let has_failed = |status: &&Value| status["state"]["terminated"]["exitCode"].as_i64().is_some_and(|code| code != 0);
     let status = container_statuses(pod).find(has_failed)?;
     let terminated = &status["state"]["terminated"];
     let reason = parse_reason(&terminated["reason"]).map(|reason| format!(" ({reason})")).unwrap_or_default();
     Some(format!(
-        "container {} of pod {} ended with exit code {}{reason}",
+        "container {} of pod {pod_name} ended with exit code {}{reason}",
         name_or_placeholder(&status["name"]),
-        name_or_placeholder(&pod["metadata"]["name"]),
         terminated["exitCode"]
     ))
 }
@@ -105,8 +159,9 @@ mod tests {
 
     /// Formats a state. The text of a failure ends with ` !`.
     fn format_state(job: Value, pods: &[Value]) -> String {
-        match read_job_state(&job, pods, true) {
-            JobState::Running(text) => format!("running: {text}"),
+        match read_job_state(&job, pods, None, true) {
+            JobState::Running { text, .. } => format!("running: {text}"),
+            JobState::Blocked { text, .. } => format!("blocked: {text}"),
             JobState::Ended { text, failure } => format!("ended: {text}{}", if failure.is_some() { " !" } else { "" }),
         }
     }
@@ -135,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_a_job_whose_pod_cannot_start() {
+    fn reports_a_pod_that_cannot_start() {
         for (message, expected) in [
             ("secret \"db\" not found", "Secret db not found in namespace ns"),
             ("configmap \"db\" not found", "ConfigMap db not found in namespace ns"),
@@ -144,7 +199,7 @@ mod tests {
             ("secret \"can ary\" not found", "waits (CreateContainerConfigError)"),
         ] {
             let state = format_state(json!({}), &[waiting_pod("CreateContainerConfigError", message)]);
-            assert!(state.contains(expected) && state.ends_with('!') && !state.contains("ary"), "{state}");
+            assert!(state.starts_with("blocked: ") && state.contains(expected) && !state.contains("ary"), "{state}");
         }
     }
 
@@ -154,6 +209,64 @@ mod tests {
         let job = json!({"status": {"active": 1}});
         assert_eq!(format_state(job.clone(), &[creating_pod.clone()]), "running: 1 active");
         creating_pod["status"]["phase"] = json!("Pending");
-        assert_eq!(format_state(job, &[creating_pod]), "running: 1 active (a pod waits: ContainerCreating)");
+        assert_eq!(
+            format_state(job.clone(), &[creating_pod.clone()]),
+            "running: 1 active, pod etl-x waits (ContainerCreating)"
+        );
+        creating_pod["status"]["conditions"] = json!([{"type": "PodScheduled", "status": "False",
+            "reason": "Unschedulable", "message": "0/3 nodes are available: 3 Insufficient cpu."}]);
+        assert_eq!(
+            format_state(job, &[creating_pod]),
+            "running: 1 active, pod etl-x cannot be scheduled: 0/3 nodes are available: 3 Insufficient cpu"
+        );
+    }
+
+    #[test]
+    fn explains_failures_without_a_failed_container() {
+        let failed = |reason: &str, message: &str| {
+            json!({"spec": {"activeDeadlineSeconds": 5}, "status": {"conditions":
+                [{"type": "Failed", "status": "True", "reason": reason, "message": message}]}})
+        };
+        let evicted_pod = json!({"metadata": {"name": "etl-x"}, "status": {"phase": "Failed", "reason": "Evicted",
+            "message": "The node was low on resource: memory. Container flow was using 5Gi, canary"}});
+        let disrupted_pod = json!({"metadata": {"name": "etl-x"}, "status": {"phase": "Failed", "conditions":
+            [{"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}]}});
+        for (job, pod, expected) in [
+            (
+                failed("BackoffLimitExceeded", ""),
+                &evicted_pod,
+                "failed (BackoffLimitExceeded): pod etl-x was evicted: The node was low on resource: memory",
+            ),
+            (
+                failed("BackoffLimitExceeded", ""),
+                &disrupted_pod,
+                "failed (BackoffLimitExceeded): pod etl-x was disrupted (PreemptionByScheduler)",
+            ),
+            (
+                failed("DeadlineExceeded", "canary"),
+                &Value::Null,
+                "failed (DeadlineExceeded): it was active for longer than its deadline of 5 s",
+            ),
+            (
+                failed(
+                    "PodFailurePolicy",
+                    "Container flow for pod ns/etl-x failed with exit code 42 matching FailJob rule at index 0",
+                ),
+                &Value::Null,
+                "failed (PodFailurePolicy): Container flow for pod ns/etl-x failed with exit code 42 matching FailJob rule at index 0",
+            ),
+        ] {
+            assert_eq!(format_state(job, std::slice::from_ref(pod)), format!("ended: {expected} !"));
+        }
+    }
+
+    #[test]
+    fn shows_why_no_pod_can_be_created() {
+        let read = |job: Value| match read_job_state(&job, &[], Some("cannot create its pod: no"), true) {
+            JobState::Running { text, .. } => text,
+            _ => "another state".to_owned(),
+        };
+        assert_eq!(read(json!({})), "cannot create its pod: no");
+        assert_eq!(read(json!({"status": {"active": 1}})), "1 active");
     }
 }

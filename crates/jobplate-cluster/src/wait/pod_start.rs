@@ -5,40 +5,46 @@ use serde_json::Value;
 use crate::pods::{container_statuses, name_or_placeholder};
 
 /// The reasons of waiting containers that only the user can resolve.
-const PERMANENT_REASONS: [&str; 6] = [
+const PERMANENT_REASONS: [&str; 7] = [
     "CreateContainerConfigError",
     "CreateContainerError",
+    "ErrImagePull",
     "ErrImageNeverPull",
     "ImageInspectError",
     "ImagePullBackOff",
     "InvalidImageName",
 ];
 
-/// Returns the reason why a pod cannot start, and an optional hint. Returns `None` if the pod may still start without a
-/// change by the user.
-pub(super) fn find_start_failure(pod: &Value) -> Option<(String, Option<String>)> {
+/// Returns the reason why a pod cannot start, and a hint. Returns `None` if the pod may still start without a change by
+/// the user.
+pub(super) fn find_start_failure(pod: &Value) -> Option<(String, String)> {
     let find_permanent_reason =
         |status: &Value| PERMANENT_REASONS.into_iter().find(|reason| status["state"]["waiting"]["reason"] == *reason);
     let (status, reason) = container_statuses(pod).find_map(|status| Some((status, find_permanent_reason(status)?)))?;
     let namespace = name_or_placeholder(&pod["metadata"]["namespace"]);
     let message = status["state"]["waiting"]["message"].as_str().unwrap_or_default();
     let (container, pod) = (name_or_placeholder(&status["name"]), name_or_placeholder(&pod["metadata"]["name"]));
-    let text = format!("can't start: container {container} of pod {pod} waits ({reason})");
+    let text = format!("container {container} of pod {pod} waits ({reason})");
     let (text, hint) = match parse_missing_reference(message) {
         Some(MissingReference { kind, name, key: None }) => (
             format!("{text}: {} {name} not found in namespace {namespace}", kind.as_str()),
-            format!("create it: kubectl create {} {name} -n {namespace} ...", kind.kubectl_create_args()),
+            format!(
+                "create it: kubectl create {} {name} -n {namespace} ...; the Job continues, and its pod starts once the {} exists",
+                kind.kubectl_create_args(),
+                kind.as_str()
+            ),
         ),
         Some(MissingReference { kind, name, key: Some(key) }) => (
             format!("{text}: the {} {name} in namespace {namespace} has no key {key}", kind.as_str()),
-            "add the key, or refer to an existing key".to_owned(),
+            "add the key, or refer to an existing key; the Job continues, and its pod starts once the key exists"
+                .to_owned(),
         ),
         None if reason.contains("Image") => {
-            (text, "check the name of its image, and the permission to pull it".to_owned())
+            (text, "check the name of its image, and the permission to pull it; the Job continues".to_owned())
         }
-        None => (text, "`kubectl describe pod` shows the events".to_owned()),
+        None => (text, "`kubectl describe pod` shows the events; the Job continues".to_owned()),
     };
-    Some((text, Some(hint)))
+    Some((text, hint))
 }
 
 #[derive(Clone, Copy)]
