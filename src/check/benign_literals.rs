@@ -25,6 +25,9 @@ const ACCOUNT_KINDS: [&str; 5] = ["email:", "group:", "mailto:", "serviceAccount
 /// The last words in the names of Secrets, as in `WEBHOOK_SECRET: webhook-server-cert`.
 const SECRET_NAME_ENDS: [&str; 6] = ["ca", "cert", "certs", "creds", "credentials", "tls"];
 
+/// The types of parameters in Python.
+const TYPES_OF_PARAMETERS: [&str; 4] = ["bytes", "dict", "str", "Optional[str]"];
+
 /// The name of a cluster of etcd, in a flag or a variable.
 const CLUSTER_TOKENS: [&str; 2] = ["--initial-cluster-token", "ETCD_INITIAL_CLUSTER_TOKEN"];
 
@@ -86,7 +89,12 @@ fn is_expression(value: &str) -> bool {
             let is_path = |byte: u8| byte.is_ascii_alphanumeric() || b"_.".contains(&byte);
             value[..open].contains('.') && value[..open].bytes().all(is_path)
         });
-    is_command || is_call || value.starts_with("[{") || value.starts_with("{\"")
+    // A call without arguments, such as `DefaultCredential()`, or the type of a parameter.
+    let is_code = value
+        .strip_suffix("()")
+        .is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))
+        || TYPES_OF_PARAMETERS.contains(&value.trim_end_matches([',', ')', ':']));
+    is_command || is_call || is_code || value.starts_with("[{") || value.starts_with("{\"")
 }
 
 /// Returns whether a string is the Base64 of certificates and public keys, without a private key.

@@ -26,6 +26,7 @@
 //! | `splice` | how parts of a string are replaced |
 //! | `references` | which Secrets, ConfigMaps and keys a pod refers to |
 //! | `benign_literals` | which literals with secret-looking names are probably settings |
+//! | `benign_names` | which names with a secret-looking word are not those of secrets |
 //! | `named_secrets` | which values are secrets because of their names |
 //! | `secret_references` | which reference replaces a secret in plain text |
 //! | `plain_secrets` | which parts of a document are secrets in plain text |
@@ -37,6 +38,7 @@ mod actual_type;
 mod add_ignore;
 mod batch;
 mod benign_literals;
+mod benign_names;
 mod checker;
 mod comment;
 mod copy;

@@ -3,6 +3,7 @@
 use jobplate_manifest::credentials::{is_benign_value, is_placeholder, is_secret_name};
 
 use super::benign_literals::is_probably_setting;
+use super::benign_names::names_no_secret;
 
 /// The functions of Go templates that have a default value, which may be a secret.
 const DEFAULT_FUNCTIONS: [&str; 4] = ["default", "coalesce", "ternary", "or "];
@@ -43,7 +44,11 @@ pub(super) fn is_named_secret(kind: LiteralKind, name: &str, value: &str) -> boo
         }
         LiteralKind::Other => false,
     };
-    has_secret_name && !is_benign_value(name, value) && !is_probably_setting(name, value) && !contains_reference(value)
+    has_secret_name
+        && !is_benign_value(name, value)
+        && !is_probably_setting(name, value)
+        && !names_no_secret(name, value.trim())
+        && !contains_reference(value)
 }
 
 /// Returns whether a value refers to another one, which is the secret: `postgres://etl:$(PASSWORD)@db`.

@@ -30,7 +30,7 @@ const TOKENS: &[TokenShape] = &[
     TokenShape::new("ghu_", 6, is_alphanumeric),
     TokenShape::new("ghs_", 6, is_alphanumeric),
     TokenShape::new("ghr_", 6, is_alphanumeric),
-    TokenShape::new("github_pat_", 6, is_word),
+    TokenShape::new("github_pat_", 22, is_word),
     // GitLab
     TokenShape::new("glpat-", 8, is_word),
     TokenShape::new("gldt-", 8, is_word),

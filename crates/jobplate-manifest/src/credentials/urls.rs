@@ -2,12 +2,16 @@
 
 use std::ops::Range;
 
+use super::names::is_secret_name;
 use super::tokens::{quoted_length, run_end};
 use super::values::is_placeholder;
 
 /// The pairs of user and password in examples of URLs.
 const EXAMPLE_USERS: [(&str, &str); 5] =
     [("user", "pass"), ("user", "password"), ("username", "password"), ("USER", "PASSWORD"), ("USERNAME", "PASSWORD")];
+
+/// The words before the colon in `pkg:NAME@VERSION` and similar strings, which have no password.
+const OTHER_SCHEMES: [&str; 4] = ["image", "mailto", "npm", "pkg"];
 
 /// The maximum length of the scheme of a URL, in bytes.
 const MAX_SCHEME_LENGTH: usize = 32;
@@ -126,8 +130,9 @@ fn find_password_in_word(word: &str, offset: usize, found: &mut Vec<Range<usize>
             let late_sign = || part.rfind('@').filter(|sign| *sign > colon && !is_port(&part[colon + 1..]));
             if let Some(sign) = sign.or_else(late_sign) {
                 push_password(part, colon, sign, offset + start, found);
-                // Without a password, the user is the token.
-                if sign == colon + 1 && !is_placeholder(&part[..colon]) {
+                // Without a password, the user of a website is the token.
+                let is_website = word[..at].ends_with("http") || word[..at].ends_with("https");
+                if sign == colon + 1 && is_website && !is_placeholder(&part[..colon]) {
                     found.push(offset + start..offset + start + colon);
                 }
             }
@@ -146,7 +151,8 @@ fn find_password_in_word(word: &str, offset: usize, found: &mut Vec<Range<usize>
         if let Some(colon) = colon
             && is_host
             && !is_image
-            && &part[..colon] != "mailto"
+            && !is_version(host)
+            && !OTHER_SCHEMES.contains(&&part[..colon])
         {
             push_password(part, colon, sign - start, offset + start, found);
         }
@@ -156,9 +162,22 @@ fn find_password_in_word(word: &str, offset: usize, found: &mut Vec<Range<usize>
 /// Adds the password between `colon` and `sign`, unless it is a placeholder or an example.
 fn push_password(part: &str, colon: usize, sign: usize, offset: usize, found: &mut Vec<Range<usize>>) {
     let (user, password) = (&part[..colon], &part[colon + 1..sign]);
-    if !password.is_empty() && !is_placeholder(password) && !EXAMPLE_USERS.contains(&(user, password)) {
+    // A name such as `DB_PASSWORD` is a placeholder.
+    let is_constant = |byte: u8| byte.is_ascii_uppercase() || byte == b'_';
+    let is_variable = password.contains('_') && password.bytes().all(is_constant) && is_secret_name(password);
+    let is_example = is_placeholder(password) || is_variable || EXAMPLE_USERS.contains(&(user, password));
+    if !password.is_empty() && !is_example {
         found.push(offset + colon + 1..offset + sign);
     }
+}
+
+/// Returns whether a string is a version such as `4.2.3`, or a commit. An IP address has three dots.
+fn is_version(text: &str) -> bool {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let parts: Vec<&str> = text.splitn(3, '.').collect();
+    let last = parts.get(2).map(|last| last.split(['-', '+']).next().unwrap_or_default());
+    let is_commit = text.len() >= 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_commit || parts.iter().take(2).all(|part| is_number(part)) && last.is_some_and(is_number)
 }
 
 #[cfg(test)]
@@ -177,6 +196,8 @@ mod tests {
             ("amqp://a:hun@ter2@mq", "hun@ter2"),
             ("http://a:hun/ter2@host", "hun/ter2"),
             ("u:hunter2@host", "hunter2"),
+            ("u:hunter2@10.0.0.1", "hunter2"),
+            ("postgres://etl:HUNTER_TWO@db", "HUNTER_TWO"),
             ("DB=\"mysql://a:hunter2@db\" run", "hunter2"),
             ("postgres://etl:hun<ter2@db/flows", "hun<ter2"),
             ("postgres://etl:hun>ter2@db/flows", "hun>ter2"),
@@ -198,6 +219,10 @@ mod tests {
         ] {
             assert_eq!(find(text), [password], "{text}");
         }
+    }
+
+    #[test]
+    fn finds_no_password_in_other_text() {
         for text in [
             "http://prefect-apollo.prefect:4200",
             "http://host:4200/a@b",
@@ -219,6 +244,14 @@ mod tests {
             "prefecthq/prefect:1.4@sha256:0123",
             "docker-pullable://alpine@sha256:0123",
             "mailto:a@example.com",
+            "npm:string-width@4.2.3",
+            "wide:npm-string-width@4.2.3-rc1",
+            "pkg:github/owner/name@244fd47e07d1004f0aed9c156aa09083c82bf8f4",
+            "postgres://sg:@localhost",
+            "postgres://DB_USERNAME:DB_PASSWORD@db",
+            "postgres://etl:${THE_LONG_NAME_OF_A_VARIABLE_WITH_THE_PASSWORD_OF_THE_DATABASE}@db",
+            "postgres://etl:$${DB_PASSWORD}@db",
+            "rtsp://etl:{FRIGATE_RTSP_PASSWORD}@camera",
         ] {
             assert_eq!(find(text), [] as [&str; 0], "{text}");
         }

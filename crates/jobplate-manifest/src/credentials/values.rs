@@ -88,6 +88,10 @@ pub fn is_placeholder(value: &str) -> bool {
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-. |".contains(&byte))
             && !text.split_ascii_whitespace().any(|word| word.len() > 40)
     };
+    let is_constant = |text: &str| {
+        text.contains('_')
+            && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+    };
     let between = |start: &str, end: &str| value.strip_prefix(start).and_then(|rest| rest.strip_suffix(end));
     let quoted = [
         ("$(", ")"),
@@ -102,6 +106,8 @@ pub fn is_placeholder(value: &str) -> bool {
         ("[[", "]]"),
     ];
     quoted.iter().any(|(start, end)| between(start, end).is_some_and(is_name))
+        // The name of a variable may have any length.
+        || [("${", "}"), ("$${", "}"), ("{", "}")].iter().any(|(start, end)| between(start, end).is_some_and(is_constant))
         // A shell's `${NAME:-}` and `${NAME:?}`, and the output of a command such as `$(cat /run/secrets/token)`.
         || between("${", ":-}").or(between("${", ":?}")).is_some_and(is_name)
         || between("$(cat /", ")").is_some_and(|path| is_path(&format!("/{path}")))
