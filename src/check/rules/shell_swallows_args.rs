@@ -87,11 +87,10 @@ fn check_container<'a>(container: &Container<'a>, findings: &mut Findings<'a>) {
     else {
         return;
     };
-    let words: Vec<&str> = command.iter().map(|word| &**word).collect();
-    let Some((shell, script)) = find_script(&words) else { return };
-    let used = usize::from(script.is_none());
-    let Some(script) = script.or(args.first().map(|script| &**script)) else { return };
-    if let Some(unused) = items("args").nth(used).filter(|_| is_one_command(script)) {
+    let words: Vec<&str> = command.iter().chain(&args).map(|word| &**word).collect();
+    let Some((shell, Some(script))) = find_script(&words) else { return };
+    let used = (script + 1).saturating_sub(command.len());
+    if let Some(unused) = items("args").nth(used).filter(|_| is_one_command(words[script])) {
         let text = format!("`{shell} -c` does not run the arguments after its script in {}", container.display());
         findings.report(unused, text).help("write the whole command as one script, or remove the shell from `command`");
     }

@@ -24,7 +24,7 @@ pub(crate) fn find_swallowed_args(arena: &Arena, container: ValueId, arg_count: 
     let words = items(arena, container, "command").iter().map(|word| arena.as_str(*word));
     let command = words.collect::<Option<Vec<&str>>>()?;
     let (shell, script) = find_script(&command)?;
-    let warning = match (script, arg_count) {
+    let warning = match (script.map(|at| command[at]), arg_count) {
         (None, 2..) => {
             let text =
                 format!("`{shell} -c` runs only the first of the arguments that Prefect sets: the flow does not start");
