@@ -7,6 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jobplate_manifest::credentials::{AUTHORIZATION_SCHEMES, is_name, is_placeholder, is_secret_name};
 
+use super::benign_names::names_no_secret;
+
 /// The schemes of addresses.
 const ADDRESS_SCHEMES: [&str; 6] = ["http", "https", "ws", "wss", "grpc", "tcp"];
 
@@ -54,10 +56,21 @@ pub(super) fn is_probably_setting(name: &str, value: &str) -> bool {
 pub(super) fn is_benign_part(text: &str, part: &Range<usize>) -> bool {
     let value = &text[part.clone()];
     let content = strip_scheme(value).unwrap_or(value);
-    let word = content.split(['"', '\'', ' ']).next().unwrap_or_default();
-    let flag = text[..part.start].trim_end_matches(['=', ' ', '"', '\'']);
+    let is_quote = |c: char| c == '"' || c == '\'';
+    let word = content.trim_start_matches(is_quote).split(['"', '\'', ' ']).next().unwrap_or_default();
+    let flag = text[..part.start].trim_end_matches(['=', ':', ' ', '"', '\'', '\\']);
+    let flag_name = flag.rsplit(|c: char| c.is_whitespace() || "\"'`,;=:".contains(c)).next().unwrap_or_default();
+    let is_own_name = value.contains('_') && flag_name == value;
     is_variable(value)
         || is_variable(word)
+        || is_placeholder(word)
+        || is_own_name
+        || names_no_secret(flag_name, content.trim_matches(|c: char| is_quote(c) || "[]\\".contains(c)))
+        || is_name_of_variable(value)
+        || is_address("webhook", value)
+        || value.ends_with("XXXXXXXX")
+        || value.starts_with("-----BEGIN ") && value.contains("REDACTED")
+        || value.trim_matches(is_quote).is_empty()
         || is_expression(content)
         || has_variable_password(value)
         || BLOCK_SCALAR_HEADERS.contains(&value)
@@ -78,7 +91,7 @@ fn has_variable_password(value: &str) -> bool {
 /// Returns whether a value is a command substitution, a call such as `file.read()`, an element such as
 /// `os.environ["TOKEN"]`, or the start of a list of mappings, or of a mapping, in JSON.
 fn is_expression(value: &str) -> bool {
-    let value = value.trim_end_matches(['"', '\'', ';']);
+    let value = value.trim_end_matches(['"', '\'', ';', ':', ',']);
     // A blank may end the value before the command does.
     let is_command = match value.strip_prefix("$(") {
         Some(command) => command.split_once(')').is_none_or(|(_, rest)| !rest.starts_with(|c| !" )\"'\\".contains(c))),
@@ -89,12 +102,17 @@ fn is_expression(value: &str) -> bool {
             let is_path = |byte: u8| byte.is_ascii_alphanumeric() || b"_.".contains(&byte);
             value[..open].contains('.') && value[..open].bytes().all(is_path)
         });
-    // A call without arguments, such as `DefaultCredential()`, or the type of a parameter.
-    let is_code = value
-        .strip_suffix("()")
-        .is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))
-        || TYPES_OF_PARAMETERS.contains(&value.trim_end_matches([',', ')', ':']));
-    is_command || is_call || is_code || value.starts_with("[{") || value.starts_with("{\"")
+    // A call without arguments or with a constant, such as `DefaultCredential()` and `env(API_KEY)`, or the type of a
+    // parameter.
+    let is_constant_call =
+        value.strip_suffix(')').and_then(|call| call.split_once('(')).is_some_and(|(name, argument)| {
+            name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+                && (argument.is_empty() || argument.contains('_') && is_constant(argument))
+        });
+    let first_word = value.split([' ', ',', ':']).next().unwrap_or_default();
+    let is_code = is_constant_call || TYPES_OF_PARAMETERS.contains(&first_word.trim_end_matches(')'));
+    let is_template = value.starts_with("{{") && !value.contains('|');
+    is_command || is_call || is_code || is_template || value.starts_with("[{") || value.starts_with("{\"")
 }
 
 /// Returns whether a string is the Base64 of certificates and public keys, without a private key.
@@ -298,8 +316,22 @@ mod tests {
             ("etl:hunter2@tcp(db:3306)/etl", "hunter2", false),
             ("postgres://etl:hunter2@db", "hunter2", false),
             ("token=hunter2", "hunter2", false),
+            ("token=\"hunter2\" x", "\"hunter2\"", false),
+            ("--webhook-url=http://localhost:9115/-/reload", "http://localhost:9115/-/reload", true),
+            ("--apikey={{ api-key }}", "{{", true),
+            ("token={{ x | default \"hunter2\" }}", "{{ x | default \"hunter2\" }}", false),
+            ("secret_key = env(OIDC_CLIENT_SECRET)", "env(OIDC_CLIENT_SECRET)", true),
+            ("access_key=access_key", "access_key", true),
+            ("\"imagePullSecrets\": [\"docker-secret\"]", "[\"docker-secret\"]", true),
+            ("\"secretNameAnnotation\": \"example.com/secretName\"", "example.com/secretName", true),
+            ("split_key: Optional[str] = None,", "Optional[str] = None,", true),
+            ("password=password", "password", false),
+            ("password_encryption = md5", "md5", true),
+            ("credential: dsl.OutputPath(str)):", "dsl.OutputPath(str)):", true),
+            ("Authorization: Bearer ${API_TOKEN}\" \\", "Bearer ${API_TOKEN}\" \\", true),
+            ("--NotebookApp.token=''", "''", true),
         ] {
-            let start = text.find(part).unwrap();
+            let start = text.rfind(part).unwrap();
             assert_eq!(is_benign_part(text, &(start..start + part.len())), expected, "{text}");
         }
     }

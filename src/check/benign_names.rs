@@ -1,14 +1,16 @@
 //! Decides which values are not secrets because of what their names say, although a word of the name looks secret.
 
 use jobplate_manifest::credentials::is_name;
+use jobplate_manifest::names::check_data_key;
 
 /// The last words of names whose values describe a secret, such as `SECRET_HASH`.
-const DESCRIPTIONS: [&str; 14] = [
+const DESCRIPTIONS: [&str; 15] = [
     "alg",
     "algorithm",
     "annotation",
     "checksum",
     "connector",
+    "deprecated",
     "encryption",
     "flow",
     "hash",
@@ -25,23 +27,26 @@ const KEYS_OF_SECRETS: [&str; 7] =
     ["accesskeykey", "passphrasekey", "passwordkey", "passwordsecretkey", "secretkeykey", "tokenkey", "tokensecretkey"];
 
 /// The ends of names whose values are names of Secrets, such as `GITHUB_TOKEN_SECRET`.
-const NAMES_OF_SECRETS: [&str; 6] =
-    ["kubesecret", "passwordsecret", "secrets", "sshsecret", "tlssecret", "tokensecret"];
+const NAMES_OF_SECRETS: [&str; 7] =
+    ["kubesecret", "passwordsecret", "secrets", "sshkey", "sshsecret", "tlssecret", "tokensecret"];
 
 /// The ends of names whose values are keys of something else than a lock.
-const OTHER_KEYS: [&str; 8] =
-    ["messagekey", "metadatakey", "mykey", "pathkey", "projectkey", "taintkey", "timekey", "topologykey"];
+const OTHER_KEYS: [&str; 9] =
+    ["messagekey", "metadatakey", "mykey", "pathkey", "projectkey", "taintkey", "taintskey", "timekey", "topologykey"];
 
 /// Returns whether a value is not a secret because of its name: the name of a Secret or of a key of one, or a setting
 /// about a secret.
 pub(super) fn names_no_secret(name: &str, value: &str) -> bool {
-    let is_reference = || is_name(value) && value.bytes().all(|byte| !byte.is_ascii_uppercase());
+    let is_lower = || value.bytes().all(|byte| !byte.is_ascii_uppercase());
+    let is_name_of_key = || check_data_key(value).is_ok() && (is_lower() || value.contains('-'));
     let compact: String = name.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect();
     let ends_with = |ends: &[&str]| ends.iter().any(|end| compact.ends_with(end));
     name.starts_with("checksum/")
+        || name.contains("agent-inject-file-")
         || DESCRIPTIONS.contains(&last_word(name).as_str())
         || ends_with(&OTHER_KEYS)
-        || (ends_with(&KEYS_OF_SECRETS) || ends_with(&NAMES_OF_SECRETS)) && is_reference()
+        || ends_with(&KEYS_OF_SECRETS) && is_name_of_key()
+        || ends_with(&NAMES_OF_SECRETS) && is_name(value) && is_lower()
 }
 
 /// Returns the last word of a name in lower case. Words are separated by capitals, `_`, `-`, `.` or `/`.
@@ -69,6 +74,10 @@ mod tests {
             ("client.secret.creation.time", "1700000000000"),
             ("TAINT_KEY", "example.com/gpu"),
             ("tokenKey", "github-token"),
+            ("tokenKey", "test-tokenKey-1"),
+            ("--powervs-ssh-key", "k8s-sshkey"),
+            ("vault.example.com/agent-inject-file-apikeys", "apikeys.json"),
+            ("basic.auth.credentials.source", "USER_INFO"),
             ("http-password-secret-key", "token"),
             ("GITHUB_TOKEN_SECRET_KEY", "token"),
             ("GITHUB_TOKEN_SECRET", "github-token"),

@@ -245,6 +245,7 @@ impl<'a, 'o> PathWriter<'a, 'o> {
                 Some(key) => {
                     let _ = write!(path, ".{key}");
                 }
+                // A finding about a key. The key may be a value that lacks its own key, so its position is shown.
                 None if parent.kind() == NodeKind::Map => {
                     let _ = write!(path, ".{position}");
                 }
