@@ -282,7 +282,7 @@ fn keep_value(name: &str, value: SecretValue, notes: &mut Vec<Diagnostic>) -> Re
 
 /// Returns the hint for a secret whose text cannot be kept.
 fn rename_hint(name: &str) -> String {
-    format!("rename `{name}`: the `__` in its name puts the secret in a dict, in which Prefect expands strings")
+    format!("rename `{name}`: a name with `__` makes the secret a value in a dict, and Prefect expands these values")
 }
 
 /// Encodes a value so that a flow gets its exact text.

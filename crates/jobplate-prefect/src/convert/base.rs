@@ -220,7 +220,8 @@ impl AcceptedValues {
     fn convert(&self, arena: &mut Arena, schema: ValueId, name: &str, path: &str, value: ValueId) -> Result<ValueId> {
         let accepts = |kind: &str| self.types.is_empty() || self.types.contains(kind);
         let reject = |arena: &Arena, reason: &str| {
-            let error = Error::input(format!("`{path}` becomes the default of the variable `{name}`, which {reason}"));
+            let error =
+                Error::input(format!("cannot use `{path}` as the default of the variable `{name}`, which {reason}"));
             Err(locate(
                 error.hint(format!("use a value that the schema of `{name}` accepts, or remove it")),
                 arena.location(value),

@@ -136,9 +136,9 @@ impl NoteCollector<'_> {
         match items.iter().skip(1).find(|container| name_of(container) == Some("flow")) {
             Some(flow) => {
                 let first = first.map_or(String::new(), |first| format!(", `{first}`"));
-                let text = format!("the flow runs in the first container{first}, not in `flow`");
+                let text = format!("Prefect runs the flow in the first container{first}, not in `flow`");
                 let warning = Diagnostic::warning("not-first-container", text)
-                    .help("move `flow` to the first position: its variables do not reach the flow");
+                    .help("move `flow` to the first position: the flow does not get its variables");
                 self.add(warning, arena.dict_get(*flow, "name").and_then(|name| arena.location(name)));
             }
             None if first.is_none() => {

@@ -6,7 +6,7 @@ use jobplate_diagnostic::{Error, Result};
 
 /// The hint for input that Prefect may accept but this crate does not support.
 pub(crate) const UNSUPPORTED_HINT: &str =
-    "Prefect may accept this, but jobplate does not support it: write it in another way";
+    "Prefect may accept this, but jobplate does not support it: use a simpler value";
 
 /// The maximum number of digits of a decimal integer in a string (`sys.int_info.default_max_str_digits`).
 pub(crate) const MAX_DIGITS: usize = 4300;

@@ -84,8 +84,9 @@ impl PreviewNotes<'_> {
                 ),
                 false => ("`{{ env }}` in a list of entries".to_owned(), job_checks::placeholder_in_list_hint(is_flow)),
             };
-            let text =
-                format!("{subject} becomes a mapping once a variable is set, and Kubernetes then rejects the Job");
+            let text = format!(
+                "if a variable is set, Prefect replaces {subject} with a mapping, and Kubernetes rejects the Job"
+            );
             let warning = Diagnostic::warning("mixed-env-placeholder", text).help(help);
             self.add(warning, arena.location(placeholder));
         }

@@ -168,7 +168,7 @@ impl PreviewNotes<'_> {
             let is_set = sources.iter().flatten().any(|variables| arena.dict_get(*variables, name).is_some());
             if !has_default && !is_set {
                 let text = format!(
-                    "the server rejects flow runs of a deployment: the required variable `{name}` is not set and has no default"
+                    "the required variable `{name}` has no value and no default: the server rejects flow runs of a deployment"
                 );
                 let help = "set it in the job variables, or give it a default";
                 self.add(Diagnostic::error("missing-variable", text).help(help), arena.location(*required));

@@ -244,7 +244,7 @@ pub(super) fn set_in_dict(arena: &mut Arena, dict: ValueId, path: ValueId, value
                 return Err(prefect_error(
                     arena,
                     path,
-                    "cannot set a job variable with dots: a part of its path is not a mapping",
+                    "cannot set a job variable with dots: a value on its path is not a mapping",
                 ));
             }
             None => {

@@ -72,7 +72,7 @@ impl<'a> Layout<'a, '_> {
         for (range, text) in splices {
             let at = decoded.source_offset(range.start);
             let Some((range, new_text)) = decoded.splice(range.clone(), text) else {
-                return Err(Error::refused("cannot edit the string with this line: its YAML style cannot hold the change")
+                return Err(Error::refused("cannot edit the string that contains this line: its quotes cannot represent the change")
                     .at(at..at)
                     .hint("rewrite the whole string as a block scalar: put `|` after its key, and the content on the lines below"));
             };
