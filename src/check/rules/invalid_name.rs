@@ -121,7 +121,7 @@ fn check_containers<'a>(pod: &Pod<'a>, findings: &mut Findings<'a>) {
         if let Some(kind) = describe_non_string(node) {
             let text = format!("the name of a container is {kind}, not a string");
             findings.report(node, text).help(non_string_hint(node.is_scalar()));
-        } else if !has_expression(&container.name) {
+        } else if node.is_scalar() && !has_expression(&container.name) {
             match (names::check_label_name("container", &container.name), seen.get(&*container.name)) {
                 (Err(error), _) => {
                     findings.report_invalid(node, error);

@@ -139,7 +139,7 @@ fn parse<'a>(subject: impl Display, node: Node<'a>, findings: &mut Findings<'a>)
     let value = match (describe_non_string(node), node.scalar_kind()) {
         // An expression of a template without quotes looks like a mapping.
         _ if node.raw().starts_with("{{") => return None,
-        (None, _) if node.is_null() || has_expression(&text) => return None,
+        (None, _) if !node.is_scalar() || node.is_null() || has_expression(&text) => return None,
         (None, _) => QuantityValue::Text(&text),
         // The API server gets other spellings of numbers, such as `0x10`, as decimal numbers.
         (Some(_), ScalarKind::Number) if !text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.".contains(&byte)) => {
