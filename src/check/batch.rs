@@ -10,7 +10,7 @@ const MIN_PART_SIZE: usize = 64 * 1024;
 
 /// A document of an input.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct BatchedDocument<'b> {
+pub(super) struct InputDocument<'b> {
     /// The name of the input.
     pub file: &'b str,
     /// The 1-based line of the input on which the document begins.
@@ -34,7 +34,7 @@ impl Batch {
     }
 
     /// Adds a copy of a document.
-    pub(super) fn push(&mut self, document: BatchedDocument<'_>) {
+    pub(super) fn push(&mut self, document: InputDocument<'_>) {
         if self.documents.is_empty() {
             document.file.clone_into(&mut self.file);
         }
@@ -49,16 +49,18 @@ impl Batch {
         self.documents.clear();
     }
 
-    /// Returns the documents in at most `parts` parts, and in fewer if the batch is small. The parts are in order, not
-    /// empty, and of similar size.
-    pub(super) fn split(&self, parts: usize) -> Vec<Vec<BatchedDocument<'_>>> {
-        let parts = (self.text.len() / MIN_PART_SIZE).clamp(1, parts.max(1));
+    /// Returns the documents in at most as many parts as `max_parts` returns, which is called only for a large batch. The
+    /// parts are in order, not empty, and of similar size.
+    pub(super) fn split(&self, max_parts: impl FnOnce() -> usize) -> Vec<Vec<InputDocument<'_>>> {
+        let parts = match self.text.len() / MIN_PART_SIZE {
+            0 | 1 => 1,
+            parts => parts.min(max_parts()).max(1),
+        };
         let part_size = self.text.len().div_ceil(parts).max(1);
-        let mut split: Vec<Vec<BatchedDocument<'_>>> = Vec::with_capacity(parts);
+        let mut split: Vec<Vec<InputDocument<'_>>> = Vec::with_capacity(parts);
         let mut last_part = None;
         for (first_line, range) in &self.documents {
-            let document =
-                BatchedDocument { file: &self.file, first_line: *first_line, text: &self.text[range.clone()] };
+            let document = InputDocument { file: &self.file, first_line: *first_line, text: &self.text[range.clone()] };
             // The part that the middle of the document is in.
             let part = usize::midpoint(range.start, range.end) / part_size;
             match split.last_mut().filter(|_| last_part == Some(part)) {
@@ -88,9 +90,9 @@ mod tests {
         ] {
             let mut batch = Batch::default();
             for (index, size) in sizes.iter().enumerate() {
-                batch.push(BatchedDocument { file: "-", first_line: index + 1, text: &"a".repeat(*size) });
+                batch.push(InputDocument { file: "-", first_line: index + 1, text: &"a".repeat(*size) });
             }
-            let parts = batch.split(threads);
+            let parts = batch.split(|| threads);
             assert_eq!(parts.iter().map(Vec::len).collect::<Vec<_>>(), expected, "{sizes:?} {threads}");
             let lines: Vec<usize> = parts.iter().flatten().map(|document| document.first_line).collect();
             assert_eq!(lines, (1..=sizes.len()).collect::<Vec<_>>());

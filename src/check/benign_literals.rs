@@ -51,6 +51,19 @@ pub(super) fn is_probably_setting(name: &str, value: &str) -> bool {
         || [name, name.trim_end_matches('s')].iter().any(|name| is_secret_reference(name, value))
 }
 
+/// The maximum length of the text beside a part that is examined, in bytes. A string may have many parts.
+const MAX_CONTEXT: usize = 256;
+
+/// Returns the text before a part, as far as it is examined.
+fn text_before<'t>(text: &'t str, part: &Range<usize>) -> &'t str {
+    &text[text.floor_char_boundary(part.start.saturating_sub(MAX_CONTEXT))..part.start]
+}
+
+/// Returns the text after a part, as far as it is examined.
+fn text_after<'t>(text: &'t str, part: &Range<usize>) -> &'t str {
+    &text[part.end..text.floor_char_boundary(part.end + MAX_CONTEXT)]
+}
+
 /// Returns whether a part of a string only looks like a secret: a variable, code that reads the secret, or an account
 /// such as `user:etl@example.com`.
 pub(super) fn is_benign_part(text: &str, part: &Range<usize>) -> bool {
@@ -58,7 +71,7 @@ pub(super) fn is_benign_part(text: &str, part: &Range<usize>) -> bool {
     let content = strip_scheme(value).unwrap_or(value);
     let is_quote = |c: char| c == '"' || c == '\'';
     let word = content.trim_start_matches(is_quote).split(['"', '\'', ' ']).next().unwrap_or_default();
-    let flag = text[..part.start].trim_end_matches(['=', ':', ' ', '"', '\'', '\\']);
+    let flag = text_before(text, part).trim_end_matches(['=', ':', ' ', '"', '\'', '\\']);
     let flag_name = flag.rsplit(|c: char| c.is_whitespace() || "\"'`,;=:".contains(c)).next().unwrap_or_default();
     let is_own_name = value.contains('_') && flag_name == value;
     is_variable(value)
@@ -130,13 +143,13 @@ pub(super) fn is_public_pem(text: &str) -> bool {
 /// list, and in `system:node:etl@cluster`, the context of a kubeconfig file.
 fn is_account(text: &str, part: &Range<usize>) -> bool {
     let is_end = |c: char| c.is_whitespace() || "\"',;)]}<>`".contains(c);
-    let (start, value) = (&text[..part.start], &text[part.clone()]);
+    let (start, value) = (text_before(text, part), &text[part.clone()]);
     let before = start.rsplit(is_end).next().unwrap_or_default();
     let is_login = || {
         ["-u", "--user"]
             .contains(&start[..start.len() - before.len()].trim_end().rsplit(' ').next().unwrap_or_default())
     };
-    let host = text[part.end..].strip_prefix('@').map(|rest| rest.split(is_end).next().unwrap_or_default());
+    let host = text_after(text, part).strip_prefix('@').map(|rest| rest.split(is_end).next().unwrap_or_default());
     let is_domain = || host.is_some_and(|host| host.contains('.') && !host.contains([':', '/']));
     before == "system:" && ["node:", "serviceaccount:"].iter().any(|kind| value.starts_with(kind))
         || ACCOUNT_KINDS.contains(&before) && is_domain() && !is_login()

@@ -8,7 +8,7 @@ use jobplate_diagnostic::{Error, Result};
 use jobplate_yaml::{Documents, StreamError};
 
 use super::add_ignore::add_comments;
-use super::batch::{Batch, BatchedDocument};
+use super::batch::{Batch, InputDocument};
 use super::described_run::DescribedRun;
 use super::document_checker::{CheckCounts, CheckMemory, CheckSettings, DocumentChecker, DocumentFindings, Previews};
 use super::finding::{Finding, OccurrenceCounter};
@@ -116,8 +116,8 @@ impl<'p> Checker<'p> {
 
     /// Checks the documents of a batch, and empties it.
     fn check_batch(&mut self, batch: &mut Batch, errors: &mut DocumentErrors, report: &mut dyn FnMut(Vec<Finding>)) {
-        let threads = thread::available_parallelism().map_or(1, NonZero::get);
-        let parts = batch.split(threads);
+        // Asking for the number of processors reads files.
+        let parts = batch.split(|| thread::available_parallelism().map_or(1, NonZero::get));
         if let [documents] = &*parts {
             for document in documents {
                 let checked = self.check_document(*document);
@@ -139,12 +139,12 @@ impl<'p> Checker<'p> {
     /// Passes on the results of a document.
     fn report(
         &mut self,
-        document: BatchedDocument<'_>,
+        document: InputDocument<'_>,
         checked: Result<DocumentFindings>,
         errors: &mut DocumentErrors,
         report: &mut dyn FnMut(Vec<Finding>),
     ) {
-        let BatchedDocument { file, first_line, text } = document;
+        let InputDocument { file, first_line, text } = document;
         match checked {
             Ok(DocumentFindings { mut findings, errors: embedded, .. }) => {
                 self.occurrences.number(&mut findings);
@@ -159,7 +159,7 @@ impl<'p> Checker<'p> {
     }
 
     /// Checks a document in this thread.
-    fn check_document(&mut self, document: BatchedDocument<'_>) -> Result<DocumentFindings> {
+    fn check_document(&mut self, document: InputDocument<'_>) -> Result<DocumentFindings> {
         let previews = match self.previewer.as_deref_mut() {
             Some(previewer) => Previews::Previewer(previewer),
             None => Previews::None,
@@ -215,7 +215,7 @@ impl<'p> Checker<'p> {
         let mut added_lines: isize = 0;
         let mut errors = DocumentErrors::new();
         self.read_documents(source, &mut errors, &mut |checker, document, errors| {
-            let BatchedDocument { file, first_line, text } = document;
+            let InputDocument { file, first_line, text } = document;
             let changed = checker.change_document(document, &mut added_lines, visit, change);
             checker.occurrences.end_document();
             errors.extend(changed.map_err(|error| (first_line, error.in_document(file, first_line, text))).err());
@@ -226,17 +226,17 @@ impl<'p> Checker<'p> {
     /// Changes a document. `added_lines` is the number of lines that were added to the documents before it.
     fn change_document(
         &mut self,
-        document: BatchedDocument<'_>,
+        document: InputDocument<'_>,
         added_lines: &mut isize,
         visit: &mut dyn FnMut(FixedDocument<'_>) -> Result<()>,
         change: &mut dyn FnMut(&str, &mut CheckText<'_>) -> Result<FixOutcome>,
     ) -> Result<()> {
-        let BatchedDocument { file, first_line, text } = document;
+        let InputDocument { file, first_line, text } = document;
         let new_first_line = first_line.saturating_add_signed(*added_lines);
         let counts = self.counts;
         let mut check = |text: &str| {
             self.counts = counts;
-            let document = BatchedDocument { file, first_line: new_first_line, text };
+            let document = InputDocument { file, first_line: new_first_line, text };
             let DocumentFindings { mut findings, errors, .. } = self.check_document(document)?;
             self.occurrences.number(&mut findings);
             Error::combine(errors).map_or(Ok(findings), Err)
@@ -252,7 +252,7 @@ impl<'p> Checker<'p> {
         &mut self,
         source: &mut InputSource,
         errors: &mut DocumentErrors,
-        visit: &mut dyn FnMut(&mut Self, BatchedDocument<'_>, &mut DocumentErrors),
+        visit: &mut dyn FnMut(&mut Self, InputDocument<'_>, &mut DocumentErrors),
     ) -> Result<()> {
         let name = source.name().to_owned();
         let mut documents = Documents::new(source.read_from_start()?, self.max_document_size);
@@ -272,7 +272,7 @@ impl<'p> Checker<'p> {
             };
             self.counts.documents += 1;
             match std::str::from_utf8(chunk.bytes) {
-                Ok(text) => visit(self, BatchedDocument { file: &name, first_line, text }, errors),
+                Ok(text) => visit(self, InputDocument { file: &name, first_line, text }, errors),
                 Err(error) => {
                     let (error, _, text) = not_utf8_error(chunk.bytes, error.valid_up_to(), chunk.offset);
                     errors.push((first_line, error.in_document(&name, first_line, text)));
@@ -291,16 +291,16 @@ fn combine(mut errors: DocumentErrors) -> Result<()> {
 }
 
 /// The results of a part of a batch.
-type CheckedPart<'b> = (CheckCounts, Vec<(BatchedDocument<'b>, Result<DocumentFindings>)>);
+type CheckedPart<'b> = (CheckCounts, Vec<(InputDocument<'b>, Result<DocumentFindings>)>);
 
 /// Checks the parts of a batch, each in a thread of its own, the last one in this thread. Returns the results in the order
 /// of the parts. A part whose thread cannot be started is checked in this thread.
 fn check_in_threads<'b>(
     settings: &CheckSettings,
     has_previewer: bool,
-    parts: &[Vec<BatchedDocument<'b>>],
+    parts: &[Vec<InputDocument<'b>>],
 ) -> Vec<CheckedPart<'b>> {
-    let check = |part: &[BatchedDocument<'b>]| {
+    let check = |part: &[InputDocument<'b>]| {
         let mut memory = CheckMemory::default();
         let previews = if has_previewer { Previews::Deferred } else { Previews::None };
         let mut checker = DocumentChecker::new(settings, previews, &mut memory);

@@ -109,14 +109,18 @@ fn json_comment(text: &str, offset: usize) -> Option<usize> {
     if !matches!(bytes.peek(), Some((_, b'{' | b'[' | b'/'))) {
         return None;
     }
-    let (mut is_in_string, mut previous) = (false, b' ');
+    let (mut is_in_string, mut before, mut previous) = (false, b' ', b' ');
     for (at, byte) in bytes {
         match byte {
             b'"' if previous != b'\\' => is_in_string = !is_in_string,
-            b'/' | b'*' if previous == b'/' && !is_in_string => return Some(at - 1),
+            // YAML has comments of this form, and URLs without quotes.
+            b'#' if previous.is_ascii_whitespace() && !is_in_string => return None,
+            b'/' | b'*' if previous == b'/' && !is_in_string => {
+                return (before.is_ascii_whitespace() || b"{}[],\"".contains(&before)).then_some(at - 1);
+            }
             _ => {}
         }
-        previous = if previous == b'\\' && byte == b'\\' { b' ' } else { byte };
+        (before, previous) = (previous, if previous == b'\\' && byte == b'\\' { b' ' } else { byte });
     }
     None
 }

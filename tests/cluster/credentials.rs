@@ -7,12 +7,10 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use jobplate_cluster::{
-    ApplyOptions, ClusterOptions, Document, EventHandler, FieldValidation, KubeconfigSource, OnImmutable,
-    ServiceAccount, SessionOptions, WriteOptions,
-};
+use jobplate_cluster::{EventHandler, KubeconfigSource, ServiceAccount};
 
 use crate::cli::{RunOutput, Sandbox};
+use crate::library;
 use crate::manifests::config_map;
 use crate::proxy::{Action, Proxy};
 use crate::rows::api_path;
@@ -202,31 +200,8 @@ fn uses_the_service_account_of_a_pod() {
             port: Some(servers.endpoint().port.to_string()),
             directory: directory.path().to_owned(),
         };
-        let kubeconfigs = Some(KubeconfigSource::InCluster(account));
-        let session = SessionOptions {
-            cluster: ClusterOptions { kubeconfigs, ..ClusterOptions::default() },
-            namespace: None,
-            request_timeout: Some(Duration::from_secs(60)),
-            concurrency: 4,
-            write_options: WriteOptions {
-                field_manager: "jobplate".to_owned(),
-                field_validation: FieldValidation::Strict,
-            },
-            includes_hangup: true,
-            on_listening: || (),
-            on_second_interrupt: || (),
-        };
-        let options = ApplyOptions {
-            dry_run: false,
-            preflight: false,
-            force_conflicts: false,
-            take_over: false,
-            on_immutable: OnImmutable::Fail,
-            wait: None,
-            timeout: Duration::from_secs(60),
-        };
-        let documents = [Ok(Document::new("input.yaml", 1, CONFIG_MAP))];
-        jobplate_cluster::apply(documents, &session, &options, &Silent).expect("the manifest is valid")
+        let source = KubeconfigSource::InCluster(account);
+        library::apply(source, None, CONFIG_MAP, None, Duration::from_secs(60), &Silent)
     };
     let report = run(&format!("{ADMIN}\n"));
     assert!(report.failure.is_none(), "{report:?}");

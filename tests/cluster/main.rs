@@ -29,6 +29,7 @@ mod http;
 mod immutable;
 mod jobs;
 mod kubelet;
+mod library;
 mod manifests;
 mod messages;
 #[path = "../prefect/venv.rs"]

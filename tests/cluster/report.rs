@@ -72,7 +72,7 @@ fn groups_failures_with_the_same_cause() {
     let namespace = servers.create_namespace("denied");
     let sandbox = Sandbox::new(servers.kubeconfig(NOBODY)).file("input.yaml", config_maps(50));
     let output =
-        apply(&sandbox, &namespace, &[]).assert_exit(3, &["and 47 more objects have the same error as configmap/m"]);
+        apply(&sandbox, &namespace, &[]).assert_exit(3, &["error: 47 more objects have the same error as configmap/m"]);
     assert_eq!(output.stderr.matches("error: user nobody is not allowed to").count(), 3, "{output:?}");
     assert!(output.stderr.contains("note: 50 objects: 50 failed\n"), "{output:?}");
     let rows: Vec<String> = (0..50).map(|index| format!("configmap/m{index} failed\n")).collect();

@@ -4,14 +4,12 @@ use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use jobplate_cluster::{
-    ApplyOptions, ClusterOptions, Document, EventHandler, FieldValidation, KubeconfigSource, OnImmutable,
-    SessionOptions, WaitOptions, WriteOptions,
-};
+use jobplate_cluster::{EventHandler, KubeconfigSource, WaitOptions};
 use serde_json::json;
 
 use crate::jobs::{JOB, JobFixture, run_and_wait, with_spec};
 use crate::kubelet::{Kubelet, PodState, wait_for};
+use crate::library;
 use crate::rows::api_path;
 use crate::servers::Servers;
 
@@ -91,7 +89,7 @@ fn sends_few_requests_for_many_jobs() {
     }
     let output = fixture.apply(&manifest, &["--wait", "--no-preflight", "--timeout=4s", "-q"]).assert_exit(5, &[]);
     assert_eq!(output.stdout.matches(" created, timed out: suspended\n").count(), 100, "{output:?}");
-    assert!(output.stderr.contains("and 97 more objects have the same error as job.batch/etl-"), "{output:?}");
+    assert!(output.stderr.contains("error: 97 more objects have the same error as job.batch/etl-"), "{output:?}");
     let requests = fixture.proxy.requests();
     let last_write = requests.iter().rposition(|request| request.method == "PATCH").expect("it applies");
     let (watches, others): (Vec<_>, Vec<_>) =
@@ -221,38 +219,15 @@ impl EventHandler for SummaryRecorder {
 fn summarizes_a_wait_at_intervals() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = JobFixture::new(servers);
-    let session = SessionOptions {
-        cluster: ClusterOptions {
-            kubeconfigs: Some(KubeconfigSource::Flag(fixture.proxy.kubeconfig())),
-            ..ClusterOptions::default()
-        },
-        namespace: Some(fixture.namespace.clone()),
-        request_timeout: Some(Duration::from_secs(60)),
-        concurrency: 4,
-        write_options: WriteOptions { field_manager: "jobplate".to_owned(), field_validation: FieldValidation::Strict },
-        includes_hangup: true,
-        on_listening: || (),
-        on_second_interrupt: || (),
-    };
     let wait = WaitOptions {
         follow_logs: false,
         start_timeout: Duration::from_secs(30),
         summary_interval: Duration::from_millis(300),
     };
-    let options = ApplyOptions {
-        dry_run: false,
-        preflight: false,
-        force_conflicts: false,
-        take_over: false,
-        on_immutable: OnImmutable::Fail,
-        wait: Some(wait),
-        timeout: Duration::from_secs(3),
-    };
     let recorder = SummaryRecorder::default();
+    let source = KubeconfigSource::Flag(fixture.proxy.kubeconfig());
     let text = with_spec(JOB, "suspend: true");
-    let report =
-        jobplate_cluster::apply([Ok(Document::new("job.yaml", 1, text.as_str()))], &session, &options, &recorder)
-            .expect("the manifest is valid");
+    let report = library::apply(source, Some(&fixture.namespace), &text, Some(wait), Duration::from_secs(3), &recorder);
     assert!(report.failure.is_some(), "{report:?}");
     let summaries = recorder.0.into_inner();
     assert!(

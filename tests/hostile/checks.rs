@@ -33,6 +33,9 @@ pub(crate) fn table() -> Vec<Family> {
         row("checks/starts_of_tokens", 2_000, "check f.yaml", |n| {
             job(&format!("        - {{name: A, value: \"{}\"}}\n", "ghp_ npm_x -----BEGIN Q~ .com/ ".repeat(n)))
         }),
+        row("checks/tokens_without_blanks", 2_000, "check f.yaml --exit-zero", |n| {
+            file("f.yaml", format!("apiVersion: v1\nkind: ConfigMap\ndata:\n  x: {}\n", "ghp_0123456789/".repeat(n)))
+        }),
         row("checks/starts_of_secret_names", 2_000, "check f.yaml", |n| {
             let flag = "--toke-passw-se".repeat(n);
             file("f.yaml", format!("{JOB}      - name: flow\n        args: [etl, {flag}, x]\n"))

@@ -17,10 +17,12 @@ mod pre_commit;
 mod programs;
 mod rdjson;
 mod release;
-mod rule_examples;
 #[path = "../cmd/run.rs"]
 #[allow(dead_code)] // tests/cmd uses all of it
 mod run;
 mod same_bytes;
 mod sarif;
 mod shells;
+#[path = "../rules/workspace.rs"]
+#[allow(dead_code)] // tests/rules uses all of it
+mod workspace;

@@ -4,7 +4,7 @@
 use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -40,6 +40,18 @@ pub(crate) fn has_programs(names: &[&str]) -> bool {
 pub(crate) fn report_skipped(requirement: &str, reason: &str) {
     assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{requirement}: {reason}");
     drop(writeln!(std::io::stderr(), "LEFT OUT, a test with {requirement}: {reason}"));
+}
+
+/// Runs a program with `input` as its standard input.
+pub(crate) fn run_with_input(program: &Path, input: &str) -> Output {
+    let mut command = Command::new(program);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+    let mut stdin = child.stdin.take().expect("a pipe");
+    // The program may end without reading all of it.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    child.wait_with_output().expect("the program ends")
 }
 
 /// Returns whether the user is root, who may call `chroot`.

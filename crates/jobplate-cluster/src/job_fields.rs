@@ -2,7 +2,7 @@
 //!
 //! Works on JSON, and sends no requests.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -70,41 +70,35 @@ fn compare(live: &Value, new: &Value, ours: &Value, path: &str, paths: &mut Vec<
     if live == new {
         return;
     }
-    let mut add = |path: String| {
-        if !paths.contains(&path) {
-            paths.push(path);
-        }
-    };
     match (live, new) {
         (Value::Object(live_map), Value::Object(new_map)) => {
             let is_user_keyed = USER_KEYED_FIELDS.iter().any(|field| path.ends_with(&format!(".{field}")));
+            let mut has_other_key = false;
             for key in keys_of(live_map, new_map) {
                 if !is_user_keyed {
                     compare(&live[key], &new[key], &ours[key], &format!("{path}.{key}"), paths);
                 } else if live.get(key) != new.get(key) {
-                    let is_ours = ours.get(key).is_some();
-                    let path = if is_ours { format!("{path}[{key}]") } else { path.to_owned() };
-                    if !paths.contains(&path) {
-                        paths.push(path);
+                    match ours.get(key) {
+                        Some(_) => paths.push(format!("{path}[{key}]")),
+                        None => has_other_key = true,
                     }
                 }
             }
+            paths.extend(has_other_key.then(|| path.to_owned()));
         }
-        (Value::Array(live_items), Value::Array(new_items)) => match (names_of(live_items), names_of(new_items)) {
-            (Some(live_names), Some(new_names)) => {
-                let names: BTreeSet<&str> = live_names.iter().chain(&new_names).copied().collect();
-                let find = |items: &[Value], name: &str| {
-                    items.iter().find(|item| item["name"] == name).cloned().unwrap_or_default()
-                };
-                let our_items = ours.as_array().map_or(&[][..], Vec::as_slice);
+        (Value::Array(live_items), Value::Array(new_items)) => match (by_name(live_items), by_name(new_items)) {
+            (Some(live_items), Some(new_items)) => {
+                let our_items = ours.as_array().and_then(|items| by_name(items)).unwrap_or_default();
+                let names: BTreeSet<&str> = live_items.keys().chain(new_items.keys()).copied().collect();
                 let count = paths.len();
                 for name in names {
-                    let (live, new, ours) = (find(live_items, name), find(new_items, name), find(our_items, name));
+                    let [live, new, ours] = [&live_items, &new_items, &our_items]
+                        .map(|items| items.get(name).copied().unwrap_or(&Value::Null));
                     let item_path = format!("{path}[name=\"{name}\"]");
                     match path.ends_with(".env") || live.is_null() || new.is_null() {
-                        true if live != new && !paths.contains(&item_path) => paths.push(item_path),
+                        true if live != new => paths.push(item_path),
                         true => {}
-                        false => compare(&live, &new, &ours, &item_path, paths),
+                        false => compare(live, new, ours, &item_path, paths),
                     }
                 }
                 // Only the order differs.
@@ -112,17 +106,17 @@ fn compare(live: &Value, new: &Value, ours: &Value, path: &str, paths: &mut Vec<
                     paths.push(path.to_owned());
                 }
             }
-            _ => add(path.to_owned()),
+            _ => paths.push(path.to_owned()),
         },
-        _ => add(path.to_owned()),
+        _ => paths.push(path.to_owned()),
     }
 }
 
-/// Returns the names of list items, or `None` if an item has no name or if two have the same one.
-fn names_of(items: &[Value]) -> Option<Vec<&str>> {
-    let names: Vec<&str> = items.iter().map(|item| item["name"].as_str()).collect::<Option<_>>()?;
-    let unique: BTreeSet<&str> = names.iter().copied().collect();
-    (unique.len() == names.len()).then_some(names)
+/// Returns list items by their names, or `None` if an item has no name or if two have the same one.
+fn by_name(items: &[Value]) -> Option<BTreeMap<&str, &Value>> {
+    let named: BTreeMap<&str, &Value> =
+        items.iter().map(|item| Some((item["name"].as_str()?, item))).collect::<Option<_>>()?;
+    (named.len() == items.len()).then_some(named)
 }
 
 /// Replaces the controller labels and the selector of a new Job with the values of the live Job, or removes them if
@@ -245,6 +239,19 @@ mod tests {
             find_differences(&live_job(), &new, &json!({"spec": {"suspend": false}}), "jobplate"),
             ["spec.completions"]
         );
+    }
+
+    #[test]
+    fn takes_linear_time() {
+        let job = |size: usize, value: &str| {
+            let env: Vec<Value> =
+                (0..size).map(|number| json!({"name": format!("A{number}"), "value": value})).collect();
+            json!({"spec": {"template": {"spec": {"containers": [{"name": "flow", "env": env}]}}}})
+        };
+        let generate = |size| [job(size, "old"), job(size, "new")];
+        jobplate_growth::assert_linear(2_000, generate, |[live, new]: &[Value; 2]| {
+            assert!(!find_differences(live, new, new, "jobplate").is_empty());
+        });
     }
 
     #[test]

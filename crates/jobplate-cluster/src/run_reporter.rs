@@ -1,7 +1,7 @@
 //! Reports the rows and failures of a run: each row once, and only the first of many failures with the same cause in
 //! full.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use jobplate_diagnostic::{Error, ErrorKind};
 
@@ -18,6 +18,8 @@ pub(crate) struct RunReporter<'e> {
     reported_rows: HashSet<usize>,
     /// The causes of the failures so far, in order.
     causes: Vec<FailureCause>,
+    /// The positions in `causes`, by the first message with a placeholder for the name of the object.
+    cause_positions: HashMap<String, usize>,
     /// The message of the last failure, or `None` if the failure has a location in the input. Consecutive failures with
     /// an equal message, such as a lost connection, are reported once.
     last_unlocated_message: Option<String>,
@@ -25,11 +27,7 @@ pub(crate) struct RunReporter<'e> {
 
 /// A cause that one or more objects have in common.
 struct FailureCause {
-    /// The first message, with a placeholder for the name of the object.
-    key: String,
     first_object: String,
-    /// The first line of the first message.
-    message: String,
     kind: ErrorKind,
     count: usize,
 }
@@ -62,7 +60,13 @@ impl RowQueue {
 
 impl<'e> RunReporter<'e> {
     pub(crate) fn new(events: &'e dyn EventHandler) -> Self {
-        RunReporter { events, reported_rows: HashSet::new(), causes: Vec::new(), last_unlocated_message: None }
+        RunReporter {
+            events,
+            reported_rows: HashSet::new(),
+            causes: Vec::new(),
+            cause_positions: HashMap::new(),
+            last_unlocated_message: None,
+        }
     }
 
     /// Reports the row of an object, unless it was reported before.
@@ -83,10 +87,9 @@ impl<'e> RunReporter<'e> {
         }
         let name = row.qualified_name();
         let key = error.message().replace(&name, "{object}");
-        let position = self.causes.iter().position(|cause| cause.key == key).unwrap_or(self.causes.len());
+        let position = *self.cause_positions.entry(key).or_insert(self.causes.len());
         if position == self.causes.len() {
-            let message = error.message().lines().next().unwrap_or_default().trim_end_matches(':').to_owned();
-            self.causes.push(FailureCause { key, first_object: name, message, kind: error.kind(), count: 0 });
+            self.causes.push(FailureCause { first_object: name, kind: error.kind(), count: 0 });
         }
         self.causes[position].count += 1;
         if self.causes[position].count <= MAX_EQUAL_FAILURES {
@@ -96,10 +99,10 @@ impl<'e> RunReporter<'e> {
 
     /// Reports how many failures were not reported in full.
     pub(crate) fn report_equal_failures(&self) {
-        for FailureCause { first_object, message, kind, count, .. } in &self.causes {
+        for FailureCause { first_object, kind, count } in &self.causes {
             if let Some(more) = count.checked_sub(MAX_EQUAL_FAILURES).filter(|more| *more > 0) {
                 let objects = if more == 1 { "object has" } else { "objects have" };
-                let text = format!("and {more} more {objects} the same error as {first_object}: {message}");
+                let text = format!("{more} more {objects} the same error as {first_object}");
                 self.events.on_failure(&Error::new(*kind, text));
             }
         }

@@ -186,7 +186,8 @@ fn message(secret: &PlainSecret) -> String {
 /// Returns the flag of `render` that selects the workload with a node. A Job or CronJob needs none.
 fn target_flag(subject: &Subject<'_>, node: u32) -> Option<String> {
     let at = subject.document.node(node).span().start;
-    let object = &subject.objects.iter().find(|object| object.object.node.span().contains(&at))?.object;
+    let count = subject.objects.partition_point(|object| object.object.node.span().start <= at);
+    let object = &subject.objects[..count].last().filter(|object| object.object.node.span().contains(&at))?.object;
     let name = object.metadata.and_then(|metadata| metadata.get_first("name")?.text()).unwrap_or_default();
     let needs_target = is_builtin_workload(object) && !is_job(object) && check_object_name(&object.kind, &name).is_ok();
     needs_target.then(|| format!(" --target {}/{name}", object.kind.to_ascii_lowercase()))

@@ -21,6 +21,8 @@ pub(super) struct AuthenticatedClient {
     client: RefCell<Client>,
     /// The credentials, and the configuration that contains them. Locked while they are read.
     credentials: Mutex<(Credentials, Config)>,
+    /// Whether the credentials can be read again.
+    is_renewable: bool,
     /// The number of times that the credentials were read again.
     read_count: Cell<usize>,
     /// The server, for messages.
@@ -43,6 +45,7 @@ impl AuthenticatedClient {
         let client = RefCell::new(build_client(config.clone(), &target)?);
         Ok(AuthenticatedClient {
             client,
+            is_renewable: credentials.is_renewable(),
             credentials: Mutex::new((credentials, config)),
             read_count: Cell::new(0),
             target,
@@ -73,11 +76,12 @@ impl AuthenticatedClient {
             response.map_err(|error| TransportError::from_kube(&error, &self.target))
         };
         let (client, read_count) = (self.current().await?, self.read_count.get());
-        let response = send(client, request.clone()).await?;
-        if response.status() != StatusCode::UNAUTHORIZED || !self.credentials.lock().await.0.is_renewable() {
-            return Ok(response);
+        let repeated_request = self.is_renewable.then(|| request.clone());
+        let response = send(client, request).await?;
+        match repeated_request.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
+            Some(request) => send(self.renew(Some(read_count)).await?, request).await,
+            None => Ok(response),
         }
-        send(self.renew(Some(read_count)).await?, request).await
     }
 
     /// Returns kube's client. Reads the credentials again if they have expired, or if those of the read with the number

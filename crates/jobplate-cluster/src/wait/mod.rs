@@ -125,15 +125,15 @@ impl<F: FnMut(JobEnd)> JobWait<'_, F> {
 
     /// Updates the Jobs, and starts to follow the logs of the containers that have started.
     fn apply(&mut self, update: Update) {
+        let mut updated: Vec<&TrackedJob> = Vec::new();
         for job in &mut self.jobs {
-            job.apply(&update);
+            if job.apply(&update) {
+                updated.push(job);
+            }
         }
         if self.options.follow_logs {
-            let logs: Vec<ContainerLog> = self
-                .jobs
-                .iter()
-                .flat_map(|job| job.pods().iter().flat_map(|pod| started_logs(&job.job.namespace, pod)))
-                .collect();
+            let pods = updated.into_iter().flat_map(|job| job.pods().iter().map(move |pod| (&job.job.namespace, pod)));
+            let logs: Vec<ContainerLog> = pods.flat_map(|(namespace, pod)| started_logs(namespace, pod)).collect();
             for log in logs {
                 if self.followed_logs.insert(log.clone()) {
                     let resource = self.watches.resource(WatchedKind::Pod);

@@ -46,6 +46,8 @@ pub(super) struct TrackedJob {
     /// Whether the final state of the pods was requested, and whether it was read.
     requested_pods: bool,
     read_pods: bool,
+    /// Whether an update was applied since the last check.
+    is_updated: bool,
     /// The end of a Job that was deleted or cannot be watched.
     lost: Option<(String, ErrorKind, Option<String>)>,
 }
@@ -64,6 +66,7 @@ impl TrackedJob {
             missing_since: None,
             requested_pods: false,
             read_pods: false,
+            is_updated: false,
             lost: None,
         }
     }
@@ -83,8 +86,8 @@ impl TrackedJob {
         &self.hint
     }
 
-    /// Applies an update. Ignores updates about other Jobs.
-    pub(super) fn apply(&mut self, update: &Update) {
+    /// Applies an update. Ignores updates about other Jobs. Returns whether the update may concern this Job.
+    pub(super) fn apply(&mut self, update: &Update) -> bool {
         match update {
             Update::Listed { kind: WatchedKind::Job, namespace, objects } if self.job.namespace == **namespace => {
                 match objects.iter().find(|object| self.is_job(object)) {
@@ -96,7 +99,8 @@ impl TrackedJob {
                 self.pods = objects.iter().filter(|pod| self.owns(pod)).cloned().collect();
             }
             Update::Listed { kind: WatchedKind::Event, objects, .. } => {
-                objects.iter().for_each(|event| self.read_event(event));
+                let events = objects.iter().filter(|event| is_about(event, &self.job.uid));
+                events.for_each(|event| self.creation_failure = read_failure(event));
             }
             Update::FinalPods { job_uid, objects } if *job_uid == self.job.uid => {
                 self.read_pods = true;
@@ -117,16 +121,25 @@ impl TrackedJob {
                     false => self.pods.retain(|pod| pod["metadata"]["uid"] != object["metadata"]["uid"]),
                 }
             }
-            Update::Changed { kind: WatchedKind::Event, object } => self.read_event(object),
+            Update::Changed { kind: WatchedKind::Event, object } if is_about(object, &self.job.uid) => {
+                self.creation_failure = read_failure(object);
+            }
             Update::Lost { namespace, text, hint } if self.job.namespace == **namespace => {
                 self.lost = Some((text.clone(), ErrorKind::Cluster, Some(hint.clone())));
             }
-            _ => {}
+            _ => return false,
         }
+        self.is_updated = true;
+        true
     }
 
     /// Determines the progress since the last call. A pod may be unable to start for `start_timeout`.
     pub(super) fn progress(&mut self, follows_logs: bool, start_timeout: Duration) -> JobProgress {
+        // The state of a Job without an update changes only with time.
+        let is_timed = self.blocked_since.is_some() || self.missing_since.is_some();
+        if !std::mem::take(&mut self.is_updated) && !is_timed {
+            return JobProgress::Pending;
+        }
         let state = match &self.live {
             Some(live) => Some(read_job_state(live, &self.pods, self.creation_failure.as_deref(), !follows_logs)),
             None => None,
@@ -188,12 +201,6 @@ impl TrackedJob {
         }
     }
 
-    fn read_event(&mut self, event: &Value) {
-        if event["involvedObject"]["uid"] == self.job.uid.as_str() && event["reason"] == "FailedCreate" {
-            self.creation_failure = Some(describe_failed_creation(event["message"].as_str().unwrap_or_default()));
-        }
-    }
-
     fn is_job(&self, object: &Value) -> bool {
         object["metadata"]["uid"] == self.job.uid.as_str()
     }
@@ -202,4 +209,13 @@ impl TrackedJob {
         let mut owners = pod["metadata"]["ownerReferences"].as_array().into_iter().flatten();
         owners.any(|owner| owner["uid"] == self.job.uid.as_str())
     }
+}
+
+/// Returns whether an event reports that the controller cannot create a pod of the Job with a uid.
+fn is_about(event: &Value, uid: &str) -> bool {
+    event["involvedObject"]["uid"] == uid && event["reason"] == "FailedCreate"
+}
+
+fn read_failure(event: &Value) -> Option<String> {
+    Some(describe_failed_creation(event["message"].as_str().unwrap_or_default()))
 }

@@ -3,7 +3,7 @@
 //! Without the permission to watch, a task lists again and again. Without the permission to list Jobs, it reads each Job.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -227,7 +227,8 @@ impl WatchTask<'_, '_> {
     /// Returns the version of the first apply if a Job is not in the list. The Job may have ended and been deleted
     /// between its apply and the list. A watch from this version contains its deletion with its last state.
     fn replay_version(&self, objects: &[Value]) -> Option<String> {
-        let is_listed = |job: &AwaitedJob| objects.iter().any(|object| object["metadata"]["uid"] == job.uid.as_str());
+        let listed: HashSet<&str> = objects.iter().filter_map(|object| object["metadata"]["uid"].as_str()).collect();
+        let is_listed = |job: &AwaitedJob| listed.contains(job.uid.as_str());
         if self.kind != WatchedKind::Job || self.jobs.iter().all(is_listed) {
             return None;
         }
