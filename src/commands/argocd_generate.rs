@@ -253,7 +253,7 @@ fn check_objects(rendering: &mut Rendering) -> Result<()> {
     while let Some(RenderedDocument { input, line, after, .. }) = documents.next_document()? {
         let object_count = match (find_unsupported_separator(after), jobplate_yaml::read(after, &mut arena)) {
             (Some(offset), _) => Err((offset, "a line with `---` has other content")),
-            (None, Err(unsupported)) => Err((unsupported.offset, "cannot parse YAML")),
+            (None, Err(unsupported)) => Err((unsupported.offset, "invalid YAML")),
             (None, Ok(_)) => count_objects(Document::new(after, &arena).root()),
         };
         count += object_count.map_err(|(offset, description)| {

@@ -81,7 +81,7 @@ Exit codes: 0 success; 2 invalid input or a refused edit"
         let mut arena = NodeArena::default();
         jobplate_yaml::read(stream.list, &mut arena).map_err(|unsupported| {
             let at = unsupported.offset;
-            stream.locate(not_a_list_error("cannot parse YAML").at(at..at))
+            stream.locate(not_a_list_error("invalid YAML").at(at..at))
         })?;
         let list = Document::new(stream.list, &arena);
         check_resource_list(list.root()).map_err(|error| stream.locate(error))?;

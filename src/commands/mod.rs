@@ -47,7 +47,7 @@ use jobplate_diagnostic::{Error, ErrorKind};
 use jobplate_manifest::sensitive::MaskLevel;
 
 use self::definition::{CommandDefinition, CommandFailure};
-use crate::shared::usage::{explain_usage_error, redact_values};
+use crate::shared::usage::{explain_usage_error, is_unknown_argument, redact_values};
 use crate::ui::Ui;
 
 /// The commands, in the order of the help.
@@ -114,7 +114,9 @@ pub(crate) fn run(args: &[OsString], ui: &mut Ui) -> ExitCode {
 fn parse_command_line(args: &[OsString], ui: &mut Ui) -> Result<(CommandDefinition, ArgMatches), CommandFailure> {
     let mut matches = command_line(ui.invocation.program_name()).try_get_matches_from(args).map_err(|usage| {
         let names = COMMANDS.iter().map(|command| command.name);
-        let command = args.iter().skip(1).find_map(|word| names.clone().find(|name| word == name));
+        // A flag before the command is not a flag of the command.
+        let before = args.iter().skip(1).take_while(|word| !is_unknown_argument(&usage, word));
+        let command = before.clone().find_map(|word| names.clone().find(|name| word == name));
         explain_usage_error(&usage, command, names)
             .map_or_else(|| CommandFailure::Usage(redact_values(usage)), CommandFailure::Error)
     })?;

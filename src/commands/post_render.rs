@@ -24,7 +24,7 @@ pub(crate) struct PostRenderArgs {
     again: Vec<String>,
     #[command(flatten)]
     edit: EditArgs,
-    /// Set the namespace of targets that have none; fail if a target has another one
+    /// Set the namespace of targets that have none, but not of other objects; fail if a target has another one
     #[arg(short = 'n', long, value_name = "NAMESPACE", help_heading = "Names")]
     namespace: Option<String>,
 }

@@ -120,8 +120,8 @@ fn plan_job_env(
             let list = template.default_env.filter(|default| default.kind() == NodeKind::Seq);
             let start = list.or(template.env_schema).unwrap_or(template.job_configuration).span().start;
             Err(Error::refused(format!(
-                "cannot add `{name}: null` to {description}: the variable `env` can be a list, which a worker cannot merge with \
-                 a mapping"
+                "cannot set {name} to null in {description}: the variable `env` can be a list, and workers merge only \
+                 mappings"
             ))
             .at(start..start + 1)
             .hint(format!("write `env` as a mapping, `NAME: value`, or change {name} on the worker")))

@@ -145,7 +145,7 @@ impl<'i> DesiredEnvs<'i> {
     fn note_worker_settings(&mut self, role: Role) -> Result<()> {
         let variables = collect_env_vars(role, self.injection, true)?;
         for EnvVar { name, .. } in variables.iter().filter(|variable| is_worker_setting(&variable.name)) {
-            let text = format!("the worker sets `{name}` itself, in plain text, and overrides the reference");
+            let text = format!("the worker overrides the reference of `{name}` with its own value, in plain text");
             let help = format!("set `{name}: null` in `env` of the block or of `job_configuration`");
             self.notes.add(Diagnostic::warning("worker-overrides-reference", text).help(help));
         }

@@ -338,8 +338,8 @@ impl<'i> EditPlanner<'i> {
     }
 }
 
-/// Returns the note that only the first of several containers is changed, with its byte range. Returns `None` if Prefect
-/// runs the flow in the first container.
+/// Returns the note that only the first of several containers is changed, with its byte range. If Prefect runs the flow
+/// in the first container, returns a warning if another container has the name `flow`, and otherwise `None`.
 fn first_container_note(
     object: &Object<'_>,
     role: Role,
@@ -350,8 +350,13 @@ fn first_container_note(
     let name = container::name(*first).unwrap_or_default();
     let is_flow_run = matches!(role, Role::FlowRun(_))
         && (name == "flow" || injection.is_for_flow_runs() || identify_generation(containers).is_some());
+    let place = first.get_first("name").map_or(first.span().start..first.span().start + 1, |name| name.span());
     if is_flow_run {
-        return None;
+        let mut others = containers[1..].iter().filter_map(|container| container::name(*container));
+        let is_sidecar = name != "flow" && others.any(|name| name == "flow");
+        let text = format!("Prefect runs the flow in the first container, {}, not in `flow`", quote_key(&name));
+        let note = Diagnostic::warning("not-first-container", text).help("move `flow` to the first position");
+        return is_sidecar.then_some((note, place));
     }
     let text = format!(
         "{} has {} containers: only the first, {}, is changed",
@@ -361,7 +366,7 @@ fn first_container_note(
     );
     let note =
         Diagnostic::info("first-container", text).help("choose other containers with -c NAME or --all-containers");
-    Some((note, first.get_first("name").map_or(first.span().start..first.span().start + 1, |name| name.span())))
+    Some((note, place))
 }
 
 /// Returns the choice of containers to edit in a pod. The default is the first container, or the agent's container in

@@ -64,7 +64,7 @@ impl InputSource {
     pub fn open(path: &Path) -> Result<Self> {
         let name = display_path(path);
         let to_error =
-            |error: io::Error| Error::input(format!("cannot be opened: {}", describe_io_error(&error))).in_file(&name);
+            |error: io::Error| Error::input(format!("cannot be read: {}", describe_io_error(&error))).in_file(&name);
         let file = File::open(path).map_err(to_error)?;
         let metadata = file.metadata().map_err(to_error)?;
         if metadata.is_dir() {

@@ -82,10 +82,9 @@ pub(crate) fn syntax_error(text: &str, unsupported: Unsupported, general_hint: &
     if let Some(at) = template_expression_on_line(text, unsupported.offset) {
         return unrendered_template_error(at);
     }
-    if let Some(at) = json_comment(text, unsupported.offset) {
-        return Error::input("invalid JSON: comments are not allowed").at(at..at + 2).hint("remove the comment");
-    }
-    let hint = if unsupported.reason.contains("tab") {
+    let hint = if unsupported.is_json_comment() {
+        "remove the comment"
+    } else if unsupported.reason.contains("tab") {
         "indent with spaces"
     } else if unsupported.reason.contains("quote") {
         "close the quote, or check the quotes before it"
@@ -99,28 +98,5 @@ pub(crate) fn syntax_error(text: &str, unsupported: Unsupported, general_hint: &
         general_hint
     };
     let end = (unsupported.offset + 1).min(text.len());
-    Error::input(format!("cannot parse YAML: {}", unsupported.reason)).at(unsupported.offset..end).hint(hint)
-}
-
-/// Returns the offset of the first comment in JSON before the end of the line at `offset`.
-fn json_comment(text: &str, offset: usize) -> Option<usize> {
-    let end = text[offset..].find('\n').map_or(text.len(), |length| offset + length);
-    let mut bytes = text.bytes().enumerate().take(end).skip_while(|(_, byte)| byte.is_ascii_whitespace()).peekable();
-    if !matches!(bytes.peek(), Some((_, b'{' | b'[' | b'/'))) {
-        return None;
-    }
-    let (mut is_in_string, mut before, mut previous) = (false, b' ', b' ');
-    for (at, byte) in bytes {
-        match byte {
-            b'"' if previous != b'\\' => is_in_string = !is_in_string,
-            // YAML has comments of this form, and URLs without quotes.
-            b'#' if previous.is_ascii_whitespace() && !is_in_string => return None,
-            b'/' | b'*' if previous == b'/' && !is_in_string => {
-                return (before.is_ascii_whitespace() || b"{}[],\"".contains(&before)).then_some(at - 1);
-            }
-            _ => {}
-        }
-        (before, previous) = (previous, if previous == b'\\' && byte == b'\\' { b' ' } else { byte });
-    }
-    None
+    Error::input(unsupported.message()).at(unsupported.offset..end).hint(hint)
 }

@@ -187,7 +187,10 @@ fn name_flag(fault: ValidationError, flag: &str, name: &str) -> Error {
 
 /// Splits `text` at the first `=`. `form` is the expected form, for the error.
 fn split_assignment<'t>(flag: &str, form: &str, text: &'t str) -> Result<(&'t str, &'t str)> {
-    text.split_once('=').ok_or_else(|| Error::usage(format!("`{flag}` must be {form}")).hint("add the missing `=`"))
+    text.split_once('=').ok_or_else(|| {
+        let (_, rest) = form.split_once('=').unwrap_or_default();
+        Error::usage(format!("`{flag}` must be {form}")).hint(format!("add `={rest}` after the name"))
+    })
 }
 
 fn parse_env_entry(

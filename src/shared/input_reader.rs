@@ -63,10 +63,8 @@ impl InputReader {
         }
         let name = display_path(path);
         let bytes = self.read_bytes(path).map_err(|why| {
-            let is_unreadable = why.starts_with(UNREADABLE);
-            let error = Error::input(why).in_file(&name);
-            let hint = || suggest_file(path).unwrap_or_else(|| "pass a file, or `-` for standard input".to_owned());
-            if is_unreadable { error.hint(hint()) } else { error }
+            let similar = if why.starts_with(UNREADABLE) { suggest_file(path) } else { None };
+            similar.into_iter().fold(Error::input(why).in_file(&name), Error::hint)
         })?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();

@@ -123,7 +123,15 @@ fn no_match_error(rendering: &mut Rendering, request: &RenderRequest) -> Result<
         return Ok(error);
     }
     let needs_target = injection.no_default_targets && injection.targets.is_empty() && !injection.is_settings_only();
+    let is_config_map = |target: &&Target| {
+        let name = target.display();
+        let mut documents = found.iter().filter(|found| !found.embedded.is_empty());
+        target.key.is_none() && documents.any(|found| found.object.eq_ignore_ascii_case(&name))
+    };
     let message = match rendering.unmatched_targets.first() {
+        _ if let Some(target) = targets.iter().find(is_config_map) => {
+            format!("the target {} needs the key of a job template; found in the input:", target.display())
+        }
         Some(target) => {
             let containers = describe_containers(injection);
             format!("no object matches the target {}{containers}; found in the input:", target.display())

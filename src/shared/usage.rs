@@ -1,5 +1,7 @@
 //! Rewrites clap's usage errors so that they contain no values.
 
+use std::ffi::OsStr;
+
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use jobplate_diagnostic::{Error, Message, ProgramName, suggest};
 
@@ -49,6 +51,12 @@ pub(crate) fn explain_usage_error<'c>(
         },
         _ => None,
     }
+}
+
+/// Returns whether a word of the command line is the unknown argument that an error is about.
+pub(crate) fn is_unknown_argument(error: &clap::Error, word: &OsStr) -> bool {
+    let rest = word.to_str().and_then(|word| word.strip_prefix(invalid_argument(error)));
+    error.kind() == ErrorKind::UnknownArgument && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
 }
 
 /// Returns the argument that an error is about, or an empty string.

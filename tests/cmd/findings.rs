@@ -234,7 +234,7 @@ pub(crate) fn errors_of_inputs_are_reported() {
     for (format, expected) in [
         ("sarif", "\"executionSuccessful\": false"),
         ("gitlab", "\"severity\": \"blocker\""),
-        ("junit", "<error message=\"cannot parse YAML: unterminated bracket\""),
+        ("junit", "<error message=\"invalid YAML: unterminated bracket\""),
         ("rdjson", "\"severity\": \"ERROR\""),
     ] {
         let output = check(directory.path(), &["--output", format]);

@@ -73,7 +73,7 @@ pub(crate) fn file_names_need_not_be_utf8() {
         ("render --spec d%/spec", "env: [{name: A", ""),
         ("render --check job% --env A=b", "job\\xff\n", ""),
         ("render -i job% --env A=b", "", ""),
-        ("render none% --env A=b", "", "none\\xff: cannot be opened: "),
+        ("render none% --env A=b", "", "none\\xff: cannot be read: "),
         ("render job% --spec none%", "", "none\\xff: cannot be read: "),
         ("preview job% --run-config run%", "kind: Job", ""),
         ("preview -f job% --scenario none%", "", "none\\xff: cannot be read: "),

@@ -162,7 +162,8 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'de> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         if !self.is_collection(NodeKind::Seq) {
-            return Err(self.wrong_type("a list").into());
+            let hint = if self.node.is_scalar() { "write it in brackets" } else { "begin each item with `- `" };
+            return Err(self.wrong_type("a list").hint(hint).into());
         }
         visitor.visit_seq(SeqItems { items: self.node.items(), label: format!("an item of {}", self.label) })
     }
@@ -193,10 +194,17 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'de> {
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
-        visitor.visit_enum(self.string()?.into_deserializer())
+        let word = self.string()?;
+        if !variants.contains(&&*word) {
+            let (last, others) = variants.split_last().unwrap_or((&"", &[]));
+            let error = self.wrong_type(&format!("{} or `{last}`", join_quoted(others, ", ")));
+            let similar = suggest::did_you_mean(&word, variants.iter().copied());
+            return Err(similar.into_iter().fold(error, Error::hint).into());
+        }
+        visitor.visit_enum(word.into_deserializer())
     }
 
     forward_to_deserialize_any! {

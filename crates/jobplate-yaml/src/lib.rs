@@ -49,6 +49,7 @@
 //! | `verify` | whether an edited document means what was requested |
 //! | `de` | how the project's own files are deserialized, and how an unknown key is reported |
 //! | `unrendered` | which documents are templates of Helm or Jinja that were not rendered |
+//! | `json_comment` | which documents are JSON with comments |
 //! | `node_kind`, `unsupported` | which kinds of nodes there are, and how a parser reports why it rejects a document |
 
 mod aliases;
@@ -58,6 +59,7 @@ mod decoded_scalar;
 mod edit;
 mod editor;
 mod fallback;
+mod json_comment;
 mod key_index;
 mod layout;
 mod node_kind;

@@ -10,3 +10,19 @@ pub struct Unsupported {
     /// A description of the input at the offset, such as "a tab where indentation is expected".
     pub reason: &'static str,
 }
+
+impl Unsupported {
+    /// The reason for a comment in JSON.
+    pub(super) const JSON_COMMENT: &'static str = "comments are not allowed";
+
+    /// Returns whether the document is rejected because it is JSON with a comment.
+    pub fn is_json_comment(self) -> bool {
+        self.reason == Self::JSON_COMMENT
+    }
+
+    /// Returns the message of an error, such as "invalid YAML: unterminated bracket".
+    pub fn message(self) -> String {
+        let language = if self.is_json_comment() { "JSON" } else { "YAML" };
+        format!("invalid {language}: {}", self.reason)
+    }
+}

@@ -190,8 +190,10 @@ impl CheckArgs {
             errors.extend(baseline::write(file, &reporter.hidden).err());
         }
         reporter.collector.write(printed, files, counts, &mut errors)?;
+        let invalid_files = errors.iter().filter_map(Error::file).collect::<HashSet<_>>().len();
         if let Some(error) = Error::combine(errors) {
             let code = ui.report_failure(&error);
+            reporter.write_summary_of_failure(counts, invalid_files, ui);
             write_error_notes(fixes.as_ref(), selection.baseline.as_deref().filter(|_| self.create_baseline), ui);
             return Ok(code);
         }

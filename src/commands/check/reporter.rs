@@ -6,6 +6,7 @@ use jobplate::render::InputSource;
 use super::baseline::{Baseline, BaselineEntries};
 use super::report::FindingCollector;
 use super::summary::Summary;
+use crate::shared::summary::count;
 use crate::ui::Ui;
 
 /// The findings of a run.
@@ -69,6 +70,14 @@ impl<'c> FindingReporter<'c> {
         let changes = changes.unwrap_or_else(|| self.summary.format_fixes().into_iter().collect());
         changes.into_iter().for_each(|note| ui.write_note(note));
         self.baseline.report_resolved(&self.hidden, rules, ui);
+    }
+
+    /// Writes the summary of a run with errors, if some files were checked. `invalid` is the number of the other files.
+    pub(super) fn write_summary_of_failure(&self, counts: CheckCounts, invalid: usize, ui: &Ui) {
+        if invalid > 0 && (self.summary.files > invalid || self.summary.has_findings()) {
+            let summary = self.summary.format(counts, self.hidden.len());
+            ui.write_note(format!("{summary}; {} with invalid input", count(invalid, "file")));
+        }
     }
 
     fn is_selected(&self, finding: &Finding) -> bool {

@@ -126,9 +126,8 @@ fn find_above(directory: &Path) -> Option<PathBuf> {
 
 fn parse(text: &str) -> Result<Settings> {
     let mut arena = NodeArena::default();
-    jobplate_yaml::read(text, &mut arena).map_err(|unsupported| {
-        Error::usage(format!("cannot parse YAML: {}", unsupported.reason)).at(unsupported.offset..unsupported.offset)
-    })?;
+    jobplate_yaml::read(text, &mut arena)
+        .map_err(|unsupported| Error::usage(unsupported.message()).at(unsupported.offset..unsupported.offset))?;
     let root = Document::new(text, &arena).root();
     if let Some((node, construct)) = find_indirection(root) {
         return Err(Error::usage(format!("{construct} is not supported in a settings file"))

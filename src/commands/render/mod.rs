@@ -30,7 +30,7 @@ use crate::ui::Ui;
 pub(crate) struct RenderArgs {
     #[command(flatten)]
     manifests: ManifestArgs,
-    /// Set the namespace of targets that have none; fail if a target has another one
+    /// Set the namespace of targets that have none, but not of other objects; fail if a target has another one
     #[arg(short = 'n', long, value_name = "NAMESPACE", help_heading = "Names")]
     namespace: Option<String>,
     #[command(flatten)]

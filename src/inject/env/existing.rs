@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use jobplate_diagnostic::{Diagnostic, Error, Result};
+use jobplate_diagnostic::{Diagnostic, Error, Result, suggest};
 use jobplate_manifest::sendable::describe_non_string;
 use jobplate_prefect::base_job_template::is_env_placeholder;
 use jobplate_prefect::variables;
@@ -93,8 +93,9 @@ pub(super) fn find_requested<'e>(
     Ok(positions)
 }
 
-/// Adds a note for each variable to unset that is missing, if the variable of the Prefect 1 secret with its name is set.
-pub(super) fn note_unset_secrets(
+/// Adds a note for each variable to unset that is missing, if a variable with a similar name is set, or the variable of
+/// the Prefect 1 secret with its name.
+pub(super) fn note_missing_unset(
     entries: &[ExistingEntry<'_>],
     requested: &HashMap<&str, usize>,
     desired: &DesiredEnv,
@@ -110,5 +111,14 @@ pub(super) fn note_unset_secrets(
             let place = entry.node.get_first("name").unwrap_or(entry.node);
             notes.add_at(Diagnostic::info("unset-secret", text).help(help), place.span());
         }
+    }
+    for name in desired.unset().filter(|name| !desired.sets(name) && !requested.contains_key(name)) {
+        let others = entries.iter().filter(|entry| !desired.requests(&entry.name));
+        let Some(similar) = suggest::closest(name, others.clone().map(|entry| &*entry.name)) else { continue };
+        let place = others.clone().find(|entry| entry.name == similar).and_then(|entry| entry.node.get_first("name"));
+        let note = Diagnostic::info("unset-variable", format!("`{name}` is not set, but `{similar}` is"));
+        place
+            .into_iter()
+            .for_each(|place| notes.add_at(note.clone().help("check the name after --unset"), place.span()));
     }
 }

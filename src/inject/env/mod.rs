@@ -27,7 +27,7 @@ use jobplate_yaml::{Child, Edit, Editable, Node, Value};
 pub(super) use self::desired::{DesiredEnv, note_replaced_literal};
 pub(super) use self::entry::set_entry;
 use self::env_from::plan_env_from;
-use self::existing::{ExistingEntry, find_requested, note_unset_secrets, read_entry};
+use self::existing::{ExistingEntry, find_requested, note_missing_unset, read_entry};
 use self::list::{EnvList, change_list, read_list};
 use self::order::{insert_positions, refuse_later_references};
 use super::notes::Notes;
@@ -93,7 +93,7 @@ fn plan_env(
             errors.for_each(|(error, node)| notes.add_at(error, node.span()));
         }
     }
-    note_unset_secrets(&entries, &requested, desired, notes);
+    note_missing_unset(&entries, &requested, desired, notes);
     let removed = removed_positions(&entries, &requested, desired)?;
     let (mut new_entries, mut changed) = (Vec::new(), Vec::new());
     for entry in desired.entries() {

@@ -31,9 +31,8 @@ pub fn parse(file: &str, text: &str, allow_plaintext: bool) -> Result<Layer> {
 
 fn parse_text(file: &str, text: &str, allow_plaintext: bool) -> Result<Layer> {
     let mut arena = NodeArena::default();
-    jobplate_yaml::read(text, &mut arena).map_err(|unsupported| {
-        Error::usage(format!("cannot parse YAML: {}", unsupported.reason)).at(unsupported.offset..unsupported.offset)
-    })?;
+    jobplate_yaml::read(text, &mut arena)
+        .map_err(|unsupported| Error::usage(unsupported.message()).at(unsupported.offset..unsupported.offset))?;
     let lines = LineIndex::new(text);
     parse_node(Document::new(text, &arena).root(), allow_plaintext, &|start| format!("{file}:{}", lines.line(start)))
 }
@@ -229,7 +228,7 @@ spec:
             ),
             ("secrets: {T: {secret: s}, T: {secret: s}}", "T: {secret: s}}", "duplicate key `T`"),
             ("prefect: {api: canary}", "canary", "invalid URL"),
-            ("prefect: {backend: canary}", "canary", "expected one of `server`, `cloud`"),
+            ("prefect: {backend: canary}", "canary", "`backend` must be `server` or `cloud`"),
             ("prefect: {apiKey: {secret: s}}", "{secret", "missing `key`"),
             ("targets: [{kind: '['}]", "{kind", "`targets`: invalid pattern for the kind"),
             ("inputs: &a [x]", "[x]", "an anchor is not supported"),
@@ -257,8 +256,8 @@ spec:
             ("kind: JobPlate\n", "not a spec file"),
             ("", "not a spec file"),
             ("[canary]", "not a spec file"),
-            ("a: \"canary", "cannot parse YAML"),
-            ("a: b\n---\nc: d\n", "cannot parse YAML"),
+            ("a: \"canary", "invalid YAML"),
+            ("a: b\n---\nc: d\n", "invalid YAML"),
         ] {
             let error = parse("x", text, false).map(|_| ()).unwrap_err();
             assert!(error.message().contains(expected) && !error.message().contains("canary"), "{text:?}: {error}");

@@ -163,7 +163,7 @@ fn rename_entry(arena: &mut Arena, entry: &mut FlowEnvEntry) {
             Some(old.clone()),
             Some(Diagnostic::info(
                 "renamed-variable",
-                format!("`{old}` is unchanged: Prefect 2 and 3 have no user-defined settings; read it with os.environ"),
+                format!("kept `{old}`: Prefect 2 and 3 have no user-defined settings, so read it with os.environ"),
             )),
         ),
         Disposition::Rename(new, accepted, more) => {
@@ -189,7 +189,7 @@ fn rename_entry(arena: &mut Arena, entry: &mut FlowEnvEntry) {
             Some(
                 Diagnostic::warning(
                     "renamed-variable",
-                    format!("`{old}` is now `{secret}`: Prefect 2 and 3 do not read secrets from the environment"),
+                    format!("renamed `{old}` to `{secret}`: Prefect 2 and 3 do not read secrets from the environment"),
                 )
                 .help("read it with os.environ, or replace it with a Secret block"),
             ),
@@ -204,15 +204,14 @@ fn rename_entry(arena: &mut Arena, entry: &mut FlowEnvEntry) {
 
 fn renamed_note(old: &str, new: &str, more: &str) -> Diagnostic {
     let more = if more.is_empty() { String::new() } else { format!("; {more}") };
-    Diagnostic::info("renamed-variable", format!("`{old}` is now `{new}`{more}"))
+    Diagnostic::info("renamed-variable", format!("renamed `{old}` to `{new}`{more}"))
 }
 
 /// Returns the warning about a URL that is not that of an API of Prefect 2 and 3.
 fn other_api_warning(old: &str, new: &str) -> Diagnostic {
-    let text =
-        format!("`{old}` is now `{new}`, but Prefect 2 and 3 do not have an API at its URL: the path has no `/api`");
+    let text = format!("renamed `{old}` to `{new}`, but its URL is not that of an API of Prefect 2 or 3");
     Diagnostic::warning("renamed-variable", text).help(format!(
-        "set the URL of the new API, as in http://prefect-server:4200/api, or remove `{old}`: flow runs then use the worker's URL"
+        "set the URL of the new API, such as http://prefect-server:4200/api, or remove `{old}` to use the worker's URL"
     ))
 }
 

@@ -2,6 +2,7 @@
 //!
 //! If the agent would raise a `TypeError`, the error points to the location in the template.
 
+use jobplate_diagnostic::suggest::quote_key;
 use jobplate_diagnostic::{Error, Result};
 
 use super::agent::{Agent, default_setting};
@@ -64,8 +65,13 @@ pub(super) fn generate(arena: &mut Arena, run: &JobRequest<'_>) -> Result<Job> {
     let Some(pod) = arena.dict_get(template, "spec") else {
         // Values that this module creates have no location, so the error may have to point to the Job.
         let nearest = if arena.location(template).is_some() { template } else { job };
-        return Err(fail(arena, nearest, "missing `spec.template.spec`")
-            .hint("a job template is a Job with its containers in `spec.template.spec`"));
+        let kind = arena.dict_get(job, "kind").and_then(|kind| Some((kind, arena.as_str(kind)?)));
+        return Err(match kind.filter(|(_, kind)| *kind != "Job") {
+            Some((place, kind)) => fail(arena, place, format!("a job template must be a Job, not {}", quote_key(kind)))
+                .hint("pass a Job with its containers in `spec.template.spec`"),
+            None => fail(arena, nearest, "missing `spec.template.spec`")
+                .hint("a job template is a Job with its containers in `spec.template.spec`"),
+        });
     };
     must_be_mapping(arena, pod, "`spec.template.spec`")?;
     set_service_account(arena, run, pod, &mut replaced);

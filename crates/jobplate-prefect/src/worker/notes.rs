@@ -163,7 +163,11 @@ impl<'h> PreviewNotes<'h> {
                 continue;
             }
             let is_worker = winner.origin == WorkerEnvOrigin::Worker;
-            let text = if is_worker { "the worker overrides" } else { "another variable overrides" };
+            let text = match (&winner.location, is_worker) {
+                (_, true) => "the worker overrides".to_owned(),
+                (Some(place), _) => format!("the variable in {place} overrides"),
+                (None, _) => "another variable overrides".to_owned(),
+            };
             let text = format!("{text} the reference of `{name}` with plain text");
             let warning = Diagnostic::warning("overridden-reference", text);
             let warning = match &winner.location {

@@ -8,6 +8,7 @@
 mod builder;
 mod cross_check;
 
+use super::json_comment::find_json_comment;
 use super::scan::{LEADING_COLON, MULTILINE_KEY, QUESTION_MARK, scan};
 use super::tree::NodeArena;
 use super::unsupported::Unsupported;
@@ -26,9 +27,12 @@ const MAX_DENSE_NODES: usize = 1_000_000;
 ///
 /// # Errors
 ///
-/// Fails if both parsers reject the text, or if it has too many nodes. The error contains the scanner's position and reason, unless granit-parser
+/// Fails if both parsers reject the text, if it is JSON with comments, or if it has too many nodes. The error contains the scanner's position and reason, unless granit-parser
 /// accepts a construct that no reader in use accepts, or the document has too many nodes for it.
 pub fn read(text: &str, arena: &mut NodeArena) -> Result<(), Unsupported> {
+    if let Some(offset) = find_json_comment(text) {
+        return Err(Unsupported { offset, reason: Unsupported::JSON_COMMENT });
+    }
     let Err(unsupported) = scan(text, arena) else {
         let is_dense = arena.len() > MAX_DENSE_NODES && arena.len() > text.len() / 4;
         let error =

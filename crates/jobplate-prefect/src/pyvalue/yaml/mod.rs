@@ -56,7 +56,8 @@ pub fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
         let is_supported_by_pyyaml = unsupported_syntax.contains(&unsupported.reason) || letters.contains("!<");
         let error = match is_supported_by_pyyaml {
             true => Error::refused(format!("unsupported syntax: {}", unsupported.reason)).hint(UNSUPPORTED_HINT),
-            false => Error::input(format!("invalid YAML: {}", unsupported.reason))
+            false if unsupported.is_json_comment() => Error::input(unsupported.message()).hint("remove the comment"),
+            false => Error::input(unsupported.message())
                 .hint("fix this line: Prefect reads the file with PyYAML, which fails here"),
         };
         return Err(locate(error, Some(&location(from..source.text.len().min(from + 1)))));
