@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use jobplate_diagnostic::{Error, Location, Result};
 use jobplate_manifest::embedded;
-use jobplate_prefect::template_keys;
-use jobplate_yaml::{DecodedScalar, Document, Documents, Node, NodeArena, PathCursor, StrictMap};
+use jobplate_prefect::chart_values;
+use jobplate_yaml::{DecodedScalar, Document, Documents, NodeArena, PathCursor, StrictMap};
 
 use super::comment::{CommentPlace, has_marker};
 use super::described_run::DescribedRun;
-use super::embedded_text;
+use super::embedded_text::{self, EmbeddedText};
 use super::finding::{Finding, LocatedFinding, locate, remove_unfixed};
 use super::findings::{Draft, FindingFilter, Findings, MAX_FINDINGS, MAX_HIDDEN_FINDINGS};
 use super::ignore;
@@ -149,11 +149,19 @@ impl<'s, 'p> DocumentChecker<'s, 'p> {
         checked.found = self.check_subject(&subject, origin, &mut checked.elsewhere);
         let mut cursor = PathCursor::new(document.root());
         for object in &subject.objects {
-            if embedded::is_config_map(&object.object) && !object.is_encrypted {
+            if object.is_encrypted {
+                continue;
+            }
+            let values = chart_values::templates(&object.object).into_iter();
+            for found in values.chain(chart_values::values_texts(&object.object)) {
+                checked.add(self.check_embedded(&mut cursor, EmbeddedText::from_values(&found), origin));
+            }
+            if embedded::is_config_map(&object.object) {
                 let data = embedded::config_map_data(&object.object).ok().flatten();
                 for (key, value) in data.into_iter().flat_map(StrictMap::entries) {
                     if embedded_text::may_hold_objects(value) {
-                        self.check_embedded(&mut cursor, key, value, origin, &mut checked);
+                        let text = EmbeddedText::from_config_map(key, value);
+                        checked.add(self.check_embedded(&mut cursor, text, origin));
                     }
                 }
             }
@@ -163,22 +171,19 @@ impl<'s, 'p> DocumentChecker<'s, 'p> {
         Ok(checked)
     }
 
-    /// Checks the documents in a scalar.
+    /// Checks the documents in a scalar. The results have ranges of the document that contains the scalar.
     fn check_embedded<'a>(
         &mut self,
         cursor: &mut PathCursor<'a>,
-        key: Node<'a>,
-        value: Node<'a>,
+        text: EmbeddedText<'a>,
         outer: Origin<'_>,
-        checked: &mut Checked,
-    ) {
+    ) -> Checked {
+        let mut checked = Checked::default();
+        let EmbeddedText { value, embedding, is_template } = text;
         let decoded = DecodedScalar::new(value);
         if !embedded_text::mentions_objects(decoded.text()) {
-            return;
+            return checked;
         }
-        let is_job_template = template_keys::JOB_TEMPLATE.iter().any(|name| key.has_text(name));
-        let embedding = if is_job_template { Embedding::JobTemplate } else { Embedding::Document };
-        let is_template = is_job_template || key.has_text(template_keys::BASE_JOB_TEMPLATE);
         let mut prefix = None;
         let mut documents = Documents::new(decoded.text().as_bytes(), usize::MAX);
         // Reading from memory cannot fail, so an error is not handled.
@@ -186,8 +191,12 @@ impl<'s, 'p> DocumentChecker<'s, 'p> {
             let offset = chunk.offset as usize;
             let text = &decoded.text()[offset..offset + chunk.bytes.len()];
             let to_outer = |span: Range<usize>| decoded.source_range(offset + span.start..offset + span.end);
-            let has_lines = value.raw().starts_with('|');
-            let start = if has_lines { to_outer(0..text.len()).start } else { value.span().start };
+            let has_lines = value.raw().starts_with('|') && outer.has_lines;
+            let start = match (has_lines, outer.has_lines) {
+                (true, _) => to_outer(0..text.len()).start,
+                (false, true) => value.span().start,
+                (false, false) => outer.start,
+            };
             let origin = Origin { start, has_lines, ..outer };
             let mut arena = std::mem::take(&mut self.memory.embedded);
             let result = jobplate_yaml::read(text, &mut arena)
@@ -195,13 +204,16 @@ impl<'s, 'p> DocumentChecker<'s, 'p> {
                 .and_then(|()| self.prepare(Document::new(text, &arena), embedding));
             match result {
                 Ok(subject) => {
-                    let mut inner = self.check_subject(&subject, origin, &mut checked.elsewhere);
-                    self.apply_ignores(&subject, &mut inner);
-                    if !inner.is_empty() {
+                    let mut inner = Checked::default();
+                    inner.found = self.check_subject(&subject, origin, &mut inner.elsewhere);
+                    self.check_values(&subject, origin, &mut inner);
+                    self.apply_ignores(&subject, &mut inner.found);
+                    if !inner.found.is_empty() {
                         let prefix = &*prefix.get_or_insert_with(|| embedded_text::key_path(cursor, value));
-                        inner.iter_mut().for_each(|inner| inner.move_out(&to_outer, value, offset, prefix));
-                        checked.found.extend(inner);
+                        inner.found.iter_mut().for_each(|inner| inner.move_out(&to_outer, value, offset, prefix));
                     }
+                    inner.errors = inner.errors.into_iter().map(|error| error.map_span(to_outer)).collect();
+                    checked.add(inner);
                 }
                 // Another value may be any text, which only looks like a manifest.
                 Err(error) if is_template => {
@@ -210,6 +222,18 @@ impl<'s, 'p> DocumentChecker<'s, 'p> {
                 Err(_) => {}
             }
             self.memory.embedded = arena;
+        }
+        checked
+    }
+
+    /// Checks the templates in the values of a chart that a document in a scalar contains.
+    fn check_values(&mut self, subject: &Subject<'_>, origin: Origin<'_>, checked: &mut Checked) {
+        let mut cursor = PathCursor::new(subject.document.root());
+        let origin = Origin { has_lines: false, ..origin };
+        for object in &subject.objects {
+            for found in chart_values::templates(&object.object) {
+                checked.add(self.check_embedded(&mut cursor, EmbeddedText::from_values(&found), origin));
+            }
         }
     }
 
@@ -276,4 +300,12 @@ struct Checked {
     elsewhere: Vec<Finding>,
     /// The errors about embedded templates that cannot be checked.
     errors: Vec<Error>,
+}
+
+impl Checked {
+    fn add(&mut self, other: Checked) {
+        self.found.extend(other.found);
+        self.elsewhere.extend(other.elsewhere);
+        self.errors.extend(other.errors);
+    }
 }

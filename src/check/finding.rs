@@ -104,9 +104,9 @@ impl SharedFindings {
 pub struct DocumentFix {
     /// The fix.
     pub fix: Fix,
-    /// The scalar of the document that contains the changed document, and the offset of that document in the content of
-    /// the scalar. `None` if the fix changes the document itself.
-    pub embedded_in: Option<(u32, usize)>,
+    /// The scalars that contain the changed document, outermost first, each with the offset of the embedded document in
+    /// the content of the scalar. Empty if the fix changes the document itself.
+    pub embedded_in: Vec<(u32, usize)>,
 }
 
 /// A finding with a place in a document. It does not borrow the document.
@@ -129,7 +129,7 @@ impl LocatedFinding {
     /// Converts a draft of a rule. `path` is the path of the draft's node.
     pub(super) fn new(rule: &'static Rule, draft: Draft<'_>, path: String) -> Self {
         let Draft { severity, confidence, span, message, help, related, fix, .. } = draft;
-        let fix = fix.map(|fix| DocumentFix { fix, embedded_in: None });
+        let fix = fix.map(|fix| DocumentFix { fix, embedded_in: Vec::new() });
         LocatedFinding {
             rule,
             severity,
@@ -174,7 +174,7 @@ impl LocatedFinding {
         }
         self.path.insert_str(0, &format!("{prefix} > "));
         if let Some(fix) = &mut self.fix {
-            fix.embedded_in = Some((scalar.index(), offset));
+            fix.embedded_in.insert(0, (scalar.index(), offset));
         }
         // Only in a literal scalar, each line is a line of the embedded document.
         let place = self.comment_place.filter(|_| scalar.kind() == NodeKind::Literal);
@@ -184,7 +184,7 @@ impl LocatedFinding {
 
 /// Removes the findings without a fix that an embedded document has with a fix: findings of the same rule at the same place.
 pub(super) fn remove_unfixed(found: &mut Vec<LocatedFinding>) {
-    let fixed = found.iter().filter(|finding| finding.fix.as_ref().is_some_and(|fix| fix.embedded_in.is_some()));
+    let fixed = found.iter().filter(|finding| finding.fix.as_ref().is_some_and(|fix| !fix.embedded_in.is_empty()));
     let fixed: HashSet<(&str, Range<usize>)> = fixed.map(|finding| (finding.rule.name, finding.span.clone())).collect();
     if !fixed.is_empty() {
         let is_kept =

@@ -23,8 +23,8 @@ const MAX_ATTEMPTS: usize = 500;
 pub(super) struct Fixer {
     arena: NodeArena,
     editor: Editor,
-    embedded_arena: NodeArena,
-    embedded_editor: Editor,
+    /// The fixer of the documents in strings of a document.
+    inner: Option<Box<Fixer>>,
 }
 
 /// A document after its fixes.
@@ -115,58 +115,50 @@ impl Fixer {
     ///
     /// Fails if the fixes cannot be made safely together.
     pub(super) fn apply(&mut self, text: &str, fixes: &[&DocumentFix]) -> Result<(Edited<'_>, usize)> {
+        self.apply_at(text, fixes, 0)
+    }
+
+    /// Applies fixes to a document that is embedded in `depth` other documents.
+    fn apply_at(&mut self, text: &str, fixes: &[&DocumentFix], depth: usize) -> Result<(Edited<'_>, usize)> {
         let mut edits = EditSet::default();
-        let mut embedded: BTreeMap<(u32, usize), Vec<&DocumentFix>> = BTreeMap::new();
-        let Fixer { arena, editor, embedded_arena, embedded_editor } = self;
+        let mut embedded: BTreeMap<u32, BTreeMap<usize, Vec<&DocumentFix>>> = BTreeMap::new();
+        let Fixer { arena, editor, inner } = self;
         jobplate_yaml::read(text, arena).map_err(|unsupported| parse_error(text, unsupported))?;
         let document = Document::new(text, arena);
         sops::refuse_edit(document)?;
         let mut fixed = 0;
         for fix in fixes {
-            match fix.embedded_in {
+            match fix.embedded_in.get(depth) {
                 None => fixed += usize::from(edits.add(document, &fix.fix.edits)),
-                Some(scalar) => embedded.entry(scalar).or_default().push(fix),
+                Some((scalar, offset)) => embedded.entry(*scalar).or_default().entry(*offset).or_default().push(fix),
             }
         }
-        let mut scalars: BTreeMap<u32, Vec<(usize, Vec<&DocumentFix>)>> = BTreeMap::new();
-        for ((scalar, offset), fixes) in embedded {
-            scalars.entry(scalar).or_default().push((offset, fixes));
-        }
-        for (scalar, chunks) in scalars {
-            let node = document.node(scalar);
-            let mut inner = EmbeddedFixes { arena: embedded_arena, editor: embedded_editor };
-            let (edit, count) = inner.plan(node, &chunks)?;
+        for (scalar, chunks) in embedded {
+            let inner = inner.get_or_insert_default();
+            let (edit, count) = inner.plan_scalar(document.node(scalar), &chunks, depth + 1)?;
             if edits.add(document, &[edit]) {
                 fixed += count;
             }
         }
         Ok((editor.apply(document, &edits.into_sorted())?, fixed))
     }
-}
 
-/// Plans the edit of a scalar with embedded documents.
-struct EmbeddedFixes<'f> {
-    arena: &'f mut NodeArena,
-    editor: &'f mut Editor,
-}
-
-impl EmbeddedFixes<'_> {
-    /// Returns the edit of a scalar, and the number of fixes in it. `chunks` are the offsets of documents in its content,
-    /// in ascending order, each with its fixes.
-    fn plan(&mut self, scalar: Node<'_>, chunks: &[(usize, Vec<&DocumentFix>)]) -> Result<(Edit, usize)> {
+    /// Returns the edit of a scalar, and the number of fixes in it. `chunks` are the fixes of the documents in its
+    /// content, by the offset of the document.
+    fn plan_scalar(
+        &mut self,
+        scalar: Node<'_>,
+        chunks: &BTreeMap<usize, Vec<&DocumentFix>>,
+        depth: usize,
+    ) -> Result<(Edit, usize)> {
         let decoded = DecodedScalar::new(scalar);
         let content = decoded.text();
         let mut splices: Vec<(Range<usize>, Arc<str>)> = Vec::new();
         let mut fixed = 0;
         for (offset, fixes) in chunks {
-            let end = chunk_end(content, *offset);
-            let text = &content[*offset..end];
-            jobplate_yaml::read(text, self.arena).map_err(|unsupported| parse_error(text, unsupported))?;
-            let document = Document::new(text, self.arena);
-            sops::refuse_edit(document)?;
-            let mut edits = EditSet::default();
-            fixed += fixes.iter().filter(|fix| edits.add(document, &fix.fix.edits)).count();
-            let edited = self.editor.apply(document, &edits.into_sorted())?;
+            let text = &content[*offset..chunk_end(content, *offset)];
+            let (edited, count) = self.apply_at(text, fixes, depth)?;
+            fixed += count;
             splices.extend(
                 edited.splices().map(|(Range { start, end }, text)| (offset + start..offset + end, text.into())),
             );

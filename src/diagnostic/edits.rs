@@ -19,7 +19,7 @@ pub struct ReportedEdit {
     pub object: ObjectRef,
     /// The ConfigMap and key that contain the object as an embedded document, or `None` if the object is not embedded.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub within: Option<ConfigMapKeyRef>,
+    pub within: Option<StringPlace>,
     /// The container's name, or its index if it has no name: `containers[0]`. `None` for an edit outside of containers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
@@ -43,13 +43,13 @@ pub struct ObjectRef {
     pub namespace: Option<String>,
 }
 
-/// A reference to one key of a ConfigMap.
+/// The place of a string with an embedded document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ConfigMapKeyRef {
-    /// The ConfigMap.
+pub struct StringPlace {
+    /// The object that contains the string.
     #[serde(flatten)]
     pub object: ObjectRef,
-    /// The key in the ConfigMap's `data`.
+    /// The key in the `data` of a ConfigMap, or the path of the string in values.
     pub key: String,
 }
 
@@ -75,7 +75,7 @@ pub enum EditedItem {
 impl ReportedEdit {
     /// Returns `Kind/name`, followed by the ConfigMap and key if the object is embedded in one.
     pub fn object_path(&self) -> String {
-        let format_key = |ConfigMapKeyRef { object, key }: &ConfigMapKeyRef| format!(" in {}:{key}", object.display());
+        let format_key = |StringPlace { object, key }: &StringPlace| format!(" in {}:{key}", object.display());
         self.object.display() + &self.within.as_ref().map(format_key).unwrap_or_default()
     }
 

@@ -77,12 +77,13 @@ impl EditPlan<'_> {
     }
 }
 
-/// A document embedded in a ConfigMap's `data`, which is planned like any other document.
+/// A document in a string, which is planned like any other document: a value of a ConfigMap, or a base job template in
+/// values of a chart.
 #[derive(Clone, Copy, Debug)]
 pub struct EmbeddedDocument<'a> {
-    /// The ConfigMap's index in the document's objects.
+    /// The index of the object with the string in the document's objects.
     pub object: usize,
-    /// The key in `data`.
+    /// The string's key.
     pub key: Node<'a>,
     /// The scalar that holds the document.
     pub value: Editable<'a>,

@@ -93,6 +93,11 @@ impl Injection {
             .hint("change the defaults of its variables `name` and `namespace`, or choose another target"))
     }
 
+    /// Returns whether Jobs and templates are targets by default.
+    pub(super) fn has_default_targets(&self) -> bool {
+        self.targets.is_empty() && !self.no_default_targets
+    }
+
     /// Refuses Prefect 1 secrets for an object that no flow run of Prefect 1 reads. `reason` completes the error
     /// message, whose subject is `object`.
     pub(super) fn refuse_prefect1_secrets(&self, node: Node<'_>, object: &str, reason: &str) -> Result<()> {

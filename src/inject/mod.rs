@@ -13,6 +13,7 @@
 //! | `planner` | which embedded documents are edited by default, and which container of an agent is edited instead of the first |
 //! | `desired_envs` | which variables a container gets, where `--secret` and settings are refused, and which variables an agent overrides |
 //! | `edit_plan` | what the plan of one document contains, and that no node is edited twice |
+//! | `embedded_targets` | which documents in strings are targets: values of a ConfigMap, templates in values of a chart |
 //! | `env/` | which entries of a container's `env` and `envFrom` are added, replaced and removed, and where new ones go |
 //! | `prefect_template` | what is a template of Prefect 2 or 3, and which of its containers get the whole injection |
 //! | `base_job_template` | what else in a base job template would override an entry |
@@ -31,6 +32,7 @@ mod checksum;
 mod desired_envs;
 mod dry_run;
 mod edit_plan;
+mod embedded_targets;
 mod env;
 mod injection;
 pub mod layer;

@@ -5,18 +5,18 @@ use std::ops::Range;
 use jobplate_diagnostic::suggest::quote_key;
 use jobplate_diagnostic::{Diagnostic, Error, Result};
 use jobplate_manifest::container;
-use jobplate_manifest::embedded::{self, is_config_map};
+use jobplate_manifest::embedded::is_config_map;
 use jobplate_manifest::field::FieldPath;
 use jobplate_manifest::object::{Object, objects};
 use jobplate_manifest::select::{ContainerChoice, Target};
 use jobplate_manifest::workload::{is_job, pod_specs};
 use jobplate_prefect::generation::{Role, agent_generation, detect_role, identify_generation};
-use jobplate_prefect::template_keys;
-use jobplate_yaml::{Document, Edit, KeyIndex, Node, PathCursor};
+use jobplate_yaml::{Document, Edit, Node, PathCursor};
 
 use super::checksum::ConfigMapReferences;
 use super::desired_envs::{DesiredEnvs, PREFECT_2_OR_3_REASON};
 use super::edit_plan::{EditPlan, EmbeddedDocument, RequestedEntries};
+use super::embedded_targets::{find_in_config_map, find_in_values, find_templates, is_target_of_values};
 use super::env::plan_container_env;
 use super::injection::{Injection, MetadataChanges};
 use super::metadata::plan_metadata;
@@ -86,7 +86,7 @@ impl<'i> EditPlanner<'i> {
                 object.check_name()?;
             }
             if is_config_map(object) {
-                self.find_embedded(object, position, &mut plan)?;
+                plan.embedded.extend(find_in_config_map(object, position, self.injection)?);
                 continue;
             }
             if let Some(template) = PrefectTemplate::find_in(object) {
@@ -97,6 +97,11 @@ impl<'i> EditPlanner<'i> {
                         false => plan_metadata(object, &self.injection.metadata, &mut plan.edits)?,
                     }
                 }
+                continue;
+            }
+            let values = find_in_values(object, position, self.injection)?;
+            if !values.is_empty() {
+                plan.embedded.extend(values);
                 continue;
             }
             let Some(scope) = find_scope(object, self.injection)? else { continue };
@@ -160,6 +165,7 @@ impl<'i> EditPlanner<'i> {
                 }
                 continue;
             }
+            plan.embedded.extend(find_templates(object, position)?);
             if target.is_none() && !is_job(object) || is_config_map(object) {
                 continue;
             }
@@ -183,16 +189,20 @@ impl<'i> EditPlanner<'i> {
 
     /// Marks every target that matches an embedded document as matched.
     pub fn mark_embedded_matched(&mut self, object: &Object<'_>, key: &str) {
-        self.mark_matched(|target| target.matches_embedded(object, key));
+        self.mark_matched(|target| target.matches_embedded(object, key) || is_target_of_values(target, object));
     }
 
-    /// Adds the edits of a ConfigMap's metadata, if a document embedded in it is a target.
+    /// Adds the edits of the metadata of an object with an embedded document that is a target. A values file has no
+    /// metadata.
     ///
     /// # Errors
     ///
-    /// Fails if a new name is requested, because the ConfigMap keeps its name, or if the metadata cannot be edited
+    /// Fails if a new name is requested, because the object keeps its name, or if the metadata cannot be edited
     /// safely. The error has a span of the document.
-    pub fn plan_config_map_metadata(&self, object: &Object<'_>, edits: &mut Vec<Edit>) -> Result<()> {
+    pub fn plan_outer_metadata(&self, object: &Object<'_>, edits: &mut Vec<Edit>) -> Result<()> {
+        if object.kind.is_empty() {
+            return Ok(());
+        }
         let MetadataChanges { name, generate_name, namespace, .. } = &self.injection.metadata;
         let flags = [("--name", name), ("--generate-name", generate_name)];
         if let Some((flag, _)) = flags.into_iter().find(|(_, name)| name.is_some()) {
@@ -237,17 +247,12 @@ impl<'i> EditPlanner<'i> {
     /// matching targets.
     fn is_target_template(&mut self, object: &Object<'_>, template: PrefectTemplate<'_>) -> Result<bool> {
         let is_match = |target: &Target| template.matches(object, target);
-        let is_target = self.has_default_targets() || self.injection.targets.iter().any(is_match);
+        let is_target = self.injection.has_default_targets() || self.injection.targets.iter().any(is_match);
         if !is_target || !passes_filters(object, self.injection)? {
             return Ok(false);
         }
         self.mark_matched(is_match);
         Ok(true)
-    }
-
-    /// Returns whether Jobs and templates are targets by default.
-    fn has_default_targets(&self) -> bool {
-        self.injection.targets.is_empty() && !self.injection.no_default_targets
     }
 
     /// Adds the edits of a template. Returns whether a container of the template is selected.
@@ -266,30 +271,6 @@ impl<'i> EditPlanner<'i> {
         plan.containers += containers;
         plan.fully_injected += containers;
         Ok(containers > 0)
-    }
-
-    /// Adds a ConfigMap's embedded documents to the plan, if they are targets.
-    fn find_embedded<'a>(&self, object: &Object<'a>, position: usize, plan: &mut EditPlan<'a>) -> Result<()> {
-        let targets = &self.injection.targets;
-        let by_default = self.has_default_targets();
-        let is_match = |target: &Target| target.key.is_some() && target.matches_kind_and_name(object);
-        if !(by_default || targets.iter().any(is_match)) || !passes_filters(object, self.injection)? {
-            return Ok(());
-        }
-        let Some(data) = embedded::config_map_data(object)? else { return Ok(()) };
-        let index = KeyIndex::new(data.node());
-        for (key, _) in data.entries() {
-            let name = key.text().unwrap_or_default();
-            let target = targets.iter().position(|target| target.matches_embedded(object, &name));
-            let is_default_target = by_default && template_keys::is_template_key(&name);
-            if !(target.is_some() || is_default_target) {
-                continue;
-            }
-            if let Some(value) = embedded::find_document(&index, key)? {
-                plan.embedded.push(EmbeddedDocument { object: position, key, value, target });
-            }
-        }
-        Ok(())
     }
 
     /// Adds the edits of an object's selected containers.

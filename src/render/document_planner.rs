@@ -2,6 +2,7 @@
 
 use jobplate_diagnostic::Result;
 use jobplate_manifest::difference::ObjectName;
+use jobplate_manifest::embedded::is_config_map;
 use jobplate_manifest::object::objects;
 use jobplate_manifest::sops;
 use jobplate_yaml::{Document, Editor, NodeArena, NodeKind};
@@ -92,8 +93,13 @@ impl<'i> DocumentPlanner<'i> {
         let embedded = std::mem::take(&mut plan.embedded);
         self.findings.has_embedded |= !embedded.is_empty();
         let planned = self.embedded_editor.plan_all(&self.prefilter, &mut self.edit_planner, document, &embedded)?;
-        let EmbeddedEdits { edits, counts: embedded_counts, config_maps, unchanged, diagnostics: embedded_diagnostics } =
-            planned;
+        let EmbeddedEdits {
+            edits,
+            counts: embedded_counts,
+            objects: changed_objects,
+            unchanged,
+            diagnostics: embedded_diagnostics,
+        } = planned;
         counts.add(&embedded_counts);
         plan.add_edits(edits.iter().cloned())?;
         let has_no_target = counts.targets == 0 && plan.edits.is_empty();
@@ -118,10 +124,10 @@ impl<'i> DocumentPlanner<'i> {
         refuse_directives(after_directives)?;
         sops::refuse_edit(document)?;
         let edited = self.editor.apply(document, &plan.edits)?;
-        if !config_maps.is_empty() {
+        if !changed_objects.is_empty() {
             let objects = objects(edited.document)?;
-            let changed = config_maps.iter().filter_map(|&position| objects.get(position));
-            changed.for_each(|map| self.findings.changed_config_maps.add(map));
+            let changed = changed_objects.iter().filter_map(|&position| objects.get(position));
+            changed.filter(|object| is_config_map(object)).for_each(|map| self.findings.changed_config_maps.add(map));
         }
         Ok(DocumentOutcome { counts, edited: Some(edited), by_fallback, diagnostics, unchanged })
     }
@@ -139,14 +145,14 @@ fn unchanged_targets(document: Document<'_>, plan: &EditPlan<'_>) -> Result<Vec<
     Ok(plan.targets.iter().copied().filter(is_unchanged).collect())
 }
 
-/// Returns the targets that contain no edit, and the ConfigMaps `config_maps`, with their offsets in the document.
+/// Returns the targets that contain no edit, and the objects at the indices `outer`, with their offsets in the document.
 fn name_unchanged_targets(
     document: Document<'_>,
     plan: &EditPlan<'_>,
-    config_maps: &[usize],
+    outer: &[usize],
 ) -> Result<Vec<(ObjectName, usize)>> {
     let objects = objects(document)?;
-    let positions = unchanged_targets(document, plan)?.into_iter().chain(config_maps.iter().copied());
+    let positions = unchanged_targets(document, plan)?.into_iter().chain(outer.iter().copied());
     let unchanged = positions.filter_map(|position| objects.get(position));
     Ok(unchanged.map(|object| (ObjectName::new(object, &template_kind), object.node.span().start)).collect())
 }

@@ -1,4 +1,4 @@
-//! Plans and edits the documents embedded in a ConfigMap. Each scalar is a separate stream.
+//! Plans and edits the documents in strings of a document. Each scalar is a separate stream.
 
 use std::ops::Range;
 
@@ -15,17 +15,19 @@ use crate::inject::{AddedSize, EditPlanner, EmbeddedDocument, Prefilter};
 pub(super) struct EmbeddedEditor {
     arena: NodeArena,
     editor: Editor,
+    /// The editor of the documents in strings of an embedded document: the template in values that are a string.
+    inner: Option<Box<EmbeddedEditor>>,
 }
 
 /// The edits needed for the documents that are embedded in a document.
 #[derive(Default)]
 pub(super) struct EmbeddedEdits {
-    /// The edits of the scalars and of the ConfigMaps' metadata.
+    /// The edits of the scalars and of the metadata of the objects that contain them.
     pub edits: Vec<Edit>,
     pub counts: TargetCounts,
-    /// The indices, in the document's objects, of the ConfigMaps whose data change.
-    pub config_maps: Vec<usize>,
-    /// The indices, in the document's objects, of the ConfigMaps with targets that need no edits.
+    /// The indices, in the document's objects, of the objects whose strings change.
+    pub objects: Vec<usize>,
+    /// The indices, in the document's objects, of the objects with targets that need no edits.
     pub unchanged: Vec<usize>,
     /// Diagnostics about the embedded documents, with their byte ranges in the document that contains them.
     pub diagnostics: Vec<(Diagnostic, Range<usize>)>,
@@ -45,7 +47,7 @@ impl EmbeddedEditor {
         if embedded.is_empty() || edit_planner.context().agent_gets_settings.is_none() {
             return Ok(planned);
         }
-        // The ConfigMaps with targets, each with the number of its targets in scalars that do not change.
+        // The objects with targets, each with the number of its targets in scalars that do not change.
         let mut with_targets: Vec<(usize, usize)> = Vec::new();
         let mut added = AddedSize::default();
         let objects = objects(document)?;
@@ -56,7 +58,7 @@ impl EmbeddedEditor {
             if let Some(edit) = edit {
                 counts.changed += counts.targets - targets_before;
                 planned.edits.push(edit);
-                planned.config_maps.push(embedded.object);
+                planned.objects.push(embedded.object);
             }
             if counts.targets > targets_before {
                 let kept = (counts.targets - targets_before) - (counts.changed - changed_before);
@@ -68,14 +70,14 @@ impl EmbeddedEditor {
                 edit_planner.mark_embedded_matched(&objects[embedded.object], &key);
             }
         }
-        planned.config_maps.dedup();
+        planned.objects.dedup();
         for (position, kept) in with_targets {
             let count = planned.edits.len();
-            edit_planner.plan_config_map_metadata(&objects[position], &mut planned.edits)?;
+            edit_planner.plan_outer_metadata(&objects[position], &mut planned.edits)?;
             if planned.edits.len() > count {
-                // The metadata belong to all targets of the ConfigMap.
+                // The metadata belong to all targets of the object.
                 planned.counts.changed += kept;
-            } else if planned.config_maps.binary_search(&position).is_err() {
+            } else if planned.objects.binary_search(&position).is_err() {
                 planned.unchanged.push(position);
             }
         }
@@ -152,7 +154,16 @@ impl EmbeddedEditor {
     ) -> Result<Option<Edited<'_>>> {
         let relevance = prefilter.relevance_of_embedded(text.as_bytes(), after_directives, embedded.is_named());
         let Some(document) = parse_if_relevant(prefilter, relevance, text, &mut self.arena)? else { return Ok(None) };
-        let plan = edit_planner.plan_embedded(document, embedded)?;
+        let mut plan = edit_planner.plan_embedded(document, embedded)?;
+        if !plan.embedded.is_empty() {
+            let inner = self.inner.get_or_insert_default();
+            let found = std::mem::take(&mut plan.embedded);
+            let inner = inner.plan_all(prefilter, edit_planner, document, &found)?;
+            plan.add_edits(inner.edits)?;
+            plan.diagnostics.extend(inner.diagnostics);
+            let counts = TargetCounts { changed: 0, ..inner.counts };
+            planned.counts.add(&counts);
+        }
         planned.counts.targets += usize::from(!plan.targets.is_empty());
         planned.counts.containers += plan.containers;
         planned.counts.fully_injected += plan.fully_injected;

@@ -9,7 +9,7 @@ use jobplate_manifest::embedded::{self, is_config_map};
 use jobplate_manifest::object::{Object, is_helm_hook, objects};
 use jobplate_manifest::select::Target;
 use jobplate_manifest::workload::{is_builtin_workload, is_job};
-use jobplate_prefect::template_keys;
+use jobplate_prefect::{chart_values, template_keys};
 use jobplate_yaml::{
     Document, Documents, NodeArena, NodeKind, StreamError, find_template_expression, unrendered_template_error,
 };
@@ -20,6 +20,9 @@ use super::planned_input::PlannedInput;
 use super::rendering::Rendering;
 use super::unrecognized::nearest_kind;
 use crate::inject::template_kind;
+
+/// The name of a values file in the list of objects.
+const VALUES_FILE: &str = "values with a base job template";
 
 /// An object found in an input.
 pub struct FoundObject {
@@ -167,9 +170,12 @@ impl Rendering {
     }
 }
 
-/// Returns whether a mapping is an object: it has `apiVersion` or `kind`, or is a template of Prefect.
+/// Returns whether a mapping is an object: it has `apiVersion` or `kind`, is a template of Prefect, or is a values file
+/// with a template.
 pub fn is_object(object: &Object<'_>) -> bool {
-    !(object.kind.is_empty() && object.api_version.is_empty()) || template_kind(object).is_some()
+    !(object.kind.is_empty() && object.api_version.is_empty())
+        || template_kind(object).is_some()
+        || chart_values::has_template(object)
 }
 
 /// Calls `visit` for each object in a stream until `visit` returns `false`. Returns `false` if `visit` did. Skips
@@ -197,10 +203,19 @@ pub fn visit_objects(stream: impl Read, visit: &mut dyn FnMut(&Object<'_>) -> bo
 
 impl FoundObject {
     fn new(input: &str, object: &Object<'_>, targets: &[Target]) -> Self {
-        let names = container::names(object);
+        let mut names = container::names(object);
+        for template in chart_values::templates(object) {
+            let text = template.value.text().unwrap_or_default();
+            // Reading from memory cannot fail, so the result is ignored.
+            drop(visit_objects(text.as_bytes(), &mut |template| {
+                names.extend(container::names(template));
+                true
+            }));
+        }
         FoundObject {
             object: match template_kind(object) {
                 Some(kind) if object.kind.is_empty() => kind,
+                None if object.kind.is_empty() => VALUES_FILE.to_owned(),
                 _ => object.display(),
             },
             input: input.to_owned(),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use jobplate::diagnostic::edits::{
-    ConfigMapKeyRef, EditStatus, EditedItem, ObjectRef, ReportedEdit, ReportedTarget, RunReport,
+    EditStatus, EditedItem, ObjectRef, ReportedEdit, ReportedTarget, RunReport, StringPlace,
 };
 use jobplate::inject::template_kind;
 use jobplate::render::{RenderedDocument, Rendering, ReportSize, UnchangedTarget, UnchangedTargets};
@@ -158,7 +158,7 @@ fn to_reported_edit(file: &str, document: usize, line: usize, difference: Differ
         document,
         line,
         object: to_object_ref(difference.object),
-        within: difference.embedded_in.map(|(map, key)| ConfigMapKeyRef { object: to_object_ref(map), key }),
+        within: difference.embedded_in.map(|(map, key)| StringPlace { object: to_object_ref(map), key }),
         container: difference.container,
         item: match difference.item {
             ChangedItem::Variable(name) => EditedItem::Variable(name),

@@ -16,12 +16,16 @@ use super::env::ENV_FROM_SOURCES;
 use super::object::{Object, objects};
 use super::workload::pod_specs;
 
+/// The kind of a values file in reports.
+const VALUES_KIND: &str = "Values";
+
 /// A difference between two versions of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// The changed object.
     pub object: ObjectName,
-    /// The ConfigMap and key that contain the object, or `None` if it is not embedded.
+    /// The object whose string contains the object, and the key of a ConfigMap or the path of the string. `None` if the
+    /// object is not embedded.
     pub embedded_in: Option<(ObjectName, String)>,
     /// The name of the container, or its index (`containers[0]`) if it has no name. `None` outside of containers.
     pub container: Option<String>,
@@ -36,7 +40,7 @@ pub struct Difference {
 /// The identity of an object before the edit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectName {
-    /// `kind`, or the result of [`TemplateKind`] for a template.
+    /// `kind`, the result of [`TemplateKind`] for a template, or `Values` for a values file.
     pub kind: String,
     /// `metadata.name`, or `metadata.generateName` if the name is missing.
     pub name: Option<String>,
@@ -48,7 +52,11 @@ impl ObjectName {
     /// Returns the identity of an object.
     pub fn new(object: &Object<'_>, template_kind: TemplateKind<'_>) -> Self {
         ObjectName {
-            kind: template_kind(object).unwrap_or_else(|| object.kind.clone().into_owned()),
+            kind: match template_kind(object) {
+                Some(kind) => kind,
+                None if object.kind.is_empty() => VALUES_KIND.to_owned(),
+                None => object.kind.clone().into_owned(),
+            },
             name: object.name().map(Cow::into_owned),
             namespace: object.namespace().map(Cow::into_owned),
         }
@@ -129,7 +137,7 @@ impl<'c> Comparison<'c> {
         }
     }
 
-    /// Compares names, annotations and containers, or the embedded documents of a ConfigMap.
+    /// Compares names, annotations and containers, or the embedded documents of a ConfigMap or of values.
     fn compare(&mut self, before: &Object<'_>, after: &Object<'_>) {
         for field in ["name", "generateName", "namespace"] {
             let at = before.metadata.unwrap_or(before.node);
@@ -143,6 +151,11 @@ impl<'c> Comparison<'c> {
         }
         let valid_pod_specs = |object| pod_specs(object).unwrap_or_default();
         let (old_pods, new_pods) = (valid_pod_specs(before), valid_pod_specs(after));
+        if old_pods.is_empty() && !self.is_template {
+            // Values of a chart are the only other place of an edit.
+            self.compare_strings("", before.node, after.node);
+            return;
+        }
         if self.is_template {
             let pods: HashSet<u32> = old_pods.iter().map(|pod| pod.index()).collect();
             self.compare_fields(&mut Vec::new(), before.node, after.node, &pods);
@@ -284,19 +297,34 @@ impl<'c> Comparison<'c> {
         let Some(after) = after.node.get_first("data").map(KeyIndex::new) else { return };
         for (key, old) in before.node.get_first("data").map(entries).unwrap_or_default() {
             let Some(new) = after.get_first(&key) else { continue };
-            if !can_hold_document(old) || old.equals(new) {
-                continue;
-            }
-            let (decoded, text) = (DecodedScalar::new(old), new.text().unwrap_or_default().into_owned());
-            for ((offset, document), (_, new)) in
-                split_documents(decoded.text()).into_iter().zip(split_documents(&text))
-            {
-                compare_documents(document, new, self.template_kind, &mut |difference| {
-                    let offset = decoded.source_offset(offset + difference.offset);
-                    let embedded_in = Some((self.name.clone(), key.clone().into_owned()));
-                    (self.report)(Difference { embedded_in, offset, ..difference });
-                });
-            }
+            self.compare_text(&key, old, new);
+        }
+    }
+
+    /// Compares the strings in two versions of a value. `path` is the path of the value.
+    fn compare_strings(&mut self, path: &str, before: Node<'_>, after: Node<'_>) {
+        for ((key, old), (_, new)) in before.entries().zip(after.entries()) {
+            let separator = if path.is_empty() { "" } else { "." };
+            self.compare_strings(&format!("{path}{separator}{}", key.text().unwrap_or_default()), old, new);
+        }
+        for (position, (old, new)) in before.items().zip(after.items()).enumerate() {
+            self.compare_strings(&format!("{path}[{position}]"), old, new);
+        }
+        self.compare_text(path, before, after);
+    }
+
+    /// Compares the documents in two versions of a string. `key` is the key or path of the string.
+    fn compare_text(&mut self, key: &str, old: Node<'_>, new: Node<'_>) {
+        if !can_hold_document(old) || old.equals(new) {
+            return;
+        }
+        let (decoded, text) = (DecodedScalar::new(old), new.text().unwrap_or_default().into_owned());
+        for ((offset, document), (_, new)) in split_documents(decoded.text()).into_iter().zip(split_documents(&text)) {
+            compare_documents(document, new, self.template_kind, &mut |difference| {
+                let offset = decoded.source_offset(offset + difference.offset);
+                let embedded_in = Some((self.name.clone(), key.to_owned()));
+                (self.report)(Difference { embedded_in, offset, ..difference });
+            });
         }
     }
 

@@ -52,7 +52,12 @@ fn require_identity(object: &Object<'_>) -> Result<()> {
     let start = object.node.span().start;
     let fail = |message: &str, hint: &str| Err(Error::input(message).at(start..start + 1).hint(hint));
     match (object.api_version.is_empty(), object.kind.is_empty()) {
-        (true, true) => return fail("not a Kubernetes object", "add `apiVersion` and `kind`"),
+        (true, true) => {
+            return fail(
+                "not a Kubernetes object",
+                "add `apiVersion` and `kind`; for a values file or a base job template, use `render`",
+            );
+        }
         (true, false) => {
             return fail("missing `apiVersion`", "add it, such as `apiVersion: batch/v1`");
         }

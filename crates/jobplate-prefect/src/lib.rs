@@ -28,6 +28,7 @@
 //! | [`requested_settings`] | which settings a command line or a spec file can request |
 //! | [`template_keys`] | which keys of a ConfigMap hold a template by default |
 //! | [`base_job_template`] | where a base job template is, which parts of it make up `env`, which variables a worker sets |
+//! | [`chart_values`] | where values of the chart `prefect-worker` hold a base job template |
 //! | [`kubernetes_job_block`] | where a `KubernetesJob` block of Prefect 2 is, which parts of it make up `env` |
 //! | [`placeholder`] | the syntax of `{{ placeholders }}` |
 //! | [`deployment`] | which command, options and environment a container starts Prefect with |
@@ -43,6 +44,7 @@
 #![warn(clippy::missing_errors_doc)]
 
 pub mod base_job_template;
+pub mod chart_values;
 pub mod convert;
 pub mod deployment;
 pub mod generation;

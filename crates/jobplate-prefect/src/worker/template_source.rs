@@ -11,10 +11,7 @@ use super::values::{load, to_json};
 use crate::pyvalue::arena::{Arena, ValueId};
 use crate::pyvalue::json;
 use crate::pyvalue::source::{Location, SourceFile, locate};
-use crate::{base_job_template, kubernetes_job_block, template_keys};
-
-/// The path of the base job template in the values of the chart `prefect-worker`. The template is a string.
-const CHART_VALUE: [&str; 4] = ["worker", "config", "baseJobTemplate", "configuration"];
+use crate::{base_job_template, chart_values, kubernetes_job_block, template_keys};
 
 /// Returns whether a file is for Prefect 2 or 3, that is, contains a base job template (even without `variables`), a
 /// `KubernetesJob` block or a `PrefectWorkPool`.
@@ -33,15 +30,16 @@ pub fn is_base_job_template(text: &str) -> bool {
 }
 
 /// Returns the scalars of an object that hold a base job template: in a ConfigMap, the value of the chart's key and all
-/// other values that look like a template; in the chart's values, the value at `CHART_VALUE`.
+/// other values that look like a template; in values of the chart `prefect-worker`, the template.
 fn embedded_templates<'a>(object: &Object<'a>) -> Vec<Node<'a>> {
     let is_template = |value: Node<'a>| {
         value.is_scalar()
             && value.text().is_some_and(|text| json::is_json(&text) && text.contains("\"job_configuration\""))
     };
     if !embedded::is_config_map(object) {
-        let value = CHART_VALUE.iter().try_fold(object.node, |node, key| node.get_first(key));
-        return value.into_iter().filter(|value| is_template(*value)).collect();
+        let texts = chart_values::values_texts(object).into_iter();
+        let texts = texts.filter(|text| text.value.text().is_some_and(|text| is_base_job_template(&text)));
+        return chart_values::templates(object).into_iter().chain(texts).map(|found| found.value).collect();
     }
     let data = embedded::config_map_data(object).ok().flatten();
     let entries = data.into_iter().flat_map(StrictMap::entries);
