@@ -2,7 +2,6 @@
 
 use jobplate_diagnostic::Result;
 use jobplate_manifest::difference::ObjectName;
-use jobplate_manifest::embedded::is_config_map;
 use jobplate_manifest::object::objects;
 use jobplate_manifest::sops;
 use jobplate_yaml::{Document, Editor, NodeArena, NodeKind};
@@ -93,18 +92,12 @@ impl<'i> DocumentPlanner<'i> {
         let embedded = std::mem::take(&mut plan.embedded);
         self.findings.has_embedded |= !embedded.is_empty();
         let planned = self.embedded_editor.plan_all(&self.prefilter, &mut self.edit_planner, document, &embedded)?;
-        let EmbeddedEdits {
-            edits,
-            counts: embedded_counts,
-            objects: changed_objects,
-            unchanged,
-            diagnostics: embedded_diagnostics,
-        } = planned;
-        counts.add(&embedded_counts);
+        let EmbeddedEdits { edits, objects: outer, unchanged, .. } = planned;
+        counts.add(&planned.counts);
         plan.add_edits(edits.iter().cloned())?;
         let has_no_target = counts.targets == 0 && plan.edits.is_empty();
         let mut diagnostics = std::mem::take(&mut plan.diagnostics);
-        diagnostics.extend(embedded_diagnostics);
+        diagnostics.extend(planned.diagnostics);
         if has_no_target && self.reports_unrecognized {
             diagnostics.extend(unrecognized::find_in_document(document));
         }
@@ -124,11 +117,7 @@ impl<'i> DocumentPlanner<'i> {
         refuse_directives(after_directives)?;
         sops::refuse_edit(document)?;
         let edited = self.editor.apply(document, &plan.edits)?;
-        if !changed_objects.is_empty() {
-            let objects = objects(edited.document)?;
-            let changed = changed_objects.iter().filter_map(|&position| objects.get(position));
-            changed.filter(|object| is_config_map(object)).for_each(|map| self.findings.changed_config_maps.add(map));
-        }
+        self.findings.add_config_maps(edited.document, &outer)?;
         Ok(DocumentOutcome { counts, edited: Some(edited), by_fallback, diagnostics, unchanged })
     }
 }

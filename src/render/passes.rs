@@ -7,6 +7,9 @@
 //! `document_planner` plans twice instead.
 
 use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::embedded::is_config_map;
+use jobplate_manifest::object::objects;
+use jobplate_yaml::Document;
 
 use crate::inject::{ChangedConfigMaps, Injection, PassContext};
 
@@ -23,6 +26,22 @@ pub(super) struct PassFindings {
     pub changed_config_maps: ChangedConfigMaps,
     /// Whether an embedded document may be a target.
     pub has_embedded: bool,
+}
+
+impl PassFindings {
+    /// Adds the ConfigMaps among the objects at the given indices of an edited document.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the document has no unambiguous objects.
+    pub(super) fn add_config_maps(&mut self, document: Document<'_>, positions: &[usize]) -> Result<()> {
+        if !positions.is_empty() {
+            let objects = objects(document)?;
+            let changed = positions.iter().filter_map(|&position| objects.get(position));
+            changed.filter(|object| is_config_map(object)).for_each(|map| self.changed_config_maps.add(map));
+        }
+        Ok(())
+    }
 }
 
 /// Calls `pass` with the previous plan and the known facts until it finds no new facts. Returns the last plan.

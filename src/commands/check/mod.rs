@@ -34,7 +34,7 @@ use clap::Args;
 use jobplate::check::rules::{self, RULES};
 use jobplate::check::{CheckCounts, Checker, Rule, SecretReferences, render_page};
 use jobplate::render::InputSource;
-use jobplate_diagnostic::{Error, Result, display_path};
+use jobplate_diagnostic::{Result, display_path};
 
 use self::baseline::Baseline;
 use self::fix::{FixArgs, Fixes};
@@ -190,10 +190,7 @@ impl CheckArgs {
             errors.extend(baseline::write(file, &reporter.hidden).err());
         }
         reporter.collector.write(printed, files, counts, &mut errors)?;
-        let invalid_files = errors.iter().filter_map(Error::file).collect::<HashSet<_>>().len();
-        if let Some(error) = Error::combine(errors) {
-            let code = ui.report_failure(&error);
-            reporter.write_summary_of_failure(counts, invalid_files, ui);
+        if let Some(code) = reporter.report_errors(counts, errors, ui) {
             write_error_notes(fixes.as_ref(), selection.baseline.as_deref().filter(|_| self.create_baseline), ui);
             return Ok(code);
         }

@@ -1,7 +1,11 @@
 //! Decides which findings of a run are reported: those that the settings select and the baseline does not hide.
 
+use std::collections::HashSet;
+use std::process::ExitCode;
+
 use jobplate::check::{CheckCounts, Finding, FindingFilter, Rule, SharedFindings};
 use jobplate::render::InputSource;
+use jobplate_diagnostic::Error;
 
 use super::baseline::{Baseline, BaselineEntries};
 use super::report::FindingCollector;
@@ -72,12 +76,16 @@ impl<'c> FindingReporter<'c> {
         self.baseline.report_resolved(&self.hidden, rules, ui);
     }
 
-    /// Writes the summary of a run with errors, if some files were checked. `invalid` is the number of the other files.
-    pub(super) fn write_summary_of_failure(&self, counts: CheckCounts, invalid: usize, ui: &Ui) {
+    /// Reports the errors of a run, with a summary if some files were checked. Returns the exit code, or `None` without
+    /// errors.
+    pub(super) fn report_errors(&self, counts: CheckCounts, errors: Vec<Error>, ui: &Ui) -> Option<ExitCode> {
+        let invalid = errors.iter().filter_map(Error::file).collect::<HashSet<_>>().len();
+        let code = ui.report_failure(&Error::combine(errors)?);
         if invalid > 0 && (self.summary.files > invalid || self.summary.has_findings()) {
             let summary = self.summary.format(counts, self.hidden.len());
             ui.write_note(format!("{summary}; {} with invalid input", count(invalid, "file")));
         }
+        Some(code)
     }
 
     fn is_selected(&self, finding: &Finding) -> bool {

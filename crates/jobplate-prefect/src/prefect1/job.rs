@@ -2,8 +2,7 @@
 //!
 //! If the agent would raise a `TypeError`, the error points to the location in the template.
 
-use jobplate_diagnostic::suggest::quote_key;
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Error, Result, suggest};
 
 use super::agent::{Agent, default_setting};
 use super::config::Config;
@@ -63,22 +62,19 @@ pub(super) fn generate(arena: &mut Arena, run: &JobRequest<'_>) -> Result<Job> {
     set_metadata(arena, run, &mut replaced)?;
     let template = get_required(arena, job, "spec").and_then(|spec| get_required(arena, spec, "template"))?;
     let Some(pod) = arena.dict_get(template, "spec") else {
+        let kind = arena.dict_get(job, "kind").filter(|kind| arena.as_str(*kind).is_some_and(|kind| kind != "Job"));
         // Values that this module creates have no location, so the error may have to point to the Job.
-        let nearest = if arena.location(template).is_some() { template } else { job };
-        let kind = arena.dict_get(job, "kind").and_then(|kind| Some((kind, arena.as_str(kind)?)));
-        return Err(match kind.filter(|(_, kind)| *kind != "Job") {
-            Some((place, kind)) => fail(arena, place, format!("a job template must be a Job, not {}", quote_key(kind)))
-                .hint("pass a Job with its containers in `spec.template.spec`"),
-            None => fail(arena, nearest, "missing `spec.template.spec`")
-                .hint("a job template is a Job with its containers in `spec.template.spec`"),
-        });
+        let nearest = kind.or_else(|| arena.location(template).map(|_| template)).unwrap_or(job);
+        let describe =
+            |kind| Some(format!("a job template must be a Job, not {}", suggest::quote_key(arena.as_str(kind)?)));
+        return Err(fail(arena, nearest, kind.and_then(describe).as_deref().unwrap_or("missing `spec.template.spec`"))
+            .hint("a job template is a Job with its containers in `spec.template.spec`"));
     };
     must_be_mapping(arena, pod, "`spec.template.spec`")?;
     set_service_account(arena, run, pod, &mut replaced);
     set_pull_secrets(arena, run, pod, &mut replaced)?;
     get_or_create(arena, pod, &["restartPolicy"], Value::Str("Never".to_owned()))?;
     let container = first_container(arena, pod)?;
-
     let template_image = arena.dict_get(container, "image");
     let image = run.flow.image(arena, run.run_config.image, template_image)?;
     replaced.extend(template_image.filter(|old| !arena.is_same_key(*old, image)).map(|old| ("image", old)));
