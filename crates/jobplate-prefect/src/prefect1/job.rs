@@ -129,11 +129,10 @@ fn fail(arena: &Arena, id: ValueId, message: impl Into<String>) -> Error {
 }
 
 fn must_be_mapping(arena: &Arena, id: ValueId, label: &str) -> Result<()> {
-    match arena.as_dict(id) {
-        Some(_) => Ok(()),
-        None => Err(fail(arena, id, format!("{label} must be a mapping, not {}", arena.describe_kind(id)))
-            .hint("write a mapping, or remove the key: Prefect's agent fails here too")),
-    }
+    arena.as_dict(id).map(drop).ok_or_else(|| {
+        fail(arena, id, format!("{label} must be a mapping, not {}", arena.describe_kind(id)))
+            .hint("write a mapping, or remove the key: Prefect's agent fails here too")
+    })
 }
 
 /// Returns the value of a required key. Fails if the key is missing.
