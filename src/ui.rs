@@ -262,37 +262,25 @@ impl Ui {
         Ok(ExitCode::from(ErrorKind::Usage.exit_code()))
     }
 
-    /// Truncates the error file if it contains an error of an earlier run. Leaves any other file unchanged, in case
-    /// the user named the wrong file.
+    /// Truncates the error file if it contains an error of an earlier run.
     pub(crate) fn truncate_error_file(&self) {
-        let Some(path) = &self.error_file else { return };
-        let mut start = [0; 6];
-        let is_error = !Path::new(path).starts_with("/dev")
+        if let Some(path) = self.error_file.as_deref().map(Path::new)
+            && !path.starts_with("/dev")
             && std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
-            && File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok()
-            && matches!(&start, b"error:" | b"error[");
-        if is_error {
+            && begins_with_error(path)
+        {
             // Ignore a failure here: it is reported when an error is written to the file.
             let _ = std::fs::OpenOptions::new().write(true).truncate(true).open(path);
         }
     }
 
-    /// Writes an error to the file of `JOBPLATE_ERROR_FILE` and to the terminal. The first error of a run overwrites
-    /// the file. Later errors are appended.
+    /// Writes an error to the file of `JOBPLATE_ERROR_FILE` and to the terminal.
     fn write_error_file(&self, text: &str) {
         let is_first = !self.has_failed.replace(true);
-        let open = |path: &OsString| {
-            // A path in /dev, such as /dev/stderr, may be redirected to a log file: append to it.
-            let append = !is_first || Path::new(path).starts_with("/dev");
-            std::fs::OpenOptions::new().create(true).write(true).append(append).truncate(!append).open(path)
-        };
         if let Some(path) = &self.error_file
-            && let Err(error) = open(path).and_then(|mut file| file.write_all(text.as_bytes()))
+            && let Err(problem) = append_error(Path::new(path), is_first, text)
         {
-            let note = diagnostic::render_note(&format!(
-                "JOBPLATE_ERROR_FILE cannot be written: {}",
-                describe_io_error(&error)
-            ));
+            let note = diagnostic::render_note(&format!("JOBPLATE_ERROR_FILE cannot be written: {problem}"));
             self.write_stderr(&note);
             self.write_terminal(&anstream::adapter::strip_str(&note).to_string());
         }
@@ -353,6 +341,24 @@ fn unbuffered_stdout() -> io::Result<File> {
 #[cfg(not(unix))]
 fn unbuffered_stdout() -> io::Result<io::Stdout> {
     Ok(io::stdout())
+}
+
+/// Returns whether a file begins with an error of this program.
+fn begins_with_error(path: &Path) -> bool {
+    let mut start = [0; 6];
+    File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && matches!(&start, b"error:" | b"error[")
+}
+
+/// Appends an error to a file. `is_first` is whether it is the first error of the run. Returns the problem if that fails,
+/// or if the file has other content, in case the user named the wrong file.
+fn append_error(path: &Path, is_first: bool, text: &str) -> Result<(), String> {
+    let is_other_file = || std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0);
+    // A path in /dev, such as /dev/stderr, may be redirected to a log file.
+    if is_first && !path.starts_with("/dev") && is_other_file() && !begins_with_error(path) {
+        return Err("the file has other content than errors".to_owned());
+    }
+    let open = std::fs::OpenOptions::new().create(true).append(true).open(path);
+    open.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| describe_io_error(&error))
 }
 
 #[cfg(test)]

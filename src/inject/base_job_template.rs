@@ -41,6 +41,9 @@ pub(super) fn plan_base_job_template(
     }
     let edits_before = edits.len();
     plan_job_env(template, &names, edits, notes)?;
+    if !edits.is_empty() {
+        note_nulls(desired, notes);
+    }
     let [name, ..] = names.worker_settings else { return Ok(()) };
     if !version.merges_env() && edits.len() > edits_before {
         let reason = format!(
@@ -58,6 +61,18 @@ pub(super) fn plan_base_job_template(
         return refuse(reason, "move that default into `job_configuration.env`, or update the workers to 0.7 or later");
     }
     Ok(())
+}
+
+/// Adds a note about the variables to remove that a worker would set if they were not null.
+fn note_nulls(desired: &DesiredEnv, notes: &mut Notes) {
+    let names = desired.unset().filter(|name| is_worker_setting(name) && !desired.sets(name));
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    if !names.is_empty() {
+        let text =
+            format!("no flow run gets {}: null in `job_configuration.env` also stops the worker", names.join(", "));
+        let help = "to let the worker pass its own value on, remove the null";
+        notes.add(Diagnostic::info("worker-overrides-reference", text).help(help));
+    }
 }
 
 /// The names of the variables to set or to remove.

@@ -74,7 +74,7 @@ pub(super) fn parse_if_relevant<'t>(
 
 /// Returns the error for a document that may have a target but cannot be parsed.
 fn parse_error(text: &str, unsupported: Unsupported) -> Error {
-    syntax_error(text, unsupported, "fix this line; only documents without a target are copied unchanged")
+    syntax_error(text, unsupported, "correct this line")
 }
 
 /// Returns the error for a document that cannot be parsed. `general_hint` is the hint if the reason suggests no other.

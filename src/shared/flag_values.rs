@@ -6,6 +6,7 @@
 use jobplate::inject::layer;
 use jobplate::inject::{RequestedVariable, VariableSource};
 use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::credentials::is_credential;
 use jobplate_manifest::embedded::is_config_map_keyword;
 use jobplate_manifest::env::{EnvFrom, EnvFromKind, EnvValue, KeyRef};
 use jobplate_manifest::names::{self, ValidationError};
@@ -227,6 +228,11 @@ fn parse_key_ref(kind: &str, text: &str, default_key: Option<&str>) -> Result<Ke
     names::check_object_name(kind, name)?;
     if key.is_empty() {
         return Err(ValidationError::new("missing key after the `/`").hint(full_form_hint));
+    }
+    if is_credential("", key) {
+        return Err(
+            ValidationError::new(format!("the key of the {kind} looks like the secret itself")).hint(full_form_hint)
+        );
     }
     names::check_data_key(key).map_err(|fault| match key.contains(':') {
         true => fault.hint("only `optional` can follow a `:`"),

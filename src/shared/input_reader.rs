@@ -18,6 +18,11 @@ const MAX_BYTES: u64 = 64 << 20;
 /// The beginning of the reason why a file cannot be read.
 const UNREADABLE: &str = "cannot be read";
 
+/// Returns whether a path is probably the content of a file, which may contain a secret.
+fn looks_like_content(path: &Path) -> bool {
+    path.to_string_lossy().contains(['{', '"', '=', '\n'])
+}
+
 /// Reads the auxiliary files of one run. Standard input can be read once.
 #[derive(Default)]
 pub(crate) struct InputReader {
@@ -63,6 +68,10 @@ impl InputReader {
         }
         let name = display_path(path);
         let bytes = self.read_bytes(path).map_err(|why| {
+            if looks_like_content(path) && !path.exists() {
+                let error = Error::input(why).in_file("***");
+                return error.hint("pass the name of a file, not its content");
+            }
             let similar = if why.starts_with(UNREADABLE) { suggest_file(path) } else { None };
             similar.into_iter().fold(Error::input(why).in_file(&name), Error::hint)
         })?;

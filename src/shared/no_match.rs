@@ -83,6 +83,11 @@ fn no_object_error(rendering: &mut Rendering, target_syntax: TargetSyntax) -> Re
     let message =
         if rendering.has_no_bytes() { "the input is empty" } else { "no Kubernetes object found in the input" };
     let error = Error::input(message);
+    if rendering.has_no_bytes() && target_syntax == TargetSyntax::Flags {
+        return Ok(
+            error.hint("pass a manifest; to change a file, use --in-place: `> FILE` empties it before it is read")
+        );
+    }
     let error = if rendering.len() == 1 { error.in_file(rendering.input_name(0)) } else { error };
     Ok(error.hint(match target_syntax {
         TargetSyntax::Parameters => {

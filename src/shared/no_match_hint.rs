@@ -196,7 +196,7 @@ pub(super) fn suggest_fix(
     } else if let (Some(_), Some(flow_run)) = (prefect_secret, flow_run) {
         format!("choose the target: {}", format_target(&flow_run.target, "")).into()
     } else if let (true, Some((object, kind))) = (targets.is_empty(), misspelled) {
-        format!("did you mean `kind: {kind}` in {}?", object.input).into()
+        format!("write `kind: {kind}` in {}", object.input).into()
     } else if let (Some((name, reference, spec_place)), Some(TargetCandidate { target, .. })) =
         (prefect_secret, candidates.first())
     {
@@ -205,7 +205,8 @@ pub(super) fn suggest_fix(
         let target = format_target(target, &variable);
         Message::from(format!("{request} is only for job templates; set the variable by its name: {target}"))
     } else if let Some(TargetCandidate { target, .. }) = candidates.first() {
-        format!("choose the target: {}", format_target(target, "")).into()
+        let such_as = if targets.is_empty() && candidates.len() > 1 { ", such as" } else { ":" };
+        format!("choose the target{such_as} {}", format_target(target, "")).into()
     } else if found.iter().any(FoundObject::has_containers) {
         match target_syntax {
             TargetSyntax::Flags | TargetSyntax::Helm => "choose one of these with --target".into(),

@@ -100,7 +100,7 @@ pub(crate) fn error_file_holds_the_error() {
     let file = dir.path().join("ERROR");
     let read = || std::fs::read_to_string(&file).expect("the file can be read");
     for args in [&["render", "nope.yaml", "--env", "A=b"], &["render", "nope.yaml", "--frobnicate", "A=b"]] {
-        run::write_file(&file, b"before");
+        run::write_file(&file, b"error: before");
         let output = run::jobplate(dir.path(), args, b"");
         assert_eq!(output.status, 2);
         assert_eq!(read(), String::from_utf8_lossy(&output.stderr));
@@ -109,9 +109,13 @@ pub(crate) fn error_file_holds_the_error() {
         assert_eq!(run::jobplate(dir.path(), &["template"], b"").status, 0);
         assert_eq!(read(), "");
     }
-    // A file without an error is left unchanged.
+    // A file without an error is left unchanged, and a note says that the error is not in it.
     run::write_file(&file, b"kind: Job\n");
     assert_eq!(run::jobplate(dir.path(), &["template"], b"").status, 0);
+    assert_eq!(read(), "kind: Job\n");
+    let output = run::jobplate(dir.path(), &["render", "nope.yaml", "--env", "A=b"], b"");
+    assert_eq!(output.status, 2);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("JOBPLATE_ERROR_FILE cannot be written"));
     assert_eq!(read(), "kind: Job\n");
 }
 

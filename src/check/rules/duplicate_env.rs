@@ -95,8 +95,9 @@ fn report<'a>(
     }
     // An entry between the two may refer to the first one, and Kubernetes expands only preceding variables.
     let is_equal = entry.node.equals(used.node) && !is_referenced;
-    // A comment above the removed entry would be left above the next one.
-    if let Some(env) = env.filter(|_| !follows_comment(entry.node)) {
+    // A comment above the removed entry would be left above the next one. A reference is not given up for plain text.
+    let loses_reference = entry.node.get_first("valueFrom").is_some() && used.node.get_first("valueFrom").is_none();
+    if let Some(env) = env.filter(|_| !follows_comment(entry.node) && !loses_reference) {
         let text = if is_equal { "remove the equal entry" } else { "keep only the last entry" };
         finding.fix(is_equal, text, vec![env.change_children(vec![entry.position], Vec::new())]);
     }

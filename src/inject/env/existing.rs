@@ -109,7 +109,7 @@ pub(super) fn note_missing_unset(
             let text = format!("`{name}` is not set, but `{}` is", entry.name);
             let help = format!("to remove the Prefect 1 secret, pass `--unset {}`", entry.name);
             let place = entry.node.get_first("name").unwrap_or(entry.node);
-            notes.add_at(Diagnostic::info("unset-secret", text).help(help), place.span());
+            notes.add_at(Diagnostic::warning("unset-secret", text).help(help), place.span());
         }
     }
     for name in desired.unset().filter(|name| !desired.sets(name) && !requested.contains_key(name)) {

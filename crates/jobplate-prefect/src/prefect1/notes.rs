@@ -258,7 +258,7 @@ impl NoteCollector<'_> {
             let help = Message::from(format!("{remove}use a Secret reference: `"))
                 + ProgramName
                 + format!(" render FILE {flag}`");
-            let text = format!("`{name}` looks like a secret in plain text");
+            let text = format!("the value of `{name}` looks like a secret in plain text");
             let warning = Diagnostic::warning("plaintext-secret", text).help(help);
             self.add(warning, variable.source.location.as_ref());
         }

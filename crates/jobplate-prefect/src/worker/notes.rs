@@ -207,7 +207,7 @@ impl<'h> PreviewNotes<'h> {
                 | WorkerEnvOrigin::Secret => continue,
                 // The warning about the overridden reference already says where to remove the variable.
                 _ if self.overridden_references.contains(name) => continue,
-                _ => format!("`{name}` looks like a secret in plain text"),
+                _ => format!("the value of `{name}` looks like a secret in plain text"),
             };
             let flag = match name {
                 "PREFECT_API_KEY" => "--api-key SECRET/KEY".to_owned(),
