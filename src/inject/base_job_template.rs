@@ -68,8 +68,10 @@ fn note_nulls(desired: &DesiredEnv, notes: &mut Notes) {
     let names = desired.unset().filter(|name| is_worker_setting(name) && !desired.sets(name));
     let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
     if !names.is_empty() {
-        let text =
-            format!("no flow run gets {}: the null in `job_configuration.env` also removes the value of the worker", names.join(", "));
+        let text = format!(
+            "no flow run gets {}: the null in `job_configuration.env` also removes the value of the worker",
+            names.join(", ")
+        );
         let help = "to let the worker pass its own value on, remove the null";
         notes.add(Diagnostic::info("worker-overrides-reference", text).help(help));
     }

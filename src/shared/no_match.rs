@@ -10,7 +10,7 @@ use jobplate_prefect::base_job_template;
 
 use super::edit_args::STDIN;
 use super::no_match_hint::suggest_fix;
-use super::preview_common::{is_work_pool_listing, work_pool_listing_error};
+use super::preview_common::work_pool_text_error;
 use super::render_request::{RenderRequest, TargetSyntax};
 
 /// The maximum number of objects that the error lists.
@@ -70,9 +70,10 @@ pub(crate) fn fail_unless_allowed(
 }
 
 fn no_object_error(rendering: &mut Rendering, target_syntax: TargetSyntax) -> Result<Error> {
-    let is_listing = |document: RenderedDocument<'_>| is_work_pool_listing(document.before);
-    if rendering.documents(None).next_document().is_ok_and(|document| document.is_some_and(is_listing)) {
-        return Ok(work_pool_listing_error().in_file(rendering.input_name(0)));
+    let find_error = |document: RenderedDocument<'_>| work_pool_text_error(document.before);
+    let error = rendering.documents(None).next_document().ok().flatten().and_then(find_error);
+    if let Some(error) = error {
+        return Ok(error.in_file(rendering.input_name(0)));
     }
     if let Some(error) = incomplete_template_error(rendering) {
         return Ok(error);

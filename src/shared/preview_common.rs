@@ -4,15 +4,16 @@ use std::path::Path;
 
 use jobplate_diagnostic::Error;
 
-/// Returns whether a template is the output of `prefect work-pool inspect` without `-o json`.
-pub(crate) fn is_work_pool_listing(text: &str) -> bool {
-    text.trim_start().starts_with("WorkPool(")
-}
-
-/// Returns the error for the output of `prefect work-pool inspect` without `-o json`.
-pub(crate) fn work_pool_listing_error() -> Error {
-    Error::input("the output of `prefect work-pool inspect` is not JSON")
-        .hint("use `prefect work-pool inspect POOL -o json`")
+/// Returns the error for text in which a work pool is not JSON: the output of `prefect work-pool inspect`, or a file of
+/// Terraform. Returns `None` for other text.
+pub(crate) fn work_pool_text_error(text: &str) -> Option<Error> {
+    let is_terraform = |line: &str| line.starts_with("resource \"prefect_");
+    let message = match text {
+        _ if text.trim_start().starts_with("WorkPool(") => "the output of `prefect work-pool inspect` is not JSON",
+        _ if text.lines().any(is_terraform) => "a file of Terraform cannot be read",
+        _ => return None,
+    };
+    Some(Error::input(message).hint("use the output of `prefect work-pool inspect POOL -o json`"))
 }
 
 /// Returns the error for a command line without a template.

@@ -33,7 +33,7 @@ use super::definition::Command;
 use crate::shared::edit_args::STDIN;
 use crate::shared::fail_on::FailOnArgs;
 use crate::shared::input_reader::InputReader;
-use crate::shared::preview_common::{is_work_pool_listing, no_input_error, work_pool_listing_error};
+use crate::shared::preview_common::{no_input_error, work_pool_text_error};
 use crate::shared::report_file::{self, ReportFile};
 use crate::ui::Ui;
 
@@ -142,8 +142,8 @@ impl PreviewArgs {
                         + " template base-job-template` print one to start from",
                 ));
             }
-            Some(text) if is_work_pool_listing(&text.text) => {
-                return Err(work_pool_listing_error().in_file(&*text.name));
+            Some(text) if let Some(error) = work_pool_text_error(&text.text) => {
+                return Err(error.in_file(&*text.name));
             }
             Some(text) if base_job_template::is_base_job_template(&text.text) => {
                 refuse_flag(
