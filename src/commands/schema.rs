@@ -35,7 +35,7 @@ impl Command for SchemaArgs {
     const ABOUT: &'static str = "Print the JSON Schema of spec files, for editors, or of findings";
 
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
-        let schema = match self.document.require("unknown schema: choose one of spec, check")? {
+        let schema = match self.document.require("unknown schema; choose one of spec, check")? {
             DocumentKind::Spec => schemars::schema_for!(SpecFile),
             DocumentKind::Check => check_json::schema(),
         };

@@ -35,7 +35,7 @@ pub(super) fn plan_base_job_template(
         && let Some(name) = desired.names().next()
     {
         let reason = format!(
-            "{name} would be lost: workers with prefect-kubernetes {version} replace the `env` of the container"
+            "{name} would have no effect: workers with prefect-kubernetes {version} replace the `env` of the container"
         );
         return refuse(reason, "use --env-from, which works in all versions, or update the workers to 0.2.12 or later");
     }
@@ -69,7 +69,7 @@ fn note_nulls(desired: &DesiredEnv, notes: &mut Notes) {
     let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
     if !names.is_empty() {
         let text = format!(
-            "no flow run gets {}: the null in `job_configuration.env` also removes the value of the worker",
+            "no flow run gets {}: the null in `job_configuration.env` also removes the value that the worker sets",
             names.join(", ")
         );
         let help = "to let the worker pass its own value on, remove the null";
@@ -129,7 +129,7 @@ fn plan_job_env(
     let env = template.env()?;
     match (env, names.worker_settings) {
         (Some(env), [name, ..]) if env.kind() == NodeKind::Seq => Err(Error::refused(format!(
-            "{description} must be a mapping, not a list: {name} must be null in it, or the worker sets its own value"
+            "{description} must be a mapping, not a list: only `{name}: null` in it removes the value that the worker sets"
         ))
         .at(env.span())
         .hint("write it as a mapping, `NAME: value`, and move references to the container's `env`")),
@@ -137,8 +137,8 @@ fn plan_job_env(
             let list = template.default_env.filter(|default| default.kind() == NodeKind::Seq);
             let start = list.or(template.env_schema).unwrap_or(template.job_configuration).span().start;
             Err(Error::refused(format!(
-                "cannot set {name} to null in {description}: the variable `env` can be a list, and workers merge only \
-                 mappings"
+                "cannot write `{name}: null` to {description}, which removes the value that the worker sets: the variable `env` \
+                 can be a list"
             ))
             .at(start..start + 1)
             .hint(format!("write `env` as a mapping, `NAME: value`, or change {name} on the worker")))
@@ -150,7 +150,7 @@ fn plan_job_env(
         (Some(env), _) if is_env_placeholder(env) => {
             edits.push(Editable::from_node(env, description)?.replace(names.null_worker_settings()));
             let names = names.worker_settings.join(", ");
-            let text = format!("{description} now sets {names} to null, so that the worker does not set its own value");
+            let text = format!("{description} now sets {names} to null, to remove the value that the worker sets");
             notes.add(Diagnostic::info("worker-overrides-reference", text));
             Ok(())
         }
@@ -160,7 +160,7 @@ fn plan_job_env(
                 None => format!("missing {description}"),
             };
             let start = other.unwrap_or(template.job_configuration).span().start;
-            Err(Error::refused(format!("{problem}: {name} must be null in it, or the worker sets its own value"))
+            Err(Error::refused(format!("{problem}: only `{name}: null` in it removes the value that the worker sets"))
                 .at(start..start + 1)
                 .hint("write `\"env\": \"{{ env }}\"` in `job_configuration`, as in Prefect's default template, and run the command again"))
         }

@@ -123,13 +123,9 @@ fn plan_containers(
             let is_flow = Some(container.index()) == flow_container;
             let text = match is_flow {
                 true => {
-                    "removed `{{ env }}` from a list of entries: the worker would replace it with a mapping; it adds its \
-                     variables to the list without a placeholder"
+                    "removed `{{ env }}` from the list: the worker adds its variables to the list without a placeholder"
                 }
-                false => {
-                    "removed `{{ env }}` from a list of entries: the worker would replace it with a mapping; it adds its \
-                     variables only to the first container"
-                }
+                false => "removed `{{ env }}` from the list: the worker adds its variables only to the first container",
             };
             notes.add(Diagnostic::info("mixed-env-placeholder", text));
         }

@@ -277,6 +277,6 @@ fn describe_document(text: &str) -> &'static str {
         NodeKind::Map => "no workload",
         NodeKind::Seq => "a list, not a manifest",
         NodeKind::Empty => "empty",
-        _ => "one long string, not a manifest",
+        _ => "a string, not a manifest",
     }
 }

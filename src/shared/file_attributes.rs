@@ -13,7 +13,7 @@ use jobplate_diagnostic::{Error, Result, describe_io_error};
 /// Fails for a directory, a pipe or a device, and for a file that is read-only or has several hard links.
 pub(super) fn check_replaceable(metadata: &Metadata) -> Result<()> {
     if !metadata.is_file() {
-        return Err(Error::input("is not a regular file").hint("pass another file"));
+        return Err(Error::input("not a regular file").hint("pass another file"));
     }
     if metadata.permissions().readonly() {
         return Err(Error::input("is not writable").hint("change its mode, or print to standard output"));

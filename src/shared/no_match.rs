@@ -182,7 +182,7 @@ fn list_objects(found: &[FoundObject]) -> String {
                 Some(problem) => format!(": {problem}"),
             };
             let line = format!("{object}:{key}{containers}");
-            list.push_str(&format!("\n    with {}", diagnostic::escape_name(&line)));
+            list.push_str(&format!("\n    contains {}", diagnostic::escape_name(&line)));
         }
     }
     if found.len() > MAX_LISTED {

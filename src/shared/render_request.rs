@@ -299,8 +299,8 @@ pub(crate) fn missing_spec_inputs(request: &RenderRequest) -> HashMap<PathBuf, E
     }
     let errors = missing.into_iter().filter_map(|input| {
         let spec = display_path(named_in.get(input)?);
-        let hint = format!("correct it under `inputs` in {spec}; the path is relative to the spec file");
-        let error = Error::input("no such file or directory").in_file(display_path(input)).hint(hint);
+        let hint = format!("correct the path under `inputs` in {spec}: it is relative to the spec file");
+        let error = Error::input("cannot be read: no such file or directory").in_file(display_path(input)).hint(hint);
         Some((input.clone(), error))
     });
     errors.collect()

@@ -300,7 +300,7 @@ mod tests {
     fn replaces_only_regular_files() {
         let directory = tempfile::tempdir().unwrap();
         let error = StagedFiles::default().replace(&directory.path().join("."), |_| Ok(())).unwrap_err();
-        assert_eq!(error.message(), "is not a regular file");
+        assert_eq!(error.message(), "not a regular file");
     }
 
     #[test]

@@ -119,7 +119,7 @@ fn check_containers<'a>(pod: &Pod<'a>, findings: &mut Findings<'a>) {
     for container in &pod.containers {
         let Some(node) = container.node.get_first("name").filter(|node| !node.is_null()) else { continue };
         if let Some(kind) = describe_non_string(node) {
-            let text = format!("the name of a container is {kind}, not a string");
+            let text = format!("the name of a container must be a string, not {kind}");
             findings.report(node, text).help(non_string_hint(node.is_scalar()));
         } else if node.is_scalar() && !has_expression(&container.name) {
             match (names::check_label_name("container", &container.name), seen.get(&*container.name)) {

@@ -95,10 +95,10 @@ fn require<'a>(owner: impl Display, map: Node<'a>, field: &str, findings: &mut F
         return;
     }
     match value.filter(|value| !value.span().is_empty()) {
-        Some(empty) => findings.report(empty, format!("{owner}: `{field}` must not be empty")),
+        Some(empty) => findings.report(empty, format!("`{field}` of {owner} must not be empty")),
         None => {
             let first = map.entries().next().map_or(map, |(key, _)| key);
-            findings.report(first, format!("{owner}: missing `{field}`"))
+            findings.report(first, format!("missing `{field}` of {owner}"))
         }
     };
 }

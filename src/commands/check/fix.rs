@@ -231,7 +231,7 @@ impl Fixes {
         match path {
             _ if self.shows_diff => change(&mut |document| visit(document, None))?,
             None => {
-                return Err(Error::input("is not a regular file").in_file(name).hint("use --diff to see the changes"));
+                return Err(Error::input("not a regular file").in_file(name).hint("use --diff to see the changes"));
             }
             Some(path) => file.replace(&path, |out| change(&mut |document| visit(document, Some(&mut *out))))?,
         }
@@ -255,7 +255,7 @@ impl Fixes {
         });
         let unused = references.unused();
         needed
-            .chain(unused.map(|name| format!("`--secret-env`: no plain-text secret in a variable `{name}`")))
+            .chain(unused.map(|name| format!("`--secret-env {name}`: no variable `{name}` has a secret in plain text")))
             .collect()
     }
 

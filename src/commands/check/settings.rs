@@ -139,7 +139,9 @@ fn parse(text: &str) -> Result<Settings> {
         check_rules(key, root.get_first(key))?;
     }
     if let Some(baseline) = root.get_first("baseline").filter(|baseline| baseline.has_text("")) {
-        return Err(Error::usage("`baseline` must not be empty").at(baseline.span()));
+        return Err(Error::usage("`baseline` must not be empty")
+            .at(baseline.span())
+            .hint("write the path of a file, or remove the key"));
     }
     for (pattern, rules) in root.get_first("per-file-ignores").into_iter().flat_map(Node::entries) {
         check_rules("per-file-ignores", Some(rules))?;

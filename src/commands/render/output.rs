@@ -86,7 +86,7 @@ pub(super) fn replace_files(
         if rendering.is_changed(input) {
             let Some(path) = rendering.input_path(input).map(Path::to_owned) else {
                 let name = rendering.input_name(input);
-                return Err(Error::usage("is not a regular file").in_file(name).hint("remove -i"));
+                return Err(Error::usage("not a regular file").in_file(name).hint("remove -i"));
             };
             staged.replace(&path, |out| rendering.write_input(input, out))?;
             replaced.push(input);

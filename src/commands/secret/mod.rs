@@ -294,7 +294,9 @@ fn encode_text(name: &str, location: &str, value: SecretValue) -> Result<Vec<u8>
         SecretValue::Unread => None,
     };
     let string = string.ok_or_else(|| {
-        Error::input(format!("`--text {name}`: the value of `{name}` is not a string")).in_file(location)
+        Error::input(format!("`--text {name}`: the value of `{name}` is not a string"))
+            .in_file(location)
+            .hint(format!("put the value in quotes, or remove `--text {name}`"))
     })?;
     let text = secrets::to_string_literal(name, &string).ok_or_else(|| {
         Error::refused(format!("Prefect expands `${{...}}` in `{name}`, and `--text` cannot prevent it"))

@@ -244,7 +244,8 @@ impl SecretCollector {
 
     fn add_file(&mut self, text: &OsStr, only_names: bool) -> Result<()> {
         let (key, path) = split_assignment(text).filter(|(key, _)| !key.is_empty()).ok_or_else(|| {
-            Error::usage("`--from-file` must be NAME=PATH").hint("add NAME, the name of the secret, before the `=`")
+            Error::usage("`--from-file` must be NAME=PATH")
+                .hint("write `NAME=` before the path, with the name of the secret as NAME")
         })?;
         let flag = format!("`--from-file {key}`");
         let name = secrets::parse_name(key).map_err(|fault| fault.into_error("`--from-file`"))?;
@@ -254,7 +255,7 @@ impl SecretCollector {
             // The error does not quote the path: it may be a value.
             let bytes = self.files.read_bytes(&expand_home(Path::new(path))).map_err(|error| {
                 Error::usage(format!("{flag}: {error}"))
-                    .hint("write the path of a file after the `=`; never the value itself")
+                    .hint("write the path of a file after the `=`, never the value itself")
             })?;
             SecretValue::File(bytes)
         };

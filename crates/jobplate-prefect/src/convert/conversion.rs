@@ -369,7 +369,7 @@ impl Converter<'_> {
         };
         let mut texts = Vec::new();
         if !is_set(parts.metadata, "namespace") && self.base.variable(self.arena, "namespace").is_some() {
-            texts.push("the job template has no `metadata.namespace`: Jobs are created in the namespace of the variable `namespace`, no longer in that of the agent");
+            texts.push("the job template has no `metadata.namespace`: the variable `namespace`, not the agent, now sets the namespace of Jobs");
         }
         if !is_set(Some(parts.spec), "backoffLimit") && self.base.variable(self.arena, "backoff_limit").is_some() {
             texts.push("the job template has no `spec.backoffLimit`: the variable `backoff_limit` now sets the number of retries, which was six");

@@ -371,7 +371,7 @@ fn unset_worker_setting(arena: &mut Arena, base: &Base, name: &str, location: Va
         Some(Value::Dict(_)) => env,
         Some(Value::List(_)) => {
             let error = Error::refused(format!(
-                "`job_configuration.env` of --from-default must not be a list: the worker would override `{name}`, and a list cannot set it to null"
+                "`job_configuration.env` of --from-default must be a mapping, not a list: only `{name}: null` in it removes the value that the worker sets"
             ));
             return Err(locate(
                 error.hint("set `job_configuration.env` to \"{{ env }}\", and move the list to `env` of the container"),

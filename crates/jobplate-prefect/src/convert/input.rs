@@ -161,9 +161,9 @@ const DEFAULT_COMMAND_WORDS: usize = 3;
 pub(super) fn note_command(arena: &Arena, notes: &mut ConversionNotes, container: ValueId, base_args: Option<ValueId>) {
     let Some(command) = arena.dict_get(container, "command") else { return };
     if rewrite::mentions(arena, command, "PREFECT__") {
-        let text =
-            "this command uses variables of Prefect 1 (PREFECT__...); the notes about `env` list their new names";
-        notes.add(Diagnostic::warning("prefect1-name", text), arena.location(command));
+        let text = "the command of the container uses variables of Prefect 1 (PREFECT__...)";
+        let warning = Diagnostic::warning("prefect1-name", text).help("use their new names");
+        notes.add(warning, arena.location(command));
     }
     let arg_count = match base_args.map(|args| arena.get(args)) {
         Some(Value::List(items)) => items.len(),

@@ -84,7 +84,8 @@ pub(super) fn rename_variables(
         referenced_names(&old).filter_map(removed).map(|(index, name, _)| (index, name)).collect();
     for name in removed.values() {
         let text = format!("`$({name})` refers to a variable that is removed");
-        notes.add(Diagnostic::warning("undefined-variable", text), location.as_ref());
+        let help = format!("replace `$({name})` with a value, or remove it");
+        notes.add(Diagnostic::warning("undefined-variable", text).help(help), location.as_ref());
     }
     let new = rename_references(&old, renamed);
     if new == old { value } else { arena.alloc(Value::Str(new), location) }

@@ -39,7 +39,7 @@ pub(super) fn check(
         }
         let references = ENV_FROM_SOURCES.map(|(key, _)| Some((key, get_set(arena, *source, key)?)));
         if references.iter().flatten().count() != 1 {
-            let text = format!("{}: the source must have either `secretRef` or `configMapRef`", owner.subject);
+            let text = format!("{}: the source must have exactly one of `secretRef` and `configMapRef`", owner.subject);
             found.push(locate_diagnostic(
                 Diagnostic::error("missing-field", text),
                 first_location(arena, [*source, sources, container.id]),

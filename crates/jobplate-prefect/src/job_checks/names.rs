@@ -67,7 +67,7 @@ pub(super) fn check_containers(arena: &Arena, containers: &[JobContainer<'_>], f
             },
             _ => {
                 let kind = arena.describe_kind(id);
-                let text = format!("Kubernetes rejects the Job: the name of a container is {kind}, not a string");
+                let text = format!("Kubernetes rejects the Job: the name of a container must be a string, not {kind}");
                 Diagnostic::error("invalid-name", text).help(non_string_hint(!arena.is_collection(id)))
             }
         };

@@ -146,9 +146,9 @@ fn check_field(
         }
         (FieldType::Flag, Value::Bool(_)) => None,
         (FieldType::Flag, Value::Str(text)) if matches!(text.as_str(), "true" | "false") => {
-            Some(wrong_type("a boolean").help("remove the quotes"))
+            Some(wrong_type("a boolean").help("write `true` or `false`, without quotes"))
         }
-        (FieldType::Flag, _) => Some(wrong_type("a boolean").help("use `true` or `false`")),
+        (FieldType::Flag, _) => Some(wrong_type("a boolean").help("write `true` or `false`, without quotes")),
         (FieldType::Quantity, _) => {
             let fault = resources::parse(arena, value, &name).err()?;
             Some(fault.into_diagnostic(resources::CODE, subject))

@@ -216,7 +216,7 @@ fn read_credentials(arena: &mut Arena, version: AgentVersion, config: Config) ->
                 // API must be a string and the tenant a UUID.
                 let api = default_setting(arena, config, "cloud.api")?;
                 if arena.is_truthy(api) && !matches!(arena.get(api), Value::Str(_) | Value::Unknown(_)) {
-                    let error = Error::input("Prefect's agent can't start: its API must be a string");
+                    let error = Error::input("Prefect's agent cannot start: its API must be a string");
                     return Err(locate(error.hint("write a URL"), arena.location(api)));
                 }
                 if let Some(tenant) = tenant {
@@ -250,7 +250,7 @@ fn parse_uuid(arena: &mut Arena, tenant: ValueId) -> Result<ValueId> {
         format_uuid(&bare.trim_matches(['{', '}']).replace('-', ""))
     });
     let Some(uuid) = uuid else {
-        let error = Error::input("Prefect's agent can't start: the tenant must be a UUID");
+        let error = Error::input("Prefect's agent cannot start: the tenant must be a UUID");
         return Err(locate(error.hint("write it as 12345678-1234-1234-1234-123456789abc"), arena.location(tenant)));
     };
     let location = arena.location(tenant).cloned();
@@ -262,7 +262,7 @@ fn check_name(arena: &Arena, kwargs: Kwargs, config: Config) -> Result<()> {
     let name = kwargs.truthy(arena, "name").or_else(|| config.get(arena, "cloud.agent.name"));
     match name.filter(|name| arena.is_truthy(*name)) {
         Some(name) if !matches!(arena.get(name), Value::Str(_) | Value::Unknown(_)) => {
-            let error = Error::input("Prefect's agent can't start: its name must be a string");
+            let error = Error::input("Prefect's agent cannot start: its name must be a string");
             Err(locate(error.hint("put the name in quotes"), arena.location(name)))
         }
         _ => Ok(()),

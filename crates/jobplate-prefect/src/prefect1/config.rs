@@ -115,7 +115,7 @@ fn variable_value(arena: &mut Arena, environ: &Environ, variable: &EnvironVar) -
         Value::Unknown(_) => Ok(expanded),
         _ => Err(locate(
             Error::input(format!(
-                "Prefect can't start: repeated expansion of `{}` does not result in a string",
+                "Prefect cannot start: repeated expansion of `{}` does not result in a string",
                 variable.name
             ))
             .hint("write the final value instead of `$NAME`"),
@@ -278,7 +278,7 @@ impl FlatSettings {
                     }
                 };
                 if arena.as_dict(section).is_none() {
-                    let error = Error::input(format!("Prefect can't start: its setting `{name}` must be a section"));
+                    let error = Error::input(format!("Prefect cannot start: its setting `{name}` must be a section"));
                     return Err(locate(error, arena.location(*value)));
                 }
             }

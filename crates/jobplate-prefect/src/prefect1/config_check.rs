@@ -24,7 +24,7 @@ fn check_keys(arena: &Arena, section: ValueId) -> Result<()> {
         if let Some(name) = arena.as_str(*key)
             && RESERVED_KEYS.contains(&name)
         {
-            let error = Error::input(format!("Prefect can't start: no setting or secret can be called `{name}`"));
+            let error = Error::input(format!("Prefect cannot start: no setting or secret can be called `{name}`"));
             return Err(locate(error.hint("choose another name"), arena.location(*value).or(arena.location(*key))));
         }
         check_keys(arena, *value)?;
@@ -35,7 +35,7 @@ fn check_keys(arena: &Arena, section: ValueId) -> Result<()> {
 /// Fails if a setting prevents Prefect's agent from starting.
 fn check_settings(arena: &mut Arena, config: Config) -> Result<()> {
     let fail = |arena: &Arena, setting: &str, problem: &str| {
-        let error = Error::input(format!("Prefect can't start: its setting `{setting}` {problem}"));
+        let error = Error::input(format!("Prefect cannot start: its setting `{setting}` {problem}"));
         Err(locate(error, config.get(arena, setting).and_then(|value| arena.location(value))))
     };
     for section in REQUIRED_SECTIONS {
@@ -95,7 +95,7 @@ pub(super) fn check_level(arena: &Arena, config: Config, setting: &str) -> Resul
     const LEVELS: [&str; 8] = ["CRITICAL", "FATAL", "ERROR", "WARN", "WARNING", "INFO", "DEBUG", "NOTSET"];
     let Some(level) = config.get(arena, setting) else {
         let section = setting.rsplit_once('.').and_then(|(section, _)| config.get(arena, section));
-        let error = Error::input(format!("Prefect can't start: it has no setting `{setting}`"));
+        let error = Error::input(format!("Prefect cannot start: it has no setting `{setting}`"));
         return Err(locate(error, section.and_then(|section| arena.location(section))));
     };
     let is_level = match arena.get(level) {
@@ -106,6 +106,6 @@ pub(super) fn check_level(arena: &Arena, config: Config, setting: &str) -> Resul
     if is_level {
         return Ok(());
     }
-    let error = Error::input(format!("Prefect can't start: `{setting}` is not a logging level"));
+    let error = Error::input(format!("Prefect cannot start: `{setting}` is not a logging level"));
     Err(locate(error.hint("use DEBUG, INFO, WARNING, ERROR or CRITICAL"), arena.location(level)))
 }

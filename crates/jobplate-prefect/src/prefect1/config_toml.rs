@@ -114,7 +114,7 @@ pub(super) fn check_values<'t>(
                     items.iter().find(|item| items.iter().next().map(type_of) != Some(type_of(item)))
                 {
                     let location = Location { source: Rc::clone(source), span: mismatch.span() };
-                    let error = Error::input("Prefect can't start: a list of several types");
+                    let error = Error::input("Prefect cannot start: a list of several types");
                     return Err(locate(
                         error.hint("use one type: Prefect's TOML reader does not accept others"),
                         Some(&location),

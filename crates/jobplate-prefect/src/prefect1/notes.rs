@@ -269,7 +269,9 @@ impl NoteCollector<'_> {
             let kind = arena.describe_kind(value);
             let text = match variable.source.origin {
                 FlowVariableOrigin::Agent => {
-                    format!("Kubernetes rejects the Job: Prefect parses the value of the setting `{name}` as {kind}")
+                    format!(
+                        "Kubernetes rejects the Job: Prefect parses the value of the setting `{name}` as {kind}, not as a string"
+                    )
                 }
                 _ => format!("Kubernetes rejects the Job: the value of `{name}` is {kind}, not a string"),
             };
@@ -331,8 +333,8 @@ impl NoteCollector<'_> {
         let is_unknown = backend.is_some_and(|backend| matches!(arena.get(backend), Value::Unknown(_)));
         let location = backend.and_then(|backend| arena.location(backend));
         if !backend_is("cloud") && !backend_is("server") && !is_unknown {
-            let text = "PREFECT__BACKEND of the agent must be `cloud` or `server`: otherwise flows cannot find the API";
-            self.add(Diagnostic::warning("backend-api-mismatch", text), location);
+            let text = "PREFECT__BACKEND of the agent is neither `cloud` nor `server`, so flows cannot find the API";
+            self.add(Diagnostic::warning("backend-api-mismatch", text).help("set it to `cloud` or `server`"), location);
         } else if backend_is("server") && api.and_then(|api| arena.as_str(api)) == Some(CLOUD_API_URL) {
             let text = "the agent's backend is `server`, but its PREFECT__CLOUD__API is the URL of Prefect Cloud";
             self.add(Diagnostic::warning("backend-api-mismatch", text), api.and_then(|api| arena.location(api)));

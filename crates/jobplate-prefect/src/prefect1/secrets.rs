@@ -36,7 +36,7 @@ pub fn parse_name(key: &str) -> std::result::Result<&str, ValidationError> {
     }
     if let Some(method) = reserved_part(name) {
         return Err(ValidationError::new(format!(
-            "Prefect can't start: no setting or secret can be called `{method}`"
+            "Prefect cannot start: no setting or secret can be called `{method}`"
         ))
         .hint("choose another name"));
     }

@@ -85,7 +85,7 @@ pub(crate) fn find_error(source: &Rc<SourceFile>) -> Option<(String, Location)> 
     let is_number = ["NaN", "Infinity", "-Infinity"].iter().any(|number| text[at..].starts_with(number));
     let reason = error.to_string();
     let problem = match &text[at..] {
-        rest if rest.starts_with(['#', '/']) => "JSON has no comments",
+        rest if rest.starts_with(['#', '/']) => "comments are not allowed",
         rest if rest.starts_with(['}', ']']) => "trailing comma",
         _ if error.is_eof() => "unexpected end of the file",
         _ => reason.split(" at line ").next().unwrap_or_default(),
@@ -99,7 +99,8 @@ pub(crate) fn find_error(source: &Rc<SourceFile>) -> Option<(String, Location)> 
 pub(crate) fn invalid_json(source: &Rc<SourceFile>) -> Option<Error> {
     let (problem, location) = find_error(source)?;
     Some(locate(
-        Error::input(format!("invalid JSON: {problem}")).hint("a file that begins with `{` must be JSON"),
+        Error::input(format!("invalid JSON: {problem}"))
+            .hint("correct this line: a file that begins with `{` must be JSON"),
         Some(&location),
     ))
 }

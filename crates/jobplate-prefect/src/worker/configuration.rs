@@ -189,10 +189,8 @@ pub(super) fn resolve(
 /// Fails if the value is not a mapping.
 fn merge_env(arena: &mut Arena, env: ValueId, over: ValueId) -> Result<ValueId> {
     if let Value::List(_) = arena.get(over) {
-        let error =
-            Error::input("`env` must be a mapping, like `job_configuration.env` of the base job template, not a list");
-        let hint =
-            "write a mapping, or set `\"env\": \"{{ env }}\"` in `job_configuration`: Prefect cannot merge the two";
+        let error = Error::input("`env` must be a mapping, not a list: Prefect merges it with `job_configuration.env`");
+        let hint = "write a mapping, or set `\"env\": \"{{ env }}\"` in `job_configuration`";
         return Err(locate(error.hint(hint), arena.location(over)));
     }
     union(arena, env, over)

@@ -121,11 +121,9 @@ pub fn find(source: &Rc<SourceFile>, version: WorkerVersion) -> Result<WorkerDep
         ));
     }
     if options.value("profile").is_some() {
-        let error = Error::input(
-            "`--profile` must be the first argument of `prefect`: elsewhere, it overrides the worker's variables",
-        );
+        let error = Error::input("`--profile` must be the first argument of `prefect`");
         return Err(locate(
-            error.hint("write `prefect --profile NAME ... worker start`: there, the variables override the profile"),
+            error.hint("write `prefect --profile NAME ... worker start`: after `worker start`, the profile overrides the variables of the worker"),
             Some(&location),
         ));
     }

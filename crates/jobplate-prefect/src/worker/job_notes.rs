@@ -79,7 +79,7 @@ impl PreviewNotes<'_> {
             let name = arena.dict_get(container, "name").map_or(String::new(), |name| string::str(arena, name));
             let (subject, help) = match is_whole {
                 true => (
-                    format!("`env` of `{name}` in `{list}`"),
+                    format!("`env` of `{name}` under `{list}`"),
                     "write a list: the worker converts only the `env` of the first container".into(),
                 ),
                 false => ("`{{ env }}` in a list of entries".to_owned(), job_checks::placeholder_in_list_hint(is_flow)),

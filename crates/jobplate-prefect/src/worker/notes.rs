@@ -68,10 +68,10 @@ pub fn find(
         notes.add(Diagnostic::info("unknown-value", text), location.as_ref());
     }
     for secret in &preview.secrets {
-        let keys = secret.keys.join(", ");
+        let keys = secret.keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
         let word = if secret.keys.len() == 1 { "key" } else { "keys" };
         let text = format!(
-            "the worker needs permission to create Secrets: it creates the Secret {} with the {word} {keys}",
+            "the worker needs permission to create Secrets: it creates the Secret `{}` with the {word} {keys}",
             secret.name
         );
         notes.add(Diagnostic::info("created-secret", text), None);
@@ -233,8 +233,9 @@ impl<'h> PreviewNotes<'h> {
         let namespace = manifest::namespace(arena, &preview.configuration);
         let location = arena.location(preview.configuration.namespace);
         if let Some(other) = get_field("namespace").filter(|id| string::str(arena, *id) != namespace) {
-            let text = "Kubernetes rejects the Job: `metadata.namespace` in its manifest differs from the variable `namespace`";
-            self.add(Diagnostic::error("namespace-mismatch", text), arena.location(other).or(location));
+            let text = "Kubernetes rejects the Job: its `metadata.namespace` differs from the variable `namespace`";
+            let help = "remove `metadata.namespace`, or set the variable to the same namespace";
+            self.add(Diagnostic::error("namespace-mismatch", text).help(help), arena.location(other).or(location));
         } else if namespace != "default" {
             let created: Vec<&str> = preview.secrets.iter().map(|secret| secret.name.as_str()).collect();
             let kinds = job_checks::find_required_kinds(arena, preview.job, &created);

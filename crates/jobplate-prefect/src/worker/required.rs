@@ -85,8 +85,8 @@ pub(super) fn complete_and_check(
         let error = match missing.as_slice() {
             [_] => Error::input(format!("missing `{key}`{} in the Job of the base job template", under(around))),
             _ => {
-                let paths: Vec<String> = missing.iter().map(|path| to_dotted_path(path)).collect();
-                Error::input(format!("missing {} in the Job of the base job template", paths.join(" and ")))
+                let paths: Vec<String> = missing.iter().map(|path| format!("`{}`", to_dotted_path(path))).collect();
+                Error::input(format!("missing in the Job of the base job template: {}", paths.join(", ")))
             }
         };
         let location = find_nearest(arena, manifest, around);

@@ -80,7 +80,8 @@ impl PreviewNotes<'_> {
         if let Some(run) = scenario.run_variables.filter(|run| arena.is_truthy(*run) && !version.reads_run_variables())
         {
             let why = "prefect-kubernetes before 0.2.12 ignores the job variables of a flow run";
-            self.add(Diagnostic::warning("ignored-variable", why), arena.location(run));
+            let warning = Diagnostic::warning("ignored-variable", why).help("update it to 0.2.12 or later");
+            self.add(warning, arena.location(run));
         }
         let declared = self.keys_of(variables);
         let used = used_variables(arena, template);
