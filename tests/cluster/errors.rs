@@ -15,6 +15,7 @@ use crate::cli::{RunOutput, Sandbox};
 use crate::kubelet::wait_for;
 use crate::manifests::{config_map, cron_job, job};
 use crate::proxy::{Action, Proxy, Request};
+use crate::quota::create_quota;
 use crate::rows::api_path;
 use crate::servers::{ADMIN, NOBODY, Servers, kubeconfig};
 
@@ -610,13 +611,7 @@ fn uses_the_proxy_of_the_kubeconfig() {
 fn reports_an_exceeded_quota() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.create_namespace("quota"), servers.client(ADMIN));
-    let quotas = api_path(&namespace, "resourcequotas", "");
-    let zero = json!({"count/cronjobs.batch": "0"});
-    let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": zero}});
-    admin.post(&quotas, &quota).expect_success();
-    // The quota controller does not run here, so the test sets the status.
-    let status = json!({"status": {"hard": zero, "used": zero}}).to_string();
-    admin.patch(&format!("{quotas}q/status"), "merge", status).expect_success();
+    create_quota(&admin, &namespace, &json!({"count/cronjobs.batch": "0"}));
     let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", CRON_JOB);
     // The admission plugin sees the quota after a short delay, so the command is repeated.
     let output = wait_for("the quota", || {

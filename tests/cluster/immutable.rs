@@ -160,34 +160,6 @@ fn recreates_a_job_whatever_field_differs() {
     assert!(failures.is_empty(), "{failures}");
 }
 
-/// The quota would not be full after the deletion. The Job is kept, since the server cannot check the new one first.
-#[test]
-fn keeps_a_job_if_a_full_quota_prevents_the_check() {
-    let Some(servers) = Servers::shared() else { return };
-    let fixture = Fixture::new(servers);
-    fixture.run("apply", &job("", ""), &[]).assert_exit(0, &[]);
-    let uid = fixture.uid();
-    let (quotas, one) = (api_path(&fixture.namespace, "resourcequotas", ""), json!({"count/jobs.batch": "1"}));
-    let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": one}});
-    fixture.admin.post(&quotas, &quota).expect_success();
-    // The quota controller does not run here, so the test sets the status.
-    let status = json!({"status": {"hard": one, "used": one}}).to_string();
-    fixture.admin.patch(&format!("{quotas}q/status"), "merge", status).expect_success();
-    let changed = job("", "").replace("UTC", "CET");
-    let output = wait_for("the quota", || {
-        let output = fixture.run("apply", &changed, &["--on-immutable=recreate", "--dry-run=server"]);
-        (output.status != 0).then_some(output)
-    });
-    let expected = &["quota", "the live Job is kept", "kubectl delete job etl -n"];
-    output.assert_exit(3, expected);
-    for args in [&["--on-immutable=recreate"][..], &["--on-immutable=recreate", "--no-preflight"]] {
-        fixture.run("apply", &changed, args).assert_exit(3, expected);
-    }
-    fixture.run("apply", &changed, &[]).assert_exit(3, &["exists with different immutable fields"]);
-    fixture.run("apply", &changed, &["--on-immutable=skip"]).assert_exit(0, &[]);
-    assert_eq!(fixture.uid(), uid);
-}
-
 /// A policy replaces a literal with a reference when a Job is created. The live Job then always differs from the manifest,
 /// but not from a new Job.
 #[test]

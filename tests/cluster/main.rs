@@ -41,6 +41,7 @@ mod prefect3;
 mod prefect_server;
 mod preview_references;
 mod proxy;
+mod quota;
 mod recreate;
 mod report;
 mod rows;

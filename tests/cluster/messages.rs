@@ -10,6 +10,7 @@ use crate::http::Client;
 use crate::kubelet::wait_for;
 use crate::manifests::{config_map, cron_job};
 use crate::proxy::{Action, Proxy};
+use crate::quota::create_quota;
 use crate::rows::api_path;
 use crate::servers::{ADMIN, Servers};
 
@@ -166,7 +167,7 @@ fn explains_each_rejection() {
                     "spec": {"limits": [{"type": "Container", "max": {"memory": "128Mi"}}]}});
                 admin.post(&api_path(&namespace, "limitranges", ""), &limits).expect_success();
             }
-            "quota" => create_quota(&admin, &namespace),
+            "quota" => create_quota(&admin, &namespace, &json!({"requests.cpu": "1"})),
             _ => {}
         }
         let sandbox = Sandbox::new(servers.kubeconfig(ADMIN)).file("input.yaml", &text);
@@ -186,16 +187,6 @@ fn explains_each_rejection() {
         }
     }
     assert!(failures.is_empty(), "{failures}");
-}
-
-fn create_quota(admin: &Client, namespace: &str) {
-    let (hard, used) = (json!({"requests.cpu": "1"}), json!({"requests.cpu": "0"}));
-    let quotas = api_path(namespace, "resourcequotas", "");
-    let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": hard}});
-    admin.post(&quotas, &quota).expect_success();
-    // The quota controller does not run here, so the test sets the status.
-    let status = json!({"status": {"hard": hard, "used": used}}).to_string();
-    admin.patch(&format!("{quotas}q/status"), "merge", status).expect_success();
 }
 
 /// Webhooks and mutating policies quote values in many forms, so the responses come from the proxy.

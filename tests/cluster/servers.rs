@@ -36,8 +36,8 @@ const CLEANER: &str = r#"read -r _; sleep 1; rm -rf "$1""#;
 
 /// The time limit for the start of a set. On an idle machine the start takes two seconds.
 const STARTUP_TIMEOUT: Duration = Duration::from_secs(120);
-const CONTROLLERS: &str =
-    "job,cronjob,garbagecollector,namespace,serviceaccount,ttl-after-finished,deployment,replicaset,statefulset";
+const CONTROLLERS: &str = "job,cronjob,garbagecollector,namespace,serviceaccount,ttl-after-finished,deployment,\
+                           replicaset,statefulset,resourcequota";
 
 /// The path to the certificate that the API server generates, relative to the set's directory.
 const CA_CERTIFICATE_PATH: &str = "certificates/apiserver.crt";

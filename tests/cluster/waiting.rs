@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::jobs::{JOB, JobFixture, run_and_wait, with_spec};
 use crate::kubelet::{Kubelet, PodState, wait_for};
 use crate::library;
+use crate::quota::create_quota;
 use crate::rows::api_path;
 use crate::servers::Servers;
 
@@ -128,14 +129,9 @@ fn reports_each_state_of_a_job() {
 fn reports_why_no_pod_is_created() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = JobFixture::new(servers);
-    let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "full"},
-        "spec": {"hard": {"pods": "0"}}});
-    let quotas = format!("/api/v1/namespaces/{}/resourcequotas", fixture.namespace);
-    fixture.admin.post(&quotas, &quota).expect_success();
-    let status = json!({"status": {"hard": {"pods": "0"}, "used": {"pods": "0"}}}).to_string();
-    fixture.admin.patch(&format!("{quotas}/full/status"), "merge", status).expect_success();
+    create_quota(&fixture.admin, &fixture.namespace, &json!({"pods": "0"}));
     let mut run = fixture.watch(JOB, &["--wait", "--timeout=30s"]);
-    run.next_line_with("note: job.batch/etl: cannot create its pod: exceeded quota: full, requested: pods=1");
+    run.next_line_with("note: job.batch/etl: cannot create its pod: exceeded quota: q, requested: pods=1");
     run.interrupt();
     assert_eq!(run.wait().0, 130);
 }

@@ -10,7 +10,7 @@ use crate::errors::conflict::may_be_resolved_by_take_over;
 use crate::errors::describe::unknown_kind_error;
 use crate::errors::status::RefusedRequest;
 use crate::events::EventHandler;
-use crate::immutable::{self, ImmutableJob, JobComparison};
+use crate::immutable::{self, ImmutableJob, JobComparison, full_quota_error};
 use crate::inventory::{Inventory, InventoryEntry, ProvidedResources, read_inventory};
 use crate::job_fields::copy_controller_fields;
 use crate::live::without_server_fields;
@@ -133,7 +133,8 @@ impl Comparer<'_> {
         };
         if let Some(ImmutableJob { live, comparison }) = job {
             check_deletion(Some(&live), object, &resource)?;
-            let JobComparison { new, fields } = comparison?;
+            let JobComparison { new, fields } =
+                comparison.map_err(|quota| full_quota_error(object, &resource, &quota))?;
             let after = if fields.is_empty() { live.clone() } else { new };
             return Ok(build_difference(name, object, Some(live), after, true));
         }

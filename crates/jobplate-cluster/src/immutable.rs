@@ -22,8 +22,18 @@ const MAX_LISTED_FIELDS: usize = 8;
 pub(crate) struct ImmutableJob {
     /// The live Job.
     pub live: Value,
-    /// The comparison with the new Job, or the error if a quota prevents its creation as long as the live Job exists.
-    pub comparison: Result<JobComparison>,
+    /// The comparison with the new Job, or the full quota that prevents it.
+    pub comparison: Result<JobComparison, FullQuota>,
+}
+
+/// A quota that rejects a new Job as long as the live Job exists.
+pub(crate) struct FullQuota {
+    /// The immutable fields in the rejection of the update.
+    pub fields: Vec<String>,
+    /// Whether the quota accepts the new Job after the deletion of the live one.
+    pub accepts_after_deletion: bool,
+    /// The error for the new Job.
+    pub error: Error,
 }
 
 /// A new Job, compared with a live one.
@@ -81,7 +91,10 @@ async fn find_immutable_job(
         Err(refusal) => refusal,
     };
     if refusal.exceeds_quota() && status.names_immutable_field() {
-        let comparison = Err(new_job_error(session, object, resource, &refusal).await);
+        let fields = status.immutable_fields().map(str::to_owned).collect();
+        let accepts_after_deletion = refusal.is_resolved_by_deleting_job();
+        let error = session.refusal_error(&RefusedRequest::for_new(object, resource), &refusal).await;
+        let comparison = Err(FullQuota { fields, accepts_after_deletion, error });
         return Ok(Some(ImmutableJob { live, comparison }));
     }
     // The indexes of fields in this status refer to the document, unlike those in `status`.
@@ -106,6 +119,22 @@ pub(crate) fn existing_job_error(object: &InputObject, resource: &Resource, fiel
     ))
 }
 
+/// Returns the error for a live Job whose immutable fields differ from the manifest, in a namespace with a full quota.
+pub(crate) fn full_quota_error(object: &InputObject, resource: &Resource, quota: &FullQuota) -> Error {
+    let error = existing_job_error(object, resource, &quota.fields, "exists");
+    let message = format!("{}; {}", error.message(), quota.error.message());
+    object.locate(Error::new(ErrorKind::Cluster, message).hint(match quota.accepts_after_deletion {
+        true => "pass --on-immutable=recreate (delete and create it again) or skip, or raise the quota",
+        false => "raise the quota, or pass --on-immutable=skip",
+    }))
+}
+
+/// Returns the error for a Job that is not recreated, since the quota of `error` would also be full without it.
+pub(crate) fn kept_job_error(object: &InputObject, error: &Error) -> Error {
+    let message = format!("{}; the live Job is kept, since the quota would also be full without it", error.message());
+    object.locate(Error::new(error.kind(), message).hint("raise the quota, or pass --on-immutable=skip"))
+}
+
 /// Returns the error for a new Job that the server would reject.
 pub(crate) async fn new_job_error(
     session: &Session<'_>,
@@ -114,18 +143,16 @@ pub(crate) async fn new_job_error(
     refusal: &Status,
 ) -> Error {
     let error = session.refusal_error(&RefusedRequest::for_new(object, resource), refusal).await;
+    if refusal.exceeds_quota() {
+        return kept_job_error(object, &error);
+    }
     if !refusal.is_denied_by_admission() {
         return error;
     }
-    if !refusal.exceeds_quota() {
-        let hint = "the server checked the manifest under another name, since the Job exists: change the manifest, or ask \
-                    the administrator of the cluster";
-        return error.hint(hint);
-    }
-    let message = format!("{}; the live Job is kept, since the new one cannot be checked first", error.message());
-    let (name, namespace) = (object.name(), &object.namespace);
-    let hint = format!("raise the quota, or delete the Job and run again: kubectl delete job {name} -n {namespace}");
-    object.locate(Error::new(error.kind(), message).hint(hint))
+    error.hint(
+        "the server checked the manifest under another name, since the Job exists: change the manifest, or ask the \
+         administrator of the cluster",
+    )
 }
 
 /// Dry-runs the creation of a Job that exists as `live`, and compares the two. Returns the status if the server would

@@ -3,7 +3,7 @@
 use jobplate_diagnostic::Result;
 
 use crate::deletion::Deletion;
-use crate::immutable::{ImmutableJob, existing_job_error};
+use crate::immutable::{ImmutableJob, existing_job_error, full_quota_error, kept_job_error};
 use crate::object::InputObject;
 use crate::options::{ApplyOptions, OnImmutable};
 use crate::outcome::ObjectResult;
@@ -73,11 +73,11 @@ fn decide(options: &ApplyOptions, object: &InputObject, resource: &Resource, job
     }
     match (options.on_immutable, job.comparison) {
         (OnImmutable::Skip, _) => Ok(Decision::Done(ObjectResult::new(Outcome::Skipped))),
-        (OnImmutable::Recreate { include_running }, Ok(_)) => Ok(Decision::Recreate { include_running }),
-        (OnImmutable::Recreate { .. }, Err(error)) => Err(error),
-        (OnImmutable::Fail, comparison) => {
-            let fields = comparison.map_or_else(|_| Vec::new(), |comparison| comparison.fields);
-            Err(existing_job_error(object, resource, &fields, "exists"))
+        (OnImmutable::Recreate { .. }, Err(quota)) if !quota.accepts_after_deletion => {
+            Err(kept_job_error(object, &quota.error))
         }
+        (OnImmutable::Recreate { include_running }, _) => Ok(Decision::Recreate { include_running }),
+        (OnImmutable::Fail, Ok(comparison)) => Err(existing_job_error(object, resource, &comparison.fields, "exists")),
+        (OnImmutable::Fail, Err(quota)) => Err(full_quota_error(object, resource, &quota)),
     }
 }

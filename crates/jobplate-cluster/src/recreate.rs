@@ -1,6 +1,6 @@
 //! Deletes a Job and creates it again (`--on-immutable=recreate`), and tracks what is known about it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jobplate_diagnostic::{Error, ErrorKind, Result};
 use serde_json::Value;
@@ -17,6 +17,12 @@ use crate::refusal::explain_refusal;
 use crate::report::Outcome;
 use crate::request::{ApplyParams, Request, Resource, Verb, qualified_name};
 use crate::session::Session;
+use crate::session::connection::Response;
+
+/// The time in which the server updates a quota after the deletion of a Job.
+const QUOTA_TIMEOUT: Duration = Duration::from_secs(30);
+/// The pause between two creations while a quota is full.
+const QUOTA_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// What is known about a Job that is deleted and created again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,7 +85,8 @@ pub(crate) async fn dry_run(
 }
 
 /// Deletes the live Job and creates it again. A Job that is being deleted is only created again, after it is gone.
-/// Changes nothing if another client has replaced the Job with one that matches the manifest.
+/// Changes nothing if another client has replaced the Job with one that matches the manifest, unless a full quota
+/// prevents the comparison.
 ///
 /// Sets `step` before and after each request, so that it is correct even if the future is dropped.
 ///
@@ -108,14 +115,16 @@ pub(crate) async fn recreate(
         };
         old_uid = live["metadata"]["uid"].clone();
         if Deletion::of(&live).is_none() {
-            let comparison = compare_with_new_job(session, object, resource, &live).await?;
-            let comparison = match comparison {
-                Ok(comparison) => comparison,
+            match compare_with_new_job(session, object, resource, &live).await? {
+                Ok(comparison) if comparison.fields.is_empty() => {
+                    let uid = old_uid.as_str().map(str::to_owned);
+                    return Ok(ObjectResult::with_uid(Outcome::Unchanged, uid));
+                }
+                Ok(_) => {}
+                // Quotas are the last check, so the server has accepted everything else.
+                // Source: k8s.io/kubernetes: pkg/kubeapiserver/options/plugins.go.
+                Err(status) if status.is_resolved_by_deleting_job() => {}
                 Err(status) => return Err(new_job_error(session, object, resource, &status).await),
-            };
-            if comparison.fields.is_empty() {
-                let uid = old_uid.as_str().map(str::to_owned);
-                return Ok(ObjectResult::with_uid(Outcome::Unchanged, uid));
             }
             check_deletable(object, resource, &live, include_running)?;
             if session.cancellation.is_cancelled() {
@@ -135,7 +144,7 @@ pub(crate) async fn recreate(
         *step = RecreateStep::Deleted;
         break;
     }
-    create_again(session, options, object, resource, &old_uid, step).await
+    create_again(session, options, object, resource, &old_uid, deadline, step).await
 }
 
 /// Deletes the live Job, after its pods, if its uid and resource version still match `live`. Returns false if they do
@@ -178,35 +187,28 @@ async fn delete(
     }
 }
 
-/// Creates the Job after the Job with `old_uid` was deleted.
+/// Creates the Job after the Job with `old_uid` was deleted. Until `deadline`, and at most for [`QUOTA_TIMEOUT`], waits
+/// for the server to update a full quota.
 async fn create_again(
     session: &Session<'_>,
     options: &ApplyOptions,
     object: &InputObject,
     resource: &Resource,
     old_uid: &Value,
+    deadline: Instant,
     step: &mut RecreateStep,
 ) -> Result<ObjectResult> {
     let outcome = if *step == RecreateStep::NotStarted { Outcome::Created } else { Outcome::Recreated };
     let params = ApplyParams { write_options: &session.write_options, force: options.force_conflicts, dry_run: false };
     let request = Request::apply(resource, &object.namespace, object.name(), object.body()?, params);
-    let before = *step;
+    let (before, deadline) = (*step, deadline.min(Instant::now() + QUOTA_TIMEOUT));
     for attempt in 1.. {
-        *step = RecreateStep::CreationSent;
-        let response = session.send_tracked(&request, object).await.map_err(|failure| {
-            if !failure.may_have_acted {
-                *step = before;
-            }
-            failure.error
-        })?;
+        let response = send_creation(session, object, &request, deadline, before, step).await?;
         let Some(status) = response.refusal() else {
             let uid = LiveMetadata::read(&response, object)?.uid;
             *step = RecreateStep::NotStarted;
             return Ok(ObjectResult::with_uid(outcome, uid));
         };
-        if !status.is_transient() && !response.was_retried {
-            *step = before;
-        }
         if !status.has_code(409) && !status.has_code(422) {
             return Err(explain_refusal(session, object, resource, &status, options.take_over).await);
         }
@@ -224,6 +226,35 @@ async fn create_again(
         return Err(existing_job_error(object, resource, &fields, "was created again by another client"));
     }
     Err(conflict_loop_error(object, resource, "created again"))
+}
+
+/// Sends the creation of a Job. Repeats it until `deadline` if a quota is full, since the server may still count the
+/// deleted Job. `before` is the step before the creation.
+async fn send_creation(
+    session: &Session<'_>,
+    object: &InputObject,
+    request: &Request,
+    deadline: Instant,
+    before: RecreateStep,
+    step: &mut RecreateStep,
+) -> Result<Response> {
+    loop {
+        *step = RecreateStep::CreationSent;
+        let response = session.send_tracked(request, object).await.map_err(|failure| {
+            if !failure.may_have_acted {
+                *step = before;
+            }
+            failure.error
+        })?;
+        let Some(status) = response.refusal() else { return Ok(response) };
+        if !status.is_transient() && !response.was_retried {
+            *step = before;
+        }
+        if !status.exceeds_quota() || before == RecreateStep::NotStarted || Instant::now() > deadline {
+            return Ok(response);
+        }
+        tokio::time::sleep(QUOTA_POLL_INTERVAL).await;
+    }
 }
 
 /// Checks that the live Job may be deleted. A Job that is being deleted need not have ended.

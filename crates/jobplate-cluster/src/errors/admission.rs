@@ -39,6 +39,13 @@ impl Status {
         (is_webhook || is_policy || is_plugin).then_some(text)
     }
 
+    /// Returns whether a quota rejected a new Job, and will accept it after the deletion of another Job.
+    ///
+    /// A quota counts the Jobs themselves (`count/jobs.batch`), and not the resources of their pods.
+    pub(crate) fn is_resolved_by_deleting_job(&self) -> bool {
+        self.exceeds_quota() && Quota::parse(&self.message).is_some_and(|quota| quota.accepts_job_after_deletion())
+    }
+
     /// Returns whether an authorizer denied the request.
     pub(crate) fn is_permission_missing(&self) -> bool {
         self.has_code(403) && self.message_contains("cannot ") && self.message_contains(" resource ")
@@ -109,19 +116,25 @@ impl<'t> Quota<'t> {
         Some(Quota { name, requested, used, limited })
     }
 
+    fn accepts_job_after_deletion(&self) -> bool {
+        let count_in = |list| figure_of(list, "count/jobs.batch")?.parse::<u64>().ok();
+        self.requested == "count/jobs.batch=1"
+            && count_in(self.used).is_some_and(|used| count_in(self.limited).is_some_and(|limit| used <= limit))
+    }
+
     fn describe(&self, object: &str) -> String {
-        let figure_of = |list: &'t str, resource: &str| {
-            list.split(',')
-                .find_map(|item| item.split_once('=').filter(|(name, _)| *name == resource))
-                .map_or("?", |(_, figure)| figure)
-        };
         let describe_resource = |item: &'t str| {
             let (resource, requested) = item.split_once('=').unwrap_or((item, "?"));
-            let (used, limited) = (figure_of(self.used, resource), figure_of(self.limited, resource));
+            let [used, limited] = [self.used, self.limited].map(|list| figure_of(list, resource).unwrap_or("?"));
             format!("{resource} {used} of {limited} is used, and {object} needs {requested} more")
         };
         self.requested.split(',').map(describe_resource).collect::<Vec<_>>().join("; ")
     }
+}
+
+/// Returns the figure of a resource in a list such as `pods=1,cpu=2`.
+fn figure_of<'t>(list: &'t str, resource: &str) -> Option<&'t str> {
+    list.split(',').find_map(|item| item.strip_prefix(resource)?.strip_prefix('='))
 }
 
 /// Indents the further lines of a message.
@@ -182,5 +195,20 @@ mod tests {
             "cpu 1 of 2 is used, and pod/p needs 2 more; pods 4 of 4 is used, and pod/p needs 1 more"
         );
         assert!(Quota::parse("exceeded quota: q").is_none());
+    }
+
+    #[test]
+    fn finds_quotas_that_accept_a_job_after_a_deletion() {
+        for (figures, expected) in [
+            ("requested: count/jobs.batch=1, used: count/jobs.batch=1, limited: count/jobs.batch=1", true),
+            ("requested: count/jobs.batch=1, used: count/jobs.batch=7, limited: count/jobs.batch=7", true),
+            ("requested: count/jobs.batch=1, used: count/jobs.batch=2, limited: count/jobs.batch=1", false),
+            ("requested: count/jobs.batch=1, used: count/jobs.batch=1, limited: count/jobs.batch=0", false),
+            ("requested: pods=1, used: pods=1, limited: pods=1", false),
+            ("requested: count/jobs.batch=1,x=1, used: count/jobs.batch=1,x=1, limited: count/jobs.batch=1,x=1", false),
+        ] {
+            let message = format!("jobs.batch \"a\" is forbidden: exceeded quota: q, {figures}");
+            assert_eq!(status(403, &message, "").is_resolved_by_deleting_job(), expected, "{figures}");
+        }
     }
 }

@@ -122,7 +122,12 @@ impl Status {
 
     /// Returns whether the server's validation names an immutable field.
     pub(crate) fn names_immutable_field(&self) -> bool {
-        self.is_invalid() && self.causes.iter().any(StatusCause::is_immutable)
+        self.is_invalid() && self.immutable_fields().next().is_some()
+    }
+
+    /// Returns the paths of the immutable fields that the server names.
+    pub(crate) fn immutable_fields(&self) -> impl Iterator<Item = &str> {
+        self.causes.iter().filter(|cause| cause.is_immutable()).map(|cause| &*cause.field)
     }
 
     /// Returns whether the object exceeds a quota.
