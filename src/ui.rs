@@ -7,11 +7,14 @@
 //! | `github.rs` | the annotations, step summaries and escaped logs in GitHub Actions |
 //! | `repository.rs` | the paths of files in reports |
 //! | `events.rs` | the progress output while a cluster is changed |
+//! | `live_objects.rs` | the format of live objects on standard output |
 
 #[cfg(feature = "cluster")]
 pub(crate) mod events;
 pub(crate) mod github;
 pub(crate) mod invocation;
+#[cfg(feature = "cluster")]
+pub(crate) mod live_objects;
 pub(crate) mod repository;
 
 use std::cell::Cell;

@@ -21,6 +21,7 @@ use crate::shared::render_request::RenderRequest;
 use crate::shared::rendered_documents::RenderedDocuments;
 use crate::shared::temp_files::end_on_interrupts;
 use crate::ui::events::ProgressReporter;
+use crate::ui::live_objects::{LiveFormat, LiveObjectFormatter};
 use crate::ui::{Ui, ignore_closed_output};
 
 /// The time between two summaries of a wait. CI systems end a job that prints nothing for some minutes.
@@ -90,6 +91,15 @@ struct ApplyingArgs {
         add = ArgValueCandidates::new(value_candidates::<ApplyFormat>)
     )]
     output: Option<Choice<ApplyFormat>>,
+    /// Print the live objects, with masked values, and the outcomes to stderr: yaml, json
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        conflicts_with = "output",
+        value_parser = ChoiceParser::<LiveFormat>::new(),
+        add = ArgValueCandidates::new(value_candidates::<LiveFormat>)
+    )]
+    show_live: Option<Choice<LiveFormat>>,
 }
 
 /// The resolved arguments of `apply`.
@@ -102,6 +112,8 @@ struct ApplyRequest {
     options: ApplyOptions,
     /// The format of the report, or `None` for a line per object.
     format: Option<ApplyFormat>,
+    /// The format of the live objects, or `None` to print the report instead.
+    live_format: Option<LiveFormat>,
 }
 
 /// The values of `--output`.
@@ -149,23 +161,13 @@ impl ApplyArgs {
             start_timeout,
             timeout,
             output,
+            show_live,
         } = self.applying;
         if prune {
             return Err(prune_error());
         }
         let mut request = resolve_manifests(self.manifests, &self.cluster)?;
-        let dry_run = match dry_run.require("`--dry-run` must be `server` or `none`")? {
-            DryRunChoice::None => false,
-            DryRunChoice::Server => true,
-            DryRunChoice::Client => {
-                let hint =
-                    "use `" + ProgramName + " render` to print manifests, or --dry-run=server to ask the API server";
-                return Err(Error::usage("`--dry-run=client` is not supported").hint(hint));
-            }
-            DryRunChoice::Missing => {
-                return Err(Error::usage("missing value for `--dry-run`").hint("use --dry-run=server"));
-            }
-        };
+        let dry_run = resolve_dry_run(dry_run)?;
         let running = recreate_running;
         let on_immutable =
             match on_immutable.require("`--on-immutable` must be `fail`, `recreate`, `new-name` or `skip`")? {
@@ -181,6 +183,8 @@ impl ApplyArgs {
             return Err(Error::usage("`--recreate-running` requires `--on-immutable=recreate`"));
         }
         let format = output.map(resolve_format).transpose()?;
+        let require_live_format = |format: Choice<LiveFormat>| format.require("`--show-live` must be `yaml` or `json`");
+        let live_format = show_live.map(require_live_format).transpose()?;
         let timeout = parse_duration("--timeout", &timeout)?.unwrap_or(MAX_DURATION);
         let start_timeout = parse_duration("--start-timeout", &start_timeout)?.unwrap_or(MAX_DURATION);
         let wait_options = WaitOptions { follow_logs: logs, start_timeout, summary_interval: SUMMARY_INTERVAL };
@@ -191,10 +195,23 @@ impl ApplyArgs {
             force_conflicts: self.cluster.force_conflicts,
             take_over: self.cluster.take_over,
             on_immutable,
+            show_live: live_format.is_some(),
             wait,
             timeout,
         };
-        Ok(ApplyRequest { request, session: self.cluster.resolve_session()?, options, format })
+        Ok(ApplyRequest { request, session: self.cluster.resolve_session()?, options, format, live_format })
+    }
+}
+
+fn resolve_dry_run(dry_run: Choice<DryRunChoice>) -> Result<bool> {
+    match dry_run.require("`--dry-run` must be `server` or `none`")? {
+        DryRunChoice::None => Ok(false),
+        DryRunChoice::Server => Ok(true),
+        DryRunChoice::Client => {
+            let hint = "use `" + ProgramName + " render` to print manifests, or --dry-run=server to ask the API server";
+            Err(Error::usage("`--dry-run=client` is not supported").hint(hint))
+        }
+        DryRunChoice::Missing => Err(Error::usage("missing value for `--dry-run`").hint("use --dry-run=server")),
     }
 }
 
@@ -236,7 +253,7 @@ Exit codes: 0 success; 2 invalid input; 3 the API server rejected a request or i
     /// Runs the command. The first failure determines the exit code.
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         ui.verbose = self.cluster.verbose;
-        let ApplyRequest { request, session, options, format } = self.resolve()?;
+        let ApplyRequest { request, session, options, format, live_format } = self.resolve()?;
         ui.quiet = request.quiet;
         let rendering = plan(&request, MatchPolicy::required_if(request.injection.needs_target()), ui);
         let mut rendering = edit_report::report_failure(rendering, &request, ui)?;
@@ -245,6 +262,9 @@ Exit codes: 0 success; 2 invalid input; 3 the API server rejected a request or i
         let named = (options.take_over || !injection.unset.is_empty()).then_some(injection);
         let documents = RenderedDocuments::new(&mut rendering, named, options.take_over);
         let progress = ProgressReporter::new(ui, |row| format_row(row, format, options.dry_run));
+        if let Some(live_format) = live_format {
+            progress.show_live_objects(LiveObjectFormatter::new(live_format));
+        }
         let report = jobplate_cluster::apply(documents, &session, &options, &progress);
         let printed = progress.finish();
         end_on_interrupts();

@@ -16,6 +16,7 @@
 //! | `junit` | the form of findings as test cases |
 //! | `rdjson` | the form of findings for reviewdog |
 //! | `mask` | which values are masked in all outputs |
+//! | `masked_object` | the form of a live object with masked values |
 //! | `unparsed` | which parts of comments and of text that cannot be parsed are masked |
 //! | `document_cache` | how long a document's masked ranges and lines are kept |
 //! | `secret_values` | which parts of a server's message are masked, if the objects that it may quote are known |
@@ -33,6 +34,7 @@ mod human;
 pub mod json;
 pub mod junit;
 mod mask;
+mod masked_object;
 pub mod rdjson;
 pub mod sarif;
 mod secret_values;
@@ -47,5 +49,6 @@ pub use human::{
     render_warning,
 };
 pub use mask::mask_value;
+pub use masked_object::mask_object;
 pub use secret_values::mask_server_message;
 pub use table::format_table;

@@ -11,6 +11,7 @@ use jobplate_cluster::{EventHandler, InputObject, ReportRow};
 use jobplate_diagnostic::{Error, Result};
 use serde_json::Value;
 
+use super::live_objects::LiveObjectFormatter;
 use super::{Ui, ignore_closed_output};
 
 /// The time between two frames of a spinner.
@@ -23,6 +24,8 @@ pub(crate) struct ProgressReporter<'u> {
     ui: &'u Ui,
     /// Formats the line on standard output for a finished object.
     format_row: RowFormatter<'u>,
+    /// Formats the live objects. If it is set, they are on standard output, and the lines of finished objects are notes.
+    live_objects: RefCell<Option<LiveObjectFormatter>>,
     /// The first error while a line was written to standard output.
     output_error: RefCell<Option<Error>>,
     /// The warnings that were already reported.
@@ -39,6 +42,7 @@ impl<'u> ProgressReporter<'u> {
         ProgressReporter {
             ui,
             format_row: Box::new(format_row),
+            live_objects: RefCell::default(),
             output_error: RefCell::default(),
             reported_warnings: RefCell::default(),
             // Draws on standard error, but only on a terminal.
@@ -47,13 +51,21 @@ impl<'u> ProgressReporter<'u> {
         }
     }
 
-    /// Removes the spinners.
+    /// Prints the live objects, and reports finished objects in notes.
+    pub(crate) fn show_live_objects(&self, formatter: LiveObjectFormatter) {
+        self.live_objects.replace(Some(formatter));
+    }
+
+    /// Removes the spinners, and prints the rest of the live objects.
     ///
     /// # Errors
     ///
     /// Fails if a line could not be written to standard output. A closed standard output is not an error.
     pub(crate) fn finish(self) -> Result<()> {
         let _ = self.progress.clear();
+        if let Some(live_objects) = self.live_objects.take() {
+            self.print(&live_objects.finish());
+        }
         self.output_error.into_inner().map_or(Ok(()), Err)
     }
 
@@ -64,6 +76,14 @@ impl<'u> ProgressReporter<'u> {
         }
         spinner.enable_steady_tick(SPINNER_INTERVAL);
         spinner
+    }
+
+    /// Prints text to standard output, and keeps the first error.
+    fn print(&self, text: &str) {
+        let printed = self.progress.suspend(|| ignore_closed_output(self.ui.print_text(text)));
+        if let Err(error) = printed {
+            self.output_error.borrow_mut().get_or_insert(error);
+        }
     }
 
     /// Writes a note, unless notes are suppressed.
@@ -112,10 +132,16 @@ impl EventHandler for ProgressReporter<'_> {
 
     fn on_finished(&self, row: &ReportRow) {
         let Some(line) = (self.format_row)(row) else { return };
-        let line = diagnostic::escape_controls(&line) + "\n";
-        let printed = self.progress.suspend(|| ignore_closed_output(self.ui.print_text(&line)));
-        if let Err(error) = printed {
-            self.output_error.borrow_mut().get_or_insert(error);
+        let line = diagnostic::escape_controls(&line);
+        match self.live_objects.borrow().is_some() {
+            true => self.write_note(&line),
+            false => self.print(&(line + "\n")),
+        }
+    }
+
+    fn on_live_object(&self, object: &Value) {
+        if let Some(live_objects) = self.live_objects.borrow_mut().as_mut() {
+            self.print(&live_objects.add(object, &self.ui.mask_policy()));
         }
     }
 

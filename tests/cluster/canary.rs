@@ -222,6 +222,27 @@ fn hides_values_of_compared_objects() {
     assert_no_leaks(servers, &COMMANDS[19..]);
 }
 
+#[test]
+fn hides_values_of_live_objects() {
+    let Some(servers) = Servers::shared() else { return };
+    let commands: [&[&str]; 4] = [
+        &["apply", "--show-live=yaml", "--force-conflicts", "--on-immutable=recreate", "--recreate-running"],
+        &["apply", "--show-live=json", "--force-conflicts", "--on-immutable=skip", "--validate=ignore"],
+        &["apply", "--show-live=json", "--dry-run=server", "--on-immutable=recreate"],
+        &[
+            "apply",
+            "--show-live=yaml",
+            "--secret-env",
+            "API_TOKEN=s/k",
+            "--allow-no-match",
+            "--target",
+            "*",
+            "--take-over",
+        ],
+    ];
+    assert_no_leaks(servers, &commands);
+}
+
 /// Guards against tests that pass only because their input does not contain the canary.
 #[test]
 fn the_canary_can_be_found() {

@@ -32,6 +32,7 @@ pub(crate) fn apply(
         force_conflicts: false,
         take_over: false,
         on_immutable: OnImmutable::Fail,
+        show_live: false,
         wait,
         timeout,
     };

@@ -30,6 +30,7 @@ mod immutable;
 mod jobs;
 mod kubelet;
 mod library;
+mod live_objects;
 mod manifests;
 mod messages;
 #[path = "../prefect/venv.rs"]

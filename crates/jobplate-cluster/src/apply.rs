@@ -14,6 +14,7 @@ use crate::document::Document;
 use crate::dry_run::dry_run;
 use crate::events::EventHandler;
 use crate::inventory::{Inventory, InventoryEntry, ProvidedResources, read_inventory};
+use crate::live::parse_live_object;
 use crate::object::InputObject;
 use crate::options::ApplyOptions;
 use crate::outcome::{DryRunResult, ObjectResult, RunStart};
@@ -160,6 +161,9 @@ impl<'a> ApplyRun<'a> {
         }
         let options = self.context.options;
         for index in queue.finish(index) {
+            if let Some(live) = parse_live_object(&std::mem::take(&mut self.entries[index].live)) {
+                self.context.session.events.on_live_object(&live);
+            }
             let row = &self.entries[index].row;
             let is_awaited = options.wait.is_some() && self.jobs.iter().any(|(job, _)| *job == index);
             let is_complete = mode == Mode::Apply || options.dry_run || row.outcome == Outcome::Failed;
@@ -179,6 +183,7 @@ impl<'a> ApplyRun<'a> {
         }
         if mode == Mode::Apply || options.dry_run {
             row.outcome = result.outcome;
+            entry.live = if options.show_live { result.live } else { Vec::new() };
         }
         if mode == Mode::Apply
             && entry.object.is_job()

@@ -34,6 +34,6 @@ pub(crate) async fn create(
     let metadata = LiveMetadata::read(&response, object)?;
     // The server generates a different name for the creation than for its dry run, so discard the name from a dry run.
     let name = metadata.name.filter(|_| !dry_run);
-    let resource_version = metadata.resource_version;
-    Ok(ObjectResult { name, resource_version, ..ObjectResult::with_uid(Outcome::Created, metadata.uid) })
+    let (resource_version, live) = (metadata.resource_version, response.body);
+    Ok(ObjectResult { name, resource_version, live, ..ObjectResult::with_uid(Outcome::Created, metadata.uid) })
 }

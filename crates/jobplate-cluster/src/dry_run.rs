@@ -38,7 +38,10 @@ pub(crate) async fn dry_run(
     let (response, job) =
         immutable::send_apply(session, object, resource, async || session.send(&request, object).await).await?;
     let Some(status) = response.refusal() else {
-        return classify_success(session, options, object, resource, &response).await;
+        let result = classify_success(session, options, object, resource, &response).await?;
+        // The response of a Job that is recreated is the old Job.
+        let live = if result.outcome == Outcome::Recreated { Vec::new() } else { response.body };
+        return Ok(ObjectResult { live, ..result });
     };
     if let Some(job) = job {
         return on_immutable::dry_run(session, options, object, resource, job).await;
@@ -48,7 +51,7 @@ pub(crate) async fn dry_run(
     if !entries.is_empty() && conflict::may_be_resolved_by_take_over(&status, entries) {
         let response = session.send(&build_request(object.take_over_dry_run_body()?, true), object).await?;
         return match response.refusal() {
-            None => Ok(ObjectResult::new(Outcome::Configured)),
+            None => Ok(ObjectResult { live: response.body, ..ObjectResult::new(Outcome::Configured) }),
             Some(status) => Err(explain_refusal(session, object, resource, &status, options.take_over).await),
         };
     }

@@ -25,6 +25,10 @@ pub trait EventHandler {
     /// Receives the report row of an object, once, when the row is complete. The rows of objects that were not tried
     /// follow at the end of the run.
     fn on_finished(&self, _row: &ReportRow) {}
+    /// Receives an object that the run has applied, as the server returned it. In a dry run, receives the object that
+    /// the server would store. The object may contain secrets. Only called with
+    /// [`ApplyOptions::show_live`](crate::ApplyOptions::show_live).
+    fn on_live_object(&self, _object: &Value) {}
     /// Receives a line of a container's log.
     fn on_log_line(&self, _pod: &str, _container: &str, _line: &str) {}
     /// Receives the state of a Job that the run waits for, each time it changes. The state is `None` at the end of the

@@ -33,6 +33,8 @@ pub(crate) struct InventoryEntry {
     pub skips_dry_run: bool,
     /// The result of the object's dry run.
     pub dry_run: DryRunResult,
+    /// The live object as JSON, until it is reported. Empty if it is not reported.
+    pub live: Vec<u8>,
     /// Whether the object is a Job with `ttlSecondsAfterFinished`. The server removes such a Job some time after it has
     /// finished.
     pub has_ttl: bool,
@@ -67,6 +69,7 @@ impl InventoryEntry {
             requirements,
             skips_dry_run: false,
             dry_run: DryRunResult::NotRun,
+            live: Vec::new(),
             has_ttl,
         }
     }

@@ -103,6 +103,7 @@
 //!     force_conflicts: false,
 //!     take_over: false,
 //!     on_immutable: OnImmutable::Fail,
+//!     show_live: false,
 //!     wait: None,
 //!     timeout: Duration::from_secs(600),
 //! };

@@ -1,6 +1,14 @@
-//! Removes server-managed fields from live objects.
+//! Reads live objects from responses, and removes the fields that the server manages.
 
 use serde_json::{Map, Value};
+
+/// Parses the body of a response as a live object, and removes `managedFields`. Returns `None` if the body is not an
+/// object.
+pub(crate) fn parse_live_object(body: &[u8]) -> Option<Value> {
+    let mut object: Value = serde_json::from_slice(body).ok()?;
+    object.get_mut("metadata")?.as_object_mut()?.remove("managedFields");
+    Some(object)
+}
 
 /// Returns the object without the fields that the server sets: `status` and generated `metadata`, such as `uid`. Also
 /// removes an empty `annotations` mapping.

@@ -1,6 +1,7 @@
 //! Decides what is done about an immutable Job (`--on-immutable`): fail, leave it as it is, or recreate it.
 
 use jobplate_diagnostic::Result;
+use serde_json::Value;
 
 use crate::deletion::Deletion;
 use crate::immutable::{ImmutableJob, existing_job_error, full_quota_error, kept_job_error};
@@ -25,10 +26,12 @@ pub(crate) async fn dry_run(
     job: ImmutableJob,
 ) -> Result<ObjectResult> {
     let live = job.live.clone();
+    let new = job.comparison.as_ref().map_or_else(|_| Vec::new(), |comparison| to_json(&comparison.new));
     match decide(options, object, resource, job)? {
         Decision::Done(result) => Ok(result),
         Decision::Recreate { include_running } => {
-            recreate::dry_run(session, object, resource, include_running, &live).await
+            let result = recreate::dry_run(session, object, resource, include_running, &live).await?;
+            Ok(ObjectResult { live: new, ..result })
         }
     }
 }
@@ -53,6 +56,10 @@ pub(crate) async fn apply(
     }
 }
 
+fn to_json(object: &Value) -> Vec<u8> {
+    object.to_string().into_bytes()
+}
+
 enum Decision {
     Done(ObjectResult),
     Recreate { include_running: bool },
@@ -69,10 +76,14 @@ fn decide(options: &ApplyOptions, object: &InputObject, resource: &Resource, job
     }
     if job.comparison.as_ref().is_ok_and(|comparison| comparison.fields.is_empty()) {
         let uid = job.live["metadata"]["uid"].as_str().map(str::to_owned);
-        return Ok(Decision::Done(ObjectResult::with_uid(Outcome::Unchanged, uid)));
+        let result = ObjectResult { live: to_json(&job.live), ..ObjectResult::with_uid(Outcome::Unchanged, uid) };
+        return Ok(Decision::Done(result));
     }
     match (options.on_immutable, job.comparison) {
-        (OnImmutable::Skip, _) => Ok(Decision::Done(ObjectResult::new(Outcome::Skipped))),
+        (OnImmutable::Skip, _) => {
+            let result = ObjectResult { live: to_json(&job.live), ..ObjectResult::new(Outcome::Skipped) };
+            Ok(Decision::Done(result))
+        }
         (OnImmutable::Recreate { .. }, Err(quota)) if !quota.accepts_after_deletion => {
             Err(kept_job_error(object, &quota.error))
         }

@@ -31,6 +31,8 @@ pub struct ApplyOptions {
     pub take_over: bool,
     /// The action for Jobs whose immutable fields differ.
     pub on_immutable: OnImmutable,
+    /// Pass the live objects to [`EventHandler::on_live_object`](crate::EventHandler::on_live_object) (`--show-live`).
+    pub show_live: bool,
     /// Wait for the Jobs. With `None`, the apply returns once all objects are applied.
     pub wait: Option<WaitOptions>,
     /// The time limit for the deletion of a Job, and for the wait for all Jobs.

@@ -24,6 +24,8 @@ pub(crate) struct ObjectResult {
     pub resource_version: Option<String>,
     /// The result of the object's dry run.
     pub dry_run: DryRunResult,
+    /// The live object as JSON, or the object that the server would store if this is a dry run. Empty if it is unknown.
+    pub live: Vec<u8>,
 }
 
 /// The result of the dry run of an object.
@@ -91,7 +93,14 @@ impl ObjectResult {
 
     /// Creates a result with the uid of the live object.
     pub(crate) fn with_uid(outcome: Outcome, uid: Option<String>) -> Self {
-        ObjectResult { outcome, name: None, uid, resource_version: None, dry_run: DryRunResult::NotRun }
+        ObjectResult {
+            outcome,
+            name: None,
+            uid,
+            resource_version: None,
+            dry_run: DryRunResult::NotRun,
+            live: Vec::new(),
+        }
     }
 }
 
@@ -194,8 +203,12 @@ pub(crate) fn classify_apply(
         // `applied_at`.
         DryRunResult::Exists { applied_at, .. } => is_applied_now && *applied_at != time,
         DryRunResult::New | DryRunResult::NotRun if is_created_by_retry() => {
-            let resource_version = metadata.resource_version;
-            return Ok(ObjectResult { resource_version, ..ObjectResult::with_uid(Outcome::Created, metadata.uid) });
+            let (resource_version, live) = (metadata.resource_version, response.body.clone());
+            return Ok(ObjectResult {
+                resource_version,
+                live,
+                ..ObjectResult::with_uid(Outcome::Created, metadata.uid)
+            });
         }
         DryRunResult::New | DryRunResult::NotRun => {
             is_applied_now && start.is_none_or(|start| metadata.is_applied_since(start, time, manager))
@@ -206,6 +219,6 @@ pub(crate) fn classify_apply(
         _ if is_configured => Outcome::Configured,
         _ => Outcome::Unchanged,
     };
-    let resource_version = metadata.resource_version;
-    Ok(ObjectResult { resource_version, ..ObjectResult::with_uid(outcome, metadata.uid) })
+    let (resource_version, live) = (metadata.resource_version, response.body.clone());
+    Ok(ObjectResult { resource_version, live, ..ObjectResult::with_uid(outcome, metadata.uid) })
 }

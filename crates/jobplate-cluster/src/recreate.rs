@@ -118,7 +118,8 @@ pub(crate) async fn recreate(
             match compare_with_new_job(session, object, resource, &live).await? {
                 Ok(comparison) if comparison.fields.is_empty() => {
                     let uid = old_uid.as_str().map(str::to_owned);
-                    return Ok(ObjectResult::with_uid(Outcome::Unchanged, uid));
+                    let live = live.to_string().into_bytes();
+                    return Ok(ObjectResult { live, ..ObjectResult::with_uid(Outcome::Unchanged, uid) });
                 }
                 Ok(_) => {}
                 // Quotas are the last check, so the server has accepted everything else.
@@ -207,7 +208,7 @@ async fn create_again(
         let Some(status) = response.refusal() else {
             let uid = LiveMetadata::read(&response, object)?.uid;
             *step = RecreateStep::NotStarted;
-            return Ok(ObjectResult::with_uid(outcome, uid));
+            return Ok(ObjectResult { live: response.body, ..ObjectResult::with_uid(outcome, uid) });
         };
         if !status.has_code(409) && !status.has_code(422) {
             return Err(explain_refusal(session, object, resource, &status, options.take_over).await);
