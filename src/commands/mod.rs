@@ -6,7 +6,7 @@
 //! | `mod.rs` | the list of commands, and which one a command line runs |
 //! | `definition.rs` | the parts of a command |
 //! | `render/` | the flags of `render`, and where the result goes: standard output, a ConfigMap, the input files, a list or a diff |
-//! | `apply.rs` | the flags of `apply` with their defaults (`--on-immutable`, `--timeout`), and the format of the report |
+//! | `apply/` | the flags of `apply` with their defaults (`--on-immutable`, `--timeout`), and the format of the report |
 //! | `diff.rs` | the format of differences from the server |
 //! | `post_render.rs` | what a Helm post-renderer reads, prints and requires (`--target`) |
 //! | `krm.rs` | how a ResourceList is parsed and edited, the meaning of its `functionConfig`, and its `results` after an error |

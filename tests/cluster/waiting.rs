@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use jobplate_cluster::{EventHandler, KubeconfigSource, WaitOptions};
+use jobplate_cluster::{EventHandler, KubeconfigSource, WaitGoal, WaitOptions};
 use serde_json::json;
 
 use crate::jobs::{JOB, JobFixture, run_and_wait, with_spec};
@@ -136,6 +136,50 @@ fn reports_why_no_pod_is_created() {
     assert_eq!(run.wait().0, 130);
 }
 
+/// The state of the Job, its arguments, and the exit code with the end of the line on standard output.
+#[test]
+fn waits_for_the_requested_state() {
+    let Some(servers) = Servers::shared() else { return };
+    let failed = PodState::Failed(3, "Error");
+    let with_ttl = with_spec(JOB, "ttlSecondsAfterFinished: 1");
+    let cases = [
+        (&PodState::Succeeded, "--for=complete", JOB, 0, "created, complete"),
+        (&PodState::Succeeded, "--for=failed", JOB, 4, "created, did not fail: complete"),
+        (&failed, "--for=complete", JOB, 4, "created, failed"),
+        (&failed, "--for=condition=failed", JOB, 0, "created, failed (BackoffLimitExceeded): container flow of pod"),
+        (&PodState::Succeeded, "--for=delete", &with_ttl, 0, "created, was deleted"),
+        (&failed, "--for=delete", &with_ttl, 0, "created, was deleted"),
+    ];
+    for (state, arg, text, expected, line) in cases {
+        let (fixture, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
+        let run = fixture.watch(text, &[arg, "--timeout=30s"]);
+        fixture.wait_for_poll();
+        let pod = kubelet.start_pod(&fixture.namespace, "etl", &PodState::Running);
+        kubelet.set_state(&fixture.namespace, &pod, state);
+        let (status, stdout, stderr) = run.wait();
+        assert!(
+            status == expected && stdout.starts_with(&format!("job.batch/etl {line}")),
+            "{arg}: {status} {stdout} {stderr}"
+        );
+    }
+}
+
+/// A Job that has ended still exists.
+#[test]
+fn waits_for_a_deletion_after_the_end() {
+    let Some(servers) = Servers::shared() else { return };
+    let (fixture, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
+    let mut run = fixture.watch(JOB, &["--for=delete", "--timeout=30s"]);
+    fixture.wait_for_poll();
+    fixture.finish(&kubelet, "etl", &PodState::Succeeded);
+    run.next_line_with("note: job.batch/etl: complete");
+    fixture.admin.delete(&format!("{}?propagationPolicy=Background", api_path(&fixture.namespace, "jobs", "etl")));
+    let (status, stdout, stderr) = run.wait();
+    assert_eq!((status, &*stdout), (0, "job.batch/etl created, was deleted\n"), "{stderr}");
+    fixture.apply(JOB, &["--for=delete", "--timeout=1s"]).assert_exit(5, &["timed out waiting for job.batch/etl"]);
+    fixture.apply(JOB, &["--for=ready"]).assert_exit(2, &["`--for` must be `complete`, `failed` or `delete`"]);
+}
+
 #[test]
 fn reports_an_eviction() {
     let Some(servers) = Servers::shared() else { return };
@@ -216,6 +260,7 @@ fn summarizes_a_wait_at_intervals() {
     let Some(servers) = Servers::shared() else { return };
     let fixture = JobFixture::new(servers);
     let wait = WaitOptions {
+        goal: WaitGoal::Complete,
         follow_logs: false,
         start_timeout: Duration::from_secs(30),
         summary_interval: Duration::from_millis(300),

@@ -159,7 +159,7 @@ pub use self::diff::{Difference, diff};
 pub use self::document::{Document, OriginalText, TakeOverEntries};
 pub use self::events::EventHandler;
 pub use self::object::InputObject;
-pub use self::options::{ApplyOptions, OnImmutable, WaitOptions};
+pub use self::options::{ApplyOptions, OnImmutable, WaitGoal, WaitOptions};
 pub use self::report::{Outcome, Report, ReportRow};
 pub use self::session::SessionOptions;
 pub use self::session::config::{ClusterOptions, KubeconfigNames, KubeconfigSource};

@@ -49,9 +49,23 @@ impl ApplyOptions {
     }
 }
 
+/// The state of a Job that ends the wait with success.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WaitGoal {
+    /// The Job is complete.
+    #[default]
+    Complete,
+    /// The Job has failed.
+    Failed,
+    /// The Job does not exist, whether it was complete or not.
+    Deleted,
+}
+
 /// The options of the wait for Jobs.
 #[derive(Clone, Copy, Debug)]
 pub struct WaitOptions {
+    /// The state to wait for (`--for`).
+    pub goal: WaitGoal,
     /// Follow the logs of the pods.
     pub follow_logs: bool,
     /// The time for which a pod may be unable to start, for example because a Secret is missing (`--start-timeout`).

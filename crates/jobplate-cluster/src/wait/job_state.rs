@@ -18,6 +18,19 @@ pub(super) enum JobState {
     Ended { text: String, failure: Option<(ErrorKind, Option<String>)> },
 }
 
+impl JobState {
+    /// Returns the state for a wait that only ends with the deletion of the Job.
+    pub(super) fn until_deletion(self) -> Self {
+        match self {
+            JobState::Running { .. } => self,
+            JobState::Blocked { text, hint } => JobState::Running { text, hint },
+            JobState::Ended { text, .. } => {
+                JobState::Running { text, hint: "delete it, or raise --timeout to wait longer".to_owned() }
+            }
+        }
+    }
+}
+
 /// Determines the state of a Job. `creation_failure` is the reason why its pods cannot be created, if any. If
 /// `advises_logs` is true, the hint for a failed Job suggests `--logs`.
 pub(super) fn read_job_state(

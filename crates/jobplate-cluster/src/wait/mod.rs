@@ -1,4 +1,5 @@
-//! Waits until each Job is complete, has failed or was deleted, or until one of its pods has not started in time.
+//! Waits until each Job has the requested state or can no longer get it, or until one of its pods has not started in
+//! time.
 //!
 //! Jobs, their pods, and the events of Jobs that cannot create pods are listed once and then watched: one watch for each
 //! kind and namespace. Secrets are never read: the status of a pod names a missing Secret.
@@ -42,7 +43,7 @@ pub(crate) struct JobEnd {
     pub index: usize,
     /// A phrase for the report, such as `complete after 7 s`.
     pub text: String,
-    /// The failure. `None` if the Job is complete, or if the user cancelled the wait.
+    /// The failure. `None` if the Job has the requested state, or if the user cancelled the wait.
     pub error: Option<Error>,
 }
 
@@ -66,7 +67,7 @@ pub(crate) async fn wait_for_jobs(
         sender,
         deadline: now + timeout,
         next_summary: now + options.summary_interval,
-        jobs: jobs.into_iter().map(|(index, job)| TrackedJob::new(index, job)).collect(),
+        jobs: jobs.into_iter().map(|(index, job)| TrackedJob::new(index, job, options.goal)).collect(),
         on_end,
         watch_tasks,
         followed_logs: HashSet::new(),

@@ -9,6 +9,7 @@ use super::awaited_job::AwaitedJob;
 use super::job_state::{JobState, read_job_state};
 use super::messages::describe_failed_creation;
 use super::watch::{Update, WatchedKind};
+use crate::options::WaitGoal;
 
 /// The time for the deletion of a Job to arrive in a watch after a list without the Job. The deletion contains the last
 /// state of the Job.
@@ -23,14 +24,18 @@ pub(super) enum JobProgress {
     /// The Job has ended, and the final state of its pods is required.
     NeedsPods,
     /// The wait for the Job has ended. `failure` is like that of [`JobState::Ended`].
-    Ended { text: String, failure: Option<(ErrorKind, Option<String>)> },
+    Ended { text: String, failure: Option<Failure> },
 }
+
+/// The kind of a failure, and a hint.
+type Failure = (ErrorKind, Option<String>);
 
 /// A Job of which the wait tracks the state.
 pub(super) struct TrackedJob {
     /// The index that the caller passed with the Job.
     pub index: usize,
     pub job: AwaitedJob,
+    goal: WaitGoal,
     live: Option<Value>,
     pods: Vec<Value>,
     /// The reason why the Job controller cannot create a pod, from an event.
@@ -48,15 +53,16 @@ pub(super) struct TrackedJob {
     read_pods: bool,
     /// Whether an update was applied since the last check.
     is_updated: bool,
-    /// The end of a Job that was deleted or cannot be watched.
-    lost: Option<(String, ErrorKind, Option<String>)>,
+    /// The end of a Job that was deleted or cannot be watched, with the failure, if it is one.
+    lost: Option<(String, Option<Failure>)>,
 }
 
 impl TrackedJob {
-    pub(super) fn new(index: usize, job: AwaitedJob) -> Self {
+    pub(super) fn new(index: usize, job: AwaitedJob, goal: WaitGoal) -> Self {
         TrackedJob {
             index,
             job,
+            goal,
             live: None,
             pods: Vec::new(),
             creation_failure: None,
@@ -125,7 +131,7 @@ impl TrackedJob {
                 self.creation_failure = read_failure(object);
             }
             Update::Lost { namespace, text, hint } if self.job.namespace == **namespace => {
-                self.lost = Some((text.clone(), ErrorKind::Cluster, Some(hint.clone())));
+                self.lost = Some((text.clone(), Some((ErrorKind::Cluster, Some(hint.clone())))));
             }
             _ => return false,
         }
@@ -141,7 +147,10 @@ impl TrackedJob {
             return JobProgress::Pending;
         }
         let state = match &self.live {
-            Some(live) => Some(read_job_state(live, &self.pods, self.creation_failure.as_deref(), !follows_logs)),
+            Some(live) => {
+                let state = read_job_state(live, &self.pods, self.creation_failure.as_deref(), !follows_logs);
+                Some(if self.goal == WaitGoal::Deleted { state.until_deletion() } else { state })
+            }
             None => None,
         };
         if self.missing_since.is_some_and(|since| since.elapsed() > DELETION_TIMEOUT) {
@@ -155,9 +164,16 @@ impl TrackedJob {
                     let is_first = !std::mem::replace(&mut self.requested_pods, true);
                     return if is_first { JobProgress::NeedsPods } else { JobProgress::Pending };
                 }
-                JobProgress::Ended { text, failure }
+                match (self.goal, failure.is_some()) {
+                    (WaitGoal::Failed, true) => JobProgress::Ended { text, failure: None },
+                    (WaitGoal::Failed, false) => {
+                        let text = format!("did not fail: {text}");
+                        JobProgress::Ended { text, failure: Some((ErrorKind::JobFailed, None)) }
+                    }
+                    _ => JobProgress::Ended { text, failure },
+                }
             }
-            (_, Some((text, kind, hint))) => JobProgress::Ended { text, failure: Some((kind, hint)) },
+            (_, Some((text, failure))) => JobProgress::Ended { text, failure },
             (Some(JobState::Blocked { text, hint }), None) => {
                 let since = *self.blocked_since.get_or_insert_with(Instant::now);
                 if since.elapsed() >= start_timeout {
@@ -191,7 +207,9 @@ impl TrackedJob {
     }
 
     fn set_deleted(&mut self, text: &str, hint: Option<String>) {
-        self.lost.get_or_insert((text.to_owned(), ErrorKind::JobFailed, hint));
+        let is_goal = self.goal == WaitGoal::Deleted;
+        let text = if is_goal { "was deleted" } else { text };
+        self.lost.get_or_insert((text.to_owned(), (!is_goal).then_some((ErrorKind::JobFailed, hint))));
     }
 
     fn set_pod(&mut self, object: &Value) {

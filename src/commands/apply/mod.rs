@@ -1,4 +1,11 @@
 //! `jobplate apply`: renders manifests, applies them to a cluster and reports the outcome of each object.
+//!
+//! | file | decides |
+//! |---|---|
+//! | `mod.rs` | the flags and their defaults |
+//! | `report.rs` | the format of the report |
+
+mod report;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -6,10 +13,10 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
 use jobplate::diagnostic::edits::EditStatus;
-use jobplate_cluster::{ApplyOptions, OnImmutable, Outcome, Report, ReportRow, SessionOptions, WaitOptions};
+use jobplate_cluster::{ApplyOptions, OnImmutable, SessionOptions, WaitGoal, WaitOptions};
 use jobplate_diagnostic::{Error, ProgramName, Result};
-use serde::Serialize;
 
+use self::report::{ApplyFormat, format_row, print_json, summarize};
 use super::definition::Command;
 use crate::shared::choice::{Choice, ChoiceParser, value_candidates};
 use crate::shared::cluster_args::{ClusterArgs, MAX_DURATION, parse_duration, resolve_manifests};
@@ -20,9 +27,9 @@ use crate::shared::plan::plan;
 use crate::shared::render_request::RenderRequest;
 use crate::shared::rendered_documents::RenderedDocuments;
 use crate::shared::temp_files::end_on_interrupts;
+use crate::ui::Ui;
 use crate::ui::events::ProgressReporter;
 use crate::ui::live_objects::{LiveFormat, LiveObjectFormatter};
-use crate::ui::{Ui, ignore_closed_output};
 
 /// The time between two summaries of a wait. CI systems end a job that prints nothing for some minutes.
 const SUMMARY_INTERVAL: Duration = Duration::from_secs(60);
@@ -73,6 +80,14 @@ struct ApplyingArgs {
     /// Wait until the Jobs end
     #[arg(long)]
     wait: bool,
+    /// State of the Jobs to wait for instead of complete (implies --wait): complete, failed, delete
+    #[arg(
+        long = "for",
+        value_name = "STATE",
+        value_parser = ChoiceParser::<WaitState>::new(),
+        add = ArgValueCandidates::new(value_candidates::<WaitState>)
+    )]
+    state: Option<Choice<WaitState>>,
     /// Print the logs of the Jobs to stderr (implies --wait)
     #[arg(long)]
     logs: bool,
@@ -116,15 +131,6 @@ struct ApplyRequest {
     live_format: Option<LiveFormat>,
 }
 
-/// The values of `--output`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ApplyFormat {
-    /// A line per object, such as `job.batch/etl`.
-    Name,
-    /// One JSON document.
-    Json,
-}
-
 /// The values of `--dry-run`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum DryRunChoice {
@@ -136,6 +142,16 @@ enum DryRunChoice {
     /// `--dry-run` without a value, which is refused.
     #[value(name = "", hide = true)]
     Missing,
+}
+
+/// The values of `--for`, which are also accepted in the format of `kubectl wait`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum WaitState {
+    #[value(alias = "condition=complete")]
+    Complete,
+    #[value(alias = "condition=failed")]
+    Failed,
+    Delete,
 }
 
 /// The values of `--on-immutable`.
@@ -157,6 +173,7 @@ impl ApplyArgs {
             no_preflight,
             prune,
             wait,
+            state,
             logs,
             start_timeout,
             timeout,
@@ -187,8 +204,10 @@ impl ApplyArgs {
         let live_format = show_live.map(require_live_format).transpose()?;
         let timeout = parse_duration("--timeout", &timeout)?.unwrap_or(MAX_DURATION);
         let start_timeout = parse_duration("--start-timeout", &start_timeout)?.unwrap_or(MAX_DURATION);
-        let wait_options = WaitOptions { follow_logs: logs, start_timeout, summary_interval: SUMMARY_INTERVAL };
-        let wait = (wait || logs).then_some(wait_options);
+        let wait = wait || logs || state.is_some();
+        let goal = state.map(resolve_goal).transpose()?.unwrap_or_default();
+        let wait_options = WaitOptions { goal, follow_logs: logs, start_timeout, summary_interval: SUMMARY_INTERVAL };
+        let wait = wait.then_some(wait_options);
         let options = ApplyOptions {
             dry_run,
             preflight: !no_preflight,
@@ -213,6 +232,14 @@ fn resolve_dry_run(dry_run: Choice<DryRunChoice>) -> Result<bool> {
         }
         DryRunChoice::Missing => Err(Error::usage("missing value for `--dry-run`").hint("use --dry-run=server")),
     }
+}
+
+fn resolve_goal(state: Choice<WaitState>) -> Result<WaitGoal> {
+    Ok(match state.require("`--for` must be `complete`, `failed` or `delete`")? {
+        WaitState::Complete => WaitGoal::Complete,
+        WaitState::Failed => WaitGoal::Failed,
+        WaitState::Delete => WaitGoal::Deleted,
+    })
 }
 
 fn resolve_format(format: Choice<ApplyFormat>) -> Result<ApplyFormat> {
@@ -290,90 +317,5 @@ Exit codes: 0 success; 2 invalid input; 3 the API server rejected a request or i
         );
         // A failed object determines the exit code, even if the edit report cannot be written.
         report.failure.map_or(report_result, |kind| Ok(ExitCode::from(kind.exit_code())))
-    }
-}
-
-/// Returns the line for an object on standard output. Returns `None` if the format has no line for it.
-///
-/// The reason for a failure is part of the error on standard error.
-fn format_row(row: &ReportRow, format: Option<ApplyFormat>, dry_run: bool) -> Option<String> {
-    match format {
-        None => {
-            let suffix = if dry_run { " (server dry run)" } else { "" };
-            let job = row.job_result.as_ref().map(|job| format!(", {job}")).unwrap_or_default();
-            let reason = row.reason.as_ref().filter(|_| row.outcome != Outcome::Failed);
-            let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-            Some(format!("{} {}{suffix}{job}{reason}", row.qualified_name(), row.outcome.as_str()))
-        }
-        Some(ApplyFormat::Name) => {
-            let is_listed = row.outcome.is_applied() || row.outcome == Outcome::Skipped;
-            is_listed.then(|| row.qualified_name())
-        }
-        Some(ApplyFormat::Json) => None,
-    }
-}
-
-/// Prints the report as one JSON document.
-fn print_json(report: &Report, ui: &Ui) -> Result<()> {
-    let rows: Vec<ReportObject<'_>> = report.rows.iter().map(ReportObject::from_row).collect();
-    let printed = serde_json::json!({"dryRun": report.dry_run, "objects": rows});
-    let text = serde_json::to_string_pretty(&printed).unwrap_or_default() + "\n";
-    ignore_closed_output(ui.print_text(&text))
-}
-
-/// Returns the number of objects with each outcome, such as `3 objects: 2 created, 1 failed`. Returns `None` for a single
-/// object.
-fn summarize(report: &Report) -> Option<String> {
-    if report.rows.len() < 2 {
-        return None;
-    }
-    let outcomes = [
-        Outcome::Created,
-        Outcome::Configured,
-        Outcome::Recreated,
-        Outcome::Unchanged,
-        Outcome::Skipped,
-        Outcome::Failed,
-        Outcome::NotApplied,
-    ];
-    let counts = outcomes.iter().filter_map(|outcome| {
-        let count = report.rows.iter().filter(|row| row.outcome == *outcome).count();
-        (count > 0).then(|| format!("{count} {}", outcome.as_str()))
-    });
-    let suffix = if report.dry_run { " (server dry run)" } else { "" };
-    Some(format!("{} objects: {}{suffix}", report.rows.len(), counts.collect::<Vec<_>>().join(", ")))
-}
-
-/// An object in the JSON report.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ReportObject<'r> {
-    api_version: &'r str,
-    kind: &'r str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    namespace: Option<&'r str>,
-    name: &'r str,
-    file: &'r str,
-    line: usize,
-    outcome: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'r str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    job: Option<&'r str>,
-}
-
-impl<'r> ReportObject<'r> {
-    fn from_row(row: &'r ReportRow) -> Self {
-        ReportObject {
-            api_version: &row.api_version,
-            kind: &row.kind,
-            namespace: row.namespace.as_deref(),
-            name: &row.name,
-            file: &row.file,
-            line: row.line,
-            outcome: row.outcome.as_str(),
-            reason: row.reason.as_deref(),
-            job: row.job_result.as_deref(),
-        }
     }
 }
