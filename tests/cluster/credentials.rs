@@ -3,15 +3,19 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 use jobplate_cluster::{EventHandler, KubeconfigSource, ServiceAccount};
+use serde_json::json;
 
 use crate::cli::{RunOutput, Sandbox};
+use crate::http::Client;
+use crate::kubelet::{Kubelet, PodState, wait_for};
 use crate::library;
-use crate::manifests::config_map;
+use crate::manifests::{config_map, job};
 use crate::proxy::{Action, Proxy};
 use crate::rows::api_path;
 use crate::servers::{ADMIN, Servers, kubeconfig};
@@ -207,4 +211,69 @@ fn uses_the_service_account_of_a_pod() {
     assert!(report.failure.is_none(), "{report:?}");
     admin.get(&api_path(&namespace, "configmaps", "a")).expect_success();
     assert!(run("unknown-token").failure.is_some());
+}
+
+const JOB: &str = job!("{name: etl}", "backoffLimit: 0", "{name: flow, image: none}");
+
+/// Issues a token of the service account `rotated`. The token is valid as long as the Secret with this name exists.
+fn issue_token(admin: &Client, namespace: &str, secret: &str) -> String {
+    let metadata = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret}});
+    admin.post(&api_path(namespace, "secrets", ""), &metadata).expect_success();
+    let request = json!({"spec": {"boundObjectRef": {"apiVersion": "v1", "kind": "Secret", "name": secret}}});
+    let path = api_path(namespace, "serviceaccounts", "rotated/token");
+    let response = admin.post(&path, &request).expect_success();
+    response["status"]["token"].as_str().expect("it has one").to_owned()
+}
+
+/// During the wait, the file gets a new token, and the server no longer accepts the old one. Until then, the watches end
+/// at once, so the program sends requests with the old token.
+#[test]
+fn reads_a_token_file_again_while_it_waits() {
+    let Some(servers) = Servers::shared() else { return };
+    let (namespace, admin, kubelet) =
+        (servers.create_namespace("rotation"), servers.client(ADMIN), Kubelet::start(servers));
+    let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "rotated"}});
+    admin.post(&api_path(&namespace, "serviceaccounts", ""), &account).expect_success();
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "rotated"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"kind": "ServiceAccount", "name": "rotated", "namespace": namespace}],
+    });
+    let bindings = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings");
+    admin.post(&bindings, &binding).expect_success();
+    let [old, new] = ["old", "new"].map(|secret| issue_token(&admin, &namespace, secret));
+
+    let is_rotated = Arc::<AtomicBool>::default();
+    let rule_flag = Arc::clone(&is_rotated);
+    let proxy = Proxy::start(servers, move |request| {
+        let is_watch = request.target.contains("watch=true");
+        if is_watch && !rule_flag.load(Ordering::SeqCst) { Action::Truncate } else { Action::Forward }
+    });
+    let has_sent = |token: &str| {
+        let header = format!("Bearer {token}");
+        proxy
+            .requests()
+            .iter()
+            .any(|request| request.matches("GET", "/jobs?") && request.header("authorization") == Some(&*header))
+    };
+    let config = std::fs::read_to_string(proxy.kubeconfig()).expect("it can be read");
+    let config = config.replace(&format!("token: {ADMIN}"), "tokenFile: rotated.token");
+    let sandbox = Sandbox::without_kubeconfig().file("input.yaml", JOB).file("config", config);
+    sandbox.write("rotated.token", &old);
+    let path = sandbox.directory().join("config");
+    let sandbox = sandbox.env("KUBECONFIG", path);
+    let program = sandbox.start(&["apply", "input.yaml", "-n", &namespace, "--wait", "--timeout=60s"]);
+    wait_for("a request with the old token", || has_sent(&old).then_some(()));
+    sandbox.write("rotated.token", format!("{new}\n"));
+    admin.delete(&api_path(&namespace, "secrets", "old")).expect_success();
+    // The server remembers valid tokens for 10 seconds.
+    let jobs = api_path(&namespace, "jobs", "");
+    wait_for("the end of the old token", || (servers.client(&old).get(&jobs).status == 401).then_some(()));
+    wait_for("a request with the new token", || has_sent(&new).then_some(()));
+    is_rotated.store(true, Ordering::SeqCst);
+    let pod = kubelet.start_pod(&namespace, "etl", &PodState::Running);
+    kubelet.set_state(&namespace, &pod, &PodState::Succeeded);
+    let output = program.wait().assert_exit(0, &[]);
+    assert!(output.stdout.starts_with("job.batch/etl created, complete"), "{output:?}");
+    assert!(!output.stderr.contains("error"), "{output:?}");
 }
