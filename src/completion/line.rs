@@ -84,6 +84,7 @@ impl CommandLine {
                 impersonate_groups: values_of("groups"),
                 server: values_of("server").pop(),
                 token: values_of("token").pop(),
+                certificate_authority: matches.try_get_one::<PathBuf>("certificate_authority").ok().flatten().cloned(),
                 tls_server_name: values_of("tls_server_name").pop(),
                 insecure_skip_tls_verify: matches
                     .try_get_one::<bool>("insecure_skip_tls_verify")

@@ -46,6 +46,9 @@ pub(crate) struct ClusterArgs {
     /// Bearer token; other users of this machine can see it in the list of processes
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
+    /// File with the certificate authority of the API server, instead of that of the kubeconfig
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure_skip_tls_verify")]
+    certificate_authority: Option<PathBuf>,
     /// Name in the certificate of the API server
     #[arg(long, value_name = "NAME")]
     tls_server_name: Option<String>,
@@ -139,6 +142,7 @@ impl ClusterArgs {
             kubeconfigs: find_kubeconfig(self.kubeconfig),
             server: self.server,
             token: self.token.map(|token| token.trim().to_owned()),
+            certificate_authority: self.certificate_authority,
             tls_server_name: self.tls_server_name,
             insecure_skip_tls_verify: self.insecure_skip_tls_verify,
             context: self.context,

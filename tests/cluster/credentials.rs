@@ -113,8 +113,13 @@ fn needs_no_kubeconfig_with_flags() {
     let url = server_url(servers);
     let sandbox = Sandbox::without_kubeconfig().file("input.yaml", CONFIG_MAP);
     let flags = ["--server", &url, "--token", ADMIN];
-    let hint = "is not signed by a certificate authority that this machine trusts";
-    apply(&sandbox, &namespace, &flags).assert_exit(3, &[hint, "SSL_CERT_FILE"]);
+    let hint = "is self-signed, or not signed by a certificate authority that this machine trusts";
+    apply(&sandbox, &namespace, &flags).assert_exit(3, &[hint, "set --certificate-authority"]);
+    let authority = servers.authority().display().to_string();
+    let with_authority = [&flags[..], &["--certificate-authority", &authority]].concat();
+    apply(&sandbox, &namespace, &with_authority).assert_exit(0, &[]);
+    let contradiction = [&with_authority[..], &["--insecure-skip-tls-verify"]].concat();
+    apply(&sandbox, &namespace, &contradiction).assert_exit(2, &["--insecure-skip-tls-verify"]);
     apply(&sandbox, &namespace, &[&flags[..], &["--insecure-skip-tls-verify"]].concat()).assert_exit(0, &[]);
     apply(&sandbox, &namespace, &["--server", "https://", "--token", ADMIN])
         .assert_exit(2, &["`--server` is not a URL"]);
@@ -153,13 +158,9 @@ fn reports_unusable_certificates_and_proxies() {
     assert!(!output.stderr.contains("hush"), "{output:?}");
 }
 
-/// The certificate becomes valid in the year 2100.
-#[test]
-fn suspects_the_clock_if_a_certificate_is_not_valid_yet() {
-    let Some(servers) = Servers::shared() else { return };
-    let mut params = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).expect("the name is valid");
-    params.not_before = rcgen::date_time_ymd(2100, 1, 1);
-    params.not_after = rcgen::date_time_ymd(2101, 1, 1);
+/// Starts a server with a self-signed certificate. The server only completes handshakes. Returns its port and the
+/// certificate.
+fn serve_certificate(params: rcgen::CertificateParams) -> (u16, String) {
     let key = rcgen::KeyPair::generate().expect("a key can be made");
     let certificate = params.self_signed(&key).expect("a certificate can be made");
     let private_key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
@@ -178,10 +179,62 @@ fn suspects_the_clock_if_a_certificate_is_not_valid_yet() {
             while connection.is_handshaking() && connection.complete_io(&mut stream).is_ok() {}
         }
     });
-    let sandbox = Sandbox::without_kubeconfig().file("input.yaml", CONFIG_MAP).file("ca.crt", certificate.pem());
+    (port, certificate.pem())
+}
+
+/// The certificate becomes valid in the year 2100.
+#[test]
+fn suspects_the_clock_if_a_certificate_is_not_valid_yet() {
+    let Some(servers) = Servers::shared() else { return };
+    let mut params = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).expect("the name is valid");
+    params.not_before = rcgen::date_time_ymd(2100, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2101, 1, 1);
+    let (port, certificate) = serve_certificate(params);
+    let sandbox = Sandbox::without_kubeconfig().file("input.yaml", CONFIG_MAP).file("ca.crt", certificate);
     sandbox.write("config", kubeconfig(&format!("https://127.0.0.1:{port}"), Some(Path::new("ca.crt")), ADMIN));
     apply(&sandbox, &servers.create_namespace("clock"), &["--kubeconfig", "config"])
         .assert_exit(3, &["is not valid yet", "correct the clock"]);
+}
+
+/// The authority in the kubeconfig, or that of the flag, is the certificate of the server, another one, or missing.
+#[test]
+fn explains_self_signed_certificates() {
+    let params = || rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).expect("the name is valid");
+    let mut authority_params = params();
+    authority_params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ((port, own), (authority_port, authority)) = (serve_certificate(params()), serve_certificate(authority_params));
+    let (_, other) = serve_certificate(params());
+    let is_trusted = ["cannot connect to the API server"];
+    let authority_fields =
+        ["self-signed", "certificate-authority-data", "--certificate-authority", "--insecure-skip-tls-verify"];
+    let of_machine = [&authority_fields[..], &["this machine trusts"]].concat();
+    let of_kubeconfig = [&authority_fields[..], &["the configured certificate authority"]].concat();
+    let of_authority = ["self-signed one with CA:TRUE", "without CA:TRUE; --insecure-skip-tls-verify"];
+    for (port, file, flag, expected) in [
+        (port, None, None, &of_machine[..]),
+        (port, Some(&other), None, &of_kubeconfig),
+        (port, Some(&own), None, &is_trusted),
+        (port, Some(&other), Some("own.crt"), &is_trusted),
+        (
+            port,
+            None,
+            Some("none.crt"),
+            &["cannot read the certificate authority from none.crt", "check --certificate-authority"],
+        ),
+        (port, None, Some("input.yaml"), &["input.yaml contains no certificate", "check --certificate-authority"]),
+        (authority_port, None, None, &of_authority),
+        (authority_port, Some(&authority), None, &of_authority),
+    ] {
+        let sandbox = Sandbox::without_kubeconfig().file("input.yaml", CONFIG_MAP).file("own.crt", &own);
+        sandbox.write("ca.crt", file.unwrap_or(&own));
+        let file = file.map(|_| Path::new("ca.crt"));
+        sandbox.write("config", kubeconfig(&format!("https://127.0.0.1:{port}"), file, ADMIN));
+        let flag = flag.map(|flag| ["--certificate-authority", flag]);
+        let args = ["--kubeconfig", "config", "--request-timeout=2s"];
+        let output = apply(&sandbox, "x", &[&args[..], flag.as_ref().map_or(&[], |flag| &flag[..])].concat());
+        let output = output.assert_exit(3, expected);
+        assert!(["expired", "another name"].iter().all(|other| !output.stderr.contains(other)), "{output:?}");
+    }
 }
 
 struct Silent;

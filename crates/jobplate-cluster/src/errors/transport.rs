@@ -53,9 +53,16 @@ impl ConfigOrigin {
 
     fn authority_hint(self) -> &'static str {
         match self {
-            ConfigOrigin::Kubeconfig => "check `certificate-authority` in the kubeconfig",
+            ConfigOrigin::Kubeconfig => {
+                "set `certificate-authority` or `certificate-authority-data` in the kubeconfig, or --certificate-authority, to \
+                 the certificate of its authority, or to its own if it is self-signed; --insecure-skip-tls-verify accepts \
+                 any certificate"
+            }
             ConfigOrigin::Pod => "check the file ca.crt of the pod's service account",
-            ConfigOrigin::Flags => "set `certificate-authority` in a kubeconfig, or SSL_CERT_FILE",
+            ConfigOrigin::Flags => {
+                "set --certificate-authority to the certificate of its authority, or to its own if it is self-signed; \
+                 --insecure-skip-tls-verify accepts any certificate"
+            }
         }
     }
 
@@ -81,6 +88,8 @@ pub(crate) struct ServerTarget {
     /// The host and port of the proxy, if any.
     pub proxy: Option<String>,
     pub origin: ConfigOrigin,
+    /// Whether the configuration has the certificate of an authority. Otherwise, those of the system count.
+    pub has_authority: bool,
 }
 
 impl ServerTarget {
@@ -105,7 +114,7 @@ impl TransportError {
         };
         let server = target.name();
         if chain.contains("invalid peer certificate") {
-            let (problem, hint) = describe_certificate_problem(&chain, target.origin);
+            let (problem, hint) = describe_certificate_problem(&chain, target);
             let reason = format!("cannot trust {server}: its certificate {problem}");
             return TransportError::unsent(reason, hint, true);
         }
@@ -190,14 +199,22 @@ impl ErrorChain {
 }
 
 /// Returns a description of the problem with the server's certificate, and a hint.
-fn describe_certificate_problem(chain: &ErrorChain, origin: ConfigOrigin) -> (&'static str, &'static str) {
+fn describe_certificate_problem(chain: &ErrorChain, target: &ServerTarget) -> (&'static str, &'static str) {
+    let origin = target.origin;
     if chain.contains("UnknownIssuer") || chain.contains("BadSignature") {
-        let problem = match origin {
-            ConfigOrigin::Kubeconfig => "is not signed by the certificate authority of the kubeconfig",
-            ConfigOrigin::Pod => "is not signed by the certificate authority of the pod's service account",
-            ConfigOrigin::Flags => "is not signed by a certificate authority that this machine trusts",
+        let problem = match (target.has_authority, origin) {
+            (false, _) => "is self-signed, or not signed by a certificate authority that this machine trusts",
+            (true, ConfigOrigin::Pod) => {
+                "is self-signed, or not signed by the certificate authority of the pod's service account"
+            }
+            (true, _) => "is self-signed, or not signed by the configured certificate authority",
         };
         (problem, origin.authority_hint())
+    } else if chain.contains("CaUsedAsEndEntity") {
+        (
+            "is that of a certificate authority, such as a self-signed one with CA:TRUE, and cannot be used for a server",
+            "give the API server a certificate without CA:TRUE; --insecure-skip-tls-verify accepts any certificate",
+        )
     } else if chain.contains("NotValidForName") || chain.contains("not valid for name") {
         (
             "is for another name",

@@ -40,7 +40,8 @@ impl AuthenticatedClient {
         plugin_output: PluginOutput,
     ) -> Result<Self, Error> {
         let proxy = config.proxy_url.as_ref().map(host_and_port);
-        let target = ServerTarget { address: host_and_port(&config.cluster_url), proxy, origin };
+        let has_authority = config.root_cert.is_some() || config.root_cert_file.is_some();
+        let target = ServerTarget { address: host_and_port(&config.cluster_url), proxy, origin, has_authority };
         let credentials = Credentials::load(&mut config, plugin_output).await.map_err(|error| error.to_error())?;
         let client = RefCell::new(build_client(config.clone(), &target)?);
         Ok(AuthenticatedClient {

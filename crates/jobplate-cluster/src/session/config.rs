@@ -9,6 +9,9 @@ use jobplate_diagnostic::{Error, ErrorKind, Result, describe_io_error, display_p
 use kube::Config;
 use kube::config::{AuthInfo, Context, KubeConfigOptions, Kubeconfig, KubeconfigError, LoadDataError, NamedContext};
 
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::{self, PemObject as _};
+
 use super::in_cluster::{self, ServiceAccount};
 use crate::errors::transport::ConfigOrigin;
 
@@ -36,6 +39,8 @@ pub struct ClusterOptions {
     pub token: Option<String>,
     /// `--tls-server-name`: the name in the certificate of the API server.
     pub tls_server_name: Option<String>,
+    /// `--certificate-authority`: a file with the certificates of authorities, instead of those of the kubeconfig.
+    pub certificate_authority: Option<PathBuf>,
     /// `--insecure-skip-tls-verify`: accept any certificate of the API server.
     pub insecure_skip_tls_verify: bool,
     /// `--context`.
@@ -80,6 +85,8 @@ impl KubeconfigNames {
 /// leading NUL distinguishes it from real names.
 const PLACEHOLDER_CONTEXT: &str = "\u{0}jobplate";
 
+const AUTHORITY_FLAG_HINT: &str = "check --certificate-authority";
+
 /// Builds the configuration of kube's client, without kube's own retries. Also returns its origin.
 ///
 /// # Errors
@@ -109,6 +116,10 @@ fn override_config(config: &mut Config, options: &ClusterOptions) -> Result<()> 
     if let Some(name) = &options.tls_server_name {
         config.tls_server_name = Some(name.clone());
     }
+    if let Some(path) = &options.certificate_authority {
+        (config.root_cert, config.root_cert_file) = (Some(read_authorities(path)?), None);
+        config.accept_invalid_certs = false;
+    }
     if options.insecure_skip_tls_verify {
         config.accept_invalid_certs = true;
         (config.root_cert, config.root_cert_file) = (None, None);
@@ -128,6 +139,25 @@ fn override_config(config: &mut Config, options: &ClusterOptions) -> Result<()> 
         config.auth_info.impersonate_groups = Some(options.impersonate_groups.clone());
     }
     Ok(())
+}
+
+/// Reads the certificates in the file of `--certificate-authority`.
+fn read_authorities(path: &Path) -> Result<Vec<Vec<u8>>> {
+    let place = display_path(path);
+    let certificates: Vec<Vec<u8>> = CertificateDer::pem_file_iter(path)
+        .and_then(|certificates| certificates.map(|certificate| Ok(certificate?.to_vec())).collect())
+        .map_err(|error| match &error {
+            pem::Error::Io(error) => config_error(format!(
+                "cannot read the certificate authority from {place}: {}",
+                describe_io_error(error)
+            )),
+            _ => config_error(format!("{place} is not in PEM format")),
+        })
+        .map_err(|error| error.hint(AUTHORITY_FLAG_HINT))?;
+    if certificates.is_empty() {
+        return Err(config_error(format!("{place} contains no certificate")).hint(AUTHORITY_FLAG_HINT));
+    }
+    Ok(certificates)
 }
 
 /// Parses the value of `--server`. A value without a scheme means HTTPS.
