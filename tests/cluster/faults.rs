@@ -189,6 +189,22 @@ fn prints_retries_with_verbose() {
 }
 
 /// A Job with a generated name must not be sent twice, or two Jobs would be created.
+/// The server is unavailable for some seconds, twice.
+#[test]
+fn reports_long_retries_once() {
+    let Some(servers) = Servers::shared() else { return };
+    let namespace = servers.create_namespace("note");
+    let proxy = Proxy::start(servers, |request| match request.earlier_count {
+        4 => Action::Forward,
+        0..9 => Action::status(503, "ServiceUnavailable", "no"),
+        _ => Action::Forward,
+    });
+    let sandbox = Sandbox::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
+    let output = apply(&sandbox, &namespace, &[]).assert_exit(0, &[]);
+    let note = "note: the API server responded with 503; retrying for up to 30 s\n";
+    assert_eq!(output.stderr, note.repeat(2), "{output:?}");
+}
+
 #[test]
 fn retries_a_creation_only_if_the_server_rejected_it() {
     let Some(servers) = Servers::shared() else { return };

@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::jobs::{JOB, JobFixture, run_and_wait, with_spec};
 use crate::kubelet::{Kubelet, PodState, wait_for};
 use crate::library;
+use crate::proxy::Action;
 use crate::quota::create_quota;
 use crate::rows::api_path;
 use crate::servers::Servers;
@@ -192,6 +193,22 @@ fn reports_an_eviction() {
     });
     assert_eq!(status, 4, "{stderr}");
     assert!(stderr.contains("was evicted: The node was low on resource: memory\n"), "{stderr}");
+}
+
+#[test]
+fn ends_the_wait_if_the_credentials_expire() {
+    let Some(servers) = Servers::shared() else { return };
+    let fixture = JobFixture::with_rule(servers, |request| match request.matches("GET", "/jobs?") {
+        true => Action::status(401, "Unauthorized", "Unauthorized"),
+        false => Action::Forward,
+    });
+    fixture.apply(JOB, &["--wait"]).assert_exit(
+        3,
+        &[
+            "job.batch/etl can no longer be watched: the API server rejected the credentials (401 Unauthorized)",
+            "it continues; log in again",
+        ],
+    );
 }
 
 #[test]

@@ -32,6 +32,9 @@ const MAX_RETRY_AFTER_SECONDS: u64 = 24 * 60 * 60;
 /// The time for which requests are retried if the server has never responded.
 const FIRST_CONTACT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The time after which a note reports that a server which has responded before does not respond any more.
+const RETRY_NOTE_DELAY: Duration = Duration::from_secs(3);
+
 /// A complete HTTP response.
 #[derive(Debug)]
 pub(crate) struct Response {
@@ -100,6 +103,8 @@ pub(crate) struct Connection<'e> {
     /// Whether the server has ever responded. If it has not, its address is probably wrong, and requests are retried
     /// for a shorter time.
     has_responded: Cell<bool>,
+    /// Whether a note has reported the retries since the server last processed a request.
+    has_noted_retries: Cell<bool>,
 }
 
 impl<'e> Connection<'e> {
@@ -124,6 +129,7 @@ impl<'e> Connection<'e> {
             events,
             unreachable_since: Cell::new(None),
             has_responded: Cell::new(false),
+            has_noted_retries: Cell::new(false),
         })
     }
 
@@ -166,6 +172,12 @@ impl<'e> Connection<'e> {
             let url = request.method_and_url(&self.base_url);
             let line = format!("{url}: {reason}; retrying in {:.1} s", pause.as_secs_f64());
             self.events.on_request(&line);
+            if unreachable_for + pause >= RETRY_NOTE_DELAY
+                && self.has_responded.get()
+                && !self.has_noted_retries.replace(true)
+            {
+                self.events.on_note(&format!("{reason}; retrying for up to {} s", retry_timeout.as_secs()));
+            }
             tokio::time::sleep(pause).await;
             backoff = (backoff * 2).min(MAX_BACKOFF);
             is_retry = true;
@@ -223,7 +235,10 @@ impl<'e> Connection<'e> {
                 // A load balancer responds even if no server is available, so a retryable error counts as unreachable.
                 match self.retry_reason(request, &response) {
                     Some(_) => self.mark_unreachable(),
-                    None => self.unreachable_since.set(None),
+                    None => {
+                        self.unreachable_since.set(None);
+                        self.has_noted_retries.set(false);
+                    }
                 }
                 Ok(response)
             }
