@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jobplate_manifest::credentials::{AUTHORIZATION_SCHEMES, is_name, is_placeholder, is_secret_name};
 
-use super::benign_names::names_no_secret;
+use super::benign_names::{are_words, names_no_secret};
 
 /// The schemes of addresses.
 const ADDRESS_SCHEMES: [&str; 6] = ["http", "https", "ws", "wss", "grpc", "tcp"];
@@ -31,13 +31,13 @@ const SECRET_NAME_ENDS: [&str; 6] = ["ca", "cert", "certs", "creds", "credential
 const TYPES_OF_PARAMETERS: [&str; 4] = ["bytes", "dict", "str", "Optional[str]"];
 
 /// The name of a cluster of etcd, in a flag or a variable.
-const CLUSTER_TOKENS: [&str; 2] = ["--initial-cluster-token", "ETCD_INITIAL_CLUSTER_TOKEN"];
+const CLUSTER_TOKENS: [&str; 2] = ["-initial-cluster-token", "ETCD_INITIAL_CLUSTER_TOKEN"];
 
 /// Returns whether a value with a secret-looking name is probably a setting. The values that are benign for the masker
 /// too are not examined.
 pub(super) fn is_probably_setting(name: &str, value: &str) -> bool {
     let value = value.trim();
-    CLUSTER_TOKENS.contains(&name)
+    CLUSTER_TOKENS.iter().any(|token| name.trim_start_matches('-') == token.trim_start_matches('-'))
         || name == "x-kubernetes-patch-merge-key"
         || name.ends_with("Annotation") && value.contains('/') && is_name(value)
         || name == "passwd" && value.split_whitespace().all(|word| ACCOUNT_SOURCES.contains(&word))
@@ -45,7 +45,8 @@ pub(super) fn is_probably_setting(name: &str, value: &str) -> bool {
         || is_name_of_secret(name, value)
         || names_header(name, value)
         || is_address(name, value)
-        || value.starts_with("file:///")
+        || is_cookie_of_a_probe(name, value)
+        || is_file_url(value)
         || value.strip_prefix("env://").is_some_and(is_constant)
         || is_variable(value)
         || [name, name.trim_end_matches('s')].iter().any(|name| is_secret_reference(name, value))
@@ -55,12 +56,12 @@ pub(super) fn is_probably_setting(name: &str, value: &str) -> bool {
 const MAX_CONTEXT: usize = 256;
 
 /// Returns the text before a part, as far as it is examined.
-fn text_before<'t>(text: &'t str, part: &Range<usize>) -> &'t str {
+pub(super) fn text_before<'t>(text: &'t str, part: &Range<usize>) -> &'t str {
     &text[text.floor_char_boundary(part.start.saturating_sub(MAX_CONTEXT))..part.start]
 }
 
 /// Returns the text after a part, as far as it is examined.
-fn text_after<'t>(text: &'t str, part: &Range<usize>) -> &'t str {
+pub(super) fn text_after<'t>(text: &'t str, part: &Range<usize>) -> &'t str {
     &text[part.end..text.floor_char_boundary(part.end + MAX_CONTEXT)]
 }
 
@@ -69,6 +70,7 @@ fn text_after<'t>(text: &'t str, part: &Range<usize>) -> &'t str {
 pub(super) fn is_benign_part(text: &str, part: &Range<usize>) -> bool {
     let value = &text[part.clone()];
     let content = strip_scheme(value).unwrap_or(value);
+    let content = content.strip_prefix('\\').filter(|rest| rest.starts_with('$')).unwrap_or(content);
     let is_quote = |c: char| c == '"' || c == '\'';
     let word = content.trim_start_matches(is_quote).split(['"', '\'', ' ']).next().unwrap_or_default();
     let flag = text_before(text, part).trim_end_matches(['=', ':', ' ', '"', '\'', '\\']);
@@ -76,6 +78,9 @@ pub(super) fn is_benign_part(text: &str, part: &Range<usize>) -> bool {
     let is_own_name = value.contains('_') && flag_name == value;
     is_variable(value)
         || is_variable(word)
+        || word.contains(':') && word.split(':').all(is_shell_variable)
+        || AUTHORIZATION_SCHEMES.iter().any(|scheme| value.trim() == scheme.trim())
+        || is_empty_parameter(text, part)
         || is_placeholder(word)
         || is_own_name
         || names_no_secret(flag_name, content.trim_matches(|c: char| is_quote(c) || "[]\\".contains(c)))
@@ -84,11 +89,20 @@ pub(super) fn is_benign_part(text: &str, part: &Range<usize>) -> bool {
         || value.ends_with("XXXXXXXX")
         || value.starts_with("-----BEGIN ") && value.contains("REDACTED")
         || value.trim_matches(is_quote).is_empty()
+        || is_file_url(value)
+        || is_public_pem(value)
         || is_expression(content)
         || has_variable_password(value)
         || BLOCK_SCALAR_HEADERS.contains(&value)
         || CLUSTER_TOKENS.iter().any(|name| flag.ends_with(name))
         || is_account(text, part)
+}
+
+/// Returns whether a part follows an empty parameter of a URL, as in `/login?access_token= uid`.
+fn is_empty_parameter(text: &str, part: &Range<usize>) -> bool {
+    let before = text_before(text, part);
+    let word = before.trim_end().rsplit(char::is_whitespace).next().unwrap_or_default();
+    before.ends_with(char::is_whitespace) && word.ends_with('=') && word.contains(['?', '&'])
 }
 
 /// Returns whether a value is a URL, or the part after its scheme, with a variable as password:
@@ -191,6 +205,18 @@ fn names_header(name: &str, value: &str) -> bool {
         && value.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-')
 }
 
+/// Returns whether a value is the URL of a local file, with or without an empty host.
+fn is_file_url(value: &str) -> bool {
+    value.starts_with("file:///") || value.starts_with("file:/") && !value.starts_with("file://")
+}
+
+/// Returns whether the header `Cookie` has only words, as in `session-id=x-readiness-probe`, and not the key of a session.
+fn is_cookie_of_a_probe(name: &str, value: &str) -> bool {
+    let is_setting =
+        |pair: &str| pair.split_once('=').is_some_and(|(_, value)| value.contains('-') && are_words(value));
+    name.eq_ignore_ascii_case("cookie") && value.split(';').all(is_setting)
+}
+
 /// Returns whether `value` is a variable after the scheme of the header `Authorization`.
 fn is_prefixed_variable(value: &str) -> bool {
     strip_scheme(value).is_some_and(|rest| is_shell_variable(rest) || is_placeholder(rest))
@@ -198,7 +224,8 @@ fn is_prefixed_variable(value: &str) -> bool {
 
 /// Returns what follows the scheme in a value of the header `Authorization`.
 fn strip_scheme(value: &str) -> Option<&str> {
-    AUTHORIZATION_SCHEMES.iter().find_map(|scheme| value.strip_prefix(scheme))
+    let start = |scheme: &&str| value.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    AUTHORIZATION_SCHEMES.iter().find(|scheme| start(scheme)).map(|scheme| &value[scheme.len()..])
 }
 
 /// Returns whether `value` is the URL of a server, without a user or a query. The URL of a webhook is a credential.
@@ -257,6 +284,8 @@ mod tests {
             ("API_KEY_HEADER", "X-Api-Key"),
             ("--initial-cluster-token", "etcd-cluster-1"),
             ("existingSecret", "db-credentials"),
+            ("Cookie", "session-id=x-readiness-probe"),
+            ("KEYSTORE_PASSWORD", "file:/run/keystore-password"),
             ("x-kubernetes-patch-merge-key", "name"),
             ("passwd", "files systemd"),
             ("secretEnv", "OIDC_CLIENT_SECRET"),
@@ -268,6 +297,7 @@ mod tests {
         }
         for (name, value) in [
             ("TOKEN_HEADER", "Bearer hunter2"),
+            ("Cookie", "session-id=hunter2"),
             ("API_KEY_HEADER", "hunter2"),
             ("WEBHOOK_URL", "https://hooks.example.com/services/T0/B0/x"),
             ("DB_PASSWORD", "pass://Hunter2"),
@@ -292,6 +322,8 @@ mod tests {
         let bundle = format!("{certificate}-----BEGIN PRIVATE KEY-----\nMIIE\n");
         assert!(is_public_pem(&STANDARD.encode(certificate)));
         assert!(!is_public_pem(&STANDARD.encode(bundle)));
+        let text = format!("key: ${{1:{}}}", STANDARD.encode(certificate));
+        assert!(is_benign_part(&text, &(9..text.len() - 1)));
     }
 
     #[test]
@@ -316,6 +348,12 @@ mod tests {
             ("--dsn=postgres://$(U):$(P)@db?password=hunter2", "postgres://$(U):$(P)@db?password=hunter2", false),
             ("--dsn=postgres://$(USER):hunter2@db", "postgres://$(USER):hunter2@db", false),
             ("etcd --initial-cluster-token etcd-cluster-1", "etcd-cluster-1", true),
+            ("-initial-cluster-token=etcd-cluster", "etcd-cluster", true),
+            ("https://api:\\${TOKEN}@github.com", "\\${TOKEN}", true),
+            ("curl -u $USERNAME:$PASSWORD x", "$USERNAME:$PASSWORD", true),
+            ("'Authorization': 'Bearer ' + token", "Bearer ", true),
+            ("Authorization: token $(cat /run/token)\" \\", "token $(cat /run/token)\" \\", true),
+            ("https://a.example/info?access_token= uid", "uid", true),
             ("credentials: |-", "|-", true),
             ("curl -u user:hunter2@smtp.example.com", "hunter2", false),
             ("sqlplus system:hunter2@db:1521/XE", "hunter2", false),

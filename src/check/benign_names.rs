@@ -34,6 +34,9 @@ const NAMES_OF_SECRETS: [&str; 7] =
 const OTHER_KEYS: [&str; 9] =
     ["messagekey", "metadatakey", "mykey", "pathkey", "projectkey", "taintkey", "taintskey", "timekey", "topologykey"];
 
+/// The maximum length of a word in a name, in bytes.
+const MAX_WORD_LENGTH: usize = 20;
+
 /// Returns whether a value is not a secret because of its name: the name of a Secret or of a key of one, or a setting
 /// about a secret.
 pub(super) fn names_no_secret(name: &str, value: &str) -> bool {
@@ -59,6 +62,19 @@ fn last_word(name: &str) -> String {
     };
     let start = (1..bytes.len()).rev().find(starts_word).unwrap_or_default();
     String::from_utf8_lossy(&bytes[start..]).to_ascii_lowercase()
+}
+
+/// Returns whether a value consists of words, as a name does: letters of the same case, and numbers.
+pub(super) fn are_words(value: &str) -> bool {
+    let is_word = |word: &str| {
+        let rest = if word.starts_with(|c: char| c.is_ascii_uppercase()) { &word[1..] } else { word };
+        word.len() <= MAX_WORD_LENGTH
+            && (word.bytes().all(|byte| byte.is_ascii_digit())
+                || word.bytes().all(|byte| byte.is_ascii_uppercase())
+                || rest.bytes().all(|byte| byte.is_ascii_lowercase()))
+    };
+    value.contains(|c: char| c.is_ascii_alphabetic())
+        && value.split([' ', '-', '_', '.', '/', '=', ':', '?']).all(is_word)
 }
 
 #[cfg(test)]

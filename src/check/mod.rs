@@ -27,6 +27,7 @@
 //! | `references` | which Secrets, ConfigMaps and keys a pod refers to |
 //! | `benign_literals` | which literals with secret-looking names are probably settings |
 //! | `benign_names` | which names with a secret-looking word are not those of secrets |
+//! | `evidence` | how sure it is that a value is a secret |
 //! | `named_secrets` | which values are secrets because of their names |
 //! | `secret_references` | which reference replaces a secret in plain text |
 //! | `plain_secrets` | which parts of a document are secrets in plain text |
@@ -45,6 +46,7 @@ mod copy;
 mod described_run;
 mod document_checker;
 mod embedded_text;
+mod evidence;
 mod expression;
 mod field_comparison;
 mod finding;

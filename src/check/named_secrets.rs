@@ -8,6 +8,12 @@ use super::benign_names::names_no_secret;
 /// The functions of Go templates that have a default value, which may be a secret.
 const DEFAULT_FUNCTIONS: [&str; 4] = ["default", "coalesce", "ternary", "or "];
 
+/// Empty default values.
+const EMPTY_DEFAULTS: [&str; 4] = ["''", "\"\"", "{}", "[]"];
+
+/// The passwords that programs have until somebody changes them.
+const DEFAULT_PASSWORDS: [&str; 4] = ["changeme", "change-me", "change_me", "changeit"];
+
 /// What a string is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LiteralKind {
@@ -29,6 +35,12 @@ pub(super) fn may_be_file_name(name: &str) -> bool {
     name.ends_with("credentials") || name.ends_with("key")
 }
 
+/// Returns whether a value is a password that a program has until somebody changes it. It works, so it counts in a
+/// variable.
+pub(super) fn is_default_password(value: &str) -> bool {
+    DEFAULT_PASSWORDS.iter().any(|password| value.trim().eq_ignore_ascii_case(password))
+}
+
 /// Returns whether a value is a secret because of its name.
 pub(super) fn is_named_secret(kind: LiteralKind, name: &str, value: &str) -> bool {
     let is_multiline = || value.trim_end().contains('\n');
@@ -45,7 +57,7 @@ pub(super) fn is_named_secret(kind: LiteralKind, name: &str, value: &str) -> boo
         LiteralKind::Other => false,
     };
     has_secret_name
-        && !is_benign_value(name, value)
+        && (!is_benign_value(name, value) || kind == LiteralKind::Variable && is_default_password(value))
         && !is_probably_setting(name, value)
         && !names_no_secret(name, value.trim())
         && !contains_reference(value)
@@ -56,7 +68,29 @@ fn contains_reference(value: &str) -> bool {
     [("$(", ")"), ("${", "}"), ("{{", "}}")].into_iter().any(|(open, close)| {
         let Some((_, rest)) = value.split_once(open) else { return false };
         let Some((content, _)) = rest.split_once(close) else { return false };
-        let is_action = || open == "{{" && !DEFAULT_FUNCTIONS.iter().any(|function| content.contains(function));
+        let is_default = |(at, function): (usize, &str)| {
+            let value = content[at + function.len()..].trim_start_matches(['(', ' ']);
+            !EMPTY_DEFAULTS.iter().any(|empty| value.starts_with(empty))
+        };
+        let has_default = |function: &&str| content.match_indices(*function).any(is_default);
+        let is_action = || open == "{{" && !DEFAULT_FUNCTIONS.iter().any(has_default);
         is_placeholder(&format!("{open}{content}{close}")) || is_action()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_default_value_may_be_a_secret() {
+        for (value, expected) in [
+            ("{{ (vault.secret | default({})).key | default('', true) }}", true),
+            ("{{ .token | default \"\" }}", true),
+            ("{{ .token | default \"hunter2\" }}", false),
+            ("{{ token or 'hunter2' }}", false),
+        ] {
+            assert_eq!(contains_reference(value), expected, "{value}");
+        }
+    }
 }

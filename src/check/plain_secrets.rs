@@ -16,6 +16,7 @@ use jobplate_prefect::base_job_template;
 use jobplate_yaml::{DecodedScalar, Document, Documents, Node, NodeArena, NodeKind, read};
 
 use super::benign_literals::{is_benign_part, is_public_pem};
+use super::evidence::{self, Evidence};
 use super::named_secrets::{LiteralKind, is_named_secret, may_be_file_name};
 
 /// The maximum depth of documents in strings.
@@ -40,8 +41,8 @@ pub(super) struct PlainSecret {
     pub name: Option<String>,
     /// Whether the whole scalar is the secret.
     pub is_whole: bool,
-    /// Whether the secret has the shape of one. Otherwise, only its name says that it is one.
-    pub has_shape: bool,
+    /// Why the value counts as a secret.
+    pub evidence: Evidence,
 }
 
 /// Finds the secrets of a document, in document order.
@@ -62,6 +63,8 @@ enum Scope {
     Keys,
     /// The configuration of a program: all keys name their values, at any depth.
     Config,
+    /// The generators of a kustomization.
+    Generators,
     /// A base job template.
     Template,
     /// The schemas of a base job template's variables.
@@ -165,6 +168,8 @@ impl<'a> Finder<'a> {
                 (name, Scope::Schema) if SCHEMA_VALUES.contains(&name) => {
                     Label::new(LiteralKind::Setting, Scope::Config).named(label.name.clone())
                 }
+                ("secretGenerator" | "configMapGenerator", _) => Label::new(LiteralKind::Other, Scope::Generators),
+                ("literals", Scope::Generators) => Label::new(LiteralKind::Setting, Scope::Object).named(key.text()),
                 ("variables", Scope::Template) => Label::new(LiteralKind::Other, Scope::Variables),
                 ("data", Scope::ConfigMap) => Label::new(LiteralKind::Setting, Scope::Keys),
                 (_, Scope::Config) => Label::new(LiteralKind::Setting, scope).named(key.text()),
@@ -177,7 +182,7 @@ impl<'a> Finder<'a> {
                     command.add(list, value);
                     continue;
                 }
-                _ => Label::new(LiteralKind::Other, Scope::Object),
+                _ => Label::new(LiteralKind::Other, Scope::Object).named(key.text()),
             };
             pending.push((value, child));
         }
@@ -187,9 +192,9 @@ impl<'a> Finder<'a> {
     /// Finds the secrets of a scalar.
     fn examine(&mut self, node: Node<'a>, label: &Label<'a>) {
         let Some(text) = node.text() else { return };
-        let secret = |span, is_whole, has_shape| {
+        let secret = |span, is_whole, evidence| {
             let name = label.name.as_deref().map(str::to_owned);
-            PlainSecret { node: node.index(), span, kind: label.kind, name, is_whole, has_shape }
+            PlainSecret { node: node.index(), span, kind: label.kind, name, is_whole, evidence }
         };
         let secret_name = label.name.as_deref().filter(|name| is_named_secret(label.kind, name, &text));
         let is_file = label.kind == LiteralKind::Setting && text.trim_end().contains('\n');
@@ -201,9 +206,9 @@ impl<'a> Finder<'a> {
             self.found.extend(found);
             return;
         }
-        if secret_name.is_some() {
-            let has_shape = !find_shaped_credentials(&text).is_empty();
-            self.found.push(secret(node.span(), true, has_shape));
+        if let Some(name) = secret_name {
+            let evidence = evidence::of_named(label.kind, name, &text, &find_shaped_credentials(&text));
+            self.found.push(secret(node.span(), true, evidence));
             return;
         }
         let mut shaped = find_shaped_credentials(&text);
@@ -223,8 +228,11 @@ impl<'a> Finder<'a> {
         let decoded = DecodedScalar::new(node);
         self.found.extend(all.into_iter().map(|range| {
             let is_whole = range == (0..text.len());
-            let has_shape = has_shape(&range);
-            secret(if is_whole { node.span() } else { decoded.source_range(range) }, is_whole, has_shape)
+            let evidence = match has_shape(&range) {
+                true => evidence::of_shape(&text, &range),
+                false => evidence::of_assignment(label.kind, label.name.as_deref(), &text, &range),
+            };
+            secret(if is_whole { node.span() } else { decoded.source_range(range) }, is_whole, evidence)
         }));
     }
 
@@ -320,14 +328,13 @@ impl<'a> ContainerCommand<'a> {
             reader.read(word);
             let label = Label::new(LiteralKind::Argument, Scope::Object).named(flag.take());
             flag = Some(text.clone()).filter(|_| reader.is_secret_flag(word));
-            match reader.attached_value(word).filter(|_| item.is_scalar()) {
-                Some(offset) => {
-                    let start = text.len() - text.trim_start().len();
-                    let span = DecodedScalar::new(item).source_range(start + offset..start + word.len());
-                    let has_shape = !find_shaped_credentials(word).is_empty();
-                    let kind = LiteralKind::Argument;
-                    let secret = PlainSecret { node: item.index(), span, kind, name: None, is_whole: false, has_shape };
-                    found.push(secret);
+            let start = text.len() - text.trim_start().len();
+            let attached = reader.attached_value(word).map(|offset| start + offset..start + word.len());
+            match attached.filter(|part| item.is_scalar() && !is_benign_part(&text, part)) {
+                Some(part) => {
+                    let (kind, evidence) = (LiteralKind::Argument, Evidence::Name);
+                    let span = DecodedScalar::new(item).source_range(part);
+                    found.push(PlainSecret { node: item.index(), span, kind, name: None, is_whole: false, evidence });
                 }
                 None => pending.push((item, label)),
             }

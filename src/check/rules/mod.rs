@@ -31,6 +31,7 @@ pub mod overridden_field;
 pub mod overridden_reference;
 pub mod overridden_variable;
 pub mod plaintext_secret;
+pub mod possible_secret;
 pub mod prefect1_name;
 pub mod preview_failed;
 pub mod removed_setting;
@@ -95,6 +96,7 @@ pub const RULES: &[&Rule] = &[
     &overridden_reference::RULE,
     &overridden_variable::RULE,
     &plaintext_secret::RULE,
+    &possible_secret::RULE,
     &prefect1_name::RULE,
     &preview_failed::RULE,
     &removed_setting::RULE,

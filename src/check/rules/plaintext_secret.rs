@@ -10,6 +10,7 @@ use jobplate_manifest::workload::{is_builtin_workload, is_job};
 use jobplate_prefect::variables::secret_name;
 use jobplate_yaml::{Child, Edit, Editable, Value};
 
+use crate::check::evidence::Evidence;
 use crate::check::findings::{Confidence, Findings};
 use crate::check::named_secrets::LiteralKind;
 use crate::check::plain_secrets::{self, PlainSecret};
@@ -28,9 +29,11 @@ pub static RULE: Rule = Rule {
     why: "Everybody who can read the repository or the object can read the secret: with `kubectl get`, in the user \
           interface of a GitOps tool, and in backups. A secret that was committed to Git stays in its history.
 
-The rule examines variables, arguments, HTTP headers, annotations, the data of ConfigMaps, base job templates, and \
-          documents in strings. A value counts as a secret if its name says so (`DB_PASSWORD`, confidence medium), or if \
-          it has the shape of a token, a private key or a URL with a password (confidence high). It does not count if it \
+The rule examines variables, arguments, HTTP headers, annotations, the data of ConfigMaps, the literals of \
+          kustomizations, base job templates, and documents in strings. A value counts as a secret if it has the shape of a token, a private key or a URL with a password (confidence high), \
+          or if its name says so (`DB_PASSWORD`, confidence medium). A finding is only a warning with confidence low if \
+          the value may be something else: a name (`API_TOKEN: etl-token`), a password like \
+          `changeme`, or an example of a token. [`possible-secret`](possible-secret.md) reports values with less evidence. A value does not count if it \
           is a placeholder, a path, a boolean, a URL without credentials, the name of a Secret, a variable of a shell, or a \
           reference that another program resolves, such as `vault:` or `ref+`. \
           Secrets and values that SOPS has encrypted are not examined.",
@@ -144,9 +147,16 @@ fn check<'a>(subject: &Subject<'a>, findings: &mut Findings<'a>) {
         if is_embedded && fix.is_none() {
             continue;
         }
-        let confidence = if secret.has_shape { Confidence::High } else { Confidence::Medium };
+        let (severity, confidence) = match secret.evidence {
+            Evidence::Shape => (Severity::Error, Confidence::High),
+            Evidence::Name => (Severity::Error, Confidence::Medium),
+            Evidence::Hint => (Severity::Warning, Confidence::Low),
+            // A finding of `possible-secret`, unless a reference is given for the variable.
+            Evidence::Word if fix.is_none() => continue,
+            Evidence::Word => (Severity::Warning, Confidence::Low),
+        };
         let finding = findings.report(subject.document.node(secret.node), message(&secret));
-        finding.at(secret.span.clone()).confidence(confidence).help(help(subject, &secret));
+        finding.at(secret.span.clone()).severity(severity).confidence(confidence).help(help(subject, &secret));
         if let Some((reference, edit)) = fix {
             let [key, name] = [&reference.key, &reference.name].map(|text| quote_key(text));
             finding.fix(false, format!("refer to the key {key} of the Secret {name}"), vec![edit]);
@@ -168,19 +178,21 @@ fn refer_to_secret<'r>(entry: &EnvEntry<'_>, references: &'r SecretReferences) -
 }
 
 /// Returns the message about a secret.
-fn message(secret: &PlainSecret) -> String {
-    let name = secret.name.as_deref().map(quote_key);
-    match (secret.kind, name) {
-        (LiteralKind::Argument, Some(flag)) => format!("the argument of {flag} looks like a secret in plain text"),
-        (LiteralKind::Argument, None) => "the command line contains a secret in plain text".to_owned(),
-        (LiteralKind::Annotation, Some(name)) if secret.is_whole => {
-            format!("the annotation {name} looks like a secret in plain text")
-        }
-        (LiteralKind::Annotation, Some(name)) => format!("the annotation {name} contains a secret in plain text"),
-        (_, Some(name)) if secret.is_whole => format!("the value of {name} looks like a secret in plain text"),
-        (_, Some(name)) => format!("the value of {name} contains a secret in plain text"),
-        (_, None) => "a string contains a secret in plain text".to_owned(),
-    }
+pub(super) fn message(secret: &PlainSecret) -> String {
+    let place = match (secret.kind, secret.name.as_deref().map(quote_key)) {
+        (LiteralKind::Argument, Some(flag)) => format!("the argument of {flag}"),
+        (LiteralKind::Argument, None) => "the command line".to_owned(),
+        (LiteralKind::Annotation, Some(name)) => format!("the annotation {name}"),
+        (_, Some(name)) => format!("the value of {name}"),
+        (_, None) => "a string".to_owned(),
+    };
+    let verb = match (secret.evidence, secret.is_whole) {
+        (Evidence::Word | Evidence::Hint, true) => "may be",
+        (Evidence::Word | Evidence::Hint, false) => "may contain",
+        (_, true) => "looks like",
+        (_, false) => "contains",
+    };
+    format!("{place} {verb} a secret in plain text")
 }
 
 /// Returns the flag of `render` that selects the workload with a node. A Job or CronJob needs none.
@@ -194,7 +206,7 @@ fn target_flag(subject: &Subject<'_>, node: u32) -> Option<String> {
 }
 
 /// Returns how to remove a secret from the manifest.
-fn help(subject: &Subject<'_>, secret: &PlainSecret) -> Message {
+pub(super) fn help(subject: &Subject<'_>, secret: &PlainSecret) -> Message {
     let is_identifier = |name: &&str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     match (secret.kind, secret.name.as_deref().filter(is_identifier)) {
         (LiteralKind::Variable, Some(name)) if secret.is_whole => {

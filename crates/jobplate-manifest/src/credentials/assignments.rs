@@ -1,4 +1,4 @@
-//! Finds the values of assignments (`password=...`) and of flags (`--password ...`) with a secret-looking name.
+//! Finds the values of assignments (`password=...`) with a secret-looking name.
 
 use std::ops::Range;
 
@@ -6,11 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::names::{PREFECT_SECRET_PREFIX, is_secret_name};
-use super::tokens::{count_backslashes, quoted_length, run_end, shell_word_length};
+use super::tokens::{count_backslashes, quoted_length, run_end};
 use super::values::is_benign_value;
-
-/// The short flags that pass a key to programs of Prefect: `prefect agent kubernetes start -k KEY`.
-const PREFECT_FLAGS: [&str; 3] = ["-k", "--key", "-t"];
 
 /// The maximum number of quotes and blanks between a name and its `=`.
 const MAX_GAP_LENGTH: usize = 32;
@@ -203,73 +200,6 @@ pub(super) fn find_argument(text: &str, found: &mut Vec<Range<usize>>) {
         && !is_benign_value(name, value)
     {
         found.push(start + content.len() - value.len()..start + content.len());
-    }
-}
-
-/// Finds the values of flags with a secret-looking name: `--password VALUE`.
-pub(super) fn find_flags(text: &str, found: &mut Vec<Range<usize>>) {
-    if !text.contains('-') {
-        return;
-    }
-    let mut command = CommandLineReader::default();
-    let mut flag: Option<&str> = None;
-    // The end of the last value, and of the word.
-    let (mut from, mut at) = (0, 0);
-    for word in text.split_inclusive(|c: char| c.is_whitespace()) {
-        let start = at;
-        at += word.len();
-        let word = word.trim_end();
-        // A line that ends with a backslash continues on the next line.
-        if word.is_empty() || word == "\\" || start < from {
-            continue;
-        }
-        command.read(word);
-        if let Some(name) = flag.take()
-            && !word.starts_with('-')
-            && let value = &text[start..start + shell_word_length(&text[start..])]
-            && !is_benign_value(name, value.trim_matches(['"', '\'', '`', '\\']))
-        {
-            from = start + value.len();
-            found.push(start..from);
-        } else if let Some(value) = command.attached_value(word) {
-            found.push(start + value..start + word.len());
-        }
-        flag = Some(word).filter(|word| command.is_secret_flag(word));
-    }
-}
-
-/// Reads a command line word by word: finds flags whose argument is a credential. Short flags are known for Prefect's
-/// program only.
-#[derive(Default)]
-pub struct CommandLineReader {
-    is_prefect: bool,
-    is_agent: bool,
-    starts_agent: bool,
-}
-
-impl CommandLineReader {
-    /// Reads the next word.
-    pub fn read(&mut self, word: &str) {
-        self.is_prefect |= word.ends_with("prefect");
-        self.is_agent |= self.is_prefect && word == "agent";
-        self.starts_agent |= self.is_agent && word == "start";
-    }
-
-    /// Returns whether the argument after `flag` is a credential.
-    pub fn is_secret_flag(&self, flag: &str) -> bool {
-        flag.strip_prefix("--").is_some_and(|name| !name.contains('=') && is_secret_name(name))
-            || self.is_prefect && PREFECT_FLAGS.contains(&flag)
-    }
-
-    /// Returns the offset of a credential in a flag of Prefect's program: `--key=VALUE`, and `-kVALUE` of an agent.
-    pub fn attached_value(&self, word: &str) -> Option<usize> {
-        let rest = PREFECT_FLAGS.iter().find_map(|flag| {
-            let rest = word.strip_prefix(flag)?;
-            rest.strip_prefix('=').or_else(|| Some(rest).filter(|_| self.starts_agent && !flag.starts_with("--")))
-        });
-        let rest =
-            rest.filter(|rest| self.is_prefect && !is_benign_value("key", rest.trim_matches(['"', '\'', '`'])))?;
-        Some(word.len() - rest.len())
     }
 }
 

@@ -4,24 +4,29 @@
 //! | file | decides |
 //! |---|---|
 //! | `names` | which names of variables and keys look secret |
+//! | `words` | which words a name has |
 //! | `values` | which values are not credentials although their name looks secret |
 //! | `tokens` | which parts of a string have the shape of a token or a private key |
 //! | `urls` | which part of a URL is a password |
-//! | `assignments` | which parts of a string are values of assignments and flags with a secret-looking name |
+//! | `assignments` | which parts of a string are values of assignments with a secret-looking name |
+//! | `command_line` | which words of a command line are credentials |
 //! | `byte_pairs` | at which positions of a string a secret-looking word may start |
 
 mod assignments;
 mod byte_pairs;
+mod command_line;
 mod names;
 mod tokens;
 mod urls;
 mod values;
+mod words;
 
 use std::ops::Range;
 
-pub use self::assignments::CommandLineReader;
-use self::assignments::{find_argument, find_assigned, find_flags, find_secret_sections};
-pub use self::names::{PREFECT_SECRET_PREFIX, is_secret_name};
+use self::assignments::{find_argument, find_assigned, find_secret_sections};
+pub use self::command_line::CommandLineReader;
+use self::command_line::find_flags;
+pub use self::names::{PREFECT_SECRET_PREFIX, is_password_name, is_plain_key_name, is_secret_name};
 use self::tokens::{find_private_keys, find_tokens};
 use self::urls::find_url_passwords;
 pub use self::values::{AUTHORIZATION_SCHEMES, is_benign_value, is_name, is_placeholder};
@@ -145,6 +150,7 @@ mod tests {
             "--toke",
             "\"",
             "hooks.slack.com/services/",
+            "mc set a -u b:c; curl -p ",
         ] {
             println!("{part:?}");
             jobplate_growth::assert_linear(

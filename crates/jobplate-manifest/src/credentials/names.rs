@@ -1,9 +1,7 @@
 //! Decides which names of variables and keys look secret.
-//!
-//! A name is split into words at `_`, `-`, `.`, other punctuation, and before an upper-case letter that follows a
-//! lower-case one.
 
 use super::byte_pairs::BytePairs;
+use super::words::{Word, split_words};
 
 /// The prefix of the variables that hold Prefect 1 secrets.
 pub const PREFECT_SECRET_PREFIX: &str = "PREFECT__CONTEXT__SECRETS__";
@@ -16,22 +14,11 @@ const SECRET_WORDS: [&str; 10] =
 const SECRET_ENDINGS: [&str; 9] =
     ["PASSWORD", "PASSWD", "PWD", "PASSPHRASE", "SECRET", "TOKEN", "APIKEY", "CREDENTIAL", "DSN"];
 
+/// The ends of names whose values are passwords.
+const PASSWORD_ENDINGS: [&str; 4] = ["PASSWORD", "PASSWD", "PWD", "PASSPHRASE"];
+
 /// The words that make a name secret only at its end.
 const SECRET_LAST_WORDS: [&str; 5] = ["PW", "CREDS", "AUTHORIZATION", "COOKIE", "PAT"];
-
-/// The words that end with `PASS` but are not passwords.
-const BENIGN_PASSES: [&str; 10] = [
-    "ALLPASS",
-    "BANDPASS",
-    "BYPASS",
-    "COMPASS",
-    "HIGHPASS",
-    "LOWPASS",
-    "MULTIPASS",
-    "SURPASS",
-    "TRESPASS",
-    "UNDERPASS",
-];
 
 /// The words before `TOKENS` in names of settings of language models and web servers.
 const BENIGN_TOKENS: [&str; 16] = [
@@ -68,7 +55,7 @@ const SECRET_PAIRS: [(&str, &str); 10] = [
 ];
 
 /// The last words of names whose values only describe or locate a secret.
-const BENIGN_LAST_WORDS: [&str; 64] = [
+const BENIGN_LAST_WORDS: [&str; 67] = [
     "AGE",
     "ALGORITHM",
     "AUDIENCE",
@@ -116,6 +103,7 @@ const BENIGN_LAST_WORDS: [&str; 64] = [
     "POLICY",
     "PORT",
     "PROVIDER",
+    "REALM",
     "REF",
     "REGEX",
     "REGEXP",
@@ -125,6 +113,7 @@ const BENIGN_LAST_WORDS: [&str; 64] = [
     "SCOPES",
     "SECONDS",
     "SIZE",
+    "STDIN",
     "STORE",
     "STRATEGY",
     "TIMEOUT",
@@ -132,6 +121,7 @@ const BENIGN_LAST_WORDS: [&str; 64] = [
     "TYPE",
     "URI",
     "URL",
+    "USERNAME",
     "VERSION",
 ];
 
@@ -205,16 +195,37 @@ pub fn is_secret_name(name: &str) -> bool {
             && (SECRET_WORDS.iter().any(|secret| singular.is(secret))
                 || SECRET_ENDINGS.iter().any(|ending| singular.ends_with(ending)))
     };
-    let is_pass = last.ends_with("PASS") && !BENIGN_PASSES.iter().any(|word| last.ends_with(word));
     // A camel-case name such as `topologyKey` usually names the key of a mapping.
     let is_key = last.is("KEY")
         && last.follows_separator
         && before.last().is_some_and(|previous| !BENIGN_KEYS.iter().any(|word| previous.is(word)));
     is_key
-        || is_pass
+        || last.is_pass()
         || words.iter().enumerate().any(is_secret_word)
         || SECRET_LAST_WORDS.iter().any(|word| last.is(word))
         || words.windows(2).any(|pair| SECRET_PAIRS.iter().any(|expected| is_pair(pair, *expected)))
+}
+
+/// Returns whether a name says that its value is a password: `DB_PASSWORD`, but not `DB_SECRET`, which may also be the name
+/// of a Secret. An access key counts as a password.
+pub fn is_password_name(name: &str) -> bool {
+    let words = split_words(name);
+    let Some((last, before)) = words.split_last() else { return false };
+    let is_access_key = last.is("KEY") && before.last().is_some_and(|word| word.is("ACCESS"));
+    last.is_pass()
+        || last.is("PW")
+        || is_access_key
+        || PASSWORD_ENDINGS.iter().any(|ending| last.singular().ends_with(ending))
+}
+
+/// Returns whether a name is that of a key of unknown kind: `GROUPING_KEY`, but not `API_KEY`. Such a key may be a secret,
+/// or a key of a mapping.
+pub fn is_plain_key_name(name: &str) -> bool {
+    let words = split_words(name);
+    let Some((last, before)) = words.split_last() else { return false };
+    let is_pair = |previous: &Word<'_>| SECRET_PAIRS.iter().any(|(first, _)| previous.is(first));
+    let is_secret = |word: &Word<'_>| SECRET_WORDS.iter().any(|secret| word.singular().is(secret));
+    last.singular().is("KEY") && !before.last().is_some_and(is_pair) && !before.iter().any(is_secret)
 }
 
 /// Returns whether a name ends with [`PULL_SECRET`]. Its value is usually the names of Secrets with the credentials of a
@@ -238,54 +249,6 @@ fn has_secret_part(name: &str) -> bool {
 pub(super) fn has_prefect_secret_prefix(name: &str) -> bool {
     let start = name.get(..PREFECT_SECRET_PREFIX.len());
     start.is_some_and(|start| start.eq_ignore_ascii_case(PREFECT_SECRET_PREFIX))
-}
-
-/// A word of a name.
-#[derive(Clone, Copy)]
-struct Word<'n> {
-    text: &'n str,
-    /// Whether the word is after a separator and not after a lower-case letter.
-    follows_separator: bool,
-}
-
-impl Word<'_> {
-    fn is(&self, word: &str) -> bool {
-        self.text.eq_ignore_ascii_case(word)
-    }
-
-    /// Returns the word without an `S` at its end.
-    fn singular(self) -> Self {
-        Word { text: self.text.strip_suffix(['S', 's']).unwrap_or(self.text), ..self }
-    }
-
-    fn ends_with(&self, ending: &str) -> bool {
-        let start = self.text.len().checked_sub(ending.len());
-        start.and_then(|start| self.text.get(start..)).is_some_and(|end| end.eq_ignore_ascii_case(ending))
-    }
-}
-
-/// Splits a name into words. Leaves out digits at the end of a word, and words of digits.
-fn split_words(name: &str) -> Vec<Word<'_>> {
-    let mut words = Vec::new();
-    for part in name.split(|c: char| !c.is_alphanumeric()) {
-        let mut start = 0;
-        let mut is_after_lowercase = false;
-        let mut add = |start: usize, end: usize| {
-            let text = part[start..end].trim_end_matches(|c: char| c.is_ascii_digit());
-            if !text.is_empty() {
-                words.push(Word { text, follows_separator: start == 0 });
-            }
-        };
-        for (at, c) in part.char_indices() {
-            if c.is_uppercase() && is_after_lowercase {
-                add(start, at);
-                start = at;
-            }
-            is_after_lowercase = c.is_lowercase();
-        }
-        add(start, part.len());
-    }
-    words
 }
 
 #[cfg(test)]
@@ -333,6 +296,18 @@ mod tests {
     }
 
     #[test]
+    fn recognizes_names_of_passwords() {
+        assert!(["dbPassword", "DB_PASS", "DB_PW", "AWS_SECRET_ACCESS_KEY"].into_iter().all(is_password_name));
+        assert!(!["TOKEN", "DB_SECRET", "PASSWORD_FILE", "COMPASS"].into_iter().any(is_password_name));
+    }
+
+    #[test]
+    fn recognizes_names_of_keys() {
+        assert!(["GROUPING_KEY", "TEST_KEY1", "ssh-key"].into_iter().all(is_plain_key_name));
+        assert!(!["API_KEY", "SECRET_KEY", "ACCESS_KEYS", "TOKEN"].into_iter().any(is_plain_key_name));
+    }
+
+    #[test]
     fn every_word_of_a_secret_name_has_a_secret_part() {
         let words = SECRET_WORDS.iter().chain(&SECRET_ENDINGS).chain(&SECRET_LAST_WORDS).chain(&["PASS", "KEY"]);
         for word in words {
@@ -359,6 +334,8 @@ mod tests {
             "TOKEN_URL",
             "JWKS_KEYS_URL",
             "AWS_ACCESS_KEY_ID",
+            "BASIC_AUTH_USERNAME",
+            "basic-auth-realm",
             "TOKEN_TTL",
             "TOKEN_AUDIENCE",
             "SECRETS_BACKEND",

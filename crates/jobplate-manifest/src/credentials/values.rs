@@ -1,6 +1,6 @@
 //! Decides which values cannot be credentials although their name looks secret.
 
-use super::names::{has_prefect_secret_prefix, is_pull_secret_name};
+use super::names::{has_prefect_secret_prefix, is_password_name, is_pull_secret_name};
 use crate::names::check_object_name;
 
 /// The starts of references that another program resolves.
@@ -51,20 +51,30 @@ pub const AUTHORIZATION_SCHEMES: [&str; 4] = ["Bearer ", "Basic ", "Token ", "Ap
 /// The values of switches, and the words for a missing value.
 const SWITCHES: [&str; 8] = ["true", "false", "yes", "no", "on", "off", "null", "none"];
 
+/// The flags whose argument is `user:password`.
+const LOGIN_FLAGS: [&str; 2] = ["-u", "--user"];
+
+/// The minimum number of digits in a number that counts as a password.
+const MIN_PASSWORD_DIGITS: usize = 4;
+
 /// The maximum number of digits in a number that counts as a setting and not as a credential.
 const MAX_DIGITS: usize = 6;
 
 /// Returns whether `value`, the value of a variable or key with the secret-looking name `name`, cannot be a credential:
-/// it is empty, a switch, a small number, a duration, a path, a placeholder, a reference or the name of a pull Secret. A
-/// Prefect 1 secret may have any value, so only placeholders and references are benign there.
+/// it is empty, a switch, a small number, a duration, a path, a placeholder, a reference or the name of a pull Secret, or
+/// a login without a password. A Prefect 1 secret may have any value, so only placeholders and references are benign there.
 pub fn is_benign_value(name: &str, value: &str) -> bool {
     let value = value.trim();
     if value.is_empty() || is_placeholder(value) || is_reference(value) || is_prefixed_placeholder(value) {
         return true;
     }
+    if LOGIN_FLAGS.contains(&name) {
+        return value.split_once(':').is_none_or(|(_, password)| password.is_empty() || is_placeholder(password));
+    }
+    let is_number = value.len() <= MAX_DIGITS && value.bytes().all(|byte| byte.is_ascii_digit());
     !has_prefect_secret_prefix(name)
         && (SWITCHES.iter().any(|word| value.eq_ignore_ascii_case(word))
-            || value.len() <= MAX_DIGITS && value.bytes().all(|byte| byte.is_ascii_digit())
+            || is_number && !(value.len() >= MIN_PASSWORD_DIGITS && is_password_name(name))
             || is_example(value)
             || is_duration(value)
             || is_path(value)
@@ -96,6 +106,7 @@ pub fn is_placeholder(value: &str) -> bool {
     let quoted = [
         ("$(", ")"),
         ("${", "}"),
+        ("${env:", "}"),
         ("${{", "}}"),
         ("{{", "}}"),
         ("{{-", "-}}"),
@@ -208,6 +219,7 @@ mod tests {
             "admin:${PASSWORD}",
             "$(cat /run/secrets/token)",
             "${TOKEN:-}",
+            "${env:TOKEN}",
             "your-api-key-here",
             "REPLACE_ME",
             "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
