@@ -49,7 +49,7 @@ impl<'a> Object<'a> {
                 continue;
             };
             if std::mem::replace(&mut seen[position], true) {
-                return Err(duplicate_key(key));
+                return Err(duplicate_key(node, key));
             }
             let is_tagged = value.tag().is_some_and(|tag| tag != "!!str");
             if position < 2 && (is_tagged || value.kind() == NodeKind::Alias) {
@@ -198,10 +198,14 @@ pub fn is_helm_hook(object: &Object<'_>) -> bool {
 }
 
 /// Returns the error for a duplicate key of an object.
-fn duplicate_key(key: Node<'_>) -> Error {
-    Error::refused(format!("duplicate key `{}` in a mapping", key.text().unwrap_or_default()))
-        .at(key.span())
-        .hint("remove one of the two, or add the missing `---` between two documents")
+fn duplicate_key(object: Node<'_>, key: Node<'_>) -> Error {
+    let name = key.text().unwrap_or_default();
+    let previous = object.entries().take_while(|(other, _)| other.index() != key.index()).last();
+    let hint = match previous.is_some_and(|(other, _)| other.has_text(&name)) {
+        true => "remove one of the two",
+        false => "remove one of the two, or add the missing `---` between two documents",
+    };
+    Error::refused(format!("duplicate key `{name}` in a mapping")).at(key.span()).hint(hint)
 }
 
 /// Calls `visit` with the document offset of each object of a stream, and with the object. Skips documents that are not

@@ -213,6 +213,10 @@ fn describe_remedy(wrong: &WrongType<'_>) -> Option<String> {
             Some(fields) => format!("use a mapping with: {fields}"),
             None => format!("use a mapping with the fields of {}", object.name()),
         }),
+        FieldType::Map(_) if wrong.actual == ActualType::List => {
+            Some("write `KEY: VALUE` on each line, without `- `".to_owned())
+        }
+        FieldType::Map(_) => Some("write `KEY: VALUE` on each line".to_owned()),
         FieldType::Value(ValueType::Bytes) if wrong.field == "data" => {
             Some("move it to `stringData`, in quotes, or write it in base64".to_owned())
         }
