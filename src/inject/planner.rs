@@ -11,6 +11,7 @@ use jobplate_manifest::object::{Object, objects};
 use jobplate_manifest::select::{ContainerChoice, Target};
 use jobplate_manifest::workload::{is_job, pod_specs};
 use jobplate_prefect::generation::{Role, agent_generation, detect_role, identify_generation};
+use jobplate_prefect::pyvalue::json;
 use jobplate_yaml::{Document, Edit, Node, PathCursor};
 
 use super::checksum::ConfigMapReferences;
@@ -268,6 +269,12 @@ impl<'i> EditPlanner<'i> {
         let first = plan.edits.len();
         let containers = template.plan_edits(object, &desired, self.injection, &mut plan.edits, notes)?;
         plan.check_size_from(first)?;
+        if plan.edits.len() > first
+            && let Some((problem, span)) = json::find_problem(object.node.document().text)
+        {
+            let text = format!("invalid JSON: {problem}; Prefect's commands accept only JSON");
+            notes.add_at(Diagnostic::warning("invalid-json", text).help("correct this line"), span);
+        }
         plan.containers += containers;
         plan.fully_injected += containers;
         Ok(containers > 0)

@@ -4,6 +4,7 @@
 //! `jobplate_yaml` provides the locations: JSON is YAML in flow style.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 use jobplate_diagnostic::{Error, Result};
@@ -68,11 +69,18 @@ fn find_lone_surrogate(text: &str) -> Option<usize> {
     None
 }
 
-/// Returns the error in a file that starts like JSON, and the location of the error. Returns `None` if the file does
-/// not start like JSON, or if it can be valid JSON in Python or a valid YAML stream.
+/// Returns the error in a file that starts like JSON, and the location of the error. Returns `None` like
+/// [`find_problem`].
 pub(crate) fn find_error(source: &Rc<SourceFile>) -> Option<(String, Location)> {
-    let text = source.text.trim_start_matches('\u{feff}');
-    let start = source.text.len() - text.len();
+    let (problem, span) = find_problem(&source.text)?;
+    Some((problem, Location { source: Rc::clone(source), span }))
+}
+
+/// Returns the error in text that starts like JSON, and the byte range of the error. Returns `None` if the text does not
+/// start like JSON, or if it can be valid JSON in Python or a valid YAML stream.
+pub fn find_problem(source: &str) -> Option<(String, Range<usize>)> {
+    let text = source.trim_start_matches('\u{feff}');
+    let start = source.len() - text.len();
     let first = text.trim_start().strip_prefix('{')?.trim_start();
     if !first.is_empty() && !first.starts_with(['"', '}']) {
         return None;
@@ -91,8 +99,8 @@ pub(crate) fn find_error(source: &Rc<SourceFile>) -> Option<(String, Location)> 
         _ => reason.split(" at line ").next().unwrap_or_default(),
     };
     let problem = problem.to_owned();
-    let span = start + at..(start + at + 1).min(source.text.len());
-    (!is_stream && !is_number).then(|| (problem, Location { source: Rc::clone(source), span }))
+    let span = start + at..(start + at + 1).min(source.len());
+    (!is_stream && !is_number).then_some((problem, span))
 }
 
 /// Returns an error for a file that starts like JSON but is invalid, or `None` if [`find_error`] finds no error.

@@ -27,7 +27,7 @@ pub mod dict;
 pub mod duplicate_keys;
 pub(crate) mod duration;
 pub mod environ;
-pub(crate) mod json;
+pub mod json;
 pub(crate) mod json_value;
 pub mod limits;
 pub(crate) mod literal;
