@@ -12,6 +12,9 @@ use jobplate_yaml::{Node, NodeKind};
 use super::desired::DesiredEnv;
 use crate::inject::notes::Notes;
 
+/// The maximum number of comparisons of a variable to unset with an entry, to find similar names.
+const MAX_COMPARISONS: usize = 10_000;
+
 /// The name of an entry in errors.
 pub(super) const DESCRIPTION: &str = "the entry of `env`";
 
@@ -111,6 +114,9 @@ pub(super) fn note_missing_unset(
             let place = entry.node.get_first("name").unwrap_or(entry.node);
             notes.add_at(Diagnostic::warning("unset-secret", text).help(help), place.span());
         }
+    }
+    if entries.len().saturating_mul(desired.unset().count()) > MAX_COMPARISONS {
+        return;
     }
     for name in desired.unset().filter(|name| !desired.sets(name) && !requested.contains_key(name)) {
         let others = entries.iter().filter(|entry| !desired.requests(&entry.name));
