@@ -283,7 +283,7 @@ impl Ui {
         if let Some(path) = &self.error_file
             && let Err(problem) = append_error(Path::new(path), is_first, text)
         {
-            let note = diagnostic::render_note(&format!("JOBPLATE_ERROR_FILE cannot be written: {problem}"));
+            let note = diagnostic::render_note(&format!("cannot write JOBPLATE_ERROR_FILE: {problem}"));
             self.write_stderr(&note);
             self.write_terminal(&anstream::adapter::strip_str(&note).to_string());
         }
@@ -358,7 +358,7 @@ fn append_error(path: &Path, is_first: bool, text: &str) -> Result<(), String> {
     let is_other_file = || std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0);
     // A path in /dev, such as /dev/stderr, may be redirected to a log file.
     if is_first && !path.starts_with("/dev") && is_other_file() && !begins_with_error(path) {
-        return Err("the file has other content than errors".to_owned());
+        return Err("the file does not begin with an error of jobplate".to_owned());
     }
     let open = std::fs::OpenOptions::new().create(true).append(true).open(path);
     open.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| describe_io_error(&error))

@@ -39,14 +39,14 @@ const COMMENT_STARTS: [&str; 3] = ["#", "//", ";"];
 const SCRIPT_ENDS: [&str; 9] = [".sh", ".bash", ".py", ".js", ".ts", ".lua", ".go", ".rb", ".pl"];
 
 /// Returns the evidence for a value with a secret-looking name. `shaped` are its parts with the shape of a secret.
-pub(super) fn of_named(kind: LiteralKind, name: &str, value: &str, shaped: &[Range<usize>]) -> Evidence {
-    let value = value.trim();
+pub(super) fn of_named(kind: LiteralKind, name: &str, text: &str, shaped: &[Range<usize>]) -> Evidence {
+    let value = text.trim();
     let is_setting = kind == LiteralKind::Setting;
     // A variable, a header or a short flag is read by a program as it is.
     let is_input = !is_setting || !name.bytes().any(|byte| byte.is_ascii_lowercase()) || is_header(name);
     let may_be_name = is_name_of_secret(value) || are_words(value);
     match () {
-        () if shaped.iter().any(|part| of_shape(value, part) == Evidence::Shape) => Evidence::Shape,
+        () if shaped.iter().any(|part| of_shape(text, part) == Evidence::Shape) => Evidence::Shape,
         () if secret_name(name).is_some_and(|name| !name.is_empty()) => Evidence::Name,
         () if kind == LiteralKind::Annotation && (may_be_name || value.contains(is_syntax)) => Evidence::Word,
         () if is_default_password(value) => Evidence::Hint,
@@ -117,8 +117,8 @@ fn is_private_key(text: &str) -> bool {
 /// data source, or the flag of a login.
 fn has_scheme(text: &str, part: &Range<usize>) -> bool {
     let before = text_before(text, part);
-    let start = before.rfind(|c: char| c.is_whitespace() || "\"'`<>,".contains(c)).map_or(0, |at| at + 1);
-    let (earlier, word) = before.split_at(start);
+    let earlier = before.trim_end_matches(|c: char| !c.is_whitespace() && !"\"'`<>,".contains(c));
+    let word = &before[earlier.len()..];
     let flag = earlier.trim_end_matches([' ', '"', '\'']).rsplit(' ').next().unwrap_or_default();
     let is_dsn = ["@tcp(", "@unix("].iter().any(|host| text_after(text, part).starts_with(host));
     word.contains("://") || is_dsn || flag == "-u" || flag == "--user"
@@ -134,7 +134,7 @@ pub(super) fn of_assignment(kind: LiteralKind, key: Option<&str>, text: &str, pa
     let name_end = before.trim_end_matches(|c: char| c.is_whitespace() || "=:\"'\\".contains(c)).len();
     let sign: String = before[name_end..].chars().filter(|c| !"\"'\\".contains(*c)).collect();
     let is_part = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-    let name_start = before[..name_end].rfind(|c| !is_part(c)).map_or(0, |at| at + 1);
+    let name_start = before[..name_end].trim_end_matches(is_part).len();
     let (previous, name) = (before[..name_start].chars().next_back(), &before[name_start..name_end]);
     let value = text[part.clone()].trim_matches(|c: char| c.is_whitespace() || "\"'\\;".contains(c));
     let value = match sign == "=" && kind == LiteralKind::Argument {
@@ -144,7 +144,8 @@ pub(super) fn of_assignment(kind: LiteralKind, key: Option<&str>, text: &str, pa
     let credential = AUTHORIZATION_SCHEMES.iter().find_map(|scheme| value.strip_prefix(scheme)).unwrap_or(value);
     // The value of a line in a file may have blanks, and the line of a shell may have other words.
     let is_file = kind == LiteralKind::Setting && !is_script(key, text);
-    let is_code = |c: char| "()[]{}<>$`\"'\\".contains(c) || !is_file && c.is_whitespace();
+    let is_shell_word = sign.is_empty() && text[part.clone()].starts_with(['"', '\'']);
+    let is_code = |c: char| "()[]{}<>$`\"'\\".contains(c) || !is_file && !is_shell_word && c.is_whitespace();
     let is_field = match () {
         () if COMMENT_STARTS
             .iter()
@@ -205,6 +206,7 @@ mod tests {
             (LiteralKind::Variable, "API_TOKEN", "OPENID CLIENT SECRET", Hint),
             (LiteralKind::Variable, "API_TOKEN", "BqkTUqJt", Name),
             (LiteralKind::Variable, "DSN", "postgres://etl:hunter@db", Shape),
+            (LiteralKind::Variable, "DB_PASSWORD", "          https://u:hunter2@d", Shape),
             (LiteralKind::Variable, "GROUPING_KEY", "test1", Word),
             (LiteralKind::Variable, "SIGNING_KEY", "TRwzk1JnHOTckssAeyJb", Name),
             (LiteralKind::Setting, "userPassword", "kafka-secret", Hint),
@@ -238,6 +240,7 @@ mod tests {
             ("postgres://etl:hunter2@db".to_owned(), Evidence::Shape),
             ("postgres://etl:PASS@db".to_owned(), Evidence::Hint),
             ("see nginx:tag@registry".to_owned(), Evidence::Word),
+            ("see\u{a0}etl:hunter2@registry".to_owned(), Evidence::Word),
             ("etl:hunter2@tcp(db)/etl".to_owned(), Evidence::Shape),
             ("curl -u etl:hunter2@a.example".to_owned(), Evidence::Shape),
         ] {
@@ -255,6 +258,8 @@ mod tests {
             (Argument, None, "Authorization: Bearer hunter2", Evidence::Name),
             (Argument, None, "curl 'https://a.example/?access_token=hunter2'", Evidence::Name),
             (Argument, None, "mysql -uetl -phunter etl", Evidence::Name),
+            (Argument, None, "mysql -uetl -p'hunter xyzzy' etl", Evidence::Name),
+            (Argument, None, "éPASSWORD=hunter2", Evidence::Name),
             (Argument, None, "connect(password = resource2)", Evidence::Word),
             (Argument, None, "api_key = 'resource2'", Evidence::Word),
             (Argument, None, "while [[ z$ACCESS_KEY == z ]]; do", Evidence::Word),

@@ -69,10 +69,10 @@ fn note_nulls(desired: &DesiredEnv, notes: &mut Notes) {
     let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
     if !names.is_empty() {
         let text = format!(
-            "no flow run gets {}: the null in `job_configuration.env` also removes the value that the worker sets",
+            "{} is null in `job_configuration.env`: no flow run gets a value, not even the worker's",
             names.join(", ")
         );
-        let help = "to let the worker pass its own value on, remove the null";
+        let help = "remove the null to keep the worker's value";
         notes.add(Diagnostic::info("worker-overrides-reference", text).help(help));
     }
 }

@@ -1,5 +1,7 @@
 //! Finds the documents in strings that are targets: values of a ConfigMap, and base job templates in values of a chart.
 
+use std::collections::HashMap;
+
 use jobplate_diagnostic::Result;
 use jobplate_manifest::embedded;
 use jobplate_manifest::object::Object;
@@ -69,8 +71,10 @@ pub(super) fn find_templates<'a>(object: &Object<'a>, position: usize) -> Result
 }
 
 fn to_embedded<'a>(values: Vec<ChartValue<'a>>, position: usize) -> Result<Vec<EmbeddedDocument<'a>>> {
+    let mut maps = HashMap::new();
     let convert = |found: ChartValue<'a>| {
-        Ok(EmbeddedDocument { object: position, key: found.key(), value: found.editable()?, target: None })
+        let value = found.editable(&mut maps)?;
+        Ok(EmbeddedDocument { object: position, key: found.key(), value, target: None })
     };
     values.into_iter().map(convert).collect()
 }
@@ -78,5 +82,8 @@ fn to_embedded<'a>(values: Vec<ChartValue<'a>>, position: usize) -> Result<Vec<E
 /// Returns whether a target matches an object with values of a chart. A values file matches by the kind of the template.
 pub(super) fn is_target_of_values(target: &Target, object: &Object<'_>) -> bool {
     let is_template = || target.kind.matches(base_job_template::KIND) && target.name.is_none() && target.key.is_none();
-    if object.kind.is_empty() { is_template() } else { target.matches(object) }
+    match &*object.kind {
+        "" => is_template(),
+        _ => !embedded::is_config_map(object) && target.matches(object),
+    }
 }

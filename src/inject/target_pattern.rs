@@ -60,9 +60,7 @@ pub fn parse_glob(subject: &str, pattern: &str, any_case: bool) -> Result<Glob, 
             .hint("write a flag and its value as two arguments, or as FLAG=VALUE"));
     }
     if pattern.contains(',') {
-        return Err(
-            ValidationError::new(format!("the {subject} contains a comma")).hint("repeat the flag, once for each name")
-        );
+        return Err(ValidationError::new(format!("the {subject} contains a comma")).hint("write each name separately"));
     }
     Glob::new(pattern, any_case)
         .map_err(|error| ValidationError::new(format!("invalid pattern for the {subject}: {}", error.msg)))

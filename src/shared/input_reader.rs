@@ -20,7 +20,8 @@ const UNREADABLE: &str = "cannot be read";
 
 /// Returns whether a path is probably the content of a file, which may contain a secret.
 fn looks_like_content(path: &Path) -> bool {
-    path.to_string_lossy().contains(['{', '"', '=', '\n'])
+    let path = path.to_string_lossy();
+    path.contains(['{', '"', '\n']) || path.contains('=') && !path.contains('/')
 }
 
 /// Reads the auxiliary files of one run. Standard input can be read once.

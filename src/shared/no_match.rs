@@ -136,7 +136,7 @@ fn no_match_error(rendering: &mut Rendering, request: &RenderRequest) -> Result<
     };
     let message = match rendering.unmatched_targets.first() {
         _ if let Some(target) = targets.iter().find(is_config_map) => {
-            format!("the target {} needs the key of a job template; found in the input:", target.display())
+            format!("missing key in the target {}; found in the input:", target.display())
         }
         Some(target) => {
             let containers = describe_containers(injection);

@@ -205,11 +205,10 @@ fn explains_self_signed_certificates() {
     let ((port, own), (authority_port, authority)) = (serve_certificate(params()), serve_certificate(authority_params));
     let (_, other) = serve_certificate(params());
     let is_trusted = ["cannot connect to the API server"];
-    let authority_fields =
-        ["self-signed", "certificate-authority-data", "--certificate-authority", "--insecure-skip-tls-verify"];
+    let authority_fields = ["self-signed", "--certificate-authority", "`certificate-authority` in the kubeconfig"];
     let of_machine = [&authority_fields[..], &["this machine trusts"]].concat();
     let of_kubeconfig = [&authority_fields[..], &["the configured certificate authority"]].concat();
-    let of_authority = ["self-signed one with CA:TRUE", "without CA:TRUE; --insecure-skip-tls-verify"];
+    let of_authority = ["is a CA certificate (CA:TRUE)", "without CA:TRUE; --insecure-skip-tls-verify"];
     for (port, file, flag, expected) in [
         (port, None, None, &of_machine[..]),
         (port, Some(&other), None, &of_kubeconfig),

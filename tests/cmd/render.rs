@@ -115,7 +115,7 @@ pub(crate) fn error_file_holds_the_error() {
     assert_eq!(read(), "kind: Job\n");
     let output = run::jobplate(dir.path(), &["render", "nope.yaml", "--env", "A=b"], b"");
     assert_eq!(output.status, 2);
-    assert!(String::from_utf8_lossy(&output.stderr).contains("JOBPLATE_ERROR_FILE cannot be written"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write JOBPLATE_ERROR_FILE"));
     assert_eq!(read(), "kind: Job\n");
 }
 

@@ -4,10 +4,13 @@
 //! The template is a JSON text under `worker.config.baseJobTemplate`. Values of a chart that depends on `prefect-worker`
 //! have this key below the name of the dependency.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use jobplate_diagnostic::Result;
 use jobplate_manifest::embedded;
 use jobplate_manifest::object::Object;
-use jobplate_yaml::{Editable, Node, StrictMap};
+use jobplate_yaml::{Editable, KeyIndex, Node, StrictMap};
 
 /// The path of the template in the values. Source: `values.yaml` of the chart `prefect-worker`.
 const TEMPLATE: [&str; 3] = ["worker", "config", "baseJobTemplate"];
@@ -37,14 +40,18 @@ impl<'a> ChartValue<'a> {
         self.path.last().map_or(self.value, |(_, key)| *key)
     }
 
-    /// Returns the string for an edit.
+    /// Returns the string for an edit. `maps` are the indices of the mappings that were checked for other strings.
     ///
     /// # Errors
     ///
     /// Fails if an alias, anchor, tag, merge key or duplicate key makes the string ambiguous.
-    pub fn editable(&self) -> Result<Editable<'a>> {
+    pub fn editable(&self, maps: &mut HashMap<u32, KeyIndex<'a>>) -> Result<Editable<'a>> {
         for (map, key) in &self.path {
-            StrictMap::from_node(*map, "the mapping")?.get(&key.text().unwrap_or_default())?;
+            let index = match maps.entry(map.index()) {
+                Entry::Occupied(checked) => checked.into_mut(),
+                Entry::Vacant(new) => new.insert(KeyIndex::new(StrictMap::from_node(*map, "the mapping")?.node())),
+            };
+            index.get(&key.text().unwrap_or_default())?;
         }
         Editable::from_node(self.value, "the base job template")
     }

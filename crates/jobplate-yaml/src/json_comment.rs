@@ -1,36 +1,54 @@
 //! Finds comments in JSON, to reject them: YAML reads them as a part of a key or value.
 
-/// Returns the offset of the first comment (`//` or `/*`) in a document that is JSON except for its comments. Returns
-/// `None` for other documents.
-///
-/// A document counts as JSON if it begins with brackets and then a quote or a comment, or with a comment and then a
-/// bracket.
+/// The words of JSON outside of strings, and the exponents of its numbers.
+const WORDS: [&str; 5] = ["true", "false", "null", "e", "E"];
+
+/// Returns the offset of the first comment (`//` or `/*`) in a document that is JSON up to this comment. Returns `None`
+/// for other documents.
 pub(super) fn find_json_comment(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
-    let is_insignificant = |byte: &&u8| byte.is_ascii_whitespace() || b"{[".contains(byte);
-    let brackets = bytes.iter().take_while(is_insignificant).filter(|byte| b"{[".contains(byte)).count();
-    match bytes.iter().find(|byte| !is_insignificant(byte)) {
-        Some(b'"') if brackets > 0 => {}
-        Some(b'/') if brackets > 0 || memchr::memchr2(b'{', b'[', bytes).is_some() => {}
-        _ => return None,
-    }
-    if memchr::memmem::find(bytes, b"//").is_none() && memchr::memmem::find(bytes, b"/*").is_none() {
+    let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace())?;
+    let has_comment = || memchr::memmem::find(bytes, b"//").is_some() || memchr::memmem::find(bytes, b"/*").is_some();
+    if !b"{[/".contains(&bytes[start]) || !has_comment() {
         return None;
     }
-    let (mut is_in_string, mut before, mut previous) = (false, b' ', b' ');
-    for (at, &byte) in bytes.iter().enumerate() {
-        match byte {
-            b'"' if previous != b'\\' => is_in_string = !is_in_string,
-            // YAML has comments of this form, and URLs without quotes.
-            b'#' if previous.is_ascii_whitespace() && !is_in_string => return None,
-            b'/' | b'*' if previous == b'/' && !is_in_string => {
-                return (before.is_ascii_whitespace() || b"{}[],\"".contains(&before)).then_some(at - 1);
+    // A comment at the start must be above a bracket.
+    let is_above_bracket = |rest: &str| {
+        let mut lines = rest.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with("//"));
+        lines.next().is_some_and(|line| line.starts_with(['{', '[']))
+    };
+    if bytes[start] == b'/' {
+        let rest = &text[start..];
+        let rest = rest.strip_prefix("/*").map_or(Some(rest), |rest| Some(rest.split_once("*/")?.1))?;
+        return (is_above_bracket(rest) && (rest.len() < text.len() - start || rest.starts_with("//")))
+            .then_some(start);
+    }
+    let mut at = start;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'"' => at += string_length(&bytes[at..]),
+            b'/' => return bytes.get(at + 1).is_some_and(|next| b"/*".contains(next)).then_some(at),
+            byte if byte.is_ascii_alphabetic() => {
+                let length = bytes[at..].iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+                if !WORDS.contains(&&text[at..at + length]) {
+                    return None;
+                }
+                at += length;
             }
-            _ => {}
+            byte if byte.is_ascii_whitespace() || byte.is_ascii_digit() || b"{}[],:+-.".contains(&byte) => at += 1,
+            _ => return None,
         }
-        (before, previous) = (previous, if previous == b'\\' && byte == b'\\' { b' ' } else { byte });
     }
     None
+}
+
+/// Returns the length of a string in double quotes.
+fn string_length(bytes: &[u8]) -> usize {
+    let mut at = 1;
+    while at < bytes.len() && bytes[at] != b'"' {
+        at += if bytes[at] == b'\\' { 2 } else { 1 };
+    }
+    at + 1
 }
 
 #[cfg(test)]
@@ -52,6 +70,16 @@ mod tests {
             ("{\"a\": 1} # // b", None),
             ("a: {\"b\": 1} // c", None),
             ("//b", None),
+            ("/* b */ {\"a\": 1}", Some(0)),
+            ("// b\n// c\n\n[1]", Some(0)),
+            ("{\"a\": ['echo b // c']}", None),
+            ("{\"a\": [echo b // c]}", None),
+            ("{\"a\": 1e5, \"b\": [true, null] // c\n}", Some(29)),
+            ("/a: {b: //c}", None),
+            ("//a: {b: c}", None),
+            ("{\"a\": [//b]}", Some(7)),
+            ("{\"a\": \"", None),
+            ("{\"a\": \"\\", None),
         ] {
             assert_eq!(find_json_comment(text), expected, "{text}");
         }

@@ -80,7 +80,7 @@ struct ApplyingArgs {
     /// Wait until the Jobs end
     #[arg(long)]
     wait: bool,
-    /// State of the Jobs to wait for instead of complete (implies --wait): complete, failed, delete
+    /// Wait until the Jobs have this state (implies --wait): complete, failed, delete [default: complete]
     #[arg(
         long = "for",
         value_name = "STATE",

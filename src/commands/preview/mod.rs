@@ -39,7 +39,7 @@ use crate::ui::Ui;
 
 #[derive(Args)]
 pub(crate) struct PreviewArgs {
-    /// Job template of Prefect 1, base job template of Prefect 2 or 3, or a ConfigMap with one of them; - for standard
+    /// Job template of Prefect 1, base job template of Prefect 2 or 3, or a ConfigMap or chart values with one of them; - for standard
     /// input [default with --scenario, --agent or --run-config: the default template of Prefect 1]
     #[arg(value_name = "FILE", help_heading = "Inputs")]
     template: Option<PathBuf>,

@@ -12,8 +12,9 @@ use jobplate_yaml::{Node, NodeKind};
 use super::desired::DesiredEnv;
 use crate::inject::notes::Notes;
 
-/// The maximum number of comparisons of a variable to unset with an entry, to find similar names.
-const MAX_COMPARISONS: usize = 10_000;
+/// The maximum number of variables to unset that are compared with the entries, to find similar names. The time grows
+/// with the product of both numbers.
+const MAX_COMPARED_NAMES: usize = 10;
 
 /// The name of an entry in errors.
 pub(super) const DESCRIPTION: &str = "the entry of `env`";
@@ -115,7 +116,7 @@ pub(super) fn note_missing_unset(
             notes.add_at(Diagnostic::warning("unset-secret", text).help(help), place.span());
         }
     }
-    if entries.len().saturating_mul(desired.unset().count()) > MAX_COMPARISONS {
+    if desired.unset().nth(MAX_COMPARED_NAMES).is_some() {
         return;
     }
     for name in desired.unset().filter(|name| !desired.sets(name) && !requested.contains_key(name)) {

@@ -119,7 +119,8 @@ impl<'t> Quota<'t> {
     fn accepts_job_after_deletion(&self) -> bool {
         let count_in = |list| figure_of(list, "count/jobs.batch")?.parse::<u64>().ok();
         self.requested == "count/jobs.batch=1"
-            && count_in(self.used).is_some_and(|used| count_in(self.limited).is_some_and(|limit| used <= limit))
+            && count_in(self.used)
+                .is_some_and(|used| count_in(self.limited).is_some_and(|limit| 0 < used && used <= limit))
     }
 
     fn describe(&self, object: &str) -> String {
@@ -204,6 +205,7 @@ mod tests {
             ("requested: count/jobs.batch=1, used: count/jobs.batch=7, limited: count/jobs.batch=7", true),
             ("requested: count/jobs.batch=1, used: count/jobs.batch=2, limited: count/jobs.batch=1", false),
             ("requested: count/jobs.batch=1, used: count/jobs.batch=1, limited: count/jobs.batch=0", false),
+            ("requested: count/jobs.batch=1, used: count/jobs.batch=0, limited: count/jobs.batch=0", false),
             ("requested: pods=1, used: pods=1, limited: pods=1", false),
             ("requested: count/jobs.batch=1,x=1, used: count/jobs.batch=1,x=1, limited: count/jobs.batch=1,x=1", false),
         ] {

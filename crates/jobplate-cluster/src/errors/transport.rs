@@ -54,14 +54,13 @@ impl ConfigOrigin {
     fn authority_hint(self) -> &'static str {
         match self {
             ConfigOrigin::Kubeconfig => {
-                "set `certificate-authority` or `certificate-authority-data` in the kubeconfig, or --certificate-authority, to \
-                 the certificate of its authority, or to its own if it is self-signed; --insecure-skip-tls-verify accepts \
-                 any certificate"
+                "set --certificate-authority, or `certificate-authority` in the kubeconfig, to the file of the CA \
+                 certificate; for a self-signed certificate, to the certificate itself"
             }
             ConfigOrigin::Pod => "check the file ca.crt of the pod's service account",
             ConfigOrigin::Flags => {
-                "set --certificate-authority to the certificate of its authority, or to its own if it is self-signed; \
-                 --insecure-skip-tls-verify accepts any certificate"
+                "set --certificate-authority to the file of the CA certificate; for a self-signed certificate, to the \
+                 certificate itself"
             }
         }
     }
@@ -212,7 +211,7 @@ fn describe_certificate_problem(chain: &ErrorChain, target: &ServerTarget) -> (&
         (problem, origin.authority_hint())
     } else if chain.contains("CaUsedAsEndEntity") {
         (
-            "is that of a certificate authority, such as a self-signed one with CA:TRUE, and cannot be used for a server",
+            "is a CA certificate (CA:TRUE), which a server cannot use",
             "give the API server a certificate without CA:TRUE; --insecure-skip-tls-verify accepts any certificate",
         )
     } else if chain.contains("NotValidForName") || chain.contains("not valid for name") {

@@ -24,12 +24,15 @@ enum SecretForm {
     After(&'static str),
     /// The rest of the word that begins with a flag.
     Attached(&'static str),
-    /// The argument with a number, which flags are not counted for.
+    /// The argument with this 1-based number after the subcommand. Flags are not counted.
     Argument(usize),
 }
 
 /// The words between commands of a shell.
-const COMMAND_ENDS: [&str; 6] = ["&&", "||", "|", ";", "do", "then"];
+const COMMAND_ENDS: [&str; 10] = ["&&", "||", "|", "|&", "&", ";", "--", "do", "then", "else"];
+
+/// The words before a command that are not its program.
+const COMMAND_PREFIXES: [&str; 11] = ["sudo", "exec", "env", "nohup", "time", "if", "while", "until", "!", "(", "{"];
 
 /// The clients of MySQL and MariaDB.
 const MYSQL: &[&str] = &[
@@ -86,18 +89,39 @@ pub(super) fn find_flags(text: &str, found: &mut Vec<Range<usize>>) {
         if let Some(name) = flag.take()
             && !word.starts_with('-')
             && let value = &text[start..start + shell_word_length(&text[start..])]
-            && !is_benign_value(name, value.trim_matches(['"', '\'', '`', '\\']))
+            && !is_benign_argument(name, value)
         {
             from = start + value.len();
             found.push(start..from);
-        } else if let Some(value) = command.attached_value(word) {
-            found.push(start + value..start + word.len());
+        } else if let Some(offset) = command.attached_value(word) {
+            let start = start + offset;
+            from = start + shell_word_length(&text[start..]);
+            found.push(start..from);
         }
         flag = Some(word).filter(|word| command.is_secret_flag(word));
         if ends_command {
             command.end();
         }
     }
+}
+
+/// Returns whether the argument of a secret flag is a variable that the shell or Kubernetes replaces, or a
+/// placeholder.
+fn is_benign_argument(name: &str, argument: &str) -> bool {
+    let argument = argument.trim_end_matches([';', '|', '&']);
+    // The end of a command in parentheses.
+    let argument = if argument.contains('(') { argument } else { argument.trim_end_matches(')') };
+    let value = argument.trim_matches(['"', '\'', '`', '\\']);
+    // `$'...'` is a string, not a variable.
+    value.starts_with('$') && !value.starts_with("$'") || is_benign_value(name, value)
+}
+
+/// Returns whether a word sets a variable for the command after it: `PGPASSWORD=x psql`.
+fn is_assignment(word: &str) -> bool {
+    let name = word.split_once('=').map_or("", |(name, _)| name);
+    !name.is_empty()
+        && !word.contains(['(', '`'])
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// Reads a command line word by word: finds flags and arguments that are credentials. Short flags are known for a few
@@ -111,6 +135,8 @@ pub struct CommandLineReader {
     program: Option<&'static str>,
     /// The last subcommand of [`SECRET_ARGUMENTS`], and the number of words after it that are not flags.
     subcommand: Option<(&'static str, usize)>,
+    /// Whether the program of the command was read.
+    has_program: bool,
     /// Whether the last word ends the command.
     ends_command: bool,
 }
@@ -125,13 +151,14 @@ impl CommandLineReader {
             self.end();
         }
         let known = SECRET_ARGUMENTS.iter();
-        let name = word.rsplit(['/', '(', '`', '"', '\'']).next().unwrap_or_default();
-        if let Some(program) =
-            known.clone().flat_map(|known| known.programs.iter().copied()).find(|program| *program == name)
-        {
-            (self.program, self.subcommand) = (Some(program), None);
-        } else if COMMAND_ENDS.contains(&word) {
+        let starts_command = !self.has_program || word.contains("$(") || word.starts_with(['(', '`']);
+        if COMMAND_ENDS.contains(&word) {
             self.end();
+        } else if starts_command && !COMMAND_PREFIXES.contains(&word) && !is_assignment(word) {
+            let name = word.rsplit(['/', '(', '`', '"', '\'']).next().unwrap_or_default();
+            let mut programs = known.flat_map(|known| known.programs.iter().copied());
+            (self.program, self.subcommand) = (programs.find(|program| *program == name), None);
+            self.has_program = true;
         } else if let Some(subcommand) = known.filter_map(|known| known.subcommand).find(|name| *name == word) {
             self.subcommand = Some((subcommand, 0));
         } else if let Some((_, count)) = self.subcommand.as_mut().filter(|_| !word.starts_with('-')) {
@@ -141,7 +168,7 @@ impl CommandLineReader {
 
     /// Ends the command. The next word may be a program.
     pub fn end(&mut self) {
-        (self.program, self.subcommand) = (None, None);
+        (self.program, self.subcommand, self.has_program) = (None, None, false);
     }
 
     /// Returns whether the argument after `flag` is a credential.
@@ -167,7 +194,7 @@ impl CommandLineReader {
             })
         };
         let rest = prefect.or_else(attached)?;
-        (!is_benign_value("key", rest.trim_matches(['"', '\'', '`']))).then(|| word.len() - rest.len())
+        (!is_benign_argument("key", rest)).then(|| word.len() - rest.len())
     }
 
     /// Returns the places of credentials in the arguments of the program.
@@ -181,6 +208,8 @@ impl CommandLineReader {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use super::super::find_credentials;
 
     #[test]
@@ -197,9 +226,18 @@ mod tests {
             "curl --user \"etl:hunter2\" https://a.example",
             "mc --quiet alias set local http://minio:9000 etl hunter2",
             "mc \\\n  alias set local http://minio:9000 \\\n  etl hunter2",
+            "mysql -p'hunter2 xyzzy' etl",
+            "mc alias set local http://minio:9000 etl 'hunter2 xyzzy'",
+            "kubectl exec deploy/db -- mysql -phunter2",
+            "MODE=x sudo mysql -phunter2",
+            "out=$(mysql -phunter2)",
         ] {
             let found = find_credentials(text);
-            assert!(matches!(&*found, [range] if text[range.clone()].contains("hunter2")), "{text}: {found:?}");
+            let is_whole = |range: &Range<usize>| {
+                text[range.clone()].contains("hunter2")
+                    && text[range.clone()].contains("xyzzy") == text.contains("xyzzy")
+            };
+            assert!(matches!(&*found, [range] if is_whole(range)), "{text}: {found:?}");
         }
         for text in [
             "mysql -u root -p etl",
@@ -215,6 +253,18 @@ mod tests {
             "mc alias set local http://minio:9000 $(KEY) $(SECRET)",
             "mc alias list local http://minio:9000 a b",
             "sort -u a:b",
+            "docker run --name mysql -p3306:3306 mysql:8",
+            "kubectl exec deploy/mysql -- mkdir -pv /backup",
+            "mysql etl < a.sql & mkdir -pv /x",
+            "su mysql -pc id",
+            "mysqladmin ping -p\"$MYSQL_ROOT_PASSWORD\"; do",
+            "mysql -p$(PASSWORD); echo",
+            "mysql -p\"$(cat /run/secret/pw)\" etl",
+            "out=$(mysql -p\"$PASS\")",
+            "mysql -p${PASS}|sort",
+            "curl -u \"$USER:$PASS\" https://a.example",
+            "redis-cli -a \"$REDIS_PASSWORD\"",
+            "sshpass -p \"$PW\" ssh db",
         ] {
             assert!(find_credentials(text).is_empty(), "{text}");
         }
